@@ -33,7 +33,7 @@ export async function open(page, address) {
 /** Nothing more is loading: no skeleton, no part paler than it will be, and two frames alike. */
 export async function settled(page) {
   await page.waitForFunction(
-    () => document.querySelector('#root *') && document.readyState === 'complete' && !document.querySelector('[role=status] .skel, .stale') && !globalThis.__TSR_ROUTER__?.state.isLoading,
+    () => document.querySelector('#root *') && document.readyState === 'complete' && !document.querySelector('[data-testid=skeleton], [aria-busy=true]') && !globalThis.__TSR_ROUTER__?.state.isLoading,
     { timeout: 20_000, polling: 50 },
   );
   await page.evaluate(async () => {
@@ -42,7 +42,7 @@ export async function settled(page) {
     let last = '';
     for (let same = 0, at = 0; same < 3 && at < 60; at++) {
       await frame();
-      const now = `${document.body.scrollHeight} ${document.body.getElementsByTagName('*').length} ${document.querySelector('.skel') !== null}`;
+      const now = `${document.body.scrollHeight} ${document.body.getElementsByTagName('*').length} ${document.querySelector('[data-testid=skeleton]') !== null}`;
       same = now === last && !now.endsWith('true') ? same + 1 : 0;
       last = now;
     }

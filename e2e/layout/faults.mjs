@@ -192,7 +192,7 @@ export async function faultsOfPage({ reach = true } = {}) {
     styled.scrollBehavior = 'auto';
     const kinds = new Map();
     for (const control of controls) {
-      if (control.classList.contains('skip') || control.disabled || control.type === 'hidden' || isHidden(control)) continue;
+      if (control.getAttribute('href') === '#main' || control.disabled || control.type === 'hidden' || isHidden(control)) continue;
       // Rows of a table are alike: a few of each stand for all.
       const kind = nameOf(control);
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1);

@@ -171,8 +171,8 @@ test('what clients leave out by sampling stands apart, and an incident has a cha
       await page.screenshot({ path: `${SHOTS}alerts-sampled-${name}.png` });
       await page.goto(`${server.url}/p/${project}/alerts/incidents/${incidents[0].id}`);
       await page.getByText(words[1]).first().waitFor();
-      await page.locator('.inc .alert-level.warning').waitFor({ state: 'attached' });
-      await page.locator('.inc svg path.ln[d*="L"]').first().waitFor({ state: 'attached' });
+      await page.getByTestId('threshold-warning').first().waitFor({ state: 'attached' });
+      await page.locator('[data-testid=series-line][d*="L"]').first().waitFor({ state: 'attached' });
       await page.waitForTimeout(400);
       await page.screenshot({ path: `${SHOTS}alerts-chart-${name}.png` });
       assert.deepEqual(errors, []);
@@ -196,7 +196,7 @@ for (const [name, options] of LOOKS) {
     const { browser, page, errors } = await openBrowser(server, options);
     try {
       await page.goto(`${server.url}/p/1/traces`);
-      await page.locator('.strip').filter({ hasText: 'Day' }).first().waitFor();
+      await page.getByRole('status').filter({ hasText: 'Day' }).first().waitFor();
       const screens = { now: '', incident: `/incidents/${incidents[0].id}`, 'budget-day': `/budgets/${budgets[0].id}`, told: '/deliveries', 'where-to': '/targets' };
       for (const [screen, path] of Object.entries(screens)) {
         await page.goto(`${server.url}/p/1/alerts${path}`, { waitUntil: 'load' });

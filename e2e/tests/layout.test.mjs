@@ -38,7 +38,7 @@ const FIREFOX = {
 
 /** Names of charts that say they show something and have no line or bar of any size. */
 function chartsWithoutShape() {
-  const plots = [...document.querySelectorAll('.plot[role=img]')].filter((plot) => !plot.querySelector('.nochart'));
+  const plots = [...document.querySelectorAll('div[role=img]')].filter((plot) => !plot.querySelector('[data-testid=chart-empty]'));
   const isDrawn = (plot) => [...plot.querySelectorAll('svg path, svg rect')].some((shape) => shape.getTotalLength() > 0 && shape.getBoundingClientRect().width > 0);
   return plots.filter((plot) => !isDrawn(plot)).map((plot) => plot.getAttribute('aria-label') ?? '');
 }

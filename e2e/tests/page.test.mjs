@@ -176,7 +176,7 @@ test('System looks the same after Alerts as when it is opened first', () =>
   onPage('/system', async (page) => {
     const look = async () => {
       await page.getByRole('heading', { level: 2 }).first().waitFor();
-      await page.waitForFunction(() => !document.querySelector('.skel'));
+      await page.waitForFunction(() => !document.querySelector('[data-testid=skeleton]'));
       return page.evaluate(() => ({
         width: document.scrollingElement.scrollWidth,
         parts: [...document.querySelectorAll('main section')].map((part) => [getComputedStyle(part).display, part.getBoundingClientRect().width]),

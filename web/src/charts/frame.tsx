@@ -89,7 +89,7 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
     <div className="chart" style={{ '--yr': `${Math.max(room, ...words)}px`, height }}>
       {/* The plot takes focus, so that the crosshair can be moved by keys. */}
       <div
-        className="plot"
+        className="chart-plot"
         ref={plot}
         role="img"
         tabIndex={0}
@@ -111,27 +111,35 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
               return (
                 <div
                   key={`${band.name} ${band.from}`}
-                  className={band.severe ? 'band crit' : 'band'}
+                  className={band.severe ? 'chart-band is-critical' : 'chart-band'}
                   style={{ left: `${start * 100}%`, width: `${Math.max(0.004, end - start) * 100}%` }}
                   title={band.name}
                 />
               );
             })}
         {scale.lines.map((value) => (
-          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${depthOf(value, scale)}%` }}>
+          <div
+            key={value}
+            className={value === 0 ? 'chart-grid-line is-zero' : 'chart-grid-line'}
+            style={{ top: `${depthOf(value, scale)}%` }}
+          >
             <span>{empty ? '' : <NumberWithUnit v={mark(value)} />}</span>
           </div>
         ))}
         {drag && drag[0] !== drag[1] && (
           <div
-            className="drag"
+            className="chart-selection"
             style={{ left: `${(Math.min(...drag) / n) * 100}%`, width: `${((Math.abs(drag[1] - drag[0]) + 1) / n) * 100}%` }}
           />
         )}
         {children}
-        {empty && <div className="nochart">{t('chart.nothing')}</div>}
+        {empty && (
+          <div className="chart-empty" data-testid="chart-empty">
+            {t('chart.nothing')}
+          </div>
+        )}
         {said && hover !== null && (
-          <div className={left < 30 ? 'cross flip' : 'cross'} style={{ left: `${left}%` }}>
+          <div className={left < 30 ? 'chart-crosshair is-flipped' : 'chart-crosshair'} style={{ left: `${left}%` }}>
             <span>
               <i>{format.bucketName(times[hover] ?? 0, spanMs)}</i> <NumberWithUnit v={said} />
             </span>
@@ -140,13 +148,13 @@ export function Frame({ name, scale, mark, flag, height = 176, room = 40, wanted
         {marks.map((at) => (
           <span
             key={at}
-            className={at < n * 0.04 ? 'tick l' : at > n * 0.94 ? 'tick r' : 'tick'}
+            className={at < n * 0.04 ? 'chart-tick chart-tick-first' : at > n * 0.94 ? 'chart-tick chart-tick-last' : 'chart-tick'}
             style={{ left: `${(at / Math.max(1, n)) * 100}%` }}
           >
             {format.axis(first + at * bucketMs, spanMs)}
           </span>
         ))}
-        <span className="vh" aria-live="polite">
+        <span className="visually-hidden" aria-live="polite">
           {said && hover !== null ? `${format.bucketName(times[hover] ?? 0, spanMs)}: ${plain(said)}` : ''}
         </span>
       </div>

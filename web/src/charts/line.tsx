@@ -84,7 +84,7 @@ function Label({ line, above, top }: { line: LineSeries; above: LineSeries | und
   const spot = labelPosition(line.values, above?.values, top);
   return (
     spot && (
-      <span className="lb" style={{ left: `${spot.left}%`, top: `calc(${spot.top}% - 9px)` }}>
+      <span className="chart-label" style={{ left: `${spot.left}%`, top: `calc(${spot.top}% - 9px)` }}>
         {line.label}
       </span>
     )
@@ -130,10 +130,16 @@ function areaPath(a: (number | null)[], b: (number | null)[], top: number): stri
 const Lines = memo(function Lines({ series, n, top, band }: { series: LineSeries[]; n: number; top: number; band: boolean }) {
   const [first, next] = series;
   return (
-    <svg className="p" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
+    <svg className="chart-shapes" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
       {band && first && next && <path d={areaPath(first.values, next.values, top)} fill="var(--sunken)" />}
       {series.map(({ key, color, dashed, values }) => (
-        <path key={key} className="ln" d={linePath(values, top)} style={{ stroke: color }} strokeDasharray={dashed ? '3 2' : undefined} />
+        <path
+          key={key}
+          className="chart-line"
+          d={linePath(values, top)}
+          style={{ stroke: color }}
+          strokeDasharray={dashed ? '3 2' : undefined}
+        />
       ))}
     </svg>
   );

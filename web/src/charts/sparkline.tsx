@@ -16,11 +16,16 @@ export const Sparkline = memo(function Sparkline({ values, bad = false }: Sparkl
   const lines = unbrokenSegments(values).map((points) => (points.length > 1 ? points : withoutZeroWidth(points)));
   const paths = lines.map((points) => points.map(([x, value]) => `${x - 0.5} ${y(value)}`).join('L'));
   return (
-    <svg className={bad && max > 0 ? 'spark e' : 'spark'} viewBox={`0 0 ${width} 24`} preserveAspectRatio="none" aria-hidden="true">
+    <svg
+      className={bad && max > 0 ? 'sparkline sparkline-failed' : 'sparkline'}
+      viewBox={`0 0 ${width} 24`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
       {lines.map((points, at) => (
         <path
           key={`f${points[0]![0]}`}
-          className="f"
+          className="sparkline-area"
           d={`M${paths[at]}L${points[points.length - 1]![0] - 0.5} 24L${points[0]![0] - 0.5} 24z`}
         />
       ))}

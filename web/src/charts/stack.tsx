@@ -72,7 +72,7 @@ const Bars = memo(function Bars({ series, n, top, filling }: BarsProps) {
     return { key, color, whole, open };
   });
   return (
-    <svg className="p" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
+    <svg className="chart-shapes" viewBox={`0 0 ${Math.max(1, n)} 100`} preserveAspectRatio="none" aria-hidden="true">
       {shapes.map(({ key, color, whole, open }) => (
         <g key={key} style={{ fill: color }}>
           {whole && <path d={whole} />}

@@ -51,9 +51,9 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
   const valued = list.some(({ kind }) => kind === 'value');
   return (
     // The pointer must not take the focus from the line before the click arrives.
-    <div className="auto" onPointerDown={(event) => event.preventDefault()}>
+    <div className="completion" onPointerDown={(event) => event.preventDefault()}>
       {field !== null && valued && <h3>{t('filter.valuesOf', { field })}</h3>}
-      <div className="opts" id={id} role="listbox" aria-label={t('filter.options')} ref={box}>
+      <div className="completion-options" id={id} role="listbox" aria-label={t('filter.options')} ref={box}>
         {list.map((one, at) => {
           const meaning = KIND_HINTS[one.kind] ?? FIELD_HINTS[one.text];
           return (
@@ -65,7 +65,7 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
               role="option"
               tabIndex={-1}
               aria-selected={active === at}
-              className={active === at ? 'on' : undefined}
+              className={active === at ? 'is-selected' : undefined}
               onPointerMove={() => active !== at && onActive(at)}
               onClick={() => onTake(one)}
             >
@@ -75,9 +75,9 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
                   <HighlightedMatch text={one.text} word={word} />
                 </>
               ) : (
-                <span className="mono">{one.text}</span>
+                <span className="monospace">{one.text}</span>
               )}
-              {meaning && <span className="dim ell">{t(meaning)}</span>}
+              {meaning && <span className="text-dim ellipsis">{t(meaning)}</span>}
               {one.count !== undefined && <em>{format.count(one.count)}</em>}
             </div>
           );
@@ -94,9 +94,9 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
 
 function HighlightedMatch({ text, word }: { text: string; word: string }) {
   const at = word ? text.toLowerCase().indexOf(word.toLowerCase()) : -1;
-  if (at < 0) return <UserText className="ell" text={text} />;
+  if (at < 0) return <UserText className="ellipsis" text={text} />;
   return (
-    <span className="ell">
+    <span className="ellipsis">
       {text.slice(0, at)}
       <mark>{text.slice(at, at + word.length)}</mark>
       {text.slice(at + word.length)}

@@ -14,7 +14,7 @@ export function ConfirmButton({ label, disabled, onConfirm: onSure }: ConfirmBut
   return (
     <button
       type="button"
-      className={confirming ? 'btn danger' : 'btn quiet'}
+      className={confirming ? 'button button-danger' : 'button button-quiet'}
       disabled={disabled}
       onBlur={() => setConfirming(false)}
       onClick={() => (confirming ? onSure() : setConfirming(true))}

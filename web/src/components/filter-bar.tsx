@@ -87,21 +87,21 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
 
   const refused = error instanceof ApiError && error.status === 400 ? error : null;
   return (
-    <div className="fbar" role="search">
-      <div className={refused ? 'fbox bad' : 'fbox'}>
-        <Icon name="search" size="s" />
+    <div className="filter-bar" role="search">
+      <div className={refused ? 'filter-box is-invalid' : 'filter-box'}>
+        <Icon name="search" size="small" />
         {terms.map((term, at) => (
-          <span className="ftk" key={`${at} ${term.raw}`}>
-            <button type="button" className="said" title={t('filter.edit')} onClick={() => edit(term)}>
+          <span className="filter-term" key={`${at} ${term.raw}`}>
+            <button type="button" className="filter-term-text" title={t('filter.edit')} onClick={() => edit(term)}>
               {term.field !== null && <i>{term.not ? t('filter.not', { field: term.field }) : term.field}</i>}
               <b>{termText(term)}</b>
             </button>
             <button type="button" aria-label={t('common.remove', { name: term.raw })} onClick={() => remove(term)}>
-              <Icon name="close" size="xs" />
+              <Icon name="close" size="tiny" />
             </button>
           </span>
         ))}
-        <div className="fin2">
+        <div className="filter-input">
           <input
             ref={input}
             value={draft}
@@ -129,7 +129,7 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
           {shown && <CompletionList id="filter-options" {...suggestions} active={active} onTake={take} onActive={setActive} />}
         </div>
         {terms.length > 1 && (
-          <button type="button" className="fclear" onClick={() => onChange('')}>
+          <button type="button" className="filter-clear" onClick={() => onChange('')}>
             {t('filter.clear')}
           </button>
         )}
@@ -137,11 +137,11 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
       </div>
       {children}
       {refused && (
-        <p className="ferr" id="filter-error" role="alert">
-          <Icon name="issues" size="s" />
+        <p className="filter-error" id="filter-error" role="alert">
+          <Icon name="issues" size="small" />
           <span>
             {refused.message}
-            {refused.hint && <span className="dim"> {refused.hint}</span>}
+            {refused.hint && <span className="text-dim"> {refused.hint}</span>}
           </span>
         </p>
       )}

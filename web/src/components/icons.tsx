@@ -52,13 +52,13 @@ export type IconName = keyof typeof PATHS;
 
 interface IconProps {
   name: IconName;
-  size?: 's' | 'xs';
+  size?: 'small' | 'tiny';
   className?: string;
 }
 
 export function Icon({ name, size, className = '' }: IconProps) {
   return (
-    <svg className={`i ${size ?? ''} ${className}`} viewBox="0 0 16 16" aria-hidden="true">
+    <svg className={['icon', size && `icon-${size}`, className].filter(Boolean).join(' ')} viewBox="0 0 16 16" aria-hidden="true">
       <path d={PATHS[name]} />
     </svg>
   );
@@ -91,7 +91,7 @@ export function Glyph({ kind }: { kind: SpanKind }) {
   const { icon, color } = KINDS[kind] ?? KINDS.other;
   return (
     <svg
-      className="i s ki"
+      className="icon icon-small kind-icon"
       style={{ '--c': color }}
       viewBox="0 0 16 16"
       role="img"
@@ -117,9 +117,8 @@ export function StatusGlyph({ status }: { status: Status | 'running' }) {
     cancelled: <path d="M3 7h8" />,
     running: <path d="M7 2.5a4.5 4.5 0 1 1-4.5 4.5" />,
   };
-  const names = { ok: 'ok', error: 'er', cancelled: 'ca', running: 'run' };
   return (
-    <svg className={`st ${names[status]}`} viewBox="0 0 14 14" role="img" aria-label={label}>
+    <svg className={`status-glyph status-glyph-${status}`} viewBox="0 0 14 14" role="img" aria-label={label}>
       {shapes[status]}
     </svg>
   );
@@ -128,20 +127,20 @@ export function StatusGlyph({ status }: { status: Status | 'running' }) {
 /** The watch tower and its bell. */
 export function Logo() {
   return (
-    <svg className="mark" viewBox="0 0 16 16" aria-hidden="true">
+    <svg className="logo-mark" viewBox="0 0 16 16" aria-hidden="true">
       <path d="M1.5 5 8 1.2 14.5 5M4.6 5.4 2.9 14.8M11.4 5.4l1.7 9.4M3.5 11.4h9" />
-      <path className="b" d="M8 4.4c1.5 0 2.2 1.1 2.2 2.4 0 1 .3 1.5.8 2.1H5c.5-.6.8-1.1.8-2.1 0-1.3.7-2.4 2.2-2.4Z" />
+      <path className="illustration-bell" d="M8 4.4c1.5 0 2.2 1.1 2.2 2.4 0 1 .3 1.5.8 2.1H5c.5-.6.8-1.1.8-2.1 0-1.3.7-2.4 2.2-2.4Z" />
     </svg>
   );
 }
 
 export function TowerIllustration() {
   return (
-    <svg className="tower" viewBox="0 0 120 150" aria-hidden="true">
-      <circle className="halo" cx="60" cy="50" r="34" />
+    <svg className="tower-illustration" viewBox="0 0 120 150" aria-hidden="true">
+      <circle className="tower-halo" cx="60" cy="50" r="34" />
       <path d="M14 40 60 10l46 30M26 40h68M34 40 20 146M86 40l14 106M31 66h58M27 94h66M23 122h74M31 66l62 28M89 66 27 94M27 94l70 28M93 94l-70 28" />
       <path
-        className="b"
+        className="illustration-bell"
         d="M60 38c7.5 0 11 5.5 11 12 0 5 1.5 7.5 4 10.5H45c2.5-3 4-5.5 4-10.5 0-6.5 3.5-12 11-12ZM56 62.5h8a4 4 0 0 1-8 0Z"
       />
     </svg>

@@ -34,9 +34,9 @@ export function MenuChoice({ value, options, onChange }: MenuChoiceProps) {
     <Dropdown.RadioGroup value={value} onValueChange={onChange}>
       {options.map((option) => (
         <Dropdown.RadioItem key={option.value} value={option.value}>
-          <span className="tickm">{option.value === value && <Icon name="check" size="xs" />}</span>
-          <span className="ell">{option.label}</span>
-          {option.end && <span className="end">{option.end}</span>}
+          <span className="menu-check">{option.value === value && <Icon name="check" size="tiny" />}</span>
+          <span className="ellipsis">{option.label}</span>
+          {option.end && <span className="menu-item-end">{option.end}</span>}
         </Dropdown.RadioItem>
       ))}
     </Dropdown.RadioGroup>

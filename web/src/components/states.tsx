@@ -21,22 +21,22 @@ export function ErrorMessage({ error, onRetry, title, busy = false }: ErrorMessa
   const code = error instanceof PageLoadError;
   const why = code ? t('common.pageCodeFailedWhy') : known?.code === 'offline' ? t('common.offline') : (known?.message ?? String(error));
   return (
-    <div className="part" role="alert">
-      <Icon name="issues" className="err" />
+    <div className="error-message" role="alert">
+      <Icon name="issues" className="text-error" />
       <div>
         <b>{title ?? t(code ? 'common.pageCodeFailed' : 'common.failed')}</b>
         <p>
           <InlineCodeText text={why} />
         </p>
         {known?.hint && (
-          <p className="dim">
+          <p className="text-dim">
             <InlineCodeText text={known.hint} />
           </p>
         )}
       </div>
       {onRetry && (
-        <button type="button" className="btn" disabled={busy} onClick={onRetry}>
-          <Icon name="retry" size="s" />
+        <button type="button" className="button" disabled={busy} onClick={onRetry}>
+          <Icon name="retry" size="small" />
           {t(busy ? 'common.retrying' : 'common.tryAgain')}
         </button>
       )}
@@ -46,7 +46,7 @@ export function ErrorMessage({ error, onRetry, title, busy = false }: ErrorMessa
 
 export function EmptyState({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
-    <div className="empty">
+    <div className="empty-state">
       <h2>{title}</h2>
       {children && <p>{children}</p>}
       {action}
@@ -60,10 +60,10 @@ const SKELETON_WIDTHS = [88, 64, 76, 52, 70, 58];
 export function Skeleton({ rows = 5, height = 30 }: { rows?: number; height?: number }) {
   const t = useT();
   return (
-    <div role="status" aria-label={t('common.loading')}>
+    <div role="status" aria-label={t('common.loading')} data-testid="skeleton">
       {Array.from({ length: rows }, (_, at) => (
         <div key={at} style={{ height, display: 'flex', alignItems: 'center' }}>
-          <span className="skel" style={{ width: `${SKELETON_WIDTHS[at % SKELETON_WIDTHS.length]}%` }} />
+          <span className="skeleton" style={{ width: `${SKELETON_WIDTHS[at % SKELETON_WIDTHS.length]}%` }} />
         </div>
       ))}
     </div>
@@ -87,8 +87,8 @@ export function CopyButton({ text, label, quiet = false, icon = 'copy' }: CopyBu
     window.setTimeout(() => setDone(false), 1600);
   };
   return (
-    <button type="button" className={quiet ? 'btn quiet' : 'btn'} title={label} onClick={() => void copy()}>
-      <Icon name={done ? 'check' : icon} size="s" />
+    <button type="button" className={quiet ? 'button button-quiet' : 'button'} title={label} onClick={() => void copy()}>
+      <Icon name={done ? 'check' : icon} size="small" />
       <span aria-live="polite">{done ? t('common.copied') : (label ?? t('common.copy'))}</span>
     </button>
   );
@@ -105,8 +105,8 @@ export function CopyIconButton({ text, label }: { text: string; label?: string }
   };
   const name = done ? t('common.copied') : (label ?? t('common.copy'));
   return (
-    <button type="button" className="cpi" title={name} aria-label={name} onClick={() => void copy()}>
-      <Icon name={done ? 'check' : 'copy'} size="xs" />
+    <button type="button" className="icon-button-small" title={name} aria-label={name} onClick={() => void copy()}>
+      <Icon name={done ? 'check' : 'copy'} size="tiny" />
     </button>
   );
 }

@@ -73,7 +73,7 @@ interface TableProps<Row> {
 }
 
 const columnClasses = (column: { num?: boolean; grow?: boolean; optional?: boolean }) =>
-  [column.num && 'n', column.grow && 'grow', column.optional && 'c2'].filter(Boolean).join(' ') || undefined;
+  [column.num && 'numeric', column.grow && 'column-grow', column.optional && 'column-optional'].filter(Boolean).join(' ') || undefined;
 
 export function Table<Row>(props: TableProps<Row>) {
   const { label, columns, rows, rowKey, onOpen, sort, onSort, foot = false, stale = false, keys = false } = props;
@@ -83,8 +83,8 @@ export function Table<Row>(props: TableProps<Row>) {
   );
 
   return (
-    <div className="tblw">
-      <table className={stale ? 'tbl stale' : 'tbl'} aria-label={label}>
+    <div className="table-scroll">
+      <table className={stale ? 'data-table is-stale' : 'data-table'} aria-busy={stale || undefined} aria-label={label}>
         <thead>
           <tr>
             {columns.map((column) => {
@@ -93,7 +93,7 @@ export function Table<Row>(props: TableProps<Row>) {
                 <th
                   key={column.key}
                   scope="col"
-                  className={[columnClasses(column), direction && 'sort'].filter(Boolean).join(' ') || undefined}
+                  className={[columnClasses(column), direction && 'is-sorted'].filter(Boolean).join(' ') || undefined}
                   aria-sort={direction}
                 >
                   <HeadLabel column={column} sort={sort} onSort={onSort} />
@@ -106,7 +106,7 @@ export function Table<Row>(props: TableProps<Row>) {
           {rows.map((row, at) => (
             <tr
               key={rowKey(row)}
-              className={[onOpen && 'open', cursor === at && 'cur'].filter(Boolean).join(' ') || undefined}
+              className={[onOpen && 'is-clickable', cursor === at && 'is-current'].filter(Boolean).join(' ') || undefined}
               onClick={
                 onOpen &&
                 ((event) => {

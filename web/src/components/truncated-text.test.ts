@@ -49,12 +49,12 @@ describe('text that is cut with an ellipsis', () => {
   test('opens by a click, and closes by another, unless it is a link', () => {
     const element = shown(`<div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div>`, { room: 50, needed: 300 });
     document.querySelector('i')!.click();
-    expect(element.classList.contains('cut-open')).toBe(true);
+    expect(element.classList.contains('truncated-open')).toBe(true);
     document.querySelector('i')!.click();
-    expect(element.classList.contains('cut-open')).toBe(false);
+    expect(element.classList.contains('truncated-open')).toBe(false);
     const inLink = shown(`<a href="#"><div id="it" style="text-overflow: ellipsis"><i>${LONG}</i></div></a>`, { room: 50, needed: 300 });
     document.querySelector('i')!.click();
-    expect(inLink.classList.contains('cut-open')).toBe(false);
+    expect(inLink.classList.contains('truncated-open')).toBe(false);
   });
 
   const press = (target: EventTarget, key: string) =>
@@ -66,9 +66,9 @@ describe('text that is cut with an ellipsis', () => {
     press(document.body, 'Tab');
     expect(element.tabIndex).toBe(0);
     press(element, 'Enter');
-    expect(element.classList.contains('cut-open')).toBe(true);
+    expect(element.classList.contains('truncated-open')).toBe(true);
     press(element, 'Enter');
-    expect(element.classList.contains('cut-open')).toBe(false);
+    expect(element.classList.contains('truncated-open')).toBe(false);
   });
 
   test('is no stop of the Tab key once it fits, or where a link is one already', () => {

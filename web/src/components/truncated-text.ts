@@ -5,7 +5,8 @@
 
 const TRUNCATED_ATTRIBUTE = 'cut';
 /** What has an action of its own. */
-const ACTIVE_SELECTOR = 'a, button, summary, label, input, select, textarea, [role=row], [role=option], [role=menuitemradio], tr.open';
+const ACTIVE_SELECTOR =
+  'a, button, summary, label, input, select, textarea, [role=row], [role=option], [role=menuitemradio], tr.is-clickable';
 /** How much of a row belongs to the link that has the focus. */
 const ROW_SELECTOR = 'tr, [role=row]';
 const MARGIN_PX = 8;
@@ -48,19 +49,19 @@ function toggleExpanded(target: EventTarget | null) {
   if (!(target instanceof Element) || target.closest(ACTIVE_SELECTOR)) return;
   if (window.getSelection()?.isCollapsed === false) return;
   const element = target.closest<HTMLElement>('.cut-open') ?? truncatedAncestor(target);
-  element?.classList.toggle('cut-open');
+  element?.classList.toggle('truncated-open');
 }
 
 /** Cut texts become stops of the Tab key when it is pressed, so that pages without a keyboard user pay nothing. */
 function addTabStops() {
-  for (const element of document.querySelectorAll<HTMLElement>('.cut-stop:not(.cut-open)')) {
+  for (const element of document.querySelectorAll<HTMLElement>('.truncated-stop:not(.truncated-open)')) {
     if (isTruncated(element)) continue;
-    element.classList.remove('cut-stop');
+    element.classList.remove('truncated-stop');
     element.removeAttribute('tabindex');
   }
   for (const element of truncatedDescendants(document.body)) {
     if (element.tabIndex >= 0 || element.closest(ACTIVE_SELECTOR) || element.querySelector(ACTIVE_SELECTOR)) continue;
-    element.classList.add('cut-stop');
+    element.classList.add('truncated-stop');
     element.tabIndex = 0;
   }
 }
@@ -69,7 +70,7 @@ function onKeyDown(event: KeyboardEvent) {
   const { target, key } = event;
   if (key === 'Tab') addTabStops();
   if (key === 'Escape') hideTooltip();
-  if ((key !== 'Enter' && key !== ' ') || !(target instanceof HTMLElement) || !target.classList.contains('cut-stop')) return;
+  if ((key !== 'Enter' && key !== ' ') || !(target instanceof HTMLElement) || !target.classList.contains('truncated-stop')) return;
   event.preventDefault();
   event.stopPropagation();
   toggleExpanded(target);
@@ -93,7 +94,7 @@ function showTooltip({ target }: Event) {
     : truncatedDescendants(target.closest(ROW_SELECTOR) ?? target).map((element) => element.textContent);
   if (texts.length === 0) return;
   tooltip = document.createElement('div');
-  tooltip.className = 'cut-bubble';
+  tooltip.className = 'truncated-tooltip';
   tooltip.role = 'tooltip';
   tooltip.popover = 'manual';
   tooltip.textContent = [...new Set(texts)].join('\n');

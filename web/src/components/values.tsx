@@ -6,12 +6,12 @@ import { plain, type Pieces } from '../format';
 /** A value with its unit smaller beside it. */
 export function NumberWithUnit({ v }: { v: Pieces }) {
   return (
-    <span className="num">
+    <span>
       {v.map(({ n, u }, at) => (
         <span key={at}>
           {at > 0 && ' '}
           {n}
-          {u !== undefined && <span className="u">{u}</span>}
+          {u !== undefined && <span className="unit">{u}</span>}
         </span>
       ))}
     </span>
@@ -21,7 +21,7 @@ export function NumberWithUnit({ v }: { v: Pieces }) {
 /** The word for what is not known: never a zero. */
 export function UnknownValue() {
   const t = useT();
-  return <span className="unk">{t('common.unknown')}</span>;
+  return <span className="unknown-value">{t('common.unknown')}</span>;
 }
 
 export function Duration({ ms }: { ms: number | null }) {
@@ -43,7 +43,7 @@ export function TokenCount({ n }: { n: number | null }) {
 export function EstimatedMark({ calls }: { calls?: number | undefined }) {
   const t = useT();
   return (
-    <span className="u" title={calls === undefined ? t('estimate.mark') : t('estimate.calls', { n: calls })}>
+    <span className="unit" title={calls === undefined ? t('estimate.mark') : t('estimate.calls', { n: calls })}>
       ≈
     </span>
   );
@@ -62,7 +62,7 @@ export function Timestamp({ at }: { at: string }) {
 export function Age({ at }: { at: string }) {
   const { format } = useLocale();
   const t = useT();
-  return <span className="dim">{t('common.ago', { age: plain(format.age(at)) })}</span>;
+  return <span className="text-dim">{t('common.ago', { age: plain(format.age(at)) })}</span>;
 }
 
 const JAPANESE = /[\u3040-\u30ff]/;
@@ -85,14 +85,14 @@ export function UserText({ text, className }: { text: string; className?: string
 }
 
 export function Swatch({ color, hatched = false }: { color: string; hatched?: boolean }) {
-  return <i className={hatched ? 'sw h' : 'sw'} style={{ '--c': color }} />;
+  return <i className={hatched ? 'swatch swatch-hatched' : 'swatch'} style={{ '--c': color }} />;
 }
 
-type ChipTone = 'good' | 'bad' | 'wrn' | 'line';
+type ChipTone = 'good' | 'bad' | 'warning' | 'outline';
 
 export function Chip({ tone, title, children }: { tone?: ChipTone; title?: string; children: ReactNode }) {
   return (
-    <span className={tone ? `chip ${tone}` : 'chip'} title={title}>
+    <span className={tone ? `chip chip-${tone}` : 'chip'} title={title}>
       {chipContent(children)}
     </span>
   );
@@ -105,7 +105,7 @@ function chipContent(children: ReactNode): ReactNode {
   const end = () => {
     if (text.length > 0)
       parts.push(
-        <span key={parts.length} className="ell">
+        <span key={parts.length} className="ellipsis">
           {text.join('')}
         </span>,
       );
@@ -125,7 +125,7 @@ function chipContent(children: ReactNode): ReactNode {
 /** Part of a whole, as a bar; what it stands for is in the text beside it. */
 export function ShareBar({ of, color }: { of: number; color?: string }) {
   return (
-    <span className="share" aria-hidden="true">
+    <span className="share-bar" aria-hidden="true">
       <i style={{ width: `${Math.max(0, Math.min(1, of)) * 100}%`, '--c': color }} />
     </span>
   );

@@ -39,17 +39,17 @@ export function ConnectionBanner() {
     setTrying(false);
   };
   return (
-    <div className="strip crit lost" role="alert">
+    <div className="banner is-critical banner-connection" role="alert">
       <Icon name="issues" />
       <b>{t(state === 'lost' ? 'common.offline' : 'common.slow')}</b>
       {lastAnswer !== null && (
-        <span className="ell">
+        <span className="ellipsis">
           {t(state === 'lost' ? 'common.offlineShownFrom' : 'common.slowShownFrom', { time: format.hourMinute(lastAnswer) })}
         </span>
       )}
-      <span className="sp" />
-      <button type="button" className="btn" disabled={trying} onClick={() => void tryNow()}>
-        <Icon name="retry" size="s" />
+      <span className="spacer" />
+      <button type="button" className="button" disabled={trying} onClick={() => void tryNow()}>
+        <Icon name="retry" size="small" />
         {t(trying ? 'common.retrying' : 'common.tryAgain')}
       </button>
     </div>

@@ -35,10 +35,10 @@ export function HelpDialog({ open, onClose }: { open: boolean; onClose: () => vo
     if (!open) dialog.current?.close();
   }, [open]);
   return (
-    <dialog className="help" ref={dialog} onClose={onClose} aria-label={t('bar.help')}>
-      <div className="head">
+    <dialog className="help-dialog" ref={dialog} onClose={onClose} aria-label={t('bar.help')}>
+      <div className="section-head">
         <h2>{t('help.title')}</h2>
-        <button type="button" className="ico" onClick={onClose} aria-label={t('common.close')}>
+        <button type="button" className="icon-button" onClick={onClose} aria-label={t('common.close')}>
           <Icon name="close" />
         </button>
       </div>
@@ -54,10 +54,10 @@ export function HelpDialog({ open, onClose }: { open: boolean; onClose: () => vo
           </div>
         ))}
       </dl>
-      <div className="head" style={{ marginTop: 16 }}>
+      <div className="section-head" style={{ marginTop: 16 }}>
         <h2>{t('help.query')}</h2>
       </div>
-      <dl className="examples">
+      <dl className="help-examples">
         {FILTER_EXAMPLES.map(([example, text]) => (
           <div key={text} style={{ display: 'contents' }}>
             <dt>
@@ -71,7 +71,7 @@ export function HelpDialog({ open, onClose }: { open: boolean; onClose: () => vo
         <summary>{t('help.grammar')}</summary>
         {docs && (
           <Suspense fallback={<Skeleton rows={4} />}>
-            <div className="prose">
+            <div className="help-text">
               <FilterDocs />
             </div>
           </Suspense>

@@ -26,20 +26,24 @@ export function IncidentBanner({ project }: { project: number }) {
   const first = unacknowledged[0];
   if (!first) return null;
   return (
-    <div className={first.severity === 'critical' ? 'strip crit' : 'strip'} role="status">
+    <div className={first.severity === 'critical' ? 'banner is-critical' : 'banner'} role="status">
       <Icon name="bell" />
-      <b className="ell">
+      <b className="ellipsis">
         <UserText text={first.rule_name} />
       </b>
-      <span className="ell">
+      <span className="ellipsis">
         {first.group?.value && <UserText text={`${first.group.value}, `} />}
         {t('alerts.since', { time: format.brief(first.opened_at) })}
         {unacknowledged.length > 1 && `, ${t('alerts.moreOpenIncidents', { n: unacknowledged.length - 1 })}`}
       </span>
-      <span className="sp" />
-      <Link className="go" to="/p/$project/alerts/incidents/$incident" params={{ project: String(project), incident: String(first.id) }}>
+      <span className="spacer" />
+      <Link
+        className="banner-link"
+        to="/p/$project/alerts/incidents/$incident"
+        params={{ project: String(project), incident: String(first.id) }}
+      >
         {t('alerts.viewIncident')}
-        <Icon name="go" size="xs" />
+        <Icon name="go" size="tiny" />
       </Link>
     </div>
   );

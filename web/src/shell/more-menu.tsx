@@ -27,28 +27,28 @@ export function MoreMenu({ onHelp }: { onHelp: () => void }) {
     ['dark', t('bar.themeDark')],
   ];
   const row = (label: string, chosen: boolean, onClick: () => void) => (
-    <button key={label} type="button" className={chosen ? 'mi on' : 'mi'} aria-pressed={chosen} onClick={onClick}>
-      <span className="tickm">{chosen && <Icon name="check" size="xs" />}</span>
+    <button key={label} type="button" className={chosen ? 'menu-item is-selected' : 'menu-item'} aria-pressed={chosen} onClick={onClick}>
+      <span className="menu-check">{chosen && <Icon name="check" size="tiny" />}</span>
       {label}
     </button>
   );
   return (
     <Popover.Root open={open} onOpenChange={(next) => (next ? setOpen(true) : close())}>
       <Popover.Trigger asChild>
-        <button type="button" className="ico morebtn" title={t('bar.more')} aria-label={t('bar.more')}>
+        <button type="button" className="icon-button more-button" title={t('bar.more')} aria-label={t('bar.more')}>
           <Icon name="more" />
         </button>
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="menu zones" align="end" sideOffset={4} aria-label={t('bar.more')}>
+        <Popover.Content className="menu zone-menu" align="end" sideOffset={4} aria-label={t('bar.more')}>
           {zones ? (
             <ZoneList onDone={close} />
           ) : (
             <>
-              <button type="button" className="mi" onClick={() => setZones(true)}>
-                <span className="tickm" />
+              <button type="button" className="menu-item" onClick={() => setZones(true)}>
+                <span className="menu-check" />
                 {t('bar.zone')}
-                <span className="end">{zone}</span>
+                <span className="menu-item-end">{zone}</span>
               </button>
               <hr />
               {LANGUAGES.map(([value, label]) => row(label, lang === value, () => setPrefs({ lang: value })))}
@@ -57,13 +57,13 @@ export function MoreMenu({ onHelp }: { onHelp: () => void }) {
               <hr />
               <button
                 type="button"
-                className="mi"
+                className="menu-item"
                 onClick={() => {
                   close();
                   onHelp();
                 }}
               >
-                <span className="tickm" />
+                <span className="menu-check" />
                 {t('bar.help')}
               </button>
             </>

@@ -12,7 +12,7 @@ export function NotFound() {
     <EmptyState
       title={t('common.notFound')}
       action={
-        <Link className="btn" to="/">
+        <Link className="button" to="/">
           {t('common.home')}
         </Link>
       }

@@ -7,7 +7,7 @@ import { Skeleton } from '../components/states';
 export function NavigationProgress() {
   const t = useT();
   const pending = useRouterState({ select: ({ status }) => status === 'pending' });
-  return pending ? <div className="navprogress" role="progressbar" aria-label={t('common.loading')} /> : null;
+  return pending ? <div className="navigation-progress" role="progressbar" aria-label={t('common.loading')} /> : null;
 }
 
 /** In place of a page whose code is on its way. */
@@ -22,14 +22,14 @@ export function PagePending() {
 /** In place of everything, until it is known who asks: the frame as it will stand. `index.html` holds the same for the time before. */
 export function FramePending() {
   return (
-    <div className="app">
-      <nav className="side" aria-hidden="true">
-        <span className="logo">
+    <div className="app-frame">
+      <nav className="sidebar" aria-hidden="true">
+        <span className="sidebar-logo">
           <Logo />
           <span>Hinomi</span>
         </span>
       </nav>
-      <header className="bar" />
+      <header className="top-bar" />
       <main>
         <PagePending />
       </main>

@@ -56,9 +56,9 @@ export function RangePicker() {
       }}
     >
       <Popover.Trigger asChild>
-        <button type="button" className="pick box" title={t('bar.range')}>
+        <button type="button" className="picker picker-boxed" title={t('bar.range')}>
           <b>{name}</b>
-          <Icon name="down" size="xs" />
+          <Icon name="down" size="tiny" />
         </button>
       </Popover.Trigger>
       <Popover.Portal>
@@ -67,11 +67,11 @@ export function RangePicker() {
             <button
               key={last}
               type="button"
-              className={range.last === last ? 'mi on' : 'mi'}
+              className={range.last === last ? 'menu-item is-selected' : 'menu-item'}
               aria-pressed={range.last === last}
               onClick={() => go({ last })}
             >
-              <span className="tickm">{range.last === last && <Icon name="check" size="xs" />}</span>
+              <span className="menu-check">{range.last === last && <Icon name="check" size="tiny" />}</span>
               {t('bar.last', { length: timeLengthText(t, last) })}
             </button>
           ))}
@@ -88,7 +88,7 @@ export function RangePicker() {
             />
             <label htmlFor="range-to">{t('bar.to')}</label>
             <input className="field" id="range-to" name="to" type="datetime-local" required defaultValue={toDateTimeField(end, zone)} />
-            <button type="submit" className="btn">
+            <button type="submit" className="button">
               {t('bar.apply')}
             </button>
           </form>

@@ -44,8 +44,8 @@ export function Shell() {
   return (
     <LiveContext value={live}>
       <TopBarContext value={slots}>
-        <div className={NARROW_SIDEBAR.test(routeId) ? 'app rail' : 'app'}>
-          <a className="skip btn" href="#main">
+        <div className={NARROW_SIDEBAR.test(routeId) ? 'app-frame app-rail' : 'app-frame'}>
+          <a className="skip-link button" href="#main">
             {t('nav.skip')}
           </a>
           <Sidebar project={shown} />

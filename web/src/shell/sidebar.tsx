@@ -4,7 +4,7 @@ import { useT } from '../i18n';
 import { Icon, Logo } from '../components/icons';
 import { useOpenIncidents } from './incident-banner';
 
-const activeLink = { className: 'on', 'aria-current': 'page' as const };
+const activeLink = { className: 'is-selected', 'aria-current': 'page' as const };
 
 /** Only what exists. */
 export function Sidebar({ project }: { project: Project | null }) {
@@ -12,8 +12,8 @@ export function Sidebar({ project }: { project: Project | null }) {
   const params = { project: String(project?.id ?? '') };
   const { count } = useOpenIncidents(project?.id ?? null);
   return (
-    <nav className="side" aria-label={t('nav.main')}>
-      <Link className="logo" to="/" activeProps={{}} aria-label="Hinomi">
+    <nav className="sidebar" aria-label={t('nav.main')}>
+      <Link className="sidebar-logo" to="/" activeProps={{}} aria-label="Hinomi">
         <Logo />
         <span>Hinomi</span>
       </Link>
@@ -69,9 +69,9 @@ export function Sidebar({ project }: { project: Project | null }) {
             <Icon name="bell" />
             <span>{t('nav.alerts')}</span>
             {count > 0 && (
-              <em className="hot">
+              <em className="sidebar-badge">
                 {count}
-                <i className="vh"> {t('alerts.openWord')}</i>
+                <i className="visually-hidden"> {t('alerts.openWord')}</i>
               </em>
             )}
           </Link>
@@ -97,7 +97,7 @@ export function Sidebar({ project }: { project: Project | null }) {
           </Link>
         </>
       )}
-      <div className="sp" />
+      <div className="spacer" />
       <Link to="/system" activeOptions={{ includeSearch: false }} activeProps={activeLink} title={t('nav.system')}>
         <Icon name="system" />
         <span>{t('nav.system')}</span>

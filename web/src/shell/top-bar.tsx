@@ -30,18 +30,20 @@ export function TopBar({ project, projects, routeId, onHelp, setLeft, setRight }
   const { bucket } = useRange();
   const ranged = !WITHOUT_RANGE.test(routeId);
   return (
-    <header className="bar">
+    <header className="top-bar">
       {project && <ProjectMenu project={project} projects={projects} />}
-      <span className="barslot" ref={setLeft} />
-      <span className="sp" />
-      {ranged && WITH_BUCKETS.test(routeId) && <span className="dim bk">{t('bar.buckets', { width: bucketWidthText(t, bucket) })}</span>}
-      <span className="barslot" ref={setRight} />
+      <span className="top-bar-slot" ref={setLeft} />
+      <span className="spacer" />
+      {ranged && WITH_BUCKETS.test(routeId) && (
+        <span className="text-dim bucket-width">{t('bar.buckets', { width: bucketWidthText(t, bucket) })}</span>
+      )}
+      <span className="top-bar-slot" ref={setRight} />
       {ranged && <RangePicker />}
       {ranged && <ZonePicker />}
       {project && ranged && <LiveToggle />}
       <LanguageMenu />
       <ThemeMenu />
-      <button type="button" className="ico wide" onClick={onHelp} title={`${t('bar.help')} (?)`} aria-label={t('bar.help')}>
+      <button type="button" className="icon-button top-bar-wide" onClick={onHelp} title={`${t('bar.help')} (?)`} aria-label={t('bar.help')}>
         <Icon name="help" />
       </button>
       <MoreMenu onHelp={onHelp} />
@@ -56,9 +58,9 @@ function ProjectMenu({ project, projects }: { project: Project; projects: Projec
     <Menu
       label={t('bar.project')}
       trigger={
-        <button type="button" className="pick">
+        <button type="button" className="picker">
           <b>{project.name}</b>
-          <Icon name="down" size="xs" />
+          <Icon name="down" size="tiny" />
         </button>
       }
     >
@@ -77,7 +79,13 @@ function LiveToggle() {
   const words: Record<typeof state, TextKey> = { live: 'bar.live', paused: 'bar.livePaused', connecting: 'bar.liveConnecting' };
   const hint = stopped ? t('bar.liveStopped') : state === 'paused' ? t('bar.liveBroken') : t('bar.liveHint');
   return (
-    <button type="button" className={state === 'live' ? 'live' : 'live paused'} onClick={toggle} title={hint} aria-pressed={!stopped}>
+    <button
+      type="button"
+      className={state === 'live' ? 'live-toggle' : 'live-toggle is-paused'}
+      onClick={toggle}
+      title={hint}
+      aria-pressed={!stopped}
+    >
       <span>{t(words[state])}</span>
     </button>
   );
@@ -91,7 +99,7 @@ function LanguageMenu() {
       label={t('bar.language')}
       align="end"
       trigger={
-        <button type="button" className="ico wide" title={t('bar.language')} aria-label={t('bar.language')}>
+        <button type="button" className="icon-button top-bar-wide" title={t('bar.language')} aria-label={t('bar.language')}>
           <Icon name="language" />
         </button>
       }
@@ -116,7 +124,7 @@ function ThemeMenu() {
       label={t('bar.theme')}
       align="end"
       trigger={
-        <button type="button" className="ico wide" title={t('bar.theme')} aria-label={t('bar.theme')}>
+        <button type="button" className="icon-button top-bar-wide" title={t('bar.theme')} aria-label={t('bar.theme')}>
           <Icon name="theme" />
         </button>
       }

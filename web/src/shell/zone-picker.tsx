@@ -18,12 +18,12 @@ export function ZonePicker() {
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger asChild>
-        <button type="button" className="pick tz" title={`${t('bar.zone')}: ${zone}`}>
-          <span className="ell">{zone}</span>
+        <button type="button" className="picker zone-picker" title={`${t('bar.zone')}: ${zone}`}>
+          <span className="ellipsis">{zone}</span>
         </button>
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content className="menu zones" align="end" sideOffset={4} aria-label={t('bar.zone')}>
+        <Popover.Content className="menu zone-menu" align="end" sideOffset={4} aria-label={t('bar.zone')}>
           <ZoneList onDone={() => setOpen(false)} />
         </Popover.Content>
       </Popover.Portal>
@@ -50,10 +50,16 @@ export function ZoneList({ onDone }: { onDone: () => void }) {
     if (typed && found[0]) choose(found[0]);
   };
   const row = (key: string, label: string, chosen: boolean, end: string | undefined, value: string | undefined) => (
-    <button key={key} type="button" className={chosen ? 'mi on' : 'mi'} aria-pressed={chosen} onClick={() => choose(value)}>
-      <span className="tickm">{chosen && <Icon name="check" size="xs" />}</span>
-      <span className="ell">{label}</span>
-      {end && <span className="end">{end}</span>}
+    <button
+      key={key}
+      type="button"
+      className={chosen ? 'menu-item is-selected' : 'menu-item'}
+      aria-pressed={chosen}
+      onClick={() => choose(value)}
+    >
+      <span className="menu-check">{chosen && <Icon name="check" size="tiny" />}</span>
+      <span className="ellipsis">{label}</span>
+      {end && <span className="menu-item-end">{end}</span>}
     </button>
   );
   return (
@@ -76,8 +82,8 @@ export function ZoneList({ onDone }: { onDone: () => void }) {
         </>
       )}
       {found.slice(0, MAX_SHOWN).map((name) => row(name, name, tz !== undefined && name === zone, offsets.get(name), name))}
-      {found.length > MAX_SHOWN && <p className="dim zonemore">{t('bar.zoneMore', { n: found.length - MAX_SHOWN })}</p>}
-      {found.length === 0 && <p className="dim zonemore">{t('bar.zoneNone')}</p>}
+      {found.length > MAX_SHOWN && <p className="text-dim zone-menu-more">{t('bar.zoneMore', { n: found.length - MAX_SHOWN })}</p>}
+      {found.length === 0 && <p className="text-dim zone-menu-more">{t('bar.zoneNone')}</p>}
     </>
   );
 }

@@ -93,3 +93,40 @@ describe('the styles of a page', () => {
     );
   });
 });
+
+/** Classes of a stylesheet. */
+const classesOf = (css: string) =>
+  new Set(selectors(css).flatMap((one) => [...one.matchAll(/\.([a-zA-Z][\w-]*)/g)].map(([, name = '']) => name)));
+
+describe('the names of classes', () => {
+  const styles = sources(/\.css$/);
+  const components = [...sources(/\.tsx?$/), { name: 'index.html', text: readFileSync(join(process.cwd(), 'index.html'), 'utf8') }];
+  const shared = new Set(styles.filter(({ name }) => routeOf(name) === null).flatMap(({ text }) => [...classesOf(text)]));
+
+  it('are whole words', () => {
+    const names = [...styles.flatMap(({ text }) => [...classesOf(text)]), ...components.flatMap(({ text }) => [...classesGiven(text)])];
+    expect(names.length).toBeGreaterThan(500);
+    const isShort = (name: string) => !/^([a-z]{4,}|[a-z]{2,}(-[a-z]{2,})+)$/.test(name);
+    // A name that a value completes ends in a hyphen.
+    expect([...new Set(names.map((name) => name.replace(/-$/, '-value')).filter(isShort))]).toEqual([]);
+  });
+
+  it('begin with the page that has them, with `is-` where they are a state, or are shared', () => {
+    const foreign = styles.flatMap(({ name, text }) => {
+      const route = routeOf(name);
+      const isOwn = (one: string) => route === null || one.startsWith(`${route}-`) || one.startsWith('is-') || shared.has(one);
+      return [...classesOf(text)].filter((one) => !isOwn(one)).map((one) => `${name}: .${one}`);
+    });
+    expect(foreign).toEqual([]);
+  });
+
+  it('are given by a component: a rule that nothing needs is deleted', () => {
+    const text = components.map((one) => one.text).join('\n');
+    const withClasses = text.split('\n').filter((line) => /class/i.test(line));
+    const completed = withClasses.flatMap((line) => [...line.matchAll(/([a-z-]+-)\$\{/g)].map(([, start = '']) => start));
+    const isGiven = (name: string) =>
+      new RegExp(`(?<![\\w-])${name}(?![\\w-])`).test(text) || completed.some((start) => name.startsWith(start));
+    const all = new Set(styles.flatMap((one) => [...classesOf(one.text)]));
+    expect([...all].filter((name) => !isGiven(name))).toEqual([]);
+  });
+});

@@ -30,30 +30,30 @@ function HintItem({ hint, project }: { hint: Hint; project: Project }) {
   const fix = `hints.${hint.hint}.fix`;
   return (
     <li>
-      <Icon name="issues" size="s" />
+      <Icon name="issues" size="small" />
       <div>
         <p>
           <HintText hint={hint} /> <Chip>{hint.sdk ?? t('hints.unknownSdk')}</Chip>
         </p>
-        {hint.hint !== 'unpriced_model' && fix in en && <p className="dim">{t(fix as TextKey)}</p>}
+        {hint.hint !== 'unpriced_model' && fix in en && <p className="text-dim">{t(fix as TextKey)}</p>}
         {hint.hint === 'unpriced_model' && (
-          <p className="dim">
+          <p className="text-dim">
             {!hint.priced && <>{t('hints.unpriced_model.fix')} </>}
             {hint.priced ? (
-              <Link className="ulink" to="/settings" search={{ project: String(project.id) }} hash="reprice">
+              <Link className="text-link" to="/settings" search={{ project: String(project.id) }} hash="reprice">
                 {t('prices.repriceShort')}
               </Link>
             ) : (
-              <Link className="ulink" to="/settings" search={{ project: String(project.id), price: hint.subject ?? undefined }}>
+              <Link className="text-link" to="/settings" search={{ project: String(project.id), price: hint.subject ?? undefined }}>
                 {t('trace.setPrice')}
               </Link>
             )}
           </p>
         )}
         {code && (
-          <figure className="code">
+          <figure className="code-figure">
             <figcaption>
-              <span className="mono">{hint.sdk ?? ''}</span>
+              <span className="monospace">{hint.sdk ?? ''}</span>
               <CopyButton text={code} quiet />
             </figcaption>
             <pre tabIndex={0}>
@@ -61,11 +61,11 @@ function HintItem({ hint, project }: { hint: Hint; project: Project }) {
             </pre>
           </figure>
         )}
-        <p className="dim micro">
+        <p className="text-dim hints-seen">
           {hint.last_at && <span>{t('hints.seen', { n: format.count(hint.count), time: format.moment(hint.last_at) })}</span>}
           {hint.last_at && hint.trace_id && (
             <Link
-              className="ulink"
+              className="text-link"
               to="/p/$project/traces/$trace"
               params={{ project: String(project.id), trace: hint.trace_id }}
               search={{ span: hint.span_id ?? undefined }}

@@ -4,7 +4,13 @@ import { useLocale } from '../../locale';
 import { langOf } from '../values';
 import { jsonPieces, type JsonPiece } from './json';
 
-const TOKEN_CLASSES: Record<JsonPiece[0], string | undefined> = { key: 'jk', text: 'jt', number: 'jn', word: 'jn', mark: undefined };
+const TOKEN_CLASSES: Record<JsonPiece[0], string | undefined> = {
+  key: 'json-key',
+  text: 'json-text',
+  number: 'json-number',
+  word: 'json-number',
+  mark: undefined,
+};
 
 /** So many lines of a block are shown before it is unfolded, and so many letters are ever coloured. */
 const MAX_FOLDED_LINES = 24;
@@ -28,7 +34,7 @@ export function CodeBlock({ text, lines = MAX_FOLDED_LINES }: CodeBlockProps) {
   const cut = long && !open;
   const shown = cut ? truncatePieces(pieces, lines) : pieces;
   return (
-    <div className={cut ? 'codeb cut' : 'codeb'}>
+    <div className={cut ? 'code-block is-truncated' : 'code-block'}>
       <pre tabIndex={0} lang={langOf(whole.slice(0, 2000))}>
         <code>
           {shown.map(([kind, piece], at) =>
@@ -43,7 +49,7 @@ export function CodeBlock({ text, lines = MAX_FOLDED_LINES }: CodeBlockProps) {
         </code>
       </pre>
       {long && (
-        <button type="button" className="act" onClick={() => setOpen(!open)}>
+        <button type="button" className="action-link" onClick={() => setOpen(!open)}>
           {open ? t('text.showLess') : t('text.showAllLines', { n: format.count(all) })}
         </button>
       )}

@@ -6,21 +6,21 @@ import { Icon } from '../icons';
 const COMPONENTS: Components = {
   a: ({ href, children }) =>
     href ? (
-      <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow" className="ulink">
+      <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow" className="text-link">
         {children}
       </a>
     ) : (
       <span>{children}</span>
     ),
   img: ({ alt, src }) => (
-    <span className="media" title={typeof src === 'string' ? src : undefined}>
-      <Icon name="open" size="s" />
+    <span className="message-media" title={typeof src === 'string' ? src : undefined}>
+      <Icon name="open" size="small" />
       {alt || (typeof src === 'string' ? src : '')}
     </span>
   ),
   table: ({ children }) => (
-    <div className="mtab">
-      <table className="tbl">{children}</table>
+    <div className="message-table-scroll">
+      <table className="data-table">{children}</table>
     </div>
   ),
   input: ({ checked }) => <span aria-hidden="true">{checked ? '☑' : '☐'} </span>,

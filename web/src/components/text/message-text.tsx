@@ -51,12 +51,12 @@ export function MessageText({ text, mode, limit = FOLD_CHARACTERS }: MessageText
   if (json) return <CodeBlock text={text} />;
   const shown = open ? text : truncate(text, limit);
   const plain = (
-    <p className="plain" dir="auto">
+    <p className="message-text-plain" dir="auto">
       {shown}
     </p>
   );
   return (
-    <div className={shown.length < text.length ? 'txt2 cut' : 'txt2'} lang={lang}>
+    <div className={shown.length < text.length ? 'message-text is-truncated' : 'message-text'} lang={lang}>
       {mode === 'reading' && isMarkdown(shown) ? (
         <PlainText key={shown.length} plain={plain}>
           <Suspense fallback={plain}>
@@ -67,7 +67,7 @@ export function MessageText({ text, mode, limit = FOLD_CHARACTERS }: MessageText
         plain
       )}
       {(open || shown.length < text.length) && (
-        <button type="button" className="act" onClick={() => setOpen(!open)}>
+        <button type="button" className="action-link" onClick={() => setOpen(!open)}>
           {open ? t('text.showLess') : t('text.showAllCharacters', { n: format.count(text.length) })}
         </button>
       )}

@@ -44,13 +44,13 @@ interface MessageProps {
 export function MessageView({ message, mode, aside }: MessageProps) {
   const instructs = message.role === 'system' || message.role === 'developer';
   return (
-    <article className={`msg ${message.role}`}>
-      <div className="who">
+    <article className={`message message-${message.role}`}>
+      <div className="message-author">
         <RoleName role={message.role} />
         {aside}
         <CopyIconButton text={messageText(message)} />
       </div>
-      <div className="parts">
+      <div className="message-parts">
         {message.parts.map((part, at) => (
           <PartView key={at} part={part} mode={mode} limit={instructs ? 600 : undefined} />
         ))}
@@ -62,7 +62,7 @@ export function MessageView({ message, mode, aside }: MessageProps) {
 
 function EmptyPart() {
   const t = useT();
-  return <p className="dim small">{t('text.empty')}</p>;
+  return <p className="text-dim text-small">{t('text.empty')}</p>;
 }
 
 export function PartView({ part, mode, limit }: { part: Part; mode: TextMode; limit?: number }) {
@@ -75,7 +75,7 @@ export function PartView({ part, mode, limit }: { part: Part; mode: TextMode; li
         {part.arguments && part.arguments !== '{}' ? (
           <CodeBlock text={part.arguments} />
         ) : (
-          <p className="dim small">{t('text.noArguments')}</p>
+          <p className="text-dim text-small">{t('text.noArguments')}</p>
         )}
       </ToolPart>
     );
@@ -95,7 +95,7 @@ function ReasoningPart({ text, mode }: { text: string; mode: TextMode }) {
   const t = useT();
   const { format } = useLocale();
   return (
-    <details className="reason">
+    <details className="message-reasoning">
       <summary>{t('text.reasoning', { n: format.count(text.length) })}</summary>
       <MessageText text={text} mode={mode} />
     </details>
@@ -104,12 +104,12 @@ function ReasoningPart({ text, mode }: { text: string; mode: TextMode }) {
 
 function ToolPart({ name, what, id, children }: { name: string | null; what: string; id?: string | null; children: ReactNode }) {
   return (
-    <section className="toolbox">
+    <section className="tool-box">
       <header>
-        <Icon name="wrench" size="s" />
+        <Icon name="wrench" size="small" />
         {name !== null && <b>{name}</b>}
-        <span className="dim">{what}</span>
-        {id && <code className="dim">{id}</code>}
+        <span className="text-dim">{what}</span>
+        {id && <code className="text-dim">{id}</code>}
       </header>
       {children}
     </section>
@@ -126,20 +126,20 @@ function MediaPart({ modality, mime, content }: { modality: string; mime: string
   const [broken, setBroken] = useState(false);
   const kind = mime ?? modality;
   if (IMAGE_TYPE.test(content) && !broken) {
-    return <img className="thumb" src={content} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
+    return <img className="message-image" src={content} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
   }
   const data = /^data:/.test(content) || content.length > 600;
   const web = /^https?:\/\//i.test(content) && !data;
   return (
-    <p className="media">
-      <Icon name="open" size="s" />
+    <p className="message-media">
+      <Icon name="open" size="small" />
       <b>{kind}</b>
       {web ? (
-        <a className="ulink ell" href={content} target="_blank" rel="noopener noreferrer nofollow" title={t('text.notFetched')}>
+        <a className="text-link ellipsis" href={content} target="_blank" rel="noopener noreferrer nofollow" title={t('text.notFetched')}>
           {content}
         </a>
       ) : (
-        <span className="dim ell">{data ? t('text.bytes', { n: format.count(content.length) }) : content}</span>
+        <span className="text-dim ellipsis">{data ? t('text.bytes', { n: format.count(content.length) }) : content}</span>
       )}
     </p>
   );

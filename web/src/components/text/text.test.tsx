@@ -85,5 +85,5 @@ describe('hostile text', () => {
 it('folds reasoning away and keeps Japanese in its own forms', () => {
   const { container } = show({ type: 'reasoning', text: 'thinking' }, { type: 'text', text: 'AIとは何ですか。' });
   expect(container.querySelector('details')?.open).toBe(false);
-  expect(container.querySelector('.txt2[lang=ja]')?.textContent).toBe('AIとは何ですか。');
+  expect(container.querySelector('.message-text[lang=ja]')?.textContent).toBe('AIとは何ですか。');
 });

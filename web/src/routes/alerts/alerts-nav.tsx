@@ -3,7 +3,7 @@ import { useT } from '../../i18n';
 import { useProject } from '../../project';
 import { TopBarSlot } from '../../shell/top-bar-slots';
 
-const activeLink = { className: 'on', 'aria-current': 'page' as const };
+const activeLink = { className: 'is-selected', 'aria-current': 'page' as const };
 
 /** The pages of alerts, one line below the bar. */
 export function AlertsNav() {
@@ -13,12 +13,12 @@ export function AlertsNav() {
   return (
     <>
       <TopBarSlot side="left">
-        <span className="slash">/</span>
-        <Link className="pick" to="/p/$project/alerts" params={params}>
+        <span className="breadcrumb-slash">/</span>
+        <Link className="picker" to="/p/$project/alerts" params={params}>
           {t('alerts.title')}
         </Link>
       </TopBarSlot>
-      <nav className="anav" aria-label={t('alerts.title')}>
+      <nav className="alerts-nav" aria-label={t('alerts.title')}>
         <Link to="/p/$project/alerts" params={params} activeOptions={{ ...options, exact: true }} activeProps={activeLink}>
           {t('alerts.navNow')}
         </Link>

@@ -11,9 +11,9 @@ export function AttemptOutcome({ attempt, delivered }: { attempt: Attempt; deliv
   const took = attempt.duration_ms === null ? null : plain(format.duration(attempt.duration_ms));
   const running = attempt.duration_ms === null && attempt.error === null;
   return (
-    <span className="delivery-outcome">
+    <span className="alerts-attempt-outcome">
       <StatusGlyph status={running ? 'running' : delivered ? 'ok' : 'error'} />
-      <span className={delivered || running ? 'dim' : 'err'}>
+      <span className={delivered || running ? 'text-dim' : 'text-error'}>
         {running && t('alerts.deliveryState.sending')}
         {delivered && took !== null && t('alerts.testResult', { status: attempt.status ?? '', took })}
         {attempt.error !== null && (delivered ? `, ${attempt.error}` : attempt.error)}

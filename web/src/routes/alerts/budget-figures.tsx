@@ -14,20 +14,20 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
   const t = useT();
   const { format } = useLocale();
   const { state, amount } = budget;
-  if (!state) return <p className="dim">{t(budget.enabled === false ? 'alerts.notEnabled' : 'alerts.notCounted')}</p>;
+  if (!state) return <p className="text-dim">{t(budget.enabled === false ? 'alerts.notEnabled' : 'alerts.notCounted')}</p>;
   const unit = budgetUnit(budget);
   const write = (value: number) => metricValueText(format, value, unit, '');
   const { spent, estimated, left } = state;
   const forecast = forecastOf(state);
   const more = forecast?.usual_by_now === null || forecast === null ? null : spent - forecast.usual_by_now;
   return (
-    <dl className="lead3">
+    <dl className="alerts-budget-figures">
       <div>
         <dt title={t('alerts.spentWhy')}>{t('alerts.spent')}</dt>
         <dd>
           <NumberWithUnit v={metricValue(format, spent, unit)} />
           {estimated !== null && (
-            <span className="u">
+            <span className="unit">
               {t('alerts.estimatedAll', { amount: write(estimated), share: format.percentText(spent / estimated) })}
             </span>
           )}
@@ -36,18 +36,18 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
       {left !== null && (
         <div>
           <dt>{t('alerts.remainingHead')}</dt>
-          <dd className={left < 0 ? 'err' : undefined}>
+          <dd className={left < 0 ? 'text-error' : undefined}>
             <NumberWithUnit v={metricValue(format, left, unit)} />
-            {left >= 0 && <span className="u">{format.percentText(left / amount)} %</span>}
+            {left >= 0 && <span className="unit">{format.percentText(left / amount)} %</span>}
           </dd>
         </div>
       )}
       {forecast && (
         <div>
           <dt>{t('alerts.forecast')}</dt>
-          <dd className={forecast.expected > amount ? 'wrn' : undefined}>
+          <dd className={forecast.expected > amount ? 'text-warning' : undefined}>
             <NumberWithUnit v={metricValue(format, forecast.expected, unit)} />
-            <span className="u">{t('alerts.between', { low: write(forecast.low), high: write(forecast.high) })}</span>
+            <span className="unit">{t('alerts.between', { low: write(forecast.low), high: write(forecast.high) })}</span>
           </dd>
         </div>
       )}
@@ -56,7 +56,7 @@ export function BudgetFigures({ budget }: { budget: Budget }) {
           <dt>{t('alerts.usualByNow')}</dt>
           <dd>
             <NumberWithUnit v={metricValue(format, forecast.usual_by_now, unit)} />
-            <span className="u">
+            <span className="unit">
               {more >= 0 ? t('alerts.aboveUsual', { amount: write(more) }) : t('alerts.belowUsual', { amount: write(-more) })}
             </span>
           </dd>
@@ -74,7 +74,7 @@ export function ForecastNote({ budget }: { budget: Budget }) {
   if (!forecast && estimated === null) return null;
   const method = { weekly: 'alerts.methodWeekly', daily: 'alerts.methodDaily', linear: 'alerts.methodLinear' } as const;
   return (
-    <p className="alert-note dim">
+    <p className="alerts-note text-dim">
       {forecast && t(method[forecast.method], { n: forecast.samples })} {estimated !== null && t('alerts.estimatedWhy')}
     </p>
   );
@@ -88,7 +88,7 @@ export function PeriodText({ budget }: { budget: Budget }) {
   const amount = metricValueText(format, budget.amount, budgetUnit(budget), '');
   const end = budget.state?.period_end;
   return (
-    <span className="meta">
+    <span className="section-note">
       {t(word[budget.period], { amount, zone: budget.time_zone })}
       {end && `; ${t('alerts.startsAgain', { length: plain(format.until(end)) })}`}
     </span>
@@ -103,33 +103,35 @@ export function BudgetGroups({ budget, most }: { budget: Budget; most: number })
   if (!groups || groups.length === 0) return null;
   const unit = budgetUnit(budget);
   return (
-    <table className="tbl" aria-label={t('alerts.spent')}>
+    <table className="data-table" aria-label={t('alerts.spent')}>
       <thead>
         <tr>
           <th scope="col">{dimensionText(t, budget.group_by ?? '')}</th>
-          <th scope="col" className="n">
+          <th scope="col" className="numeric">
             {t('alerts.spent')}
           </th>
-          <th scope="col" className="n">
+          <th scope="col" className="numeric">
             {t('alerts.remainingHead')}
           </th>
-          <th scope="col" className="c2" aria-hidden="true" />
+          <th scope="col" className="column-optional" aria-hidden="true" />
         </tr>
       </thead>
       <tbody>
         {groups.slice(0, most).map(({ key, spent, estimated, left }) => (
           <tr key={key ?? ''}>
-            <td className="grow">{key === null ? <span className="unk">{t('common.noValue')}</span> : <UserText text={key} />}</td>
-            <td className="n">
+            <td className="column-grow">
+              {key === null ? <span className="unknown-value">{t('common.noValue')}</span> : <UserText text={key} />}
+            </td>
+            <td className="numeric">
               <NumberWithUnit v={metricValue(format, spent, unit)} />
               {estimated !== null && (
-                <span className="u"> {t('alerts.estimatedBrief', { amount: metricValueText(format, estimated, unit, '') })}</span>
+                <span className="unit"> {t('alerts.estimatedBrief', { amount: metricValueText(format, estimated, unit, '') })}</span>
               )}
             </td>
-            <td className={left < 0 ? 'n err' : 'n dim'}>
+            <td className={left < 0 ? 'numeric text-error' : 'numeric text-dim'}>
               <NumberWithUnit v={metricValue(format, left, unit)} />
             </td>
-            <td className="c2">
+            <td className="column-optional">
               <ShareBar of={spent / budget.amount} color={left < 0 ? 'var(--error)' : undefined} />
             </td>
           </tr>
@@ -146,5 +148,5 @@ export function DeletedNote({ project, budget }: { project: number; budget: Budg
   const since = budget.state?.period_start;
   if (!since || !data?.deletions.some((one) => one.project === project && one.spans > 0 && Date.parse(one.at) >= Date.parse(since)))
     return null;
-  return <p className="alert-note dim">{t('alerts.deletedSince')}</p>;
+  return <p className="alerts-note text-dim">{t('alerts.deletedSince')}</p>;
 }

@@ -33,7 +33,7 @@ export default function BudgetPage() {
     <EditorPage isThere={data ? id === 'new' || budget !== undefined : null} error={error} onRetry={() => void refetch()}>
       {budget && (
         <section className="sheet pane">
-          <div className="head">
+          <div className="section-head">
             <h1>
               <UserText text={budget.name} />
             </h1>
@@ -66,7 +66,7 @@ function BudgetEditor({ project, budget }: { project: number; budget: Budget | n
   const measures = SPENDABLE.includes(form.measure) ? SPENDABLE : [...SPENDABLE, form.measure];
   const Title = budget ? 'h2' : 'h1';
   return (
-    <form className="sheet pane pform" onSubmit={submit}>
+    <form className="sheet pane form-grid" onSubmit={submit}>
       <EditorHead title={<Title>{budget ? t('alerts.edit') : t('alerts.newBudget')}</Title>} end={end} />
       <TextRow
         label={t('alerts.name')}
@@ -140,7 +140,7 @@ function BudgetEditor({ project, budget }: { project: number; budget: Budget | n
       {!form.groupBy && (
         <>
           <span />
-          <label className="tick2">
+          <label className="checkbox-row">
             <input type="checkbox" checked={form.alertOnForecast} onChange={(event) => set({ alertOnForecast: event.target.checked })} />
             {t('alerts.alertOnForecast')}
           </label>

@@ -82,9 +82,9 @@ export function BurnDownChart({ project, budget }: { project: number; budget: Bu
     LABEL_GAP,
   );
   return (
-    <div className="chart burn">
+    <div className="chart alerts-burn-down">
       <div
-        className="plot"
+        className="chart-plot"
         role="img"
         aria-label={t('alerts.burnDownLabel', {
           measure: metricText(t, budget.measure ?? 'cost'),
@@ -93,29 +93,29 @@ export function BurnDownChart({ project, budget }: { project: number; budget: Bu
         })}
       >
         {lines.map((value) => (
-          <div key={value} className={value === 0 ? 'grid z' : 'grid'} style={{ top: `${y(value)}%` }}>
-            <span className="lft">{write(value)}</span>
+          <div key={value} className={value === 0 ? 'chart-grid-line is-zero' : 'chart-grid-line'} style={{ top: `${y(value)}%` }}>
+            <span className="alerts-burn-down-scale">{write(value)}</span>
           </div>
         ))}
-        <svg className="p" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
+        <svg className="chart-shapes" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">
           {band && <path d={band} fill="var(--warn-soft)" />}
-          {burn.expected.length > 0 && <path className="ln" d={line(burn.expected)} stroke="var(--warn)" strokeDasharray="4 3" />}
-          {burn.low.length > 0 && <path className="ln" d={line(burn.low)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
-          {burn.high.length > 0 && <path className="ln" d={line(burn.high)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
+          {burn.expected.length > 0 && <path className="chart-line" d={line(burn.expected)} stroke="var(--warn)" strokeDasharray="4 3" />}
+          {burn.low.length > 0 && <path className="chart-line" d={line(burn.low)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
+          {burn.high.length > 0 && <path className="chart-line" d={line(burn.high)} stroke="var(--warn)" strokeWidth="1" opacity=".5" />}
           <path d={`${line(burn.course)}L${now * 100} ${y(0)}L0 ${y(0)}z`} fill="var(--sunken)" opacity=".7" />
-          <path className="ln" d={line(burn.course)} stroke="var(--ink)" style={{ strokeWidth: 2 }} />
+          <path className="chart-line" d={line(burn.course)} stroke="var(--ink)" style={{ strokeWidth: 2 }} />
         </svg>
-        <div className={now > 0.7 ? 'now flip' : 'now'} style={{ left: `${now * 100}%` }}>
+        <div className={now > 0.7 ? 'alerts-burn-down-now is-flipped' : 'alerts-burn-down-now'} style={{ left: `${now * 100}%` }}>
           <span>{saying(end(burn.course))}</span>
         </div>
-        <i className="pt" style={{ left: `${now * 100}%`, top: `${y(end(burn.course))}%` }} />
+        <i className="alerts-burn-down-point" style={{ left: `${now * 100}%`, top: `${y(end(burn.course))}%` }} />
         {runsOut !== null && runsOut > now && (
-          <div className="zero" style={{ left: `${runsOut * 100}%`, top: `${y(0)}%` }}>
+          <div className="alerts-burn-down-zero" style={{ left: `${runsOut * 100}%`, top: `${y(0)}%` }}>
             <span>{t('alerts.usedUpAbout', { time: format.brief(forecast?.runs_out_at ?? '') })}</span>
           </div>
         )}
         {ends.map(({ left, says, why }, at) => (
-          <span key={why} className={left < 0 ? 'endl bad' : 'endl'} style={{ top: `${tops[at]}%` }}>
+          <span key={why} className={left < 0 ? 'chart-line-end is-overspent' : 'chart-line-end'} style={{ top: `${tops[at]}%` }}>
             <b>
               {says}
               {y(left) > 100 && ' ↓'}
@@ -126,7 +126,15 @@ export function BurnDownChart({ project, budget }: { project: number; budget: Bu
         {[0, 0.25, 0.5, 0.75, 1].map((x) => (
           <span
             key={x}
-            className={x === 0 ? 'tick l' : x === 1 ? 'tick r' : x === 0.5 ? 'tick' : 'tick between'}
+            className={
+              x === 0
+                ? 'chart-tick chart-tick-first'
+                : x === 1
+                  ? 'chart-tick chart-tick-last'
+                  : x === 0.5
+                    ? 'chart-tick'
+                    : 'chart-tick is-minor'
+            }
             style={{ left: `${x * 100}%` }}
           >
             {TickLabel(format, state, budget.period, x)}

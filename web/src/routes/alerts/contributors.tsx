@@ -29,24 +29,24 @@ export function Contributors({ incident }: { incident: Incident }) {
   const colorOf = useModelColors(useProject().id).among(models);
   const dimensions = [...new Set(culprits.map(({ dimension }) => dimension))];
   const largest = Math.max(1e-12, ...culprits.flatMap(({ contribution, usual }) => [contribution, usual ?? 0]));
-  if (culprits.length === 0) return <p className="dim">{t('alerts.noContributors')}</p>;
+  if (culprits.length === 0) return <p className="text-dim">{t('alerts.noContributors')}</p>;
   return (
-    <table className="tbl culp" aria-label={t('alerts.contributors')}>
+    <table className="data-table alerts-contributors" aria-label={t('alerts.contributors')}>
       <thead>
         <tr>
           <th scope="col">
-            <span className="vh">{t('alerts.contributorDimension')}</span>
+            <span className="visually-hidden">{t('alerts.contributorDimension')}</span>
           </th>
           <th scope="col">
-            <span className="vh">{t('alerts.contributorValue')}</span>
+            <span className="visually-hidden">{t('alerts.contributorValue')}</span>
           </th>
-          <th scope="col" className="n">
+          <th scope="col" className="numeric">
             {t(source === 'budget' ? 'alerts.inPeriod' : 'alerts.inWindow')}
           </th>
-          <th scope="col" className="n">
+          <th scope="col" className="numeric">
             {t('alerts.usual')}
           </th>
-          <th scope="col" className="c2" aria-hidden="true" />
+          <th scope="col" className="column-optional" aria-hidden="true" />
         </tr>
       </thead>
       <tbody>
@@ -57,22 +57,26 @@ export function Contributors({ incident }: { incident: Incident }) {
               .map((contributor, at) => {
                 const href = contributor.link === null ? null : tracesHref(contributor.link);
                 const name =
-                  contributor.key === null ? <span className="unk">{t('common.noValue')}</span> : <UserText text={contributor.key} />;
+                  contributor.key === null ? (
+                    <span className="unknown-value">{t('common.noValue')}</span>
+                  ) : (
+                    <UserText text={contributor.key} />
+                  );
                 return (
                   <tr key={contributor.key ?? ''}>
-                    <td className="dim">
-                      {at === 0 ? dimensionText(t, dimension) : <span className="vh">{dimensionText(t, dimension)}</span>}
+                    <td className="text-dim">
+                      {at === 0 ? dimensionText(t, dimension) : <span className="visually-hidden">{dimensionText(t, dimension)}</span>}
                     </td>
-                    <td className="grow">
+                    <td className="column-grow">
                       {dimension === 'model' && <Swatch color={colorOf(contributor.key)} />} {href ? <a href={href}>{name}</a> : name}
                       {contributor.share !== null && contributor.share >= 0.01 && (
-                        <span className="dim shr">
+                        <span className="text-dim alerts-contributor-share">
                           {' '}
                           {t(shareText(contributor, direction), { share: format.percentText(contributor.share) })}
                         </span>
                       )}
                       {culprits_since && contributor.since !== null && contributor.since > 0 && (
-                        <span className="dim shr">
+                        <span className="text-dim alerts-contributor-share">
                           {' '}
                           {t('alerts.sinceStep', {
                             amount: metricValueText(format, contributor.since, contributor.unit, ''),
@@ -81,16 +85,16 @@ export function Contributors({ incident }: { incident: Incident }) {
                         </span>
                       )}
                     </td>
-                    <td className="n">
+                    <td className="numeric">
                       <b>
                         <NumberWithUnit v={metricValue(format, contributor.contribution, contributor.unit)} />
                       </b>
                     </td>
-                    <td className="n dim">
+                    <td className="numeric text-dim">
                       {contributor.usual !== null && <NumberWithUnit v={metricValue(format, contributor.usual, contributor.unit)} />}
                     </td>
-                    <td className="cb c2" aria-hidden="true">
-                      <span className="cbar">
+                    <td className="alerts-contributor-bar-cell column-optional" aria-hidden="true">
+                      <span className="alerts-contributor-bar">
                         <i
                           style={{
                             width: `${Math.max(0, contributor.contribution / largest) * 100}%`,

@@ -32,11 +32,11 @@ export default function Deliveries() {
     <>
       <AlertsNav />
       <div className="sheet pane">
-        <div className="head">
+        <div className="section-head">
           <h1>{t('alerts.navDeliveries')}</h1>
-          <span className="meta">{t('alerts.deliveriesWhy')}</span>
+          <span className="section-note">{t('alerts.deliveriesWhy')}</span>
         </div>
-        <div className="pickrow">
+        <div className="alerts-filter-row">
           <label>
             {t('alerts.state')}{' '}
             <select className="field" value={asked.state ?? ''} onChange={(event) => choose({ state: event.target.value || undefined })}>
@@ -66,7 +66,7 @@ export default function Deliveries() {
           <EmptyState
             title={t('alerts.noDeliveries')}
             action={
-              <Link className="btn" to="/p/$project/alerts/targets" params={{ project: String(project.id) }}>
+              <Link className="button" to="/p/$project/alerts/targets" params={{ project: String(project.id) }}>
                 {t('alerts.navTargets')}
               </Link>
             }
@@ -76,7 +76,12 @@ export default function Deliveries() {
         )}
         {rows.length > 0 && <DeliveryTable rows={rows} stale={pages.isPlaceholderData} />}
         {pages.hasNextPage && (
-          <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+          <button
+            type="button"
+            className="button alerts-load-more"
+            disabled={pages.isFetchingNextPage}
+            onClick={() => void pages.fetchNextPage()}
+          >
             {t('issues.more')}
           </button>
         )}
@@ -93,7 +98,7 @@ function DeliveryTable({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
       key: 'at',
       head: t('alerts.when'),
       cell: ({ created_at: at }) => (
-        <span className="dim">
+        <span className="text-dim">
           <Timestamp at={at} />
         </span>
       ),
@@ -105,7 +110,7 @@ function DeliveryTable({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
       optional: true,
       cell: (delivery) => (
         <>
-          <UserText text={delivery.target_name} /> <span className="dim">{t(CHANNEL_TEXT[delivery.target_kind])}</span>
+          <UserText text={delivery.target_name} /> <span className="text-dim">{t(CHANNEL_TEXT[delivery.target_kind])}</span>
         </>
       ),
     },
@@ -113,7 +118,7 @@ function DeliveryTable({ rows, stale }: { rows: Delivery[]; stale: boolean }) {
     { key: 'how', head: t('alerts.attempts'), grow: true, cell: (delivery) => <DeliveryAttempts delivery={delivery} /> },
   ];
   return (
-    <div className="atbl wraps">
+    <div className="alerts-table alerts-table-wrapping">
       <Table label={t('alerts.navDeliveries')} columns={columns} rows={rows} rowKey={({ id }) => String(id)} stale={stale} />
     </div>
   );
@@ -126,13 +131,13 @@ function DeliverySubject({ delivery, project }: { delivery: Delivery; project: n
   const text = (
     <>
       <UserText text={words} />
-      {group && <span className="dim"> {groupText(t, group)}</span>}
+      {group && <span className="text-dim"> {groupText(t, group)}</span>}
     </>
   );
-  if (incident === null) return <span className="ellw">{text}</span>;
+  if (incident === null) return <span className="alerts-wrapping-text">{text}</span>;
   return (
     <Link
-      className="ellw act2"
+      className="alerts-wrapping-text alerts-text-link"
       to="/p/$project/alerts/incidents/$incident"
       params={{ project: String(project), incident: String(incident) }}
     >
@@ -143,7 +148,7 @@ function DeliverySubject({ delivery, project }: { delivery: Delivery; project: n
 
 export function DeliveryStateChip({ state }: { state: Delivery['state'] }) {
   const t = useT();
-  const tone = state === 'delivered' ? 'good' : state === 'failed' ? 'bad' : state === 'waiting' ? 'wrn' : 'line';
+  const tone = state === 'delivered' ? 'good' : state === 'failed' ? 'bad' : state === 'waiting' ? 'warning' : 'outline';
   return <Chip tone={tone}>{t(DELIVERY_STATE_TEXT[state])}</Chip>;
 }
 
@@ -154,32 +159,32 @@ export function DeliveryAttempts({ delivery }: { delivery: Delivery }) {
   const { attempts, state, next_attempt_at: next } = delivery;
   const last = attempts.at(-1);
   const again = state === 'waiting' && next !== null && (
-    <span className="dim">
+    <span className="text-dim">
       {last ? t('alerts.nextAttempt', { time: format.moment(next), n: attempts.length + 1 }) : t('alerts.firstAttempt')}
     </span>
   );
   if (!last) {
-    if (delivery.folded_into !== null) return <span className="dim">{t('alerts.sentInDigest')}</span>;
-    return <span className="delivery-outcome">{again || <span className="dim">{t('common.none')}</span>}</span>;
+    if (delivery.folded_into !== null) return <span className="text-dim">{t('alerts.sentInDigest')}</span>;
+    return <span className="alerts-attempt-outcome">{again || <span className="text-dim">{t('common.none')}</span>}</span>;
   }
   const line = (
     <>
       <AttemptOutcome attempt={last} delivered={state === 'delivered'} /> {again}
     </>
   );
-  if (attempts.length === 1) return <span className="delivery-outcome">{line}</span>;
+  if (attempts.length === 1) return <span className="alerts-attempt-outcome">{line}</span>;
   return (
-    <details className="atts">
+    <details className="alerts-attempts">
       <summary>
-        {line} <span className="dim">{t('alerts.attemptCount', { n: attempts.length })}</span>
+        {line} <span className="text-dim">{t('alerts.attemptCount', { n: attempts.length })}</span>
       </summary>
       <ol>
         {attempts.map((attempt, at) => (
           <li key={attempt.at}>
-            <span className="dim">{format.moment(attempt.at)}</span>
+            <span className="text-dim">{format.moment(attempt.at)}</span>
             <AttemptOutcome attempt={attempt} delivered={state === 'delivered' && at === attempts.length - 1} />
             {attempt.duration_ms !== null && attempt.error !== null && (
-              <span className="dim">{plain(format.duration(attempt.duration_ms))}</span>
+              <span className="text-dim">{plain(format.duration(attempt.duration_ms))}</span>
             )}
           </li>
         ))}

@@ -146,13 +146,13 @@ type EditorActions = ReturnType<typeof useEditor<{ notification: NotificationFor
 export function EditorHead({ title, end }: { title: ReactNode; end: EditorActions }) {
   const t = useT();
   return (
-    <div className="head">
+    <div className="section-head">
       {title}
-      <span className="sp" />
+      <span className="spacer" />
       {end.startAgain && (
-        <span className="meta" role="status">
+        <span className="section-note" role="status">
           {t('alerts.restored')}{' '}
-          <button type="button" className="act" onClick={end.startAgain}>
+          <button type="button" className="action-link" onClick={end.startAgain}>
             {t('alerts.startAgain')}
           </button>
         </span>
@@ -181,7 +181,7 @@ export function CommonFields({ project, place, form, set, why, zone }: CommonFie
       {zone}
       <span />
       <div>
-        <label className="tick2">
+        <label className="checkbox-row">
           <input type="checkbox" checked={form.enabled} onChange={(event) => set({ enabled: event.target.checked })} />
           {t('alerts.enabled')}
         </label>
@@ -197,19 +197,19 @@ export function SaveRow({ end, wrong }: { end: EditorActions; wrong: string | nu
   return (
     <>
       <span />
-      <div className="saverow">
-        <button type="submit" className="btn pri" disabled={end.busy}>
+      <div className="form-actions">
+        <button type="submit" className="button button-primary" disabled={end.busy}>
           {t('common.save')}
         </button>
-        <Link className="btn quiet" to="/p/$project/alerts" params={{ project: String(end.project) }} onClick={end.forget}>
+        <Link className="button button-quiet" to="/p/$project/alerts" params={{ project: String(end.project) }} onClick={end.forget}>
           {t('common.cancel')}
         </Link>
-        <span role="status" className="err">
+        <span role="status" className="text-error">
           {end.tried && wrong !== null ? wrong : ''}
         </span>
       </div>
       {end.error && (
-        <div className="whole">
+        <div className="form-full-width">
           <ErrorMessage error={end.error} title={t(end.failedToRemove ? 'common.notDone' : 'common.notSaved')} />
         </div>
       )}

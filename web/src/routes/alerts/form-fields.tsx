@@ -39,7 +39,7 @@ export function TextRow({ label, hint, value, onChange, placeholder, required, s
       {(id) => (
         <>
           <input
-            className={short ? 'field short' : 'field long'}
+            className={short ? 'field field-short' : 'field field-long'}
             id={id}
             type={type}
             autoComplete={type === 'password' ? 'new-password' : 'off'}

@@ -22,7 +22,7 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
   const title = (
     <>
       <UserText text={incident.rule_name} />
-      {group && <span className="mid"> {groupText(t, group)}</span>}
+      {group && <span className="text-medium"> {groupText(t, group)}</span>}
     </>
   );
   const params = { project: String(incident.project_id), incident: String(incident.id) };
@@ -37,16 +37,16 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
   // One that may take more than three lines; others share theirs with the chips.
   const isLong = incident.rule_name.length + (incident.group?.value?.length ?? 0) > 90;
   return (
-    <div className="ih">
-      <span className={`bellb ${state === 'resolved' ? 'done' : severity}`}>
+    <div className="alerts-incident-head">
+      <span className={`alerts-bell alerts-bell-${state === 'resolved' ? 'alerts-bell-done' : severity}`}>
         <Icon name="bell" />
       </span>
       <div>
         <Title>
-          {isLong ? <span className="clamp">{linkedTitle}</span> : linkedTitle} <SeverityChip incident={incident} />{' '}
+          {isLong ? <span className="line-clamp">{linkedTitle}</span> : linkedTitle} <SeverityChip incident={incident} />{' '}
           <IncidentStateChip incident={incident} />
         </Title>
-        <p className="dim">
+        <p className="text-dim">
           {resolved === null
             ? t('alerts.firedAgo', { time: format.moment(opened), age: plain(format.age(opened)) })
             : t('alerts.firedUntil', {
@@ -62,7 +62,7 @@ export function IncidentHead({ incident, linked = false }: { incident: Incident;
 export function SeverityChip({ incident }: { incident: Incident }) {
   const t = useT();
   const severity = incident.state === 'resolved' ? incident.worst : incident.severity;
-  return <Chip tone={severity === 'critical' ? 'bad' : 'wrn'}>{t(`alerts.${severity}`)}</Chip>;
+  return <Chip tone={severity === 'critical' ? 'bad' : 'warning'}>{t(`alerts.${severity}`)}</Chip>;
 }
 
 export function IncidentStateChip({ incident }: { incident: Incident }) {
@@ -70,10 +70,10 @@ export function IncidentStateChip({ incident }: { incident: Incident }) {
   const { format } = useLocale();
   if (incident.snoozed_until !== null && incident.state !== 'resolved') {
     const until = incident.snoozed_until === 'forever' ? t('alerts.furtherNotice') : format.brief(incident.snoozed_until);
-    return <Chip tone="line">{t('alerts.snoozedTo', { time: until })}</Chip>;
+    return <Chip tone="outline">{t('alerts.snoozedTo', { time: until })}</Chip>;
   }
   if (incident.state === 'resolved') return <Chip tone="good">{t('alerts.resolved')}</Chip>;
-  if (incident.state === 'acknowledged') return <Chip tone="line">{t('alerts.acknowledged')}</Chip>;
+  if (incident.state === 'acknowledged') return <Chip tone="outline">{t('alerts.acknowledged')}</Chip>;
   return null;
 }
 
@@ -87,7 +87,7 @@ export function IncidentSummary({ incident }: { incident: Incident }) {
   const none = t('alerts.noData');
   const measured = metricText(t, measure);
   return (
-    <p className="say">
+    <p className="alerts-incident-summary">
       {t('alerts.incidentSummary', {
         measure: measured,
         value: incidentValueText(t, format, incident),
@@ -113,8 +113,8 @@ export function IncidentActions({ project, incident }: { project: number; incide
   const href = traces ? tracesHref(traces) : null;
   if (incident.state === 'resolved') {
     return href ? (
-      <div className="incident-actions">
-        <a className="btn" href={href}>
+      <div className="alerts-incident-actions">
+        <a className="button" href={href}>
           {t('alerts.openTraces')}
         </a>
       </div>
@@ -122,27 +122,32 @@ export function IncidentActions({ project, incident }: { project: number; incide
   }
   return (
     <>
-      <div className="incident-actions">
+      <div className="alerts-incident-actions">
         {incident.state === 'open' && (
-          <button type="button" className="btn pri" disabled={action.isPending} onClick={() => action.mutate({ deed: 'acknowledge' })}>
+          <button
+            type="button"
+            className="button button-primary"
+            disabled={action.isPending}
+            onClick={() => action.mutate({ deed: 'acknowledge' })}
+          >
             {t('alerts.acknowledge')}
           </button>
         )}
         {href && (
-          <a className="btn" href={href}>
+          <a className="button" href={href}>
             {t('alerts.openTraces')}
           </a>
         )}
-        <button type="button" className="btn" disabled={action.isPending} onClick={() => action.mutate({ deed: 'resolve' })}>
+        <button type="button" className="button" disabled={action.isPending} onClick={() => action.mutate({ deed: 'resolve' })}>
           {t('alerts.resolve')}
         </button>
         {incident.snoozed_until === null ? (
           <Menu
             label={t('alerts.snooze')}
             trigger={
-              <button type="button" className="btn quiet">
+              <button type="button" className="button button-quiet">
                 {t('alerts.snooze')}
-                <Icon name="down" size="xs" />
+                <Icon name="down" size="tiny" />
               </button>
             }
           >
@@ -153,7 +158,7 @@ export function IncidentActions({ project, incident }: { project: number; incide
             />
           </Menu>
         ) : (
-          <button type="button" className="btn quiet" onClick={() => action.mutate({ deed: 'snooze', length: null })}>
+          <button type="button" className="button button-quiet" onClick={() => action.mutate({ deed: 'snooze', length: null })}>
             {t('alerts.endSnooze')}
           </button>
         )}
@@ -171,19 +176,19 @@ export function IncidentDeliveries({ project, incident }: { project: number; inc
   if (pages.error && !pages.data) return <ErrorMessage error={pages.error} />;
   if (pages.data && deliveries.length === 0) {
     return (
-      <p className="dim">
+      <p className="text-dim">
         {t('alerts.nobodyWasNotified')}{' '}
-        <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
+        <Link className="action-link" to="/p/$project/alerts/targets" params={{ project: String(project) }}>
           {t('alerts.navTargets')}
         </Link>
       </p>
     );
   }
   return (
-    <ol className="dlv">
+    <ol className="alerts-deliveries">
       {deliveries.map((delivery) => (
         <li key={delivery.id}>
-          <UserText className="ell" text={delivery.target_name} />
+          <UserText className="ellipsis" text={delivery.target_name} />
           <DeliveryStateChip state={delivery.state} />
           <DeliveryAttempts delivery={delivery} />
         </li>
@@ -196,12 +201,12 @@ export function IncidentDeliveries({ project, incident }: { project: number; inc
 export function IncidentPane({ project, incident }: { project: number; incident: Incident }) {
   const t = useT();
   return (
-    <section className="pane inc" aria-label={t('alerts.incident')}>
+    <section className="pane alerts-incident" aria-label={t('alerts.incident')}>
       <IncidentHead incident={incident} linked />
       <IncidentSummary incident={incident} />
       <IncidentActions project={project} incident={incident} />
       <Contributors incident={incident} />
-      <div className="head h3x">
+      <div className="section-head alerts-subhead">
         <h3>{t('alerts.navDeliveries')}</h3>
       </div>
       <IncidentDeliveries project={project} incident={incident} />

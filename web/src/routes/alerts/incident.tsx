@@ -37,31 +37,31 @@ export default function IncidentPage() {
         </div>
       )}
       {data && (
-        <div className="al2">
-          <div className="all">
-            <section className="pane inc">
+        <div className="alerts-layout">
+          <div className="alerts-main">
+            <section className="pane alerts-incident">
               <IncidentHead incident={data.incident} />
               <IncidentSummary incident={data.incident} />
               <IncidentActions project={project.id} incident={data.incident} />
               <IncidentMetricChart project={project.id} incident={data.incident} />
             </section>
-            <section className="pane rl">
-              <div className="head">
+            <section className="pane alerts-section">
+              <div className="section-head">
                 <h2>{t('alerts.contributors')}</h2>
-                <span className="meta">
+                <span className="section-note">
                   {t(data.incident.source === 'budget' ? 'alerts.contributorsOfPeriod' : 'alerts.contributorsWhy')}
                 </span>
               </div>
               <Contributors incident={data.incident} />
             </section>
           </div>
-          <div className="allr">
+          <div className="alerts-aside">
             <section className="pane">
-              <div className="head">
+              <div className="section-head">
                 <h2>{t('alerts.timeline')}</h2>
-                <span className="sp" />
+                <span className="spacer" />
                 <Link
-                  className="more"
+                  className="section-link"
                   to={data.incident.source === 'budget' ? '/p/$project/alerts/budgets/$budget' : '/p/$project/alerts/rules/$rule'}
                   params={{ ...params, rule: String(data.incident.rule_id), budget: String(data.incident.rule_id) }}
                 >
@@ -70,8 +70,8 @@ export default function IncidentPage() {
               </div>
               <IncidentTimeline project={project.id} incident={data.incident} timeline={data.timeline} />
             </section>
-            <section className="pane rl">
-              <div className="head">
+            <section className="pane alerts-section">
+              <div className="section-head">
                 <h2>{t('alerts.navDeliveries')}</h2>
               </div>
               <IncidentDeliveries project={project.id} incident={data.incident} />

@@ -28,15 +28,15 @@ export default function IncidentList() {
     <>
       <AlertsNav />
       <div className="sheet pane">
-        <div className="head">
+        <div className="section-head">
           <h1>{t('alerts.navIncidents')}</h1>
-          <span className="sp" />
-          <span className="seg" role="group" aria-label={t('alerts.state')}>
+          <span className="spacer" />
+          <span className="segmented" role="group" aria-label={t('alerts.state')}>
             {([undefined, 'open', 'resolved'] as const).map((one) => (
               <button
                 key={one ?? 'all'}
                 type="button"
-                className={one === shown ? 'on' : undefined}
+                className={one === shown ? 'is-selected' : undefined}
                 aria-pressed={one === shown}
                 onClick={() => void navigate({ to: '.', search: (was) => ({ ...was, state: one }) })}
               >
@@ -50,7 +50,12 @@ export default function IncidentList() {
         {pages.data && rows.length === 0 && <EmptyState title={t('alerts.noIncidents')}>{t('alerts.noIncidentsWhy')}</EmptyState>}
         {rows.length > 0 && <IncidentTable rows={rows} stale={pages.isPlaceholderData} keys />}
         {pages.hasNextPage && (
-          <button type="button" className="btn load-more" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
+          <button
+            type="button"
+            className="button alerts-load-more"
+            disabled={pages.isFetchingNextPage}
+            onClick={() => void pages.fetchNextPage()}
+          >
             {t('issues.more')}
           </button>
         )}
@@ -72,7 +77,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       key: 'at',
       head: t('alerts.fired'),
       cell: (incident) => (
-        <span className="dim">
+        <span className="text-dim">
           <Timestamp at={incident.opened_at} />
         </span>
       ),
@@ -81,11 +86,11 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       key: 'rule',
       head: t('alerts.rule'),
       cell: (incident) => (
-        <Link {...to(incident)} className="ellw">
+        <Link {...to(incident)} className="alerts-wrapping-text">
           <b>
             <UserText text={incident.rule_name} />
           </b>
-          {incident.group && <span className="dim"> {groupText(t, incident.group)}</span>}
+          {incident.group && <span className="text-dim"> {groupText(t, incident.group)}</span>}
         </Link>
       ),
     },
@@ -96,7 +101,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       optional: true,
       cell: ({ culprits: [first] }) =>
         first && (
-          <span className="dim">
+          <span className="text-dim">
             {dimensionText(t, first.dimension)} <UserText text={first.key ?? t('common.unknown')} />
           </span>
         ),
@@ -107,7 +112,11 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       num: true,
       cell: ({ peak, value, unit }) => {
         const top = peak ?? value;
-        return top === null ? <span className="dim">{t('alerts.noData')}</span> : <NumberWithUnit v={metricValue(format, top, unit)} />;
+        return top === null ? (
+          <span className="text-dim">{t('alerts.noData')}</span>
+        ) : (
+          <NumberWithUnit v={metricValue(format, top, unit)} />
+        );
       },
     },
     {
@@ -116,7 +125,7 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       num: true,
       optional: true,
       cell: ({ opened_at: opened, resolved_at: resolved }) => (
-        <span className="dim">
+        <span className="text-dim">
           {plain(resolved === null ? format.age(opened) : format.duration(Math.max(0, Date.parse(resolved) - Date.parse(opened))))}
         </span>
       ),
@@ -125,14 +134,14 @@ export function IncidentTable({ rows, stale = false, keys = false }: { rows: Inc
       key: 'state',
       head: t('alerts.state'),
       cell: (incident) => (
-        <span className="chips">
+        <span className="alerts-chips">
           <SeverityChip incident={incident} /> <IncidentStateChip incident={incident} />
         </span>
       ),
     },
   ];
   return (
-    <div className="atbl">
+    <div className="alerts-table">
       <Table
         label={t('alerts.navIncidents')}
         columns={columns}

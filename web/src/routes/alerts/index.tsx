@@ -42,7 +42,7 @@ export default function Alerts() {
   return (
     <>
       <AlertsNav />
-      <h1 className="vh">{t('alerts.title')}</h1>
+      <h1 className="visually-hidden">{t('alerts.title')}</h1>
       {error && !loaded && (
         <div className="sheet pane">
           <ErrorMessage error={error} onRetry={() => void Promise.all([rules.refetch(), budgets.refetch(), open.refetch()])} />
@@ -55,48 +55,52 @@ export default function Alerts() {
       )}
       {nothing && <GettingStarted project={params.project} />}
       {loaded && !nothing && (
-        <div className={urgent.length > 0 ? 'al2' : 'al2 alone'}>
-          <div className="all">
+        <div className={urgent.length > 0 ? 'alerts-layout' : 'alerts-layout is-single'}>
+          <div className="alerts-main">
             {first && <BudgetSection project={project.id} budget={first} large />}
             {others.map((budget) => (
               <BudgetSection key={budget.id} project={project.id} budget={budget} />
             ))}
-            <section className="pane rl">
-              <div className="head">
+            <section className="pane alerts-section">
+              <div className="section-head">
                 <h2>{t('alerts.rules')}</h2>
-                <span className="meta">{rules.data.rules.length}</span>
-                <span className="sp" />
-                <Link className="btn" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: 'new' }}>
+                <span className="section-note">{rules.data.rules.length}</span>
+                <span className="spacer" />
+                <Link className="button" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: 'new' }}>
                   {t('alerts.newBudget')}
                 </Link>
-                <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: 'new' }}>
+                <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: 'new' }}>
                   {t('alerts.newRule')}
                 </Link>
               </div>
               {rules.data.rules.length > 0 ? (
                 <RuleTable project={project.id} rules={rules.data.rules} />
               ) : (
-                <p className="dim alert-note">{t('alerts.noRules')}</p>
+                <p className="text-dim alerts-note">{t('alerts.noRules')}</p>
               )}
             </section>
-            <section className="pane rl">
-              <div className="head">
+            <section className="pane alerts-section">
+              <div className="section-head">
                 <h2>{t('alerts.earlier')}</h2>
-                <Link className="more" to="/p/$project/alerts/incidents" params={params}>
+                <Link className="section-link" to="/p/$project/alerts/incidents" params={params}>
                   {t('alerts.all')}
                 </Link>
               </div>
-              {past.length > 0 ? <IncidentTable rows={past.slice(0, 5)} /> : <p className="dim alert-note">{t('alerts.noEarlier')}</p>}
+              {past.length > 0 ? (
+                <IncidentTable rows={past.slice(0, 5)} />
+              ) : (
+                <p className="text-dim alerts-note">{t('alerts.noEarlier')}</p>
+              )}
             </section>
           </div>
           {urgent.length > 0 && (
-            <div className="allr">
+            <div className="alerts-aside">
               {urgent.slice(0, 3).map((incident) => (
                 <IncidentPane key={incident.id} project={project.id} incident={incident} />
               ))}
               {urgent.length > 3 && (
                 <p className="pane">
-                  <Link className="act" to="/p/$project/alerts/incidents" params={params} search={{ state: 'open' }}>
+                  <Link className="action-link" to="/p/$project/alerts/incidents" params={params} search={{ state: 'open' }}>
                     {t('alerts.moreOpen', { n: (open.data?.open ?? urgent.length) - 3 })}
                   </Link>
                 </p>
@@ -120,16 +124,16 @@ function BudgetSection({ project, budget, large = false }: { project: number; bu
   const t = useT();
   const params = { project: String(project), budget: String(budget.id) };
   return (
-    <section className="pane rl">
-      <div className="head">
-        <h2 className="ell">
+    <section className="pane alerts-section">
+      <div className="section-head">
+        <h2 className="ellipsis">
           <Link to="/p/$project/alerts/budgets/$budget" params={params}>
             <UserText text={budget.name} />
           </Link>
         </h2>
-        {budget.enabled === false && <Chip tone="line">{t('alerts.disabled')}</Chip>}
+        {budget.enabled === false && <Chip tone="outline">{t('alerts.disabled')}</Chip>}
         <PeriodText budget={budget} />
-        <Link className="more" to="/p/$project/alerts/budgets/$budget" params={params}>
+        <Link className="section-link" to="/p/$project/alerts/budgets/$budget" params={params}>
           {t('alerts.edit')}
         </Link>
       </div>
@@ -148,9 +152,9 @@ function NobodyNotified({ budget, params }: { budget: Budget; params: { project:
   const t = useT();
   if (budget.enabled === false || (budget.notify?.targets ?? []).length > 0) return null;
   return (
-    <p className="alert-note wrn">
+    <p className="alerts-note text-warning">
       {t('alerts.nobodyNotified')}{' '}
-      <Link className="act" to="/p/$project/alerts/budgets/$budget" params={params}>
+      <Link className="action-link" to="/p/$project/alerts/budgets/$budget" params={params}>
         {t('alerts.selectTarget')}
       </Link>
     </p>
@@ -163,13 +167,13 @@ function GettingStarted({ project }: { project: string }) {
   return (
     <div className="sheet">
       <EmptyState title={t('alerts.noAlerts')}>{t('alerts.noAlertsWhy')}</EmptyState>
-      <ol className="firsts">
+      <ol className="alerts-first-steps">
         <li>
           <Icon name="bell" />
           <div>
             <b>{t('alerts.startBudget')}</b>
             <p>{t('alerts.startBudgetWhy')}</p>
-            <Link className="btn pri" to="/p/$project/alerts/budgets/$budget" params={{ project, budget: 'new' }}>
+            <Link className="button button-primary" to="/p/$project/alerts/budgets/$budget" params={{ project, budget: 'new' }}>
               {t('alerts.newBudget')}
             </Link>
           </div>
@@ -179,7 +183,7 @@ function GettingStarted({ project }: { project: string }) {
           <div>
             <b>{t('alerts.startRule')}</b>
             <p>{t('alerts.startRuleWhy')}</p>
-            <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ project, rule: 'new' }}>
+            <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ project, rule: 'new' }}>
               {t('alerts.newRule')}
             </Link>
           </div>
@@ -189,7 +193,7 @@ function GettingStarted({ project }: { project: string }) {
           <div>
             <b>{t('alerts.startTarget')}</b>
             <p>{t('alerts.startTargetWhy')}</p>
-            <Link className="btn" to="/p/$project/alerts/targets" params={{ project }}>
+            <Link className="button" to="/p/$project/alerts/targets" params={{ project }}>
               {t('alerts.newTarget')}
             </Link>
           </div>

@@ -28,20 +28,20 @@ export function NotificationFields({ project, place, form, set }: NotificationFi
   const toggled = (list: number[], id: number) => (list.includes(id) ? list.filter((one) => one !== id) : [...list, id]);
   const boxes = (chosen: number[], change: (next: number[]) => void) =>
     targets.map(({ id, name, address }) => (
-      <label key={id} className="tick2">
+      <label key={id} className="checkbox-row">
         <input type="checkbox" checked={chosen.includes(id)} onChange={() => change(toggled(chosen, id))} />
-        <UserText text={name} /> <span className="dim">{t(CHANNEL_TEXT[address.kind])}</span>
+        <UserText text={name} /> <span className="text-dim">{t(CHANNEL_TEXT[address.kind])}</span>
       </label>
     ));
   const newTarget = (
-    <Link className="act" to="/p/$project/alerts/targets" params={{ project: String(project) }} search={{ back: place }}>
+    <Link className="action-link" to="/p/$project/alerts/targets" params={{ project: String(project) }} search={{ back: place }}>
       {t('alerts.newTarget')}
     </Link>
   );
   if (data && targets.length === 0) {
     return (
       <>
-        <span className="flabel">{t('alerts.notifications')}</span>
+        <span className="form-label">{t('alerts.notifications')}</span>
         <p>
           {t('alerts.noTargetsYet')} {newTarget}
         </p>
@@ -50,11 +50,11 @@ export function NotificationFields({ project, place, form, set }: NotificationFi
   }
   return (
     <>
-      <span className="flabel">{t('alerts.notifications')}</span>
+      <span className="form-label">{t('alerts.notifications')}</span>
       <div role="group" aria-label={t('alerts.notifications')}>
         {boxes(form.targets, (next) => set({ ...form, targets: next }))}
         <p>
-          {form.targets.length === 0 && <span className="wrn">{t('alerts.noTargetSelected')} </span>}
+          {form.targets.length === 0 && <span className="text-warning">{t('alerts.noTargetSelected')} </span>}
           {newTarget}
         </p>
       </div>
@@ -65,7 +65,7 @@ export function NotificationFields({ project, place, form, set }: NotificationFi
         options={REMINDER_INTERVALS.map((length) => ({ value: length, label: length ? timeLengthText(t, length) : t('alerts.never') }))}
         onChange={(repeatEvery) => set({ ...form, repeatEvery })}
       />
-      <span className="flabel">{t('alerts.escalate')}</span>
+      <span className="form-label">{t('alerts.escalate')}</span>
       <div role="group" aria-label={t('alerts.escalate')}>
         {boxes(form.escalateTo, (next) => set({ ...form, escalateTo: next }))}
         <p>{t('alerts.escalateWhy')}</p>

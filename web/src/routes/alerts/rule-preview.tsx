@@ -22,12 +22,12 @@ export function RulePreview({ project, draft }: { project: number; draft: RuleDr
   const rule = useDebounced(draft);
   const isWhole = draft !== null && METRICS[draft.measure]?.whole === true;
   return (
-    <section className="pane preview" aria-label={t('alerts.preview')}>
-      <div className="head">
+    <section className="pane alerts-preview" aria-label={t('alerts.preview')}>
+      <div className="section-head">
         <h2>{t('alerts.preview')}</h2>
       </div>
       {rule && !isWhole && <PreviewResult project={project} rule={rule} />}
-      {(!rule || isWhole) && <p className="dim">{t(isWhole ? 'alerts.previewUnavailable' : 'alerts.previewNeeds')}</p>}
+      {(!rule || isWhole) && <p className="text-dim">{t(isWhole ? 'alerts.previewUnavailable' : 'alerts.previewNeeds')}</p>}
     </section>
   );
 }
@@ -58,10 +58,10 @@ function PreviewResult({ project, rule }: { project: number; rule: RuleDraft }) 
   if (error) return <ErrorMessage error={error} onRetry={() => void refetch()} />;
   if (!data || !course) return <Skeleton rows={1} height={200} />;
   return (
-    <div className={isPlaceholderData ? 'stale' : undefined}>
-      <p className="would" role="status">
+    <div className={isPlaceholderData ? 'is-stale' : undefined} aria-busy={isPlaceholderData || undefined}>
+      <p className="alerts-preview-result" role="status">
         <b>{data.rang === 0 ? t('alerts.wouldNotHaveFired') : t('alerts.wouldHaveFired', { n: data.rang })}</b>{' '}
-        <span className="dim">{t('alerts.inDays', { n: DAYS })}</span>
+        <span className="text-dim">{t('alerts.inDays', { n: DAYS })}</span>
       </p>
       <ChartGroup times={course.times} bucketMs={course.stepMs}>
         <ThresholdChart
@@ -73,15 +73,16 @@ function PreviewResult({ project, rule }: { project: number; rule: RuleDraft }) 
           height={220}
         />
       </ChartGroup>
-      <ol className="wouldlist">
+      <ol className="alerts-preview-list">
         {data.incidents
           .slice(-8)
           .toReversed()
           .map(({ opened_at: opened, severity, peak, group }) => (
             <li key={`${opened} ${group?.value}`}>
-              <Timestamp at={opened} /> <span className={severity === 'critical' ? 'err' : 'wrn'}>{t(`alerts.${severity}`)}</span>{' '}
+              <Timestamp at={opened} />{' '}
+              <span className={severity === 'critical' ? 'text-error' : 'text-warning'}>{t(`alerts.${severity}`)}</span>{' '}
               {peak !== null && <NumberWithUnit v={metricValue(format, peak, unit)} />}{' '}
-              {group && <UserText className="dim" text={group.value ?? t('common.unknown')} />}
+              {group && <UserText className="text-dim" text={group.value ?? t('common.unknown')} />}
             </li>
           ))}
       </ol>

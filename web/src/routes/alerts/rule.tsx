@@ -53,7 +53,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
   const threshold = (field: 'warning' | 'critical' | 'resolve', label: TextKey, hint?: TextKey) => (
     <TextRow
       label={t(label)}
-      hint={problem === field ? <span className="err">{t('alerts.invalidNumber')}</span> : hint && t(hint)}
+      hint={problem === field ? <span className="text-error">{t('alerts.invalidNumber')}</span> : hint && t(hint)}
       short
       numeric
       value={form[field]}
@@ -65,8 +65,8 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
   const measures = known.includes(form.measure) ? known : [...known, form.measure];
   const windows = WINDOWS.includes(form.window) ? WINDOWS : [...WINDOWS, form.window];
   return (
-    <div className="al2 edit">
-      <form className="pane pform all" onSubmit={submit}>
+    <div className="alerts-layout alerts-layout-editor">
+      <form className="pane form-grid alerts-main" onSubmit={submit}>
         <EditorHead title={<h1>{rule ? rule.name : t('alerts.newRule')}</h1>} end={end} />
         <TextRow
           label={t('alerts.name')}
@@ -128,7 +128,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
         {threshold('resolve', 'alerts.resolveAt', 'alerts.resolveWhy')}
         <TextRow
           label={t('alerts.minSamples')}
-          hint={problem === 'minSamples' ? <span className="err">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
+          hint={problem === 'minSamples' ? <span className="text-error">{t('alerts.invalidCount')}</span> : t('alerts.minSamplesWhy')}
           short
           numeric
           value={form.minSamples}
@@ -155,7 +155,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
         />
         <SaveRow end={end} wrong={problem && t(PROBLEM_TEXT[problem as Problem])} />
       </form>
-      <div className="allr">
+      <div className="alerts-aside">
         <RulePreview project={project} draft={draft} />
       </div>
     </div>

@@ -25,7 +25,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       key: 'name',
       head: t('alerts.rule'),
       cell: (rule) => (
-        <Link {...to(rule)} className="ellw">
+        <Link {...to(rule)} className="alerts-wrapping-text">
           <b>
             <UserText text={rule.name} />
           </b>
@@ -38,7 +38,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       grow: true,
       optional: true,
       cell: (rule) => (
-        <span className="dim">
+        <span className="text-dim">
           {metricText(t, rule.measure)}
           {rule.group_by && ` ${t('alerts.groupedBy', { what: dimensionText(t, rule.group_by) })}`}, {timeLengthText(t, rule.window)}
           {rule.filter && <code> {rule.filter}</code>}
@@ -60,9 +60,9 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
       num: true,
       cell: (rule) =>
         rule.now === null ? (
-          <span className="dim">{t('alerts.noData')}</span>
+          <span className="text-dim">{t('alerts.noData')}</span>
         ) : (
-          <b className={rule.severity === 'critical' ? 'err' : rule.severity === 'warning' ? 'wrn' : undefined}>
+          <b className={rule.severity === 'critical' ? 'text-error' : rule.severity === 'warning' ? 'text-warning' : undefined}>
             <NumberWithUnit v={metricValue(format, rule.now, unitOf(rule.measure, rule.compare ?? ''))} />
           </b>
         ),
@@ -71,7 +71,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
     { key: 'state', head: t('alerts.state'), cell: (rule) => <RuleState project={project} rule={rule} /> },
   ];
   return (
-    <div className="atbl">
+    <div className="alerts-table">
       <Table
         label={t('alerts.rules')}
         columns={columns}
@@ -96,21 +96,21 @@ function RuleState({ project, rule }: { project: number; rule: Rule }) {
   const { format } = useLocale();
   const mute = useMute(project, 'rules');
   const chip = rule.muted_until ? (
-    <Chip tone="line">
+    <Chip tone="outline">
       {rule.muted_until === 'forever' ? t('alerts.muted') : t('alerts.mutedTo', { time: format.brief(rule.muted_until) })}
     </Chip>
   ) : rule.enabled === false ? (
-    <Chip tone="line">{t('alerts.draft')}</Chip>
+    <Chip tone="outline">{t('alerts.draft')}</Chip>
   ) : rule.open_incidents > 0 ? (
-    <Chip tone={rule.severity === 'critical' ? 'bad' : 'wrn'}>{t('alerts.openCount', { n: rule.open_incidents })}</Chip>
+    <Chip tone={rule.severity === 'critical' ? 'bad' : 'warning'}>{t('alerts.openCount', { n: rule.open_incidents })}</Chip>
   ) : (
     <Chip>{t('alerts.quiet')}</Chip>
   );
   return (
-    <span className="chips">
+    <span className="alerts-chips">
       {chip}
       {rule.enabled !== false && (rule.notify?.targets ?? []).length === 0 && (
-        <Chip tone="wrn" title={t('alerts.nobodyNotified')}>
+        <Chip tone="warning" title={t('alerts.nobodyNotified')}>
           {t('alerts.noTarget')}
         </Chip>
       )}
@@ -118,8 +118,8 @@ function RuleState({ project, rule }: { project: number; rule: Rule }) {
         label={t('alerts.mute')}
         align="end"
         trigger={
-          <button type="button" className="ico" aria-label={`${t('alerts.mute')}: ${rule.name}`} title={t('alerts.mute')}>
-            <Icon name="down" size="xs" />
+          <button type="button" className="icon-button" aria-label={`${t('alerts.mute')}: ${rule.name}`} title={t('alerts.mute')}>
+            <Icon name="down" size="tiny" />
           </button>
         }
       >

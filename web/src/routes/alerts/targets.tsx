@@ -36,13 +36,13 @@ export default function Targets() {
     <>
       <AlertsNav />
       <div className="sheet pane">
-        <div className="head">
+        <div className="section-head">
           <h1>{t('alerts.targets')}</h1>
-          <span className="meta">{t('alerts.targetsWhy')}</span>
-          <span className="sp" />
+          <span className="section-note">{t('alerts.targetsWhy')}</span>
+          <span className="spacer" />
           {back && <BackToFormLink project={project.id} to={back} />}
           {targets.length > 0 && (
-            <button type="button" className="btn" onClick={() => setEditing('new')}>
+            <button type="button" className="button" onClick={() => setEditing('new')}>
               {t('alerts.newTarget')}
             </button>
           )}
@@ -78,11 +78,11 @@ function BackToFormLink({ project, to }: { project: number; to: string }) {
   const [what, id = 'new'] = to.split('/');
   const params = { project: String(project) };
   return what === 'budgets' ? (
-    <Link className="btn" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: id }}>
+    <Link className="button" to="/p/$project/alerts/budgets/$budget" params={{ ...params, budget: id }}>
       {t('alerts.backToBudget')}
     </Link>
   ) : (
-    <Link className="btn" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: id }}>
+    <Link className="button" to="/p/$project/alerts/rules/$rule" params={{ ...params, rule: id }}>
       {t('alerts.backToRule')}
     </Link>
   );
@@ -92,14 +92,14 @@ function BackToFormLink({ project, to }: { project: number; to: string }) {
 function CreatedSecretNote({ made, onRead }: { made: CreatedSecret; onRead: () => void }) {
   const t = useT();
   return (
-    <section className="sheet pane made" aria-labelledby={`made-${made.id}`}>
+    <section className="sheet pane alerts-created-secret" aria-labelledby={`made-${made.id}`}>
       <h2 id={`made-${made.id}`}>{t('alerts.secretCreated', { name: made.name })}</h2>
       <p>{t('alerts.secretCreatedWhy')}</p>
-      <p className="secretrow">
+      <p className="alerts-secret-row">
         <code>{made.secret}</code>
         <CopyButton text={made.secret} />
       </p>
-      <button type="button" className="btn pri" onClick={onRead}>
+      <button type="button" className="button button-primary" onClick={onRead}>
         {t('alerts.secretCopied')}
       </button>
     </section>
@@ -124,27 +124,27 @@ function TargetTable({ project, targets, onEdit }: TargetTableProps) {
           <b>
             <UserText text={target.name} />
           </b>{' '}
-          {target.disabled && <Chip tone="line">{t('alerts.disabled')}</Chip>}
+          {target.disabled && <Chip tone="outline">{t('alerts.disabled')}</Chip>}
         </>
       ),
     },
     { key: 'kind', head: t('alerts.kind'), cell: ({ address }) => t(CHANNEL_TEXT[address.kind]) },
-    { key: 'where', head: t('alerts.where'), grow: true, cell: ({ shown }) => <span className="dim">{shown}</span> },
+    { key: 'where', head: t('alerts.where'), grow: true, cell: ({ shown }) => <span className="text-dim">{shown}</span> },
     {
       key: 'waiting',
       head: t('alerts.waiting'),
       num: true,
       optional: true,
-      cell: ({ waiting }) => (waiting > 0 ? <Chip tone="wrn">{waiting}</Chip> : <span className="dim">0</span>),
+      cell: ({ waiting }) => (waiting > 0 ? <Chip tone="warning">{waiting}</Chip> : <span className="text-dim">0</span>),
     },
     {
       key: 'do',
-      head: <span className="vh">{t('alerts.actions')}</span>,
+      head: <span className="visually-hidden">{t('alerts.actions')}</span>,
       num: true,
       cell: (target) => (
-        <span className="keydo">
+        <span className="row-actions">
           <TestButton project={project} target={target} />
-          <button type="button" className="btn quiet" onClick={() => onEdit(target)}>
+          <button type="button" className="button button-quiet" onClick={() => onEdit(target)}>
             {t('alerts.edit')}
           </button>
           <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(target.id)} />
@@ -153,7 +153,7 @@ function TargetTable({ project, targets, onEdit }: TargetTableProps) {
     },
   ];
   return (
-    <div className="atbl">
+    <div className="alerts-table">
       <Table label={t('alerts.targets')} columns={columns} rows={targets} rowKey={({ id }) => String(id)} />
       {remove.error && <ErrorMessage error={remove.error} title={t('common.notDone')} />}
     </div>
@@ -167,11 +167,11 @@ function TestButton({ project, target }: { project: number; target: Target }) {
   const ended = test.data?.attempts.at(-1);
   return (
     <>
-      <span className="tested" role="status">
+      <span className="alerts-test-result" role="status">
         {ended && <AttemptOutcome attempt={ended} delivered={test.data?.state === 'delivered'} />}
-        {test.error && <span className="err">{test.error.message}</span>}
+        {test.error && <span className="text-error">{test.error.message}</span>}
       </span>
-      <button type="button" className="btn" disabled={test.isPending || target.disabled} onClick={() => test.mutate(target.id)}>
+      <button type="button" className="button" disabled={test.isPending || target.disabled} onClick={() => test.mutate(target.id)}>
         {test.isPending ? t('alerts.testing') : t('alerts.test')}
       </button>
     </>
@@ -221,8 +221,8 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
   };
   const secret = SECRET_FIELDS[form.kind];
   return (
-    <form className="sheet pane pform" onSubmit={(event) => void submit(event)}>
-      <div className="head">
+    <form className="sheet pane form-grid" onSubmit={(event) => void submit(event)}>
+      <div className="section-head">
         <h2>{target ? target.name : t('alerts.newTarget')}</h2>
       </div>
       <SelectRow
@@ -319,22 +319,22 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
       />
       <span />
       <div>
-        <label className="tick2">
+        <label className="checkbox-row">
           <input type="checkbox" checked={form.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
           {t('alerts.disabledTarget')}
         </label>
       </div>
       <span />
-      <div className="saverow">
-        <button type="submit" className="btn pri" disabled={save.isPending}>
+      <div className="form-actions">
+        <button type="submit" className="button button-primary" disabled={save.isPending}>
           {t('common.save')}
         </button>
-        <button type="button" className="btn quiet" onClick={onCancel}>
+        <button type="button" className="button button-quiet" onClick={onCancel}>
           {t('common.cancel')}
         </button>
       </div>
       {save.error && (
-        <div className="whole">
+        <div className="form-full-width">
           <ErrorMessage error={targetAddressText(save.error, form, t)} title={t('common.notSaved')} />
         </div>
       )}

@@ -55,14 +55,14 @@ export function ThresholdChart({ name, unit, values, levels, firedIntervals: rin
       {rings.map((firedInterval) => (
         <div
           key={firedInterval.from}
-          className={firedInterval.severity === 'critical' ? 'band crit' : 'band'}
+          className={firedInterval.severity === 'critical' ? 'chart-band is-critical' : 'chart-band'}
           style={{
             left: `${(firedInterval.from / n) * 100}%`,
             width: `${Math.max(0.4, ((firedInterval.to - firedInterval.from) / n) * 100)}%`,
           }}
         >
           <span aria-hidden="true">
-            <Icon name="bell" size="xs" />
+            <Icon name="bell" size="tiny" />
           </span>
         </div>
       ))}
@@ -70,7 +70,8 @@ export function ThresholdChart({ name, unit, values, levels, firedIntervals: rin
       {levels.map(({ value, severity }) => (
         <div
           key={`${severity} ${value}`}
-          className={`alert-level ${severity}`}
+          className={`alerts-threshold alerts-threshold-${severity}`}
+          data-testid={`threshold-${severity}`}
           style={{ top: `${depthOf(value, scale)}%` }}
           title={plain(mark(value))}
         />
@@ -88,8 +89,8 @@ const SeriesLine = memo(function Course({ values, n, scale }: { values: (number 
     })
     .join('');
   return (
-    <svg className="p" viewBox={`0 0 ${n} 100`} preserveAspectRatio="none" aria-hidden="true">
-      <path className="ln" d={path} style={{ stroke: 'var(--ink)' }} />
+    <svg className="chart-shapes" viewBox={`0 0 ${n} 100`} preserveAspectRatio="none" aria-hidden="true">
+      <path className="chart-line" data-testid="series-line" d={path} style={{ stroke: 'var(--ink)' }} />
     </svg>
   );
 });

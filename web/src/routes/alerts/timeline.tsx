@@ -32,25 +32,27 @@ export function IncidentTimeline({ project, incident, timeline }: { project: num
   };
   return (
     <>
-      <ol className="story">
+      <ol className="alerts-timeline">
         {timeline.map((entry, at) => (
           // Two things may happen in the same microsecond; the list only grows.
-          <li key={at} className={entry.severity === 'critical' ? 'crit' : undefined}>
-            <Icon name={ENTRY_ICONS[entry.happened] ?? 'bell'} size="s" />
-            <span className="dim">
+          <li key={at} className={entry.severity === 'critical' ? 'is-critical' : undefined}>
+            <Icon name={ENTRY_ICONS[entry.happened] ?? 'bell'} size="small" />
+            <span className="text-dim">
               <Timestamp at={entry.at} />
             </span>
             <span>
               {t(TIMELINE_ENTRY_TEXT[entry.happened] ?? 'alerts.timelineEntry.note')}
               {entry.severity && ['opened', 'worsened', 'improved'].includes(entry.happened) && `, ${t(`alerts.${entry.severity}`)}`}
-              {entry.by && <span className="dim"> {t('alerts.byPerson', { name: entry.by })}</span>}
-              {entry.text && <UserText className="said" text={entry.text} />}
+              {entry.by && <span className="text-dim"> {t('alerts.byPerson', { name: entry.by })}</span>}
+              {entry.text && <UserText className="alerts-timeline-text" text={entry.text} />}
             </span>
-            <span className="n">{entry.value !== null && <NumberWithUnit v={metricValue(format, entry.value, incident.unit)} />}</span>
+            <span className="numeric">
+              {entry.value !== null && <NumberWithUnit v={metricValue(format, entry.value, incident.unit)} />}
+            </span>
           </li>
         ))}
       </ol>
-      <form className="addrow" onSubmit={submit}>
+      <form className="inline-form" onSubmit={submit}>
         <input
           className="field"
           value={note}
@@ -59,7 +61,7 @@ export function IncidentTimeline({ project, incident, timeline }: { project: num
           placeholder={t('alerts.notePlaceholder')}
           onChange={(event) => setNote(event.target.value)}
         />
-        <button type="submit" className="btn" disabled={!note.trim() || action.isPending}>
+        <button type="submit" className="button" disabled={!note.trim() || action.isPending}>
           {t('common.add')}
         </button>
       </form>

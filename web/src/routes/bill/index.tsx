@@ -23,9 +23,9 @@ export default function BillPage() {
   const range = useRange();
   const { data, error, refetch } = useQuery(billQuery(project.id, range.span));
   return (
-    <div className="bill">
+    <div className="bill-page">
       <TopBarSlot side="left">
-        <h1 className="pick">
+        <h1 className="picker">
           <b>{t('bill.title')}</b>
         </h1>
       </TopBarSlot>
@@ -50,15 +50,15 @@ function BillImportForm({ project }: { project: Project }) {
   const run = useImportBill(project.id);
   const done = run.data;
   return (
-    <section className="sheet pane imp">
-      <p className="dim small">{t('bill.why')}</p>
+    <section className="sheet pane bill-import">
+      <p className="text-dim text-small">{t('bill.why')}</p>
       <p>
-        <label className="btn pri" htmlFor={id}>
+        <label className="button button-primary" htmlFor={id}>
           {run.isPending ? t('bill.importing') : t('bill.import')}
         </label>
         <input
           id={id}
-          className="vh"
+          className="visually-hidden"
           type="file"
           accept=".csv,.tsv,.json,.txt,text/csv,application/json"
           disabled={run.isPending}
@@ -69,10 +69,10 @@ function BillImportForm({ project }: { project: Project }) {
           }}
         />
       </p>
-      <p className="dim small">{t('bill.importWhy')}</p>
+      <p className="text-dim text-small">{t('bill.importWhy')}</p>
       {run.error && <ErrorMessage error={run.error} title={t('common.notDone')} />}
       {done && (
-        <div role="status" className="small">
+        <div role="status" className="text-small">
           <p>
             <b>
               {t('bill.imported', {
@@ -106,7 +106,7 @@ function BillReport({ bill }: { bill: Bill }) {
   const { total } = bill;
   return (
     <>
-      <section className="cols sheet billfigs" aria-label={t('bill.title')}>
+      <section className="columns sheet bill-figures" aria-label={t('bill.title')}>
         <BillFigure label={t('bill.billed')}>
           <DollarAmount usd={total.billed} />
         </BillFigure>
@@ -121,16 +121,16 @@ function BillReport({ bill }: { bill: Bill }) {
         </BillFigure>
       </section>
       <section className="sheet pane">
-        <div className="head">
+        <div className="section-head">
           <h2>{t('bill.causes')}</h2>
         </div>
         {bill.causes.length === 0 ? (
-          <p className="dim small">{t('bill.noCauses')}</p>
+          <p className="text-dim text-small">{t('bill.noCauses')}</p>
         ) : (
-          <ul className="causes">
+          <ul className="bill-causes">
             {bill.causes.map((cause, at) => (
               <li key={`${cause.cause} ${cause.model} ${at}`}>
-                <Icon name="issues" size="s" />
+                <Icon name="issues" size="small" />
                 <span>
                   <CauseText cause={cause} />
                 </span>
@@ -154,14 +154,14 @@ function BillReport({ bill }: { bill: Bill }) {
 const modelText = ({ model }: BillRow): ReactNode => (model === '' ? <NoModelText /> : model);
 
 function NoModelText() {
-  return <span className="dim">{useT()('bill.noModel')}</span>;
+  return <span className="text-dim">{useT()('bill.noModel')}</span>;
 }
 
 function BillFigure({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <div className="sysfig">
-      <div className="l">{label}</div>
-      <div className="v">{children}</div>
+    <div className="figure">
+      <div className="figure-label">{label}</div>
+      <div className="figure-value">{children}</div>
     </div>
   );
 }
@@ -174,7 +174,7 @@ function DollarAmount({ usd }: { usd: number | null }) {
 
 function CoverageShare({ sum }: { sum: BillSum }) {
   const { format } = useLocale();
-  if (sum.coverage === null) return <span className="dim">–</span>;
+  if (sum.coverage === null) return <span className="text-dim">–</span>;
   return (
     <>
       {plain(format.percent(sum.coverage))}
@@ -217,14 +217,14 @@ function SumTable({ title, rows, name, cell, second, total }: SumTableProps) {
       key: 'observed',
       head: t('bill.observed'),
       num: true,
-      cell: (row) => (row.observed === null && row.calls === 0 ? <span className="dim">–</span> : <DollarAmount usd={row.observed} />),
+      cell: (row) => (row.observed === null && row.calls === 0 ? <span className="text-dim">–</span> : <DollarAmount usd={row.observed} />),
       foot: total && <DollarAmount usd={total.observed} />,
     },
     {
       key: 'gap',
       head: t('bill.gap'),
       num: true,
-      cell: (row) => (row.gap === null ? <span className="dim">–</span> : <DollarAmount usd={row.gap} />),
+      cell: (row) => (row.gap === null ? <span className="text-dim">–</span> : <DollarAmount usd={row.gap} />),
       foot: total && <DollarAmount usd={total.gap} />,
     },
     {
@@ -247,7 +247,7 @@ function SumTable({ title, rows, name, cell, second, total }: SumTableProps) {
   if (!title) return table;
   return (
     <section className="sheet pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{title}</h2>
       </div>
       {table}
@@ -278,14 +278,14 @@ function ImportTable({ bill }: { bill: Bill }) {
   const { format } = useLocale();
   return (
     <section className="sheet pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('bill.imports')}</h2>
       </div>
-      <ul className="small imports">
+      <ul className="text-small bill-imports">
         {bill.imports.map((file) => (
           <li key={`${file.at} ${file.name}`}>
             <b>{file.name}</b>{' '}
-            <span className="dim">
+            <span className="text-dim">
               {t('bill.imported', {
                 format: file.format,
                 rows: format.count(file.rows),

@@ -51,8 +51,8 @@ export default function IssueDetail() {
   return (
     <>
       <TopBarSlot side="left">
-        <span className="slash">/</span>
-        <Link className="pick" to="/p/$project/issues" params={{ project: String(project.id) }}>
+        <span className="breadcrumb-slash">/</span>
+        <Link className="picker" to="/p/$project/issues" params={{ project: String(project.id) }}>
           {t('issues.title')}
         </Link>
       </TopBarSlot>
@@ -69,8 +69,8 @@ export default function IssueDetail() {
       {data && (
         <>
           <IssueHeader issue={data.issue} />
-          <div className="isplit">
-            <div className="ileft">
+          <div className="issues-layout">
+            <div className="issues-main">
               {elsewhere.pending && (
                 <div className="pane">
                   <Skeleton rows={6} />
@@ -82,16 +82,16 @@ export default function IssueDetail() {
                 </div>
               )}
               {elsewhere.missing && event && (
-                <p className="inote" role="status">
+                <p className="issues-note" role="status">
                   {t(shown ? 'issues.eventMissing' : 'issues.eventGone', { id: event })}
                 </p>
               )}
               {elsewhere.event && around.from && (
-                <p className="inote" role="status">
+                <p className="issues-note" role="status">
                   {t('issues.eventOutside')}{' '}
                   <button
                     type="button"
-                    className="act"
+                    className="action-link"
                     onClick={() => void navigate({ to: '.', search: (was) => ({ ...was, ...around }), replace: true })}
                   >
                     {t('issues.showAround')}
@@ -117,19 +117,19 @@ function IssueHeader({ issue }: { issue: Issue }) {
   const t = useT();
   const { format } = useLocale();
   return (
-    <header className="sheet ihead">
-      <div className="iname">
-        <h1 className="clamp">{issue.type}</h1>
+    <header className="sheet issues-head">
+      <div className="issues-name">
+        <h1 className="line-clamp">{issue.type}</h1>
         <Chip tone={issue.handled === false ? 'bad' : undefined}>
-          {issue.handled === false && <Icon name="issues" size="xs" />}
+          {issue.handled === false && <Icon name="issues" size="tiny" />}
           {issue.handled === false ? t('issues.unhandled') : issue.handled ? t('issues.handled') : issue.level}
         </Chip>
       </div>
-      <div className="ivalue clamp">
+      <div className="issues-value line-clamp">
         <UserText text={issue.value} />
       </div>
-      {issue.culprit && <p className="dim mono">{issue.culprit}</p>}
-      <dl className="ifacts">
+      {issue.culprit && <p className="text-dim monospace">{issue.culprit}</p>}
+      <dl className="issues-facts">
         <div>
           <dt>{t('issues.count')}</dt>
           <dd>{format.count(issue.count)}</dd>
@@ -166,7 +166,7 @@ function IssueHeader({ issue }: { issue: Issue }) {
             <Timestamp at={issue.last_seen} />
           </dd>
         </div>
-        <div className="wide">
+        <div className="issues-fact-wide">
           <dt>{t('issues.eventsOverTime')}</dt>
           <dd>
             <EventBars values={issue.points.map(([, n]) => n)} />
@@ -192,16 +192,16 @@ function EventDetail({ project, event, at, total, select }: EventDetailProps) {
   const causes = event.exceptions.slice(0, Math.max(0, last)).toReversed();
   return (
     <>
-      <div className="pane ievent">
-        <div className="head">
+      <div className="pane issues-event">
+        <div className="section-head">
           <h2>{at < 0 ? t('issues.eventOf') : t('issues.event', { n: at + 1, total })}</h2>
-          <time className="meta" dateTime={event.time}>
+          <time className="section-note" dateTime={event.time}>
             {format.exact(event.time)}
           </time>
-          <span className="sp" />
+          <span className="spacer" />
           <button
             type="button"
-            className="ico"
+            className="icon-button"
             disabled={at <= 0}
             onClick={() => select(at - 1)}
             title={`${t('issues.newer')} [`}
@@ -211,7 +211,7 @@ function EventDetail({ project, event, at, total, select }: EventDetailProps) {
           </button>
           <button
             type="button"
-            className="ico"
+            className="icon-button"
             disabled={at === total - 1}
             onClick={() => select(at + 1)}
             title={`${t('issues.older')} ]`}
@@ -221,23 +221,23 @@ function EventDetail({ project, event, at, total, select }: EventDetailProps) {
           </button>
           {event.trace_id ? (
             <Link
-              className="btn"
+              className="button"
               to="/p/$project/traces/$trace"
               params={{ project, trace: event.trace_id }}
               search={{ span: event.span_id ?? undefined, at: event.time }}
             >
               {t('issues.openTrace')}
-              <Icon name="go" size="xs" />
+              <Icon name="go" size="tiny" />
             </Link>
           ) : (
-            <span className="dim">{t('issues.noTrace')}</span>
+            <span className="text-dim">{t('issues.noTrace')}</span>
           )}
         </div>
-        <div className="ivalue err clamp">
+        <div className="issues-value text-error line-clamp">
           <b>{event.type}</b> <UserText text={event.value} />
         </div>
         {causes.map(({ type, value }, index) => (
-          <p className="mid" key={`${type} ${value} ${causes.length - index}`}>
+          <p className="text-medium" key={`${type} ${value} ${causes.length - index}`}>
             {t('issues.causes')} <b>{type}</b> <UserText text={value} />
           </p>
         ))}

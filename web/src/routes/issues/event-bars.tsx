@@ -5,8 +5,8 @@ export function EventBars({ values }: { values: number[] }) {
     .map((value, at) => (value > 0 ? `M${at + 0.1} 20h.8v${(-Math.max(1.5, (value / max) * 19)).toFixed(1)}h-.8z` : ''))
     .join('');
   return (
-    <svg className="bars" viewBox={`0 0 ${Math.max(1, values.length)} 20`} preserveAspectRatio="none" aria-hidden="true">
-      <path d={`M0 20h${values.length}`} className="ground" />
+    <svg className="issues-bars" viewBox={`0 0 ${Math.max(1, values.length)} 20`} preserveAspectRatio="none" aria-hidden="true">
+      <path d={`M0 20h${values.length}`} className="issues-bars-baseline" />
       <path d={path} />
     </svg>
   );

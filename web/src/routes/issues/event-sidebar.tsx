@@ -17,27 +17,27 @@ export function EventSidebar({ project, events, shown, select }: EventSidebarPro
   const t = useT();
   const { format } = useLocale();
   return (
-    <aside className="iright">
+    <aside className="issues-sidebar">
       {shown && <EventProperties project={project} event={shown} />}
       <section className="pane">
-        <div className="head">
+        <div className="section-head">
           <h2>{t('issues.recent')}</h2>
-          <span className="meta">{t('issues.recentWhy')}</span>
+          <span className="section-note">{t('issues.recentWhy')}</span>
         </div>
-        <ul className="evs">
+        <ul className="issues-event-list">
           {events.map((event, at) => (
             <li key={event.event_id}>
               <button
                 type="button"
-                className={event === shown ? 'cur' : undefined}
+                className={event === shown ? 'is-current' : undefined}
                 aria-current={event === shown}
                 onClick={() => select(at)}
               >
                 <time dateTime={event.time}>{format.moment(event.time)}</time>
-                <span className="dim ell" title={event.user_id ?? event.environment ?? undefined}>
+                <span className="text-dim ellipsis" title={event.user_id ?? event.environment ?? undefined}>
                   {event.user_id ?? event.environment ?? ''}
                 </span>
-                <code className="dim">{event.trace_id?.slice(0, 8) ?? '–'}</code>
+                <code className="text-dim">{event.trace_id?.slice(0, 8) ?? '–'}</code>
               </button>
             </li>
           ))}
@@ -57,20 +57,20 @@ function EventProperties({ project, event }: { project: string; event: IssueEven
     ...Object.entries(event.tags).map(([name, value]): [string, string, string] => [name, value, `tag.${name}`]),
   ];
   return (
-    <section className="pane line">
-      <div className="head">
+    <section className="pane issues-event-line">
+      <div className="section-head">
         <h2>{t('issues.tags')}</h2>
       </div>
-      <dl className="kv">
+      <dl className="property-list">
         {fields.map(([name, value, field]) => (
           <div key={field} style={{ display: 'contents' }}>
             <dt>{name}</dt>
             <dd>
               {value === null ? (
-                <span className="dim">{t('common.noValue')}</span>
+                <span className="text-dim">{t('common.noValue')}</span>
               ) : (
                 <Link
-                  className="ulink"
+                  className="text-link"
                   to="/p/$project/traces"
                   params={{ project }}
                   search={{ q: fieldTerm(field, value), ...rangeAround(range, Date.parse(event.time)) }}
@@ -84,7 +84,7 @@ function EventProperties({ project, event }: { project: string; event: IssueEven
         <dt>{t('issues.level')}</dt>
         <dd>{event.level}</dd>
         <dt>{t('issues.eventId')}</dt>
-        <dd className="mono">{event.event_id}</dd>
+        <dd className="monospace">{event.event_id}</dd>
       </dl>
     </section>
   );

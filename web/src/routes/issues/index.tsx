@@ -38,13 +38,13 @@ export default function Issues() {
       head: t('issues.issue'),
       grow: true,
       cell: (issue) => (
-        <Link {...target(issue)} className="iss">
-          <span className="fl">
+        <Link {...target(issue)} className="issues-table-name">
+          <span className="name-with-note">
             <b title={issue.type}>{issue.type}</b>
-            <UserText className="ell" text={issue.value} />
+            <UserText className="ellipsis" text={issue.value} />
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
-          <span className="dim ell" title={issue.culprit ?? undefined}>
+          <span className="text-dim ellipsis" title={issue.culprit ?? undefined}>
             {issue.culprit ?? issue.level}
           </span>
         </Link>
@@ -75,7 +75,7 @@ export default function Issues() {
       num: true,
       optional: true,
       cell: (issue) => (
-        <span className="dim">
+        <span className="text-dim">
           <Timestamp at={issue.first_seen} />
         </span>
       ),
@@ -85,9 +85,9 @@ export default function Issues() {
 
   return (
     <>
-      <h1 className="vh">{t('issues.title')}</h1>
+      <h1 className="visually-hidden">{t('issues.title')}</h1>
       <FilterBar q={q ?? ''} onChange={(next) => void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined }) })} />
-      <div className="sheet pane issues">
+      <div className="sheet pane issues-page">
         {issues.isPending && <Skeleton rows={6} height={44} />}
         {issues.error && !issues.data && <ErrorMessage error={issues.error} onRetry={() => void issues.refetch()} />}
         {issues.data && rows.length === 0 && (
@@ -95,7 +95,7 @@ export default function Issues() {
         )}
         {rows.length > 0 && (
           <>
-            <div className="head">
+            <div className="section-head">
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </div>
             <Table
@@ -112,7 +112,12 @@ export default function Issues() {
           </>
         )}
         {issues.hasNextPage && (
-          <button type="button" className="btn more" disabled={issues.isFetchingNextPage} onClick={() => void issues.fetchNextPage()}>
+          <button
+            type="button"
+            className="button section-link"
+            disabled={issues.isFetchingNextPage}
+            onClick={() => void issues.fetchNextPage()}
+          >
             {t('issues.more')}
           </button>
         )}

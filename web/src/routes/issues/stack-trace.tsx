@@ -27,13 +27,13 @@ export function StackTrace({ frames }: { frames: Frame[] }) {
   const all = groupFrames(frames);
   const first = all.find(({ own }) => own);
   return (
-    <section className="issue-section">
-      <div className="head">
+    <section className="issues-section">
+      <div className="section-head">
         <h2>{t('issues.stack')}</h2>
-        {frames.length > 0 && <span className="meta">{t('issues.stackWhy')}</span>}
+        {frames.length > 0 && <span className="section-note">{t('issues.stackWhy')}</span>}
       </div>
-      {frames.length === 0 && <p className="dim">{t('issues.noStack')}</p>}
-      <ol className="frames">
+      {frames.length === 0 && <p className="text-dim">{t('issues.noStack')}</p>}
+      <ol className="issues-frames">
         {all.map((run) =>
           run.own ? (
             <FrameRow key={run.at} frame={run.frame} open={run === first} marked />
@@ -51,9 +51,9 @@ function LibraryFrames({ frames }: { frames: Frame[] }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <li className="folded">
-        <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
-          <Icon name={open ? 'down' : 'right'} size="xs" />
+      <li className="issues-folded-frames">
+        <button type="button" data-testid="library-frames" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <Icon name={open ? 'down' : 'right'} size="tiny" />
           {t('issues.library', { n: frames.length })}
         </button>
       </li>
@@ -74,22 +74,22 @@ function FrameRow({ frame, open: atFirst, marked }: FrameRowProps) {
   const [open, setOpen] = useState(atFirst);
   const lines = sourceLinesOf(frame);
   return (
-    <li className={marked ? 'frame own' : 'frame'}>
-      <button type="button" className="fhead" aria-expanded={open} disabled={lines.length === 0} onClick={() => setOpen(!open)}>
-        <Icon name={open ? 'down' : 'right'} size="xs" className={lines.length === 0 ? 'none' : ''} />
-        <b className="mono ell" title={frame.function ?? undefined}>
+    <li className={marked ? 'issues-frame is-own' : 'issues-frame'}>
+      <button type="button" className="issues-frame-head" aria-expanded={open} disabled={lines.length === 0} onClick={() => setOpen(!open)}>
+        <Icon name={open ? 'down' : 'right'} size="tiny" className={lines.length === 0 ? 'is-empty' : ''} />
+        <b className="monospace ellipsis" title={frame.function ?? undefined}>
           {frame.function ?? '?'}
         </b>
-        <span className="dim mono ell" title={frame.filename ?? frame.module ?? undefined}>
+        <span className="text-dim monospace ellipsis" title={frame.filename ?? frame.module ?? undefined}>
           {frame.filename ?? frame.module}
           {frame.lineno !== null && `:${frame.lineno}`}
         </span>
         {marked && frame.in_app && <Chip>{t('issues.inApp')}</Chip>}
       </button>
       {open && lines.length > 0 && (
-        <pre className="src" tabIndex={0}>
+        <pre className="issues-source" tabIndex={0}>
           {lines.map(({ no, text, here }) => (
-            <code key={no} className={here ? 'here' : undefined}>
+            <code key={no} className={here ? 'is-current-line' : undefined}>
               <i>{no}</i>
               {text}
             </code>
@@ -117,27 +117,27 @@ export function Breadcrumbs({ breadcrumbs }: { breadcrumbs: Breadcrumb[] }) {
   const t = useT();
   const { format } = useLocale();
   return (
-    <section className="issue-section">
-      <div className="head">
+    <section className="issues-section">
+      <div className="section-head">
         <h2>{t('issues.breadcrumbs')}</h2>
       </div>
       {breadcrumbs.length === 0 ? (
-        <p className="dim">{t('issues.noBreadcrumbs')}</p>
+        <p className="text-dim">{t('issues.noBreadcrumbs')}</p>
       ) : (
-        <table className="tbl crumbt">
+        <table className="data-table issues-breadcrumbs">
           <tbody>
             {breadcrumbs.map((breadcrumb, at) => (
               // Crumbs have no id either, and two may be alike.
               <tr key={at}>
-                <td className="dim">{breadcrumb.timestamp && format.clock(breadcrumb.timestamp)}</td>
-                <td className="dim">
-                  <span className="ell cap" title={breadcrumb.category ?? undefined}>
+                <td className="text-dim">{breadcrumb.timestamp && format.clock(breadcrumb.timestamp)}</td>
+                <td className="text-dim">
+                  <span className="ellipsis text-capped" title={breadcrumb.category ?? undefined}>
                     {breadcrumb.category}
                   </span>
                 </td>
-                <td className={`grow${breadcrumb.level === 'error' || breadcrumb.level === 'warning' ? ' wrn' : ''}`}>
+                <td className={`column-grow${breadcrumb.level === 'error' || breadcrumb.level === 'warning' ? ' text-warning' : ''}`}>
                   {breadcrumb.message && (
-                    <span className="clamp">
+                    <span className="line-clamp">
                       <UserText text={breadcrumb.message} />
                     </span>
                   )}

@@ -36,7 +36,7 @@ export default function Metrics() {
   const metric = selectedMetric(wanted, metrics, metricId);
   return (
     <>
-      <h1 className="vh">{t('metrics.title')}</h1>
+      <h1 className="visually-hidden">{t('metrics.title')}</h1>
       {list.error && !list.data && (
         <div className="pane sheet">
           <ErrorMessage error={list.error} onRetry={() => void list.refetch()} />
@@ -51,7 +51,7 @@ export default function Metrics() {
         <EmptyState
           title={t('metrics.noMetrics')}
           action={
-            <Link className="btn" to="/p/$project/setup" params={{ project: String(project.id) }}>
+            <Link className="button" to="/p/$project/setup" params={{ project: String(project.id) }}>
               {t('nav.setup')}
             </Link>
           }
@@ -60,7 +60,7 @@ export default function Metrics() {
         </EmptyState>
       )}
       {metric && (
-        <div className="metrics sheet">
+        <div className="metrics-page sheet">
           <MetricNames metrics={metrics} chosen={metric} />
           <MetricCard key={metricId(metric)} metric={metric} />
         </div>
@@ -75,9 +75,9 @@ function MetricNames({ metrics, chosen }: { metrics: Metric[]; chosen: Metric })
   const [words, setWords] = useState('');
   const found = groupByPrefix(metrics, words);
   return (
-    <nav className="mnames" aria-label={t('metrics.title')}>
-      <label className="metric-find">
-        <Icon name="search" size="s" />
+    <nav className="metrics-names" aria-label={t('metrics.title')}>
+      <label className="metrics-search">
+        <Icon name="search" size="small" />
         <input
           type="search"
           value={words}
@@ -96,7 +96,7 @@ function MetricNames({ metrics, chosen }: { metrics: Metric[]; chosen: Metric })
                   to="/p/$project/metrics"
                   params={{ project: String(project.id) }}
                   search={(was) => ({ ...was, metric: metricId(metric), measure: undefined, by: undefined })}
-                  className={here ? 'on' : undefined}
+                  className={here ? 'is-selected' : undefined}
                   aria-current={here ? 'true' : undefined}
                   title={metric.description || undefined}
                 >
@@ -108,7 +108,7 @@ function MetricNames({ metrics, chosen }: { metrics: Metric[]; chosen: Metric })
           })}
         </ul>
       ))}
-      {found.length === 0 && <p className="hollow">{t('metrics.notFound')}</p>}
+      {found.length === 0 && <p className="empty-note">{t('metrics.notFound')}</p>}
     </nav>
   );
 }
@@ -145,27 +145,27 @@ function MetricCard({ metric }: { metric: Metric }) {
   const times = useMemo(() => groups[0]?.points.map(([at]) => Date.parse(at)) ?? [], [groups]);
   const write = valueFormatter(metric, measure, format);
   return (
-    <section className="pane metric-card" aria-label={metric.name}>
-      <div className="head">
+    <section className="pane metrics-card" aria-label={metric.name}>
+      <div className="section-head">
         <h2>{metric.name}</h2>
-        <span className="meta">
+        <span className="section-note">
           {t(`metrics.kind.${metric.kind}`)}
           {unitText(metric.unit) && ` · ${unitText(metric.unit)}`}
         </span>
       </div>
       {metric.description && (
-        <p className="dim small">
+        <p className="text-dim text-small">
           <UserText text={metric.description} />
         </p>
       )}
-      <div className="mtools">
-        <div className="seg" role="group" aria-label={t('metrics.measure')}>
+      <div className="metrics-tools">
+        <div className="segmented" role="group" aria-label={t('metrics.measure')}>
           {metric.measures.map((one) => (
             <button
               key={one}
               type="button"
               aria-pressed={one === measure}
-              className={one === measure ? 'on' : undefined}
+              className={one === measure ? 'is-selected' : undefined}
               onClick={() => setSearch({ measure: one === metric.measures[0] ? undefined : one })}
             >
               {t(`metrics.measure.${one}`)}
@@ -173,19 +173,19 @@ function MetricCard({ metric }: { metric: Metric }) {
           ))}
         </div>
         <GroupByMenu metric={metric} group={group} onChange={(next) => setSearch({ by: next })} />
-        <span className="sp" />
-        <span className="dim small">
+        <span className="spacer" />
+        <span className="text-dim text-small">
           {t('metrics.series', { n: metric.series })} · {t('metrics.last')} <Age at={metric.last_at} />
         </span>
       </div>
       {shown.error && !shown.data && <ErrorMessage error={shown.error} onRetry={() => void shown.refetch()} />}
       {shown.isPending && <Skeleton rows={6} height={36} />}
       {shown.data && (
-        <div className={shown.isPlaceholderData ? 'stale' : undefined}>
+        <div className={shown.isPlaceholderData ? 'is-stale' : undefined} aria-busy={shown.isPlaceholderData || undefined}>
           <ChartGroup times={times} bucketMs={BUCKET_MS[shown.data.bucket]} filling={range.last !== null} onRange={setRange}>
             <MetricChart metric={metric} measure={measure} lines={lines} write={write} />
           </ChartGroup>
-          <p className="dim small mwhy">
+          <p className="text-dim text-small metrics-note">
             {t('metrics.perBucket', { width: timeLengthText(t, shown.data.bucket) })} {t('metrics.notInTotals')}
           </p>
           {group === undefined ? (
@@ -194,7 +194,7 @@ function MetricCard({ metric }: { metric: Metric }) {
             <MetricGroups name={group} measure={measure} lines={lines} write={write} leftOut={shown.data.groups_left_out} />
           )}
           {shown.data.series_left_out > 0 && (
-            <p className="small wrn">{t('metrics.seriesLeftOut', { n: format.count(shown.data.series_left_out) })}</p>
+            <p className="text-small text-warning">{t('metrics.seriesLeftOut', { n: format.count(shown.data.series_left_out) })}</p>
           )}
         </div>
       )}
@@ -221,9 +221,9 @@ function GroupByMenu({
     <Menu
       label={t('metrics.by')}
       trigger={
-        <button type="button" className="btn">
+        <button type="button" className="button">
           {group === undefined ? t('metrics.by') : t('metrics.byName', { name: group })}
-          <Icon name="down" size="xs" />
+          <Icon name="down" size="tiny" />
         </button>
       }
     >
@@ -254,7 +254,7 @@ function MetricTotals({ metric, totals }: { metric: Metric; totals: [MetricMeasu
   const t = useT();
   const { format } = useLocale();
   return (
-    <dl className="mtotals">
+    <dl className="metrics-totals">
       {totals.map(([measure, total]) => (
         <div key={measure}>
           <dt>{t(`metrics.measure.${measure}`)}</dt>
@@ -306,8 +306,8 @@ function MetricGroups({ name, measure, lines, write, leftOut }: MetricGroupsProp
           },
         ]}
       />
-      {lines.length > MAX_SERIES && <p className="dim small">{t('metrics.notDrawn', { n: MAX_SERIES })}</p>}
-      {leftOut > 0 && <p className="dim small">{t('metrics.leftOut', { n: format.count(leftOut) })}</p>}
+      {lines.length > MAX_SERIES && <p className="text-dim text-small">{t('metrics.notDrawn', { n: MAX_SERIES })}</p>}
+      {leftOut > 0 && <p className="text-dim text-small">{t('metrics.leftOut', { n: format.count(leftOut) })}</p>}
     </>
   );
 }

@@ -36,8 +36,8 @@ export function useCostColumn(rows: BreakdownRow[], colorOf?: ColorOf): Column<B
     key: 'cost',
     num: true,
     head: (
-      <span className="costhead">
-        {t('overview.cost')} ↓<span className="share ghosted" />
+      <span>
+        {t('overview.cost')} ↓<span className="share-bar overview-ghosted" />
       </span>
     ),
     cell: (row) => (
@@ -61,7 +61,7 @@ export function useCostColumn(rows: BreakdownRow[], colorOf?: ColorOf): Column<B
     foot: (
       <>
         <span title={format.moneyExact(total)}>{format.money(total)}</span>
-        <span className="share ghosted" />
+        <span className="share-bar overview-ghosted" />
       </>
     ),
   };
@@ -99,8 +99,8 @@ export function PipelineTable({ project, q, rows, stale }: BreakdownProps) {
       num: true,
       cell: ({ runs = 0, failed_runs: failed = 0 }) => (
         <>
-          <span className={failed > 0 ? undefined : 'dim'}>{format.count(failed)}</span>{' '}
-          {runs > 0 && <span className="u">{format.fixed((failed / runs) * 100, 1)} %</span>}
+          <span className={failed > 0 ? undefined : 'text-dim'}>{format.count(failed)}</span>{' '}
+          {runs > 0 && <span className="unit">{format.fixed((failed / runs) * 100, 1)} %</span>}
         </>
       ),
     },
@@ -128,12 +128,12 @@ export function PipelineTable({ project, q, rows, stale }: BreakdownProps) {
   ];
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.pipelines')}</h2>
-        {named.length > 0 && <span className="meta">{t('overview.byCost', { n: named.length })}</span>}
+        {named.length > 0 && <span className="section-note">{t('overview.byCost', { n: named.length })}</span>}
       </div>
       {named.length === 0 ? (
-        <p className="hollow">{t('overview.noPipelines')}</p>
+        <p className="empty-note">{t('overview.noPipelines')}</p>
       ) : (
         <Table
           label={t('overview.pipelines')}
@@ -168,9 +168,9 @@ export function ModelTable({ project, q, rows, colorOf, stale }: BreakdownProps 
       head: t('overview.model'),
       grow: true,
       cell: (row) => (
-        <Link {...target(row.key)} className="nm" title={[row.provider, row.key].filter(Boolean).join(': ')}>
+        <Link {...target(row.key)} className="name-cell" title={[row.provider, row.key].filter(Boolean).join(': ')}>
           <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
-          <b className="ell">{row.key ?? t('common.noValue')}</b>
+          <b className="ellipsis">{row.key ?? t('common.noValue')}</b>
         </Link>
       ),
       foot: t('overview.allPriced'),
@@ -222,9 +222,9 @@ export function ModelTable({ project, q, rows, colorOf, stale }: BreakdownProps 
   ];
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.models')}</h2>
-        <span className="meta">
+        <span className="section-note">
           {unpriced > 0
             ? t('overview.modelsUnpriced', { n: all.length, calls: t('common.calls', { n: format.count(unpriced) }) })
             : t('overview.modelsPriced', { n: all.length })}

@@ -22,7 +22,7 @@ interface ChartsProps {
 
 export function OverviewCharts({ stale, ...props }: ChartsProps) {
   return (
-    <section className={`cols charts sheet${stale ? ' stale' : ''}`}>
+    <section className={`columns overview-charts sheet${stale ? ' is-stale' : ''}`} aria-busy={stale || undefined}>
       <CostChart {...props} />
       <CallsChart {...props} />
       <LatencyChart {...props} />
@@ -44,9 +44,9 @@ function CostChart({ project, q, byModel, models, colorOf, width }: OverviewChar
   const restCost = rest.reduce((sum, { cost }) => sum + (cost ?? 0), 0);
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.costByModel')}</h2>
-        <span className="meta">{t('overview.dollarsPer', { width })}</span>
+        <span className="section-note">{t('overview.dollarsPer', { width })}</span>
       </div>
       <StackChart
         name={t('overview.costByModel')}
@@ -55,7 +55,7 @@ function CostChart({ project, q, byModel, models, colorOf, width }: OverviewChar
         flag={(value) => [{ n: format.money(value) }]}
         room={44}
       />
-      <div className="key">
+      <div className="chart-legend">
         {shown.map((row) => (
           <Link
             key={row.key}
@@ -64,7 +64,7 @@ function CostChart({ project, q, byModel, models, colorOf, width }: OverviewChar
             search={{ q: joinFilters(q, fieldTerm('model', row.key)) }}
           >
             <Swatch color={colorOf(row.key)} hatched={isUnpriced(row)} />
-            <span className="ell" title={row.key ?? undefined}>
+            <span className="ellipsis" title={row.key ?? undefined}>
               {row.key ?? t('common.noValue')}
             </span>{' '}
             <b>{row.cost === null ? <UnknownValue /> : <span title={format.moneyExact(row.cost)}>{format.money(row.cost)}</span>}</b>
@@ -90,9 +90,9 @@ function CallsChart({ project, q, summary, series, width }: OverviewChartProps) 
   const params = { project: String(project.id) };
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.calls')}</h2>
-        <span className="meta">{t('overview.perBucket', { width })}</span>
+        <span className="section-note">{t('overview.perBucket', { width })}</span>
       </div>
       <StackChart
         name={t('overview.calls')}
@@ -110,7 +110,7 @@ function CallsChart({ project, q, summary, series, width }: OverviewChartProps) 
         wantedTicks={3}
         room={36}
       />
-      <div className="key">
+      <div className="chart-legend">
         <span>
           <Swatch color="var(--plot)" />
           {t('overview.ok')} <b>{format.count(summary.llm_calls - summary.failed_llm_calls)}</b>
@@ -137,9 +137,9 @@ function LatencyChart({ summary, series }: OverviewChartProps) {
   const value = (ms: number | null) => (ms === null ? <UnknownValue /> : <NumberWithUnit v={format.duration(ms)} />);
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.latency')}</h2>
-        <span className="meta">{inSeconds ? 's' : 'ms'}</span>
+        <span className="section-note">{inSeconds ? 's' : 'ms'}</span>
       </div>
       <LineChart
         name={t('overview.latency')}
@@ -156,13 +156,13 @@ function LatencyChart({ summary, series }: OverviewChartProps) {
         wantedTicks={3}
         room={30}
       />
-      <div className="key">
+      <div className="chart-legend">
         <span>
-          <i className="lk da" />
+          <i className="chart-legend-line chart-legend-dashed" />
           p50 <b>{value(p50)}</b>
         </span>
         <span>
-          <i className="lk" />
+          <i className="chart-legend-line" />
           p95 <b>{value(p95)}</b>
         </span>
         <span>
@@ -185,9 +185,9 @@ function TokensChart({ summary, series, width }: OverviewChartProps) {
   const { format } = useLocale();
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.tokensByKind')}</h2>
-        <span className="meta">{t('overview.perBucket', { width })}</span>
+        <span className="section-note">{t('overview.perBucket', { width })}</span>
       </div>
       <StackChart
         name={t('overview.tokensByKind')}
@@ -200,7 +200,7 @@ function TokensChart({ summary, series, width }: OverviewChartProps) {
         flag={(value) => format.tokens(value)}
         wantedTicks={3}
       />
-      <div className="key">
+      <div className="chart-legend">
         {KINDS.map(([field, color, label]) => (
           <span key={field}>
             <Swatch color={color} />

@@ -68,7 +68,7 @@ function CostByTable({
       grow: true,
       cell: (row) => (
         <Link {...target(row.key)} title={row.key ?? undefined}>
-          <b className="ell">{row.key ?? t('common.noValue')}</b>
+          <b className="ellipsis">{row.key ?? t('common.noValue')}</b>
         </Link>
       ),
     },
@@ -80,7 +80,7 @@ function CostByTable({
   ];
   return (
     <div className="pane sheet">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('overview.byUserAndTag')}</h2>
         <Tabs
           label={t('overview.byUserAndTag')}

@@ -13,42 +13,46 @@ export function OverviewHints({ project, summary }: { project: Project; summary:
   const named = summary.unpriced_model_count > models.length ? [...models, '…'] : models;
   if (unpriced === 0 && silent === 0 && estimated === 0) return null;
   return (
-    <div className="strip">
+    <div className="banner">
       <Icon name="issues" />
       {unpriced > 0 && (
         <>
           <b>{t('overview.unpriced', { n: format.count(unpriced) })}</b>
           {models.length > 0 && (
-            <span className="ell" title={named.join(', ')}>
+            <span className="ellipsis" title={named.join(', ')}>
               {t('overview.unpricedModels', { models: named.join(', ') })}
             </span>
           )}
         </>
       )}
-      {silent > 0 && <span className={unpriced > 0 ? 'dim hide-s' : undefined}>{t('overview.noUsage', { n: format.count(silent) })}</span>}
+      {silent > 0 && (
+        <span className={unpriced > 0 ? 'text-dim hidden-when-narrow' : undefined}>
+          {t('overview.noUsage', { n: format.count(silent) })}
+        </span>
+      )}
       {estimated > 0 && (
-        <span className="dim">
+        <span className="text-dim">
           {t('estimate.ofSum', {
             n: format.count(estimated),
             cost: summary.estimated_cost === null ? t('common.unknown') : format.money(summary.estimated_cost),
           })}
         </span>
       )}
-      <span className="sp" />
+      <span className="spacer" />
       {models.length > 0 && (
-        <Link className="go" to="/settings" search={{ project: String(project.id), price: models[0] }}>
+        <Link className="banner-link" to="/settings" search={{ project: String(project.id), price: models[0] }}>
           {t('trace.setPrice')}
         </Link>
       )}
       {models.length > 0 && (
         <Link
-          className="go"
+          className="banner-link"
           to="/p/$project/traces"
           params={{ project: String(project.id) }}
           search={{ q: `model:${models.map(quoteValue).join(',')}` }}
         >
           {t('overview.show')}
-          <Icon name="go" size="xs" />
+          <Icon name="go" size="tiny" />
         </Link>
       )}
     </div>

@@ -108,7 +108,7 @@ function OverviewContent() {
 
   return (
     <>
-      <h1 className="vh">{t('overview.title')}</h1>
+      <h1 className="visually-hidden">{t('overview.title')}</h1>
       {q && <FilterBar q={q} onChange={setQ} />}
       {summary.data && <OverviewHints project={project} summary={summary.data} />}
       <OverviewSection query={summary} rows={1} height={62}>
@@ -150,7 +150,7 @@ function OverviewContent() {
               </ChartGroup>
             )}
           </OverviewSection>
-          <div className="cols halves sheet">
+          <div className="columns half-columns sheet">
             <OverviewSection query={pipelines} pane>
               {pipelines.data && <PipelineTable project={project} q={q} rows={pipelines.data.rows} stale={pipelines.isPlaceholderData} />}
             </OverviewSection>
@@ -161,7 +161,7 @@ function OverviewContent() {
             </OverviewSection>
           </div>
           <CostBy project={project} q={q} scope={scope} />
-          <div className="cols halves sheet">
+          <div className="columns half-columns sheet">
             <OverviewSection query={slowest} pane>
               {slowest.data && (
                 <TopTraces project={project} q={q} traces={slowest.data.traces} by="duration" stale={slowest.isPlaceholderData} />

@@ -16,11 +16,11 @@ interface KeyFigureProps {
 
 function KeyFigure({ label, value, aside, children }: KeyFigureProps) {
   return (
-    <div className="kpi">
-      <div className="l">{label}</div>
-      <div className="v">{value}</div>
+    <div className="overview-figure">
+      <div className="overview-figure-label">{label}</div>
+      <div className="overview-figure-value">{value}</div>
       {aside}
-      <div className="sub">{children}</div>
+      <div className="overview-figure-note">{children}</div>
     </div>
   );
 }
@@ -39,8 +39,8 @@ interface ChangeFromPreviousProps {
 function ChangeFromPrevious({ change, unit, worse = false, from, partial = false }: ChangeFromPreviousProps) {
   const t = useT();
   if (change === undefined) return '\u00a0';
-  if (change === null) return <span className="dim">{t('overview.noPreviousPeriod')}</span>;
-  const tone = worse && change.notable ? (change.grew ? 'd bad' : 'd good') : 'd';
+  if (change === null) return <span className="text-dim">{t('overview.noPreviousPeriod')}</span>;
+  const tone = worse && change.notable ? (change.grew ? 'change-figure is-worse' : 'change-figure is-better') : 'change-figure';
   const said = partial ? null : change.text;
   return (
     <>
@@ -51,7 +51,7 @@ function ChangeFromPrevious({ change, unit, worse = false, from, partial = false
         </span>
       )}
       {from && ` ${t('overview.from', { value: from })}`}
-      {partial && <span className="dim">{` · ${t('overview.partialPreviousPeriod')}`}</span>}
+      {partial && <span className="text-dim">{` · ${t('overview.partialPreviousPeriod')}`}</span>}
     </>
   );
 }
@@ -93,7 +93,11 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
   const missing = now.unpriced_calls;
 
   return (
-    <section className={`cols kpis sheet${stale ? ' stale' : ''}`} aria-label={t('overview.title')}>
+    <section
+      className={`columns overview-figures sheet${stale ? ' is-stale' : ''}`}
+      aria-busy={stale || undefined}
+      aria-label={t('overview.title')}
+    >
       <KeyFigure
         label={t('overview.llmCalls')}
         value={format.count(now.llm_calls)}
@@ -132,7 +136,7 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
                 {now.estimated_calls > 0 && <EstimatedMark calls={now.estimated_calls} />}
                 {format.money(now.cost)}
               </span>
-              {secondCurrency && <span className="u second"> {secondCurrency}</span>}
+              {secondCurrency && <span className="unit overview-second-currency"> {secondCurrency}</span>}
             </>
           )
         }
@@ -146,13 +150,13 @@ export function KeyFigures({ project, now, before, partial, series, stale }: Key
             from={had?.cost ? format.money(had.cost) : null}
           />
         )}
-        {missing > 0 && <span className="wrn">{` · ${t('overview.unpricedNote', { n: format.count(missing) })}`}</span>}
+        {missing > 0 && <span className="text-warning">{` · ${t('overview.unpricedNote', { n: format.count(missing) })}`}</span>}
       </KeyFigure>
       <KeyFigure
         label={t('overview.tokens')}
         value={<NumberWithUnit v={format.tokens(allTokens(now))} />}
         aside={
-          <div className="tokbar" aria-hidden="true">
+          <div className="overview-token-bar" aria-hidden="true">
             {TOKEN_KINDS.map(([field, color, label]) =>
               now[field] > 0 ? (
                 <i

@@ -58,7 +58,7 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
   const columns: Column<SimilarTraces>[] = [
     {
       key: 'status',
-      head: <span className="vh">{t('overview.status')}</span>,
+      head: <span className="visually-hidden">{t('overview.status')}</span>,
       cell: ({ trace }) => <StatusGlyph status={trace.status} />,
     },
     {
@@ -66,9 +66,9 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
       head: t('overview.trace'),
       grow: true,
       cell: ({ trace, similarCount: alike }) => (
-        <Link {...target(trace)} className="fl">
+        <Link {...target(trace)} className="name-with-note">
           <b title={traceName(trace)}>{traceName(trace)}</b>
-          {trace.input_preview && <UserText className="dim ell" text={trace.input_preview} />}
+          {trace.input_preview && <UserText className="text-dim ellipsis" text={trace.input_preview} />}
           {alike > 1 && <Chip>{t('overview.similarTraces', { n: alike })}</Chip>}
         </Link>
       ),
@@ -79,7 +79,7 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
       num: true,
       optional: true,
       cell: ({ trace }) => (
-        <span className="dim ell cap" title={trace.user_id ?? undefined}>
+        <span className="text-dim ellipsis text-capped" title={trace.user_id ?? undefined}>
           {trace.user_id ?? '–'}
         </span>
       ),
@@ -89,7 +89,7 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
       head: t('overview.time'),
       num: true,
       cell: ({ trace }) => (
-        <time className="dim" dateTime={trace.start_time} title={format.exact(trace.start_time)}>
+        <time className="text-dim" dateTime={trace.start_time} title={format.exact(trace.start_time)}>
           {format.brief(trace.start_time)}
         </time>
       ),
@@ -108,14 +108,14 @@ export function TopTraces({ project, q, traces, by, stale }: TopTracesProps) {
   ];
   return (
     <div className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{title}</h2>
-        <span className="meta">{by === 'cost' ? t('overview.orderedByCost') : t('overview.orderedByDuration')}</span>
-        <Link className="more" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q, sort }}>
+        <span className="section-note">{by === 'cost' ? t('overview.orderedByCost') : t('overview.orderedByDuration')}</span>
+        <Link className="section-link" to="/p/$project/traces" params={{ project: String(project.id) }} search={{ q, sort }}>
           {t('overview.allTraces')}
         </Link>
       </div>
-      <div className="headless">
+      <div className="overview-headless-table">
         <Table
           label={title}
           columns={columns}

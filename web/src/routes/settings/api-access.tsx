@@ -31,7 +31,7 @@ function TokenTable() {
       cell: (token) => (
         <>
           <b>{token.name}</b>
-          {token.expires_at !== null && Date.parse(token.expires_at) <= Date.now() && <Chip tone="wrn">{t('access.expired')}</Chip>}
+          {token.expires_at !== null && Date.parse(token.expires_at) <= Date.now() && <Chip tone="warning">{t('access.expired')}</Chip>}
         </>
       ),
     },
@@ -42,22 +42,22 @@ function TokenTable() {
       head: t('settings.lastUsed'),
       num: true,
       optional: true,
-      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="dim">{t('settings.never')}</span>),
+      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="text-dim">{t('settings.never')}</span>),
     },
     {
       key: 'expires',
       head: t('access.expires'),
       num: true,
-      cell: ({ expires_at: at }) => (at ? <Timestamp at={at} /> : <span className="dim">{t('access.neverExpires')}</span>),
+      cell: ({ expires_at: at }) => (at ? <Timestamp at={at} /> : <span className="text-dim">{t('access.neverExpires')}</span>),
     },
     { key: 'do', head: '', num: true, cell: ({ id }) => <RevokeButton what="tokens" id={id} /> },
   ];
   return (
-    <section className="pane keys tokens">
-      <div className="head">
+    <section className="pane settings-keys settings-tokens">
+      <div className="section-head">
         <h2>{t('access.tokens')}</h2>
       </div>
-      <p className="dim">
+      <p className="text-dim">
         <InlineCodeText text={t('access.tokensWhy')} />
       </p>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
@@ -79,7 +79,7 @@ function SessionTable() {
       grow: true,
       cell: (session) => (
         <>
-          <span className="ell" title={session.client ?? undefined}>
+          <span className="ellipsis" title={session.client ?? undefined}>
             {session.client ?? '–'}
           </span>
           {session.current && <Chip>{t('access.current')}</Chip>}
@@ -92,11 +92,11 @@ function SessionTable() {
     { key: 'do', head: '', num: true, cell: ({ id, current }) => !current && <RevokeButton what="sessions" id={id} /> },
   ];
   return (
-    <section className="pane keys">
-      <div className="head">
+    <section className="pane settings-keys">
+      <div className="section-head">
         <h2>{t('access.sessions')}</h2>
       </div>
-      <p className="dim">{t('access.sessionsWhy')}</p>
+      <p className="text-dim">{t('access.sessionsWhy')}</p>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={1} />}
       {data && <Table label={t('access.sessions')} columns={columns} rows={data.sessions} rowKey={({ id }) => String(id)} />}
@@ -112,7 +112,7 @@ function RevokeButton({ what, id }: { what: 'tokens' | 'sessions'; id: number })
   return (
     <button
       type="button"
-      className={confirming ? 'btn danger' : 'btn quiet'}
+      className={confirming ? 'button button-danger' : 'button button-quiet'}
       disabled={revoke.isPending}
       onBlur={() => setConfirming(false)}
       onClick={() => (confirming ? revoke.mutate(id) : setConfirming(true))}

@@ -28,9 +28,9 @@ export function CustomPrices({ project, wanted }: { project: Project; wanted: { 
       head: t('prices.model'),
       grow: true,
       cell: (price) => (
-        <span className="pmodel">
-          <b className="ell">{price.model}</b>
-          <span className="dim">{price.provider ?? t('prices.anyProvider')}</span>
+        <span className="settings-price-model">
+          <b className="ellipsis">{price.model}</b>
+          <span className="text-dim">{price.provider ?? t('prices.anyProvider')}</span>
           {price.service_tier && <Chip>{price.service_tier}</Chip>}
           {price.input_above !== null && <Chip>{`> ${format.count(price.input_above)}`}</Chip>}
         </span>
@@ -41,13 +41,13 @@ export function CustomPrices({ project, wanted }: { project: Project; wanted: { 
     { key: 'do', head: '', num: true, cell: (price) => <PriceActions project={project.id} price={price} /> },
   ];
   return (
-    <section className="pane prices" id="prices" aria-labelledby="prices-title">
-      <div className="head">
+    <section className="pane settings-prices" id="prices" aria-labelledby="prices-title">
+      <div className="section-head">
         <h2 id="prices-title">{t('prices.title')}</h2>
       </div>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={2} />}
-      {data && <p className="dim">{t('prices.why', { n: format.count(data.table.models), date: data.table.date })}</p>}
+      {data && <p className="text-dim">{t('prices.why', { n: format.count(data.table.models), date: data.table.date })}</p>}
       {data && data.prices.length === 0 && <p>{t('prices.none')}</p>}
       {data && data.prices.length > 0 && (
         <Table label={t('prices.title')} columns={columns} rows={data.prices} rowKey={({ id, price }) => `${id ?? 'file'} ${price}`} />
@@ -72,12 +72,12 @@ function PriceList({ prices }: { prices: OwnPrice['prices'] }) {
   const unit = (bucket: BucketName) => (UNIT_BUCKETS.includes(bucket) || bucket === 'hour' ? `/${t(unitKey(bucket))}` : '/M');
   const name = (bucket: BucketName) => (UNIT_BUCKETS.includes(bucket) || bucket === 'hour' ? '' : `${t(unitKey(bucket))} `);
   return (
-    <ul className="pwhat">
+    <ul className="settings-price-list">
       {BUCKETS.filter((bucket) => prices[bucket] !== undefined).map((bucket) => (
         <li key={bucket}>
-          <span className="dim">{name(bucket)}</span>
+          <span className="text-dim">{name(bucket)}</span>
           {format.moneyExact(prices[bucket]!)}
-          <span className="u">{unit(bucket)}</span>
+          <span className="unit">{unit(bucket)}</span>
         </li>
       ))}
     </ul>
@@ -111,7 +111,7 @@ function PriceActions({ project, price }: { project: number; price: OwnPrice }) 
   const { id } = price;
   if (id === null) {
     return (
-      <span className="dim" title={t('prices.inFileWhy')}>
+      <span className="text-dim" title={t('prices.inFileWhy')}>
         {t('prices.inFile')}
       </span>
     );
@@ -120,15 +120,15 @@ function PriceActions({ project, price }: { project: number; price: OwnPrice }) 
   // One that begins today or later has not held yet: it can be removed, not ended.
   const running = (price.until === null || price.until > now) && (price.from === null || price.from < now);
   return (
-    <span className="keydo">
+    <span className="row-actions">
       {running && (
-        <button type="button" className="btn quiet" disabled={end.isPending} onClick={() => end.mutate({ id, until: now })}>
+        <button type="button" className="button button-quiet" disabled={end.isPending} onClick={() => end.mutate({ id, until: now })}>
           {t('prices.endNow')}
         </button>
       )}
       <button
         type="button"
-        className={confirming ? 'btn danger' : 'btn quiet'}
+        className={confirming ? 'button button-danger' : 'button button-quiet'}
         disabled={remove.isPending}
         onBlur={() => setConfirming(false)}
         onClick={() => (confirming ? remove.mutate(id) : setConfirming(true))}

@@ -24,22 +24,22 @@ export default function Settings() {
   const last = getPrefs().project;
   const project = me.projects.find(({ id }) => String(id) === chosen) ?? me.projects.find(({ id }) => id === last) ?? me.projects[0];
   return (
-    <div className="set">
+    <div className="settings-layout">
       <TopBarSlot side="left">
-        <h1 className="pick">
+        <h1 className="picker">
           <b>{t('settings.title')}</b>
         </h1>
       </TopBarSlot>
-      <aside className="setlist">
+      <aside className="settings-side">
         <ProjectList selected={project?.id} />
-        <section className="pane dim">
+        <section className="pane text-dim">
           <h2>{t('settings.page')}</h2>
           <p>{t('settings.version', { version: me.version, url: me.public_url })}</p>
           <SignOut />
         </section>
       </aside>
       {project && (
-        <div className="setmain">
+        <div className="settings-main">
           {/* Another project is another form: nothing typed for one is saved for the other. */}
           <ProjectForm key={project.id} project={project} />
           <IngestKeys key={`keys ${project.id}`} project={project} />
@@ -67,28 +67,28 @@ function ProjectList({ selected }: { selected: number | undefined }) {
   };
   return (
     <section className="pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('settings.projects')}</h2>
       </div>
-      <ul className="plist">
+      <ul className="settings-project-list">
         {me.projects.map((project) => (
           <li key={project.id}>
             <Link
               to="/settings"
               search={{ project: String(project.id) }}
-              className={project.id === selected ? 'cur' : undefined}
+              className={project.id === selected ? 'is-current' : undefined}
               aria-current={project.id === selected ? 'true' : undefined}
             >
-              <b className="ell">{project.name}</b>
-              {project.disabled && <Chip tone="wrn">{t('settings.refusesData')}</Chip>}
-              <span className="dim">
+              <b className="ellipsis">{project.name}</b>
+              {project.disabled && <Chip tone="warning">{t('settings.refusesData')}</Chip>}
+              <span className="text-dim">
                 {project.first_span_at ? t('settings.since', { time: format.day(project.first_span_at) }) : t('settings.noData')}
               </span>
             </Link>
           </li>
         ))}
       </ul>
-      <form className="addrow" onSubmit={submit}>
+      <form className="inline-form" onSubmit={submit}>
         <input
           className="field"
           value={name}
@@ -97,7 +97,7 @@ function ProjectList({ selected }: { selected: number | undefined }) {
           placeholder={t('settings.newProject')}
           maxLength={80}
         />
-        <button type="submit" className="btn" disabled={!name.trim() || create.isPending}>
+        <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
           {t('common.add')}
         </button>
       </form>

@@ -30,7 +30,7 @@ export function IngestKeys({ project }: { project: Project }) {
       cell: (key) => (
         <>
           <b>{key.name}</b>
-          {key.disabled && <Chip tone="wrn">{t('settings.refusesData')}</Chip>}
+          {key.disabled && <Chip tone="warning">{t('settings.refusesData')}</Chip>}
         </>
       ),
     },
@@ -41,14 +41,14 @@ export function IngestKeys({ project }: { project: Project }) {
       head: t('settings.lastUsed'),
       num: true,
       optional: true,
-      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="dim">{t('settings.never')}</span>),
+      cell: ({ last_used_at: used }) => (used ? <Timestamp at={used} /> : <span className="text-dim">{t('settings.never')}</span>),
     },
     {
       key: 'do',
       head: '',
       num: true,
       cell: (key) => (
-        <span className="keydo">
+        <span className="row-actions">
           {project.dsn !== null && <CopyButton quiet text={dsnWith(project.dsn, key.public_key)} label="DSN" />}
           <RemoveKeyButton project={project.id} id={key.id} />
         </span>
@@ -56,15 +56,15 @@ export function IngestKeys({ project }: { project: Project }) {
     },
   ];
   return (
-    <section className="pane keys">
-      <div className="head">
+    <section className="pane settings-keys">
+      <div className="section-head">
         <h2>{t('settings.keys')}</h2>
       </div>
-      <p className="dim">{t('settings.keysWhy')}</p>
+      <p className="text-dim">{t('settings.keysWhy')}</p>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={2} />}
       {data && <Table label={t('settings.keys')} columns={columns} rows={data.keys} rowKey={({ id }) => String(id)} />}
-      <form className="addrow" onSubmit={submit}>
+      <form className="inline-form" onSubmit={submit}>
         <input
           className="field"
           value={name}
@@ -73,7 +73,7 @@ export function IngestKeys({ project }: { project: Project }) {
           placeholder={t('settings.newKey')}
           maxLength={80}
         />
-        <button type="submit" className="btn" disabled={!name.trim() || create.isPending}>
+        <button type="submit" className="button" disabled={!name.trim() || create.isPending}>
           {t('common.add')}
         </button>
       </form>
@@ -90,7 +90,7 @@ function RemoveKeyButton({ project, id }: { project: number; id: number }) {
   return (
     <button
       type="button"
-      className={confirming ? 'btn danger' : 'btn quiet'}
+      className={confirming ? 'button button-danger' : 'button button-quiet'}
       disabled={remove.isPending}
       onBlur={() => setConfirming(false)}
       onClick={() => (confirming ? remove.mutate(id) : setConfirming(true))}

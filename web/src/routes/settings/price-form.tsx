@@ -32,7 +32,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
     else set.mutate(price, { onSuccess: () => setDraft(emptyPriceDraft()) });
   };
   const field = (bucket: BucketName) => (
-    <label key={bucket} className="pfield">
+    <label key={bucket} className="settings-price-field">
       <span>{t(unitKey(bucket))}</span>
       <input
         className="field"
@@ -44,7 +44,7 @@ export function PriceForm({ project, model, provider }: { project: number; model
     </label>
   );
   const text = (name: 'model' | 'provider' | 'tier' | 'above' | 'from', label: string, hint: string, short = false) => (
-    <label className={short ? 'pfield' : 'pfield long'}>
+    <label className={short ? 'settings-price-field' : 'settings-price-field settings-price-field-long'}>
       <span>{label}</span>
       <input
         className="field"
@@ -58,46 +58,46 @@ export function PriceForm({ project, model, provider }: { project: number; model
   );
 
   return (
-    <form className="priceform" onSubmit={submit} aria-labelledby={id}>
+    <form className="settings-price-form" onSubmit={submit} aria-labelledby={id}>
       <h3 id={id}>{t('prices.add')}</h3>
-      <div className="prow">
+      <div className="settings-price-row">
         {text('model', t('prices.model'), t('prices.modelHint'))}
         {text('provider', t('prices.provider'), t('prices.anyProvider'), true)}
         {text('from', t('prices.firstDay'), t('prices.firstDayHint'), true)}
       </div>
       <fieldset>
         <legend>{t('prices.perMillion')}</legend>
-        <div className="prow">{TOKEN_BUCKETS.slice(0, 2).map(field)}</div>
+        <div className="settings-price-row">{TOKEN_BUCKETS.slice(0, 2).map(field)}</div>
       </fieldset>
       <details>
         <summary>{t('prices.more')}</summary>
-        <p className="dim">{t('prices.moreWhy')}</p>
+        <p className="text-dim">{t('prices.moreWhy')}</p>
         <fieldset>
           <legend>{t('prices.perMillion')}</legend>
-          <div className="prow">{TOKEN_BUCKETS.slice(2).map(field)}</div>
+          <div className="settings-price-row">{TOKEN_BUCKETS.slice(2).map(field)}</div>
         </fieldset>
         <fieldset>
           <legend>{t('prices.perUnit')}</legend>
-          <div className="prow">{UNIT_BUCKETS.map(field)}</div>
+          <div className="settings-price-row">{UNIT_BUCKETS.map(field)}</div>
         </fieldset>
         <fieldset>
           <legend>{t('prices.perHour')}</legend>
-          <div className="prow">{field('hour')}</div>
+          <div className="settings-price-row">{field('hour')}</div>
         </fieldset>
-        <div className="prow">
+        <div className="settings-price-row">
           {text('tier', t('prices.tier'), t('prices.tierHint'))}
           {text('above', t('prices.above'), t('prices.tokensOfInput'))}
         </div>
       </details>
-      <div className="saverow">
-        <button type="submit" className="btn pri" disabled={set.isPending}>
+      <div className="form-actions">
+        <button type="submit" className="button button-primary" disabled={set.isPending}>
           {t('prices.set')}
         </button>
-        <span role="status" className={problem ? 'err' : 'okc'}>
+        <span role="status" className={problem ? 'text-error' : 'text-success'}>
           {problem ? t(problem.key, { text: problem.text ?? '' }) : set.isSuccess ? t('prices.priceSet') : ''}
         </span>
         {set.isSuccess && (
-          <a className="act" href="#reprice">
+          <a className="action-link" href="#reprice">
             {t('prices.repriceShort')}
           </a>
         )}

@@ -93,11 +93,11 @@ export function ProjectForm({ project }: { project: Project }) {
   };
 
   return (
-    <form className="pane pform project-form" onSubmit={submit}>
-      <div className="head">
+    <form className="pane form-grid settings-project-form" onSubmit={submit}>
+      <div className="section-head">
         <h2>{project.name}</h2>
-        <span className="sp" />
-        <Link className="more" to="/p/$project/setup" params={{ project: String(project.id) }}>
+        <span className="spacer" />
+        <Link className="section-link" to="/p/$project/setup" params={{ project: String(project.id) }}>
           {t('settings.setup')}
         </Link>
       </div>
@@ -117,7 +117,7 @@ export function ProjectForm({ project }: { project: Project }) {
       <label htmlFor="p-days">{t('settings.retention')}</label>
       <div>
         <input
-          className="field short"
+          className="field field-short"
           id="p-days"
           inputMode="numeric"
           value={draft.days}
@@ -130,7 +130,7 @@ export function ProjectForm({ project }: { project: Project }) {
       <label htmlFor="p-texts">{t('settings.textsDays')}</label>
       <div>
         <input
-          className="field short"
+          className="field field-short"
           id="p-texts"
           inputMode="numeric"
           value={draft.texts}
@@ -144,7 +144,7 @@ export function ProjectForm({ project }: { project: Project }) {
       <label htmlFor="p-notable">{t('settings.notableDays')}</label>
       <div>
         <input
-          className="field short"
+          className="field field-short"
           id="p-notable"
           inputMode="numeric"
           value={draft.notable}
@@ -170,7 +170,7 @@ export function ProjectForm({ project }: { project: Project }) {
       <label htmlFor="p-code">{t('settings.currency')}</label>
       <div>
         <input
-          className="field short"
+          className="field field-short"
           id="p-code"
           value={draft.code}
           maxLength={3}
@@ -179,7 +179,7 @@ export function ProjectForm({ project }: { project: Project }) {
           onChange={(event) => set({ code: event.target.value })}
         />{' '}
         <input
-          className="field short"
+          className="field field-short"
           inputMode="decimal"
           value={draft.rate}
           placeholder="150"
@@ -192,17 +192,17 @@ export function ProjectForm({ project }: { project: Project }) {
 
       <span />
       <div>
-        <label className="tick2">
+        <label className="checkbox-row">
           <input type="checkbox" checked={draft.client} onChange={(event) => set({ client: event.target.checked })} />
           {t('settings.clientCost')}
         </label>
         <p>{t('settings.clientCostWhy')}</p>
-        <label className="tick2">
+        <label className="checkbox-row">
           <input type="checkbox" checked={draft.estimate} onChange={(event) => set({ estimate: event.target.checked })} />
           {t('estimate.setting')}
         </label>
         <p>{t('estimate.settingWhy')}</p>
-        <label className="tick2">
+        <label className="checkbox-row">
           <input type="checkbox" checked={draft.disabled} onChange={(event) => set({ disabled: event.target.checked })} />
           {t('settings.disabled')}
         </label>
@@ -210,16 +210,16 @@ export function ProjectForm({ project }: { project: Project }) {
       </div>
 
       <span />
-      <div className="saverow">
-        <button type="submit" className="btn pri" disabled={!changed || !draft.name.trim() || update.isPending}>
+      <div className="form-actions">
+        <button type="submit" className="button button-primary" disabled={!changed || !draft.name.trim() || update.isPending}>
           {t('common.save')}
         </button>
-        <span role="status" className={problem ? 'err' : 'okc'}>
+        <span role="status" className={problem ? 'text-error' : 'text-success'}>
           {problem ? t(problem) : update.isSuccess && !changed ? t('common.saved') : ''}
         </span>
       </div>
       {update.error && (
-        <div className="whole">
+        <div className="form-full-width">
           <ErrorMessage error={update.error} title={t('common.notSaved')} />
         </div>
       )}

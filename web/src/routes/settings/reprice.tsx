@@ -42,17 +42,17 @@ export function RepriceSection({ project }: { project: number }) {
   const start = () => reprice.mutate(rangeOf(range), { onSuccess: () => preview.reset() });
   return (
     <>
-      <h3 id="reprice" className="anchor">
+      <h3 id="reprice" className="settings-anchor">
         {t('prices.reprice')}
       </h3>
-      <p className="dim">{t('prices.repriceWhy')}</p>
+      <p className="text-dim">{t('prices.repriceWhy')}</p>
       {job && <RepriceJobStatus project={project} job={job} onAgain={() => reprice.mutate({ from: job.from, to: job.to })} />}
-      <form className="prow" onSubmit={submit}>
-        <label className="pfield">
+      <form className="settings-price-row" onSubmit={submit}>
+        <label className="settings-price-field">
           <span>{t('prices.repriceFrom')}</span>
           <input className="field" type="date" required value={range.from} onChange={(event) => change({ from: event.target.value })} />
         </label>
-        <label className="pfield">
+        <label className="settings-price-field">
           <span>{t('prices.repriceThrough')}</span>
           <input
             className="field"
@@ -62,7 +62,7 @@ export function RepriceSection({ project }: { project: number }) {
             onChange={(event) => change({ through: event.target.value })}
           />
         </label>
-        <button type="submit" className="btn" disabled={preview.isPending || isBusy}>
+        <button type="submit" className="button" disabled={preview.isPending || isBusy}>
           {t('prices.previewChanges')}
         </button>
       </form>
@@ -70,7 +70,7 @@ export function RepriceSection({ project }: { project: number }) {
       {reprice.error && <ErrorMessage error={reprice.error} title={t('common.notDone')} />}
       <div role="status">{preview.data && <RepriceResult answer={preview.data} dry />}</div>
       {preview.data && preview.data.changed > 0 && (
-        <button type="button" className="btn pri" disabled={isBusy} onClick={start}>
+        <button type="button" className="button button-primary" disabled={isBusy} onClick={start}>
           {t('prices.applyChanges', { n: format.count(preview.data.changed) })}
         </button>
       )}
@@ -95,18 +95,18 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
   if (!ended) {
     const isCounted = job.total > 0;
     return (
-      <div className="pjob" role="status">
+      <div className="settings-reprice-job" role="status">
         <p>
           {job.state === 'queued'
             ? t('prices.queued')
             : isCounted
               ? t('prices.running', { done: format.count(job.done), total: format.count(job.total) })
               : t('prices.counting')}{' '}
-          <span className="dim">{t('prices.continuesInServer')}</span>
+          <span className="text-dim">{t('prices.continuesInServer')}</span>
         </p>
-        <div className="prow">
+        <div className="settings-price-row">
           <progress aria-label={t('prices.reprice')} {...(isCounted && { value: job.done, max: job.total })} />
-          <button type="button" className="btn" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
+          <button type="button" className="button" disabled={cancel.isPending} onClick={() => cancel.mutate(job.id)}>
             {t('prices.cancel')}
           </button>
         </div>
@@ -116,7 +116,7 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
   }
   if (job.state === 'done') {
     return (
-      <div className="pjob" role="status">
+      <div className="settings-reprice-job" role="status">
         <p>
           <b>{t('prices.doneAt', { time: when })}</b>
         </p>
@@ -126,7 +126,7 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
   }
   const changed = job.result?.changed ?? 0;
   return (
-    <div className="pjob part" role="alert">
+    <div className="settings-reprice-job error-message" role="alert">
       <div>
         <b>{job.state === 'failed' ? t('prices.failedAt', { time: when }) : t('prices.cancelledAt', { time: when })}</b>
         {job.reason && <p>{job.reason}</p>}
@@ -136,7 +136,7 @@ function RepriceJobStatus({ project, job, onAgain }: { project: number; job: Rep
             : t('prices.noCostChanged')}
         </p>
       </div>
-      <button type="button" className="btn" onClick={onAgain}>
+      <button type="button" className="button" onClick={onAgain}>
         {t('prices.repriceAgain')}
       </button>
     </div>
@@ -155,9 +155,9 @@ function RepriceResult({ answer, dry }: { answer: Repriced; dry: boolean }) {
       head: t('prices.model'),
       grow: true,
       cell: (row) => (
-        <span className="pmodel">
-          <b className="ell">{row.model ?? t('common.noValue')}</b>
-          <span className="dim ell">{row.prices.join(', ')}</span>
+        <span className="settings-price-model">
+          <b className="ellipsis">{row.model ?? t('common.noValue')}</b>
+          <span className="text-dim ellipsis">{row.prices.join(', ')}</span>
         </span>
       ),
     },

@@ -14,7 +14,7 @@ export function SignOut() {
     client.clear();
   };
   return (
-    <button type="button" className="btn" onClick={() => void leave()}>
+    <button type="button" className="button" onClick={() => void leave()}>
       {t('signin.signOut')}
     </button>
   );

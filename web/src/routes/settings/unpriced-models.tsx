@@ -30,10 +30,10 @@ export function UnpricedModels({ project, onSet }: { project: Project; onSet: (w
       head: t('prices.model'),
       grow: true,
       cell: (row) => (
-        <span className="nm">
+        <span className="name-cell">
           <Swatch color={colorOf(row.model)} hatched />
-          <b className="ell">{row.model ?? t('common.noValue')}</b>
-          <span className="dim ell">{row.provider}</span>
+          <b className="ellipsis">{row.model ?? t('common.noValue')}</b>
+          <span className="text-dim ellipsis">{row.provider}</span>
         </span>
       ),
     },
@@ -50,13 +50,13 @@ export function UnpricedModels({ project, onSet }: { project: Project; onSet: (w
         if (model === null) return null;
         if (isPriced(row)) {
           return (
-            <a className="act" href="#reprice" title={t('prices.pricedSince')}>
+            <a className="action-link" href="#reprice" title={t('prices.pricedSince')}>
               {t('prices.repriceShort')}
             </a>
           );
         }
         return (
-          <button type="button" className="btn quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
+          <button type="button" className="button button-quiet" onClick={() => onSet({ model, provider: provider ?? '' })}>
             {t('prices.add')}
           </button>
         );
@@ -68,11 +68,11 @@ export function UnpricedModels({ project, onSet }: { project: Project; onSet: (w
       <h3>{t('prices.unpriced')}</h3>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={2} />}
-      {data && data.models.length === 0 && <p className="dim">{t('prices.allPriced')}</p>}
+      {data && data.models.length === 0 && <p className="text-dim">{t('prices.allPriced')}</p>}
       {data && data.models.length > 0 && (
         <>
-          <p className="dim">{t('prices.unpricedWhy')}</p>
-          {data.models.some(isPriced) && <p className="okc">{t('prices.pricedSince')}</p>}
+          <p className="text-dim">{t('prices.unpricedWhy')}</p>
+          {data.models.some(isPriced) && <p className="text-success">{t('prices.pricedSince')}</p>}
           <Table
             label={t('prices.unpriced')}
             columns={columns}

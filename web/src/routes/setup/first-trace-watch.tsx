@@ -56,7 +56,7 @@ export function FirstTraceWatch({ project, dsn, client: chosen }: { project: Pro
   }, [found, open]);
 
   return (
-    <section className="watch">
+    <section className="setup-watch">
       <WatchHeader project={project} waiting={waiting} waited={waited} />
       <RecentOutcomes project={project} dsn={dsn} />
       {waiting && waited >= CHECKS_DELAY_MS && <SetupChecklist client={chosen} dsn={dsn} />}
@@ -80,9 +80,9 @@ function useWaitedTime(): number {
 function SetupChecklist({ client, dsn }: { client: string; dsn: string }) {
   const t = useT();
   return (
-    <section className="checks" aria-labelledby="setup-checks">
+    <section className="setup-checks" aria-labelledby="setup-checks">
       <h2 id="setup-checks">{t('setup.checks')}</h2>
-      <p className="dim">{t('setup.checksWhy')}</p>
+      <p className="text-dim">{t('setup.checksWhy')}</p>
       <ol>
         {setupChecksOf(client, dsn).map(({ text, code }) => (
           <li key={text}>
@@ -90,7 +90,7 @@ function SetupChecklist({ client, dsn }: { client: string; dsn: string }) {
               <InlineCodeText text={t(text)} />
             </p>
             {code && (
-              <p className="cmdline">
+              <p className="setup-command-line">
                 <code>{code}</code>
                 <CopyIconButton text={code} />
               </p>
@@ -107,7 +107,7 @@ function WatchHeader({ project, waiting, waited }: { project: Project; waiting: 
   const { format } = useLocale();
   const age = plain(format.duration(Math.max(1000, waited))).replace(/[.,]\d+/, '');
   return (
-    <div className="wh">
+    <div className="setup-watch-head">
       <TowerIllustration />
       <div>
         <h1>{waiting ? t('setup.waiting') : t('setup.receiving')}</h1>
@@ -117,7 +117,7 @@ function WatchHeader({ project, waiting, waited }: { project: Project; waiting: 
             : t('setup.receivingWhy', { time: format.day(project.first_span_at ?? project.created_at, true) })}
         </p>
         <p>
-          <span className="live">{t('setup.listening', { age })}</span>
+          <span className="live-toggle">{t('setup.listening', { age })}</span>
         </p>
       </div>
     </div>
@@ -148,16 +148,16 @@ function TestTraceButton({ project, dsn, open }: { project: Project; dsn: string
     }
   };
   return (
-    <div className="try">
-      <button type="button" className="btn pri" disabled={state === 'sending'} onClick={() => void send()}>
+    <div className="setup-test">
+      <button type="button" className="button button-primary" disabled={state === 'sending'} onClick={() => void send()}>
         {state === 'sending' ? t('setup.testing') : t('setup.test')}
       </button>
       {typeof state === 'object' ? (
-        <span className="err" role="alert">
+        <span className="text-error" role="alert">
           {state.problem}
         </span>
       ) : (
-        <span className="dim">{t('setup.testWhy')}</span>
+        <span className="text-dim">{t('setup.testWhy')}</span>
       )}
     </div>
   );

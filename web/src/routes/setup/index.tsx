@@ -34,17 +34,17 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
   const snippet = SNIPPETS.find(({ id }) => id === chosen) ?? SNIPPETS[0]!;
   const code = snippet.code(dsn, t);
   return (
-    <div className="setup">
-      <section className="how2">
-        <div className="step">
+    <div className="setup-page">
+      <section className="setup-steps">
+        <div className="setup-step">
           <h2>{t('setup.dsn')}</h2>
           <p>{t('setup.dsnWhy')}</p>
-          <div className="dsn">
+          <div className="setup-dsn">
             <code>{dsn}</code>
             <CopyButton text={dsn} />
           </div>
         </div>
-        <div className="step">
+        <div className="setup-step">
           <h2>{t('setup.configure')}</h2>
           <p>{t('setup.configureWhy')}</p>
           <Tabs
@@ -54,9 +54,9 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
             onSelect={(id) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true })}
             panel={SNIPPET_PANEL}
           />
-          <figure className="code" id={SNIPPET_PANEL} role="tabpanel" aria-label={t(snippet.label)}>
+          <figure className="code-figure" id={SNIPPET_PANEL} role="tabpanel" aria-label={t(snippet.label)}>
             <figcaption>
-              <span className="mono">{snippet.file}</span>
+              <span className="monospace">{snippet.file}</span>
               <CopyButton quiet text={snippetText(code)} />
             </figcaption>
             <pre tabIndex={0}>
@@ -68,12 +68,12 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
             </pre>
           </figure>
           {snippet.note && (
-            <p className="note">
+            <p className="setup-note">
               <InlineCodeText text={t(snippet.note, { headers: otlpSettings(dsn).headers })} />
             </p>
           )}
         </div>
-        <div className={project.first_span_at ? 'step done' : 'step'}>
+        <div className={project.first_span_at ? 'setup-step is-done' : 'setup-step'}>
           <h2>{t('setup.run')}</h2>
           {project.first_span_at ? (
             <NewestTraceLink project={project} />
@@ -91,25 +91,25 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
 }
 
 function HighlightedSnippet({ token }: { token: SnippetToken }) {
-  return typeof token === 'string' ? token : <i className={token[0]}>{token[1]}</i>;
+  return typeof token === 'string' ? token : <i className={`code-${token[0]}`}>{token[1]}</i>;
 }
 
 /** The shape of what will come. */
 function TracePreview() {
   const t = useT();
   return (
-    <div className="ghost" aria-hidden="true">
-      <div className="row">
+    <div className="setup-preview" aria-hidden="true">
+      <div className="setup-preview-row">
         <span>{t('setup.time')}</span>
         <span>{t('setup.pipeline')}</span>
         <span>{t('setup.model')}</span>
         <span>{t('setup.promptAndAnswer')}</span>
-        <span className="n">{t('setup.tokens')}</span>
-        <span className="n">{t('setup.cost')}</span>
-        <span className="n">{t('setup.duration')}</span>
+        <span className="numeric">{t('setup.tokens')}</span>
+        <span className="numeric">{t('setup.cost')}</span>
+        <span className="numeric">{t('setup.duration')}</span>
       </div>
       {PREVIEW_ROWS.map(([time, pipeline, model, conversation]) => (
-        <div className="row" key={conversation}>
+        <div className="setup-preview-row" key={conversation}>
           <i style={{ width: time }} />
           <i style={{ width: pipeline }} />
           <i style={{ width: model }} />

@@ -21,19 +21,19 @@ export function NewestTraceLink({ project }: { project: Project }) {
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
       {!data && !error && <Skeleton rows={1} />}
       {trace && (
-        <p className="newest">
+        <p className="setup-newest-trace">
           <Link
-            className="btn pri"
+            className="button button-primary"
             to="/p/$project/traces/$trace"
             params={{ project: String(project.id), trace: trace.trace_id }}
             search={{ at: trace.start_time }}
           >
             {t('setup.newest')}
           </Link>
-          <span className="ell" title={traceName(trace)}>
+          <span className="ellipsis" title={traceName(trace)}>
             <UserText text={traceName(trace)} />
           </span>
-          <span className="dim">
+          <span className="text-dim">
             <Timestamp at={trace.start_time} />
           </span>
         </p>

@@ -48,12 +48,12 @@ export function RecentOutcomes({ project, dsn }: { project: Project; dsn: string
     .slice(0, MAX_SHOWN);
   return (
     <>
-      <div className="head">
+      <div className="section-head">
         <h2>{t('setup.recentRequests')}</h2>
-        <span className="meta">{t('setup.recentRequestsSince')}</span>
+        <span className="section-note">{t('setup.recentRequestsSince')}</span>
       </div>
       {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
-      <ol className="knock" aria-live="polite">
+      <ol className="setup-outcomes" aria-live="polite">
         {outcomes.map((outcome) => (
           <OutcomeItem key={[outcome.outcome, outcome.reason, outcome.category, outcome.key, outcome.sdk].join(' ')} outcome={outcome} />
         ))}
@@ -63,7 +63,7 @@ export function RecentOutcomes({ project, dsn }: { project: Project; dsn: string
             <p>
               <b>{t('setup.ready')}</b>
             </p>
-            <p className="rz">
+            <p className="setup-reason">
               <InlineCodeText text={t('setup.readyWhy', { host: new URL(dsn).host })} />
             </p>
           </div>
@@ -81,9 +81,9 @@ export function SetupHints({ project }: { project: Project }) {
   if (!hints || hints.length === 0) return null;
   return (
     <>
-      <div className="head">
+      <div className="section-head">
         <h2>{t('hints.title')}</h2>
-        <span className="meta">{t('hints.why')}</span>
+        <span className="section-note">{t('hints.why')}</span>
       </div>
       <HintList hints={hints} project={project} />
     </>
@@ -110,29 +110,29 @@ function OutcomeItem({ outcome }: { outcome: Outcome }) {
     what: categoryText(t, outcome),
   });
   return (
-    <li className={lost ? 'no' : undefined}>
+    <li className={lost ? 'is-rejected' : undefined}>
       <StatusGlyph status={lost ? 'error' : fine ? 'ok' : 'cancelled'} />
       <div>
         <p>
           <b>{t(withoutSpans ? 'setup.acceptedWithoutSpans' : `setup.${outcome.outcome}`)}</b>{' '}
-          <time className="dim" dateTime={outcome.last_at}>
+          <time className="text-dim" dateTime={outcome.last_at}>
             {format.moment(outcome.last_at)}
           </time>
         </p>
         {why && (
-          <p className="rz" title={outcome.detail ?? undefined}>
+          <p className="setup-reason" title={outcome.detail ?? undefined}>
             <InlineCodeText text={why} />
           </p>
         )}
         {fix && (
-          <p className="fix">
-            <Icon name="go" size="xs" />
+          <p className="setup-fix">
+            <Icon name="go" size="tiny" />
             <span>
               <InlineCodeText text={fix} />
             </span>
           </p>
         )}
-        <p className="src dim">
+        <p className="setup-source text-dim">
           <b>{amount}</b>
           {outcome.key && (
             <>

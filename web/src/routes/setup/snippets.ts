@@ -2,7 +2,7 @@ import type { T, TextKey } from '../../i18n';
 import { CAPTURE } from '../../components/hints/settings';
 
 /** Plain text, or text with a part of speech: keyword, value, comment. */
-export type SnippetToken = string | ['k' | 'v' | 'c', string];
+export type SnippetToken = string | ['keyword' | 'value' | 'comment', string];
 
 export interface Snippet {
   id: string;
@@ -13,9 +13,9 @@ export interface Snippet {
   note?: TextKey;
 }
 
-const keywordToken = (text: string): SnippetToken => ['k', text];
-const valueToken = (text: string): SnippetToken => ['v', text];
-const commentToken = (text: string): SnippetToken => ['c', text];
+const keywordToken = (text: string): SnippetToken => ['keyword', text];
+const valueToken = (text: string): SnippetToken => ['value', text];
+const commentToken = (text: string): SnippetToken => ['comment', text];
 
 /** A variable for the shell. */
 const exportLine = (name: string, value: string): SnippetToken[] => [keywordToken('export'), ` ${name}=`, valueToken(value), '\n'];

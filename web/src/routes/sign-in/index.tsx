@@ -42,26 +42,26 @@ export default function SignIn() {
   };
 
   return (
-    <main className="signin">
+    <main className="sign-in-page">
       <TowerIllustration />
       <h1>{t('signin.title')}</h1>
       <p>{t('signin.why')}</p>
       {problem && (
-        <p className="err" role="alert">
+        <p className="text-error" role="alert">
           {problem}
         </p>
       )}
       <p>{t('signin.runCommand')}</p>
-      <div className="cmd">
+      <div className="sign-in-command">
         <code>{SIGN_IN_COMMAND}</code>
         <CopyButton quiet text={SIGN_IN_COMMAND} />
       </div>
-      <p className="dim">
+      <p className="text-dim">
         <InlineCodeText text={t('signin.dataFolder')} />
       </p>
       <form onSubmit={(event) => void submit(event)}>
         <label htmlFor="token">{t('signin.pasteToken')}</label>
-        <div className="addrow">
+        <div className="inline-form">
           <input
             className="field"
             id="token"
@@ -72,7 +72,7 @@ export default function SignIn() {
             aria-label={t('signin.token')}
             required
           />
-          <button type="submit" className="btn pri" disabled={busy || !token.trim()}>
+          <button type="submit" className="button button-primary" disabled={busy || !token.trim()}>
             {t('signin.submit')}
           </button>
         </div>

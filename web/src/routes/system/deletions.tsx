@@ -32,7 +32,7 @@ export function Deletions() {
       head: t('deletions.subject'),
       cell: ({ subject }) =>
         subject && (
-          <span className="receipt">
+          <span className="system-receipt">
             <code>{subject}</code>
             <CopyIconButton text={subject} />
           </span>
@@ -40,10 +40,10 @@ export function Deletions() {
     },
   ];
   return (
-    <section className="sheet pane outcomes deletions">
-      <div className="head">
+    <section className="sheet pane system-outcomes system-deletions">
+      <div className="section-head">
         <h2>{t('deletions.title')}</h2>
-        <span className="meta">
+        <span className="section-note">
           <InlineCodeText text={t('deletions.why')} />
         </span>
       </div>

@@ -33,7 +33,7 @@ export default function System() {
   return (
     <>
       <TopBarSlot side="left">
-        <h1 className="pick">
+        <h1 className="picker">
           <b>{t('system.title')}</b>
         </h1>
       </TopBarSlot>
@@ -48,12 +48,12 @@ export default function System() {
         </div>
       )}
       {data && data.problems.length > 0 && (
-        <div className="sheet pane part" role="alert">
-          <Icon name="issues" className="err" />
+        <div className="sheet pane error-message" role="alert">
+          <Icon name="issues" className="text-error" />
           <div>
             <b>{t('system.problems')}</b>
             {data.problems.map((problem) => (
-              <p key={problem} className="problem">
+              <p key={problem} className="system-problem">
                 {problem}
               </p>
             ))}
@@ -71,10 +71,10 @@ export default function System() {
 
 function SystemFigure({ label, value, children }: { label: string; value: ReactNode; children?: ReactNode }) {
   return (
-    <div className="sysfig">
-      <div className="l">{label}</div>
-      <div className="v">{value}</div>
-      <div className="sub">{children}</div>
+    <div className="figure">
+      <div className="figure-label">{label}</div>
+      <div className="figure-value">{value}</div>
+      <div className="figure-note">{children}</div>
     </div>
   );
 }
@@ -85,7 +85,7 @@ function SystemFigures({ facts }: { facts: Facts }) {
   const { disk, spans } = facts;
   const used = disk.segments_bytes + disk.log_bytes;
   return (
-    <section className="cols sysfigs sheet" aria-label={t('system.title')}>
+    <section className="columns system-figures sheet" aria-label={t('system.title')}>
       <SystemFigure label={t('system.stored')} value={format.count(spans.stored)}>
         {t('system.buffered', { n: format.count(spans.buffered) })}
       </SystemFigure>
@@ -121,11 +121,11 @@ function SystemHints({ project }: { project: Project }) {
   if (!hints) return null;
   return (
     <section className="sheet pane">
-      <div className="head">
+      <div className="section-head">
         <h2>{t('hints.title')}</h2>
-        <span className="meta">{t('hints.why')}</span>
+        <span className="section-note">{t('hints.why')}</span>
       </div>
-      {hints.length === 0 ? <p className="dim small">{t('hints.none')}</p> : <HintList hints={hints} project={project} />}
+      {hints.length === 0 ? <p className="text-dim text-small">{t('hints.none')}</p> : <HintList hints={hints} project={project} />}
     </section>
   );
 }
@@ -137,14 +137,14 @@ function RequestsWithoutKey({ rows }: { rows: Outcome[] }) {
   const columns: Column<Outcome>[] = [
     { key: 'reason', head: t('system.reason'), cell: ({ reason }) => <code>{reason}</code> },
     { key: 'quantity', head: t('system.quantity'), num: true, cell: ({ quantity }) => <b>{format.count(quantity)}</b> },
-    { key: 'detail', head: t('system.detail'), grow: true, cell: ({ detail }) => detail && <span className="dim">{detail}</span> },
+    { key: 'detail', head: t('system.detail'), grow: true, cell: ({ detail }) => detail && <span className="text-dim">{detail}</span> },
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Timestamp at={at} /> },
   ];
   return (
-    <section className="sheet pane outcomes">
-      <div className="head">
+    <section className="sheet pane system-outcomes">
+      <div className="section-head">
         <h2>{t('system.withoutKey')}</h2>
-        <span className="meta">{t('system.withoutKeyWhy')}</span>
+        <span className="section-note">{t('system.withoutKeyWhy')}</span>
       </div>
       <Table label={t('system.withoutKey')} columns={columns} rows={rows} rowKey={({ reason }) => reason} />
     </section>
@@ -175,7 +175,7 @@ function OutcomeTable({ project, projects }: { project: Project; projects: Proje
       key: 'what',
       head: t('system.outcome'),
       cell: (row) => (
-        <span className="nm">
+        <span className="name-cell">
           <StatusGlyph status={outcomeStatus(row)} />
           <b>{t(`system.${row.outcome}`)}</b>
         </span>
@@ -191,7 +191,7 @@ function OutcomeTable({ project, projects }: { project: Project; projects: Proje
       optional: true,
       cell: ({ detail }) =>
         detail && (
-          <span className="dim" title={detail}>
+          <span className="text-dim" title={detail}>
             {detail}
           </span>
         ),
@@ -200,30 +200,30 @@ function OutcomeTable({ project, projects }: { project: Project; projects: Proje
       key: 'key',
       head: t('system.key'),
       optional: true,
-      cell: ({ key }) => (key ? <code className="dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–'),
+      cell: ({ key }) => (key ? <code className="text-dim" title={key}>{`${key.slice(0, 4)}…${key.slice(-4)}`}</code> : '–'),
     },
     {
       key: 'sdk',
       head: 'SDK',
       optional: true,
-      cell: ({ sdk }) => (sdk ? <span className="dim">{sdk}</span> : '–'),
+      cell: ({ sdk }) => (sdk ? <span className="text-dim">{sdk}</span> : '–'),
     },
     { key: 'last', head: t('system.last'), num: true, cell: ({ last_at: at }) => <Timestamp at={at} /> },
   ];
   return (
-    <section className="sheet pane outcomes">
-      <div className="head">
+    <section className="sheet pane system-outcomes">
+      <div className="section-head">
         <h2>{t('system.outcomes')}</h2>
-        <span className="meta">{t('system.outcomesWhy')}</span>
-        <span className="sp" />
+        <span className="section-note">{t('system.outcomesWhy')}</span>
+        <span className="spacer" />
         {projects.length > 1 && (
           <Menu
             label={t('bar.project')}
             align="end"
             trigger={
-              <button type="button" className="pick box">
+              <button type="button" className="picker picker-boxed">
                 <b>{project.name}</b>
-                <Icon name="down" size="xs" />
+                <Icon name="down" size="tiny" />
               </button>
             }
           >

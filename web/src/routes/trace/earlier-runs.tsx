@@ -44,18 +44,18 @@ export const EarlierRuns = memo(function Kin() {
   };
   return (
     <>
-      <section className="below">
-        <div className="head">
+      <section className="trace-section">
+        <div className="section-head">
           <h2>{t('trace.earlierRuns.title')}</h2>
-          <span className="meta">
+          <span className="section-note">
             {t(answer?.next_cursor ? 'trace.earlierRuns.newest' : 'trace.earlierRuns.count', { n: earlier.length, name: pipeline })}
           </span>
-          <span className="legend dim" aria-hidden="true">
-            <i className="dotme" />
+          <span className="trace-runs-legend text-dim" aria-hidden="true">
+            <i className="trace-dot-this-run" />
             {t('trace.earlierRuns.thisRun')}
-            <i className="doto" />
+            <i className="trace-dot-earlier" />
             {t('trace.earlierRuns.earlier')}
-            <i className="dotm" />
+            <i className="trace-dot-median" />
             {t('trace.median')}
           </span>
         </div>
@@ -88,15 +88,15 @@ export const EarlierRuns = memo(function Kin() {
           />
         )}
       </section>
-      <section className="below">
-        <div className="head">
+      <section className="trace-section">
+        <div className="section-head">
           <h2>{t('trace.earlierRuns.list')}</h2>
-          <span className="meta">{t('trace.earlierRuns.newestFirst')}</span>
-          <Link className="more" {...tracesLink}>
+          <span className="section-note">{t('trace.earlierRuns.newestFirst')}</span>
+          <Link className="section-link" {...tracesLink}>
             {t('trace.earlierRuns.all')}
           </Link>
         </div>
-        <table className="tbl">
+        <table className="data-table">
           <tbody>
             {earlier.slice(0, MAX_LISTED).map((one) => (
               <EarlierRun key={one.trace_id} run={one} project={project.id} />
@@ -113,32 +113,36 @@ function EarlierRun({ run, project }: { run: TraceSummary; project: number }) {
   const { format } = useLocale();
   return (
     <tr>
-      <td className="min">
+      <td className="trace-column-minimal">
         <StatusGlyph status={run.status} />
       </td>
-      <td className="dim c2">{format.moment(run.start_time)}</td>
-      <td className="grow">
+      <td className="text-dim column-optional">{format.moment(run.start_time)}</td>
+      <td className="column-grow">
         <Link
           to="/p/$project/traces/$trace"
           params={{ project: String(project), trace: run.trace_id }}
           search={{ at: run.start_time }}
-          className="ell"
+          className="ellipsis"
         >
           <UserText text={run.input_preview ?? run.name} />
         </Link>
       </td>
-      <td className="n">
+      <td className="numeric">
         <Duration ms={run.duration_ms} />
       </td>
-      <td className="n c2">
+      <td className="numeric column-optional">
         {run.llm_calls > 0 && run.total_tokens > 0 && (
           <>
-            {format.count(run.total_tokens)} <span className="dim">{t('trace.tokensUnit')}</span>
+            {format.count(run.total_tokens)} <span className="text-dim">{t('trace.tokensUnit')}</span>
           </>
         )}
       </td>
-      <td className="n">
-        {run.cost === null ? <span className="dim">–</span> : <span title={format.moneyExact(run.cost)}>{format.money(run.cost)}</span>}
+      <td className="numeric">
+        {run.cost === null ? (
+          <span className="text-dim">–</span>
+        ) : (
+          <span title={format.moneyExact(run.cost)}>{format.money(run.cost)}</span>
+        )}
       </td>
     </tr>
   );
@@ -171,22 +175,22 @@ function RunComparison({ label, mine, others, usual, write, verdicts }: RunCompa
   const place = (value: number) => `${most > 0 ? (value / most) * 100 : 0}%`;
   const pace = compareToMedian(mine, median);
   const percent = median > 0 ? Math.round(Math.abs(mine / median - 1) * 100) : 0;
-  const tone = verdicts.good ? (pace.kind === 'faster' ? 'good' : 'wrn') : undefined;
+  const tone = verdicts.good ? (pace.kind === 'faster' ? 'good' : 'warning') : undefined;
   return (
-    <div className="cmp">
-      <span className="l">{t(label)}</span>
-      <span className="n v">{write(mine)}</span>
-      <span className="track" aria-hidden="true">
+    <div className="trace-comparison">
+      <span className="trace-comparison-label">{t(label)}</span>
+      <span className="numeric trace-comparison-value">{write(mine)}</span>
+      <span className="trace-comparison-track" aria-hidden="true">
         {others.map((value, at) => (
           <i key={at} style={{ left: place(value) }} />
         ))}
         <u style={{ left: place(median) }} />
         <s style={{ left: place(mine) }} />
       </span>
-      <span className="dim m">
+      <span className="text-dim trace-comparison-median">
         {t('trace.median')} {write(median)}
       </span>
-      <span className="w">
+      <span className="trace-comparison-verdict">
         {pace.kind === 'same' ? (
           <Chip>{t('trace.earlierRuns.asUsual')}</Chip>
         ) : (

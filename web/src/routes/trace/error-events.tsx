@@ -16,24 +16,24 @@ export const ErrorEvents = memo(function Errors() {
   const { errors } = data;
   if (errors.length === 0) return null;
   return (
-    <section className="below">
-      <div className="head">
+    <section className="trace-section">
+      <div className="section-head">
         <h2>{t('trace.errors')}</h2>
-        <span className="meta">{format.count(errors.length)}</span>
+        <span className="section-note">{format.count(errors.length)}</span>
       </div>
-      <ul className="fails plain2">
+      <ul className="trace-failures trace-failures-plain">
         {errors.slice(0, MAX_SHOWN).map((error) => {
           const node = error.span_id === null ? undefined : tree.byId.get(error.span_id);
           return (
             <li key={error.event_id}>
               <StatusGlyph status="error" />
               <div>
-                <p className="clamp">
-                  <b className="err">{error.type}</b> <UserText text={error.value} />
+                <p className="line-clamp">
+                  <b className="text-error">{error.type}</b> <UserText text={error.value} />
                 </p>
-                <p className="dim small">
+                <p className="text-dim text-small">
                   {node ? (
-                    <button type="button" className="ulink" onClick={() => select(node.span.span_id)}>
+                    <button type="button" className="text-link" onClick={() => select(node.span.span_id)}>
                       {node.span.title || node.span.name || node.span.op}
                     </button>
                   ) : (
@@ -43,7 +43,7 @@ export const ErrorEvents = memo(function Errors() {
                 </p>
               </div>
               <Link
-                className="act"
+                className="action-link"
                 to="/p/$project/issues/$issue"
                 params={{ project: String(project.id), issue: String(error.issue_id) }}
                 search={{ event: error.event_id, at: error.time, ...around }}

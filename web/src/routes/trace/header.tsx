@@ -25,7 +25,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
   const narrowed = (field: string, value: string) => (
     <Link
-      className="act ell"
+      className="action-link ellipsis"
       title={value}
       to="/p/$project/traces"
       params={{ project: String(project.id) }}
@@ -38,26 +38,26 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
   const tones = { ok: 'good', error: 'bad', cancelled: undefined } as const;
   const icons = { ok: 'check', error: 'issues', cancelled: 'close' } as const;
   return (
-    <section className="thead sheet">
-      <div className="tt">
-        <div className="ti">
-          <h1 className="clamp" title={trace.op}>
+    <section className="trace-head sheet">
+      <div className="trace-title-row">
+        <div className="trace-title">
+          <h1 className="line-clamp" title={trace.op}>
             {traceName(trace)}
           </h1>
           <Chip tone={tones[status]}>
-            <Icon name={icons[status]} size="xs" />
+            <Icon name={icons[status]} size="tiny" />
             {t(`status.${status}`)}
           </Chip>
           {arriving && (
             <Chip>
-              <span className="ember" /> {t('trace.arriving')}
+              <span className="live-dot" /> {t('trace.arriving')}
             </Chip>
           )}
           {root?.compared && <PaceChip span={root} compared={root.compared} />}
           {trace.failed_llm_calls > 0 && <Chip tone="bad">{t('traces.failedCalls', { n: trace.failed_llm_calls })}</Chip>}
           {failedTools > 0 && <Chip tone="bad">{t('trace.failedTools', { n: failedTools })}</Chip>}
         </div>
-        <div className="trace-times dim">
+        <div className="trace-head-facts text-dim">
           <time dateTime={trace.start_time} title={format.zone}>
             {format.exact(trace.start_time)}
           </time>
@@ -70,7 +70,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
           </ExpandableList>
           <ExpandableList few={3}>
             {trace.models.map((model) => (
-              <span key={model} className="mdl">
+              <span key={model} className="trace-model">
                 <Swatch color={colorOf(model)} />
                 {narrowed('model', model)}
               </span>
@@ -78,7 +78,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
           </ExpandableList>
           {trace.user_id !== null && (
             <span>
-              <span className="vh">{t('trace.user')}</span>
+              <span className="visually-hidden">{t('trace.user')}</span>
               {narrowed('user', trace.user_id)}
             </span>
           )}
@@ -95,12 +95,12 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
           ].map(
             (fact, at) =>
               fact && (
-                <span key={at} className="ell" title={fact}>
+                <span key={at} className="ellipsis" title={fact}>
                   {fact}
                 </span>
               ),
           )}
-          <span className="idc">
+          <span className="trace-copy-id">
             <code title={trace.trace_id}>
               {trace.trace_id.slice(0, 8)}…{trace.trace_id.slice(-4)}
             </code>
@@ -111,7 +111,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
       </div>
       <TraceFigures />
       <TimeShares />
-      {trace.error_count > 0 && errors.length === 0 && <p className="vh">{t('traces.errors', { n: trace.error_count })}</p>}
+      {trace.error_count > 0 && errors.length === 0 && <p className="visually-hidden">{t('traces.errors', { n: trace.error_count })}</p>}
     </section>
   );
 });
@@ -127,7 +127,7 @@ function ExpandableList({ few, children }: { few: number; children: ReactNode[] 
       {children.slice(0, few)}
       <button
         type="button"
-        className="act"
+        className="action-link"
         aria-label={t('trace.showMore', { n: rest })}
         title={t('trace.showMore', { n: rest })}
         onClick={() => setOpen(true)}
@@ -154,7 +154,7 @@ function TraceFigures() {
   const tokensUnknown = trace.llm_calls > 0 && trace.total_tokens === 0 && trace.calls_without_usage > 0;
   const cost = trace.cost === null ? null : format.money(trace.cost);
   return (
-    <dl className="sum">
+    <dl className="trace-figures">
       <TraceFigure label="trace.total" more={idle > 0 && t('trace.idle', { time: plain(format.duration(idle)) })}>
         <NumberWithUnit v={format.duration(trace.duration_ms)} />
       </TraceFigure>
@@ -170,7 +170,7 @@ function TraceFigures() {
         {cost !== null ? (
           <span title={trace.cost === null ? undefined : format.moneyExact(trace.cost)}>
             {cost}
-            {missing.length > 0 && <span className="u">+</span>}
+            {missing.length > 0 && <span className="unit">+</span>}
           </span>
         ) : trace.llm_calls > trace.failed_llm_calls ? (
           <UnknownValue />
@@ -201,7 +201,7 @@ function TraceFigures() {
       </TraceFigure>
       {tools > 0 && <TraceFigure label="trace.tools">{format.count(tools)}</TraceFigure>}
       <TraceFigure label="trace.errors">
-        <span className={errors.length > 0 ? 'err' : undefined}>{format.count(Math.max(trace.error_count, errors.length))}</span>
+        <span className={errors.length > 0 ? 'text-error' : undefined}>{format.count(Math.max(trace.error_count, errors.length))}</span>
       </TraceFigure>
     </dl>
   );
@@ -214,7 +214,7 @@ function TraceFigure({ label, more, title, children }: { label: TextKey; more?: 
       <dt>{t(label)}</dt>
       <dd>
         {children}
-        {more && <span className="u">{more}</span>}
+        {more && <span className="unit">{more}</span>}
       </dd>
     </div>
   );
@@ -234,8 +234,8 @@ function TimeShares() {
   const rest = all.slice(shown.length);
   const restShare = rest.reduce((sum, { share }) => sum + share, 0);
   return (
-    <div className="share2">
-      <div className="sbar" aria-hidden="true">
+    <div className="trace-shares">
+      <div className="trace-shares-bar" aria-hidden="true">
         {shown.map((one) => (
           <i key={one.key} style={{ flex: one.share, background: kindColor(one.kind) }} title={one.key} />
         ))}
@@ -254,7 +254,7 @@ function TimeShares() {
             </b>
           </li>
         )}
-        {shown.length < MAX_SHARES && <li className="dim why">{t('trace.sharesWhy')}</li>}
+        {shown.length < MAX_SHARES && <li className="text-dim trace-note">{t('trace.sharesWhy')}</li>}
       </ul>
     </div>
   );
@@ -269,7 +269,7 @@ function ShareItem({ share }: { share: TimeShare }) {
       <b>
         <NumberWithUnit v={format.percent(share.share)} />
       </b>{' '}
-      <span className="dim">
+      <span className="text-dim">
         <Duration ms={share.self} />
       </span>
     </li>

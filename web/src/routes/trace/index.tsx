@@ -63,14 +63,14 @@ export default function Trace() {
   return (
     <>
       <TopBarSlot side="left">
-        <span className="slash">/</span>
-        <Link className="pick" {...list}>
+        <span className="breadcrumb-slash">/</span>
+        <Link className="picker" {...list}>
           {t('traces.title')}
         </Link>
         {data && (
-          <span className="crumb">
-            <span className="slash">/</span>
-            <span className="pick">
+          <span className="top-bar-breadcrumb">
+            <span className="breadcrumb-slash">/</span>
+            <span className="picker">
               <b title={traceName(data.trace)}>{traceName(data.trace)}</b>
             </span>
           </span>
@@ -78,7 +78,7 @@ export default function Trace() {
       </TopBarSlot>
       <TopBarSlot side="right">
         <NeighbourLinks project={project.id} trace={data?.trace.trace_id ?? id} q={q} sort={sort} />
-        <span className="copyl">
+        <span className="trace-copy-link">
           <CopyButton icon="link" text={() => window.location.href} label={t('trace.copyLink')} />
         </span>
       </TopBarSlot>
@@ -86,7 +86,7 @@ export default function Trace() {
         <EmptyState
           title={t('trace.notFound')}
           action={
-            <Link className="btn" {...list}>
+            <Link className="button" {...list}>
               {t('trace.backToTraces')}
             </Link>
           }
@@ -198,11 +198,11 @@ function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean
   return (
     <TraceViewProvider value={traceView}>
       <SelectedSpanProvider value={selected}>
-        <div className="tracepage">
+        <div>
           <TraceHeader arriving={arriving} />
           <TraceHints />
-          <div className="split">
-            <div className="lcol">
+          <div className="trace-layout">
+            <div className="trace-left-column">
               <SpansSection view={shownView} views={views} onView={setView} onOpen={openPane} />
               <ErrorEvents />
               <Scores />
@@ -210,14 +210,14 @@ function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean
               {tree.nodes.length <= SHORT_SCREEN && shownView !== 'transcript' && <EarlierRuns />}
             </div>
             {wide && (
-              <section className="detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
+              <section className="trace-detail" ref={pane} tabIndex={-1} aria-label={t('trace.detail')}>
                 {speaks && (
-                  <div className="ttools tt2">
-                    <div className="seg" role="group" aria-label={t('trace.sidePanel')}>
+                  <div className="trace-tools trace-detail-tools">
+                    <div className="segmented" role="group" aria-label={t('trace.sidePanel')}>
                       <button
                         type="button"
                         aria-pressed={transcribed}
-                        className={transcribed ? 'on' : undefined}
+                        className={transcribed ? 'is-selected' : undefined}
                         onClick={() => setSearch({ tab: 'transcript' })}
                       >
                         {t('trace.view.transcript')}
@@ -225,7 +225,7 @@ function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean
                       <button
                         type="button"
                         aria-pressed={!transcribed}
-                        className={transcribed ? undefined : 'on'}
+                        className={transcribed ? undefined : 'is-selected'}
                         onClick={() => {
                           const next = selected ?? fallback;
                           if (next) setSearch({ tab: undefined, span: next.span.span_id });
@@ -237,7 +237,7 @@ function TraceContent({ data, arriving }: { data: TraceDetail; arriving: boolean
                     {transcribed && (
                       <>
                         <TranscriptSummary />
-                        <span className="sp" />
+                        <span className="spacer" />
                         <CopyTranscript />
                       </>
                     )}
@@ -266,14 +266,14 @@ function DetailSheet({ onClose, children }: { onClose: () => void; children: Rea
     if (!dialog.current?.open) dialog.current?.showModal();
   }, []);
   return (
-    <dialog className="sheet2" ref={dialog} aria-label={t('trace.detail')} onClose={onClose}>
-      <div className="grab">
-        <button type="button" className="btn quiet" onClick={() => dialog.current?.close()}>
-          <Icon name="down" size="s" />
+    <dialog className="trace-detail-sheet" ref={dialog} aria-label={t('trace.detail')} onClose={onClose}>
+      <div className="trace-sheet-handle">
+        <button type="button" className="button button-quiet" onClick={() => dialog.current?.close()}>
+          <Icon name="down" size="small" />
           {t('trace.backToTree')}
         </button>
       </div>
-      <div className="detail">{children}</div>
+      <div className="trace-detail">{children}</div>
     </dialog>
   );
 }

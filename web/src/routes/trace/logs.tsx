@@ -16,16 +16,16 @@ export const TraceLogs = memo(function Logs() {
   const { lines, count, query } = useTraceLogs();
   if (count === 0) return null;
   return (
-    <section className="below">
-      <div className="head">
+    <section className="trace-section">
+      <div className="section-head">
         <h2>{t('trace.logs')}</h2>
-        <span className="meta">{format.count(count)}</span>
+        <span className="section-note">{format.count(count)}</span>
       </div>
       {query.isPending && <Skeleton rows={Math.min(8, count)} height={26} />}
       {query.error && lines.length === 0 && <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />}
       <LogLines lines={lines} withSpan />
       {query.hasNextPage && (
-        <button type="button" className="btn" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+        <button type="button" className="button" disabled={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
           {t('trace.moreLogs', { n: count - lines.length })}
         </button>
       )}
@@ -36,7 +36,7 @@ export const TraceLogs = memo(function Logs() {
 /** Lines with their time from the start of the trace; one that is opened shows its attributes. */
 export function LogLines({ lines, withSpan = false }: { lines: readonly LogLine[]; withSpan?: boolean }) {
   return (
-    <ol className={withSpan ? 'loglines' : 'loglines own'}>
+    <ol className={withSpan ? 'trace-log-lines' : 'trace-log-lines trace-log-lines-own'}>
       {lines.map((line, at) => (
         <LogLineItem key={at} line={line} withSpan={withSpan} />
       ))}
@@ -53,33 +53,33 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
   const attributes = Object.entries(line.attributes);
   const after = millis(line.time) - tree.origin;
   return (
-    <li className={line.level ?? undefined}>
-      <button type="button" className="lline" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <Icon name={open ? 'down' : 'right'} size="xs" />
+    <li className={line.level === null ? undefined : `trace-log-${line.level}`}>
+      <button type="button" className="trace-log-line" data-testid="log-line" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <Icon name={open ? 'down' : 'right'} size="tiny" />
         <time dateTime={line.time} title={`${format.exact(line.time)} ${zone}`}>
           <NumberWithUnit v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
         </time>
-        <span className="lv">{line.level ?? t('trace.noLevel')}</span>
-        <UserText className="lbody" text={line.body} />
+        <span className="trace-log-level">{line.level ?? t('trace.noLevel')}</span>
+        <UserText className="trace-log-body" text={line.body} />
       </button>
       {withSpan && (
-        <span className="lspan">
+        <span className="trace-log-span">
           {node ? (
             <button
               type="button"
-              className="ulink ell"
+              className="text-link ellipsis"
               title={node.span.title || node.span.name || node.span.op}
               onClick={() => select(node.span.span_id)}
             >
               {node.span.title || node.span.name || node.span.op || node.span.span_id}
             </button>
           ) : (
-            <span className="dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.spanNotInTrace')}</span>
+            <span className="text-dim">{t(line.span_id === null ? 'trace.logOfTrace' : 'trace.spanNotInTrace')}</span>
           )}
         </span>
       )}
       {open && (
-        <dl className="lattrs">
+        <dl className="trace-log-attributes">
           {attributes.map(([name, value]) => (
             <div key={name}>
               <dt>{name}</dt>
@@ -88,7 +88,7 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
               </dd>
             </div>
           ))}
-          {attributes.length === 0 && <p className="dim">{t('trace.noAttributes')}</p>}
+          {attributes.length === 0 && <p className="text-dim">{t('trace.noAttributes')}</p>}
         </dl>
       )}
     </li>

@@ -48,19 +48,19 @@ export function NeighbourLinks({ project, trace, q, sort }: NeighbourLinksProps)
   if (at < 0) return null;
   const arrow = (row: TraceSummary | undefined, icon: 'left' | 'right', label: string, key: string) =>
     row ? (
-      <Link className="ico" {...target(row)} title={`${label} ${key}`} aria-label={label}>
+      <Link className="icon-button" {...target(row)} title={`${label} ${key}`} aria-label={label}>
         <Icon name={icon} />
       </Link>
     ) : (
-      <span className="ico at-end" aria-hidden="true">
+      <span className="icon-button is-at-end" aria-hidden="true">
         <Icon name={icon} />
       </span>
     );
   const last = data?.pages[data.pages.length - 1];
   const total = `${format.count(rows.length)}${last?.next_cursor ? '+' : ''}`;
   return (
-    <span className="trace-neighbors">
-      <span className="dim">{t('common.of', { n: format.count(at + 1), total })}</span>
+    <span className="trace-neighbours">
+      <span className="text-dim">{t('common.of', { n: format.count(at + 1), total })}</span>
       {arrow(before, 'left', t('trace.previous'), '[')}
       {arrow(after, 'right', t('trace.next'), ']')}
     </span>

@@ -25,48 +25,48 @@ export const OperationsTable = memo(function Operations() {
     const { slowest } = share;
     const folds = !inner && category.operations.length > 1;
     return (
-      <tr key={inner ? `${category.key} ${share.key}` : share.key} className={inner ? 'inner' : undefined}>
+      <tr key={inner ? `${category.key} ${share.key}` : share.key} className={inner ? 'trace-operation-inner' : undefined}>
         <th scope="row">
-          <span className="opn">
+          <span className="trace-operation-name">
             {folds ? (
               <button
                 type="button"
-                className="tw"
+                className="trace-fold-button"
                 aria-expanded={isOpen(category)}
                 aria-label={t(isOpen(category) ? 'trace.fold' : 'trace.unfold')}
                 onClick={() => toggle(category.key)}
               >
-                <Icon name={isOpen(category) ? 'down' : 'right'} size="xs" />
+                <Icon name={isOpen(category) ? 'down' : 'right'} size="tiny" />
               </button>
             ) : (
-              <span className="tw" />
+              <span className="trace-fold-button" />
             )}
             <Glyph kind={share.kind} />
-            <span className="ell" title={share.key}>
+            <span className="ellipsis" title={share.key}>
               {share.key}
-              {folds && <span className="dim">.*</span>}
+              {folds && <span className="text-dim">.*</span>}
             </span>
           </span>
         </th>
-        <td className="n">{format.count(share.spans)}</td>
-        <td className={share.failed > 0 ? 'n err' : 'n dim'}>{format.count(share.failed)}</td>
-        <td className="n">
+        <td className="numeric">{format.count(share.spans)}</td>
+        <td className={share.failed > 0 ? 'numeric text-error' : 'numeric text-dim'}>{format.count(share.failed)}</td>
+        <td className="numeric">
           <b>
             <NumberWithUnit v={format.percent(share.share)} />
           </b>
         </td>
-        <td className="barc" aria-hidden="true">
+        <td className="trace-share-cell" aria-hidden="true">
           <i style={{ width: `${share.share * 100}%`, background: kindColor(share.kind) }} />
         </td>
-        <td className="n">
+        <td className="numeric">
           <Duration ms={share.self} />
         </td>
-        <td className="n mid">
+        <td className="numeric text-medium">
           <Duration ms={share.inclusive} />
         </td>
-        <td className="n c2">
+        <td className="numeric column-optional">
           {share.spans > 1 && (
-            <button type="button" className="ulink" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
+            <button type="button" className="text-link" onClick={() => select(slowest.span.span_id)} title={t('trace.openSlowest')}>
               <Duration ms={slowest.span.duration_ms} />
             </button>
           )}
@@ -75,30 +75,30 @@ export const OperationsTable = memo(function Operations() {
     );
   };
   return (
-    <div className="ops">
-      <table className="tbl" aria-label={t('trace.operations')}>
+    <div className="trace-operations">
+      <table className="data-table" aria-label={t('trace.operations')}>
         <thead>
           <tr>
             <th scope="col">{t('trace.operation')}</th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('trace.spans')}
             </th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('traces.failed')}
             </th>
-            <th scope="col" className="n" title={t('trace.sharesWhy')}>
+            <th scope="col" className="numeric" title={t('trace.sharesWhy')}>
               {t('trace.share')} ↓
             </th>
-            <th scope="col" className="barc">
-              <span className="vh">{t('trace.share')}</span>
+            <th scope="col" className="trace-share-cell">
+              <span className="visually-hidden">{t('trace.share')}</span>
             </th>
-            <th scope="col" className="n" title={t('trace.withRequestsWhy')}>
+            <th scope="col" className="numeric" title={t('trace.withRequestsWhy')}>
               {t('trace.withRequests')}
             </th>
-            <th scope="col" className="n" title={t('trace.inclusiveWhy')}>
+            <th scope="col" className="numeric" title={t('trace.inclusiveWhy')}>
               {t('trace.inclusive')}
             </th>
-            <th scope="col" className="n c2" title={t('trace.slowestWhy')}>
+            <th scope="col" className="numeric column-optional" title={t('trace.slowestWhy')}>
               {t('trace.slowest')}
             </th>
           </tr>
@@ -114,21 +114,21 @@ export const OperationsTable = memo(function Operations() {
         <tfoot>
           <tr>
             <td>{t('trace.sumSelf')}</td>
-            <td className="n">{format.count(tree.nodes.length)}</td>
+            <td className="numeric">{format.count(tree.nodes.length)}</td>
             <td aria-hidden="true" />
-            <td className="n">
+            <td className="numeric">
               <NumberWithUnit v={[{ n: '100', u: '%' }]} />
             </td>
-            <td className="barc" aria-hidden="true" />
-            <td className="n">
+            <td className="trace-share-cell" aria-hidden="true" />
+            <td className="numeric">
               <Duration ms={whole} />
             </td>
-            <td className="n" aria-hidden="true" />
-            <td className="n c2" aria-hidden="true" />
+            <td className="numeric" aria-hidden="true" />
+            <td className="numeric column-optional" aria-hidden="true" />
           </tr>
         </tfoot>
       </table>
-      <p className="dim small why">{t('trace.operationsWhy')}</p>
+      <p className="text-dim text-small trace-note">{t('trace.operationsWhy')}</p>
     </div>
   );
 });

@@ -34,13 +34,13 @@ export function PaceChip({ span, compared }: { span: Span; compared: Compared })
   if (pace.kind === 'same') return <Chip title={title}>{t('trace.sameAsUsual')}</Chip>;
   if (pace.kind === 'times') {
     return (
-      <Chip tone="wrn" title={title}>
+      <Chip tone="warning" title={title}>
         {t('trace.timesUsual', { times: format.threeDigits(pace.times) })}
       </Chip>
     );
   }
   return (
-    <Chip tone={pace.kind === 'faster' ? 'good' : 'wrn'} title={title}>
+    <Chip tone={pace.kind === 'faster' ? 'good' : 'warning'} title={title}>
       {t(pace.kind === 'faster' ? 'trace.faster' : 'trace.slower', { percent: pace.percent })}
     </Chip>
   );

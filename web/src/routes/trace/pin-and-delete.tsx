@@ -17,10 +17,10 @@ export function PinAndDelete() {
   const failed = pin.error ?? remove.error;
   const gone = () => void navigate({ to: '/p/$project/traces', params: { project: String(project.id) } });
   return (
-    <span className="keepc">
+    <span className="trace-pin-and-delete">
       <button
         type="button"
-        className="act"
+        className="action-link"
         aria-pressed={pinned}
         title={t('trace.pinWhy')}
         disabled={pin.isPending}
@@ -30,26 +30,26 @@ export function PinAndDelete() {
       </button>
       {asked ? (
         <>
-          <span className="err">{t('trace.deleteWarning')}</span>
+          <span className="text-error">{t('trace.deleteWarning')}</span>
           <button
             type="button"
-            className="act err"
+            className="action-link text-error"
             disabled={remove.isPending}
             onClick={() => remove.mutate(undefined, { onSuccess: gone })}
           >
             {t('trace.deleteConfirm')}
           </button>
-          <button type="button" className="act" onClick={() => setAsked(false)}>
+          <button type="button" className="action-link" onClick={() => setAsked(false)}>
             {t('common.cancel')}
           </button>
         </>
       ) : (
-        <button type="button" className="act" onClick={() => setAsked(true)}>
+        <button type="button" className="action-link" onClick={() => setAsked(true)}>
           {t('trace.delete')}
         </button>
       )}
       {failed && (
-        <span className="err" role="alert">
+        <span className="text-error" role="alert">
           {failed.message}
         </span>
       )}

@@ -12,25 +12,25 @@ export const Scores = memo(function Scores() {
   const { scores } = data;
   if (scores.length === 0) return null;
   return (
-    <section className="below">
-      <div className="head">
+    <section className="trace-section">
+      <div className="section-head">
         <h2>{t('trace.scores')}</h2>
-        <span className="meta">
+        <span className="section-note">
           {data.score_count > scores.length
             ? t('trace.scoresNewest', { n: format.count(scores.length), all: format.count(data.score_count) })
             : format.count(scores.length)}
         </span>
       </div>
-      <ul className="scores">
+      <ul className="trace-scores">
         {scores.map((score) => {
           const node = score.span_id === null ? undefined : tree.byId.get(score.span_id);
           return (
             <li key={score.id}>
               <span>{score.name}</span>
               <b>{score.value ?? score.label}</b>
-              <span className="dim">
+              <span className="text-dim">
                 {node ? (
-                  <button type="button" className="ulink" onClick={() => select(node.span.span_id)}>
+                  <button type="button" className="text-link" onClick={() => select(node.span.span_id)}>
                     {node.span.title || node.span.name || node.span.op}
                   </button>
                 ) : (
@@ -39,7 +39,7 @@ export const Scores = memo(function Scores() {
               </span>
               <span>
                 {score.comment && (
-                  <span className="clamp">
+                  <span className="line-clamp">
                     <UserText text={score.comment} />
                   </span>
                 )}

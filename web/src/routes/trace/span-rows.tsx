@@ -65,7 +65,7 @@ export function SpanRows({ rows, timeline, folded, onFold, found, onKey, onPick 
 
   return (
     <div
-      className={timeline ? 'tree flat' : 'tree'}
+      className={timeline ? 'trace-tree trace-timeline' : 'trace-tree'}
       role="treegrid"
       aria-label={t('trace.spans')}
       aria-rowcount={rows.length + 1}
@@ -73,20 +73,20 @@ export function SpanRows({ rows, timeline, folded, onFold, found, onKey, onPick 
       tabIndex={0}
       onKeyDown={onKey}
     >
-      <div className="tr th" role="row">
-        <span role="columnheader" className="sn">
+      <div className="trace-row trace-row-head" role="row">
+        <span role="columnheader" className="trace-span-name">
           {t('trace.span')}
         </span>
-        <span role="columnheader" className="n t1">
+        <span role="columnheader" className="numeric">
           {t('trace.duration')}
         </span>
-        <span role="columnheader" className="n t2" title={t('trace.selfWhy')}>
+        <span role="columnheader" className="numeric trace-cell-self" title={t('trace.selfWhy')}>
           {t('trace.self')}
         </span>
-        <span role="columnheader" className="n t3">
+        <span role="columnheader" className="numeric trace-cell-tokens">
           {t('trace.tokens')}
         </span>
-        <span role="columnheader" className="n t4">
+        <span role="columnheader" className="numeric trace-cell-cost">
           {t('trace.cost')}
         </span>
         <TimeScale axis={axis} format={format} />
@@ -138,15 +138,15 @@ function TimeScale({ axis, format }: { axis: TimeAxis; format: Format }) {
         ? format.fixed(time / 1000, axis.step % 1000 === 0 ? 0 : 1)
         : format.fixed(time / scale, axis.step >= scale ? 0 : Math.ceil(-Math.log10(axis.step / scale)));
   return (
-    <span role="columnheader" className="wf ax" aria-label={t('trace.when')}>
+    <span role="columnheader" className="trace-waterfall trace-time-axis" aria-label={t('trace.when')}>
       {axis.ticks.map(({ at, time }, index) => (
-        <span key={time} style={{ left: `${at * 100}%` }} className={at > 0.9 ? 'z' : undefined}>
+        <span key={time} style={{ left: `${at * 100}%` }} className={at > 0.9 ? 'trace-tick-last' : undefined}>
           {write(time)}
-          {index === axis.ticks.length - 1 && <span className="u">{half ? 's' : unit}</span>}
+          {index === axis.ticks.length - 1 && <span className="unit">{half ? 's' : unit}</span>}
         </span>
       ))}
       {axis.folds.map((fold) => (
-        <span key={fold.from} className="fold" style={{ left: `${(fold.at + fold.width / 2) * 100}%` }}>
+        <span key={fold.from} className="trace-idle-label" style={{ left: `${(fold.at + fold.width / 2) * 100}%` }}>
           {t('trace.idle', { time: plain(format.duration(fold.to - fold.from)) })}
         </span>
       ))}
@@ -157,8 +157,8 @@ function TimeScale({ axis, format }: { axis: TimeAxis; format: Format }) {
 /** A gap runs through all rows, in the column of the bars. */
 function IdleGap({ at, width }: { at: number; width: number }) {
   return (
-    <div className="tr foldrow" aria-hidden="true">
-      <span className="wf">
+    <div className="trace-row trace-idle-row" aria-hidden="true">
+      <span className="trace-waterfall">
         <i style={{ left: `${at * 100}%`, width: `${width * 100}%` }} />
       </span>
     </div>
@@ -189,7 +189,14 @@ const SpanRow = memo(function Row(props: SpanRowProps) {
   const { span } = node;
   const bad = span.status === 'error';
   const folds = !timeline && node.children.length > 0;
-  const classes = ['tr', chosen && 'sel', bad && 'bad', found === false && 'pale', found && 'hit', heaviest && 'lead'];
+  const classes = [
+    'trace-row',
+    chosen && 'is-selected',
+    bad && 'is-failed',
+    found === false && 'is-faded',
+    found && 'is-found',
+    heaviest && 'is-heaviest',
+  ];
   return (
     // The keys are the grid's: it holds the focus, and names the active row.
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
@@ -210,12 +217,12 @@ const SpanRow = memo(function Row(props: SpanRowProps) {
       tabIndex={-1}
       onClick={() => onPick(node)}
     >
-      <span className="sn" role="gridcell">
-        <i className="g" />
+      <span className="trace-span-name" role="gridcell">
+        <i className="trace-row-guide" />
         {folds ? (
           <button
             type="button"
-            className="tw"
+            className="trace-fold-button"
             tabIndex={-1}
             aria-label={t(folded ? 'trace.unfold' : 'trace.fold')}
             onClick={(event) => {
@@ -223,21 +230,21 @@ const SpanRow = memo(function Row(props: SpanRowProps) {
               onFold(node, !folded);
             }}
           >
-            <Icon name={folded ? 'right' : 'down'} size="xs" />
+            <Icon name={folded ? 'right' : 'down'} size="tiny" />
           </button>
         ) : (
-          <span className="tw" />
+          <span className="trace-fold-button" />
         )}
         {bad ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
-        <b className="ell" title={span.name || spanLabel(node)}>
+        <b className="ellipsis" title={span.name || spanLabel(node)}>
           {spanLabel(node)}
         </b>
         <SpanNotes node={node} folded={folded && folds} />
       </span>
-      <span className="n t1" role="gridcell">
+      <span className="numeric" role="gridcell">
         <Duration ms={span.duration_ms} />
       </span>
-      <span className="n t2 mid" role="gridcell">
+      <span className="numeric trace-cell-self text-medium" role="gridcell">
         <Duration ms={node.self} />
       </span>
       <TokensAndCostCells node={node} />
@@ -261,13 +268,13 @@ function SpanNotes({ node, folded }: { node: SpanNode; folded: boolean }) {
     <>
       {folded && <em>{t('trace.hiddenCount', { n: node.below })}</em>}
       {span.status === 'error' && (
-        <em className="err" title={error ? `${error.type}: ${error.value}` : (span.status_detail ?? undefined)}>
+        <em className="text-error" title={error ? `${error.type}: ${error.value}` : (span.status_detail ?? undefined)}>
           {/* The glyph has its word beside it. */}
           {error ? error.type : (span.status_detail ?? t('status.error'))}
         </em>
       )}
       {span.status !== 'error' && error && (
-        <em className="err" title={`${error.type}: ${error.value}`}>
+        <em className="text-error" title={`${error.type}: ${error.value}`}>
           <StatusGlyph status="error" />
           {error.type}
         </em>
@@ -277,7 +284,7 @@ function SpanNotes({ node, folded }: { node: SpanNode; folded: boolean }) {
       {span.incomplete && <em title={t('trace.incompleteWhy')}>{t('trace.incomplete')}</em>}
       {node.orphan && <em title={t('trace.orphanWhy')}>{t('trace.orphan')}</em>}
       {span.op && span.op !== span.name && (
-        <span className="op ell" title={span.op}>
+        <span className="trace-span-operation ellipsis" title={span.op}>
           {span.op}
         </span>
       )}
@@ -298,17 +305,17 @@ function TokensAndCostCells({ node }: { node: SpanNode }) {
   const cost = call ? (span.cost?.total ?? null) : took.llm_calls > 0 ? took.cost : null;
   const estimated = call ? (usage?.source === 'estimated' ? 1 : 0) : took.estimated_calls;
   const unknown = (call && span.status === 'ok') || (!call && took.unpriced_calls > 0);
-  const tone = own ? '' : ' dim';
+  const tone = own ? '' : ' text-dim';
   const title = own ? undefined : call ? t('trace.excludedFromTotals') : t('trace.sumOf', { n: took.llm_calls });
   const word = (
-    <span className="unk" title={t('common.unknown')}>
+    <span className="unknown-value" title={t('common.unknown')}>
       ?
     </span>
   );
   return (
     <>
       <span
-        className={`n t3${tone}`}
+        className={`numeric trace-cell-tokens${tone}`}
         role="gridcell"
         title={tokens === null ? title : [format.count(tokens), title].filter(Boolean).join(', ')}
       >
@@ -316,13 +323,13 @@ function TokensAndCostCells({ node }: { node: SpanNode }) {
         {tokens !== null ? <NumberWithUnit v={format.tokensCell(tokens)} /> : call && span.status === 'ok' ? word : ''}
       </span>
       <span
-        className={`n t4${tone}`}
+        className={`numeric trace-cell-cost${tone}`}
         role="gridcell"
         title={cost === null ? title : [format.moneyExact(cost), title].filter(Boolean).join(', ')}
       >
         {cost !== null && estimated > 0 && <EstimatedMark calls={estimated} />}
         {cost !== null ? format.money(cost) : unknown ? word : ''}
-        {cost !== null && !call && took.unpriced_calls > 0 && <span className="u">+</span>}
+        {cost !== null && !call && took.unpriced_calls > 0 && <span className="unit">+</span>}
       </span>
     </>
   );
@@ -357,8 +364,8 @@ const SpanBar = memo(function Bar({ node, axis, path, lines, origin }: SpanBarPr
     [path, axis],
   );
   return (
-    <span className="wf" role="gridcell">
-      <i className="b" style={box([node.start, node.end])} />
+    <span className="trace-waterfall" role="gridcell">
+      <i className="trace-bar-whole" style={box([node.start, node.end])} />
       {own.map((interval) => (
         <b key={interval[0]} style={box(interval)} />
       ))}
@@ -366,7 +373,7 @@ const SpanBar = memo(function Bar({ node, axis, path, lines, origin }: SpanBarPr
         <u key={interval[0]} style={box(interval)} />
       ))}
       {logMarks(lines, axis, origin).map(({ at, severe }) => (
-        <s key={at} className={severe ? 'grave' : undefined} style={{ left: `${at.toFixed(3)}%` }} />
+        <s key={at} className={severe ? 'is-severe' : undefined} style={{ left: `${at.toFixed(3)}%` }} />
       ))}
     </span>
   );

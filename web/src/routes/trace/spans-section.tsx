@@ -138,27 +138,27 @@ export function SpansSection({ view, views, onView, onOpen }: SpansSectionProps)
   }, [searchTerm, searching, jump]);
 
   return (
-    <div className="left">
-      <div className="ttools">
-        <div className="seg" role="group" aria-label={t('trace.views')}>
+    <div className="trace-spans">
+      <div className="trace-tools">
+        <div className="segmented" role="group" aria-label={t('trace.views')}>
           {views.map((one) => (
             <button
               key={one}
               type="button"
               aria-pressed={view === one}
-              className={view === one ? 'on' : undefined}
+              className={view === one ? 'is-selected' : undefined}
               onClick={() => onView(one)}
             >
               {t(`trace.view.${one}`)}
             </button>
           ))}
         </div>
-        {!isPhone && <span className="dim cnt">{t('common.spans', { n: format.count(tree.nodes.length) })}</span>}
-        <span className="sp" />
+        {!isPhone && <span className="text-dim">{t('common.spans', { n: format.count(tree.nodes.length) })}</span>}
+        <span className="spacer" />
         {lists && (
           <>
-            <label className="find slim">
-              <Icon name="search" size="s" />
+            <label className="trace-search trace-search-slim">
+              <Icon name="search" size="small" />
               <input
                 title={t('trace.searchWhy')}
                 ref={line}
@@ -177,7 +177,7 @@ export function SpansSection({ view, views, onView, onOpen }: SpansSectionProps)
                 }}
               />
               {found ? (
-                <span className="dim" aria-live="polite">
+                <span className="text-dim" aria-live="polite">
                   {found.length === 0
                     ? searching
                       ? '…'
@@ -188,23 +188,23 @@ export function SpansSection({ view, views, onView, onOpen }: SpansSectionProps)
                 !isPhone && <kbd>/</kbd>
               )}
             </label>
-            <span className="dim lg" aria-hidden="true">
-              <i className="own" />
+            <span className="text-dim trace-bar-legend" aria-hidden="true">
+              <i />
               {t('trace.ownTime')}
-              <i className="wait" />
+              <i className="trace-legend-waiting" />
               {t('trace.waiting')}
-              <i className="crt" />
+              <i className="trace-legend-critical" />
               {t('trace.criticalPath')}
             </span>
             {view === 'tree' && (
               <button
                 type="button"
-                className="ico"
+                className="icon-button"
                 onClick={foldAll}
                 title={t(allFolded ? 'trace.unfoldAll' : 'trace.foldAll')}
                 aria-label={t(allFolded ? 'trace.unfoldAll' : 'trace.foldAll')}
               >
-                <Icon name="fold" size="s" />
+                <Icon name="fold" size="small" />
               </button>
             )}
           </>

@@ -11,9 +11,9 @@ export function TraceHints() {
   const first = hints[0];
   if (!first) return null;
   return (
-    <details className="hintbox">
+    <details className="hints-box">
       <summary>
-        <Icon name="issues" size="s" /> <b>{t('hints.title')}:</b> <HintText hint={first} />
+        <Icon name="issues" size="small" /> <b>{t('hints.title')}:</b> <HintText hint={first} />
         {hints.length > 1 && ` +${hints.length - 1}`}
       </summary>
       <HintList hints={hints} project={project} />

@@ -50,14 +50,14 @@ export function Transcript() {
     if (chosen) box.current?.querySelector(`[data-span="${CSS.escape(chosen)}"]`)?.scrollIntoView({ block: 'nearest' });
   }, [chosen]);
 
-  if (items.length === 0) return <p className="hollow pane">{t('trace.noTranscript')}</p>;
+  if (items.length === 0) return <p className="empty-note pane">{t('trace.noTranscript')}</p>;
   return (
-    <div className="script" ref={box}>
+    <div className="trace-transcript" ref={box}>
       {listed.map((item) => (
         <TranscriptItem key={item.key} item={item} />
       ))}
       {calls.length > shown && (
-        <button type="button" className="btn" onClick={() => setShown(shown + CALLS_PER_PAGE)}>
+        <button type="button" className="button" onClick={() => setShown(shown + CALLS_PER_PAGE)}>
           {t('trace.moreCalls', { n: calls.length - shown })}
         </button>
       )}
@@ -82,7 +82,7 @@ export function TranscriptSummary() {
     data.trace.tool_calls > 0 && t('trace.toolCount', { n: data.trace.tool_calls }),
     handoffs > 0 && t('trace.handoffCount', { n: handoffs }),
   ].filter(Boolean);
-  return <span className="dim ell">{counts.join(', ')}</span>;
+  return <span className="text-dim ellipsis">{counts.join(', ')}</span>;
 }
 
 function TranscriptItem({ item }: { item: TranscriptItem }) {
@@ -90,11 +90,11 @@ function TranscriptItem({ item }: { item: TranscriptItem }) {
   if (item.type === 'handoff') return <HandoffItem node={item.node} />;
   if (item.type === 'tool') {
     return (
-      <div className="turn" style={{ '--c': 'var(--op-tool)' }}>
-        <div className="who">
+      <div className="trace-turn" style={{ '--c': 'var(--op-tool)' }}>
+        <div className="message-author">
           <b>{t('text.tool')}</b>
         </div>
-        <div className="txt">
+        <div className="trace-turn-text">
           <ToolUseView use={item.use} />
         </div>
       </div>
@@ -112,16 +112,16 @@ function MessageTurn({ item }: { item: Extract<TranscriptItem, { type: 'said' }>
   const color = item.role === 'user' && !item.old ? 'var(--ink)' : 'var(--line-strong)';
   const body = item.parts.map((part, at) => <PartView key={at} part={part} mode="reading" limit={900} />);
   return (
-    <div className="turn" style={{ '--c': color }}>
-      <div className="who">
+    <div className="trace-turn" style={{ '--c': color }}>
+      <div className="message-author">
         <RoleName role={item.role} />
-        {item.old && <span className="cc">{t('trace.earlierTurns')}</span>}
+        {item.old && <span className="trace-turn-note">{t('trace.earlierTurns')}</span>}
       </div>
-      <div className="txt">
+      <div className="trace-turn-text">
         {quiet ? (
-          <details className="foldp">
+          <details className="folded-message">
             <summary>
-              <span className="ell" lang={langOf(text)}>
+              <span className="ellipsis" lang={langOf(text)}>
                 {text.replace(/\s+/g, ' ').slice(0, 160)}
               </span>
             </summary>
@@ -141,8 +141,8 @@ function ToolUses({ groups }: { groups: ToolUse[][] }) {
   const t = useT();
   return groups.map((group) =>
     group.length > 1 ? (
-      <div className="par" key={group[0]!.id ?? group[0]!.name}>
-        <span className="pl">{t('trace.concurrent', { n: group.length })}</span>
+      <div className="trace-concurrent-calls" key={group[0]!.id ?? group[0]!.name}>
+        <span className="trace-concurrent-label">{t('trace.concurrent', { n: group.length })}</span>
         {group.map((use, at) => (
           <ToolUseView key={use.id ?? at} use={use} />
         ))}
@@ -164,44 +164,44 @@ function CallTurn({ item }: { item: Extract<TranscriptItem, { type: 'turn' }> })
   const failed = span.status === 'error';
   return (
     <div
-      className={here ? 'turn here' : 'turn'}
+      className={here ? 'trace-turn is-selected' : 'trace-turn'}
       data-span={span.span_id}
       style={{ '--c': failed ? 'var(--error)' : kindColor(span.agent ? 'agent' : 'llm') }}
     >
-      <div className="who">
+      <div className="message-author">
         <button
           type="button"
-          className="wb"
+          className="trace-turn-button"
           onClick={() => select(span.span_id)}
           title={`${who === 'assistant' ? t('text.assistant') : who} · ${t('trace.openSpan')}`}
         >
-          <b className="ell">{who === 'assistant' ? t('text.assistant') : who}</b>
+          <b className="ellipsis">{who === 'assistant' ? t('text.assistant') : who}</b>
         </button>
-        <span className="cc">
+        <span className="trace-turn-note">
           {span.cost?.total !== undefined && span.cost.total !== null && (
             <span title={format.moneyExact(span.cost.total)}>{format.money(span.cost.total)} · </span>
           )}
           <Duration ms={span.duration_ms} />
         </span>
         {span.model && (
-          <span className="cc ell" title={span.model}>
+          <span className="trace-turn-note ellipsis" title={span.model}>
             {span.model}
           </span>
         )}
       </div>
-      <div className="txt">
+      <div className="trace-turn-text">
         {parts.map((part, at) => (
           <PartView key={at} part={part} mode="reading" limit={1400} />
         ))}
         {failed && (
-          <p className="rs err">
+          <p className="trace-tool-result text-error">
             <StatusGlyph status="error" />
-            <span className="clamp">
+            <span className="line-clamp">
               <b>{errors[0]?.type ?? t('status.error')}</b> {errors[0]?.value ?? span.status_detail}
             </span>
           </p>
         )}
-        {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="dim small">{t('trace.noText')}</p>}
+        {loaded && !failed && parts.length === 0 && uses.length === 0 && <p className="text-dim text-small">{t('trace.noText')}</p>}
         <ToolUses groups={uses} />
       </div>
     </div>
@@ -216,55 +216,61 @@ function ToolUseView({ use }: { use: ToolUse }) {
   const [open, setOpen] = useState(false);
   const { node, attempts } = use;
   const failed = node?.span.status === 'error';
-  const classes = ['call', failed && 'bad', node !== null && node === selected && 'cursel'].filter(Boolean).join(' ');
+  const classes = ['trace-tool-call', failed && 'is-failed', node !== null && node === selected && 'is-selected'].filter(Boolean).join(' ');
   const reason = node?.errors[0];
   const why = reason ? reason.value : (node?.span.status_detail ?? null);
   return (
-    <div className={classes} data-span={node?.span.span_id}>
-      <div className="ch">
-        {failed ? <StatusGlyph status="error" /> : <Icon name="wrench" size="s" className="ki" />}
+    <div className={classes} data-testid="tool-call" data-span={node?.span.span_id}>
+      <div className="trace-tool-call-head">
+        {failed ? <StatusGlyph status="error" /> : <Icon name="wrench" size="small" className="kind-icon" />}
         <button
           type="button"
-          className="wb"
+          className="trace-turn-button"
           disabled={node === null}
           onClick={() => node && select(node.span.span_id, 'transcript')}
           title={`${use.name} · ${t(node ? 'trace.findInTree' : 'trace.noToolSpan')}`}
         >
-          <b className="ell">{use.name}</b>
+          <b className="ellipsis">{use.name}</b>
         </button>
-        <span className="args ell" lang={langOf(use.arguments ?? '')} title={oneLineSummary(use.arguments ?? '')}>
+        <span className="trace-tool-arguments ellipsis" lang={langOf(use.arguments ?? '')} title={oneLineSummary(use.arguments ?? '')}>
           {oneLineSummary(use.arguments ?? '')}
         </span>
-        <span className="dim">{node ? <Duration ms={node.span.duration_ms} /> : t('trace.notRun')}</span>
-        <button type="button" className="cpi" aria-expanded={open} aria-label={t('trace.unfoldCall')} onClick={() => setOpen(!open)}>
-          <Icon name={open ? 'down' : 'right'} size="xs" />
+        <span className="text-dim">{node ? <Duration ms={node.span.duration_ms} /> : t('trace.notRun')}</span>
+        <button
+          type="button"
+          className="icon-button-small"
+          aria-expanded={open}
+          aria-label={t('trace.unfoldCall')}
+          onClick={() => setOpen(!open)}
+        >
+          <Icon name={open ? 'down' : 'right'} size="tiny" />
         </button>
       </div>
       {attempts.length > 0 && (
-        <ul className="att">
+        <ul className="trace-attempts">
           {attempts.map(({ node: one, waited }) => (
             <AttemptItem key={one.span.span_id} node={one} waited={waited} />
           ))}
         </ul>
       )}
       {failed && (
-        <p className="rs err">
-          <Icon name="go" size="xs" />
-          <span className="clamp">
+        <p className="trace-tool-result text-error">
+          <Icon name="go" size="tiny" />
+          <span className="line-clamp">
             <b>{reason?.type ?? t('status.error')}</b> {why}
           </span>
         </p>
       )}
       {!open && use.result !== null && (
-        <p className="rs">
-          <Icon name="go" size="xs" />
-          <span className="ell" lang={langOf(use.result)} title={oneLineSummary(use.result, 200)}>
+        <p className="trace-tool-result">
+          <Icon name="go" size="tiny" />
+          <span className="ellipsis" lang={langOf(use.result)} title={oneLineSummary(use.result, 200)}>
             {oneLineSummary(use.result, 200)}
           </span>
         </p>
       )}
       {open && (
-        <div className="whole">
+        <div className="trace-tool-call-body">
           {use.arguments && <CodeBlock text={use.arguments} lines={16} />}
           {use.result !== null &&
             (/^\s*[{[]/.test(use.result) ? <CodeBlock text={use.result} lines={16} /> : <MessageText text={use.result} mode="reading" />)}
@@ -281,9 +287,9 @@ function AttemptItem({ node, waited }: { node: SpanNode; waited: number }): Reac
   const code = /\b[1-5]\d\d\b/.exec(span.status_detail ?? '')?.[0];
   return (
     <>
-      {waited >= 100 && <li className="dim">{t('trace.waitedFor', { s: format.threeDigits(waited / 1000) })}</li>}
+      {waited >= 100 && <li className="text-dim">{t('trace.waitedFor', { s: format.threeDigits(waited / 1000) })}</li>}
       <li title={span.status_detail ?? undefined}>
-        <span className={span.status === 'error' ? 'err' : undefined}>{code ?? t(`status.${span.status}`)}</span>{' '}
+        <span className={span.status === 'error' ? 'text-error' : undefined}>{code ?? t(`status.${span.status}`)}</span>{' '}
         <em>
           {t('trace.after')} <Duration ms={span.duration_ms} />
         </em>
@@ -296,9 +302,9 @@ function HandoffItem({ node }: { node: SpanNode }) {
   const t = useT();
   const { span } = node;
   return (
-    <div className="hand" data-span={span.span_id}>
+    <div className="trace-handoff" data-span={span.span_id}>
       <span>
-        <Icon name="arrows" size="s" />
+        <Icon name="arrows" size="small" />
         <em>
           {span.agent ? t('trace.handedTo') : ''} <b>{span.agent ?? span.name}</b>
         </em>

@@ -24,19 +24,19 @@ export function PromptAndAnswer({
   return (
     <>
       {input ? (
-        <UserText className="ell traces-question" text={oneLine(input)} />
+        <UserText className="ellipsis traces-question" text={oneLine(input)} />
       ) : (
-        <span className="dim" title={missing}>
+        <span className="text-dim" title={missing}>
           –
         </span>
       )}
-      {(output || failed) && <Icon name="go" size="xs" />}
+      {(output || failed) && <Icon name="go" size="tiny" />}
       {failed ? (
-        <span className="ell traces-answer err" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
+        <span className="ellipsis traces-answer text-error" title={[failed, reason && oneLine(reason)].filter(Boolean).join(' ')}>
           <b>{failed}</b> {reason && <UserText text={oneLine(reason)} />}
         </span>
       ) : (
-        output && <UserText className="ell traces-answer dim" text={oneLine(output)} />
+        output && <UserText className="ellipsis traces-answer text-dim" text={oneLine(output)} />
       )}
     </>
   );
@@ -53,8 +53,8 @@ export function ModelChip({ models, unpriced, colorOf }: { models: string[]; unp
       {models.slice(0, 4).map((model) => (
         <Swatch key={model} color={colorOf(model)} hatched={unpriced && models.length === 1} />
       ))}
-      <span className="ell">{first}</span>
-      {models.length > 1 && <span className="dim">+{models.length - 1}</span>}
+      <span className="ellipsis">{first}</span>
+      {models.length > 1 && <span className="text-dim">+{models.length - 1}</span>}
     </span>
   );
 }
@@ -73,13 +73,13 @@ export function CostValue({
 }) {
   const t = useT();
   const { format } = useLocale();
-  if (cost === null) return calls > 0 ? <UnknownValue /> : <span className="dim">–</span>;
+  if (cost === null) return calls > 0 ? <UnknownValue /> : <span className="text-dim">–</span>;
   const more = missing > 0 ? `, ${t('traces.unpricedCalls', { n: missing })}` : '';
   return (
     <span title={`${format.moneyExact(cost)}${more}`}>
       {estimated > 0 && <EstimatedMark calls={estimated} />}
       {format.money(cost)}
-      {missing > 0 && <span className="u">+</span>}
+      {missing > 0 && <span className="unit">+</span>}
     </span>
   );
 }

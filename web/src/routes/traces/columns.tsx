@@ -106,14 +106,14 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const name = traceName(row);
       const pipeline = pipelineOf(row);
       return (
-        <Cell {...cell} modifier="ell">
+        <Cell {...cell} modifier="ellipsis">
           <Link {...link} title={[name, pipeline && `${t('traces.pipeline')} ${pipeline}`, row.op].filter(Boolean).join(' · ')}>
             <b>{name}</b>
             {pipeline && (
               <span className="chip">
-                <span className="vh">{t('traces.pipeline')}</span>
-                <Icon name="chain" size="xs" />
-                <span className="ell">{pipeline}</span>
+                <span className="visually-hidden">{t('traces.pipeline')}</span>
+                <Icon name="chain" size="tiny" />
+                <span className="ellipsis">{pipeline}</span>
               </span>
             )}
           </Link>
@@ -121,10 +121,10 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       );
     },
     SpanCell: ({ cell, row, link }) => (
-      <Cell {...cell} modifier="ell">
+      <Cell {...cell} modifier="ellipsis">
         <Link {...link} title={`${row.name} · ${row.op}`}>
           <Glyph kind={row.kind} />
-          <b className="ell">{row.title || row.name || row.op}</b>
+          <b className="ellipsis">{row.title || row.name || row.op}</b>
         </Link>
       </Cell>
     ),
@@ -196,7 +196,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const { status } = row;
       return (
         <Cell {...cell}>
-          {status === 'ok' && row.error_count > 0 && <span className="chip bad">{t('traces.errors', { n: row.error_count })}</span>}
+          {status === 'ok' && row.error_count > 0 && <span className="chip chip-bad">{t('traces.errors', { n: row.error_count })}</span>}
           {row.retries > 0 && (
             <span className="chip" title={t('traces.retriesWhy')}>
               {t('traces.retries', { n: row.retries })}
@@ -237,14 +237,14 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       return (
         <Cell {...cell}>
           {row.llm_calls === 0 ? (
-            <span className="dim">–</span>
+            <span className="text-dim">–</span>
           ) : !isKnown ? (
             <UnknownValue />
           ) : (
             <span title={`${parts}${missing}`}>
               {row.estimated_calls > 0 && <EstimatedMark calls={row.estimated_calls} />}
               <NumberWithUnit v={format.tokensCell(row.total_tokens)} />
-              {row.calls_without_usage > 0 && <span className="u">+</span>}
+              {row.calls_without_usage > 0 && <span className="unit">+</span>}
             </span>
           )}
         </Cell>
@@ -256,7 +256,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       const below = sumBelow(row);
       if (below) {
         return (
-          <Cell {...cell} modifier="dim" title={t('trace.sumOf', { n: below.llm_calls })}>
+          <Cell {...cell} modifier="text-dim" title={t('trace.sumOf', { n: below.llm_calls })}>
             <NumberWithUnit v={format.tokensCell(below.input_tokens + below.output_tokens)} />
           </Cell>
         );
@@ -266,7 +266,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
       return (
         <Cell {...cell}>
           {!isCall(row) || hasFailedWithoutUsage(row) ? (
-            <span className="dim">–</span>
+            <span className="text-dim">–</span>
           ) : tokens === null ? (
             <UnknownValue />
           ) : (
@@ -294,7 +294,7 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
     SpanCell: ({ cell, row }) => {
       const below = sumBelow(row);
       return below ? (
-        <Cell {...cell} modifier="dim">
+        <Cell {...cell} modifier="text-dim">
           <CostValue cost={below.cost} calls={below.llm_calls} missing={below.unpriced_calls} estimated={below.estimated_calls} />
         </Cell>
       ) : (
@@ -332,12 +332,12 @@ export const TRACE_LIST_COLUMNS: TraceListColumn[] = [
     width: { wide: '56px', 1040: null },
     card: { area: null, head: false },
     TraceCell: ({ cell, row }) => (
-      <Cell {...cell} modifier="dim ell" title={row.user_id ?? undefined}>
+      <Cell {...cell} modifier="text-dim ellipsis" title={row.user_id ?? undefined}>
         {row.user_id ?? '–'}
       </Cell>
     ),
     SpanCell: ({ cell, row }) => (
-      <Cell {...cell} modifier="dim ell" title={row.user_id ?? undefined}>
+      <Cell {...cell} modifier="text-dim ellipsis" title={row.user_id ?? undefined}>
         {row.user_id ?? '–'}
       </Cell>
     ),

@@ -19,9 +19,9 @@ export function ExportMenu({ project, of, scope }: { project: number; of: RowKin
       label={t('traces.exportWhy')}
       align="end"
       trigger={
-        <button type="button" className="btn" title={t('traces.exportWhy')}>
+        <button type="button" className="button" title={t('traces.exportWhy')}>
           {t('traces.export')}
-          <Icon name="down" size="s" />
+          <Icon name="down" size="small" />
         </button>
       }
     >

@@ -34,7 +34,7 @@ export function FacetList({ project, of, scope, q, onChange }: FacetListProps) {
   const t = useT();
   return (
     <>
-      <p className="dim small counted">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.countedSpans')}</p>
+      <p className="text-dim text-small traces-facets-unit">{t(of === 'traces' ? 'traces.countedTraces' : 'traces.countedSpans')}</p>
       {FACET_FIELDS.map(([field, label]) => (
         <FacetGroup key={field} project={project} of={of} scope={scope} field={field} label={label} q={q} onChange={onChange} />
       ))}
@@ -75,7 +75,7 @@ function FacetGroup({ project, of, scope, field, label, q, onChange }: FacetGrou
       <h3>
         <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
           {t(label)}
-          <Icon name={open ? 'down' : 'right'} size="xs" />
+          <Icon name={open ? 'down' : 'right'} size="tiny" />
         </button>
       </h3>
       {open && (
@@ -83,18 +83,18 @@ function FacetGroup({ project, of, scope, field, label, q, onChange }: FacetGrou
           {values.map(({ value, count }) => {
             const out = unwanted.includes(value);
             return (
-              <li key={value} className={out ? 'off' : undefined}>
+              <li key={value} className={out ? 'is-excluded' : undefined}>
                 <label>
                   <input type="checkbox" checked={wanted.includes(value)} onChange={() => onChange(toggleValue(q, field, value))} />
                   {field === 'model' && <Swatch color={colorOf(value)} />}
-                  <span className="ell" title={value}>
+                  <span className="ellipsis" title={value}>
                     <UserText text={field === 'status' ? t(statusText(value)) : value} />
                   </span>
                 </label>
                 {!out && !wanted.includes(value) && (
                   <button
                     type="button"
-                    className="not"
+                    className="traces-facet-exclude"
                     title={t('traces.exclude', { name: value })}
                     aria-label={t('traces.exclude', { name: value })}
                     onClick={() => onChange(joinFilters(q, `-${fieldTerm(field, value)}`))}

@@ -45,20 +45,26 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
       ? t('traces.callsPer', { width: timeLengthText(t, range.bucket) })
       : t('traces.spansPer', { width: timeLengthText(t, range.bucket) });
   return (
-    <div className="histo">
-      <div className="hsum">
-        <div className="seg" role="group" aria-label={t('traces.rowKind')}>
+    <div className="traces-histogram">
+      <div className="traces-summary">
+        <div className="segmented" role="group" aria-label={t('traces.rowKind')}>
           {(['traces', 'spans'] as const).map((one) => (
-            <button key={one} type="button" aria-pressed={of === one} className={of === one ? 'on' : undefined} onClick={() => onOf(one)}>
+            <button
+              key={one}
+              type="button"
+              aria-pressed={of === one}
+              className={of === one ? 'is-selected' : undefined}
+              onClick={() => onOf(one)}
+            >
               {t(one === 'traces' ? 'traces.title' : 'traces.spans')}
-              {ofTraces && ofSpans && <span className="dim">{format.count(one === 'traces' ? ofTraces.traces : ofSpans.spans)}</span>}
+              {ofTraces && ofSpans && <span className="text-dim">{format.count(one === 'traces' ? ofTraces.traces : ofSpans.spans)}</span>}
             </button>
           ))}
         </div>
         {summary && (
-          <span className="dim facts2">
+          <span className="text-dim traces-summary-facts">
             {summary.failed_llm_calls > 0 && (
-              <span className="err">{t('traces.failedCalls', { n: format.count(summary.failed_llm_calls) })}</span>
+              <span className="text-error">{t('traces.failedCalls', { n: format.count(summary.failed_llm_calls) })}</span>
             )}
             {summary.errors > 0 && <span>{t('traces.errors', { n: format.count(summary.errors) })}</span>}
             {summary.cost !== null && summary.llm_calls > 0 && (
@@ -69,8 +75,8 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
             )}
           </span>
         )}
-        <span className="sp" />
-        <span className="key">
+        <span className="spacer" />
+        <span className="chart-legend">
           <span>{what}</span>
           {of === 'traces' && (
             <>
@@ -88,7 +94,7 @@ export function Histogram({ project, scope, of, onOf, children }: HistogramProps
         {children}
       </div>
       {series.data && (
-        <div className={series.isPlaceholderData ? 'stale' : undefined}>
+        <div className={series.isPlaceholderData ? 'is-stale' : undefined} aria-busy={series.isPlaceholderData || undefined}>
           <ChartGroup times={times} bucketMs={BUCKET_MS[series.data.bucket]} filling={range.last !== null} onRange={setRange}>
             <StackChart
               name={what}

@@ -58,27 +58,27 @@ export default function Traces() {
 
   return (
     <>
-      <h1 className="vh">{t('traces.title')}</h1>
+      <h1 className="visually-hidden">{t('traces.title')}</h1>
       <FilterBar q={q} onChange={setQ} error={query.error}>
         {!wide && (
           <Popover.Root>
             <Popover.Trigger asChild>
-              <button type="button" className="btn">
-                <Icon name="settings" size="s" />
+              <button type="button" className="button">
+                <Icon name="settings" size="small" />
                 {t('traces.filters')}
               </button>
             </Popover.Trigger>
             <Popover.Portal>
-              <Popover.Content className="menu facets pop" align="end" sideOffset={4} collisionPadding={8}>
+              <Popover.Content className="menu traces-facets traces-facets-popover" align="end" sideOffset={4} collisionPadding={8}>
                 {facets}
               </Popover.Content>
             </Popover.Portal>
           </Popover.Root>
         )}
       </FilterBar>
-      <div className={wide ? 'tsplit' : undefined}>
-        {wide && <aside className="facets">{facets}</aside>}
-        <div className="trm">
+      <div className={wide ? 'traces-layout' : undefined}>
+        {wide && <aside className="traces-facets">{facets}</aside>}
+        <div className="traces-main">
           {!unread && (
             <Histogram project={project.id} scope={scope} of={of} onOf={(next) => narrow({ of: next === 'spans' ? next : undefined })}>
               {rows.length > 0 && <ExportMenu project={project.id} of={of} scope={scope} />}
@@ -129,16 +129,16 @@ export default function Traces() {
                   )
                 }
               />
-              <span className="vh" aria-live="polite">
+              <span className="visually-hidden" aria-live="polite">
                 {waiting > 0 ? t('traces.newCount', { n: waiting }) : ''}
               </span>
-              <div className="hint2">
-                <span className="hint-keys">
+              <div className="traces-list-foot">
+                <span className="traces-key-hints">
                   <kbd>j</kbd> <kbd>k</kbd> {t('traces.hintMove')} <kbd>Enter</kbd> {t('traces.hintOpen')}
                 </span>
                 {query.isFetchNextPageError ? (
-                  <button type="button" className="btn" onClick={() => void fetchNextPage()}>
-                    <Icon name="retry" size="s" />
+                  <button type="button" className="button" onClick={() => void fetchNextPage()}>
+                    <Icon name="retry" size="small" />
                     {t('common.tryAgain')}
                   </button>
                 ) : (
@@ -196,7 +196,7 @@ function NoTraces({ q, suggestions, onQ, onLast }: NoTracesProps) {
       <EmptyState
         title={t('traces.noTraces')}
         action={
-          <Link className="btn pri" to="/p/$project/setup" params={{ project: String(project.id) }}>
+          <Link className="button button-primary" to="/p/$project/setup" params={{ project: String(project.id) }}>
             {t('traces.setUp')}
           </Link>
         }
@@ -209,19 +209,19 @@ function NoTraces({ q, suggestions, onQ, onLast }: NoTracesProps) {
     <EmptyState
       title={q ? t('traces.noMatch') : t('traces.noTracesInRange')}
       action={
-        <span className="no-traces-actions">
+        <span className="traces-empty-actions">
           {elsewhere && around.from && (
-            <button type="button" className="btn pri" onClick={show}>
+            <button type="button" className="button button-primary" onClick={show}>
               {t('traces.showNewest', { time: format.moment(elsewhere.start_time) })}
             </button>
           )}
           {q && (
-            <button type="button" className={elsewhere ? 'btn' : 'btn pri'} onClick={() => onQ('')}>
+            <button type="button" className={elsewhere ? 'button' : 'button button-primary'} onClick={() => onQ('')}>
               {t('traces.clear')}
             </button>
           )}
           {LONGER_RANGES.filter((last) => range.last !== last).map((last) => (
-            <button key={last} type="button" className="btn" onClick={() => onLast(last)}>
+            <button key={last} type="button" className="button" onClick={() => onLast(last)}>
               {t('bar.last', { length: timeLengthText(t, last) })}
             </button>
           ))}
@@ -230,11 +230,11 @@ function NoTraces({ q, suggestions, onQ, onLast }: NoTracesProps) {
     >
       {q ? <code>{q}</code> : t('traces.noTracesInRangeWhy')}
       {suggestions.map((one) => (
-        <span key={one.q} className="isid">
+        <span key={one.q} className="traces-id-suggestion">
           {t(ID_TEXT[one.field], { value: one.value })}{' '}
           {one.trace_id !== null ? (
             <Link
-              className="act"
+              className="action-link"
               to="/p/$project/traces/$trace"
               params={{ project: String(project.id), trace: one.trace_id }}
               search={{ span: one.span_id ?? undefined, at: one.last_seen }}
@@ -242,7 +242,7 @@ function NoTraces({ q, suggestions, onQ, onLast }: NoTracesProps) {
               {t('traces.openTrace')}
             </Link>
           ) : (
-            <button type="button" className="act" onClick={() => onQ(one.q)}>
+            <button type="button" className="action-link" onClick={() => onQ(one.q)}>
               <code>{one.q}</code>
             </button>
           )}

@@ -108,9 +108,10 @@ export function TraceList({
   const older = rows.some((row) => format.moment(row.of === 'traces' ? row.trace.start_time : row.span.start_time).length > 8);
   return (
     <div
-      className={['traces-list', older && 'traces-list-with-dates', stale && 'stale'].filter(Boolean).join(' ')}
+      className={['traces-list', older && 'traces-list-with-dates', stale && 'is-stale'].filter(Boolean).join(' ')}
       style={gridVariables(of)}
       role="table"
+      aria-busy={stale || undefined}
       aria-label={t(of === 'traces' ? 'traces.title' : 'traces.spans')}
       aria-rowcount={more ? -1 : rows.length + 1}
     >
@@ -157,7 +158,7 @@ export function TraceList({
 function cellAttributes(column: TraceListColumn, isPhone: boolean): CellAttributes {
   const { key, num, card } = column;
   return {
-    className: num ? `n traces-cell-${key}` : `traces-cell-${key}`,
+    className: num ? `numeric traces-cell-${key}` : `traces-cell-${key}`,
     style: isPhone && card.area !== null ? { '--card-area': card.area } : undefined,
     'data-hidden-from': hiddenFrom(column),
   };
@@ -187,7 +188,11 @@ function TraceListHead({ of, sort, onSort, isPhone, children }: TraceListHeadPro
             data-hidden-from={hidden}
             aria-sort={direction}
           >
-            {column.headHidden ? <span className="vh">{head.head}</span> : <HeadLabel column={head} sort={sort} onSort={onSort} />}
+            {column.headHidden ? (
+              <span className="visually-hidden">{head.head}</span>
+            ) : (
+              <HeadLabel column={head} sort={sort} onSort={onSort} />
+            )}
           </span>
         );
       })}

@@ -18,12 +18,12 @@ export function AttributesTab({ detail }: { detail: SpanDetail }) {
   );
   const lower = words.toLowerCase();
   const found = all.filter(({ name, text }) => name.toLowerCase().includes(lower) || text.toLowerCase().includes(lower));
-  if (all.length === 0) return <p className="dim small pad">{t('trace.noAttributes')}</p>;
+  if (all.length === 0) return <p className="text-dim text-small trace-tab-padding">{t('trace.noAttributes')}</p>;
   return (
     <>
-      <div className="tabtools">
-        <label className="find">
-          <Icon name="search" size="s" />
+      <div className="tab-tools">
+        <label className="trace-search">
+          <Icon name="search" size="small" />
           <input
             value={words}
             onChange={(event) => setWords(event.target.value)}
@@ -35,9 +35,9 @@ export function AttributesTab({ detail }: { detail: SpanDetail }) {
         <CopyButton quiet text={JSON.stringify(detail.attributes, null, 2)} />
       </div>
       {found.length === 0 ? (
-        <p className="dim small pad">{t('trace.noneFound')}</p>
+        <p className="text-dim text-small trace-tab-padding">{t('trace.noneFound')}</p>
       ) : (
-        <dl className="attrs">
+        <dl className="trace-attributes">
           {found.map(({ name, text }) => (
             <div key={name}>
               <dt>{name}</dt>
@@ -45,7 +45,7 @@ export function AttributesTab({ detail }: { detail: SpanDetail }) {
                 {text.length > 200 || /^\s*[{[]/.test(text) ? (
                   <CodeBlock text={text} lines={10} />
                 ) : text === '' ? (
-                  <span className="dim">""</span>
+                  <span className="text-dim">""</span>
                 ) : (
                   <UserText text={text} />
                 )}
@@ -64,8 +64,8 @@ export function RawTab({ detail }: { detail: SpanDetail }) {
   const text = useMemo(() => JSON.stringify(detail), [detail]);
   return (
     <>
-      <div className="tabtools">
-        <span className="sp" />
+      <div className="tab-tools">
+        <span className="spacer" />
         <CopyButton quiet text={text} />
       </div>
       <CodeBlock text={text} lines={600} />

@@ -50,7 +50,7 @@ export function CostFormula({ detail }: { detail: SpanDetail }) {
   if (!isModelCall(detail)) return null;
   const second = format.secondCurrency(cost?.total ?? null, project.currency);
   return (
-    <section className="sumline">
+    <section className="trace-cost-sum">
       <h3>{t('trace.costTitle')}</h3>
       {cost?.total === null || cost === null ? (
         <UnknownCostReason detail={detail} />
@@ -62,7 +62,7 @@ export function CostFormula({ detail }: { detail: SpanDetail }) {
                 <Fragment key={one.bucket}>
                   <span>
                     {at > 0 && '+ '}
-                    {buckets.length > 1 && <i className="dim">{t(bucketKey(one.bucket))} </i>}
+                    {buckets.length > 1 && <i className="text-dim">{t(bucketKey(one.bucket))} </i>}
                     <BucketAmount bucket={one.bucket} n={one.tokens} /> × <BucketPrice of={one} />
                     {isPricedEach(one.bucket) || one.bucket === 'hour' ? '' : '/M'}
                   </span>{' '}
@@ -89,7 +89,7 @@ export function CostFormula({ detail }: { detail: SpanDetail }) {
               <b>{format.moneyExact(cost.total)}</b>
             </p>
           )}
-          <p className="dim">
+          <p className="text-dim">
             {[
               second && t('common.about', { amount: second }),
               cost.source === 'client' ? t('trace.clientCostNote') : cost.price && t('trace.priceUsed', { price: cost.price }),
@@ -121,7 +121,7 @@ function UnknownCostReason({ detail }: { detail: SpanDetail }) {
       <UnknownValue /> {t(key, { model: detail.model ?? '' })}{' '}
       {key === 'trace.unknown.price' && (
         <Link
-          className="more"
+          className="section-link"
           to="/settings"
           search={{ project: String(detail.project_id), price: detail.model ?? undefined, provider: detail.provider ?? undefined }}
         >
@@ -208,33 +208,35 @@ function CallCost({ detail }: { detail: SpanDetail }) {
   return (
     <>
       {told && (
-        <div className="xscroll">
-          <table className="tbl arith">
+        <div className="horizontal-scroll">
+          <table className="data-table trace-cost-table">
             <thead>
               <tr>
                 <th scope="col">{t('trace.bucket')}</th>
-                <th scope="col" className="n">
+                <th scope="col" className="numeric">
                   {t('trace.tokens')}
                 </th>
-                <th className="o" aria-hidden="true" />
-                <th scope="col" className="n">
+                <th className="trace-cost-operator" aria-hidden="true" />
+                <th scope="col" className="numeric">
                   {t('trace.perMillion')}
                 </th>
-                <th className="o" aria-hidden="true" />
-                <th scope="col" className="n">
+                <th className="trace-cost-operator" aria-hidden="true" />
+                <th scope="col" className="numeric">
                   {t('trace.amount')}
                 </th>
               </tr>
             </thead>
             <tbody>
               {bucketLinesOf(usage, buckets).map(({ bucket, tokens, priced }) => (
-                <tr key={bucket} className={priced ? undefined : 'dim'}>
+                <tr key={bucket} className={priced ? undefined : 'text-dim'}>
                   <td>{t(bucketKey(bucket))}</td>
-                  <td className="n">{tokens === null ? <UnknownValue /> : <BucketAmount bucket={bucket} n={tokens} />}</td>
-                  <td className="o">{priced ? '×' : ''}</td>
-                  <td className="n">{priced ? <BucketPrice of={priced} /> : '–'}</td>
-                  <td className="o">{priced ? '=' : ''}</td>
-                  <td className="n">{priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}</td>
+                  <td className="numeric">{tokens === null ? <UnknownValue /> : <BucketAmount bucket={bucket} n={tokens} />}</td>
+                  <td className="trace-cost-operator">{priced ? '×' : ''}</td>
+                  <td className="numeric">{priced ? <BucketPrice of={priced} /> : '–'}</td>
+                  <td className="trace-cost-operator">{priced ? '=' : ''}</td>
+                  <td className="numeric">
+                    {priced ? <span title={format.moneyExact(priced.amount)}>{amount(priced.amount)}</span> : '–'}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -243,22 +245,22 @@ function CallCost({ detail }: { detail: SpanDetail }) {
                 <td>
                   <b>{t('trace.total')}</b>
                 </td>
-                <td className="n">
+                <td className="numeric">
                   <b>{usage.total_tokens === null ? <UnknownValue /> : format.count(usage.total_tokens)}</b>
                 </td>
                 <td aria-hidden="true" />
                 <td aria-hidden="true" />
                 <td aria-hidden="true" />
-                <td className="n">
+                <td className="numeric">
                   <b>{cost?.total === null || cost === null ? <UnknownValue /> : format.moneyExact(cost.total)}</b>
                 </td>
               </tr>
               {second && project.currency && (
                 <tr>
-                  <td className="dim" colSpan={5}>
+                  <td className="text-dim" colSpan={5}>
                     {t('trace.atRate', { rate: `${format.threeDigits(project.currency.rate)} ${project.currency.code}` })}
                   </td>
-                  <td className="n dim">{t('common.about', { amount: second })}</td>
+                  <td className="numeric text-dim">{t('common.about', { amount: second })}</td>
                 </tr>
               )}
             </tfoot>
@@ -266,7 +268,7 @@ function CallCost({ detail }: { detail: SpanDetail }) {
         </div>
       )}
       {(cost === null || cost.total === null) && <UnknownCostReason detail={detail} />}
-      <dl className="kv">
+      <dl className="property-list">
         {cost?.price && (
           <>
             <dt>{t('trace.priceLabel')}</dt>
@@ -303,13 +305,13 @@ function CallCost({ detail }: { detail: SpanDetail }) {
 function ClientCost({ ours, theirs }: { ours: number | null; theirs: number | null }): ReactNode {
   const t = useT();
   const { format } = useLocale();
-  if (theirs === null) return <span className="dim">{t('trace.notSent')}</span>;
+  if (theirs === null) return <span className="text-dim">{t('trace.notSent')}</span>;
   if (ours === null) return format.moneyExact(theirs);
   const off = theirs - ours;
   if (Math.abs(off) <= Math.abs(ours) * 0.001) {
     return (
       <>
-        {format.moneyExact(theirs)} <span className="dim">{t('trace.sameCost')}</span>
+        {format.moneyExact(theirs)} <span className="text-dim">{t('trace.sameCost')}</span>
       </>
     );
   }
@@ -317,7 +319,7 @@ function ClientCost({ ours, theirs }: { ours: number | null; theirs: number | nu
   return (
     <>
       {format.moneyExact(theirs)}{' '}
-      <Chip tone="wrn">
+      <Chip tone="warning">
         {sign}
         {format.moneyExact(Math.abs(off))}
         {ours > 0 && ` (${sign}${format.fixed((Math.abs(off) / ours) * 100, 1)} %)`}
@@ -365,21 +367,21 @@ function BelowCost({ node }: { node: SpanNode }) {
   const second = format.secondCurrency(took.cost, project.currency);
   return (
     <>
-      <p className="dim small">{t('trace.belowWhy')}</p>
-      <table className="tbl">
+      <p className="text-dim text-small">{t('trace.belowWhy')}</p>
+      <table className="data-table">
         <thead>
           <tr>
             <th scope="col">{t('traces.model')}</th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('trace.calls')}
             </th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('trace.input')}
             </th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('trace.output')}
             </th>
-            <th scope="col" className="n">
+            <th scope="col" className="numeric">
               {t('trace.cost')}
             </th>
           </tr>
@@ -388,17 +390,17 @@ function BelowCost({ node }: { node: SpanNode }) {
           {sums.map((sum) => (
             <tr key={sum.model}>
               <td>
-                <span className="nm">
+                <span className="name-cell">
                   <Swatch color={colorOf(sum.model)} hatched={sum.cost === null && sum.unpriced > 0} />
                   {sum.model ?? t('common.noValue')}
                 </span>
               </td>
-              <td className="n">{format.count(sum.calls)}</td>
-              <td className="n">{format.count(sum.input)}</td>
-              <td className="n">{format.count(sum.output)}</td>
-              <td className="n">
+              <td className="numeric">{format.count(sum.calls)}</td>
+              <td className="numeric">{format.count(sum.input)}</td>
+              <td className="numeric">{format.count(sum.output)}</td>
+              <td className="numeric">
                 {sum.cost === null ? <UnknownValue /> : <span title={format.moneyExact(sum.cost)}>{format.money(sum.cost)}</span>}
-                {sum.cost !== null && sum.unpriced > 0 && <span className="u">+</span>}
+                {sum.cost !== null && sum.unpriced > 0 && <span className="unit">+</span>}
               </td>
             </tr>
           ))}
@@ -408,23 +410,23 @@ function BelowCost({ node }: { node: SpanNode }) {
             <td>
               <b>{t('trace.total')}</b>
             </td>
-            <td className="n">{format.count(took.llm_calls)}</td>
-            <td className="n">{format.count(took.input_tokens)}</td>
-            <td className="n">{format.count(took.output_tokens)}</td>
-            <td className="n">
+            <td className="numeric">{format.count(took.llm_calls)}</td>
+            <td className="numeric">{format.count(took.input_tokens)}</td>
+            <td className="numeric">{format.count(took.output_tokens)}</td>
+            <td className="numeric">
               <b>{took.cost === null ? <UnknownValue /> : <span title={format.moneyExact(took.cost)}>{format.money(took.cost)}</span>}</b>
             </td>
           </tr>
           {second && (
             <tr>
-              <td className="n dim" colSpan={5}>
+              <td className="numeric text-dim" colSpan={5}>
                 {t('common.about', { amount: second })}
               </td>
             </tr>
           )}
         </tfoot>
       </table>
-      {took.unpriced_calls > 0 && <p className="dim small">{t('trace.unpriced', { n: took.unpriced_calls })}</p>}
+      {took.unpriced_calls > 0 && <p className="text-dim text-small">{t('trace.unpriced', { n: took.unpriced_calls })}</p>}
     </>
   );
 }

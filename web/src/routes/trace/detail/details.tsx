@@ -21,7 +21,7 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
   const { project, data, around } = useTraceView();
   const filter = (field: string, value: string) => (
     <Link
-      className="ulink"
+      className="text-link"
       to="/p/$project/traces"
       params={{ project: String(project.id) }}
       search={{ q: fieldTerm(field, value), ...around }}
@@ -30,7 +30,7 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
     </Link>
   );
   const copied = (value: string) => (
-    <span className="idc">
+    <span className="trace-copy-id">
       <code>{value}</code>
       <CopyIconButton text={value} />
     </span>
@@ -44,23 +44,23 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
       t('trace.self'),
       <span key="s">
         <Duration ms={node.self} />{' '}
-        {children > 0 && <span className="dim">{t('trace.lessChildren', { n: children, parts: selfIntervals(node).length })}</span>}
+        {children > 0 && <span className="text-dim">{t('trace.lessChildren', { n: children, parts: selfIntervals(node).length })}</span>}
       </span>,
     ],
     detail.time_to_first_token_ms !== null && [t('trace.firstToken'), <Duration key="f" ms={detail.time_to_first_token_ms} />],
     speed !== null && isModelCall(detail) && [t('trace.speed'), `${format.threeDigits(speed)} ${t('trace.tokensPerSecond')}`],
     detail.compared && [
       t('trace.compared'),
-      <span key="c" className="cmpl">
+      <span key="c" className="trace-compared">
         <PaceChip span={detail} compared={detail.compared} />
-        <span className="dim">
+        <span className="text-dim">
           {t('trace.median')} <Duration ms={detail.compared.median_ms} />, {t('trace.similarSpanCount', { n: detail.compared.n })}
         </span>
       </span>,
     ],
     !detail.compared && [
       t('trace.compared'),
-      <span key="n" className="dim">
+      <span key="n" className="text-dim">
         {t('trace.tooFewSimilar')}
       </span>,
     ],
@@ -74,7 +74,7 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
       <span key="m">
         {filter('model', detail.response_model)}
         {detail.request_model !== null && detail.request_model !== detail.response_model && (
-          <span className="dim"> {t('trace.modelDiffers')}</span>
+          <span className="text-dim"> {t('trace.modelDiffers')}</span>
         )}
       </span>,
     ],
@@ -107,7 +107,7 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
     link.span_id,
     <span key="l">
       <SpanLink project={project.id} span={link} />{' '}
-      {Object.keys(link.attributes).length > 0 && <code className="dim">{JSON.stringify(link.attributes)}</code>}
+      {Object.keys(link.attributes).length > 0 && <code className="text-dim">{JSON.stringify(link.attributes)}</code>}
     </span>,
   ]);
   const tools = toolsOf(detail);
@@ -119,12 +119,12 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
       <PropertyList title={t('trace.ids')} lines={ids} />
       <PropertyList title={t('trace.links')} lines={links} />
       {tools.length > 0 && (
-        <section className="dgroup">
+        <section className="trace-detail-group">
           <h3>{t('trace.offeredToolCount', { n: tools.length })}</h3>
           {tools.map((tool, at) => (
-            <details key={at} className="tooldef">
+            <details key={at} className="tool-definition">
               <summary>
-                <b>{toolField(tool, 'name') ?? `#${at + 1}`}</b> <span className="dim ell">{toolField(tool, 'description')}</span>
+                <b>{toolField(tool, 'name') ?? `#${at + 1}`}</b> <span className="text-dim ellipsis">{toolField(tool, 'description')}</span>
               </summary>
               <CodeBlock text={JSON.stringify(tool)} lines={60} />
             </details>

@@ -109,7 +109,7 @@ export const SpanDetailPane = memo(function Detail({
           ),
         }))}
       />
-      <div className="tabp" id={panel} role="tabpanel" aria-label={t(`trace.tab.${selected}`)}>
+      <div className="trace-tab-panel" id={panel} role="tabpanel" aria-label={t(`trace.tab.${selected}`)}>
         {detail && content[selected](detail)}
         {query.isPending && <Skeleton rows={7} height={26} />}
         {query.error && !detail && <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />}
@@ -122,20 +122,20 @@ function SpanHead({ node }: { node: SpanNode }) {
   const t = useT();
   const { span } = node;
   return (
-    <div className="dh">
-      <div className="dt">
+    <div className="trace-detail-head">
+      <div className="trace-detail-title">
         {span.status === 'error' ? <StatusGlyph status="error" /> : <Glyph kind={span.kind} />}
         <h2 title={span.name}>{span.title || span.name || span.op}</h2>
         {span.op && <Chip>{span.op}</Chip>}
         {span.provider && <Chip>{span.provider}</Chip>}
         {span.status !== 'ok' && <Chip tone={span.status === 'error' ? 'bad' : undefined}>{t(`status.${span.status}`)}</Chip>}
         {span.incomplete && (
-          <Chip tone="wrn" title={t('trace.incompleteWhy')}>
+          <Chip tone="warning" title={t('trace.incompleteWhy')}>
             {t('trace.incomplete')}
           </Chip>
         )}
         {span.compared && <PaceChip span={span} compared={span.compared} />}
-        <span className="sp" />
+        <span className="spacer" />
         <CopyIconButton text={window.location.href} label={t('trace.copySpanLink')} />
       </div>
       <SpanFacts node={node} />
@@ -153,7 +153,7 @@ function SpanFacts({ node }: { node: SpanNode }) {
   const usage = usageOf(span);
   const missing = <UnknownValue />;
   return (
-    <div className="facts">
+    <div className="trace-facts">
       <SpanFact label={t('trace.duration')}>
         <Duration ms={span.duration_ms} />
       </SpanFact>

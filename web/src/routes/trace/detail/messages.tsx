@@ -39,14 +39,14 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
   return (
     <>
       {detail.texts_from && <MessagesFromNote from={detail.texts_from} />}
-      <div className="tabtools">
-        <div className="seg" role="group" aria-label={t('trace.showMessagesAs')}>
+      <div className="tab-tools">
+        <div className="segmented" role="group" aria-label={t('trace.showMessagesAs')}>
           {TEXT_MODES.map((one) => (
             <button
               key={one}
               type="button"
               aria-pressed={mode === one}
-              className={mode === one ? 'on' : undefined}
+              className={mode === one ? 'is-selected' : undefined}
               onClick={() => {
                 preferredMode = one;
                 setMode(one);
@@ -56,7 +56,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
             </button>
           ))}
         </div>
-        <span className="sp" />
+        <span className="spacer" />
         <CopyButton
           quiet
           label={t('trace.copyAll')}
@@ -71,8 +71,8 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
             <MessageView key={`lead ${at}`} message={message} mode={read} />
           ))}
           {hidden > 0 && (
-            <p className="gapm">
-              <button type="button" className="act" onClick={() => setWhole(true)}>
+            <p className="trace-hidden-messages">
+              <button type="button" className="action-link" onClick={() => setWhole(true)}>
                 {t('trace.earlierMessages', { n: hidden })}
               </button>
             </p>
@@ -101,7 +101,7 @@ export function MessagesTab({ detail }: { detail: SpanDetail }) {
               }
             />
           ))}
-          {output.length === 0 && detail.kind === 'llm' && <p className="dim small pad">{t('trace.noAnswer')}</p>}
+          {output.length === 0 && detail.kind === 'llm' && <p className="text-dim text-small trace-tab-padding">{t('trace.noAnswer')}</p>}
         </>
       )}
       {isModelCall(detail) && <FinishReason detail={detail} />}
@@ -118,7 +118,7 @@ function FinishReason({ detail }: { detail: SpanDetail }) {
   const tools = toolsOf(detail).length;
   const temperature = detail.request.temperature;
   return (
-    <div className="fin">
+    <div className="trace-finish">
       {reasons.length > 0 && (
         <span>
           {t('trace.finish')} <b>{reasons.join(', ')}</b>
@@ -145,14 +145,15 @@ function FinishReason({ detail }: { detail: SpanDetail }) {
 function MissingMessages({ detail }: { detail: SpanDetail }) {
   const t = useT();
   const { code, words } = captureOf(detail.sdk?.name);
-  if (detail.kind !== 'llm' && detail.kind !== 'agent') return <p className="dim small pad">{t('trace.noMessages')}</p>;
+  if (detail.kind !== 'llm' && detail.kind !== 'agent')
+    return <p className="text-dim text-small trace-tab-padding">{t('trace.noMessages')}</p>;
   return (
-    <div className="missing">
+    <div className="trace-missing-messages">
       <h3>{t('trace.missing')}</h3>
       <p>
         <InlineCodeText text={t(words)} />
       </p>
-      <figure className="code">
+      <figure className="code-figure">
         <figcaption>
           <span>{detail.sdk?.name ?? 'OpenTelemetry'}</span>
           <CopyButton text={code} quiet />
@@ -161,7 +162,7 @@ function MissingMessages({ detail }: { detail: SpanDetail }) {
           <code>{code}</code>
         </pre>
       </figure>
-      <p className="dim small">{t('trace.missing.then')}</p>
+      <p className="text-dim text-small">{t('trace.missing.then')}</p>
       <CostFormula detail={detail} />
     </div>
   );

@@ -8,11 +8,11 @@ export function PropertyList({ title, lines }: { title?: string; lines: Property
   const shown = lines.filter((line): line is [string, ReactNode] => Boolean(line));
   if (shown.length === 0) return null;
   return (
-    <section className="dgroup">
+    <section className="trace-detail-group">
       {title && <h3>{title}</h3>}
-      <dl className="kv">
+      <dl className="property-list">
         {shown.map(([label, value]) => (
-          <div key={label} className="kvr">
+          <div key={label} className="trace-property">
             <dt>{label}</dt>
             <dd>{value}</dd>
           </div>

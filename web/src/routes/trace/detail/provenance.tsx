@@ -16,7 +16,8 @@ function FieldSourceText({ source }: { source: FieldSource }) {
   if (source.kind === 'attribute_prefix') return <code>{source.attribute}.N.…</code>;
   return (
     <>
-      <Chip tone="wrn">{t('trace.inferred')}</Chip> {t(`trace.from.${source.kind}`)} {'span_id' in source && <ReportLink span={source} />}
+      <Chip tone="warning">{t('trace.inferred')}</Chip> {t(`trace.from.${source.kind}`)}{' '}
+      {'span_id' in source && <ReportLink span={source} />}
     </>
   );
 }
@@ -58,14 +59,14 @@ function SenderProperties({ detail, told }: { detail: SpanDetail; told: Explanat
         [
           t('reading.conventions'),
           told.conventions.length === 0 ? (
-            <span key="n" className="dim">
+            <span key="n" className="text-dim">
               {t('reading.noConvention')}
             </span>
           ) : (
-            <ul key="n" className="convs">
+            <ul key="n" className="trace-conventions">
               {told.conventions.map(({ name, attributes, examples }) => (
                 <li key={name} title={examples.join('\n')}>
-                  <b>{name}</b> <span className="dim">{t('reading.attributeCount', { n: attributes })}</span>
+                  <b>{name}</b> <span className="text-dim">{t('reading.attributeCount', { n: attributes })}</span>
                 </li>
               ))}
             </ul>
@@ -78,7 +79,7 @@ function SenderProperties({ detail, told }: { detail: SpanDetail; told: Explanat
         [t('reading.summed'), counted],
         told.corrections.length > 0 && [
           t('reading.traceCorrections'),
-          <ul key="c" className="convs">
+          <ul key="c" className="trace-conventions">
             {told.corrections.map(({ field, alone, in_trace: now }) => (
               <li key={field}>{t('reading.correction', { field, now: said(now), alone: said(alone) })}</li>
             ))}
@@ -94,7 +95,7 @@ function FieldTable({ fields }: { fields: FieldRead[] }) {
   const { format } = useLocale();
   if (fields.length === 0) return null;
   const shown = ({ field, value }: FieldRead) => {
-    if (value === null) return <span className="dim">{t('trace.shownElsewhere')}</span>;
+    if (value === null) return <span className="text-dim">{t('trace.shownElsewhere')}</span>;
     if (typeof value !== 'number') return <UserText text={String(value)} />;
     return field.includes('cost')
       ? format.moneyExact(value)
@@ -103,10 +104,10 @@ function FieldTable({ fields }: { fields: FieldRead[] }) {
         : format.count(value);
   };
   return (
-    <section className="dgroup">
+    <section className="trace-detail-group">
       <h3>{t('reading.fields')}</h3>
-      <p className="dim small">{t('trace.readingWhy')}</p>
-      <table className="tbl how">
+      <p className="text-dim text-small">{t('trace.readingWhy')}</p>
+      <table className="data-table trace-provenance">
         <thead>
           <tr>
             <th scope="col">{t('trace.field')}</th>
@@ -144,7 +145,7 @@ function TokenReadings({ detail, told }: { detail: SpanDetail; told: Explanation
     const numbers = { sent: format.count(one.sent), special: format.count(one.special), whole: format.count(one.whole) };
     return (
       <>
-        {t(`reading.${one.rule}`, numbers)} <span className="dim">({t(`reading.${one.because}`)})</span>
+        {t(`reading.${one.rule}`, numbers)} <span className="text-dim">({t(`reading.${one.because}`)})</span>
       </>
     );
   };
@@ -159,9 +160,9 @@ function TokenReadings({ detail, told }: { detail: SpanDetail; told: Explanation
           <>
             {format.count(input)} + {format.count(output)} = {format.count(input + output)}{' '}
             {input + output === total ? (
-              <span className="dim">({t('trace.totalSame')})</span>
+              <span className="text-dim">({t('trace.totalSame')})</span>
             ) : (
-              <Chip tone="wrn">{t('trace.totalOther', { n: format.count(total) })}</Chip>
+              <Chip tone="warning">{t('trace.totalOther', { n: format.count(total) })}</Chip>
             )}
           </>,
         ],
@@ -194,7 +195,7 @@ function CostReadings({ told }: { told: Explanation }) {
         cost.price !== null && [
           t('reading.price'),
           <>
-            <code>{cost.price}</code> <span className="dim">({notes.filter(Boolean).join(', ')})</span>
+            <code>{cost.price}</code> <span className="text-dim">({notes.filter(Boolean).join(', ')})</span>
           </>,
         ],
         cost.client !== null && [
@@ -202,7 +203,7 @@ function CostReadings({ told }: { told: Explanation }) {
           <>
             {format.moneyExact(cost.client)}{' '}
             {difference !== null && Math.abs(difference) > 1e-9 && (
-              <span className="dim">
+              <span className="text-dim">
                 ({t('reading.difference', { amount: `${difference > 0 ? '+' : '−'}${format.moneyExact(Math.abs(difference))}` })})
               </span>
             )}
@@ -217,17 +218,17 @@ function IgnoredAttributes({ told }: { told: Explanation }) {
   const t = useT();
   if (told.ignored.length === 0) return null;
   return (
-    <section className="dgroup">
-      <details className="ignored">
+    <section className="trace-detail-group">
+      <details className="trace-ignored-attributes">
         <summary>{t('reading.ignored', { n: told.ignored.length })}</summary>
-        <table className="tbl how">
+        <table className="data-table trace-provenance">
           <tbody>
             {told.ignored.map(({ name, why, better }) => (
               <tr key={name}>
                 <td>
                   <code>{name}</code>
                 </td>
-                <td className="dim">{better ? t('reading.otherAttributeFirst', { name: better }) : t(`reading.why.${why}`)}</td>
+                <td className="text-dim">{better ? t('reading.otherAttributeFirst', { name: better }) : t(`reading.why.${why}`)}</td>
               </tr>
             ))}
           </tbody>

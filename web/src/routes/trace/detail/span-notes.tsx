@@ -17,15 +17,15 @@ export function SpanFailures({ node }: { node: SpanNode }) {
   if (errors.length === 0 && span.status === 'ok') return null;
   const start = Date.parse(data.trace.start_time);
   return (
-    <ul className="fails">
+    <ul className="trace-failures">
       {errors.map((error) => (
         <li key={error.event_id}>
           <StatusGlyph status="error" />
           <div>
-            <p className="clamp">
-              <b className="err">{error.type}</b> <UserText text={error.value} />
+            <p className="line-clamp">
+              <b className="text-error">{error.type}</b> <UserText text={error.value} />
             </p>
-            <p className="dim small">
+            <p className="text-dim text-small">
               {[
                 error.culprit,
                 error.handled === false ? t('issues.unhandled') : error.handled ? t('issues.handled') : null,
@@ -36,7 +36,7 @@ export function SpanFailures({ node }: { node: SpanNode }) {
             </p>
           </div>
           <Link
-            className="act"
+            className="action-link"
             to="/p/$project/issues/$issue"
             params={{ project: String(project.id), issue: String(error.issue_id) }}
             search={{ event: error.event_id, at: error.time, ...around }}
@@ -50,10 +50,10 @@ export function SpanFailures({ node }: { node: SpanNode }) {
           <StatusGlyph status={span.status} />
           <div>
             <p>
-              <b className={span.status === 'error' ? 'err' : undefined}>{t(`status.${span.status}`)}</b>{' '}
+              <b className={span.status === 'error' ? 'text-error' : undefined}>{t(`status.${span.status}`)}</b>{' '}
               {span.status_detail && <UserText text={span.status_detail} />}
             </p>
-            <p className="dim small">{t('trace.noErrorEvent')}</p>
+            <p className="text-dim text-small">{t('trace.noErrorEvent')}</p>
           </div>
         </li>
       )}
@@ -67,12 +67,12 @@ export function ExcludedNote({ exclusion }: { exclusion: Exclusion | null }) {
   const { tree, select, project } = useTraceView();
   const { span_id: span, trace_id: trace } = exclusion ?? { span_id: null, trace_id: null };
   return (
-    <p className="notc">
-      <Icon name="fold" size="s" />
+    <p className="trace-excluded-note">
+      <Icon name="fold" size="small" />
       <span>
         <b>{t('trace.notCounted')}</b> {t(exclusionKey(exclusion))}{' '}
         {span !== null && trace === null && tree.byId.has(span) && (
-          <button type="button" className="act" onClick={() => select(span)}>
+          <button type="button" className="action-link" onClick={() => select(span)}>
             {t('trace.showCountedSpan')}
           </button>
         )}
@@ -97,8 +97,8 @@ export function MessagesFromNote({ from }: { from: NonNullable<SpanDetail['texts
 function SpanLinkNote({ says, span }: { says: string; span: { trace_id: string; span_id: string } }) {
   const { project } = useTraceView();
   return (
-    <p className="notc">
-      <Icon name="fold" size="s" />
+    <p className="trace-excluded-note">
+      <Icon name="fold" size="small" />
       <span>
         {says} <SpanLink project={project.id} span={span} />
       </span>
@@ -111,7 +111,7 @@ export function SpanLink({ project, span }: { project: number; span: { trace_id:
   const t = useT();
   return (
     <Link
-      className="act"
+      className="action-link"
       to="/p/$project/traces/$trace"
       params={{ project: String(project), trace: span.trace_id }}
       search={{ span: span.span_id }}
