@@ -1,4 +1,7 @@
-import { crawl, hostile, refused, trip } from './stories.mjs';
+import { crawler } from './sample-traces/crawler.mjs';
+import { failedCall } from './sample-traces/failed-call.mjs';
+import { hostileContent } from './sample-traces/hostile-content.mjs';
+import { tripAgent } from './sample-traces/trip-agent.mjs';
 
 // Deterministic data for the mock server: one project with traffic, one that is empty.
 const HOUR = 3_600_000;
@@ -451,7 +454,7 @@ export function makeTraces() {
     traces.push(makeTrace(at));
     back -= ((recent ? 140_000 : 1_400_000) / busy) * (0.4 + rnd() * 1.2);
   }
-  traces.push(article(START - 71_000), trip(START - 400_000), refused(START - 250_000), crawl(START - 900_000), hostile(START - 1_500_000));
+  traces.push(article(START - 71_000), tripAgent(START - 400_000), failedCall(START - 250_000), crawler(START - 900_000), hostileContent(START - 1_500_000));
   for (let n = 0; n < 14; n += 1) traces.push(article(START - (n + 1) * 9 * HOUR - n * 1_234_567, n + 1));
   return traces.sort((a, b) => a.at - b.at);
 }

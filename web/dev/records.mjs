@@ -1,6 +1,6 @@
 // What the mock server tells of single things: issues, spans, and what became of requests.
 import { ARTICLE_MESSAGES, ERRORS, iso } from './data.mjs';
-import { DETAILS } from './stories.mjs';
+import { DETAILS } from './sample-traces/builder.mjs';
 import { fail, scope, sum, traces } from './queries.mjs';
 
 export const KEY = '9f2c61d07be84a35b0c4e7d81f6a2350';
