@@ -101,4 +101,5 @@ const micros = (at, offset) => {
   return `${new Date(whole).toISOString().slice(0, -1)}${String(Math.min(999, rest)).padStart(3, '0')}Z`;
 };
 
-export const http = (b, parent, name, offset, ms, more = {}) => b.add(parent, { name, op: 'http.client', kind: 'http', ...more }, offset, ms);
+export const http = (b, parent, name, offset, ms, more = {}) =>
+  b.add(parent, { name, op: 'http.client', kind: 'http', ...more }, offset, ms);
