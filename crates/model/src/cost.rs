@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::money::Usd;
-use crate::names::{self, SpanField};
+use crate::normalize::attribute_names;
+use crate::normalize::attribute_names::SpanField;
 use crate::price::{BillableCall, PriceBook};
 use crate::span::{Attributes, Cost, CostSource, Span, SpanStatus};
 
@@ -46,12 +47,12 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
 /// The tier of service as a span's attributes tell it: that of the answer where it is told, else that which was asked for, also where it
 /// stands among the parameters of the request only.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
-    if let Some(Value::String(tier)) = names::value_of(attributes, SpanField::ServiceTier) {
+    if let Some(Value::String(tier)) = attribute_names::value_of(attributes, SpanField::ServiceTier) {
         return Some(tier.trim().to_owned());
     }
-    let parameters = match names::value_of(attributes, SpanField::Parameters)? {
+    let parameters = match attribute_names::value_of(attributes, SpanField::Parameters)? {
         Value::Object(object) => object.clone(),
-        Value::String(text) => crate::json::object(text).ok()?,
+        Value::String(text) => crate::lenient_json::object(text).ok()?,
         _ => return None,
     };
     // Anthropic's faster service is asked for by its speed.

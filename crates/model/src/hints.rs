@@ -211,7 +211,7 @@ mod tests {
             return found;
         }
         if case.starts_with("langfuse-python-2") {
-            return of_spans(&langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
+            return of_spans(&crate::langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
         }
         of_spans(&crate::otlp::decode(body(case).into(), OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap().spans)
     }

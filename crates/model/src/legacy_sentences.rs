@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use crate::clock::TimeSource;
-use crate::exclusion::Exclusion;
+use crate::dedup::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
 use crate::provenance::{FieldSource, ReportAddress};
 
@@ -96,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::counting::SpanDecision;
+    use crate::dedup::SpanDecision;
     use crate::provenance::FieldProvenance;
     use crate::span::{Span, SpanType};
 

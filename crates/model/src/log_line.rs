@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget;
 use crate::clock::TimeSource;
+use crate::decode_budget;
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text, trim_value};
@@ -91,7 +91,7 @@ pub struct LogLine {
 impl LogLine {
     /// Bytes that it takes, as a request is charged for them.
     pub(crate) fn bytes(&self) -> usize {
-        2 * size_of::<LogLine>() + budget::text(&self.body) + budget::object(&self.attributes)
+        2 * size_of::<LogLine>() + decode_budget::text(&self.body) + decode_budget::object(&self.attributes)
     }
 
     /// Cuts what is too long to keep, and says so where it does.

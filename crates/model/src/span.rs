@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exclusion::Exclusion;
+use crate::dedup::duplicate_reports::DuplicateReport;
+use crate::dedup::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
-use crate::joining::PartialSpanState;
 use crate::legacy_sentences;
 use crate::money::Usd;
+use crate::partial_spans::PartialSpanState;
 use crate::provenance::FieldProvenance;
-use crate::reports::DuplicateReport;
 
 /// Attributes as the client sent them, by their own names. Scalars keep their type.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;

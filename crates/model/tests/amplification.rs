@@ -1,8 +1,8 @@
 //! What decoding takes, measured: never more than the budget that a request has, and a small multiple of its own bytes. No input costs
 //! the stack either. `make fuzz` runs this against as many bodies as one likes.
 
-use hinomi_model::budget::{DecodeLimitExceeded, DecodeLimits, within};
 use hinomi_model::clock::DecodeContext;
+use hinomi_model::decode_budget::{DecodeLimitExceeded, DecodeLimits, within};
 use hinomi_model::otlp::{OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::{langfuse, otlp, sentry};

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use hinomi_model::clock::DecodeContext;
-use hinomi_model::counting::{SpanNode, decide};
-use hinomi_model::joining;
+use hinomi_model::dedup::{SpanNode, decide};
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
+use hinomi_model::partial_spans;
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::{ErrorEvent, decode};
 use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType};
@@ -96,7 +96,7 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
             match places.get(&(span.trace_id, span.span_id)) {
                 Some(place) => {
                     let known: &mut Span = &mut spans[*place];
-                    *known = joining::join(known, &span, PriceBook::embedded()).unwrap_or_else(|| known.clone());
+                    *known = partial_spans::join(known, &span, PriceBook::embedded()).unwrap_or_else(|| known.clone());
                 }
                 None => {
                     places.insert((span.trace_id, span.span_id), spans.len());

@@ -14,6 +14,20 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use hinomi_alerting::delivery::{AllowedNetworks, DeliveryWorker, NotificationOutbox, TrustedCertificates};
+use hinomi_alerting::{AlertService, EvaluatorDependencies, SystemClock};
+use hinomi_query::QueryEngine;
+use hinomi_store::low_priority::LowPriorityRuntime;
+use hinomi_store::{Store, StoreConfig};
+use hinomi_tables::bills::BillStore;
+use hinomi_tables::database;
+use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
+use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::metadata::MetadataStore;
+use hinomi_tables::otel_metrics::OtelMetricStore;
+use hinomi_tables::outcomes::OutcomeStore;
+use hinomi_tables::prices::ActivePrices;
+use hinomi_tables::scores::ScoreStore;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -23,32 +37,14 @@ use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-use crate::alert::{AlertService, EvaluatorDependencies, SystemClock};
 use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
-use crate::backup;
-use crate::bills::BillStore;
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, raise_file_limit};
-use crate::errors::{ErrorEventFilter, ErrorStore};
-use crate::guard;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobResources, JobRunner};
-use crate::keeping;
-use crate::logs::LogStore;
 use crate::memory::{MemoryBudget, return_freed_memory};
-use crate::meta::MetadataStore;
-use crate::metrics::OtelMetricStore;
-use crate::notify::{AllowedNetworks, DeliveryWorker, NotificationOutbox, TrustedCertificates};
-use crate::outcomes::OutcomeStore;
-use crate::page;
-use crate::prices::ActivePrices;
-use crate::proof::ServerProof;
-use crate::query::QueryEngine;
-use crate::scores::ScoreStore;
-use crate::sqlite;
-use crate::store::{Store, StoreConfig};
-use crate::threads::LowPriorityRuntime;
-use crate::unread;
+use crate::server_proof::ServerProof;
+use crate::{backup, body_drain, retention, security_headers, web_assets};
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
 pub const ADDRESS: &str = "public_url";
@@ -333,16 +329,16 @@ fn router(api: Arc<ApiState>, intake: Arc<IngestState>, measured: ServerMetricsS
         .route("/readyz", get(move || async move { readiness(&ready) }))
         .route("/metrics", get(move |request: Request| async move { scraped(request, &measured, &of_api).await }))
         .merge(api::routes(api))
-        .fallback(page::serve)
-        .layer(middleware::from_fn(guard::headers))
+        .fallback(web_assets::serve)
+        .layer(middleware::from_fn(security_headers::headers))
         .merge(ingest::routes(intake))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(unread::settle))
+        .layer(middleware::from_fn(body_drain::settle))
 }
 
 fn otlp_router(intake: Arc<IngestState>) -> Router {
-    ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(unread::settle))
+    ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::settle))
 }
 
 /// The standard ports, so far as they are free: another collector may well have them, and the server's own port takes the same.
@@ -435,7 +431,7 @@ fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
         ("hinomi_compactions", stats.compactions),
         ("hinomi_intake_failing", u64::from(stats.intake_error.is_some())),
         ("hinomi_problems", problems.len() as u64),
-        ("hinomi_databases_failing", sqlite::failing(&api.data).len() as u64),
+        ("hinomi_databases_failing", database::failing(&api.data).len() as u64),
         ("hinomi_damaged_files", stats.damaged.len() as u64),
         ("hinomi_resident_bytes", crate::memory::resident_bytes().unwrap_or(0)),
         ("hinomi_questions_in_work", api.questions.in_work()),
@@ -460,16 +456,16 @@ async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
     let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
     let mut probe = tokio::time::interval(PROBE_EVERY);
     let data = api.data.clone();
-    tokio::task::spawn_blocking(move || sqlite::examine_all(&data));
+    tokio::task::spawn_blocking(move || database::examine_all(&data));
     finish_deletions(&api).await;
     loop {
         tokio::select! {
             () = api.stop.cancelled() => return,
             _ = probe.tick() => {
                 api.store.probe().await;
-                if !sqlite::failing(&api.data).is_empty() {
+                if !database::failing(&api.data).is_empty() {
                     let data = api.data.clone();
-                    let _ = tokio::task::spawn_blocking(move || sqlite::recheck(&data)).await;
+                    let _ = tokio::task::spawn_blocking(move || database::recheck(&data)).await;
                 }
             }
             _ = keys.tick() => {
@@ -480,7 +476,7 @@ async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
                 let prices = api.prices.clone();
                 let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
                 api.courier.set_paused(api.quiet_notifications || api.meta.get(PAUSED).is_some());
-                if keeping::is_confirmed(&api.meta, &api.holds) {
+                if retention::is_confirmed(&api.meta, &api.holds) {
                     retain(&api).await;
                 }
             }
@@ -499,7 +495,7 @@ fn note_used(intake: &IngestState, meta: &MetadataStore) {
 
 /// Ends deletions that a crash or a failure broke off.
 async fn finish_deletions(api: &ApiState) {
-    if let Err(error) = keeping::finish(&api.places()).await {
+    if let Err(error) = retention::finish(&api.places()).await {
         tracing::error!(%error, "keeping.not_finished");
     }
 }
@@ -507,7 +503,7 @@ async fn finish_deletions(api: &ApiState) {
 /// Deletes what is to be kept no longer.
 async fn retain(api: &ApiState) {
     finish_deletions(api).await;
-    let expired = match keeping::expire(&api.places()).await {
+    let expired = match retention::expire(&api.places()).await {
         Ok(expired) => expired,
         Err(error) => {
             tracing::error!(%error, "retention.failed");

@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
 use hinomi_model::cost;
+use hinomi_model::dedup::duplicate_reports;
 use hinomi_model::money::Usd;
 use hinomi_model::price::PriceBook;
-use hinomi_model::reports;
 use hinomi_model::span::{Cost, Span};
+use hinomi_query::{ProjectSnapshot, QueryError};
+use hinomi_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
-
-use crate::query::{ProjectSnapshot, QueryError};
-use crate::store::{Store, StoreError};
 
 /// Spans that are changed at a time, for which intake waits.
 const AT_A_TIME: usize = 500;
@@ -174,7 +173,7 @@ impl PricingPolicy {
     }
 
     fn apply(&self, span: &mut Span) {
-        if reports::took_cost(span) {
+        if duplicate_reports::took_cost(span) {
             return;
         }
         cost::price(span, &self.book);

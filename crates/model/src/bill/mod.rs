@@ -14,7 +14,6 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::money::Usd;
-
 pub use reconcile::{
     GapCause, ObservedModelDay, ReconciliationReport, ReconciliationRow, ReconciliationTotals, SamplingEvidence, base_model, reconcile,
 };

@@ -13,18 +13,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::counting::SpanDecision;
-use crate::links;
-use crate::map;
-use crate::map::found::{RecognizedAttributes, is_empty};
-use crate::names::{self, AttributeDialect, SpanField};
-use crate::otlp;
-use crate::parameters;
+use crate::dedup::SpanDecision;
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
+use crate::normalize::attributes::{RecognizedAttributes, is_empty};
+use crate::normalize::{attribute_names, parameters, sampling};
 use crate::price::PriceBook;
 use crate::provenance::FieldSource;
-use crate::sampling;
 use crate::span::Span;
 use crate::usage::{self, TokenCountInterpretation};
+use crate::{normalize, otlp, span_links};
 pub use cost::{CostBasis, CostExplanation, CostLine};
 
 /// How a span was read.
@@ -122,7 +119,7 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
     let dialect = otlp::dialect_of(span);
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let fields = fields(span, &found);
-    let (input, output) = if span.is_call() { map::taken(span, dialect) } else { (None, None) };
+    let (input, output) = if span.is_call() { normalize::taken(span, dialect) } else { (None, None) };
     SpanExplanation {
         conventions: detected(span, &fields),
         instrumentation_version: span.attributes.get("otel.scope.version").and_then(Value::as_str).map(str::to_owned),
@@ -163,10 +160,10 @@ fn field_read(field: &str, source: FieldSource, value: Option<Value>) -> Explain
 /// Messages that stand in attributes with numbers in their names, and where no better one was noted.
 fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
     let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).and_then(|noted| noted.source.attribute());
-    let better = |field: &str| noted(field).is_some_and(|from| !map::texts::REPEATING.contains(&from));
+    let better = |field: &str| noted(field).is_some_and(|from| !normalize::message_fields::REPEATING.contains(&from));
     let sides = [
-        ("input_messages", map::texts::INPUT_PARTS, &span.input_messages),
-        ("output_messages", map::texts::OUTPUT_PARTS, &span.output_messages),
+        ("input_messages", normalize::message_fields::INPUT_PARTS, &span.input_messages),
+        ("output_messages", normalize::message_fields::OUTPUT_PARTS, &span.output_messages),
     ];
     let sides = sides.into_iter().filter(|(field, _, messages)| span.is_call() && !messages.is_empty() && !better(field));
     let present = |prefix: &&&str| span.attributes.keys().any(|name| is_part(name, prefix));
@@ -269,13 +266,13 @@ fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
 
 /// Attributes that are shown or used without being a field.
 const USED: &[&str] =
-    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", links::ATTRIBUTE, "server.address", "server.port"];
+    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", span_links::ATTRIBUTE, "server.address", "server.port"];
 
 fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
     let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();
     let why = |name: &str, value: &Value| -> Option<(AttributeIgnoreReason, Option<String>)> {
         let Some((field, ..)) = dialect.lookup(name) else {
-            if names::lookup(name).is_some() {
+            if attribute_names::lookup(name).is_some() {
                 return Some((AttributeIgnoreReason::OtherMeaning, None));
             }
             let used = USED.contains(&name)

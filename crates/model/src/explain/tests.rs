@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::exclusion::Exclusion;
+use crate::dedup::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
-use crate::map::{RawSpan, RawStatus, canonical};
+use crate::normalize::{RawSpan, RawStatus, canonical};
 use crate::usage::{TokenCountBasis, TokenInclusionRule};
 
 fn read(attributes: Value) -> SpanExplanation {

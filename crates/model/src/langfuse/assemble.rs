@@ -8,11 +8,11 @@ use super::event::{LangfuseEvent, one_extent, subject};
 use super::ids;
 use crate::clock::{TimeSource, TimeSources};
 use crate::id::{SpanId, TraceId};
-use crate::joining::{PartialSpanState, SpanFragment, SpanFragmentContent};
-use crate::map::{self, RawSpan, RawStatus};
+use crate::normalize::{RawSpan, RawStatus};
+use crate::partial_spans::{PartialSpanState, SpanFragment, SpanFragmentContent};
 use crate::price::PriceBook;
 use crate::span::{Attributes, Span};
-use crate::time;
+use crate::{normalize, time};
 
 /// Fields of events, and the attributes by which the table of names knows them.
 const FIELDS: [(&str, &str); 19] = [
@@ -61,7 +61,7 @@ struct MergedObservation<'a> {
 
 /// The span of a trace or observation. The pieces are in their order.
 pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragment>, book: &PriceBook) -> Span {
-    let pieces = crate::joining::in_order(one_extent(pieces));
+    let pieces = crate::partial_spans::in_order(one_extent(pieces));
     let told = MergedObservation::of(&pieces);
     let is_trace = told.sort == "trace";
     let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
@@ -113,7 +113,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
         tags: Default::default(),
     };
     let awaited = !told.announced;
-    let mut span = map::canonical(raw, book);
+    let mut span = normalize::canonical(raw, book);
     span.joined = Some(Box::new(PartialSpanState { awaited, pieces, ..PartialSpanState::default() }));
     span
 }

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::budget;
 use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
-use crate::joining::{SpanFragment, SpanFragmentContent};
 use crate::messages::{TextLimit, trim_value};
-use crate::time;
+use crate::partial_spans::{SpanFragment, SpanFragmentContent};
+use crate::{decode_budget, time};
 
 /// What an event tells of its trace or observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,7 +145,7 @@ pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
 impl LangfuseEvent {
     /// Bytes that it takes, as a request is charged for them.
     pub(crate) fn bytes(&self) -> usize {
-        budget::text(&self.kind) + budget::object(&self.body) + budget::object(&self.sdk)
+        decode_budget::text(&self.kind) + decode_budget::object(&self.body) + decode_budget::object(&self.sdk)
     }
 
     /// From when to when a trace lasts at least.

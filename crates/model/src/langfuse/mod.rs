@@ -1,6 +1,6 @@
 //! Langfuse's older ingestion: traces and observations in events that create and update them, in any order; scores.
 //!
-//! Each event is a piece of the span that it belongs to ([`crate::joining`]), and the span is assembled from all of its pieces whenever one
+//! Each event is a piece of the span that it belongs to ([`crate::partial_spans`]), and the span is assembled from all of its pieces whenever one
 //! comes. A trace is a span too, at the root of its observations.
 //!
 //! Some clients name the trace of an observation only when they create it, and update it by its own id. Where the request does not say
@@ -22,22 +22,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde_json::{Map, Value};
 
+use crate::clock::{ClockDriftCorrector, DecodeContext};
+use crate::id::{SpanId, TraceId};
+use crate::lenient_json::{JsonShape, JsonStream, parse_mended, stream};
+use crate::messages::{TextLimit, trim_text};
+use crate::outcome::{Outcome, OutcomeCategory};
+use crate::partial_spans::{SpanFragment, SpanFragmentContent};
+use crate::score::Score;
+use crate::span::Span;
+use crate::{decode_budget, lenient_json};
 pub(crate) use assemble::assemble;
 pub use assemble::{OPS, ROOT_OP};
 pub use event::LangfuseEvent;
+use event::{LangfuseEntityKind, LangfuseEventTimes};
 pub use ids::{ObservationTrace, span_id, trace_id};
 pub use scores::{read_scores, scores};
-
-use crate::budget;
-use crate::clock::{ClockDriftCorrector, DecodeContext};
-use crate::id::{SpanId, TraceId};
-use crate::joining::{SpanFragment, SpanFragmentContent};
-use crate::json::{self, JsonShape, JsonStream, parse_mended, stream};
-use crate::messages::{TextLimit, trim_text};
-use crate::outcome::{Outcome, OutcomeCategory};
-use crate::score::Score;
-use crate::span::Span;
-use event::{LangfuseEntityKind, LangfuseEventTimes};
 
 /// Why nothing of a request can be read.
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +92,13 @@ pub fn decode(
     home_of: &dyn Fn(SpanId) -> Option<ObservationTrace>,
 ) -> Result<DecodedLangfuseBatch, LangfuseError> {
     let read = |text: &str| {
-        let before = budget::mark();
+        let before = decode_budget::mark();
         let mut reader = LangfuseBatchReader::new(context, home_of, HashMap::new());
         stream(text, &mut reader)?;
         if reader.lacks_a_trace {
             // Another event of the request may name it, before or behind.
             drop(reader);
-            budget::give_back(before);
+            decode_budget::give_back(before);
             let mut traces = ObservationTraceIds(HashMap::new());
             stream(text, &mut traces)?;
             reader = LangfuseBatchReader::new(context, home_of, traces.0);
@@ -117,9 +116,9 @@ pub fn decode(
         // What they tell together is a copy, and its attributes are another.
         let bytes: usize =
             pieces.iter().map(|piece| if let SpanFragmentContent::Event(event) = &piece.content { event.bytes() } else { 0 }).sum();
-        let assembled = || assemble(trace, span, crate::joining::in_order(pieces), context.price);
-        let whole = budget::for_a_moment(|| budget::charge(3 * bytes).then(assembled))?;
-        budget::charge_span(&whole).then_some(whole)
+        let assembled = || assemble(trace, span, crate::partial_spans::in_order(pieces), context.price);
+        let whole = decode_budget::for_a_moment(|| decode_budget::charge(3 * bytes).then(assembled))?;
+        decode_budget::charge_span(&whole).then_some(whole)
     };
     // What is charged in vain ends it: then nothing is kept.
     let spans = spans.into_iter().map_while(whole).collect();
@@ -132,13 +131,18 @@ struct ObservationTraceIds(HashMap<String, String>);
 
 impl<'de> JsonStream<'de> for ObservationTraceIds {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
-        if name == "batch" { map.next_value_seed(json::JsonStreamSeed(self)).map(drop) } else { map.next_value::<IgnoredAny>().map(drop) }
+        if name == "batch" {
+            map.next_value_seed(lenient_json::JsonStreamSeed(self)).map(drop)
+        } else {
+            map.next_value::<IgnoredAny>().map(drop)
+        }
     }
 
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let bytes =
-            |told: &Option<(String, String)>| told.as_ref().map_or(0, |(id, trace)| budget::member(id, false) + budget::text(trace));
-        let told = json::element(seq, told_trace, |told| (0, bytes(told)))?;
+        let bytes = |told: &Option<(String, String)>| {
+            told.as_ref().map_or(0, |(id, trace)| decode_budget::member(id, false) + decode_budget::text(trace))
+        };
+        let told = lenient_json::element(seq, told_trace, |told| (0, bytes(told)))?;
         let more = told.is_some();
         self.0.extend(told.flatten());
         Ok(more)
@@ -196,8 +200,8 @@ type RejectionKey = (OutcomeCategory, &'static str);
 impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
-            "batch" => self.has_batch = map.next_value_seed(json::JsonStreamSeed(self))? == JsonShape::List,
-            "metadata" => self.sdk = sdk(&budget::for_a_moment(|| map.next_value::<json::ChargedValue>())?.0),
+            "batch" => self.has_batch = map.next_value_seed(lenient_json::JsonStreamSeed(self))? == JsonShape::List,
+            "metadata" => self.sdk = sdk(&decode_budget::for_a_moment(|| map.next_value::<lenient_json::ChargedValue>())?.0),
             _ => _ = map.next_value::<IgnoredAny>()?,
         }
         Ok(())
@@ -205,7 +209,7 @@ impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
 
     /// Of the batch: each event is JSON only until its piece is made.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let taken = json::element(seq, |event| self.take(event), |bytes| (1, *bytes))?;
+        let taken = lenient_json::element(seq, |event| self.take(event), |bytes| (1, *bytes))?;
         Ok(taken.is_some())
     }
 }
@@ -257,7 +261,7 @@ impl<'a> LangfuseBatchReader<'a> {
             LangfuseEntityKind::Score => {
                 self.scores
                     .push(scores::of_body(body, stamp.at_us, self.clock.received_us()).map_err(|reason| (OutcomeCategory::Score, reason))?);
-                Ok(2 * size_of::<Score>() + budget::object(body))
+                Ok(2 * size_of::<Score>() + decode_budget::object(body))
             }
             LangfuseEntityKind::Trace => {
                 let id = ids::text(body, "id").ok_or(broken("invalid_trace_id"))?;
@@ -297,7 +301,7 @@ impl<'a> LangfuseBatchReader<'a> {
 
     fn add(&mut self, trace: TraceId, span: SpanId, piece: SpanFragment) -> usize {
         let SpanFragmentContent::Event(event) = &piece.content else { return 0 };
-        let bytes = 2 * size_of::<SpanFragment>() + budget::text(&piece.key) + event.bytes();
+        let bytes = 2 * size_of::<SpanFragment>() + decode_budget::text(&piece.key) + event.bytes();
         self.spans.entry((trace, span)).or_default().push(piece);
         bytes
     }

@@ -2,14 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::ids;
-use super::trace_id;
-use crate::budget;
+use super::{ids, trace_id};
 use crate::clock::is_possible;
 use crate::fingerprint::Fingerprint;
-use crate::json;
 use crate::score::{Score, ScoreValue};
-use crate::time;
+use crate::{decode_budget, lenient_json, time};
 
 /// Reads the body of `POST /api/public/scores`: one score or a list of them.
 ///
@@ -31,9 +28,9 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
 ///
 /// Likewise.
 pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static str> {
-    let body = std::str::from_utf8(body).ok().and_then(|text| json::value(text).ok()).ok_or("not_json")?;
+    let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
     let many = body.as_array().map_or(1, Vec::len);
-    if !budget::charge_items(many, many * 2 * size_of::<Score>()) {
+    if !decode_budget::charge_items(many, many * 2 * size_of::<Score>()) {
         return Err("too_many");
     }
     scores(&body, received_us)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::joining::join;
+use crate::partial_spans::join;
 use crate::price::PriceBook;
 use crate::score::ScoreValue;
 use crate::span::{MessagePart, SpanStatus, SpanType};

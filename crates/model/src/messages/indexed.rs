@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::budget;
+use crate::decode_budget;
 use crate::span::Attributes;
 
 /// Words of the longest names that clients make are some ten; a name may not make a tree of any depth.
@@ -16,7 +16,7 @@ pub fn unflatten(attributes: &Attributes, prefix: &str) -> Option<Value> {
         let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
         if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_WORDS {
             // Each word may make a map of its own, and the map a list.
-            if !budget::charge(2 * (path.split('.').count() * budget::member(path, true) + budget::value(value))) {
+            if !decode_budget::charge(2 * (path.split('.').count() * decode_budget::member(path, true) + decode_budget::value(value))) {
                 return None;
             }
             insert(&mut root, path, value);

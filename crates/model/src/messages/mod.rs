@@ -11,13 +11,12 @@ mod text;
 
 use serde_json::{Map, Value};
 
+use crate::python_repr;
+use crate::span::{ChatMessage, MessagePart};
 pub use indexed::unflatten;
+use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
 pub use text::{TextLimit, trim_text};
 pub(crate) use text::{trim_messages, trim_value};
-
-use crate::python;
-use crate::span::{ChatMessage, MessagePart};
-use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
 
 /// Roles as clients spell them.
 const ROLES: &[(&str, &str)] = &[
@@ -87,13 +86,13 @@ pub(crate) fn is_cut_off(text: &str) -> bool {
 /// JSON text that looks like a list or an object, repaired where it was cut off; the same as Python prints it.
 fn parse(text: &str) -> Option<Value> {
     let text = text.trim();
-    if !text.starts_with('"') && !python::may_be_messages(text) {
+    if !text.starts_with('"') && !python_repr::may_be_messages(text) {
         return None;
     }
-    match crate::json::value(text) {
+    match crate::lenient_json::value(text) {
         Ok(value) => Some(value),
-        Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text).or_else(|| python::messages(text)),
-        Err(_) => python::messages(text),
+        Err(error) if error.is_eof() || text.ends_with("...") => repair::cut_off(text).or_else(|| python_repr::messages(text)),
+        Err(_) => python_repr::messages(text),
     }
 }
 
@@ -109,7 +108,8 @@ fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
         Value::Object(object) => object_shape(object, role, depth),
         Value::String(text) => {
             // LlamaIndex lists its messages as Python prints them.
-            if let Some(Value::Object(object)) = Some(text).filter(|text| text.ends_with(')')).and_then(|text| python::messages(text)) {
+            if let Some(Value::Object(object)) = Some(text).filter(|text| text.ends_with(')')).and_then(|text| python_repr::messages(text))
+            {
                 return object_shape(&object, role, depth);
             }
             Some(vec![ChatMessage { role: role.into(), parts: vec![text_part(text.clone())] }])

@@ -52,13 +52,13 @@ pub(super) fn cut_off(text: &str) -> Option<Value> {
         // Half an escape cannot be closed.
         let end = escape_at.filter(|(start, length)| start + length > bytes.len()).map_or(bytes.len(), |(start, _)| start);
         let closed = format!("{}\"{}", &text[..end], closing(&open));
-        if let Ok(value) = crate::json::value(&closed) {
+        if let Ok(value) = crate::lenient_json::value(&closed) {
             return Some(value);
         }
     }
     let safe = safe?;
     let closed = format!("{}{}", &text[..safe.end], closing(open.get(..safe.depth)?));
-    crate::json::value(&closed).ok()
+    crate::lenient_json::value(&closed).ok()
 }
 
 fn closing(open: &[u8]) -> String {

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use prost::Message;
 use serde_json::{Map, Number, Value};
 
+use super::decoded_size;
+use super::log_record::DecodedLogRecord;
 use super::proto::{self, OtlpAnyValue, OtlpAnyValueKind, OtlpKeyValue};
-use super::record::DecodedLogRecord;
 use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
-use super::weight;
-use crate::budget;
+use crate::decode_budget;
 use crate::outcome::{Outcome, OutcomeCategory};
 
 /// Spans or log records with what stands around them, in the order of the request; broken ones as outcomes.
@@ -39,32 +39,32 @@ pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> us
 /// Reads a request for traces.
 pub(super) fn traces(body: Bytes) -> Result<ScopedItems<DecodedSpan>, prost::DecodeError> {
     let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, "invalid_protobuf"));
-    groups(body, &weight::SPAN, span)
+    groups(body, &decoded_size::SPAN, span)
 }
 
 /// Reads a request for logs.
 pub(super) fn logs(body: Bytes) -> Result<ScopedItems<DecodedLogRecord>, prost::DecodeError> {
     let log = |log| proto::OtlpLogRecord::decode(log).map(record).map_err(|_| dropped(OutcomeCategory::Log, "invalid_protobuf"));
-    groups(body, &weight::RECORD, log)
+    groups(body, &decoded_size::RECORD, log)
 }
 
 /// Takes off what stands around the parts of a request: resources and scopes.
 pub(super) fn groups<T: DecodeFootprint>(
     body: Bytes,
-    kind: &weight::ProtobufLayout,
+    kind: &decoded_size::ProtobufLayout,
     part: impl Fn(Bytes) -> Result<T, Outcome>,
 ) -> Result<ScopedItems<T>, prost::DecodeError> {
     let mut groups = ScopedItems::new();
-    if !weight::charge(&body, &weight::REQUEST) {
+    if !decoded_size::charge(&body, &decoded_size::REQUEST) {
         return Ok(groups);
     }
     let request = proto::OtlpExportRequest::decode(body)?;
     for of_resource in request.resources {
         let resource = of_resource.resource.map(|resource| map(resource.attributes)).unwrap_or_default();
-        let copy = budget::object(&resource);
+        let copy = decode_budget::object(&resource);
         for of_scope in of_resource.scopes {
             let scope = of_scope.scope.unwrap_or_default();
-            if !budget::charge(copy + 2 * size_of::<ResourceScope>()) {
+            if !decode_budget::charge(copy + 2 * size_of::<ResourceScope>()) {
                 return Ok(groups);
             }
             let around = ResourceScope {
@@ -77,8 +77,8 @@ pub(super) fn groups<T: DecodeFootprint>(
             let mut parts = Vec::with_capacity(of_scope.parts.len().min(1_000));
             for bytes in of_scope.parts {
                 // What it takes on the way is not charged for good, what comes of it is.
-                let made = weight::fits(&bytes, kind).then(|| budget::for_a_moment(|| part(bytes)));
-                let Some(made) = made.filter(|made| budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
+                let made = decoded_size::fits(&bytes, kind).then(|| decode_budget::for_a_moment(|| part(bytes)));
+                let Some(made) = made.filter(|made| decode_budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
                     return Ok(groups);
                 };
                 parts.push(made);

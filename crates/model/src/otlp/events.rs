@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::span::DecodedSpanEvent;
-use crate::names::PIECES;
+use crate::normalize::attribute_names::PIECES;
 
 /// The event whose attributes hold a whole conversation.
 pub(super) const CONVERSATION: &str = "gen_ai.client.inference.operation.details";
@@ -76,7 +76,7 @@ pub(super) fn side_and_role(name: &str) -> Option<(MessageDirection, &'static st
 pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
     for name in ["message", "gen_ai.event.content"] {
         let held = match fields.remove(name) {
-            Some(Value::String(text)) => crate::json::value(&text).unwrap_or(json!({ "content": text })),
+            Some(Value::String(text)) => crate::lenient_json::value(&text).unwrap_or(json!({ "content": text })),
             Some(value) => value,
             None => continue,
         };
@@ -91,7 +91,7 @@ pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
         // Attributes cannot nest everywhere, so some clients write JSON.
         if let Some(Value::String(text)) = fields.get(name)
             && text.starts_with(['[', '{'])
-            && let Ok(value) = crate::json::value(text)
+            && let Ok(value) = crate::lenient_json::value(text)
             && (name == "tool_calls" || value.is_array())
         {
             fields.insert(name.into(), value);

@@ -8,32 +8,31 @@
 
 mod agents;
 mod binary;
+mod decoded_size;
 mod events;
 mod exceptions;
+mod log_record;
 mod logs;
 mod metrics;
 mod proto;
-mod record;
 mod span;
 mod stack;
 #[cfg(test)]
 mod tests;
 mod text;
-mod weight;
 
 use bytes::Bytes;
 use prost::Message;
 use serde_json::json;
 
-use crate::budget;
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::log_line::{self, LogLine};
-use crate::map;
-use crate::metric::MetricPoint;
-use crate::names::AttributeDialect;
+use crate::normalize::attribute_names::AttributeDialect;
+use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
+use crate::{decode_budget, normalize};
 
 /// The outcome of log records about the internals of a coding agent.
 pub const NOT_LLM_TELEMETRY: &str = "not_llm_telemetry";
@@ -146,7 +145,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
     let clock = ClockDriftCorrector::new(context, None);
     let mut decoded = DecodedOtlpRequest::default();
     let mut left_out = [0u64; 3];
-    if !budget::copies_fit() {
+    if !decode_budget::copies_fit() {
         return Ok(decoded);
     }
     for (around, spans) in groups {
@@ -154,15 +153,15 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
         // Each span takes a copy of what stands around it.
         let copy = around.bytes();
         for span in spans {
-            if !budget::charge(copy) {
+            if !decode_budget::charge(copy) {
                 return Ok(decoded);
             }
             let thrown = span.as_ref().map(exceptions::OtlpException::of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
             let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
-                Ok(raw) => budget::for_a_moment(|| match family {
+                Ok(raw) => decode_budget::for_a_moment(|| match family {
                     Some(family) => family.canonical(raw, context.price),
-                    None => map::canonical(raw, context.price),
+                    None => normalize::canonical(raw, context.price),
                 }),
                 Err(outcome) => {
                     decoded.outcomes.push(outcome);
@@ -172,10 +171,10 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             for (sum, count) in left_out.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(count);
             }
-            budget::charge_span(&span);
+            decode_budget::charge_span(&span);
             for thrown in thrown {
                 let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock);
-                if !budget::charge_error(&error) {
+                if !decode_budget::charge_error(&error) {
                     return Ok(decoded);
                 }
                 decoded.errors.push(error);

@@ -4,15 +4,13 @@ use serde_json::{Map, Value};
 
 use super::binary::DecodeFootprint;
 use super::events;
-use crate::budget;
 use crate::clock::{ClockDriftCorrector, CorrectedSpanTimes, TimestampError};
 use crate::id::{SpanId, TraceId};
-use crate::links::{self, SpanLink};
-use crate::map::{RawSpan, RawStatus};
+use crate::normalize::{RawSpan, RawStatus, environment_tags, sampling};
 use crate::outcome::{Outcome, OutcomeCategory};
-use crate::sampling;
 use crate::span::Attributes;
-use crate::tags;
+use crate::span_links::SpanLink;
+use crate::{decode_budget, span_links};
 
 /// A span with its encoding taken off.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,14 +77,21 @@ pub(super) fn dropped(category: OutcomeCategory, reason: &str) -> Outcome {
 impl DecodeFootprint for DecodedSpan {
     fn bytes(&self) -> usize {
         let event = |event: &DecodedSpanEvent| {
-            2 * size_of::<DecodedSpanEvent>() + budget::OBJECT + budget::text(&event.name) + budget::object(&event.attributes)
+            2 * size_of::<DecodedSpanEvent>()
+                + decode_budget::OBJECT
+                + decode_budget::text(&event.name)
+                + decode_budget::object(&event.attributes)
         };
-        let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| budget::text(text)).iter().sum::<usize>();
+        let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| decode_budget::text(text)).iter().sum::<usize>();
         // Either becomes an object, with two texts or with its attributes.
         texts
-            + budget::object(&self.attributes)
+            + decode_budget::object(&self.attributes)
             + self.events.iter().map(event).sum::<usize>()
-            + self.links.iter().map(|link| budget::OBJECT + budget::ELEMENT + budget::object(&link.attributes)).sum::<usize>()
+            + self
+                .links
+                .iter()
+                .map(|link| decode_budget::OBJECT + decode_budget::ELEMENT + decode_budget::object(&link.attributes))
+                .sum::<usize>()
     }
 }
 
@@ -101,8 +106,8 @@ impl DecodedSpanLink {
 impl ResourceScope {
     /// Bytes that a copy of it takes.
     pub(super) fn bytes(&self) -> usize {
-        let names = budget::text(&self.scope_name) + budget::text(&self.scope_version);
-        names + budget::object(&self.resource) + budget::object(&self.scope)
+        let names = decode_budget::text(&self.scope_name) + decode_budget::text(&self.scope_version);
+        names + decode_budget::object(&self.resource) + decode_budget::object(&self.scope)
     }
 }
 
@@ -125,7 +130,7 @@ impl DecodedSpan {
         events::join(self.events, &mut attributes);
         if !self.links.is_empty() {
             let links: Vec<SpanLink> = self.links.into_iter().filter_map(DecodedSpanLink::into_span_link).collect();
-            attributes.insert(links::ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
+            attributes.insert(span_links::ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
         }
         for ((name, _), count) in LEFT_OUT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {
             attributes.insert((*name).into(), count.into());
@@ -162,7 +167,7 @@ impl DecodedSpan {
             end_us,
             clock_shift_us: shift_us,
             time_sources: sources,
-            tags: tags::of(&attributes, &around.resource),
+            tags: environment_tags::of(&attributes, &around.resource),
             attributes,
             measurements: Vec::new(),
         })

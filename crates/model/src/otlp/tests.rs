@@ -69,14 +69,14 @@ fn links_are_kept_with_their_attributes_from_both_encodings() {
     }] }] }] });
     let of_json = decode(json.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context()).unwrap();
     for span in [&of_binary(request(vec![sent.encode_to_vec().into()])).spans[0], &of_json.spans[0]] {
-        let links = crate::links::of(&span.attributes);
+        let links = crate::span_links::of(&span.attributes);
         let spans: Vec<String> = links.iter().map(|link| link.span_id.to_string()).collect();
         assert_eq!(spans, ["05".repeat(8), "06".repeat(8)]);
         assert_eq!((links[0].trace_id.to_string(), &links[0].attributes["retry"]), ("09".repeat(16), &json!(2)));
         assert!(links[1].attributes.is_empty());
     }
     let other = crate::span::Attributes::from_iter([("otel.links".to_owned(), json!("no list"))]);
-    assert_eq!(crate::links::of(&other), []);
+    assert_eq!(crate::span_links::of(&other), []);
 }
 
 #[test]
@@ -151,7 +151,8 @@ fn broken_spans_cost_only_themselves() {
 fn an_answer_says_what_was_not_kept() {
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Binary, &[]), b"");
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Json, &[]), b"{}");
-    let outcomes = [span::dropped(OutcomeCategory::Span, "too_old"), span::dropped(OutcomeCategory::Span, "too_old")];
+    let outcomes =
+        [crate::otlp::span::dropped(OutcomeCategory::Span, "too_old"), crate::otlp::span::dropped(OutcomeCategory::Span, "too_old")];
     let said: Value = serde_json::from_slice(&response(OtlpSignal::Traces, OtlpEncoding::Json, &outcomes)).unwrap();
     assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
     let unwanted = Outcome::dropped(OutcomeCategory::Log, NOT_LLM_TELEMETRY, None);

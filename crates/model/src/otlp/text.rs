@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use super::OtlpError;
 use super::binary::{self, DecodeFootprint, ScopedItems};
-use super::record::DecodedLogRecord;
+use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
-use crate::budget;
-use crate::json::{self, JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
+use crate::lenient_json::{JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::{decode_budget, lenient_json};
 
 /// What a list within a request is called, in both spellings.
 type FieldSpellings = (&'static str, &'static str);
@@ -121,14 +121,14 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
             return Ok(false);
         }
         let OtlpJsonResourceReader { resource, scopes, .. } = of_resource;
-        let copy = budget::object(&resource);
+        let copy = decode_budget::object(&resource);
         for (around, parts) in scopes {
-            if !budget::charge(copy) {
+            if !decode_budget::charge(copy) {
                 break;
             }
             self.groups.push((ResourceScope { resource: resource.clone(), ..around }, parts));
         }
-        if budget::charge(OF_RESOURCE) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
+        if decode_budget::charge(OF_RESOURCE) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
     }
 }
 
@@ -146,7 +146,7 @@ struct OtlpJsonResourceReader<'a, T, F> {
 impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'de> for OtlpJsonResourceReader<'_, T, F> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         if name == "resource" {
-            self.resource = read(map, |resource| self::map(resource, "attributes"), budget::object)?;
+            self.resource = read(map, |resource| self::map(resource, "attributes"), decode_budget::object)?;
             return Ok(());
         }
         if self.names.is_scopes(name) {
@@ -161,7 +161,7 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
         if seq.next_element_seed(JsonStreamSeed(&mut of_scope))?.is_none() {
             return Ok(false);
         }
-        if !budget::charge(OF_SCOPE) {
+        if !decode_budget::charge(OF_SCOPE) {
             return Err(A::Error::custom("too many scopes"));
         }
         self.scopes.push((of_scope.around, of_scope.parts));
@@ -203,8 +203,8 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
 
 /// What is made of the value of a field; only that is charged.
 fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, made: impl FnOnce(&T) -> usize) -> Result<T, A::Error> {
-    let made_of = budget::for_a_moment(|| map.next_value::<json::ChargedValue>().map(|value| make(&value.0)))?;
-    if budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
+    let made_of = decode_budget::for_a_moment(|| map.next_value::<lenient_json::ChargedValue>().map(|value| make(&value.0)))?;
+    if decode_budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
 }
 
 fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
@@ -304,7 +304,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value]
 /// A list of which something of `bytes` bytes is made for each element, which is charged; empty where there is no room for that.
 pub(super) fn charged_list<'a>(value: &'a Value, name: &str, other: &str, bytes: usize) -> &'a [Value] {
     let list = list(value, name, other);
-    if budget::charge(list.len() * bytes) { list } else { &[] }
+    if decode_budget::charge(list.len() * bytes) { list } else { &[] }
 }
 
 pub(super) fn text(value: &Value, name: &str, other: &str) -> String {

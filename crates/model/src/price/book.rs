@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use super::BillableCall;
 use super::bill::{self, PricedCall};
-use super::own::{CustomPrice, CustomPriceList};
+use super::custom::{CustomPrice, CustomPriceList};
 use super::table::{self, PriceTable};
 use crate::span::Cost;
 

@@ -17,23 +17,22 @@
 mod bill;
 mod book;
 mod bucket;
+mod custom;
 mod entry;
 mod import;
 mod model;
-mod own;
 mod provider;
 mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::span::Usage;
 pub use bill::{PricedBucket, PricedCall};
 pub use book::{PriceBook, PriceBooks};
 pub use bucket::{BucketPrices, PriceBucket, PriceUnit};
+pub use custom::{CustomPrice, CustomPriceError};
 pub use import::{ImportedPriceTable, PriceImportError, import};
-pub use own::{CustomPrice, CustomPriceError};
 pub use table::PriceTable;
-
-use crate::span::Usage;
 
 /// One call to be priced.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::EnvelopeReader;
 use super::lenient::LenientText;
-use crate::json::{ChargedItems, parse_mended};
+use crate::lenient_json::{ChargedItems, parse_mended};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
 /// More kinds of loss than an SDK has.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::lenient::{LenientText, LenientTime};
 use super::shared::part;
-use crate::json::mend;
+use crate::lenient_json::mend;
 
 /// More items than any client sends.
 const MAX_ITEMS: usize = 500;

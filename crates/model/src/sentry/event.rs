@@ -7,19 +7,18 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::EnvelopeReader;
 use super::envelope::event_id;
-use super::grouping;
 use super::lenient::{LenientTags, LenientText, LenientTime};
 use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::transaction::{SentryContexts, TraceContext};
-use crate::budget;
+use super::{EnvelopeReader, grouping};
 use crate::clock::TimestampError;
 use crate::id::{SpanId, TraceId};
-use crate::json::{self, parse_mended};
+use crate::lenient_json::parse_mended;
 use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::span::names;
+use crate::{decode_budget, lenient_json};
 
 /// Frames of one stack that are kept, the innermost.
 const MAX_FRAMES: usize = 100;
@@ -167,15 +166,15 @@ struct RawErrorEvent<'a> {
     culprit: LenientText<'a>,
     #[serde(borrow, default)]
     contexts: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "json::field")]
+    #[serde(default, deserialize_with = "lenient_json::field")]
     exception: Value,
-    #[serde(default, deserialize_with = "json::field")]
+    #[serde(default, deserialize_with = "lenient_json::field")]
     message: Value,
-    #[serde(default, deserialize_with = "json::field")]
+    #[serde(default, deserialize_with = "lenient_json::field")]
     logentry: Value,
-    #[serde(default, deserialize_with = "json::field")]
+    #[serde(default, deserialize_with = "lenient_json::field")]
     fingerprint: Value,
-    #[serde(default, deserialize_with = "json::field")]
+    #[serde(default, deserialize_with = "lenient_json::field")]
     breadcrumbs: Value,
     #[serde(borrow, default)]
     environment: LenientText<'a>,
@@ -203,7 +202,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     match error {
         Ok(Ok(error)) => {
             reader.event_id = reader.event_id.take().or_else(|| Some(error.event_id.clone()));
-            budget::charge_error(&error);
+            decode_budget::charge_error(&error);
             reader.errors.push(error);
         }
         Ok(Err(TimestampError::TooOld)) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, "too_old", None)),

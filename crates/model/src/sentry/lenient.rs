@@ -7,10 +7,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::budget;
-use crate::json::{self, ChargedValue, too_much};
+use crate::lenient_json::{ChargedValue, too_much};
 use crate::span::Attributes;
-use crate::time;
+use crate::{decode_budget, lenient_json, time};
 
 /// A text, or a number or flag as text.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +47,7 @@ pub(super) struct LenientMeasurements(pub(super) Vec<(String, f64)>);
 
 /// Charges a member of a map.
 fn charge<E: serde::de::Error>(name: &str, first: bool) -> Result<(), E> {
-    if budget::charge(budget::member(name, first)) { Ok(()) } else { Err(too_much()) }
+    if decode_budget::charge(decode_budget::member(name, first)) { Ok(()) } else { Err(too_much()) }
 }
 
 /// The parts of a visitor that take what is of no use.
@@ -162,7 +161,7 @@ impl<'de> Deserialize<'de> for UntypedAttributes {
         impl<'de> Visitor<'de> for UntypedAttributesVisitor {
             type Value = UntypedAttributes;
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UntypedAttributes, A::Error> {
-                let mut attributes = json::members(&mut map)?;
+                let mut attributes = lenient_json::members(&mut map)?;
                 attributes.retain(|_, value| !value.is_null());
                 Ok(UntypedAttributes(attributes))
             }

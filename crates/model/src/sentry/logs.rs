@@ -9,7 +9,7 @@ use super::lenient::{LenientText, LenientTime, TypedAttributes};
 use crate::clock::{TimeSource, TimestampError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::json::{ChargedItems, mend, parse_mended};
+use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
 use crate::outcome::{Outcome, OutcomeCategory};
 
@@ -48,7 +48,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
             Ok((content, mut line)) => {
                 line.key = reader.keys.next(content);
                 line.trim();
-                crate::budget::charge(line.bytes());
+                crate::decode_budget::charge(line.bytes());
                 reader.lines.push(line);
             }
             Err(outcome) => reader.outcomes.push(outcome),

@@ -11,9 +11,9 @@ use super::envelope::EnvelopeItem;
 use super::lenient::{LenientText, LenientTime, TypedAttributes};
 use crate::clock::TimestampError;
 use crate::fingerprint::Fingerprint;
-use crate::json::{ChargedItems, mend, parse_mended};
+use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::messages::{TextLimit, trim_text};
-use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
+use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::{Outcome, OutcomeCategory};
 
 /// Attributes that say who reports, by how they begin. The others say what a point is about.
@@ -45,7 +45,7 @@ struct SentryMetric<'a> {
     kind: LenientText<'a>,
     #[serde(borrow, default)]
     unit: LenientText<'a>,
-    #[serde(default, deserialize_with = "crate::json::field")]
+    #[serde(default, deserialize_with = "crate::lenient_json::field")]
     value: Value,
     #[serde(default)]
     attributes: TypedAttributes,

@@ -16,18 +16,16 @@ mod span_v2;
 mod status;
 mod transaction;
 
+use crate::clock::{ClockDriftCorrector, DecodeContext};
+use crate::log_line::{LogLine, OccurrenceKeyGenerator};
+use crate::normalize::{RawSpan, span_kind};
+use crate::otel_metric::MetricPoint;
+use crate::outcome::{Outcome, OutcomeCategory};
+use crate::span::{Span, SpanType};
+use crate::{decode_budget, normalize};
 pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
 pub use event::{Breadcrumb, ErrorEvent, ErrorReporter, Exception, StackFrame};
 pub(crate) use grouping::{deciding_frame, group};
-
-use crate::budget;
-use crate::clock::{ClockDriftCorrector, DecodeContext};
-use crate::kinds;
-use crate::log_line::{LogLine, OccurrenceKeyGenerator};
-use crate::map::{self, RawSpan};
-use crate::metric::MetricPoint;
-use crate::outcome::{Outcome, OutcomeCategory};
-use crate::span::{Span, SpanType};
 use shared::SharedEventContext;
 
 /// What an envelope held.
@@ -60,7 +58,7 @@ pub fn decode(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, E
         return Err(EnvelopeError::ForbiddenItem("integration"));
     }
     let mut reader = EnvelopeReader::new(envelope.header, context);
-    for item in envelope.items.iter().take_while(|_| !budget::is_exceeded()) {
+    for item in envelope.items.iter().take_while(|_| !decode_budget::is_exceeded()) {
         read_item(item, &mut reader);
     }
     Ok(reader.finish(context))
@@ -82,7 +80,7 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
         kind: lenient::LenientText<'a>,
     }
     let is_transaction = |text: &str| serde_json::from_str(text).map(|sort: EventTypeProbe| sort.kind.as_str() == Some("transaction"));
-    let is_transaction = crate::json::parse_mended(text.as_bytes(), is_transaction);
+    let is_transaction = crate::lenient_json::parse_mended(text.as_bytes(), is_transaction);
     let is_transaction =
         is_transaction.map_err(|error| EnvelopeError::Event(format!("no JSON (line {}, column {})", error.line(), error.column())))?;
     let mut reader = EnvelopeReader::new(EnvelopeHeader::default(), context);
@@ -191,19 +189,19 @@ impl EnvelopeReader {
     /// Interprets the spans, now that all is known that the envelope says of them, in whatever order its items came.
     fn finish(self, context: &DecodeContext) -> DecodedEnvelope {
         let of_header = SharedEventContext::of_header(&self.header);
-        let raws = if budget::copies_fit() { self.raws } else { Vec::new() };
+        let raws = if decode_budget::copies_fit() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());
         // What is charged in vain ends it: then nothing is kept.
         spans.extend(raws.into_iter().map_while(|raw| {
-            let mut span = budget::for_a_moment(|| map::canonical(raw, context.price));
+            let mut span = decode_budget::for_a_moment(|| normalize::canonical(raw, context.price));
             // On a request this attribute names the other side, elsewhere the host that reports.
-            let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || kinds::of_op(&span.op) == Some(SpanType::Http);
+            let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || span_kind::of_op(&span.op) == Some(SpanType::Http);
             if span.service.is_none() && !is_request {
                 span.service = span.attributes.get("server.address").and_then(|host| host.as_str()).map(str::to_owned);
             }
             let shared = self.shared.iter().find(|shared| shared.trace_id == Some(span.trace_id));
             shared.unwrap_or(&of_header).fill(&mut span);
-            budget::charge_span(&span).then_some(span)
+            decode_budget::charge_span(&span).then_some(span)
         }));
         DecodedEnvelope {
             spans,

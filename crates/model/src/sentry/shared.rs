@@ -9,7 +9,7 @@ use super::envelope::{EnvelopeHeader, SentrySdk};
 use super::lenient::{LenientTags, LenientText};
 use crate::id::TraceId;
 use crate::messages::{TextLimit, trim_text};
-use crate::names::is_placeholder;
+use crate::normalize::attribute_names::is_placeholder;
 use crate::span::Span;
 
 /// Tags that are kept of one event.

@@ -6,7 +6,7 @@ use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime,
 use super::status;
 use crate::clock::{ClockDriftCorrector, TimestampError};
 use crate::id::{SpanId, TraceId};
-use crate::map::{RawSpan, RawStatus};
+use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory};
 
 #[derive(Deserialize)]

@@ -5,15 +5,14 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::EnvelopeReader;
 use super::envelope::EnvelopeItem;
 use super::lenient::{LenientText, LenientTime, TypedAttributes};
 use super::span_v1::dropped;
-use super::status;
+use super::{EnvelopeReader, status};
 use crate::clock::TimestampError;
 use crate::id::{SpanId, TraceId};
-use crate::json::{ChargedItems, mend, parse_mended};
-use crate::map::{RawSpan, RawStatus};
+use crate::lenient_json::{ChargedItems, mend, parse_mended};
+use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
 /// The content type of a container.

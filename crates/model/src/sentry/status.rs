@@ -1,6 +1,6 @@
 //! Sentry's words for how a span ended.
 
-use crate::map::RawStatus;
+use crate::normalize::RawStatus;
 
 /// The canonical statuses by gRPC's numbers, which the oldest SDKs send.
 const BY_NUMBER: &[&str] = &[

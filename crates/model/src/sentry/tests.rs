@@ -29,7 +29,7 @@ fn decoded(items: &[(Value, String)]) -> DecodedEnvelope {
 }
 
 fn container(spans: &[String]) -> (Value, String) {
-    let header = json!({"type": "span", "item_count": spans.len(), "content_type": span_v2::CONTENT_TYPE});
+    let header = json!({"type": "span", "item_count": spans.len(), "content_type": crate::sentry::span_v2::CONTENT_TYPE});
     (header, format!("{{\"version\":2,\"items\":[{}]}}", spans.join(",")))
 }
 
@@ -159,7 +159,7 @@ fn a_broken_payload_costs_only_its_item() {
         (json!({"type": "transaction"}), "{\"transaction\":".to_owned()),
         (json!({"type": "event"}), "[]".to_owned()),
         (json!({"type": "client_report"}), "nonsense".to_owned()),
-        (json!({"type": "span", "content_type": span_v2::CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
+        (json!({"type": "span", "content_type": crate::sentry::span_v2::CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
         (json!({"type": "span"}), "{}".to_owned()),
         (json!({"type": "session"}), "{}".to_owned()),
         (json!({"type": "statsd"}), "endpoint.requests@none:1|c|#route:home|T1795510800\n".to_owned()),

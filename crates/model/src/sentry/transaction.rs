@@ -8,10 +8,10 @@ use super::envelope::event_id;
 use super::lenient::{LenientMeasurements, LenientTags, LenientText, LenientTime, UntypedAttributes};
 use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::span_v1::{SentrySpanV1, dropped};
-use crate::budget;
+use crate::decode_budget;
 use crate::id::TraceId;
-use crate::json::{ChargedItems, mend, parse_mended};
-use crate::map::RawSpan;
+use crate::lenient_json::{ChargedItems, mend, parse_mended};
+use crate::normalize::RawSpan;
 use crate::outcome::{Outcome, OutcomeCategory};
 
 /// A transaction. Its small parts are read apart, so that one of the wrong shape costs only itself.
@@ -107,7 +107,8 @@ fn span_by_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTr
     let each = |spans: &'t RawValue| -> Vec<Option<SentrySpanV1<'t>>> {
         match serde_json::from_str::<ChargedItems<&'t RawValue>>(spans.get()) {
             Ok(ChargedItems(spans)) => {
-                let one = |span: &'t RawValue| budget::charge(size_of::<SentrySpanV1>()).then(|| serde_json::from_str(span.get()).ok());
+                let one =
+                    |span: &'t RawValue| decode_budget::charge(size_of::<SentrySpanV1>()).then(|| serde_json::from_str(span.get()).ok());
                 spans.into_iter().map_while(one).collect()
             }
             Err(_) => vec![None],

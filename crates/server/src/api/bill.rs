@@ -8,18 +8,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use hinomi_model::bill::{self, ReconciliationReport, SamplingEvidence};
 use hinomi_model::hints::InstrumentationHint;
+use hinomi_query::QueryScope;
+use hinomi_query::filter::Filter;
+use hinomi_tables::bills::BillImport;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::AuthorizedProject;
-use super::ask::{QueryParameters, TimeRangeParameters};
+use super::auth::AuthorizedProject;
+use super::params::{QueryParameters, TimeRangeParameters};
 use super::{ApiError, ApiState};
-use crate::bills::BillImport;
-use crate::query::QueryScope;
-use crate::query::filter::Filter;
 
 /// Rows that cannot be read, of which an answer tells at most.
 const TOLD: usize = 100;
@@ -110,7 +110,7 @@ pub(super) async fn report(
     let (from, to) = (day(from_us, Date::MIN), day(to_us.saturating_sub(1), Date::MAX));
     let (bills, project) = (api.bills.clone(), of.project);
     let read = tokio::task::spawn_blocking(move || Ok((bills.lines(project, from, to)?, bills.imports(project)?)));
-    let read: Result<_, crate::sqlite::SqliteError> = read.await?;
+    let read: Result<_, hinomi_tables::database::SqliteError> = read.await?;
     let (lines, imports) = read.map_err(ApiError::internal)?;
     let (Some(first), Some(last)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
         return Ok(Json(BillReconciliationResponse { report: ReconciliationReport::default(), imports }));

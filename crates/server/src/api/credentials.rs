@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::metadata;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::ApiCaller;
+use super::auth::ApiCaller;
 use super::projects::change;
 use super::{ApiError, ApiState};
-use crate::meta;
-use crate::time::rfc3339;
 
 /// An API token. Its secret is shown only when it is made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,8 +40,8 @@ pub(super) struct ApiTokenList {
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<ApiTokenList>, ApiError> {
     caller.check_admin()?;
-    let tokens = change(&api, meta::MetadataStore::tokens).await?;
-    let shown = |record: meta::ApiTokenRecord| ApiTokenView {
+    let tokens = change(&api, metadata::MetadataStore::tokens).await?;
+    let shown = |record: metadata::ApiTokenRecord| ApiTokenView {
         id: record.id,
         name: record.name,
         project_id: record.token.project,
@@ -92,8 +92,8 @@ pub(super) struct SessionList {
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<SessionList>, ApiError> {
     caller.check_admin()?;
-    let sessions = change(&api, meta::MetadataStore::sessions).await?;
-    let shown = |record: meta::SessionRecord| SessionView {
+    let sessions = change(&api, metadata::MetadataStore::sessions).await?;
+    let shown = |record: metadata::SessionRecord| SessionView {
         id: record.id,
         client: Some(record.client).filter(|client| !client.is_empty()),
         created_at: rfc3339(record.created_us),

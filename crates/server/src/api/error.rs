@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use hinomi_query::QueryError;
+use hinomi_query::filter::FilterError;
+use hinomi_tables::error_events::ErrorStoreError;
+use hinomi_tables::metadata::MetadataError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::again::SuspectedSegmentDamage;
-use super::turns::QueryQueueFull;
-use crate::errors::ErrorStoreError;
-use crate::meta::MetadataError;
-use crate::query::QueryError;
-use crate::query::filter::FilterError;
+use super::middleware::quarantine_retry::SuspectedSegmentDamage;
+use super::middleware::query_slots::QueryQueueFull;
 
 /// Why a request was not answered.
 #[derive(Debug)]

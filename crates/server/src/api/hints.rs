@@ -8,13 +8,13 @@ use hinomi_model::cost;
 use hinomi_model::hints::InstrumentationHint;
 use hinomi_model::price::{BillableCall, PriceBook};
 use hinomi_model::span::Usage;
+use hinomi_tables::outcomes::HintRow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::AuthorizedProject;
-use super::ask::{QueryParameters, TimeRangeParameters};
+use super::auth::AuthorizedProject;
+use super::params::{QueryParameters, TimeRangeParameters};
 use super::{ApiError, ApiState};
-use crate::outcomes::HintRow;
 
 /// Where the caller does not say: what was not seen for a week is over.
 const RECENT_US: i64 = 7 * 86_400_000_000;

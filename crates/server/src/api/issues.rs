@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use hinomi_tables::error_events::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssuePage};
 
-use super::access::AuthorizedProject;
-use super::ask::{FilterParameters, QueryParameters};
+use super::auth::AuthorizedProject;
+use super::params::{FilterParameters, QueryParameters};
 use super::traces::PageParameters;
 use super::{ApiError, ApiState};
-use crate::errors::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssuePage};
 
 /// Issues of an answer, where the caller does not say.
 const ROWS: usize = 50;

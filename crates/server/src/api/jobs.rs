@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::metadata::{JobFilter, JobRecord, JobState, MetadataError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::ApiCaller;
-use super::ask::QueryParameters;
+use super::auth::ApiCaller;
+use super::params::QueryParameters;
 use super::{ApiError, ApiState};
 use crate::jobs::{JobTask, RepriceProgress};
-use crate::meta::{JobFilter, JobRecord, JobState, MetadataError};
 use crate::reprice::RepriceReport;
-use crate::time::rfc3339;
 
 /// Jobs of an answer, where the caller does not say.
 const ROWS: usize = 50;

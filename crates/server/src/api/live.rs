@@ -8,15 +8,16 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
 use hinomi_model::id::TraceId;
+use hinomi_store;
+use hinomi_tables::{error_events, log_lines};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use super::access::AuthorizedProject;
+use super::auth::AuthorizedProject;
 use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
-use crate::{errors, logs, store};
 
 /// Changes are gathered this long, so that a busy project does not keep a page busy.
 const GATHER: Duration = Duration::from_millis(500);
@@ -51,9 +52,9 @@ enum LiveStreamSignal {
 
 struct LiveStreamSubscriptions {
     project: u64,
-    spans: Receiver<store::SpanStoreChange>,
-    errors: Receiver<errors::ErrorStoreChange>,
-    logs: Receiver<logs::LogStoreChange>,
+    spans: Receiver<hinomi_store::SpanStoreChange>,
+    errors: Receiver<error_events::ErrorStoreChange>,
+    logs: Receiver<log_lines::LogStoreChange>,
     stop: CancellationToken,
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use hinomi_model::langfuse;
+use hinomi_tables::log_lines::{LogCursor, LogPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::AuthorizedProject;
-use super::ask::QueryParameters;
+use super::auth::AuthorizedProject;
+use super::params::QueryParameters;
 use super::{ApiError, ApiState};
-use crate::logs::{LogCursor, LogPage};
 
 /// Lines of an answer, where the caller does not say.
 const ROWS: usize = 200;

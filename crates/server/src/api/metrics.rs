@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_query::BucketInterval;
+use hinomi_tables::otel_metrics::{OtelMetricChart, OtelMetricQuery, OtelMetricQueryError, OtelMetricSummary};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::AuthorizedProject;
-use super::ask::{QueryParameters, TimeRangeParameters};
+use super::auth::AuthorizedProject;
+use super::params::{QueryParameters, TimeRangeParameters};
 use super::{ApiError, ApiState};
-use crate::metrics::{OtelMetricChart, OtelMetricQuery, OtelMetricQueryError, OtelMetricSummary};
-use crate::query::BucketInterval;
 
 /// Metrics of a project.
 #[derive(Debug, Serialize, ToSchema)]

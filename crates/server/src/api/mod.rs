@@ -1,37 +1,33 @@
 //! The API under `/api/v1`: the contract that the page and other programs rely on. Each handler is registered once, route and
 //! description together; the description is served at `/api/v1/openapi.json`.
 
-mod access;
-mod again;
 mod alerts;
-mod ask;
+mod auth;
 mod bill;
 mod credentials;
 mod error;
-mod file;
+mod file_response;
 mod hints;
 mod issues;
 mod jobs;
-mod keeping;
-mod known;
 mod live;
 mod logs;
 mod metrics;
+mod middleware;
 mod outcomes;
-mod patience;
+mod params;
 mod prices;
 mod projects;
 mod queries;
 mod reprice;
+mod retention;
 mod scores;
 mod session;
-mod shared;
 mod streaming;
 mod system;
 mod targets;
 mod traces;
 mod transfer;
-mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +35,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::{Json, Router};
+use hinomi_alerting::AlertService;
+use hinomi_alerting::delivery::DeliveryWorker;
+use hinomi_query::QueryEngine;
+use hinomi_store::Store;
+use hinomi_tables::bills::BillStore;
+use hinomi_tables::error_events::ErrorStore;
+use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::metadata::{MetadataStore, ProjectRecord};
+use hinomi_tables::otel_metrics::OtelMetricStore;
+use hinomi_tables::outcomes::OutcomeStore;
+use hinomi_tables::prices::ActivePrices;
+use hinomi_tables::scores::ScoreStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
@@ -46,24 +54,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::alert::AlertService;
-use crate::bills::BillStore;
-use crate::errors::ErrorStore;
+pub use crate::api::middleware::shared_queries::QueryScheduler;
 use crate::jobs::JobRunner;
-use crate::keeping::{RetentionHoldTracker, RetentionResources};
-use crate::logs::LogStore;
-use crate::meta::{MetadataStore, ProjectRecord};
-use crate::metrics::OtelMetricStore;
-use crate::notify::DeliveryWorker;
-use crate::outcomes::OutcomeStore;
-use crate::prices::ActivePrices;
-use crate::query::QueryEngine;
-use crate::scores::ScoreStore;
-use crate::store::Store;
-
+use crate::retention::{RetentionHoldTracker, RetentionResources};
 pub use error::ApiError;
-pub use file::ExportLimiter;
-pub use shared::QueryScheduler;
+pub use file_response::ExportLimiter;
 pub use system::SystemProblem;
 pub use transfer::MISSING;
 
@@ -163,12 +158,12 @@ impl ApiState {
     }
 
     /// Rises with all that answers about spans and error events depend on, before it is acknowledged.
-    fn version(&self) -> shared::ApiStateVersion {
+    fn version(&self) -> crate::api::middleware::shared_queries::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
     /// The questions that can be asked of a project at this moment.
-    fn ask(&self, project: u64) -> crate::query::ProjectSnapshot {
+    fn ask(&self, project: u64) -> hinomi_query::ProjectSnapshot {
         self.engine.project(self.store.snapshot(), project)
     }
 }
@@ -180,7 +175,7 @@ impl ApiState {
 /// When nobody is.
 pub async fn authenticate(api: &Arc<ApiState>, request: axum::extract::Request) -> Result<(), ApiError> {
     let (mut parts, _) = request.into_parts();
-    <access::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
+    <auth::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
 }
 
 /// A project's counters for Prometheus, for whoever may see it.
@@ -190,7 +185,7 @@ pub async fn authenticate(api: &Arc<ApiState>, request: axum::extract::Request) 
 /// When nobody is signed in, or there is no such project.
 pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
     let (mut parts, _) = request.into_parts();
-    let caller = <access::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
+    let caller = <auth::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
     let project = project.parse().ok().filter(|project| caller.may_see(*project));
     let project = api.meta.project(project.ok_or_else(|| ApiError::not_found("project"))?)?;
     Ok(api.alerts.scrape(project.id))
@@ -221,11 +216,15 @@ impl utoipa::Modify for OpenApiSecurityModifier {
 /// All routes, with the description that they give of themselves.
 pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, description) = described().split_for_parts();
-    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), again::without_damaged));
+    let router =
+        router.route_layer(axum::middleware::from_fn_with_state(api.clone(), crate::api::middleware::quarantine_retry::without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
     let router = router.route_layer(CompressionLayer::new());
-    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), patience::limited));
-    let router = router.route_layer(axum::middleware::from_fn_with_state(known::of(&description), known::check));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), crate::api::middleware::request_timeout::limited));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(
+        crate::api::middleware::unknown_params::of(&description),
+        crate::api::middleware::unknown_params::check,
+    ));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)
@@ -240,7 +239,7 @@ fn described() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(credentials::sessions))
         .routes(routes!(credentials::revoke_session))
         .routes(routes!(projects::list, projects::create))
-        .routes(routes!(projects::get, projects::update, keeping::delete_project))
+        .routes(routes!(projects::get, projects::update, retention::delete_project))
         .routes(routes!(projects::keys, projects::create_key))
         .routes(routes!(projects::delete_key))
         .routes(routes!(prices::list, prices::create))
@@ -255,16 +254,16 @@ fn described() -> OpenApiRouter<Arc<ApiState>> {
         .routes(routes!(queries::facets))
         .routes(routes!(traces::spans))
         .routes(routes!(traces::traces))
-        .routes(routes!(traces::trace, keeping::delete_trace))
+        .routes(routes!(traces::trace, retention::delete_trace))
         .routes(routes!(traces::span))
         .routes(routes!(traces::search))
-        .routes(routes!(keeping::pin, keeping::unpin))
-        .routes(routes!(keeping::delete_user))
-        .routes(routes!(keeping::of_trace))
-        .routes(routes!(keeping::of_user))
-        .routes(routes!(keeping::of_project))
-        .routes(routes!(keeping::list))
-        .routes(routes!(keeping::confirm))
+        .routes(routes!(retention::pin, retention::unpin))
+        .routes(routes!(retention::delete_user))
+        .routes(routes!(retention::of_trace))
+        .routes(routes!(retention::of_user))
+        .routes(routes!(retention::of_project))
+        .routes(routes!(retention::list))
+        .routes(routes!(retention::confirm))
         .routes(routes!(scores::create))
         .routes(routes!(logs::logs))
         .routes(routes!(metrics::list))

@@ -7,14 +7,14 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::AuthorizedProject;
-use super::ask::{QueryParameters, TimeRangeParameters};
+use super::auth::AuthorizedProject;
+use super::params::{QueryParameters, TimeRangeParameters};
 use super::{ApiError, ApiState};
 
 /// Outcomes by reason.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OutcomeList {
-    outcomes: Vec<crate::outcomes::OutcomeRow>,
+    outcomes: Vec<hinomi_tables::outcomes::OutcomeRow>,
 }
 
 /// What was accepted, refused, dropped, sent twice, or never sent by the client, and why.

@@ -6,17 +6,17 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use hinomi_model::api_time::rfc3339;
 use hinomi_model::price::{BucketPrices, CustomPrice};
+use hinomi_query::UnpricedModel;
+use hinomi_tables::metadata::CustomPriceRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::AuthorizedProject;
-use super::ask::{FilterParameters, QueryParameters};
+use super::auth::AuthorizedProject;
+use super::params::{FilterParameters, QueryParameters};
 use super::projects::change;
 use super::{ApiError, ApiState};
-use crate::meta::CustomPriceRecord;
-use crate::query::UnpricedModel;
-use crate::time::rfc3339;
 
 /// A price that the owner has set. It comes before the table.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::metadata;
+use hinomi_tables::metadata::{DisplayCurrency, ProjectPatch, RetentionOverrides};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{ApiCaller, AuthorizedProject};
+use super::auth::{ApiCaller, AuthorizedProject};
 use super::{ApiError, ApiState};
-use crate::meta::{self, DisplayCurrency, ProjectPatch, RetentionOverrides};
-use crate::time::rfc3339;
 
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,7 +53,7 @@ pub(super) struct IngestKeyView {
     last_used_at: Option<String>,
 }
 
-fn shown(api: &ApiState, project: &meta::ProjectRecord) -> ProjectView {
+fn shown(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
     ProjectView {
         id: project.id,
         name: project.name.clone(),
@@ -69,7 +70,7 @@ fn shown(api: &ApiState, project: &meta::ProjectRecord) -> ProjectView {
     }
 }
 
-fn key_shown(key: &meta::IngestKey) -> IngestKeyView {
+fn key_shown(key: &metadata::IngestKey) -> IngestKeyView {
     IngestKeyView {
         id: key.id,
         public_key: key.public_key.clone(),
@@ -215,7 +216,7 @@ pub(super) async fn delete_key(
 /// A change waits for the disk, so it runs where waiting hinders nobody.
 pub(super) async fn change<T: Send + 'static>(
     api: &Arc<ApiState>,
-    work: impl FnOnce(&meta::MetadataStore) -> Result<T, meta::MetadataError> + Send + 'static,
+    work: impl FnOnce(&metadata::MetadataStore) -> Result<T, metadata::MetadataError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let meta = api.meta.clone();
     let done = tokio::task::spawn_blocking(move || work(&meta)).await;

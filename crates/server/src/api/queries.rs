@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_model::api_time::rfc3339;
+use hinomi_query::{
+    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure, TimeSeries,
+    TimeSeriesGroup, UsageSummary,
+};
+use hinomi_tables::error_events::ErrorEventFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::AuthorizedProject;
-use super::ask::{FilterParameters, FilterSelection, QueryParameters};
+use super::auth::AuthorizedProject;
+use super::params::{FilterParameters, FilterSelection, QueryParameters};
 use super::{ApiError, ApiState};
-use crate::errors::ErrorEventFilter;
-use crate::query::{
-    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure, TimeSeries,
-    TimeSeriesGroup, UsageSummary,
-};
-use crate::time::rfc3339;
 
 /// Maximum number of values of a facet that are asked for by name.
 const MAX_FACET_VALUES: usize = 100;

@@ -7,15 +7,15 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hinomi_tables::metadata::JobState;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::access::AdminAuthorizedProject;
-use super::ask::moment;
+use super::auth::AdminAuthorizedProject;
 use super::jobs::JobStatus;
+use super::params::moment;
 use super::{ApiError, ApiState};
 use crate::jobs::JobTask;
-use crate::meta::JobState;
 use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice as price_again};
 
 /// Which calls, and whether to wait for the end.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::access::TelemetryWriter;
+use super::auth::TelemetryWriter;
 use super::{ApiError, ApiState};
 
 /// The scores that were stored.

@@ -11,8 +11,8 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::{ApiCaller, cookie};
-use super::ask::QueryParameters;
+use super::auth::{ApiCaller, cookie};
+use super::params::QueryParameters;
 use super::projects::{ProjectView, seen_by};
 use super::{ApiError, ApiState};
 

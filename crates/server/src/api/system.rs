@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_model::api_time::rfc3339;
+use hinomi_store::free_bytes;
+use hinomi_tables::{database, outcomes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::ApiCaller;
+use super::auth::ApiCaller;
 use super::{ApiError, ApiState};
-use crate::keeping::DeletionReceipt;
-use crate::outcomes;
-use crate::sqlite;
-use crate::store::free_bytes;
-use crate::time::rfc3339;
+use crate::retention::DeletionReceipt;
 
 /// For how long what has happened is said.
 const DAY_US: i64 = 86_400_000_000;
@@ -108,7 +107,7 @@ impl ApiState {
         let stats = self.store.stats();
         // Counts wait in memory, and what rings or was billed is not what programs send.
         let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
-        let (refusing, failing): (Vec<_>, Vec<_>) = sqlite::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
+        let (refusing, failing): (Vec<_>, Vec<_>) = database::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
         let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));
         let paused = self.courier.is_paused().then(|| match self.quiet_notifications {
             true => "messages of alerts wait: the server was started with --quiet-notifications".to_owned(),

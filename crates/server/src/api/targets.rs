@@ -8,17 +8,18 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use hinomi_alerting::delivery;
+use hinomi_alerting::delivery::notice::MessageLanguage;
+use hinomi_alerting::delivery::{
+    ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationTargetDraft, NotifyError,
+    TargetError,
+};
+use hinomi_model::api_time::rfc3339;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::AuthorizedProject;
+use super::auth::AuthorizedProject;
 use super::{ApiError, ApiState};
-use crate::notify::notice::MessageLanguage;
-use crate::notify::{
-    self, ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationTargetDraft, NotifyError,
-    TargetError,
-};
-use crate::time::rfc3339;
 
 /// Deliveries in one answer where the caller does not say.
 const DELIVERIES: usize = 50;
@@ -84,7 +85,7 @@ impl NotificationTargetRequest {
     }
 }
 
-fn shown(target: notify::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
+fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
     NotificationTargetView {
         id: target.id,
         name: target.name,

@@ -8,16 +8,16 @@ use axum::extract::{Path, State};
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::TraceId;
 use hinomi_model::langfuse;
+use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
+use hinomi_tables::error_events::{ErrorEventSummary, preview};
+use hinomi_tables::outcomes::HintRow;
+use hinomi_tables::scores;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::AuthorizedProject;
-use super::ask::{FilterParameters, QueryParameters, moment};
+use super::auth::AuthorizedProject;
+use super::params::{FilterParameters, QueryParameters, moment};
 use super::{ApiError, ApiState, hints};
-use crate::errors::{ErrorEventSummary, preview};
-use crate::outcomes::HintRow;
-use crate::query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
-use crate::scores;
 
 /// Rows of a list, where the caller does not say.
 const ROWS: usize = 50;

@@ -11,19 +11,19 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use hinomi_model::span::Span;
+use hinomi_query::{ProjectSnapshot, QueryScope};
+use hinomi_store::low_priority::give_way;
+use hinomi_store::{PreparedAppend, RetentionCandidate, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::access::{ApiCaller, AuthorizedProject};
-use super::ask::{FilterParameters, FilterSelection, QueryParameters};
+use super::auth::{ApiCaller, AuthorizedProject};
+use super::params::{FilterParameters, FilterSelection, QueryParameters};
 use super::streaming::streamed_body;
 use super::{ApiError, ApiState};
 use crate::backup;
-use crate::keeping::RetentionRules;
-use crate::query::{ProjectSnapshot, QueryScope};
-use crate::store::{PreparedAppend, RetentionCandidate, StoreError};
-use crate::threads::give_way;
+use crate::retention::RetentionRules;
 use crate::transfer::{SpanFileFormat, SpanFileWriter, rows};
 
 /// How many spans follow, for a bar of progress.

@@ -17,11 +17,10 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use hinomi_model::api_time::rfc3339;
+use hinomi_store::{MissingSegment, Store, crc_of, free_bytes};
+use hinomi_tables::database;
 use serde::{Deserialize, Serialize};
-
-use crate::sqlite;
-use crate::store::{MissingSegment, Store, crc_of, free_bytes};
-use crate::time::rfc3339;
 
 pub use restore::{MissingFilePolicy, RestoreReport, check_finished, finish, restore, unpack, verify};
 
@@ -69,7 +68,7 @@ pub struct BackupPlan {
     contents: BackupManifest,
     sources: Vec<PathBuf>,
     /// Both are let go when it is written.
-    _spans: crate::store::StoreCheckpoint,
+    _spans: hinomi_store::StoreCheckpoint,
     _staging: BackupStagingFolder,
 }
 
@@ -106,7 +105,7 @@ pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     tokio::task::spawn_blocking(move || planned(&data, staging, spans, now)).await?
 }
 
-fn planned(data: &Path, staging: BackupStagingFolder, spans: crate::store::StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
+fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
     let databases = databases(data)?;
     let needed: u64 = databases.iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum();
     if free_bytes(data).is_some_and(|free| free < needed) {
@@ -126,7 +125,7 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: crate::store::Store
     for path in databases {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let copy = staging.0.join(&name);
-        sqlite::copy_to(&path, &copy)?;
+        database::copy_to(&path, &copy)?;
         add(name, copy, None)?;
     }
     let prices = data.join("prices.json");

@@ -6,9 +6,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use hinomi_store::doctor;
+use hinomi_store::doctor::DoctorSeverity;
 
 use super::{BackupFileEntry, BackupManifest, FORMAT, LIST};
-use crate::store::doctor::{self, DoctorSeverity};
 
 /// A file that lies in a folder from the first moment of a restore to the last.
 const UNFINISHED: &str = "RESTORING";

@@ -2,9 +2,16 @@
 
 use std::io::Cursor;
 
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::span::Span;
+use hinomi_store::StoreConfig;
+
 use super::*;
-use crate::store::StoreConfig;
-use crate::store::tests::{rows, span};
+use crate::test_rows::rows;
+
+fn span(trace: u128, id: u64, start_us: i64) -> Span {
+    Span { trace_id: TraceId(trace), span_id: SpanId(id), start_us, end_us: start_us + 5, ..Span::default() }
+}
 
 async fn filled(data: &Path) -> Store {
     let store = Store::open(data, StoreConfig::default()).unwrap();
@@ -14,7 +21,7 @@ async fn filled(data: &Path) -> Store {
             store.flush().await.unwrap();
         }
     }
-    drop(sqlite::open(&data.join("scores.db"), &["CREATE TABLE a (x); INSERT INTO a VALUES (7);"]).unwrap());
+    drop(hinomi_tables::database::open(&data.join("scores.db"), &["CREATE TABLE a (x); INSERT INTO a VALUES (7);"]).unwrap());
     store
 }
 
@@ -40,7 +47,8 @@ async fn all_that_was_stored_comes_back() {
     let expected = rows(&store.snapshot());
     let again = Store::open(&other, StoreConfig::default()).unwrap();
     assert_eq!(rows(&again.snapshot()), expected);
-    let x: i64 = sqlite::open_reader(&other.join("scores.db")).unwrap().query_row("SELECT x FROM a", [], |row| row.get(0)).unwrap();
+    let x: i64 =
+        hinomi_tables::database::open_reader(&other.join("scores.db")).unwrap().query_row("SELECT x FROM a", [], |row| row.get(0)).unwrap();
     assert_eq!(x, 7);
     // What goes on afterwards is stored under new numbers.
     let _ = again.append(1, vec![span(9, 1, 10), span(1, 1, 10)]).await.unwrap();

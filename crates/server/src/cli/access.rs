@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::metadata::{ApiTokenRecord, ApiTokenScope, MetadataStore};
 
 use super::{CommonArguments, existing, in_force, note, say};
-use crate::meta::{ApiTokenRecord, ApiTokenScope, MetadataStore};
-use crate::time::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use hinomi_alerting::delivery::NotificationOutbox;
+use hinomi_alerting::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, TargetNames, read_file, write_file};
 
 use super::{CommonArguments, existing, in_force, say};
-use crate::alert::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, TargetNames, read_file, write_file};
-use crate::notify::NotificationOutbox;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {

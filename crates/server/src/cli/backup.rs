@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use hinomi_store::doctor::holder;
+use hinomi_store::{Store, StoreConfig};
+use hinomi_tables::metadata::MetadataStore;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::notifications::set_paused;
-use super::owner;
-use super::running::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, in_force, say};
+use super::running_server::{CommandSession, RunningServer};
+use super::{CommonArguments, existing, file_owner, in_force, say};
 use crate::api::MISSING;
 use crate::backup::{self, BackupManifest, MissingFilePolicy, plan, unpack, verify};
-use crate::meta::MetadataStore;
-use crate::store::doctor::holder;
-use crate::store::{Store, StoreConfig};
 
 /// What stands for standard input or output.
 const PIPE: &str = "-";
@@ -183,9 +182,9 @@ impl RestoreCommand {
         drop(meta);
         backup::finish(data)?;
         if is_new {
-            owner::inherit(data);
+            file_owner::inherit(data);
         }
-        owner::give_back(data);
+        file_owner::give_back(data);
         say(&format!(
             "{}: {}, made {} by version {}",
             data.display(),

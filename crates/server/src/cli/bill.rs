@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use hinomi_model::bill;
+use hinomi_tables::bills::BillStore;
 
 use super::{CommonArguments, existing, in_force, say};
-use crate::bills::BillStore;
 
 /// Rows that could not be read, of which the command tells at most.
 const TOLD: usize = 20;

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::running::{CommandSession, RunningServer};
+use super::running_server::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, say};
-use crate::keeping::{DeletionPreview, DeletionReceipt, receipts_of_user};
+use crate::retention::{DeletionPreview, DeletionReceipt, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use hinomi_tables::metadata::ProjectRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::running::RunningServer;
+use super::running_server::RunningServer;
 use super::{CommonArguments, existing, in_force, say, sign_in_link};
 use crate::app::ADDRESS;
 use crate::demo::{DemoEnvelope, envelopes, live};
-use crate::meta::ProjectRecord;
 
 /// What the project is called: the invented travel agency whose programs it watches.
 const NAME: &str = "tabi-desk (demo)";

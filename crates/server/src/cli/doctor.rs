@@ -5,25 +5,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use hinomi_alerting;
+use hinomi_alerting::delivery;
+use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, examine, holder};
+use hinomi_store::free_bytes;
+use hinomi_store::repair;
+use hinomi_tables::metadata::MetadataStore;
+use hinomi_tables::{bills, database, error_events, log_lines, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{CommonArguments, in_force, say};
 use crate::config::Config;
-use crate::meta::MetadataStore;
-use crate::sqlite;
-use crate::store::doctor::{DoctorFinding, DoctorSeverity, examine, holder};
-use crate::store::{free_bytes, repair};
-use crate::{alert, bills, errors, keeping, logs, meta, metrics, notify, outcomes, scores};
+use crate::retention;
 
 /// Databases beside the store's own, and the newest format of each that is read.
 const DATABASES: [(&str, u32); 9] = [
-    ("hinomi.db", meta::FORMAT),
-    ("errors.db", errors::FORMAT),
+    ("hinomi.db", metadata::FORMAT),
+    ("errors.db", error_events::FORMAT),
     ("scores.db", scores::FORMAT),
-    ("logs.db", logs::FORMAT),
-    ("metrics.db", metrics::FORMAT),
-    ("alerts.db", alert::FORMAT),
-    ("notify.db", notify::FORMAT),
+    ("logs.db", log_lines::FORMAT),
+    ("metrics.db", otel_metrics::FORMAT),
+    ("alerts.db", hinomi_alerting::FORMAT),
+    ("notify.db", delivery::FORMAT),
     ("bill.db", bills::FORMAT),
     ("outcomes.db", outcomes::FORMAT),
 ];
@@ -63,7 +66,7 @@ impl DoctorCommand {
         }));
         bar.finish_and_clear();
         findings.extend(databases(root));
-        let prices = crate::prices::faults(root, &config.prices).into_iter();
+        let prices = hinomi_tables::prices::faults(root, &config.prices).into_iter();
         findings.extend(
             prices.map(|fault| DoctorFinding::problem(fault.to_string(), "what was in force before stays; mend the file, or take it away")),
         );
@@ -154,18 +157,18 @@ fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
 fn retention(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let path = root.join("hinomi.db");
     // What is wrong with it has been said.
-    if sqlite::examine(&path, meta::FORMAT).is_err() {
+    if database::examine(&path, metadata::FORMAT).is_err() {
         return Vec::new();
     }
     let Ok(meta) = MetadataStore::open(root) else { return Vec::new() };
-    let held = keeping::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` says the same"));
-    let shrunk = keeping::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
+    let held = retention::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` says the same"));
+    let shrunk = retention::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
         DoctorFinding::note(
             format!("less is to be kept than before: {what}"),
             "the server asks before it deletes more than a tenth; start it with the configuration that it had if that is not meant",
         )
     });
-    let enforced = keeping::enforced(&meta).into_iter().map(DoctorFinding::fine);
+    let enforced = retention::enforced(&meta).into_iter().map(DoctorFinding::fine);
     held.into_iter().chain(shrunk).chain(enforced).collect()
 }
 
@@ -185,7 +188,7 @@ fn databases(root: &Path) -> Vec<DoctorFinding> {
                 "the next start makes an empty one; if there was one, restore a backup",
             );
         }
-        match sqlite::examine(&path, *known) {
+        match database::examine(&path, *known) {
             Ok(()) => DoctorFinding::fine(path.display().to_string()),
             Err(error) => DoctorFinding::problem(error.to_string(), ""),
         }

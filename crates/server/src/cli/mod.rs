@@ -8,12 +8,12 @@ mod delete;
 mod demo;
 mod doctor;
 mod explain;
+mod file_owner;
 mod notifications;
-mod owner;
 mod prices;
 mod reprice;
 mod retention;
-mod running;
+mod running_server;
 mod serve;
 mod transfer;
 
@@ -24,11 +24,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
+use hinomi_store::doctor::holder;
+use hinomi_tables::metadata::MetadataStore;
 
 use crate::app::ADDRESS;
 use crate::config::{self, Config, ConfigOverrides};
-use crate::meta::MetadataStore;
-use crate::store::doctor::holder;
 
 /// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
 #[derive(Debug, Parser)]
@@ -134,13 +134,13 @@ enum ProjectCommand {
 
 /// Runs the program. Exit status: 0 done, 1 failed, 2 asked for in a way that cannot be.
 pub fn run() -> ExitCode {
-    crate::private::create_for_owner_only();
+    crate::file_permissions::create_for_owner_only();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return told(&error),
     };
     let done = execute(cli.command);
-    owner::give_back_used();
+    file_owner::give_back_used();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -230,7 +230,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
         CliCommand::Bill(bill) => bill.run(),
         CliCommand::Config { common } => {
             let config = in_force(&common, None)?;
-            say(config::print_beside(&config, running::configuration(&config.data).as_deref()).trim_end())
+            say(config::print_beside(&config, running_server::configuration(&config.data).as_deref()).trim_end())
         }
     }
 }
@@ -239,7 +239,7 @@ fn in_force(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Res
     let flags = ConfigOverrides { config: common.config.clone(), data: common.data.clone(), listen };
     let config = config::load(&flags, |name| std::env::var(name).ok())?;
     crate::backup::check_finished(&config.data)?;
-    owner::uses(&config.data);
+    file_owner::uses(&config.data);
     Ok(config)
 }
 
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_cause_is_said_once() {
         let cause = || std::io::Error::other("no such file");
-        let error = anyhow::Error::from(config::ConfigError::Unreadable { path: "x.toml".into(), source: cause() });
+        let error = anyhow::Error::from(crate::config::ConfigError::Unreadable { path: "x.toml".into(), source: cause() });
         assert_eq!(one_line(&error), "cannot read the configuration file x.toml: no such file");
         assert_eq!(one_line(&anyhow::Error::from(cause()).context("cannot start")), "cannot start: no such file");
     }

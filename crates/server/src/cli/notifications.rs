@@ -1,10 +1,10 @@
 //! `hinomi notifications`: whether messages of alerts are sent.
 
 use clap::Subcommand;
+use hinomi_tables::metadata::{MetadataError, MetadataStore};
 
 use super::{CommonArguments, existing, in_force, say};
 use crate::app::PAUSED;
-use crate::meta::{MetadataError, MetadataStore};
 
 /// Pause and resume the messages of alerts; a restored folder is paused
 #[derive(Debug, Subcommand)]

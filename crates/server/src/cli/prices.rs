@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use hinomi_model::api_time::{day_start, rfc3339};
 use hinomi_model::price::{BillableCall, PriceBook, PriceBucket, PriceTable, PriceUnit, PricedBucket, PricedCall, import};
 use hinomi_model::span::Usage;
+use hinomi_tables::metadata::MetadataStore;
+use hinomi_tables::prices::{ActivePrices, table_path};
 use serde_json::Value;
 
-use super::{CommonArguments, existing, in_force, running, say};
+use super::{CommonArguments, existing, in_force, running_server, say};
 use crate::app::write_whole;
 use crate::config;
-use crate::meta::MetadataStore;
-use crate::prices::{ActivePrices, table_path};
-use crate::time::{day_start, rfc3339};
 
 /// Tokens of a call of which nothing is counted: the price of long inputs begins above it.
 const ORDINARY: u64 = 1_000;
@@ -180,7 +180,7 @@ impl PriceCheckCommand {
     fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
         // A running server may have been given another file of own prices.
-        let running = running::configuration(&config.data).and_then(|text| config::parse(&text).ok());
+        let running = running_server::configuration(&config.data).and_then(|text| config::parse(&text).ok());
         let own = running.as_ref().map_or(&config.prices, |running| &running.prices);
         // Without a data folder there are no prices of one.
         let meta = if config.data.exists() { existing(&config)? } else { MetadataStore::of_no_folder()? };

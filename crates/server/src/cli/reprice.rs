@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::metadata::JobState;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
@@ -11,11 +13,9 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::prices::{dollars, time};
-use super::running::{CommandSession, RunningServer};
+use super::running_server::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, is_interactive, note, say};
-use crate::meta::JobState;
 use crate::reprice::RepriceReport;
-use crate::time::rfc3339;
 
 const DAY_US: i64 = 86_400_000_000;
 /// Pause between two looks at a job.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{CommonArguments, existing, in_force, say};
-use crate::keeping;
+use crate::retention;
 
 /// What the server is about to delete and does not without being told to
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ impl RetentionArguments {
         };
         let config = in_force(common, None)?;
         let meta = existing(&config)?;
-        let held = if is_confirmed { keeping::confirm(&meta)? } else { keeping::held(&meta) };
+        let held = if is_confirmed { retention::confirm(&meta)? } else { retention::held(&meta) };
         match held {
             None if is_confirmed => anyhow::bail!("nothing waits to be deleted"),
             None => say("nothing waits to be deleted"),

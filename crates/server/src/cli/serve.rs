@@ -9,11 +9,11 @@ use tracing_subscriber::EnvFilter;
 use super::{dsn, say, sign_in_link};
 use crate::app::{App, write_whole};
 use crate::config::{Config, ConfigError, LogFormat};
-use crate::private;
+use crate::file_permissions;
 
 pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result<()> {
     start_log(config)?;
-    private::close_to_others(&config.data);
+    file_permissions::close_to_others(&config.data);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hinomi").build()?;
     runtime.block_on(async {
         let app = App::open(config).await?;

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::running::{CommandSession, RunningServer};
+use super::running_server::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, say};
 use crate::transfer::{SpanFileFormat, to_lines};
 

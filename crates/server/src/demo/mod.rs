@@ -10,16 +10,16 @@
 //! - `wire` makes the envelopes, `texts` the words, `dice` chance.
 
 mod batch;
-mod desk;
-mod dice;
 mod llm;
+mod random;
 mod schedule;
+mod sentry_envelope;
+mod support_desk;
 #[cfg(test)]
 mod tests;
 mod texts;
 mod trace;
-mod trip;
-mod wire;
+mod trip_planner;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -89,7 +89,7 @@ struct EnvelopeSchedule<V: Iterator> {
     /// Built and not yet given out, the first to end on top.
     waiting: BinaryHeap<Reverse<PendingEnvelope>>,
     built: u64,
-    dice: dice::DemoRng,
+    dice: random::DemoRng,
 }
 
 impl<V: Iterator<Item = schedule::DemoVisit>> EnvelopeSchedule<V> {
@@ -101,7 +101,7 @@ impl<V: Iterator<Item = schedule::DemoVisit>> EnvelopeSchedule<V> {
             with_sent_at,
             waiting: BinaryHeap::new(),
             built: 0,
-            dice: dice::DemoRng::of(&[now_us as u64]),
+            dice: random::DemoRng::of(&[now_us as u64]),
         }
     }
 
@@ -123,11 +123,11 @@ impl<V: Iterator<Item = schedule::DemoVisit>> Iterator for EnvelopeSchedule<V> {
             }
             let visit = self.visits.next()?;
             if self.dice.chance(0.012) {
-                let report = wire::client_report(&mut self.dice, visit.at_us);
+                let report = sentry_envelope::client_report(&mut self.dice, visit.at_us);
                 self.put(report);
             }
             let trace = schedule::trace(&visit, self.now_us);
-            for envelope in wire::envelopes(&trace, &self.dsn_key, self.with_sent_at) {
+            for envelope in sentry_envelope::envelopes(&trace, &self.dsn_key, self.with_sent_at) {
                 self.put(envelope);
             }
         }

@@ -1,9 +1,8 @@
 //! Who comes when: visits over a day as a travel agency has them.
 
-use super::dice::DemoRng;
-use super::texts;
+use super::random::DemoRng;
 use super::trace::{DemoSdk, DemoTrace, DemoTraceSettings};
-use super::{batch, desk, trip};
+use super::{batch, support_desk, texts, trip_planner};
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -221,10 +220,10 @@ pub(super) fn trace(visit: &DemoVisit, now_us: i64) -> DemoTrace {
     };
     let mut trace = DemoTrace::start(setting, dice, visit.at_us);
     match visit.story {
-        DemoScenario::Plan => trip::plan(&mut trace, language, visit.turn),
-        DemoScenario::Loop => trip::planner_loop(&mut trace),
-        DemoScenario::Support => desk::support(&mut trace, language, visit.turn),
-        DemoScenario::Search => desk::search(&mut trace, language),
+        DemoScenario::Plan => trip_planner::plan(&mut trace, language, visit.turn),
+        DemoScenario::Loop => trip_planner::planner_loop(&mut trace),
+        DemoScenario::Support => support_desk::support(&mut trace, language, visit.turn),
+        DemoScenario::Search => support_desk::search(&mut trace, language),
         DemoScenario::Digest => batch::digest(&mut trace),
         DemoScenario::Intent => batch::intent(&mut trace),
         DemoScenario::Article => batch::article(&mut trace),

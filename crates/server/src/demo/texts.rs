@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::dice::DemoRng;
+use super::random::DemoRng;
 
 static TEXTS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("texts.json")).expect("the texts are part of the program and its tests read them"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::dice::DemoRng;
+use super::random::DemoRng;
 use super::texts::{self, TextSlots};
 
 /// Which SDK reports.

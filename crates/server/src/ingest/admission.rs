@@ -2,7 +2,7 @@
 //!
 //! Bytes are counted as they arrive, never as they are announced. Of the memory for arriving bodies one sender (a key, or all who send
 //! without one) has three quarters at most, so that no sender can shut the others out. Decoding has memory of its own: a request
-//! reserves what its size lets expect, and may not become more ([`hinomi_model::budget`]). One that needs more is decoded again as an
+//! reserves what its size lets expect, and may not become more ([`hinomi_model::decode_budget`]). One that needs more is decoded again as an
 //! *exceptional* one, with the larger budget of which there is one on the server: so what all requests take together stays bounded
 //! whatever is sent.
 
@@ -10,11 +10,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hinomi_model::budget::DecodeLimits;
+use hinomi_model::decode_budget::DecodeLimits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::refusal::IngestRejection;
+use super::rejection::IngestRejection;
 use crate::memory::MemoryBudget;
 
 /// Memory is counted in pieces of this many bytes.

@@ -11,8 +11,8 @@ use bytes::Buf;
 use http_body_util::{BodyExt, Full};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::body::inflate;
-use super::refusal::IngestRejection;
+use super::decompress::inflate;
+use super::rejection::IngestRejection;
 
 /// Bytes before a message.
 const FRAME: usize = 5;

@@ -9,7 +9,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
 use super::otlp::text;
-use super::refusal::IngestRejection;
+use super::rejection::IngestRejection;
 
 /// Headers that proxies add and programs do not, beside all that begin with `x-forwarded` or `x-envoy-`.
 const PROXY_HEADERS: &[&str] = &[

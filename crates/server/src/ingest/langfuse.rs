@@ -9,17 +9,17 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hinomi_model::budget;
+use hinomi_model::decode_budget;
 use hinomi_model::id::SpanId;
 use hinomi_model::langfuse::{self, LangfuseEventResult, ObservationTrace};
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_EVENTS;
-use super::body::{inflate, is_compressed};
+use super::decompress::{inflate, is_compressed};
 use super::otlp::{count, sender, text};
-use super::receive::IncomingBody;
-use super::refusal::IngestRejection;
+use super::read_body::IncomingBody;
+use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
 
 /// Langfuse's paths, without slashes at the end.
@@ -79,7 +79,7 @@ async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> 
     let from = sender.clone();
     let work = move |intake: &IngestState, body: Bytes| {
         let decoded = decode(intake, &body, &from, received_us)?;
-        if budget::is_exceeded() {
+        if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
         // What nobody knows the trace of may be told by a request that is under way.
@@ -97,7 +97,7 @@ async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> 
         let admission = intake.admission.sender(sender.key.as_ref().map(|key| key.id), intake.limits.max_body_bytes);
         let attempt = intake.admission.exceptional(&admission, intake.limits.max_inflated_bytes, MAX_EVENTS).await?;
         let knows = intake.clone();
-        let found = move || budget::within(attempt.limits, || found_strays(&knows, &body, sender, received_us, &strays));
+        let found = move || decode_budget::within(attempt.limits, || found_strays(&knows, &body, sender, received_us, &strays));
         let found = tokio::task::spawn_blocking(found).await.map_err(|_| IngestRejection::Stopping)?;
         if let Some(ready) = found.unwrap_or(Ok(None))? {
             intake.keep(received_us, ready).await?;
@@ -115,14 +115,14 @@ fn decode(
 ) -> Result<langfuse::DecodedLangfuseBatch, IngestRejection> {
     let (context, project) = (intake.context(sender, received_us), sender.project.id);
     let read = || langfuse::decode(body, &context, &|observation| intake.homes.of(project, observation));
-    let before = budget::mark();
+    let before = decode_budget::mark();
     let decoded = read()?;
     intake.homes.note(project, &decoded.homes);
     if decoded.strays.is_empty() {
         return Ok(decoded);
     }
     drop(decoded);
-    budget::give_back(before);
+    decode_budget::give_back(before);
     intake.homes.complete(&intake.store);
     Ok(read()?)
 }

@@ -6,15 +6,15 @@
 
 mod admission;
 pub mod auth;
-pub mod body;
-mod client;
+pub mod decompress;
 mod grpc;
-mod homes;
 pub mod keyless;
 mod langfuse;
+mod observation_traces;
 mod otlp;
-mod receive;
-mod refusal;
+mod read_body;
+mod rejection;
+mod sdk_client;
 mod sentry;
 
 use std::collections::btree_map::Entry;
@@ -25,32 +25,32 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use hinomi_model::budget::{self, DecodeLimitExceeded};
 use hinomi_model::clock::DecodeContext;
-use hinomi_model::cost;
-use hinomi_model::estimate;
+use hinomi_model::decode_budget::DecodeLimitExceeded;
 use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::log_line::LogLine;
-use hinomi_model::metric::MetricPoint;
+use hinomi_model::otel_metric::MetricPoint;
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
+use hinomi_model::{cost, decode_budget, token_estimate};
+use hinomi_store::{PreparedAppend, Store};
+use hinomi_tables::error_events::ErrorStore;
+use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::metadata::{IngestKey, MetadataStore, ProjectRecord};
+use hinomi_tables::otel_metrics::OtelMetricStore;
+use hinomi_tables::outcomes;
+use hinomi_tables::outcomes::{OutcomeSource, OutcomeStore};
+use hinomi_tables::scores::ScoreStore;
 
 use crate::config;
-use crate::errors::ErrorStore;
-use crate::logs::LogStore;
 use crate::memory::MemoryBudget;
-use crate::meta::{IngestKey, MetadataStore, ProjectRecord};
-use crate::metrics::OtelMetricStore;
-use crate::outcomes::{self, OutcomeSource, OutcomeStore};
-use crate::scores::ScoreStore;
-use crate::store::{PreparedAppend, Store};
 use admission::{DecodeAttempt, IngestAdmission};
 use auth::AuthError;
-use receive::{IncomingBody, ReceivedBody};
-use refusal::IngestRejection;
+use read_body::{IncomingBody, ReceivedBody};
+use rejection::IngestRejection;
 
 /// All that is taken in, without slashes at the end of paths.
 pub fn routes(intake: Arc<IngestState>) -> Router {
@@ -77,7 +77,7 @@ pub struct IngestState {
     /// The memory that requests in work may take.
     admission: IngestAdmission,
     /// The traces of Langfuse's observations.
-    homes: homes::ObservationTraceCache,
+    homes: observation_traces::ObservationTraceCache,
     /// When each key was last used, until that is written.
     used: Mutex<HashMap<i64, i64>>,
 }
@@ -158,7 +158,7 @@ impl IngestState {
             retention_days: config.retention_days,
             keyless: config.ingest.keyless_project(config.listen, &config.public_url),
             admission: IngestAdmission::new(MemoryBudget::of(config)),
-            homes: homes::ObservationTraceCache::default(),
+            homes: observation_traces::ObservationTraceCache::default(),
             used: Mutex::new(HashMap::new()),
         }
     }
@@ -251,7 +251,7 @@ impl IngestState {
         };
         let mut limits = attempt.limits;
         limits.bytes = limits.bytes.saturating_sub(body.len());
-        match budget::within(limits, || decode(self, body)) {
+        match decode_budget::within(limits, || decode(self, body)) {
             Ok(decoded) => decoded,
             Err(DecodeLimitExceeded::Bytes) if !attempt.is_exceptional => Err(IngestRejection::Exceptional),
             Err(_) => Err(IngestRejection::TooManyItems { items: limits.items }),
@@ -279,7 +279,7 @@ impl IngestState {
         }
         if sender.project.estimate_usage {
             for span in &mut spans {
-                estimate::fill(span, &sender.prices);
+                token_estimate::fill(span, &sender.prices);
             }
         }
         if sender.project.prefer_client_cost {
@@ -383,7 +383,7 @@ impl IngestState {
             detail: Some(refusal.to_string()),
         };
         metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
-        let sdk = client::of_headers(headers);
+        let sdk = sdk_client::of_headers(headers);
         let key = sender.and_then(|sender| sender.key.as_ref());
         let project = match (sender, refusal) {
             (Some(sender), _) => sender.project.id,

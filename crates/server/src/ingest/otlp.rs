@@ -9,16 +9,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
-use hinomi_model::budget;
+use hinomi_model::decode_budget;
 use hinomi_model::otlp::{self, DecodedOtlpRequest, OtlpEncoding, OtlpSignal};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
-use super::auth;
-use super::body::{inflate, is_compressed};
-use super::receive::IncomingBody;
-use super::refusal::IngestRejection;
-use super::{AuthenticatedSender, DecodedTelemetry, IngestState, client, grpc};
+use super::decompress::{inflate, is_compressed};
+use super::read_body::IncomingBody;
+use super::rejection::IngestRejection;
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, auth, grpc, sdk_client};
 
 /// Each signal, the end of its path, and the method that carries it over gRPC.
 const SIGNALS: [(OtlpSignal, &str, &str); 3] = [
@@ -116,7 +115,7 @@ async fn take_in(
     let decode = move |intake: &IngestState, body| {
         let DecodedOtlpRequest { spans, errors, lines, points, outcomes } =
             otlp::decode(body, signal, encoding, &intake.context(&from, received_us))?;
-        if budget::is_exceeded() {
+        if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
         IngestState::make_ready(from.clone(), DecodedTelemetry { spans, errors, lines, points, outcomes, ..DecodedTelemetry::default() })
@@ -135,7 +134,7 @@ pub(super) fn count(intake: &IngestState, project: Option<u64>, headers: &Header
 /// Who sends, by any of the headers that may say so; without one the project that takes in what comes without a key.
 pub(super) fn sender(intake: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
-    let sdk = client::of_headers(headers);
+    let sdk = sdk_client::of_headers(headers);
     let sender = match key {
         Some(key) => intake.sender(&key, project)?,
         None => intake.keyless_sender(project, headers)?,

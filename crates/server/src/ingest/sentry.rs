@@ -10,20 +10,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
-use hinomi_model::budget;
 use hinomi_model::clock::DecodeContext;
-use hinomi_model::hints;
 use hinomi_model::outcome::{Outcome, OutcomeCategory};
 use hinomi_model::sentry::{self, DecodedEnvelope, EnvelopeError, SentryEnvelope};
+use hinomi_model::{decode_budget, hints};
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
 use super::auth::{self, AuthError, SentryAuthSources};
-use super::body::{inflate, is_compressed};
-use super::receive::IncomingBody;
-use super::refusal::IngestRejection;
-use super::{AuthenticatedSender, DecodedTelemetry, IngestState, client};
+use super::decompress::{inflate, is_compressed};
+use super::read_body::IncomingBody;
+use super::rejection::IngestRejection;
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, sdk_client};
 
 /// The newest version of the protocol that there is.
 const VERSION: u32 = 7;
@@ -191,11 +190,11 @@ async fn take_in(
         None => sender_of_dsn(intake, incoming.first_line(&encoding, &intake.admission).await?, asked.project)?,
     };
     let _ = asked.sender.set(sender.clone());
-    let sender = AuthenticatedSender { sdk: client::of_headers(&asked.headers), ..sender };
+    let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&asked.headers), ..sender };
     let from = sender.clone();
     let decode = move |intake: &IngestState, body: Bytes| {
         let decoded = decode(&body, &intake.context(&from, received_us))?;
-        if budget::is_exceeded() {
+        if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
         if let Some(dsn) = &decoded.header.dsn {

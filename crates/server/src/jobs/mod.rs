@@ -9,17 +9,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hinomi_query::QueryEngine;
+use hinomi_store::Store;
+use hinomi_tables::metadata::{JobFilter, JobRecord, JobState, MetadataError, MetadataStore};
+use hinomi_tables::prices::ActivePrices;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::meta::{JobFilter, JobRecord, JobState, MetadataError, MetadataStore};
-use crate::prices::ActivePrices;
-use crate::query::QueryEngine;
 use crate::reprice::RepriceControl;
-use crate::store::Store;
-
 pub use reprice::RepriceProgress;
 
 /// Jobs of all projects that run at the same time.

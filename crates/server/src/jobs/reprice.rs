@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use hinomi_query::QueryScope;
+use hinomi_query::filter::Filter;
+use hinomi_tables::metadata::{JobRecord, MetadataError};
 use serde::{Deserialize, Serialize};
 
 use super::{JobEnd, JobRunner, RunningJob};
-use crate::meta::{JobRecord, MetadataError};
-use crate::query::QueryScope;
-use crate::query::filter::Filter;
 use crate::reprice::{PricingPolicy, RepriceError, RepriceReport, reprice as price_again};
 
 const DAY_US: i64 = 86_400_000_000;

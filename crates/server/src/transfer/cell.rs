@@ -1,16 +1,15 @@
 //! One value of a column as text, and back.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder, StringViewBuilder,
     TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use std::sync::Arc;
-
-use crate::store::schema::MONEY;
-use crate::time::rfc3339;
+use hinomi_model::api_time::rfc3339;
+use hinomi_store::schema::MONEY;
 
 /// Columns whose texts are JSON.
 const JSON: [&str; 10] = [
@@ -165,7 +164,7 @@ fn steps(text: &str) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema::SCHEMA;
+    use hinomi_store::schema::SCHEMA;
 
     #[test]
     fn every_column_of_the_schema_is_read_as_what_it_is() {

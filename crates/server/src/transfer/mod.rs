@@ -1,5 +1,5 @@
 //! Spans as files that other tools read and that come back as they were: Parquet, a JSON object a line, or CSV, all with the columns of
-//! [`SCHEMA`](crate::store::schema::SCHEMA).
+//! [`SCHEMA`](hinomi_store::schema::SCHEMA).
 
 mod cell;
 mod read;

@@ -10,14 +10,14 @@ use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema};
+use hinomi_store::rows::{SpanRow, from_batch};
+use hinomi_store::schema::SCHEMA;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::value::RawValue;
 
 use super::SpanFileFormat;
 use super::cell::{CellFormat, TextColumnBuilder, form, is_like_formula};
 use super::write::lines;
-use crate::store::rows::{SpanRow, from_batch};
-use crate::store::schema::SCHEMA;
 
 /// Columns without which there is no span.
 const NEEDED: [&str; 4] = ["trace_id", "span_id", "start_time", "end_time"];

@@ -1,13 +1,13 @@
 //! What is written comes back.
 
-use hinomi_model::exclusion::Exclusion;
+use crate::test_spans::any_span;
+use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::id::SpanId;
 use hinomi_model::provenance::FieldSource;
+use hinomi_store::rows::{SpanRow, to_batch};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::rows::tests::any_span;
-use crate::store::rows::{SpanRow, to_batch};
 
 /// Writes rows as a file, and reads that back.
 fn there_and_back(rows: &[SpanRow], format: SpanFileFormat) -> Vec<SpanRow> {
@@ -42,7 +42,7 @@ proptest! {
             SpanRow { project_id: 1, received_us: 5, span, local: None }
         };
         // As the columns hold it.
-        let rows: Vec<SpanRow> = crate::store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
+        let rows: Vec<SpanRow> = hinomi_store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
         prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Jsonl), &rows);
         prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Parquet), &rows);
         // A table does not tell an empty text from none.

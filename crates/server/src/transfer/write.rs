@@ -2,6 +2,7 @@
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
+use hinomi_store::schema::{SCHEMA, written_with};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -9,7 +10,6 @@ use parquet::file::properties::WriterProperties;
 
 use super::SpanFileFormat;
 use super::cell::{CellFormat, form, is_like_formula, push};
-use crate::store::schema::{SCHEMA, written_with};
 
 /// Rows of a row group: what a writer holds in memory.
 const ROWS_PER_GROUP: usize = 16_384;

@@ -1,7 +1,7 @@
 //! Ids that one project computes so that their hash is that of another project's span: neither is read, changed or suppressed by them.
 
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_server::store::{span_hash, trace_hash};
+use hinomi_store::{span_hash, trace_hash};
 use serde_json::{Value, json};
 
 use crate::envelopes::now;

@@ -46,7 +46,7 @@ fn intake_stops_before_the_disk_is_full_and_resumes() {
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
     assert_eq!(server.get("/readyz").status, 200);
     let ballast = disk.0.path().join("ballast");
-    let free = |path: &Path| hinomi_server::store::free_bytes(path).unwrap();
+    let free = |path: &Path| hinomi_store::free_bytes(path).unwrap();
     std::fs::write(&ballast, vec![7; (free(disk.0.path()) - 15_000_000) as usize]).unwrap();
     let answer = server.envelope(call(2, "q", "a"));
     assert_eq!((answer.status, answer.header("retry-after")), (503, "10"), "{}", answer.text);

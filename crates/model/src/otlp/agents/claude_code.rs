@@ -2,7 +2,7 @@
 //! more, with the same request ids.
 
 use super::{AgentEventRole, AgentFamily};
-use crate::names::{AttributeDialect, SpanField};
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::usage::TokenCountConvention;
 
 pub(super) const FAMILY: AgentFamily = AgentFamily {

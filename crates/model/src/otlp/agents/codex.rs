@@ -2,7 +2,7 @@
 //! no calls unless they failed. Its traces are the insides of the program and repeat what the records tell.
 
 use super::{AgentEventRole, AgentFamily};
-use crate::names::{AttributeDialect, SpanField};
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::usage::TokenCountConvention;
 
 pub(super) const FAMILY: AgentFamily = AgentFamily {

@@ -2,18 +2,18 @@
 
 use serde_json::{Map, Value};
 
+use super::super::log_record::DecodedLogRecord;
 use super::super::logs::{LogRecordDropReason, LogRecordReader, NOT_LLM};
-use super::super::record::DecodedLogRecord;
 use super::super::span::{DecodedSpan, ResourceScope};
 use super::{AgentEventRole, AgentFamily};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::joining::{SpanFragment, SpanFragmentContent};
-use crate::names::SpanField;
+use crate::normalize::attribute_names::SpanField;
+use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::{ChatMessage, MessagePart, Span};
 
 /// Reads a record of a family's event as spans and pieces of spans.
-pub(in super::super) fn read(
+pub(in crate::otlp) fn read(
     family: &'static AgentFamily,
     name: String,
     record: &DecodedLogRecord,

@@ -2,7 +2,7 @@
 //! that the records of a prompt stand together apart from them.
 
 use super::{AgentEventRole, AgentFamily};
-use crate::names::{AttributeDialect, SpanField};
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::usage::TokenCountConvention;
 
 pub(super) const FAMILY: AgentFamily = AgentFamily {

@@ -13,14 +13,14 @@ mod tests;
 
 use serde_json::Value;
 
-use super::record::DecodedLogRecord;
+use super::log_record::DecodedLogRecord;
 use super::span::ResourceScope;
-use crate::exclusion::Exclusion;
-use crate::map::{self, RawSpan};
-use crate::names::{AttributeDialect, SpanField};
+use crate::dedup::exclusion::Exclusion;
+use crate::normalize::RawSpan;
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::price::PriceBook;
 use crate::span::Span;
-use crate::usage;
+use crate::{normalize, usage};
 
 /// A family of agents that name things alike.
 pub(super) struct AgentFamily {
@@ -133,7 +133,7 @@ impl AgentFamily {
         if let Some(role) = role {
             raw.op = role.op().into();
         }
-        let mut span = map::canonical_of(raw, &self.dialect, book);
+        let mut span = normalize::canonical_of(raw, &self.dialect, book);
         if role == Some(AgentEventRole::Repeat) {
             span.counted = false;
             // A log record reports the same call, with all of its tokens.

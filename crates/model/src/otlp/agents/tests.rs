@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::clock::DecodeContext;
-use crate::counting::{SpanNode, decide};
-use crate::joining;
+use crate::dedup::{SpanNode, decide};
 use crate::money::Usd;
 use crate::otlp::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::outcome::OutcomeCategory;
+use crate::partial_spans;
 use crate::price::PriceBook;
 use crate::span::{CostSource, MessagePart, Span, SpanStatus, SpanType};
 use crate::time::SECOND_US;
@@ -68,7 +68,7 @@ fn stored(batches: &[Vec<Span>]) -> Vec<Span> {
     let mut stored: Vec<Span> = Vec::new();
     for span in batches.iter().flatten() {
         match stored.iter_mut().find(|known| (known.trace_id, known.span_id) == (span.trace_id, span.span_id)) {
-            Some(known) => *known = joining::join(known, span, PriceBook::embedded()).unwrap_or_else(|| known.clone()),
+            Some(known) => *known = partial_spans::join(known, span, PriceBook::embedded()).unwrap_or_else(|| known.clone()),
             None => stored.push(span.clone()),
         }
     }

@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::super::events::{self, MessageDirection};
-use super::super::record::DecodedLogRecord;
+use super::super::log_record::DecodedLogRecord;
 use super::super::span::{DecodedSpan, ResourceScope};
 use super::{LogRecordDropReason, LogRecordReader};
 use crate::fingerprint::Fingerprint;
-use crate::joining::{SpanFragment, SpanFragmentContent};
-use crate::map;
-use crate::messages;
-use crate::names::{self, SpanField};
+use crate::normalize::attribute_names;
+use crate::normalize::attribute_names::SpanField;
+use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::ChatMessage;
+use crate::{messages, normalize};
 
 /// What a call must be known by.
 const NAMED: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
@@ -86,7 +86,7 @@ pub(super) fn read(
             input.chain(output).map(piece).collect()
         }
     };
-    let span = map::canonical(raw, reader.context.price);
+    let span = normalize::canonical(raw, reader.context.price);
     reader.announce(span, pieces);
     Ok(())
 }
@@ -101,7 +101,7 @@ fn call(record: &DecodedLogRecord) -> Map<String, Value> {
 /// Whose call it is: what else such a record says, its span says better.
 fn whose(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
-    attributes.retain(|name, _| matches!(names::lookup(name), Some((SpanField::Session | SpanField::User, _))));
+    attributes.retain(|name, _| matches!(attribute_names::lookup(name), Some((SpanField::Session | SpanField::User, _))));
     attributes
 }
 
@@ -122,7 +122,7 @@ fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut fields = record.attributes.clone();
     match &record.body {
         Value::Object(body) => fields.extend(body.clone()),
-        Value::String(text) => match crate::json::value(text) {
+        Value::String(text) => match crate::lenient_json::value(text) {
             Ok(Value::Object(body)) => fields.extend(body),
             // A body that is only the event's name says nothing more.
             _ if events::side_and_role(text).is_some() => {}

@@ -3,39 +3,38 @@
 //! A record may hold a message of a call whose span comes by itself, or be the whole report of what a coding agent did. All others
 //! are lines of the trace that they were written in. Whatever it is, it may hold an exception.
 
-mod lines;
+mod log_lines;
 mod messages;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::agents;
 use super::binary::ScopedItems;
 use super::exceptions::OtlpException;
-use super::record::DecodedLogRecord;
+use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, ResourceScope};
-use super::{DecodedOtlpRequest, NOT_LLM_TELEMETRY, Outcome, OutcomeCategory};
-use crate::budget;
+use super::{DecodedOtlpRequest, NOT_LLM_TELEMETRY, Outcome, OutcomeCategory, agents};
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::joining::{self, PartialSpanState, SpanFragment};
 use crate::log_line::{LogLevel, LogLine, OccurrenceKeyGenerator};
-use crate::map::{self, RawSpan};
 use crate::messages::{TextLimit, trim_messages};
+use crate::normalize::RawSpan;
+use crate::partial_spans::{PartialSpanState, SpanFragment};
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
+use crate::{decode_budget, normalize, partial_spans};
 
 /// Reads the log records of a request.
 pub(super) fn read(groups: ScopedItems<DecodedLogRecord>, context: &DecodeContext) -> DecodedOtlpRequest {
     let mut reader = LogRecordReader::new(context);
-    if !budget::copies_fit() {
+    if !decode_budget::copies_fit() {
         return DecodedOtlpRequest::default();
     }
     for (around, records) in groups {
         for record in records {
-            if budget::is_exceeded() {
+            if decode_budget::is_exceeded() {
                 return DecodedOtlpRequest::default();
             }
             let kept = record.map_err(LogRecordDropReason::Broken).and_then(|record| reader.record(&record, &around));
@@ -66,7 +65,7 @@ fn joined(mut told: Vec<Span>, context: &DecodeContext) -> Span {
         let mut rest = told.into_iter();
         let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
         while let Some(one) = rest.next() {
-            let with_next = rest.next().and_then(|other| joining::join(&one, &other, context.price));
+            let with_next = rest.next().and_then(|other| partial_spans::join(&one, &other, context.price));
             joined.push(with_next.unwrap_or(one));
         }
         told = joined;
@@ -133,7 +132,7 @@ impl<'a> LogRecordReader<'a> {
         // An exception has its place among the issues, also where nothing else comes of its record.
         match error {
             Some(error) => {
-                budget::charge_error(&error);
+                decode_budget::charge_error(&error);
                 self.errors.push(error);
                 match kept {
                     Err(LogRecordDropReason::NotWanted(_)) => Ok(()),
@@ -150,7 +149,7 @@ impl<'a> LogRecordReader<'a> {
         }
         match agents::of_record(record, around) {
             Some((family, name)) => agents::event::read(family, name, record, around, self),
-            None => lines::read(record, around, self),
+            None => log_lines::read(record, around, self),
         }
     }
 
@@ -169,7 +168,7 @@ impl<'a> LogRecordReader<'a> {
             ..DecodedSpan::default()
         };
         let raw = wire.into_raw(around, &self.clock).ok()?;
-        let mut span = map::canonical(raw, self.context.price);
+        let mut span = normalize::canonical(raw, self.context.price);
         span.trace_id = trace_id.unwrap_or(TraceId(0));
         span.span_id = span_id.flatten().unwrap_or(SpanId(0));
         let mut error = thrown.event(&span, ErrorReporter::LogRecord, &self.clock);
@@ -181,7 +180,7 @@ impl<'a> LogRecordReader<'a> {
 
     /// Takes a span. What belongs to one that came before it in the request is joined to it in the end.
     pub(super) fn add(&mut self, span: Span) {
-        budget::charge_span(&span);
+        decode_budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
         match self.places.get(&id) {
             Some(place) if self.spans[*place].joined.is_some() || span.joined.is_some() || self.more.contains_key(place) => {
@@ -198,12 +197,14 @@ impl<'a> LogRecordReader<'a> {
     /// Announces a span that the records only tell of, with the pieces of it that they hold.
     pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
-            if let joining::SpanFragmentContent::Input(message) | joining::SpanFragmentContent::Output(message) = &mut piece.content {
+            if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =
+                &mut piece.content
+            {
                 trim_messages(std::slice::from_mut(message), TextLimit::default());
             }
         }
         span.joined = Some(Box::new(PartialSpanState { awaited: true, pieces, ..PartialSpanState::default() }));
-        joining::show_pieces(&mut span);
+        partial_spans::show_pieces(&mut span);
         self.add(span);
     }
 

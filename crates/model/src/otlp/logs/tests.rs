@@ -9,8 +9,8 @@ use super::super::proto::{
 };
 use super::super::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::clock::DecodeContext;
-use crate::joining::join;
 use crate::outcome::OutcomeCategory;
+use crate::partial_spans::join;
 use crate::price::PriceBook;
 use crate::span::{MessagePart, Span, SpanType};
 use crate::time::SECOND_US;

@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use super::binary::{DecodeFootprint, ScopedItems};
 use super::span::{ResourceScope, dropped};
 use super::{DecodedOtlpRequest, Outcome};
-use crate::budget;
 use crate::clock::{self, DecodeContext};
+use crate::decode_budget;
 use crate::fingerprint::FingerprintPrefix;
 use crate::messages::{TextLimit, trim_text};
-use crate::metric::{Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
+use crate::otel_metric::{Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::OutcomeCategory;
 
 /// The outcome of points by which a client says that it has nothing to say.
@@ -63,9 +63,9 @@ impl DecodeFootprint for DecodedMetric {
             },
         };
         let point = |point: &DecodedMetricPoint| {
-            2 * size_of::<DecodedMetricPoint>() + budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled)
+            2 * size_of::<DecodedMetricPoint>() + decode_budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled)
         };
-        let texts = budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description);
+        let texts = decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description);
         texts + self.points.iter().map(point).sum::<usize>()
     }
 
@@ -105,7 +105,7 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
         let reporter = reporter(&around);
         let around_json = (sorted_json(&around.resource), sorted_json(&around.scope));
         // Each point has a copy.
-        let copy = budget::tags(&reporter) + 2 * size_of::<MetricPoint>();
+        let copy = decode_budget::tags(&reporter) + 2 * size_of::<MetricPoint>();
         for metric in metrics {
             let metric = match metric {
                 Ok(metric) => metric,
@@ -115,7 +115,7 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
                 }
             };
             // What is around it is hashed for each metric.
-            if !budget::charge(around_json.0.len() + around_json.1.len()) {
+            if !decode_budget::charge(around_json.0.len() + around_json.1.len()) {
                 return decoded;
             }
             let stream = match MetricStream::of(&metric, &around, &around_json, &reporter) {
@@ -128,8 +128,8 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
             for point in metric.points {
                 match stream.point(point, context) {
                     Ok(point) => {
-                        let own = stream.texts() + budget::tags(&point.attributes);
-                        if !budget::charge(copy + own) {
+                        let own = stream.texts() + decode_budget::tags(&point.attributes);
+                        if !decode_budget::charge(copy + own) {
                             return decoded;
                         }
                         decoded.points.push(point);
@@ -194,7 +194,7 @@ impl<'a> MetricStream<'a> {
 
     /// Bytes of what each of its points says again.
     fn texts(&self) -> usize {
-        budget::text(&self.name) + budget::text(&self.unit) + budget::text(&self.description)
+        decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description)
     }
 
     fn point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, &'static str> {

@@ -4,17 +4,17 @@ use bytes::Bytes;
 use prost::{Message, Oneof};
 
 use super::super::binary::{ScopedItems, groups, map, text};
+use super::super::decoded_size;
 use super::super::proto::OtlpKeyValue;
 use super::super::span::dropped;
-use super::super::weight;
 use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
-use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
+use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
 
 /// Reads a request for metrics.
-pub(in super::super) fn metrics(body: Bytes) -> Result<ScopedItems<DecodedMetric>, prost::DecodeError> {
+pub(in crate::otlp) fn metrics(body: Bytes) -> Result<ScopedItems<DecodedMetric>, prost::DecodeError> {
     let metric = |metric| OtlpMetric::decode(metric).map(wire).map_err(|_| dropped(OutcomeCategory::Metric, "invalid_protobuf"));
-    groups(body, &weight::METRIC, metric)
+    groups(body, &decoded_size::METRIC, metric)
 }
 
 fn wire(metric: OtlpMetric) -> DecodedMetric {

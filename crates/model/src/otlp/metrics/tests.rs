@@ -10,7 +10,7 @@ use super::proto::{
     OtlpMetric, OtlpMetricPoints, OtlpNumberPoint, OtlpNumberValue, OtlpSum,
 };
 use super::*;
-use crate::metric::ExponentialBuckets;
+use crate::otel_metric::ExponentialBuckets;
 use crate::price::PriceBook;
 use crate::time::SECOND_US;
 

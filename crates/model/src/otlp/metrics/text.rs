@@ -7,11 +7,11 @@ use super::super::binary::ScopedItems;
 use super::super::span::dropped;
 use super::super::text::{charged_list, field, groups, list, map, named, number, text};
 use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
-use crate::metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
+use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
 
 /// Reads a request for metrics.
-pub(in super::super) fn metrics(body: &[u8]) -> Result<ScopedItems<DecodedMetric>, OtlpError> {
+pub(in crate::otlp) fn metrics(body: &[u8]) -> Result<ScopedItems<DecodedMetric>, OtlpError> {
     let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
     groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
         if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(OutcomeCategory::Metric, "invalid_json")) }

@@ -6,17 +6,17 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use hinomi_alerting::{AlertRecord, AlertService, Budget, BudgetGroupState, BudgetState, ForecastMethod};
+use hinomi_model::api_time::rfc3339;
 use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::kept::handlers;
+use super::definitions::handlers;
 use super::{MuteRequest, quiet_shown, read, with};
-use crate::alert::{AlertRecord, AlertService, Budget, BudgetGroupState, BudgetState, ForecastMethod};
-use crate::api::access::AuthorizedProject;
-use crate::api::ask::QueryParameters;
+use crate::api::auth::AuthorizedProject;
+use crate::api::params::QueryParameters;
 use crate::api::{ApiError, ApiState};
-use crate::time::rfc3339;
 
 /// A budget and how it stands.
 #[derive(Debug, Serialize, ToSchema)]

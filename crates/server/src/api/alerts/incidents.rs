@@ -5,20 +5,21 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
+use hinomi_alerting;
+use hinomi_alerting::delivery::notice::{AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, MeasureUnit, ThresholdDirection};
+use hinomi_alerting::{
+    AlertError, AlertService, AlertSource, Incident, IncidentAction, IncidentEventKind, IncidentFilter, IncidentState as Stands,
+    IncidentTimelineEntry, ThresholdLine,
+};
+use hinomi_model::api_time::rfc3339;
 use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{MuteRequest, quiet_shown, read, with};
-use crate::alert::{
-    self, AlertError, AlertService, AlertSource, Incident, IncidentAction, IncidentEventKind, IncidentFilter, IncidentState as Stands,
-    IncidentTimelineEntry, ThresholdLine,
-};
-use crate::api::access::{AdminAuthorizedProject, AuthorizedProject};
-use crate::api::ask::QueryParameters;
+use crate::api::auth::{AdminAuthorizedProject, AuthorizedProject};
+use crate::api::params::QueryParameters;
 use crate::api::{ApiError, ApiState};
-use crate::notify::notice::{AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, MeasureUnit, ThresholdDirection};
-use crate::time::rfc3339;
 
 /// Incidents of a page, where the caller does not say.
 const PAGE: usize = 50;
@@ -238,18 +239,22 @@ pub(in crate::api) async fn chart(
     let (incident, story, of_what) = with(&api, move |alerts| {
         let (incident, story) = alerts.incident(of.project, id)?;
         let of_what = match incident.source {
-            AlertSource::Rule => alerts.rule(of.project, incident.rule).map(|kept| alert::IncidentDefinition::Rule(Box::new(kept.what))),
-            AlertSource::Budget => alerts.budget(of.project, incident.rule).map(|kept| alert::IncidentDefinition::Budget(Box::new(kept))),
+            AlertSource::Rule => {
+                alerts.rule(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Rule(Box::new(kept.what)))
+            }
+            AlertSource::Budget => {
+                alerts.budget(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Budget(Box::new(kept)))
+            }
         };
         match of_what {
             Ok(of_what) => Ok((incident, story, of_what)),
-            Err(AlertError::Unknown(_)) => Ok((incident, story, alert::IncidentDefinition::Nothing)),
+            Err(AlertError::Unknown(_)) => Ok((incident, story, hinomi_alerting::IncidentDefinition::Nothing)),
             Err(error) => Err(error),
         }
     })
     .await?;
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let chart = alert::chart(&api.ask(of.project), &incident, &story, of_what, now_us).await?;
+    let chart = hinomi_alerting::chart(&api.ask(of.project), &incident, &story, of_what, now_us).await?;
     Ok(Json(IncidentChartView {
         from: rfc3339(chart.from_us),
         to: rfc3339(chart.to_us),

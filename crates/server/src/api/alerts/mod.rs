@@ -1,19 +1,19 @@
 //! Rules, budgets and incidents.
 
 pub(super) mod budgets;
+mod definitions;
 pub(super) mod incidents;
-mod kept;
 pub(super) mod rules;
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
+use hinomi_alerting::{AlertError, AlertService, HumanDuration, PreviewError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, ApiState};
-use crate::alert::{AlertError, AlertService, HumanDuration, PreviewError};
 
 impl From<AlertError> for ApiError {
     fn from(error: AlertError) -> ApiError {
@@ -73,7 +73,7 @@ impl MuteRequest {
 /// A moment of quiet's end as the API shows it: null while nothing is muted, `forever` without an end.
 fn quiet_shown(until_us: Option<i64>) -> Option<String> {
     let until_us = until_us.filter(|until| *until > jiff::Timestamp::now().as_microsecond())?;
-    Some(if until_us == i64::MAX { "forever".to_owned() } else { crate::time::rfc3339(until_us) })
+    Some(if until_us == i64::MAX { "forever".to_owned() } else { hinomi_model::api_time::rfc3339(until_us) })
 }
 
 /// A body that must be there and be read.

@@ -6,16 +6,17 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use hinomi_alerting;
+use hinomi_alerting::delivery::notice::{AlertGroup, AlertSeverity};
+use hinomi_alerting::{AlertRecord, AlertRule, AlertService, HumanDuration, Incident};
+use hinomi_model::api_time::rfc3339;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::kept::handlers;
+use super::definitions::handlers;
 use super::{MuteRequest, quiet_shown, read, with};
-use crate::alert::{self, AlertRecord, AlertRule, AlertService, HumanDuration, Incident};
-use crate::api::access::AuthorizedProject;
+use crate::api::auth::AuthorizedProject;
 use crate::api::{ApiError, ApiState};
-use crate::notify::notice::{AlertGroup, AlertSeverity};
-use crate::time::rfc3339;
 
 /// A rule and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,7 +124,7 @@ pub(in crate::api) async fn preview(
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
     let view = api.ask(of.project);
-    let tried = alert::preview(&view, &rule, now_us - back.0, now_us).await?;
+    let tried = hinomi_alerting::preview(&view, &rule, now_us - back.0, now_us).await?;
     let ring = |incident: Incident| AlertPreviewIncident {
         opened_at: rfc3339(incident.opened_us),
         resolved_at: incident.resolved_us.map(rfc3339),

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use crate::ingest::body::inflate;
+use crate::ingest::decompress::inflate;
 
 /// What was inside.
 #[derive(Debug)]

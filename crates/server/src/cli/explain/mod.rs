@@ -13,15 +13,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use hinomi_model::counting::{SpanNode, decide};
+use hinomi_model::dedup::{SpanNode, decide};
 use hinomi_model::explain::{SpanExplanation, explain};
-use hinomi_model::joining;
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use hinomi_model::partial_spans;
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::ErrorEvent;
 use hinomi_model::span::Span;
+use hinomi_store::rows::SpanRow;
 
-use crate::store::rows::SpanRow;
 use request::DecodedRequest;
 
 /// The largest file that is read, before and after inflating.
@@ -123,7 +123,7 @@ impl ExplainCommand {
                 match places.get(&id) {
                     Some(place) => {
                         let known: &mut SpanRow = &mut rows[*place];
-                        match joining::join(&known.span, &span, PriceBook::embedded()) {
+                        match partial_spans::join(&known.span, &span, PriceBook::embedded()) {
                             Some(joined) => known.span = joined,
                             None => found.outcomes.push(repeat()),
                         }

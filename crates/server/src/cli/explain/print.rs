@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hinomi_model::exclusion::Exclusion;
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::explain::{AttributeIgnoreReason, CostBasis, CostExplanation, IgnoredAttribute, SpanExplanation};
 use hinomi_model::outcome::Outcome;
 use hinomi_model::provenance::FieldSource;
@@ -13,7 +14,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ExplainedRequests;
-use crate::time::rfc3339;
 
 /// A request, from outside.
 #[derive(Debug, Serialize)]

@@ -48,8 +48,8 @@ fn what_a_body_is_can_be_seen() {
     assert!(captures.len() > 90, "{}", captures.len());
     for body in captures {
         let Some(kind) = posted_as(&body) else { continue };
-        let read =
-            request::read(&std::fs::read(&body).unwrap(), None, None).unwrap_or_else(|error| panic!("{}: {error:#}", body.display()));
+        let read = crate::cli::explain::request::read(&std::fs::read(&body).unwrap(), None, None)
+            .unwrap_or_else(|error| panic!("{}: {error:#}", body.display()));
         assert_eq!(read.kind, kind, "{}", body.display());
     }
 }
@@ -74,11 +74,11 @@ fn packed_in_any_way() {
         (framed, vec!["gRPC frame", "gzip"]),
     ];
     for (bytes, packing) in cases {
-        let unpacked = body::unpack(bytes, 1000).unwrap();
+        let unpacked = crate::cli::explain::body::unpack(bytes, 1000).unwrap();
         assert_eq!((unpacked.bytes, unpacked.packing), (text.clone(), packing));
     }
-    assert!(body::unpack(vec![], 1000).is_err());
-    assert!(body::unpack(vec![0x1f, 0x8b, 0, 0], 1000).is_err(), "what is damaged is said");
+    assert!(crate::cli::explain::body::unpack(vec![], 1000).is_err());
+    assert!(crate::cli::explain::body::unpack(vec![0x1f, 0x8b, 0, 0], 1000).is_err(), "what is damaged is said");
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn texts_are_hidden_unless_they_are_asked_for() {
             .collect();
         for texts in [false, true] {
             let (mut lines, mut json) = (Vec::new(), Vec::new());
-            print::text(&mut lines, &found, texts).unwrap();
-            print::json(&mut json, &found, texts).unwrap();
+            crate::cli::explain::print::text(&mut lines, &found, texts).unwrap();
+            crate::cli::explain::print::json(&mut json, &found, texts).unwrap();
             let (lines, json) = (String::from_utf8(lines).unwrap(), String::from_utf8(json).unwrap());
             serde_json::from_str::<serde_json::Value>(&json).unwrap();
             assert!(lines.chars().all(|c| c == '\n' || !c.is_control()));
@@ -131,7 +131,7 @@ fn what_cannot_be_read_is_said_without_its_content() {
         (b"{\"secret\"", Some(RequestBodyKind::Traces)),
         (b"\xff\xff\xffsecret", Some(RequestBodyKind::Logs)),
     ] {
-        let error = request::read(bytes, kind, None).map(|read| read.kind).unwrap_err();
+        let error = crate::cli::explain::request::read(bytes, kind, None).map(|read| read.kind).unwrap_err();
         assert!(!format!("{error:#}").contains("secret"), "{error:#}");
     }
 }

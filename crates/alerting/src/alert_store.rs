@@ -1,0 +1,380 @@
+//! Rules, budgets, incidents and what is still to be told, on disk: `alerts.db`.
+//!
+//! A command beside the server may change rules. A change of an incident and the notice that tells of it are one transaction: what
+//! is in `notices` is handed to delivery again at a start, where its key keeps it from being told twice.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hinomi_tables::database;
+use hinomi_tables::database::SqliteError;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::AlertError;
+use super::incident::{AlertSource, Incident, IncidentTimelineEntry};
+use super::rule::AlertRule;
+use super::rule::budget::Budget;
+use crate::delivery::notice::AlertNotice;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+const STEPS: [&str; 1] = ["
+    -- Rules and budgets share their numbers, so that an incident and a message need one number only.
+    CREATE TABLE rules (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        project INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        name TEXT NOT NULL,
+        body TEXT NOT NULL,
+        muted_until_us INTEGER,
+        created_us INTEGER NOT NULL,
+        updated_us INTEGER NOT NULL,
+        UNIQUE (project, source, name)
+    ) STRICT;
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        project INTEGER NOT NULL,
+        rule INTEGER NOT NULL,
+        opened_us INTEGER NOT NULL,
+        resolved_us INTEGER,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX incidents_of_project ON incidents (project, id);
+    CREATE INDEX incidents_of_rule ON incidents (rule, id);
+    CREATE INDEX incidents_open ON incidents (project, id) WHERE resolved_us IS NULL;
+    CREATE TABLE timeline (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        incident INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX timeline_of_incident ON timeline (incident, id);
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        targets TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// A rule or a budget, as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertRecord<T> {
+    /// Its number.
+    pub id: i64,
+    /// The project.
+    pub project: u64,
+    /// What it says.
+    pub what: T,
+    /// Until when nobody is told, in microseconds since the Unix epoch; the end of `i64` is for ever.
+    pub muted_until_us: Option<i64>,
+    /// When it was made.
+    pub created_us: i64,
+    /// When it was last changed.
+    pub updated_us: i64,
+}
+
+impl<T> AlertRecord<T> {
+    /// Whether nobody is told at a time.
+    pub fn is_muted(&self, now_us: i64) -> bool {
+        self.muted_until_us.is_some_and(|until| now_us < until)
+    }
+}
+
+/// What can be kept as a rule.
+pub(super) trait AlertDefinition: Serialize + DeserializeOwned + Clone {
+    const SOURCE: AlertSource;
+    fn name(&self) -> &str;
+    fn check(&self) -> Result<(), AlertError>;
+}
+
+impl AlertDefinition for AlertRule {
+    const SOURCE: AlertSource = AlertSource::Rule;
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn check(&self) -> Result<(), AlertError> {
+        AlertRule::check(self)
+    }
+}
+
+impl AlertDefinition for Budget {
+    const SOURCE: AlertSource = AlertSource::Budget;
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn check(&self) -> Result<(), AlertError> {
+        Budget::check(self)
+    }
+}
+
+/// A notice that delivery has not taken yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PendingNotice {
+    /// Its number; 0 while it is not stored.
+    pub(super) id: i64,
+    pub(super) notice: AlertNotice,
+    pub(super) targets: Vec<i64>,
+}
+
+/// Which incidents are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct IncidentFilter {
+    /// Only open ones, or only those that are over.
+    pub open: Option<bool>,
+    /// Only of this rule or budget.
+    pub rule: Option<i64>,
+    /// Only those with a smaller number: what follows a page.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The open database.
+#[derive(Debug)]
+pub(super) struct AlertStore {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl AlertStore {
+    pub(super) fn open(dir: &Path) -> Result<AlertStore, SqliteError> {
+        let path = dir.join("alerts.db");
+        Ok(AlertStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
+    }
+
+    /// Changes whenever another connection has committed something.
+    pub(super) fn version(&self) -> Result<i64, SqliteError> {
+        self.run(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
+    }
+
+    pub(super) fn list<T: AlertDefinition>(&self, project: Option<u64>) -> Result<Vec<AlertRecord<T>>, SqliteError> {
+        self.run(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules
+                 WHERE source = ?1 AND (?2 IS NULL OR project = ?2) ORDER BY id",
+            )?;
+            select.query_map(params![T::SOURCE.name(), project.map(number)], kept)?.collect()
+        })
+    }
+
+    pub(super) fn get<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<AlertRecord<T>, AlertError> {
+        let found = self.run(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules WHERE source = ?1 AND project = ?2 AND id = ?3",
+            )?;
+            select.query_row(params![T::SOURCE.name(), number(project), id], kept).optional()
+        })?;
+        found.ok_or(AlertError::Unknown(T::SOURCE.name()))
+    }
+
+    pub(super) fn create<T: AlertDefinition>(&self, project: u64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
+        what.check()?;
+        let body = json(what);
+        let inserted = self.run(|connection| {
+            let insert = "INSERT INTO rules (project, source, name, body, created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+                          ON CONFLICT DO NOTHING RETURNING id";
+            connection.query_row(insert, params![number(project), T::SOURCE.name(), what.name(), body, now_us], |row| row.get(0)).optional()
+        })?;
+        let id = inserted.ok_or_else(|| AlertError::NameTaken { what: T::SOURCE.name(), name: what.name().to_owned() })?;
+        Ok(AlertRecord { id, project, what: what.clone(), muted_until_us: None, created_us: now_us, updated_us: now_us })
+    }
+
+    pub(super) fn replace<T: AlertDefinition>(&self, project: u64, id: i64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
+        what.check()?;
+        let body = json(what);
+        self.get::<T>(project, id)?;
+        let taken = self.run(|connection| {
+            let other = "SELECT EXISTS (SELECT 1 FROM rules WHERE project = ?1 AND source = ?2 AND name = ?3 AND id <> ?4)";
+            let taken: bool = connection.query_row(other, params![number(project), T::SOURCE.name(), what.name(), id], |row| row.get(0))?;
+            if !taken {
+                let update = "UPDATE rules SET name = ?2, body = ?3, updated_us = ?4 WHERE id = ?1";
+                connection.execute(update, params![id, what.name(), body, now_us])?;
+            }
+            Ok(taken)
+        })?;
+        if taken {
+            return Err(AlertError::NameTaken { what: T::SOURCE.name(), name: what.name().to_owned() });
+        }
+        self.get(project, id)
+    }
+
+    pub(super) fn delete<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<(), AlertError> {
+        let deleted = self.run(|connection| {
+            let delete = "DELETE FROM rules WHERE id = ?1 AND project = ?2 AND source = ?3";
+            connection.execute(delete, params![id, number(project), T::SOURCE.name()])
+        })?;
+        if deleted == 0 { Err(AlertError::Unknown(T::SOURCE.name())) } else { Ok(()) }
+    }
+
+    /// Takes all rules and budgets of a project away.
+    pub(super) fn delete_rules(&self, project: u64) -> Result<usize, SqliteError> {
+        self.run(|connection| connection.execute("DELETE FROM rules WHERE project = ?1", [number(project)]))
+    }
+
+    /// Says until when nobody is told of a rule or budget.
+    pub(super) fn mute<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
+        self.get::<T>(project, id)?;
+        self.run(|connection| connection.execute("UPDATE rules SET muted_until_us = ?2 WHERE id = ?1", params![id, until_us]))?;
+        self.get(project, id)
+    }
+
+    /// Incidents of a project, the newest first.
+    pub(super) fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
+        self.run(|connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, body FROM incidents WHERE project = ?1 AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR id < ?3)
+                 AND (?4 IS NULL OR (resolved_us IS NULL) = ?4) ORDER BY id DESC LIMIT ?5",
+            )?;
+            let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
+            select.query_map(params![number(project), wanted.rule, wanted.before, wanted.open, limit], incident)?.collect()
+        })
+    }
+
+    /// All open incidents, and those that were over after a time, the oldest first: what must be known so that nothing rings twice.
+    pub(super) fn recent(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
+        self.run(|connection| {
+            let mut select =
+                connection.prepare_cached("SELECT id, body FROM incidents WHERE resolved_us IS NULL OR resolved_us >= ?1 ORDER BY id")?;
+            select.query_map([us], incident)?.collect()
+        })
+    }
+
+    pub(super) fn count_open(&self, project: u64) -> Result<u64, SqliteError> {
+        self.run(|connection| {
+            let count = "SELECT count(*) FROM incidents WHERE project = ?1 AND resolved_us IS NULL";
+            connection.query_row(count, [number(project)], |row| row.get(0))
+        })
+    }
+
+    pub(super) fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
+        let found = self.run(|connection| {
+            let mut select = connection.prepare_cached("SELECT id, body FROM incidents WHERE project = ?1 AND id = ?2")?;
+            let Some(found) = select.query_row(params![number(project), id], incident).optional()? else { return Ok(None) };
+            let mut select = connection.prepare_cached("SELECT body FROM timeline WHERE incident = ?1 ORDER BY id")?;
+            let entries = select.query_map([id], |row| parsed(row, 0))?.collect::<rusqlite::Result<Vec<IncidentTimelineEntry>>>()?;
+            Ok(Some((found, entries)))
+        })?;
+        found.ok_or(AlertError::Unknown("incident"))
+    }
+
+    /// Writes changes of incidents, their stories and what is to be told of them, all or nothing. Incidents without a number get one,
+    /// and so do notices.
+    pub(super) fn write(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
+        self.run(|connection| {
+            let transaction = connection.transaction()?;
+            // An incident may open and end in one go.
+            let mut opened = HashMap::new();
+            for change in changes.iter_mut() {
+                let incident = &change.incident;
+                let which = incident.which();
+                if let Some(id) = opened.get(&which).copied().filter(|_| incident.id == 0) {
+                    change.incident.id = id;
+                }
+                change.write(&transaction)?;
+                opened.insert(which, change.incident.id);
+            }
+            transaction.commit()
+        })
+    }
+
+    /// What delivery has not taken yet.
+    pub(super) fn untold(&self) -> Result<Vec<PendingNotice>, SqliteError> {
+        self.run(|connection| {
+            let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
+            select.query_map([], |row| Ok(PendingNotice { id: row.get(0)?, notice: parsed(row, 1)?, targets: parsed(row, 2)? }))?.collect()
+        })
+    }
+
+    /// Delivery has taken these.
+    pub(super) fn told(&self, ids: &[i64]) -> Result<(), SqliteError> {
+        self.run(|connection| {
+            let transaction = connection.transaction()?;
+            for id in ids {
+                transaction.execute("DELETE FROM notices WHERE id = ?1", [id])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Forgets incidents that were over before a time. Returns how many.
+    pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
+        let delete = "DELETE FROM incidents WHERE project = ?1 AND resolved_us < ?2";
+        self.run(|connection| connection.execute(delete, params![number(project), us]))
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+        work(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+    }
+}
+
+/// One change of an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct IncidentChange {
+    pub(super) incident: Incident,
+    pub(super) entries: Vec<IncidentTimelineEntry>,
+    pub(super) untold: Vec<PendingNotice>,
+}
+
+impl IncidentChange {
+    fn write(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
+        let incident = &mut self.incident;
+        let body = json(incident);
+        if incident.id == 0 {
+            let insert = "INSERT INTO incidents (project, rule, opened_us, resolved_us, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let project = number(incident.project);
+            transaction.execute(insert, params![project, incident.rule, incident.opened_us, incident.resolved_us, body])?;
+            incident.id = transaction.last_insert_rowid();
+        } else {
+            let update = "UPDATE incidents SET resolved_us = ?2, body = ?3 WHERE id = ?1";
+            transaction.execute(update, params![incident.id, incident.resolved_us, body])?;
+        }
+        for entry in &self.entries {
+            transaction.execute("INSERT INTO timeline (incident, body) VALUES (?1, ?2)", params![incident.id, json(entry)])?;
+        }
+        for untold in &mut self.untold {
+            untold.notice.incident_id = Some(incident.id);
+            untold.notice.links.incident.push_str(&incident.id.to_string());
+            let insert = "INSERT INTO notices (targets, body) VALUES (?1, ?2)";
+            transaction.execute(insert, params![json(&untold.targets), json(&untold.notice)])?;
+            untold.id = transaction.last_insert_rowid();
+        }
+        Ok(())
+    }
+}
+
+fn kept<T: AlertDefinition>(row: &Row) -> rusqlite::Result<AlertRecord<T>> {
+    Ok(AlertRecord {
+        id: row.get(0)?,
+        project: row.get(1)?,
+        what: parsed(row, 2)?,
+        muted_until_us: row.get(3)?,
+        created_us: row.get(4)?,
+        updated_us: row.get(5)?,
+    })
+}
+
+fn incident(row: &Row) -> rusqlite::Result<Incident> {
+    Ok(Incident { id: row.get(0)?, ..parsed(row, 1)? })
+}
+
+/// A column of JSON.
+fn parsed<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into()))
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("maps with text keys, finite numbers and texts have a JSON form")
+}
+
+fn number(project: u64) -> i64 {
+    i64::try_from(project).unwrap_or(i64::MAX)
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,189 @@
+//! What became of each notice: deliveries with all their attempts, for API and page.
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_tables::database::SqliteError;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::notice::{AlertGroup, AlertNotice, AlertNoticeKind, AlertSeverity};
+use super::outbox::{NotificationOutbox, TargetId, key_of};
+use super::target::NotificationTarget;
+use super::target_store::{NotifyError, find};
+
+/// One notice on its way to one target.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct NotificationDelivery {
+    /// Its number.
+    pub id: i64,
+    /// The target.
+    pub target_id: TargetId,
+    /// What the target is called.
+    pub target_name: String,
+    /// What kind of target it is.
+    pub target_kind: &'static str,
+    /// What became of it.
+    #[schema(example = "waiting")]
+    pub state: String,
+    /// What happened.
+    pub kind: AlertNoticeKind,
+    /// How bad it is.
+    pub severity: AlertSeverity,
+    /// The change's key, which goes with every attempt.
+    pub idempotency_key: String,
+    /// The rule; null for tests and digests.
+    pub rule_id: Option<i64>,
+    /// What the rule is called.
+    pub rule_name: String,
+    /// The incident; null for tests and digests.
+    pub incident_id: Option<i64>,
+    /// Which group it is about; null where the rule has none.
+    pub group: Option<AlertGroup>,
+    /// How many changes a digest gathers; 0 for all others.
+    pub gathered: usize,
+    /// The digest that it was told in; null where it was told by itself.
+    pub folded_into: Option<i64>,
+    /// When the notice was taken.
+    pub created_at: String,
+    /// When it is tried next; null where it is not.
+    pub next_attempt_at: Option<String>,
+    /// The attempts, the first one first.
+    pub attempts: Vec<DeliveryAttempt>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DeliveryAttempt {
+    /// When it began.
+    pub at: String,
+    /// How long it took; null while it goes on, and where the server stopped before it had ended.
+    pub duration_ms: Option<f64>,
+    /// The status of HTTP or SMTP; null where no answer came.
+    pub status: Option<u16>,
+    /// What went wrong; null where nothing did.
+    pub error: Option<String>,
+}
+
+/// Which deliveries are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Of this incident.
+    pub incident: Option<i64>,
+    /// To this target.
+    pub target: Option<TargetId>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Older than this one.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+const SELECT: &str = "SELECT deliveries.id, deliveries.target, deliveries.state, deliveries.next_us, deliveries.created_us,
+    deliveries.folded_into, notices.body FROM deliveries JOIN notices ON notices.id = deliveries.notice";
+
+impl NotificationOutbox {
+    /// Deliveries of a project, the newest first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn deliveries(&self, project: u64, which: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
+        self.write(|db| {
+            let mut select = db.prepare_cached(&format!(
+                "{SELECT} WHERE notices.project = ?1 AND (?2 IS NULL OR notices.incident = ?2) AND (?3 IS NULL OR deliveries.target = ?3)
+                 AND (?4 IS NULL OR deliveries.state = ?4) AND (?5 IS NULL OR deliveries.id < ?5) ORDER BY deliveries.id DESC LIMIT ?6"
+            ))?;
+            let limit = i64::try_from(which.limit).unwrap_or(i64::MAX);
+            let values = params![key_of(project), which.incident, which.target, which.state, which.before, limit];
+            let rows: Vec<DeliveryRow> = select.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
+            rows.into_iter().map(|raw| shown(db, raw)).collect()
+        })
+    }
+
+    /// One delivery. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the database cannot be read.
+    pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
+        let found = self.write(|db| {
+            let mut select = db.prepare_cached(&format!("{SELECT} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
+            let rows: Vec<DeliveryRow> = select.query_map(params![key_of(project), id], read)?.collect::<rusqlite::Result<_>>()?;
+            rows.into_iter().next().map(|raw| shown(db, raw)).transpose()
+        })?;
+        found.ok_or(NotifyError::Missing("delivery"))
+    }
+
+    /// How many deliveries wait for each target, as (target, how many). Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn waiting(&self, project: u64) -> Result<Vec<(TargetId, i64)>, SqliteError> {
+        self.write(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT deliveries.target, count(*) FROM deliveries JOIN targets ON targets.id = deliveries.target
+                 WHERE targets.project = ?1 AND deliveries.state = 'waiting' GROUP BY deliveries.target",
+            )?;
+            select.query_map([key_of(project)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+}
+
+struct DeliveryRow {
+    id: i64,
+    target: TargetId,
+    state: String,
+    next_us: i64,
+    created_us: i64,
+    folded_into: Option<i64>,
+    body: String,
+}
+
+fn read(row: &Row) -> rusqlite::Result<DeliveryRow> {
+    Ok(DeliveryRow {
+        id: row.get(0)?,
+        target: row.get(1)?,
+        state: row.get(2)?,
+        next_us: row.get(3)?,
+        created_us: row.get(4)?,
+        folded_into: row.get(5)?,
+        body: row.get(6)?,
+    })
+}
+
+fn shown(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
+    let notice: AlertNotice = serde_json::from_str(&raw.body)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
+    let target: NotificationTarget = find(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
+    let attempt = |row: &Row| {
+        Ok(DeliveryAttempt {
+            at: rfc3339(row.get(0)?),
+            duration_ms: row.get::<_, Option<i64>>(1)?.map(|us| us as f64 / 1000.0),
+            status: row.get(2)?,
+            error: row.get(3)?,
+        })
+    };
+    let attempts = select.query_map([raw.id], attempt)?.collect::<rusqlite::Result<_>>()?;
+    Ok(NotificationDelivery {
+        id: raw.id,
+        target_id: raw.target,
+        target_name: target.name,
+        target_kind: target.address.kind(),
+        next_attempt_at: (raw.state == "waiting").then(|| rfc3339(raw.next_us)),
+        state: raw.state,
+        kind: notice.kind,
+        severity: notice.severity,
+        idempotency_key: notice.idempotency_key,
+        rule_id: Some(notice.rule_id).filter(|rule| *rule != 0),
+        rule_name: notice.rule_name,
+        incident_id: notice.incident_id,
+        group: notice.group,
+        gathered: notice.gathered.len(),
+        folded_into: raw.folded_into,
+        created_at: rfc3339(raw.created_us),
+        attempts,
+    })
+}

@@ -1,0 +1,25 @@
+//! Delivery of what the bell says: targets, a queue of its own for each, and a log of every attempt.
+
+mod allowed_networks;
+mod attempts;
+mod message_text;
+pub mod notice;
+mod outbox;
+mod queue;
+mod render;
+mod retry_schedule;
+mod target;
+mod target_store;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod trusted_certificates;
+mod worker;
+
+pub use allowed_networks::AllowedNetworks;
+pub use attempts::{DeliveryAttempt, DeliveryFilter, NotificationDelivery};
+pub use outbox::{FORMAT, NotificationOutbox, TargetId};
+pub use target::{ChannelConfiguration, ChannelSecret, NotificationTarget, SmtpSecurity, TargetError};
+pub use target_store::{NotificationTargetDraft, NotifyError};
+pub use trusted_certificates::TrustedCertificates;
+pub use worker::DeliveryWorker;

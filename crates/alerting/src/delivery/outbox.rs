@@ -1,0 +1,173 @@
+//! What is to be told, and to whom, kept on disk until it is told: `notify.db`.
+//!
+//! **What holds.** A change is told at least once, and to a receiver that knows keys exactly once. A notice is durable before
+//! [`NotificationOutbox::enqueue`] returns, and its key is unique: the same change enqueued again changes nothing. An attempt is written down
+//! before it starts and again when it has ended. If the process dies in between, nobody can know whether the receiver has it, so
+//! it is sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`); chat services know no keys, and in that window of
+//! milliseconds their channel may show a message twice. Losing it would be worse.
+//!
+//! Whoever changes an incident enqueues its notice after the change is durable, and again at the next start for changes of which
+//! it does not know that this was done.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hinomi_tables::database;
+use hinomi_tables::database::SqliteError;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::Notify;
+
+use super::notice::AlertNotice;
+
+/// A target's number.
+pub type TargetId = i64;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+const STEPS: [&str; 1] = ["
+    CREATE TABLE targets (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        project    INTEGER NOT NULL,
+        name       TEXT NOT NULL,
+        language   TEXT,
+        disabled   INTEGER NOT NULL DEFAULT 0,
+        address    TEXT NOT NULL,
+        secret     TEXT NOT NULL,
+        created_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE notices (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        key     TEXT NOT NULL UNIQUE,
+        project INTEGER NOT NULL,
+        rule    INTEGER NOT NULL,
+        incident INTEGER,
+        at_us   INTEGER NOT NULL,
+        body    TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX notices_by_incident ON notices (project, incident);
+    CREATE TABLE deliveries (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        notice      INTEGER NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+        target      INTEGER NOT NULL REFERENCES targets (id) ON DELETE CASCADE,
+        state       TEXT NOT NULL DEFAULT 'waiting',
+        next_us     INTEGER NOT NULL,
+        created_us  INTEGER NOT NULL,
+        folded_into INTEGER REFERENCES deliveries (id) ON DELETE CASCADE,
+        UNIQUE (notice, target)
+    ) STRICT;
+    CREATE INDEX deliveries_waiting ON deliveries (target, id) WHERE state = 'waiting';
+    CREATE INDEX deliveries_folded ON deliveries (folded_into) WHERE folded_into IS NOT NULL;
+    CREATE TABLE attempts (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        delivery    INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+        started_us  INTEGER NOT NULL,
+        duration_us INTEGER,
+        status      INTEGER,
+        error       TEXT
+    ) STRICT;
+    CREATE INDEX attempts_of_delivery ON attempts (delivery);
+"];
+
+/// The open database.
+#[derive(Debug)]
+pub struct NotificationOutbox {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+    /// Rung whenever something may have become due.
+    pub(super) due: Arc<Notify>,
+}
+
+impl NotificationOutbox {
+    /// Opens it in a data folder.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
+        let path = dir.join("notify.db");
+        Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
+    }
+
+    /// Takes notices, each for its targets. When it returns they are on disk, and delivery begins. A key that is known changes nothing;
+    /// targets that there are not, or that are of another project, are passed over. Returns how many notices were new. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written. None of them is taken then.
+    pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
+        let now = now_us();
+        let taken = self.write(|connection| {
+            let transaction = connection.transaction()?;
+            let mut taken = 0;
+            for (notice, targets) in notices {
+                let Some(id) = insert_notice(&transaction, notice)? else { continue };
+                taken += 1;
+                let mut insert = transaction.prepare_cached(
+                    "INSERT OR IGNORE INTO deliveries (notice, target, next_us, created_us)
+                     SELECT ?1, id, ?3, ?3 FROM targets WHERE id = ?2 AND project = ?4 AND NOT disabled",
+                )?;
+                for target in targets {
+                    insert.execute(params![id, target, now, key_of(notice.project)])?;
+                }
+            }
+            transaction.commit()?;
+            Ok(taken)
+        })?;
+        if taken > 0 {
+            self.due.notify_one();
+        }
+        Ok(taken)
+    }
+
+    /// Runs a change or a question; what SQLite says becomes an error of ours. Blocks.
+    pub(super) fn write<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+        work(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+    }
+}
+
+/// The number of a notice that was not known yet.
+pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> rusqlite::Result<Option<i64>> {
+    let body = serde_json::to_string(notice).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO notices (key, project, rule, incident, at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (key) DO NOTHING RETURNING id",
+    )?;
+    let values = params![notice.idempotency_key, key_of(notice.project), notice.rule_id, notice.incident_id, notice.at, body];
+    insert.query_row(values, |row| row.get(0)).optional()
+}
+
+/// SQLite has signed numbers; no project has such a high one.
+pub(super) fn key_of(project: u64) -> i64 {
+    i64::try_from(project).unwrap_or(i64::MAX)
+}
+
+/// Now, in microseconds since the Unix epoch.
+pub(super) fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::tests::{notice, slack};
+
+    #[test]
+    fn a_change_is_taken_once_for_each_target() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = NotificationOutbox::open(dir.path()).unwrap();
+        let (own, foreign) = (slack(&outbox, 1), slack(&outbox, 2));
+        let taken = outbox.enqueue(&[(notice("a"), vec![own, foreign, 99, own]), (notice("b"), vec![])]).unwrap();
+        assert_eq!(taken, 2);
+        assert_eq!(outbox.enqueue(&[(notice("a"), vec![own])]).unwrap(), 0);
+        drop(outbox);
+        let outbox = NotificationOutbox::open(dir.path()).unwrap();
+        assert_eq!(outbox.enqueue(&[(notice("a"), vec![own]), (notice("c"), vec![own])]).unwrap(), 1);
+        let waiting: i64 = outbox.write(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
+        assert_eq!(waiting, 2);
+    }
+}

@@ -1,0 +1,55 @@
+//! Discord's webhooks: one embed, which mentions nobody.
+//! <https://discord.com/developers/docs/resources/webhook#execute-webhook>
+
+use serde_json::{Value, json};
+
+use super::{color, safe_url};
+use crate::delivery::message_text::NotificationMessage;
+use crate::delivery::notice::AlertNotice;
+
+/// Longest description of an embed is 4,096 characters.
+const DESCRIPTION: usize = 3800;
+const TITLE: usize = 256;
+
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
+    let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
+    if let Some(heading) = &message.heading {
+        text.push_str(&format!("\n**{}**\n", escaped(heading)));
+    }
+    let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join(" · ");
+    for (line, link) in &message.lines {
+        let line = linked(line, link.as_deref());
+        if text.chars().count() + line.chars().count() + links.chars().count() > DESCRIPTION {
+            break;
+        }
+        text.push_str(&format!("• {line}\n"));
+    }
+    text.push_str(&format!("\n{links}"));
+    json!({
+        "embeds": [{
+            "title": message.subject.chars().take(TITLE).collect::<String>(),
+            "url": message.links.first().map(|(_, url)| url),
+            "description": text,
+            "color": color(notice),
+        }],
+        "allowed_mentions": { "parse": [] },
+    })
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '<' | '[' | ']' | '(' | ')' | '#' | '@') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+fn linked(text: &str, url: Option<&str>) -> String {
+    match url.filter(|url| url.len() < 1000) {
+        Some(url) => format!("[{}]({})", escaped(text), safe_url(url)),
+        None => escaped(text),
+    }
+}

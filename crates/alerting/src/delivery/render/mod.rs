@@ -1,0 +1,67 @@
+//! A notice in the form that each kind of target takes. Names that strangers chose are escaped in each form's own way: they can
+//! neither address anybody nor become a link or markup.
+
+mod discord;
+mod mail;
+mod pagerduty;
+mod slack;
+mod teams;
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use super::message_text;
+use super::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
+use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY};
+pub(super) use mail::mail;
+
+/// What is sent over HTTP.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct HttpPostRequest {
+    pub(super) url: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The request for a target of the web; none for mail.
+pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
+    let message = message_text::message(notice, target.language.unwrap_or(notice.language));
+    let secret = target.secret.text();
+    let json = |url: &str, body: serde_json::Value| HttpPostRequest {
+        url: url.to_owned(),
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    };
+    match &target.address {
+        ChannelConfiguration::Email { .. } => None,
+        ChannelConfiguration::Slack => Some(json(secret, slack::body(notice, &message))),
+        ChannelConfiguration::Discord => Some(json(secret, discord::body(notice, &message))),
+        ChannelConfiguration::Teams => Some(json(secret, teams::body(&message))),
+        ChannelConfiguration::Pagerduty { endpoint } => {
+            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY), pagerduty::body(notice, &message, secret)))
+        }
+        ChannelConfiguration::Webhook { url } => Some(webhook::post(url, notice, &message, &target.secret, now_us)),
+    }
+}
+
+/// Red, ochre or green, as on the page, in hex digits.
+fn color(notice: &AlertNotice) -> u32 {
+    match (notice.kind, notice.severity) {
+        (AlertNoticeKind::Resolved, _) => 0x2d_7a3e,
+        (AlertNoticeKind::Test, _) => 0x6b_675f,
+        (_, AlertSeverity::Critical) => 0xa3_1545,
+        (_, AlertSeverity::Warning) => 0x8a_5a00,
+    }
+}
+
+/// A link that can stand between a form's own brackets.
+fn safe_url(url: &str) -> String {
+    let mut safe = String::with_capacity(url.len());
+    for c in url.chars() {
+        match c {
+            '<' | '>' | '|' | '(' | ')' | '[' | ']' | '"' | '\'' | '`' | '\\' | ' ' => safe.push_str(&format!("%{:02X}", u32::from(c))),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

@@ -1,0 +1,50 @@
+//! PagerDuty's Events v2: one alert for each incident, which ends when the incident does.
+//! <https://developer.pagerduty.com/docs/events-api-v2-overview>
+
+use hinomi_model::api_time::rfc3339;
+use serde_json::{Map, Value, json};
+
+use crate::delivery::message_text::NotificationMessage;
+use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
+
+/// Longest summary.
+const SUMMARY: usize = 1024;
+
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_key: &str) -> Value {
+    let severity = match (notice.kind, notice.severity) {
+        (AlertNoticeKind::Test, _) => "info",
+        (_, AlertSeverity::Critical) => "critical",
+        (_, AlertSeverity::Warning) => "warning",
+    };
+    let mut details: Map<String, Value> =
+        message.lines.iter().enumerate().map(|(at, (line, _))| (format!("{}", at + 1), json!(line))).collect();
+    details.insert("summary".to_owned(), json!(message.sentences.join(" ")));
+    details.extend(message.heading.iter().map(|heading| ("heading".to_owned(), json!(heading))));
+    details.insert("idempotency_key".to_owned(), json!(notice.idempotency_key));
+    let links: Vec<Value> = message.links.iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
+    json!({
+        "routing_key": routing_key,
+        "event_action": if notice.kind == AlertNoticeKind::Resolved { "resolve" } else { "trigger" },
+        "dedup_key": dedup_key(notice),
+        "client": "Hinomi",
+        "client_url": notice.links.incident,
+        "links": links,
+        "payload": {
+            "summary": message.subject.chars().take(SUMMARY).collect::<String>(),
+            "source": format!("hinomi project {}", notice.project),
+            "severity": severity,
+            "timestamp": rfc3339(notice.at),
+            "component": notice.rule_name,
+            "class": notice.measure,
+            "custom_details": details,
+        },
+    })
+}
+
+/// The same for all changes of one incident.
+fn dedup_key(notice: &AlertNotice) -> String {
+    match notice.incident_id {
+        Some(incident) => format!("hinomi-{}-{incident}", notice.project),
+        None => format!("hinomi-{}-{}", notice.project, notice.idempotency_key).chars().take(255).collect(),
+    }
+}

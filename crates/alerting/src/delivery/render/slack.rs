@@ -1,0 +1,49 @@
+//! Slack's incoming webhooks: Block Kit in an attachment, for its coloured edge.
+//! <https://api.slack.com/reference/messaging/payload>
+
+use serde_json::{Value, json};
+
+use super::{color, safe_url};
+use crate::delivery::message_text::NotificationMessage;
+use crate::delivery::notice::AlertNotice;
+
+/// Longest text of a section is 3,000 characters.
+const SECTION: usize = 2800;
+
+pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
+    let subject = escaped(&message.subject);
+    let mut blocks = vec![section(&message.sentences.iter().map(|sentence| escaped(sentence)).collect::<Vec<_>>().join("\n"))];
+    let mut text = message.heading.as_ref().map(|heading| format!("*{}*\n", escaped(heading))).unwrap_or_default();
+    for (line, link) in &message.lines {
+        let line = linked(line, link.as_deref());
+        if text.chars().count() + line.chars().count() > SECTION {
+            blocks.push(section(&text));
+            text.clear();
+        }
+        text.push_str(&format!("• {line}\n"));
+    }
+    if !text.is_empty() {
+        blocks.push(section(&text));
+    }
+    let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join("  ·  ");
+    blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": links }] }));
+    json!({ "text": subject, "attachments": [{ "color": format!("#{:06x}", color(notice)), "fallback": subject, "blocks": blocks }] })
+}
+
+fn section(text: &str) -> Value {
+    json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })
+}
+
+/// Slack's three characters, and those that would make text bold or code.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // A zero-width space keeps a mark from being one; Slack has no other way.
+    text.replace('*', "\u{200b}*").replace('_', "\u{200b}_").replace('~', "\u{200b}~").replace('`', "\u{200b}`")
+}
+
+fn linked(text: &str, url: Option<&str>) -> String {
+    match url.filter(|url| url.len() < 1000) {
+        Some(url) => format!("<{}|{}>", safe_url(url).replace('&', "&amp;"), escaped(text)),
+        None => escaped(text),
+    }
+}

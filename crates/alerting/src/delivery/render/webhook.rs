@@ -1,0 +1,59 @@
+//! A POST to a program, signed as Standard Webhooks says: <https://www.standardwebhooks.com>. `webhook-id` is the change's
+//! idempotency key, the same in every attempt.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hinomi_model::api_time::rfc3339;
+use hmac_sha256::HMAC;
+use serde_json::{Value, json};
+
+use super::HttpPostRequest;
+use crate::delivery::message_text::NotificationMessage;
+use crate::delivery::notice::AlertNotice;
+use crate::delivery::target::{ChannelSecret, signing_key};
+
+pub(super) fn post(url: &str, notice: &AlertNotice, message: &NotificationMessage, secret: &ChannelSecret, now_us: i64) -> HttpPostRequest {
+    let kind = serde_json::to_value(notice.kind).unwrap_or_default();
+    let body = json!({
+        "type": format!("alert.{}", kind.as_str().unwrap_or_default()),
+        "timestamp": rfc3339(notice.at),
+        "data": shown(notice),
+        "text": { "language": message.lang, "subject": message.subject, "sentences": message.sentences, "heading": message.heading,
+                  "lines": message.lines.iter().map(|(line, _)| line).collect::<Vec<_>>() },
+    });
+    let body = body.to_string().into_bytes();
+    let (id, seconds) = (header_safe(&notice.idempotency_key), (now_us / 1_000_000).to_string());
+    let signature = sign(&id, &seconds, &body, &signing_key(secret).unwrap_or_default());
+    let headers = vec![("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
+    HttpPostRequest { url: url.to_owned(), headers, body }
+}
+
+fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
+    let mut mac = HMAC::new(key);
+    mac.update(format!("{id}.{seconds}."));
+    mac.update(body);
+    format!("v1,{}", STANDARD.encode(mac.finalize()))
+}
+
+/// A notice as the API writes things: times in RFC 3339.
+fn shown(notice: &AlertNotice) -> Value {
+    let mut value = serde_json::to_value(notice).unwrap_or_default();
+    value["window_from"] = json!(rfc3339(notice.window_from));
+    value["window_to"] = json!(rfc3339(notice.window_to));
+    value["at"] = json!(rfc3339(notice.at));
+    if let Some(since) = notice.culprits_since {
+        value["culprits_since"] = json!(rfc3339(since));
+    }
+    if let Some(outlook) = &notice.outlook {
+        value["outlook"]["until"] = json!(rfc3339(outlook.until));
+    }
+    if !notice.gathered.is_empty() {
+        value["gathered"] = notice.gathered.iter().map(shown).collect();
+    }
+    value
+}
+
+/// A key is visible ASCII already where we made it; this keeps any other from breaking the header.
+fn header_safe(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(255).collect()
+}

@@ -1,0 +1,362 @@
+//! Where notices go. What is secret about a target is kept apart from the rest, is never shown again and never logged.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lettre::message::Mailbox;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use ureq::http::Uri;
+use utoipa::ToSchema;
+
+use super::allowed_networks::{AllowedNetworks, inner};
+use super::notice::MessageLanguage;
+use super::outbox::TargetId;
+
+/// Longest name of a target, in characters.
+const NAME_LIMIT: usize = 100;
+/// Most recipients of one mail.
+const MOST_RECIPIENTS: usize = 50;
+/// PagerDuty's endpoint of Events v2, outside of its European region.
+pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+
+/// A target.
+#[derive(Debug, Clone)]
+pub struct NotificationTarget {
+    /// Its number.
+    pub id: TargetId,
+    /// The project.
+    pub project: u64,
+    /// What its owner calls it.
+    pub name: String,
+    /// The language of its messages; the rule's where there is none.
+    pub language: Option<MessageLanguage>,
+    /// Nothing is sent.
+    pub disabled: bool,
+    /// Where it is.
+    pub address: ChannelConfiguration,
+    /// What lets in.
+    pub secret: ChannelSecret,
+    /// When it was made, microseconds since the Unix epoch.
+    pub created_us: i64,
+}
+
+/// Where a target is, without what is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ChannelConfiguration {
+    /// Mail by a mail server. The secret is the password.
+    Email {
+        /// The mail server's name.
+        host: String,
+        /// Its port; where left out 465 for `tls`, 587 for `starttls`, 25 for `none`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// How the connection is encrypted.
+        security: SmtpSecurity,
+        /// Who signs in there; null where nobody does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        username: Option<String>,
+        /// Who it is from, such as `Hinomi <hinomi@example.com>`.
+        from: String,
+        /// Who gets it.
+        to: Vec<String>,
+    },
+    /// An incoming webhook of Slack. The secret is its address.
+    Slack,
+    /// A webhook of Discord. The secret is its address.
+    Discord,
+    /// A webhook of Microsoft Teams (Workflows). The secret is its address.
+    Teams,
+    /// PagerDuty's Events v2. The secret is the routing key.
+    Pagerduty {
+        /// Its address, where it is not that of the United States' region.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+    },
+    /// A program, told by a POST that is signed as Standard Webhooks says. The secret is the signing secret, `whsec_…`.
+    Webhook {
+        /// Where it listens.
+        url: String,
+    },
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpSecurity {
+    /// From the first byte.
+    Tls,
+    /// After `STARTTLS`, which the server must offer.
+    Starttls,
+    /// Not at all.
+    None,
+}
+
+/// A text that is shown to nobody.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ChannelSecret(String);
+
+impl ChannelSecret {
+    /// Keeps a text.
+    pub fn new(text: impl Into<String>) -> ChannelSecret {
+        ChannelSecret(text.into())
+    }
+
+    /// The text, for the one who must send it.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, for the one answer in which a secret that was just made is shown.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for ChannelSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "…" })
+    }
+}
+
+/// Why a target cannot be as it was described.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// A field cannot have this value.
+    #[error("`{field}` {reason}")]
+    Invalid {
+        /// The field of the request.
+        field: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// It is at a private or loopback address that the owner of the server has not allowed.
+    #[error("`{field}` is at {address}, a private address that the server's configuration does not allow")]
+    NotAllowed {
+        /// The field of the request.
+        field: &'static str,
+        /// The address, as the setting `notify.allow` names it.
+        address: IpAddr,
+    },
+}
+
+impl TargetError {
+    pub(super) fn invalid(field: &'static str, reason: impl Into<String>) -> TargetError {
+        TargetError::Invalid { field, reason: reason.into() }
+    }
+}
+
+impl ChannelConfiguration {
+    /// The word by which the API names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ChannelConfiguration::Email { .. } => "email",
+            ChannelConfiguration::Slack => "slack",
+            ChannelConfiguration::Discord => "discord",
+            ChannelConfiguration::Teams => "teams",
+            ChannelConfiguration::Pagerduty { .. } => "pagerduty",
+            ChannelConfiguration::Webhook { .. } => "webhook",
+        }
+    }
+
+    /// Whether people read it one by one: a storm reaches them in few messages.
+    pub(super) fn is_read_by_people(&self) -> bool {
+        !matches!(self, ChannelConfiguration::Webhook { .. } | ChannelConfiguration::Pagerduty { .. })
+    }
+
+    /// Where it is in a word, without what is secret, for lists.
+    pub fn shown(&self, secret: &ChannelSecret) -> String {
+        match self {
+            ChannelConfiguration::Email { to, .. } => to.join(", "),
+            ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
+                format!("{}/…", host_of(secret.text()).unwrap_or_default())
+            }
+            ChannelConfiguration::Pagerduty { endpoint } => host_of(endpoint.as_deref().unwrap_or(PAGERDUTY)).unwrap_or_default(),
+            ChannelConfiguration::Webhook { url } => url.clone(),
+        }
+    }
+
+    /// Whether a target can be like this. Names are looked up only when something is sent.
+    ///
+    /// # Errors
+    ///
+    /// Names the field and says what is wrong with it.
+    pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), TargetError> {
+        let wrong = |field, reason: &str| Err(TargetError::invalid(field, reason));
+        match self {
+            ChannelConfiguration::Email { host, username, from, to, port, .. } => {
+                if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
+                    return wrong("address.host", "must be the name of a mail server, such as smtp.example.com");
+                }
+                check_literal("address.host", host, allowed)?;
+                if *port == Some(0) {
+                    return wrong("address.port", "must be from 1 to 65535");
+                }
+                if Mailbox::from_str(from).is_err() {
+                    return wrong("address.from", "must be an address, such as Hinomi <hinomi@example.com>");
+                }
+                if to.is_empty() || to.len() > MOST_RECIPIENTS {
+                    return wrong("address.to", &format!("must be 1 to {MOST_RECIPIENTS} addresses"));
+                }
+                if let Some(bad) = to.iter().find(|to| Mailbox::from_str(to).is_err()) {
+                    return wrong("address.to", &format!("has `{bad}`, which is no address"));
+                }
+                match (username.is_some(), secret.text().is_empty()) {
+                    (true, true) => wrong("secret", "must be the password of that user name"),
+                    (false, false) => wrong("address.username", "must be given with a password"),
+                    _ => Ok(()),
+                }
+            }
+            ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
+                check_url("secret", secret.text(), false, allowed)
+            }
+            ChannelConfiguration::Pagerduty { endpoint } => {
+                if secret.text().is_empty() || !secret.text().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    return wrong("secret", "must be the routing key of the integration, 32 letters and digits");
+                }
+                endpoint.as_ref().map_or(Ok(()), |endpoint| check_url("address.endpoint", endpoint, false, allowed))
+            }
+            ChannelConfiguration::Webhook { url } => {
+                check_url("address.url", url, true, allowed)?;
+                if signing_key(secret).is_none() {
+                    return wrong("secret", "must be `whsec_` and 24 to 64 bytes in Base64; leave it out and one is made");
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a name is one.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
+    let name = name.trim();
+    let long = name.chars().count() > NAME_LIMIT;
+    if name.is_empty() || long || name.contains(char::is_control) {
+        return Err(TargetError::invalid("name", format!("must be 1 to {NAME_LIMIT} characters in one line")));
+    }
+    Ok(name.to_owned())
+}
+
+/// A new secret to sign with.
+pub(super) fn new_signing_secret() -> ChannelSecret {
+    let mut random = [0u8; 32];
+    rand::rng().fill_bytes(&mut random);
+    ChannelSecret(format!("whsec_{}", STANDARD.encode(random)))
+}
+
+/// The bytes to sign with.
+pub(super) fn signing_key(secret: &ChannelSecret) -> Option<Vec<u8>> {
+    let key = STANDARD.decode(secret.text().strip_prefix("whsec_")?).ok()?;
+    (24..=64).contains(&key.len()).then_some(key)
+}
+
+fn host_of(url: &str) -> Option<String> {
+    Some(url.parse::<Uri>().ok()?.authority()?.host().to_owned())
+}
+
+/// Only `https`, but for programs in a network of one's own and for addresses that the owner allows.
+fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), TargetError> {
+    let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
+    let uri = url.parse::<Uri>().ok();
+    let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
+    let Some((scheme, authority)) = parts else { return wrong("must be an address that begins with https://") };
+    if authority.as_str().contains('@') {
+        return wrong("must not hold a user name or a password");
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    check_literal(field, host, allowed)?;
+    let near = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok();
+    match scheme {
+        "https" => Ok(()),
+        "http" if plain || near => Ok(()),
+        _ => wrong("must begin with https://"),
+    }
+}
+
+/// An address that is written out, or `localhost`, need not be looked up to be refused.
+fn check_literal(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
+    let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
+        vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    } else {
+        host.parse().into_iter().collect()
+    };
+    match addresses.first() {
+        Some(first) if !addresses.iter().any(|address| allowed.permits(*address)) => {
+            Err(TargetError::NotAllowed { field, address: inner(*first) })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(address: &ChannelConfiguration, secret: &str) -> String {
+        match address.check(&ChannelSecret::new(secret), &AllowedNetworks::default()) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn mail(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
+        ChannelConfiguration::Email {
+            host: "smtp.example.com".to_owned(),
+            port: None,
+            security: SmtpSecurity::Starttls,
+            username: username.map(str::to_owned),
+            from: from.to_owned(),
+            to: to.iter().map(|to| (*to).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_field() {
+        assert_eq!(said(&ChannelConfiguration::Slack, "https://hooks.slack.com/services/T0/B0/x"), "");
+        assert!(said(&ChannelConfiguration::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
+        assert!(said(&ChannelConfiguration::Slack, "").starts_with("`secret`"));
+        assert!(said(&ChannelConfiguration::Teams, "https://user:word@example.com/x").contains("password"));
+        assert_eq!(said(&ChannelConfiguration::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
+        assert!(
+            said(&ChannelConfiguration::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123").starts_with("`address.endpoint`")
+        );
+        let webhook = |url: &str| ChannelConfiguration::Webhook { url: url.to_owned() };
+        assert_eq!(said(&webhook("http://hooks.example.com/x"), new_signing_secret().text()), "");
+        assert!(said(&webhook("hooks.example.com"), new_signing_secret().text()).starts_with("`address.url`"));
+        assert!(said(&webhook("https://x.example"), "whsec_c2hvcnQ=").starts_with("`secret`"));
+        assert_eq!(said(&mail("Hinomi <h@example.com>", &["a@example.com"], None), ""), "");
+        assert!(said(&mail("Hinomi", &["a@example.com"], None), "").starts_with("`address.from`"));
+        assert!(said(&mail("h@example.com", &[], None), "").starts_with("`address.to`"));
+        assert!(said(&mail("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`"));
+        assert!(said(&mail("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
+    }
+
+    #[test]
+    fn a_private_address_is_refused_by_the_name_to_allow_it_with() {
+        let webhook = |host: &str| ChannelConfiguration::Webhook { url: format!("http://{host}/x") };
+        let secret = new_signing_secret();
+        for (host, named) in
+            [("127.0.0.1:9000", "127.0.0.1"), ("[::ffff:10.0.0.1]", "10.0.0.1"), ("LocalHost", "127.0.0.1"), ("[::1]", "::1")]
+        {
+            let refused = webhook(host).check(&secret, &AllowedNetworks::default());
+            assert_eq!(refused, Err(TargetError::NotAllowed { field: "address.url", address: named.parse().unwrap() }), "{host}");
+            assert_eq!(webhook(host).check(&secret, &AllowedNetworks::parse(named).unwrap()), Ok(()), "{host}");
+        }
+        assert_eq!(webhook("localhost").check(&secret, &AllowedNetworks::parse("::1").unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let secret = ChannelSecret::new("https://hooks.slack.com/services/T0/B0/word");
+        assert_eq!(format!("{secret:?}"), "…");
+        assert_eq!(ChannelConfiguration::Slack.shown(&secret), "hooks.slack.com/…");
+    }
+}

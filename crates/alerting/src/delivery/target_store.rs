@@ -1,0 +1,213 @@
+//! Targets in the database: made, changed, deleted.
+
+use hinomi_tables::database::SqliteError;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::allowed_networks::AllowedNetworks;
+use super::notice::MessageLanguage;
+use super::outbox::{NotificationOutbox, TargetId, key_of, now_us};
+use super::target::{ChannelConfiguration, ChannelSecret, NotificationTarget, TargetError, checked_name, new_signing_secret};
+
+/// Most targets of one project.
+const MOST_TARGETS: i64 = 200;
+
+/// A target as somebody describes it.
+#[derive(Debug, Clone)]
+pub struct NotificationTargetDraft {
+    /// What it is called.
+    pub name: String,
+    /// The language of its messages; the rule's where there is none.
+    pub language: Option<MessageLanguage>,
+    /// Nothing is sent.
+    pub disabled: bool,
+    /// Where it is.
+    pub address: ChannelConfiguration,
+    /// What lets in; where left out it stays as it was, and a webhook that has none gets one.
+    pub secret: Option<ChannelSecret>,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// It cannot be so.
+    #[error(transparent)]
+    Invalid(#[from] TargetError),
+    /// There is no such target or delivery.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// The database.
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+}
+
+impl NotificationOutbox {
+    /// Makes a target. The second value is the signing secret if one was made; it is shown this once. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be so, or the database cannot be written.
+    pub fn create_target(
+        &self,
+        project: u64,
+        draft: NotificationTargetDraft,
+        allowed: &AllowedNetworks,
+    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
+        let (name, secret, made) = checked(&draft, ChannelSecret::default(), allowed)?;
+        let created_us = now_us();
+        let id = self.write(|db| {
+            let transaction = db.transaction()?;
+            let known: i64 =
+                transaction.query_row("SELECT count(*) FROM targets WHERE project = ?1", [key_of(project)], |row| row.get(0))?;
+            if known >= MOST_TARGETS {
+                return Ok(None);
+            }
+            let id: TargetId = transaction.query_row(
+                "INSERT INTO targets (project, name, language, disabled, address, secret, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 RETURNING id",
+                params![key_of(project), name, word(draft.language), draft.disabled, written(&draft.address)?, secret.text(), created_us],
+                |row| row.get(0),
+            )?;
+            transaction.commit()?;
+            Ok(Some(id))
+        })?;
+        let Some(id) = id else {
+            return Err(TargetError::invalid("name", format!("is one too many: a project has at most {MOST_TARGETS} targets")).into());
+        };
+        let NotificationTargetDraft { language, disabled, address, .. } = draft;
+        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))
+    }
+
+    /// Describes a target anew. What waits for it is tried at once, since that may be why it was changed; what waits for one that is
+    /// disabled is given up. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it cannot be so, or the database cannot be written.
+    pub fn update_target(
+        &self,
+        project: u64,
+        id: TargetId,
+        draft: NotificationTargetDraft,
+        allowed: &AllowedNetworks,
+    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
+        let old = self.target(project, id)?;
+        // A secret goes with the kind of target that it lets into, and with the place it was given for.
+        let same_place = place(&old.address) == place(&draft.address);
+        let kept = if same_place { old.secret } else { ChannelSecret::default() };
+        let (name, secret, made) = checked(&draft, kept, allowed)?;
+        self.write(|db| {
+            let transaction = db.transaction()?;
+            transaction.execute(
+                "UPDATE targets SET name = ?2, language = ?3, disabled = ?4, address = ?5, secret = ?6 WHERE id = ?1",
+                params![id, name, word(draft.language), draft.disabled, written(&draft.address)?, secret.text()],
+            )?;
+            let waiting = if draft.disabled {
+                "UPDATE deliveries SET state = 'cancelled' WHERE target = ?1 AND state = 'waiting' AND ?2 > 0"
+            } else {
+                "UPDATE deliveries SET next_us = ?2 WHERE target = ?1 AND state = 'waiting' AND next_us > ?2"
+            };
+            transaction.execute(waiting, params![id, now_us()])?;
+            transaction.commit()
+        })?;
+        self.due.notify_one();
+        let NotificationTargetDraft { language, disabled, address, .. } = draft;
+        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
+    }
+
+    /// Deletes a target with what waits for it and its log. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the database cannot be written.
+    pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
+        let deleted = self.write(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
+        if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
+    }
+
+    /// The targets of a project, the oldest first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn targets(&self, project: u64) -> Result<Vec<NotificationTarget>, SqliteError> {
+        self.write(|db| {
+            let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
+            select.query_map([key_of(project)], read)?.collect()
+        })
+    }
+
+    /// One target. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the database cannot be read.
+    pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
+        let found = self.write(|db| find(db, id))?;
+        found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
+    }
+}
+
+const COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
+
+/// A target by its number alone.
+pub(super) fn find(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
+    db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read).optional()
+}
+
+fn read(row: &Row) -> rusqlite::Result<NotificationTarget> {
+    let address: String = row.get(5)?;
+    let language: Option<String> = row.get(3)?;
+    Ok(NotificationTarget {
+        id: row.get(0)?,
+        project: row.get(1)?,
+        name: row.get(2)?,
+        language: language.map(|word| if word == "ja" { MessageLanguage::Ja } else { MessageLanguage::En }),
+        disabled: row.get(4)?,
+        address: serde_json::from_str(&address)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error)))?,
+        secret: ChannelSecret::new(row.get::<_, String>(6)?),
+        created_us: row.get(7)?,
+    })
+}
+
+/// The name, the secret in force, and the secret if it was made just now.
+fn checked(
+    draft: &NotificationTargetDraft,
+    kept: ChannelSecret,
+    allowed: &AllowedNetworks,
+) -> Result<(String, ChannelSecret, Option<ChannelSecret>), TargetError> {
+    let name = checked_name(&draft.name)?;
+    let mut secret = draft.secret.clone().unwrap_or(kept);
+    let mut made = None;
+    if matches!(draft.address, ChannelConfiguration::Webhook { .. }) && secret == ChannelSecret::default() {
+        secret = new_signing_secret();
+        made = Some(secret.clone());
+    }
+    draft.address.check(&secret, allowed)?;
+    Ok((name, secret, made))
+}
+
+/// What a secret was given for: it must not be sent to another host just because somebody changed that.
+fn place(address: &ChannelConfiguration) -> (&'static str, String) {
+    let at = match address {
+        ChannelConfiguration::Email { host, username, .. } => format!("{host} {}", username.as_deref().unwrap_or_default()),
+        ChannelConfiguration::Pagerduty { endpoint } => endpoint.clone().unwrap_or_default(),
+        // A signature shows nothing of the key, and the other addresses are the secret itself.
+        ChannelConfiguration::Webhook { .. }
+        | ChannelConfiguration::Slack
+        | ChannelConfiguration::Discord
+        | ChannelConfiguration::Teams => String::new(),
+    };
+    (address.kind(), at)
+}
+
+fn word(language: Option<MessageLanguage>) -> Option<&'static str> {
+    language.map(|language| match language {
+        MessageLanguage::En => "en",
+        MessageLanguage::Ja => "ja",
+    })
+}
+
+fn written(address: &ChannelConfiguration) -> rusqlite::Result<String> {
+    serde_json::to_string(address).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}

@@ -1,0 +1,126 @@
+//! Mail: one conversation with the mail server, at an address that was checked.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+
+use super::{DeliveryAttemptResult, DeliveryDisposition, LIMIT};
+use crate::delivery::allowed_networks::AllowedNetworks;
+use crate::delivery::notice::AlertNotice;
+use crate::delivery::render;
+use crate::delivery::target::{ChannelConfiguration, NotificationTarget, SmtpSecurity};
+use crate::delivery::trusted_certificates::TrustedCertificates;
+
+/// Longest text of a mail server that is kept, in characters.
+const SAID: usize = 160;
+
+pub(super) async fn send(
+    notice: &AlertNotice,
+    target: &NotificationTarget,
+    allowed: &AllowedNetworks,
+    trust: &TrustedCertificates,
+) -> DeliveryAttemptResult {
+    let mail = match render::mail(notice, target) {
+        Ok(mail) => mail,
+        Err(error) => return DeliveryAttemptResult { status: None, error: Some(error), then: DeliveryDisposition::GiveUp },
+    };
+    match converse(&mail, target, allowed, trust).await {
+        Ok(refused) => DeliveryAttemptResult { status: Some(250), error: refused, then: DeliveryDisposition::Delivered },
+        Err(ended) => ended,
+    }
+}
+
+/// Hands the mail over; says which recipients the server refused, if it took others.
+async fn converse(
+    mail: &lettre::Message,
+    target: &NotificationTarget,
+    allowed: &AllowedNetworks,
+    trust: &TrustedCertificates,
+) -> Result<Option<String>, DeliveryAttemptResult> {
+    let ChannelConfiguration::Email { host, port, security, username, .. } = &target.address else {
+        return Err(DeliveryAttemptResult::again("the target takes no mail"));
+    };
+    let port = port.unwrap_or(match security {
+        SmtpSecurity::Tls => 465,
+        SmtpSecurity::Starttls => 587,
+        SmtpSecurity::None => 25,
+    });
+    let addresses = resolve(host, port, allowed).await?;
+    let tls = || {
+        let builder = TlsParameters::builder(host.clone());
+        let builder = trust.of_mail().fold(builder, |builder, certificate| builder.add_root_certificate(certificate));
+        builder.build().map_err(|error| failed("no trusted connection", &error))
+    };
+    let own = ClientId::default();
+    let immediate = if *security == SmtpSecurity::Tls { Some(tls()?) } else { None };
+    let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(LIMIT), &own, immediate, None);
+    let mut connection = connecting.await.map_err(|error| failed("the mail server could not be reached", &error))?;
+    if *security == SmtpSecurity::Starttls {
+        connection.starttls(tls()?, &own).await.map_err(|error| failed("no encrypted connection (STARTTLS)", &error))?;
+    }
+    if let Some(username) = username {
+        let credentials = Credentials::new(username.clone(), target.secret.text().to_owned());
+        let signed_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await;
+        signed_in.map_err(|error| failed("the mail server did not let us in; check user name and password", &error))?;
+    }
+
+    let envelope = mail.envelope();
+    let begun = connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await;
+    begun.map_err(|error| failed("the mail server does not take mail from this sender", &error))?;
+    let mut refused = Vec::new();
+    for recipient in envelope.to() {
+        match connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
+            Ok(_) => {}
+            Err(error) if error.is_permanent() => refused.push((recipient.to_string(), failed("", &error))),
+            // Nothing is sent yet, so that nobody gets it twice.
+            Err(error) => return Err(failed("the mail server does not take a recipient now", &error)),
+        }
+    }
+    if refused.len() == envelope.to().len() {
+        let (address, ended) = refused.swap_remove(0);
+        let error = format!("the mail server refuses {address}{}", ended.error.unwrap_or_default());
+        return Err(DeliveryAttemptResult { error: Some(error), then: DeliveryDisposition::GiveUp, ..ended });
+    }
+    connection.command(Data).await.map_err(|error| failed("the mail server does not take the mail", &error))?;
+    let taken = connection.message(&mail.formatted()).await;
+    taken.map_err(|error| DeliveryAttemptResult {
+        then: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Again(None) },
+        ..failed("the mail server did not take the mail", &error)
+    })?;
+    // It has the mail; how it says goodbye does not matter.
+    let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
+    let names: Vec<_> = refused.into_iter().map(|(address, _)| address).collect();
+    Ok((!names.is_empty()).then(|| format!("the mail server refused {}, and took it for the others", names.join(", "))))
+}
+
+async fn resolve(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec<std::net::SocketAddr>, DeliveryAttemptResult> {
+    let looking = tokio::net::lookup_host((host, port));
+    let found = tokio::time::timeout(LIMIT, looking)
+        .await
+        .map_err(|_| DeliveryAttemptResult::again("the mail server's name was not looked up in time"))?;
+    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::again("there is no mail server of that name; check the host"))?.collect();
+    let kept = allowed.keep(found.iter().copied());
+    if kept.is_empty() {
+        let at = found.first().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let hint = "the owner of this server can allow it by the setting notify.allow";
+        return Err(DeliveryAttemptResult::again(format!("the mail server is in a private network ({at}); {hint}")));
+    }
+    Ok(kept)
+}
+
+/// What was being done, and what the server or the system said about it.
+fn failed(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttemptResult {
+    let status = error.status().map(u16::from);
+    let mut reason = error.to_string();
+    if let Some(source) = std::error::Error::source(error)
+        && !reason.contains(&source.to_string())
+    {
+        reason = format!("{reason}: {source}");
+    }
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID).collect();
+    DeliveryAttemptResult { status, error: Some(format!("{what}: {reason}")), then: DeliveryDisposition::Again(None) }
+}

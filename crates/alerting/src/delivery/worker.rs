@@ -1,0 +1,220 @@
+//! Carries what waits to its targets: one task for each target that has something, so that none waits for another.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hinomi_tables::database::SqliteError;
+use tokio_util::sync::CancellationToken;
+
+use super::allowed_networks::AllowedNetworks;
+use super::attempts::NotificationDelivery;
+use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection};
+use super::outbox::{NotificationOutbox, TargetId, now_us};
+use super::target_store::NotifyError;
+use super::transport::DeliveryTransport;
+use super::trusted_certificates::TrustedCertificates;
+
+/// Looked at even when nobody rang: the clock may have been set.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+/// After a fault of the database.
+const REST: Duration = Duration::from_secs(5);
+
+/// The courier.
+#[derive(Debug)]
+pub struct DeliveryWorker {
+    outbox: Arc<NotificationOutbox>,
+    allowed: AllowedNetworks,
+    wire: DeliveryTransport,
+    /// Targets that are being sent something.
+    busy: Mutex<HashSet<TargetId>>,
+    /// Nothing is sent; what is rung waits.
+    paused: AtomicBool,
+}
+
+impl DeliveryWorker {
+    /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
+    pub fn new(outbox: Arc<NotificationOutbox>, allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryWorker {
+        DeliveryWorker {
+            outbox,
+            wire: DeliveryTransport::new(allowed.clone(), trust),
+            allowed,
+            busy: Mutex::new(HashSet::new()),
+            paused: AtomicBool::new(false),
+        }
+    }
+
+    /// What waits, and the targets.
+    pub fn outbox(&self) -> &Arc<NotificationOutbox> {
+        &self.outbox
+    }
+
+    /// The private networks that the owner allows.
+    pub fn allowed(&self) -> &AllowedNetworks {
+        &self.allowed
+    }
+
+    /// Holds what is rung back from now on, or lets it go.
+    pub fn set_paused(&self, paused: bool) {
+        if self.paused.swap(paused, Ordering::Relaxed) != paused {
+            tracing::info!(paused, "notify.paused");
+            self.outbox.due.notify_one();
+        }
+    }
+
+    /// Whether what is rung is held back.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Delivers until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        match self.ask(NotificationOutbox::resume).await {
+            Ok(0) => {}
+            Ok(deliveries) => tracing::info!(deliveries, "notify.resumed"),
+            Err(error) => tracing::error!(%error, "notify.resume.failed"),
+        }
+        while !stop.is_cancelled() {
+            let rest = match self.ask(NotificationOutbox::heads).await {
+                _ if self.is_paused() => AT_LEAST_EVERY,
+                Ok(heads) => self.start(heads, &stop),
+                Err(error) => {
+                    tracing::error!(%error, "notify.queue.failed");
+                    REST
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.outbox.due.notified() => {}
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+    }
+
+    /// Sets off for each target that has something due; answers how long nothing else is.
+    fn start(self: &Arc<Self>, heads: Vec<(i64, TargetId)>, stop: &CancellationToken) -> Duration {
+        let now = now_us();
+        let mut rest = AT_LEAST_EVERY;
+        for (next_us, target) in heads {
+            if next_us > now {
+                rest = rest.min(Duration::from_micros((next_us - now).unsigned_abs()));
+            } else if self.busy().insert(target) {
+                let (courier, stop) = (self.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let well = courier.serve(target, &stop).await;
+                    if !well {
+                        tokio::time::sleep(REST).await;
+                    }
+                    courier.busy().remove(&target);
+                    // Something may have come since this task looked last.
+                    courier.outbox.due.notify_one();
+                });
+            }
+        }
+        rest
+    }
+
+    /// Sends what is due to one target, one after the other. False after a fault of the database.
+    async fn serve(&self, target: TargetId, stop: &CancellationToken) -> bool {
+        while !stop.is_cancelled() && !self.is_paused() {
+            let next = match self.ask(move |outbox| outbox.take(target)).await {
+                Ok(Some(next)) => next,
+                Ok(None) => return true,
+                Err(error) => {
+                    tracing::error!(%error, target, "notify.take.failed");
+                    return false;
+                }
+            };
+            match self.attempt(next).await {
+                Ok((_, true)) => {}
+                Ok((_, false)) => return true,
+                Err(error) => {
+                    tracing::error!(%error, target, "notify.ended.failed");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// One attempt, written down before and after. Says whether the next one may follow.
+    async fn attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
+        let started = Instant::now();
+        let ended = self.wire.send(&next.notice, &next.target).await;
+        let took = started.elapsed();
+        let (delivery, target, kind) = (next.delivery, next.target.id, next.target.address.kind());
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match &ended.error {
+            None => tracing::debug!(delivery, target, kind, duration_ms = ms, "notify.delivered"),
+            Some(error) => tracing::warn!(delivery, target, kind, duration_ms = ms, status = ended.status, error, "notify.attempt.failed"),
+        }
+        let goes_on = self.ask(move |outbox| outbox.ended(&next, took, &ended)).await?;
+        Ok((delivery, goes_on))
+    }
+
+    /// Sends a test to a target at once, past its queue, and answers how that ended.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such target, or the database cannot be written.
+    pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
+        let page = format!("{page}/p/{project}/alerts");
+        let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
+            let target = outbox.target(project, target)?;
+            let notice = test_notice(project, &target.name, page);
+            Ok(outbox.take_test(notice, target)?)
+        };
+        let next = self.ask(taking).await?;
+        let (delivery, _) = self.attempt(next).await?;
+        self.ask(move |outbox| outbox.delivery(project, delivery)).await
+    }
+
+    /// Asks the database on a thread where that may block.
+    async fn ask<T: Send + 'static, E: From<SqliteError> + Send + 'static>(
+        &self,
+        question: impl FnOnce(&NotificationOutbox) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let outbox = self.outbox.clone();
+        match tokio::task::spawn_blocking(move || question(&outbox)).await {
+            Ok(answer) => answer,
+            // The runtime is ending, or a panic was told already.
+            Err(error) => Err(E::from(SqliteError::Failed { path: "notify.db".into(), reason: error.to_string() })),
+        }
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<TargetId>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn test_notice(project: u64, name: &str, page: String) -> AlertNotice {
+    let now = now_us();
+    AlertNotice {
+        idempotency_key: format!("test-{:032x}", rand::random::<u128>()),
+        project,
+        rule_id: 0,
+        rule_name: name.to_owned(),
+        incident_id: None,
+        kind: AlertNoticeKind::Test,
+        severity: AlertSeverity::Warning,
+        measure: "test".to_owned(),
+        unit: MeasureUnit::Count,
+        compare: None,
+        value: None,
+        threshold: None,
+        direction: ThresholdDirection::Above,
+        group: None,
+        window_from: now,
+        window_to: now,
+        at: now,
+        time_zone: "UTC".to_owned(),
+        culprits: Vec::new(),
+        culprits_since: None,
+        budget: None,
+        outlook: None,
+        links: AlertNoticeLinks { incident: page, traces: None },
+        language: MessageLanguage::En,
+        gathered: Vec::new(),
+    }
+}

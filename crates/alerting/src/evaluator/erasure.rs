@@ -1,0 +1,69 @@
+//! Users and traces that were deleted: the bell names them no longer.
+
+use std::collections::HashSet;
+
+use super::{AlertInstanceKey, RuleEvaluator};
+use crate::alert_store::IncidentChange;
+use crate::delivery::notice;
+use crate::evaluator::metric_series::AlertGroupKey;
+use crate::evaluator::prepared_rule::AlertWatch;
+
+/// Why an incident is over that was about what is gone.
+const DELETED: &str = "what it was about was deleted";
+/// What stands where a name was.
+const BLANK: &str = "(deleted)";
+
+impl RuleEvaluator {
+    /// The changes after which no open incident of a project names any of these. One that is about one of them is over.
+    pub(crate) fn without(&self, project: u64, names: &HashSet<String>) -> Vec<IncidentChange> {
+        let open = self.open.iter().filter(|(_, incident)| incident.project == project);
+        open.filter_map(|((_, group), incident)| {
+            let mut incident = incident.clone();
+            let before = incident.culprits.len();
+            incident.culprits.retain(|culprit| culprit.key.as_ref().is_none_or(|key| !names.contains(key)));
+            if is_named(group, names) {
+                let mut change = self.ended(&incident, Some(DELETED), incident.value);
+                for untold in &mut change.untold {
+                    let name = incident.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
+                    untold.notice.group = Some(notice::AlertGroup { name, value: Some(BLANK.to_owned()) });
+                    untold.notice.links.traces = None;
+                }
+                return Some(change);
+            }
+            (incident.culprits.len() < before).then(|| IncidentChange { incident, entries: Vec::new(), untold: Vec::new() })
+        })
+        .collect()
+    }
+
+    /// Forgets the figures of groups with these names, so that nothing of what is gone rings once more.
+    pub(crate) fn forget(&mut self, project: u64, names: &HashSet<String>) {
+        for track in self.tracks.iter_mut().filter(|track| track.spec.project == project) {
+            track.forget_groups(|group| is_named(group, names));
+        }
+        let watchers = &self.watchers;
+        let stays = |(id, group): &AlertInstanceKey| {
+            !is_named(group, names) || watchers.get(id).is_some_and(|watcher| watcher.project() != project)
+        };
+        self.put_down.retain(|place, _| stays(place));
+        self.past.retain(|place, _| stays(place));
+        self.rung.retain(|(place, _), _| stays(place));
+    }
+
+    /// Forgets a project that is deleted: nothing of it rings, is open or is told any more.
+    pub(crate) fn forget_project(&mut self, project: u64) {
+        let gone: HashSet<i64> = self.watchers.values().filter(|watcher| watcher.project() == project).map(AlertWatch::id).collect();
+        let open: HashSet<i64> = self.open.values().filter(|incident| incident.project == project).map(|incident| incident.rule).collect();
+        let stays = |id: &i64| !gone.contains(id) && !open.contains(id);
+        self.watchers.retain(|id, _| stays(id));
+        self.open.retain(|(id, _), _| stays(id));
+        self.put_down.retain(|(id, _), _| stays(id));
+        self.past.retain(|(id, _), _| stays(id));
+        self.rung.retain(|((id, _), _), _| stays(id));
+        self.tracks.retain(|track| track.spec.project != project);
+        self.arrange();
+    }
+}
+
+fn is_named(group: &AlertGroupKey, names: &HashSet<String>) -> bool {
+    matches!(group, AlertGroupKey::Of(Some(value)) if names.contains(&**value))
+}

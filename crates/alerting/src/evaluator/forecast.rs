@@ -1,0 +1,210 @@
+//! What a period will have cost at its end, from what the same stretch of time brought on earlier days or weeks.
+
+use super::buckets::{BucketSeries, QuantitySum};
+
+const DAY_US: i64 = 86_400_000_000;
+const HOUR_US: i64 = 3_600_000_000;
+/// What runs now is what ran in this time: long enough to hold several runs of a thing, short enough to be of today.
+const NOW_US: i64 = 3 * HOUR_US;
+/// Days back that are looked at.
+const DAYS: i64 = 35;
+/// Weeks that make a forecast by weekdays.
+const WEEKS: usize = 3;
+/// Days that make one without.
+const FEW: usize = 2;
+
+/// How a forecast was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForecastMethod {
+    /// From the same hours of the same weekdays.
+    Weekly,
+    /// From the same hours of other days.
+    Daily,
+    /// From the pace of the period so far: there is no history yet.
+    Linear,
+}
+
+/// What a period comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpendForecast {
+    /// How it was made.
+    pub method: ForecastMethod,
+    /// From how many earlier stretches.
+    pub samples: usize,
+    /// The likely sum at the end.
+    pub expected: f64,
+    /// In nine of ten such stretches it was more.
+    pub low: f64,
+    /// In nine of ten it was less.
+    pub high: f64,
+    /// The sum at the end if as much more than usual is spent each hour as in the last three hours. Where less than usual is spent: if
+    /// it stays that part of the usual. Without history: at the pace of the last three hours, or of the period so far if that is faster.
+    pub if_goes_on: f64,
+    /// What the period usually has cost by now; `None` without history.
+    pub usual_by_now: Option<f64>,
+    /// When the amount is likely to be used up; `None` if not in this period, or if it is already.
+    pub runs_out_us: Option<i64>,
+    /// The same at the high edge: the earliest moment.
+    pub runs_out_earliest_us: Option<i64>,
+    /// What is to come, for each step of the rest, rising to `expected`.
+    pub(crate) curve: Vec<f64>,
+}
+
+impl SpendForecast {
+    /// The same when so much more, or less, has been spent since: what is to come stays as it is, until a new one is made.
+    pub(crate) fn moved(mut self, by: f64) -> SpendForecast {
+        let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.if_goes_on];
+        figures.into_iter().chain(&mut self.curve).for_each(|figure| *figure += by);
+        self
+    }
+}
+
+/// Makes a forecast at a time within a period. `None` where nothing can be said: nothing has come yet.
+pub(crate) fn forecast(
+    sums: &BucketSeries<QuantitySum>,
+    step_us: i64,
+    (from_us, to_us): (i64, i64),
+    now_us: i64,
+    spent: f64,
+    amount: f64,
+    shown: impl Fn(i128) -> f64,
+) -> Option<SpendForecast> {
+    let first_us = sums.first()? * step_us;
+    let now_us = now_us.clamp(from_us, to_us);
+    let rest_us = to_us - now_us;
+    let between = |from: i64, to: i64| shown(sums.sums(from.div_euclid(step_us), to.div_euclid(step_us)).0);
+    let recent_us = (now_us - from_us).clamp(NOW_US, DAY_US);
+
+    // Days back on which the same stretch lies wholly in the past and wholly in what is known.
+    let known = |day: &i64| day * DAY_US >= rest_us && now_us - day * DAY_US - recent_us >= first_us;
+    let days: Vec<i64> = (1..=DAYS).filter(known).collect();
+    let weeks: Vec<i64> = days.iter().copied().filter(|day| day % 7 == 0).collect();
+    let (method, days) = if weeks.len() >= WEEKS { (ForecastMethod::Weekly, weeks) } else { (ForecastMethod::Daily, days) };
+    if days.len() < FEW {
+        return linear(first_us, (from_us, to_us), now_us, spent, amount, between);
+    }
+
+    let rest: Vec<f64> = sorted(days.iter().map(|day| between(now_us - day * DAY_US, to_us - day * DAY_US)));
+    let before: Vec<f64> = sorted(days.iter().map(|day| between(now_us - day * DAY_US - recent_us, now_us - day * DAY_US)));
+    let usual_by_now = quantile(&sorted(days.iter().map(|day| between(from_us - day * DAY_US, now_us - day * DAY_US))), 0.5);
+    let (recent, usual) = (between(now_us - recent_us, now_us), quantile(&before, 0.5));
+    // A day that runs hot stays hotter than usual for a while, and not for ever.
+    let level = if usual > 0.0 { (recent / usual).clamp(0.1, 20.0) } else { 1.0 };
+    let level_of_rest = level.sqrt();
+    let median = quantile(&rest, 0.5);
+    let low = spent + quantile(&rest, 0.1) * level_of_rest.min(1.0);
+    // A loop at night, when little is spent, is many times the usual; by day it is no larger. So it is added, and does not multiply the day.
+    let now = between(now_us - NOW_US, now_us).max(0.0);
+    let usual_now = quantile(&sorted(days.iter().map(|day| between(now_us - day * DAY_US - NOW_US, now_us - day * DAY_US))), 0.5);
+    let if_goes_on = if now >= usual_now {
+        spent + median + (now - usual_now) / NOW_US as f64 * rest_us as f64
+    } else {
+        spent + median * now / usual_now
+    };
+    let expected = (spent + median * level_of_rest).min(if_goes_on.max(spent + median));
+    let high = (spent + quantile(&rest, 0.9) * level_of_rest.max(1.0)).max(expected);
+
+    let shape = shape(sums, step_us, &days, now_us, to_us);
+    let curve = curve(&shape, spent, expected);
+    let runs_out = |end: f64| runs_out(&shape, spent, end, amount, now_us, step_us);
+    Some(SpendForecast {
+        method,
+        samples: days.len(),
+        expected,
+        low,
+        high,
+        if_goes_on: if_goes_on.max(spent),
+        usual_by_now: Some(usual_by_now),
+        runs_out_us: runs_out(expected),
+        runs_out_earliest_us: runs_out(high),
+        curve,
+    })
+}
+
+/// The pace of the period so far.
+fn linear(
+    first_us: i64,
+    (from_us, to_us): (i64, i64),
+    now_us: i64,
+    spent: f64,
+    amount: f64,
+    between: impl Fn(i64, i64) -> f64,
+) -> Option<SpendForecast> {
+    let since_us = now_us - from_us.max(first_us);
+    if since_us <= 0 {
+        return None;
+    }
+    // The first minutes of a program say little of a month: at least an hour is what its first hour brings.
+    let pace = spent / since_us.max(HOUR_US) as f64;
+    let rest_us = (to_us - now_us) as f64;
+    // The same of what ran in the last hours, and of the last day, in which a burst of an hour is one hour of 24.
+    let known_us = (now_us - first_us).max(HOUR_US);
+    let pace_of = |length: i64| between(now_us - length, now_us).max(0.0) / length.min(known_us) as f64;
+    let (goes_on, highest) = (pace_of(NOW_US).max(pace), 2.0 * pace_of(DAY_US).max(pace));
+    let runs_out = |pace: f64| {
+        let at = now_us as f64 + (amount - spent) / pace;
+        (spent < amount && pace > 0.0 && at < to_us as f64).then_some(at as i64)
+    };
+    Some(SpendForecast {
+        method: ForecastMethod::Linear,
+        samples: 0,
+        expected: spent + pace * rest_us,
+        low: spent,
+        high: spent + highest * rest_us,
+        if_goes_on: spent + goes_on * rest_us,
+        usual_by_now: None,
+        runs_out_us: runs_out(pace),
+        runs_out_earliest_us: runs_out(highest),
+        curve: Vec::new(),
+    })
+}
+
+/// How the rest usually comes, step by step, as parts of one that rise to it.
+fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
+    let first = now_us.div_euclid(step_us);
+    let steps = usize::try_from((to_us.div_euclid(step_us) - first).max(1)).unwrap_or(1);
+    let mut shape = vec![0.0; steps];
+    for day in days {
+        let back = day * DAY_US / step_us;
+        for (step, heap) in sums.steps(first - back, first - back + steps as i64) {
+            if let Some(slot) = usize::try_from(step + back - first).ok().and_then(|slot| shape.get_mut(slot)) {
+                *slot += heap.quantity as f64;
+            }
+        }
+    }
+    let total: f64 = shape.iter().sum();
+    let mut sum = 0.0;
+    for (slot, value) in shape.iter_mut().enumerate() {
+        sum += *value;
+        // Where nothing is usual, whatever comes is spread evenly.
+        *value = if total > 0.0 { sum / total } else { (slot + 1) as f64 / steps as f64 };
+    }
+    shape
+}
+
+fn curve(shape: &[f64], spent: f64, end: f64) -> Vec<f64> {
+    shape.iter().map(|part| spent + part * (end - spent)).collect()
+}
+
+fn runs_out(shape: &[f64], spent: f64, end: f64, amount: f64, now_us: i64, step_us: i64) -> Option<i64> {
+    if spent >= amount || end < amount {
+        return None;
+    }
+    let slot = shape.iter().position(|part| spent + part * (end - spent) >= amount)?;
+    Some((now_us.div_euclid(step_us) + slot as i64 + 1) * step_us)
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Between the values at both sides; the ends for the ends.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let at = part * last as f64;
+    let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    below + (above - below) * at.fract()
+}

@@ -1,0 +1,85 @@
+//! Which tracks a span may belong to: by project, and where a filter asks for one of some values, by these. So a thousand rules for a
+//! thousand users cost a look-up, not a thousand questions.
+
+use std::collections::HashMap;
+
+use hinomi_model::span::Span;
+use hinomi_query::{GroupBy, SpanMatcher};
+
+use super::metric_series::AlertSeries;
+
+/// The tracks with one filter.
+#[derive(Debug)]
+struct SeriesFilterEntry {
+    matcher: SpanMatcher,
+    tracks: Vec<usize>,
+}
+
+/// The tracks of one project.
+#[derive(Debug, Default)]
+struct ProjectSeriesIndex {
+    filters: Vec<SeriesFilterEntry>,
+    /// Filters that must be asked of each span.
+    always: Vec<usize>,
+    /// Filters that need be asked only of spans with a value in a column.
+    anchored: Vec<(GroupBy, HashMap<String, Vec<usize>>)>,
+}
+
+/// The tracks of all projects.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesIndex(HashMap<u64, ProjectSeriesIndex>);
+
+impl SeriesIndex {
+    /// Of tracks by their places in the list.
+    pub(crate) fn new<'a>(tracks: impl IntoIterator<Item = (usize, &'a AlertSeries)>) -> SeriesIndex {
+        let mut index = SeriesIndex::default();
+        let mut known: HashMap<(u64, String), usize> = HashMap::new();
+        for (place, track) in tracks {
+            let of_project = index.0.entry(track.spec.project).or_default();
+            let number = *known.entry((track.spec.project, track.spec.filter.clone())).or_insert_with(|| {
+                of_project.filters.push(SeriesFilterEntry { matcher: track.matcher.clone(), tracks: Vec::new() });
+                let number = of_project.filters.len() - 1;
+                of_project.anchor(number, &track.matcher);
+                number
+            });
+            of_project.filters[number].tracks.push(place);
+        }
+        index
+    }
+
+    /// Calls back for each track that a span belongs to.
+    pub(crate) fn each(&self, project: u64, span: &Span, mut work: impl FnMut(usize)) {
+        let Some(of_project) = self.0.get(&project) else { return };
+        let mut ask = |number: &usize| {
+            let filtered = &of_project.filters[*number];
+            if filtered.matcher.holds(span) {
+                filtered.tracks.iter().for_each(|place| work(*place));
+            }
+        };
+        of_project.always.iter().for_each(&mut ask);
+        for (by, values) in &of_project.anchored {
+            let found = by.of(span).and_then(|value| values.get(value.as_ref()));
+            found.into_iter().flatten().for_each(&mut ask);
+        }
+    }
+}
+
+impl ProjectSeriesIndex {
+    fn anchor(&mut self, number: usize, matcher: &SpanMatcher) {
+        let Some((column, values)) = matcher.anchor() else {
+            self.always.push(number);
+            return;
+        };
+        let by = GroupBy::Column(column, column);
+        let at = self.anchored.iter().position(|(known, _)| *known == by).unwrap_or_else(|| {
+            self.anchored.push((by, HashMap::new()));
+            self.anchored.len() - 1
+        });
+        for value in values {
+            let filters = self.anchored[at].1.entry(value.to_owned()).or_default();
+            if filters.last() != Some(&number) {
+                filters.push(number);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The chart of an incident: the figure around it, with the thresholds, from what is stored.
+
+use hinomi_query::ProjectSnapshot;
+
+use super::links::narrowed_text;
+use super::{Incident, IncidentTimelineEntry};
+use crate::HumanDuration;
+use crate::alert_store::AlertRecord;
+use crate::delivery::notice::AlertSeverity;
+use crate::error::AlertError;
+use crate::evaluator::metric_series::AlertGroupKey;
+use crate::evaluator::prepared_rule::AlertWatch;
+use crate::preview::{PreviewError, preview};
+use crate::rule::AlertRule;
+use crate::rule::budget::Budget;
+
+/// Longest time that is shown; of an incident that lasts longer, its beginning.
+const LONGEST: HumanDuration = HumanDuration::days(35);
+/// Shown before and after, at least.
+const BESIDE: HumanDuration = HumanDuration::minutes(30);
+
+/// What an incident is of, as it is now.
+#[derive(Debug, Clone)]
+pub enum IncidentDefinition {
+    /// A rule.
+    Rule(Box<AlertRule>),
+    /// A budget.
+    Budget(Box<AlertRecord<Budget>>),
+    /// Neither: it was taken away.
+    Nothing,
+}
+
+/// A line that the figure is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThresholdLine {
+    /// What passing it means; `None` for the threshold at which it is over.
+    pub severity: Option<AlertSeverity>,
+    /// Where it lies.
+    pub value: f64,
+}
+
+/// The figure around an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentChart {
+    /// Start, in microseconds since the Unix epoch.
+    pub from_us: i64,
+    /// End.
+    pub to_us: i64,
+    /// Time and figure, rising; `None` where there was none. Of a budget what was spent since its period began.
+    pub points: Vec<(i64, Option<f64>)>,
+    /// Thresholds.
+    pub levels: Vec<ThresholdLine>,
+}
+
+/// Draws an incident. What cannot be counted again (a rule that was taken away, what is not made of spans, the rest of many groups) is drawn
+/// from the incident's own story.
+///
+/// # Errors
+///
+/// When the engine fails.
+pub async fn chart(
+    view: &ProjectSnapshot,
+    incident: &Incident,
+    story: &[IncidentTimelineEntry],
+    of: IncidentDefinition,
+    now_us: i64,
+) -> Result<IncidentChart, PreviewError> {
+    let is_rest = AlertGroupKey::read(incident.group.as_ref()) == AlertGroupKey::Rest;
+    let counted = match of {
+        IncidentDefinition::Rule(rule) if !is_rest && rule.measure.is_of_spans() => Some(of_rule(view, incident, *rule, now_us).await?),
+        IncidentDefinition::Budget(budget) if !is_rest => Some(of_budget(view, incident, *budget, now_us).await?),
+        _ => None,
+    };
+    Ok(counted.unwrap_or_else(|| of_story(incident, story, now_us)))
+}
+
+async fn of_rule(view: &ProjectSnapshot, incident: &Incident, rule: AlertRule, now_us: i64) -> Result<IncidentChart, PreviewError> {
+    let beside = HumanDuration((2 * rule.window.0).max(BESIDE.0)).0;
+    let from_us = incident.window_from_us.min(incident.opened_us).saturating_sub(beside);
+    let end_us = incident.resolved_us.unwrap_or(now_us).saturating_add(beside).min(now_us);
+    let to_us = end_us.min(from_us.saturating_add(LONGEST.0)).max(from_us + 1);
+    let levels = [(Some(AlertSeverity::Warning), rule.warning), (Some(AlertSeverity::Critical), rule.critical), (None, rule.resolve)];
+    let levels = levels.into_iter().filter_map(|(severity, value)| Some(ThresholdLine { severity, value: value? })).collect();
+    let filter = narrowed_text(&rule.filter, incident.group.as_ref());
+    let alone = AlertRule { filter, group_by: None, ..rule };
+    let points = preview(view, &alone, from_us, to_us).await?.points;
+    Ok(IncidentChart { from_us, to_us, points, levels })
+}
+
+async fn of_budget(
+    view: &ProjectSnapshot,
+    incident: &Incident,
+    kept: AlertRecord<Budget>,
+    now_us: i64,
+) -> Result<IncidentChart, PreviewError> {
+    let (from_us, end_us) = (incident.window_from_us, incident.window_to_us);
+    let to_us = end_us.min(now_us).max(from_us + 1);
+    let amount = kept.what.amount;
+    let critical_from = kept.what.critical_from;
+    let severity = |step: f64| if step >= critical_from { AlertSeverity::Critical } else { AlertSeverity::Warning };
+    let levels =
+        kept.what.steps.iter().map(|step| ThresholdLine { severity: Some(severity(*step)), value: amount * step / 100.0 }).collect();
+    let filter = narrowed_text(&kept.what.filter, incident.group.as_ref());
+    let alone = AlertRecord { what: Budget { filter, group_by: None, ring_on_forecast: false, ..kept.what }, ..kept };
+    let watcher = AlertWatch::budget(alone)?;
+    let (Some(spec), Some(quantity)) = (watcher.spec(), watcher.quantity()) else { return Err(AlertError::Unknown("measure").into()) };
+    let mut track = spec.track(i64::MAX / spec.step_us / 2)?;
+    let (columns, matcher) = (track.columns(), track.matcher.clone());
+    view.each_span(from_us, to_us, &columns, |span| {
+        if matcher.holds(&span) {
+            track.add(&span, 1, to_us);
+        }
+    })
+    .await?;
+    let step = track.spec.step_us;
+    let mut points = vec![(from_us, Some(0.0))];
+    let mut sum = 0;
+    for at in from_us.div_euclid(step)..=(to_us - 1).div_euclid(step) {
+        sum += track.figure(&AlertGroupKey::Whole, at, at + 1, 0.0).quantity;
+        points.push((((at + 1) * step).min(to_us), Some(quantity.shown(sum))));
+    }
+    Ok(IncidentChart { from_us, to_us, points, levels })
+}
+
+fn of_story(incident: &Incident, story: &[IncidentTimelineEntry], now_us: i64) -> IncidentChart {
+    let end_us = incident.resolved_us.unwrap_or(now_us);
+    let points: Vec<_> = story.iter().filter(|entry| entry.value.is_some()).map(|entry| (entry.at_us, entry.value)).collect();
+    let levels = vec![ThresholdLine { severity: Some(incident.severity), value: incident.threshold }];
+    IncidentChart { from_us: incident.opened_us, to_us: end_us.max(incident.opened_us + 1), points, levels }
+}

@@ -1,0 +1,323 @@
+//! Who or what brought a figure about: the traces, users, models, pipelines, prompts and releases that contribute most.
+//!
+//! Of a rule's window a key is the culprit when it accounts for the change *and* is usually a small part of the whole: that a pipeline with
+//! ninety per cent of all traffic has ninety per cent of what is too much says nothing, that a user with one per cent has it says all. A budget
+//! is passed by all that was spent of it, so that shares are of that, and whoever spent much is named on a usual day too. Without a usual, a key
+//! stands out by having more than an even share. Who made an incident worse is told by what came since the step before.
+
+use std::collections::HashMap;
+
+use hinomi_query::filter::Filter;
+use hinomi_query::{ContributionSums, ContributionWeight, ContributionWindows, GroupBy, ProjectSnapshot, QueryError, SeriesMeasure};
+
+use crate::delivery::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
+use crate::rule::metric::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity, SpanSubject};
+
+/// What may be to blame beside single traces.
+pub(crate) const DIMENSIONS: [&str; 7] = ["user", "model", "pipeline", "prompt", "release", "agent", "tool"];
+const TRACE: &str = "trace";
+/// Most that are named.
+const MOST: usize = 6;
+/// Traces that are looked at.
+const MOST_TRACES: usize = 20;
+/// What is less of the change, or of the whole, is not named.
+const LEAST: f64 = 0.1;
+/// A part of the whole that is taken for chance.
+const CHANCE: f64 = 0.02;
+const DAY_US: i64 = 86_400_000_000;
+
+/// One key of one dimension, in the window and usually.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DimensionContribution {
+    pub(crate) dimension: &'static str,
+    pub(crate) key: Option<String>,
+    pub(crate) now: f64,
+    /// `None` without history, and for traces.
+    pub(crate) usual: Option<f64>,
+    /// What of `now` came since the step before; `None` where that is not asked.
+    pub(crate) since: Option<f64>,
+}
+
+/// What contributors are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContributorGoal {
+    /// Who makes a figure higher, or lower, than it usually is.
+    Change(ThresholdDirection),
+    /// Who spent a budget.
+    Spending,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContributorScope<'a> {
+    /// Start and end of the window, or of a budget's period so far.
+    pub(crate) window: (i64, i64),
+    /// What was received later is not in the figure.
+    pub(crate) until_us: Option<i64>,
+    /// When the step before was passed, where that lies within the window and not just before.
+    pub(crate) since_us: Option<i64>,
+    /// What the figure is of already: all of it has the same one.
+    pub(crate) group: Option<&'a str>,
+}
+
+/// What adds up to a measure; `None` where that is not made of spans, or it is not known from which duration on (`threshold`, in milliseconds)
+/// one is slow.
+pub(crate) fn weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
+    let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
+    Some(match measure.made() {
+        MetricFormula::Percentile(LatencyKind::Duration, _) => ContributionWeight::Slow(us?),
+        MetricFormula::Percentile(LatencyKind::FirstToken, _) => ContributionWeight::SlowToBegin(us?),
+        MetricFormula::Asked(_) => return None,
+        MetricFormula::Sum(SpanSubject::Tools, _) | MetricFormula::Share(SpanSubject::Tools, _) => ContributionWeight::FailedTool,
+        MetricFormula::Sum(SpanSubject::Spans, _) | MetricFormula::Share(SpanSubject::Spans, _) => {
+            ContributionWeight::Of(SeriesMeasure::Spans)
+        }
+        MetricFormula::Sum(SpanSubject::Calls, quantity) | MetricFormula::Share(SpanSubject::Calls, quantity) => match quantity {
+            SpanQuantity::One => ContributionWeight::Of(SeriesMeasure::Calls),
+            SpanQuantity::Failed => ContributionWeight::Of(SeriesMeasure::Failed),
+            SpanQuantity::Unpriced => ContributionWeight::Unpriced,
+            SpanQuantity::Cost => ContributionWeight::Of(SeriesMeasure::Cost),
+            SpanQuantity::InputTokens => ContributionWeight::Of(SeriesMeasure::InputTokens),
+            SpanQuantity::OutputTokens => ContributionWeight::Of(SeriesMeasure::OutputTokens),
+            SpanQuantity::TotalTokens => ContributionWeight::TotalTokens,
+            SpanQuantity::NewInputTokens => ContributionWeight::Of(SeriesMeasure::NewInputTokens),
+            SpanQuantity::CacheReadTokens => ContributionWeight::Of(SeriesMeasure::CacheReadTokens),
+            SpanQuantity::CacheWriteTokens => ContributionWeight::Of(SeriesMeasure::CacheWriteTokens),
+            SpanQuantity::ReasoningTokens => ContributionWeight::Of(SeriesMeasure::ReasoningTokens),
+        },
+    })
+}
+
+/// What contributions are in.
+fn unit(weight: ContributionWeight) -> MeasureUnit {
+    match weight {
+        ContributionWeight::Of(SeriesMeasure::Cost) => MeasureUnit::Usd,
+        ContributionWeight::TotalTokens => MeasureUnit::Tokens,
+        ContributionWeight::Of(
+            SeriesMeasure::InputTokens
+            | SeriesMeasure::OutputTokens
+            | SeriesMeasure::NewInputTokens
+            | SeriesMeasure::CacheReadTokens
+            | SeriesMeasure::CacheWriteTokens
+            | SeriesMeasure::ReasoningTokens,
+        ) => MeasureUnit::Tokens,
+        _ => MeasureUnit::Count,
+    }
+}
+
+/// Asks the store who is to blame.
+///
+/// # Errors
+///
+/// When the engine fails.
+pub(crate) async fn explain(
+    project: &ProjectSnapshot,
+    filter: &Filter,
+    weight: ContributionWeight,
+    goal: ContributorGoal,
+    scope: ContributorScope<'_>,
+) -> Result<Vec<AlertContributor>, QueryError> {
+    let ContributorScope { window: (from_us, to_us), until_us, since_us, group } = scope;
+    // The same hours of the days before; of a new project, what was just before.
+    let length = (to_us - from_us).max(1);
+    let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
+    let days = ContributionWindows { from_us, to_us, since_us: None, until_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let by: Vec<GroupBy> = DIMENSIONS.iter().map(|name| GroupBy::parse(name)).collect::<Result<_, _>>()?;
+    let mut found = project.contributions(filter, weight, days, &by).await?;
+    if found.keys().all(|(window, _)| *window == 0) {
+        found = project.contributions(filter, weight, ContributionWindows { apart_us: length, earlier: 12, ..days }, &by).await?;
+    }
+    let mut parts = parts(&found);
+    if goal != ContributorGoal::Change(ThresholdDirection::Below) {
+        let (alone, fresh) = (ContributionWindows { earlier: 0, ..days }, ContributionWindows { earlier: 0, since_us, ..days });
+        let by_trace = [GroupBy::Column(TRACE, "trace_id")];
+        parts.extend(traces(&project.contributions(filter, weight, alone, &by_trace).await?));
+        if since_us.is_some() {
+            let mut since = self::parts(&project.contributions(filter, weight, fresh, &by).await?);
+            since.extend(traces(&project.contributions(filter, weight, fresh, &by_trace).await?));
+            let since: HashMap<_, f64> = since.into_iter().map(|part| ((part.dimension, part.key), part.now)).collect();
+            let of = |part: &DimensionContribution| since.get(&(part.dimension, part.key.clone())).copied().unwrap_or(0.0);
+            parts.iter_mut().for_each(|part| part.since = Some(of(part)));
+        }
+    }
+    parts.retain(|part| Some(part.dimension) != group);
+    Ok(rank(parts, goal, unit(weight)))
+}
+
+/// The traces with most of a window, of which each is new.
+fn traces(found: &ContributionSums) -> Vec<DimensionContribution> {
+    let part = |((_, keys), now): (&(i64, Vec<Option<String>>), &f64)| DimensionContribution {
+        dimension: TRACE,
+        key: keys.first().cloned().flatten(),
+        now: *now,
+        usual: None,
+        since: None,
+    };
+    let mut traces: Vec<DimensionContribution> = found.iter().map(part).collect();
+    traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
+    traces.truncate(MOST_TRACES);
+    traces
+}
+
+/// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
+pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
+    let earlier: std::collections::BTreeSet<i64> = found.keys().map(|(window, _)| *window).filter(|window| *window > 0).collect();
+    let mut sums: HashMap<(usize, Option<&str>), (f64, f64)> = HashMap::new();
+    for ((window, keys), sum) in found {
+        for (index, key) in keys.iter().enumerate() {
+            let part = sums.entry((index, key.as_deref())).or_default();
+            *(if *window == 0 { &mut part.0 } else { &mut part.1 }) += sum;
+        }
+    }
+    let windows = earlier.len() as f64;
+    let part = |((index, key), (now, usual)): ((usize, Option<&str>), (f64, f64))| DimensionContribution {
+        dimension: DIMENSIONS[index],
+        key: key.map(str::to_owned),
+        now,
+        usual: (windows > 0.0).then(|| usual / windows),
+        since: None,
+    };
+    sums.into_iter().map(part).collect()
+}
+
+/// What all parts of a figure come to, and each dimension by itself.
+struct ContributionTotals {
+    /// More is worse, or less is.
+    sign: f64,
+    now: f64,
+    usual: f64,
+    since: f64,
+    has_usual: bool,
+    by_dimension: HashMap<&'static str, DimensionTotals>,
+}
+
+/// What one dimension's keys do.
+#[derive(Debug, Clone, Copy, Default)]
+struct DimensionTotals {
+    /// All that changed, in both directions.
+    moved: f64,
+    /// All that got worse.
+    worse: f64,
+    /// Keys with anything.
+    keys: f64,
+}
+
+impl ContributionTotals {
+    fn of(parts: &[DimensionContribution], sign: f64) -> ContributionTotals {
+        // Each dimension adds up to the same whole; of traces there are only the largest.
+        let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
+        let all = || parts.iter().filter(move |part| Some(part.dimension) == first);
+        let mut whole = ContributionTotals {
+            sign,
+            now: all().map(|part| part.now).sum(),
+            usual: all().filter_map(|part| part.usual).sum(),
+            since: all().filter_map(|part| part.since).sum(),
+            has_usual: all().any(|part| part.usual.is_some()),
+            by_dimension: HashMap::new(),
+        };
+        for part in parts {
+            let delta = whole.delta(part);
+            let sides = whole.by_dimension.entry(part.dimension).or_default();
+            sides.moved += delta.abs();
+            sides.worse += delta.max(0.0);
+            sides.keys += if part.now > 0.0 { 1.0 } else { 0.0 };
+        }
+        whole
+    }
+
+    fn delta(&self, part: &DimensionContribution) -> f64 {
+        self.sign * (part.now - part.usual.unwrap_or(0.0))
+    }
+
+    fn change(&self) -> f64 {
+        if self.has_usual { self.sign * (self.now - self.usual) } else { 0.0 }
+    }
+
+    /// How much a part explains the change against the usual; `None` where it does not.
+    fn by_change(&self, part: &DimensionContribution) -> Option<f64> {
+        let change = self.change();
+        let covers = if change > 0.0 { self.delta(part) / change } else { 0.0 };
+        let before = if self.usual > 0.0 { part.usual.unwrap_or(0.0) / self.usual } else { 0.0 };
+        // Where much comes and goes anyway, as releases do, a new key means less.
+        let churn = if part.dimension == TRACE { 1.0 } else { (change / self.by_dimension[part.dimension].moved.max(change)).sqrt() };
+        standing_out(covers, before).map(|score| score * churn)
+    }
+
+    /// How much a part stands out of the whole by itself; `None` for a small one.
+    fn by_total(&self, part: &DimensionContribution) -> Option<f64> {
+        let covers = if self.now > 0.0 { part.now / self.now } else { 0.0 };
+        let even = 1.0 / self.by_dimension[part.dimension].keys.max(1.0);
+        (covers >= LEAST).then(|| standing_out(covers, even).unwrap_or(0.0))
+    }
+
+    /// How much a part explains what came since the step before, by how much it was of what had come until then.
+    fn by_stretch(&self, part: &DimensionContribution) -> Option<f64> {
+        let since = part.since.filter(|_| self.since > 0.0)?;
+        let until = self.now - self.since;
+        let before = if until > 0.0 { (part.now - since) / until } else { 0.0 };
+        standing_out(since / self.since, before)
+    }
+}
+
+/// How much it means that a key that was one part of the whole before is another one now; `None` where it means nothing.
+fn standing_out(covers: f64, before: f64) -> Option<f64> {
+    let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
+    (covers >= LEAST && surprise > 0.0).then(|| covers.min(1.0) * surprise)
+}
+
+/// Those who are to blame, the most to blame first. Links are left out.
+pub(crate) fn rank(parts: Vec<DimensionContribution>, goal: ContributorGoal, unit: MeasureUnit) -> Vec<AlertContributor> {
+    let is_below = goal == ContributorGoal::Change(ThresholdDirection::Below);
+    let whole = ContributionTotals::of(&parts, if is_below { -1.0 } else { 1.0 });
+    // Without a usual there is no change; who is missing cannot be known then.
+    let of_total = goal == ContributorGoal::Spending || !(whole.has_usual || is_below);
+    let mut scored: Vec<(f64, usize, AlertContributor)> = Vec::new();
+    for part in parts.into_iter().filter(|part| part.key.is_some()) {
+        let by_change = whole.by_change(&part);
+        // Who explains the change comes before who is large each day.
+        let by_total = whole.by_total(&part).filter(|_| of_total).map(|score| if whole.change() > 0.0 { 0.0 } else { score });
+        let Some(score) = [by_change.or(by_total), whole.by_stretch(&part)].into_iter().flatten().reduce(f64::max) else { continue };
+        // A single trace is more to the point than the user who made it.
+        let score = if part.dimension == TRACE { score * 1.1 } else { score };
+        let share_of = if of_total || part.dimension == TRACE { ShareOf::Total } else { ShareOf::Change };
+        let (share, all) = match share_of {
+            ShareOf::Total => (part.now, whole.now),
+            ShareOf::Change => (whole.delta(&part), whole.by_dimension[part.dimension].worse),
+        };
+        let culprit = AlertContributor {
+            dimension: part.dimension.to_owned(),
+            key: part.key,
+            unit,
+            contribution: part.now,
+            usual: part.usual,
+            share: (share > 0.0 && all > 0.0).then(|| (share / all).min(1.0)),
+            share_of,
+            since: part.since,
+            link: None,
+        };
+        let place = DIMENSIONS.iter().position(|name| *name == part.dimension).unwrap_or(DIMENSIONS.len());
+        scored.push((score, place, culprit));
+    }
+    scored.sort_by(|(score, place, culprit), (other_score, other_place, other)| {
+        let by_share = other.share.unwrap_or(0.0).total_cmp(&culprit.share.unwrap_or(0.0));
+        other_score.total_cmp(score).then(by_share).then(place.cmp(other_place)).then_with(|| culprit.key.cmp(&other.key))
+    });
+    scored.truncate(MOST);
+    scored.into_iter().map(|(.., culprit)| culprit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sum_are_like_it_and_those_of_a_percentile_or_share_are_so_many() {
+        let unit_of = |measure, threshold| weight(measure, threshold).map(unit);
+        assert_eq!(unit_of(AlertMetric::Cost, Some(5.0)), Some(MeasureUnit::Usd));
+        assert_eq!(unit_of(AlertMetric::CacheReadTokens, Some(5.0)), Some(MeasureUnit::Tokens));
+        assert_eq!(unit_of(AlertMetric::DurationP95, Some(1500.0)), Some(MeasureUnit::Count));
+        assert_eq!(unit_of(AlertMetric::ErrorRate, Some(0.1)), Some(MeasureUnit::Count));
+        assert_eq!(unit_of(AlertMetric::DurationP95, None), None, "half as slow again is no duration");
+        assert_eq!(unit_of(AlertMetric::Cost, None), Some(MeasureUnit::Usd));
+    }
+}

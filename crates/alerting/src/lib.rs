@@ -1,0 +1,379 @@
+//! The bell: rules and budgets, what they ring for, and why.
+//!
+//! `rule`, `budget` and `incident` say what there is; `table` keeps it in `alerts.db`. `feed` hears of each span that comes and goes,
+//! `index` finds which `track`s it belongs to, and these add up small steps of time (`buckets`, `calendar`). The `bell` judges them
+//! (`judge`, `forecast`) whenever something came and whenever time has passed; it is pure, and is given the time. `ring` is the thread
+//! around it: it brings figures back from the store (`counting`), writes changes down, asks who is to blame (`culprit`), and hands over to `notify`.
+
+mod alert_store;
+mod clock;
+pub mod delivery;
+mod error;
+mod evaluator;
+mod incident;
+mod preview;
+mod project_counters;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hinomi_tables::database::SqliteError;
+
+pub use crate::delivery::notice::{BudgetPeriod, ComparisonBaseline};
+pub use crate::evaluator::forecast::{ForecastMethod, SpendForecast};
+pub use crate::evaluator::state::{BudgetGroupState, BudgetState, RuleState};
+pub use crate::incident::chart::{IncidentChart, IncidentDefinition, ThresholdLine, chart};
+pub use crate::rule::budget::{Budget, WeekStart};
+pub use crate::rule::duration::HumanDuration;
+pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, TargetNames, read as read_file, write as write_file};
+pub use crate::rule::metric::AlertMetric;
+use crate::worker::row_feed::RowChangeFeed;
+pub use alert_store::{AlertRecord, FORMAT, IncidentFilter};
+use alert_store::{AlertStore, IncidentChange, PendingNotice};
+pub use clock::{EvaluationClock, SystemClock};
+pub use error::AlertError;
+use evaluator::RuleEvaluator;
+pub use incident::{AlertSource, Incident, IncidentEventKind, IncidentState, IncidentTimelineEntry};
+pub use preview::{PreviewError, RulePreview, preview};
+use project_counters::ProjectCounters;
+pub use rule::{AlertRule, NoDataPolicy, NotificationPolicy};
+use worker::EvaluationWorker;
+pub use worker::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
+
+/// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
+const REMEMBERED_US: i64 = 63 * 86_400_000_000;
+
+/// How long it is waited at most until what the bell has in hand is with delivery.
+const IN_HAND: Duration = Duration::from_secs(60);
+
+/// Rules, budgets and incidents of all projects. Its methods block while they read or write.
+#[derive(Debug)]
+pub struct AlertService {
+    table: AlertStore,
+    bell: Mutex<RuleEvaluator>,
+    /// What budgets stand at, by project and name.
+    states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
+    /// What people's deeds have to be told of, on its way to the thread.
+    untold: Mutex<Vec<PendingNotice>>,
+    /// Counters of projects that are scraped.
+    scrapes: Mutex<HashMap<u64, ProjectCounters>>,
+    /// Rules or budgets were changed in this process.
+    changed: AtomicBool,
+    /// Rounds of the thread so far: at the end of each, what it has to tell is with delivery.
+    rounds: AtomicU64,
+    running: Mutex<Option<EvaluationThread>>,
+}
+
+/// The thread while it runs.
+#[derive(Debug)]
+struct EvaluationThread {
+    feed: Arc<RowChangeFeed>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// What somebody does with an incident.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IncidentAction {
+    /// Says that they look at it.
+    Acknowledge,
+    /// Says that it is over.
+    Resolve,
+    /// Writes something down.
+    Note(String),
+    /// Wants nobody to be told until then; `None` ends that.
+    Snooze(Option<i64>),
+}
+
+macro_rules! kept {
+    ($what:literal, $type:ty, $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $mute:ident) => {
+        #[doc = concat!("The ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
+        pub fn $list(&self, project: u64) -> Result<Vec<AlertRecord<$type>>, AlertError> {
+            Ok(self.table.list(Some(project))?)
+        }
+
+        #[doc = concat!("One ", $what, ".\n\n# Errors\n\nWhen there is none with this number.")]
+        pub fn $get(&self, project: u64, id: i64) -> Result<AlertRecord<$type>, AlertError> {
+            self.table.get(project, id)
+        }
+
+        #[doc = concat!("Makes a ", $what, ".\n\n# Errors\n\nWhen it cannot be, or another one has its name.")]
+        pub fn $create(&self, project: u64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
+            self.table.create(project, what, now_us()).inspect(|_| self.change())
+        }
+
+        #[doc = concat!("Puts another ", $what, " in its place.\n\n# Errors\n\nAs making one; also when there is none with this number.")]
+        pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
+            self.table.replace(project, id, what, now_us()).inspect(|_| self.change())
+        }
+
+        #[doc = concat!("Takes a ", $what, " away. What it rang for stays.\n\n# Errors\n\nWhen there is none with this number.")]
+        pub fn $delete(&self, project: u64, id: i64) -> Result<(), AlertError> {
+            self.table.delete::<$type>(project, id).inspect(|()| self.change())
+        }
+
+        #[doc = concat!("Says until when nobody is told of a ", $what, "; `None` ends that.\n\n# Errors\n\nWhen there is none with this number.")]
+        pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<$type>, AlertError> {
+            self.table.mute::<$type>(project, id, until_us).inspect(|_| self.change())
+        }
+    };
+}
+
+impl AlertService {
+    /// Opens them in a data folder: `alerts.db`.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<AlertService, SqliteError> {
+        let table = AlertStore::open(dir)?;
+        let mut bell = RuleEvaluator::new(now_us());
+        for incident in table.recent(now_us() - REMEMBERED_US)? {
+            bell.remember(incident);
+        }
+        Ok(AlertService {
+            table,
+            bell: Mutex::new(bell),
+            states: RwLock::default(),
+            untold: Mutex::default(),
+            scrapes: Mutex::default(),
+            changed: AtomicBool::new(false),
+            rounds: AtomicU64::new(0),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Starts the bell, which asks its questions on the threads of a run time that gives way to intake.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
+    pub fn start(self: &Arc<Self>, around: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
+        let (feed, heard) = RowChangeFeed::new();
+        let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
+        if !around.store.watch(feed.clone()) {
+            return Err(std::io::Error::other("somebody watches the store already"));
+        }
+        lock(&self.bell).link_to(&around.public_url);
+        let ringer = EvaluationWorker::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
+        let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;
+        *lock(&self.running) = Some(EvaluationThread { feed, stop, thread });
+        Ok(())
+    }
+
+    /// Ends the bell when what it has heard is judged. Blocks.
+    pub fn stop(&self) {
+        let running = lock(&self.running).take();
+        if let Some(EvaluationThread { feed, stop, thread }) = running {
+            stop.store(true, Ordering::Release);
+            feed.nudge();
+            let _ = thread.join();
+        }
+    }
+
+    /// Rules have changed: the bell looks again.
+    fn change(&self) {
+        self.changed.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    fn nudge(&self) {
+        if let Some(running) = lock(&self.running).as_ref() {
+            running.feed.nudge();
+        }
+    }
+
+    /// What a budget stands at, from memory. `None` where there is none with this name, or it is not counted yet.
+    pub fn budget_state(&self, project: u64, name: &str) -> Option<Arc<BudgetState>> {
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        states.get(&(project, name.to_owned())).cloned()
+    }
+
+    /// A project's counters in Prometheus' text form. They begin with the first time that this is asked.
+    pub fn scrape(&self, project: u64) -> String {
+        let mut scrapes = lock(&self.scrapes);
+        let is_new = !scrapes.contains_key(&project);
+        let text = scrapes.entry(project).or_default().text(project);
+        drop(scrapes);
+        if is_new {
+            self.change();
+        }
+        text
+    }
+
+    /// How a rule stands: its figure, and what is open of it.
+    pub fn rule_state(&self, id: i64) -> RuleState {
+        let bell = lock(&self.bell);
+        let (open, severity) = bell.open_of(id);
+        RuleState { value: bell.figure(id), open, severity }
+    }
+
+    /// The time zone of a rule or budget; `None` where it is not in force.
+    pub fn zone_of(&self, id: i64) -> Option<String> {
+        lock(&self.bell).watcher(id).map(|watcher| watcher.time_zone().to_owned())
+    }
+
+    /// Forgets incidents of a project that were over before a time. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
+        self.table.delete_before(project, us)
+    }
+
+    /// Makes open incidents of a project name none of these users and traces, which are deleted; what is about one of them is over. When it
+    /// returns true, only the databases may name them. Blocks until what the bell has in hand is with delivery; false where that takes too long.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn forget(&self, project: u64, names: &HashSet<String>) -> Result<bool, SqliteError> {
+        {
+            let mut bell = lock(&self.bell);
+            bell.pass(now_us());
+            let mut changes = bell.without(project, names);
+            self.table.write(&mut changes)?;
+            changes.iter_mut().for_each(|change| lock(&self.untold).append(&mut change.untold));
+            bell.settle(changes);
+            bell.forget(project, names);
+        }
+        Ok(self.is_handed_over())
+    }
+
+    /// Takes the rules and budgets of a project away, and forgets what is open of them. The rest is as of [`AlertService::forget`].
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn forget_project(&self, project: u64) -> Result<bool, SqliteError> {
+        self.table.delete_rules(project)?;
+        lock(&self.bell).forget_project(project);
+        lock(&self.scrapes).remove(&project);
+        self.change();
+        Ok(self.is_handed_over())
+    }
+
+    /// Waits for what the bell has in hand.
+    fn is_handed_over(&self) -> bool {
+        let rounds = || self.rounds.load(Ordering::Acquire);
+        let (seen, began) = (rounds(), std::time::Instant::now());
+        while rounds() < seen + 2 && lock(&self.running).is_some() {
+            if began.elapsed() > IN_HAND {
+                return false;
+            }
+            self.nudge();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    kept!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
+    kept!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
+
+    /// Incidents of a project, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, AlertError> {
+        Ok(self.table.incidents(project, wanted)?)
+    }
+
+    /// How many incidents of a project are open.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn open_incidents(&self, project: u64) -> Result<u64, AlertError> {
+        Ok(self.table.count_open(project)?)
+    }
+
+    /// An incident and its story, the oldest line first.
+    ///
+    /// # Errors
+    ///
+    /// When there is none with this number.
+    pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
+        self.table.incident(project, id)
+    }
+
+    /// Does something with an incident. To acknowledge twice changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When there is none with this number, or it is over; notes can be written all the same.
+    pub fn act(&self, project: u64, id: i64, deed: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
+        let mut bell = lock(&self.bell);
+        bell.pass(now_us());
+        let (stored, _) = self.table.incident(project, id)?;
+        // What is open is known better in memory: its figure moves on.
+        let incident = bell.open_with(id).cloned().unwrap_or(stored);
+        let mut changes = vec![act(&bell, incident, deed, by)?];
+        self.table.write(&mut changes)?;
+        let incident = changes[0].incident.clone();
+        lock(&self.untold).append(&mut changes[0].untold);
+        bell.settle(changes);
+        drop(bell);
+        self.nudge();
+        Ok(incident)
+    }
+}
+
+impl Drop for AlertService {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn act(bell: &RuleEvaluator, mut incident: Incident, deed: &IncidentAction, by: Option<String>) -> Result<IncidentChange, AlertError> {
+    let now_us = now_us();
+    let line = |happened| IncidentTimelineEntry { by: by.clone(), ..IncidentTimelineEntry::new(now_us, happened) };
+    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], untold: Vec::new() };
+    if let IncidentAction::Note(text) = deed {
+        return Ok(with(incident, IncidentTimelineEntry { text: Some(text.clone()), ..line(IncidentEventKind::Note) }));
+    }
+    if incident.resolved_us.is_some() {
+        return Err(AlertError::Over(incident.id));
+    }
+    match deed {
+        IncidentAction::Acknowledge if incident.acknowledged_us.is_some() => {
+            Ok(IncidentChange { incident, entries: Vec::new(), untold: Vec::new() })
+        }
+        IncidentAction::Acknowledge => {
+            incident.acknowledged_us = Some(now_us);
+            incident.acknowledged_by.clone_from(&by);
+            Ok(with(incident, line(IncidentEventKind::Acknowledged)))
+        }
+        IncidentAction::Snooze(until_us) => {
+            incident.snoozed_until_us = *until_us;
+            Ok(with(
+                incident,
+                IncidentTimelineEntry { text: until_us.map(hinomi_model::api_time::rfc3339), ..line(IncidentEventKind::Snoozed) },
+            ))
+        }
+        IncidentAction::Resolve | IncidentAction::Note(_) => {
+            incident.resolved_by = Some(by.clone().unwrap_or_else(|| "by hand".to_owned()));
+            let value = incident.value;
+            let mut change = bell.ended(&incident, None, value);
+            change.entries.iter_mut().for_each(|entry| entry.by.clone_from(&by));
+            Ok(change)
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now_us() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

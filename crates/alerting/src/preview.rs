@@ -1,0 +1,179 @@
+//! What a rule would have done: the same bell, over what is stored, with a clock that runs fast.
+
+use hinomi_model::span::Span;
+use hinomi_query::ProjectSnapshot;
+use hinomi_store::low_priority::{CancellationFlag, blocking};
+
+use super::HumanDuration;
+use super::alert_store::AlertRecord;
+use super::error::{AlertError, invalid};
+use super::evaluator::metric_series::AlertGroupKey;
+use super::evaluator::prepared_rule::{AlertWatch, GRACE, LATE};
+use super::evaluator::{EvaluationPass, RuleEvaluator};
+use super::incident::Incident;
+use super::rule::AlertRule;
+use super::rule::metric::MetricFormula;
+
+/// Most spans that a preview looks at.
+const MOST_SPANS: usize = 2_000_000;
+/// Spans for which memory is asked at a time.
+const SPANS_AT_A_TIME: usize = 10_000;
+/// Points of its chart.
+const POINTS: i64 = 400;
+/// Incidents that are shown.
+const MOST_INCIDENTS: usize = 200;
+
+/// What a rule would have done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RulePreview {
+    /// How often it would have rung.
+    pub rang: usize,
+    /// When and for how long, the oldest first; at most 200 of them.
+    pub incidents: Vec<Incident>,
+    /// The figure over time, of a rule with groups that of the group furthest out: microseconds since the Unix epoch, figure.
+    pub points: Vec<(i64, Option<f64>)>,
+    /// From when on it was tried.
+    pub from_us: i64,
+    /// Until when.
+    pub to_us: i64,
+}
+
+/// Tries a rule on what is stored of a stretch of time.
+///
+/// # Errors
+///
+/// When the rule cannot be, is not about spans, or there are too many of them.
+pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
+    rule.check()?;
+    if matches!(rule.measure.made(), MetricFormula::Asked(_)) {
+        return Err(invalid("measure", format!("{} cannot be tried on the past", rule.measure.name())).into());
+    }
+    let kept = AlertRecord {
+        id: 1,
+        project: 1,
+        what: AlertRule { enabled: true, ..rule.clone() },
+        muted_until_us: None,
+        created_us: 0,
+        updated_us: 0,
+    };
+    let watcher = AlertWatch::rule(kept);
+    let Some(spec) = watcher.spec().cloned() else { return Err(AlertError::Unknown("measure").into()) };
+    let track = spec.track(watcher.keep())?;
+    let before_us = track.keep * spec.step_us;
+    let mut spans: Vec<Span> = Vec::new();
+    let mut is_too_much = false;
+    let reserved = view.reserve("spans of a preview");
+    let mut is_held = Ok(());
+    let matcher = track.matcher.clone();
+    let columns = track.columns();
+    view.each_span(from_us.saturating_sub(before_us), to_us, &columns, |span| {
+        if matcher.holds(&span) {
+            is_too_much |= spans.len() >= MOST_SPANS;
+            if spans.len().is_multiple_of(SPANS_AT_A_TIME) && is_held.is_ok() {
+                is_held = reserved.grow(SPANS_AT_A_TIME * size_of::<Span>());
+            }
+            if !is_too_much && is_held.is_ok() {
+                spans.push(span);
+            }
+        }
+    })
+    .await?;
+    is_held?;
+    if is_too_much {
+        return Err(invalid("from", format!("more than {MOST_SPANS} spans are too many to try; choose a shorter time")).into());
+    }
+    let window = rule.window;
+    let run = move |wanted: CancellationFlag| {
+        let _reserved = reserved;
+        run(watcher, window, track, spans, (from_us, to_us), &wanted)
+    };
+    blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
+}
+
+/// Why a rule could not be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// The rule.
+    #[error(transparent)]
+    Rule(#[from] AlertError),
+    /// The engine.
+    #[error(transparent)]
+    Query(#[from] hinomi_query::QueryError),
+    /// The work was cut off.
+    #[error("the preview was cut off")]
+    Ended,
+}
+
+/// `None` when nobody waits for it any more.
+fn run(
+    watcher: AlertWatch,
+    window: HumanDuration,
+    track: super::evaluator::metric_series::AlertSeries,
+    mut spans: Vec<Span>,
+    (from_us, to_us): (i64, i64),
+    wanted: &CancellationFlag,
+) -> Option<RulePreview> {
+    spans.sort_by_key(|span| span.end_us.max(span.start_us));
+    let step_us = track.spec.step_us;
+    let first_us = from_us.div_euclid(step_us) * step_us;
+    let mut bell = RuleEvaluator::new(from_us);
+    bell.missed(from_us - window.0.max(LATE.0) - GRACE.0);
+    bell.set(vec![watcher]);
+    bell.fill(vec![track]);
+    let every = HumanDuration((to_us - from_us) / POINTS).0.max(step_us) / step_us * step_us;
+    let mut seen = PreviewIncidents::default();
+    let mut points = Vec::new();
+    let mut spans = spans.into_iter().peekable();
+    let mut at_us = first_us;
+    while at_us < to_us {
+        if !wanted.still() {
+            return None;
+        }
+        // Between two rounds of the clock what came is judged at once, as it would have been.
+        while let Some(span) = spans.next_if(|span| span.end_us.max(span.start_us) < at_us + step_us) {
+            bell.pass(span.end_us.max(span.start_us).min(to_us));
+            bell.count(1, &span, 1, 1);
+            if span.end_us >= from_us {
+                let changes = bell.judge(span.end_us.max(span.start_us), EvaluationPass::Arrived);
+                seen.hold(&mut bell, changes);
+            }
+        }
+        at_us += step_us;
+        let changes = bell.judge(at_us, EvaluationPass::Clock);
+        seen.hold(&mut bell, changes);
+        if (at_us - first_us) % every == 0 {
+            points.push((at_us, bell.figure(1)));
+        }
+    }
+    Some(RulePreview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us })
+}
+
+/// What rang so far.
+#[derive(Default)]
+struct PreviewIncidents {
+    rang: usize,
+    incidents: Vec<Incident>,
+}
+
+impl PreviewIncidents {
+    fn hold(&mut self, bell: &mut RuleEvaluator, mut changes: Vec<super::alert_store::IncidentChange>) {
+        let mut opened: Vec<(AlertGroupKey, i64)> = Vec::new();
+        for change in &mut changes {
+            let group = AlertGroupKey::read(change.incident.group.as_ref());
+            if change.incident.id == 0 {
+                let known = opened.iter().find(|(known, _)| *known == group).map(|(_, id)| *id);
+                change.incident.id = known.unwrap_or_else(|| {
+                    self.rang += 1;
+                    opened.push((group, self.rang as i64));
+                    self.rang as i64
+                });
+            }
+            match self.incidents.iter().position(|known| known.id == change.incident.id) {
+                Some(at) => self.incidents[at].clone_from(&change.incident),
+                None if self.incidents.len() < MOST_INCIDENTS => self.incidents.push(change.incident.clone()),
+                None => {}
+            }
+        }
+        bell.settle(changes);
+    }
+}

@@ -1,0 +1,44 @@
+//! Days, weeks and months as the people of a time zone count them.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::budget::WeekStart;
+use crate::delivery::notice::BudgetPeriod;
+
+/// A stretch of a calendar.
+#[derive(Debug, Clone)]
+pub(crate) struct BudgetCalendar {
+    pub(crate) period: BudgetPeriod,
+    pub(crate) zone: TimeZone,
+    pub(crate) week_starts: WeekStart,
+}
+
+impl BudgetCalendar {
+    /// Start and end, not included, of the stretch that a moment lies in; microseconds since the Unix epoch.
+    pub(crate) fn around(&self, us: i64) -> (i64, i64) {
+        let date = self.zone.to_datetime(moment(us)).date();
+        let (first, next) = match self.period {
+            BudgetPeriod::Day => (date, date.checked_add(1.day())),
+            BudgetPeriod::Week => {
+                let back = i64::from(date.weekday().since(self.week_starts.weekday()));
+                let first = date.checked_sub(back.days()).unwrap_or(date);
+                (first, first.checked_add(7.days()))
+            }
+            BudgetPeriod::Month => (date.first_of_month(), date.first_of_month().checked_add(1.month())),
+        };
+        // A calendar ends in the year 9999.
+        (self.start_of(first), next.map_or(i64::MAX, |next| self.start_of(next)))
+    }
+
+    /// The first moment of a day. Where the clock is put forward at midnight, that is later than midnight.
+    fn start_of(&self, date: Date) -> i64 {
+        let start = self.zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
+        start.map_or(if date.year() < 1970 { i64::MIN } else { i64::MAX }, Timestamp::as_microsecond)
+    }
+}
+
+fn moment(us: i64) -> Timestamp {
+    Timestamp::from_microsecond(us).unwrap_or(if us < 0 { Timestamp::MIN } else { Timestamp::MAX })
+}

@@ -1,0 +1,219 @@
+//! Rules and budgets as a TOML file that lies under version control, and what would change.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::AlertRule;
+use super::budget::Budget;
+use crate::alert_store::{AlertDefinition, AlertRecord};
+use crate::error::{AlertError, invalid};
+use crate::{AlertService, AlertSource};
+
+/// What a file holds: `[[rule]]` and `[[budget]]`. Targets stand in it by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AlertFile {
+    /// The rules.
+    pub rules: Vec<AlertRule>,
+    /// The budgets.
+    pub budgets: Vec<Budget>,
+}
+
+/// Targets of a project by name.
+pub type TargetNames = BTreeMap<String, i64>;
+
+/// One line of a diff.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertFileChange {
+    /// What differs.
+    pub source: AlertSource,
+    /// Its name.
+    pub name: String,
+    /// What happens to it.
+    pub what: AlertFileChangeKind,
+}
+
+/// What happens to a rule or budget.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AlertFileChangeKind {
+    /// It is made.
+    Added,
+    /// Fields change: their names, what they were, what they become.
+    Changed(Vec<(String, String, String)>),
+    /// It is not in the file.
+    Missing,
+}
+
+/// Reads a file.
+///
+/// # Errors
+///
+/// With the place, when it is no TOML, a field is not known, a rule cannot be, or there is no target of a name.
+pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> {
+    let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
+    let mut file = AlertFile::default();
+    for (name, value) in table {
+        match name.as_str() {
+            "rule" => file.rules = items(value, targets)?,
+            "budget" => file.budgets = items(value, targets)?,
+            other => return Err(invalid("file", format!("{other:?} is neither [[rule]] nor [[budget]]"))),
+        }
+    }
+    unique(&file.rules)?;
+    unique(&file.budgets)?;
+    Ok(file)
+}
+
+fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
+    let Value::Array(values) = value else {
+        return Err(invalid("file", format!("write [[{}]] with two brackets: there may be several", T::SOURCE.name())));
+    };
+    let item = |(index, mut value): (usize, Value)| {
+        let name = value.get("name").and_then(Value::as_str).map_or_else(|| format!("number {}", index + 1), |name| format!("{name:?}"));
+        let at = |reason: String| invalid("file", format!("{} {name}: {reason}", T::SOURCE.name()));
+        if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
+            numbered(notify, targets).map_err(at)?;
+        }
+        let item: T = serde_json::from_value(value).map_err(|error| at(error.to_string()))?;
+        item.check().map_err(|error| at(error.to_string()))?;
+        Ok(item)
+    };
+    values.into_iter().enumerate().map(item).collect()
+}
+
+/// Puts numbers in the place of names.
+fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
+    for field in ["targets", "escalate_to"] {
+        for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(text) = name.as_str() else { return Err(format!("notify.{field}: targets stand here by name")) };
+            let known = || targets.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let number = targets.get(text).ok_or_else(|| format!("notify.{field}: there is no target {text:?}; there are {}", known()))?;
+            *name = Value::from(*number);
+        }
+    }
+    Ok(())
+}
+
+fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
+    let mut names: Vec<&str> = items.iter().map(AlertDefinition::name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(invalid("file", format!("{} {:?} stands in it twice", T::SOURCE.name(), pair[0]))),
+        None => Ok(()),
+    }
+}
+
+/// Writes rules and budgets as a file that reads as the same.
+///
+/// # Errors
+///
+/// When a number has no place in TOML.
+pub fn write(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertError> {
+    let named = |value: Value| named(value, targets);
+    let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    tables.insert("rule", file.rules.iter().map(plain).map(named).collect());
+    tables.insert("budget", file.budgets.iter().map(plain).map(named).collect());
+    tables.retain(|_, items| !items.is_empty());
+    toml::to_string_pretty(&tables).map_err(|error| invalid("file", error.to_string()))
+}
+
+/// As JSON without what is not set.
+fn plain(item: &impl Serialize) -> Value {
+    fn without_nulls(value: Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+                Value::Object(fields.map(|(name, value)| (name, without_nulls(value))).filter(|(_, value)| !is_empty(value)).collect())
+            }
+            other => other,
+        }
+    }
+    fn is_empty(value: &Value) -> bool {
+        matches!(value, Value::Object(fields) if fields.is_empty()) || matches!(value, Value::Array(items) if items.is_empty())
+    }
+    without_nulls(serde_json::to_value(item).unwrap_or_default())
+}
+
+/// Puts names in the place of numbers. A target that is gone is left out.
+fn named(mut value: Value, targets: &TargetNames) -> Value {
+    if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
+        for field in ["targets", "escalate_to"] {
+            if let Some(numbers) = notify.get_mut(field).and_then(Value::as_array_mut) {
+                let name = |number: &Value| {
+                    targets.iter().find(|(_, id)| Some(**id) == number.as_i64()).map(|(name, _)| Value::from(name.clone()))
+                };
+                *numbers = numbers.iter().filter_map(name).collect();
+            }
+        }
+    }
+    value
+}
+
+impl AlertService {
+    /// What a project would be like after a file: what differs, the rules first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn compare(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<AlertFileChange>, AlertError> {
+        let mut differences = differences(&self.table.list::<AlertRule>(Some(project))?, &file.rules, targets);
+        differences.extend(self::differences(&self.table.list::<Budget>(Some(project))?, &file.budgets, targets));
+        Ok(differences)
+    }
+
+    /// Makes a project's rules and budgets those of a file. What is not in it stays, unless it is to be taken away.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be kept; those before it are.
+    pub fn apply(&self, project: u64, file: &AlertFile, takes_away: bool) -> Result<(), AlertError> {
+        self.apply_all(project, &file.rules, takes_away)?;
+        self.apply_all(project, &file.budgets, takes_away)?;
+        self.change();
+        Ok(())
+    }
+
+    fn apply_all<T: AlertDefinition + DeserializeOwned>(&self, project: u64, items: &[T], takes_away: bool) -> Result<(), AlertError> {
+        let kept = self.table.list::<T>(Some(project))?;
+        let now_us = crate::now_us();
+        for item in items {
+            match kept.iter().find(|kept| kept.what.name() == item.name()) {
+                Some(kept) if plain(&kept.what) != plain(item) => drop(self.table.replace(project, kept.id, item, now_us)?),
+                Some(_) => {}
+                None => drop(self.table.create(project, item, now_us)?),
+            }
+        }
+        for gone in kept.iter().filter(|kept| takes_away && items.iter().all(|item| item.name() != kept.what.name())) {
+            self.table.delete::<T>(project, gone.id)?;
+        }
+        Ok(())
+    }
+}
+
+fn differences<T: AlertDefinition>(kept: &[AlertRecord<T>], items: &[T], targets: &TargetNames) -> Vec<AlertFileChange> {
+    let difference = |name: &str, what: AlertFileChangeKind| AlertFileChange { source: T::SOURCE, name: name.to_owned(), what };
+    let shown = |item: &T| named(plain(item), targets);
+    let of_item = |item: &T| match kept.iter().find(|kept| kept.what.name() == item.name()) {
+        None => Some(difference(item.name(), AlertFileChangeKind::Added)),
+        Some(kept) => {
+            let changed = changed(&shown(&kept.what), &shown(item));
+            (!changed.is_empty()).then(|| difference(item.name(), AlertFileChangeKind::Changed(changed)))
+        }
+    };
+    let missing = kept.iter().filter(|kept| items.iter().all(|item| item.name() != kept.what.name()));
+    let mut all: Vec<AlertFileChange> = items.iter().filter_map(of_item).collect();
+    all.extend(missing.map(|kept| difference(kept.what.name(), AlertFileChangeKind::Missing)));
+    all
+}
+
+/// Fields that differ.
+fn changed(before: &Value, after: &Value) -> Vec<(String, String, String)> {
+    let empty = Map::new();
+    let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let text = |value: Option<&Value>| value.map_or_else(|| "not set".to_owned(), Value::to_string);
+    let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    differ.map(|name| (name.clone(), text(before.get(name)), text(after.get(name)))).collect()
+}

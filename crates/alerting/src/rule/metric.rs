@@ -1,0 +1,268 @@
+//! What a rule can measure: a table. Each measure is made of sums over spans, of a distribution, or of what is asked elsewhere.
+
+use hinomi_model::money::Usd;
+use hinomi_model::span::{Span, SpanStatus, SpanType};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::delivery::notice::MeasureUnit;
+
+/// A number that each span adds, as a whole number: dollars in steps of 10^-12, all else as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SpanQuantity {
+    /// One for each span of the subject.
+    One,
+    /// One for each that failed.
+    Failed,
+    /// One for each call that succeeded, told its usage, and has no price.
+    Unpriced,
+    Cost,
+    InputTokens,
+    OutputTokens,
+    TotalTokens,
+    NewInputTokens,
+    CacheReadTokens,
+    CacheWriteTokens,
+    ReasoningTokens,
+}
+
+/// Durations, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum LatencyKind {
+    Duration,
+    FirstToken,
+}
+
+/// What is asked elsewhere when the clock says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum PolledMetric {
+    /// Outcomes of this kind.
+    Outcomes(&'static [&'static str]),
+    /// The mean of scores.
+    Scores,
+    /// Error events.
+    Errors,
+}
+
+/// Which spans are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SpanSubject {
+    /// Counted calls of models.
+    Calls,
+    /// Uses of tools.
+    Tools,
+    /// All spans.
+    Spans,
+}
+
+/// How a measure is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum MetricFormula {
+    Sum(SpanSubject, SpanQuantity),
+    /// What part of the subject has the quantity.
+    Share(SpanSubject, SpanQuantity),
+    /// This part of the calls is at or below the value.
+    Percentile(LatencyKind, f64),
+    Asked(PolledMetric),
+}
+
+macro_rules! measures {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:ident, $made:expr;)+) => {
+        /// What a rule measures. Calls are counted calls of models, as everywhere.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum AlertMetric { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
+
+        impl AlertMetric {
+            /// All of them.
+            pub const ALL: &[AlertMetric] = &[$(AlertMetric::$variant),+];
+
+            /// Its name in API and file.
+            pub fn name(self) -> &'static str {
+                match self { $(AlertMetric::$variant => $name),+ }
+            }
+
+            /// What its figures are in.
+            pub fn unit(self) -> MeasureUnit {
+                match self { $(AlertMetric::$variant => MeasureUnit::$unit),+ }
+            }
+
+            pub(crate) fn made(self) -> MetricFormula {
+                match self { $(AlertMetric::$variant => $made),+ }
+            }
+        }
+    };
+}
+
+use MetricFormula::{Asked as Ask, Percentile, Share, Sum};
+use SpanSubject::{Calls, Spans, Tools};
+
+measures!(
+    /// Dollars.
+    Cost = "cost", Usd, Sum(Calls, SpanQuantity::Cost);
+    /// All input.
+    InputTokens = "input_tokens", Tokens, Sum(Calls, SpanQuantity::InputTokens);
+    /// All output.
+    OutputTokens = "output_tokens", Tokens, Sum(Calls, SpanQuantity::OutputTokens);
+    /// Input and output.
+    TotalTokens = "total_tokens", Tokens, Sum(Calls, SpanQuantity::TotalTokens);
+    /// Input at the full price.
+    NewInputTokens = "new_input_tokens", Tokens, Sum(Calls, SpanQuantity::NewInputTokens);
+    /// Input from caches.
+    CacheReadTokens = "cache_read_tokens", Tokens, Sum(Calls, SpanQuantity::CacheReadTokens);
+    /// Input into caches.
+    CacheWriteTokens = "cache_write_tokens", Tokens, Sum(Calls, SpanQuantity::CacheWriteTokens);
+    /// Output that was thought and not said.
+    ReasoningTokens = "reasoning_tokens", Tokens, Sum(Calls, SpanQuantity::ReasoningTokens);
+    /// Calls.
+    Calls = "calls", Count, Sum(Calls, SpanQuantity::One);
+    /// Calls that failed.
+    Failed = "failed", Count, Sum(Calls, SpanQuantity::Failed);
+    /// What part of the calls failed.
+    ErrorRate = "error_rate", Ratio, Share(Calls, SpanQuantity::Failed);
+    /// Median of the calls' durations.
+    DurationP50 = "duration_p50", Ms, Percentile(LatencyKind::Duration, 0.5);
+    /// 90th percentile.
+    DurationP90 = "duration_p90", Ms, Percentile(LatencyKind::Duration, 0.9);
+    /// 95th percentile.
+    DurationP95 = "duration_p95", Ms, Percentile(LatencyKind::Duration, 0.95);
+    /// 99th percentile.
+    DurationP99 = "duration_p99", Ms, Percentile(LatencyKind::Duration, 0.99);
+    /// Median of the time to the first piece of an answer, of those calls that say it.
+    FirstTokenP50 = "time_to_first_token_p50", Ms, Percentile(LatencyKind::FirstToken, 0.5);
+    /// 90th percentile.
+    FirstTokenP90 = "time_to_first_token_p90", Ms, Percentile(LatencyKind::FirstToken, 0.9);
+    /// 95th percentile.
+    FirstTokenP95 = "time_to_first_token_p95", Ms, Percentile(LatencyKind::FirstToken, 0.95);
+    /// 99th percentile.
+    FirstTokenP99 = "time_to_first_token_p99", Ms, Percentile(LatencyKind::FirstToken, 0.99);
+    /// Uses of tools that failed.
+    ToolFailures = "tool_failures", Count, Sum(Tools, SpanQuantity::Failed);
+    /// What part of the uses of tools failed.
+    ToolFailureRate = "tool_failure_rate", Ratio, Share(Tools, SpanQuantity::Failed);
+    /// Calls that told their usage and have no price.
+    UnpricedCalls = "unpriced_calls", Count, Sum(Calls, SpanQuantity::Unpriced);
+    /// All spans: below a threshold, data has stopped coming.
+    Spans = "spans", Count, Sum(Spans, SpanQuantity::One);
+    /// Requests that were turned away, and parts that were not kept.
+    Refusals = "refusals", Count, Ask(PolledMetric::Outcomes(&["refused", "dropped"]));
+    /// What clients say that they never sent.
+    ClientDropped = "client_dropped", Count, Ask(PolledMetric::Outcomes(&["client_dropped"]));
+    /// Error events of programs: exceptions that they reported, whether or not a call was under way.
+    ErrorEvents = "error_events", Count, Ask(PolledMetric::Errors);
+    /// Mean of the scores of one name.
+    Score = "score", Score, Ask(PolledMetric::Scores);
+);
+
+impl AlertMetric {
+    /// Whether it is made of spans, so that a filter and a group mean something.
+    pub(crate) fn is_of_spans(self) -> bool {
+        !matches!(self.made(), MetricFormula::Asked(_))
+    }
+}
+
+/// What spans of a subject must have for it to be told.
+const SUBJECT_COLUMNS: [&str; 4] = ["kind", "counted", "start_time", "status"];
+
+impl SpanSubject {
+    /// Whether a span is one.
+    pub(crate) fn has(self, span: &Span) -> bool {
+        match self {
+            SpanSubject::Calls => span.is_call() && span.counted,
+            SpanSubject::Tools => span.kind == SpanType::Tool,
+            SpanSubject::Spans => true,
+        }
+    }
+}
+
+impl SpanQuantity {
+    /// What a span of the subject adds.
+    pub(crate) fn of(self, span: &Span) -> i64 {
+        let usage = &span.usage;
+        let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
+        match self {
+            SpanQuantity::One => 1,
+            SpanQuantity::Failed => i64::from(span.status == SpanStatus::Error),
+            SpanQuantity::Unpriced => i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error),
+            SpanQuantity::Cost => span.cost.as_ref().map_or(0, |cost| cost.total.0),
+            SpanQuantity::InputTokens => count(usage.input_tokens()),
+            SpanQuantity::OutputTokens => count(usage.output_tokens()),
+            SpanQuantity::TotalTokens => count(usage.total),
+            SpanQuantity::NewInputTokens => count(usage.input),
+            SpanQuantity::CacheReadTokens => count(usage.cache_read),
+            SpanQuantity::CacheWriteTokens => count(usage.cache_write_tokens()),
+            SpanQuantity::ReasoningTokens => count(usage.reasoning),
+        }
+    }
+
+    /// A sum as the API shows it.
+    pub(crate) fn shown(self, sum: i128) -> f64 {
+        let sum = sum as f64;
+        if self == SpanQuantity::Cost { sum / Usd::SCALE } else { sum }
+    }
+
+    /// What the API says, as a sum.
+    pub(crate) fn summed(self, shown: f64) -> i128 {
+        (if self == SpanQuantity::Cost { shown * Usd::SCALE } else { shown }).round() as i128
+    }
+
+    fn columns(self) -> &'static [&'static str] {
+        match self {
+            SpanQuantity::One | SpanQuantity::Failed => &[],
+            SpanQuantity::Cost => &["cost"],
+            SpanQuantity::Unpriced => &["cost", "usage_input", "usage_output", "total_tokens"],
+            SpanQuantity::TotalTokens => &["total_tokens"],
+            _ => USAGE_COLUMNS,
+        }
+    }
+}
+
+const USAGE_COLUMNS: &[&str] = &[
+    "usage_input",
+    "usage_cache_read",
+    "usage_cache_write_5m",
+    "usage_cache_write_1h",
+    "usage_input_audio",
+    "usage_output",
+    "usage_reasoning",
+    "usage_output_audio",
+];
+
+impl LatencyKind {
+    /// The value of a call in microseconds; `None` where it does not say.
+    pub(crate) fn of(self, span: &Span) -> Option<i64> {
+        match self {
+            LatencyKind::Duration => Some(span.end_us.saturating_sub(span.start_us)),
+            LatencyKind::FirstToken => span.time_to_first_token_us,
+        }
+    }
+}
+
+/// What a track adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SeriesAggregation {
+    Sums(SpanSubject, SpanQuantity),
+    Sketches(LatencyKind),
+}
+
+impl SeriesAggregation {
+    /// What must be added up for a measure; `None` for one that is asked elsewhere.
+    pub(crate) fn of(made: MetricFormula) -> Option<SeriesAggregation> {
+        match made {
+            MetricFormula::Sum(subject, quantity) | MetricFormula::Share(subject, quantity) => {
+                Some(SeriesAggregation::Sums(subject, quantity))
+            }
+            MetricFormula::Percentile(spread, _) => Some(SeriesAggregation::Sketches(spread)),
+            MetricFormula::Asked(_) => None,
+        }
+    }
+
+    /// The columns that must be there for it.
+    pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
+        let own: &[&str] = match self {
+            SeriesAggregation::Sums(_, quantity) => quantity.columns(),
+            SeriesAggregation::Sketches(LatencyKind::Duration) => &["end_time"],
+            SeriesAggregation::Sketches(LatencyKind::FirstToken) => &["time_to_first_token_us"],
+        };
+        SUBJECT_COLUMNS.into_iter().chain(own.iter().copied())
+    }
+}

@@ -1,0 +1,119 @@
+//! What a period comes to, on made-up histories of which the end is known.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::evaluator::buckets::{BucketSeries, QuantitySum};
+use crate::evaluator::forecast::{ForecastMethod, forecast};
+
+const QUARTER: i64 = 900_000_000;
+const DAY: i64 = 96;
+
+/// Spending by quarters of an hour, in whole steps: by the hours of the day, less at weekends, and by chance.
+fn history(seed: u64, days: i64, hot: f64) -> Vec<i64> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let mut level = 1.0;
+    let quarter = |at: i64| {
+        if at % DAY == 0 {
+            level = dice.random_range(0.8..1.25) * if at == (days - 1) * DAY { hot } else { 1.0 };
+        }
+        let hour = (at % DAY) as f64 / 4.0;
+        let by_hour = 0.2 + (-(hour - 14.0).powi(2) / 18.0).exp();
+        let weekend = if (at / DAY) % 7 >= 5 { 0.4 } else { 1.0 };
+        (1000.0 * level * by_hour * weekend * dice.random_range(0.6..1.4)) as i64
+    };
+    (0..days * DAY).map(quarter).collect()
+}
+
+fn ask(spent: &[i64], now: i64, period: (i64, i64), amount: f64) -> Option<crate::evaluator::forecast::SpendForecast> {
+    let mut sums: BucketSeries<QuantitySum> = BucketSeries::default();
+    for (at, quantity) in spent.iter().enumerate().take(now as usize) {
+        sums.change(at as i64, |sums| *sums = QuantitySum { quantity: *quantity, spans: 1 });
+    }
+    let so_far: i64 = spent[period.0 as usize..now as usize].iter().sum();
+    forecast(&sums, QUARTER, (period.0 * QUARTER, period.1 * QUARTER), now * QUARTER, so_far as f64, amount, |sum| sum as f64)
+}
+
+#[test]
+fn the_band_holds_the_end_in_most_days() {
+    let (mut inside, mut all, mut error) = (0, 0, 0.0);
+    for seed in 0..150 {
+        let days = 36 + seed % 7;
+        let spent = history(seed as u64, days, 1.0);
+        let (from, to) = ((days - 1) * DAY, days * DAY);
+        let now = from + 24 + (seed * 5) % 60;
+        let end: i64 = spent[from as usize..].iter().sum();
+        let found = ask(&spent, now, (from, to), 1e12).unwrap();
+        assert_eq!(found.method, ForecastMethod::Weekly);
+        assert!(found.low <= found.expected && found.expected <= found.high, "{found:?}");
+        inside += usize::from(found.low <= end as f64 && end as f64 <= found.high);
+        error += (found.expected - end as f64).abs() / end as f64;
+        all += 1;
+    }
+    #[allow(clippy::print_stderr)]
+    {
+        eprintln!("{inside} of {all} within the band, mean error {:.1} %", 100.0 * error / f64::from(all));
+    }
+    assert!(inside * 10 >= all as usize * 6, "{inside} of {all}");
+    assert!(error / f64::from(all) < 0.15);
+}
+
+#[test]
+fn a_hot_day_is_seen_and_says_when_the_money_is_gone() {
+    let spent = history(3, 36, 3.0);
+    let (from, to) = (35 * DAY, 36 * DAY);
+    let now = from + 48;
+    let so_far: i64 = spent[from as usize..now as usize].iter().sum();
+    let amount = so_far as f64 * 1.3;
+    let found = ask(&spent, now, (from, to), amount).unwrap();
+    assert!(found.usual_by_now.unwrap() < so_far as f64 * 0.6, "{found:?}");
+    assert!(found.if_goes_on >= found.expected && found.expected > amount);
+    let (runs_out, earliest) = (found.runs_out_us.unwrap(), found.runs_out_earliest_us.unwrap());
+    assert!(now * QUARTER < earliest && earliest <= runs_out && runs_out < to * QUARTER);
+    let used_up = ask(&spent, now, (from, to), so_far as f64 * 0.9).unwrap();
+    assert_eq!(used_up.runs_out_us, None);
+}
+
+#[test]
+fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day() {
+    // Little at night, much by day, and the same each day: 2 an hour, or 40.
+    let usual = |at: i64| if (at % DAY) / 4 < 8 { 2 } else { 40 };
+    let days = 8;
+    let (from, to) = ((days - 1) * DAY, days * DAY);
+    // From two o'clock in the night a loop spends 100 more each quarter of an hour.
+    for now in [20, 24, 30, 60, 90] {
+        let now = from + now;
+        let spent: Vec<i64> = (0..to).map(|at| usual(at) + if at >= from + 8 { 100 } else { 0 }).collect();
+        let found = ask(&spent, now, (from, to), 1e12).unwrap();
+        let end: i64 = spent[from as usize..].iter().sum();
+        assert_eq!(found.method, ForecastMethod::Daily);
+        assert!((found.if_goes_on - end as f64).abs() < 1.0, "{} of {end} at {now}", found.if_goes_on);
+        assert!(found.expected <= found.if_goes_on && found.expected <= found.high, "{found:?}");
+        let quiet = ask(&(0..to).map(usual).collect::<Vec<_>>(), now, (from, to), 1e12).unwrap();
+        let usual_end: i64 = (from..to).map(usual).sum();
+        assert!((quiet.if_goes_on - usual_end as f64).abs() < 1.0 && (quiet.expected - usual_end as f64).abs() < 1.0, "{quiet:?}");
+        assert!((found.low - (end - (to - now) * 100) as f64).abs() < 1.0, "it may end at once: {found:?}");
+    }
+    // Without history a burst is carried on at the pace of hours, not of its minute.
+    let burst: Vec<i64> = (0..96).map(|at| if at == 47 { 1200 } else { 10 }).collect();
+    let found = ask(&burst, 48, (0, 30 * DAY), 1e12).unwrap();
+    assert_eq!((found.method, found.if_goes_on), (ForecastMethod::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
+}
+
+#[test]
+fn without_history_the_pace_is_all_there_is() {
+    let spent = vec![100; 48];
+    let found = ask(&spent, 48, (0, DAY), 7000.0).unwrap();
+    assert_eq!((found.method, found.samples, found.expected), (ForecastMethod::Linear, 0, 9600.0));
+    assert!(found.low == 4800.0 && found.high > found.expected);
+    assert_eq!(found.runs_out_us, Some(70 * QUARTER));
+    assert!(ask(&[], 0, (0, DAY), 1.0).is_none());
+}
+
+#[test]
+fn what_is_spent_since_a_forecast_was_made_moves_all_of_it() {
+    let found = ask(&history(3, 36, 1.0), 35 * DAY + 48, (35 * DAY, 36 * DAY), 1e12).unwrap();
+    let moved = found.clone().moved(7.0);
+    assert_eq!((moved.low, moved.expected, moved.high), (found.low + 7.0, found.expected + 7.0, found.high + 7.0));
+    assert_eq!((moved.if_goes_on, moved.curve.last().copied()), (found.if_goes_on + 7.0, Some(found.curve.last().unwrap() + 7.0)));
+}

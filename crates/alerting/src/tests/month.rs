@@ -1,0 +1,438 @@
+//! Thirty days, minute by minute: rules and budgets side by side, against models that look at all calls anew each time. Calls are told of
+//! late and taken back, the server is killed, the machine sleeps and its clock goes back; days have 23 and 25 hours. 0 false, 0 missed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+
+use super::budget;
+use super::incidents::{MINUTE, Scene, rule};
+use super::windows::{call, naive_next};
+use super::{AlertRule, Budget};
+use crate::delivery::notice::{AlertNoticeKind, AlertSeverity, ThresholdDirection};
+use crate::evaluator::thresholds::RuleThresholds;
+
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const USERS: [&str; 3] = ["a", "b", "c"];
+
+#[derive(Debug, Clone, PartialEq)]
+struct Call {
+    number: usize,
+    start: i64,
+    told: i64,
+    back: Option<i64>,
+    cents: i64,
+    failed: bool,
+    user: usize,
+}
+
+/// What the server lives through, in order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Told(usize),
+    TakenBack(usize),
+    Killed,
+    /// For so many minutes nothing runs.
+    Asleep(i64),
+    ClockBack,
+}
+
+fn calls(dice: &mut StdRng, from: i64) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for day in 0..30 {
+        // Busy days and quiet ones; now and then a burst.
+        let count = dice.random_range(2..40);
+        let burst = dice.random_bool(0.3).then(|| dice.random_range(0..DAY - HOUR));
+        for n in 0..count {
+            let within = match burst {
+                Some(at) if n % 2 == 0 => at + dice.random_range(0..10 * MINUTE),
+                _ => dice.random_range(0..DAY),
+            };
+            let start = from + day * DAY + within;
+            let late = match dice.random_range(0..10) {
+                0 => dice.random_range(0..50 * MINUTE),
+                1 => dice.random_range(0..30 * HOUR),
+                _ => 2_000_000,
+            };
+            let told = start + late;
+            calls.push(Call {
+                number: calls.len(),
+                start,
+                told,
+                back: dice.random_bool(0.07).then(|| told + dice.random_range(1..3 * HOUR)),
+                cents: dice.random_range(0..300),
+                failed: dice.random_bool(0.2),
+                user: dice.random_range(0..USERS.len()),
+            });
+        }
+    }
+    calls
+}
+
+/// A rule's windows, added up from nothing each time.
+struct NaiveRule {
+    rule: AlertRule,
+    limits: RuleThresholds,
+    /// How bad each group is, and until which end of a window that is told.
+    groups: BTreeMap<Option<usize>, (Option<AlertSeverity>, i64)>,
+    rang: usize,
+    since: i64,
+}
+
+impl NaiveRule {
+    fn value(&self, known: &[&Call], user: Option<usize>, last: i64) -> Option<f64> {
+        let first = last - self.rule.window.as_minutes() + 1;
+        let inside = known.iter().filter(|call| {
+            let minute = call.start.div_euclid(MINUTE);
+            (first..=last).contains(&minute) && user.is_none_or(|user| call.user == user)
+        });
+        let (mut calls, mut failed, mut cents) = (0u64, 0u64, 0i64);
+        for call in inside {
+            (calls, failed, cents) = (calls + 1, failed + u64::from(call.failed), cents + call.cents);
+        }
+        if calls < self.rule.at_least.unwrap_or(0) {
+            return None;
+        }
+        match self.rule.measure.name() {
+            "cost" => Some(cents as f64 / 100.0),
+            "error_rate" => (calls > 0).then(|| failed as f64 / calls as f64),
+            _ => Some(calls as f64),
+        }
+    }
+
+    fn judge(&mut self, known: &[&Call], user: Option<usize>, now: i64, oldest: Option<i64>, ticked: bool) {
+        let Some((mut severity, mut told)) = self.groups.get(&user).copied() else { return };
+        let current = now.div_euclid(MINUTE);
+        let mut rang = 0;
+        let mut go = |severity: &mut Option<AlertSeverity>, told: &mut i64, next: Option<AlertSeverity>, end: i64| {
+            if next != *severity {
+                rang += usize::from(severity.is_none());
+                (*severity, *told) = (next, end.max(*told));
+            }
+        };
+        if self.rule.direction == ThresholdDirection::Above {
+            // A call that is told of late makes the windows of the last hour worth another look.
+            for last in oldest.map_or(current, |oldest| oldest.max(current - 60).min(current))..current {
+                if (last + 1) * MINUTE > told.max(0)
+                    && let Some(value) = self.value(known, user, last)
+                {
+                    let next = naive_next(&self.limits, severity, value).max(severity);
+                    go(&mut severity, &mut told, next, (last + 1) * MINUTE);
+                }
+            }
+            if let Some(value) = self.value(known, user, current) {
+                let next = naive_next(&self.limits, severity, value);
+                go(&mut severity, &mut told, next, now);
+            }
+        } else {
+            // Enough is enough at once; too little is said only of a window that is over, by a server that has watched it.
+            let threshold = self.limits.warning.unwrap();
+            let is_enough = |last: i64| self.value(known, user, last).is_some_and(|value| value >= threshold);
+            if is_enough(current) {
+                go(&mut severity, &mut told, None, now);
+            } else if ticked && now - self.since >= self.rule.window.0.min(HOUR) + MINUTE {
+                let complete = (now - MINUTE).div_euclid(MINUTE) - 1;
+                go(&mut severity, &mut told, (!is_enough(complete)).then_some(AlertSeverity::Warning), (complete + 1) * MINUTE);
+            }
+        }
+        self.rang += rang;
+        self.groups.insert(user, (severity, told));
+    }
+}
+
+/// A budget's periods by the calendar of its zone, added up from nothing each time.
+struct NaiveBudget {
+    budget: Budget,
+    zone: TimeZone,
+    by_user: bool,
+    /// In which period each call lies.
+    firsts: Vec<Date>,
+    /// For each group and first day: the highest step that was told, and how bad what is open is.
+    told: BTreeMap<(Option<usize>, Date), f64>,
+    open: BTreeMap<Option<usize>, (Date, AlertSeverity)>,
+    /// Steps that were told, each with its period; what must not come twice.
+    rung: usize,
+}
+
+impl NaiveBudget {
+    fn first_day(&self, us: i64) -> Date {
+        let mut date = self.zone.to_datetime(Timestamp::from_microsecond(us).unwrap()).date();
+        let is_first = |date: Date| match self.budget.period {
+            crate::BudgetPeriod::Day => true,
+            crate::BudgetPeriod::Week => date.weekday() == Weekday::Monday,
+            crate::BudgetPeriod::Month => date.day() == 1,
+        };
+        while !is_first(date) {
+            date = date.yesterday().unwrap();
+        }
+        date
+    }
+
+    fn judge(&mut self, known: &[&Call], user: Option<usize>, now: i64, touched: Option<i64>) {
+        let today = self.first_day(now);
+        if self.open.get(&user).is_some_and(|(first, _)| *first != today) {
+            self.open.remove(&user);
+        }
+        // What comes for the period before is told too, and is over at once; what is older is not.
+        let before = self.first_day(self.start_of(today) - 1);
+        if touched.is_some_and(|start| self.first_day(start) == before) {
+            self.period(known, user, before, false);
+        }
+        self.period(known, user, today, true);
+    }
+
+    fn start_of(&self, date: Date) -> i64 {
+        self.zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible().unwrap().as_microsecond()
+    }
+
+    fn period(&mut self, known: &[&Call], user: Option<usize>, first: Date, is_now: bool) {
+        let of_group = known.iter().filter(|call| user.is_none_or(|user| call.user == user));
+        let cents: i64 = of_group.filter(|call| self.firsts[call.number] == first).map(|call| call.cents).sum();
+        // Amounts are whole dollars, and steps whole per cent.
+        let reached = self.budget.steps.iter().copied().rfind(|step| cents as f64 >= step * self.budget.amount);
+        let told = self.told.get(&(user, first)).copied();
+        match reached {
+            Some(step) if told.is_none_or(|told| step > told) => {
+                self.told.insert((user, first), step);
+                self.rung += 1;
+                if is_now {
+                    let severity = if step >= 100.0 { AlertSeverity::Critical } else { AlertSeverity::Warning };
+                    self.open.insert(user, (first, severity));
+                }
+            }
+            None if is_now => {
+                self.open.remove(&user);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn rules(dice: &mut StdRng) -> Vec<AlertRule> {
+    let mut all = Vec::new();
+    for (measure, warning) in [("cost", 12.0), ("calls", 6.0), ("error_rate", 0.4)] {
+        let mut one = rule(measure, [15, 60, 240, 1440][dice.random_range(0..4)], warning);
+        one.name = measure.to_owned();
+        one.critical = dice.random_bool(0.6).then_some(if measure == "error_rate" { 0.7 } else { warning * 2.0 });
+        one.resolve = Some(((warning * dice.random_range(0.4..1.0)) * 100.0_f64).round() / 100.0);
+        one.at_least = (measure == "error_rate").then(|| dice.random_range(1..5));
+        one.group_by = dice.random_bool(0.5).then(|| "user".to_owned());
+        all.push(one);
+    }
+    let mut silent = rule("calls", [60, 240, 600][dice.random_range(0..3)], 1.0);
+    (silent.name, silent.direction) = ("silent".to_owned(), ThresholdDirection::Below);
+    all.push(silent);
+    all
+}
+
+fn budgets(dice: &mut StdRng, zone: &str) -> Vec<Budget> {
+    let with = |name: &str, period: &str, amount: f64, by: Option<&str>| {
+        budget(json!({ "name": name, "period": period, "amount": amount, "time_zone": zone, "group_by": by })).unwrap()
+    };
+    vec![
+        with("day", "day", dice.random_range(10.0_f64..50.0).round(), None),
+        with("week", "week", dice.random_range(100.0_f64..300.0).round(), None),
+        with("month", "month", dice.random_range(300.0_f64..900.0).round(), None),
+        with("each", "day", dice.random_range(5.0_f64..20.0).round(), Some("user")),
+    ]
+}
+
+fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCaseError> {
+    let mut dice = StdRng::seed_from_u64(seed);
+    let from = start.parse::<Timestamp>().unwrap().as_microsecond();
+    let calls = calls(&mut dice, from);
+    let (rules, budgets) = (rules(&mut dice), budgets(&mut dice, zone));
+    let mut moments: Vec<(i64, Moment)> = Vec::new();
+    for (index, call) in calls.iter().enumerate() {
+        moments.push((call.told, Moment::Told(index)));
+        moments.extend(call.back.map(|at| (at, Moment::TakenBack(index))));
+    }
+    for day in 0..30 {
+        let at = from + day * DAY + dice.random_range(0..DAY);
+        match dice.random_range(0..4) {
+            0 => moments.push((at, Moment::Killed)),
+            1 => moments.push((at, Moment::Asleep(dice.random_range(2..300)))),
+            2 => moments.push((at, Moment::ClockBack)),
+            _ => {}
+        }
+    }
+    moments.sort();
+
+    let mut scene = Scene::at(from);
+    scene.watch(&rules, &budgets);
+    let groups = |by: &Option<String>| if by.is_some() { (0..USERS.len()).map(Some).collect() } else { vec![None] };
+    let mut naive_rules: Vec<NaiveRule> = rules
+        .iter()
+        .map(|rule| NaiveRule {
+            limits: RuleThresholds::of(rule),
+            groups: groups(&rule.group_by).into_iter().map(|group| (group, (None, i64::MIN))).collect(),
+            rule: rule.clone(),
+            rang: 0,
+            since: from,
+        })
+        .collect();
+    let naive_budget = |budget: &Budget| {
+        let mut naive = NaiveBudget {
+            zone: TimeZone::get(zone).unwrap(),
+            by_user: budget.group_by.is_some(),
+            budget: budget.clone(),
+            firsts: Vec::new(),
+            told: BTreeMap::new(),
+            open: BTreeMap::new(),
+            rung: 0,
+        };
+        naive.firsts = calls.iter().map(|call| naive.first_day(call.start)).collect();
+        naive
+    };
+    let mut naive_budgets: Vec<NaiveBudget> = budgets.iter().map(naive_budget).collect();
+    let mut known: BTreeSet<usize> = BTreeSet::new();
+    let mut ticked = from;
+    let mut awake = from;
+    for (at, moment) in moments {
+        while ticked + MINUTE <= at.max(awake) && ticked + MINUTE > awake {
+            ticked += MINUTE;
+            // Time changes a budget only where a period ends, which is at a whole quarter of an hour.
+            let with_budgets = ticked % (15 * MINUTE) == 0;
+            tick(&mut scene, &calls, &known, &mut naive_rules, &mut naive_budgets, ticked, with_budgets);
+        }
+        // What happens while the machine sleeps, happens when it wakes.
+        let at = at.max(awake).max(ticked);
+        match moment {
+            Moment::Told(index) | Moment::TakenBack(index) => {
+                let came = matches!(moment, Moment::Told(_));
+                let call_of = &calls[index];
+                if came {
+                    known.insert(index)
+                } else {
+                    known.remove(&index)
+                };
+                let span = call(call_of.start, call_of.cents as f64 / 100.0, call_of.failed, USERS[call_of.user]);
+                scene.span(at, &span, if came { 1 } else { -1 });
+                let recent = recent(&calls, &known, at);
+                for naive in &mut naive_rules {
+                    let user = naive.rule.group_by.is_some().then_some(call_of.user);
+                    naive.judge(&recent, user, at, Some(call_of.start.div_euclid(MINUTE)), false);
+                }
+                let all: Vec<&Call> = known.iter().map(|index| &calls[*index]).collect();
+                for naive in &mut naive_budgets {
+                    let user = naive.by_user.then_some(call_of.user);
+                    naive.judge(&all, user, at, Some(call_of.start));
+                }
+                check(&scene, &naive_rules, &naive_budgets, at)?;
+            }
+            Moment::Killed => {
+                let stored: Vec<_> = known.iter().map(|index| &calls[*index]).collect();
+                let stored: Vec<_> =
+                    stored.iter().map(|one| call(one.start, one.cents as f64 / 100.0, one.failed, USERS[one.user])).collect();
+                scene.kill(at, &rules, &budgets, &stored);
+                naive_rules.iter_mut().for_each(|naive| naive.since = at);
+            }
+            Moment::Asleep(minutes) => {
+                awake = at + minutes * MINUTE;
+                ticked = awake.div_euclid(MINUTE) * MINUTE;
+                scene.sleep_until(ticked);
+                naive_rules.iter_mut().for_each(|naive| naive.since = ticked);
+                tick(&mut scene, &calls, &known, &mut naive_rules, &mut naive_budgets, ticked, true);
+            }
+            Moment::ClockBack => scene.clock_back(at - 5 * HOUR),
+        }
+    }
+    let opened = |name: &str, kinds: &[AlertNoticeKind]| {
+        scene.told.iter().filter(|(notice, _)| notice.rule_name == name && kinds.contains(&notice.kind)).count()
+    };
+    let (mut of_rules, mut of_budgets) = (0, 0);
+    for naive in &naive_rules {
+        prop_assert_eq!(opened(&naive.rule.name, &[AlertNoticeKind::Opened]), naive.rang, "{}", naive.rule.name);
+        of_rules += naive.rang;
+    }
+    for naive in &naive_budgets {
+        prop_assert_eq!(
+            opened(&naive.budget.name, &[AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
+            naive.rung,
+            "{}",
+            naive.budget.name
+        );
+        of_budgets += naive.rung;
+    }
+    let keys: BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
+    prop_assert_eq!(keys.len(), scene.told.len(), "each change has a key of its own");
+    Ok((of_rules, of_budgets))
+}
+
+/// The longest window is a day, and windows of the last hour are looked at again: what is older is in none.
+fn recent<'a>(calls: &'a [Call], known: &BTreeSet<usize>, now: i64) -> Vec<&'a Call> {
+    known.iter().map(|index| &calls[*index]).filter(|call| call.start > now - DAY - 2 * HOUR).collect()
+}
+
+fn tick(
+    scene: &mut Scene,
+    calls: &[Call],
+    known: &BTreeSet<usize>,
+    rules: &mut [NaiveRule],
+    budgets: &mut [NaiveBudget],
+    now: i64,
+    with_budgets: bool,
+) {
+    scene.clock(now);
+    let recent = recent(calls, known, now);
+    for naive in rules {
+        for user in naive.groups.keys().copied().collect::<Vec<_>>() {
+            naive.judge(&recent, user, now, None, true);
+        }
+    }
+    if with_budgets {
+        let all: Vec<&Call> = known.iter().map(|index| &calls[*index]).collect();
+        for naive in budgets {
+            for user in if naive.by_user { (0..USERS.len()).map(Some).collect() } else { vec![None] } {
+                naive.judge(&all, user, now, None);
+            }
+        }
+    }
+}
+
+fn check(scene: &Scene, rules: &[NaiveRule], budgets: &[NaiveBudget], now: i64) -> Result<(), TestCaseError> {
+    let at = Timestamp::from_microsecond(now).unwrap();
+    for (index, naive) in rules.iter().enumerate() {
+        for (user, (severity, _)) in &naive.groups {
+            let found = scene.severity_of(index as i64 + 1, user.map(|user| USERS[user]));
+            prop_assert_eq!(found, *severity, "rule {} of {:?} at {}", naive.rule.name, user, at);
+        }
+    }
+    for (index, naive) in budgets.iter().enumerate() {
+        for user in if naive.by_user { (0..USERS.len()).map(Some).collect() } else { vec![None] } {
+            let found = scene.severity_of((rules.len() + index) as i64 + 1, user.map(|user| USERS[user]));
+            let open = naive.open.get(&user).map(|(_, severity)| *severity);
+            prop_assert_eq!(found, open, "budget {} of {:?} at {}", naive.budget.name, user, at);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    // Each case is 43,200 rounds of the clock.
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn thirty_days_without_a_false_and_without_a_missed_alarm(
+        seed in any::<u64>(),
+        (zone, start) in prop::sample::select(&[
+            ("Europe/Berlin", "2026-03-10T00:00:00Z"),
+            ("Europe/Berlin", "2026-10-05T07:30:00Z"),
+            ("America/New_York", "2026-10-15T00:00:00Z"),
+            ("Australia/Lord_Howe", "2026-03-20T00:00:00Z"),
+            ("Africa/Cairo", "2026-04-10T00:00:00Z"),
+            ("Asia/Kathmandu", "2026-06-10T00:00:00Z"),
+            ("Asia/Tokyo", "2026-11-20T00:00:00Z"),
+        ][..]),
+    ) {
+        let (of_rules, of_budgets) = replay(seed, zone, start)?;
+        prop_assert!(of_rules > 10 && of_budgets > 10, "{of_rules} and {of_budgets} alarms test little");
+    }
+}

@@ -1,0 +1,422 @@
+//! Which spans count, and which pipeline, user and session they belong to, decided from what is known of their trace so far.
+//!
+//! The same nodes in any order give the same decisions, so a trace that arrives in pieces ends where one that arrives whole does.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+pub mod duplicate_reports;
+pub mod exclusion;
+mod reporters;
+
+use crate::dedup::duplicate_reports::{DuplicateReport, SpanReporter};
+use crate::dedup::exclusion::Exclusion;
+use crate::id::SpanId;
+use crate::legacy_sentences;
+use crate::span::{Span, SpanStatus, SpanType, Usage};
+
+/// What counting must know of a span: small, since it is kept in memory for each recent trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanNode {
+    /// Its id.
+    pub span_id: SpanId,
+    /// The span above it.
+    pub parent_span_id: Option<SpanId>,
+    /// Its kind.
+    pub kind: SpanType,
+    /// Start in microseconds, as the client sent it (before any clock shift).
+    pub start_us: i64,
+    /// End, likewise.
+    pub end_us: i64,
+    /// All input tokens.
+    pub input_tokens: Option<u64>,
+    /// All output tokens.
+    pub output_tokens: Option<u64>,
+    /// The model shown.
+    pub model: Option<String>,
+    /// The provider's id of the answer.
+    pub response_id: Option<String>,
+    /// The model's name without who runs it and its date, as a hash that holds for this process.
+    pub base_model: Option<u64>,
+    /// What was asked and answered, as such a hash, where both are known. Not read from the span: the store has both at hand.
+    pub texts: Option<u64>,
+    /// True for a call that failed.
+    pub failed: bool,
+    /// True for what is told of a call after it, at one moment, as Logfire tells what was streamed.
+    pub afterwards: bool,
+    /// True for a span that came in pieces, so that another report of it may bring more.
+    pub joined: bool,
+    /// Which program and which instrumentation of it reports it.
+    pub reporter: SpanReporter,
+    /// True where the instrumentation is a gateway's.
+    pub is_gateway: bool,
+    /// True for a request that the program answers.
+    pub serves: bool,
+    /// Where another program reports the same call.
+    pub also_reported: Option<DuplicateReport>,
+    /// What the span alone says, from [`crate::span::Span::counted`] at decoding.
+    pub locally: SpanDecision,
+}
+
+impl SpanNode {
+    /// The node of a span as decoded, before any trace rule was applied.
+    pub fn of(span: &Span) -> SpanNode {
+        // What we counted ourselves says nothing of whether two reports are of one call.
+        let usage = if span.is_estimated() { Usage::default() } else { span.usage };
+        SpanNode {
+            span_id: span.span_id,
+            parent_span_id: span.parent_span_id,
+            kind: span.kind,
+            start_us: span.start_us - span.clock_shift_us,
+            end_us: span.end_us - span.clock_shift_us,
+            input_tokens: usage.input_tokens(),
+            output_tokens: usage.output_tokens(),
+            model: span.model().map(str::to_owned),
+            response_id: span.response_id.clone(),
+            base_model: span.model().filter(|_| span.is_call()).map(duplicate_reports::hash_of_model),
+            texts: None,
+            failed: span.status == SpanStatus::Error,
+            afterwards: Self::tells_by_attributes(span) && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
+            joined: span.joined.is_some(),
+            reporter: SpanReporter::of(span),
+            is_gateway: duplicate_reports::is_gateway(span),
+            serves: span.op == duplicate_reports::SERVING,
+            also_reported: span.also_reported,
+            locally: SpanDecision::of(span),
+        }
+    }
+
+    /// True where [`SpanNode::of`] reads the attributes, which are large: where the span is Logfire's.
+    pub fn tells_by_attributes(span: &Span) -> bool {
+        span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
+    }
+
+    /// True for a call of a model.
+    pub fn is_call(&self) -> bool {
+        matches!(self.kind, SpanType::Llm | SpanType::Embedding)
+    }
+}
+
+/// What a trace says of one of its spans.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpanDecision {
+    /// See [`crate::span::Span::counted`].
+    pub counted: bool,
+    /// See [`crate::span::Span::exclusion`].
+    #[serde(
+        alias = "not_counted_because",
+        deserialize_with = "legacy_sentences::deserialize_exclusion",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub exclusion: Option<Exclusion>,
+    /// See [`crate::span::Span::pipeline`].
+    pub pipeline: Option<String>,
+    /// See [`crate::span::Span::is_run`].
+    pub is_run: bool,
+    /// See [`crate::span::Span::user_id`].
+    pub user_id: Option<String>,
+    /// See [`crate::span::Span::session_id`].
+    pub session_id: Option<String>,
+}
+
+impl SpanDecision {
+    /// The decision that is written in a span.
+    pub fn of(span: &Span) -> SpanDecision {
+        SpanDecision {
+            counted: span.counted,
+            exclusion: span.exclusion,
+            pipeline: span.pipeline.clone(),
+            is_run: span.is_run,
+            user_id: span.user_id.clone(),
+            session_id: span.session_id.clone(),
+        }
+    }
+
+    /// Writes the decision into the span.
+    pub fn apply(&self, span: &mut Span) {
+        span.counted = self.counted;
+        span.exclusion = self.exclusion;
+        span.pipeline.clone_from(&self.pipeline);
+        span.is_run = self.is_run;
+        span.user_id.clone_from(&self.user_id);
+        span.session_id.clone_from(&self.session_id);
+    }
+}
+
+/// A wrapper ends after what it wraps; clocks of two programs may differ by as much.
+const SLACK_US: i64 = 1_000_000;
+
+/// Decides for every node of a trace, in the order given.
+///
+/// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
+/// or that of one of them, or the sum of theirs; all but one of those with the same response id; what a second instrumentation
+/// reports of one that a first has reported; and those of which a report in another trace counts. A parent link alone
+/// proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
+/// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
+///
+/// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
+/// circle do no harm.
+pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
+    let tree = SpanTree::new(nodes);
+    let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.locally.clone()).collect();
+    let mut counted: Vec<bool> = nodes.iter().map(|node| node.locally.counted).collect();
+    let mut same = wrappers(nodes, &tree);
+    for (place, inner) in same.iter().copied() {
+        counted[place] = false;
+        decisions[place].counted = false;
+        decisions[place].exclusion = Some(Exclusion::WrapsCall { span_id: nodes[inner].span_id });
+    }
+    let repeats = repeats(nodes, &tree, &counted);
+    for (place, kept) in repeats.iter().copied() {
+        counted[place] = false;
+        decisions[place].counted = false;
+        decisions[place].exclusion = Some(Exclusion::SameResponse { span_id: nodes[kept].span_id });
+    }
+    same.extend(repeats);
+    let second_reports = reporters::second_reports(nodes, &tree, &mut counted);
+    for (place, kept) in second_reports.iter().copied() {
+        decisions[place].counted = false;
+        decisions[place].exclusion = Some(Exclusion::DuplicateReport { span_id: Some(nodes[kept].span_id) });
+    }
+    same.extend(second_reports);
+    duplicate_reports::leave_out(nodes, &same, &mut decisions);
+    for &place in &tree.downwards {
+        let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };
+        let own = &mut decisions[place];
+        if above.pipeline.is_some() {
+            own.pipeline = above.pipeline;
+            own.is_run = false;
+        }
+        own.user_id = own.user_id.take().or(above.user_id);
+        own.session_id = own.session_id.take().or(above.session_id);
+    }
+    decisions
+}
+
+/// Who is below whom, by places in the list of nodes.
+struct SpanTree {
+    /// The place of the span above, where it is known. Circles are cut at their smallest id.
+    parent: Vec<Option<usize>>,
+    /// All places, each after its parent.
+    downwards: Vec<usize>,
+    /// Number of spans above.
+    depth: Vec<u32>,
+    /// The nearest call of the same kind above, for calls.
+    call_above: Vec<Option<usize>>,
+}
+
+impl SpanTree {
+    fn new(nodes: &[SpanNode]) -> SpanTree {
+        let mut places: HashMap<SpanId, usize> = HashMap::with_capacity(nodes.len());
+        for (place, node) in nodes.iter().enumerate() {
+            let known = places.entry(node.span_id).or_insert(place);
+            // An id that stands twice means the span that stands first in time, so that the order of the list does not matter.
+            if (node.start_us, node.end_us) < (nodes[*known].start_us, nodes[*known].end_us) {
+                *known = place;
+            }
+        }
+        let above =
+            |node: &SpanNode| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
+        let mut parent: Vec<Option<usize>> = nodes.iter().map(above).collect();
+        let mut tree = SpanTree {
+            downwards: Vec::with_capacity(nodes.len()),
+            depth: vec![0; nodes.len()],
+            call_above: vec![None; nodes.len()],
+            parent: Vec::new(),
+        };
+        // Each walk goes up to what is placed already, or to the top, or round a circle.
+        let mut state = vec![NodeVisitState::New; nodes.len()];
+        let mut walk = Vec::new();
+        for start in 0..nodes.len() {
+            let mut at = start;
+            while state[at] == NodeVisitState::New {
+                state[at] = NodeVisitState::Walked;
+                walk.push(at);
+                match parent[at] {
+                    Some(next) if state[next] == NodeVisitState::Walked => {
+                        // Walked and not placed: the walk came round to itself.
+                        let circle = walk.iter().position(|place| *place == next).unwrap_or(0);
+                        let cut = walk[circle..].iter().copied().min_by_key(|place| nodes[*place].span_id).unwrap_or(at);
+                        parent[cut] = None;
+                        // What the walk passed after the cut hangs below it: turn the circle so that the cut comes last.
+                        let turn = walk[circle..].iter().position(|place| *place == cut).unwrap_or(0) + 1;
+                        walk[circle..].rotate_left(turn);
+                    }
+                    Some(next) => at = next,
+                    None => {}
+                }
+            }
+            while let Some(place) = walk.pop() {
+                state[place] = NodeVisitState::Placed;
+                tree.downwards.push(place);
+            }
+        }
+        tree.parent = parent;
+        tree.place_calls(nodes);
+        tree
+    }
+
+    fn place_calls(&mut self, nodes: &[SpanNode]) {
+        // The nearest call of each kind at or above each place.
+        let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
+        for &place in &self.downwards {
+            let above = self.parent[place];
+            let mut own = above.map_or([None; 2], |parent| nearest[parent]);
+            self.depth[place] = above.map_or(0, |parent| self.depth[parent] + 1);
+            let kind = match nodes[place].kind {
+                SpanType::Llm => Some(0),
+                SpanType::Embedding => Some(1),
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                self.call_above[place] = own[kind];
+                own[kind] = Some(place);
+            }
+            nearest[place] = own;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NodeVisitState {
+    New,
+    Walked,
+    Placed,
+}
+
+/// Input and output tokens of a call.
+type CallTokenCounts = (Option<u64>, Option<u64>);
+
+/// The tokens of a call, where any are known.
+fn tokens(node: &SpanNode) -> Option<CallTokenCounts> {
+    let any = node.input_tokens.is_some() || node.output_tokens.is_some();
+    any.then_some((node.input_tokens, node.output_tokens))
+}
+
+/// Which of two equals is named: the earlier, so that the order of the list does not matter.
+fn order(node: &SpanNode) -> (i64, SpanId) {
+    (node.start_us, node.span_id)
+}
+
+/// What the calls right below a call amount to.
+#[derive(Debug, Clone, Copy)]
+struct ChildCallTotals {
+    calls: usize,
+    /// Their sum; `None` once one of them is unknown.
+    sum: Option<(u64, u64)>,
+    /// The earliest that its id does not tell apart from the one above.
+    alike: Option<usize>,
+    /// The earliest of these that also has the same usage and model.
+    same: Option<usize>,
+}
+
+/// Calls round others, each with the place of one that it wraps.
+fn wrappers(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
+    let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
+    let mut found = Vec::new();
+    for &place in tree.downwards.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].locally.counted) {
+        let inner = below[place];
+        let sum = inner.sum.filter(|_| inner.calls > 0).map(|(input, output)| (Some(input), Some(output)));
+        let mut usage = tokens(&nodes[place]);
+        let wrapped = match usage {
+            None => inner.alike,
+            Some(_) if inner.calls > 1 && sum == usage => inner.alike.or(inner.same),
+            Some(_) => inner.same,
+        };
+        if let Some(wrapped) = wrapped {
+            found.push((place, wrapped));
+            // A wrapper without usage stands for the sum of what it wraps when something wraps it in turn.
+            usage = usage.or(sum);
+        }
+        if let Some(above) = tree.call_above[place].filter(|above| lies_within(&nodes[place], &nodes[*above])) {
+            below[above].add(place, usage, above, nodes);
+        }
+    }
+    found
+}
+
+impl ChildCallTotals {
+    fn add(&mut self, place: usize, usage: Option<CallTokenCounts>, above: usize, nodes: &[SpanNode]) {
+        let known = usage.and_then(|(input, output)| input.zip(output));
+        self.calls += 1;
+        self.sum = self.sum.zip(known).map(|(sum, own)| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1)));
+        let earlier = |known: Option<usize>| known.is_none_or(|known| order(&nodes[place]) < order(&nodes[known]));
+        if told_apart(&nodes[place], &nodes[above]) {
+            return;
+        }
+        if earlier(self.alike) {
+            self.alike = Some(place);
+        }
+        let same = usage.is_some() && usage == tokens(&nodes[above]) && same_model(&nodes[place], &nodes[above]);
+        if same && earlier(self.same) {
+            self.same = Some(place);
+        }
+    }
+}
+
+/// Whether a call lies within another in time, which whatever it wraps does.
+fn lies_within(inner: &SpanNode, outer: &SpanNode) -> bool {
+    inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
+}
+
+/// Two answers have two ids.
+fn told_apart(one: &SpanNode, other: &SpanNode) -> bool {
+    one.response_id.as_ref().zip(other.response_id.as_ref()).is_some_and(|(one, other)| one != other)
+}
+
+/// Whether two names may mean one model: with and without its maker before it, with and without its date after it.
+fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
+    let bare = |node: &SpanNode| node.model.as_ref().map(|model| model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase());
+    match (bare(one), bare(other)) {
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+        _ => true,
+    }
+}
+
+/// Beyond this many unlike calls with one id, overlap in time is not looked for any more.
+const MAX_UNLIKE: usize = 16;
+
+/// Calls whose response another call has too, each with the place of the one that is kept: the one with usage, then the inner, then
+/// the earlier. Test doubles give one id to many answers, so that unlike usage at unlike times makes two calls of it.
+fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
+    let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
+    for (place, node) in nodes.iter().enumerate() {
+        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_call() && !id.is_empty()) {
+            groups.entry((node.kind, id)).or_default().push(place);
+        }
+    }
+    let mut found = Vec::new();
+    for mut group in groups.into_values().filter(|group| group.len() > 1) {
+        group.sort_unstable_by_key(|place| {
+            let node = &nodes[*place];
+            (tokens(node).is_none(), std::cmp::Reverse(tree.depth[*place]), order(node))
+        });
+        let mut kept: Vec<usize> = Vec::new();
+        let mut by_usage: HashMap<CallTokenCounts, usize> = HashMap::new();
+        for place in group {
+            let usage = tokens(&nodes[place]);
+            let overlapping = || kept.iter().take(MAX_UNLIKE).copied().find(|other| overlap(&nodes[place], &nodes[*other]));
+            let same = match usage {
+                Some(usage) => by_usage.get(&usage).copied().or_else(overlapping),
+                None => overlapping().or(kept.first().copied()),
+            };
+            match same {
+                Some(same) => found.push((place, same)),
+                None => {
+                    kept.push(place);
+                    by_usage.extend(usage.map(|usage| (usage, place)));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn overlap(one: &SpanNode, other: &SpanNode) -> bool {
+    one.start_us <= other.end_us && other.start_us <= one.end_us
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+//! JSON that strict parsers refuse, mended so that the good parts can be read; values and lists that are charged as they are made
+//! ([`crate::decode_budget`]).
+
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Error, Map, Number, Value};
+
+use crate::decode_budget;
+
+/// Parses a payload, and once more after mending where that fails.
+pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
+    let first = match std::str::from_utf8(payload) {
+        Ok(text) => parse(text),
+        Err(_) => Err(serde::de::Error::custom("not UTF-8")),
+    };
+    first.or_else(|error| if decode_budget::is_exceeded() { Err(error) } else { parse(&flatten(mend(payload))) })
+}
+
+/// Reads a value.
+pub(crate) fn value(text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map(|ChargedValue(value)| value)
+}
+
+/// Reads an object.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Error> {
+    match value(text)? {
+        Value::Object(object) => Ok(object),
+        _ => Err(Error::custom("expected an object")),
+    }
+}
+
+/// For fields of structs that hold any value.
+pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    ChargedValue::deserialize(deserializer).map(|ChargedValue(value)| value)
+}
+
+/// A value that is charged as it is made.
+#[derive(Debug, Default)]
+pub(crate) struct ChargedValue(pub(crate) Value);
+
+pub(crate) fn too_much<E: serde::de::Error>() -> E {
+    E::custom("more than is read of one request")
+}
+
+impl<'de> Deserialize<'de> for ChargedValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChargedValueVisitor;
+        impl<'de> Visitor<'de> for ChargedValueVisitor {
+            type Value = ChargedValue;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_unit<E>(self) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Value::Null))
+            }
+            fn visit_bool<E>(self, flag: bool) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Value::Bool(flag)))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(number.into()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(number.into()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<ChargedValue, E> {
+                Ok(ChargedValue(Number::from_f64(number).map_or(Value::Null, Value::Number)))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ChargedValue, E> {
+                if decode_budget::charge(decode_budget::text(text)) { Ok(ChargedValue(text.into())) } else { Err(too_much()) }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedValue, A::Error> {
+                let mut items = Vec::new();
+                while let Some(ChargedValue(item)) = seq.next_element()? {
+                    if !decode_budget::charge(decode_budget::ELEMENT) {
+                        return Err(too_much());
+                    }
+                    items.push(item);
+                }
+                Ok(ChargedValue(Value::Array(items)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChargedValue, A::Error> {
+                members(&mut map).map(|members| ChargedValue(Value::Object(members)))
+            }
+        }
+        deserializer.deserialize_any(ChargedValueVisitor)
+    }
+}
+
+/// The members of an object.
+pub(crate) fn members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String, Value>, A::Error> {
+    let mut members = Map::new();
+    while let Some(name) = map.next_key::<String>()? {
+        if !decode_budget::charge(decode_budget::member(&name, members.is_empty())) {
+            return Err(too_much());
+        }
+        let ChargedValue(value) = map.next_value()?;
+        members.insert(name, value);
+    }
+    Ok(members)
+}
+
+/// A list of which each element is charged by its size, and counts as an item.
+#[derive(Debug)]
+pub(crate) struct ChargedItems<T>(pub(crate) Vec<T>);
+
+impl<T> Default for ChargedItems<T> {
+    fn default() -> Self {
+        ChargedItems(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChargedItemsVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ChargedItemsVisitor<T> {
+            type Value = ChargedItems<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedItems<T>, A::Error> {
+                let mut items = Vec::new();
+                let mut left = decode_budget::left();
+                while let Some(item) = seq.next_element()? {
+                    if !decode_budget::charge_items(1, 2 * size_of::<T>()) {
+                        return Err(too_much());
+                    }
+                    decode_budget::is_one_of(left.saturating_sub(decode_budget::left()));
+                    left = decode_budget::left();
+                    items.push(item);
+                }
+                Ok(ChargedItems(items))
+            }
+        }
+        deserializer.deserialize_seq(ChargedItemsVisitor(std::marker::PhantomData))
+    }
+}
+
+/// What a part of a body turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JsonShape {
+    Object,
+    List,
+    Null,
+    Other,
+}
+
+/// Reads objects field by field and lists element by element, so that nothing of them is held but what is made of it. What is neither
+/// is passed over.
+pub(crate) trait JsonStream<'de> {
+    /// Reads the value of a field.
+    fn field<A: MapAccess<'de>>(&mut self, _name: &str, map: &mut A) -> Result<(), A::Error> {
+        map.next_value::<IgnoredAny>().map(drop)
+    }
+
+    /// Reads an element; false when there is none any more.
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        Ok(seq.next_element::<IgnoredAny>()?.is_some())
+    }
+}
+
+/// Where what is streamed goes.
+pub(crate) struct JsonStreamSeed<'a, S>(pub(crate) &'a mut S);
+
+impl<'de, S: JsonStream<'de>> DeserializeSeed<'de> for JsonStreamSeed<'_, S> {
+    type Value = JsonShape;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonShape, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, S: JsonStream<'de>> Visitor<'de> for JsonStreamSeed<'_, S> {
+    type Value = JsonShape;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_unit<E>(self) -> Result<JsonShape, E> {
+        Ok(JsonShape::Null)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<JsonShape, E> {
+        Ok(JsonShape::Other)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonShape, A::Error> {
+        while let Some(name) = map.next_key::<std::borrow::Cow<str>>()? {
+            self.0.field(&name, &mut map)?;
+        }
+        Ok(JsonShape::Object)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonShape, A::Error> {
+        while self.0.element(&mut seq)? {}
+        Ok(JsonShape::List)
+    }
+}
+
+/// Streams a text.
+pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<JsonShape, Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let shape = JsonStreamSeed(into).deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| shape)
+}
+
+/// What is made of one element of a list, and charged with the items and bytes that `made` says.
+pub(crate) fn element<'de, A: SeqAccess<'de>, T>(
+    seq: &mut A,
+    make: impl FnOnce(&Value) -> T,
+    made: impl FnOnce(&T) -> (usize, usize),
+) -> Result<Option<T>, A::Error> {
+    let found =
+        decode_budget::for_a_moment(|| seq.next_element::<ChargedValue>().map(|found| found.map(|ChargedValue(value)| make(&value))))?;
+    let Some(found) = found else { return Ok(None) };
+    let (items, bytes) = made(&found);
+    if decode_budget::charge_items(items, bytes) { Ok(Some(found)) } else { Err(too_much()) }
+}
+
+/// The parser goes 127 levels deep, and gives up all of a payload at the next.
+const DEEPEST: usize = 120;
+
+/// From here on the value of an attribute of OTLP becomes a text as a whole.
+const DEEP: usize = 100;
+
+/// Makes texts of values that are nested too deep for the parser, so that they cost nothing but their structure.
+fn flatten(text: String) -> String {
+    let bytes = text.as_bytes();
+    let mut flat = String::new();
+    let (mut depth, mut in_text, mut copied) = (0usize, false, 0);
+    let mut deep: Option<(usize, usize)> = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if deep.is_none() && (depth >= DEEPEST || (depth >= DEEP && is_named_value(&bytes[..at]))) {
+                    deep = Some((depth, at));
+                }
+            }
+            b'}' | b']' if !in_text => {
+                if let Some((_, start)) = deep.take_if(|(outermost, _)| *outermost == depth) {
+                    flat.push_str(&text[copied..start]);
+                    flat.push_str(&serde_json::Value::from(&text[start..=at]).to_string());
+                    copied = at + 1;
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return text;
+    }
+    flat.push_str(&text[copied..]);
+    flat
+}
+
+/// Whether what follows is the value of a pair of OTLP: `{"key": "...", "value": `.
+fn is_named_value(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b":").is_some_and(|name| name.trim_ascii_end().ends_with(b"\"value\""))
+}
+
+/// Makes of a payload what a strict parser takes: bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, control
+/// characters within texts become escapes, and numbers that JSON does not have (`NaN`, `Infinity`, 1e999) become null.
+pub(crate) fn mend(payload: &[u8]) -> String {
+    // A control character becomes six, a byte that is no UTF-8 three, and what is nested too deep is copied once more.
+    let controls = payload.iter().filter(|byte| **byte < b' ').count();
+    let lossy = if std::str::from_utf8(payload).is_ok() { 0 } else { 3 * payload.len() };
+    if !decode_budget::charge(4 * payload.len() + 6 * controls + lossy) {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(payload);
+    let bytes = text.as_bytes();
+    let mut mended = String::with_capacity(text.len());
+    let mut copied = 0;
+    let mut at = 0;
+    let mut in_text = false;
+    while at < bytes.len() {
+        let (length, replacement) = if in_text { in_text_at(bytes, at) } else { outside_at(bytes, at) };
+        if bytes[at] == b'"' && length == 1 {
+            in_text = !in_text;
+        }
+        if let Some(replacement) = replacement {
+            mended.push_str(&text[copied..at]);
+            mended.push_str(&replacement);
+            copied = at + length;
+        }
+        at += length;
+    }
+    mended.push_str(&text[copied.min(text.len())..]);
+    mended
+}
+
+/// How many bytes stand together here within a text, and what replaces them.
+fn in_text_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
+    match bytes[at] {
+        b'\\' => match unit(bytes, at) {
+            Some(0xd800..=0xdbff) if matches!(unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => (12, None),
+            Some(0xd800..=0xdfff) => (6, Some("\\ufffd".into())),
+            Some(_) => (6, None),
+            None if at + 1 < bytes.len() && bytes[at + 1].is_ascii() => (2, None),
+            None => (1, None),
+        },
+        control @ 0..=0x1f => (1, Some(format!("\\u{control:04x}"))),
+        _ => (1, None),
+    }
+}
+
+/// The UTF-16 unit of an escape `\uXXXX`.
+fn unit(bytes: &[u8], at: usize) -> Option<u32> {
+    let escape = bytes.get(at..at + 6).filter(|escape| escape.starts_with(b"\\u"))?;
+    let digits = std::str::from_utf8(&escape[2..]).ok()?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+/// How many bytes stand together here outside of texts, and what replaces them.
+fn outside_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
+    let word = |word: &str| bytes[at..].starts_with(word.as_bytes()).then_some(word.len());
+    if let Some(length) = word("NaN").or_else(|| word("-Infinity")).or_else(|| word("Infinity")) {
+        return (length, Some("null".into()));
+    }
+    if !(bytes[at] == b'-' || bytes[at].is_ascii_digit()) {
+        return (1, None);
+    }
+    let number = bytes[at..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
+    let finite = std::str::from_utf8(&bytes[at..at + number]).ok().and_then(|n| n.parse::<f64>().ok()).is_none_or(f64::is_finite);
+    (number, (!finite).then(|| "null".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> Value {
+        serde_json::from_str(&mend(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn mends_what_clients_break() {
+        assert_eq!(read(r#"["a\ud800b", "\udc00", "\ud83d\ude00", "\ud800A"]"#), json!(["a\u{fffd}b", "\u{fffd}", "😀", "\u{fffd}A"]));
+        assert_eq!(read("[\"a\nb\0\"]"), json!(["a\nb\0"]));
+        assert_eq!(
+            read(r#"{"n":NaN,"i":-Infinity,"e":1e999,"f":1.5e3,"t":"NaN"}"#),
+            json!({"n": null, "i": null, "e": null, "f": 1500.0, "t": "NaN"})
+        );
+        assert_eq!(read(r#"{"q":"\"\\","r":"\u0000"}"#), json!({"q": "\"\\", "r": "\0"}));
+        assert_eq!(serde_json::from_str::<Value>(&mend(b"[\"a\xff\"]")).unwrap(), json!(["a\u{fffd}"]));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_becomes_a_text() {
+        let nested = |depth: usize| format!(r#"{{"a":1,"deep":{}"x]}}"{},"b":[2]}}"#, "[".repeat(depth), "]".repeat(depth));
+        let read = |text: &str| parse_mended(text.as_bytes(), |text| serde_json::from_str::<Value>(text));
+        assert!(serde_json::from_str::<Value>(&nested(130)).is_err());
+        for depth in [100, 126, 127, 130, 100_000] {
+            let value = read(&nested(depth)).unwrap();
+            assert_eq!((&value["a"], &value["b"]), (&json!(1), &json!([2])), "{depth}");
+            assert!(value["deep"].to_string().contains("x]}"), "{depth}");
+        }
+        assert!(read(&"[".repeat(100_000)).is_err());
+        assert!(read(&"{\"a\":".repeat(100_000)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn brackets_of_any_kind_are_read_or_refused(text in "[\\[\\]{}:,\"\\\\ a1]{0,600}", depth in 0usize..300) {
+            let _ = flatten(text.clone());
+            let around = format!("{}{}{}", "{\"value\":[".repeat(depth), json!(text), "]}".repeat(depth));
+            prop_assert!(parse_mended(around.as_bytes(), |text| serde_json::from_str::<Value>(text)).is_ok());
+        }
+
+        #[test]
+        fn never_panics_and_keeps_good_json(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC*") {
+            let _ = mend(&bytes);
+            let good = json!({"a": text, "b": [1, 2.5, null]}).to_string();
+            prop_assert_eq!(mend(good.as_bytes()), good);
+        }
+    }
+}

@@ -1,0 +1,595 @@
+//! From a span as its protocol carries it to the canonical span.
+//!
+//! This step knows no protocol: Sentry, OpenTelemetry and Langfuse all end in a [`RawSpan`], and the table in [`crate::normalize::attribute_names`] says
+//! what their attributes mean.
+
+pub mod attribute_names;
+pub(crate) mod attributes;
+pub(crate) mod environment_tags;
+mod labels;
+pub(crate) mod message_fields;
+pub mod parameters;
+pub mod provider_inference;
+mod reasoning;
+mod response_id;
+pub(crate) mod sampling;
+pub mod span_kind;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::clock::TimeSources;
+use crate::dedup::exclusion::Exclusion;
+use crate::id::{SpanId, TraceId};
+use crate::messages::{self, TextLimit};
+use crate::money::Usd;
+use crate::normalize::attribute_names::{AttributeDialect, SpanField};
+use crate::normalize::span_kind::KindInferenceInputs;
+use crate::price::PriceBook;
+use crate::provenance::{FieldProvenance, FieldSource};
+use crate::span::{Attributes, MessagePart, Span, SpanStatus, SpanType, Usage};
+use crate::usage::{self, ReportedTokenCounts, TokenCountConvention, TokenCountInterpretation};
+use crate::{cost, time};
+use attributes::RecognizedAttributes;
+
+/// How the client says that a span ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RawStatus {
+    /// It says nothing, or that it does not know.
+    #[default]
+    Unset,
+    /// It worked.
+    Ok,
+    /// It was given up.
+    Cancelled,
+    /// It failed.
+    Error,
+}
+
+/// A span with its protocol's packaging taken off and nothing interpreted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawSpan {
+    /// The trace that it belongs to.
+    pub trace_id: TraceId,
+    /// Its own id.
+    pub span_id: SpanId,
+    /// The span above it.
+    pub parent_span_id: Option<SpanId>,
+    /// What the client calls it.
+    pub name: String,
+    /// Sentry's op; empty where there is none.
+    pub op: String,
+    /// The origin or the instrumentation scope.
+    pub origin: Option<String>,
+    /// How it ended.
+    pub status: RawStatus,
+    /// What the client says beside the status.
+    pub status_detail: Option<String>,
+    /// Start in microseconds, the clock already corrected.
+    pub start_us: i64,
+    /// End, likewise.
+    pub end_us: i64,
+    /// What the correction added.
+    pub clock_shift_us: i64,
+    /// Where times come from that were impossible as sent.
+    pub time_sources: TimeSources,
+    /// Attributes, without nulls.
+    pub attributes: Attributes,
+    /// Sentry's measurements: counts beside the attributes.
+    pub measurements: Vec<(String, f64)>,
+    /// Tags that the program set.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The canonical span of a raw one, priced.
+pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
+    canonical_of(raw, &AttributeDialect::GENERAL, book)
+}
+
+/// The canonical span of a raw one of a client whose names have a meaning of their own, priced.
+pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+    let found = RecognizedAttributes::new(&raw.attributes, dialect);
+    let kind = kind_of(&raw, &found);
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let sampled = sampling::rate(&raw.attributes);
+    let in_answer = if is_call && !found.has(SpanField::ResponseId) { response_id::id_in_answer(&found) } else { None };
+    let mut span = Span {
+        trace_id: raw.trace_id,
+        span_id: raw.span_id,
+        parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
+        kind,
+        operation: operation(&raw.op, kind, &found),
+        request_model: found
+            .text(SpanField::RequestModel)
+            .or_else(|| model_of_parameters(&found))
+            .or_else(|| model_of_name(&raw, kind, &found)),
+        origin: raw.origin.or_else(|| found.text(SpanField::Origin)),
+        response_model: found.text(SpanField::ResponseModel),
+        start_us: raw.start_us,
+        end_us: raw.end_us.max(raw.start_us),
+        clock_shift_us: raw.clock_shift_us,
+        time_to_first_token_us: first_token(
+            &found,
+            raw.start_us.saturating_sub(raw.clock_shift_us),
+            raw.end_us.saturating_sub(raw.start_us),
+            raw.time_sources,
+        ),
+        streaming: found.flag(SpanField::Streaming).or_else(|| in_pieces(&found)),
+        client_cost: client_cost(&found),
+        session_id: found.text(SpanField::Session),
+        user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
+        environment: found.text(SpanField::Environment),
+        release: found.text(SpanField::Release),
+        service: found.text(SpanField::Service),
+        agent: found.text(SpanField::Agent),
+        tool: found.text(SpanField::Tool),
+        tool_call_id: found.text(SpanField::ToolCallId),
+        prompt: found.text(SpanField::Prompt),
+        prompt_version: found.text(SpanField::PromptVersion),
+        response_id: found.text(SpanField::ResponseId).or_else(|| in_answer.as_ref().map(|(_, id)| id.clone())),
+        finish_reasons: finish_reasons(&found),
+        sdk_name: found.text(SpanField::SdkName),
+        sdk_version: found.text(SpanField::SdkVersion),
+        thread: found.text(SpanField::ThreadName).or_else(|| found.text(SpanField::ThreadId)),
+        tags: raw.tags,
+        sample_rate: sampled.map(|(_, rate)| rate),
+        ..Span::default()
+    };
+    let otel_kind = raw.attributes.get("otel.kind").and_then(Value::as_str);
+    span.op = op(raw.op, otel_kind, &found, &span);
+    span.name = raw.name;
+    span.title = title(&span.name, &raw.attributes);
+    if span.agent.is_none() && kind == SpanType::Agent {
+        span.agent = agent_of_name(&span.name, &found);
+    }
+    if span.is_call() {
+        // Some name here the tool that the answer calls.
+        (span.tool, span.tool_call_id) = (None, None);
+    }
+    let failed = raw.status == RawStatus::Error || found.has(SpanField::ErrorType);
+    let (usage, thought) = counts(&found, &raw.measurements, kind, failed, dialect);
+    span.usage = usage;
+    let sent = match raw.status {
+        // LangSmith says of each call that it worked, and tells the exception beside it.
+        RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(SpanField::ErrorType) => RawStatus::Error,
+        sent => sent,
+    };
+    (span.status, span.status_detail) = status(sent, raw.status_detail, kind, &found, &span.tags);
+    labels::fill(&mut span, &raw.attributes);
+    provider(&mut span, &found, book);
+    pipeline(&mut span, &found);
+    count_locally(&mut span);
+    message_fields::texts(&mut span, &found);
+    count_in_answer(&mut span);
+    if matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent | SpanType::Tool) {
+        read_from(&mut span, &found, &raw.measurements);
+        span.reading.extend(in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
+        span.reading.extend(thought.map(|_| read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)));
+        span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
+    }
+    let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
+    let of_times = of_times.into_iter().filter_map(|(field, source)| Some(read(field, FieldSource::Time(source?))));
+    span.reading.extend(of_times);
+    let replaced = found.replaced();
+    span.attributes = raw.attributes;
+    cost::price(&mut span, book);
+    for name in replaced {
+        span.attributes.remove(name);
+    }
+    tidy(&mut span);
+    span
+}
+
+fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
+    let any = |names: &[&str]| names.iter().any(|name| raw.attributes.contains_key(*name));
+    let named = span_kind::of_op(&raw.op).is_some();
+    span_kind::kind(&KindInferenceInputs {
+        op: &raw.op,
+        operation: found.str(SpanField::Operation),
+        span_kind: found.str(SpanField::SpanKind),
+        vercel: found.str(SpanField::VercelOperation),
+        mcp_method: found.str(SpanField::McpMethod),
+        has_tool: found.has(SpanField::Tool) || found.has(SpanField::ToolCallId),
+        has_retrieval: found.has(SpanField::RetrievalQuery) || found.has(SpanField::RetrievalDocuments),
+        has_messages: found.has(SpanField::Input) || found.has(SpanField::Output) || found.has(SpanField::OutputText),
+        has_model: found.has(SpanField::RequestModel) || found.has(SpanField::ResponseModel),
+        has_embedding_input: found.has(SpanField::EmbeddingInput),
+        has_http: !named && any(&["http.request.method", "http.method"]),
+        has_db: !named && any(&["db.system.name", "db.system"]),
+        origin: raw.origin.as_deref().or_else(|| found.str(SpanField::Origin)).unwrap_or_default(),
+        name: &raw.name,
+    })
+}
+
+/// OpenInference names the model of a call that failed among its parameters alone.
+fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
+    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
+}
+
+/// OpenLIT tells of a call that failed by its name alone.
+fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+    let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
+    let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?;
+    Some(model.to_owned())
+}
+
+/// What is done, in the words of the conventions.
+fn operation(op: &str, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+    let by_op = || span_kind::operation_of_op(op);
+    let by_kind = || span_kind::operation_of_kind(kind).filter(|_| op.is_empty() && !found.has(SpanField::Op));
+    found.text(SpanField::Operation).or_else(|| by_op().or_else(by_kind).map(str::to_owned))
+}
+
+/// Attributes by which families say that a span is an agent that has its name.
+const NAMED_AFTER_THE_AGENT: &[&str] = &[
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "langsmith.span.kind",
+    "lmnr.span.type",
+];
+
+/// The agent that the span of an agent is named after.
+fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
+    let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
+    let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
+    let whole = || found.name(SpanField::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
+    by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
+}
+
+/// What a span says in words. Logfire names spans by the template of their message, so that they group, and sends the message beside it.
+fn title(name: &str, attributes: &Attributes) -> Option<String> {
+    let (_, rest) = name.split_once('{')?;
+    let message = attributes.get("logfire.msg")?.as_str()?.trim();
+    let mut title = Some(message).filter(|message| rest.contains('}') && !message.is_empty() && *message != name)?.to_owned();
+    messages::trim_text(&mut title, TextLimit::NAME);
+    Some(title)
+}
+
+/// The op as sent, else one made from the conventions as Sentry's own front door makes it.
+fn op(sent: String, otel_kind: Option<&str>, found: &RecognizedAttributes, span: &Span) -> String {
+    if !sent.is_empty() {
+        return sent;
+    }
+    if let Some(op) = found.text(SpanField::Op) {
+        return op;
+    }
+    match (&span.operation, span.kind) {
+        (Some(operation), _) => format!("gen_ai.{operation}"),
+        (None, SpanType::Http) => otel_kind.map_or_else(|| "http".into(), |kind| format!("http.{kind}")),
+        (None, SpanType::Db) => "db".into(),
+        _ => "default".into(),
+    }
+}
+
+/// No answer takes longer to begin: what says so was reckoned from an impossible time.
+const LONGEST_WAIT_US: i64 = 86_400 * time::SECOND_US;
+
+fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, sources: TimeSources) -> Option<i64> {
+    let in_time = |seconds: &f64| *seconds * 1e6 <= duration_us as f64;
+    // Strands sends milliseconds under the name of seconds: nothing comes before the end that comes after it.
+    let meant = |seconds: f64| Some(seconds / 1e3).filter(|shorter| !in_time(&seconds) && in_time(shorter)).unwrap_or(seconds);
+    let seconds = found.number(SpanField::FirstTokenSeconds).map(meant);
+    let seconds = seconds.or_else(|| found.number(SpanField::FirstTokenMillis).map(|ms| ms / 1000.0));
+    let from_start = || {
+        if sources.start.is_some() {
+            return None;
+        }
+        let at = time::from_text(found.str(SpanField::FirstTokenTime)?.trim_matches('"'))?;
+        at.checked_sub(start_us)
+    };
+    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| (0..=LONGEST_WAIT_US).contains(us))
+}
+
+/// Whoever tells of the pieces of an answer streamed it.
+fn in_pieces(found: &RecognizedAttributes) -> Option<bool> {
+    found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::PIECES.contains(name)).map(|_| true)
+}
+
+fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
+    let in_details = || found.object(SpanField::CostDetails)?.get("total")?.as_f64();
+    let dollars = found.number(SpanField::ClientCost).or_else(in_details)?;
+    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO)
+}
+
+fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {
+    let texts = |items: &[Value]| items.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    match found.value(SpanField::FinishReasons) {
+        Some(Value::Array(items)) => texts(items),
+        Some(Value::String(text)) => match crate::lenient_json::value(text) {
+            Ok(Value::Array(items)) => texts(&items),
+            Ok(Value::String(text)) => vec![text],
+            _ => vec![text.clone()],
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// A status that the client left open is an error where an answer's code or an exception says so.
+fn status(
+    sent: RawStatus,
+    detail: Option<String>,
+    kind: SpanType,
+    found: &RecognizedAttributes,
+    tags: &BTreeMap<String, String>,
+) -> (SpanStatus, Option<String>) {
+    let detail = found.text(SpanField::StatusMessage).or(detail).or_else(|| found.text(SpanField::ErrorType));
+    let status = match sent {
+        RawStatus::Ok => SpanStatus::Ok,
+        RawStatus::Cancelled => SpanStatus::Cancelled,
+        RawStatus::Error => SpanStatus::Error,
+        RawStatus::Unset => {
+            let tagged = || tags.get("http.status_code")?.parse().ok();
+            let code: Option<f64> = found.number(SpanField::HttpStatus).or_else(tagged);
+            // What a server answers to a bad request is the caller's failure, not its own.
+            let failed_from = if kind == SpanType::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
+            let failed = code.is_some_and(|code| code >= failed_from);
+            let failed = failed || found.has(SpanField::ErrorType) || found.flag(SpanField::Success) == Some(false);
+            let failed = failed || found.str(SpanField::Level).is_some_and(|level| level.eq_ignore_ascii_case("error"));
+            if failed { SpanStatus::Error } else { SpanStatus::Ok }
+        }
+    };
+    let said = detail.filter(|_| status != SpanStatus::Ok);
+    (status, said.or_else(|| tags.get("status").filter(|_| status == SpanStatus::Error).cloned()))
+}
+
+/// The counts in buckets, and how many of them only the total told.
+fn counts(
+    found: &RecognizedAttributes,
+    measurements: &[(String, f64)],
+    kind: SpanType,
+    failed: bool,
+    dialect: &AttributeDialect,
+) -> (Usage, Option<u64>) {
+    let (mut counts, of_input, mut of_output) = as_sent(found, measurements, kind, failed, dialect);
+    let usage = counts.settle_each(of_input, of_output);
+    let Some(thought) = reasoning::in_total(&usage, kind, found) else { return (usage, None) };
+    (counts.reasoning, of_output) = (Some(thought), TokenCountConvention::Exclusive);
+    (counts.settle_each(of_input, of_output), Some(thought))
+}
+
+/// The counts as sent, and how their source counts.
+fn as_sent(
+    found: &RecognizedAttributes,
+    measurements: &[(String, f64)],
+    kind: SpanType,
+    failed: bool,
+    dialect: &AttributeDialect,
+) -> (ReportedTokenCounts, TokenCountConvention, TokenCountConvention) {
+    let mut counts = ReportedTokenCounts {
+        input: found.count(SpanField::InputTokens),
+        output: found.count(SpanField::OutputTokens),
+        total: found.count(SpanField::TotalTokens),
+        cache_read: found.count(SpanField::CacheRead),
+        cache_write_5m: found.count(SpanField::CacheWrite),
+        cache_write_1h: found.count(SpanField::CacheWrite1h),
+        reasoning: found.count(SpanField::Reasoning),
+        input_audio: found.count(SpanField::InputAudio),
+        output_audio: found.count(SpanField::OutputAudio),
+        input_image: found.count(SpanField::InputImage),
+        output_image: found.count(SpanField::OutputImage),
+        web_searches: found.count(SpanField::WebSearches),
+        images: None,
+    };
+    counts = counts.or(beside(found));
+    if let Some(hour) = counts.cache_write_1h {
+        // Attributes tell the sum, and of it what is for an hour.
+        counts.cache_write_5m = counts.cache_write_5m.map(|written| written.saturating_sub(hour));
+    }
+    let (mut of_input, mut of_output) = (dialect.input, dialect.output);
+    if let Some(details) = found.object(SpanField::UsageDetails) {
+        // One object is consistent in itself, so it comes before single attributes.
+        let (detailed, own) = ReportedTokenCounts::of_details(&details);
+        (counts, of_input, of_output) = (detailed.or(counts), own, own);
+    }
+    if let Some((told, own)) = found.object(SpanField::ProviderMetadata).and_then(|told| ReportedTokenCounts::of_provider_metadata(&told)) {
+        if told.input.is_some() {
+            // The provider's own counts; Vercel's total may be of counts that it read otherwise.
+            counts = ReportedTokenCounts { total: told.total, ..told.or(counts) };
+            (of_input, of_output) = (own, own);
+        } else if counts.cache_read.is_none() && counts.cache_write_5m.is_none() {
+            counts = counts.or(told);
+            of_input = own;
+        }
+    }
+    for (name, number) in measurements {
+        let number = usage::whole(*number);
+        match attribute_names::lookup(name) {
+            Some((SpanField::InputTokens, _)) => counts.input = counts.input.or(number),
+            Some((SpanField::OutputTokens, _)) => counts.output = counts.output.or(number),
+            Some((SpanField::TotalTokens, _)) => counts.total = counts.total.or(number),
+            _ => {}
+        }
+    }
+    if kind == SpanType::Embedding && (counts.input.is_some() || counts.total.is_some()) {
+        // An embedding has no output by nature, so that its total is its input.
+        counts.output = Some(counts.output.unwrap_or(0));
+        counts.input = counts.input.or(counts.total);
+    }
+    let streamed = || found.flag(SpanField::Streaming).or_else(|| in_pieces(found)) == Some(true);
+    if kind == SpanType::Llm && !failed && counts.are_zero() && streamed() {
+        // Nobody is answered who asks nothing: the client counts with zeros until the provider tells, which it does in streams only when asked to.
+        counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
+    }
+    (counts, of_input, of_output)
+}
+
+/// How the counts of a span as stored were taken; nothing where they can be read in one way only.
+pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
+    let found = RecognizedAttributes::new(&span.attributes, dialect);
+    let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, span.status != SpanStatus::Ok, dialect);
+    if span.reading.iter().any(|read| read.source == FieldSource::RestOfTotal) {
+        (counts.reasoning, of_output) = (span.usage.reasoning, TokenCountConvention::Exclusive);
+    }
+    let usage = counts.settle_each(of_input, of_output);
+    counts.taken(&usage, of_input, of_output)
+}
+
+/// What stands in objects beside the counts.
+fn beside(found: &RecognizedAttributes) -> ReportedTokenCounts {
+    let listed = found.str(SpanField::BuiltInTools).map(|tools| tools.split(',').filter(|tool| tool.trim() == "web_search").count() as u64);
+    let tools = ReportedTokenCounts { web_searches: listed.filter(|searches| *searches > 0), ..ReportedTokenCounts::default() };
+    let of_each = |metadata: &Map<String, Value>| {
+        metadata.values().find_map(|one| Some(ReportedTokenCounts::of_provider(one.get("usage")?.as_object()?)))
+    };
+    let metadata = found.object(SpanField::ProviderMetadata).as_ref().and_then(of_each).unwrap_or_default();
+    let openinference = found.object(SpanField::Metadata).as_ref().map(ReportedTokenCounts::of_provider).unwrap_or_default();
+    tools.or(metadata).or(openinference)
+}
+
+/// Searches and pictures that nobody counted, but that stand in the answer.
+fn count_in_answer(span: &mut Span) {
+    if !span.is_call() {
+        return;
+    }
+    let parts = || span.output_messages.iter().flat_map(|message| &message.parts);
+    let searches = span.usage.web_searches.or_else(|| Some(parts().filter(|part| is_web_search(part)).count() as u64).filter(|n| *n > 0));
+    let is_picture = |part: &&MessagePart| matches!(part, MessagePart::Media { modality, .. } if modality == "image");
+    let images = span.usage.images.or_else(|| Some(parts().filter(is_picture).count() as u64).filter(|n| *n > 0));
+    // Google bills models before Gemini 3 by the prompt, however many searches it led to.
+    let model = span.model().unwrap_or_default();
+    let by_prompt = ["gemini-1", "gemini-2"].iter().any(|old| model.rsplit('/').next().is_some_and(|name| name.starts_with(old)));
+    span.usage.web_searches = if by_prompt { searches.map(|n| n.min(1)) } else { searches };
+    span.usage.images = images;
+}
+
+/// OpenAI's item of that name. What it does beside searching (opening a page that it found, looking into it) is not billed.
+fn is_web_search(part: &MessagePart) -> bool {
+    match part {
+        MessagePart::ToolCall { name, arguments, .. } if name == "web_search_call" => {
+            let action: Value = crate::lenient_json::value(arguments).unwrap_or_default();
+            action["type"].as_str().is_none_or(|action| action == "search")
+        }
+        _ => false,
+    }
+}
+
+/// The canonical provider; where none was sent, or one that the price table does not know, whoever else can be meant.
+fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
+    let sent = found.text(SpanField::Provider);
+    span.provider = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).map(str::to_owned);
+    if span.provider.is_some() || !matches!(span.kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent) {
+        span.provider = span.provider.take().or_else(|| sent.map(|sent| sent.to_lowercase()));
+        return;
+    }
+    let instrumentation = provider_inference::of_instrumentation(&span.op, span.origin.as_deref());
+    let by_model = || [&span.response_model, &span.request_model].into_iter().flatten().find_map(|model| book.vendor_of(model));
+    let inferred = instrumentation.or_else(by_model).map(str::to_owned);
+    span.provider_inferred = inferred.is_some();
+    span.provider = inferred.or_else(|| sent.map(|sent| sent.to_lowercase()));
+}
+
+/// The pipeline that the span itself names, and whether it is one.
+fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
+    // Vercel's attribute of that name holds its own function, not the program's pipeline.
+    let vercel = found.str(SpanField::VercelOperation).is_some_and(|function| function.starts_with("ai."));
+    let tracked = matches!(span.op.as_str(), "ai.pipeline" | "ai.run") && !span.name.is_empty();
+    let workflow = span.kind == SpanType::Chain && span.origin.as_deref() == Some("auto.ai.openai_agents");
+    let named = found.text(SpanField::Pipeline).filter(|_| !vercel);
+    let own = named.or_else(|| (tracked || workflow).then(|| span.name.clone()));
+    // Making an agent is not a run of it.
+    let acting = span.kind == SpanType::Agent && span.op != "gen_ai.create_agent";
+    span.pipeline = own.or_else(|| span.agent.clone().filter(|_| acting));
+    if let Some(pipeline) = &mut span.pipeline {
+        // All spans below get a copy of it.
+        messages::trim_text(pipeline, TextLimit::NAME);
+    }
+    span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
+}
+
+/// Whether the span counts, as far as it alone can tell: only calls of models do, whatever stands above them repeats their sum.
+fn count_locally(span: &mut Span) {
+    if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
+        span.counted = false;
+        span.exclusion = Some(Exclusion::SumOfCalls);
+    }
+}
+
+/// Fields whose source is shown under "how this was read".
+const SHOWN: &[SpanField] = &[
+    SpanField::Operation,
+    SpanField::Provider,
+    SpanField::RequestModel,
+    SpanField::ResponseModel,
+    SpanField::System,
+    SpanField::Input,
+    SpanField::EmbeddingInput,
+    SpanField::Output,
+    SpanField::OutputText,
+    SpanField::OutputToolCalls,
+    SpanField::ToolArguments,
+    SpanField::ToolResult,
+    SpanField::InputTokens,
+    SpanField::OutputTokens,
+    SpanField::TotalTokens,
+    SpanField::CacheRead,
+    SpanField::CacheWrite,
+    SpanField::CacheWrite1h,
+    SpanField::Reasoning,
+    SpanField::InputAudio,
+    SpanField::OutputAudio,
+    SpanField::InputImage,
+    SpanField::OutputImage,
+    SpanField::WebSearches,
+    SpanField::BuiltInTools,
+    SpanField::UsageDetails,
+    SpanField::ClientCost,
+    SpanField::CostDetails,
+    SpanField::Session,
+    SpanField::User,
+    SpanField::Agent,
+    SpanField::Tool,
+    SpanField::Prompt,
+];
+
+fn read(field: &'static str, source: FieldSource) -> FieldProvenance {
+    FieldProvenance { field: field.into(), source }
+}
+
+fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(String, f64)]) {
+    let measured = |field: SpanField| {
+        measurements.iter().map(|(name, _)| name).find(|name| attribute_names::lookup(name).is_some_and(|(known, _)| known == field))
+    };
+    let among =
+        |field: SpanField| found.name(SpanField::Parameters).filter(|_| field == SpanField::RequestModel && span.request_model.is_some());
+    let source = |field: SpanField| found.name(field).or_else(|| measured(field).map(String::as_str)).or_else(|| among(field));
+    let counts = [SpanField::InputTokens, SpanField::OutputTokens, SpanField::TotalTokens];
+    let is_told = |field: &&SpanField| !(counts.contains(field) && span.is_call() && span.usage.is_unknown());
+    span.reading = SHOWN
+        .iter()
+        .filter(is_told)
+        .filter_map(|field| Some(read(field.as_str(), FieldSource::Attribute(source(*field)?.into()))))
+        .collect();
+    if span.provider_inferred {
+        let by_instrumentation = provider_inference::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
+        let source = if by_instrumentation { FieldSource::Instrumentation } else { FieldSource::ModelVendor };
+        span.reading.push(read(SpanField::Provider.as_str(), source));
+    }
+}
+
+/// Cuts what is too long, and makes attributes scalars or lists of scalars.
+fn tidy(span: &mut Span) {
+    let limit = TextLimit::default();
+    messages::trim_messages(&mut span.input_messages, limit);
+    messages::trim_messages(&mut span.output_messages, limit);
+    for value in span.attributes.values_mut() {
+        let nested = match &*value {
+            Value::Object(_) => true,
+            Value::Array(items) => items.iter().any(|item| item.is_array() || item.is_object()),
+            _ => false,
+        };
+        if nested {
+            *value = Value::String(value.to_string());
+        }
+        messages::trim_value(value, limit);
+    }
+    if let Some(tools) = &mut span.tool_definitions {
+        messages::trim_value(tools, limit);
+    }
+    messages::trim_text(&mut span.name, limit);
+}
+
+#[cfg(test)]
+mod tests;

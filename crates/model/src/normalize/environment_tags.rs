@@ -1,0 +1,65 @@
+//! Tags that an environment gives to all that a program reports, such as the repository that an agent works in.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::normalize::attribute_names;
+
+/// Attributes that are worth a tag, and the tag's name.
+const TAGS: &[(&str, &str)] = &[
+    ("vcs.repository.name", "repository"),
+    ("vcs.repository.url.full", "repository"),
+    ("vcs.ref.head.name", "branch"),
+    ("organization.id", "organization"),
+    ("team.id", "team"),
+    ("team.name", "team"),
+];
+
+/// Codex's name of the deployment environment.
+const ENVIRONMENT: &str = "env";
+
+/// The tags of a span: what stands in the table, and all names of its resource without a dot. Those are no names of OpenTelemetry, so
+/// someone has thought of them (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` are the span's own and the resource's.
+pub(crate) fn of(attributes: &Map<String, Value>, resource: &Map<String, Value>) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    let plain =
+        resource.iter().filter(|(name, _)| !name.contains('.') && attribute_names::lookup(name).is_none() && name.as_str() != ENVIRONMENT);
+    for (name, value) in plain {
+        tags.extend(text(value).map(|text| (name.clone(), text)));
+    }
+    for (name, tag) in TAGS {
+        if let Some(text) = attributes.get(*name).and_then(text) {
+            tags.entry((*tag).to_owned()).or_insert(text);
+        }
+    }
+    tags
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_that_someone_has_thought_of() {
+        let Value::Object(resource) = json!({
+            "repository": "acme/shop", "vcs.repository.name": "other", "vcs.ref.head.name": "main", "team.id": "platform",
+            "cost_center": 17, "service.name": "claude-code", "host.arch": "amd64", "list": [1], "blank": " ",
+        }) else {
+            unreachable!()
+        };
+        let tags = of(&resource, &resource);
+        let expected = [("branch", "main"), ("cost_center", "17"), ("repository", "acme/shop"), ("team", "platform")];
+        assert_eq!(tags, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+}

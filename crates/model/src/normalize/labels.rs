@@ -1,0 +1,216 @@
+//! Labels that programs hang on spans: tags, and metadata that may name the user, the conversation, the prompt.
+
+use serde_json::{Map, Value};
+
+use crate::messages::{TextLimit, trim_text};
+use crate::normalize::attribute_names;
+use crate::span::{Attributes, Span};
+
+/// Attributes that hold a list of tags, or several in one text with commas between them.
+const LISTS: &[&str] = &[
+    "tag.tags",
+    "langfuse.trace.tags",
+    "ai.telemetry.metadata.tags",
+    "vercel.ai.telemetry.metadata.tags",
+    "traceloop.association.properties.tags",
+    "lmnr.association.properties.tags",
+    "langsmith.span.tags",
+    "logfire.tags",
+];
+
+/// Beginnings of names of attributes that hold one label each, the longer before the shorter.
+const PREFIXES: &[&str] = &[
+    "ai.telemetry.metadata.",
+    "vercel.ai.telemetry.metadata.",
+    "traceloop.association.properties.",
+    "lmnr.association.properties.metadata.",
+    "lmnr.association.properties.",
+    "langfuse.trace.metadata.",
+    "langfuse.observation.metadata.",
+    "langsmith.metadata.",
+    // OpenRouter's, of what a request says of itself.
+    "trace.metadata.",
+];
+
+/// Attributes that hold labels as one object.
+const OBJECTS: &[&str] = &["metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
+
+/// Labels that name the end user.
+const USERS: &[&str] = &["user_id", "userId", "user"];
+
+/// Labels that name the conversation, the best first.
+const SESSIONS: &[&str] = &["session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
+
+/// Labels that hold a prompt of Langfuse: its name and version.
+const PROMPTS: &[&str] = &["langfusePrompt", "langfuse_prompt"];
+
+/// What frameworks write among the labels of the program, by beginning.
+const NOT_THE_PROGRAMS: &[&str] = &[
+    "ls_",
+    "lc_",
+    "langgraph_",
+    "LANGSMITH_",
+    "LANGCHAIN_",
+    "LANGGRAPH_",
+    "checkpoint_",
+    "__",
+    "_type",
+    "model",
+    "stream",
+    "temperature",
+    "resourceAttributes",
+    "scope",
+    "tags",
+    "usage_metadata",
+    "seq:step:",
+    "graph:step:",
+    "openrouter.",
+];
+
+/// Labels that are kept of one span.
+const MAX_LABELS: usize = 100;
+
+/// Fills in the tags, and what metadata says that no attribute of its own does.
+pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
+    let mut found = LabelAttribution::default();
+    for (name, value) in attributes {
+        if LISTS.contains(&name.as_str()) {
+            listed(value).into_iter().filter(|tag| of_the_program(tag)).for_each(|tag| add(span, &tag, "true".into()));
+        } else if let Some(label) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+            found.label(span, label, value);
+        } else if OBJECTS.contains(&name.as_str()) {
+            object(value).iter().flatten().for_each(|(label, value)| found.label(span, label, value));
+        }
+    }
+    span.user_id = span.user_id.take().or(found.user.map(|(_, user)| user).filter(|user| !attribute_names::is_placeholder(user)));
+    span.session_id = span.session_id.take().or(found.session.map(|(_, session)| session));
+    let prompt = found.prompt.unwrap_or_default();
+    let told = |name: &str| prompt.get(name).and_then(text);
+    span.prompt = span.prompt.take().or_else(|| told("name"));
+    span.prompt_version = span.prompt_version.take().or_else(|| told("version"));
+}
+
+/// What labels say of more than themselves, with the rank of the name that said it.
+#[derive(Default)]
+struct LabelAttribution {
+    user: Option<(usize, String)>,
+    session: Option<(usize, String)>,
+    prompt: Option<Map<String, Value>>,
+}
+
+impl LabelAttribution {
+    fn label(&mut self, span: &mut Span, label: &str, value: &Value) {
+        if PROMPTS.contains(&label) {
+            self.prompt = self.prompt.take().or_else(|| object(value));
+            return;
+        }
+        let Some(value) = text(value) else { return };
+        for (names, known) in [(USERS, &mut self.user), (SESSIONS, &mut self.session)] {
+            if let Some(rank) = names.iter().position(|name| *name == label) {
+                if known.as_ref().is_none_or(|(best, _)| rank < *best) {
+                    *known = Some((rank, value));
+                }
+                return;
+            }
+        }
+        if of_the_program(label) {
+            add(span, label, value);
+        }
+    }
+}
+
+fn of_the_program(label: &str) -> bool {
+    !NOT_THE_PROGRAMS.iter().any(|beginning| label.starts_with(beginning))
+}
+
+fn add(span: &mut Span, label: &str, value: String) {
+    let short = |mut text: String| {
+        trim_text(&mut text, TextLimit::NAME);
+        text
+    };
+    if !label.is_empty() && span.tags.len() < MAX_LABELS {
+        span.tags.entry(short(label.to_owned())).or_insert_with(|| short(value));
+    }
+}
+
+/// A label's value. Nested ones are no labels.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn object(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(object) => Some(object.clone()),
+        Value::String(text) if text.starts_with('{') => crate::lenient_json::object(text).ok(),
+        _ => None,
+    }
+}
+
+fn listed(value: &Value) -> Vec<String> {
+    let of_list = |items: &[Value]| items.iter().filter_map(text).collect();
+    match value {
+        Value::Array(items) => of_list(items),
+        Value::String(text) => match crate::lenient_json::value(text) {
+            Ok(Value::Array(items)) => of_list(&items),
+            _ => text.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(attributes: Value) -> Span {
+        let mut span = Span::default();
+        fill(&mut span, attributes.as_object().unwrap());
+        span
+    }
+
+    #[test]
+    fn tags_of_every_family() {
+        for name in LISTS {
+            for value in [json!(["vip", "beta"]), json!("[\"vip\", \"beta\"]"), json!("vip, beta")] {
+                let tags: Vec<_> = of(json!({ *name: value })).tags.into_iter().collect();
+                assert_eq!(tags, [("beta".to_owned(), "true".to_owned()), ("vip".to_owned(), "true".to_owned())], "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_of_every_family() {
+        let labels =
+            json!({"plan": "gold", "seats": 3, "user_id": "u", "thread_id": "t", "sessionId": "s", "langgraph_step": 1, "deep": {"a": 1}});
+        let by_prefix = PREFIXES.iter().map(|prefix| {
+            let named = labels.as_object().unwrap().iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone()));
+            Value::Object(named.collect())
+        });
+        let whole = OBJECTS.iter().flat_map(|name| [json!({ *name: labels }), json!({ *name: labels.to_string() })]);
+        for attributes in by_prefix.chain(whole) {
+            let span = of(attributes.clone());
+            assert_eq!(json!(span.tags), json!({"plan": "gold", "seats": "3"}), "{attributes}");
+            assert_eq!((span.user_id.as_deref(), span.session_id.as_deref()), (Some("u"), Some("s")), "{attributes}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_of_langfuse() {
+        let span = of(json!({"ai.telemetry.metadata.langfusePrompt": "{\"name\": \"greeting\", \"version\": 3}"}));
+        assert_eq!((span.prompt.as_deref(), span.prompt_version.as_deref()), (Some("greeting"), Some("3")));
+        assert!(span.tags.is_empty());
+    }
+
+    #[test]
+    fn no_more_than_a_hundred() {
+        let tags: Vec<String> = (0..10_000).map(|n| format!("{}{n}", "t".repeat(4_000))).collect();
+        let span = of(json!({ "tag.tags": tags }));
+        assert!(span.tags.len() <= MAX_LABELS && span.tags.keys().all(|tag| tag.len() < 300));
+    }
+}

@@ -1,0 +1,206 @@
+//! What was asked and answered, from the attributes that hold it.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::attributes::RecognizedAttributes;
+use crate::messages;
+use crate::normalize::attribute_names::SpanField;
+use crate::span::{ChatMessage, MessagePart, Span, SpanType};
+
+/// Attributes that repeat as one text what other attributes of the same client hold in parts.
+pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
+
+/// Where messages may be spread over attributes with numbers in their names.
+pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
+/// The same of the answer.
+pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
+
+/// Fills in the messages and the tools that could be called.
+pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
+    if let Some(system) = found.value(SpanField::System) {
+        span.input_messages = messages::read(system, "system");
+    }
+    // Looked at only where it matters: for an estimate of what was not told.
+    if span.usage.is_unknown() {
+        let cut = |field: SpanField| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
+        span.texts_cut = [SpanField::System, SpanField::Input, SpanField::Output, SpanField::OutputText].into_iter().any(cut);
+    }
+    let input = in_parts(span, found, SpanField::Input, INPUT_PARTS);
+    if let Some(input) = input.as_ref().or_else(|| found.value(SpanField::Input)) {
+        let read = messages::read(input, "user");
+        let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
+        span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
+    } else if let Some(input) = found.value(SpanField::EmbeddingInput).or_else(|| found.value(SpanField::RetrievalQuery)) {
+        span.input_messages.extend(messages::read(input, "user"));
+    } else if let Some(texts) = listed(found, "embedding.embeddings", &["embedding.text"]) {
+        span.input_messages.extend(messages::read(&texts, "user"));
+    } else if let Some(prompt) = found.attributes.get("prompt").filter(|_| found.attributes.contains_key("agent_name")) {
+        // Pydantic AI before it kept to the conventions.
+        span.input_messages.extend(messages::read(prompt, "user"));
+    }
+    let output = in_parts(span, found, SpanField::Output, OUTPUT_PARTS);
+    if let Some(output) = output.as_ref().or_else(|| found.value(SpanField::Output)).or_else(|| found.value(SpanField::OutputText)) {
+        span.output_messages = messages::read(output, "assistant");
+    } else if let Some(documents) = found.value(SpanField::RetrievalDocuments) {
+        span.output_messages = messages::read(documents, "tool");
+    }
+    if let Some(documents) = DOCUMENTS.iter().find_map(|prefix| listed(found, prefix, &["document.content"])) {
+        span.output_messages = messages::read(&documents, "tool");
+    }
+    if span.input_messages.is_empty() && span.output_messages.is_empty() {
+        conversation_of_events(span, found);
+    }
+    if let Some(calls) = found.value(SpanField::OutputToolCalls) {
+        add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
+    }
+    tool_texts(span, found);
+    let definitions = found.value(SpanField::ToolDefinitions).map(|value| match value {
+        Value::String(text) => crate::lenient_json::value(text).unwrap_or_else(|_| value.clone()),
+        value => value.clone(),
+    });
+    let in_parts = || ["llm.request.functions", "llm.tools"].iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
+    span.tool_definitions = definitions.or_else(in_parts);
+    if span.finish_reasons.is_empty() && span.is_call() {
+        span.finish_reasons = reasons_of(output.as_ref());
+    }
+}
+
+/// What was found, the ordered before the found.
+const DOCUMENTS: &[&str] = &["reranker.output_documents", "retrieval.documents"];
+
+/// Texts that stand in a list spread over attributes, each at the end of a path.
+fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {
+    let list = messages::unflatten(found.attributes, prefix)?;
+    let of = |item: &Value| path.iter().find_map(|path| path.split('.').try_fold(item, |at, key| at.get(key)).cloned());
+    let texts: Vec<Value> = list.as_array()?.iter().filter_map(of).collect();
+    (!texts.is_empty()).then_some(Value::Array(texts))
+}
+
+/// Why the model stopped, where each answer says so.
+fn reasons_of(output: Option<&Value>) -> Vec<String> {
+    let answers = output.and_then(Value::as_array).into_iter().flatten();
+    answers.filter_map(|answer| answer.get("finish_reason")?.as_str().map(str::to_owned)).collect()
+}
+
+/// Logfire and Pydantic AI wrote the events of older conventions as one list, questions and answers together.
+fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
+    let events = match found.attributes.get("events") {
+        Some(Value::String(text)) => crate::lenient_json::value(text).unwrap_or_default(),
+        Some(value) => value.clone(),
+        None => return,
+    };
+    for event in events.as_array().into_iter().flatten() {
+        match event.get("event.name").and_then(Value::as_str) {
+            Some("gen_ai.choice") => span.output_messages.extend(messages::read(event, "assistant")),
+            Some(name) if name.starts_with("gen_ai.") => span.input_messages.extend(messages::read(event, "user")),
+            _ => {}
+        }
+    }
+}
+
+/// The messages of a call that are spread over attributes with numbers in their names, where none stand in one.
+fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
+    let better = found.name(field).is_some_and(|name| !REPEATING.contains(&name));
+    if better || !span.is_call() {
+        return None;
+    }
+    // Completions without roles are texts.
+    let texts = || listed(found, "llm.prompts", &["prompt.text"]).filter(|_| prefixes.contains(&"llm.prompts"));
+    let answers = || listed(found, "llm.choices", &["completion.text"]).filter(|_| prefixes.contains(&"llm.choices"));
+    let whole = |prefix: &&str| messages::unflatten(found.attributes, prefix).filter(|_| !matches!(*prefix, "llm.prompts" | "llm.choices"));
+    prefixes.iter().find_map(whole).or_else(texts).or_else(answers)
+}
+
+/// Adds tool calls to the answer, unless they stand in it already.
+fn add_tool_calls(output: &mut Vec<ChatMessage>, calls: Vec<MessagePart>) {
+    let known: HashSet<(Option<String>, String)> = output.iter().flat_map(|message| &message.parts).filter_map(identity).collect();
+    let new: Vec<MessagePart> = calls.into_iter().filter(|call| identity(call).is_some_and(|call| !known.contains(&call))).collect();
+    if new.is_empty() {
+        return;
+    }
+    match output.last_mut().filter(|last| last.role == "assistant") {
+        Some(last) => last.parts.extend(new),
+        None => output.push(ChatMessage { role: "assistant".into(), parts: new }),
+    }
+}
+
+/// The result within a whole message of a framework, which tells the id of the call too.
+fn whole_message(text: &str) -> Option<MessagePart> {
+    if !text.starts_with('{') || !text.contains("\"tool_call_id\"") {
+        return None;
+    }
+    let part = messages::read_text(text, "tool").pop()?.parts.pop()?;
+    matches!(&part, MessagePart::ToolResult { id: Some(_), .. }).then_some(part)
+}
+
+/// True for the description of what a tool takes, which some send in the place of what it was given.
+fn is_schema(text: &str) -> bool {
+    let schema: Option<Value> =
+        Some(text).filter(|text| text.contains("\"properties\"")).and_then(|text| crate::lenient_json::value(text).ok());
+    schema.is_some_and(|schema| schema["properties"].is_object() && (schema["type"] == "object" || schema.get("required").is_some()))
+}
+
+/// By what a tool call is known again.
+fn identity(part: &MessagePart) -> Option<(Option<String>, String)> {
+    match part {
+        MessagePart::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
+        _ => None,
+    }
+}
+
+/// What a tool was given and gave back, as the call and the result that a conversation would show.
+fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
+    let text = |field| {
+        found.value(field).map(|value: &Value| match value {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        })
+    };
+    if span.is_call() {
+        return;
+    }
+    let name = || span.tool.clone().unwrap_or_else(|| span.name.clone());
+    let of_mcp = || {
+        let given = found
+            .attributes
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("mcp.request.argument.")?.to_owned(), value.clone())));
+        let given: serde_json::Map<String, Value> = given.collect();
+        (!given.is_empty()).then(|| Value::Object(given).to_string())
+    };
+    if let Some(arguments) = text(SpanField::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
+        // What else is said of it is the same once more.
+        span.input_messages.clear();
+        let part = MessagePart::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
+        span.input_messages.push(ChatMessage { role: "assistant".into(), parts: vec![part] });
+    }
+    if let Some(result) = text(SpanField::ToolResult) {
+        span.output_messages.clear();
+        let part = whole_message(&result);
+        let part = part.unwrap_or_else(|| MessagePart::ToolResult { id: span.tool_call_id.clone(), name: Some(name()), result });
+        if let (None, MessagePart::ToolResult { id, .. }) = (&span.tool_call_id, &part) {
+            span.tool_call_id.clone_from(id);
+        }
+        span.output_messages.push(ChatMessage { role: "tool".into(), parts: vec![part] });
+    }
+    if span.kind == SpanType::Tool {
+        given_and_back_as_messages(span);
+    }
+}
+
+/// Strands sends what a tool was given as a message of the tool, and what it gave back as one of the model.
+fn given_and_back_as_messages(span: &mut Span) {
+    let name = span.tool.clone().unwrap_or_else(|| span.name.clone());
+    let [ChatMessage { role, parts }] = &mut span.input_messages[..] else { return };
+    let [MessagePart::ToolResult { id, result, .. }] = &parts[..] else { return };
+    *parts = vec![MessagePart::ToolCall { id: id.clone(), name: name.clone(), arguments: result.clone() }];
+    *role = "assistant".into();
+    if let [ChatMessage { role, parts }] = &mut span.output_messages[..]
+        && let [MessagePart::Text { text }] = &parts[..]
+    {
+        *parts = vec![MessagePart::ToolResult { id: span.tool_call_id.clone(), name: Some(name), result: text.clone() }];
+        *role = "tool".into();
+    }
+}

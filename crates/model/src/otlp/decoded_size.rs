@@ -1,0 +1,192 @@
+//! What a protobuf message takes once it is taken apart, told by its bytes alone, before anything is made of them: an empty message
+//! is two bytes on the wire and a hundred in memory.
+
+use std::mem::size_of;
+
+use super::proto::{OtlpAnyValue, OtlpKeyValue, OtlpResource, OtlpResourceGroup, OtlpScope, OtlpScopeGroup, OtlpSpanEvent, OtlpSpanLink};
+use crate::decode_budget;
+
+/// A kind of message: which fields hold messages, and what each of them takes.
+pub(super) struct ProtobufLayout {
+    fields: &'static [(u64, ProtobufFieldLayout)],
+}
+
+enum ProtobufFieldLayout {
+    /// A message of so many bytes, and how it goes on.
+    Message(usize, &'static ProtobufLayout),
+    /// Bytes that are kept as they came.
+    Bytes(usize),
+    /// Numbers side by side, of which one takes a byte on the wire and then [`NUMBER`]; in messages of another sort a message.
+    NumbersOr(&'static ProtobufLayout),
+}
+
+use ProtobufFieldLayout::{Bytes, Message, NumbersOr};
+
+/// A number in a list that grows.
+const NUMBER: usize = 16;
+
+/// A member of a map, once the message has become one.
+const PAIR: usize = 2 * size_of::<OtlpKeyValue>() + 128;
+const ANY: usize = 2 * size_of::<OtlpAnyValue>() + decode_budget::ELEMENT;
+
+static NOTHING: ProtobufLayout = ProtobufLayout { fields: &[] };
+static VALUE: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &ARRAY)), (6, Message(0, &PAIRS))] };
+static ARRAY: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(ANY, &VALUE))] };
+static PAIRS: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static KEY_VALUE: ProtobufLayout = ProtobufLayout { fields: &[(2, Message(0, &VALUE))] };
+static RESOURCE: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(PAIR, &KEY_VALUE))] };
+static SCOPE: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static EVENT: ProtobufLayout = ProtobufLayout { fields: &[(3, Message(PAIR, &KEY_VALUE))] };
+static LINK: ProtobufLayout = ProtobufLayout { fields: &[(4, Message(PAIR, &KEY_VALUE))] };
+static OF_SCOPE: ProtobufLayout =
+    ProtobufLayout { fields: &[(1, Message(size_of::<OtlpScope>(), &SCOPE)), (2, Bytes(2 * size_of::<bytes::Bytes>()))] };
+static OF_RESOURCE: ProtobufLayout = ProtobufLayout {
+    fields: &[(1, Message(size_of::<OtlpResource>(), &RESOURCE)), (2, Message(2 * size_of::<OtlpScopeGroup>() + 256, &OF_SCOPE))],
+};
+
+/// A request of any signal, down to its spans, log records and metrics.
+pub(super) static REQUEST: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(2 * size_of::<OtlpResourceGroup>(), &OF_RESOURCE))] };
+/// A span.
+pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
+    fields: &[
+        (9, Message(PAIR, &KEY_VALUE)),
+        (11, Message(2 * size_of::<OtlpSpanEvent>() + 256, &EVENT)),
+        (13, Message(2 * size_of::<OtlpSpanLink>() + 64, &LINK)),
+    ],
+};
+/// A log record.
+pub(super) static RECORD: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR, &KEY_VALUE))] };
+/// A metric. Its points differ by their sort, and not in what is of use here.
+pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
+    fields: &[
+        (5, Message(0, &POINTS)),
+        (7, Message(0, &POINTS)),
+        (9, Message(0, &POINTS)),
+        (10, Message(0, &POINTS)),
+        (11, Message(0, &POINTS)),
+    ],
+};
+static POINTS: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(1024, &POINT))] };
+/// Attributes are in field 1, 7 or 9.
+static POINT: ProtobufLayout = ProtobufLayout {
+    fields: &[
+        (1, Message(PAIR, &KEY_VALUE)),
+        (6, NumbersOr(&NOTHING)),
+        (7, Message(PAIR, &KEY_VALUE)),
+        (8, Message(0, &SIDE)),
+        (9, Message(PAIR, &SIDE)),
+    ],
+};
+/// Half of an exponential histogram, or an attribute.
+static SIDE: ProtobufLayout = ProtobufLayout { fields: &[(2, NumbersOr(&VALUE))] };
+
+/// Deeper than messages may lie in one another: they are refused there.
+const DEEPEST: usize = 100;
+
+/// More than any message weighs for each of its bytes. The most is an empty point of a metric, of two bytes: half of [`POINTS`]' 1,024.
+const MOST_A_BYTE: usize = 1024;
+
+/// Whether what a message of this kind takes while it is taken apart fits into what is left. Nothing stays charged. Nearly every
+/// message is so small that it fits whatever is in it, and is not looked through.
+pub(super) fn fits(message: &[u8], kind: &ProtobufLayout) -> bool {
+    message.len().saturating_mul(MOST_A_BYTE) <= decode_budget::left() || decode_budget::for_a_moment(|| charge(message, kind))
+}
+
+/// Charges what a message of this kind takes. What is no protobuf weighs what stands before the damage, since nothing is made of the
+/// rest. False when there is not as much left.
+pub(super) fn charge(message: &[u8], kind: &ProtobufLayout) -> bool {
+    // Its texts are copied once, and once more where they are mended.
+    let mut weight = 2 * message.len();
+    walk(message, kind, decode_budget::left(), &mut weight, DEEPEST);
+    decode_budget::charge(weight)
+}
+
+/// False when it is too much.
+fn walk(mut rest: &[u8], kind: &ProtobufLayout, most: usize, weight: &mut usize, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    while let Some((tag, value)) = varint(rest) {
+        let end = match tag & 7 {
+            0 => {
+                *weight += NUMBER;
+                varint(value).map(|(_, end)| end)
+            }
+            1 => value.get(8..),
+            2 => {
+                let content = varint(value).and_then(|(length, content)| content.split_at_checked(usize::try_from(length).ok()?));
+                let Some((content, end)) = content else { return true };
+                match kind.fields.iter().find(|(known, _)| *known == tag >> 3).map(|(_, field)| field) {
+                    Some(Message(bytes, inner)) => {
+                        *weight += bytes;
+                        if *weight <= most && !walk(content, inner, most, weight, depth) {
+                            return false;
+                        }
+                    }
+                    Some(NumbersOr(inner)) => {
+                        *weight += NUMBER * content.len();
+                        if *weight <= most && !walk(content, inner, most, weight, depth) {
+                            return false;
+                        }
+                    }
+                    Some(Bytes(bytes)) => *weight += bytes,
+                    None => {}
+                }
+                Some(end)
+            }
+            // Groups, which nobody sends: their content weighs as if it stood outside.
+            3 | 4 => Some(value),
+            5 => value.get(4..),
+            _ => None,
+        };
+        if *weight > most {
+            return false;
+        }
+        let Some(end) = end else { return true };
+        rest = end;
+    }
+    true
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    for (at, byte) in bytes.iter().take(10).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((number, &bytes[at + 1..]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn weight(message: &[u8], kind: &ProtobufLayout) -> usize {
+        let mut weight = 2 * message.len();
+        walk(message, kind, usize::MAX, &mut weight, DEEPEST);
+        weight
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_weighs_more_than_what_is_said_of_its_bytes(
+            // Tags of messages and short lengths, so that much lies in one another.
+            message in prop::collection::vec(prop_oneof![Just(0), Just(0x0a), Just(0x2a), Just(0x12), Just(0x32), Just(0x3a), Just(0x4a), any::<u8>()], 0..200)
+        ) {
+            for kind in [&REQUEST, &SPAN, &RECORD, &METRIC] {
+                prop_assert!(weight(&message, kind) <= MOST_A_BYTE * message.len());
+            }
+        }
+    }
+
+    #[test]
+    fn the_densest_message_weighs_no_more() {
+        // A metric whose sum has nothing but empty points.
+        let points: Vec<u8> = [0x0a, 0].repeat(60);
+        let metric = [vec![0x3a, points.len() as u8], points].concat();
+        assert!(weight(&metric, &METRIC) > MOST_A_BYTE / 3 * metric.len());
+        assert!(weight(&metric, &METRIC) <= MOST_A_BYTE * metric.len());
+    }
+}

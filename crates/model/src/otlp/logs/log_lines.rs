@@ -1,0 +1,51 @@
+//! Records that tell of no call and stand in a trace: lines of a program's own log, shown beside its spans.
+
+use serde_json::Value;
+
+use super::super::log_record::DecodedLogRecord;
+use super::super::span::ResourceScope;
+use super::{LogRecordDropReason, LogRecordReader};
+use crate::clock::{TimeSource, TimestampError};
+use crate::decode_budget;
+use crate::fingerprint::Fingerprint;
+use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
+use crate::outcome::{Outcome, OutcomeCategory};
+
+/// Reads a record as a line.
+pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
+    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(WITHOUT_TRACE))?;
+    let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
+    let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, "too_old", None);
+    let (at_us, _) = reader.clock.moment(at_us).map_err(too_old)?;
+    let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
+    let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);
+
+    let mut attributes = record.attributes.clone();
+    let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or_default();
+    for (name, text) in [("event.name", record.event_name.as_str()), ("otel.scope.name", &around.scope_name), ("service.name", service)] {
+        if !text.is_empty() {
+            attributes.entry(name).or_insert_with(|| text.into());
+        }
+    }
+    if record.has_impossible_time(&reader.clock) {
+        log_line::note_source(&mut attributes, TimeSource::Receipt);
+    }
+    let body = match &record.body {
+        Value::Null => record.names().next().unwrap_or_default().to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut line = LogLine {
+        key: reader.keys.next(content),
+        trace_id,
+        span_id,
+        at_us,
+        level: LogLevel::of_number(record.severity_number).or_else(|| LogLevel::of_word(&record.severity_text)),
+        body,
+        attributes,
+    };
+    line.trim();
+    decode_budget::charge(line.bytes());
+    reader.lines.push(line);
+    Ok(())
+}

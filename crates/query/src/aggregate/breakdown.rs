@@ -1,0 +1,252 @@
+//! Sums for each value of a property: the first rows by a sort. All groups have exact sums, only those that are shown the rest.
+
+use std::cmp::Ordering;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use datafusion::functions_aggregate::expr_fn::{avg, max, min};
+use datafusion::prelude::{ExprFunctionExt, cast, col};
+use hinomi_model::money::Usd;
+
+use super::group_by::GroupBy;
+use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable};
+use super::grouped::{GroupAggregates, GroupPlan};
+use super::rollup::ScopeSources;
+use super::summary::{common, dollars, is_call, percentile, tokens};
+use crate::error::QueryError;
+use crate::response::{BreakdownRow, DurationPercentiles, RunDurations};
+use crate::scan::columns::BatchColumn;
+use crate::{ProjectSnapshot, QueryScope, ScanMode};
+
+/// Candidates that are kept beyond the rows that are shown, before the worst are dropped.
+const SPARE_CANDIDATES: usize = 1024;
+
+type BreakdownValueFn = fn(&BreakdownRow) -> Option<f64>;
+
+/// A percentile that rows can be sorted by.
+type SortedPercentile = Option<(DurationSubject, f64)>;
+
+/// What the rows of a breakdown can be sorted by: a name, the value, and the percentile that it is, if it is one.
+const ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
+    ("cost", |row| row.cost, None),
+    ("llm_calls", |row| Some(row.llm_calls as f64), None),
+    ("failed_llm_calls", |row| Some(row.failed_llm_calls as f64), None),
+    ("input_tokens", |row| Some(row.input_tokens as f64), None),
+    ("output_tokens", |row| Some(row.output_tokens as f64), None),
+    ("unpriced_calls", |row| Some(row.unpriced_calls as f64), None),
+    ("duration_p50", |row| row.duration_ms.p50, Some((DurationSubject::Calls, 0.5))),
+    ("duration_p95", |row| row.duration_ms.p95, Some((DurationSubject::Calls, 0.95))),
+    ("runs", |row| Some(row.runs as f64), None),
+    ("failed_runs", |row| Some(row.failed_runs as f64), None),
+    ("run_duration_mean", |row| row.run_duration_ms.mean, None),
+    ("run_duration_p95", |row| row.run_duration_ms.p95, Some((DurationSubject::Runs, 0.95))),
+    ("spans", |row| Some(row.spans as f64), None),
+    ("key", |_| None, None),
+];
+
+/// The order of rows.
+#[derive(Clone, Copy)]
+struct RowOrder {
+    value: BreakdownValueFn,
+    percentile: SortedPercentile,
+    descending: bool,
+    keys_descending: bool,
+}
+
+impl RowOrder {
+    fn read(sort: &str) -> Result<RowOrder, QueryError> {
+        let field = sort.trim_start_matches('-');
+        let (_, value, percentile) = ORDERS
+            .iter()
+            .find(|(name, ..)| *name == field)
+            .ok_or_else(|| QueryError::BadSort { sort: sort.to_owned(), known: ORDERS.iter().map(|(name, ..)| *name).collect() })?;
+        Ok(RowOrder { value: *value, percentile: *percentile, descending: sort.starts_with('-'), keys_descending: sort == "-key" })
+    }
+
+    /// The order of two rows by their values and keys. What is unknown comes last, whichever way.
+    fn compare(&self, (a, a_key): (Option<f64>, Option<&str>), (b, b_key): (Option<f64>, Option<&str>)) -> Ordering {
+        let by_value = match (a, b) {
+            (None, None) => Ordering::Equal,
+            (None, _) => Ordering::Greater,
+            (_, None) => Ordering::Less,
+            (Some(a), Some(b)) if self.descending => b.total_cmp(&a),
+            (Some(a), Some(b)) => a.total_cmp(&b),
+        };
+        by_value.then_with(|| if self.keys_descending { b_key.cmp(&a_key) } else { a_key.cmp(&b_key) })
+    }
+}
+
+/// Whether a row is worth showing.
+fn is_shown(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
+    let is_of_runs = matches!(by, GroupBy::Column("pipeline" | "agent" | "tool", _));
+    row.llm_calls > 0 || (by.has_runs() && has_key && (row.runs > 0 || !is_of_runs))
+}
+
+impl ProjectSnapshot {
+    /// Sums by a property. Rows without a value are shown where they have calls.
+    ///
+    /// # Errors
+    ///
+    /// As [`summary`](ProjectSnapshot::summary); also when rows cannot be sorted so.
+    pub async fn breakdown(&self, scope: &QueryScope, by: &GroupBy, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
+        let order = RowOrder::read(sort)?;
+        let by = &self.grouping(scope, by).await?;
+        let minutes = {
+            let (from_us, to_us) = self.kept_range(scope).await?;
+            (to_us.saturating_sub(from_us)) as f64 / 60e6
+        };
+        let plan = GroupPlan {
+            by: Some(by.clone()),
+            runs: by.runs(),
+            components: GroupSumComponent::ALL.into_iter().filter(|component| *component != GroupSumComponent::NewInputTokens).collect(),
+            durations: CollectedDurations::OfCallsAndRuns,
+            steps: None,
+        };
+        if let Some((groups, sources)) = self.groups(scope, plan).await? {
+            let by = by.clone();
+            return self.reading(move |_| grouped_rows(groups, &sources, &by, order, limit, minutes)).await;
+        }
+        let mut rows = self.scanned_rows(scope, by, minutes).await?;
+        rows.retain(|row| is_shown(row, row.key.is_some(), by));
+        rows.sort_by(|a, b| order.compare(((order.value)(a), a.key.as_deref()), ((order.value)(b), b.key.as_deref())));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// The rows of a breakdown from the spans themselves.
+    async fn scanned_rows(&self, scope: &QueryScope, by: &GroupBy, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
+        let is_run = by.is_run();
+        let mut sums = common(&is_run)?;
+        let run_duration = cast(col("duration_us"), DataType::Float64);
+        sums.extend([
+            min(col("provider")).filter(is_call()).build()?.alias("provider"),
+            max(col("provider")).filter(is_call()).build()?.alias("last_provider"),
+            avg(run_duration).filter(is_run.clone()).build()?.alias("run_mean"),
+            percentile(is_run.clone(), 0.5, "run_p50")?,
+            percentile(is_run, 0.95, "run_p95")?,
+        ]);
+        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
+        Ok(batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect())
+    }
+}
+
+/// The rows that come first, from groups.
+fn grouped_rows(
+    mut groups: GroupAggregates,
+    sources: &ScopeSources,
+    by: &GroupBy,
+    order: RowOrder,
+    limit: usize,
+    minutes: f64,
+) -> Result<Vec<BreakdownRow>, QueryError> {
+    let stored = groups.add_sources(sources, order.percentile.is_some())?;
+    let sorted_by = order.percentile.map(|(of, share)| groups.every_percentile_ms(of, share));
+    let table = groups.table();
+    let key = |cell: u32| table.key(table.cells()[cell as usize].0);
+    let compare = |a: &(Option<f64>, u32), b: &(Option<f64>, u32)| order.compare((a.0, key(a.1)), (b.0, key(b.1)));
+    let mut first: Vec<(Option<f64>, u32)> = Vec::new();
+    // No candidate behind this one is among the first.
+    let mut last: Option<(Option<f64>, u32)> = None;
+    for (cell, (group, _)) in (0u32..).zip(table.cells()) {
+        let row = sums_of(table, cell, minutes);
+        if !is_shown(&row, *group != 0, by) {
+            continue;
+        }
+        let value = sorted_by.as_ref().map_or_else(|| (order.value)(&row), |values| values[cell as usize]);
+        let candidate = (value, cell);
+        if last.is_some_and(|last| compare(&candidate, &last).is_gt()) {
+            continue;
+        }
+        first.push(candidate);
+        if first.len() >= 2 * limit + SPARE_CANDIDATES {
+            first.select_nth_unstable_by(limit - 1, compare);
+            first.truncate(limit);
+            last = first.last().copied();
+        }
+    }
+    first.sort_unstable_by(compare);
+    first.truncate(limit);
+    let cells: Vec<u32> = first.into_iter().map(|(_, cell)| cell).collect();
+    let of_calls = table.percentiles_ms(&cells, DurationSubject::Calls, &stored, [0.5, 0.95, 0.99]);
+    let of_runs = table.percentiles_ms(&cells, DurationSubject::Runs, &stored, [0.5, 0.95]);
+    let rows = cells.iter().zip(of_calls.into_iter().zip(of_runs)).map(|(cell, ([p50, p95, p99], [run_p50, run_p95]))| {
+        let sums = sums_of(table, *cell, minutes);
+        BreakdownRow {
+            key: key(*cell).map(str::to_owned),
+            provider: table.provider(*cell).map(str::to_owned),
+            duration_ms: DurationPercentiles { p50, p95, p99 },
+            run_duration_ms: RunDurations { p50: run_p50, p95: run_p95, ..sums.run_duration_ms },
+            ..sums
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// What a cell adds up to, without its key and what is only made for the rows that are shown.
+fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
+    let value = |component: GroupSumComponent| table.value(cell, component);
+    let count = |component: GroupSumComponent| tokens(value(component));
+    let (llm_calls, runs) = (count(GroupSumComponent::Calls), count(GroupSumComponent::Runs));
+    BreakdownRow {
+        key: None,
+        spans: count(GroupSumComponent::Spans),
+        llm_calls,
+        failed_llm_calls: count(GroupSumComponent::FailedCalls),
+        input_tokens: count(GroupSumComponent::InputTokens),
+        output_tokens: count(GroupSumComponent::OutputTokens),
+        cost: dollars((value(GroupSumComponent::PricedCalls) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
+        unpriced_calls: count(GroupSumComponent::UnpricedCalls),
+        duration_ms: DurationPercentiles::default(),
+        cache_read_tokens: count(GroupSumComponent::CacheReadTokens),
+        cache_write_tokens: count(GroupSumComponent::CacheWriteTokens),
+        reasoning_tokens: count(GroupSumComponent::ReasoningTokens),
+        estimated_calls: count(GroupSumComponent::EstimatedCalls),
+        estimated_cost: dollars(
+            (value(GroupSumComponent::EstimatedPricedCalls) > 0).then(|| Usd(value(GroupSumComponent::EstimatedCost))),
+            count(GroupSumComponent::EstimatedCalls),
+        ),
+        provider: None,
+        runs,
+        failed_runs: count(GroupSumComponent::FailedRuns),
+        runs_per_minute: (minutes > 0.0).then(|| runs as f64 / minutes),
+        run_duration_ms: RunDurations {
+            mean: (runs > 0).then(|| value(GroupSumComponent::RunDuration) as f64 / runs as f64 / 1000.0),
+            ..RunDurations::default()
+        },
+    }
+}
+
+fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
+    let column = |name: &str| BatchColumn::of(batch, name);
+    let row = |row: usize| {
+        let number = |name: &str| column(name).count(row);
+        let (llm_calls, runs) = (number("llm_calls"), number("runs"));
+        let provider = column("provider").text(row);
+        BreakdownRow {
+            key: column("key").text(row),
+            spans: number("spans"),
+            llm_calls,
+            failed_llm_calls: number("failed_llm_calls"),
+            input_tokens: number("input_tokens"),
+            output_tokens: number("output_tokens"),
+            cost: dollars(column("cost").usd(row), llm_calls),
+            unpriced_calls: number("unpriced_calls"),
+            duration_ms: DurationPercentiles::of(batch, row),
+            cache_read_tokens: number("cache_read_tokens"),
+            cache_write_tokens: number("cache_write_tokens"),
+            reasoning_tokens: number("reasoning_tokens"),
+            estimated_calls: number("estimated_calls"),
+            estimated_cost: dollars(column("estimated_cost").usd(row), number("estimated_calls")),
+            provider: provider.filter(|provider| column("last_provider").text(row).as_ref() == Some(provider)),
+            runs,
+            failed_runs: number("failed_runs"),
+            runs_per_minute: (minutes > 0.0).then(|| runs as f64 / minutes),
+            run_duration_ms: RunDurations {
+                mean: column("run_mean").ms(row),
+                p50: column("run_p50").ms(row),
+                p95: column("run_p95").ms(row),
+            },
+        }
+    };
+    (0..batch.num_rows()).map(row).collect()
+}

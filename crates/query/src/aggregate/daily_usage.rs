@@ -1,0 +1,60 @@
+//! What was observed by day and model, to stand beside a bill.
+
+use arrow::datatypes::DataType;
+use datafusion::functions_aggregate::expr_fn::sum;
+use datafusion::prelude::{ExprFunctionExt, cast, col, lit};
+use hinomi_model::bill::ObservedModelDay;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::summary::{how_many, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_calls};
+use crate::error::QueryError;
+use crate::scan::columns::BatchColumn;
+use crate::{ProjectSnapshot, QueryScope, ScanMode};
+
+const DAY_US: i64 = 86_400_000_000;
+
+impl ProjectSnapshot {
+    /// Calls, tokens and cost by day (UTC), provider and model.
+    ///
+    /// # Errors
+    ///
+    /// When the filter compares what cannot be compared, or the engine fails.
+    pub async fn observed(&self, scope: &QueryScope) -> Result<Vec<ObservedModelDay>, QueryError> {
+        let start = cast(col("start_time"), DataType::Int64);
+        let day = ((start.clone() - start % lit(DAY_US)) / lit(DAY_US)).alias("day");
+        let keys = vec![day, col("provider"), col("model")];
+        let unknown = is_call().and(is_without_usage()).and(is_failed().is_not_true());
+        let sums = vec![
+            how_many(is_call(), "calls")?,
+            how_many(is_unpriced(), "unpriced_calls")?,
+            how_many(is_estimated(), "estimated_calls")?,
+            how_many(unknown, "calls_without_usage")?,
+            sum_of_calls(col("input_tokens"), "input_tokens")?,
+            sum_of_calls(col("output_tokens"), "output_tokens")?,
+            sum(col("cost")).filter(is_call()).build()?.alias("cost"),
+        ];
+        let batches = self.spans_of(ScanMode::Much, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
+        let mut observed = Vec::new();
+        for batch in &batches {
+            let column = |name: &str| BatchColumn::of(batch, name);
+            for row in 0..batch.num_rows() {
+                let Some(day) = column("day").int(row) else { continue };
+                let Ok(at) = Timestamp::from_microsecond(day.saturating_mul(DAY_US)) else { continue };
+                observed.push(ObservedModelDay {
+                    day: TimeZone::UTC.to_datetime(at).date(),
+                    provider: column("provider").text(row).unwrap_or_default(),
+                    model: column("model").text(row).unwrap_or_default(),
+                    calls: column("calls").count(row),
+                    unpriced_calls: column("unpriced_calls").count(row),
+                    estimated_calls: column("estimated_calls").count(row),
+                    calls_without_usage: column("calls_without_usage").count(row),
+                    cost: column("cost").usd(row).unwrap_or_default(),
+                    input_tokens: column("input_tokens").count(row),
+                    output_tokens: column("output_tokens").count(row),
+                });
+            }
+        }
+        Ok(observed)
+    }
+}

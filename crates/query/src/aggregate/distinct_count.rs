@@ -1,0 +1,241 @@
+//! How many different traces and users there are in many lists of their hashes: exactly, and without a look at each hash for each question.
+//!
+//! Two that have one hash count as one. Whoever makes such ids makes the count of a project less to which they may send anyway.
+//!
+//! Each different hash has a number, and those of a list that are met for the first time have them in a row. Most traces are in one list
+//! alone, so that a list of thousands is a few ranges of numbers. To count what lists have together is to set ranges of bits.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use hinomi_store::rollup::{Rollup, RollupHour};
+
+use crate::list::latest::runs;
+
+/// Numbers beyond twice those in use that are kept for hashes of segments that are gone.
+const SPARE: usize = 1 << 16;
+
+/// What a hash with its number takes in memory, in bytes.
+const BYTES_PER_NUMBER: usize = 24;
+/// Hashes that are in memory together where they have no numbers.
+const HASHES_AT_A_TIME: usize = 1 << 20;
+
+/// Counts one sort of hashes.
+#[derive(Debug)]
+pub(crate) struct DistinctCounter {
+    /// The hashes of an hour, rising.
+    of: fn(&RollupHour) -> &[u64],
+    /// How many hashes may have numbers. Where there are more, they are looked at for each question.
+    max_numbers: usize,
+    numbers: Mutex<DistinctHashNumbers>,
+}
+
+/// Hashes and their numbers.
+#[derive(Debug, Default)]
+struct DistinctHashNumbers {
+    known: HashMap<u64, u32>,
+    /// The lists of segments, by their files.
+    segments: HashMap<PathBuf, SegmentHashLists>,
+}
+
+/// The lists of one segment.
+#[derive(Debug, Default)]
+struct SegmentHashLists {
+    hashes: usize,
+    /// For each hour of its roll-up the numbers of its hashes.
+    hours: Vec<Vec<Range<u32>>>,
+}
+
+/// Hours of a segment's roll-up.
+pub(crate) struct SegmentHours<'a> {
+    pub(crate) segment: &'a Path,
+    pub(crate) rollup: &'a Rollup,
+    pub(crate) chosen: &'a [usize],
+}
+
+impl DistinctCounter {
+    /// Counts with numbers that take so many bytes at most.
+    pub(crate) fn new(of: fn(&RollupHour) -> &[u64], max_bytes: usize) -> DistinctCounter {
+        DistinctCounter { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
+    }
+
+    /// How many different hashes there are in hours of segments and in others. `is_there` says whether a segment still is.
+    pub(crate) fn count(&self, stored: &[SegmentHours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.forget(is_there);
+        let hashes = |hours: &SegmentHours| hours.rollup.hours.iter().map(|hour| (self.of)(hour).len()).sum::<usize>();
+        let unlearned: usize = stored.iter().filter(|hours| !numbers.segments.contains_key(hours.segment)).map(hashes).sum();
+        if numbers.known.len() + unlearned > self.max_numbers {
+            drop(numbers);
+            let of_stored = stored.iter().flat_map(|hours| hours.chosen.iter().map(|hour| (self.of)(&hours.rollup.hours[*hour])));
+            let lists: Vec<&[u64]> = of_stored.chain(others.iter().flat_map(|rollup| &rollup.hours).map(self.of)).collect();
+            return count_in_parts(&lists);
+        }
+        for hours in stored {
+            numbers.learn(hours, self.of);
+        }
+        let mut met = DistinctBitSet(vec![0; numbers.known.len().div_ceil(64)]);
+        for hours in stored {
+            let lists = &numbers.segments[hours.segment].hours;
+            hours.chosen.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
+        }
+        let mut unknown = Vec::new();
+        for hash in others.iter().flat_map(|rollup| &rollup.hours).flat_map(self.of) {
+            match numbers.known.get(hash) {
+                Some(number) => met.insert(&(*number..number + 1)),
+                None => unknown.push(*hash),
+            }
+        }
+        drop(numbers);
+        unknown.sort_unstable();
+        unknown.dedup();
+        met.len() + unknown.len() as u64
+    }
+}
+
+/// How many different hashes there are in lists, which rise: those of one part of all hashes after the other, so that few are in memory.
+fn count_in_parts(lists: &[&[u64]]) -> u64 {
+    let hashes: usize = lists.iter().map(|list| list.len()).sum();
+    let bits = (hashes / HASHES_AT_A_TIME + 1).next_power_of_two().trailing_zeros();
+    let parts = 1u64 << bits;
+    let mut looked_at = vec![0; lists.len()];
+    let mut some: Vec<u64> = Vec::new();
+    let mut count = 0;
+    for part in 1..=parts {
+        some.clear();
+        for (list, start) in lists.iter().zip(&mut looked_at) {
+            let rest = &list[*start..];
+            let length = if part == parts { rest.len() } else { rest.partition_point(|hash| *hash < part << (64 - bits)) };
+            some.extend(&rest[..length]);
+            *start += length;
+        }
+        some.sort_unstable();
+        some.dedup();
+        count += some.len() as u64;
+    }
+    count
+}
+
+impl DistinctHashNumbers {
+    /// Numbers the hashes of a segment, unless that has been done.
+    fn learn(&mut self, hours: &SegmentHours, of: fn(&RollupHour) -> &[u64]) {
+        if self.segments.contains_key(hours.segment) {
+            return;
+        }
+        let mut lists = SegmentHashLists::default();
+        for hour in &hours.rollup.hours {
+            let hashes = of(hour);
+            let mut numbers: Vec<u32> = hashes.iter().map(|hash| self.number(*hash)).collect();
+            numbers.sort_unstable();
+            lists.hashes += hashes.len();
+            lists.hours.push(runs(&numbers));
+        }
+        self.segments.insert(hours.segment.to_owned(), lists);
+    }
+
+    fn number(&mut self, hash: u64) -> u32 {
+        let next = self.known.len() as u32;
+        *self.known.entry(hash).or_insert(next)
+    }
+
+    /// Forgets segments that are gone, and all numbers when most are of such.
+    fn forget(&mut self, is_there: impl Fn(&Path) -> bool) {
+        self.segments.retain(|segment, _| is_there(segment));
+        let in_use: usize = self.segments.values().map(|lists| lists.hashes).sum();
+        if self.known.len() > 2 * in_use + SPARE {
+            *self = DistinctHashNumbers::default();
+        }
+    }
+}
+
+/// A set of numbers.
+struct DistinctBitSet(Vec<u64>);
+
+impl DistinctBitSet {
+    fn insert(&mut self, range: &Range<u32>) {
+        let (start, end) = (range.start as usize, range.end as usize);
+        let mut at = start;
+        while at < end {
+            let upto = end.min((at / 64 + 1) * 64);
+            self.0[at / 64] |= (u64::MAX >> (64 - (upto - at))) << (at % 64);
+            at = upto;
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rollup(lists: &[BTreeSet<u64>]) -> Rollup {
+        let hour = |list: &BTreeSet<u64>| RollupHour { traces: list.iter().copied().collect(), ..RollupHour::default() };
+        Rollup { hours: lists.iter().map(hour).collect(), ..Rollup::default() }
+    }
+
+    proptest! {
+        #[test]
+        fn each_hash_counts_once(
+            segments in prop::collection::vec(prop::collection::vec(prop::collection::btree_set(0u64..400, 0..90), 1..5), 1..6),
+            asked in prop::collection::vec(prop::collection::vec((0usize..6, prop::collection::btree_set(0usize..5, 1..5)), 0..6), 1..5),
+            others in prop::collection::vec(prop::collection::btree_set(0u64..500, 0..9), 0..4),
+        ) {
+            let (different, without_numbers) = (DistinctCounter::new(|hour| &hour.traces, usize::MAX), DistinctCounter::new(|hour| &hour.traces, 0));
+            let paths: Vec<PathBuf> = (0..segments.len()).map(|segment| segment.to_string().into()).collect();
+            let rollups: Vec<Rollup> = segments.iter().map(|lists| rollup(lists)).collect();
+            for question in asked {
+                let mut expected: BTreeSet<u64> = others.iter().flatten().copied().collect();
+                let mut chosen = Vec::new();
+                for (segment, hours) in question.into_iter().filter(|(segment, _)| *segment < segments.len()) {
+                    let hours: Vec<usize> = hours.into_iter().filter(|hour| *hour < segments[segment].len()).collect();
+                    expected.extend(hours.iter().flat_map(|hour| &segments[segment][*hour]));
+                    chosen.push((segment, hours));
+                }
+                let stored: Vec<SegmentHours> = chosen
+                    .iter()
+                    .map(|(segment, hours)| SegmentHours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
+                    .collect();
+                // Segments that are gone, and what was remembered of them.
+                let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
+                prop_assert_eq!(different.count(&stored, &[rollup(&others)], there), expected.len() as u64);
+                prop_assert_eq!(without_numbers.count(&stored, &[rollup(&others)], there), expected.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_beyond_what_may_have_numbers_are_counted_in_parts() {
+        let odd = 0x9e37_79b9_7f4a_7c15_u64;
+        let list = |from: u64| -> Vec<u64> {
+            let mut hashes: Vec<u64> = (from..from + 2_000_000).map(|number| number.wrapping_mul(odd)).collect();
+            hashes.sort_unstable();
+            hashes
+        };
+        assert_eq!(count_in_parts(&[&list(0), &list(500_000), &[u64::MAX, u64::MAX], &[]]), 2_500_001);
+        assert_eq!(count_in_parts(&[]), 0);
+    }
+
+    #[test]
+    fn numbers_of_segments_that_are_gone_are_given_up() {
+        let different = DistinctCounter::new(|hour| &hour.traces, usize::MAX);
+        for segment in 0..5u64 {
+            let first = segment * 100_000;
+            let rollup = rollup(&[(first..first + 100_000).collect()]);
+            let path = PathBuf::from(segment.to_string());
+            let stored = SegmentHours { segment: &path, rollup: &rollup, chosen: &[0] };
+            assert_eq!(different.count(&[stored], &[], |known| known == path), 100_000);
+        }
+        let numbers = different.numbers.lock().unwrap();
+        assert_eq!(numbers.segments.len(), 1);
+        assert!(numbers.known.len() <= 300_000, "{}", numbers.known.len());
+    }
+}

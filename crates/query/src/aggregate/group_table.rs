@@ -1,0 +1,569 @@
+//! Sums of many groups in little memory: each group has its exact sums, and percentiles are made of those groups alone that are shown.
+//!
+//! A group is a value of a property, such as a user, and where a question tells steps of time apart, a cell is a group in one of them. A cell
+//! takes eight bytes for each component that the question needs, and as many for each duration: a million users are some 200 MB.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, StringViewArray};
+use hinomi_store::rollup::{
+    DenseDurationHistogram, DurationHistogram, FastBuildHasher, KIND, PROVIDER, RollupColumns, RollupSums, USAGE_SOURCE, percentile,
+};
+
+use super::grouped::GroupPlan;
+use super::rollup::{CellContribution, ContributionPart, RunSelector};
+
+/// Cells of which durations are spread out at a time: each takes some kilobytes then.
+const SPREADS: usize = 4096;
+/// Cells whose values lie in one piece of memory.
+const CHUNK_CELLS: usize = 1024;
+/// Texts of a column that are remembered.
+const MAX_MET_VIEWS: usize = 512;
+/// Durations that may be kept before equal ones are made one.
+const LEAST_MERGED: usize = 1 << 20;
+
+/// Something that adds up over the spans of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupSumComponent {
+    Spans,
+    Calls,
+    FailedCalls,
+    InputTokens,
+    OutputTokens,
+    NewInputTokens,
+    CacheReadTokens,
+    CacheWriteTokens,
+    ReasoningTokens,
+    /// In steps of 10⁻¹² dollars.
+    Cost,
+    PricedCalls,
+    UnpricedCalls,
+    EstimatedCalls,
+    EstimatedCost,
+    EstimatedPricedCalls,
+    Runs,
+    FailedRuns,
+    /// In microseconds, as are the next ones.
+    RunDuration,
+    LeastCall,
+    GreatestCall,
+    LeastRun,
+    GreatestRun,
+    /// The number of a provider's text and one; 0 while no call has one, -1 where there are several.
+    Provider,
+}
+
+impl GroupSumComponent {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [GroupSumComponent; 23] = {
+        use GroupSumComponent::*;
+        [
+            Spans,
+            Calls,
+            FailedCalls,
+            InputTokens,
+            OutputTokens,
+            NewInputTokens,
+            CacheReadTokens,
+            CacheWriteTokens,
+            ReasoningTokens,
+            Cost,
+            PricedCalls,
+            UnpricedCalls,
+            EstimatedCalls,
+            EstimatedCost,
+            EstimatedPricedCalls,
+            Runs,
+            FailedRuns,
+            RunDuration,
+            LeastCall,
+            GreatestCall,
+            LeastRun,
+            GreatestRun,
+            Provider,
+        ]
+    };
+
+    /// The value of no spans.
+    fn empty(self) -> i64 {
+        match self {
+            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => i64::MAX,
+            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => i64::MIN,
+            _ => 0,
+        }
+    }
+
+    fn joined(self, one: i64, other: i64) -> i64 {
+        match self {
+            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => one.min(other),
+            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => one.max(other),
+            // Tokens add up as the query engine adds them; what else could pass the end of 64 bits stays there.
+            GroupSumComponent::InputTokens
+            | GroupSumComponent::OutputTokens
+            | GroupSumComponent::NewInputTokens
+            | GroupSumComponent::CacheReadTokens
+            | GroupSumComponent::CacheWriteTokens
+            | GroupSumComponent::ReasoningTokens => one.wrapping_add(other),
+            GroupSumComponent::Provider => match (one, other) {
+                (0, other) => other,
+                (one, 0) => one,
+                (one, other) if one == other => one,
+                _ => -1,
+            },
+            _ => one.saturating_add(other),
+        }
+    }
+
+    fn of(self, spans: &CellContribution) -> i64 {
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let steps = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
+        let calls = |of: &dyn Fn(&ContributionPart) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
+        let runs = |of: &dyn Fn(&ContributionPart) -> i64| spans.runs.as_ref().map_or(self.empty(), of);
+        // Of a range that is not known nothing lies outside.
+        let least = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MIN, |(least, _)| least);
+        let greatest = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MAX, |(_, greatest)| greatest);
+        match self {
+            GroupSumComponent::Spans => count(spans.spans),
+            GroupSumComponent::Calls => calls(&|part| count(part.sums.spans)),
+            GroupSumComponent::FailedCalls => calls(&|part| count(part.failed)),
+            GroupSumComponent::InputTokens => calls(&|part| part.sums.input_tokens),
+            GroupSumComponent::OutputTokens => calls(&|part| part.sums.output_tokens),
+            GroupSumComponent::NewInputTokens => calls(&|part| part.sums.usage_input),
+            GroupSumComponent::CacheReadTokens => calls(&|part| part.sums.cache_read),
+            GroupSumComponent::CacheWriteTokens => calls(&|part| part.sums.cache_write),
+            GroupSumComponent::ReasoningTokens => calls(&|part| part.sums.reasoning),
+            GroupSumComponent::Cost => calls(&|part| steps(part.sums.cost)),
+            GroupSumComponent::PricedCalls => calls(&|part| count(part.sums.priced)),
+            GroupSumComponent::UnpricedCalls => calls(&|part| count(part.sums.unpriced)),
+            GroupSumComponent::EstimatedCalls => spans.estimated.map_or(0, |sums| count(sums.spans)),
+            GroupSumComponent::EstimatedPricedCalls => spans.estimated.map_or(0, |sums| count(sums.priced)),
+            GroupSumComponent::EstimatedCost => spans.estimated.map_or(0, |sums| steps(sums.cost)),
+            GroupSumComponent::Runs => runs(&|part| count(part.sums.spans)),
+            GroupSumComponent::FailedRuns => runs(&|part| count(part.failed)),
+            GroupSumComponent::RunDuration => runs(&|part| steps(part.sums.duration_us)),
+            GroupSumComponent::LeastCall => calls(&least),
+            GroupSumComponent::GreatestCall => calls(&greatest),
+            GroupSumComponent::LeastRun => runs(&least),
+            GroupSumComponent::GreatestRun => runs(&greatest),
+            // Added by its number, which only the table knows.
+            GroupSumComponent::Provider => 0,
+        }
+    }
+}
+
+/// Of which spans durations are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum CollectedDurations {
+    #[default]
+    None,
+    OfCalls,
+    OfCallsAndRuns,
+}
+
+impl CollectedDurations {
+    /// Those of some spans.
+    fn of<'a>(self, spans: &CellContribution<'a>) -> (Option<&'a DurationHistogram>, Option<&'a DurationHistogram>) {
+        let durations = |part: Option<ContributionPart<'a>>| part.and_then(|part| part.durations);
+        let calls = durations(spans.calls).filter(|_| self != CollectedDurations::None);
+        (calls, durations(spans.runs).filter(|_| self == CollectedDurations::OfCallsAndRuns))
+    }
+}
+
+/// Equal durations of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct BinCount {
+    cell: u32,
+    bin: u16,
+    count: u16,
+}
+
+/// Calls or runs, of which percentiles are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DurationSubject {
+    Calls,
+    Runs,
+}
+
+/// Durations that lie in roll-ups, and the cell that each belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct RollupDurations<'a> {
+    calls: Vec<(u32, &'a DurationHistogram)>,
+    runs: Vec<(u32, &'a DurationHistogram)>,
+}
+
+impl<'a> RollupDurations<'a> {
+    /// Notes the durations of what was added to a cell.
+    pub(crate) fn note(&mut self, cell: u32, spans: &CellContribution<'a>, kept: CollectedDurations) {
+        let (calls, runs) = kept.of(spans);
+        self.calls.extend(calls.map(|bins| (cell, bins)));
+        self.runs.extend(runs.map(|bins| (cell, bins)));
+    }
+}
+
+/// Groups and their sums.
+#[derive(Debug)]
+pub(crate) struct GroupTable {
+    components: Vec<GroupSumComponent>,
+    /// Where each component stands among the values of a cell.
+    places: [usize; GroupSumComponent::ALL.len()],
+    kept: CollectedDurations,
+    /// Values of the property, and names of providers.
+    keys: TextTable,
+    providers: TextTable,
+    /// The cells: each a group, where 0 is that of spans without a value, and a step of time.
+    cells: Vec<(u32, u32)>,
+    cell_at: HashMap<(u32, u32), u32, FastBuildHasher>,
+    values: Vec<Vec<i64>>,
+    calls: Vec<BinCount>,
+    runs: Vec<BinCount>,
+    merged: usize,
+}
+
+impl GroupTable {
+    pub(crate) fn new(components: &[GroupSumComponent], kept: CollectedDurations) -> GroupTable {
+        let mut places = [usize::MAX; GroupSumComponent::ALL.len()];
+        components.iter().enumerate().for_each(|(place, component)| places[*component as usize] = place);
+        GroupTable {
+            components: components.to_vec(),
+            places,
+            kept,
+            keys: TextTable::default(),
+            providers: TextTable::default(),
+            cells: Vec::new(),
+            cell_at: HashMap::default(),
+            values: Vec::new(),
+            calls: Vec::new(),
+            runs: Vec::new(),
+            merged: 0,
+        }
+    }
+
+    /// The number of a group.
+    pub(crate) fn group(&mut self, key: Option<&str>) -> u32 {
+        key.map_or(0, |key| self.keys.number(key) + 1)
+    }
+
+    /// The value that spans of a group have in common.
+    pub(crate) fn key(&self, group: u32) -> Option<&str> {
+        Some(self.keys.text(group.checked_sub(1)?))
+    }
+
+    /// How many groups there may be.
+    pub(crate) fn groups(&self) -> usize {
+        self.keys.len() + 1
+    }
+
+    /// The cells that have spans, by their numbers: each a group and a step.
+    pub(crate) fn cells(&self) -> &[(u32, u32)] {
+        &self.cells
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_cell = size_of::<(u32, u32)>() + 2 * size_of::<((u32, u32), u32)>();
+        self.keys.bytes()
+            + self.providers.bytes()
+            + self.cells.capacity() * of_cell
+            + self.values.len() * CHUNK_CELLS * self.components.len() * size_of::<i64>()
+            + (self.calls.capacity() + self.runs.capacity()) * size_of::<BinCount>()
+    }
+
+    /// Adds spans to a group in a step. Returns the cell. Their durations are kept by whoever calls.
+    pub(crate) fn add(&mut self, group: u32, step: u32, spans: &CellContribution) -> u32 {
+        let cell = self.cell(group, step);
+        let first = cell as usize % CHUNK_CELLS * self.components.len();
+        let values = &mut self.values[cell as usize / CHUNK_CELLS][first..];
+        for (value, component) in values.iter_mut().zip(&self.components) {
+            *value = component.joined(*value, component.of(spans));
+        }
+        cell
+    }
+
+    /// The cell of a group in a step.
+    fn cell(&mut self, group: u32, step: u32) -> u32 {
+        let next = self.cells.len() as u32;
+        let cell = *self.cell_at.entry((group, step)).or_insert(next);
+        if cell == next {
+            self.cells.push((group, step));
+            if (next as usize).is_multiple_of(CHUNK_CELLS) {
+                self.values.push(Vec::with_capacity(CHUNK_CELLS * self.components.len()));
+            }
+            if let Some(chunk) = self.values.last_mut() {
+                chunk.extend(self.components.iter().map(|component| component.empty()));
+            }
+        }
+        cell
+    }
+
+    /// Adds to a component of a cell.
+    fn join(&mut self, cell: u32, component: GroupSumComponent, more: i64) {
+        let place = self.places[component as usize];
+        if place != usize::MAX {
+            let value = &mut self.values[cell as usize / CHUNK_CELLS][cell as usize % CHUNK_CELLS * self.components.len() + place];
+            *value = component.joined(*value, more);
+        }
+    }
+
+    /// Notes a provider of calls in a cell, where the question asks for it.
+    pub(crate) fn add_provider(&mut self, cell: u32, provider: &str) {
+        if self.places[GroupSumComponent::Provider as usize] != usize::MAX {
+            let number = i64::from(self.providers.number(provider)) + 1;
+            self.join(cell, GroupSumComponent::Provider, number);
+        }
+    }
+
+    /// Keeps durations of spans that were added to a cell, for percentiles.
+    pub(crate) fn keep_durations(&mut self, cell: u32, spans: &CellContribution) {
+        let keep = |kept: &mut Vec<BinCount>, bins: &DurationHistogram| {
+            for (bin, mut count) in bins.iter() {
+                while count > 0 {
+                    let some = u16::try_from(count).unwrap_or(u16::MAX);
+                    kept.push(BinCount { cell, bin, count: some });
+                    count -= u32::from(some);
+                }
+            }
+        };
+        let (calls, runs) = self.kept.of(spans);
+        calls.into_iter().for_each(|bins| keep(&mut self.calls, bins));
+        runs.into_iter().for_each(|bins| keep(&mut self.runs, bins));
+        self.merge_durations();
+    }
+
+    fn merge_durations(&mut self) {
+        if self.calls.len() + self.runs.len() > 2 * self.merged + LEAST_MERGED {
+            merge(&mut self.calls);
+            merge(&mut self.runs);
+            self.merged = self.calls.len() + self.runs.len();
+        }
+    }
+
+    /// Adds the spans of some rows. `by` is the property.
+    pub(crate) fn add_rows(&mut self, rows: &RollupColumns, by: Option<&StringViewArray>, plan: &GroupPlan) {
+        let mut groups = by.map(ViewMemo::of);
+        let mut providers = rows.dimension(PROVIDER).map(ViewMemo::of);
+        let has_providers = self.places[GroupSumComponent::Provider as usize] != usize::MAX;
+        for row in 0..rows.rows() {
+            let step = match plan.steps {
+                None => 0,
+                Some(steps) => match steps.place(rows.start_us(row)) {
+                    Some(step) => step,
+                    None => continue,
+                },
+            };
+            let group = groups.as_mut().map_or(0, |memo| memo.number(row, |text| self.keys.number(text)));
+            let mut sums = RollupSums::default();
+            rows.add(row, &mut sums);
+            let is_call = rows.is_call(row);
+            let is_run = match plan.runs {
+                RunSelector::OfPipelines => rows.is_run(row),
+                RunSelector::OfKind(kind) => rows.is(KIND, row, kind),
+            };
+            let all = ContributionPart { sums: &sums, failed: u64::from(rows.is_failed(row)), durations: None };
+            let spans = CellContribution {
+                spans: 1,
+                calls: is_call.then_some(all),
+                estimated: (is_call && rows.is(USAGE_SOURCE, row, "estimated")).then_some(&sums),
+                runs: is_run.then_some(all),
+            };
+            let cell = self.add(group, step, &spans);
+            if is_call && has_providers {
+                let number = providers.as_mut().map_or(0, |memo| memo.number(row, |text| self.providers.number(text)));
+                self.join(cell, GroupSumComponent::Provider, i64::from(number));
+            }
+            let duration = || BinCount { cell, bin: rows.bin(row), count: 1 };
+            if is_call && self.kept != CollectedDurations::None {
+                self.calls.push(duration());
+            }
+            if is_run && self.kept == CollectedDurations::OfCallsAndRuns {
+                self.runs.push(duration());
+            }
+        }
+        self.merge_durations();
+    }
+
+    /// Adds all that another table of the same components has.
+    pub(crate) fn add_table(&mut self, other: &GroupTable) {
+        let groups: Vec<u32> = (0..other.groups() as u32).map(|group| self.group(other.key(group))).collect();
+        let providers: Vec<i64> =
+            (0..other.providers.len() as u32).map(|number| i64::from(self.providers.number(other.providers.text(number))) + 1).collect();
+        let mut cells = Vec::with_capacity(other.cells.len());
+        for (cell, (group, step)) in (0u32..).zip(&other.cells) {
+            let own = self.cell(groups[*group as usize], *step);
+            for component in other.components.iter().copied() {
+                let mut value = other.value(cell, component);
+                if component == GroupSumComponent::Provider && value > 0 {
+                    value = providers[value as usize - 1];
+                }
+                self.join(own, component, value);
+            }
+            cells.push(own);
+        }
+        let moved = |durations: &BinCount| BinCount { cell: cells[durations.cell as usize], ..*durations };
+        self.calls.extend(other.calls.iter().map(moved));
+        self.runs.extend(other.runs.iter().map(moved));
+        self.merge_durations();
+    }
+
+    /// The value of a component in a cell. One that the question does not need is that of no spans.
+    pub(crate) fn value(&self, cell: u32, component: GroupSumComponent) -> i64 {
+        let place = self.places[component as usize];
+        let at = cell as usize % CHUNK_CELLS * self.components.len() + place;
+        if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
+    }
+
+    /// The provider of the calls in a cell, where it is only one.
+    pub(crate) fn provider(&self, cell: u32) -> Option<&str> {
+        let number = u32::try_from(self.value(cell, GroupSumComponent::Provider) - 1).ok()?;
+        Some(self.providers.text(number))
+    }
+
+    /// Percentiles in milliseconds of the durations in cells: for each cell one for each share.
+    pub(crate) fn percentiles_ms<const N: usize>(
+        &self,
+        cells: &[u32],
+        of: DurationSubject,
+        stored: &RollupDurations,
+        shares: [f64; N],
+    ) -> Vec<[Option<f64>; N]> {
+        let (kept, stored) = match of {
+            DurationSubject::Calls => (&self.calls, &stored.calls),
+            DurationSubject::Runs => (&self.runs, &stored.runs),
+        };
+        let mut percentiles = Vec::with_capacity(cells.len());
+        // Where the durations of a cell are spread out.
+        let mut spread_at = vec![u32::MAX; self.cells.len()];
+        for cells in cells.chunks(SPREADS) {
+            let mut spreads = vec![DenseDurationHistogram::default(); cells.len()];
+            (0u32..).zip(cells).for_each(|(at, cell)| spread_at[*cell as usize] = at);
+            for durations in kept {
+                if let Some(spread) = spreads.get_mut(spread_at[durations.cell as usize] as usize) {
+                    spread.add_some(durations.bin, u64::from(durations.count));
+                }
+            }
+            for (cell, bins) in stored {
+                if let Some(spread) = spreads.get_mut(spread_at[*cell as usize] as usize) {
+                    spread.add(bins);
+                }
+            }
+            for (cell, spread) in cells.iter().zip(spreads) {
+                spread_at[*cell as usize] = u32::MAX;
+                let range = self.range_us(*cell, of);
+                percentiles.push(shares.map(|share| spread.percentile(share, range).map(|us| us / 1000.0)));
+            }
+        }
+        percentiles
+    }
+
+    /// A percentile in milliseconds of each cell, of the durations that were kept.
+    pub(crate) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
+        let kept = match of {
+            DurationSubject::Calls => &mut self.calls,
+            DurationSubject::Runs => &mut self.runs,
+        };
+        merge(kept);
+        let kept = match of {
+            DurationSubject::Calls => &self.calls,
+            DurationSubject::Runs => &self.runs,
+        };
+        let mut percentiles = vec![None; self.cells.len()];
+        for durations in kept.chunk_by(|one, next| one.cell == next.cell) {
+            let cell = durations[0].cell;
+            let bins = durations.iter().map(|durations| (durations.bin, u64::from(durations.count)));
+            percentiles[cell as usize] = percentile(bins, share, self.range_us(cell, of)).map(|us| us / 1000.0);
+        }
+        percentiles
+    }
+
+    /// The shortest and the longest duration in a cell, in microseconds, where they are known.
+    fn range_us(&self, cell: u32, of: DurationSubject) -> Option<(i64, i64)> {
+        let (least, greatest) = match of {
+            DurationSubject::Calls => (GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall),
+            DurationSubject::Runs => (GroupSumComponent::LeastRun, GroupSumComponent::GreatestRun),
+        };
+        Some((self.value(cell, least), self.value(cell, greatest))).filter(|(least, greatest)| least <= greatest)
+    }
+}
+
+/// Makes equal durations of a cell one entry.
+fn merge(durations: &mut Vec<BinCount>) {
+    durations.sort_unstable();
+    durations.dedup_by(|next, first| {
+        let sum = first.count.checked_add(next.count).filter(|_| (next.cell, next.bin) == (first.cell, first.bin));
+        sum.inspect(|sum| first.count = *sum).is_some()
+    });
+}
+
+/// The numbers of a column's texts, as far as they were looked up. Within a column, equal views are equal texts, and a column with few values
+/// comes from a dictionary, where each has one view.
+struct ViewMemo<'a> {
+    column: &'a StringViewArray,
+    last: (u128, u32),
+    met: HashMap<u128, u32>,
+}
+
+impl<'a> ViewMemo<'a> {
+    fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
+        // No view is of this length.
+        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
+    }
+
+    /// One more than the number of a row's text; 0 for none.
+    fn number(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
+        if self.column.is_null(row) {
+            return 0;
+        }
+        let view = self.column.views()[row];
+        if view != self.last.0 {
+            let number = self.met.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
+            // Where nearly each row has another text, it is of no use to remember them.
+            if self.met.len() < MAX_MET_VIEWS {
+                self.met.insert(view, number);
+            }
+            self.last = (view, number);
+        }
+        self.last.1
+    }
+}
+
+/// Different texts, each with a number.
+#[derive(Debug, Default)]
+struct TextTable {
+    letters: String,
+    ends: Vec<usize>,
+    /// By hash; a text whose place another one has stands at the next that is free.
+    numbers: HashMap<u64, u32, FastBuildHasher>,
+    hasher: std::hash::RandomState,
+}
+
+impl TextTable {
+    fn number(&mut self, text: &str) -> u32 {
+        use std::hash::BuildHasher;
+        let mut hash = self.hasher.hash_one(text);
+        loop {
+            match self.numbers.get(&hash) {
+                Some(number) if self.text(*number) == text => return *number,
+                // Two texts with one hash: told apart all the same.
+                Some(_) => hash = hash.wrapping_add(1),
+                None => break,
+            }
+        }
+        let number = self.ends.len() as u32;
+        self.letters.push_str(text);
+        self.ends.push(self.letters.len());
+        self.numbers.insert(hash, number);
+        number
+    }
+
+    fn text(&self, number: u32) -> &str {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        &self.letters[start..self.ends[number as usize]]
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.letters.capacity() + self.ends.capacity() * size_of::<usize>() + self.numbers.capacity() * 18
+    }
+}

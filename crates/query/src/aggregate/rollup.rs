@@ -1,0 +1,568 @@
+//! Sums from roll-ups: whole hours from what was added up when their segments were written, everything else from the rows.
+//!
+//! The rows are added up by what made the roll-ups (`added`), so that nobody can tell which way an answer came but by percentiles, which
+//! are within one per cent of the exact ones.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::MemoryReservation;
+use hinomi_store::rollup::{
+    DAY_US, DIMENSIONS, DenseDurationHistogram, DurationHistogram, HOUR_US, HourTotals, KIND, MODEL, PROVIDER, REQUEST_MODEL, Rollup,
+    RollupCell, RollupGranularity, RollupHour, RollupSums, STATUS, SpanSubtotal, USAGE_SOURCE, UserRollupDay, UserSums, dimension,
+};
+use hinomi_store::snapshot::{Segment, SegmentView};
+
+use super::distinct_count::{DistinctCounter, SegmentHours};
+use super::group_by::GroupBy;
+use crate::error::QueryError;
+use crate::filter::matcher::WildcardPattern;
+use crate::filter::{FieldTest, Filter, FilterTerm, fields};
+use crate::scan::row_lookup::live;
+use crate::{ProjectSnapshot, QueryScope};
+
+/// What a question tells apart.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct QueryGrouping<'a> {
+    /// A property, whether a dimension or not.
+    pub(crate) by: Option<&'a GroupBy>,
+    /// Steps of time of this length, in microseconds.
+    pub(crate) step_us: Option<i64>,
+    /// Traces and users.
+    pub(crate) distinct: bool,
+    /// Requested and answering models.
+    pub(crate) requests: bool,
+}
+
+impl QueryGrouping<'_> {
+    /// The same for whoever adds rows up.
+    pub(crate) fn grain(&self) -> RollupGranularity {
+        let mut grain =
+            RollupGranularity { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
+        // Who asks for sums alone is told which models have no price.
+        let model = self.by.is_none().then_some(MODEL);
+        let by = self.by.and_then(GroupBy::dimension);
+        let requested = self.requests.then_some(REQUEST_MODEL);
+        for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(requested).chain(by) {
+            grain.dimensions[dimension] = true;
+        }
+        grain
+    }
+}
+
+/// All spans of a scope, as cells.
+pub(crate) struct ScopeCells {
+    /// Hours of roll-ups.
+    stored: Vec<RollupSelection>,
+    /// What the cells of these have to pass.
+    tests: Vec<DimensionTest>,
+    /// What the other rows that pass add up to.
+    added: Vec<Rollup>,
+    /// The memory that these take of what all queries may.
+    _reserved: Vec<MemoryReservation>,
+}
+
+/// What a question is made from.
+pub(crate) struct ScopeSources {
+    /// Hours of roll-ups.
+    pub(crate) stored: Vec<RollupSelection>,
+    /// What the cells of these have to pass.
+    tests: Vec<DimensionTest>,
+    /// Days of roll-ups, which are told by users alone.
+    days: Vec<RollupSelection>,
+    /// All other rows, but for the buffer's.
+    pub(crate) rest: SegmentRows,
+}
+
+/// Some spans, by what they add up to.
+#[derive(Debug)]
+pub(crate) struct CellContribution<'a> {
+    /// Spans of any kind.
+    pub(crate) spans: u64,
+    /// Those of them that are counted calls.
+    pub(crate) calls: Option<ContributionPart<'a>>,
+    /// Calls whose tokens were counted from texts.
+    pub(crate) estimated: Option<&'a RollupSums>,
+    /// Runs.
+    pub(crate) runs: Option<ContributionPart<'a>>,
+}
+
+/// Part of some spans.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContributionPart<'a> {
+    pub(crate) sums: &'a RollupSums,
+    pub(crate) failed: u64,
+    /// `None` for a single span.
+    pub(crate) durations: Option<&'a DurationHistogram>,
+}
+
+impl<'a> ContributionPart<'a> {
+    fn of(part: &'a SpanSubtotal) -> ContributionPart<'a> {
+        ContributionPart { sums: &part.sums, failed: part.failed, durations: Some(&part.durations) }
+    }
+}
+
+impl<'a> CellContribution<'a> {
+    /// The spans of a user.
+    fn of_user(sums: &'a UserSums) -> CellContribution<'a> {
+        let some = |part: &'a SpanSubtotal| Some(ContributionPart::of(part)).filter(|part| part.sums.spans > 0);
+        CellContribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
+    }
+}
+
+/// What is taken from the roll-up of a segment.
+pub(crate) struct RollupSelection {
+    segment: Arc<Segment>,
+    pub(crate) rollup: Arc<Rollup>,
+    /// Places of its hours, or of its days.
+    pub(crate) places: Vec<usize>,
+}
+
+/// A term of a filter about dimensions.
+enum DimensionTest {
+    /// A test of values.
+    Values {
+        /// One of these dimensions must pass: models have two.
+        dimensions: Vec<usize>,
+        /// Whether it must not hold.
+        not: bool,
+        /// One of which the value must be; `None` for any.
+        patterns: Option<Vec<WildcardPattern>>,
+    },
+    /// One of these lists must pass whole.
+    Any { not: bool, any: Vec<Vec<DimensionTest>> },
+}
+
+impl DimensionTest {
+    fn of(term: &FilterTerm) -> Option<DimensionTest> {
+        match term {
+            FilterTerm::Field { not, field, test } => {
+                let patterns = match test {
+                    FieldTest::Present => None,
+                    FieldTest::OneOf(values) => Some(values.iter().map(|value| WildcardPattern::new(value)).collect()),
+                    FieldTest::Compare(..) => return None,
+                };
+                let own = dimension(fields::column(field)?)?;
+                let dimensions = if own == MODEL { vec![MODEL, REQUEST_MODEL] } else { vec![own] };
+                Some(DimensionTest::Values { dimensions, not: *not, patterns })
+            }
+            FilterTerm::Group { not, any } => {
+                let any = any.iter().map(DimensionTest::all_of).collect::<Option<_>>()?;
+                Some(DimensionTest::Any { not: *not, any })
+            }
+            FilterTerm::Text { .. } | FilterTerm::OfTraces(_) => None,
+        }
+    }
+
+    /// The terms of a filter, where all are about dimensions.
+    fn all_of(filter: &Filter) -> Option<Vec<DimensionTest>> {
+        filter.0.iter().map(DimensionTest::of).collect()
+    }
+
+    fn passes(&self, placed: &RollupCellRef) -> bool {
+        match self {
+            DimensionTest::Values { dimensions, not, patterns } => {
+                let holds = |value: &str| patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value)));
+                dimensions.iter().any(|dimension| placed.text(*dimension).is_some_and(holds)) != *not
+            }
+            DimensionTest::Any { not, any } => any.iter().any(|tests| placed.passes(tests)) != *not,
+        }
+    }
+}
+
+/// A cell and where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct RollupCellRef<'a> {
+    rollup: &'a Rollup,
+    hour: &'a RollupHour,
+    cell: &'a RollupCell,
+}
+
+impl<'a> RollupCellRef<'a> {
+    /// Start of the hour, in microseconds since the Unix epoch.
+    pub(crate) fn start_us(&self) -> i64 {
+        self.hour.hour.saturating_mul(HOUR_US)
+    }
+
+    /// The roll-up that it is of.
+    pub(crate) fn rollup(&self) -> &'a Rollup {
+        self.rollup
+    }
+
+    /// Where the value of a property stands among the roll-up's texts.
+    pub(crate) fn value_place(&self, by: &GroupBy) -> u32 {
+        by.dimension().map_or(self.cell.key.by, |dimension| self.cell.key.values[dimension])
+    }
+
+    /// What its spans add up to.
+    pub(crate) fn contribution(&self, runs: RunSelector) -> CellContribution<'a> {
+        let sums = &self.cell.sums;
+        let failed = if self.is(STATUS, "error") { sums.spans } else { 0 };
+        let all = ContributionPart { sums, failed, durations: Some(&self.cell.durations) };
+        let is_call = self.is_call();
+        CellContribution {
+            spans: sums.spans,
+            calls: is_call.then_some(all),
+            estimated: (is_call && self.is(USAGE_SOURCE, "estimated")).then_some(sums),
+            runs: self.is_run(runs).then_some(all),
+        }
+    }
+
+    fn is_run(&self, runs: RunSelector) -> bool {
+        match runs {
+            RunSelector::OfPipelines => self.cell.key.is_run,
+            RunSelector::OfKind(kind) => self.is(KIND, kind),
+        }
+    }
+
+    /// The provider of calls.
+    pub(crate) fn provider(&self) -> Option<&'a str> {
+        self.rollup.text(&self.cell.key, PROVIDER).filter(|_| self.is_call())
+    }
+
+    /// The value of a dimension.
+    pub(crate) fn text(&self, dimension: usize) -> Option<&str> {
+        self.rollup.text(&self.cell.key, dimension)
+    }
+
+    fn is(&self, dimension: usize, value: &str) -> bool {
+        self.text(dimension) == Some(value)
+    }
+
+    /// Whether its spans are calls that count.
+    pub(crate) fn is_call(&self) -> bool {
+        self.rollup.is_call(&self.cell.key)
+    }
+
+    /// How many spans it stands for.
+    pub(crate) fn spans(&self) -> u64 {
+        self.cell.sums.spans
+    }
+
+    fn passes(&self, tests: &[DimensionTest]) -> bool {
+        tests.iter().all(|test| test.passes(self))
+    }
+}
+
+/// Which cells are runs: of pipelines, or of the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RunSelector {
+    OfPipelines,
+    OfKind(&'static str),
+}
+
+/// What cells add up to, as answers tell it.
+#[derive(Debug, Default)]
+pub(crate) struct CellTotals {
+    /// Spans of any kind.
+    pub(crate) spans: u64,
+    /// Of counted calls.
+    pub(crate) calls: SubsetTotals,
+    /// Successful calls without usage.
+    pub(crate) calls_without_usage: u64,
+    /// Of calls whose tokens were counted from texts.
+    pub(crate) estimated: RollupSums,
+    /// Of runs.
+    pub(crate) runs: SubsetTotals,
+}
+
+/// What some of the spans add up to.
+#[derive(Debug, Default)]
+pub(crate) struct SubsetTotals {
+    pub(crate) sums: RollupSums,
+    pub(crate) failed: u64,
+    durations: DenseDurationHistogram,
+}
+
+impl SubsetTotals {
+    fn add(&mut self, placed: &RollupCellRef) {
+        self.sums.add(&placed.cell.sums);
+        self.durations.add(&placed.cell.durations);
+        if placed.is(STATUS, "error") {
+            self.failed += placed.cell.sums.spans;
+        }
+    }
+
+    fn add_part(&mut self, part: &SpanSubtotal) {
+        self.sums.add(&part.sums);
+        self.durations.add(&part.durations);
+        self.failed += part.failed;
+    }
+
+    /// A percentile of the durations in milliseconds.
+    pub(crate) fn percentile_ms(&self, share: f64) -> Option<f64> {
+        self.durations.percentile(share, self.sums.duration_range_us).map(|us| us / 1000.0)
+    }
+}
+
+impl CellTotals {
+    /// Adds what an hour adds up to, with the runs of pipelines.
+    fn add_whole(&mut self, whole: &HourTotals) {
+        self.spans += whole.spans;
+        self.calls.add_part(&whole.calls);
+        self.calls_without_usage += whole.calls_without_usage;
+        self.runs.add_part(&whole.runs);
+        self.estimated.add(&whole.estimated);
+    }
+
+    fn add(&mut self, placed: &RollupCellRef) {
+        let sums = &placed.cell.sums;
+        self.spans += sums.spans;
+        if placed.is_call() {
+            self.calls.add(placed);
+            if placed.is(STATUS, "ok") {
+                self.calls_without_usage += sums.without_usage;
+            }
+            if placed.is(USAGE_SOURCE, "estimated") {
+                self.estimated.add(sums);
+            }
+        }
+        if placed.cell.key.is_run {
+            self.runs.add(placed);
+        }
+    }
+}
+
+impl ScopeCells {
+    fn stored(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
+        self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])))
+    }
+
+    fn added(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
+        self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
+    }
+
+    /// Hours of which all spans pass, as they are, and the cells of all others.
+    fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &RollupHour)>, impl Iterator<Item = RollupCellRef<'_>>) {
+        let all_pass = self.tests.is_empty();
+        let cells = self.stored().filter(move |_| !all_pass).flat_map(placed).filter(|placed| placed.passes(&self.tests));
+        (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
+    }
+
+    /// All cells that the filter lets pass.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
+        let stored = self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests));
+        stored.chain(self.added().flat_map(placed))
+    }
+
+    /// What all cells add up to.
+    pub(crate) fn totals(&self) -> CellTotals {
+        let mut totals = CellTotals::default();
+        let (hours, cells) = self.wholes();
+        hours.for_each(|(_, hour)| totals.add_whole(&hour.whole));
+        cells.for_each(|placed| totals.add(&placed));
+        totals
+    }
+
+    /// Models of calls without a price: those with most calls first, at most so many, and how many there are.
+    pub(crate) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
+        let mut models: HashMap<&str, u64> = HashMap::new();
+        let (hours, cells) = self.wholes();
+        for (rollup, hour) in hours {
+            for (place, calls) in &hour.whole.unpriced_models {
+                if let Some(model) = rollup.texts.get(*place as usize).and_then(|text| text.as_deref()) {
+                    *models.entry(model).or_default() += calls;
+                }
+            }
+        }
+        for placed in cells.filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0) {
+            if let Some(model) = placed.rollup.text(&placed.cell.key, MODEL) {
+                *models.entry(model).or_default() += placed.cell.sums.unpriced;
+            }
+        }
+        let count = models.len() as u64;
+        let mut models: Vec<(&str, u64)> = models.into_iter().collect();
+        models.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        (models.into_iter().take(most).map(|(model, _)| model.to_owned()).collect(), count)
+    }
+}
+
+impl ScopeSources {
+    /// The cells that the filter lets pass.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
+        let hours =
+            self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
+        hours.flat_map(placed).filter(|placed| placed.passes(&self.tests))
+    }
+
+    /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
+    pub(crate) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, CellContribution<'_>, impl Iterator<Item = &str>)> {
+        let of_day = |(rollup, day): (_, _)| {
+            let (rollup, day): (&Rollup, &UserRollupDay) = (rollup, day);
+            let text = |place: u32| rollup.texts.get(place as usize).and_then(|text| text.as_deref());
+            let of_user = move |sums| {
+                let sums: &UserSums = sums;
+                (text(sums.user), CellContribution::of_user(sums), sums.providers.iter().filter_map(move |place| text(*place)))
+            };
+            day.users.iter().flatten().map(of_user)
+        };
+        let days = self.days.iter().flat_map(|taken| taken.places.iter().map(|day| (&*taken.rollup, &taken.rollup.days[*day])));
+        days.flat_map(of_day)
+    }
+}
+
+fn placed<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Item = RollupCellRef<'a>> {
+    hour.cells.iter().map(move |cell| RollupCellRef { rollup, hour, cell })
+}
+
+impl ProjectSnapshot {
+    /// How many different traces and end users there are, where the question tells them apart.
+    pub(crate) fn traces_and_users(&self, parts: &ScopeCells) -> (u64, u64) {
+        let hours =
+            parts.stored.iter().map(|taken| SegmentHours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
+        let stored: Vec<SegmentHours> = hours.collect();
+        let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.path.as_path()).collect();
+        let count = |different: &DistinctCounter| different.count(&stored, &parts.added, |segment| segments.contains(segment));
+        (count(&self.engine.traces), count(&self.engine.users))
+    }
+
+    /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
+    pub(crate) async fn parts(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
+        let Some(ScopeSources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
+        let (added, reserved) = self.add_up(scope, rest, apart.grain(), apart.by).await?;
+        Ok(Some(ScopeCells { stored, tests, added, _reserved: reserved }))
+    }
+
+    /// What answers about a scope are made from; `None` where there are so few rows that the query engine is as fast, and exact.
+    pub(crate) async fn sources(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
+        let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
+        let views: Vec<_> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
+        let buffered: u64 = self.snapshot.buffer.iter().map(|batch| batch.num_rows() as u64).sum();
+        if views.iter().map(|view| view.segment.rows).sum::<u64>() + buffered < self.engine.least_rows {
+            return Ok(None);
+        }
+        if scope.filter.0.is_empty() && matches!(apart, QueryGrouping { by: Some(GroupBy::Column("user", _)), step_us: None, .. }) {
+            let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
+            return Ok(Some(ScopeSources { stored: Vec::new(), tests: Vec::new(), days, rest }));
+        }
+        // Steps that are no hours are told by the rows alone.
+        let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
+        // Which traces and users a filter lets pass, stored roll-ups do not know.
+        let tests = DimensionTest::all_of(&scope.filter).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
+        let (stored, rest) = match &tests {
+            // Roll-ups may have to be read from their files.
+            Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
+            None => (Vec::new(), views.into_iter().map(whole).collect()),
+        };
+        Ok(Some(ScopeSources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), rest }))
+    }
+}
+
+/// Rows of segments.
+pub(crate) type SegmentRows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
+
+/// All rows of a segment that hold.
+fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
+    let all = 0..view.segment.rows as u32;
+    let rows = live(std::slice::from_ref(&all), &view.dead);
+    (view, rows)
+}
+
+type RollupsAndRows = (Vec<RollupSelection>, SegmentRows);
+
+/// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
+/// to be read.
+pub(crate) fn choose(
+    views: Vec<Arc<SegmentView>>,
+    project: u64,
+    from_us: i64,
+    to_us: i64,
+    can_tell: impl Fn(&RollupHour) -> bool,
+) -> RollupsAndRows {
+    let mut sources = Vec::new();
+    let mut rest = Vec::new();
+    for view in views {
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        match view.segment.rollup() {
+            None => rows.push(0..view.segment.rows as u32),
+            Some(rollup) => {
+                let mut taken = Vec::new();
+                for (place, hour) in rollup.hours.iter().enumerate().filter(|(_, hour)| hour.project == project) {
+                    let start_us = hour.hour.saturating_mul(HOUR_US);
+                    let end_us = start_us.saturating_add(HOUR_US);
+                    if end_us <= from_us || start_us >= to_us {
+                        continue;
+                    }
+                    if start_us >= from_us && end_us <= to_us && can_tell(hour) && !has_dead(&view, hour) {
+                        taken.push(place);
+                    } else {
+                        rows.extend(hour.rows.iter().cloned());
+                    }
+                }
+                if !taken.is_empty() {
+                    sources.push(RollupSelection { segment: view.segment.clone(), rollup, places: taken });
+                }
+            }
+        }
+        rows.sort_unstable_by_key(|rows| rows.start);
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
+        }
+    }
+    (sources, rest)
+}
+
+/// The same for days that are told by users.
+fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> RollupsAndRows {
+    let mut sources = Vec::new();
+    let mut rest = Vec::new();
+    for view in views {
+        let rollup = view.segment.rollup().filter(|rollup| !rollup.days.is_empty());
+        let Some(rollup) = rollup else {
+            rest.push(whole(view));
+            continue;
+        };
+        let of_day = |hour: &RollupHour| hour.hour.saturating_mul(HOUR_US).div_euclid(DAY_US);
+        let mut taken = Vec::new();
+        for (place, day) in rollup.days.iter().enumerate().filter(|(_, day)| day.project == project && day.users.is_some()) {
+            let start_us = day.day.saturating_mul(DAY_US);
+            let hours = || rollup.hours.iter().filter(|hour| hour.project == project && of_day(hour) == day.day);
+            if start_us >= from_us && start_us.saturating_add(DAY_US) <= to_us && !hours().any(|hour| has_dead(&view, hour)) {
+                taken.push(place);
+            }
+        }
+        let segment = view.segment.clone();
+        let is_taken = |hour: &&RollupHour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
+        let others = rollup.hours.iter().filter(|hour| hour.project == project && !is_taken(hour));
+        let mut rows: Vec<Range<u32>> = others.flat_map(|hour| hour.rows.iter().cloned()).collect();
+        rows.sort_unstable_by_key(|rows| rows.start);
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
+        }
+        if !taken.is_empty() {
+            sources.push(RollupSelection { segment, rollup, places: taken });
+        }
+    }
+    (sources, rest)
+}
+
+/// Whether rows of an hour do not hold any more.
+fn has_dead(view: &SegmentView, hour: &RollupHour) -> bool {
+    hour.rows.iter().any(|rows| {
+        let first = view.dead.partition_point(|row| *row < rows.start);
+        view.dead.get(first).is_some_and(|row| *row < rows.end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_what_they_say() {
+        let names = [
+            (KIND, "kind"),
+            (STATUS, "status"),
+            (PROVIDER, "provider"),
+            (MODEL, "model"),
+            (USAGE_SOURCE, "usage_source"),
+            (REQUEST_MODEL, "request_model"),
+        ];
+        assert!(names.iter().all(|(place, name)| DIMENSIONS[*place] == *name));
+    }
+}

@@ -1,0 +1,273 @@
+//! What the fields of the filter language mean for columns.
+
+use arrow::datatypes::DataType;
+use datafusion::prelude::{Expr, cast, col, lit, try_cast};
+use hinomi_model::money::Usd;
+
+use super::{ComparisonOperator, FieldTest, Filter, FilterTerm, MAX_TERMS, json_text};
+use crate::error::QueryError;
+use crate::scan::columns::money;
+
+/// Terms that are planned at most: those of a filter within its limits, and some that the server adds, such as a rule's group.
+const MAX_PLANNED_TERMS: usize = MAX_TERMS + 8;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FilterColumnType {
+    Text,
+    /// Lower-case hex digits.
+    Id,
+    /// Dollars.
+    Money,
+    /// Microseconds.
+    Duration,
+    Count,
+}
+
+/// The fields with a column of their own.
+pub(crate) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
+    ("model", "model", FilterColumnType::Text),
+    ("provider", "provider", FilterColumnType::Text),
+    ("op", "op", FilterColumnType::Text),
+    ("kind", "kind", FilterColumnType::Text),
+    ("status", "status", FilterColumnType::Text),
+    ("name", "name", FilterColumnType::Text),
+    ("user", "user_id", FilterColumnType::Text),
+    ("session", "session_id", FilterColumnType::Text),
+    ("agent", "agent", FilterColumnType::Text),
+    ("tool", "tool", FilterColumnType::Text),
+    ("pipeline", "pipeline", FilterColumnType::Text),
+    ("prompt", "prompt", FilterColumnType::Text),
+    ("release", "release", FilterColumnType::Text),
+    ("environment", "environment", FilterColumnType::Text),
+    ("service", "service", FilterColumnType::Text),
+    ("thread", "thread", FilterColumnType::Text),
+    ("key", "ingest_key", FilterColumnType::Text),
+    ("trace", "trace_id", FilterColumnType::Id),
+    ("span", "span_id", FilterColumnType::Id),
+    ("cost", "cost", FilterColumnType::Money),
+    ("duration", "duration_us", FilterColumnType::Duration),
+    ("input_tokens", "input_tokens", FilterColumnType::Count),
+    ("output_tokens", "output_tokens", FilterColumnType::Count),
+    ("total_tokens", "total_tokens", FilterColumnType::Count),
+];
+
+/// The columns that tokens of a span are made of.
+pub(crate) const USAGE: [&str; 9] = [
+    "usage_input",
+    "usage_cache_read",
+    "usage_cache_write_5m",
+    "usage_cache_write_1h",
+    "usage_input_audio",
+    "usage_output",
+    "usage_reasoning",
+    "usage_output_audio",
+    "total_tokens",
+];
+
+/// Where a field lies: its expression, and what that holds.
+fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
+    if let Some((_, column, holds)) = COLUMNS.iter().find(|(name, ..)| *name == field) {
+        return Ok((col(*column), *holds));
+    }
+    if let Some(name) = field.strip_prefix("tag.") {
+        return Ok((json_text::json_text(col("tags"), name), FilterColumnType::Text));
+    }
+    if let Some(name) = field.strip_prefix("attr.") {
+        return Ok((json_text::json_text(col("attributes"), name), FilterColumnType::Text));
+    }
+    Err(QueryError::BadField(field.to_owned()))
+}
+
+/// The column of a field that holds text.
+pub(crate) fn column(field: &str) -> Option<&'static str> {
+    COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, FilterColumnType::Text)).map(|(_, column, _)| *column)
+}
+
+/// The texts of a field, for its most frequent values.
+pub(crate) fn texts(field: &str) -> Result<Expr, QueryError> {
+    match place(field)? {
+        (expr, FilterColumnType::Text | FilterColumnType::Id) => Ok(expr),
+        (expr, _) => Ok(cast(expr, DataType::Utf8View)),
+    }
+}
+
+/// The condition that a filter is; `None` for the one that lets everything pass.
+///
+/// # Errors
+///
+/// When it compares what cannot be compared, or has more terms than the planner can take.
+pub(crate) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
+    let (terms, _) = filter.size();
+    if terms > MAX_PLANNED_TERMS {
+        return Err(QueryError::TooManyTerms(terms));
+    }
+    all_of(filter)
+}
+
+fn all_of(filter: &Filter) -> Result<Option<Expr>, QueryError> {
+    let terms = filter.0.iter().map(term).collect::<Result<Vec<_>, _>>()?;
+    Ok(joined(terms, Expr::and))
+}
+
+/// Joins expressions with `and` or `or` as a balanced tree: whoever walks through it recursively goes as deep as the logarithm of their number.
+pub(crate) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    while expressions.len() > 1 {
+        let mut pairs = expressions.into_iter();
+        let mut halved = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            halved.push(match pairs.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        expressions = halved;
+    }
+    expressions.pop()
+}
+
+fn term(term: &FilterTerm) -> Result<Expr, QueryError> {
+    let (not, holds) = match term {
+        FilterTerm::Text { not, text } => {
+            (*not, json_text::holds(col("input_messages"), text).or(json_text::holds(col("output_messages"), text)))
+        }
+        FilterTerm::Field { not, field, test } if field == "model" => (*not, model_test(test)?),
+        FilterTerm::Field { not, field, test } => (*not, field_test(field, test)?),
+        FilterTerm::Group { not, any } => {
+            let any = any.iter().map(all_of).collect::<Result<Vec<_>, _>>()?;
+            (*not, joined(any.into_iter().map(|all| all.unwrap_or_else(|| lit(true))).collect(), Expr::or).unwrap_or_else(|| lit(true)))
+        }
+        FilterTerm::OfTraces(traces) => (false, json_text::is_of_traces(col("trace_id"), traces)),
+    };
+    // What is absent is not the value that is excluded.
+    Ok(if not { holds.is_not_true() } else { holds })
+}
+
+/// A model is the one that was asked for as well as the one that answered.
+fn model_test(test: &FieldTest) -> Result<Expr, QueryError> {
+    let answered = field_test("model", test)?;
+    Ok(answered.or(expression_test("model", col("request_model"), FilterColumnType::Text, test)?))
+}
+
+fn field_test(field: &str, test: &FieldTest) -> Result<Expr, QueryError> {
+    let (expr, holds) = place(field)?;
+    expression_test(field, expr, holds, test)
+}
+
+fn expression_test(field: &str, expr: Expr, holds: FilterColumnType, test: &FieldTest) -> Result<Expr, QueryError> {
+    match test {
+        FieldTest::Present => Ok(expr.is_not_null()),
+        FieldTest::OneOf(values) => {
+            let is_text = matches!(holds, FilterColumnType::Text | FilterColumnType::Id);
+            let (patterns, plain): (Vec<&String>, Vec<&String>) =
+                values.iter().partition(|value| is_text && (value.starts_with('*') || value.ends_with('*')));
+            let mut tests: Vec<Expr> = patterns.into_iter().map(|value| expr.clone().like(lit(pattern(&written(holds, value))))).collect();
+            let mut plain = plain.into_iter().map(|text| literal(field, holds, text)).collect::<Result<Vec<_>, _>>()?;
+            match plain.len() {
+                0 => {}
+                1 => tests.extend(plain.pop().map(|value| expr.eq(value))),
+                _ => tests.push(expr.in_list(plain, false)),
+            }
+            Ok(joined(tests, Expr::or).unwrap_or_else(|| lit(true)))
+        }
+        FieldTest::Compare(order, bound) => {
+            let (expr, bound) = match holds {
+                FilterColumnType::Text => (try_cast(expr, DataType::Float64), lit(read_number(field, bound)?)),
+                FilterColumnType::Id => return Err(no_order(field, bound)),
+                _ => (expr, value(field, holds, bound)?),
+            };
+            Ok(match order {
+                ComparisonOperator::Above => expr.gt(bound),
+                ComparisonOperator::AtLeast => expr.gt_eq(bound),
+                ComparisonOperator::Below => expr.lt(bound),
+                ComparisonOperator::AtMost => expr.lt_eq(bound),
+            })
+        }
+    }
+}
+
+/// A text as the column holds it.
+fn written(holds: FilterColumnType, text: &str) -> String {
+    if holds == FilterColumnType::Id { text.to_ascii_lowercase() } else { text.to_owned() }
+}
+
+fn literal(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
+    match holds {
+        FilterColumnType::Text | FilterColumnType::Id => Ok(lit(written(holds, text))),
+        _ => value(field, holds, text),
+    }
+}
+
+/// `gpt-4*` as a pattern of the engine: a star at either end stands for anything.
+fn pattern(text: &str) -> String {
+    let bare = text.trim_start_matches('*').trim_end_matches('*');
+    let escaped: String = bare.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
+    let (start, end) = (if text.starts_with('*') { "%" } else { "" }, if text.ends_with('*') { "%" } else { "" });
+    format!("{start}{escaped}{end}")
+}
+
+fn value(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
+    match holds {
+        FilterColumnType::Money => read_amount(field, text).map(money),
+        FilterColumnType::Duration => read_duration(field, text).map(lit),
+        _ => read_number(field, text).map(lit),
+    }
+}
+
+/// An amount of dollars as a person writes it.
+pub(crate) fn read_amount(field: &str, text: &str) -> Result<Usd, QueryError> {
+    let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
+    amount.ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
+}
+
+/// A duration in microseconds.
+pub(crate) fn read_duration(field: &str, text: &str) -> Result<i64, QueryError> {
+    duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m (a number without a unit is milliseconds)"))
+}
+
+/// A finite number.
+pub(crate) fn read_number(field: &str, text: &str) -> Result<f64, QueryError> {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| bad(field, text, "a number"))
+}
+
+/// That ids cannot be compared.
+pub(crate) fn no_order(field: &str, bound: &str) -> QueryError {
+    bad(field, bound, "something that an id can be compared with; ids are only equal or not")
+}
+
+/// `250ms`, `2s`, `1.5m` in microseconds; a bare number is milliseconds.
+fn duration(text: &str) -> Option<i64> {
+    const UNITS: [(&str, f64); 5] = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9)];
+    let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1e3));
+    let us = number.trim().parse::<f64>().ok()? * factor;
+    (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64)
+}
+
+fn bad(field: &str, value: &str, wanted: &'static str) -> QueryError {
+    QueryError::BadValue { field: field.to_owned(), value: value.to_owned(), wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_has_a_place() {
+        for field in super::super::FIELDS {
+            assert!(place(field).is_ok(), "{field}");
+        }
+        assert_eq!(COLUMNS.len(), super::super::FIELDS.len());
+    }
+
+    #[test]
+    fn durations_and_patterns() {
+        assert_eq!(duration("2s"), Some(2_000_000));
+        assert_eq!(duration("250ms"), Some(250_000));
+        assert_eq!(duration("1.5"), Some(1_500));
+        assert_eq!(duration("5us"), Some(5));
+        assert_eq!(duration("soon"), None);
+        assert_eq!(pattern("gpt-4*"), "gpt-4%");
+        assert_eq!(pattern("*50%_*"), "%50\\%\\_%");
+    }
+}

@@ -1,0 +1,180 @@
+//! Looking into the columns that hold JSON: words in prompts and answers, values of tags and attributes.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder};
+use arrow::datatypes::DataType;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::prelude::{Expr, cast, lit};
+use datafusion::scalar::ScalarValue;
+use hinomi_model::id::TraceId;
+use hinomi_store::rows::each_text;
+use serde_json::value::RawValue;
+
+/// Whether a text stands in the messages of a column, whatever the case of letters.
+pub(crate) fn holds(column: Expr, text: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("messages_hold", DataType::Boolean, hold));
+    FUNCTION.call(vec![column, lit(text.to_lowercase())])
+}
+
+/// The value of a field of a JSON object as text; a text as it is, anything else as JSON. Null where there is none.
+pub(crate) fn json_text(column: Expr, field: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("json_text", DataType::Utf8View, field_of));
+    FUNCTION.call(vec![column, lit(field)])
+}
+
+/// The names of the fields of a JSON object, with a line end after each. Null where there is none.
+pub(crate) fn json_names(column: Expr) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("json_names", DataType::Utf8View, names_of));
+    FUNCTION.call(vec![column, lit("")])
+}
+
+/// Whether a text begins so, whatever the case of letters.
+pub(crate) fn begins(column: Expr, prefix: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_begins", DataType::Boolean, begin));
+    FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(prefix.to_lowercase())])
+}
+
+/// Whether the id in a column is one of these traces.
+pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr {
+    let among = traces.clone();
+    let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let ids = ColumnarValue::values_to_arrays(arguments)?;
+        let mut last = ("", false);
+        let is_among = |id: &str| id.parse().is_ok_and(|id: TraceId| among.contains(&id));
+        let mut found = Vec::with_capacity(ids[0].len());
+        for id in ids[0].as_string_view() {
+            // Neighbours are of one trace most often.
+            let id = id.unwrap_or_default();
+            if id != last.0 || found.is_empty() {
+                last = (id, is_among(id));
+            }
+            found.push(last.1);
+        }
+        Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(found))))
+    };
+    // Functions of one name are taken for one function.
+    let name = format!("is_of_traces_{:p}", Arc::as_ptr(traces));
+    create_udf(&name, vec![DataType::Utf8View], DataType::Boolean, Volatility::Immutable, Arc::new(run)).call(vec![column])
+}
+
+/// Whether a text stands in another one, whatever the case of letters.
+pub(crate) fn contains(column: Expr, text: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_contains", DataType::Boolean, contain));
+    FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(text.to_lowercase())])
+}
+
+type JsonColumnFn = fn(&ArrayRef, &str) -> ArrayRef;
+
+/// A function of a column of JSON texts and a constant.
+fn function(name: &str, answer: DataType, work: JsonColumnFn) -> ScalarUDF {
+    let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let [column, constant] = arguments else {
+            return Err(DataFusionError::Internal("a column and a constant".to_owned()));
+        };
+        let constant = match constant {
+            ColumnarValue::Scalar(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text))) => text.clone(),
+            _ => return Err(DataFusionError::Internal("the second argument is a constant text".to_owned())),
+        };
+        let array = column.to_array(1)?;
+        let answer = work(&array, &constant);
+        match column {
+            ColumnarValue::Array(_) => Ok(ColumnarValue::Array(answer)),
+            ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&answer, 0)?)),
+        }
+    };
+    create_udf(name, vec![DataType::Utf8View, DataType::Utf8], answer, Volatility::Immutable, Arc::new(run))
+}
+
+fn begin(column: &ArrayRef, prefix: &str) -> ArrayRef {
+    let begins = |text: Option<&str>| Some(text.is_some_and(|text| text.to_lowercase().starts_with(prefix)));
+    Arc::new(column.as_string_view().iter().map(begins).collect::<BooleanArray>())
+}
+
+fn contain(column: &ArrayRef, text: &str) -> ArrayRef {
+    let contains = |value: Option<&str>| Some(value.is_some_and(|value| value.to_lowercase().contains(text)));
+    Arc::new(column.as_string_view().iter().map(contains).collect::<BooleanArray>())
+}
+
+fn hold(column: &ArrayRef, text: &str) -> ArrayRef {
+    let column = column.as_string_view();
+    let found = column.iter().map(|json| Some(json.is_some_and(|json| messages_hold(json, text))));
+    Arc::new(found.collect::<BooleanArray>())
+}
+
+fn messages_hold(json: &str, text: &str) -> bool {
+    // Where nothing is escaped, what is not in the JSON is not in its texts; most rows end here.
+    if !json.contains('\\') && !json.to_lowercase().contains(text) {
+        return false;
+    }
+    let mut found = false;
+    each_text(json, |part| found = found || part.to_lowercase().contains(text));
+    found
+}
+
+type RawJsonObject<'a> = std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+fn field_of(column: &ArrayRef, field: &str) -> ArrayRef {
+    let column = column.as_string_view();
+    // A name with nothing to escape stands in the JSON as it is.
+    let plain = !field.contains(['"', '\\']) && !field.chars().any(char::is_control);
+    let mut values = StringViewBuilder::with_capacity(column.len());
+    for json in column {
+        let candidate = json.filter(|json| !plain || json.contains(field));
+        let object: Option<RawJsonObject> = candidate.and_then(|json| serde_json::from_str(json).ok());
+        let value = object.as_ref().and_then(|object| object.get(field)).map(|raw| raw.get()).filter(|raw| *raw != "null");
+        match value.map(|raw| serde_json::from_str::<String>(raw).unwrap_or_else(|_| raw.to_owned())) {
+            Some(value) => values.append_value(value),
+            None => values.append_null(),
+        }
+    }
+    Arc::new(values.finish())
+}
+
+fn names_of(column: &ArrayRef, _: &str) -> ArrayRef {
+    let mut names = StringViewBuilder::with_capacity(column.len());
+    for json in column.as_string_view() {
+        let object: Option<RawJsonObject> = json.and_then(|json| serde_json::from_str(json).ok());
+        match object {
+            Some(object) => names.append_value(object.keys().map(|name| format!("{name}\n")).collect::<String>()),
+            None => names.append_null(),
+        }
+    }
+    Arc::new(names.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_in_texts_only() {
+        let json = r#"[{"role":"user","parts":[{"type":"text","text":"He said \"Hi\"\nto 東京\\x"}]}]"#;
+        for found in ["said \"hi\"", "hi\"\nto", "東京", "\\x"] {
+            assert!(messages_hold(json, found), "{found}");
+        }
+        for not in ["role", "type", "parts", "\\n", "user"] {
+            assert!(!messages_hold(json, not), "{not}");
+        }
+        let call = r#"[{"role":"assistant","parts":[{"type":"tool_call","name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}]}]"#;
+        assert!(messages_hold(call, "get_weather") && messages_hold(call, "\"city\":\"oslo\""));
+        assert!(!messages_hold("no json", "no"));
+    }
+
+    #[test]
+    fn fields_as_text() {
+        let column: ArrayRef =
+            Arc::new(arrow::array::StringViewArray::from(vec![Some(r#"{"plan":"pro","n":3,"x":null,"a\"b":[1]}"#), Some("{}"), None]));
+        let text = |field: &str| {
+            let values = field_of(&column, field);
+            values.as_string_view().iter().map(|value| value.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        assert_eq!(text("plan"), [Some("pro".to_owned()), None, None]);
+        assert_eq!(text("n")[0].as_deref(), Some("3"));
+        assert_eq!(text("x")[0], None);
+        assert_eq!(text("a\"b")[0].as_deref(), Some("[1]"));
+    }
+}

@@ -1,0 +1,419 @@
+//! Filters of the trace list: which traces a filter selects.
+//!
+//! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if one span of the trace that
+//! starts in the range satisfies it; `-` in front of a term or of parentheses turns the answer round. The traces that pass become a term of
+//! their own ([`FilterTerm::OfTraces`]), so that lists, sums and charts of them are made as those of any filter.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use datafusion::prelude::{DataFrame, Expr, col, lit};
+use futures::StreamExt;
+use hinomi_model::id::TraceId;
+
+use super::fields::{self, FilterColumnType};
+use super::matcher::{ValueTest, value_test};
+use super::{Filter, FilterTerm};
+use crate::aggregate::summary::is_call;
+use crate::error::QueryError;
+use crate::scan::row_lookup::HEAVY;
+use crate::{ProjectSnapshot, QueryScope, ScanMode};
+
+/// How far outside of a range spans of its traces are looked for, in microseconds: a day.
+const MARGIN_US: i64 = 86_400_000_000;
+/// About what a trace takes in memory while it is tested.
+const BYTES_PER_TRACE: usize = 256;
+/// Texts are searched in these traces alone where there are no more of them.
+const MAX_SEARCHED_TRACES: usize = 10_000;
+
+/// A filter as conditions of a trace, each with the place of its answer among the bits of a trace.
+enum TraceCondition {
+    All(Vec<TraceCondition>),
+    Any(Vec<TraceCondition>),
+    Not(Box<TraceCondition>),
+    Test(usize),
+}
+
+/// What is tested of a trace.
+enum TraceTest {
+    /// One span satisfies it. Long texts are not read together with the rest.
+    AnySpan {
+        condition: Expr,
+        is_long: bool,
+    },
+    /// The root satisfies it, which gives a trace its name and status.
+    Root(Expr),
+    Total(TraceFigure, ValueTest),
+}
+
+/// A sum of a trace that the list shows.
+#[derive(Clone, Copy)]
+enum TraceFigure {
+    Cost,
+    Duration,
+    InputTokens,
+    OutputTokens,
+    TotalTokens,
+}
+
+impl TraceFigure {
+    /// That of a field of the filter language.
+    fn of(field: &str) -> Option<(TraceFigure, FilterColumnType)> {
+        Some(match field {
+            "cost" => (TraceFigure::Cost, FilterColumnType::Money),
+            "duration" => (TraceFigure::Duration, FilterColumnType::Duration),
+            "input_tokens" => (TraceFigure::InputTokens, FilterColumnType::Count),
+            "output_tokens" => (TraceFigure::OutputTokens, FilterColumnType::Count),
+            "total_tokens" => (TraceFigure::TotalTokens, FilterColumnType::Count),
+            _ => return None,
+        })
+    }
+}
+
+/// A filter, taken apart.
+pub(crate) struct TraceFilter {
+    condition: TraceCondition,
+    tests: Vec<TraceTest>,
+}
+
+impl TraceFilter {
+    fn new(filter: &Filter) -> Result<TraceFilter, QueryError> {
+        let mut tests = Vec::new();
+        let condition = Self::all(filter, &mut tests)?;
+        Ok(TraceFilter { condition, tests })
+    }
+
+    fn all(filter: &Filter, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
+        Ok(TraceCondition::All(filter.0.iter().map(|term| Self::term(term, tests)).collect::<Result<_, _>>()?))
+    }
+
+    fn term(term: &FilterTerm, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
+        let (not, plain) = match term {
+            FilterTerm::Group { not, any } => {
+                let any = any.iter().map(|filter| Self::all(filter, tests)).collect::<Result<_, _>>()?;
+                return Ok(if *not { TraceCondition::Not(Box::new(TraceCondition::Any(any))) } else { TraceCondition::Any(any) });
+            }
+            FilterTerm::Field { not, field, test } => (*not, FilterTerm::Field { not: false, field: field.clone(), test: test.clone() }),
+            FilterTerm::Text { not, text } => (*not, FilterTerm::Text { not: false, text: text.clone() }),
+            FilterTerm::OfTraces(traces) => (false, FilterTerm::OfTraces(traces.clone())),
+        };
+        let condition = || fields::condition(&Filter(vec![plain.clone()])).map(|condition| condition.unwrap_or_else(|| lit(true)));
+        tests.push(match &plain {
+            FilterTerm::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
+            FilterTerm::Field { field, test, .. } => match TraceFigure::of(field) {
+                Some((total, holds)) => TraceTest::Total(total, value_test(field, holds, test)?),
+                None => TraceTest::any_span(condition()?),
+            },
+            _ => TraceTest::any_span(condition()?),
+        });
+        let test = TraceCondition::Test(tests.len() - 1);
+        Ok(if not { TraceCondition::Not(Box::new(test)) } else { test })
+    }
+
+    /// A condition of single spans, where a trace passes exactly if one of its spans in the range does.
+    fn is_of_one_span(&self) -> bool {
+        let is_test = matches!(self.condition.only(), TraceCondition::Test(_));
+        is_test && matches!(self.tests.as_slice(), [TraceTest::AnySpan { .. }])
+    }
+
+    /// `None` for a filter that the trace list can be made of span by span.
+    pub(crate) fn of_whole_traces(filter: &Filter) -> Result<Option<TraceFilter>, QueryError> {
+        let taken_apart = TraceFilter::new(filter)?;
+        Ok(if filter.0.is_empty() || taken_apart.is_of_one_span() { None } else { Some(taken_apart) })
+    }
+
+    /// Tests that a trace must pass, whatever the others say, each with what one of its spans must be for that.
+    fn required(&self) -> Vec<(usize, &Expr)> {
+        let TraceCondition::All(conditions) = &self.condition else { return Vec::new() };
+        let test = |condition: &TraceCondition| match condition {
+            TraceCondition::Test(at) => match &self.tests[*at] {
+                TraceTest::AnySpan { condition, is_long: false } | TraceTest::Root(condition) => Some((*at, condition)),
+                _ => None,
+            },
+            _ => None,
+        };
+        conditions.iter().filter_map(test).collect()
+    }
+}
+
+impl TraceTest {
+    fn any_span(condition: Expr) -> TraceTest {
+        let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
+        TraceTest::AnySpan { condition, is_long }
+    }
+}
+
+impl TraceCondition {
+    /// Itself, or the only condition that it consists of.
+    fn only(&self) -> &TraceCondition {
+        match self {
+            TraceCondition::All(conditions) | TraceCondition::Any(conditions) if conditions.len() == 1 => conditions[0].only(),
+            other => other,
+        }
+    }
+
+    /// Whether it holds; `None` where that depends on a test without an answer.
+    fn holds(&self, answer: &impl Fn(usize) -> Option<bool>) -> Option<bool> {
+        match self {
+            TraceCondition::Test(at) => answer(*at),
+            TraceCondition::Not(inner) => inner.holds(answer).map(|holds| !holds),
+            TraceCondition::All(all) => decide(all, answer, false),
+            TraceCondition::Any(any) => decide(any, answer, true),
+        }
+    }
+}
+
+/// `decisive` if one of the conditions is so, its opposite if none is; `None` if that is not known.
+fn decide(conditions: &[TraceCondition], answer: &impl Fn(usize) -> Option<bool>, decisive: bool) -> Option<bool> {
+    let mut decided = Some(!decisive);
+    for condition in conditions {
+        match condition.holds(answer) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => decided = None,
+        }
+    }
+    decided
+}
+
+/// What is known of a trace.
+#[derive(Debug, Clone, Default)]
+struct TraceTotals {
+    /// Whether one of its spans starts in the range.
+    in_range: bool,
+    /// Which tests one of its spans in the range passes.
+    passed: u64,
+    /// What makes a span the root: the least of these is.
+    root: Option<(bool, i64, Reverse<i64>, String)>,
+    /// Which tests the root passes.
+    root_passes: u64,
+    start_us: i64,
+    end_us: i64,
+    calls: u64,
+    cost: Option<i128>,
+    input_tokens: i64,
+    output_tokens: i64,
+    total_tokens: i64,
+}
+
+impl TraceTotals {
+    fn holds(&self, total: TraceFigure, value_test: &ValueTest) -> bool {
+        let number = |number: i64| value_test.number_holds(Some(number as f64));
+        match total {
+            TraceFigure::Cost => {
+                let cost = if self.calls == 0 { Some(0) } else { self.cost };
+                value_test.amount_holds(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
+            }
+            TraceFigure::Duration => number(self.end_us - self.start_us),
+            TraceFigure::InputTokens => number(self.input_tokens),
+            TraceFigure::OutputTokens => number(self.output_tokens),
+            TraceFigure::TotalTokens => number(self.total_tokens),
+        }
+    }
+}
+
+impl ProjectSnapshot {
+    /// A scope of all spans in the range of the traces that the filter selects as the trace list does.
+    ///
+    /// # Errors
+    ///
+    /// As [`summary`](ProjectSnapshot::summary); also when there is not enough memory for so many traces.
+    pub async fn scope_of_traces(&self, scope: &QueryScope) -> Result<QueryScope, QueryError> {
+        if scope.filter.0.is_empty() {
+            return Ok(scope.clone());
+        }
+        let filter = TraceFilter::new(&scope.filter)?;
+        if filter.is_of_one_span() {
+            let traces = self.traces_with(scope, None).await?;
+            return Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() });
+        }
+        self.scope_of_selected(scope, &filter).await
+    }
+
+    /// A scope of all spans in the range of the traces that a filter selects.
+    pub(crate) async fn scope_of_selected(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
+        let traces = self.selected(scope, filter, MARGIN_US).await?;
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
+    }
+
+    /// The same for traces that start in the range. What is found of others may be wrong.
+    pub(crate) async fn scope_of_starting(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
+        let traces = self.selected(scope, filter, 0).await?;
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
+    }
+
+    /// The traces of the spans of a scope, of those that satisfy a condition where there is one.
+    async fn traces_with(&self, scope: &QueryScope, condition: Option<Expr>) -> Result<HashSet<TraceId>, QueryError> {
+        let reserved = self.engine.reserve("traces of a filter");
+        let mut spans = self.spans_of(ScanMode::Little, scope).await?;
+        if let Some(condition) = condition {
+            spans = spans.filter(condition)?;
+        }
+        let ids = spans.select_columns(&["trace_id"])?.distinct()?;
+        let mut batches = ids.execute_stream().await?;
+        let mut traces = HashSet::new();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            reserved.try_grow(batch.num_rows() * size_of::<TraceId>() * 2)?;
+            let ids = batch.column(0).as_string_view();
+            traces.extend(ids.iter().flatten().filter_map(|id| id.parse::<TraceId>().ok()));
+        }
+        Ok(traces)
+    }
+
+    /// The traces that a filter selects. Their spans are looked for down to `before_us` microseconds before the range.
+    async fn selected(&self, scope: &QueryScope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
+        let around = QueryScope {
+            from_us: scope.from_us.saturating_sub(before_us),
+            to_us: scope.to_us.saturating_add(MARGIN_US),
+            filter: Filter::default(),
+        };
+        // A filter that few spans satisfy leaves few traces to be looked at.
+        let required = filter.required();
+        let mut spans = around.clone();
+        if !required.is_empty() {
+            let any =
+                fields::joined(required.iter().map(|(_, condition)| (*condition).clone()).collect(), Expr::or).unwrap_or_else(|| lit(true));
+            let rows = self.spans_of(ScanMode::Little, &around).await?.filter(any)?;
+            let all: u64 = required.iter().map(|(test, _)| 1 << test).fold(0, |bits, bit| bits | bit);
+            let candidates = self.totals(rows, scope, filter, true).await?;
+            let passes = |totals: &TraceTotals| (totals.passed | totals.root_passes) & all == all;
+            let traces = candidates.into_iter().filter(|(_, totals)| passes(totals)).map(|(trace, _)| trace).collect();
+            spans.filter = Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]);
+        }
+        let mut traces = self.totals(self.spans_of(ScanMode::Much, &spans).await?, scope, filter, false).await?;
+        let answer = |totals: &TraceTotals, at: usize| match &filter.tests[at] {
+            TraceTest::AnySpan { is_long: true, .. } => None,
+            TraceTest::AnySpan { .. } => Some(totals.passed >> at & 1 == 1),
+            TraceTest::Root(_) => Some(totals.root_passes >> at & 1 == 1),
+            TraceTest::Total(total, value_test) => Some(totals.holds(*total, value_test)),
+        };
+        traces.retain(|_, totals| totals.in_range && filter.condition.holds(&|at| answer(totals, at)) != Some(false));
+        let mut with_text: HashMap<usize, HashSet<TraceId>> = HashMap::new();
+        for (at, test) in filter.tests.iter().enumerate() {
+            let TraceTest::AnySpan { condition, is_long: true } = test else { continue };
+            let open = traces.iter().filter(|(_, totals)| filter.condition.holds(&|at| answer(totals, at)).is_none());
+            let open: HashSet<TraceId> = open.map(|(trace, _)| *trace).collect();
+            let among =
+                if open.len() <= MAX_SEARCHED_TRACES { Filter(vec![FilterTerm::OfTraces(Arc::new(open))]) } else { Filter::default() };
+            let found = self.traces_with(&QueryScope { filter: among, ..scope.clone() }, Some(condition.clone())).await?;
+            with_text.insert(at, found);
+        }
+        let answer = |trace: &TraceId, totals: &TraceTotals, at: usize| {
+            answer(totals, at).or_else(|| with_text.get(&at).map(|traces| traces.contains(trace)))
+        };
+        traces.retain(|trace, totals| filter.condition.holds(&|at| answer(trace, totals, at)) == Some(true));
+        Ok(traces.into_keys().collect())
+    }
+
+    /// What some spans tell of their traces. With `only_bits` no more than which tests they pass.
+    async fn totals(
+        &self,
+        spans: DataFrame,
+        range: &QueryScope,
+        filter: &TraceFilter,
+        only_bits: bool,
+    ) -> Result<HashMap<TraceId, TraceTotals>, QueryError> {
+        let mut columns = vec![col("trace_id"), col("start_time")];
+        let has_totals = !only_bits && filter.tests.iter().any(|test| matches!(test, TraceTest::Total(..)));
+        let has_root = !only_bits && filter.tests.iter().any(|test| matches!(test, TraceTest::Root(_)));
+        if has_root {
+            columns.extend([col("parent_span_id"), col("span_id")]);
+        }
+        if has_root || has_totals {
+            columns.push(col("end_time"));
+        }
+        if has_totals {
+            columns.extend([is_call().alias("is_call"), col("cost"), col("input_tokens"), col("output_tokens"), col("total_tokens")]);
+        }
+        let mut tested = Vec::new();
+        for (at, test) in filter.tests.iter().enumerate() {
+            let (condition, of_root) = match test {
+                TraceTest::AnySpan { condition, is_long: false } => (condition, false),
+                TraceTest::Root(condition) => (condition, !only_bits),
+                _ => continue,
+            };
+            columns.push(condition.clone().alias(format!("test{at}")));
+            // Whatever the root is, it may lie outside of the range.
+            tested.push((at, of_root, matches!(test, TraceTest::Root(_))));
+        }
+        let reserved = self.engine.reserve("traces of a filter");
+        let mut batches = spans.select(columns)?.execute_stream().await?;
+        let mut traces: HashMap<TraceId, TraceTotals> = HashMap::new();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            self.check()?;
+            let before = traces.len();
+            add_rows(&mut traces, &batch, range, &tested);
+            reserved.try_grow((traces.len() - before) * BYTES_PER_TRACE)?;
+        }
+        Ok(traces)
+    }
+}
+
+/// Adds spans to what is known of their traces. `tested` are the places of tests, whether they are of the root, and whether they are of spans
+/// outside of the range too.
+fn add_rows(
+    traces: &mut HashMap<TraceId, TraceTotals>,
+    batch: &RecordBatch,
+    range: &QueryScope,
+    tested: &[(usize, bool, bool)],
+) -> Option<()> {
+    let text = |name: &str| batch.column_by_name(name).map(|column| column.as_string_view());
+    let int = |name: &str| batch.column_by_name(name).map(|column| column.as_primitive::<Int64Type>());
+    let time = |name: &str| batch.column_by_name(name).map(|column| column.as_primitive::<TimestampMicrosecondType>());
+    let (ids, starts, ends) = (text("trace_id")?, time("start_time")?, time("end_time"));
+    let (parents, span_ids) = (text("parent_span_id"), text("span_id"));
+    let calls = batch.column_by_name("is_call").map(|column| column.as_boolean());
+    let costs = batch.column_by_name("cost").map(|column| column.as_primitive::<Decimal128Type>());
+    let tokens = [int("input_tokens"), int("output_tokens"), int("total_tokens")];
+    let passes: Vec<(usize, bool, bool, &BooleanArray)> = tested
+        .iter()
+        .filter_map(|(at, of_root, anywhere)| Some((*at, *of_root, *anywhere, batch.column_by_name(&format!("test{at}"))?.as_boolean())))
+        .collect();
+    for row in 0..batch.num_rows() {
+        let Ok(id) = ids.value(row).parse::<TraceId>() else { continue };
+        let totals = traces.entry(id).or_default();
+        let start_us = starts.value(row);
+        let in_range = (range.from_us..range.to_us).contains(&start_us);
+        let (mut of_span, mut of_root) = (0, 0);
+        for (at, is_of_root, anywhere, passes) in &passes {
+            if passes.is_valid(row) && passes.value(row) {
+                if *is_of_root {
+                    of_root |= 1 << at;
+                } else if in_range || *anywhere {
+                    of_span |= 1 << at;
+                }
+            }
+        }
+        totals.in_range |= in_range;
+        totals.passed |= of_span;
+        let Some(end_us) = ends.map(|ends| ends.value(row)) else { continue };
+        let is_first = totals.end_us == 0 && totals.start_us == 0;
+        totals.start_us = if is_first { start_us } else { totals.start_us.min(start_us) };
+        totals.end_us = if is_first { end_us } else { totals.end_us.max(end_us) };
+        if let Some((parents, span_ids)) = parents.zip(span_ids) {
+            let root = (parents.is_valid(row), start_us, Reverse(end_us), span_ids.value(row));
+            let is_root = totals.root.as_ref().is_none_or(|known| root < (known.0, known.1, known.2, known.3.as_str()));
+            if is_root {
+                totals.root = Some((root.0, root.1, root.2, root.3.to_owned()));
+                totals.root_passes = of_root;
+            }
+        }
+        if calls.is_some_and(|calls| calls.is_valid(row) && calls.value(row)) {
+            totals.calls += 1;
+            if let Some(costs) = costs.filter(|costs| costs.is_valid(row)) {
+                totals.cost = Some(totals.cost.unwrap_or(0) + costs.value(row));
+            }
+            let [input, output, all] =
+                tokens.map(|column| column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row)));
+            totals.input_tokens = totals.input_tokens.saturating_add(input);
+            totals.output_tokens = totals.output_tokens.saturating_add(output);
+            totals.total_tokens = totals.total_tokens.saturating_add(all);
+        }
+    }
+    Some(())
+}

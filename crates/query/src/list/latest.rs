@@ -1,0 +1,345 @@
+//! The newest of a list, found without a look at what is older.
+//!
+//! Row groups are taken from the one with the latest start on, as many at a time as there are processors, until nothing in the others
+//! could stand before what was found. Of a row group the filter's narrow columns are read first, long texts only where those let a row
+//! pass, and ids only of rows that may be shown.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{max, min, take_record_batch};
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
+use datafusion::common::DFSchema;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::prelude::Expr;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_store::snapshot::SegmentView;
+
+use crate::error::QueryError;
+use crate::filter::{Filter, fields};
+use crate::scan::columns::BatchColumn;
+use crate::scan::row_lookup::{HEAVY, columns, failed, live, overlap, project};
+use crate::{BATCH_BYTES, ProjectSnapshot, QueryScope};
+
+/// Rows of which long texts are read first.
+const FEW: usize = 512;
+
+/// A span that the filter lets pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SpanHit {
+    /// So that the newest come first.
+    pub(crate) start_us: Reverse<i64>,
+    pub(crate) trace: TraceId,
+    pub(crate) span: SpanId,
+}
+
+/// Part of what is stored, by what it may hold: the latest first.
+#[derive(Debug)]
+struct ScanPart {
+    latest_us: i64,
+    what: ScanPartSource,
+}
+
+#[derive(Debug)]
+enum ScanPartSource {
+    Batch(RecordBatch),
+    Segment(Arc<SegmentView>),
+    Rows(Arc<SegmentView>, Vec<Range<u32>>),
+}
+
+impl PartialEq for ScanPart {
+    fn eq(&self, other: &ScanPart) -> bool {
+        self.latest_us == other.latest_us
+    }
+}
+
+impl Eq for ScanPart {}
+
+impl PartialOrd for ScanPart {
+    fn partial_cmp(&self, other: &ScanPart) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ScanPart {
+    fn cmp(&self, other: &ScanPart) -> std::cmp::Ordering {
+        self.latest_us.cmp(&other.latest_us)
+    }
+}
+
+/// How many hits are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HitLimit {
+    /// So many, and those that start at the same time as the last of them.
+    pub(crate) hits: usize,
+    /// Not counting those that start then or later.
+    pub(crate) before_us: i64,
+}
+
+impl HitLimit {
+    /// The start of the last hit that is wanted, if there are as many among rows whose starts fall.
+    fn last_us(self, rows: &[(u32, i64)]) -> Option<i64> {
+        let first = rows.partition_point(|(_, start_us)| *start_us >= self.before_us);
+        rows.get(first + self.hits.checked_sub(1)?).map(|(_, start_us)| *start_us)
+    }
+}
+
+/// An expression of columns: terms of a filter that are tried together, or a property.
+#[derive(Debug)]
+pub(crate) struct ScanStage {
+    columns: SchemaRef,
+    expression: Arc<dyn PhysicalExpr>,
+}
+
+/// A walk from the newest to the oldest.
+pub(crate) struct LatestFirstScan {
+    project: ProjectSnapshot,
+    scope: QueryScope,
+    stages: Arc<Vec<ScanStage>>,
+    /// How many hits of each part are wanted.
+    most: Option<HitLimit>,
+    parts: BinaryHeap<ScanPart>,
+}
+
+impl ProjectSnapshot {
+    /// Begins a walk through the spans of a scope.
+    pub(crate) fn walk(&self, scope: &QueryScope, most: Option<HitLimit>) -> Result<LatestFirstScan, QueryError> {
+        let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
+        stages.extend(self.terms(&scope.filter)?);
+        let mut parts = BinaryHeap::new();
+        let part = |batch: &RecordBatch| ScanPart {
+            latest_us: starts_of(batch).map_or(i64::MAX, |(_, latest_us)| latest_us),
+            what: ScanPartSource::Batch(batch.clone()),
+        };
+        parts.extend(self.snapshot.buffer.iter().map(part));
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, scope.from_us, scope.to_us);
+        parts.extend(
+            self.snapshot
+                .segments
+                .iter()
+                .filter(may_hold)
+                .map(|view| ScanPart { latest_us: view.segment.max_start_us, what: ScanPartSource::Segment(view.clone()) }),
+        );
+        Ok(LatestFirstScan { project: self.clone(), scope: scope.clone(), stages: Arc::new(stages), most, parts })
+    }
+
+    /// The terms of a filter: those about narrow columns together, then those about long texts, each of which may be none.
+    pub(crate) fn terms(&self, filter: &Filter) -> Result<Vec<ScanStage>, QueryError> {
+        let (mut narrow, mut long) = (Vec::new(), Vec::new());
+        for term in &filter.0 {
+            let Some(condition) = fields::condition(&Filter(vec![term.clone()]))? else { continue };
+            let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
+            if is_long { &mut long } else { &mut narrow }.push(condition);
+        }
+        let stages = [narrow, long].into_iter().filter_map(|terms| fields::joined(terms, Expr::and));
+        stages.map(|terms| self.stage(terms)).collect()
+    }
+
+    /// An expression made ready.
+    pub(crate) fn stage(&self, expression: Expr) -> Result<ScanStage, QueryError> {
+        let names: Vec<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
+        let columns = columns(|name| name == "start_time" || names.iter().any(|known| known == name));
+        let schema = DFSchema::try_from(columns.as_ref().clone())?;
+        let expression = self.engine.planner.0.create_physical_expr(expression, &schema)?;
+        Ok(ScanStage { columns, expression })
+    }
+}
+
+impl LatestFirstScan {
+    /// The hits of the next parts, in no order, and the latest start that any other may have; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<(Vec<SpanHit>, i64)>, QueryError> {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let mut now = Vec::new();
+        while now.len() < processors
+            && let Some(part) = self.parts.pop()
+        {
+            match part.what {
+                ScanPartSource::Segment(view) => {
+                    let scope = self.scope.clone();
+                    self.parts.extend(self.project.reading(move |project| project.parts_of(&view, &scope)).await?);
+                }
+                what => now.push(what),
+            }
+        }
+        if now.is_empty() {
+            return Ok(None);
+        }
+        let has_long = self.stages.iter().any(ScanStage::is_long);
+        let look = async |what: ScanPartSource| {
+            let (stages, most) = (self.stages.clone(), self.most);
+            // Who waits can still go away; who looks, looks to the end.
+            let permit = if has_long { self.project.engine.looks.clone().acquire_owned().await.ok() } else { None };
+            let looked = move |project: &ProjectSnapshot| {
+                let _permit = permit;
+                project.look(&what, &stages, most)
+            };
+            self.project.reading(looked).await
+        };
+        let found = futures::future::try_join_all(now.into_iter().map(look)).await?;
+        let rest_us = self.parts.peek().map_or(i64::MIN, |part| part.latest_us);
+        Ok(Some((found.into_iter().flatten().collect(), rest_us)))
+    }
+}
+
+impl ProjectSnapshot {
+    /// The row groups of a segment that may hold what is looked for.
+    fn parts_of(&self, view: &Arc<SegmentView>, scope: &QueryScope) -> Result<Vec<ScanPart>, QueryError> {
+        let (project, from_us, to_us) = (self.stored_id(), scope.from_us, scope.to_us);
+        let may_hold = self.places(view, &scope.filter);
+        if may_hold.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        let mut parts = Vec::new();
+        for group in self.engine.footers.open(&view.segment)?.groups() {
+            let (earliest_us, latest_us) = group.starts_us;
+            if latest_us < from_us || earliest_us >= to_us || project < group.projects.0 || project > group.projects.1 {
+                continue;
+            }
+            let rows = match &may_hold {
+                None => vec![group.rows],
+                Some(rows) => overlap(rows, std::slice::from_ref(&group.rows)),
+            };
+            let rows = live(&rows, &view.dead);
+            if !rows.is_empty() {
+                parts.push(ScanPart { latest_us: latest_us.min(to_us), what: ScanPartSource::Rows(view.clone(), rows) });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The hits of a part. Reads files.
+    fn look(&self, what: &ScanPartSource, stages: &[ScanStage], most: Option<HitLimit>) -> Result<Vec<SpanHit>, QueryError> {
+        match what {
+            ScanPartSource::Rows(view, rows) => {
+                let segment = self.engine.footers.open(&view.segment)?;
+                let numbers: Vec<u32> = rows.iter().cloned().flatten().collect();
+                let fitting = numbers.first().map_or(1, |row| segment.fitting(*row, BATCH_BYTES));
+                sift(&numbers, stages, most, fitting, |numbers, columns| {
+                    self.check()?;
+                    Ok(segment.rows(&runs(numbers), columns)?)
+                })
+            }
+            ScanPartSource::Segment(_) => Ok(Vec::new()),
+            ScanPartSource::Batch(batch) => {
+                let numbers: Vec<u32> = (0..batch.num_rows() as u32).collect();
+                let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
+                let fitting = (BATCH_BYTES / of_row.max(1)).max(1);
+                sift(&numbers, stages, most, fitting, |numbers, columns| {
+                    self.check()?;
+                    let batch = project(batch, columns)?;
+                    if numbers.len() == batch.num_rows() {
+                        return Ok(batch);
+                    }
+                    take_record_batch(&batch, &UInt32Array::from(numbers.to_vec())).map_err(failed)
+                })
+            }
+        }
+    }
+}
+
+/// The hits among rows, of which `read` gives columns; it is asked for rising numbers, and for long texts of no more than `fitting` rows at a
+/// time.
+fn sift(
+    rows: &[u32],
+    stages: &[ScanStage],
+    most: Option<HitLimit>,
+    fitting: usize,
+    read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
+) -> Result<Vec<SpanHit>, QueryError> {
+    let narrow = stages.len() - stages.iter().filter(|stage| stage.is_long()).count();
+    let (narrow, long) = stages.split_at(narrow);
+    let mut left = rows.to_vec();
+    let mut passed = Vec::new();
+    for stage in narrow {
+        passed = stage.passing(&left, &read)?;
+        left = passed.iter().map(|(row, _)| *row).collect();
+    }
+    passed.sort_unstable_by_key(|(row, start_us)| (Reverse(*start_us), *row));
+    if !long.is_empty() {
+        let mut kept = Vec::new();
+        let (mut rest, mut few) = (&passed[..], FEW.min(fitting));
+        while !rest.is_empty() {
+            let (some, others) = rest.split_at(few.min(rest.len()));
+            // Texts are stored in large pages: who needs more than few rows likely needs all.
+            (rest, few) = (others, (few * 8).min(fitting));
+            if most.is_some_and(|most| most.last_us(&kept).is_some_and(|last_us| last_us > some[0].1)) {
+                break;
+            }
+            let mut left: Vec<u32> = some.iter().map(|(row, _)| *row).collect();
+            left.sort_unstable();
+            for stage in long {
+                left = stage.passing(&left, &read)?.into_iter().map(|(row, _)| row).collect();
+            }
+            kept.extend(some.iter().filter(|(row, _)| left.binary_search(row).is_ok()));
+        }
+        passed = kept;
+    }
+    if let Some(last_us) = most.and_then(|most| most.last_us(&passed)) {
+        passed.retain(|(_, start_us)| *start_us >= last_us);
+    }
+    let mut numbers: Vec<u32> = passed.iter().map(|(row, _)| *row).collect();
+    numbers.sort_unstable();
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let batch = read(&numbers, &columns(|name| ["trace_id", "span_id", "start_time"].contains(&name)))?;
+    let [trace, span, start] = ["trace_id", "span_id", "start_time"].map(|name| BatchColumn::of(&batch, name));
+    let hit = |row: usize| {
+        Some(SpanHit { start_us: Reverse(start.int(row)?), trace: trace.text(row)?.parse().ok()?, span: span.text(row)?.parse().ok()? })
+    };
+    Ok((0..batch.num_rows()).filter_map(hit).collect())
+}
+
+impl ScanStage {
+    fn is_long(&self) -> bool {
+        self.columns.fields().iter().any(|field| HEAVY.contains(&field.name().as_str()))
+    }
+
+    /// The columns that it is made of, and the start.
+    pub(crate) fn columns(&self) -> &SchemaRef {
+        &self.columns
+    }
+
+    /// Its value for each row of a batch of its columns.
+    pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, QueryError> {
+        Ok(self.expression.evaluate(batch)?.into_array(batch.num_rows())?)
+    }
+
+    /// The rows that pass, each with its start.
+    pub(crate) fn passing(
+        &self,
+        rows: &[u32],
+        read: impl Fn(&[u32], &SchemaRef) -> Result<RecordBatch, QueryError>,
+    ) -> Result<Vec<(u32, i64)>, QueryError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let batch = read(rows, &self.columns)?;
+        let answer = self.values(&batch)?;
+        let (Some(answer), Some(starts)) = (answer.as_boolean_opt(), batch.column_by_name("start_time")) else { return Ok(Vec::new()) };
+        let starts = starts.as_primitive::<TimestampMicrosecondType>();
+        let passes = |place: usize| (answer.is_valid(place) && answer.value(place)).then(|| (rows[place], starts.value(place)));
+        Ok((0..rows.len()).filter_map(passes).collect())
+    }
+}
+
+/// The first and the last start in a batch of rows, in microseconds.
+pub(crate) fn starts_of(batch: &RecordBatch) -> Option<(i64, i64)> {
+    let starts = batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    Some((min(starts)?, max(starts)?))
+}
+
+/// Rising numbers as ranges.
+pub(crate) fn runs(numbers: &[u32]) -> Vec<Range<u32>> {
+    let mut runs: Vec<Range<u32>> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some(last) if last.end == *number => last.end += 1,
+            _ => runs.push(*number..number + 1),
+        }
+    }
+    runs
+}

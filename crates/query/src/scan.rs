@@ -1,0 +1,167 @@
+//! The spans of a snapshot as a table of the query engine: the buffer's batches, and the segments without their dead rows.
+
+pub(crate) mod columns;
+pub(crate) mod export;
+pub(crate) mod plain_rows;
+pub(crate) mod row_lookup;
+pub(crate) mod stored_calls;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::DFSchema;
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, ParquetRowSelection};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use hinomi_store::schema::SCHEMA;
+use hinomi_store::snapshot::{SegmentView, Snapshot};
+use parquet::arrow::arrow_reader::RowSelection;
+
+/// Spans of a snapshot that may belong to a project and a range of time. It may give more than was asked for, never less: the
+/// filters are applied above it.
+#[derive(Debug)]
+pub(super) struct SpanTable {
+    snapshot: Arc<Snapshot>,
+    segments: Vec<(Arc<SegmentView>, SelectedRowRanges)>,
+}
+
+/// Which rows of a segment are wanted; `None` for all that hold.
+type SelectedRowRanges = Option<Vec<Range<usize>>>;
+
+impl SpanTable {
+    pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> SpanTable {
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
+        let segments = snapshot.segments.iter().filter(may_hold).map(|view| (view.clone(), None)).collect();
+        SpanTable { snapshot, segments }
+    }
+
+    /// Of each segment only the rows that are given for it, and of these the live ones; `None` for all.
+    pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
+        for (view, wanted) in &mut self.segments {
+            *wanted = rows(view).map(|rows| without(&rows, &view.dead));
+        }
+        self.segments.retain(|(_, wanted)| wanted.as_ref().is_none_or(|rows| !rows.is_empty()));
+        self
+    }
+
+    fn buffer(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let partitions = [self.snapshot.buffer.clone()];
+        Ok(MemorySourceConfig::try_new_exec(&partitions, SCHEMA.clone(), projection.cloned())?)
+    }
+
+    fn files(&self, state: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<Arc<dyn ExecutionPlan>> {
+        let url = ObjectStoreUrl::local_filesystem();
+        let store = state.runtime_env().object_store(&url)?;
+        let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let options = state.config_options().execution.parquet.clone();
+        let mut source = ParquetSource::new(SCHEMA.clone())
+            .with_pushdown_filters(options.pushdown_filters)
+            .with_reorder_filters(options.reorder_filters)
+            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, cache)));
+        if let Some(filter) = conjunction(filters.to_vec()) {
+            let schema = DFSchema::try_from(SCHEMA.as_ref().clone())?;
+            source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
+        }
+        let mut groups = vec![FileGroup::default(); state.config().target_partitions().clamp(1, self.segments.len().max(1))];
+        let count = groups.len();
+        for (index, (view, rows)) in self.segments.iter().enumerate() {
+            groups[index % count].push(file(view, rows.as_deref()));
+        }
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(groups)
+            .with_projection_indices(projection.cloned())?
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+/// A segment: these rows, or all but the dead ones.
+fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
+    let segment = &view.segment;
+    let file = PartitionedFile::new(segment.path.to_string_lossy(), segment.bytes);
+    let whole = 0..segment.rows as u32;
+    let live = match rows {
+        None if view.dead.is_empty() => return file,
+        None => &without(std::slice::from_ref(&whole), &view.dead),
+        Some(rows) => rows,
+    };
+    let selection = RowSelection::from_consecutive_ranges(live.iter().cloned(), segment.rows as usize);
+    file.with_extension(ParquetRowSelection::new(selection))
+}
+
+/// Rows, rising, without the dead ones, which rise too.
+pub(super) fn without(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
+    let mut live = Vec::new();
+    for rows in rows {
+        let mut start = rows.start;
+        for row in dead[dead.partition_point(|row| *row < rows.start)..].iter().take_while(|row| **row < rows.end) {
+            if *row > start {
+                live.push(start as usize..*row as usize);
+            }
+            start = row + 1;
+        }
+        if start < rows.end {
+            live.push(start as usize..rows.end as usize);
+        }
+    }
+    live
+}
+
+#[async_trait]
+impl TableProvider for SpanTable {
+    fn schema(&self) -> SchemaRef {
+        SCHEMA.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let buffer = self.buffer(projection)?;
+        if self.segments.is_empty() {
+            return Ok(buffer);
+        }
+        let files = self.files(state, projection, filters)?;
+        if self.snapshot.buffer.is_empty() {
+            return Ok(files);
+        }
+        UnionExec::try_new(vec![buffer, files])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_the_dead() {
+        let all_but = |rows: u32, dead: &[u32]| without(std::slice::from_ref(&(0..rows)), dead);
+        assert_eq!(all_but(3, &[]), std::iter::once(0..3).collect::<Vec<_>>());
+        assert_eq!(all_but(6, &[0, 1, 4]), [2..4, 5..6]);
+        assert_eq!(all_but(3, &[0, 1, 2]), Vec::<Range<usize>>::new());
+        assert_eq!(without(&[2..5, 7..9], &[0, 3, 5, 8, 9]), [2..3, 4..5, 7..8]);
+    }
+}

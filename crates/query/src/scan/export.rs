@@ -1,0 +1,78 @@
+//! Whole rows of a scope, as they are stored, for whoever takes them elsewhere.
+
+use std::collections::HashSet;
+
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::prelude::{Expr, col, lit};
+use futures::TryStreamExt;
+use hinomi_model::id::TraceId;
+use hinomi_model::span::SpanStatus;
+use hinomi_store::rows::without_sentences;
+
+use super::columns::BatchColumn;
+use crate::error::QueryError;
+use crate::{BATCH_BYTES, BATCH_ROWS, ProjectSnapshot, QueryScope, ScanMode};
+
+impl ProjectSnapshot {
+    /// The traces in which a user is named.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn traces_of_user(&self, user: &str) -> Result<HashSet<TraceId>, QueryError> {
+        self.traces_where(col("user_id").eq(lit(user))).await
+    }
+
+    /// The traces with a span that failed.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn failed_traces(&self) -> Result<HashSet<TraceId>, QueryError> {
+        self.traces_where(col("status").eq(lit(SpanStatus::Error.as_str()))).await
+    }
+
+    async fn traces_where(&self, condition: Expr) -> Result<HashSet<TraceId>, QueryError> {
+        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(condition)?;
+        let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
+        let ids = batches.iter().flat_map(|batch| {
+            let column = BatchColumn::of(batch, "trace_id");
+            (0..batch.num_rows()).filter_map(move |row| column.text(row)?.parse().ok()).collect::<Vec<_>>()
+        });
+        Ok(ids.collect())
+    }
+
+    /// How many spans a scope has.
+    ///
+    /// # Errors
+    ///
+    /// When the filter compares what cannot be compared, or the engine fails.
+    pub async fn count(&self, scope: &QueryScope) -> Result<u64, QueryError> {
+        let counted = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
+        Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
+    }
+
+    /// The spans of a scope with all columns of the schema, in any order. No fact is in words, also where an earlier version stored it so.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](ProjectSnapshot::count); while it is read, when the engine fails.
+    pub async fn rows(&self, scope: &QueryScope) -> Result<SendableRecordBatchStream, QueryError> {
+        let (from_us, to_us) = (scope.from_us, scope.to_us);
+        let fitting = move |asked: &ProjectSnapshot| {
+            let mut rows = BATCH_ROWS;
+            for view in asked.snapshot.segments.iter().filter(|view| view.segment.may_hold(asked.project, from_us, to_us)) {
+                let segment = asked.engine.footers.open(&view.segment)?;
+                rows = segment.groups().iter().map(|group| segment.fitting(group.rows.start, BATCH_BYTES)).fold(rows, usize::min);
+            }
+            Ok(rows)
+        };
+        let batch_rows = self.reading(fitting).await?;
+        let project = ProjectSnapshot { engine: self.engine.for_exports(batch_rows), ..self.clone() };
+        let spans = project.spans_of(ScanMode::Little, scope).await?.execute_stream().await?;
+        let schema = spans.schema();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, spans.map_ok(without_sentences))))
+    }
+}

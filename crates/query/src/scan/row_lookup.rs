@@ -1,0 +1,265 @@
+//! Reading rows that are known by their numbers: whole traces by their ids, without a plan and without a look at other rows.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use datafusion::execution::memory_pool::MemoryReservation;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_store::low_priority::blocking;
+use hinomi_store::schema::SCHEMA;
+use hinomi_store::snapshot::SegmentView;
+
+use super::without;
+use crate::ProjectSnapshot;
+use crate::error::QueryError;
+use crate::filter::{FieldTest, Filter, FilterTerm};
+
+/// Columns that only one span's own page shows.
+pub(crate) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
+
+/// Traces that are looked up one by one in the files of ids; for more of them, their rows are found by a scan.
+const MAX_TRACES_BY_ID: usize = 1000;
+
+/// About what a span takes in memory while a list or a trace is made of it.
+const BYTES_PER_ROW: usize = 2048;
+
+/// The columns of lists and traces.
+pub(crate) static LIGHT: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let light = SCHEMA.fields().iter().filter(|field| !HEAVY.contains(&field.name().as_str()));
+    Arc::new(Schema::new(light.cloned().collect::<Vec<_>>()))
+});
+
+/// Columns of the store by their names, in the order of its schema.
+pub(crate) fn columns(wanted: impl Fn(&str) -> bool) -> SchemaRef {
+    Arc::new(Schema::new(SCHEMA.fields().iter().filter(|field| wanted(field.name())).cloned().collect::<Vec<_>>()))
+}
+
+/// Some columns of a batch of all.
+pub(crate) fn project(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch, QueryError> {
+    let places = columns.fields().iter().filter_map(|field| batch.schema_ref().index_of(field.name()).ok()).collect::<Vec<_>>();
+    batch.project(&places).map_err(failed)
+}
+
+/// What goes wrong with columns is our own fault.
+pub(crate) fn failed(error: arrow::error::ArrowError) -> QueryError {
+    QueryError::Engine(error.into())
+}
+
+/// The rows that hold, as numbers of this width.
+pub(crate) fn live(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
+    without(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
+}
+
+/// What two lists of rising ranges have in common.
+pub(crate) fn overlap(one: &[Range<u32>], other: &[Range<u32>]) -> Vec<Range<u32>> {
+    let mut common = Vec::new();
+    let (mut at, mut beside) = (0, 0);
+    while let (Some(a), Some(b)) = (one.get(at), other.get(beside)) {
+        let both = a.start.max(b.start)..a.end.min(b.end);
+        if both.start < both.end {
+            common.push(both);
+        }
+        if a.end <= b.end { at += 1 } else { beside += 1 }
+    }
+    common
+}
+
+/// Ranges in any order as rising ones that do not overlap.
+fn union(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
+    ranges.sort_unstable_by_key(|rows| rows.start);
+    let mut union: Vec<Range<u32>> = Vec::with_capacity(ranges.len());
+    for rows in ranges {
+        match union.last_mut() {
+            Some(last) if last.end >= rows.start => last.end = last.end.max(rows.end),
+            _ => union.push(rows),
+        }
+    }
+    union
+}
+
+/// Whether [`places`](ProjectSnapshot::places) may tell something by a term.
+pub(crate) fn tells_places(term: &FilterTerm) -> bool {
+    match term {
+        FilterTerm::Text { not, .. } => !not,
+        FilterTerm::Field { not, field, test } => !not && field == "trace" && matches!(test, FieldTest::OneOf(_)),
+        FilterTerm::Group { not, any } => !not && any.iter().all(|filter| filter.0.iter().any(tells_places)),
+        FilterTerm::OfTraces(traces) => traces.len() <= MAX_TRACES_BY_ID,
+    }
+}
+
+impl ProjectSnapshot {
+    /// The rows of a segment that a filter may let pass, as far as what lies beside the segment tells: which have the grams of a text,
+    /// which are of a trace. `None` where nothing is told. Reads files.
+    pub(crate) fn places(&self, view: &SegmentView, filter: &Filter) -> Option<Vec<Range<u32>>> {
+        let of_traces = |ids: &mut dyn Iterator<Item = Option<TraceId>>| {
+            let mut rows = Vec::new();
+            for id in ids {
+                rows.extend(view.rows_of_trace(self.project, id?).ok()?);
+            }
+            Some(union(rows))
+        };
+        let of_term = |term: &FilterTerm| match term {
+            FilterTerm::Text { text, .. } => view.segment.rows_holding(text),
+            FilterTerm::Field { test: FieldTest::OneOf(ids), .. } => of_traces(&mut ids.iter().map(|id| id.parse().ok())),
+            FilterTerm::Field { .. } => None,
+            FilterTerm::Group { any, .. } => {
+                let rows: Option<Vec<_>> = any.iter().map(|filter| self.places(view, filter)).collect();
+                Some(union(rows?.into_iter().flatten().collect()))
+            }
+            FilterTerm::OfTraces(traces) => of_traces(&mut traces.iter().map(|id| Some(*id))),
+        };
+        filter.0.iter().filter(|term| tells_places(term)).filter_map(of_term).reduce(|one, other| overlap(&one, &other))
+    }
+
+    /// The project as its column holds it.
+    pub(crate) fn stored_id(&self) -> i64 {
+        i64::try_from(self.project).unwrap_or(i64::MAX)
+    }
+
+    /// Ends what is computed when nobody waits for it any more. To be asked now and then by whatever takes long.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        if self.wanted.still() { Ok(()) } else { Err(QueryError::Gone) }
+    }
+
+    /// Work that reads files, off the threads that answer requests.
+    pub(crate) async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&ProjectSnapshot) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let project = self.clone();
+        let work = move |wanted| {
+            let project = ProjectSnapshot { wanted, ..project };
+            project.check()?;
+            work(&project)
+        };
+        blocking(work).await?
+    }
+
+    /// All spans of these traces, with these columns, among which are project and trace; `None` where they are more than `most_rows`. What is
+    /// read is taken from the memory of queries. Reads files.
+    pub(crate) fn rows_of_traces(
+        &self,
+        traces: &[TraceId],
+        columns: &SchemaRef,
+        most_rows: usize,
+        reserved: &MemoryReservation,
+    ) -> Result<Option<Vec<RecordBatch>>, QueryError> {
+        let ids: HashSet<String> = traces.iter().map(TraceId::to_string).collect();
+        let mut places = Vec::new();
+        let mut count = 0;
+        for view in &self.snapshot.segments {
+            let rows = self.places_of_traces(view, traces, &ids)?;
+            if !rows.is_empty() {
+                count += rows.iter().map(ExactSizeIterator::len).sum::<usize>();
+                places.push((view, rows));
+            }
+        }
+        if count > most_rows {
+            return Ok(None);
+        }
+        reserved.try_grow(count * BYTES_PER_ROW)?;
+        let mut found = Vec::new();
+        for batch in &self.snapshot.buffer {
+            let wanted = self.of_traces(batch, &ids);
+            if wanted.true_count() > 0 {
+                reserved.try_grow(wanted.true_count() * BYTES_PER_ROW)?;
+                found.push(filter_record_batch(&project(batch, columns)?, &wanted).map_err(failed)?);
+            }
+        }
+        for (view, rows) in places {
+            self.check()?;
+            let batch = self.engine.footers.open(&view.segment)?.rows(&rows, columns)?;
+            // Two traces may have the same hash.
+            let wanted = self.of_traces(&batch, &ids);
+            found.push(filter_record_batch(&batch, &wanted).map_err(failed)?);
+        }
+        Ok(Some(found))
+    }
+
+    /// A span with all that is known of it.
+    pub(crate) fn rows_of_span(&self, trace: TraceId, span: SpanId) -> Result<Vec<RecordBatch>, QueryError> {
+        let ids = HashSet::from([trace.to_string()]);
+        let narrow = columns(|name| ["project_id", "trace_id", "span_id"].contains(&name));
+        let span = span.to_string();
+        // The place of the span among rows of its trace.
+        let place = |batch: &RecordBatch| {
+            let wanted = self.of_traces(batch, &ids);
+            let spans = batch.column_by_name("span_id").map(|column| column.as_string_view());
+            (0..batch.num_rows()).find(|row| wanted.value(*row) && spans.is_some_and(|spans| spans.value(*row) == span))
+        };
+        for batch in &self.snapshot.buffer {
+            if let Some(row) = place(batch) {
+                return Ok(vec![batch.slice(row, 1)]);
+            }
+        }
+        for view in &self.snapshot.segments {
+            let rows = self.places_of_traces(view, &[trace], &ids)?;
+            if rows.is_empty() {
+                continue;
+            }
+            let segment = self.engine.footers.open(&view.segment)?;
+            let found = place(&segment.rows(&rows, &narrow)?).and_then(|place| rows.iter().cloned().flatten().nth(place));
+            if let Some(row) = found {
+                return Ok(vec![segment.rows(std::slice::from_ref(&(row..row + 1)), &SCHEMA)?]);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Which rows of a segment may be of these traces: all that are, and hardly any other.
+    fn places_of_traces(&self, view: &SegmentView, traces: &[TraceId], ids: &HashSet<String>) -> Result<Vec<Range<u32>>, QueryError> {
+        if view.segment.projects.binary_search(&self.project).is_err() {
+            return Ok(Vec::new());
+        }
+        let known = traces.iter().map(|trace| view.rows_of_trace(self.project, *trace)).collect::<Result<Vec<_>, _>>();
+        let mut rows: Vec<Range<u32>> = match known {
+            Ok(rows) => rows.into_iter().flatten().collect(),
+            // The file of ids is damaged: the segment says it too.
+            Err(_) => {
+                let all = 0..view.segment.rows as u32;
+                let narrow = columns(|name| ["project_id", "trace_id"].contains(&name));
+                let batch = self.engine.footers.open(&view.segment)?.rows(std::slice::from_ref(&all), &narrow)?;
+                (0u32..).zip(self.of_traces(&batch, ids).values()).filter(|(_, wanted)| *wanted).map(|(row, _)| row..row + 1).collect()
+            }
+        };
+        rows.sort_unstable_by_key(|rows| (rows.start, rows.end));
+        rows.dedup();
+        Ok(live(&rows, &view.dead))
+    }
+
+    fn of_traces(&self, batch: &RecordBatch, ids: &HashSet<String>) -> BooleanArray {
+        let (Some(projects), Some(traces)) = (batch.column_by_name("project_id"), batch.column_by_name("trace_id")) else {
+            return BooleanArray::from(vec![false; batch.num_rows()]);
+        };
+        let (projects, traces) = (projects.as_primitive::<Int64Type>(), traces.as_string_view());
+        let (project, mut last) = (self.stored_id(), ("", false));
+        let is_wanted = |row: usize| {
+            let trace = traces.value(row);
+            // Neighbours are of one trace most often.
+            if trace != last.0 {
+                last = (trace, ids.contains(trace));
+            }
+            last.1 && projects.value(row) == project
+        };
+        (0..traces.len()).map(is_wanted).map(Some).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
+    use super::*;
+
+    #[test]
+    fn what_ranges_have_in_common() {
+        assert_eq!(overlap(&[0..4, 6..9], &[2..7, 8..20]), [2..4, 6..7, 8..9]);
+        assert_eq!(overlap(&[0..4], &[4..8]), []);
+        assert_eq!(overlap(&[], &[4..8]), []);
+        assert_eq!(union(vec![8..9, 0..4, 2..6, 6..7, 8..9]), [0..7, 8..9]);
+    }
+}

@@ -1,0 +1,31 @@
+//! Stored calls, for whoever works on all of them: some at a time.
+
+use datafusion::prelude::{col, lit};
+use futures::{Stream, StreamExt};
+use hinomi_store::rows::{SpanRow, from_batch};
+use hinomi_store::schema::SCHEMA;
+
+use crate::error::QueryError;
+use crate::{ProjectSnapshot, ScanMode};
+
+/// Columns that say nothing of what a call cost.
+const TEXTS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
+
+impl ProjectSnapshot {
+    /// The calls that start in `from_us..to_us`, without their texts, a batch at a time. A range without a call gives no batch.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn calls(
+        &self,
+        from_us: i64,
+        to_us: i64,
+    ) -> Result<impl Stream<Item = Result<Vec<SpanRow>, QueryError>> + Send + Unpin + use<>, QueryError> {
+        let names: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !TEXTS.contains(name)).collect();
+        let of_models = col("kind").in_list(vec![lit("llm"), lit("embedding")], false);
+        let table = self.table(ScanMode::Much, from_us, to_us)?.filter(of_models)?.select_columns(&names)?;
+        let batches = table.execute_stream().await?;
+        Ok(batches.map(|batch| Ok(from_batch(&batch?))))
+    }
+}

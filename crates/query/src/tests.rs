@@ -1,0 +1,606 @@
+//! Answers against an oracle that computes them from plain rows: of the buffer, of segments, of both.
+
+mod groups;
+mod orders;
+#[path = "../../store/src/tests/snapshot_rows.rs"]
+mod snapshot_rows;
+mod summaries;
+#[path = "../../store/src/tests/support.rs"]
+mod support;
+mod trace_filters;
+mod walls;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hinomi_model::hints::InstrumentationHint;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::money::Usd;
+use hinomi_model::price::PriceBook;
+use hinomi_model::span::{ChatMessage, Cost, CostSource, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
+use hinomi_store::{Store, StoreConfig};
+use proptest::prelude::*;
+
+use super::*;
+
+const MINUTE_US: i64 = 60_000_000;
+/// 2026-11-01T00:00:00Z
+const BASE_US: i64 = 1_793_491_200_000_000;
+
+/// A store whose spans are in segments up to the last `flush`.
+struct Given {
+    _dir: tempfile::TempDir,
+    store: Store,
+    engine: QueryEngine,
+}
+
+impl Given {
+    fn new() -> Given {
+        Given::with_config(StoreConfig::default())
+    }
+
+    fn with_config(config: StoreConfig) -> Given {
+        let dir = tempfile::tempdir().unwrap();
+        let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..config };
+        Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: QueryEngine::new() }
+    }
+
+    async fn with(self, project: u64, spans: Vec<Span>) -> Given {
+        let count = spans.len();
+        assert_eq!(self.store.append(project, spans).await.unwrap().stored, count);
+        self
+    }
+
+    async fn flushed(self) -> Given {
+        self.store.flush().await.unwrap();
+        self
+    }
+
+    fn project(&self, project: u64) -> ProjectSnapshot {
+        self.engine.project(self.store.snapshot(), project)
+    }
+}
+
+fn span(trace: u64, id: u64, parent: u64, minute: i64) -> Span {
+    Span {
+        trace_id: TraceId(u128::from(trace)),
+        span_id: SpanId(id),
+        parent_span_id: (parent > 0).then_some(SpanId(parent)),
+        name: format!("step {}", id % 4),
+        op: "function".into(),
+        start_us: BASE_US + minute * MINUTE_US,
+        end_us: BASE_US + minute * MINUTE_US + 1_000_000 * (id as i64 % 7 + 1),
+        ..Span::default()
+    }
+}
+
+fn call(trace: u64, id: u64, parent: u64, minute: i64, model: &str) -> Span {
+    Span {
+        kind: SpanType::Llm,
+        op: "gen_ai.chat".into(),
+        provider: Some("openai".into()),
+        response_model: Some(model.into()),
+        usage: Usage { input: Some(100), output: Some(id), total: Some(100 + id), source: Some(UsageSource::Reported), ..Usage::default() },
+        cost: Some(Cost { total: Usd(id as i64 * 1000), input: None, output: None, source: CostSource::Computed, price: None }),
+        ..span(trace, id, parent, minute)
+    }
+}
+
+fn facet<'a>(field: &'a str, prefix: &'a str) -> FacetQuery<'a> {
+    FacetQuery { field, prefix, values: Vec::new(), limit: 5, of_traces: false }
+}
+
+fn scope(filter: &str) -> QueryScope {
+    QueryScope { filter: Filter::parse(filter).unwrap(), ..QueryScope::all() }
+}
+
+/// Trace, parent, minute; which model and status; what is known of the cost; whether it counts; which user.
+type Drawn = (u64, u64, i64, usize, usize, usize, bool, u64);
+
+/// Spans of a few traces with all that makes a difference to sums.
+fn spans() -> impl Strategy<Value = Vec<Span>> {
+    let one = (1..6u64, 0..4u64, 0..200i64, 0..4usize, 0..3usize, 0..3usize, any::<bool>(), 0..5u64);
+    proptest::collection::vec(one, 1..60).prop_map(|drawn| {
+        let make = |(at, drawn): (usize, Drawn)| {
+            let (trace, parent, minute, model, status, known, counted, user) = drawn;
+            let id = at as u64 + 1;
+            let models = ["gpt-4o", "gpt-4o-mini", "o3", ""];
+            let mut span = if model < 3 { call(trace, id, parent, minute, models[model]) } else { span(trace, id, parent, minute) };
+            span.status = [SpanStatus::Ok, SpanStatus::Error, SpanStatus::Cancelled][status];
+            span.counted = counted || !span.is_call();
+            if model < 3 {
+                span.request_model = Some(["gpt-4o", "gpt-4o", "o3"][model].into());
+                // What fails is seldom answered.
+                span.response_model = span.response_model.filter(|_| span.status == SpanStatus::Ok || known == 2);
+            }
+            if id.is_multiple_of(5) {
+                span.output_messages = said("assistant", "a needle");
+            }
+            span.user_id = (user > 0).then(|| format!("u{user}"));
+            if known == 0 {
+                span.cost = None;
+            }
+            if known == 1 {
+                span.cost = None;
+                span.usage = Usage::default();
+            }
+            span
+        };
+        drawn.into_iter().enumerate().map(make).collect()
+    })
+}
+
+fn counted_calls<'a>(spans: &'a [&Span]) -> Vec<&'a Span> {
+    spans.iter().copied().filter(|span| span.is_call() && span.counted).collect()
+}
+
+/// Linear interpolation between neighbours, in milliseconds.
+fn percentile(calls: &[&Span], share: f64) -> Option<f64> {
+    let mut durations: Vec<f64> = calls.iter().map(|call| (call.end_us - call.start_us) as f64 / 1000.0).collect();
+    durations.sort_by(f64::total_cmp);
+    let at = share * (durations.len().checked_sub(1)? as f64);
+    let (low, high) = (durations[at.floor() as usize], durations[at.ceil() as usize]);
+    Some(low + (high - low) * at.fract())
+}
+
+fn cost(calls: &[&Span]) -> Option<f64> {
+    let known: Vec<Usd> = calls.iter().filter_map(|call| call.cost.as_ref()).map(|cost| cost.total).collect();
+    if calls.is_empty() { Some(0.0) } else { (!known.is_empty()).then(|| known.into_iter().sum::<Usd>().dollars()) }
+}
+
+fn close(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-6 * a.abs().max(1.0),
+        (a, b) => a == b,
+    }
+}
+
+async fn check_summary(project: &ProjectSnapshot, scope: &QueryScope, spans: &[&Span]) {
+    let got = project.summary(scope).await.unwrap();
+    let calls = counted_calls(spans);
+    let sum = |of: fn(&Span) -> u64| calls.iter().map(|call| of(call)).sum::<u64>();
+    assert_eq!(got.spans, spans.len() as u64);
+    assert_eq!(got.traces, spans.iter().map(|span| span.trace_id).collect::<BTreeSet<_>>().len() as u64);
+    assert_eq!(got.users, spans.iter().filter_map(|span| span.user_id.as_ref()).collect::<BTreeSet<_>>().len() as u64);
+    assert_eq!(got.llm_calls, calls.len() as u64);
+    assert_eq!(got.failed_llm_calls, sum(|call| u64::from(call.status == SpanStatus::Error)));
+    assert_eq!(got.input_tokens, sum(|call| call.usage.input_tokens().unwrap_or(0)));
+    assert_eq!(got.output_tokens, sum(|call| call.usage.output_tokens().unwrap_or(0)));
+    assert_eq!(got.calls_without_usage, sum(|call| u64::from(call.status == SpanStatus::Ok && call.usage.is_unknown())));
+    let unpriced = |call: &Span| call.cost.is_none() && !call.usage.is_unknown() && call.status != SpanStatus::Error;
+    assert_eq!(got.unpriced_calls, calls.iter().filter(|call| unpriced(call)).count() as u64);
+    let mut models: BTreeMap<&str, usize> = BTreeMap::new();
+    calls.iter().filter(|call| unpriced(call)).filter_map(|call| call.model()).for_each(|model| *models.entry(model).or_default() += 1);
+    let mut models: Vec<(&str, usize)> = models.into_iter().collect();
+    models.sort_by_key(|(_, calls)| std::cmp::Reverse(*calls));
+    assert_eq!(got.unpriced_models, models.iter().map(|(model, _)| *model).collect::<Vec<_>>());
+    assert_eq!(got.unpriced_model_count, models.len() as u64);
+    assert!(close(got.cost, cost(&calls)), "{:?} {:?}", got.cost, cost(&calls));
+    for (got, share) in [(got.duration_ms.p50, 0.5), (got.duration_ms.p95, 0.95), (got.duration_ms.p99, 0.99)] {
+        assert!(close(got, percentile(&calls, share)), "{share}: {got:?} {:?}", percentile(&calls, share));
+    }
+}
+
+async fn check_breakdown_and_series(project: &ProjectSnapshot, spans: &[&Span]) {
+    let by = GroupBy::parse("model").unwrap();
+    // Of the models that answered calls of a name, the most frequent one.
+    let answering = |requested: Option<&str>| {
+        let mut models: BTreeMap<&str, usize> = BTreeMap::new();
+        let answered =
+            counted_calls(spans).into_iter().filter(|call| call.status == SpanStatus::Ok && call.request_model.as_deref() == requested);
+        answered.filter_map(Span::model).for_each(|model| *models.entry(model).or_default() += 1);
+        models.into_iter().rev().max_by_key(|(_, calls)| *calls).map(|(model, _)| model)
+    };
+    let mut expected: BTreeMap<Option<&str>, Vec<&Span>> = BTreeMap::new();
+    for call in counted_calls(spans) {
+        let requested = call.request_model.as_deref();
+        let is_unanswered = call.status != SpanStatus::Ok && requested.is_some() && call.model() == requested;
+        let key = if is_unanswered { answering(requested).or(requested) } else { call.model() };
+        expected.entry(key).or_default().push(call);
+    }
+    let rows = project.breakdown(&QueryScope::all(), &by, "-cost", 100).await.unwrap();
+    assert_eq!(rows.len(), expected.len());
+    for row in &rows {
+        let calls = &expected[&row.key.as_deref()];
+        assert_eq!(row.llm_calls, calls.len() as u64);
+        assert!(close(row.cost, cost(calls)));
+        assert!(close(row.duration_ms.p95, percentile(calls, 0.95)));
+    }
+    let costs: Vec<f64> = rows.iter().map(|row| row.cost.unwrap_or(-1.0)).collect();
+    assert!(costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
+
+    let bucket = BucketInterval::parse("15m").unwrap();
+    let measures = [SeriesMeasure::Calls, SeriesMeasure::Cost, SeriesMeasure::DurationP50, SeriesMeasure::Spans];
+    let series = project.series(&QueryScope::all(), bucket, &measures, None).await.unwrap();
+    for (slot, start) in series.starts_us.iter().enumerate() {
+        let inside: Vec<&Span> = spans.iter().copied().filter(|span| (*start..start + bucket.us()).contains(&span.start_us)).collect();
+        let calls = counted_calls(&inside);
+        let point = |measure: SeriesMeasure| series.measures[measure.name()][0].points[slot].1;
+        assert_eq!(point(SeriesMeasure::Calls), Some(calls.len() as f64));
+        assert_eq!(point(SeriesMeasure::Spans), Some(inside.len() as f64));
+        assert!(close(point(SeriesMeasure::Cost), cost(&calls)));
+        assert!(close(point(SeriesMeasure::DurationP50), percentile(&calls, 0.5)));
+    }
+    let drawn: f64 = series.measures["spans"][0].points.iter().filter_map(|(_, value)| *value).sum();
+    assert_eq!(drawn, spans.len() as f64, "every span is in a bucket");
+}
+
+async fn check_lists(project: &ProjectSnapshot, spans: &[&Span]) {
+    for sort in ["-start_time", "cost", "-cost", "duration_ms", "name", "-total_tokens"] {
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = project.spans(&QueryScope::all(), sort, 7, cursor.as_deref()).await.unwrap();
+            seen.extend(page.spans);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let ids: BTreeSet<_> = seen.iter().map(|span| (&span.trace_id, &span.span_id)).collect();
+        assert_eq!((seen.len(), ids.len()), (spans.len(), spans.len()), "{sort}");
+        let costs: Vec<_> = seen.iter().map(|span| span.cost.as_ref().map(|cost| cost.total)).collect();
+        let known: Vec<_> = costs.iter().flatten().collect();
+        match sort {
+            "-start_time" => assert!(seen.is_sorted_by(|a, b| a.start_time >= b.start_time)),
+            "cost" => assert!(known.is_sorted() && costs[..known.len()].iter().all(Option::is_some)),
+            "-cost" => assert!(known.is_sorted_by(|a, b| a >= b) && costs[..known.len()].iter().all(Option::is_some)),
+            "name" => assert!(seen.is_sorted_by(|a, b| a.name <= b.name)),
+            _ => {}
+        }
+    }
+    for sort in ["-start_time", "-cost", "duration_ms", "-total_tokens", "span_count"] {
+        let mut seen = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = project.traces(&QueryScope::all(), sort, 2, cursor.as_deref()).await.unwrap();
+            seen.extend(page.traces);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut by_trace: BTreeMap<String, Vec<&Span>> = BTreeMap::new();
+        for span in spans {
+            by_trace.entry(span.trace_id.to_string()).or_default().push(span);
+        }
+        assert_eq!(seen.len(), by_trace.len(), "{sort}");
+        for trace in &seen {
+            let spans = &by_trace[&trace.trace_id];
+            let calls = counted_calls(spans);
+            assert_eq!((trace.span_count, trace.llm_calls), (spans.len() as u64, calls.len() as u64));
+            assert!(close(trace.cost, cost(&calls)));
+        }
+        match sort {
+            "-start_time" => assert!(seen.is_sorted_by(|a, b| a.start_time >= b.start_time)),
+            "-cost" => assert!(seen.iter().filter_map(|trace| trace.cost).is_sorted_by(|a, b| a >= b)),
+            "duration_ms" => assert!(seen.is_sorted_by(|a, b| a.duration_ms <= b.duration_ms)),
+            "span_count" => assert!(seen.is_sorted_by(|a, b| a.span_count <= b.span_count)),
+            _ => assert!(seen.is_sorted_by(|a, b| a.total_tokens >= b.total_tokens)),
+        }
+    }
+}
+
+/// The same, but for what roll-ups keep of percentiles.
+fn near(rolled: Option<f64>, exact: Option<f64>) -> bool {
+    match (rolled, exact) {
+        (Some(rolled), Some(exact)) => (rolled - exact).abs() <= 0.01 * exact + 1e-6,
+        (rolled, exact) => rolled == exact,
+    }
+}
+
+fn assert_near(rolled: DurationPercentiles, exact: DurationPercentiles) {
+    assert!(near(rolled.p50, exact.p50) && near(rolled.p95, exact.p95) && near(rolled.p99, exact.p99), "{rolled:?} {exact:?}");
+}
+
+/// Both ways to an answer, for ranges that cut hours and for filters. `turn` chooses what each is broken down by.
+async fn check_rolled(rolled: &ProjectSnapshot, exact: &ProjectSnapshot, turn: usize) {
+    let filters = ["", "model:gpt-4o*", "-model:o3,gpt-4o kind:llm", "status:error", "-model:*", "pipeline:*", "user:u1"];
+    let ranges = [(i64::MIN, i64::MAX), (BASE_US, BASE_US + 120 * MINUTE_US), (BASE_US + 30 * MINUTE_US, BASE_US + 150 * MINUTE_US + 1)];
+    for (range, (from_us, to_us)) in ranges.into_iter().enumerate() {
+        for (number, filter) in filters.into_iter().enumerate().filter(|(number, _)| number % 3 != turn % 3) {
+            let scope = QueryScope { from_us, to_us, filter: Filter::parse(filter).unwrap() };
+            let (mut one, other) = (rolled.summary(&scope).await.unwrap(), exact.summary(&scope).await.unwrap());
+            assert_near(std::mem::replace(&mut one.duration_ms, other.duration_ms), other.duration_ms);
+            assert_eq!(one, other, "{filter}");
+            let by = ["model", "kind", "pipeline", "agent", "tool", "user"][(turn + number + range) % 6];
+            let bucket = ["30m", "1h", "6h"][(turn + number) % 3];
+            check_rolled_by(rolled, exact, &scope, &GroupBy::parse(by).unwrap(), bucket).await;
+        }
+    }
+}
+
+async fn check_rolled_by(rolled: &ProjectSnapshot, exact: &ProjectSnapshot, scope: &QueryScope, by: &GroupBy, bucket: &str) {
+    let rows = async |project: &ProjectSnapshot| project.breakdown(scope, by, "key", 100).await.unwrap();
+    let (mut ones, others) = (rows(rolled).await, rows(exact).await);
+    assert_eq!(ones.len(), others.len());
+    for (one, other) in ones.iter_mut().zip(&others) {
+        assert_near(std::mem::replace(&mut one.duration_ms, other.duration_ms), other.duration_ms);
+        let runs = std::mem::replace(&mut one.run_duration_ms, other.run_duration_ms);
+        assert!(near(runs.p50, other.run_duration_ms.p50) && close(runs.mean, other.run_duration_ms.mean));
+        assert_eq!(one, other);
+    }
+    let measures = [
+        SeriesMeasure::Calls,
+        SeriesMeasure::Failed,
+        SeriesMeasure::Cost,
+        SeriesMeasure::InputTokens,
+        SeriesMeasure::Runs,
+        SeriesMeasure::Spans,
+        SeriesMeasure::DurationP95,
+    ];
+    let lines =
+        async |project: &ProjectSnapshot| project.series(scope, BucketInterval::parse(bucket).unwrap(), &measures, Some(by)).await.unwrap();
+    let (ones, others) = (lines(rolled).await, lines(exact).await);
+    assert_eq!(ones.starts_us, others.starts_us);
+    for measure in measures {
+        let of = |series: &TimeSeries| -> BTreeMap<_, _> {
+            series.measures[measure.name()].iter().map(|line| (line.key.clone(), line.points.clone())).collect()
+        };
+        let (ones, others) = (of(&ones), of(&others));
+        assert!(ones.keys().eq(others.keys()), "{measure:?}");
+        for ((_, one), (_, other)) in ones.values().zip(others.values()).flat_map(|(one, other)| one.iter().zip(other)) {
+            assert!(if measure.is_duration() { near(*one, *other) } else { one == other }, "{measure:?} {one:?} {other:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn roll_ups_answer_as_rows_do(spans in spans(), cuts in any::<[prop::sample::Index; 2]>(), turn in 0..18usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut cuts = cuts.map(|cut| cut.index(spans.len() + 1));
+            cuts.sort_unstable();
+            // What comes later makes some of the earlier rows dead; the last of it is in the buffer.
+            let given = Given::new().with(1, spans[..cuts[0]].to_vec()).await.with(2, spans[..cuts[0]].to_vec()).await.flushed().await;
+            let given = given.with(1, spans[cuts[0]..cuts[1]].to_vec()).await.flushed().await;
+            let given = given.with(1, spans[cuts[1]..].to_vec()).await;
+            let rolling = QueryEngine { least_rows: 0, ..given.engine.clone() };
+            let exact = QueryEngine { least_rows: u64::MAX, ..given.engine.clone() };
+            let snapshot = given.store.snapshot();
+            check_rolled(&rolling.project(snapshot.clone(), 1), &exact.project(snapshot, 1), turn).await;
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn buffer_and_segments_answer_as_plain_rows_do(spans in spans(), cut in any::<prop::sample::Index>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let cut = cut.index(spans.len() + 1);
+            let (early, late) = (spans[..cut].to_vec(), spans[cut..].to_vec());
+            let foreign: Vec<Span> = spans.iter().take(5).cloned().collect();
+            let given = Given::new().with(2, foreign).await.with(1, early).await.flushed().await.with(1, late).await;
+            // What counts is the business of the store's rules: the oracle starts from the rows as they are.
+            let rows: Vec<Span> = snapshot_rows::rows(&given.store.snapshot()).into_iter()
+                .filter(|((project, ..), _)| *project == 1).map(|(_, row)| row.span).collect();
+            let all: Vec<&Span> = rows.iter().collect();
+            for given in [given.project(1), { given.store.flush().await.unwrap(); given.project(1) }] {
+                check_summary(&given, &QueryScope::all(), &all).await;
+                let range = QueryScope { from_us: BASE_US + 50 * MINUTE_US, to_us: BASE_US + 120 * MINUTE_US, ..scope("-model:o3 -user:u1") };
+                let some: Vec<&Span> = all.iter().copied().filter(|span| {
+                    let is_o3 = span.model() == Some("o3") || span.request_model.as_deref() == Some("o3");
+                    (range.from_us..range.to_us).contains(&span.start_us) && !is_o3 && span.user_id.as_deref() != Some("u1")
+                }).collect();
+                check_summary(&given, &range, &some).await;
+                check_breakdown_and_series(&given, &all).await;
+                check_lists(&given, &all).await;
+            }
+        });
+    }
+}
+
+fn said(role: &str, text: &str) -> Vec<ChatMessage> {
+    vec![ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] }]
+}
+
+#[tokio::test]
+async fn filters_mean_what_they_say() {
+    let mut asked = call(1, 1, 0, 0, "gpt-4o-2024-08-06");
+    asked.input_messages = said("user", "What is \"Hinomi\"?\nA 火の見 tower.");
+    asked.tags = [("plan".to_owned(), "pro".to_owned()), ("seats".to_owned(), "12".to_owned())].into();
+    asked.attributes.insert("http.status".into(), serde_json::json!(429));
+    asked.status = SpanStatus::Error;
+    asked.request_model = Some("gpt-4o".into());
+    let mut other = call(2, 2, 0, 1, "o3");
+    other.output_messages = said("assistant", "Nothing of note");
+    other.user_id = Some("u_1".into());
+    let given = Given::new().with(1, vec![asked, other]).await.flushed().await;
+    let count = async |filter: &str| given.project(1).summary(&scope(filter)).await.unwrap().spans;
+    // Rules ask the same of spans in memory, of which they have the columns that the filter needs.
+    let in_memory = async |filter: &str| {
+        let matcher = SpanMatcher::new(&Filter::parse(filter).unwrap()).unwrap();
+        let mut held = 0;
+        let hold = |span: Span| held += u64::from(matcher.holds(&span));
+        given.project(1).each_span(i64::MIN, i64::MAX, &matcher.columns(), hold).await.unwrap();
+        held
+    };
+    for (filter, want) in [
+        ("model:gpt-4o*", 1),
+        ("model:*4o*", 1),
+        ("model:gpt-4o", 1),
+        ("model:gpt-4o,o3", 2),
+        ("-model:gpt-4o", 1),
+        ("model:gpt-4", 0),
+        ("status:error OR user:u_1", 2),
+        ("(status:error OR user:u_1) model:o3", 1),
+        ("-(status:error OR user:u_1)", 0),
+        ("model:o3 OR tower user:u_1", 1),
+        ("tower OR trace:00000000000000000000000000000002", 2),
+        ("duration:>2500", 1),
+        ("duration:>0.02m", 2),
+        ("model:o3,gpt-4o-2024-08-06", 2),
+        ("-model:o3", 1),
+        ("-user:u_1", 1),
+        ("user:*", 1),
+        ("-user:*", 1),
+        ("user:u%1", 0),
+        ("status:error", 1),
+        ("cost:>0.000000001", 1),
+        ("cost:>=0.000000001", 2),
+        ("duration:>2s", 1),
+        ("duration:2000ms", 1),
+        ("input_tokens:100", 2),
+        ("output_tokens:<2", 1),
+        ("total_tokens:>101", 1),
+        ("tag.plan:pro", 1),
+        ("tag.plan:*", 1),
+        ("-tag.plan:pro", 1),
+        ("tag.seats:>9", 1),
+        ("attr.http.status:429", 1),
+        ("attr.http.status:>=400", 1),
+        (r#""\"hinomi\"""#, 1),
+        ("火の見", 1),
+        ("HINOMI tower", 1),
+        ("-tower", 1),
+        ("nothing", 1),
+        ("role", 0),
+        ("text", 0),
+        ("trace:00000000000000000000000000000002", 1),
+        ("span:0000000000000001 kind:llm", 1),
+    ] {
+        assert_eq!(count(filter).await, want, "{filter}");
+        assert_eq!(in_memory(filter).await, want, "{filter} in memory");
+    }
+    for wrong in ["cost:>much", "duration:>soon", "trace:>5", "name:>x"] {
+        assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
+        assert!(SpanMatcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
+    }
+    let facets = given.project(1).facets(&QueryScope::all(), &facet("model", "GPT")).await.unwrap();
+    assert_eq!(facets, [FacetValue { value: "gpt-4o-2024-08-06".into(), count: 1 }]);
+    let tags = given.project(1).facets(&QueryScope::all(), &facet("tag", "")).await.unwrap();
+    assert_eq!(tags.iter().map(|facet| facet.value.as_str()).collect::<Vec<_>>(), ["plan", "seats"]);
+    let traces = given.project(1).traces(&scope("火の見"), "-start_time", 10, None).await.unwrap();
+    assert_eq!(traces.traces.len(), 1);
+    let among = [TraceId(1), TraceId(2), TraceId(3)];
+    assert_eq!(given.project(1).matching(&scope("model:o3"), &among).await.unwrap(), [TraceId(2)].into());
+}
+
+#[tokio::test]
+async fn a_trace_with_what_lies_below_and_beside() {
+    let mut given = Given::new();
+    // Five earlier traces whose root took one second, then one of three.
+    for trace in 1..=5 {
+        given = given.with(1, vec![Span { end_us: BASE_US + trace * MINUTE_US + 1_000_000, ..span(trace as u64, 7, 0, trace) }]).await;
+    }
+    let root = Span { end_us: BASE_US + 10 * MINUTE_US + 3_000_000, ..span(9, 7, 0, 10) };
+    let given = given.with(1, vec![root, call(9, 8, 7, 10, "o3"), call(9, 9, 99, 10, "o3")]).await.flushed().await;
+    let trace = given.project(1).trace(&TraceId(9), None).await.unwrap().unwrap();
+    assert_eq!((trace.trace.root_span_id.as_str(), trace.trace.span_count, trace.trace.llm_calls), ("0000000000000007", 3, 2));
+    let root = &trace.spans[0];
+    assert_eq!(root.compared, Some(DurationComparison { median_ms: 1000.0, n: 5, ratio: 3.0 }));
+    assert_eq!((root.subtree.llm_calls, root.subtree.cost), (1, Some(8e-9)));
+    assert_eq!(root.self_time_ms, 1000.0, "the call took two of three seconds");
+    assert_eq!(trace.spans[1].compared, None, "there were no others");
+    assert!(given.project(1).trace(&TraceId(77), None).await.unwrap().is_none());
+    assert!(given.project(2).trace(&TraceId(9), None).await.unwrap().is_none(), "a wall between projects");
+    let detail = given.project(1).span(&TraceId(9), &SpanId(7), None, PriceBook::embedded()).await.unwrap().unwrap();
+    assert_eq!((detail.span.compared, detail.span.subtree), (root.compared, root.subtree));
+}
+
+#[tokio::test]
+async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_has() {
+    let message = |role: &str, text: &str| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] };
+    let framework = Span { origin: Some("openinference.instrumentation.langchain".into()), ..call(3, 8, 7, 10, "claude-sonnet-4-5") };
+    // The provider's SDK within it tells the messages and no tokens.
+    let inner = Span {
+        span_id: SpanId(9),
+        parent_span_id: Some(SpanId(8)),
+        origin: Some("opentelemetry.instrumentation.anthropic".into()),
+        usage: Usage::default(),
+        cost: None,
+        input_messages: vec![message("user", "How many?")],
+        output_messages: vec![message("assistant", "Two.")],
+        ..framework.clone()
+    };
+    let given = Given::new().with(1, vec![span(3, 7, 0, 10), framework, inner]).await.flushed().await;
+    let of = async |id: u64| given.project(1).span(&TraceId(3), &SpanId(id), None, PriceBook::embedded()).await.unwrap().unwrap();
+    let (counted, other) = (of(8).await, of(9).await);
+    assert_eq!((counted.span.counted, other.span.counted), (true, false), "{:?}", other.span.exclusion);
+    assert_eq!(counted.input_messages, [message("user", "How many?")]);
+    assert_eq!(counted.output_messages, [message("assistant", "Two.")]);
+    let from = counted.texts_from.unwrap();
+    assert_eq!((from.trace_id, from.span_id), (TraceId(3).to_string(), SpanId(9).to_string()));
+    assert_eq!((other.texts_from, other.output_messages.len()), (None, 1), "its own");
+    let found = given.project(1).trace(&TraceId(3), None).await.unwrap().unwrap();
+    let trace = found.trace;
+    assert_eq!((trace.input_preview.as_deref(), trace.output_preview.as_deref()), (Some("How many?"), Some("Two.")));
+    assert!(
+        found.hints.iter().all(|hint| hint.against || hint.hint != InstrumentationHint::PromptsNotSent),
+        "its texts were sent: {:?}",
+        found.hints
+    );
+}
+
+/// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.
+fn chats(texts: &[String]) -> Vec<Span> {
+    let message = |role: &str, text: &String| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.clone() }] };
+    let chat = |(at, text): (usize, &String)| Span {
+        output_messages: vec![message("assistant", text)],
+        input_messages: if at % 3 == 0 { vec![message("user", &texts[(at + 1) % texts.len()])] } else { Vec::new() },
+        ..call(at as u64 / 3 + 1, at as u64 + 1, 0, (at * 37 % 500) as i64, "o3")
+    };
+    texts.iter().enumerate().map(chat).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_search_finds_the_same_with_an_index_and_without(
+        texts in proptest::collection::vec("[abcdABCD Σςé東京都火の見\"\\\\\n]{0,24}", 260..400),
+        picks in proptest::collection::vec((any::<prop::sample::Index>(), 0..16usize, 1..9usize), 6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let spans = chats(&texts);
+            let hour = std::time::Duration::from_secs(3600);
+            let config = |indexed_rows| StoreConfig { indexed_rows, unindexed_age: hour, ..StoreConfig::default() };
+            let indexed = Given::with_config(config(0)).with(1, spans.clone()).await.flushed().await;
+            indexed.store.compact().await.unwrap();
+            let plain = Given::with_config(config(usize::MAX)).with(1, spans.clone()).await.flushed().await;
+            let (indexed, plain) = (indexed.project(1), plain.project(1));
+            assert!(indexed.snapshot.segments[0].segment.rows_holding("zzzz").is_some());
+            assert_eq!(plain.snapshot.segments[0].segment.rows_holding("zzzz"), None);
+            for (pick, from, length) in picks {
+                let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
+                let scope = QueryScope { filter: Filter(vec![crate::filter::FilterTerm::Text { not: false, text: phrase.clone() }]), ..QueryScope::all() };
+                let holds = |text: &str| text.to_lowercase().contains(&phrase.to_lowercase());
+                let says = |messages: &[ChatMessage]| {
+                    messages.iter().flat_map(|message| &message.parts).any(|part| matches!(part, MessagePart::Text { text } if holds(text)))
+                };
+                let wanted = spans.iter().filter(|span| says(&span.input_messages) || says(&span.output_messages)).count();
+                for sort in ["-start_time", "-cost"] {
+                    let page = async |project: &ProjectSnapshot| {
+                        let page = project.spans(&scope, sort, 400, None).await.unwrap();
+                        page.spans.into_iter().map(|span| span.span_id).collect::<Vec<_>>()
+                    };
+                    let found = page(&indexed).await;
+                    assert_eq!(found.len(), wanted, "{phrase:?} by {sort}");
+                    assert_eq!(found, page(&plain).await, "{phrase:?} by {sort}");
+                }
+                assert_eq!(indexed.summary(&scope).await.unwrap(), plain.summary(&scope).await.unwrap(), "{phrase:?}");
+                let traces = async |project: &ProjectSnapshot| project.traces(&scope, "-start_time", 7, None).await.unwrap();
+                let ids = |page: TracePage| page.traces.into_iter().map(|trace| trace.trace_id).collect::<Vec<_>>();
+                assert_eq!(ids(traces(&indexed).await), ids(traces(&plain).await), "{phrase:?}");
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_told_apart_from_failures() {
+    let given = Given::new().with(1, vec![span(1, 1, 0, 0), span(1, 2, 0, 100_000)]).await;
+    let project = given.project(1);
+    assert!(project.spans(&QueryScope::all(), "colour", 5, None).await.unwrap_err().is_users());
+    assert!(project.spans(&QueryScope::all(), "cost", 5, Some("x")).await.unwrap_err().is_users());
+    let cursor = project.spans(&QueryScope::all(), "-start_time", 1, None).await.unwrap().next_cursor.unwrap();
+    assert!(project.spans(&QueryScope::all(), "cost", 1, Some(&cursor)).await.is_err(), "a cursor of another order");
+    let minute = BucketInterval::parse("1m").unwrap();
+    assert!(matches!(project.series(&QueryScope::all(), minute, &[SeriesMeasure::Spans], None).await, Err(QueryError::TooManyPoints(_))));
+}

@@ -1,0 +1,425 @@
+//! Whole traces: reading their spans, and what they add up to.
+
+pub(crate) mod span_detail;
+pub(crate) mod span_facts;
+pub(crate) mod summary;
+pub(crate) mod tree;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::prelude::{Expr, col, lit};
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::hints::{self, HintEvidence};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::money::Usd;
+use hinomi_model::span;
+use hinomi_store::rollup::{DenseDurationHistogram, DurationHistogram, HOUR_US};
+use hinomi_store::rows::{SpanRow, from_batch};
+use hinomi_store::snapshot::SegmentView;
+
+use super::aggregate::rollup::{RollupSelection, choose};
+use super::error::QueryError;
+use super::filter::fields::joined;
+use super::filter::{Filter, FilterTerm, json_text};
+use super::response::{
+    CallCost, CallUsage, DuplicateReportView, DurationComparison, DurationPercentiles, ReportingSdk, SubtreeTotals, TraceDetail,
+};
+use super::scan::columns::BatchColumn;
+use super::scan::row_lookup::{LIGHT, columns, project};
+use super::trace::span_facts::SpanExclusion;
+use super::trace::summary::{error_preview, summarize};
+use super::trace::tree::{SpanTreeTotals, derive};
+use super::{ProjectSnapshot, QueryScope, ScanMode, response};
+
+/// How far back a span is compared.
+const COMPARED_US: i64 = 7 * 86_400_000_000;
+/// Spans of several traces that are in memory together.
+const MAX_LOADED_ROWS: usize = 50_000;
+/// Durations of one sort of span that are kept exactly.
+const MAX_EXACT_DURATIONS: usize = 1 << 16;
+/// Fewer others say nothing.
+const COMPARED_LEAST: u64 = 5;
+
+/// A span as it was read, with the previews that stand beside it.
+#[derive(Debug, Clone)]
+pub(super) struct LoadedSpan {
+    pub(super) row: SpanRow,
+    pub(super) input_preview: Option<String>,
+    pub(super) output_preview: Option<String>,
+}
+
+impl LoadedSpan {
+    pub(super) fn all(batches: &[RecordBatch]) -> Vec<LoadedSpan> {
+        let of_batch = |batch: &RecordBatch| {
+            let (input, output) = (BatchColumn::of(batch, "input_preview"), BatchColumn::of(batch, "output_preview"));
+            let rows = from_batch(batch).into_iter().enumerate();
+            rows.map(|(at, row)| LoadedSpan { row, input_preview: input.text(at), output_preview: output.text(at) }).collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(of_batch).collect()
+    }
+
+    pub(super) fn span(&self) -> &span::Span {
+        &self.row.span
+    }
+
+    pub(super) fn has_texts(&self) -> bool {
+        self.input_preview.is_some() || self.output_preview.is_some()
+    }
+}
+
+impl ProjectSnapshot {
+    /// All spans of a trace by their starts, and the memory that they take of what queries may; no spans when there is no such trace.
+    pub(super) async fn load_trace(&self, trace: TraceId) -> Result<(Vec<LoadedSpan>, MemoryReservation), QueryError> {
+        let (loaded, reserved) = self.load(vec![trace], usize::MAX).await?;
+        Ok((loaded.and_then(|mut loaded| loaded.remove(&trace)).unwrap_or_default(), reserved))
+    }
+
+    /// Calls back with the spans of each of these traces by their starts. Traces of many spans are read a few at a time.
+    pub(super) async fn each_trace(&self, traces: &[TraceId], mut work: impl FnMut(TraceId, Vec<LoadedSpan>)) -> Result<(), QueryError> {
+        let mut parts = vec![traces.to_vec()];
+        while let Some(ids) = parts.pop().filter(|ids| !ids.is_empty()) {
+            let most_rows = if ids.len() > 1 { MAX_LOADED_ROWS } else { usize::MAX };
+            let (first, second) = ids.split_at(ids.len() / 2);
+            match self.load(ids.clone(), most_rows).await? {
+                (Some(loaded), _reserved) => loaded.into_iter().for_each(|(trace, spans)| work(trace, spans)),
+                (None, _) => parts.extend([second.to_vec(), first.to_vec()]),
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(
+        &self,
+        ids: Vec<TraceId>,
+        most_rows: usize,
+    ) -> Result<(Option<HashMap<TraceId, Vec<LoadedSpan>>>, MemoryReservation), QueryError> {
+        let read = move |project: &ProjectSnapshot| {
+            let reserved = project.engine.reserve("spans of traces");
+            let Some(found) = project.rows_of_traces(&ids, &LIGHT, most_rows, &reserved)? else { return Ok((None, reserved)) };
+            let mut by_trace: HashMap<TraceId, Vec<LoadedSpan>> = HashMap::new();
+            for loaded in LoadedSpan::all(&found) {
+                by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
+            }
+            for spans in by_trace.values_mut() {
+                // A span that encloses others of the same start stands before them.
+                spans.sort_by_key(|loaded| (loaded.span().start_us, std::cmp::Reverse(loaded.span().end_us), loaded.span().span_id));
+            }
+            Ok((Some(by_trace), reserved))
+        };
+        self.reading(read).await
+    }
+
+    /// A trace with all its spans; `None` when there is none. The hint of a time is not needed: ids have filters of their own.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
+        let (loaded, _reserved) = self.load_trace(*trace).await?;
+        if loaded.is_empty() {
+            return Ok(None);
+        }
+        let mut medians = self.medians(&loaded).await?;
+        let tree = derive(&loaded.iter().map(LoadedSpan::span).collect::<Vec<_>>());
+        let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {
+            let compared = medians.compare(loaded.span());
+            shown(loaded, in_tree, compared)
+        });
+        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
+    }
+
+    /// Median durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
+    pub(super) async fn medians(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
+        let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
+        let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
+        self.reading(move |project| project.medians_of(sorts, start_us)).await
+    }
+
+    fn medians_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<MedianDurations, QueryError> {
+        let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
+        let mut medians = MedianDurations::default();
+        for (op, name) in sorts {
+            medians.0.entry(op).or_default().insert(name, DurationSamples::default());
+        }
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
+        let views: Vec<Arc<SegmentView>> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
+        // Few rows are as fast to read, and exact.
+        let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.least_rows;
+        let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
+        for RollupSelection { rollup, places, .. } in stored {
+            let text = |place: u32| rollup.texts.get(place as usize)?.as_deref();
+            for named in places.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
+                if let Some((op, name)) = text(named.op).zip(text(named.name))
+                    && let Some(durations) = medians.get(op, name)
+                {
+                    durations.add_bins(&named.durations, named.duration_range_us);
+                }
+            }
+        }
+        let columns = columns(|name| ["project_id", "start_time", "op", "name", "duration_us"].contains(&name));
+        for batch in &self.snapshot.buffer {
+            self.add_to_medians(&mut medians, &project(batch, &columns)?, from_us, until_us);
+        }
+        for unit in self.units(rest, from_us, until_us)? {
+            self.check()?;
+            let batch = self.engine.footers.open(&unit.view.segment)?.rows(&unit.rows, &columns)?;
+            self.add_to_medians(&mut medians, &batch, from_us, until_us);
+        }
+        Ok(medians)
+    }
+
+    fn add_to_medians(&self, medians: &mut MedianDurations, batch: &RecordBatch, from_us: i64, until_us: i64) {
+        let [project, start, op, name, duration] =
+            ["project_id", "start_time", "op", "name", "duration_us"].map(|name| batch.column_by_name(name));
+        let (Some(project), Some(start), Some(op), Some(name), Some(duration)) = (project, start, op, name, duration) else { return };
+        let (project, start) = (project.as_primitive::<Int64Type>(), start.as_primitive::<TimestampMicrosecondType>());
+        let (op, name, duration) = (op.as_string_view(), name.as_string_view(), duration.as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            if project.value(row) == self.stored_id()
+                && (from_us..until_us).contains(&start.value(row))
+                && let Some(durations) = medians.get(op.value(row), name.value(row))
+            {
+                durations.add(duration.value(row));
+            }
+        }
+    }
+
+    /// The spans of a trace in whose names, prompts or answers a text stands, whatever the case of letters, by their starts.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn spans_holding(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
+        let filter = Filter(vec![FilterTerm::OfTraces(Arc::new(HashSet::from([trace])))]);
+        let names = ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| json_text::contains(col(column), text));
+        let messages = ["input_messages", "output_messages"].map(|column| json_text::holds(col(column), text));
+        let holds = joined(names.into_iter().chain(messages).collect(), Expr::or).unwrap_or_else(|| lit(false));
+        let rows = self.spans_of(ScanMode::Little, &QueryScope { filter, ..QueryScope::all() }).await?.filter(holds)?;
+        let sort = vec![col("start_time").sort(true, false), col("span_id").sort(true, false)];
+        let batches = rows.select_columns(&["span_id", "start_time"])?.sort(sort)?.collect().await?;
+        let of_batch = |batch: &RecordBatch| {
+            let ids = BatchColumn::of(batch, "span_id");
+            (0..batch.num_rows()).filter_map(|row| ids.text(row)?.parse().ok()).collect::<Vec<SpanId>>()
+        };
+        Ok(batches.iter().flat_map(of_batch).collect())
+    }
+
+    /// What each of these traces cost; nothing for one that is not there, `None` for one whose cost is unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn trace_costs(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, QueryError> {
+        if traces.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(is_one_of(traces))?;
+        let table = table.filter(super::aggregate::summary::is_call())?;
+        let sums =
+            table.aggregate(vec![col("trace_id")], vec![datafusion::functions_aggregate::expr_fn::sum(col("cost")).alias("cost")])?;
+        let mut costs = HashMap::new();
+        for batch in sums.collect().await? {
+            let (id, cost) = (BatchColumn::of(&batch, "trace_id"), BatchColumn::of(&batch, "cost"));
+            for at in 0..batch.num_rows() {
+                if let Some(id) = id.text(at).and_then(|id| id.parse().ok()) {
+                    costs.insert(id, cost.usd(at));
+                }
+            }
+        }
+        Ok(costs)
+    }
+}
+
+/// How long spans took, by op and name.
+#[derive(Debug, Default)]
+pub(super) struct MedianDurations(HashMap<String, HashMap<String, DurationSamples>>);
+
+/// Durations in microseconds.
+#[derive(Debug, Default)]
+struct DurationSamples {
+    /// Each of them, as long as they are few.
+    exact: Vec<i64>,
+    /// All others.
+    spread: DenseDurationHistogram,
+    /// How many those are.
+    binned: u64,
+    /// The shortest and the longest of all.
+    range: Option<(i64, i64)>,
+}
+
+impl DurationSamples {
+    fn add(&mut self, us: i64) {
+        self.widen((us, us));
+        self.exact.push(us);
+        if self.exact.len() >= MAX_EXACT_DURATIONS {
+            self.bin();
+        }
+    }
+
+    fn add_bins(&mut self, bins: &DurationHistogram, range: (i64, i64)) {
+        self.widen(range);
+        self.spread.add(bins);
+        self.binned += bins.iter().map(|(_, count)| u64::from(count)).sum::<u64>();
+    }
+
+    fn widen(&mut self, range: (i64, i64)) {
+        self.range = Some(self.range.map_or(range, |known| (known.0.min(range.0), known.1.max(range.1))));
+    }
+
+    /// Moves those that are known exactly to the others.
+    fn bin(&mut self) {
+        self.binned += self.exact.len() as u64;
+        self.exact.drain(..).for_each(|us| self.spread.add_value(us));
+    }
+
+    /// Their median and their number.
+    fn median(&mut self) -> Option<(f64, u64)> {
+        if self.binned == 0 {
+            self.exact.sort_unstable();
+            let last = self.exact.len().checked_sub(1)?;
+            return Some(((self.exact[last / 2] as f64 + self.exact[last.div_ceil(2)] as f64) / 2.0, self.exact.len() as u64));
+        }
+        self.bin();
+        Some((self.spread.percentile(0.5, self.range)?, self.binned))
+    }
+}
+
+impl MedianDurations {
+    fn get(&mut self, op: &str, name: &str) -> Option<&mut DurationSamples> {
+        self.0.get_mut(op)?.get_mut(name)
+    }
+
+    pub(super) fn compare(&mut self, span: &span::Span) -> Option<DurationComparison> {
+        let (median_us, n) = self.get(&span.op, &span.name)?.median()?;
+        let enough = n >= COMPARED_LEAST && median_us > 0.0;
+        enough.then(|| DurationComparison { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
+    }
+}
+
+fn is_one_of(traces: &[TraceId]) -> Expr {
+    col("trace_id").in_list(traces.iter().map(|id| lit(id.to_string())).collect(), false)
+}
+
+/// A span as the API shows it.
+pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Option<DurationComparison>) -> response::SpanSummary {
+    let span = loaded.span();
+    let below = in_tree.below;
+    let ms = |us: i64| us as f64 / 1000.0;
+    response::SpanSummary {
+        project_id: loaded.row.project_id,
+        trace_id: span.trace_id.to_string(),
+        span_id: span.span_id.to_string(),
+        parent_span_id: span.parent_span_id.map(|id| id.to_string()),
+        name: span.name.clone(),
+        title: span.title.clone(),
+        op: span.op.clone(),
+        kind: span.kind.as_str(),
+        operation: span.operation.clone(),
+        origin: span.origin.clone(),
+        provider: span.provider.clone(),
+        provider_inferred: span.provider_inferred,
+        model: span.model().map(str::to_owned),
+        request_model: span.request_model.clone(),
+        response_model: span.response_model.clone(),
+        status: span.status.as_str(),
+        status_detail: span.status_detail.clone(),
+        error_preview: error_preview(span),
+        incomplete: span.is_incomplete(),
+        start_time: rfc3339(span.start_us),
+        duration_ms: ms(span.end_us - span.start_us),
+        time_to_first_token_ms: span.time_to_first_token_us.map(ms),
+        streaming: span.streaming,
+        usage: CallUsage {
+            input_tokens: span.usage.input_tokens(),
+            output_tokens: span.usage.output_tokens(),
+            total_tokens: span.usage.total,
+            cache_read_tokens: span.usage.cache_read,
+            cache_write_tokens: span.usage.cache_write_tokens(),
+            reasoning_tokens: span.usage.reasoning,
+            input_audio_tokens: span.usage.input_audio,
+            output_audio_tokens: span.usage.output_audio,
+            input_image_tokens: span.usage.input_image,
+            output_image_tokens: span.usage.output_image,
+            web_searches: span.usage.web_searches,
+            images: span.usage.images,
+            source: span.usage.source.map(span::UsageSource::as_str),
+        },
+        cost: span.cost.as_ref().map(|cost| CallCost {
+            total: cost.total.dollars(),
+            input: cost.input.map(Usd::dollars),
+            output: cost.output.map(Usd::dollars),
+            source: cost.source.as_str(),
+            estimated: span.is_estimated() && cost.source == span::CostSource::Computed,
+            price: cost.price.clone(),
+            client_total: span.client_cost.map(Usd::dollars),
+            computed_total: None,
+            buckets: None,
+        }),
+        client_cost: span.client_cost.map(Usd::dollars),
+        subtree: SubtreeTotals {
+            llm_calls: below.llm_calls,
+            input_tokens: below.input_tokens,
+            output_tokens: below.output_tokens,
+            cost: below.cost.map(Usd::dollars),
+            unpriced_calls: below.unpriced_calls,
+            estimated_calls: below.estimated_calls,
+        },
+        self_time_ms: ms(in_tree.self_us),
+        compared,
+        counted: span.counted,
+        exclusion: span.exclusion.as_ref().map(SpanExclusion::of),
+        also_reported: span.also_reported.map(|other| DuplicateReportView {
+            trace_id: other.trace_id.to_string(),
+            span_id: other.span_id.to_string(),
+            counts: other.counts,
+        }),
+        session_id: span.session_id.clone(),
+        user_id: span.user_id.clone(),
+        environment: span.environment.clone(),
+        release: span.release.clone(),
+        service: span.service.clone(),
+        pipeline: span.pipeline.clone(),
+        is_run: span.is_run,
+        agent: span.agent.clone(),
+        tool: span.tool.clone(),
+        prompt: span.prompt.clone(),
+        tags: span.tags.clone(),
+        input_preview: loaded.input_preview.clone(),
+        output_preview: loaded.output_preview.clone(),
+        thread: span.thread.clone(),
+        sdk: span.sdk_name.clone().map(|name| ReportingSdk { name, version: span.sdk_version.clone() }),
+    }
+}
+
+/// What the spans of a trace show of their clients, each once.
+fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
+    let mut found: Vec<HintEvidence> = Vec::new();
+    // Calls whose texts another report of them has.
+    let instead = |one: &LoadedSpan| one.span().exclusion?.counted_in_trace();
+    let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
+    for one in loaded {
+        let has_texts = one.has_texts() || told.contains(&one.span().span_id);
+        for evidence in hints::of_span(one.span(), has_texts) {
+            let alike = |known: &HintEvidence| {
+                (known.hint, known.against, &known.subject, &known.sdk)
+                    == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
+            };
+            if !found.iter().any(alike) {
+                found.push(evidence);
+            }
+        }
+    }
+    found
+}
+
+impl DurationPercentiles {
+    /// Of columns named `p50`, `p95`, `p99`, in microseconds.
+    pub(super) fn of(batch: &RecordBatch, row: usize) -> DurationPercentiles {
+        let ms = |name: &str| BatchColumn::of(batch, name).ms(row);
+        DurationPercentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }
+    }
+}

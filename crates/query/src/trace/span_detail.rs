@@ -1,0 +1,151 @@
+//! One span in full.
+
+use std::collections::HashMap;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::explain::{CostBasis, CostExplanation, CostLine, explain};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::normalize::parameters;
+use hinomi_model::price::PriceBook;
+use hinomi_model::span::{CostSource, Span};
+use hinomi_model::span_links;
+
+use super::span_facts::{FieldReading, LinkedSpan};
+use super::tree::derive;
+use super::{LoadedSpan, shown};
+use crate::ProjectSnapshot;
+use crate::error::QueryError;
+use crate::response::{CostBucket, MessageSourceSpan, SpanDetail};
+
+impl ProjectSnapshot {
+    /// A span as it is stored, without its texts; `None` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be read.
+    pub async fn stored_span(&self, trace: TraceId, span: SpanId) -> Result<Option<Span>, QueryError> {
+        let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+        Ok(LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span))
+    }
+
+    /// One span with its messages and attributes; `None` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    pub async fn span(
+        &self,
+        trace: &TraceId,
+        span: &SpanId,
+        _at_us: Option<i64>,
+        prices: &PriceBook,
+    ) -> Result<Option<SpanDetail>, QueryError> {
+        let (of_trace, of_span) = (*trace, *span);
+        let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
+        let Some(full) = LoadedSpan::all(&found).into_iter().next() else { return Ok(None) };
+        // What stands beside it in the trace says what lies below it and how long it ran itself.
+        let (mut beside, _reserved) = self.load_trace(*trace).await?;
+        if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
+            beside.push(full.clone());
+        }
+        let tree = derive(&beside.iter().map(LoadedSpan::span).collect::<Vec<_>>());
+        let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
+        let compared = self.medians(&beside).await?.compare(full.span());
+        let mut summary = shown(&full, &tree[at], compared);
+        let explanation = explain(full.span(), &full.row.locally(), prices);
+        if let (Some(shown), Some(stored), Some(read)) = (&mut summary.cost, &full.span().cost, &explanation.cost) {
+            match stored.source {
+                CostSource::Computed => shown.buckets = bill(read),
+                CostSource::Client => shown.computed_total = read.computed,
+            }
+        }
+        let clock_shift_ms = full.span().clock_shift_us as f64 / 1000.0;
+        let received_at = rfc3339(full.row.received_us);
+        let mut span = full.row.span;
+        let links = span_links::of(&span.attributes).into_iter().map(LinkedSpan::of).collect();
+        let texts_from = self.add_texts(&mut span, &beside).await?;
+        Ok(Some(SpanDetail {
+            span: summary,
+            request: parameters::of(&span.attributes),
+            input_messages: span.input_messages,
+            output_messages: span.output_messages,
+            texts_from,
+            attributes: span.attributes,
+            response_id: span.response_id,
+            finish_reasons: span.finish_reasons,
+            tool_definitions: span.tool_definitions,
+            reading: span.reading.into_iter().map(FieldReading::of).collect(),
+            explanation,
+            prompt_version: span.prompt_version,
+            received_at,
+            clock_shift_ms,
+            links,
+        }))
+    }
+}
+
+impl ProjectSnapshot {
+    /// Where a call counts and another report of it has its texts (a framework's span has the usage, the provider's SDK in it the messages),
+    /// adds what is missing to the call. Returns the first span that something came from.
+    async fn add_texts(&self, call: &mut Span, beside: &[LoadedSpan]) -> Result<Option<MessageSourceSpan>, QueryError> {
+        let lacks = |call: &Span| call.input_messages.is_empty() || call.output_messages.is_empty();
+        if !call.is_call() || !call.counted || !lacks(call) {
+            return Ok(None);
+        }
+        let in_trace = reports_of(call, beside).into_iter().map(|span| (call.trace_id, span));
+        let elsewhere = call.also_reported.filter(|other| other.counts).map(|other| (other.trace_id, other.span_id));
+        let mut from = None;
+        for (trace, span) in in_trace.chain(elsewhere).collect::<Vec<_>>() {
+            let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+            let Some(other) = LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span) else { continue };
+            let mut took = false;
+            for (own, more) in [(&mut call.input_messages, other.input_messages), (&mut call.output_messages, other.output_messages)] {
+                if own.is_empty() && !more.is_empty() {
+                    *own = more;
+                    took = true;
+                }
+            }
+            if took && from.is_none() {
+                from = Some(MessageSourceSpan { trace_id: trace.to_string(), span_id: span.to_string() });
+            }
+            if !lacks(call) {
+                break;
+            }
+        }
+        Ok(from)
+    }
+}
+
+/// Calls of a trace that do not count since this one does, also by way of one another, and that have texts.
+fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
+    let instead = |loaded: &LoadedSpan| {
+        let span = loaded.span();
+        let exclusion = span.exclusion.filter(|_| span.is_call() && !span.counted)?;
+        Some((span.span_id, exclusion.counted_in_trace()?))
+    };
+    let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
+    let is_report = |loaded: &&LoadedSpan| {
+        let mut at = loaded.span().span_id;
+        // Reasons never form a circle, and a chain of them is short.
+        for _ in 0..8 {
+            match left.get(&at) {
+                Some(next) if *next == call.span_id => return true,
+                Some(next) => at = *next,
+                None => return false,
+            }
+        }
+        false
+    };
+    beside.iter().filter(|loaded| loaded.has_texts()).filter(is_report).map(|loaded| loaded.span().span_id).collect()
+}
+
+/// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.
+fn bill(cost: &CostExplanation) -> Option<Vec<CostBucket>> {
+    let line = |line: &CostLine| CostBucket {
+        bucket: line.bucket,
+        tokens: line.tokens,
+        usd_per_million: line.usd_per_million,
+        amount: line.amount,
+    };
+    (cost.because == CostBasis::Computed).then(|| cost.lines.iter().map(line).collect())
+}

@@ -1,0 +1,7 @@
+//! Layers around the handlers of the API: checks, limits and retries that hold for many routes.
+
+pub(crate) mod quarantine_retry;
+pub(crate) mod query_slots;
+pub(crate) mod request_timeout;
+pub(crate) mod shared_queries;
+pub(crate) mod unknown_params;

@@ -1,0 +1,62 @@
+//! Parameters that nobody knows are refused: one that is misspelt would otherwise be answered with everything.
+//!
+//! Which ones there are is read from the description of the API itself.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Query, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
+
+use crate::api::ApiError;
+
+/// Names of parameters by method and address.
+pub(in crate::api) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
+
+/// Those that the description names.
+pub(in crate::api) fn of(description: &OpenApi) -> KnownParameterNames {
+    let names = |operation: &Operation| {
+        let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter),
+            RefOr::Ref(_) => None,
+        });
+        parameters.filter(|parameter| parameter.parameter_in == ParameterIn::Query).map(|parameter| parameter.name.clone()).collect()
+    };
+    let mut known = HashMap::new();
+    for (path, item) in &description.paths.paths {
+        let operations = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                known.insert((method, path.clone()), names(operation));
+            }
+        }
+    }
+    Arc::new(known)
+}
+
+/// Lets a request pass whose parameters are all known.
+pub(in crate::api) async fn check(State(known): State<KnownParameterNames>, path: MatchedPath, request: Request, next: Next) -> Response {
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    let sent = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    if let (Some(known), Ok(Query(sent))) = (known.get(&(method, path.as_str().to_owned())), sent)
+        && let Some((name, _)) = sent.iter().find(|(name, _)| !known.contains(name))
+    {
+        let message = format!("{name:?} is no parameter of this address");
+        let hint = match known.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => "It takes none.".to_owned(),
+            names => format!("There are: {}", names.join(" ")),
+        };
+        return ApiError::bad_request("unknown_parameter", message).hint(hint).into_response();
+    }
+    next.run(request).await
+}

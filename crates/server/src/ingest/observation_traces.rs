@@ -1,0 +1,97 @@
+//! Which traces the observations of Langfuse belong to, for updates that name no trace.
+//!
+//! What requests tell is remembered before they are stored, so that of two that come at the same time either the later finds what the
+//! earlier told, or the store joins what they hold.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use hinomi_model::id::SpanId;
+use hinomi_model::langfuse::ObservationTrace;
+use hinomi_store::Store;
+
+/// Observations that are remembered: some 20 MB.
+const MOST: usize = 200_000;
+
+/// An observation. Ids of 64 bits are told apart within a project only: whoever makes two alike has the same span twice.
+type ObservationKey = (u64, SpanId);
+
+/// A bounded memory of the newest observations.
+#[derive(Debug, Default)]
+pub(super) struct ObservationTraceCache {
+    known: Mutex<ObservationTraceEntries>,
+    /// True once what was stored before the server started is known too.
+    is_complete: Mutex<bool>,
+}
+
+#[derive(Debug, Default)]
+struct ObservationTraceEntries {
+    homes: HashMap<ObservationKey, ObservationTrace>,
+    /// The oldest first.
+    order: VecDeque<ObservationKey>,
+}
+
+impl ObservationTraceCache {
+    /// The trace of an observation, as far as it is remembered.
+    pub(super) fn of(&self, project: u64, observation: SpanId) -> Option<ObservationTrace> {
+        self.known().homes.get(&(project, observation)).copied()
+    }
+
+    /// Remembers the traces of a project's observations.
+    pub(super) fn note(&self, project: u64, told: &[(SpanId, ObservationTrace)]) {
+        let mut known = self.known();
+        told.iter().for_each(|(span, home)| known.note((project, *span), *home));
+    }
+
+    /// Learns what was stored before the server started, if that is still to be done.
+    pub(super) fn complete(&self, store: &Store) {
+        let mut is_complete = self.is_complete.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *is_complete, true) {
+            return;
+        }
+        let stored = store.observations();
+        let mut known = self.known();
+        let newest = stored.len().saturating_sub(MOST);
+        for (project, span, home) in stored.into_iter().skip(newest) {
+            // What came meanwhile is newer.
+            if !known.homes.contains_key(&(project, span)) {
+                known.note((project, span), home);
+            }
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, ObservationTraceEntries> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ObservationTraceEntries {
+    fn note(&mut self, place: ObservationKey, home: ObservationTrace) {
+        if self.homes.insert(place, home).is_none() {
+            self.order.push_back(place);
+        }
+        while self.order.len() > MOST {
+            let oldest = self.order.pop_front();
+            oldest.map(|place| self.homes.remove(&place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::id::TraceId;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_are_remembered_each_for_its_project() {
+        let homes = ObservationTraceCache::default();
+        let home = |id: u64| ObservationTrace { trace_id: TraceId(u128::from(id)), root: SpanId(id) };
+        let all: Vec<(SpanId, ObservationTrace)> = (1..=MOST as u64 + 5).map(|id| (SpanId(id), home(id))).collect();
+        homes.note(1, &all);
+        homes.note(1, &[(SpanId(9), home(77))]);
+        assert_eq!([5, 6, 9].map(|id| homes.of(1, SpanId(id))), [None, Some(home(6)), Some(home(77))]);
+        assert_eq!(homes.of(2, SpanId(9)), None, "another project's");
+        assert_eq!(homes.known().homes.len(), MOST);
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading a request's body: whole, under a cap, and only while there is memory for it.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::{HeaderMap, header};
+use futures::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::admission::{BodyPermit, IngestAdmission, MAX_STRANGER_BYTES, SenderAdmission};
+use super::decompress;
+use super::rejection::IngestRejection;
+
+/// How long a body may take from its first byte to its last.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the header of an envelope may take of a sender that is not known yet.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory that is set aside for a body before its bytes are there.
+const FIRST_CAPACITY: usize = 64 << 10;
+
+/// A body on its way.
+#[derive(Debug)]
+pub(super) struct IncomingBody {
+    pieces: BodyDataStream,
+    bytes: Vec<u8>,
+    /// Its length, where the header tells.
+    announced: Option<usize>,
+    has_ended: bool,
+}
+
+/// A body, and the memory that it takes until it is dropped.
+#[derive(Debug)]
+pub(super) struct ReceivedBody {
+    pub(super) bytes: Bytes,
+    pub(super) permit: BodyPermit,
+}
+
+impl IncomingBody {
+    pub(super) fn new(body: Body, headers: &HeaderMap) -> IncomingBody {
+        let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        let pieces = body.into_data_stream();
+        IncomingBody { pieces, bytes: Vec::new(), announced, has_ended: false }
+    }
+
+    /// The first line, inflated, of a body whose sender is not known before it is read. What was read stays part of the body. `None`
+    /// where it has none that is short enough.
+    pub(super) async fn first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
+        let broken_off = IngestRejection::BrokenOff { seconds: STRANGER_TIMEOUT.as_secs() };
+        timeout(STRANGER_TIMEOUT, self.read_first_line(encoding, admission)).await.unwrap_or(Err(broken_off))
+    }
+
+    async fn read_first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        let mut looked_at = 0;
+        loop {
+            self.read_piece(STRANGER_TIMEOUT).await?;
+            let length = self.bytes.len();
+            // A line that comes in drops is not looked for at each of them.
+            if self.has_ended || length >= 2 * looked_at {
+                looked_at = length;
+                let line = decompress::first_line(&self.bytes, encoding, self.has_ended)?;
+                if line.is_some() || self.has_ended {
+                    return Ok(line);
+                }
+            }
+            if length > MAX_STRANGER_BYTES {
+                return Ok(None);
+            }
+            if permit.is_none() {
+                permit = Some(admission.stranger()?);
+            }
+        }
+    }
+
+    /// The whole body, of at most `limit` bytes.
+    pub(super) async fn receive(self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, IngestRejection> {
+        if self.announced.is_some_and(|length| length > limit) {
+            return Err(IngestRejection::TooLarge { limit });
+        }
+        let broken_off = IngestRejection::BrokenOff { seconds: BODY_TIMEOUT.as_secs() };
+        timeout(BODY_TIMEOUT, self.read(limit, sender)).await.unwrap_or(Err(broken_off))
+    }
+
+    async fn read(mut self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, IngestRejection> {
+        let mut permit = BodyPermit::default();
+        loop {
+            let length = self.bytes.len();
+            if length > limit {
+                return Err(IngestRejection::TooLarge { limit });
+            }
+            let holds = permit.bytes();
+            if length > holds {
+                // Several bodies may wait for each other here; a time limit ends that.
+                let next = length.max(2 * holds).min(self.announced.unwrap_or(limit).max(length));
+                sender.grow(&mut permit, next - holds).await?;
+            }
+            if self.has_ended {
+                return Ok(ReceivedBody { bytes: self.bytes.into(), permit });
+            }
+            self.read_piece(BODY_TIMEOUT).await?;
+        }
+    }
+
+    async fn read_piece(&mut self, patience: Duration) -> Result<(), IngestRejection> {
+        if self.has_ended {
+            return Ok(());
+        }
+        match self.pieces.next().await {
+            Some(Ok(piece)) => {
+                let missing = self.announced.unwrap_or(0).saturating_sub(self.bytes.len());
+                self.bytes.reserve(missing.min(self.bytes.len().max(FIRST_CAPACITY)).max(piece.len()));
+                self.bytes.extend_from_slice(&piece);
+            }
+            Some(Err(_)) => return Err(IngestRejection::BrokenOff { seconds: patience.as_secs() }),
+            None => self.has_ended = true,
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::admission::UNIT;
+    use super::*;
+    use crate::config::Config;
+    use crate::memory::MemoryBudget;
+
+    fn admission(bytes: usize) -> IngestAdmission {
+        IngestAdmission::new(MemoryBudget { arriving: bytes, ..MemoryBudget::of(&Config::default()) })
+    }
+
+    fn in_pieces(count: usize) -> IncomingBody {
+        let pieces = futures::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(vec![7u8; UNIT])));
+        IncomingBody::new(Body::from_stream(pieces), &HeaderMap::new())
+    }
+
+    fn free(sender: &SenderAdmission) -> usize {
+        sender.available()
+    }
+
+    #[tokio::test]
+    async fn memory_is_given_back() {
+        let sender = admission(8 * UNIT).sender(None, 8 * UNIT);
+        let received = in_pieces(5).receive(6 * UNIT, &sender).await.unwrap();
+        assert_eq!(received.bytes.len(), 5 * UNIT);
+        assert!(free(&sender) <= 3);
+        drop(received);
+        assert_eq!(free(&sender), 8);
+    }
+
+    #[tokio::test]
+    async fn too_large_with_and_without_a_length() {
+        let sender = admission(8 * UNIT).sender(None, 8 * UNIT);
+        assert!(matches!(in_pieces(7).receive(6 * UNIT, &sender).await, Err(IngestRejection::TooLarge { .. })));
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, "1000000000".parse().unwrap())]);
+        let announced = IncomingBody::new(Body::empty(), &headers).receive(10, &sender).await;
+        assert!(matches!(announced, Err(IngestRejection::TooLarge { limit: 10 })));
+        assert_eq!(free(&sender), 8);
+    }
+
+    #[tokio::test]
+    async fn a_full_house_says_so() {
+        let sender = admission(2 * UNIT).sender(None, UNIT);
+        assert!(matches!(in_pieces(4).receive(6 * UNIT, &sender).await, Err(IngestRejection::Overloaded)));
+        assert_eq!(free(&sender), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_not_sent_takes_nothing() {
+        let admission = admission(8 * UNIT);
+        let sender = admission.sender(None, 8 * UNIT);
+        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, (8 * UNIT).to_string().parse().unwrap())]);
+        let silent = || {
+            let first = futures::stream::once(async { Ok::<_, std::io::Error>(vec![b'{']) });
+            IncomingBody::new(Body::from_stream(first.chain(futures::stream::pending())), &headers)
+        };
+        let waiting: Vec<_> = (0..4).map(|_| Box::pin(silent().receive(8 * UNIT, &sender))).collect();
+        let waiting = futures::future::select_all(waiting);
+        let good = async { in_pieces(3).receive(6 * UNIT, &sender).await.map(|received| received.bytes.len()) };
+        tokio::select! {
+            biased;
+            _ = waiting => panic!("nothing ends them"),
+            good = good => assert_eq!(good.ok(), Some(3 * UNIT)),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_line_of_a_stranger() {
+        let admission = admission(8 * UNIT);
+        let body = |bytes: &[u8]| IncomingBody::new(Body::from(bytes.to_vec()), &HeaderMap::new());
+        let mut whole = body(b"{\"dsn\":\"x\"}\nmore");
+        assert_eq!(whole.first_line("", &admission).await.unwrap().as_deref(), Some(&b"{\"dsn\":\"x\"}"[..]));
+        let sender = admission.sender(None, UNIT);
+        assert_eq!(&whole.receive(100, &sender).await.unwrap().bytes[..], b"{\"dsn\":\"x\"}\nmore");
+        assert_eq!(body(b"{}").first_line("", &admission).await.unwrap().as_deref(), Some(&b"{}"[..]));
+        assert_eq!(body(&[b' '; 1 << 20]).first_line("", &admission).await.unwrap(), None);
+        assert_eq!(in_pieces(100).first_line("", &admission).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,252 @@
+//! Why a request is turned away, and the answers that say so in Sentry's form, OpenTelemetry's and Langfuse's.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hinomi_model::langfuse::LangfuseError;
+use hinomi_model::otlp::{self, OtlpEncoding, OtlpError};
+use hinomi_model::sentry::EnvelopeError;
+use hinomi_store::StoreError;
+use hinomi_tables::database::SqliteError;
+use hinomi_tables::error_events::ErrorStoreError;
+use serde_json::json;
+
+use super::auth::AuthError;
+use super::decompress::BodyError;
+use super::grpc;
+
+/// Seconds after which a client that met a busy or full server may come again.
+const COME_AGAIN: u32 = 10;
+
+/// What to do where a key is needed.
+const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
+
+/// Why nothing of a request is kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum IngestRejection {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("key {key} is not one of this server; copy the DSN from the project's set-up page")]
+    UnknownKey { key: String },
+    #[error("key {key} belongs to another project; copy the DSN from the project's set-up page")]
+    OtherProject { key: String },
+    #[error("there is no such project")]
+    NoProject,
+    #[error("project {project} is disabled; enable it in its settings")]
+    Disabled { project: u64 },
+    #[error("{0} header mismatch between envelope and request")]
+    Mismatch(&'static str),
+    #[error("protocol version {0} is not supported; this server speaks version 7")]
+    Version(String),
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error(
+        "the request holds more than {items} spans, log records, points or events, or more than fits into memory at once; send it in parts"
+    )]
+    TooManyItems { items: usize },
+    /// It never leaves intake: the request is decoded again with more memory.
+    #[error("the request takes more memory than is usual")]
+    Exceptional,
+    #[error("the body broke off or took longer than {seconds} s")]
+    BrokenOff { seconds: u64 },
+    #[error(transparent)]
+    Body(BodyError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    #[error(transparent)]
+    Langfuse(#[from] LangfuseError),
+    #[error("the score cannot be read: {0}")]
+    Score(&'static str),
+    #[error("content type {0:?} is not one of OTLP: send application/x-protobuf or application/json")]
+    ContentType(String),
+    #[error("a page in a browser ({0}) sends without a key; only programs may: {SEND_A_KEY}")]
+    KeylessPage(String),
+    #[error("the request came through a proxy (header {0}) without a key; {SEND_A_KEY}")]
+    KeylessProxy(String),
+    #[error("the request is for host {0:?}, which is not a name of this machine, and has no key; {SEND_A_KEY}")]
+    KeylessHost(String),
+    #[error("the gRPC message is damaged: its frame does not fit it")]
+    Frame,
+    #[error("more arrives than can be taken in; send again later")]
+    Overloaded,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Errors(#[from] ErrorStoreError),
+    #[error(transparent)]
+    Database(#[from] SqliteError),
+    #[error("the server is stopping; send again later")]
+    Stopping,
+}
+
+impl From<BodyError> for IngestRejection {
+    fn from(error: BodyError) -> IngestRejection {
+        match error {
+            BodyError::TooLarge { limit } => IngestRejection::TooLarge { limit },
+            other => IngestRejection::Body(other),
+        }
+    }
+}
+
+impl IngestRejection {
+    /// Status and reason: the table of what each refusal is.
+    fn is(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, "missing_key"),
+            IngestRejection::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
+            IngestRejection::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
+            IngestRejection::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
+            IngestRejection::OtherProject { .. } => (S::UNAUTHORIZED, "key_of_other_project"),
+            IngestRejection::NoProject => (S::UNAUTHORIZED, "unknown_project"),
+            IngestRejection::Disabled { .. } => (S::FORBIDDEN, "project_disabled"),
+            IngestRejection::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
+            IngestRejection::Version(_) => (S::BAD_REQUEST, "protocol_version"),
+            IngestRejection::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            IngestRejection::TooManyItems { .. } | IngestRejection::Exceptional => (S::PAYLOAD_TOO_LARGE, "too_many_items"),
+            IngestRejection::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
+            IngestRejection::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
+            IngestRejection::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, "too_many_encodings"),
+            IngestRejection::Body(_) => (S::BAD_REQUEST, "damaged_body"),
+            IngestRejection::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
+            IngestRejection::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
+            IngestRejection::Langfuse(_) => (S::BAD_REQUEST, "invalid_batch"),
+            IngestRejection::Score(_) => (S::BAD_REQUEST, "invalid_score"),
+            IngestRejection::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            IngestRejection::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
+            IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, "proxy_without_key"),
+            IngestRejection::KeylessHost(_) => (S::UNAUTHORIZED, "host_without_key"),
+            IngestRejection::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
+            IngestRejection::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
+            IngestRejection::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
+            IngestRejection::Overloaded
+            | IngestRejection::Store(StoreError::Busy { .. })
+            | IngestRejection::Errors(ErrorStoreError::Busy { .. })
+            | IngestRejection::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
+            IngestRejection::Store(StoreError::DiskFull { .. } | StoreError::DiskLow { .. })
+            | IngestRejection::Errors(ErrorStoreError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestRejection::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            IngestRejection::Store(_) | IngestRejection::Errors(_) | IngestRejection::Database(_) => {
+                (S::SERVICE_UNAVAILABLE, "storage_failed")
+            }
+            IngestRejection::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
+        }
+    }
+
+    /// Snake case, for outcomes.
+    pub(super) fn reason(&self) -> &'static str {
+        self.is().1
+    }
+
+    /// Seconds after which the same request may be sent again; `None` where it would be refused again.
+    fn retry_s(&self) -> Option<u32> {
+        matches!(self.is().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(COME_AGAIN)
+    }
+
+    /// The code that gRPC has for it.
+    fn grpc_code(&self) -> i32 {
+        match self.is().0 {
+            StatusCode::UNAUTHORIZED => 16,
+            StatusCode::FORBIDDEN => 7,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => 12,
+            // Not 8, which some clients send again: the same request would be refused again.
+            StatusCode::PAYLOAD_TOO_LARGE => 3,
+            // Only this one is sent again.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
+            StatusCode::INTERNAL_SERVER_ERROR => 13,
+            _ => 3,
+        }
+    }
+
+    /// The answer of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
+    pub(super) fn into_otlp(self, encoding: OtlpEncoding, content_type: &'static str) -> Response {
+        let body = otlp::error(encoding, self.grpc_code(), &self.to_string(), self.retry_s());
+        let mut response = (self.is().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        if let Some(seconds) = self.retry_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// The answer of OTLP over gRPC.
+    pub(super) fn into_grpc(self) -> Response {
+        let (code, why) = (self.grpc_code(), self.to_string());
+        grpc::refuse(code, &why, &otlp::error(OtlpEncoding::Binary, code, &why, self.retry_s()))
+    }
+
+    /// The answer of Langfuse's API.
+    pub(super) fn into_langfuse(self) -> Response {
+        let (status, reason) = self.is();
+        let mut response = (status, axum::Json(json!({ "message": self.to_string(), "error": reason }))).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        }
+        response
+    }
+
+    /// Summary and reasons, as the protocol's errors have them.
+    fn said(&self) -> (String, Vec<String>) {
+        match self {
+            IngestRejection::Envelope(error) => (error.detail().to_owned(), error.causes()),
+            other => (other.to_string(), Vec::new()),
+        }
+    }
+}
+
+impl IntoResponse for IngestRejection {
+    fn into_response(self) -> Response {
+        let (status, reason) = self.is();
+        let (detail, causes) = self.said();
+        let mut response = (status, axum::Json(json!({ "detail": detail, "causes": causes }))).into_response();
+        let headers = response.headers_mut();
+        if let Ok(text) = HeaderValue::from_str(&detail) {
+            headers.insert(HeaderName::from_static("x-sentry-error"), text);
+        }
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            // Seconds, categories (none: all), scope, reason. A client that is told nothing stops for a minute.
+            if let Ok(limits) = HeaderValue::from_str(&format!("{COME_AGAIN}::organization:{reason}")) {
+                headers.insert(HeaderName::from_static("x-sentry-rate-limits"), limits);
+            }
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+
+    use super::*;
+
+    fn said<'a>(answer: &'a Response, name: &str) -> &'a str {
+        answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_may_be_sent_again_says_when() {
+        let busy = || IngestRejection::Overloaded;
+        let answer = busy().into_otlp(OtlpEncoding::Json, "application/json");
+        assert_eq!((answer.status(), said(&answer, "retry-after")), (StatusCode::TOO_MANY_REQUESTS, "10"));
+        let answer = busy().into_grpc();
+        assert_eq!((answer.status(), said(&answer, "grpc-status")), (StatusCode::OK, "14"));
+        let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(said(&answer, "grpc-status-details-bin")).unwrap();
+        assert!(String::from_utf8_lossy(&details).contains("google.rpc.RetryInfo"));
+        let full = IngestRejection::Database(SqliteError::DiskFull { path: "x".into() });
+        assert_eq!(full.into_otlp(OtlpEncoding::Json, "application/json").status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn what_would_be_refused_again_does_not() {
+        for refusal in [
+            || IngestRejection::TooLarge { limit: 1 },
+            || IngestRejection::TooManyItems { items: 1 },
+            || IngestRejection::Frame,
+            || IngestRejection::NoProject,
+        ] {
+            assert_eq!(said(&refusal().into_otlp(OtlpEncoding::Json, "application/json"), "retry-after"), "");
+            assert!(!["8", "14"].contains(&said(&refusal().into_grpc(), "grpc-status")), "codes that clients send again");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The classes of spans: how long each is kept.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hinomi_model::id::TraceId;
+use hinomi_store::{RetentionCandidate, RetentionDecision};
+use hinomi_tables::metadata::ProjectRecord;
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// How long the spans of one project are kept, at one moment. Times are in microseconds since the Unix epoch: what starts before goes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RetentionRules {
+    before_us: i64,
+    environments: BTreeMap<String, i64>,
+    texts_before_us: Option<i64>,
+    /// Traces with errors or scores, and until when they stay at least.
+    notable: HashSet<TraceId>,
+    notable_before_us: i64,
+    /// Traces that somebody marked: they stay.
+    pinned: HashSet<TraceId>,
+}
+
+impl RetentionRules {
+    /// The rules of a project at a moment. `days` is what holds where the project does not say.
+    pub fn of(project: &ProjectRecord, days: u32, now_us: i64) -> RetentionRules {
+        let before = |days: u32| now_us.saturating_sub(i64::from(days) * DAY_US);
+        let keep = &project.keep;
+        let days = project.retention_days.unwrap_or(days);
+        RetentionRules {
+            before_us: before(days),
+            environments: keep.environments.iter().map(|(name, days)| (name.clone(), before(*days))).collect(),
+            texts_before_us: keep.texts_days.map(before),
+            notable: HashSet::new(),
+            notable_before_us: before(keep.notable_days.unwrap_or(days).max(days)),
+            pinned: HashSet::new(),
+        }
+    }
+
+    /// Whether some traces stay longer than others.
+    pub fn favours_notable(&self) -> bool {
+        self.notable_before_us < self.before_us || self.texts_before_us.is_some()
+    }
+
+    /// Says which traces have errors or scores, and which are pinned.
+    pub fn set_traces(&mut self, notable: HashSet<TraceId>, pinned: HashSet<TraceId>) {
+        (self.notable, self.pinned) = (notable, pinned);
+    }
+
+    /// The time before which something may be to be done.
+    pub fn latest_us(&self) -> i64 {
+        let environments = self.environments.values().copied();
+        environments.chain([self.before_us]).chain(self.texts_before_us).max().unwrap_or(i64::MIN)
+    }
+
+    /// What is to become of a span.
+    pub fn fate(&self, seen: &RetentionCandidate) -> RetentionDecision {
+        if self.pinned.contains(&seen.trace) {
+            return RetentionDecision::Kept;
+        }
+        let usual = seen.environment.and_then(|name| self.environments.get(name)).copied().unwrap_or(self.before_us);
+        let is_notable = self.notable.contains(&seen.trace);
+        let before = if is_notable { usual.min(self.notable_before_us) } else { usual };
+        if seen.start_us < before {
+            return RetentionDecision::Gone;
+        }
+        if !is_notable && self.texts_before_us.is_some_and(|texts| seen.start_us < texts) {
+            return RetentionDecision::WithoutTexts;
+        }
+        RetentionDecision::Kept
+    }
+
+    /// The time before which lines of logs, which are texts, go, unless their trace stays.
+    pub fn lines_before_us(&self) -> i64 {
+        self.texts_before_us.map_or(self.before_us, |texts| texts.max(self.before_us))
+    }
+
+    /// Traces that somebody marked.
+    pub fn pinned(&self) -> HashSet<TraceId> {
+        self.pinned.clone()
+    }
+
+    /// Those with errors or scores.
+    pub fn notable(&self) -> &HashSet<TraceId> {
+        &self.notable
+    }
+
+    /// Whether a span goes whatever else is known of its trace, but for a mark.
+    pub fn is_past(&self, seen: &RetentionCandidate) -> bool {
+        self.fate(seen) == RetentionDecision::Gone && seen.start_us < self.notable_before_us
+    }
+
+    /// Those that somebody marked, and the ones with errors or scores.
+    pub fn kept_traces(&self) -> HashSet<TraceId> {
+        self.pinned.union(&self.notable).copied().collect()
+    }
+
+    /// The time before which what has no class of its own goes.
+    pub fn before_us(&self) -> i64 {
+        self.before_us
+    }
+
+    /// The earliest time of which anything is kept that a notable trace may hold.
+    pub fn notable_before_us(&self) -> i64 {
+        self.before_us.min(self.notable_before_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hinomi_tables::metadata::RetentionOverrides;
+
+    #[test]
+    fn each_class_has_its_days() {
+        let environments = [("dev".to_owned(), 3), ("audit".to_owned(), 400)].into();
+        let keep = RetentionOverrides { environments, texts_days: Some(10), notable_days: Some(90) };
+        let project = ProjectRecord { retention_days: None, keep, ..ProjectRecord::default() };
+        let mut rules = RetentionRules::of(&project, 30, 1000 * DAY_US);
+        rules.set_traces(HashSet::from([TraceId(7)]), HashSet::from([TraceId(8)]));
+        let fate = |trace, days_ago: i64, environment| {
+            rules.fate(&RetentionCandidate {
+                project: 1,
+                trace: TraceId(trace),
+                start_us: (1000 - days_ago) * DAY_US,
+                environment,
+                user: None,
+            })
+        };
+        use RetentionDecision::{Gone, Kept, WithoutTexts};
+        let of_usual = [2, 11, 31].map(|days| fate(1, days, None));
+        assert_eq!(of_usual, [Kept, WithoutTexts, Gone]);
+        let of_dev = [2, 4].map(|days| fate(1, days, Some("dev")));
+        assert_eq!(of_dev, [Kept, Gone]);
+        assert_eq!([31, 401].map(|days| fate(1, days, Some("audit"))), [WithoutTexts, Gone]);
+        assert_eq!([31, 89, 91].map(|days| fate(7, days, Some("dev"))), [Kept, Kept, Gone]);
+        assert_eq!(fate(8, 999, None), Kept);
+        assert_eq!(rules.latest_us(), 997 * DAY_US);
+    }
+}

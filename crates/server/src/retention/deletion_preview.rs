@@ -1,0 +1,61 @@
+//! What a deletion would take away, counted before it is asked for.
+
+use std::collections::{BTreeSet, HashSet};
+
+use hinomi_model::id::TraceId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::table_statements::{OF_PROJECT, OF_TRACES};
+use super::{DeletionSubject, RetentionError, RetentionResources, blocking, table_statements};
+
+/// How much is stored of a trace, a user or a project.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeletionPreview {
+    /// Traces with spans of it.
+    pub traces: u64,
+    /// Spans.
+    pub spans: u64,
+    /// Error events.
+    pub errors: u64,
+    /// Scores.
+    pub scores: u64,
+    /// Lines of logs.
+    pub log_lines: u64,
+    /// Series of metrics.
+    pub series: u64,
+}
+
+/// Counts what is stored of a subject.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub async fn stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
+    places.meta.project(project)?;
+    let view = places.engine.project(places.store.snapshot(), project);
+    let (people, ids) = match &subject {
+        DeletionSubject::Trace(id) => (Vec::new(), HashSet::from([*id])),
+        DeletionSubject::User(user) => (vec![user.clone()], view.traces_of_user(user).await?),
+        DeletionSubject::Project | DeletionSubject::Budget => (Vec::new(), HashSet::new()),
+    };
+    let (mut spans, mut traces): (u64, HashSet<TraceId>) = (0, HashSet::new());
+    view.each_span(i64::MIN, i64::MAX, &BTreeSet::from(["trace_id", "user_id"]), |span| {
+        if subject.has(span.trace_id, span.user_id.as_deref(), &ids) {
+            spans += 1;
+            traces.insert(span.trace_id);
+        }
+    })
+    .await?;
+    let data = places.data.clone();
+    let steps = if subject == DeletionSubject::Project { OF_PROJECT } else { OF_TRACES };
+    let counts = blocking(move || table_statements::count(&data, steps, project, &ids, &people)).await??;
+    Ok(DeletionPreview {
+        traces: traces.len() as u64,
+        spans,
+        errors: counts.errors,
+        scores: counts.scores,
+        log_lines: counts.log_lines,
+        series: counts.series,
+    })
+}

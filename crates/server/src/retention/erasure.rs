@@ -1,0 +1,306 @@
+//! One trace, one user or one project, deleted from every file, with a receipt.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::id::TraceId;
+use hinomi_store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
+use hinomi_tables::metadata::{MetadataError, MetadataStore, ProjectPatch};
+use hmac_sha256::HMAC;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::name_redaction::DeletedNames;
+use super::table_statements::{OF_PROJECT, OF_TRACES};
+use super::{RetentionError, RetentionResources, blocking, table_statements};
+
+/// What is deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionSubject {
+    /// One trace, with its errors, scores and lines of logs.
+    Trace(TraceId),
+    /// The spans of a user, and the traces in which nobody else is named.
+    User(String),
+    /// Everything of a project, and the project. Project 1 is emptied and stays.
+    Project,
+    /// The oldest spans of all projects, since the disk budget is reached.
+    Budget,
+}
+
+impl DeletionSubject {
+    /// Whether a span of its project belongs to it. Of a user these are those that name the user, and those of the same `traces` that name nobody.
+    pub(super) fn has(&self, trace: TraceId, user: Option<&str>, traces: &HashSet<TraceId>) -> bool {
+        match self {
+            DeletionSubject::Project => true,
+            DeletionSubject::Trace(id) => trace == *id,
+            DeletionSubject::User(meant) => user.map_or_else(|| traces.contains(&trace), |found| found == meant),
+            DeletionSubject::Budget => false,
+        }
+    }
+}
+
+/// A deletion that has begun, as it is kept until there is a receipt: what belongs to a user is only known for as long as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PendingDeletion {
+    project: u64,
+    /// The project's name.
+    name: String,
+    /// Whether it took nothing in before.
+    disabled: bool,
+    subject: DeletionSubject,
+    /// The traces that belong to it.
+    traces: HashSet<TraceId>,
+}
+
+/// What was deleted, how much of it, from which files, and when.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct DeletionReceipt {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The project; 0 for all.
+    pub project: u64,
+    /// `trace`, `user`, `project` or `budget`.
+    pub what: String,
+    /// Which trace; the name of a project; of a user a hash, so that the receipt does not keep the name: `hmac-sha256:` with a secret of the data
+    /// folder, in receipts of earlier versions `sha256:` without one.
+    pub subject: Option<String>,
+    /// Spans.
+    pub spans: u64,
+    /// Error events.
+    pub errors: u64,
+    /// Scores.
+    pub scores: u64,
+    /// Lines of logs.
+    pub log_lines: u64,
+    /// Series of metrics.
+    pub series: u64,
+    /// Incidents of alerts that were deleted.
+    pub incidents: u64,
+    /// Stories and messages of alerts in which a name was blanked.
+    pub mentions: u64,
+    /// The latest start of a span that is gone, RFC 3339.
+    pub until: Option<String>,
+    /// Segments, with the files beside them, that were removed; what stays of them is in new ones.
+    pub files: Vec<String>,
+    /// Those that a query was still reading: they are removed when it ends.
+    pub still_read: Vec<String>,
+    /// Damaged segments that could not be looked into. They are read by no query; remove them by hand.
+    pub unreadable: Vec<String>,
+    /// The server ended in the midst of it, and finished it after its next start: what had gone before is not in the numbers.
+    pub resumed: bool,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+impl DeletionReceipt {
+    pub(super) fn of(project: u64, subject: DeletionSubject, swept: &RetentionSweepResult) -> DeletionReceipt {
+        let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
+            paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+        };
+        let (what, subject) = match subject {
+            DeletionSubject::Trace(id) => ("trace", Some(id.to_string())),
+            // The hash needs a secret.
+            DeletionSubject::User(_) => ("user", None),
+            DeletionSubject::Project => ("project", None),
+            DeletionSubject::Budget => ("budget", None),
+        };
+        DeletionReceipt {
+            at: rfc3339(jiff::Timestamp::now().as_microsecond()),
+            project,
+            what: what.to_owned(),
+            subject,
+            spans: swept.spans,
+            until: swept.until_us.map(rfc3339),
+            files: names(&swept.files),
+            still_read: names(&swept.still_read),
+            unreadable: names(&swept.unreadable),
+            ..DeletionReceipt::default()
+        }
+    }
+
+    /// Whether anything was deleted, or may be left in a segment that cannot be read.
+    fn has_something(&self) -> bool {
+        let DeletionReceipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
+        [spans, errors, scores, log_lines, series, incidents, mentions].into_iter().any(|count| *count > 0) || !self.unreadable.is_empty()
+    }
+
+    fn text(&self) -> Result<String, RetentionError> {
+        serde_json::to_string(self).map_err(|error| RetentionError::Fault(error.to_string()))
+    }
+
+    /// Puts it with the others.
+    pub(super) async fn keep(&self, places: &RetentionResources) -> Result<(), RetentionError> {
+        let (meta, text) = (places.meta.clone(), self.text()?);
+        Ok(blocking(move || meta.add_receipt(&text)).await??)
+    }
+}
+
+/// How receipts name a user. Without the secret nobody can try names.
+fn keyed_hash(key: &str, user: &str) -> String {
+    format!("hmac-sha256:{}", hex::encode(HMAC::mac(user, key)))
+}
+
+/// The receipts of deletions of a user, the newest first, whichever version made them.
+///
+/// # Errors
+///
+/// When the database cannot be read.
+pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<DeletionReceipt>, MetadataError> {
+    let names = [keyed_hash(&meta.receipt_key()?, user), format!("sha256:{}", hex::encode(Sha256::digest(user)))];
+    let receipts = meta.receipts()?;
+    let read = receipts.iter().filter_map(|text| serde_json::from_str::<DeletionReceipt>(text).ok());
+    Ok(read.filter(|receipt| receipt.what == "user" && receipt.subject.as_ref().is_some_and(|subject| names.contains(subject))).collect())
+}
+
+/// Takes away the spans of a subject.
+fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
+    RetentionSweep {
+        concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
+        judge: Arc::new(move |seen| {
+            let is_meant = seen.project == project && subject.has(seen.trace, seen.user, &traces);
+            if is_meant { RetentionDecision::Gone } else { RetentionDecision::Kept }
+        }),
+    }
+}
+
+/// Deletes a subject from every file. When it returns, nothing of it is left but for what the receipt names.
+///
+/// # Errors
+///
+/// [`RetentionError::Nothing`] when there is nothing of a trace or a user. When something cannot be read or written: what was done until then is
+/// done; asked again, or by [`finish`], it goes on.
+pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionReceipt, RetentionError> {
+    let _alone = places.erasing.lock().await;
+    let known = places.meta.project(project)?;
+    let traces: HashSet<TraceId> = match &subject {
+        DeletionSubject::Trace(id) => HashSet::from([*id]),
+        DeletionSubject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
+        DeletionSubject::Project | DeletionSubject::Budget => HashSet::new(),
+    };
+    let mut begun = PendingDeletion { project, name: known.name, disabled: known.disabled, subject, traces };
+    // One that failed half-way knows what is in no file any more.
+    for (id, before) in begun_before(places)? {
+        if (before.project, &before.subject) == (project, &begun.subject) {
+            begun.traces.extend(&before.traces);
+            begun.disabled = before.disabled;
+            return go_on(places, id, begun, DeletionTrigger::Again).await;
+        }
+    }
+    let text = serde_json::to_string(&begun).map_err(|error| RetentionError::Fault(error.to_string()))?;
+    let meta = places.meta.clone();
+    let id = blocking(move || meta.begin_deletion(&text)).await??;
+    go_on(places, id, begun, DeletionTrigger::First).await
+}
+
+/// Ends deletions that a crash or a failure broke off.
+///
+/// # Errors
+///
+/// As [`erase`].
+pub async fn finish(places: &RetentionResources) -> Result<(), RetentionError> {
+    let _alone = places.erasing.lock().await;
+    for (id, begun) in begun_before(places)? {
+        go_on(places, id, begun, DeletionTrigger::AfterStart).await?;
+    }
+    Ok(())
+}
+
+fn begun_before(places: &RetentionResources) -> Result<Vec<(i64, PendingDeletion)>, RetentionError> {
+    let kept = places.meta.begun_deletions()?;
+    let read = |text: &str| serde_json::from_str(text).map_err(|error| RetentionError::Fault(error.to_string()));
+    kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
+}
+
+/// How a deletion comes to be worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DeletionTrigger {
+    /// Somebody asked for it.
+    First,
+    /// Somebody asked for it again after it failed half-way.
+    Again,
+    /// It was found at a start.
+    AfterStart,
+}
+
+/// What the bell still has in hand could be told after the databases were looked through.
+fn in_hand(is_handed_over: bool) -> Result<(), RetentionError> {
+    if is_handed_over {
+        Ok(())
+    } else {
+        Err(RetentionError::Fault("the alerts are too busy to forget what is deleted; delete it again".to_owned()))
+    }
+}
+
+/// Each step may have been done before.
+async fn go_on(
+    places: &RetentionResources,
+    id: i64,
+    begun: PendingDeletion,
+    begin: DeletionTrigger,
+) -> Result<DeletionReceipt, RetentionError> {
+    let resumed = begin == DeletionTrigger::AfterStart;
+    let began = Instant::now();
+    let PendingDeletion { project, name, disabled, subject, traces } = begun;
+    let is_project = subject == DeletionSubject::Project;
+    let set_disabled =
+        |disabled: bool| match places.meta.update_project(project, &ProjectPatch { disabled: Some(disabled), ..ProjectPatch::default() }) {
+            Err(MetadataError::NoProject(_)) => Ok(()),
+            set => set.map(drop),
+        };
+    if is_project {
+        // What still comes in would be left.
+        set_disabled(true)?;
+    }
+    let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
+    let mut receipt = DeletionReceipt { resumed, ..DeletionReceipt::of(project, subject.clone(), &swept) };
+    if is_project {
+        receipt.subject = Some(name);
+    }
+    if let DeletionSubject::User(user) = &subject {
+        receipt.subject = Some(keyed_hash(&places.meta.receipt_key()?, user));
+    }
+    let people: Vec<String> = if let DeletionSubject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
+    let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);
+    let rest = move || -> Result<_, RetentionError> {
+        let steps = if is_project { OF_PROJECT } else { OF_TRACES };
+        if is_project {
+            in_hand(alerts.forget_project(project)?)?;
+        }
+        let counts = table_statements::run(&data, steps, project, None, &ids, &people)?;
+        let mut mentions = 0;
+        if !is_project {
+            let names = DeletedNames::new(&ids, &people);
+            in_hand(alerts.forget(project, &ids.iter().map(ToString::to_string).chain(people).collect())?)?;
+            mentions = table_statements::blank(&data, project, &names)?;
+        }
+        meta.unpin(project, ids)?;
+        if is_project {
+            meta.delete_project(project)?;
+        }
+        Ok((counts, mentions))
+    };
+    let (counts, mentions) = blocking(rest).await??;
+    if is_project {
+        // What was on its way when the project was shut.
+        receipt.spans += places.store.sweep(sweep_of(project, DeletionSubject::Project, HashSet::new())).await?.spans;
+    }
+    if is_project && project == 1 {
+        set_disabled(disabled)?;
+    }
+    (receipt.errors, receipt.scores, receipt.log_lines) = (counts.errors, counts.scores, counts.log_lines);
+    (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
+    receipt.duration_ms = began.elapsed().as_millis() as u64;
+    let (meta, text) = (places.meta.clone(), receipt.text()?);
+    if begin == DeletionTrigger::First && !is_project && !receipt.has_something() {
+        // A receipt would say that something is gone which never was here: a slip of the pen in an id, most likely.
+        blocking(move || meta.drop_deletion(id)).await??;
+        return Err(RetentionError::Nothing);
+    }
+    blocking(move || meta.end_deletion(id, &text)).await??;
+    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "keeping.erased");
+    Ok(receipt)
+}

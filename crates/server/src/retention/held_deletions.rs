@@ -1,0 +1,409 @@
+//! Deletion that nobody may have meant waits.
+//!
+//! The folder remembers how long what of each project was kept, and when that was last enforced (`retention.last` in `hinomi.db`). Where that
+//! is shorter now, by a setting, a folder that is started without its configuration, or a clock that has jumped, the next sweep counts what it
+//! would delete first. More than a tail is not deleted before somebody confirms it (`hinomi retention confirm`) or the server has run for a week
+//! since it first said so.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hinomi_store::{DeletionLoss, RetentionCandidate, RetentionDecision};
+use hinomi_tables::database;
+use hinomi_tables::database::SqliteError;
+use hinomi_tables::metadata::{MetadataError, MetadataStore, ProjectRecord, RetentionOverrides};
+use rusqlite::OptionalExtension;
+use serde::{Deserialize, Serialize};
+
+use super::classes::RetentionRules;
+use super::{RetentionError, RetentionResources, blocking};
+
+/// How long a server says what it would delete before it does so without having been told to. The time that it runs counts: a clock that
+/// jumps shortens nothing.
+const GRACE: Duration = Duration::from_secs(7 * 86_400);
+/// What part of a project's spans a change of settings takes without asking: one of so many.
+const BY_A_CHANGE: u64 = 10;
+/// The same for time that passed while nothing was deleted: the server was stopped, or the clock jumped.
+const BY_TIME: u64 = 2;
+/// Fewer traces that stay longer than others may all have gone by age.
+const NOTABLE: u64 = 100;
+/// A gap between two sweeps that is no gap.
+const USUAL_GAP: Duration = Duration::from_secs(2 * 3600);
+
+/// Names of values in `hinomi.db`.
+const LAST: &str = "retention.last";
+const HELD: &str = "retention.held";
+const CONFIRMED: &str = "retention.confirmed";
+
+/// How long a project's telemetry is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ProjectRetention {
+    days: u32,
+    keep: RetentionOverrides,
+}
+
+impl ProjectRetention {
+    fn of(project: &ProjectRecord, days: u32) -> ProjectRetention {
+        ProjectRetention { days: project.retention_days.unwrap_or(days), keep: project.keep.clone() }
+    }
+
+    fn rules(&self, now_us: i64) -> RetentionRules {
+        let project = ProjectRecord { retention_days: Some(self.days), keep: self.keep.clone(), ..ProjectRecord::default() };
+        RetentionRules::of(&project, self.days, now_us)
+    }
+}
+
+/// What was enforced last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct EnforcedRetention {
+    /// For each project: how long what was kept, and when that was enforced, in microseconds since the Unix epoch.
+    projects: BTreeMap<u64, (ProjectRetention, i64)>,
+    /// For each project in which traces with errors or scores stay longer: how many of these were known.
+    notable: BTreeMap<u64, u64>,
+    /// The disk budget.
+    budget_bytes: Option<u64>,
+}
+
+/// What waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetentionHold {
+    /// What a confirmation names.
+    id: String,
+    /// What is to be enforced.
+    projects: BTreeMap<u64, ProjectRetention>,
+    budget_bytes: Option<u64>,
+    /// For how many seconds the server has run since it first said so.
+    waited_s: u64,
+    /// What would be deleted and why, a sentence each.
+    pub what: Vec<String>,
+}
+
+impl RetentionHold {
+    /// What is said of it.
+    pub fn told(&self) -> String {
+        let left = GRACE.as_secs().saturating_sub(self.waited_s);
+        let left =
+            if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
+        format!(
+            "deletion waits: {}; set it back if that is not meant; `hinomi retention confirm` lets it be deleted, or the server does so after {left} of running",
+            self.what.join("; ")
+        )
+    }
+}
+
+/// What the server knows of a hold from one sweep to the next.
+#[derive(Debug, Default)]
+pub struct RetentionHoldTracker(Mutex<RetentionHoldState>);
+
+#[derive(Debug, Default)]
+struct RetentionHoldState {
+    current: Option<RetentionHold>,
+    /// When it was last looked.
+    looked: Option<Instant>,
+}
+
+impl RetentionHoldTracker {
+    /// What waits at this moment.
+    pub fn current(&self) -> Option<RetentionHold> {
+        self.lock().current.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, RetentionHoldState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waits in a data folder, as its server wrote it down.
+pub fn held(meta: &MetadataStore) -> Option<RetentionHold> {
+    serde_json::from_str(&meta.get(HELD)?).ok()
+}
+
+/// Lets what waits be deleted. False when nothing does.
+///
+/// # Errors
+///
+/// When the database cannot be written.
+pub fn confirm(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
+    let Some(held) = held(meta) else { return Ok(None) };
+    meta.set(CONFIRMED, &held.id)?;
+    Ok(Some(held))
+}
+
+/// Whether what waits has been confirmed and is still to be deleted.
+pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
+    holds.current().is_some_and(|held| meta.get(CONFIRMED).as_ref() == Some(&held.id))
+}
+
+/// How long what of each project was kept when that was last enforced, a line each.
+pub fn enforced(meta: &MetadataStore) -> Vec<String> {
+    let projects = last(meta).projects;
+    projects.iter().map(|(project, (kept, _))| format!("project {project}: kept for {} days", kept.days)).collect()
+}
+
+/// Which settings keep less than what was enforced last, for somebody who looks at a folder that is not running.
+pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
+    let last = last(meta);
+    let mut found = Vec::new();
+    for project in meta.directory().projects.values() {
+        let now = ProjectRetention::of(project, days);
+        if let Some((before, _)) = last.projects.get(&project.id).filter(|(before, _)| now.days < before.days) {
+            found.push(format!("project {}: {} days, where {} were kept before", project.id, now.days, before.days));
+        }
+    }
+    if let Some(before) = last.budget_bytes.filter(|before| is_less(budget_bytes, Some(*before))) {
+        let before = if before == 0 { "there was none".to_owned() } else { format!("{before} were allowed") };
+        found.push(format!("disk.budget_bytes: {budget_bytes}, where {before} before"));
+    }
+    found
+}
+
+fn last(meta: &MetadataStore) -> EnforcedRetention {
+    meta.get(LAST).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// Whether a budget is smaller than another; 0 is none.
+fn is_less(budget: u64, before: Option<u64>) -> bool {
+    budget != 0 && before.is_none_or(|before| before == 0 || budget < before)
+}
+
+/// What a sweep may do.
+#[derive(Debug)]
+pub(super) struct RetentionSweepPermit {
+    /// Projects of which nothing is to be deleted.
+    pub(super) waiting: HashSet<u64>,
+    /// The disk budget that is enforced; 0 for none.
+    pub(super) budget_bytes: u64,
+    last: EnforcedRetention,
+    notable: BTreeMap<u64, u64>,
+    confirmed: bool,
+}
+
+/// Decides what may be deleted now. `rules` are those of now, with the traces that stay longer; `over_budget` says how many bytes are to go.
+pub(super) async fn permit(
+    places: &RetentionResources,
+    rules: &BTreeMap<u64, RetentionRules>,
+    now_us: i64,
+    over_budget: u64,
+) -> Result<RetentionSweepPermit, RetentionError> {
+    let meta = places.meta.clone();
+    let (last, confirmed, mut known) = blocking(move || (last(&meta), meta.get(CONFIRMED), held(&meta))).await?;
+    let directory = places.meta.directory();
+    let usual_us = i64::try_from(USUAL_GAP.max(2 * places.every).as_micros()).unwrap_or(i64::MAX);
+    let mut waiting = BTreeMap::new();
+    let mut what = Vec::new();
+    // What is new, and what is enforced as it was a while ago, needs no look.
+    let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
+        .keys()
+        .map(|project| (project, last.projects.get(project)))
+        .filter(|(project, before)| {
+            let now = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days));
+            !before.is_some_and(|(kept, at_us)| Some(kept) == now.as_ref() && now_us - at_us <= usual_us)
+        })
+        .collect();
+    if !unusual.is_empty() {
+        let before: BTreeMap<u64, RetentionRules> = unusual
+            .iter()
+            .filter_map(|(project, before)| {
+                let (kept, at_us) = before.as_ref()?;
+                let mut old = kept.rules(*at_us);
+                let now = rules.get(project)?;
+                old.set_traces(now.notable().clone(), now.pinned());
+                Some((**project, old))
+            })
+            .collect();
+        let lost = lost(places, &unusual.iter().map(|(project, _)| **project).collect(), before, rules).await?;
+        for (project, before) in unusual {
+            let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days)) else { continue };
+            let by_time = before.is_some_and(|(kept, _)| *kept == now);
+            let most = if by_time { BY_TIME } else { BY_A_CHANGE };
+            let found = lost.get(project).copied().unwrap_or_default();
+            let Some((name, DeletionLoss { lost, all })) = found.iter().find(|(_, tail)| tail.lost.saturating_mul(most) > tail.all) else {
+                continue;
+            };
+            let why = match before {
+                None => format!("nothing says how long they were kept before, and {} days are to be kept now", now.days),
+                Some((_, at_us)) if by_time => {
+                    format!("the clock is {} days ahead of when something was last deleted", (now_us - at_us) / 86_400_000_000)
+                }
+                Some((kept, _)) if kept.days > now.days => format!("{} days are to be kept, where it was {}", now.days, kept.days),
+                Some(_) => "classes of them are to be kept for less time than before".to_owned(),
+            };
+            what.push(format!("{lost} of {all} {name} of project {project} would go: {why}"));
+            waiting.insert(*project, now);
+        }
+    }
+    let favouring = rules.iter().filter(|(_, rules)| rules.favours_notable());
+    let notable: BTreeMap<u64, u64> = favouring.map(|(project, rules)| (*project, rules.notable().len() as u64)).collect();
+    for (project, count) in &notable {
+        let before = last.notable.get(project).copied().unwrap_or(0);
+        let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
+        if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
+            what.push(format!(
+                "traces of project {project} with errors or scores stay longer, and {count} are known where it were {before}: errors.db or scores.db may be lost"
+            ));
+            waiting.insert(*project, ProjectRetention::of(known, places.days));
+        }
+    }
+    let mut held_budget = None;
+    if over_budget > 0 && is_less(places.budget_bytes, last.budget_bytes) {
+        let DeletionLoss { lost, all } = places.store.oldest(over_budget);
+        if lost.saturating_mul(BY_A_CHANGE) > all {
+            let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(", where it was {bytes}"));
+            what.push(format!("the oldest {lost} of {all} spans would go: disk.budget_bytes is {}{before}", places.budget_bytes));
+            held_budget = Some(places.budget_bytes);
+        }
+    }
+    if what.is_empty() {
+        settle(places, None).await?;
+        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false });
+    }
+    known = known.filter(|known| known.projects == waiting && known.budget_bytes == held_budget);
+    let is_new = known.is_none();
+    let id = known.as_ref().map_or_else(|| format!("{:016x}", rand::random::<u64>()), |known| known.id.clone());
+    let since = places.holds.lock().looked.replace(Instant::now()).filter(|_| !is_new).map_or(0, |looked| looked.elapsed().as_secs());
+    let waited_s = known.map_or(0, |known| known.waited_s) + since;
+    let held = RetentionHold { id, projects: waiting, budget_bytes: held_budget, waited_s, what };
+    if confirmed.as_ref() == Some(&held.id) || waited_s >= GRACE.as_secs() {
+        tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.goes_on");
+        settle(places, None).await?;
+        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: true });
+    }
+    if is_new {
+        tracing::warn!(what = held.told(), "retention.waits");
+    }
+    let budget_bytes = if held_budget.is_some() { last.budget_bytes.unwrap_or(0) } else { places.budget_bytes };
+    let waiting = held.projects.keys().copied().collect();
+    settle(places, Some(held)).await?;
+    Ok(RetentionSweepPermit { waiting, budget_bytes, last, notable, confirmed: false })
+}
+
+/// Writes down what waits, if anything.
+async fn settle(places: &RetentionResources, held: Option<RetentionHold>) -> Result<(), RetentionError> {
+    let text = held.as_ref().map(|held| serde_json::to_string(held).unwrap_or_default());
+    let was_held = {
+        let mut state = places.holds.lock();
+        std::mem::replace(&mut state.current, held).is_some()
+    };
+    let meta = places.meta.clone();
+    let write = move || -> Result<(), MetadataError> {
+        match text {
+            Some(text) => meta.set(HELD, &text),
+            None if was_held || meta.get(HELD).is_some() => {
+                meta.unset(HELD)?;
+                meta.unset(CONFIRMED)
+            }
+            None => Ok(()),
+        }
+    };
+    Ok(blocking(write).await??)
+}
+
+impl RetentionSweepPermit {
+    /// Remembers what was enforced.
+    pub(super) async fn enforced(self, places: &RetentionResources, now_us: i64) -> Result<(), RetentionError> {
+        let directory = places.meta.directory();
+        let mut now = EnforcedRetention {
+            projects: BTreeMap::new(),
+            notable: self.notable,
+            budget_bytes: Some(self.budget_bytes)
+                .filter(|_| self.confirmed || self.budget_bytes == places.budget_bytes)
+                .or(self.last.budget_bytes),
+        };
+        for project in &self.waiting {
+            match self.last.notable.get(project) {
+                Some(before) => now.notable.insert(*project, *before),
+                None => now.notable.remove(project),
+            };
+        }
+        for project in directory.projects.values() {
+            let entry = match self.last.projects.get(&project.id) {
+                // Time goes on for it once something may be deleted.
+                Some(before) if self.waiting.contains(&project.id) => Some(before.clone()),
+                None if self.waiting.contains(&project.id) => None,
+                _ => Some((ProjectRetention::of(project, places.days), now_us)),
+            };
+            now.projects.extend(entry.map(|entry| (project.id, entry)));
+        }
+        if now == self.last {
+            return Ok(());
+        }
+        let (meta, text) = (places.meta.clone(), serde_json::to_string(&now).unwrap_or_default());
+        Ok(blocking(move || meta.set(LAST, &text)).await??)
+    }
+}
+
+/// How much of what each project would lose.
+type ProjectDeletionLosses = BTreeMap<u64, [(&'static str, DeletionLoss); 4]>;
+
+/// Counts what goes by rules of now and did not by those of before; all of it where there are none.
+async fn lost(
+    places: &RetentionResources,
+    projects: &HashSet<u64>,
+    before: BTreeMap<u64, RetentionRules>,
+    now: &BTreeMap<u64, RetentionRules>,
+) -> Result<ProjectDeletionLosses, RetentionError> {
+    let (before, now) = (Arc::new(before), Arc::new(now.clone()));
+    let fates = {
+        let (before, now) = (before.clone(), now.clone());
+        move |seen: &RetentionCandidate| {
+            let fate =
+                |rules: &BTreeMap<u64, RetentionRules>| rules.get(&seen.project).map_or(RetentionDecision::Kept, |rules| rules.fate(seen));
+            fate(&now) > fate(&before)
+        }
+    };
+    let latest = now.clone();
+    let concerns = move |project: u64, start_us: i64| latest.get(&project).is_some_and(|rules| start_us < rules.latest_us());
+    places.store.flush().await?;
+    let snapshot = places.store.snapshot();
+    let wanted = projects.clone();
+    let spans = blocking(move || snapshot.count_tails(&wanted, &concerns, &fates)).await?;
+    let (data, wanted) = (places.data.clone(), projects.clone());
+    let beside = move || -> Result<ProjectDeletionLosses, SqliteError> {
+        let mut found = ProjectDeletionLosses::new();
+        for project in wanted {
+            let rules = |rules: &BTreeMap<u64, RetentionRules>| {
+                rules.get(&project).map(|rules| (rules.notable_before_us(), rules.lines_before_us()))
+            };
+            let (old, old_lines) = rules(&before).unwrap_or((i64::MIN, i64::MIN));
+            let (new, new_lines) = rules(&now).unwrap_or((i64::MIN, i64::MIN));
+            let count = |(name, database, sql): (&'static str, &str, &str), old_us: i64, new_us: i64| -> Result<_, SqliteError> {
+                let path = data.join(database);
+                let connection = database::open_reader(&path)?;
+                let counted = connection
+                    .query_row(sql, rusqlite::params![project as i64, old_us, new_us], |row| {
+                        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+                    })
+                    .optional();
+                let (all, lost) = counted.map_err(SqliteError::of(&path))?.unwrap_or_default();
+                Ok((name, DeletionLoss { all: all.unsigned_abs(), lost: lost.unwrap_or(0).unsigned_abs() }))
+            };
+            let tails = [
+                ("spans", spans.get(&project).copied().unwrap_or_default()),
+                count(
+                    ("error events", "errors.db", "SELECT count(*), sum(time_us >= ?2 AND time_us < ?3) FROM events WHERE project = ?1"),
+                    old,
+                    new,
+                )?,
+                count(
+                    ("lines of logs", "logs.db", "SELECT count(*), sum(at_us >= ?2 AND at_us < ?3) FROM lines WHERE project = ?1"),
+                    old_lines,
+                    new_lines,
+                )?,
+                count(
+                    (
+                        "series of metrics",
+                        "metrics.db",
+                        "SELECT count(*), sum(last_ns / 1000 >= ?2 AND last_ns / 1000 < ?3) FROM series WHERE project = ?1",
+                    ),
+                    old,
+                    new,
+                )?,
+            ];
+            found.insert(project, tails);
+        }
+        Ok(found)
+    };
+    Ok(blocking(beside).await??)
+}

@@ -1,0 +1,94 @@
+//! Calls that several traces report: found by what [`RecentCallIndex`](super::RecentCallIndex) remembers, and written into the spans of all of them.
+
+use hinomi_model::dedup::duplicate_reports::CallReport;
+use hinomi_model::dedup::{SpanNode, duplicate_reports};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::span::Span;
+
+use super::{CommitBatch, CommitWorker};
+use crate::commit::group::newest_traces;
+use crate::key_hash::SpanKey;
+
+/// Rows that are read at the start to find calls that another program will report.
+const NEWEST_ROWS: usize = 100_000;
+
+impl CommitWorker {
+    /// Remembers the newest calls, of which another report may be under way.
+    pub(super) fn remember_calls(&mut self) {
+        let mut newest = Vec::new();
+        for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
+            let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
+            let nodes: Vec<SpanNode> = known.into_iter().map(|known| known.node).collect();
+            newest.extend(duplicate_reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
+        }
+        // What counts comes before what is left to it.
+        newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
+        for (project, report) in newest {
+            for responses in &mut self.responses {
+                let _ = responses.note(project, report, false);
+            }
+        }
+    }
+
+    /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
+    pub(super) fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut CommitBatch) {
+        for trace in traces {
+            for by in 0..self.responses.len() {
+                for report in self.traces.reports(&(project, *trace)) {
+                    self.pair_call(by, project, report, again.contains(&report.span_id), staging);
+                }
+            }
+        }
+    }
+
+    /// The same for one report. `by` is the place of the memory that is asked.
+    fn pair_call(&mut self, by: usize, project: u64, report: CallReport, again: bool, staging: &mut CommitBatch) {
+        // Each round but the last forgets a report that does not hold.
+        while let Some(call) = self.responses[by].note(project, report, again) {
+            let keys = call.iter().map(|report| SpanKey { project, trace: report.trace_id, span: report.span_id });
+            let rows = self.rows(keys.collect(), &staging.group);
+            let span_of = |report: &CallReport| {
+                rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (report.trace_id, report.span_id))
+            };
+            // Gone, or counted by another span of its own trace.
+            let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
+            let stale: Vec<CallReport> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
+            for report in &stale {
+                self.responses[by].remove(project, report);
+            }
+            if !stale.is_empty() {
+                if stale.iter().any(|gone| gone.is_of_span(&report)) {
+                    return;
+                }
+                continue;
+            }
+            // One that is left to a report that has no place here: that one counts, and no other.
+            let elsewhere = |report: &&CallReport| {
+                let left_to = span_of(report).and_then(|span| span.also_reported).filter(|other| !other.counts);
+                left_to.is_some_and(|other| !call.iter().any(|own| (own.trace_id, own.span_id) == (other.trace_id, other.span_id)))
+            };
+            if call.iter().any(|report| elsewhere(&report)) {
+                return;
+            }
+            let Some(counting) = call.iter().min_by_key(|report| report.rank()) else { return };
+            let mut others: Vec<(Span, bool)> = call
+                .iter()
+                .filter(|report| !report.is_of_span(counting))
+                .filter_map(|report| Some((span_of(report)?.clone(), report.bills())))
+                .collect();
+            others.sort_by_key(|(span, _)| (duplicate_reports::has_taken(span), span.trace_id, span.span_id));
+            let tell = |span: &mut Span| {
+                if (span.trace_id, span.span_id) == (counting.trace_id, counting.span_id) {
+                    others.iter().for_each(|(other, bills)| duplicate_reports::take_from(span, other, *bills));
+                } else {
+                    duplicate_reports::leave_to(span, counting);
+                }
+            };
+            match self.change(project, rows, &tell, staging) {
+                Ok(_) => staging.paired = true,
+                Err(error) => tracing::error!(%error, "store.calls_not_paired"),
+            }
+            return;
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! The requests that are committed together, from what was decided about them to rows in the active buffer.
+//!
+//! The commit thread and replay both come this way, so that a restart ends with the same rows.
+
+use std::collections::hash_map::Entry;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports};
+use hinomi_model::id::TraceId;
+
+use super::span_lookup::{SpanLookup, places};
+use super::trace_state_cache::{LONGEST_TRACE, StoredSpanNode, TraceKey};
+use crate::key_hash::SpanKey;
+use crate::row_changes::RowChanges;
+use crate::rows::{SpanRow, from_batch};
+use crate::seeded_hash::{SeededMap, SeededSet};
+use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::row_order::{KEY_COLUMNS, keys};
+use crate::snapshot::Segment;
+use crate::state::{RowLocation, StoreInner, lock};
+use crate::wal::frame::WalFramePreamble;
+
+/// What [`SpanNode::of`] reads, and what a row says of its own decision.
+const NODE_COLUMNS: [&str; 39] = [
+    "project_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "start_time",
+    "end_time",
+    "clock_shift_us",
+    "kind",
+    "status",
+    "request_model",
+    "response_model",
+    "usage_input",
+    "usage_cache_read",
+    "usage_cache_write_5m",
+    "usage_cache_write_1h",
+    "usage_input_audio",
+    "usage_output",
+    "usage_reasoning",
+    "usage_output_audio",
+    "usage_input_image",
+    "usage_output_image",
+    "usage_source",
+    "response_id",
+    "counted",
+    "not_counted_because",
+    "exclusion_kind",
+    "exclusion_span_id",
+    "exclusion_trace_id",
+    "pipeline",
+    "joined",
+    "user_id",
+    "session_id",
+    "op",
+    "origin",
+    "service",
+    "sdk_name",
+    "also_reported",
+    "ingest_key",
+    "sample_rate",
+];
+/// The rest of them.
+const DECISION_COLUMNS: [&str; 4] = ["is_run", "local_decision", "input_preview", "output_preview"];
+
+/// Rows that are about to be visible.
+#[derive(Debug, Default)]
+pub(crate) struct CommitGroup {
+    rows: Vec<SpanRow>,
+    /// About how large they are.
+    bytes: usize,
+    /// Which row a span is.
+    spans: SeededMap<SpanKey, usize>,
+    /// The newest decision for each span that was stored before the group.
+    corrections: SeededMap<SpanKey, SpanDecision>,
+    /// Spans that were stored before the group, and of which a row of it takes the place.
+    replaced: Vec<SpanKey>,
+    /// Those of them whose place is taken by a row of another id.
+    gone: SeededSet<SpanKey>,
+}
+
+impl CommitGroup {
+    /// The row of a span.
+    pub(crate) fn row(&self, key: &SpanKey) -> Option<&SpanRow> {
+        self.spans.get(key).map(|number| &self.rows[*number])
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds the rows of a request as its frame says.
+    pub(crate) fn add(&mut self, head: &WalFramePreamble, spans: Vec<hinomi_model::span::Span>) {
+        let row = |span| SpanRow { project_id: head.project, received_us: head.received_us, span, local: None };
+        let mut rows: Vec<SpanRow> = spans.into_iter().map(row).collect();
+        for (index, received_us) in &head.received {
+            if let Some(row) = rows.get_mut(*index as usize) {
+                row.received_us = *received_us;
+            }
+        }
+        for (index, decision) in &head.decided {
+            if let Some(row) = rows.get_mut(*index as usize) {
+                row.decide(decision);
+            }
+        }
+        let kept = (0u32..).zip(rows).filter(|(index, _)| head.dropped.binary_search(index).is_err());
+        for (index, row) in kept {
+            match self.spans.entry(key(&row)) {
+                Entry::Occupied(number) => self.rows[*number.get()] = row,
+                Entry::Vacant(number) => {
+                    if head.joined.binary_search(&index).is_ok() {
+                        self.corrections.remove(&key(&row));
+                        self.replaced.push(key(&row));
+                    }
+                    number.insert(self.rows.len());
+                    self.rows.push(row);
+                }
+            }
+        }
+        self.bytes += head.raw_len as usize;
+        for (trace, span) in &head.moved {
+            self.take_out(SpanKey { project: head.project, trace: *trace, span: *span });
+        }
+        for correction in &head.corrections {
+            let key = SpanKey { project: head.project, trace: correction.trace, span: correction.span };
+            self.correct(key, &correction.decision);
+        }
+    }
+
+    /// Takes a span out that stands in another row from now on.
+    fn take_out(&mut self, span: SpanKey) {
+        self.corrections.remove(&span);
+        self.gone.insert(span);
+        if let Some(number) = self.spans.remove(&span) {
+            self.rows.swap_remove(number);
+            if let Some(row) = self.rows.get(number) {
+                self.spans.insert(key(row), number);
+            }
+        }
+        if !self.replaced.contains(&span) {
+            self.replaced.push(span);
+        }
+    }
+
+    /// Whether the group has taken out a span.
+    pub(crate) fn has_taken_out(&self, span: &SpanKey) -> bool {
+        self.gone.contains(span) && !self.spans.contains_key(span)
+    }
+
+    /// Gives a span that is stored, or among the rows, another decision.
+    fn correct(&mut self, key: SpanKey, decision: &SpanDecision) {
+        match self.spans.get(&key) {
+            Some(row) => self.rows[*row].decide(decision),
+            None => {
+                self.corrections.insert(key, decision.clone());
+            }
+        }
+    }
+
+    /// Gives a row that was stored before the group what the group has decided about it.
+    pub(crate) fn correct_stored(&self, row: &mut SpanRow) {
+        if let Some(decision) = self.corrections.get(&key(row)) {
+            row.decide(decision);
+        }
+    }
+
+    /// Takes out the corrections of rows that are not columns yet, which change in their places: most of a trace comes within a second.
+    fn corrections_of_fresh_rows(&mut self, shared: &StoreInner) -> (Vec<(SpanKey, SpanDecision)>, SeededMap<SpanKey, SpanDecision>) {
+        let all = std::mem::take(&mut self.corrections);
+        if all.is_empty() {
+            return (Vec::new(), all);
+        }
+        let mut state = lock(&shared.state);
+        let (fresh, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| state.active.fresh_row(key).is_some());
+        (fresh, others.into_iter().collect())
+    }
+
+    /// Makes the rows visible, and replaces those that were corrected or joined. Cannot fail: a row to correct that cannot be read stays as it
+    /// was.
+    pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
+        let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
+        let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
+        let watch = shared.watch.get();
+        let mut gone = Vec::new();
+        let mut look = |row: &SpanRow| gone.extend(watch.and_then(|watch| watch.look(row)));
+        let mut rows = self.rows;
+        let mut superseded = Vec::with_capacity(corrections.len() + self.replaced.len());
+        for (place, mut row, decision) in stored(corrections, shared, readers) {
+            look(&row);
+            row.decide(&decision);
+            superseded.push(place);
+            rows.push(row);
+        }
+        if watch.is_none() {
+            superseded.extend(places(&self.replaced, shared, readers));
+        } else {
+            for (place, row, ()) in stored(self.replaced.iter().map(|key| (*key, ())), shared, readers) {
+                look(&row);
+                superseded.push(place);
+            }
+        }
+        let mut added: Vec<SpanRow> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
+
+        let mut state = lock(&shared.state);
+        for (key, decision) in fresh {
+            if let Some(row) = state.active.fresh_row(&key) {
+                look(row);
+                row.decide(&decision);
+                added.extend(watch.and_then(|watch| watch.look(row)));
+            } else if let Some(place @ RowLocation::Active(row)) = state.find_buffered(&key)
+                && let Some(mut row) = from_batch(&state.active.row(row)).pop()
+            {
+                // Somebody has asked for columns meanwhile.
+                look(&row);
+                row.decide(&decision);
+                added.extend(watch.and_then(|watch| watch.look(&row)));
+                superseded.push(place);
+                rows.push(row);
+            }
+        }
+        for place in superseded {
+            state.supersede(place);
+        }
+        state.active.push(rows, self.bytes);
+        state.touch();
+        let version = state.version();
+        drop(state);
+        if let Some(watch) = watch
+            && !(added.is_empty() && gone.is_empty())
+        {
+            watch.tell(RowChanges { version, added, gone });
+        }
+    }
+}
+
+fn key(row: &SpanRow) -> SpanKey {
+    SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
+}
+
+/// The rows of stored spans, each with its place and with what was known beside its key.
+pub(crate) fn stored<T>(
+    wanted: impl IntoIterator<Item = (SpanKey, T)>,
+    shared: &StoreInner,
+    readers: &mut SegmentReaderCache,
+) -> Vec<(RowLocation, SpanRow, T)> {
+    let wanted: Vec<(SpanKey, T)> = wanted.into_iter().collect();
+    let mut found: Vec<Option<(RowLocation, RecordBatch)>> = vec![None; wanted.len()];
+    let mut search = SpanLookup::default();
+    {
+        let state = lock(&shared.state);
+        for (index, (key, _)) in wanted.iter().enumerate() {
+            if let Some(place) = state.find_buffered(key) {
+                found[index] = state.buffered_row(place).map(|batch| (place, batch));
+                continue;
+            }
+            // Others are deleted since, or in a segment that is damaged.
+            let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
+            holding.for_each(|candidate| search.add(index, candidate));
+        }
+    }
+    let is_found = |index: usize, place, batch| _ = found[index].get_or_insert((place, batch));
+    search.read(|index| wanted[index].0, None, readers, is_found, |_| {});
+    let row = |((_, beside), found): ((SpanKey, T), Option<(RowLocation, RecordBatch)>)| {
+        let (place, batch) = found?;
+        Some((place, from_batch(&batch).pop()?, beside))
+    };
+    wanted.into_iter().zip(found).filter_map(row).collect()
+}
+
+/// What is stored of a trace, as far as the rules of counting must know.
+pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, project: u64, trace: TraceId) -> Vec<StoredSpanNode> {
+    let (segments, mut batches) = {
+        let state = lock(&shared.state);
+        let buffers = state.frozen.iter().chain([&state.active]);
+        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace((project, trace), LONGEST_TRACE)).collect();
+        (state.segments_of_trace(project, trace), buffered)
+    };
+    for (segment, mut rows) in segments {
+        let read = readers.get(&segment).and_then(|reader| {
+            if rows.len() > LONGEST_TRACE {
+                // Rows of another trace with the same hash must not take the place of this one's.
+                let stored = keys(&reader.columns(&ranges(rows.iter().copied()), &KEY_COLUMNS)?, 0, 0);
+                let own = rows.iter().zip(stored).filter(|(_, stored)| (stored.key.project, stored.key.trace) == (project, trace));
+                rows = own.map(|(row, _)| *row).take(LONGEST_TRACE).collect();
+            }
+            let ranges = ranges(rows);
+            let mut columns = known_columns();
+            let batch = reader.columns(&ranges, &columns)?;
+            if !from_batch(&batch).iter().any(|row| SpanNode::tells_by_attributes(&row.span)) {
+                return Ok(batch);
+            }
+            columns.push("attributes");
+            reader.columns(&ranges, &columns)
+        });
+        match read {
+            Ok(batch) => batches.push(batch),
+            Err(error) => tracing::error!(%error, "store.trace_unreadable"),
+        }
+    }
+    let all = batches.iter().flat_map(all_known);
+    all.filter(|((of, id), _)| *of == project && *id == trace).map(|(_, known)| known).collect()
+}
+
+/// Rows of which that is read at a time.
+const KNOWN_AT_A_TIME: usize = 16_384;
+
+/// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
+pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<TraceKey, Vec<StoredSpanNode>> {
+    let snapshot = shared.snapshot();
+    let mut traces: SeededMap<TraceKey, Vec<StoredSpanNode>> = SeededMap::default();
+    let mut add =
+        |batch: &RecordBatch| all_known(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
+    snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).for_each(|batch| add(&batch));
+    let mut left = rows.saturating_sub(snapshot.buffer.iter().map(RecordBatch::num_rows).sum());
+    for view in snapshot.segments.iter().rev() {
+        if left == 0 {
+            break;
+        }
+        // Within a project the newest traces stand last.
+        let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
+        let newest = &alive[alive.len().saturating_sub(left)..];
+        left -= newest.len();
+        let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
+            // Not all at once: at a start that would be most of the memory that the server ever needs when it is idle.
+            for chunk in newest.chunks(KNOWN_AT_A_TIME) {
+                add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "store.segment_unreadable");
+        }
+    }
+    traces
+}
+
+fn known_columns() -> Vec<&'static str> {
+    NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect()
+}
+
+/// A batch with the columns that the rules must know.
+fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let columns: Vec<usize> = known_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
+    batch.project(&columns)
+}
+
+/// What the rules must know of stored rows, each with its trace.
+fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
+    let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_view_opt());
+    let (asked, answered) = (texts("input_preview"), texts("output_preview"));
+    let text = |column: Option<&'_ arrow::array::StringViewArray>, at: usize| {
+        column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
+    };
+    let of = |(at, row): (usize, SpanRow)| {
+        let trace = (row.project_id, row.span.trace_id);
+        let mut known = known(row);
+        if known.node.is_call() {
+            known.node.texts = duplicate_reports::hash_of_texts(text(asked, at).as_deref(), text(answered, at).as_deref());
+        }
+        (trace, known)
+    };
+    from_batch(batch).into_iter().enumerate().map(of).collect()
+}
+
+/// What the rules must know of a stored row: what the span says alone, and what was decided last.
+fn known(mut row: SpanRow) -> StoredSpanNode {
+    let locally = row.locally();
+    let decided = row.local.take().map(|_| Box::new(SpanDecision::of(&row.span)));
+    locally.apply(&mut row.span);
+    StoredSpanNode { node: SpanNode::of(&row.span), decided }
+}
+
+/// The segments that were read last, open. Traces that a flush cut in two ask the same one again and again.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
+
+impl SegmentReaderCache {
+    const OPEN: usize = 4;
+
+    pub(crate) fn get(&mut self, segment: &Segment) -> Result<&SegmentReader, crate::StoreError> {
+        match self.0.iter().position(|(id, _)| *id == segment.id) {
+            Some(at) => {
+                let reader = self.0.remove(at);
+                self.0.push(reader);
+            }
+            None => {
+                let reader = SegmentReader::open(&segment.path)?;
+                if self.0.len() == Self::OPEN {
+                    self.0.remove(0);
+                }
+                self.0.push((segment.id, reader));
+            }
+        }
+        Ok(&self.0[self.0.len() - 1].1)
+    }
+}

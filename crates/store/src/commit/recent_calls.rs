@@ -1,0 +1,191 @@
+//! A bounded memory of recent calls, over all traces, by the provider's id of their answer or by their texts: where one is reported more
+//! than once, each report finds those before it.
+
+use std::collections::{HashMap, VecDeque};
+
+use hinomi_model::dedup::duplicate_reports::{CallReport, same_call, same_texts};
+
+/// Test doubles give one id to many answers; of so many it is not looked which belong together.
+const MOST_OF_ONE_ID: usize = 32;
+
+/// The reports of one call: never empty, each of another trace.
+type CallReports = Vec<CallReport>;
+
+/// By what calls are found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallIndexKind {
+    /// The provider's id of the answer.
+    Id,
+    /// What was asked and answered.
+    Texts,
+}
+
+/// Recent calls that have an id of their answer, or texts.
+#[derive(Debug)]
+pub(crate) struct RecentCallIndex {
+    by: CallIndexKind,
+    capacity: usize,
+    /// By project and hash: of what a client sent, which another of the same project could send as well ([`hinomi_model::dedup::duplicate_reports`]).
+    calls: HashMap<(u64, u64), Vec<CallReports>>,
+    /// The oldest first. A report that was forgotten stands here until its turn comes.
+    order: VecDeque<(u64, u64)>,
+}
+
+impl RecentCallIndex {
+    pub(crate) fn new(by: CallIndexKind, capacity: usize) -> RecentCallIndex {
+        RecentCallIndex { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// Remembers a report, or what is now known of it. Gives all reports of its call where there are others, unless nothing has changed
+    /// and it is not `again`.
+    pub(crate) fn note(&mut self, project: u64, report: CallReport, again: bool) -> Option<CallReports> {
+        let key = (project, self.key(&report)?);
+        let by = self.by;
+        let calls = self.calls.entry(key).or_default();
+        let mut is_new = true;
+        if let Some(at) = calls.iter().position(|call| call.iter().any(|known| known.is_of_span(&report))) {
+            if calls[at].len() > 1 {
+                let known = calls[at].iter_mut().find(|known| known.is_of_span(&report))?;
+                let changed = *known != report;
+                *known = report;
+                return (changed || again).then(|| calls[at].clone());
+            }
+            // It stood alone: by what is known now it may be a report of another's call.
+            calls.remove(at);
+            is_new = false;
+        }
+        let stands = |call: &&mut CallReports| match report.left_to {
+            Some(other) => call.iter().any(|known| (known.trace_id, known.span_id) == other),
+            None => call.iter().all(|known| if by == CallIndexKind::Id { same_call(known, &report) } else { same_texts(known, &report) }),
+        };
+        let distance = |call: &&mut CallReports| call.iter().map(|known| known.distance_us(&report)).min();
+        let call = match calls.iter_mut().filter(stands).min_by_key(distance) {
+            Some(call) => {
+                call.push(report);
+                call.clone()
+            }
+            // What counts for it is forgotten: nothing may count in its stead.
+            None if report.left_to.is_some() => Vec::new(),
+            None => {
+                if calls.len() >= MOST_OF_ONE_ID {
+                    calls.remove(0);
+                }
+                calls.push(vec![report]);
+                Vec::new()
+            }
+        };
+        if calls.is_empty() {
+            self.calls.remove(&key);
+        } else if is_new {
+            self.order.push_back(key);
+            self.evict();
+        }
+        (call.len() > 1).then_some(call)
+    }
+
+    fn key(&self, report: &CallReport) -> Option<u64> {
+        match self.by {
+            CallIndexKind::Id => report.response,
+            CallIndexKind::Texts => report.texts,
+        }
+    }
+
+    fn evict(&mut self) {
+        while self.order.len() > self.capacity {
+            let oldest = self.order.pop_front().unwrap_or_default();
+            if let Some(calls) = self.calls.get_mut(&oldest) {
+                // A call goes whole, or what is left of it would count once more. Each key stands in the order at least as often as it
+                // has calls.
+                calls.drain(..1.min(calls.len()));
+                if calls.is_empty() {
+                    self.calls.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn forget_all(&mut self) {
+        self.calls.clear();
+        self.order.clear();
+    }
+
+    /// Forgets a report, since its span does not hold any more or does not count for what its own trace says.
+    pub(crate) fn remove(&mut self, project: u64, report: &CallReport) {
+        let Some(key) = self.key(report).map(|hash| (project, hash)) else { return };
+        if let Some(calls) = self.calls.get_mut(&key) {
+            for call in calls.iter_mut() {
+                call.retain(|known| !known.is_of_span(report));
+            }
+            calls.retain(|call| !call.is_empty());
+            if calls.is_empty() {
+                self.calls.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::dedup::SpanNode;
+    use hinomi_model::dedup::duplicate_reports::{leave_to, of_trace};
+    use hinomi_model::id::{SpanId, TraceId};
+    use hinomi_model::span::{Span, SpanType, Usage};
+
+    use super::*;
+
+    fn report(trace: u128, scope: &str, response: &str) -> CallReport {
+        let span = call(trace, scope, response);
+        of_trace(span.trace_id, &[SpanNode::of(&span)], |_| true)[0]
+    }
+
+    fn call(trace: u128, scope: &str, response: &str) -> Span {
+        Span {
+            trace_id: TraceId(trace),
+            span_id: SpanId(trace as u64),
+            kind: SpanType::Llm,
+            origin: Some(scope.into()),
+            response_id: Some(response.into()),
+            usage: Usage { input: Some(1), output: Some(2), ..Usage::default() },
+            ..Span::default()
+        }
+    }
+
+    fn traces(call: Option<CallReports>) -> Vec<u128> {
+        call.into_iter().flatten().map(|report| report.trace_id.0).collect()
+    }
+
+    #[test]
+    fn a_report_finds_those_before_it_until_they_are_forgotten() {
+        let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
+        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
+        let gateway = report(2, "litellm", "r1");
+        assert_eq!(responses.note(2, gateway, false), None, "another project's");
+        assert_eq!(traces(responses.note(1, gateway, false)), [1, 2]);
+        assert_eq!(responses.note(1, gateway, false), None, "nothing new");
+        assert_eq!(traces(responses.note(1, gateway, true)), [1, 2]);
+        assert_eq!(traces(responses.note(1, report(3, "portkey", "r1"), false)), [1, 2, 3]);
+        responses.remove(1, &report(1, "openai", "r1"));
+        assert_eq!(traces(responses.note(1, gateway, true)), [2, 3]);
+
+        for trace in 4..8 {
+            assert_eq!(responses.note(1, report(trace, "openai", "others"), false), None);
+        }
+        assert_eq!(responses.note(1, gateway, false), None, "pushed out by newer ones");
+        assert_eq!(responses.order.len(), 4);
+    }
+
+    #[test]
+    fn what_another_counts_for_stands_beside_that_or_nowhere() {
+        let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
+        let left = |trace| {
+            let mut span = call(trace, "litellm", "r1");
+            leave_to(&mut span, &report(1, "openai", "r1"));
+            of_trace(span.trace_id, &[SpanNode::of(&span)], |_| false)[0]
+        };
+        assert_eq!(responses.note(1, left(2), false), None);
+        assert!(responses.calls.is_empty() && responses.order.is_empty());
+        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
+        assert_eq!(traces(responses.note(1, left(2), false)), [1, 2]);
+    }
+}

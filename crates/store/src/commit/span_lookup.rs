@@ -1,0 +1,105 @@
+//! Finding stored spans by their keys.
+//!
+//! Files of ids know a span by a hash of its key, and whoever sends a span chooses the key: two keys with one hash are easily computed. So a
+//! hash only says which rows of segments may be a span's. Whether one is, its own columns say: project, trace id and span id. Two spans
+//! whose keys have the same hash are both stored and both found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::group::SegmentReaderCache;
+use crate::key_hash::SpanKey;
+use crate::segment::read::ranges;
+use crate::segment::row_order::{KEY_COLUMNS, keys};
+use crate::snapshot::Segment;
+use crate::state::{RowLocation, StoreInner, lock};
+
+/// A row of a segment that may be a span's: its key has the same hash.
+#[derive(Debug)]
+pub(crate) struct SpanRowCandidate {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) row: u32,
+    /// False when the Parquet file is damaged, so that the row's key cannot be read.
+    pub(crate) is_readable: bool,
+    /// True for a row that does not hold any more.
+    pub(crate) is_dead: bool,
+}
+
+/// Rows of one segment, and which span each may be.
+#[derive(Debug)]
+struct SegmentCandidates {
+    segment: Arc<Segment>,
+    candidates: Vec<(u32, usize)>,
+}
+
+/// The candidates for some spans, which are known by their places in a list of keys.
+#[derive(Debug, Default)]
+pub(crate) struct SpanLookup {
+    segments: BTreeMap<u64, SegmentCandidates>,
+}
+
+impl SpanLookup {
+    pub(crate) fn add(&mut self, wanted: usize, candidate: SpanRowCandidate) {
+        let SpanRowCandidate { segment, row, .. } = candidate;
+        let in_segment = self.segments.entry(segment.id).or_insert_with(|| SegmentCandidates { segment, candidates: Vec::new() });
+        in_segment.candidates.push((row, wanted));
+    }
+
+    /// Reads the candidates, those of the newest segment first, and calls back for each that is what it was taken for, with its columns:
+    /// those that are named, else all. `unread` is called for those that cannot be read.
+    pub(crate) fn read(
+        self,
+        key_of: impl Fn(usize) -> SpanKey,
+        columns: Option<&[&str]>,
+        readers: &mut SegmentReaderCache,
+        mut found: impl FnMut(usize, RowLocation, RecordBatch),
+        mut unread: impl FnMut(usize),
+    ) {
+        for (id, SegmentCandidates { segment, candidates }) in self.segments.into_iter().rev() {
+            let mut rows: Vec<u32> = candidates.iter().map(|(row, _)| *row).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            let wanted = ranges(rows.iter().copied());
+            let read = readers.get(&segment).and_then(|reader| match columns {
+                Some(names) => reader.columns(&wanted, names),
+                None => reader.all(&wanted),
+            });
+            let batch = match read {
+                Ok(batch) => batch,
+                Err(error) => {
+                    tracing::error!(%error, spans = candidates.len(), "store.rows_unreadable");
+                    candidates.iter().for_each(|(_, wanted)| unread(*wanted));
+                    continue;
+                }
+            };
+            let stored = keys(&batch, 0, 0);
+            for (row, wanted) in candidates {
+                let at = rows.partition_point(|other| *other < row);
+                if stored.get(at).is_some_and(|stored| stored.key == key_of(wanted)) {
+                    found(wanted, RowLocation::Segment(id, row), batch.slice(at, 1));
+                }
+            }
+        }
+    }
+}
+
+/// Where the rows of spans are that hold, as far as the spans are stored. The caller holds `moving`, or the rows may move meanwhile.
+pub(crate) fn places(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
+    let mut places: Vec<Option<RowLocation>> = vec![None; wanted.len()];
+    let mut search = SpanLookup::default();
+    {
+        let state = lock(&shared.state);
+        for (index, key) in wanted.iter().enumerate() {
+            places[index] = state.find_buffered(key);
+            if places[index].is_none() {
+                let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
+                holding.for_each(|candidate| search.add(index, candidate));
+            }
+        }
+    }
+    let found = |index: usize, place, _| _ = places[index].get_or_insert(place);
+    search.read(|index| wanted[index], Some(&KEY_COLUMNS), readers, found, |_| {});
+    places.into_iter().flatten().collect()
+}

@@ -1,0 +1,63 @@
+//! Events of a span that came before anything told which trace it belongs to: they were stored as if they were a trace of their own, and
+//! are taken from there once the trace is known.
+
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::langfuse::{ObservationTrace, ROOT_OP};
+use hinomi_model::span::Span;
+
+use super::{CommitWorker, key};
+use crate::commit::group::CommitGroup;
+use crate::key_hash::SpanKey;
+use crate::rows::SpanRow;
+use crate::state::lock;
+
+impl CommitWorker {
+    /// Joins spans to their strays. Returns the ids of what is no more because of that.
+    pub(super) fn take_strays(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
+        let mut found: Vec<(usize, ObservationTrace)> =
+            spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.stray)(span)?))).collect();
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let at = |span: &Span, home: &ObservationTrace| SpanKey { trace: home.trace_id, ..key(project, span) };
+        {
+            let state = lock(&self.shared.state);
+            found.retain(|(index, home)| {
+                let place = at(&spans[*index], home);
+                group.row(&place).is_some() || state.knows_buffered(&place) || !state.candidates(&place).is_empty()
+            });
+        }
+        let prices = self.shared.config.prices.of(project);
+        let mut moved = Vec::new();
+        for (index, home) in found {
+            let place = at(&spans[index], &home);
+            let root = SpanKey { span: home.root, ..place };
+            for mut row in self.rows(vec![place, root], group) {
+                let is_root = row.span.span_id == home.root;
+                // What the trace of the stray's name has of its own stays.
+                let is_stray = row.span.joined.as_ref().is_some_and(|joined| joined.awaited || !is_root);
+                if !is_stray {
+                    continue;
+                }
+                moved.push((home.trace_id, row.span.span_id));
+                // What the stray's trace tells of how long it lasted, the span that stands for the trace tells from now on.
+                let trace = spans[index].trace_id;
+                let belongs =
+                    if is_root { spans.iter().position(|span| span.trace_id == trace && span.op == ROOT_OP) } else { Some(index) };
+                if let Some(place) = belongs {
+                    let whole = self.whole(&mut row, &spans[place], &prices);
+                    spans[place] = whole;
+                }
+            }
+            self.traces.forget(&(project, home.trace_id));
+        }
+        moved
+    }
+
+    fn whole(&self, row: &mut SpanRow, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
+        row.locally().apply(&mut row.span);
+        (row.span.trace_id, row.span.span_id) = (span.trace_id, span.span_id);
+        // Nothing new: all of it was sent again.
+        (self.shared.config.join)(&row.span, span, prices).unwrap_or_else(|| span.clone())
+    }
+}

@@ -1,0 +1,330 @@
+//! What is wrong with a data folder, found without changing anything in it. Beside a running server it looks at what does not change.
+
+pub(crate) mod repair;
+
+use std::fs::{self, File, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::data_folder::numbered;
+use super::manifest::{self, ManifestContents};
+use super::recovery::orphan_files;
+use super::recovery::orphan_files::ManifestFileSet;
+use super::rollup::Rollup;
+use super::row_bit_set::RowBitSet;
+use super::segment::checksum;
+use super::segment::id_index::SegmentIdIndex;
+use super::segment::read::SegmentReader;
+use super::sidecar::SidecarContent;
+use super::sidecar::ngram_index::NgramIndex;
+use super::snapshot::Segment;
+use super::wal;
+use super::wal::frame;
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DoctorSeverity {
+    /// As it should be.
+    Fine,
+    /// Worth knowing; nothing is lost and nothing must be done.
+    Note,
+    /// Something is lost or will not work.
+    Problem,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoctorFinding {
+    /// How bad it is.
+    pub severity: DoctorSeverity,
+    /// What was found, about what.
+    pub what: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub todo: String,
+}
+
+impl DoctorFinding {
+    /// All is well.
+    pub fn fine(what: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Fine, what: what.into(), todo: String::new() }
+    }
+
+    /// Worth knowing.
+    pub fn note(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Note, what: what.into(), todo: todo.into() }
+    }
+
+    /// Something is wrong.
+    pub fn problem(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Problem, what: what.into(), todo: todo.into() }
+    }
+}
+
+/// The process that has a folder open; empty text where it does not say which.
+pub fn holder(root: &Path) -> Option<String> {
+    let mut file = File::open(root.join("LOCK")).ok()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            Some(pid.trim().to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Looks at log, manifest and segments. `progress` is told how many segments of how many are done.
+pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<DoctorFinding> {
+    let mut findings = Vec::new();
+    let running = holder(root).is_some();
+    // What was acknowledged first, then the log: what is flushed meanwhile is covered by the manifest that is read after it.
+    let acknowledged = wal::last_sequence(&root.join("log"));
+    let logs = logs(root, acknowledged, &mut findings);
+    let path = root.join("manifest.db");
+    let has_unnamed = set_aside(root, &mut findings);
+    if std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
+        let state = if path.exists() { "empty" } else { "missing" };
+        match numbered(&root.join("segments"), "parquet") {
+            Ok(lost) if !lost.is_empty() => findings.push(DoctorFinding::problem(
+                format!("{} is {state}, and {} segments lie beside it", path.display(), lost.len()),
+                "run `hinomi doctor --repair` with the server stopped, which takes them in again, or restore a backup; a start sets them \
+                 aside in damaged/ and deletes nothing",
+            )),
+            _ => findings.push(DoctorFinding::note("nothing has been stored yet", "")),
+        }
+        return findings;
+    }
+    let Some(contents) = manifest(&path, root, &mut findings) else { return findings };
+    // What no log file has may be in segments that the manifest does not name.
+    let acknowledged = acknowledged.filter(|_| !has_unnamed);
+    gaps(&logs, contents.covered, acknowledged, running, &mut findings);
+    let known = ManifestFileSet::of(&contents);
+    let segments = contents.segments;
+    let count = segments.len();
+    let mut rows = 0;
+    for (done, (segment, dead)) in segments.iter().enumerate() {
+        progress(done, count);
+        rows += segment.rows.saturating_sub(dead.len() as u64);
+        look_at(segment, dead, running, &mut findings);
+    }
+    progress(count, count);
+    findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans looked at")));
+    unnamed(root, &known, running, &mut findings);
+    findings
+}
+
+/// Segments that an earlier start put into `damaged/`. Says whether there are any.
+fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
+    let found = orphan_files::set_aside_in(&root.join("damaged"));
+    let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
+    match found {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => findings.push(DoctorFinding::problem(
+            format!("{} segments lie in {}, and their spans are not shown", found.len(), root.join("damaged").display()),
+            "run `hinomi doctor --repair` with the server stopped, which takes in what can be read; remove what nobody wants any more",
+        )),
+        Err(_) if !root.join("damaged").exists() => {}
+        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it")),
+    }
+    has_some
+}
+
+/// What a log file holds: its path, and the sequences of its frames.
+type WalFileFrames = (PathBuf, Vec<u64>);
+
+fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
+    if !root.join("log").exists() {
+        return Vec::new();
+    }
+    let files = match numbered(&root.join("log"), "log") {
+        Ok(files) => files,
+        Err(error) => {
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
+            return Vec::new();
+        }
+    };
+    let last = files.last().map(|(number, _)| *number);
+    let mut found = Vec::new();
+    for (number, path) in files {
+        if !path.exists() {
+            continue;
+        }
+        let contents = match wal::read(&path) {
+            Ok(contents) => contents,
+            Err(error) => {
+                findings.push(DoctorFinding::problem(error.to_string(), ""));
+                continue;
+            }
+        };
+        if let Some(damage) = &contents.damage {
+            findings.push(DoctorFinding::problem(
+                format!("{}: {} bytes from byte {} on cannot be read", path.display(), damage.bytes, damage.at),
+                "the next start reads the rest and keeps a copy in damaged/; check the disk, and restore a backup for what is lost",
+            ));
+        }
+        if let Some(at) = contents.torn_at {
+            let what = format!("{}: its end, from byte {at} on, is no whole frame", path.display());
+            let is_new = contents.frames().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
+            findings.push(match last == Some(number) && is_new {
+                true => DoctorFinding::note(what, "a write that was never acknowledged; the next start cuts it off"),
+                false => DoctorFinding::problem(what, "check the disk, and restore a backup for what is lost"),
+            });
+        }
+        for (sequence, payload) in contents.frames() {
+            if let Err(error) = frame::read(payload) {
+                findings.push(DoctorFinding::problem(
+                    format!("{}: frame {sequence}: {error}", path.display()),
+                    "restore a backup for what it held",
+                ));
+            }
+        }
+        let sequences: Vec<u64> = contents.frames().map(|(sequence, _)| sequence).collect();
+        findings.push(DoctorFinding::fine(format!("{}: {} frames", path.display(), sequences.len())));
+        found.push((path, sequences));
+    }
+    found
+}
+
+fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Option<ManifestContents> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = Connection::open_with_flags(path, flags).and_then(|connection| {
+        let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found > manifest::VERSION {
+            return Ok((found, None));
+        }
+        let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+        if said != "ok" {
+            findings.push(DoctorFinding::problem(format!("{}: {said}", path.display()), "restore a backup"));
+        }
+        let segment = |id| root.join("segments").join(format!("{id:010}.parquet"));
+        Ok((found, Some(manifest::read(&connection, found, segment)?)))
+    });
+    match read {
+        Ok((_, Some(contents))) => {
+            findings.push(DoctorFinding::fine(format!("{}: {} segments", path.display(), contents.segments.len())));
+            Some(contents)
+        }
+        Ok((found, None)) if found > manifest::LAST_FORMAT => {
+            let what = format!("{} is damaged: {}", path.display(), manifest::no_format(found));
+            findings.push(DoctorFinding::problem(what, UNREADABLE_MANIFEST));
+            None
+        }
+        Ok((found, None)) => {
+            let what =
+                format!("{} was written by a newer version (format {found}, known here up to {})", path.display(), manifest::VERSION);
+            findings.push(DoctorFinding::problem(what, "start that version"));
+            None
+        }
+        Err(error) => {
+            findings.push(DoctorFinding::problem(format!("{}: {error}", path.display()), UNREADABLE_MANIFEST));
+            None
+        }
+    }
+}
+
+const UNREADABLE_MANIFEST: &str =
+    "restore a backup, or run `hinomi doctor --repair` with the server stopped, which makes it again from the segments";
+
+/// Frames that the manifest does not cover must follow each other without a gap, up to the last that was acknowledged.
+fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
+    let mut last = covered;
+    for (path, sequences) in logs {
+        for sequence in sequences.iter().copied().filter(|sequence| *sequence > covered) {
+            // A running server may have flushed, and removed a file, between the two looks.
+            if sequence > last + 1 && !running {
+                findings.push(DoctorFinding::problem(
+                    format!("frames {} to {} of the log are nowhere; {} goes on with {sequence}", last + 1, sequence - 1, path.display()),
+                    "a log file is missing or damaged: restore a backup for what it held",
+                ));
+            }
+            last = last.max(sequence);
+        }
+    }
+    if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > last && !running) {
+        findings.push(DoctorFinding::problem(
+            format!("frames {} to {acknowledged} of the log were acknowledged and are nowhere", last + 1),
+            "a log file is missing, or was cut: restore a backup for what it held",
+        ));
+    }
+}
+
+fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
+    let name = segment.path.display();
+    let lost = "the server reads everything else; check the disk, and, with the server stopped, copy the file of the same name out of a backup \
+                into segments/, or have `hinomi doctor --repair` take it out";
+    if !segment.path.exists() {
+        findings.push(match running {
+            true => DoctorFinding::note(format!("{name} has been merged or deleted meanwhile"), ""),
+            false => DoctorFinding::problem(format!("{name} is missing"), lost),
+        });
+        return;
+    }
+    let whole = checksum::examine(segment).and_then(|()| {
+        let rows = SegmentReader::open(&segment.path).map_err(|error| error.to_string())?.rows();
+        if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
+    });
+    if let Err(fault) = whole {
+        findings.push(DoctorFinding::problem(format!("{name}: {fault}"), lost));
+    }
+    if dead.iter().any(|row| u64::from(row) >= segment.rows) {
+        findings.push(DoctorFinding::problem(format!("{name}: the manifest tells of rows that it does not have"), "restore a backup"));
+    }
+    let ids = segment.path.with_extension("ids");
+    if let Err(error) = SegmentIdIndex::open(&ids) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start makes it again from the segment"));
+    }
+    let again = "the server makes it again by itself from the segment";
+    let hours = segment.path.with_extension(Rollup::EXTENSION);
+    if let Err(error) = Rollup::read(&hours) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", hours.display()), again));
+    }
+    // Young segments have none yet.
+    let grams = segment.path.with_extension(NgramIndex::EXTENSION);
+    if let Some(error) = NgramIndex::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", grams.display()), again));
+    }
+}
+
+/// Files that the manifest does not name.
+fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut Vec<DoctorFinding>) {
+    if running {
+        // They may be written right now.
+        return;
+    }
+    let count = fs::read_dir(root.join("damaged")).map_or(0, |entries| {
+        let extension = |entry: &fs::DirEntry| entry.path().extension().map(|extension| extension.to_string_lossy().into_owned());
+        let is_copy = |extension: String| extension == "log" || extension == "damaged";
+        entries.filter_map(Result::ok).filter(|entry| extension(entry).is_some_and(is_copy)).count()
+    });
+    if count > 0 {
+        findings.push(DoctorFinding::note(
+            format!("{count} copies of damaged files lie in {}", root.join("damaged").display()),
+            "remove them once nobody wants to look at them any more",
+        ));
+    }
+    let orphans = match known.orphans(&root.join("segments")) {
+        Ok(orphans) => orphans,
+        Err(error) => {
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
+            return;
+        }
+    };
+    let is_segment = |files: &[PathBuf]| files.iter().any(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_done_with(**id));
+    let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
+    if rest > 0 {
+        findings.push(DoctorFinding::note(
+            format!("{rest} files in segments/ belong to none"),
+            "the rest of a flush or a merge; the next start removes them",
+        ));
+    }
+    if let Some((id, _)) = unknown.first() {
+        findings.push(DoctorFinding::note(
+            format!("{} segments in segments/, such as {id:010}.parquet, are not named by the manifest", unknown.len()),
+            "the next start removes what the log holds too, and sets everything else aside in damaged/; if the manifest is too old or was \
+             made anew, run `hinomi doctor --repair` with the server stopped, which takes them in again",
+        ));
+    }
+}

@@ -1,0 +1,98 @@
+//! Stable 64-bit hashes of a span's identity and of its trace.
+//!
+//! They are written in the side files of segments, so they never change. Ids are random already; the mixing (the finalizer of
+//! MurmurHash3, once for each word) spreads those that a client counts up.
+//!
+//! Whoever sends a span chooses its ids, and can compute others with the same hash. So these hashes only narrow a search: `lookup`, and each
+//! query, compare the key itself. What decides by a hash alone says in its place why a collision does no harm there.
+
+use hinomi_model::id::{SpanId, TraceId};
+
+/// The identity of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SpanKey {
+    pub(super) project: u64,
+    pub(super) trace: TraceId,
+    pub(super) span: SpanId,
+}
+
+impl SpanKey {
+    /// The hash by which the span is looked for.
+    pub(super) fn hash(&self) -> u64 {
+        mix(trace_hash(self.project, self.trace) ^ self.span.0)
+    }
+}
+
+/// The hash by which side files know the span of a project's trace. It decides nothing; tests compute spans that have the same.
+pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
+    SpanKey { project, trace, span }.hash()
+}
+
+/// The hash by which a trace of a project is looked for, and counted once. Who has two traces of one hash counted once lacks one of their own
+/// project, as if it had not been sent: a roll-up's lists are of one project.
+pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
+    let low = mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
+    mix(low ^ (trace.0 >> 64) as u64)
+}
+
+/// The hash by which a user is counted once, within a project: the same holds for it.
+pub(super) fn text_hash(text: &str) -> u64 {
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    text.as_bytes().chunks(8).fold(mix(text.len() as u64), |hash, bytes| mix(hash ^ word(bytes)))
+}
+
+fn mix(mut word: u64) -> u64 {
+    word ^= word >> 33;
+    word = word.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    word ^= word >> 33;
+    word = word.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    word ^ word >> 33
+}
+
+/// Keys with the same hash as others, computed as whoever means harm would. They are checked by the functions above: where those become
+/// others, these have to be computed in another way.
+#[cfg(test)]
+pub(super) mod collisions {
+    use super::*;
+
+    /// The trace of a project that has these lower bits and the same hash as another trace.
+    pub(crate) fn trace_like(other: (u64, TraceId), project: u64, low: u64) -> TraceId {
+        let inner = |project: u64, low: u64| mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ low);
+        let high = inner(project, low) ^ inner(other.0, other.1.0 as u64) ^ (other.1.0 >> 64) as u64;
+        let trace = TraceId(u128::from(high) << 64 | u128::from(low));
+        assert_eq!(trace_hash(project, trace), trace_hash(other.0, other.1));
+        assert_ne!((project, trace), other);
+        trace
+    }
+
+    /// The span of a trace of a project whose key has the same hash as another.
+    pub(crate) fn key_like(other: SpanKey, project: u64, trace: TraceId) -> SpanKey {
+        let span = trace_hash(project, trace) ^ trace_hash(other.project, other.trace) ^ other.span.0;
+        let key = SpanKey { project, trace, span: SpanId(span) };
+        assert_eq!(key.hash(), other.hash());
+        assert_ne!(key, other);
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_what_files_already_hold() {
+        let key = SpanKey { project: 1, trace: TraceId(0x0123_4567_89ab_cdef_0011_2233_4455_6677), span: SpanId(42) };
+        assert_eq!((trace_hash(key.project, key.trace), key.hash()), (11_346_154_887_340_180_201, 9_411_340_737_861_574_137));
+        assert_eq!(text_hash("user-0042"), 1_404_638_452_887_040_681);
+    }
+
+    #[test]
+    fn each_part_of_the_identity_matters() {
+        let key = SpanKey { project: 1, trace: TraceId(2), span: SpanId(3) };
+        let others = [SpanKey { project: 2, ..key }, SpanKey { trace: TraceId(2 << 64), ..key }, SpanKey { trace: TraceId(3), ..key }];
+        for other in others {
+            assert_ne!(key.hash(), other.hash());
+        }
+        assert_ne!(key.hash(), SpanKey { span: SpanId(2), ..key }.hash());
+    }
+}

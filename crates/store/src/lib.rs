@@ -1,0 +1,486 @@
+//! The durable store of spans: log, buffer, segments, manifest. It knows no HTTP and no project names.
+//!
+//! # The life of a span
+//!
+//! 1. [`Store::append`] serialises and compresses, on the caller's side, and queues (`frame`).
+//! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
+//!    for each request and makes the group durable (`log`).
+//! 3. Its rows join the active buffer (`buffer`, `group`), where they become columns ([`rows`]) a few hundred at a time: visible to
+//!    every [`Store::snapshot`] from now on. Then the caller is answered, then watchers are told.
+//! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
+//!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
+//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`); what lies beside a segment for searches (`grams`) and sums
+//!    ([`rollup`]) is made when it is missing (`mend`).
+//!
+//! # Spans that come in pieces
+//!
+//! A message of a call may come as a log record of its own, minutes before or after the call. The commit thread reads the stored
+//! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
+//! nothing. Pieces of one span within a request are joined by whoever decodes it. Each join writes the whole span again: one that has been
+//! joined so often that this becomes much is joined no more.
+//!
+//! An event of a span may come before anything tells which trace it belongs to. It is stored as a trace of its own
+//! ([`StoreConfig::stray`]); the frame that tells the trace holds the whole span, and names what it takes the place of.
+//!
+//! # Calls that two programs report
+//!
+//! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the
+//! provider's id of their answer (`responses`) and, when it finds the other report, changes both rows
+//! ([`hinomi_model::dedup::duplicate_reports`]) as [`Store::revise`] changes rows for any caller.
+//!
+//! # Corrections
+//!
+//! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
+//! written again with the new decision. So a query reads rows and knows nothing of corrections. A frame carries only the decision:
+//! replay finds the old row as the commit thread did. Hence the one rule to remember: **a dead row may go into the manifest, or be
+//! left out of a merge, only together with its successor**; `LiveSegment` keeps the three sorts of dead rows apart.
+
+mod checkpoint;
+mod commit;
+mod data_folder;
+pub mod doctor;
+mod error;
+mod key_hash;
+pub mod low_priority;
+mod maintenance;
+mod manifest;
+mod memtable;
+mod observation_traces;
+mod parallel;
+pub mod point_read;
+mod recovery;
+pub mod rollup;
+mod row_bit_set;
+mod row_changes;
+pub mod rows;
+pub mod schema;
+mod seeded_hash;
+mod segment;
+mod sidecar;
+pub mod snapshot;
+mod state;
+mod stats;
+mod wal;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hinomi_model::dedup::{SpanDecision, SpanNode};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::langfuse::ObservationTrace;
+use hinomi_model::price::{PriceBook, PriceBooks};
+use hinomi_model::span::Span;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+pub use crate::doctor::repair::repair;
+pub use crate::maintenance::disk_space::free_bytes;
+pub use crate::maintenance::retention_sweep::{DeletionLoss, RetentionCandidate, RetentionDecision, RetentionSweep, RetentionSweepResult};
+pub use crate::segment::checksum::crc_of;
+use crate::snapshot::thread::SnapshotThread;
+pub use checkpoint::{MissingSegment, StoreCheckpoint};
+use commit::{AppendRequest, CommitCommand, FreezeResult, ReviseRequest};
+pub use error::StoreError;
+pub use key_hash::{span_hash, trace_hash};
+use maintenance::{FlushCommand, MaintenanceCommand};
+pub use row_changes::{RowChangeSubscriber, RowChanges};
+use snapshot::Snapshot;
+use state::{StoreInner, lock};
+pub use stats::StoreStats;
+
+/// Changes that a slow watcher may be behind before it misses some.
+const CHANGES: usize = 1024;
+
+/// Sizes and times. The defaults suit a machine with 1 GB of memory or more.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The buffer is flushed when its columns take this many bytes. Memory is bounded by some three times as much.
+    pub flush_bytes: usize,
+    /// The buffer is flushed when it has this many rows.
+    pub flush_rows: usize,
+    /// The buffer is flushed when its oldest row is this old.
+    pub flush_age: Duration,
+    /// Rows in a row group of a segment.
+    pub rows_per_group: usize,
+    /// Segments with fewer rows than this are merged.
+    pub small_segment_rows: usize,
+    /// So many small segments of one day are merged.
+    pub merge_at: usize,
+    /// When the segments of a day are all this old, small ones are merged however few they are, and what has dead rows is written anew.
+    pub quiet_age: Duration,
+    /// A segment with fewer rows has no index of texts until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
+    /// before that.
+    pub indexed_rows: usize,
+    /// See there.
+    pub unindexed_age: Duration,
+    /// Spans of recent traces that the rules of counting find in memory.
+    pub remembered_spans: usize,
+    /// Recent calls of which another program's report is found.
+    pub remembered_calls: usize,
+    /// Bytes of the disk that intake leaves free: what is stored is flushed and merged into them.
+    pub reserve_bytes: u64,
+    /// How much of the disk that holds a path is free, in bytes.
+    pub free_bytes: fn(&Path) -> Option<u64>,
+    /// How long a request waits for room before it is told to come again.
+    pub patience: Duration,
+    /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
+    pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
+    /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
+    /// same reports in any order must give the same span.
+    pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
+    /// Where parts of a span may be stored that came before anything told its trace.
+    pub stray: fn(&Span) -> Option<ObservationTrace>,
+    /// The prices that hold for each project, which what is joined is priced by.
+    pub prices: Arc<PriceBooks>,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        StoreConfig {
+            flush_bytes: 64 << 20,
+            flush_rows: 200_000,
+            flush_age: Duration::from_secs(60),
+            rows_per_group: 16_384,
+            small_segment_rows: 150_000,
+            merge_at: 8,
+            quiet_age: Duration::from_secs(3600),
+            indexed_rows: 150_000,
+            unindexed_age: Duration::from_secs(120),
+            remembered_spans: 100_000,
+            remembered_calls: 100_000,
+            reserve_bytes: 256 << 20,
+            free_bytes,
+            patience: Duration::from_secs(10),
+            rules: hinomi_model::dedup::decide,
+            join: hinomi_model::partial_spans::join,
+            stray: hinomi_model::langfuse::stray,
+            prices: Arc::new(PriceBooks::default()),
+        }
+    }
+}
+
+/// What became of the spans of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "every span that is not stored is an outcome to be counted"]
+pub struct SpanAppendResult {
+    /// Stored, durable, visible.
+    pub stored: usize,
+    /// Made one with the span that is stored under the same id: what of a span came by itself, or the span that was awaited.
+    pub joined: usize,
+    /// Not stored, since the same span was there before.
+    pub duplicates: usize,
+    /// Not joined to the stored span, since that has so many pieces, or such large ones ([`hinomi_model::partial_spans::has_room`]).
+    pub too_many_pieces: usize,
+    /// Not stored, since the trace or span id is zero.
+    pub without_id: usize,
+    /// Earlier spans whose counting or pipeline changed through these.
+    pub corrected: usize,
+}
+
+/// How a stored span is changed. Its ids stay what they are.
+pub type SpanReviser = Arc<dyn Fn(&mut Span) + Send + Sync>;
+
+/// That spans were stored.
+#[derive(Debug, Clone)]
+pub struct SpanStoreChange {
+    /// The project.
+    pub project: u64,
+    /// Traces that have new, joined or corrected spans.
+    pub traces: Arc<[TraceId]>,
+    /// How many spans are new.
+    pub spans: usize,
+}
+
+/// The open store. Dropping it stops its threads without a flush: what is in the log is read again at the next start.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<StoreInner>,
+    changes: broadcast::Sender<SpanStoreChange>,
+    /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
+    preparing: Arc<Semaphore>,
+    looker: SnapshotThread,
+    /// Counts changes.
+    version: Arc<AtomicU64>,
+    /// `None` while it is dropped.
+    senders: Option<StoreThreadSenders>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct StoreThreadSenders {
+    commands: mpsc::Sender<CommitCommand>,
+    work: std::sync::mpsc::Sender<FlushCommand>,
+    tending: std::sync::mpsc::Sender<MaintenanceCommand>,
+}
+
+impl Store {
+    /// Opens a data folder, creates it if need be, and brings back all that was acknowledged. Blocks while it reads the log.
+    ///
+    /// # Errors
+    ///
+    /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest cannot be read. A
+    /// damaged log or segment, or a manifest that does not name a segment, is no error: see [`StoreStats::damaged`].
+    pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
+        let (shared, next_sequence, log) = recovery::open(dir, config, stats::StoreHealth::default())?;
+        let (changes, _) = broadcast::channel(CHANGES);
+        let (commands, queue) = mpsc::channel(256);
+        let (work, tasks) = std::sync::mpsc::channel();
+        let (tending, to_tend) = std::sync::mpsc::channel();
+        let committer = recovery::committer(&shared, next_sequence, log, changes.clone(), work.clone())?;
+        let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+            spawned.map_err(StoreError::io("start the threads for", dir))
+        };
+        let (for_background, for_tending) = ((shared.clone(), commands.downgrade()), shared.clone());
+        let threads = vec![
+            thread("store-commit", Box::new(move || committer.run(queue)))?,
+            thread("store-flush", Box::new(move || maintenance::run(&for_background.0, &tasks, &for_background.1)))?,
+            thread("store-tend", Box::new(move || maintenance::tend(&for_tending, &to_tend)))?,
+        ];
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let preparing = Arc::new(Semaphore::new(2 * processors));
+        let looker = SnapshotThread::start(shared.clone()).map_err(StoreError::io("start the threads for", dir))?;
+        let version = lock(&shared.state).changes();
+        Ok(Store {
+            shared,
+            changes,
+            preparing,
+            looker,
+            version,
+            senders: Some(StoreThreadSenders { commands, work, tending }),
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Stores the spans of one request, in which each stands once. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the request has been acknowledged then; it may be sent again as it is.
+    pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
+        let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let prepare = move || {
+            let _permit = permit;
+            PreparedAppend::new(project, spans)
+        };
+        let prepared = tokio::task::spawn_blocking(prepare).await.map_err(|_| StoreError::Closed)??;
+        self.commit(prepared).await
+    }
+
+    /// The same for spans that have been made ready, which takes processor time, where the caller thought best.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Store::append).
+    pub async fn commit(&self, prepared: PreparedAppend) -> Result<SpanAppendResult, StoreError> {
+        let PreparedAppend { request, answer, without_id } = prepared;
+        if request.spans.is_empty() {
+            return Ok(SpanAppendResult { without_id, ..SpanAppendResult::default() });
+        }
+        self.room()?;
+        let patience = self.shared.config.patience;
+        let sent = tokio::time::timeout(patience, self.commands()?.send(CommitCommand::Append(Box::new(request)))).await;
+        match sent {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(StoreError::Closed),
+            Err(_) => return Err(StoreError::Busy { waited: patience, reason: "the queue is full".to_owned() }),
+        }
+        let appended = answer.await.map_err(|_| StoreError::Closed)??;
+        Ok(SpanAppendResult { without_id, ..appended })
+    }
+
+    /// Whether there is room on the disk for what comes in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DiskLow`] while less is free than is kept in reserve.
+    pub fn room(&self) -> Result<(), StoreError> {
+        self.shared.room()
+    }
+
+    /// Changes stored spans where they are: what each says alone, before the rules of counting, which are asked again. Returns how many
+    /// did change, durably; those that are not stored, or that `revise` leaves as they are, do not.
+    ///
+    /// The rows are read, changed and written in one turn of the commit thread, so that nothing that arrives meanwhile is lost. That
+    /// holds up intake: ask for some hundred at a time.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has been changed then.
+    pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
+        self.commands()?.send(command).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// All stored spans at this moment, each once.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.last_snapshot().or_else(|| self.looker.look()).unwrap_or_else(|| self.shared.snapshot())
+    }
+
+    /// Rises with each change of what is stored, before whoever asked for that is answered.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    pub fn changes(&self) -> broadcast::Receiver<SpanStoreChange> {
+        self.changes.subscribe()
+    }
+
+    /// From now on somebody is told of each row that comes and goes, before whoever sent it is answered. False when there is somebody
+    /// already.
+    pub fn watch(&self, watch: Arc<dyn RowChangeSubscriber>) -> bool {
+        self.shared.watch.set(watch).is_ok()
+    }
+
+    /// Writes what is in the buffers as segments. When it returns, all that was appended before is in one.
+    ///
+    /// # Errors
+    ///
+    /// When a file could not be written. The spans stay in log and buffer.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let mut progress = self.shared.progress.subscribe();
+        loop {
+            let failures = progress.borrow_and_update().failures;
+            let (reply, answer) = oneshot::channel();
+            self.commands()?.send(CommitCommand::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
+            let frozen = answer.await.map_err(|_| StoreError::Closed)??;
+            let waiting_for = match frozen {
+                FreezeResult::Empty => return Ok(()),
+                FreezeResult::Now(generation) => Some(generation),
+                FreezeResult::Later => None,
+            };
+            loop {
+                {
+                    let now = progress.borrow_and_update();
+                    let failed = now.error.as_ref().filter(|_| now.failures > failures);
+                    if let Some(error) = failed {
+                        return Err(error.clone());
+                    }
+                    if waiting_for.is_some_and(|generation| now.flushed >= generation) {
+                        return Ok(());
+                    }
+                }
+                if waiting_for.is_none() && lock(&self.shared.state).frozen.is_none() {
+                    break;
+                }
+                progress.changed().await.map_err(|_| StoreError::Closed)?;
+            }
+        }
+    }
+
+    /// Stores what is queued, flushes, and ends the threads. Later appends fail with [`StoreError::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// When the flush failed. The store is closed all the same, and nothing acknowledged is lost.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.flush().await;
+        let (done, ended) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        if senders.commands.send(CommitCommand::Close(done)).await.is_ok() {
+            let _ = ended.await;
+        }
+        let _ = senders.work.send(FlushCommand::Stop);
+        let _ = senders.tending.send(MaintenanceCommand::Stop);
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
+        flushed
+    }
+
+    /// Has it tried, where the last request was not stored, whether the next one would be; [`StoreStats::intake_error`] then says so. To be
+    /// called now and then.
+    pub async fn probe(&self) {
+        if lock(&self.shared.health.intake_error).is_some()
+            && let Ok(commands) = self.commands()
+        {
+            // One that cannot be asked is closing.
+            let _ = commands.send(CommitCommand::Probe).await;
+        }
+    }
+
+    /// How the store is doing.
+    pub fn stats(&self) -> StoreStats {
+        let mut stats = self.shared.stats();
+        let threads = lock(&self.threads);
+        if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
+            let name = ended.thread().name().unwrap_or_default();
+            stats.intake_error =
+                Some(format!("the thread {name} has ended by a fault in the program; restart: nothing acknowledged is lost"));
+        }
+        stats
+    }
+
+    /// Merges small segments until there is nothing to merge, and makes what is missing beside them, which otherwise happens by and by.
+    /// Returns the number of merges.
+    ///
+    /// # Errors
+    ///
+    /// When a file could not be read or written.
+    pub async fn compact(&self) -> Result<usize, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        senders.tending.send(MaintenanceCommand::Compact(reply)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn commands(&self) -> Result<&mpsc::Sender<CommitCommand>, StoreError> {
+        self.senders.as_ref().map(|senders| &senders.commands).ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // All threads end when nobody can ask them any more. The folder is free for another owner after that.
+        self.senders = None;
+        for thread in lock(&self.threads).drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where the answer to a request arrives.
+type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
+
+/// Spans of one request, ready for the commit thread: all that takes time and needs no turn is done.
+#[derive(Debug)]
+pub struct PreparedAppend {
+    request: AppendRequest,
+    answer: AppendResultReceiver,
+    without_id: usize,
+}
+
+impl PreparedAppend {
+    /// Makes spans ready that have just been received.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unfit`] when they are more than the log can hold in one piece.
+    pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
+        let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
+        let count = spans.len();
+        let (request, answer) = prepare(project, received_us, spans)?;
+        Ok(PreparedAppend { without_id: count - request.spans.len(), request, answer })
+    }
+}
+
+fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
+    spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
+    for span in &mut spans {
+        // Zero means that there is none, and as text would not be read back.
+        span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
+    }
+    let blob = crate::wal::frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+    let (reply, answer) = oneshot::channel();
+    Ok((AppendRequest { project, received_us, spans, blob, reply }, answer))
+}
+
+#[cfg(test)]
+extern crate self as hinomi_store;
+#[cfg(test)]
+mod tests;

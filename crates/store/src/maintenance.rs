@@ -1,0 +1,152 @@
+//! What is done behind intake, by two threads. One writes segments: intake waits for it when there is no memory left, so it has the priority of
+//! intake. The other merges, deletes and makes what is missing, one after the other; it takes long, nobody waits for it, and it gives way.
+
+pub(crate) mod compaction;
+pub(crate) mod disk_space;
+pub(crate) mod flush;
+pub(crate) mod retention_sweep;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::commit::CommitCommand;
+use super::error::StoreError;
+use super::maintenance::retention_sweep::{RetentionSweep, RetentionSweepResult};
+use super::segment::checksum;
+use super::sidecar::rebuild;
+use super::state::{StoreInner, lock};
+use crate::low_priority::give_way;
+
+/// What the thread that writes segments is asked for.
+#[derive(Debug)]
+pub(super) enum FlushCommand {
+    /// A buffer has been frozen.
+    Flush,
+    /// End.
+    Stop,
+}
+
+/// What the thread that tends segments is asked for.
+#[derive(Debug)]
+pub(super) enum MaintenanceCommand {
+    /// Judge all spans in segments, and take away what is to go.
+    Sweep { sweep: RetentionSweep, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
+    /// Remove the oldest segments until so many bytes are free.
+    DropOldest { bytes: u64, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
+    /// Merge segments until nothing is left to merge; the answer is how many merges there were.
+    Compact(oneshot::Sender<Result<usize, StoreError>>),
+    /// End.
+    Stop,
+}
+
+/// Pause between attempts to flush after one has failed.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How often each thread looks what there is to do.
+fn tick(shared: &StoreInner) -> Duration {
+    (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+/// Writes segments until it is told to end or nobody can ask any more.
+pub(super) fn run(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: &mpsc::WeakSender<CommitCommand>) {
+    let tick = tick(shared);
+    let mut failed_at: Option<Instant> = None;
+    loop {
+        match work.recv_timeout(tick) {
+            Ok(FlushCommand::Flush) => failed_at = flush_now(shared),
+            Ok(FlushCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                if failed_at.is_none_or(|at| at.elapsed() >= RETRY) && lock(&shared.state).frozen.is_some() {
+                    failed_at = flush_now(shared);
+                }
+                ask_for_old_buffer(shared, commands);
+            }
+        }
+    }
+}
+
+/// Tends segments until it is told to end or nobody can ask any more.
+pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
+    give_way();
+    let tick = tick(shared);
+    loop {
+        match work.recv_timeout(tick) {
+            Ok(MaintenanceCommand::Sweep { sweep, reply }) => {
+                let _ = reply.send(guarded(shared, || retention_sweep::sweep(shared, &sweep)));
+            }
+            Ok(MaintenanceCommand::DropOldest { bytes, reply }) => {
+                let _ = reply.send(guarded(shared, || retention_sweep::drop_oldest(shared, bytes)));
+            }
+            Ok(MaintenanceCommand::Compact(reply)) => {
+                let _ = reply.send(guarded(shared, || {
+                    let merges = compaction::all(shared)?;
+                    while rebuild::once(shared)? {}
+                    Ok(merges)
+                }));
+            }
+            Ok(MaintenanceCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                // What goes wrong is in the statistics, and the next tick tries again.
+                let _ = guarded(shared, || Ok(compaction::once(shared)? || rebuild::once(shared)? || checksum::once(shared)));
+            }
+        }
+    }
+}
+
+/// Flushes the frozen buffer and says when that failed, if it did.
+fn flush_now(shared: &StoreInner) -> Option<Instant> {
+    match guarded(shared, || flush::flush(shared)) {
+        Ok(()) => None,
+        Err(error) => {
+            shared.progress.send_modify(|progress| {
+                progress.failures += 1;
+                progress.error = Some(error);
+            });
+            Some(Instant::now())
+        }
+    }
+}
+
+/// Asks for the active buffer to be put aside when it has been waiting for long.
+fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCommand>) {
+    let is_old = {
+        let state = lock(&shared.state);
+        let since = state.active.since.filter(|_| state.frozen.is_none());
+        since.is_some_and(|since| since.elapsed() >= shared.config.flush_age)
+    };
+    if let Some(commands) = commands.upgrade().filter(|_| is_old) {
+        // A full queue means that a commit is near, and the next tick asks again.
+        let _ = commands.try_send(CommitCommand::Freeze(None));
+    }
+}
+
+/// What a panic says.
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+}
+
+/// Does a piece of work. A panic in it becomes an error; either is logged and shown in the statistics until work succeeds again.
+fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let source = std::io::Error::other(format!("a fault in the program: {}", text_of(&*panic)));
+        Err(StoreError::Io { doing: "tend", path: shared.folder.segments(), source: Arc::new(source) })
+    });
+    let mut shown = lock(&shared.health.background_error);
+    match &done {
+        Ok(_) => *shown = None,
+        Err(error) => {
+            let message = error.to_string();
+            if shown.as_ref() != Some(&message) {
+                tracing::error!(%error, "store.background_failed");
+            }
+            *shown = Some(message);
+        }
+    }
+    done
+}

@@ -1,0 +1,232 @@
+//! Small segments of a day are merged into larger ones, and rows that do not hold are left out. While a day fills, that is done when there
+//! are several; once nothing is written for it any more, what is left becomes one, and segments are written anew without such rows: each
+//! question about a whole day would have to look at all of them.
+//!
+//! The merge never holds more than some thousand rows: it sorts keys, and reads the rows of each stretch of the result from all inputs
+//! by their numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::interleave_record_batch;
+
+use crate::error::StoreError;
+use crate::manifest::ManifestEdit;
+use crate::row_bit_set::RowBitSet;
+use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys, sort};
+use crate::segment::write::write;
+use crate::snapshot::Segment;
+use crate::state::{LiveSegment, StoreInner, lock};
+
+/// Microseconds in a day.
+const DAY: i64 = 86_400_000_000;
+/// Segments, and rows of them, that are merged at a time at most: the keys of all rows are in memory, some 110 bytes each.
+const INPUTS: usize = 16;
+const ROWS: u64 = 500_000;
+
+/// One segment to merge, and its rows that are left out.
+pub(crate) struct CompactionInput {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) gone: RowBitSet,
+}
+
+/// Merges until there is nothing to merge.
+pub(crate) fn all(shared: &StoreInner) -> Result<usize, StoreError> {
+    let mut merges = 0;
+    while once(shared)? {
+        merges += 1;
+    }
+    Ok(merges)
+}
+
+/// Merges some segments of one day, if there are enough small ones. False if there is nothing to do.
+///
+/// # Errors
+///
+/// When a file could not be read or written. Nothing has changed then.
+pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
+    let Some(inputs) = choose(shared).or_else(|| choose_quiet(shared)) else { return Ok(false) };
+    if !shared.has_room_for(inputs.iter().map(|input| input.segment.bytes).sum()) {
+        return Ok(false);
+    }
+    let merged = merge(shared, &inputs);
+    if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
+        // It would stand in the way of all other merges.
+        let mut state = lock(&shared.state);
+        if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
+            live.mergeable = false;
+            lock(&shared.health.damaged).push(format!("{}: {reason}; not merged with others", path.display()));
+        }
+    }
+    merged.map(|()| true)
+}
+
+fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let mut readers = Vec::new();
+    let mut order: Vec<RowKey> = Vec::new();
+    for (source, input) in (0..).zip(inputs) {
+        let reader = SegmentReader::open(&input.segment.path)?;
+        let rows = reader.columns(std::slice::from_ref(&(0..input.segment.rows as u32)), &KEY_COLUMNS)?;
+        order.extend(keys(&rows, source, 0).into_iter().filter(|row| !input.gone.contains(row.row)));
+        readers.push(reader);
+    }
+    sort(&mut order);
+    let id = shared.new_segment_id();
+    let path = shared.folder.segment(id);
+    let bytes_of = |row: &RowKey| readers[row.source as usize].bytes_of(row.row);
+    let rows_of = |chunk: &[RowKey]| {
+        gather(&readers, chunk).map_err(|error| match error {
+            CompactionError::Store(error) => error,
+            CompactionError::Arrow(error) => StoreError::segment("merge", &path, error),
+        })
+    };
+    let written = match order.is_empty() {
+        true => None,
+        false => {
+            let of: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
+            lock(&shared.manifest).begin(id, &of)?;
+            Some(write(&path, id, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+        }
+    };
+    install(shared, inputs, &order, written)?;
+    shared.health.compactions.fetch_add(1, Ordering::Relaxed);
+    let took = began.elapsed().as_millis() as u64;
+    tracing::info!(segment = id, inputs = inputs.len(), rows = order.len(), duration_ms = took, "store.merged");
+    Ok(())
+}
+
+/// The small segments of a day that has enough of them, smallest first. A day is that of the latest start: one span from a clock
+/// that is years ahead keeps its segment out of the merges of others.
+fn choose(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
+    let config = &shared.config;
+    let state = lock(&shared.state);
+    let mut days: BTreeMap<i64, Vec<&LiveSegment>> = BTreeMap::new();
+    let is_small = |live: &&LiveSegment| (live.segment.rows as usize) < config.small_segment_rows;
+    for live in state.segments.iter().filter(|live| live.readable && live.mergeable).filter(is_small) {
+        days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(live);
+    }
+    let small = days.into_values().find(|small| small.len() >= config.merge_at.max(2))?;
+    Some(smallest(small.into_iter().map(input).collect()))
+}
+
+/// What is left of a day for which nothing has been written for some time: its small segments, or one that has rows that do not hold.
+fn choose_quiet(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
+    let config = &shared.config;
+    let mut days: BTreeMap<i64, Vec<CompactionInput>> = BTreeMap::new();
+    for live in lock(&shared.state).segments.iter().filter(|live| live.readable && live.mergeable) {
+        days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(input(live));
+    }
+    // Files are looked at without the lock.
+    days.into_values().find_map(|inputs| {
+        let is_small = |input: &CompactionInput| (input.segment.rows as usize) < config.small_segment_rows;
+        let has_several = inputs.iter().filter(|input| is_small(input)).count() > 1;
+        let has_gone = |input: &CompactionInput| input.gone.len() > 0;
+        if !(has_several || inputs.iter().any(has_gone))
+            || inputs.iter().any(|input| input.segment.age().is_none_or(|age| age < config.quiet_age))
+        {
+            return None;
+        }
+        if has_several {
+            return Some(smallest(inputs.into_iter().filter(is_small).collect()));
+        }
+        inputs.into_iter().find(has_gone).map(|input| vec![input])
+    })
+}
+
+fn input(live: &LiveSegment) -> CompactionInput {
+    CompactionInput { segment: live.segment.clone(), gone: live.settled() }
+}
+
+/// As many as are merged at a time.
+fn smallest(mut inputs: Vec<CompactionInput>) -> Vec<CompactionInput> {
+    inputs.sort_by_key(|input| input.segment.rows);
+    inputs.truncate(INPUTS);
+    let mut rows = 0;
+    inputs.retain(|input| {
+        rows += input.segment.rows;
+        rows <= ROWS
+    });
+    inputs
+}
+
+enum CompactionError {
+    Store(StoreError),
+    Arrow(arrow::error::ArrowError),
+}
+
+/// Reads rows from several segments into one batch, in the order given.
+fn gather(readers: &[SegmentReader], chunk: &[RowKey]) -> Result<RecordBatch, CompactionError> {
+    let mut rows = vec![Vec::new(); readers.len()];
+    for row in chunk {
+        rows[row.source as usize].push(row.row);
+    }
+    let mut batches = Vec::new();
+    let mut place_of = HashMap::with_capacity(chunk.len());
+    for ((source, mut rows), reader) in (0u32..).zip(rows).zip(readers) {
+        if rows.is_empty() {
+            continue;
+        }
+        rows.sort_unstable();
+        place_of.extend(rows.iter().enumerate().map(|(place, row)| ((source, *row), (batches.len(), place))));
+        batches.push(reader.all(&ranges(rows)).map_err(CompactionError::Store)?);
+    }
+    let places: Vec<(usize, usize)> = chunk.iter().map(|row| place_of[&(row.source, row.row)]).collect();
+    interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(CompactionError::Arrow)
+}
+
+/// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
+/// dead in the result. Returns the dead rows of each input at that moment.
+pub(crate) fn install(
+    shared: &StoreInner,
+    inputs: &[CompactionInput],
+    order: &[RowKey],
+    written: Option<(Segment, crate::segment::id_index::SegmentIdIndex)>,
+) -> Result<Vec<RowBitSet>, StoreError> {
+    let _moving = lock(&shared.moving);
+    let removed: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
+    let mut result = written.map(|(segment, ids)| {
+        let mut live = LiveSegment::new(segment, ids, RowBitSet::default());
+        carry_dead(&lock(&shared.state).segments, &removed, order, &mut live);
+        live
+    });
+    let change = ManifestEdit {
+        covered: None,
+        add: result.iter().map(|live| live.segment.as_ref()).collect(),
+        dead: result.iter().map(|live| (live.segment.id, live.settled())).collect(),
+        remove: removed.clone(),
+    };
+    if let Err(error) = lock(&shared.manifest).commit(&change) {
+        if let Some(live) = result {
+            live.segment.replace();
+        }
+        return Err(error);
+    }
+    let mut state = lock(&shared.state);
+    if let Some(live) = &mut result {
+        // The active buffer may have been frozen meanwhile, which moves rows from one set to the other. No row died: that takes `moving`.
+        carry_dead(&state.segments, &removed, order, live);
+    }
+    let dead = removed.iter().map(|id| state.live(*id).map(|live| live.dead.clone()).unwrap_or_default()).collect();
+    state.remove(&removed);
+    if let Some(live) = result {
+        state.add(live);
+    }
+    Ok(dead)
+}
+
+/// Marks in the result of a merge what is dead in its inputs.
+fn carry_dead(segments: &[LiveSegment], inputs: &[u64], order: &[RowKey], result: &mut LiveSegment) {
+    let sources: Vec<Option<&LiveSegment>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
+    let carried = |of: fn(&LiveSegment) -> &RowBitSet| -> RowBitSet {
+        let died = |row: &RowKey| sources[row.source as usize].is_some_and(|live| of(live).contains(row.row));
+        (0..).zip(order).filter(|(_, row)| died(row)).map(|(number, _)| number).collect()
+    };
+    result.dead = carried(|live| &live.dead);
+    result.pending = carried(|live| &live.pending);
+    result.freezing = carried(|live| &live.freezing);
+}

@@ -1,0 +1,39 @@
+//! Room on the disk. Intake stops before the disk is full, so that what is stored already can still be flushed, and old spans be
+//! deleted; it goes on by itself.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::error::StoreError;
+use crate::state::StoreInner;
+
+/// Bytes that a user without special rights may still write to the disk that holds a path; `None` where the platform does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    rustix::fs::statvfs(path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+impl StoreInner {
+    /// Fails while less is free than is kept in reserve. The log tells of each change once.
+    pub(crate) fn room(&self) -> Result<(), StoreError> {
+        let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);
+        let short = (self.config.free_bytes)(root).filter(|free| *free < reserve);
+        let was_short = self.health.short_of_room.swap(short.is_some(), Ordering::Relaxed);
+        let Some(free) = short else {
+            if was_short {
+                tracing::info!("store.room_again");
+            }
+            return Ok(());
+        };
+        let error = StoreError::DiskLow { path: root.to_owned(), free, reserve };
+        if !was_short {
+            tracing::error!(%error, "store.no_room");
+        }
+        Err(error)
+    }
+
+    /// Whether work that can wait may write so many bytes more.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        let free = (self.config.free_bytes)(self.folder.root());
+        free.is_none_or(|free| free >= bytes.saturating_add(self.config.reserve_bytes / 2))
+    }
+}

@@ -1,0 +1,98 @@
+//! A frozen buffer becomes a segment.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::interleave_record_batch;
+
+use crate::error::StoreError;
+use crate::manifest::ManifestEdit;
+use crate::row_bit_set::RowBitSet;
+use crate::segment::row_order::{RowKey, keys, sort};
+use crate::segment::write::write;
+use crate::state::{LiveSegment, StoreInner, lock};
+
+/// Writes the frozen buffer as a segment, if there is one, and cuts the log.
+///
+/// # Errors
+///
+/// When a file could not be written. The buffer stays as it is, readable, and the next attempt starts anew.
+pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let _flushing = lock(&shared.flushing);
+    let (pieces, settled, generation, last_sequence) = {
+        let mut state = lock(&shared.state);
+        let Some(frozen) = &mut state.frozen else { return Ok(()) };
+        (frozen.pieces().to_vec(), frozen.settled().clone(), frozen.generation, frozen.last_sequence)
+    };
+    let mut order: Vec<RowKey> = Vec::new();
+    for (source, piece) in (0..).zip(&pieces) {
+        order.extend(keys(&piece.batch, source, 0).into_iter().filter(|row| !settled.contains(piece.first + row.row)));
+    }
+    sort(&mut order);
+    let batches: Vec<&RecordBatch> = pieces.iter().map(|piece| piece.batch.as_ref()).collect();
+    let id = shared.new_segment_id();
+    let path = shared.folder.segment(id);
+    let rows_of = |chunk: &[RowKey]| {
+        let places: Vec<(usize, usize)> = chunk.iter().map(|row| (row.source as usize, row.row as usize)).collect();
+        interleave_record_batch(&batches, &places).map_err(|error| StoreError::segment("sort", &path, error))
+    };
+    let written = match order.is_empty() {
+        true => None,
+        // The rows are in memory already.
+        false => Some(write(&path, id, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
+    };
+
+    let _moving = lock(&shared.moving);
+    // Rows that have died since the buffer was frozen are dead in the segment, and their successors are in the active buffer.
+    let late: RowBitSet = {
+        let state = lock(&shared.state);
+        let dead_now = state.frozen.as_ref().map(|frozen| frozen.dead().clone()).unwrap_or_default();
+        let row_in_buffer = |row: &RowKey| pieces[row.source as usize].first + row.row;
+        (0..).zip(&order).filter(|(_, row)| dead_now.contains(row_in_buffer(row))).map(|(number, _)| number).collect()
+    };
+    let superseded = |live: &LiveSegment| (live.segment.id, live.dead.iter().filter(|row| !live.pending.contains(*row)).collect());
+    let change = ManifestEdit {
+        covered: Some(last_sequence),
+        add: written.iter().map(|(segment, _)| segment).collect(),
+        remove: Vec::new(),
+        dead: lock(&shared.state).segments.iter().filter(|live| live.freezing.len() > 0).map(superseded).collect(),
+    };
+    if let Err(error) = lock(&shared.manifest).commit(&change) {
+        if let Some((segment, _)) = written {
+            segment.replace();
+        }
+        return Err(error);
+    }
+
+    let logs = {
+        let mut state = lock(&shared.state);
+        for live in &mut state.segments {
+            live.freezing = RowBitSet::default();
+        }
+        if let Some((segment, ids)) = written {
+            let mut live = LiveSegment::new(segment, ids, late.clone());
+            live.pending = late;
+            state.add(live);
+        }
+        let logs = state.frozen.take().map(|frozen| frozen.logs).unwrap_or_default();
+        state.touch();
+        logs
+    };
+    for log in logs {
+        // A log that stays is deleted at the next start: the manifest says that it is covered.
+        if let Err(error) = std::fs::remove_file(&log) {
+            tracing::warn!(path = %log.display(), %error, "store.log_not_removed");
+        }
+    }
+    let took = began.elapsed().as_millis() as u64;
+    shared.health.last_flush_ms.store(took, Ordering::Relaxed);
+    shared.health.flushes.fetch_add(1, Ordering::Relaxed);
+    shared.progress.send_modify(|progress| {
+        progress.flushed = generation;
+        progress.error = None;
+    });
+    tracing::info!(segment = id, rows = order.len(), duration_ms = took, "store.flushed");
+    Ok(())
+}

@@ -1,0 +1,406 @@
+//! Rows that are to be kept no longer, or without their texts. Their segments are written anew without them and the old files removed, so
+//! that nothing of them is left on the disk.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::nullif;
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use hinomi_model::id::TraceId;
+use tokio::sync::oneshot;
+
+use super::MaintenanceCommand;
+use super::compaction::{CompactionInput, install};
+use crate::error::StoreError;
+use crate::manifest::ManifestEdit;
+use crate::row_bit_set::RowBitSet;
+use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys};
+use crate::segment::write::{CHUNK_BYTES, write};
+use crate::sidecar;
+use crate::snapshot::{Segment, Snapshot};
+use crate::state::{LiveSegment, StoreInner, StoreState, lock};
+
+/// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
+const TEXTS: [&str; 8] =
+    ["input_preview", "output_preview", "input_messages", "output_messages", "tool_definitions", "attributes", "reading", "joined"];
+
+/// What is judged by, beside the key.
+const SEEN_COLUMNS: [&str; 2] = ["environment", "user_id"];
+/// Rows of which texts are looked for at a time.
+const CHUNK: usize = 4096;
+/// How long it is waited for readers of the old files.
+const READERS: Duration = Duration::from_secs(10);
+
+/// What is to become of a stored span, the least loss first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RetentionDecision {
+    /// It stays.
+    Kept,
+    /// Its numbers stay.
+    WithoutTexts,
+    /// Nothing of it stays.
+    Gone,
+}
+
+/// What a span is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionCandidate<'a> {
+    /// The project.
+    pub project: u64,
+    /// The trace.
+    pub trace: TraceId,
+    /// When it started, in microseconds since the Unix epoch.
+    pub start_us: i64,
+    /// The environment.
+    pub environment: Option<&'a str>,
+    /// The user.
+    pub user: Option<&'a str>,
+}
+
+/// A judgement of all spans of some segments.
+#[derive(Clone)]
+pub struct RetentionSweep {
+    /// Which segments may hold spans that do not stay as they are.
+    pub concerns: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
+    /// What is to become of a span.
+    pub judge: Arc<dyn Fn(&RetentionCandidate) -> RetentionDecision + Send + Sync>,
+}
+
+impl std::fmt::Debug for RetentionSweep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RetentionSweep")
+    }
+}
+
+/// How much of something would be lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeletionLoss {
+    /// How many would be.
+    pub lost: u64,
+    /// Of how many.
+    pub all: u64,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetentionSweepResult {
+    /// Spans that are gone.
+    pub spans: u64,
+    /// Of those, how many of each project.
+    pub by_project: BTreeMap<u64, u64>,
+    /// Spans that lost their texts.
+    pub without_texts: u64,
+    /// Files that were removed, or written anew under another name.
+    pub files: Vec<PathBuf>,
+    /// Those of them that somebody still reads: they are removed when that ends.
+    pub still_read: Vec<PathBuf>,
+    /// Segments that may hold such spans and cannot be read.
+    pub unreadable: Vec<PathBuf>,
+    /// The latest start of what is gone; `None` where nothing is.
+    pub until_us: Option<i64>,
+    /// Rows that were to go had been written again meanwhile, elsewhere: it must be looked once more.
+    went_on: bool,
+}
+
+impl RetentionSweepResult {
+    fn add(&mut self, other: RetentionSweepResult) {
+        self.spans += other.spans;
+        other.by_project.into_iter().for_each(|(project, spans)| *self.by_project.entry(project).or_default() += spans);
+        self.without_texts += other.without_texts;
+        self.files.extend(other.files);
+        self.still_read.extend(other.still_read);
+        self.unreadable = other.unreadable;
+        self.until_us = self.until_us.max(other.until_us);
+        self.went_on = other.went_on;
+    }
+}
+
+impl crate::Store {
+    /// Judges all stored spans, those in memory too, and takes away what is to go. When it returns, nothing of that is in any file, but
+    /// for those of [`RetentionSweepResult::still_read`] and [`RetentionSweepResult::unreadable`].
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or written. What was done until then is done.
+    pub async fn sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+        let mut swept = RetentionSweepResult::default();
+        loop {
+            // What is in the log is in a segment then.
+            self.flush().await?;
+            let sweep = sweep.clone();
+            swept.add(self.take_away(|reply| MaintenanceCommand::Sweep { sweep, reply }).await?);
+            if !swept.went_on {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Removes the oldest segments until so many bytes are free, but never the newest. What is in memory stays.
+    ///
+    /// # Errors
+    ///
+    /// When the manifest cannot be written. Nothing has been removed then.
+    pub async fn drop_oldest(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
+        self.take_away(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
+    }
+
+    /// How many spans [`drop_oldest`](hinomi_server::Store::drop_oldest) would remove.
+    pub fn oldest(&self, bytes: u64) -> DeletionLoss {
+        let state = lock(&self.shared.state);
+        let of = |live: &LiveSegment| live.segment.rows - live.dead.len() as u64;
+        let buffers = [Some(&state.active), state.frozen.as_ref()];
+        let buffered: u64 = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
+        DeletionLoss { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
+    }
+
+    async fn take_away(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<RetentionSweepResult, StoreError>>) -> MaintenanceCommand,
+    ) -> Result<RetentionSweepResult, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
+        senders.tending.send(work(reply)).map_err(|_| StoreError::Closed)?;
+        let mut swept = answer.await.map_err(|_| StoreError::Closed)??;
+        let began = Instant::now();
+        loop {
+            // The snapshot that was taken last would hold them.
+            drop(self.snapshot());
+            swept.still_read = swept.files.iter().filter(|path| path.exists()).cloned().collect();
+            if swept.still_read.is_empty() || began.elapsed() > READERS {
+                return Ok(swept);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Judges the spans of all segments, and writes those anew that do not stay as they are.
+pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+    let mut swept = RetentionSweepResult::default();
+    // Whatever supersedes a row that has not settled by now is in a buffer, or will be: no segment of these holds it.
+    let candidates: Vec<(u64, RowBitSet)> = {
+        let state = lock(&shared.state);
+        let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
+        swept.unreadable = held.clone().filter(|live| !live.readable).map(|live| live.segment.path.clone()).collect();
+        held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
+    };
+    for (id, settled_before) in candidates {
+        one(shared, id, &settled_before, sweep, &mut swept)?;
+    }
+    Ok(swept)
+}
+
+/// What is to become of the rows of a segment.
+#[derive(Default)]
+struct SegmentRetentionPlan {
+    gone: RowBitSet,
+    without_texts: RowBitSet,
+}
+
+fn one(
+    shared: &StoreInner,
+    id: u64,
+    settled_before: &RowBitSet,
+    sweep: &RetentionSweep,
+    swept: &mut RetentionSweepResult,
+) -> Result<(), StoreError> {
+    let Some((segment, dead, settled, bare)) =
+        lock(&shared.state).live(id).map(|live| (live.segment.clone(), live.dead.clone(), live.settled(), live.without_texts))
+    else {
+        return Ok(());
+    };
+    let reader = SegmentReader::open(&segment.path)?;
+    let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+    let all = 0..segment.rows as u32;
+    let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
+    let rows = keys(&seen, 0, 0);
+    let SegmentRetentionPlan { gone, mut without_texts } = judged(&seen, &rows, sweep);
+    // Most of what lost its texts did so before: it is looked at once after a start.
+    let count = without_texts.len();
+    if gone.len() == 0 && (count == bare || !has_texts(&reader, &without_texts)?) {
+        if let Some(live) = lock(&shared.state).live(id) {
+            live.without_texts = count;
+        }
+        return Ok(());
+    }
+    let order: Vec<RowKey> = rows.into_iter().filter(|row| !gone.contains(row.row) && !settled.contains(row.row)).collect();
+    if !order.is_empty() && !shared.has_room_for(segment.bytes) {
+        return Err(StoreError::DiskFull { path: segment.path.clone() });
+    }
+    let number = shared.new_segment_id();
+    let path = shared.folder.segment(number);
+    if count == bare {
+        without_texts = RowBitSet::default();
+    }
+    let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
+    let rows_of = |chunk: &[RowKey]| {
+        let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
+        stripped(batch, chunk, &without_texts).map_err(|error| StoreError::segment("write", &path, error))
+    };
+    let written = match order.is_empty() {
+        true => None,
+        false => {
+            lock(&shared.manifest).begin(number, &[id])?;
+            Some(write(&path, number, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+        }
+    };
+    let old = files(&segment);
+    let input = CompactionInput { segment: segment.clone(), gone };
+    let dead_now = install(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
+    let live_gone: Vec<u32> = input.gone.iter().filter(|row| !dead_now.contains(*row)).collect();
+    swept.went_on |= input.gone.iter().any(|row| dead_now.contains(row) && !settled_before.contains(row));
+    if let Some(live) = lock(&shared.state).live(number) {
+        live.without_texts = count;
+    }
+    let starts = seen.column_by_name("start_time").map(|starts| starts.as_primitive::<TimestampMicrosecondType>().clone());
+    let projects = seen.column_by_name("project_id").map(|projects| projects.as_primitive::<Int64Type>().clone());
+    for row in &live_gone {
+        swept.until_us = swept.until_us.max(starts.as_ref().map(|starts| starts.value(*row as usize)));
+        if let Some(projects) = &projects {
+            *swept.by_project.entry(projects.value(*row as usize) as u64).or_default() += 1;
+        }
+    }
+    swept.spans += live_gone.len() as u64;
+    swept.without_texts += without_texts.iter().filter(|row| !dead.contains(*row)).count() as u64;
+    swept.files.extend(old);
+    tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.swept");
+    Ok(())
+}
+
+/// A segment's file, and those beside it.
+fn files(segment: &Segment) -> Vec<PathBuf> {
+    let beside = sidecar::EXTENSIONS.map(|extension| segment.path.with_extension(extension));
+    std::iter::once(segment.path.clone()).chain(beside).filter(|path| path.exists()).collect()
+}
+
+fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> SegmentRetentionPlan {
+    let mut judged = SegmentRetentionPlan::default();
+    each_seen(seen, rows, |row, one| match (sweep.judge)(one) {
+        RetentionDecision::Kept => {}
+        RetentionDecision::WithoutTexts => drop(judged.without_texts.insert(row)),
+        RetentionDecision::Gone => drop(judged.gone.insert(row)),
+    });
+    judged
+}
+
+/// Shows each row as it is judged.
+fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &RetentionCandidate)) {
+    let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
+    let (environments, users) = (texts("environment"), texts("user_id"));
+    for row in rows {
+        let at = row.row as usize;
+        let text = |column: Option<&'_ arrow::array::StringViewArray>| {
+            column.filter(|column| column.is_valid(at)).map(|column| column.value(at).to_owned())
+        };
+        let (environment, user) = (text(environments), text(users));
+        let one = RetentionCandidate {
+            project: row.key.project,
+            trace: row.key.trace,
+            start_us: row.start_us,
+            environment: environment.as_deref(),
+            user: user.as_deref(),
+        };
+        look(row.row, &one);
+    }
+}
+
+fn has_texts(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreError> {
+    let rows: Vec<u32> = rows.iter().collect();
+    let mut rest = &rows[..];
+    while let Some(first) = rest.first() {
+        let (chunk, others) = rest.split_at(reader.fitting(*first, CHUNK_BYTES).min(CHUNK).min(rest.len()));
+        rest = others;
+        let batch = reader.columns(&ranges(chunk.iter().copied()), &TEXTS)?;
+        if batch.columns().iter().any(|column| column.null_count() < column.len()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The batch without the texts of some rows.
+fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mask: BooleanArray = chunk.iter().map(|row| Some(rows.contains(row.row))).collect();
+    if mask.true_count() == 0 {
+        return Ok(batch);
+    }
+    let texts: HashSet<&str> = TEXTS.into();
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| -> Result<ArrayRef, _> {
+        if texts.contains(field.name().as_str()) { nullif(column, &mask) } else { Ok(column.clone()) }
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(batch.schema(), columns)
+}
+
+/// The oldest segments that take so many bytes together, but never the newest.
+fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> {
+    let mut segments: Vec<&LiveSegment> = state.segments.iter().collect();
+    segments.sort_by_key(|live| live.segment.max_start_us);
+    segments.pop();
+    let mut freed = 0;
+    segments.into_iter().take_while(move |live| {
+        let goes = freed < bytes;
+        freed += live.segment.bytes;
+        goes
+    })
+}
+
+impl Snapshot {
+    /// Counts the spans of some projects in segments, and those of them that `is_lost`. `concerns` says of a project and a time whether spans
+    /// may be lost that start then or later. What is damaged is left out.
+    pub fn count_tails(
+        &self,
+        projects: &HashSet<u64>,
+        concerns: &dyn Fn(u64, i64) -> bool,
+        is_lost: &dyn Fn(&RetentionCandidate) -> bool,
+    ) -> BTreeMap<u64, DeletionLoss> {
+        let mut tails: BTreeMap<u64, DeletionLoss> = BTreeMap::new();
+        for view in self.segments.iter().filter(|view| view.segment.projects.iter().any(|project| projects.contains(project))) {
+            let segment = &view.segment;
+            let may_lose = segment.projects.iter().any(|project| projects.contains(project) && concerns(*project, segment.min_start_us));
+            if !may_lose && let [project] = segment.projects[..] {
+                tails.entry(project).or_default().all += view.live_rows();
+                continue;
+            }
+            let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+            let all = 0..segment.rows as u32;
+            let read = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
+            // Nor will a sweep delete any of it.
+            let Ok(seen) = read else { continue };
+            each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
+                if projects.contains(&one.project) && view.dead.binary_search(&row).is_err() {
+                    let tail = tails.entry(one.project).or_default();
+                    tail.all += 1;
+                    tail.lost += u64::from(is_lost(one));
+                }
+            });
+        }
+        tails
+    }
+}
+
+/// Removes the oldest segments until so many bytes are free.
+pub(crate) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
+    let _moving = lock(&shared.moving);
+    let mut swept = RetentionSweepResult::default();
+    let mut change = ManifestEdit::default();
+    {
+        let state = lock(&shared.state);
+        for live in oldest(&state, bytes) {
+            swept.spans += live.segment.rows - live.dead.len() as u64;
+            swept.until_us = swept.until_us.max(Some(live.segment.max_start_us));
+            swept.files.extend(files(&live.segment));
+            change.remove.push(live.segment.id);
+        }
+    }
+    if change.remove.is_empty() {
+        return Ok(swept);
+    }
+    lock(&shared.manifest).commit(&change)?;
+    lock(&shared.state).remove(&change.remove);
+    Ok(swept)
+}

@@ -1,0 +1,332 @@
+//! The manifest: which segments there are, which of their rows no longer hold, and how much of the log is in them.
+//!
+//! One SQLite transaction is the moment at which a flush, a merge or a deletion happens. Before it the new files are orphans, after it
+//! the old ones are.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::data_folder::DataFolder;
+use super::error::StoreError;
+use super::row_bit_set::RowBitSet;
+use super::sidecar::SidecarCell;
+use super::snapshot::Segment;
+
+/// The format of the tables.
+pub(super) const VERSION: u32 = 4;
+
+/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+pub(crate) const LAST_FORMAT: u32 = 999;
+
+const TABLES: &str = "
+    CREATE TABLE log (covered INTEGER NOT NULL);
+    INSERT INTO log VALUES (0);
+    CREATE TABLE segments (
+        id           INTEGER PRIMARY KEY,
+        rows         INTEGER NOT NULL,
+        bytes        INTEGER NOT NULL,
+        min_start_us INTEGER NOT NULL,
+        max_start_us INTEGER NOT NULL,
+        projects     TEXT NOT NULL,
+        dead         BLOB NOT NULL,
+        crc          INTEGER
+    );
+    PRAGMA user_version = 2;
+";
+
+/// What leads from the first format to the second: sums of files, unknown for those that are there.
+const WITH_SUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
+
+/// What leads from the second format to the third: why a file may lie in `segments/` that is not one of the segments.
+const WITH_REASONS: &str = "
+    -- Segments that were taken out: what stays of them is in others. Their files may be removed.
+    CREATE TABLE removed (id INTEGER PRIMARY KEY);
+    -- Segments that are being written from others (a JSON list of numbers), which hold until this one does.
+    CREATE TABLE unfinished (id INTEGER PRIMARY KEY, inputs TEXT NOT NULL);
+    PRAGMA user_version = 3;
+";
+
+/// What leads from the third format to the fourth: the tables are the same, but segments and log hold facts as data that earlier versions
+/// would not read, and were sentences before. What is there stays as it is.
+const WITHOUT_SENTENCES: &str = "PRAGMA user_version = 4;";
+
+/// The open manifest.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What the manifest says.
+#[derive(Debug)]
+pub(super) struct ManifestContents {
+    /// The last frame of the log that is in a segment.
+    pub(super) covered: u64,
+    /// The segments, rising by number, with the rows of each that do not hold.
+    pub(super) segments: Vec<(Segment, RowBitSet)>,
+    /// Segments that were taken out, and whose files may still be there.
+    pub(super) removed: HashSet<u64>,
+    /// Segments that were being written, each with those that it was being made of.
+    pub(super) unfinished: HashMap<u64, Vec<u64>>,
+}
+
+/// A change that happens at once or not at all.
+#[derive(Debug, Default)]
+pub(super) struct ManifestEdit<'a> {
+    /// The last frame of the log that is in a segment from now on.
+    pub(super) covered: Option<u64>,
+    /// New segments.
+    pub(super) add: Vec<&'a Segment>,
+    /// Segments that are no longer.
+    pub(super) remove: Vec<u64>,
+    /// Rows that do not hold: the whole set of a segment.
+    pub(super) dead: Vec<(u64, RowBitSet)>,
+}
+
+impl Manifest {
+    /// Opens or creates the manifest of a folder.
+    pub(super) fn open(folder: &DataFolder) -> Result<Manifest, StoreError> {
+        let path = folder.manifest();
+        let connect = || -> rusqlite::Result<(Connection, u32)> {
+            let connection = Connection::open(&path)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            let steps: &[&str] = match version {
+                0 => &[TABLES, WITH_REASONS, WITHOUT_SENTENCES],
+                1 => &[WITH_SUMS, WITH_REASONS, WITHOUT_SENTENCES],
+                2 => &[WITH_REASONS, WITHOUT_SENTENCES],
+                3 => &[WITHOUT_SENTENCES],
+                _ => &[],
+            };
+            connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
+            Ok((connection, version))
+        };
+        let (connection, found) = connect().map_err(wrap("open the manifest", &path))?;
+        if found > LAST_FORMAT {
+            return Err(StoreError::Damaged { path, what: no_format(found) });
+        }
+        if found > VERSION {
+            return Err(StoreError::Newer { path, found, known: VERSION });
+        }
+        Ok(Manifest { path, connection })
+    }
+
+    /// Reads everything.
+    pub(super) fn load(&self, folder: &DataFolder) -> Result<ManifestContents, StoreError> {
+        read(&self.connection, VERSION, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
+    }
+
+    /// Writes a copy of itself, for a folder that has the segments and nothing else.
+    pub(super) fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
+        let copy = || -> rusqlite::Result<()> {
+            self.connection.execute("VACUUM INTO ?", [target.to_string_lossy()])?;
+            // No reader may come upon a file beside it that belongs to it.
+            let copy = Connection::open(target)?;
+            copy.pragma_update(None, "journal_mode", "DELETE")?;
+            copy.execute_batch("BEGIN; DELETE FROM removed; DELETE FROM unfinished; COMMIT;")
+        };
+        copy().map_err(wrap("copy the manifest", target))
+    }
+
+    /// Says that a segment is about to be written from others, which hold until it is committed. A file of it that a crash leaves may be
+    /// removed then.
+    pub(super) fn begin(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
+        let inputs = serde_json::to_string(inputs).unwrap_or_default();
+        let begun = self.connection.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", params![id as i64, inputs]);
+        begun.map(drop).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Forgets the segments that were taken out but for some, and those that were never finished: their files are gone.
+    pub(super) fn forget_files(&mut self, but: &HashSet<u64>) -> Result<(), StoreError> {
+        let forget = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            transaction.execute("DELETE FROM unfinished", [])?;
+            transaction.execute("DELETE FROM removed", [])?;
+            for id in but {
+                transaction.execute("INSERT INTO removed VALUES (?)", [*id as i64])?;
+            }
+            transaction.commit()
+        };
+        forget(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Takes segments out whose files were put elsewhere; a file of the same name that comes again is not removed.
+    pub(super) fn leave_out(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+        let leave = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            for id in ids {
+                transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
+            }
+            transaction.commit()
+        };
+        leave(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Makes a change, durably.
+    pub(super) fn commit(&mut self, change: &ManifestEdit) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.write(change).map_err(wrap("write the manifest", &path))
+    }
+
+    fn write(&mut self, change: &ManifestEdit) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for segment in &change.add {
+            let projects = serde_json::to_string(&segment.projects).unwrap_or_default();
+            let Segment { id, rows, bytes, crc, min_start_us, max_start_us, .. } = segment;
+            transaction.execute(
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, x'', ?)",
+                params![*id as i64, *rows as i64, *bytes as i64, min_start_us, max_start_us, projects, crc],
+            )?;
+            transaction.execute("DELETE FROM unfinished WHERE id = ?", [*id as i64])?;
+            transaction.execute("DELETE FROM removed WHERE id = ?", [*id as i64])?;
+        }
+        for (id, dead) in &change.dead {
+            let rows: Vec<u8> = dead.iter().flat_map(u32::to_le_bytes).collect();
+            transaction.execute("UPDATE segments SET dead = ? WHERE id = ?", params![rows, *id as i64])?;
+        }
+        for id in &change.remove {
+            transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
+            transaction.execute("INSERT OR IGNORE INTO removed VALUES (?)", [*id as i64])?;
+        }
+        if let Some(covered) = change.covered {
+            transaction.execute("UPDATE log SET covered = ?", [covered as i64])?;
+        }
+        transaction.commit()
+    }
+}
+
+/// Reads everything from a manifest of some format. `path` gives the file of a segment.
+pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<ManifestContents> {
+    let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
+    let crc = if format > 1 { "crc" } else { "NULL" };
+    let sql = format!("SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead, {crc} FROM segments ORDER BY id");
+    let mut statement = connection.prepare(&sql)?;
+    let segments = statement.query_map([], |row| {
+        let id = row.get::<_, i64>(0)? as u64;
+        let segment = Segment {
+            id,
+            path: path(id),
+            rows: row.get::<_, i64>(1)? as u64,
+            bytes: row.get::<_, i64>(2)? as u64,
+            crc: row.get(7)?,
+            min_start_us: row.get(3)?,
+            max_start_us: row.get(4)?,
+            projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
+            rollup: SidecarCell::default(),
+            grams: SidecarCell::default(),
+            replaced: AtomicBool::new(false),
+        };
+        let dead = row.get::<_, Vec<u8>>(6)?;
+        Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
+    })?;
+    let segments = segments.collect::<rusqlite::Result<_>>()?;
+    let (mut removed, mut unfinished) = (HashSet::new(), HashMap::new());
+    if format > 2 {
+        let mut statement = connection.prepare("SELECT id FROM removed")?;
+        removed = statement.query_map([], |row| Ok(row.get::<_, i64>(0)? as u64))?.collect::<rusqlite::Result<_>>()?;
+        let mut statement = connection.prepare("SELECT id, inputs FROM unfinished")?;
+        let inputs = |text: String| serde_json::from_str(&text).unwrap_or_default();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, inputs(row.get(1)?))))?;
+        unfinished = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished })
+}
+
+/// What is said of a number that no version writes.
+pub(super) fn no_format(found: u32) -> String {
+    format!("its header names a format {found}, which no version writes")
+}
+
+fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    move |error| match error.sqlite_error_code() {
+        // What SQLite says of a header of another time.
+        Some(ErrorCode::Unknown) if error.to_string().contains("unsupported file format") => {
+            StoreError::Damaged { path, what: error.to_string() }
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path, what: error.to_string() },
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { path, reason: error.to_string() },
+        _ => StoreError::Manifest { doing, path, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(folder: &DataFolder, id: u64) -> Segment {
+        let path = folder.segment(id);
+        let projects = vec![1, u64::MAX];
+        Segment {
+            id,
+            path,
+            rows: 9,
+            bytes: 99,
+            crc: Some(u32::MAX),
+            min_start_us: -5,
+            max_start_us: 5,
+            projects,
+            rollup: SidecarCell::default(),
+            grams: SidecarCell::default(),
+            replaced: AtomicBool::new(false),
+        }
+    }
+
+    #[test]
+    fn says_after_a_restart_what_was_committed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        let mut manifest = Manifest::open(&folder).unwrap();
+        assert_eq!(manifest.load(&folder).unwrap().covered, 0);
+        let (one, two) = (segment(&folder, 1), segment(&folder, 2));
+        manifest.commit(&ManifestEdit { covered: Some(7), add: vec![&one, &two], ..ManifestEdit::default() }).unwrap();
+        let dead = vec![(2, RowBitSet::from_iter([3, 8]))];
+        manifest.commit(&ManifestEdit { remove: vec![1], dead: dead.clone(), ..ManifestEdit::default() }).unwrap();
+        manifest.begin(9, &[2]).unwrap();
+        drop(manifest);
+        let mut manifest = Manifest::open(&folder).unwrap();
+        let contents = manifest.load(&folder).unwrap();
+        assert_eq!((contents.removed, contents.unfinished), (HashSet::from([1]), HashMap::from([(9, vec![2])])));
+        manifest.forget_files(&HashSet::from([5])).unwrap();
+        let contents = manifest.load(&folder).unwrap();
+        assert_eq!((contents.covered, &contents.removed, contents.unfinished.len()), (7, &HashSet::from([5]), 0));
+        let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
+        assert_eq!((found.id, &found.projects, found.min_start_us, found.crc), (2, &two.projects, -5, Some(u32::MAX)));
+        assert_eq!(*found_dead, dead[0].1);
+    }
+
+    #[test]
+    fn segments_of_the_first_format_have_no_sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        let before =
+            TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
+        let connection = Connection::open(folder.manifest()).unwrap();
+        connection.execute_batch(&before).unwrap();
+        connection.execute_batch("INSERT INTO segments VALUES (4, 9, 99, 0, 1, '[1]', x'')").unwrap();
+        drop(connection);
+        for _ in 0..2 {
+            let segments = Manifest::open(&folder).unwrap().load(&folder).unwrap().segments;
+            assert_eq!(segments.iter().map(|(segment, _)| (segment.id, segment.crc)).collect::<Vec<_>>(), [(4, None)]);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        std::fs::write(folder.manifest(), "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
+        std::fs::remove_file(folder.manifest()).unwrap();
+        drop(Manifest::open(&folder).unwrap());
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found, known: VERSION, .. }) if found == VERSION + 1));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 0x5a5a_5a58).unwrap();
+        assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
+    }
+}

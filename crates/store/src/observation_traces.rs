@@ -1,0 +1,75 @@
+//! Which traces the newest observations of Langfuse belong to: their ids alone are what some clients update them by.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::langfuse::{self, ObservationTrace};
+
+use super::Store;
+use super::segment::read::{SegmentReader, ranges};
+use super::segment::row_order::{KEY_COLUMNS, keys};
+
+/// Rows that are looked at, the newest of each project first, and how many at a time.
+const ROWS: usize = 1_000_000;
+const ROWS_AT_A_TIME: usize = 65_536;
+
+#[derive(Default)]
+struct StoredObservations {
+    observations: Vec<(u64, TraceId, SpanId)>,
+    roots: HashMap<(u64, TraceId), SpanId>,
+}
+
+impl StoredObservations {
+    fn look(&mut self, batch: &RecordBatch) {
+        let Some(ops) = batch.column_by_name("op").and_then(|ops| ops.as_string_view_opt()) else { return };
+        let all = keys(batch, 0, 0).into_iter().enumerate().filter(|(at, _)| ops.is_valid(*at));
+        for (at, row) in all {
+            let key = row.key;
+            match ops.value(at) {
+                op if op == langfuse::ROOT_OP => _ = self.roots.insert((key.project, key.trace), key.span),
+                op if op.starts_with(langfuse::OPS) => self.observations.push((key.project, key.trace, key.span)),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Store {
+    /// The project, the id and the trace of stored observations, the newest last. Reads files; what cannot be read is left out and told of.
+    pub fn observations(&self) -> Vec<(u64, SpanId, ObservationTrace)> {
+        let snapshot = self.snapshot();
+        let mut found = Vec::new();
+        let mut left = ROWS;
+        let mut buffered = StoredObservations::default();
+        snapshot.buffer.iter().for_each(|batch| buffered.look(batch));
+        found.push(buffered);
+        for view in snapshot.segments.iter().rev() {
+            let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
+            let newest = &alive[alive.len().saturating_sub(left)..];
+            left -= newest.len();
+            let mut of_segment = StoredObservations::default();
+            let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
+                let columns: Vec<&str> = KEY_COLUMNS.into_iter().chain(["op"]).collect();
+                for chunk in newest.chunks(ROWS_AT_A_TIME) {
+                    of_segment.look(&reader.columns(&ranges(chunk.iter().copied()), &columns)?);
+                }
+                Ok(())
+            });
+            if let Err(error) = read {
+                tracing::error!(%error, "store.segment_unreadable");
+            }
+            found.push(of_segment);
+            if left == 0 {
+                break;
+            }
+        }
+        let roots: HashMap<(u64, TraceId), SpanId> = found.iter_mut().flat_map(|found| std::mem::take(&mut found.roots)).collect();
+        let oldest_first = found.into_iter().rev().flat_map(|found| found.observations);
+        let home = |(project, trace_id, span): (u64, TraceId, SpanId)| {
+            let root = *roots.get(&(project, trace_id))?;
+            Some((project, span, ObservationTrace { trace_id, root }))
+        };
+        oldest_first.filter_map(home).collect()
+    }
+}

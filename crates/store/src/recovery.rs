@@ -1,0 +1,251 @@
+//! Opening a folder: what the manifest names is checked, the log is read again, and what the manifest does not name is removed where
+//! that is certain to cost nothing (`orphans`).
+
+pub(crate) mod orphan_files;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::{broadcast, watch};
+
+use super::commit::CommitWorker;
+use super::commit::group::{CommitGroup, SegmentReaderCache};
+use super::commit::recent_calls::{CallIndexKind, RecentCallIndex};
+use super::commit::trace_state_cache::TraceStateCache;
+use super::data_folder::{DataFolder, free_name, numbered};
+use super::error::StoreError;
+use super::manifest::Manifest;
+use super::recovery::orphan_files::ManifestFileSet;
+use super::row_bit_set::RowBitSet;
+use super::segment::id_index::SegmentIdIndex;
+use super::segment::read::SegmentReader;
+use super::segment::row_order::{KEY_COLUMNS, keys};
+use super::segment::write::write_ids;
+use super::snapshot::Segment;
+use super::state::{FlushProgress, LiveSegment, StoreInner, StoreState, lock};
+use super::stats::StoreHealth;
+use super::wal::{WalWriter, frame};
+use super::{StoreConfig, parallel, wal};
+
+/// Bytes of frames that are replayed as one group: decoded by all processors, then applied. What a later frame of them corrects need
+/// not be looked for. Tests have several groups in a short log.
+const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
+
+/// Opens a folder and brings back what is stored in it.
+pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
+    let folder = DataFolder::open(root)?;
+    let mut used: Vec<u64> = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id).collect();
+    used.extend(numbered(&folder.damaged(), "parquet")?.into_iter().map(|(id, _)| id));
+    let manifest = Manifest::open(&folder)?;
+    let contents = manifest.load(&folder)?;
+    let known = ManifestFileSet::of(&contents);
+    used.extend(known.numbers());
+
+    // Filters are made of all ids: that takes most of a start.
+    let examined =
+        parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.path.with_extension("ids"))));
+    let opened = contents.segments.into_iter().zip(examined);
+    let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
+    let last_id = used.into_iter().max().unwrap_or(0);
+    let shared = Arc::new(StoreInner {
+        folder,
+        state: Mutex::new(StoreState::new(live)),
+        moving: Mutex::new(()),
+        flushing: Mutex::new(()),
+        manifest: Mutex::new(manifest),
+        health,
+        next_segment: AtomicU64::new(last_id + 1),
+        progress: watch::Sender::new(FlushProgress::default()),
+        watch: OnceLock::new(),
+        config,
+    });
+    let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
+    let has_unnamed = orphan_files::settle(&shared, &known)?;
+    if !has_unnamed {
+        // Where the manifest does not name all segments, they may be in those.
+        nowhere.into_iter().for_each(|what| set_aside(&shared.health, what));
+    }
+    shared.health.log_sequence.store(last_sequence, Ordering::Relaxed);
+    Ok((shared, last_sequence + 1, last_log + 1))
+}
+
+/// The commit thread's part of an opened store.
+pub(super) fn committer(
+    shared: &Arc<StoreInner>,
+    next_sequence: u64,
+    log: u64,
+    changes: broadcast::Sender<super::SpanStoreChange>,
+    work: std::sync::mpsc::Sender<super::maintenance::FlushCommand>,
+) -> Result<CommitWorker, StoreError> {
+    Ok(CommitWorker {
+        shared: shared.clone(),
+        log: WalWriter::create(shared.folder.log(log))?,
+        next_log: log + 1,
+        next_sequence,
+        traces: TraceStateCache::new(shared.config.remembered_spans, shared.config.rules),
+        // What is found by its texts alone comes within seconds.
+        responses: [
+            RecentCallIndex::new(CallIndexKind::Id, shared.config.remembered_calls),
+            RecentCallIndex::new(CallIndexKind::Texts, shared.config.remembered_calls / 5),
+        ],
+        calls_unsure: false,
+        readers: SegmentReaderCache::default(),
+        full: HashSet::new(),
+        changes,
+        work,
+        frames: Vec::new(),
+    })
+}
+
+/// Takes a segment into use. One whose Parquet file is damaged is named in the statistics and not read; if even its ids are lost,
+/// it is left out.
+fn open_segment(
+    segment: Segment,
+    dead: RowBitSet,
+    fault: Option<String>,
+    ids: std::io::Result<SegmentIdIndex>,
+    health: &StoreHealth,
+) -> Option<LiveSegment> {
+    let ids = ids.or_else(|error| match fault {
+        None => rebuild_ids(&segment),
+        Some(_) => Err(StoreError::io("read", &segment.path)(error)),
+    });
+    if let Some(fault) = &fault {
+        set_aside(health, format!("{}: {fault}; left where it is and not read", segment.path.display()));
+    }
+    match ids {
+        Ok(ids) => {
+            let mut live = LiveSegment::new(segment, ids, dead);
+            live.readable = fault.is_none();
+            live.checked = false;
+            Some(live)
+        }
+        Err(error) => {
+            set_aside(health, format!("{}: the ids in it are lost too ({error})", segment.path.display()));
+            None
+        }
+    }
+}
+
+/// Checks that a Parquet file is there, whole and closed. Reading all of it would take minutes where there is much: damage inside
+/// shows when a query or a merge reads it.
+pub(super) fn check(segment: &Segment) -> Result<(), String> {
+    let file = File::open(&segment.path).map_err(|error| error.to_string())?;
+    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    if length != segment.bytes {
+        return Err(format!("{length} bytes long instead of {}", segment.bytes));
+    }
+    let mut end = [0; 4];
+    file.read_exact_at(&mut end, length.saturating_sub(4)).map_err(|error| error.to_string())?;
+    if &end == b"PAR1" { Ok(()) } else { Err("does not end as a Parquet file does".to_owned()) }
+}
+
+/// Makes the side file of a segment again.
+fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
+    let rows = SegmentReader::open(&segment.path)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
+    write_ids(&segment.path, &keys(&rows, 0, 0))
+}
+
+pub(super) fn set_aside(health: &StoreHealth, what: String) {
+    tracing::error!(what, "store.damaged");
+    lock(&health.damaged).push(what);
+}
+
+/// How far the log went.
+struct WalReplayResult {
+    last_sequence: u64,
+    /// Number of the last file.
+    last_log: u64,
+    /// What is said of frames that were acknowledged and are in no log file.
+    nowhere: Vec<String>,
+}
+
+/// Applies the frames that are in no segment.
+fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreError> {
+    let files = numbered(&shared.folder.logs(), "log")?;
+    let last_file = files.last().map_or(0, |(number, _)| *number);
+    let acknowledged = wal::last_sequence(&shared.folder.logs()).unwrap_or(0);
+    let mut last_sequence = covered;
+    let mut missing = Vec::new();
+    let mut readers = SegmentReaderCache::default();
+    for (number, path) in files {
+        let contents = wal::read(&path)?;
+        let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
+        let first = frames.first().map(|(sequence, _)| *sequence);
+        let before = last_sequence;
+        last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
+        // What a crash tore off was never acknowledged: all that was stands before it.
+        let torn = contents.torn_at.filter(|_| number == last_file && acknowledged <= last_sequence);
+        let damage = contents.damage.is_some() || (contents.torn_at.is_some() && torn.is_none());
+        if damage {
+            let copy = free_name(&shared.folder.damaged(), &format!("{number:010}"), "log");
+            let copied = std::fs::copy(&path, &copy).map_err(StoreError::io("copy", &path));
+            let lost = contents.damage.as_ref().map_or_else(
+                || "its end cannot be read".to_owned(),
+                |damage| format!("{} bytes from byte {} on cannot be read", damage.bytes, damage.at),
+            );
+            let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy is in {}", copy.display()));
+            set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
+        } else if let Some(first) = first.filter(|first| *first > before + 1) {
+            missing.push(nowhere(&shared.folder, before + 1, first - 1));
+        }
+        let mut bytes = 0;
+        let together = |(_, payload): &(u64, &[u8]), _: &_| {
+            bytes += payload.len();
+            let go_on = bytes < REPLAYED_BYTES;
+            bytes *= usize::from(go_on);
+            go_on
+        };
+        for frames in frames.chunk_by(together) {
+            let mut group = CommitGroup::default();
+            for ((sequence, _), read) in frames.iter().zip(parallel::map(frames, |(_, payload)| frame::read(payload))) {
+                match read {
+                    Ok((head, spans)) => group.add(&head, spans),
+                    Err(error) => set_aside(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
+                }
+            }
+            group.publish(shared, &mut readers);
+        }
+        if let Some(at) = contents.torn_at.filter(|_| number == last_file) {
+            cut(&path, at)?;
+        }
+        if !frames.is_empty() {
+            sync(&path)?;
+            lock(&shared.state).active.logs.push(path);
+        } else {
+            std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        }
+    }
+    if acknowledged > last_sequence {
+        missing.push(nowhere(&shared.folder, last_sequence + 1, acknowledged));
+    }
+    // A number that was acknowledged is not given to another frame.
+    Ok(WalReplayResult { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
+}
+
+/// That frames which were acknowledged are lost.
+fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
+    let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
+    format!(
+        "{}: {frames} of the log were acknowledged and are in no file: a log file is missing, or was cut; restore a backup for what they held",
+        folder.logs().display()
+    )
+}
+
+/// Makes durable what was read. A killed process may leave a write that it had not synced: the rows of it are shown from now on, repeats of
+/// them are acknowledged, and a segment may be written of them, all of which a power cut must not take back.
+fn sync(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", path))
+}
+
+/// Cuts off what a crash left of a write that was never acknowledged.
+fn cut(path: &Path, at: u64) -> Result<(), StoreError> {
+    let file = File::options().write(true).open(path).map_err(StoreError::io("open", path))?;
+    let length = file.metadata().map_err(StoreError::io("read", path))?.len();
+    tracing::info!(path = %path.display(), bytes = length - at, "store.log_cut");
+    file.set_len(at).and_then(|()| file.sync_data()).map_err(StoreError::io("cut", path))
+}

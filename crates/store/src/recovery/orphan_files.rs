@@ -1,0 +1,157 @@
+//! Files in `segments/` that the manifest does not name.
+//!
+//! A crash leaves such: of a flush that never reached the manifest, of a merge on either side of it. Those are removed. But a manifest that
+//! is empty, missing or older than the segments does not name them either, and they may be all that there is. So a file is removed only where
+//! it is certain that it holds nothing that is not elsewhere too; every other one is set aside in `damaged/`, where a person may look at it and
+//! `hinomi doctor --repair` finds it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{check, set_aside};
+use crate::data_folder::{free_name, numbered, sync_folder};
+use crate::error::StoreError;
+use crate::manifest::ManifestContents;
+use crate::segment::read::SegmentReader;
+use crate::segment::row_order::{KEY_COLUMNS, keys};
+use crate::sidecar;
+use crate::state::{StoreInner, lock};
+
+/// What the manifest knows of files.
+#[derive(Debug)]
+pub(crate) struct ManifestFileSet {
+    named: HashSet<u64>,
+    /// Those of them that something was being made of, and whose files are there.
+    whole: HashSet<u64>,
+    removed: HashSet<u64>,
+    unfinished: HashMap<u64, Vec<u64>>,
+}
+
+impl ManifestFileSet {
+    pub(crate) fn of(contents: &ManifestContents) -> ManifestFileSet {
+        let segments = contents.segments.iter().map(|(segment, _)| segment);
+        let inputs: HashSet<u64> = contents.unfinished.values().flatten().copied().collect();
+        let inputs = segments.clone().filter(|segment| inputs.contains(&segment.id));
+        ManifestFileSet {
+            named: segments.map(|segment| segment.id).collect(),
+            whole: inputs.filter(|segment| check(segment).is_ok()).map(|segment| segment.id).collect(),
+            removed: contents.removed.clone(),
+            unfinished: contents.unfinished.clone(),
+        }
+    }
+
+    /// Numbers that no other segment may get.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.named.iter().chain(&self.removed).chain(self.unfinished.keys()).copied()
+    }
+
+    /// Whether the file of a segment may be removed, by what the manifest says: its rows are in another segment, or were deleted.
+    pub(crate) fn is_done_with(&self, id: u64) -> bool {
+        let inputs_hold = |inputs: &Vec<u64>| inputs.iter().all(|input| self.whole.contains(input));
+        self.removed.contains(&id) || self.unfinished.get(&id).is_some_and(inputs_hold)
+    }
+
+    /// The files in `segments/` that belong to no segment of the manifest, by number.
+    pub(crate) fn orphans(&self, segments: &Path) -> Result<BTreeMap<u64, Vec<PathBuf>>, StoreError> {
+        let mut found: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+        for extension in std::iter::once("parquet").chain(sidecar::EXTENSIONS) {
+            for (id, path) in numbered(segments, extension)?.into_iter().filter(|(id, _)| !self.named.contains(id)) {
+                found.entry(id).or_default().push(path);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Removes what is certain to be superfluous and sets everything else aside. The log has been replayed. Says whether segments lie aside.
+pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<bool, StoreError> {
+    let (segments, damaged) = (shared.folder.segments(), shared.folder.damaged());
+    for entry in fs::read_dir(&segments).map_err(StoreError::io("list", &segments))? {
+        let path = entry.map_err(StoreError::io("list", &segments))?.path();
+        // No file has its name before it is whole.
+        if path.extension().is_some_and(|extension| extension == "new") {
+            remove(&path)?;
+        }
+    }
+    let mut kept = HashSet::new();
+    for (id, files) in known.orphans(&segments)? {
+        let parquet = files.iter().find(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+        match parquet {
+            Some(parquet) if !known.is_done_with(id) && !is_in_log(shared, parquet) => {
+                let aside = put_aside(parquet, &damaged)?;
+                let (from, to) = (parquet.display(), aside.display());
+                tracing::error!(%from, %to, "store.segment.set_aside: the manifest does not name it");
+            }
+            _ => files.iter().try_for_each(|path| remove(path))?,
+        }
+        if known.removed.contains(&id) && files.iter().any(|path| path.exists()) {
+            kept.insert(id);
+        }
+    }
+    if !known.removed.is_empty() || !known.unfinished.is_empty() {
+        // Durably gone first: a file that a power cut brings back after the manifest has forgotten it would be set aside.
+        sync_folder(&segments)?;
+        lock(&shared.manifest).forget_files(&kept)?;
+    }
+    let what = told(&damaged)?;
+    let has_unnamed = what.is_some();
+    what.into_iter().for_each(|what| set_aside(&shared.health, what));
+    Ok(has_unnamed)
+}
+
+/// Moves a segment and the files beside it. Returns where the segment is.
+fn put_aside(parquet: &Path, damaged: &Path) -> Result<PathBuf, StoreError> {
+    let stem = parquet.file_stem().unwrap_or_default().to_string_lossy();
+    let target = free_name(damaged, &stem, "parquet");
+    for extension in sidecar::EXTENSIONS.into_iter().chain(["parquet"]) {
+        let from = parquet.with_extension(extension);
+        if from.exists() {
+            let to = PathBuf::from(format!("{}.{extension}", target.with_extension("").display()));
+            fs::rename(&from, &to).map_err(StoreError::io("move", &from))?;
+        }
+    }
+    parquet.parent().map_or(Ok(()), sync_folder).and_then(|()| sync_folder(damaged))?;
+    Ok(target)
+}
+
+/// Segments that lie in `damaged/`.
+pub(crate) fn set_aside_in(damaged: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(damaged).map_err(StoreError::io("list", damaged))? {
+        let path = entry.map_err(StoreError::io("list", damaged))?.path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What is said of them until somebody has done something about them.
+pub(crate) fn told(damaged: &Path) -> Result<Option<String>, StoreError> {
+    let found = set_aside_in(damaged)?;
+    let Some(first) = found.first() else { return Ok(None) };
+    let segments = if found.len() == 1 { "1 segment".to_owned() } else { format!("{} segments", found.len()) };
+    Ok(Some(format!(
+        "{segments} that the manifest does not name were set aside, such as {}: their spans are not shown; stop the server and run \
+         `hinomi doctor --repair`, which takes them in again, or remove them",
+        first.display()
+    )))
+}
+
+/// Whether each row of a segment has been read from the log. One that cannot be read is not known to be.
+fn is_in_log(shared: &StoreInner, parquet: &Path) -> bool {
+    let read = SegmentReader::open(parquet).and_then(|reader| {
+        let rows = u32::try_from(reader.rows()).unwrap_or(u32::MAX);
+        reader.columns(std::slice::from_ref(&(0..rows)), &KEY_COLUMNS)
+    });
+    let Ok(batch) = read else { return false };
+    let state = lock(&shared.state);
+    let rows = keys(&batch, 0, 0);
+    rows.len() == batch.num_rows() && rows.iter().all(|row| state.find_buffered(&row.key).is_some())
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path).map_err(StoreError::io("remove", path))
+}

@@ -1,0 +1,476 @@
+//! Making roll-ups from batches of rows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringViewArray};
+use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
+use hinomi_model::id::TraceId;
+
+use super::duration_bins::{DurationHistogram, bin_of};
+use super::users::{DAY_US, UserRollupDayBuilder, UserRollupSpan};
+use super::{
+    DIMENSIONS, HOUR_US, KIND, OpNameDurations, PROVIDER, Rollup, RollupCell, RollupCellKey, RollupHour, RollupSums, STATUS, TOTALS,
+    USAGE_SOURCE, dimension,
+};
+use crate::key_hash::{text_hash, trace_hash};
+use crate::seeded_hash::SeededMap;
+
+/// Ops and names of an hour that are told apart.
+const NAMES: usize = 1000;
+
+/// What a roll-up tells apart.
+#[derive(Debug, Clone, Copy)]
+pub struct RollupGranularity {
+    /// Whether it does so with each of [`DIMENSIONS`].
+    pub dimensions: [bool; DIMENSIONS.len()],
+    /// Length of the steps of time that it tells apart, in microseconds; an hour for what is stored. `None`: all spans of a project are in one.
+    pub step_us: Option<i64>,
+    /// Whether it tells which traces and users there are.
+    pub distinct: bool,
+    /// Whether it tells where the spans are, of ops and names, and of users by day.
+    pub places: bool,
+}
+
+impl RollupGranularity {
+    /// That of files.
+    pub const FINE: RollupGranularity =
+        RollupGranularity { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
+
+    /// Whether a roll-up of this grain is made from this column.
+    pub fn needs(&self, column: &str) -> bool {
+        match column {
+            "trace_id" | "user_id" => self.distinct,
+            "name" => self.places,
+            // Calls that failed have no usage for a good reason.
+            "status" => true,
+            _ => TOTALS.contains(&column) || dimension(column).is_some_and(|dimension| self.dimensions[dimension]),
+        }
+    }
+}
+
+/// Makes a roll-up from batches of rows.
+#[derive(Debug)]
+pub struct RollupBuilder {
+    grain: RollupGranularity,
+    texts: Vec<Option<String>>,
+    text_bytes: usize,
+    places: SeededMap<String, u32>,
+    hours: Vec<((u64, i64), RollupHourBuilder)>,
+    hour_at: SeededMap<(u64, i64), usize>,
+    days: BTreeMap<(u64, i64), UserRollupDayBuilder>,
+    rows: u32,
+}
+
+/// An hour that grows.
+#[derive(Debug, Default)]
+struct RollupHourBuilder {
+    rows: Vec<Range<u32>>,
+    users: Vec<u64>,
+    traces: Vec<u64>,
+    cells: FastHashMap<RollupCellKey, RollupCellBuilder>,
+    /// The durations of spans of an op and a name, in no order.
+    names: FastHashMap<(u32, u32), OpNameDurationsBuilder>,
+}
+
+#[derive(Debug)]
+struct OpNameDurationsBuilder {
+    bins: Vec<u16>,
+    range_us: (i64, i64),
+}
+
+#[derive(Debug, Default)]
+struct RollupCellBuilder {
+    sums: RollupSums,
+    /// The bin of each duration, in no order.
+    durations: Vec<u16>,
+}
+
+impl Default for RollupBuilder {
+    fn default() -> RollupBuilder {
+        RollupBuilder::new(RollupGranularity::FINE)
+    }
+}
+
+impl RollupBuilder {
+    /// One that tells so much apart.
+    pub fn new(grain: RollupGranularity) -> RollupBuilder {
+        RollupBuilder {
+            grain,
+            texts: vec![None],
+            text_bytes: 0,
+            places: SeededMap::default(),
+            hours: Vec::new(),
+            hour_at: SeededMap::default(),
+            days: BTreeMap::new(),
+            rows: 0,
+        }
+    }
+
+    /// Adds rows, which need not have columns other than those that the grain [`needs`](RollupGranularity::needs). A batch without one of these adds
+    /// nothing, unless it is that of names. `by` is one more property.
+    pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
+        let Some(mut columns) = RollupColumns::of(batch, &self.grain) else { return };
+        let mut by = by.map(TextColumnInterner::of);
+        let mut users = columns.user.filter(|_| self.grain.places).map(TextColumnInterner::of);
+        let mut last_trace = ("", 0);
+        let mut last_hour = None;
+        let op = dimension("op").unwrap_or_default();
+        for row in 0..batch.num_rows() {
+            let mut key =
+                RollupCellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..RollupCellKey::default() };
+            for (texts, place) in columns.dimensions.iter_mut().zip(&mut key.values) {
+                if let Some(texts) = texts {
+                    *place = texts.place(row, self);
+                }
+            }
+            if let Some(by) = &mut by {
+                key.by = by.place(row, self);
+            }
+            let name = columns.name.as_mut().map(|name| name.place(row, self));
+            let user = users.as_mut().map(|users| users.place(row, self));
+            let project = columns.project.value(row) as u64;
+            let number = self.rows;
+            self.rows += 1;
+            let of_hour = (project, self.grain.step_us.map_or(0, |step_us| columns.start.value(row).div_euclid(step_us)));
+            let at = match last_hour {
+                Some((hour, at)) if hour == of_hour => at,
+                _ => *self.hour_at.entry(of_hour).or_insert_with(|| {
+                    self.hours.push((of_hour, RollupHourBuilder::default()));
+                    self.hours.len() - 1
+                }),
+            };
+            last_hour = Some((of_hour, at));
+            let hour = &mut self.hours[at].1;
+            if self.grain.places {
+                match hour.rows.last_mut() {
+                    Some(last) if last.end == number => last.end += 1,
+                    _ => hour.rows.push(number..number + 1),
+                }
+            }
+            if let Some(name) = name
+                && hour.names.len() <= NAMES
+            {
+                let duration_us = columns.duration.value(row);
+                let new = || OpNameDurationsBuilder { bins: Vec::new(), range_us: (duration_us, duration_us) };
+                let named = hour.names.entry((key.values[op], name)).or_insert_with(new);
+                named.bins.push(bin_of(duration_us));
+                named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
+            }
+            if let Some(traces) = columns.trace {
+                let trace = traces.value(row);
+                if trace != last_trace.0 {
+                    let id = TraceId(u128::from_str_radix(trace, 16).unwrap_or(0));
+                    last_trace = (trace, trace_hash(project, id));
+                }
+                if hour.traces.last() != Some(&last_trace.1) {
+                    hour.traces.push(last_trace.1);
+                }
+            }
+            if let Some(users) = columns.user
+                && users.is_valid(row)
+            {
+                let user = text_hash(users.value(row));
+                if hour.users.last() != Some(&user) {
+                    hour.users.push(user);
+                }
+            }
+            let cell = hour.cells.entry(key).or_default();
+            let bin = bin_of(columns.duration.value(row));
+            cell.durations.push(bin);
+            let Some(user) = user else {
+                columns.add(row, &mut cell.sums);
+                continue;
+            };
+            let mut sums = RollupSums::default();
+            columns.add(row, &mut sums);
+            cell.sums.add(&sums);
+            let text = |dimension: usize| self.texts[key.values[dimension] as usize].as_deref();
+            let seen = UserRollupSpan {
+                user,
+                provider: key.values[PROVIDER],
+                is_call: key.counted && matches!(text(KIND), Some("llm" | "embedding")),
+                is_estimated: text(USAGE_SOURCE) == Some("estimated"),
+                is_run: key.is_run,
+                failed: text(STATUS) == Some("error"),
+                sums: &sums,
+                bin,
+            };
+            self.days.entry((project, columns.start.value(row).div_euclid(DAY_US))).or_default().add(seen);
+        }
+    }
+
+    /// About how many bytes it holds, and will while it is finished.
+    pub fn bytes(&self) -> usize {
+        let of_cell = 2 * (size_of::<RollupCellKey>() + size_of::<RollupCellBuilder>()) + size_of::<RollupCell>();
+        let of_text = 2 * size_of::<String>() + size_of::<Option<String>>();
+        let of_hour = |hour: &RollupHourBuilder| 8 * (hour.users.capacity() + hour.traces.capacity() + hour.rows.capacity());
+        let hours: usize = self.hours.iter().map(|(_, hour)| of_hour(hour)).sum();
+        // Each row has the bin of its duration in a list that grows.
+        let cells: usize = self.hours.iter().map(|(_, hour)| hour.cells.len()).sum();
+        cells * of_cell
+            + self.texts.len() * of_text
+            + 2 * self.text_bytes
+            + hours
+            + self.rows as usize * if self.grain.places { 8 } else { 4 }
+    }
+
+    /// The place of a text among all.
+    fn place(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        let place = self.texts.len() as u32;
+        self.text_bytes += text.len();
+        self.texts.push(Some(text.to_owned()));
+        self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    /// The roll-up of all that was added.
+    pub fn finish(mut self) -> Rollup {
+        self.hours.sort_unstable_by_key(|(of_hour, _)| *of_hour);
+        let cell = |(key, cell): (RollupCellKey, RollupCellBuilder)| RollupCell {
+            key,
+            sums: cell.sums,
+            durations: DurationHistogram::of(cell.durations),
+        };
+        let hour = |((project, hour), growing): ((u64, i64), RollupHourBuilder)| {
+            let mut cells: Vec<RollupCell> = growing.cells.into_iter().map(cell).collect();
+            cells.sort_unstable_by_key(|cell| cell.key);
+            let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
+            let named = |((op, name), durations): ((u32, u32), OpNameDurationsBuilder)| OpNameDurations {
+                op,
+                name,
+                durations: DurationHistogram::of(durations.bins),
+                duration_range_us: durations.range_us,
+            };
+            let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
+            names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
+            RollupHour {
+                project,
+                hour,
+                rows: growing.rows,
+                users: distinct(growing.users),
+                traces: distinct(growing.traces),
+                cells,
+                names,
+                ..RollupHour::default()
+            }
+        };
+        let hours = self.hours.into_iter().map(hour).collect();
+        let days = self.days.into_iter().map(|((project, day), growing)| growing.finish(project, day)).collect();
+        Rollup { texts: self.texts, hours, days }
+    }
+}
+
+fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.shrink_to_fit();
+    hashes
+}
+
+/// A column of texts, and where those of them that were met stand. Within a column, equal views are equal texts; not the other way
+/// round, but a column with few values comes from a dictionary, where each has one.
+#[derive(Debug)]
+struct TextColumnInterner<'a> {
+    column: &'a StringViewArray,
+    met: SeededMap<u128, u32>,
+    last: (u128, u32),
+}
+
+impl<'a> TextColumnInterner<'a> {
+    fn of(column: &'a StringViewArray) -> TextColumnInterner<'a> {
+        // No view is of this length.
+        TextColumnInterner { column, met: SeededMap::default(), last: (u128::MAX, 0) }
+    }
+
+    fn place(&mut self, row: usize, builder: &mut RollupBuilder) -> u32 {
+        if self.column.is_null(row) {
+            return 0;
+        }
+        let view = self.column.views()[row];
+        if view != self.last.0 {
+            let place = match self.met.get(&view) {
+                Some(place) => *place,
+                None => {
+                    let place = builder.place(self.column.value(row));
+                    self.met.insert(view, place);
+                    place
+                }
+            };
+            self.last = (view, place);
+        }
+        self.last.1
+    }
+}
+
+/// Hashes in few steps what nobody outside chooses: places of texts. Texts themselves, and views that hold short ones, are hashed with a
+/// secret, or a clever sender would make tables as slow as lists.
+pub type FastBuildHasher = BuildHasherDefault<FastHasher>;
+type FastHashMap<K, V> = HashMap<K, V, FastBuildHasher>;
+
+/// The hasher of [`FastBuildHasher`].
+#[derive(Debug, Default)]
+pub struct FastHasher(u64);
+
+impl FastHasher {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for FastHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            self.mix(chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.mix(word.into());
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.mix(word.into());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes the lower bits for the place and the upper ones for a first comparison.
+        self.0 ^ self.0 >> 32
+    }
+}
+
+/// The columns of a batch that sums are made of.
+#[derive(Debug)]
+pub struct RollupColumns<'a> {
+    project: &'a PrimitiveArray<Int64Type>,
+    trace: Option<&'a StringViewArray>,
+    name: Option<TextColumnInterner<'a>>,
+    start: &'a PrimitiveArray<TimestampMicrosecondType>,
+    user: Option<&'a StringViewArray>,
+    counted: &'a BooleanArray,
+    is_run: &'a BooleanArray,
+    cost: &'a PrimitiveArray<Decimal128Type>,
+    duration: &'a PrimitiveArray<Int64Type>,
+    input_tokens: &'a PrimitiveArray<Int64Type>,
+    output_tokens: &'a PrimitiveArray<Int64Type>,
+    total_tokens: &'a PrimitiveArray<Int64Type>,
+    usage_input: &'a PrimitiveArray<Int64Type>,
+    usage_output: &'a PrimitiveArray<Int64Type>,
+    cache_read: &'a PrimitiveArray<Int64Type>,
+    cache_writes: [&'a PrimitiveArray<Int64Type>; 2],
+    reasoning: &'a PrimitiveArray<Int64Type>,
+    status: &'a StringViewArray,
+    dimensions: Vec<Option<TextColumnInterner<'a>>>,
+}
+
+impl<'a> RollupColumns<'a> {
+    /// Those that a grain needs; `None` when one of them is not there.
+    pub fn of(batch: &'a RecordBatch, grain: &RollupGranularity) -> Option<RollupColumns<'a>> {
+        let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
+        let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
+        let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
+        Some(RollupColumns {
+            project: int("project_id")?,
+            trace: if grain.distinct { Some(text("trace_id")?) } else { None },
+            name: if grain.places { text("name").map(TextColumnInterner::of) } else { None },
+            start: batch.column_by_name("start_time")?.as_primitive_opt()?,
+            user: if grain.distinct { Some(text("user_id")?) } else { None },
+            counted: flag("counted")?,
+            is_run: flag("is_run")?,
+            cost: batch.column_by_name("cost")?.as_primitive_opt()?,
+            duration: int("duration_us")?,
+            input_tokens: int("input_tokens")?,
+            output_tokens: int("output_tokens")?,
+            total_tokens: int("total_tokens")?,
+            usage_input: int("usage_input")?,
+            usage_output: int("usage_output")?,
+            cache_read: int("usage_cache_read")?,
+            cache_writes: [int("usage_cache_write_5m")?, int("usage_cache_write_1h")?],
+            reasoning: int("usage_reasoning")?,
+            status: text("status")?,
+            dimensions: DIMENSIONS
+                .iter()
+                .zip(grain.dimensions)
+                .map(|(name, wanted)| if wanted { text(name).map(|column| Some(TextColumnInterner::of(column))) } else { Some(None) })
+                .collect::<Option<Vec<_>>>()?,
+        })
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.start.len()
+    }
+
+    /// When a span starts, in microseconds since the Unix epoch.
+    pub fn start_us(&self, row: usize) -> i64 {
+        self.start.value(row)
+    }
+
+    /// The column of a dimension, where the grain tells it apart.
+    pub fn dimension(&self, dimension: usize) -> Option<&'a StringViewArray> {
+        Some(self.dimensions.get(dimension)?.as_ref()?.column)
+    }
+
+    /// Whether a span is a call that counts.
+    pub fn is_call(&self, row: usize) -> bool {
+        self.counted.value(row) && (self.is(KIND, row, "llm") || self.is(KIND, row, "embedding"))
+    }
+
+    /// Whether the value of a dimension is this one.
+    pub fn is(&self, dimension: usize, row: usize, value: &str) -> bool {
+        self.dimension(dimension).is_some_and(|column| column.is_valid(row) && column.value(row) == value)
+    }
+
+    /// Whether a span failed.
+    pub fn is_failed(&self, row: usize) -> bool {
+        self.status.value(row) == "error"
+    }
+
+    /// Whether a span is a run of its pipeline.
+    pub fn is_run(&self, row: usize) -> bool {
+        self.is_run.value(row)
+    }
+
+    /// The bin of a span's duration.
+    pub fn bin(&self, row: usize) -> u16 {
+        bin_of(self.duration.value(row))
+    }
+
+    /// Adds a row to the sums of its cell.
+    pub fn add(&self, row: usize, sums: &mut RollupSums) {
+        let add = |sum: &mut i64, column: &PrimitiveArray<Int64Type>| {
+            if column.is_valid(row) {
+                *sum = sum.wrapping_add(column.value(row));
+            }
+        };
+        let duration_us = self.duration.value(row);
+        sums.duration_range_us = match sums.duration_range_us {
+            Some((least, greatest)) => Some((least.min(duration_us), greatest.max(duration_us))),
+            None => Some((duration_us, duration_us)),
+        };
+        sums.spans += 1;
+        add(&mut sums.input_tokens, self.input_tokens);
+        add(&mut sums.output_tokens, self.output_tokens);
+        add(&mut sums.usage_input, self.usage_input);
+        add(&mut sums.cache_read, self.cache_read);
+        self.cache_writes.iter().for_each(|column| add(&mut sums.cache_write, column));
+        add(&mut sums.reasoning, self.reasoning);
+        let without_usage = self.usage_input.is_null(row) && self.usage_output.is_null(row) && self.total_tokens.is_null(row);
+        sums.without_usage += u64::from(without_usage);
+        if self.cost.is_valid(row) {
+            sums.priced += 1;
+            sums.cost += self.cost.value(row);
+        } else {
+            sums.unpriced += u64::from(!without_usage && self.status.value(row) != "error");
+        }
+        sums.duration_us += i128::from(duration_us);
+    }
+}

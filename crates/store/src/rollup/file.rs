@@ -1,0 +1,45 @@
+//! The side file of a segment that holds its roll-up. It holds nothing that the segment does not: a damaged one is made again, and so is one
+//! that an earlier version wrote in another format.
+//!
+//! ```text
+//! magic "HINOHRS2"  length:u32 (of the content before compression)  content (MessagePack, zstd)  crc32c:u32 (of all before)
+//! ```
+
+use std::io;
+use std::path::Path;
+
+use super::Rollup;
+
+const MAGIC: &[u8; 8] = b"HINOHRS2";
+/// What every version's files begin with.
+const FAMILY: &[u8] = b"HINOHRS";
+
+/// The bytes of a side file.
+pub(crate) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
+    let content = rmp_serde::to_vec(rollup).map_err(io::Error::other)?;
+    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&zstd::bulk::compress(&content, 1)?);
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Reads a side file.
+///
+/// # Errors
+///
+/// `InvalidData` when it is not what [`write`] makes.
+pub(crate) fn read(path: &Path) -> io::Result<Rollup> {
+    let bytes = std::fs::read(path)?;
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "written in the format of another version"));
+    }
+    let (before, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+    let rest = before.strip_prefix(MAGIC).filter(|_| crc32c::crc32c(before) == u32::from_le_bytes(*crc)).ok_or_else(damaged)?;
+    let (length, compressed) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let content = zstd::bulk::decompress(compressed, u32::from_le_bytes(*length) as usize)?;
+    rmp_serde::from_slice(&content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}

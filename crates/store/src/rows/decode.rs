@@ -1,0 +1,261 @@
+//! Arrow columns to rows.
+//!
+//! Reading never fails: a column that is not there, or holds something of another shape, leaves its field at the default. So a
+//! list reads a projection without messages, and a segment written before a column existed is read like any other.
+
+use arrow::array::{
+    Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMicrosecondArray,
+};
+use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::legacy_sentences;
+use hinomi_model::money::Usd;
+use hinomi_model::span::{Attributes, Cost, CostSource, Span, SpanStatus, SpanType, Usage, UsageSource};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{SpanRow, legacy};
+
+/// The rows of a batch, in the same order. Columns may be missing: see the module.
+pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
+    let column = |name: &str| PhysicalColumn::of(batch, name);
+    let mut rows = vec![SpanRow::default(); batch.num_rows()];
+    let text = |name: &str, set: fn(&mut Span, String), rows: &mut [SpanRow]| {
+        let column = column(name);
+        for (index, row) in rows.iter_mut().enumerate() {
+            if let Some(text) = column.text(index) {
+                set(&mut row.span, text.to_owned());
+            }
+        }
+    };
+    let int = |name: &str, set: fn(&mut Span, i64), rows: &mut [SpanRow]| {
+        let column = column(name);
+        for (index, row) in rows.iter_mut().enumerate() {
+            if let Some(n) = column.int(index) {
+                set(&mut row.span, n);
+            }
+        }
+    };
+    let bool = |name: &str, set: fn(&mut Span, bool), rows: &mut [SpanRow]| {
+        let column = column(name);
+        for (index, row) in rows.iter_mut().enumerate() {
+            if let Some(b) = column.bool(index) {
+                set(&mut row.span, b);
+            }
+        }
+    };
+
+    let (project, received, local) = (column("project_id"), column("received_at"), column("local_decision"));
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.project_id = project.int(index).unwrap_or(0) as u64;
+        row.received_us = received.int(index).unwrap_or(0);
+        row.local = local.text(index).and_then(json);
+    }
+    let rows_mut = rows.as_mut_slice();
+    text("trace_id", |s, t| s.trace_id = TraceId(u128::from_str_radix(&t, 16).unwrap_or(0)), rows_mut);
+    text("span_id", |s, t| s.span_id = SpanId(u64::from_str_radix(&t, 16).unwrap_or(0)), rows_mut);
+    text("parent_span_id", |s, t| s.parent_span_id = u64::from_str_radix(&t, 16).ok().map(SpanId), rows_mut);
+    int("start_time", |s, n| s.start_us = n, rows_mut);
+    int("end_time", |s, n| s.end_us = n, rows_mut);
+    int("clock_shift_us", |s, n| s.clock_shift_us = n, rows_mut);
+    text("name", |s, t| s.name = t, rows_mut);
+    text("op", |s, t| s.op = t, rows_mut);
+    text("kind", |s, t| s.kind = SpanType::from_name(&t).unwrap_or(SpanType::Other), rows_mut);
+    text("operation", |s, t| s.operation = Some(t), rows_mut);
+    text("origin", |s, t| s.origin = Some(t), rows_mut);
+    text("provider", |s, t| s.provider = Some(t), rows_mut);
+    bool("provider_inferred", |s, b| s.provider_inferred = b, rows_mut);
+    text("request_model", |s, t| s.request_model = Some(t), rows_mut);
+    text("response_model", |s, t| s.response_model = Some(t), rows_mut);
+    text("status", |s, t| s.status = SpanStatus::from_name(&t).unwrap_or(SpanStatus::Ok), rows_mut);
+    text("status_detail", |s, t| s.status_detail = Some(t), rows_mut);
+    int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n), rows_mut);
+    bool("streaming", |s, b| s.streaming = Some(b), rows_mut);
+    bool("counted", |s, b| s.counted = b, rows_mut);
+    text("session_id", |s, t| s.session_id = Some(t), rows_mut);
+    text("user_id", |s, t| s.user_id = Some(t), rows_mut);
+    text("environment", |s, t| s.environment = Some(t), rows_mut);
+    text("release", |s, t| s.release = Some(t), rows_mut);
+    text("service", |s, t| s.service = Some(t), rows_mut);
+    text("pipeline", |s, t| s.pipeline = Some(t), rows_mut);
+    bool("is_run", |s, b| s.is_run = b, rows_mut);
+    text("agent", |s, t| s.agent = Some(t), rows_mut);
+    text("tool", |s, t| s.tool = Some(t), rows_mut);
+    text("tool_call_id", |s, t| s.tool_call_id = Some(t), rows_mut);
+    text("prompt", |s, t| s.prompt = Some(t), rows_mut);
+    text("prompt_version", |s, t| s.prompt_version = Some(t), rows_mut);
+    text("response_id", |s, t| s.response_id = Some(t), rows_mut);
+    text("sdk_name", |s, t| s.sdk_name = Some(t), rows_mut);
+    text("sdk_version", |s, t| s.sdk_version = Some(t), rows_mut);
+    text("thread", |s, t| s.thread = Some(t), rows_mut);
+    text("finish_reasons", |s, t| s.finish_reasons = json(&t).unwrap_or_default(), rows_mut);
+    text("tags", |s, t| s.tags = json(&t).unwrap_or_default(), rows_mut);
+    text("input_messages", |s, t| s.input_messages = json(&t).unwrap_or_default(), rows_mut);
+    text("output_messages", |s, t| s.output_messages = json(&t).unwrap_or_default(), rows_mut);
+    text("tool_definitions", |s, t| s.tool_definitions = Some(value(&t)), rows_mut);
+    text("attributes", |s, t| s.attributes = attributes(&t), rows_mut);
+    text("reading", |s, t| s.reading = json(&t).unwrap_or_default(), rows_mut);
+    text("joined", |s, t| s.joined = json(&t), rows_mut);
+    text("also_reported", |s, t| s.also_reported = json(&t), rows_mut);
+    text("ingest_key", |s, t| s.ingest_key = Some(t), rows_mut);
+    text("title", |s, t| s.title = Some(t), rows_mut);
+    let sample_rate = column("sample_rate");
+    for (index, row) in rows_mut.iter_mut().enumerate() {
+        row.span.sample_rate = sample_rate.float(index);
+    }
+    exclusions(batch, rows_mut);
+    usage(batch, rows_mut);
+    money(batch, rows_mut);
+    rows
+}
+
+/// Reads why spans are excluded, from the columns of today and the one of earlier versions.
+fn exclusions(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    let [kind, span_id, trace_id] = legacy::EXCLUSION.map(|name| PhysicalColumn::of(batch, name));
+    let sentence = PhysicalColumn::of(batch, legacy::SENTENCE);
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.span.exclusion = match kind.text(index) {
+            Some(kind) => {
+                let span_id = span_id.text(index).and_then(|id| id.parse().ok());
+                let trace_id = trace_id.text(index).and_then(|id| id.parse().ok());
+                Exclusion::from_columns(kind, span_id, trace_id)
+            }
+            None => sentence.text(index).and_then(legacy_sentences::exclusion),
+        };
+    }
+}
+
+/// Reads the exclusive buckets and the total. The sums over buckets are derived and not read.
+fn usage(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    type UsageFieldAccessor = fn(&mut Usage) -> &mut Option<u64>;
+    let buckets: [(&str, UsageFieldAccessor); 13] = [
+        ("usage_input", |u| &mut u.input),
+        ("usage_cache_read", |u| &mut u.cache_read),
+        ("usage_cache_write_5m", |u| &mut u.cache_write_5m),
+        ("usage_cache_write_1h", |u| &mut u.cache_write_1h),
+        ("usage_input_audio", |u| &mut u.input_audio),
+        ("usage_output", |u| &mut u.output),
+        ("usage_reasoning", |u| &mut u.reasoning),
+        ("usage_output_audio", |u| &mut u.output_audio),
+        ("usage_input_image", |u| &mut u.input_image),
+        ("usage_output_image", |u| &mut u.output_image),
+        ("usage_web_searches", |u| &mut u.web_searches),
+        ("usage_images", |u| &mut u.images),
+        ("total_tokens", |u| &mut u.total),
+    ];
+    for (name, bucket) in buckets {
+        let column = PhysicalColumn::of(batch, name);
+        for (index, row) in rows.iter_mut().enumerate() {
+            *bucket(&mut row.span.usage) = column.int(index).and_then(|n| u64::try_from(n).ok());
+        }
+    }
+    let source = PhysicalColumn::of(batch, "usage_source");
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.span.usage.source = source.text(index).and_then(UsageSource::from_name);
+    }
+}
+
+fn money(batch: &RecordBatch, rows: &mut [SpanRow]) {
+    let [total, input, output] = ["cost", "cost_input", "cost_output"].map(|name| PhysicalColumn::of(batch, name));
+    let [source, price] = ["cost_source", "cost_price"].map(|name| PhysicalColumn::of(batch, name));
+    let client = PhysicalColumn::of(batch, "client_cost");
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.span.cost = total.money(index).map(|total| Cost {
+            total,
+            input: input.money(index),
+            output: output.money(index),
+            source: source.text(index).and_then(CostSource::from_name).unwrap_or(CostSource::Computed),
+            price: price.text(index).map(str::to_owned),
+        });
+        row.span.client_cost = client.money(index);
+    }
+}
+
+/// One column of a batch, by what it physically holds.
+enum PhysicalColumn<'a> {
+    View(&'a StringViewArray),
+    Text(&'a StringArray),
+    LargeText(&'a LargeStringArray),
+    Int(&'a Int64Array),
+    Time(&'a TimestampMicrosecondArray),
+    Bool(&'a BooleanArray),
+    Float(&'a Float64Array),
+    Money(&'a Decimal128Array),
+    Missing,
+}
+
+impl<'a> PhysicalColumn<'a> {
+    fn of(batch: &'a RecordBatch, name: &str) -> PhysicalColumn<'a> {
+        use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+        let Some(array) = batch.column_by_name(name) else { return PhysicalColumn::Missing };
+        match array.data_type() {
+            DataType::Utf8View => PhysicalColumn::View(array.as_string_view()),
+            DataType::Utf8 => PhysicalColumn::Text(array.as_string()),
+            DataType::LargeUtf8 => PhysicalColumn::LargeText(array.as_string()),
+            DataType::Int64 => PhysicalColumn::Int(array.as_primitive::<Int64Type>()),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => PhysicalColumn::Time(array.as_primitive::<TimestampMicrosecondType>()),
+            DataType::Float64 => PhysicalColumn::Float(array.as_primitive()),
+            DataType::Boolean => PhysicalColumn::Bool(array.as_boolean()),
+            DataType::Decimal128(_, _) => array.as_any().downcast_ref().map_or(PhysicalColumn::Missing, PhysicalColumn::Money),
+            _ => PhysicalColumn::Missing,
+        }
+    }
+
+    fn text(&self, index: usize) -> Option<&'a str> {
+        match self {
+            PhysicalColumn::View(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Text(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::LargeText(array) => array.is_valid(index).then(|| array.value(index)),
+            _ => None,
+        }
+    }
+
+    fn int(&self, index: usize) -> Option<i64> {
+        match self {
+            PhysicalColumn::Int(array) => array.is_valid(index).then(|| array.value(index)),
+            PhysicalColumn::Time(array) => array.is_valid(index).then(|| array.value(index)),
+            _ => None,
+        }
+    }
+
+    fn float(&self, index: usize) -> Option<f64> {
+        match self {
+            PhysicalColumn::Float(array) => array.is_valid(index).then(|| array.value(index)),
+            _ => None,
+        }
+    }
+
+    fn bool(&self, index: usize) -> Option<bool> {
+        match self {
+            PhysicalColumn::Bool(array) => array.is_valid(index).then(|| array.value(index)),
+            _ => None,
+        }
+    }
+
+    fn money(&self, index: usize) -> Option<Usd> {
+        match self {
+            PhysicalColumn::Money(array) => array.is_valid(index).then(|| Usd(array.value(index) as i64)),
+            _ => None,
+        }
+    }
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+/// A JSON text as a value; as a plain text where it is nested more deeply than the parser goes.
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// The attributes of a span. One that is nested too deeply for the parser comes back as its JSON text, and the others as they are.
+fn attributes(text: &str) -> Attributes {
+    if let Ok(all) = serde_json::from_str(text) {
+        return all;
+    }
+    let unparsed: std::collections::BTreeMap<String, Box<RawValue>> = json(text).unwrap_or_default();
+    unparsed.into_iter().map(|(name, raw)| (name, value(raw.get()))).collect()
+}

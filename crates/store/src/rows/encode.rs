@@ -1,0 +1,212 @@
+//! Rows to Arrow columns.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+    new_null_array,
+};
+use arrow::buffer::Buffer;
+use arrow::datatypes::DataType;
+use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::money::Usd;
+use serde::Serialize;
+
+use super::SpanRow;
+use super::preview::preview;
+use crate::schema::SCHEMA;
+
+/// The largest block of text in one column: a longer column has several.
+const LARGEST_BLOCK: usize = 16 << 20;
+
+/// The rows as one batch of [`SCHEMA`], in the same order.
+pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
+    let c = SpanColumnEncoder(rows);
+    let columns = vec![
+        c.int(|row| Some(row.project_id as i64)),
+        c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
+        c.written(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
+        c.written(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
+        c.time(|row| row.span.start_us),
+        c.time(|row| row.span.end_us),
+        c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
+        c.time(|row| row.received_us),
+        c.int(|row| Some(row.span.clock_shift_us)),
+        c.text(|row| Some(&row.span.name)),
+        c.text(|row| Some(&row.span.op)),
+        c.text(|row| Some(row.span.kind.as_str())),
+        c.text(|row| row.span.operation.as_deref()),
+        c.text(|row| row.span.origin.as_deref()),
+        c.text(|row| row.span.provider.as_deref()),
+        c.bool(|row| Some(row.span.provider_inferred)),
+        c.text(|row| row.span.model()),
+        c.text(|row| row.span.request_model.as_deref()),
+        c.text(|row| row.span.response_model.as_deref()),
+        c.text(|row| Some(row.span.status.as_str())),
+        c.text(|row| row.span.status_detail.as_deref()),
+        c.int(|row| row.span.time_to_first_token_us),
+        c.bool(|row| row.span.streaming),
+        c.count(|row| row.span.usage.input_tokens()),
+        c.count(|row| row.span.usage.output_tokens()),
+        c.count(|row| row.span.usage.total),
+        c.count(|row| row.span.usage.input),
+        c.count(|row| row.span.usage.cache_read),
+        c.count(|row| row.span.usage.cache_write_5m),
+        c.count(|row| row.span.usage.cache_write_1h),
+        c.count(|row| row.span.usage.input_audio),
+        c.count(|row| row.span.usage.output),
+        c.count(|row| row.span.usage.reasoning),
+        c.count(|row| row.span.usage.output_audio),
+        c.text(|row| row.span.usage.source.map(|source| source.as_str())),
+        c.money(|row| row.span.cost.as_ref().map(|cost| cost.total)),
+        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
+        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
+        c.text(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
+        c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
+        c.money(|row| row.span.client_cost),
+        c.bool(|row| Some(row.span.counted)),
+        c.none(),
+        c.text(|row| row.span.session_id.as_deref()),
+        c.text(|row| row.span.user_id.as_deref()),
+        c.text(|row| row.span.environment.as_deref()),
+        c.text(|row| row.span.release.as_deref()),
+        c.text(|row| row.span.service.as_deref()),
+        c.text(|row| row.span.pipeline.as_deref()),
+        c.bool(|row| Some(row.span.is_run)),
+        c.text(|row| row.span.agent.as_deref()),
+        c.text(|row| row.span.tool.as_deref()),
+        c.text(|row| row.span.tool_call_id.as_deref()),
+        c.text(|row| row.span.prompt.as_deref()),
+        c.text(|row| row.span.prompt_version.as_deref()),
+        c.text(|row| row.span.response_id.as_deref()),
+        c.text(|row| row.span.sdk_name.as_deref()),
+        c.text(|row| row.span.sdk_version.as_deref()),
+        c.text(|row| row.span.thread.as_deref()),
+        c.owned(|row| preview(&row.span.input_messages, "user")),
+        c.owned(|row| preview(&row.span.output_messages, "assistant")),
+        c.json(|row| some(&row.span.finish_reasons)),
+        c.json(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
+        c.json(|row| some(&row.span.input_messages)),
+        c.json(|row| some(&row.span.output_messages)),
+        c.json(|row| row.span.tool_definitions.as_ref()),
+        c.json(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
+        c.json(|row| some(&row.span.reading)),
+        c.json(|row| row.local.as_ref()),
+        c.json(|row| row.span.joined.as_ref()),
+        c.count(|row| row.span.usage.input_image),
+        c.count(|row| row.span.usage.output_image),
+        c.count(|row| row.span.usage.web_searches),
+        c.count(|row| row.span.usage.images),
+        c.json(|row| row.span.also_reported.as_ref()),
+        c.text(|row| row.span.ingest_key.as_deref()),
+        c.float(|row| row.span.sample_rate),
+        c.text(|row| row.span.title.as_deref()),
+        c.text(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
+        c.written(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+        c.written(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+    ];
+    RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
+}
+
+/// Makes one column at a time from the rows.
+struct SpanColumnEncoder<'a>(&'a [SpanRow]);
+
+impl<'a> SpanColumnEncoder<'a> {
+    fn int(&self, get: impl Fn(&SpanRow) -> Option<i64>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<Int64Array>())
+    }
+
+    fn count(&self, get: impl Fn(&SpanRow) -> Option<u64>) -> ArrayRef {
+        self.int(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+    }
+
+    fn float(&self, get: impl Fn(&SpanRow) -> Option<f64>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<Float64Array>())
+    }
+
+    fn bool(&self, get: impl Fn(&SpanRow) -> Option<bool>) -> ArrayRef {
+        Arc::new(self.0.iter().map(get).collect::<BooleanArray>())
+    }
+
+    fn time(&self, get: impl Fn(&SpanRow) -> i64) -> ArrayRef {
+        let times = self.0.iter().map(get).collect::<Vec<i64>>();
+        Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
+    }
+
+    fn money(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
+        let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
+        Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
+    }
+
+    /// A column of texts that is not written any more.
+    fn none(&self) -> ArrayRef {
+        new_null_array(&DataType::Utf8View, self.0.len())
+    }
+
+    fn text(&self, get: impl Fn(&'a SpanRow) -> Option<&'a str>) -> ArrayRef {
+        let rows = self.0;
+        text_column(rows.len(), || rows.iter().map(&get))
+    }
+
+    fn owned(&self, get: impl Fn(&SpanRow) -> Option<String>) -> ArrayRef {
+        let texts = self.0.iter().map(get).collect::<Vec<Option<String>>>();
+        text_column(texts.len(), || texts.iter().map(Option::as_deref))
+    }
+
+    fn json<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a SpanRow) -> Option<&'a T>) -> ArrayRef {
+        self.written(|row, out| match get(row) {
+            Some(value) => {
+                serde_json::to_writer(out, value).expect("maps with text keys, numbers and texts have a JSON form");
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// A column of texts that are written one behind the other, where they stay. `write` says whether there is one.
+    fn written(&self, write: impl Fn(&'a SpanRow, &mut Vec<u8>) -> bool) -> ArrayRef {
+        let mut places = Vec::with_capacity(self.0.len());
+        let (mut blocks, mut block) = (Vec::new(), Vec::new());
+        for row in self.0 {
+            let start = block.len();
+            places.push(write(row, &mut block).then(|| (blocks.len() as u32, start as u32, (block.len() - start) as u32)));
+            if block.len() >= LARGEST_BLOCK {
+                blocks.push(std::mem::take(&mut block));
+            }
+        }
+        block.shrink_to_fit();
+        blocks.push(block);
+        let mut builder = StringViewBuilder::with_capacity(places.len());
+        for block in blocks {
+            builder.append_block(Buffer::from_vec(block));
+        }
+        for place in places {
+            match place {
+                Some((block, start, length)) => {
+                    builder.try_append_view(block, start, length).expect("what was written is text, and lies in its block");
+                }
+                None => builder.append_null(),
+            }
+        }
+        Arc::new(builder.finish())
+    }
+}
+
+/// A column of texts whose block is exactly as large as they are. The builder's own growth starts at 8 KiB a column, which would be
+/// half a megabyte for a request of one span.
+fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl Fn() -> I) -> ArrayRef {
+    // Up to twelve bytes stand in the view itself.
+    let outside: usize = texts().flatten().map(str::len).filter(|length| *length > 12).sum();
+    let block = outside.clamp(1, LARGEST_BLOCK) as u32;
+    let mut builder = StringViewBuilder::with_capacity(rows).with_fixed_block_size(block);
+    for text in texts() {
+        builder.append_option(text);
+    }
+    Arc::new(builder.finish())
+}
+
+/// A list, unless it is empty.
+fn some<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
+}

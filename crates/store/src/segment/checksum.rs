@@ -1,0 +1,155 @@
+//! Whether a segment's file is still what was written. A start looks at its length and its end only; damage inside shows when a query
+//! meets it, and then all files are read once.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::read::SegmentReader;
+use crate::error::StoreError;
+use crate::snapshot::Segment;
+use crate::state::{StoreInner, lock};
+
+/// Rows of a segment without a sum that are decoded at a time.
+const CHUNK: u32 = 4096;
+
+/// A writer that sums up what passes.
+#[derive(Debug)]
+pub(crate) struct ChecksumWriter<W> {
+    inner: W,
+    crc: u32,
+}
+
+impl<W> ChecksumWriter<W> {
+    pub(crate) fn new(inner: W) -> ChecksumWriter<W> {
+        ChecksumWriter { inner, crc: 0 }
+    }
+
+    /// CRC-32C of all bytes so far.
+    pub(crate) fn crc(&self) -> u32 {
+        self.crc
+    }
+}
+
+impl<W: Write> Write for ChecksumWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.crc = crc32c::crc32c_append(self.crc, &bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// CRC-32C of a file.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn crc_of(path: &Path) -> io::Result<u32> {
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; 1 << 20];
+    let mut crc = 0;
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(crc),
+            length => crc = crc32c::crc32c_append(crc, &piece[..length]),
+        }
+    }
+}
+
+/// Reads a segment's file to its end and says what is wrong with it. One that was written before sums were kept is decoded.
+pub(crate) fn examine(segment: &Segment) -> Result<(), String> {
+    examine_as(segment, &segment.path)
+}
+
+/// The same of a file that may be the segment's.
+pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length != segment.bytes {
+        return Err(format!("{length} bytes long instead of {}", segment.bytes));
+    }
+    if let Some(written) = segment.crc {
+        let found = crc_of(path).map_err(|error| error.to_string())?;
+        return if found == written { Ok(()) } else { Err("its bytes are not those that were written".to_owned()) };
+    }
+    let rows = decode(path)?;
+    if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
+}
+
+/// Decodes all of a file; how many rows it has.
+pub(crate) fn decode(path: &Path) -> Result<u64, String> {
+    let reader = SegmentReader::open(path).map_err(|error| error.to_string())?;
+    let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
+    for first in (0..rows).step_by(CHUNK as usize) {
+        reader.all(std::slice::from_ref(&(first..rows.min(first + CHUNK)))).map_err(|error| error.to_string())?;
+    }
+    Ok(u64::from(rows))
+}
+
+/// Reads one segment that was there at the start and has not been read whole since, and sets it aside if it is damaged. False when
+/// there is none.
+pub(crate) fn once(shared: &StoreInner) -> bool {
+    let next = {
+        let mut state = lock(&shared.state);
+        let unread = state.segments.iter_mut().find(|live| live.readable && !live.checked);
+        unread.map(|live| {
+            live.checked = true;
+            live.segment.clone()
+        })
+    };
+    let Some(segment) = next else { return false };
+    set_aside_if_damaged(shared, &segment);
+    true
+}
+
+fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
+    let Err(fault) = examine(segment) else { return false };
+    let mut state = lock(&shared.state);
+    let Some(live) = state.live(segment.id) else { return false };
+    live.readable = false;
+    state.touch();
+    drop(state);
+    let what = format!("{}: {fault}; left where it is and not read", segment.path.display());
+    tracing::error!(what, "store.damaged");
+    lock(&shared.health.damaged).push(what);
+    true
+}
+
+/// Reads all segments and sets aside those that are damaged: they stay where they are and are not read any more. Returns how many.
+pub(crate) fn set_damaged_aside(shared: &StoreInner) -> usize {
+    let segments: Vec<_> = {
+        let state = lock(&shared.state);
+        state.segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect()
+    };
+    segments.iter().filter(|segment| set_aside_if_damaged(shared, segment)).count()
+}
+
+impl crate::Store {
+    /// Reads all segments, for somebody who could not read one, and sets aside those that are damaged. Returns how many; 0 without a look
+    /// when the last one, a minute ago or less, found nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store is closing.
+    pub async fn set_damaged_aside(&self) -> Result<usize, StoreError> {
+        const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+        let shared = self.shared.clone();
+        let look = move || {
+            // Whoever comes meanwhile waits for the one look, and then needs none.
+            let mut last = lock(&shared.health.last_look);
+            match *last {
+                Some((at, 0)) if at.elapsed() < PAUSE => 0,
+                Some((at, found)) if at.elapsed().as_secs() < 1 => found,
+                _ => {
+                    let found = set_damaged_aside(&shared);
+                    *last = Some((std::time::Instant::now(), found));
+                    found
+                }
+            }
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Closed)
+    }
+}

@@ -1,0 +1,235 @@
+//! The side file of a segment: which spans and traces are in it, and in which rows.
+//!
+//! ```text
+//! magic "HINOIDS2"  spans:u32  traces:u32  secret:[u8; 16]
+//! (hash:u64 check:u32 row:u32)*              one for each row, rising by hash
+//! (hash:u64 check:u32 row:u32 rows:u32)*     one for each trace, rising by hash
+//! crc32c:u32 (of all before)
+//! ```
+//!
+//! Many keys of one hash are easily computed, and to read the rows of all of them would take as long as reading the segment. So a second hash,
+//! which depends on a secret that each file has of its own, says which of them may be the one that is looked for. Files with the magic
+//! "HINOIDS1" have neither secret nor second hash. Whoever asks compares the key of each row that is found.
+//!
+//! In memory there are a filter (18 bits a span, one false answer in 65,000) and every 256th hash; only a hit reads the file, three
+//! kilobytes at a known place. The file holds nothing that the segment does not: a damaged one is made again.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+#[expect(deprecated, reason = "SipHash with a key is what is needed, and of the standard library's this alone takes one")]
+use std::hash::{Hasher, SipHasher};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use hinomi_model::id::TraceId;
+use xorf::{BinaryFuse16, Filter as _};
+
+use super::row_order::RowKey;
+use crate::key_hash::{SpanKey, trace_hash};
+
+const MAGIC: &[u8; 8] = b"HINOIDS2";
+const HEADER: usize = 32;
+const SPAN: usize = 16;
+const TRACE: usize = 20;
+
+/// The same for files without a second hash.
+const MAGIC_1: &[u8; 8] = b"HINOIDS1";
+const HEADER_1: usize = 16;
+const CHECK: usize = 4;
+/// Entries between two hashes that are kept in memory.
+const BLOCK: usize = 256;
+
+/// A side file in use.
+#[derive(Debug)]
+pub(crate) struct SegmentIdIndex {
+    /// Opened when it is asked, which is rare: there may be more segments than a process may have files open.
+    path: PathBuf,
+    /// `None` for a file without second hashes.
+    secret: Option<IdIndexSecret>,
+    spans: IdIndexTable,
+    traces: IdIndexTable,
+}
+
+/// What the second hashes of a file depend on.
+#[derive(Debug, Clone, Copy)]
+struct IdIndexSecret([u8; 16]);
+
+impl IdIndexSecret {
+    fn check(self, words: &[&[u8]]) -> u32 {
+        let half = |at: usize| self.0[at..at + 8].iter().rev().fold(0, |half, byte| half << 8 | u64::from(*byte));
+        #[expect(deprecated, reason = "see above")]
+        let mut hasher = SipHasher::new_with_keys(half(0), half(8));
+        words.iter().for_each(|word| hasher.write(word));
+        hasher.finish() as u32
+    }
+
+    fn of_trace(self, project: u64, trace: TraceId) -> u32 {
+        self.check(&[&project.to_le_bytes(), &trace.0.to_le_bytes()])
+    }
+
+    fn of_span(self, key: &SpanKey) -> u32 {
+        self.check(&[&key.project.to_le_bytes(), &key.trace.0.to_le_bytes(), &key.span.0.to_le_bytes()])
+    }
+}
+
+impl SegmentIdIndex {
+    /// Reads and checks a side file.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when it is not what [`encode`] makes.
+    pub(crate) fn open(path: &Path) -> io::Result<SegmentIdIndex> {
+        let bytes = std::fs::read(path)?;
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+        let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+        let is_checked = content.starts_with(MAGIC);
+        let (header, less) = if is_checked { (HEADER, 0) } else { (HEADER_1, CHECK) };
+        let is_known = is_checked || content.starts_with(MAGIC_1);
+        if content.len() < header || !is_known || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+            return Err(damaged());
+        }
+        let spans = number(content, 8) as usize;
+        let traces = number(content, 12) as usize;
+        let between = header + spans * (SPAN - less);
+        if content.len() != between + traces * (TRACE - less) {
+            return Err(damaged());
+        }
+        let secret = content.get(HEADER_1..).and_then(|rest| rest.first_chunk()).copied().map(IdIndexSecret);
+        Ok(SegmentIdIndex {
+            path: path.to_owned(),
+            secret: secret.filter(|_| is_checked),
+            spans: IdIndexTable::of(&content[..between], header, SPAN - less),
+            traces: IdIndexTable::of(content, between, TRACE - less),
+        })
+    }
+
+    /// False when no span with this hash is in the segment.
+    pub(crate) fn may_hold_span(&self, hash: u64) -> bool {
+        self.spans.filter.contains(hash)
+    }
+
+    /// The rows of a span, dead ones included, and hardly ever another's.
+    pub(crate) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
+        let mut rows = Vec::new();
+        let check = self.secret.map(|secret| secret.of_span(key));
+        self.spans.find(&self.path, key.hash(), check, |entry| rows.push(number(entry, 0)))?;
+        Ok(rows)
+    }
+
+    /// The rows of a trace, dead ones included, and hardly ever another's.
+    pub(crate) fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
+        let mut rows = Vec::new();
+        let hash = trace_hash(project, trace);
+        if self.traces.filter.contains(hash) {
+            let check = self.secret.map(|secret| secret.of_trace(project, trace));
+            self.traces.find(&self.path, hash, check, |entry| rows.push(number(entry, 0)..number(entry, 0) + number(entry, 4)))?;
+        }
+        Ok(rows)
+    }
+}
+
+/// The side file of rows in the order of their segment.
+pub(crate) fn encode(rows: &[RowKey]) -> Vec<u8> {
+    let secret = IdIndexSecret(rand::random());
+    let mut spans: Vec<(u64, u32, u32)> =
+        rows.iter().zip(0..).map(|(row, number)| (row.key.hash(), secret.of_span(&row.key), number)).collect();
+    spans.sort_unstable();
+    let mut traces = Vec::new();
+    let mut first = 0;
+    for run in rows.chunk_by(|a, b| (a.key.project, a.key.trace) == (b.key.project, b.key.trace)) {
+        let SpanKey { project, trace, .. } = run[0].key;
+        traces.push((trace_hash(project, trace), secret.of_trace(project, trace), first, run.len() as u32));
+        first += run.len() as u32;
+    }
+    traces.sort_unstable();
+
+    let mut bytes = Vec::with_capacity(HEADER + spans.len() * SPAN + traces.len() * TRACE + 4);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&(spans.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&(traces.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&secret.0);
+    for (hash, check, row) in spans {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes.extend_from_slice(&check.to_le_bytes());
+        bytes.extend_from_slice(&row.to_le_bytes());
+    }
+    for (hash, check, first, rows) in traces {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        bytes.extend_from_slice(&check.to_le_bytes());
+        bytes.extend_from_slice(&first.to_le_bytes());
+        bytes.extend_from_slice(&rows.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// One of the two lists of the file.
+#[derive(Debug)]
+struct IdIndexTable {
+    start: u64,
+    entries: usize,
+    width: usize,
+    filter: IdIndexFilter,
+    /// The hash of every 256th entry.
+    index: Vec<u64>,
+}
+
+impl IdIndexTable {
+    fn of(content: &[u8], start: usize, width: usize) -> IdIndexTable {
+        let hashes: Vec<u64> = content[start..].chunks_exact(width).map(hash_of).collect();
+        IdIndexTable {
+            start: start as u64,
+            entries: hashes.len(),
+            width,
+            index: hashes.iter().copied().step_by(BLOCK).collect(),
+            filter: IdIndexFilter::of(hashes),
+        }
+    }
+
+    /// Calls back with what an entry says of rows, for each with the hash, and with the second hash where the file has these.
+    fn find(&self, path: &Path, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
+        // Equal hashes may begin in the block before the first that starts with this one.
+        let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK;
+        let end = (self.index.partition_point(|start| *start <= hash) * BLOCK).min(self.entries);
+        let mut block = vec![0; end.saturating_sub(first) * self.width];
+        File::open(path)?.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
+        let start = 8 + check.map_or(0, |_| CHECK);
+        let wanted = |entry: &&[u8]| hash_of(entry) == hash && check.is_none_or(|check| number(entry, 8) == check);
+        block.chunks_exact(self.width).filter(wanted).for_each(|entry| found(&entry[start..]));
+        Ok(())
+    }
+}
+
+/// Says of a hash that it is not there, or that it may be.
+#[derive(Debug)]
+enum IdIndexFilter {
+    /// Few hashes, for which the construction of the other is not made.
+    Few(BTreeSet<u64>),
+    Many(BinaryFuse16),
+}
+
+impl IdIndexFilter {
+    fn of(mut hashes: Vec<u64>) -> IdIndexFilter {
+        hashes.dedup();
+        let many = (hashes.len() >= BLOCK).then(|| BinaryFuse16::try_from(&hashes).ok()).flatten();
+        many.map_or_else(|| IdIndexFilter::Few(hashes.into_iter().collect()), IdIndexFilter::Many)
+    }
+
+    fn contains(&self, hash: u64) -> bool {
+        match self {
+            IdIndexFilter::Few(hashes) => hashes.contains(&hash),
+            IdIndexFilter::Many(filter) => filter.contains(&hash),
+        }
+    }
+}
+
+fn hash_of(entry: &[u8]) -> u64 {
+    u64::from(number(entry, 0)) | u64::from(number(entry, 4)) << 32
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}

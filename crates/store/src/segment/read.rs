@@ -1,0 +1,202 @@
+//! Reading rows of a segment by their numbers. Questions about most rows do not come this way: they plan over whole segments.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Schema};
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::error::StoreError;
+use crate::rows::without_sentences;
+use crate::schema::{SCHEMA, with_views};
+
+/// A segment that is open for reading.
+#[derive(Debug)]
+pub(crate) struct SegmentReader {
+    path: PathBuf,
+    file: PositionalFile,
+    footer: ArrowReaderMetadata,
+}
+
+impl SegmentReader {
+    /// Opens the file and reads its footer.
+    pub(crate) fn open(path: &Path) -> Result<SegmentReader, StoreError> {
+        let file = PositionalFile::open(path)?;
+        // Which rows are wanted is known: where pages begin is all that is needed, not what is in them.
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+        let footer = ArrowReaderMetadata::load(&file, options.clone()).and_then(|footer| {
+            let schema = Arc::new(with_views(footer.schema()));
+            ArrowReaderMetadata::try_new(footer.metadata().clone(), options.with_schema(schema))
+        });
+        let footer = footer.map_err(|error| StoreError::segment("open", path, error))?;
+        Ok(SegmentReader { path: path.to_owned(), file, footer })
+    }
+
+    /// Opens a file whose footer has been read before.
+    pub(crate) fn with_footer(path: &Path, footer: ArrowReaderMetadata) -> Result<SegmentReader, StoreError> {
+        Ok(SegmentReader { path: path.to_owned(), file: PositionalFile::open(path)?, footer })
+    }
+
+    /// What [`with_footer`](SegmentReader::with_footer) takes.
+    pub(crate) fn footer(&self) -> &ArrowReaderMetadata {
+        &self.footer
+    }
+
+    /// What the footer says.
+    pub(crate) fn metadata(&self) -> &ParquetMetaData {
+        self.footer.metadata()
+    }
+
+    /// How many rows the footer tells of.
+    pub(crate) fn rows(&self) -> u64 {
+        self.metadata().file_metadata().num_rows() as u64
+    }
+
+    /// Bytes that a row takes when all of it is read: on average in its row group.
+    pub(crate) fn bytes_of(&self, row: u32) -> usize {
+        let mut end = 0;
+        let groups = self.metadata().row_groups().iter();
+        let group = groups.into_iter().find(|group| {
+            end += group.num_rows();
+            i64::from(row) < end
+        });
+        group.map_or(0, |group| group.total_byte_size().max(0) as usize / group.num_rows().max(1) as usize)
+    }
+
+    /// How many rows from this one on take some `bytes`, one in any case.
+    pub(crate) fn fitting(&self, row: u32, bytes: usize) -> usize {
+        (bytes / self.bytes_of(row).max(1)).max(1)
+    }
+
+    /// The rows of the ranges, which rise and do not overlap, as one batch of the named columns.
+    pub(crate) fn columns(&self, ranges: &[Range<u32>], names: &[&str]) -> Result<RecordBatch, StoreError> {
+        let schema = self.footer.schema();
+        let roots = names.iter().filter_map(|name| schema.index_of(name).ok());
+        let mask = ProjectionMask::roots(self.footer.parquet_schema(), roots);
+        self.read(ranges, mask)
+    }
+
+    /// The same with each of these columns, which are some of [`SCHEMA`]. Those that the file does not have, being older, are null.
+    pub(crate) fn columns_or_null(&self, ranges: &[Range<u32>], schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        self.shaped(self.columns(ranges, &names)?, schema)
+    }
+
+    /// The same with all columns of [`SCHEMA`], and no fact in words.
+    pub(crate) fn all(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
+        let rows = self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
+        // Files that have the columns have no sentences.
+        let is_older = self.footer.schema().index_of("exclusion_kind").is_err();
+        Ok(if is_older { without_sentences(rows) } else { rows })
+    }
+
+    fn shaped(&self, batch: RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+        let column = |field: &Arc<Field>| -> ArrayRef {
+            let found = batch.column_by_name(field.name()).filter(|found| found.data_type() == field.data_type());
+            found.cloned().unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+        };
+        let columns = schema.fields().iter().map(column).collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        // A column that may not be null and is not there is damage.
+        RecordBatch::try_new_with_options(schema.clone(), columns, &rows).map_err(|error| StoreError::segment("read", &self.path, error))
+    }
+
+    fn read(&self, ranges: &[Range<u32>], mask: ProjectionMask) -> Result<RecordBatch, StoreError> {
+        let wrap = |error: &dyn std::fmt::Display| StoreError::segment("read", &self.path, error);
+        let wanted = ranges.iter().map(|range| range.start as usize..range.end as usize);
+        let selection = RowSelection::from_consecutive_ranges(wanted, self.rows() as usize);
+        let rows = ranges.iter().map(ExactSizeIterator::len).sum::<usize>();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.footer.clone())
+            .with_projection(mask)
+            .with_row_selection(selection)
+            .with_batch_size(rows.max(1))
+            .build()
+            .map_err(|error| wrap(&error))?;
+        let schema = arrow::array::RecordBatchReader::schema(&reader);
+        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| wrap(&error))?;
+        let batch = concat_batches(&schema, &batches).map_err(|error| wrap(&error))?;
+        if batch.num_rows() != rows {
+            return Err(wrap(&format!("{} rows where {rows} were asked for", batch.num_rows())));
+        }
+        Ok(batch)
+    }
+}
+
+/// Rising row numbers as ranges.
+pub(crate) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
+    let mut ranges: Vec<Range<u32>> = Vec::new();
+    for row in rows {
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+/// A file of which each read says where: nobody moves the place of anybody else, as handles that were cloned do.
+#[derive(Debug, Clone)]
+struct PositionalFile {
+    file: Arc<File>,
+    length: u64,
+}
+
+/// A part of it, read from front to back.
+struct PositionalFileReader {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl PositionalFile {
+    fn open(path: &Path) -> Result<PositionalFile, StoreError> {
+        let open = || -> io::Result<PositionalFile> {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok(PositionalFile { file: Arc::new(file), length })
+        };
+        open().map_err(StoreError::io("open", path))
+    }
+}
+
+impl Length for PositionalFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for PositionalFile {
+    type T = io::BufReader<PositionalFileReader>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(io::BufReader::new(PositionalFileReader { file: self.file.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        // A damaged footer may ask for anything.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not in a file of {}", self.length)));
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+impl Read for PositionalFileReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

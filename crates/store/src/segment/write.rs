@@ -1,0 +1,177 @@
+//! Writing a segment. When it is done, both files are durable under their names, and nothing refers to them yet.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use arrow::array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::id_index;
+use super::id_index::SegmentIdIndex;
+use super::row_order::RowKey;
+use crate::data_folder::sync_folder;
+use crate::error::StoreError;
+use crate::rollup;
+use crate::schema::{SCHEMA, written_with};
+use crate::segment::checksum::ChecksumWriter;
+use crate::sidecar::SidecarCell;
+use crate::snapshot::Segment;
+
+/// Rows that are brought into order, encoded and dropped at a time, and bytes of them.
+const CHUNK: usize = 4096;
+pub(crate) const CHUNK_BYTES: usize = 16 << 20;
+/// Bytes of a row group, compressed: who reads of it may hold it whole, and who writes it does.
+const GROUP_BYTES: usize = 32 << 20;
+
+/// Columns of long texts, whose smallest and largest values say nothing, and the bytes of their pages. A page is read as a whole, so that
+/// one span costs as much as its neighbours; but in it a conversation that repeats its history is compressed against itself.
+const TEXTS: [(&str, usize); 8] = [
+    ("input_messages", 1 << 20),
+    ("output_messages", 256 << 10),
+    ("tool_definitions", 256 << 10),
+    ("attributes", 128 << 10),
+    ("reading", 128 << 10),
+    ("input_preview", 128 << 10),
+    ("output_preview", 128 << 10),
+    ("status_detail", 64 << 10),
+];
+
+/// Ids: each value is nearly always another.
+const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
+
+/// Numbers that rise or lie close together from row to row.
+const RISING: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
+
+/// Writes the rows, which are in order, as segment `id`. `rows_of` gives the rows of a chunk as one batch; `bytes_of` says about
+/// how much a row adds to what that holds in memory.
+pub(crate) fn write(
+    path: &Path,
+    id: u64,
+    rows: &[RowKey],
+    rows_per_group: usize,
+    bytes_of: impl Fn(&RowKey) -> usize,
+    mut rows_of: impl FnMut(&[RowKey]) -> Result<RecordBatch, StoreError>,
+) -> Result<(Segment, SegmentIdIndex), StoreError> {
+    let temporary = path.with_extension("parquet.new");
+    let mut bytes = 0;
+    let mut crc = 0;
+    let mut rollup = rollup::RollupBuilder::default();
+    durably(&temporary, path, |file| {
+        let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
+        let properties = properties(rows_per_group);
+        let options = written_with(properties);
+        let mut writer = ArrowWriter::try_new_with_options(ChecksumWriter::new(file), SCHEMA.clone(), options).map_err(wrap)?;
+        for chunk in chunks(rows, bytes_of) {
+            let batch = rows_of(chunk)?;
+            rollup.add(&batch, None);
+            writer.write(&batch).map_err(wrap)?;
+        }
+        writer.finish().map_err(wrap)?;
+        bytes = writer.bytes_written() as u64;
+        crc = writer.inner().crc();
+        Ok(())
+    })?;
+    let ids = write_ids(path, rows).inspect_err(|_| {
+        // A segment that nothing will ever name takes room, perhaps on a full disk.
+        let _ = std::fs::remove_file(path);
+    })?;
+
+    let mut projects: Vec<u64> = rows.iter().map(|row| row.key.project).collect();
+    projects.dedup();
+    let segment = Segment {
+        id,
+        path: path.to_owned(),
+        rows: rows.len() as u64,
+        bytes,
+        crc: Some(crc),
+        min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
+        max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
+        projects,
+        rollup: SidecarCell::default(),
+        grams: SidecarCell::default(),
+        replaced: AtomicBool::new(false),
+    };
+    segment.rollup.keep(path, rollup.finish());
+    Ok((segment, ids))
+}
+
+/// Rows in parts that are neither too many nor too large.
+fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iterator<Item = &[RowKey]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |row: &&RowKey| {
+            bytes += bytes_of(row);
+            bytes <= CHUNK_BYTES
+        };
+        let count = rows.iter().take(CHUNK).take_while(fits).count().max(1).min(rows.len());
+        let (chunk, rest) = rows.split_at(count);
+        rows = rest;
+        (count > 0).then_some(chunk)
+    })
+}
+
+/// Writes the side file of a segment whose rows are given in order.
+pub(crate) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
+    let path = segment.with_extension("ids");
+    durably(&segment.with_extension("ids.new"), &path, |file| {
+        file.write_all(&id_index::encode(rows)).map_err(StoreError::io("write", &path))
+    })?;
+    SegmentIdIndex::open(&path).map_err(StoreError::io("read", &path))
+}
+
+/// Writes a file under another name, makes it durable, and gives it its name. What a failure leaves is removed.
+fn durably(temporary: &Path, path: &Path, fill: impl FnOnce(&mut File) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let create = || {
+        let mut file = File::create(temporary).map_err(StoreError::io("create", temporary))?;
+        fill(&mut file)?;
+        file.sync_all().map_err(StoreError::io("sync", temporary))?;
+        std::fs::rename(temporary, path).map_err(StoreError::io("rename", temporary))?;
+        path.parent().map_or(Ok(()), sync_folder)
+    };
+    let done = create();
+    if done.is_err() {
+        let _ = std::fs::remove_file(temporary);
+    }
+    done
+}
+
+fn properties(rows_per_group: usize) -> WriterProperties {
+    let level = ZstdLevel::try_new(3).expect("3 is a level of zstd");
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_max_row_group_row_count(Some(rows_per_group))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_data_page_row_count_limit(4096)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        // Rows are in this order; within a project they are in the order of traces, which is not that of a column.
+        .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
+    for (name, page_bytes) in TEXTS {
+        let column = ColumnPath::from(name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_data_page_size_limit(column.clone(), page_bytes)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    for name in IDS {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    for name in RISING {
+        properties = properties
+            .set_column_dictionary_enabled(ColumnPath::from(name), false)
+            .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    for name in ["trace_id", "span_id"] {
+        properties = properties
+            .set_column_bloom_filter_enabled(ColumnPath::from(name), true)
+            .set_column_bloom_filter_fpp(ColumnPath::from(name), 0.01)
+            .set_column_bloom_filter_max_ndv(ColumnPath::from(name), rows_per_group as u64);
+    }
+    properties.build()
+}

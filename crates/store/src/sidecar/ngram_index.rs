@@ -1,0 +1,242 @@
+//! Which rows of a segment may hold a text in their messages, so that a search for a rare phrase reads a few rows and not all.
+//!
+//! The rows of a segment are cut into blocks. Beside the segment lies a file ([`file`]) that says for each *gram*, hashed into a
+//! bucket, in which blocks it stands: four neighbouring characters, or two where both are of a script that writes words with few of them
+//! (Chinese, Japanese, Korean). A text can stand only in a block that has all of its grams. Whoever searches then looks at the rows
+//! of these blocks as if there were no index: it may say too much, never too little, so that the answer is the same.
+
+mod file;
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+
+use super::{SidecarCell, SidecarContent};
+use crate::rows::each_text;
+pub(crate) use file::NgramIndex;
+
+/// The extension of side files.
+pub(crate) const EXTENSION: &str = "grams";
+/// The columns in which is searched.
+pub(crate) const COLUMNS: [&str; 2] = ["input_messages", "output_messages"];
+
+/// Rows of a block, unless that makes too many blocks.
+const BLOCK_ROWS: u32 = 128;
+/// Blocks at most: while an index is made, each takes a bit a bucket, which is 32 MB in all.
+const BLOCKS: u32 = 2048;
+/// Binary logarithms of the number of buckets, at least and at most.
+const BUCKETS: (u32, u32) = (10, 17);
+/// Grams of a search that are looked up. More tell little more.
+const LOOKED_UP: usize = 24;
+
+impl SidecarContent for NgramIndex {
+    const EXTENSION: &'static str = EXTENSION;
+
+    fn read(path: &Path) -> io::Result<Option<NgramIndex>> {
+        NgramIndex::open(path).map(Some)
+    }
+}
+
+impl SidecarCell<NgramIndex> {
+    /// Which rows may hold a text, rising; `None` where that cannot be told. Reads a file.
+    pub(crate) fn rows_holding(&self, segment: &Path, text: &str) -> Option<Vec<Range<u32>>> {
+        let wanted = wanted(text);
+        if wanted.is_empty() {
+            return None;
+        }
+        let rows = self.get(segment)?.rows(&wanted);
+        rows.inspect_err(|error| self.lose(segment, error)).ok()
+    }
+
+    /// Keeps an index, in its file.
+    pub(crate) fn keep(&self, segment: &Path, builder: &NgramIndexBuilder) {
+        self.write(segment, Ok(file::encode(builder)), || None);
+    }
+}
+
+/// Hashes of the grams that are looked up for a text. Those at regular distances, where there are many: neighbours tell the same.
+fn wanted(text: &str) -> Vec<u64> {
+    let mut all = Vec::new();
+    grams(&text.to_lowercase(), |hash| all.push(hash));
+    let step = all.len().div_ceil(LOOKED_UP).max(1);
+    let mut wanted: Vec<u64> = all.into_iter().step_by(step).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// Makes an index from batches of rows.
+#[derive(Debug)]
+pub(crate) struct NgramIndexBuilder {
+    rows: u32,
+    block_rows: u32,
+    /// Binary logarithm of the number of buckets.
+    bits: u32,
+    added: u32,
+    /// For each block a bit for each bucket.
+    blocks: Vec<Vec<u64>>,
+}
+
+impl NgramIndexBuilder {
+    /// For a segment of so many rows.
+    pub(crate) fn new(rows: u32) -> NgramIndexBuilder {
+        NgramIndexBuilder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(BLOCKS)))
+    }
+
+    fn with_blocks(rows: u32, block_rows: u32) -> NgramIndexBuilder {
+        let bits = (rows.max(1).ilog2() + 3).clamp(BUCKETS.0, BUCKETS.1);
+        NgramIndexBuilder { rows, block_rows, bits, added: 0, blocks: Vec::new() }
+    }
+
+    /// Adds the next rows, which need not have columns other than [`COLUMNS`].
+    pub(crate) fn add(&mut self, batch: &RecordBatch) {
+        let columns: Vec<_> = COLUMNS.iter().filter_map(|name| batch.column_by_name(name)?.as_string_view_opt()).collect();
+        for row in 0..batch.num_rows() {
+            let block = (self.added / self.block_rows) as usize;
+            self.added += 1;
+            if self.blocks.len() <= block {
+                self.blocks.resize(block + 1, vec![0; (1 << self.bits) / 64]);
+            }
+            let (bits, held) = (self.bits, &mut self.blocks[block]);
+            for column in columns.iter().filter(|column| column.is_valid(row)) {
+                each_text(column.value(row), |text| {
+                    grams(&text.to_lowercase(), |hash| {
+                        let bucket = bucket(hash, bits);
+                        held[bucket / 64] |= 1 << (bucket % 64);
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// Where a gram is told of. The upper bits of the hash are the better ones.
+fn bucket(hash: u64, bits: u32) -> usize {
+    (hash >> (64 - bits)) as usize
+}
+
+/// Calls back with the hash of each gram of a text in small letters. Files hold what these hashes say, so they never change.
+fn grams(text: &str, mut each: impl FnMut(u64)) {
+    // The last four characters that are not wide, and how many have come in a row.
+    let (mut window, mut run) = (0u128, 0);
+    let mut last_wide = None;
+    for character in text.chars() {
+        let code = u32::from(character);
+        if is_wide(character) {
+            if let Some(last) = last_wide {
+                each(mix(u64::from(code) << 32 | u64::from(last), 0x2e80));
+            }
+            (last_wide, run) = (Some(code), 0);
+        } else {
+            last_wide = None;
+            window = window << 32 | u128::from(code);
+            run += 1;
+            if run >= 4 {
+                each(mix(window as u64, (window >> 64) as u64));
+            }
+        }
+    }
+}
+
+/// Of a script in which two characters say about as much as four letters.
+fn is_wide(character: char) -> bool {
+    character >= '\u{2e80}'
+}
+
+fn mix(one: u64, other: u64) -> u64 {
+    let mixed = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(31);
+    (mixed ^ mixed >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringViewArray};
+    use hinomi_model::span::{ChatMessage, MessagePart};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn batch(texts: &[String]) -> RecordBatch {
+        let json = |text: &String| {
+            let messages = [ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: text.clone() }] }];
+            serde_json::to_string(&messages).unwrap()
+        };
+        let column: ArrayRef = Arc::new(texts.iter().map(|text| Some(json(text))).collect::<StringViewArray>());
+        RecordBatch::try_from_iter([("output_messages", column)]).unwrap()
+    }
+
+    fn indexed(dir: &Path, texts: &[String], block_rows: u32) -> std::path::PathBuf {
+        let mut builder = NgramIndexBuilder::with_blocks(texts.len() as u32, block_rows);
+        // In two pieces, neither of which ends with a block.
+        let (first, second) = texts.split_at(texts.len() / 2);
+        builder.add(&batch(first));
+        builder.add(&batch(second));
+        let segment = dir.join("0000000001.parquet");
+        SidecarCell::<NgramIndex>::default().keep(&segment, &builder);
+        segment
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_missed(
+            texts in proptest::collection::vec("[abAB Σςé東京都火の見\"\\\\\n]{0,30}", 1..40),
+            pick in any::<prop::sample::Index>(), from in 0..10usize, length in 1..9usize, block_rows in 1..5u32,
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let segment = indexed(dir.path(), &texts, block_rows);
+            let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
+            if let Some(rows) = SidecarCell::<NgramIndex>::default().rows_holding(&segment, &phrase) {
+                let holds = |text: &String| text.to_lowercase().contains(&phrase.to_lowercase());
+                for (row, text) in (0..).zip(&texts).filter(|(_, text)| holds(text)) {
+                    prop_assert!(rows.iter().any(|rows| rows.contains(&row)), "{phrase:?} in {text:?}, row {row}, not in {rows:?}");
+                }
+                prop_assert!(rows.iter().all(|rows| rows.start < rows.end && rows.end as usize <= texts.len()));
+                prop_assert!(rows.is_sorted_by(|one, other| one.end < other.start), "neighbours are one range: {rows:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_rare_phrase_is_in_few_blocks_and_a_short_one_unknown() {
+        let mut texts: Vec<String> = (0..4000).map(|row| format!("order {} of customer {}", row * 7919 % 10_007, row % 50)).collect();
+        texts[2500] = "the ZebraFish of 東京都".to_owned();
+        let dir = tempfile::tempdir().unwrap();
+        let segment = indexed(dir.path(), &texts, 128);
+        let kept = SidecarCell::<NgramIndex>::default();
+        for phrase in ["zebrafish", "東京", "ish of"] {
+            assert_eq!(kept.rows_holding(&segment, phrase), Some(vec![2432..2560]), "{phrase}");
+        }
+        assert_eq!(kept.rows_holding(&segment, "of customer"), Some(vec![0..4000]), "in every block");
+        assert_eq!(kept.rows_holding(&segment, "zebrafinch"), Some(Vec::new()));
+        assert_eq!(kept.rows_holding(&segment, "zeb"), None);
+        assert_eq!(kept.rows_holding(&segment, "東"), None);
+    }
+
+    #[test]
+    fn damage_is_noticed_wherever_it_is() {
+        let texts: Vec<String> = (0..600).map(|row| format!("number {}", row * 7919 % 10_007)).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let segment = indexed(dir.path(), &texts, 16);
+        let path = segment.with_extension(EXTENSION);
+        let whole = std::fs::read(&path).unwrap();
+        let asked = SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number").unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, damaged).unwrap();
+            let kept = SidecarCell::<NgramIndex>::default();
+            match kept.rows_holding(&segment, "number") {
+                Some(rows) => assert_eq!(rows, asked, "byte {at}"),
+                None => assert!(kept.is_lost(&segment)),
+            }
+        }
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number"), None);
+    }
+}

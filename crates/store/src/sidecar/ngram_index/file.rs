@@ -1,0 +1,197 @@
+//! The side file of a segment that says in which blocks of rows a gram stands. It holds nothing that the segment does not: a damaged
+//! one is made again.
+//!
+//! ```text
+//! magic "HINOGRM1"  rows:u32  block_rows:u32  bits:u32
+//! (end:u32 crc32c:u32)*            one for each shelf of 64 buckets: where it ends, counted from the first, and its checksum
+//! crc32c:u32                       of all before
+//! shelves                          64 lengths (LEB128), then as many lists
+//! ```
+//!
+//! A list is empty, or has a first byte: 0 for distances between block numbers (LEB128, the first from -1), 1 for a bit for each block,
+//! 2 for all blocks. The directory is in memory while the segment is; a look-up reads one shelf.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::{NgramIndexBuilder, bucket};
+
+const MAGIC: &[u8; 8] = b"HINOGRM1";
+const HEADER: usize = 20;
+/// Buckets in a shelf.
+const SHELF: usize = 64;
+const ENTRY: usize = 8;
+
+const DISTANCES: u8 = 0;
+const BITS: u8 = 1;
+const ALL: u8 = 2;
+
+/// The bytes of a side file.
+pub(super) fn encode(builder: &NgramIndexBuilder) -> Vec<u8> {
+    let mut shelves = Vec::new();
+    let mut directory = Vec::new();
+    for word in 0..(1 << builder.bits) / SHELF {
+        let start = shelves.len();
+        let lists: Vec<Vec<u8>> = (0..SHELF).map(|bit| list(builder, word, bit)).collect();
+        lists.iter().for_each(|list| push_number(&mut shelves, list.len() as u32));
+        lists.iter().for_each(|list| shelves.extend_from_slice(list));
+        directory.push((shelves.len() as u32, crc32c::crc32c(&shelves[start..])));
+    }
+    let mut bytes = MAGIC.to_vec();
+    [builder.rows, builder.block_rows, builder.bits].iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+    for (end, crc) in directory {
+        bytes.extend_from_slice(&end.to_le_bytes());
+        bytes.extend_from_slice(&crc.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes.extend_from_slice(&shelves);
+    bytes
+}
+
+/// The blocks of a bucket.
+fn list(builder: &NgramIndexBuilder, word: usize, bit: usize) -> Vec<u8> {
+    let count = builder.blocks.len();
+    let mut distances = vec![DISTANCES];
+    let mut bits = vec![0; 1 + count.div_ceil(8)];
+    bits[0] = BITS;
+    let (mut held, mut next) = (0, 0);
+    for (number, _) in builder.blocks.iter().enumerate().filter(|(_, block)| block[word] >> bit & 1 == 1) {
+        held += 1;
+        push_number(&mut distances, (number - next) as u32);
+        next = number + 1;
+        bits[1 + number / 8] |= 1 << (number % 8);
+    }
+    match held {
+        0 => Vec::new(),
+        held if held == count => vec![ALL],
+        _ if distances.len() < bits.len() => distances,
+        _ => bits,
+    }
+}
+
+fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Takes a number off the front.
+fn take_number(bytes: &mut &[u8]) -> io::Result<u32> {
+    let mut number = 0;
+    for shift in (0..35).step_by(7) {
+        let (byte, rest) = bytes.split_first().ok_or_else(damaged)?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return u32::try_from(number).map_err(|_| damaged());
+        }
+    }
+    Err(damaged())
+}
+
+fn damaged() -> io::Error {
+    io::Error::from(io::ErrorKind::InvalidData)
+}
+
+/// A side file in use.
+#[derive(Debug)]
+pub(crate) struct NgramIndex {
+    /// Opened when it is asked, as with ids.
+    path: PathBuf,
+    rows: u32,
+    block_rows: u32,
+    bits: u32,
+    /// Where each shelf ends, and its checksum.
+    directory: Vec<(u32, u32)>,
+}
+
+impl NgramIndex {
+    /// Reads the directory.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when it is not what [`encode`] makes.
+    pub(super) fn open(path: &Path) -> io::Result<NgramIndex> {
+        let file = File::open(path)?;
+        let mut header = [0; HEADER];
+        file.read_exact_at(&mut header, 0)?;
+        let number = |bytes: &[u8], at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let [rows, block_rows, bits] = [8, 12, 16].map(|at| number(&header, at));
+        if !header.starts_with(MAGIC) || block_rows == 0 || !(super::BUCKETS.0..=super::BUCKETS.1).contains(&bits) {
+            return Err(damaged());
+        }
+        let shelves = (1usize << bits) / SHELF;
+        let mut content = vec![0; HEADER + shelves * ENTRY + 4];
+        file.read_exact_at(&mut content, 0)?;
+        let (content, crc) = content.split_last_chunk::<4>().ok_or_else(damaged)?;
+        if crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+            return Err(damaged());
+        }
+        let directory = content[HEADER..].chunks_exact(ENTRY).map(|entry| (number(entry, 0), number(entry, 4))).collect();
+        Ok(NgramIndex { path: path.to_owned(), rows, block_rows, bits, directory })
+    }
+
+    /// The rows of the blocks that have all of the grams, rising.
+    pub(super) fn rows(&self, grams: &[u64]) -> io::Result<Vec<Range<u32>>> {
+        let file = File::open(&self.path)?;
+        let blocks = self.rows.div_ceil(self.block_rows) as usize;
+        let mut held = vec![true; blocks];
+        for gram in grams {
+            let here = self.blocks(&file, bucket(*gram, self.bits), blocks)?;
+            held.iter_mut().zip(here).for_each(|(held, here)| *held &= here);
+            if !held.contains(&true) {
+                break;
+            }
+        }
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        for (block, _) in (0u32..).zip(held).filter(|(_, held)| *held) {
+            let (start, end) = (block * self.block_rows, ((block + 1) * self.block_rows).min(self.rows));
+            match rows.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => rows.push(start..end),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether each block has a bucket.
+    fn blocks(&self, file: &File, bucket: usize, count: usize) -> io::Result<Vec<bool>> {
+        let shelf = bucket / SHELF;
+        let start = if shelf == 0 { 0 } else { self.directory[shelf - 1].0 };
+        let (end, crc) = self.directory[shelf];
+        let mut bytes = vec![0; end.checked_sub(start).ok_or_else(damaged)? as usize];
+        let shelves = HEADER + self.directory.len() * ENTRY + 4;
+        file.read_exact_at(&mut bytes, shelves as u64 + u64::from(start))?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(damaged());
+        }
+        let mut rest = &bytes[..];
+        let lengths = (0..SHELF).map(|_| take_number(&mut rest)).collect::<io::Result<Vec<_>>>()?;
+        let before: usize = lengths[..bucket % SHELF].iter().map(|length| *length as usize).sum();
+        let list = rest.get(before..before + lengths[bucket % SHELF] as usize).ok_or_else(damaged)?;
+        let mut held = vec![false; count];
+        match list.split_first() {
+            None => {}
+            Some((&ALL, _)) => held.fill(true),
+            Some((&BITS, bits)) if bits.len() == count.div_ceil(8) => {
+                held.iter_mut().enumerate().for_each(|(number, held)| *held = bits[number / 8] >> (number % 8) & 1 == 1);
+            }
+            Some((&DISTANCES, mut distances)) => {
+                let mut number = 0;
+                while !distances.is_empty() {
+                    number += take_number(&mut distances)? as usize;
+                    *held.get_mut(number).ok_or_else(damaged)? = true;
+                    number += 1;
+                }
+            }
+            _ => return Err(damaged()),
+        }
+        Ok(held)
+    }
+}

@@ -1,0 +1,111 @@
+//! What is missing beside segments, or damaged, is made again from them, one after the other: roll-ups, and indexes of texts, which are
+//! made only here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+
+use super::ngram_index;
+use crate::error::StoreError;
+use crate::rollup::{RollupBuilder, RollupGranularity};
+use crate::schema::SCHEMA;
+use crate::segment::read::SegmentReader;
+use crate::segment::write::CHUNK_BYTES;
+use crate::snapshot::Segment;
+use crate::state::{StoreInner, lock};
+
+/// Rows that are read at a time: of narrow columns, and of texts.
+const CHUNK: u32 = 16_384;
+const CHUNK_OF_TEXTS: u32 = 2048;
+
+/// Makes what one segment lacks. False if there is nothing to do.
+///
+/// # Errors
+///
+/// When the segment cannot be read. It is left alone from then on, and queries read its spans.
+pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
+    if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
+        segment.rollup.give_up();
+        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| RollupGranularity::FINE.needs(name));
+        let mut builder = RollupBuilder::default();
+        read(&segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
+        segment.rollup.keep(&segment.path, builder.finish());
+        return Ok(true);
+    }
+    if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.path) && is_to_stay(shared, segment)) {
+        segment.grams.give_up();
+        let mut builder = ngram_index::NgramIndexBuilder::new(segment.rows as u32);
+        read(&segment, &ngram_index::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
+        segment.grams.keep(&segment.path, &builder);
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+fn lacking(shared: &StoreInner, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
+    // Files are looked for, and that without the lock.
+    let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect();
+    segments.into_iter().find(|segment| lacks(segment))
+}
+
+/// Whether a segment is large, or not so young that it may soon be merged.
+fn is_to_stay(shared: &StoreInner, segment: &Segment) -> bool {
+    segment.rows as usize >= shared.config.indexed_rows || segment.age().is_some_and(|age| age >= shared.config.unindexed_age)
+}
+
+/// Reads all rows of a segment, some at a time.
+fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let reader = SegmentReader::open(&segment.path)?;
+    let rows = segment.rows as u32;
+    let has_texts = columns == ngram_index::COLUMNS;
+    let mut first = 0;
+    while first < rows {
+        let most = if has_texts { chunk.min(reader.fitting(first, CHUNK_BYTES) as u32) } else { chunk };
+        let end = first.saturating_add(most).min(rows);
+        add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);
+        first = end;
+    }
+    tracing::info!(segment = segment.id, columns = columns.len(), rows, duration_ms = began.elapsed().as_millis() as u64, "store.mended");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::span::{Span, SpanType};
+
+    use super::*;
+    use crate::rollup::EXTENSION;
+    use crate::tests::span;
+    use crate::{Store, StoreConfig};
+
+    #[tokio::test]
+    async fn a_roll_up_that_is_lost_or_damaged_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = StoreConfig { flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
+        let store = Store::open(dir.path(), config).unwrap();
+        let spans =
+            (1..50).map(|id| Span { kind: SpanType::Llm, user_id: Some(format!("u{}", id % 7)), ..span(id % 5 + 1, id as u64, id as i64) });
+        let _ = store.append(1, spans.collect()).await.unwrap();
+        store.flush().await.unwrap();
+        let segment = store.snapshot().segments[0].segment.clone();
+        let whole = segment.rollup().expect("made by the flush");
+        assert_eq!(whole.hours.iter().flat_map(|hour| &hour.cells).map(|cell| cell.sums.spans).sum::<u64>(), 49);
+        assert_eq!((whole.hours[0].users.len(), whole.hours[0].traces.len()), (7, 5));
+        let file = segment.path.with_extension(EXTENSION);
+        for damage in
+            [|path: &std::path::Path| std::fs::remove_file(path).unwrap(), |path: &std::path::Path| std::fs::write(path, "no").unwrap()]
+        {
+            damage(&file);
+            segment.rollup.forget();
+            // The store's own thread may come first.
+            while segment.rollup().is_none() {
+                if !once(&store.shared).unwrap() {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            }
+            assert_eq!(segment.rollup(), Some(whole.clone()));
+        }
+    }
+}

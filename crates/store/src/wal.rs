@@ -1,0 +1,176 @@
+//! The log: what has been acknowledged and is in no segment yet.
+//!
+//! ```text
+//! file   = magic "HINOLOG" version:u8  epoch:u64  crc32c:u32 (of the 16 bytes before)  frame*
+//! frame  = length:u32 (of the payload)  crc32c:u32 (of all that follows)  epoch:u64  sequence:u64  payload
+//! ```
+//!
+//! Numbers are little-endian. The epoch is random for each file: bytes of another file, or a client's text that looks like a frame,
+//! are not taken for a frame when a damaged file is searched for what can still be read. Sequences rise by one through all files.
+//!
+//! How far the log goes is in a file of its own, `log/last` (`last`): a log file that is missing, or cut at the end of a frame, is whole
+//! by itself.
+//!
+//! A failed `fdatasync` leaves unknown what the disk holds, and a second one may report success for pages that were dropped. So
+//! it *poisons* the log: every later write fails at once until a restart has read what is there.
+
+pub(crate) mod frame;
+mod last_sequence;
+mod read;
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::data_folder::sync_folder;
+use super::error::StoreError;
+use last_sequence::WalLastSequenceFile;
+pub(super) use last_sequence::last_sequence;
+pub(super) use read::read;
+
+const MAGIC: &[u8; 7] = b"HINOLOG";
+/// The format that is written, and the newest that is read.
+const VERSION: u8 = 1;
+const FILE_HEADER: usize = 20;
+const FRAME_HEADER: usize = 24;
+
+/// The file that is being written.
+#[derive(Debug)]
+pub(super) struct WalWriter {
+    file: File,
+    path: PathBuf,
+    epoch: u64,
+    /// End of the last group that was written whole.
+    end: u64,
+    last: WalLastSequenceFile,
+    /// Why nothing more is written, if so.
+    poison: Option<StoreError>,
+    #[cfg(test)]
+    pub(super) fault: Option<WalFault>,
+}
+
+/// Failures that tests ask for, since a disk does not fail on demand.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum WalFault {
+    /// Half of the bytes are written, then the disk is full.
+    Full,
+    /// The bytes are written but not made durable.
+    Sync,
+}
+
+impl WalWriter {
+    /// Starts a new file and makes its name durable.
+    pub(super) fn create(path: PathBuf) -> Result<WalWriter, StoreError> {
+        let epoch: u64 = rand::random();
+        let mut header = Vec::with_capacity(FILE_HEADER);
+        header.extend_from_slice(MAGIC);
+        header.push(VERSION);
+        header.extend_from_slice(&epoch.to_le_bytes());
+        header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).open(&path).map_err(StoreError::io("create", &path))?;
+        let written = file.write_all(&header).and_then(|()| file.sync_data()).map_err(StoreError::io("write", &path));
+        let written = written.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+        if let Err(error) = written {
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
+        }
+        let end = FILE_HEADER as u64;
+        let last = WalLastSequenceFile::open(&path);
+        Ok(WalWriter {
+            file,
+            path,
+            epoch,
+            end,
+            last,
+            poison: None,
+            #[cfg(test)]
+            fault: None,
+        })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length of the file up to the last whole group.
+    pub(super) fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// True when nothing has been written since the file was created.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end == FILE_HEADER as u64
+    }
+
+    /// Adds a frame to a group that is to be written.
+    pub(super) fn frame(&self, group: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
+        let mut body = [0; 16];
+        body[..8].copy_from_slice(&self.epoch.to_le_bytes());
+        body[8..].copy_from_slice(&sequence.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&body), payload);
+        group.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        group.extend_from_slice(&crc.to_le_bytes());
+        group.extend_from_slice(&body);
+        group.extend_from_slice(payload);
+    }
+
+    /// Writes a group of frames and makes it durable.
+    ///
+    /// # Errors
+    ///
+    /// When nothing could be written, the file ends where it did before and the next group may succeed. When it could not be made
+    /// durable, or not be cut back, the log is poisoned.
+    pub(super) fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
+        self.usable()?;
+        if let Err(error) = self.write_all(group) {
+            let cut = self.file.set_len(self.end).and_then(|()| std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.end)));
+            return Err(match cut {
+                Ok(_) => StoreError::io("write", &self.path)(error),
+                Err(cut) => self.poisoned(&cut),
+            });
+        }
+        if let Err(error) = self.sync() {
+            return Err(self.poisoned(&error));
+        }
+        self.end += group.len() as u64;
+        if let Some(sequence) = read::last_of_group(group) {
+            self.last.set(sequence);
+        }
+        Ok(())
+    }
+
+    /// Fails once the log is poisoned.
+    pub(super) fn usable(&self) -> Result<(), StoreError> {
+        self.poison.clone().map_or(Ok(()), Err)
+    }
+
+    fn write_all(&mut self, group: &[u8]) -> std::io::Result<()> {
+        #[cfg(test)]
+        if self.fault == Some(WalFault::Full) {
+            self.file.write_all(&group[..group.len() / 2])?;
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_all(group)
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        #[cfg(test)]
+        if self.fault == Some(WalFault::Sync) {
+            return Err(std::io::Error::other("asked to fail"));
+        }
+        self.file.sync_data()
+    }
+
+    fn poisoned(&mut self, error: &std::io::Error) -> StoreError {
+        let poison = StoreError::Poisoned { path: self.path.clone(), reason: error.to_string() };
+        tracing::error!(error = %poison, "store.log_poisoned");
+        self.poison = Some(poison.clone());
+        poison
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Bills of providers, in a database of their own: `bill.db`.
+//!
+//! What an export says of a day takes the place of what an earlier one of the same sort said of it, so that to import a file twice, or a
+//! longer one later, changes nothing that it should not.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::bill::{BillExport, BillLine};
+use hinomi_model::money::Usd;
+use jiff::civil::Date;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database;
+use crate::database::SqliteError;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+const STEPS: [&str; 1] = ["
+    CREATE TABLE lines (
+        project       INTEGER NOT NULL,
+        sort          TEXT NOT NULL,
+        provider      TEXT NOT NULL,
+        account       TEXT NOT NULL,
+        day           TEXT NOT NULL,
+        model         TEXT NOT NULL,
+        tier          TEXT NOT NULL,
+        amount        INTEGER,
+        input_tokens  INTEGER,
+        output_tokens INTEGER,
+        requests      INTEGER,
+        PRIMARY KEY (project, sort, provider, account, day, model, tier)
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX lines_by_day ON lines (project, day);
+    CREATE TABLE imports (
+        project   INTEGER NOT NULL,
+        at_us     INTEGER NOT NULL,
+        name      TEXT NOT NULL,
+        format    TEXT NOT NULL,
+        first_day TEXT,
+        last_day  TEXT,
+        rows      INTEGER NOT NULL,
+        unread    INTEGER NOT NULL,
+        PRIMARY KEY (project, at_us, name)
+    ) WITHOUT ROWID, STRICT;
+"];
+
+/// Imports that are remembered of a project.
+const IMPORTS: usize = 50;
+
+/// An import that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct BillImport {
+    /// When.
+    pub at: String,
+    /// The file.
+    pub name: String,
+    /// What it was.
+    pub format: String,
+    /// Its first day.
+    pub from: Option<String>,
+    /// Its last day.
+    pub to: Option<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// Those that could not be read.
+    pub unread: u64,
+}
+
+/// The bills of all projects.
+#[derive(Debug)]
+pub struct BillStore {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl BillStore {
+    /// Opens them in a data folder. A command may do so beside a server.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
+        let path = dir.join("bill.db");
+        Ok(BillStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
+    }
+
+    /// Takes an export in. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written. Nothing of it is stored then.
+    pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
+        let key = i64::try_from(project).unwrap_or(i64::MAX);
+        let write = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            let days: BTreeSet<(&str, &str, &str, Date)> =
+                export.lines.iter().map(|line| (sort_of(line), line.provider.as_str(), line.account.as_str(), line.day)).collect();
+            {
+                let mut forget = transaction
+                    .prepare_cached("DELETE FROM lines WHERE project = ? AND sort = ? AND provider = ? AND account = ? AND day = ?")?;
+                for (sort, provider, account, day) in days {
+                    forget.execute(params![key, sort, provider, account, day.to_string()])?;
+                }
+                let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO lines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+                let count = |count: Option<u64>| count.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+                for line in &export.lines {
+                    insert.execute(params![
+                        key,
+                        sort_of(line),
+                        line.provider,
+                        line.account,
+                        line.day.to_string(),
+                        line.model,
+                        line.tier,
+                        line.amount.map(|amount| amount.0),
+                        count(line.input_tokens),
+                        count(line.output_tokens),
+                        count(line.requests),
+                    ])?;
+                }
+                let (first, last) = (export.lines.iter().map(|line| line.day).min(), export.lines.iter().map(|line| line.day).max());
+                transaction.execute(
+                    "INSERT OR REPLACE INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    params![
+                        key,
+                        jiff::Timestamp::now().as_microsecond(),
+                        name.chars().filter(|c| !c.is_control()).take(200).collect::<String>(),
+                        export.format,
+                        first.map(|day| day.to_string()),
+                        last.map(|day| day.to_string()),
+                        export.rows as i64,
+                        export.unread.len() as i64,
+                    ],
+                )?;
+            }
+            transaction.commit()
+        };
+        write(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+    }
+
+    /// The lines of a project's bills, of days in `from..=to`. Of one day, provider and account, amounts are those of its export of costs.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn lines(&self, project: u64, from: Date, to: Date) -> Result<Vec<BillLine>, SqliteError> {
+        let connection = lock(&self.connection);
+        let read = || -> rusqlite::Result<Vec<BillLine>> {
+            let mut select = connection.prepare_cached(
+                "SELECT provider, account, day, model, tier, amount, input_tokens, output_tokens, requests FROM lines
+                 WHERE project = ? AND day BETWEEN ? AND ? ORDER BY day, provider, account, model, tier",
+            )?;
+            let line = |row: &rusqlite::Row| {
+                let count = |at: usize| row.get::<_, Option<i64>>(at).map(|count| count.and_then(|count| u64::try_from(count).ok()));
+                let day: String = row.get(2)?;
+                Ok(BillLine {
+                    provider: row.get(0)?,
+                    account: row.get(1)?,
+                    day: day.parse().unwrap_or_default(),
+                    model: row.get(3)?,
+                    tier: row.get(4)?,
+                    amount: row.get::<_, Option<i64>>(5)?.map(Usd),
+                    input_tokens: count(6)?,
+                    output_tokens: count(7)?,
+                    requests: count(8)?,
+                })
+            };
+            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), from.to_string(), to.to_string()], line)?.collect()
+        };
+        read().map_err(SqliteError::of(&self.path))
+    }
+
+    /// What was imported, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn imports(&self, project: u64) -> Result<Vec<BillImport>, SqliteError> {
+        let connection = lock(&self.connection);
+        let read = || -> rusqlite::Result<Vec<BillImport>> {
+            let mut select = connection.prepare_cached(
+                "SELECT at_us, name, format, first_day, last_day, rows, unread FROM imports WHERE project = ? ORDER BY at_us DESC LIMIT ?",
+            )?;
+            let import = |row: &rusqlite::Row| {
+                Ok(BillImport {
+                    at: rfc3339(row.get(0)?),
+                    name: row.get(1)?,
+                    format: row.get(2)?,
+                    from: row.get(3)?,
+                    to: row.get(4)?,
+                    rows: row.get(5)?,
+                    unread: row.get(6)?,
+                })
+            };
+            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), IMPORTS as i64], import)?.collect()
+        };
+        read().map_err(SqliteError::of(&self.path))
+    }
+}
+
+/// Exports of costs and of usage tell of the same days and must not take each other's place.
+fn sort_of(line: &BillLine) -> &'static str {
+    if line.amount.is_some() { "cost" } else { "usage" }
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,245 @@
+//! Opening a SQLite database of ours: durable, and of a format that this version knows.
+
+mod group_commit;
+mod lasting_failures;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+pub use group_commit::GroupCommitDatabase;
+pub use lasting_failures::{examine_all, failing, note, recheck};
+
+/// How long a change waits for another process that has the database. A command and a server may write at the same time; each
+/// change takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a database did not open or answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SqliteError {
+    /// A newer version wrote it.
+    #[error("{} was written by a newer version (format {found}, known here up to {known}); start that version", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this version reads.
+        known: u32,
+    },
+    /// There is no room. Writing goes on by itself as soon as there is.
+    #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another process has been writing to it for too long. Writing goes on by itself when that has ended.
+    #[error("{} is locked by another process; end that process, or wait until it is done", path.display())]
+    Busy {
+        /// The database.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
+    ReadOnly {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// It does not hold what a database holds.
+    #[error("{} is damaged ({reason}); restore it from a backup, or move it away to start with an empty one", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// Anything else that SQLite says.
+    #[error("could not use {}: {reason}", path.display())]
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+}
+
+impl SqliteError {
+    /// Wraps what SQLite said of a database.
+    pub fn of(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
+        let path = path.to_owned();
+        move |error| {
+            lasting_failures::note(&path, &error);
+            let (path, reason) = (path.clone(), error.to_string());
+            match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => SqliteError::DiskFull { path },
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SqliteError::Busy { path },
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => SqliteError::ReadOnly { path, reason },
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SqliteError::Damaged { path, reason },
+                _ => SqliteError::Failed { path, reason },
+            }
+        }
+    }
+}
+
+/// Opens a database, makes it if need be, and brings it to the newest format. Each step leads from one format to the next;
+/// `user_version` counts those that were taken.
+///
+/// # Errors
+///
+/// When it cannot be opened, or a newer version wrote it. It has not been changed then.
+pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
+    let failed = SqliteError::of(path);
+    let mut connection = Connection::open(path).map_err(&failed)?;
+    prepare(&connection).map_err(&failed)?;
+    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+    check_format(path, found, known)?;
+    for step in &steps[found as usize..] {
+        transaction.execute_batch(step).map_err(&failed)?;
+    }
+    if found < known {
+        transaction.pragma_update(None, "user_version", known).map_err(&failed)?;
+    }
+    transaction.commit().map_err(&failed)?;
+    Ok(connection)
+}
+
+/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+const LAST_FORMAT: u32 = 999;
+
+fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> {
+    let path = path.to_owned();
+    match found {
+        found if found > LAST_FORMAT => {
+            Err(SqliteError::Damaged { path, reason: format!("its header names a format {found}, which no version writes") })
+        }
+        found if found > known => Err(SqliteError::Newer { path, found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a database that is there already, for reading only.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
+    let failed = SqliteError::of(path);
+    // Each connection is used by one thread at a time.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    Ok(connection)
+}
+
+/// Says what is wrong with a database, without changing anything in it. `known` is the newest format that this version reads.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
+    let failed = SqliteError::of(path);
+    let connection = open_reader(path)?;
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
+    check_format(path, found, known)?;
+    if found == 0 {
+        return Err(SqliteError::Damaged { path: path.to_owned(), reason: "it is empty".to_owned() });
+    }
+    let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(&failed)?;
+    if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }
+}
+
+/// Opens a database that is there already, for changes beside those of its owner.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
+    let failed = SqliteError::of(path);
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&failed)?;
+    prepare(&connection).map_err(&failed)?;
+    Ok(connection)
+}
+
+/// Brings what stands in the file beside a database into it and empties that, which still holds what was deleted. Waits for those who read.
+///
+/// # Errors
+///
+/// When the database cannot be written.
+pub fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Writes a copy of a database as it is at this moment, while others write to it.
+///
+/// # Errors
+///
+/// When it cannot be read, or the copy not be written.
+pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
+    let connection = open_reader(path)?;
+    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::of(path))
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // What is committed survives a power cut.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten, so that nothing of it is left in the file.
+    connection.pragma_update(None, "secure_delete", true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "CREATE TABLE a (x);";
+
+    #[test]
+    fn steps_are_taken_once_and_newer_formats_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        drop(open(&path, &[FIRST]).unwrap());
+        let connection = open(&path, &[FIRST, "CREATE TABLE b (x);"]).unwrap();
+        connection.execute("INSERT INTO b VALUES (1)", []).unwrap();
+        drop(connection);
+        let error = open(&path, &[FIRST]).unwrap_err();
+        assert!(matches!(error, SqliteError::Newer { found: 2, known: 1, .. }));
+        assert!(error.to_string().contains("start that version"), "{error}");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_format_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        drop(open(&path, &[FIRST]).unwrap());
+        assert!(matches!(open(&path, &[FIRST, "CREATE TABLE b (x); CREATE nonsense;"]), Err(SqliteError::Failed { .. })));
+        let connection = open(&path, &[FIRST]).unwrap();
+        assert!(connection.prepare("SELECT x FROM b").is_err());
+    }
+
+    #[test]
+    fn sorts_of_failure_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        let connection = open(&path, &[FIRST]).unwrap();
+        let other = open(&path, &[FIRST]).unwrap();
+        other.busy_timeout(Duration::from_millis(1)).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let insert = "INSERT INTO a VALUES (zeroblob(100000))";
+        assert!(matches!(SqliteError::of(&path)(other.execute(insert, []).unwrap_err()), SqliteError::Busy { .. }));
+        connection.execute_batch("ROLLBACK; PRAGMA max_page_count = 1").unwrap();
+        assert!(matches!(SqliteError::of(&path)(connection.execute(insert, []).unwrap_err()), SqliteError::DiskFull { .. }));
+        let reader = open_reader(&path).unwrap();
+        assert!(matches!(SqliteError::of(&path)(reader.execute(insert, []).unwrap_err()), SqliteError::ReadOnly { .. }));
+        let text = dir.path().join("text.db");
+        std::fs::write(&text, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
+        assert!(matches!(open(&text, &[FIRST]), Err(SqliteError::Damaged { .. })));
+    }
+}

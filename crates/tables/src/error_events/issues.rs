@@ -1,0 +1,351 @@
+//! Questions about issues.
+
+use std::collections::HashMap;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::id::TraceId;
+use rusqlite::types::ToSql;
+use rusqlite::{OptionalExtension, Row, Transaction};
+
+use super::cursor::{IssueCursor, IssueSortKey};
+use super::error::ErrorStoreError;
+use super::read::{ErrorFilterParameters, SUMMARY, WITHIN, number, summary, trace, unreadable};
+use super::response::{Issue, IssueDetail, IssueEvent, IssuePage};
+use super::{ErrorEventFilter, ErrorStore, row};
+
+/// Parts of the range in which events are counted.
+const POINTS: i64 = 24;
+/// Events of one issue that are shown.
+const EVENTS: i64 = 50;
+/// Traces of one issue whose cost is asked for.
+const TRACES: i64 = 200;
+
+/// What issues can be sorted by, and how it is found for an issue `i`.
+const SORTS: &[(&str, &str)] = &[
+    ("last_seen", "SELECT max(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("first_seen", "SELECT min(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
+    ("count", "SELECT count(*) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("users", "SELECT count(DISTINCT e.user_id) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("traces", "SELECT count(DISTINCT e.trace) FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}"),
+    ("type", "SELECT e.type FROM events e WHERE e.issue = i.id AND e.id <= :upto ORDER BY e.time_us DESC, e.id DESC LIMIT 1"),
+];
+
+/// The names of [`SORTS`], for a person.
+pub(super) fn sorts() -> String {
+    SORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+impl ErrorStore {
+    /// Issues with an event in the range, in the order asked for: a field, `-` before it for descending.
+    ///
+    /// A cursor goes on with the walk that it comes from: in the range and with the events of its first page, whatever is asked or
+    /// stored meanwhile. So a walk shows each issue once. Only deletions show.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such order, the cursor is none of it, or the database cannot be read.
+    pub async fn issues(
+        &self,
+        project: u64,
+        within: ErrorEventFilter,
+        sort: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<IssuePage, ErrorStoreError> {
+        let field = sort.strip_prefix('-').unwrap_or(sort);
+        let (_, key) = SORTS.iter().find(|(name, _)| *name == field).ok_or_else(|| ErrorStoreError::BadSort(sort.to_owned()))?;
+        let cursor = cursor.map(|cursor| IssueCursor::read(cursor, sort)).transpose()?;
+        let sort = sort.to_owned();
+        let limit = limit.clamp(1, 1_000_000);
+        self.read(move |database| {
+            let (from_us, to_us) = cursor.as_ref().map_or((within.from_us, within.to_us), |cursor| (cursor.from_us, cursor.to_us));
+            let upto = cursor.as_ref().map_or_else(|| newest_number(database), |cursor| Ok(cursor.upto))?;
+            let view = IssueListView { database, scope: ErrorFilterParameters::new(&ErrorEventFilter { from_us, to_us, ..within }), upto };
+
+            let mut found = view.sorted(project as i64, key, sort.starts_with('-'), limit + 1, cursor.as_ref())?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let last = found.last().filter(|_| more).cloned();
+            let next_cursor = last.map(|(id, key)| IssueCursor { sort, from_us, to_us, upto, key, id }.write());
+
+            let parts = view.parts("e.project = :of", project as i64)?;
+            let ids: Vec<i64> = found.into_iter().map(|(id, _)| id).collect();
+            Ok(IssuePage { issues: view.issues(&ids, parts)?, next_cursor })
+        })
+        .await
+    }
+
+    /// One issue with its newest events in the range; `None` when there is no such issue. Outside of the range its counts are zero.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn issue(&self, project: u64, id: i64, within: ErrorEventFilter) -> Result<Option<IssueDetail>, ErrorStoreError> {
+        self.read(move |database| {
+            let mut known = database.prepare_cached("SELECT 1 FROM issues WHERE id = ? AND project = ?")?;
+            if !known.exists((id, project as i64))? {
+                return Ok(None);
+            }
+            let view = IssueListView { database, scope: ErrorFilterParameters::new(&within), upto: newest_number(database)? };
+            let parts = view.parts("e.issue = :of", id)?;
+            let issue = view.issues(&[id], parts)?.pop();
+            issue.map(|issue| Ok(IssueDetail { issue, events: view.events(id)? })).transpose()
+        })
+        .await
+    }
+
+    /// One event of an issue, by its id and whenever it happened; `None` when the issue has none of this id.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorStoreError> {
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
+                 WHERE e.project = ? AND e.event_id = ? AND e.issue = ?"
+            ))?;
+            statement.query_row((project as i64, event.to_ascii_lowercase(), issue), whole_event).optional()
+        })
+        .await
+    }
+
+    /// The newest traces in which each of these issues happened, up to 200 of each. Issues without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn traces_of_issues(
+        &self,
+        project: u64,
+        ids: Vec<i64>,
+        within: ErrorEventFilter,
+    ) -> Result<HashMap<i64, Vec<TraceId>>, ErrorStoreError> {
+        let project = project as i64;
+        self.read(move |database| {
+            let scope = ErrorFilterParameters::new(&within);
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT e.trace FROM issues i JOIN events e ON e.issue = i.id
+                 WHERE i.id = :issue AND i.project = :project AND e.trace IS NOT NULL AND {WITHIN}
+                 GROUP BY e.trace ORDER BY max(e.time_us) DESC, e.trace LIMIT {TRACES}"
+            ))?;
+            let mut traces = HashMap::new();
+            for id in ids {
+                let parameters = scope.with(&[(":issue", &id), (":project", &project)]);
+                let of_issue = statement.query_map(&*parameters, |row| trace(row, 0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+                if !of_issue.is_empty() {
+                    traces.insert(id, of_issue);
+                }
+            }
+            Ok(traces)
+        })
+        .await
+    }
+}
+
+/// The number of the newest event: all up to it are there, all that come get higher ones.
+fn newest_number(database: &Transaction) -> rusqlite::Result<i64> {
+    database.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
+}
+
+/// Numbers as a JSON list, so that any number of them is one parameter.
+fn list(ids: &[i64]) -> String {
+    serde_json::to_string(ids).unwrap_or_default()
+}
+
+/// How much of an issue lies in a range.
+#[derive(Debug, Clone, Copy, Default)]
+struct IssueCounts {
+    events: u64,
+    traces: u64,
+    users: u64,
+}
+
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 1440 * MINUTE_US;
+/// Lengths of the parts of a range that is derived from the events; longer ones are whole days.
+const WIDTHS_US: [i64; 8] =
+    [MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, 30 * MINUTE_US, 60 * MINUTE_US, 360 * MINUTE_US, 720 * MINUTE_US, DAY_US];
+
+/// A range in [`POINTS`] parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IssueTimeBuckets {
+    first_us: i64,
+    pub(super) width_us: i64,
+}
+
+impl IssueTimeBuckets {
+    /// Those of a range of which each end is fixed, or may be further out. The end is not included.
+    pub(super) fn of(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> IssueTimeBuckets {
+        // Rounded up, so that the parts reach the end. The last may reach beyond.
+        let width_for = |length: i64| (length / POINTS + i64::from(length % POINTS != 0)).max(1);
+        let length = end_us.saturating_sub(first_us);
+        if is_first_fixed && is_end_fixed {
+            return IssueTimeBuckets { first_us, width_us: width_for(length) };
+        }
+        let round = |width: i64| {
+            let known = WIDTHS_US.into_iter().find(|known| *known >= width);
+            known.unwrap_or_else(|| (width / DAY_US + i64::from(width % DAY_US != 0)).saturating_mul(DAY_US))
+        };
+        let mut width_us = round(width_for(length));
+        if is_first_fixed {
+            return IssueTimeBuckets { first_us, width_us };
+        }
+        loop {
+            // Two open ends lie where parts do that are counted from the epoch.
+            let end = if is_end_fixed {
+                end_us
+            } else {
+                end_us.saturating_sub(1).div_euclid(width_us).saturating_add(1).saturating_mul(width_us)
+            };
+            let start = end.saturating_sub(width_us.saturating_mul(POINTS));
+            // Times that are no times may be further apart than any parts reach.
+            if start <= first_us || width_us > i64::MAX / POINTS / 4 {
+                return IssueTimeBuckets { first_us: start, width_us };
+            }
+            width_us = round(width_us.saturating_mul(2));
+        }
+    }
+}
+
+/// The issues as they were at a moment, in a range.
+struct IssueListView<'a> {
+    database: &'a Transaction<'a>,
+    scope: ErrorFilterParameters,
+    /// The number of the newest event that counts.
+    upto: i64,
+}
+
+impl IssueListView<'_> {
+    fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut parameters = self.scope.with(more);
+        parameters.push((":upto", &self.upto));
+        parameters
+    }
+
+    /// The numbers and sort keys of issues, those after a cursor.
+    fn sorted(
+        &self,
+        project: i64,
+        key: &str,
+        descending: bool,
+        limit: usize,
+        cursor: Option<&IssueCursor>,
+    ) -> rusqlite::Result<Vec<(i64, IssueSortKey)>> {
+        let key = key.replace("{WITHIN}", WITHIN);
+        let (after, order) = if descending { ("<", "DESC") } else { (">", "ASC") };
+        let sql = format!(
+            "WITH found AS MATERIALIZED (
+                SELECT i.id AS id, ({key}) AS key FROM issues i WHERE i.project = :project
+                AND EXISTS (SELECT 1 FROM events e WHERE e.issue = i.id AND e.id <= :upto AND {WITHIN}))
+             SELECT id, key FROM found WHERE :after_id IS NULL OR (key, id) {after} (:after_key, :after_id)
+             ORDER BY key {order}, id {order} LIMIT :limit"
+        );
+        let (after_key, after_id) = (cursor.map(|cursor| &cursor.key), cursor.map(|cursor| cursor.id));
+        let limit = limit as i64;
+        let parameters = self.with(&[(":project", &project), (":after_key", &after_key), (":after_id", &after_id), (":limit", &limit)]);
+        let mut statement = self.database.prepare_cached(&sql)?;
+        statement.query_map(&*parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// The parts of the range to draw. Where it is open, it has to hold the first and the last event of what is asked about, in parts of a
+    /// length that a person knows.
+    fn parts(&self, of: &str, id: i64) -> rusqlite::Result<IssueTimeBuckets> {
+        let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
+            if !open {
+                return Ok(Some(asked));
+            }
+            let sql = format!("SELECT {end}(e.time_us) FROM events e WHERE {of} AND e.id <= :upto AND {WITHIN}");
+            self.database.prepare_cached(&sql)?.query_row(&*self.with(&[(":of", &id)]), |row| row.get(0))
+        };
+        let first = end("min", self.scope.from_us == i64::MIN, self.scope.from_us)?;
+        // The end is not included, and the last event is.
+        let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
+        let first = first.or(last).unwrap_or(0);
+        let end = last.unwrap_or(first).saturating_add(1);
+        Ok(IssueTimeBuckets::of(self.scope.from_us != i64::MIN, self.scope.to_us != i64::MAX, first, end))
+    }
+
+    /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
+    fn issues(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<Vec<Issue>> {
+        let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
+        let mut newest = self.database.prepare_cached(&newest)?;
+        let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
+        let counts = self.counts(ids)?;
+        let mut points = self.points(ids, parts)?;
+        let mut issues = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(newest) = newest.query_row((id, self.upto), summary).optional()? else { continue };
+            let counts = counts.get(id).copied().unwrap_or_default();
+            issues.push(Issue {
+                issue_id: *id,
+                kind: newest.kind,
+                value: newest.value,
+                culprit: newest.culprit,
+                level: newest.level,
+                handled: newest.handled,
+                count: counts.events,
+                traces: counts.traces,
+                users: counts.users,
+                cost: None,
+                first_seen: rfc3339(first.query_row((id, self.upto), |row| row.get(0))?),
+                last_seen: newest.time,
+                last_trace_id: newest.trace_id,
+                last_span_id: newest.span_id,
+                points: points.remove(id).unwrap_or_default(),
+            });
+        }
+        Ok(issues)
+    }
+
+    /// The counts of issues in the range; those without an event there are left out.
+    fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, IssueCounts>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue"
+        ))?;
+        let counts =
+            |row: &Row| Ok((row.get(0)?, IssueCounts { events: number(row, 1)?, traces: number(row, 2)?, users: number(row, 3)? }));
+        statement.query_map(&*self.with(&[(":issues", &list(ids))]), counts)?.collect()
+    }
+
+    /// How many events of each issue fall into each part of a range, with the start of each part.
+    fn points(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
+        let IssueTimeBuckets { first_us, width_us: width } = parts;
+        let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
+        let empty: Vec<(String, u64)> = (0..POINTS).map(|part| (rfc3339(start(part)), 0)).collect();
+        let mut points: HashMap<i64, Vec<(String, u64)>> = ids.iter().map(|id| (*id, empty.clone())).collect();
+
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT e.issue, (e.time_us - :first) / :width AS part, count(*) FROM events e
+             WHERE e.issue IN (SELECT value FROM json_each(:issues)) AND e.id <= :upto AND {WITHIN} GROUP BY e.issue, part"
+        ))?;
+        let issues = list(ids);
+        let parameters = self.with(&[(":issues", &issues), (":first", &first_us), (":width", &width)]);
+        let mut rows = statement.query(&*parameters)?;
+        while let Some(row) = rows.next()? {
+            // A difference of times that are no times may be too large for a whole number.
+            let part = row.get::<_, f64>(1)?.clamp(0.0, (POINTS - 1) as f64) as usize;
+            if let Some(points) = points.get_mut(&row.get(0)?) {
+                points[part].1 += number(row, 2)?;
+            }
+        }
+        Ok(points)
+    }
+
+    /// The newest events of an issue, in full.
+    fn events(&self, id: i64) -> rusqlite::Result<Vec<IssueEvent>> {
+        let mut statement = self.database.prepare_cached(&format!(
+            "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
+             WHERE e.issue = :issue AND e.id <= :upto AND {WITHIN} ORDER BY e.time_us DESC, e.id DESC LIMIT {EVENTS}"
+        ))?;
+        statement.query_map(&*self.with(&[(":issue", &id)]), whole_event)?.collect()
+    }
+}
+
+/// An event from the columns of its summary, and its content behind them.
+fn whole_event(row: &Row) -> rusqlite::Result<IssueEvent> {
+    let content: Vec<u8> = row.get(10)?;
+    let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;
+    Ok(IssueEvent::of(summary(row)?, event))
+}

@@ -1,0 +1,231 @@
+//! Questions about events: of a trace, in a range.
+
+use std::collections::{BTreeSet, HashMap};
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::id::{SpanId, TraceId};
+use rusqlite::Row;
+use rusqlite::types::{ToSql, Type};
+
+use super::error::ErrorStoreError;
+use super::response::ErrorEventSummary;
+use super::{ErrorEventFilter, ErrorStore};
+
+/// Events of one trace that are listed. One that fails so often has a loop, and its count says more.
+const OF_TRACE: i64 = 10_000;
+/// Traces that [`ErrorStore::traces`] lists.
+const TRACES: i64 = 10_000;
+
+/// Characters of an event that stand where there is one line for it.
+const PREVIEW_CHARACTERS: usize = 200;
+
+/// What [`preview`] makes of an event, in SQL.
+const PREVIEW: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': ' || value END, 1, 200)";
+
+/// An event in one line: its type and its message, cut.
+pub fn preview(event: &ErrorEventSummary) -> String {
+    let text = if event.value.is_empty() { event.kind.clone() } else { format!("{}: {}", event.kind, event.value) };
+    text.chars().take(PREVIEW_CHARACTERS).collect()
+}
+
+/// The error events of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceErrors {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, as [`preview`] says it.
+    pub first: String,
+}
+
+/// The columns of an [`ErrorEventSummary`], in the order of [`summary`].
+pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
+
+/// What an event `e` must be to lie within what [`ErrorFilterParameters`] binds.
+pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
+    AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
+
+/// [`ErrorEventFilter`] as parameters of a statement.
+#[derive(Debug)]
+pub(super) struct ErrorFilterParameters {
+    pub(super) from_us: i64,
+    pub(super) to_us: i64,
+    /// A JSON list of ids, so that any number of traces is one parameter.
+    pub(super) traces: Option<String>,
+}
+
+impl ErrorFilterParameters {
+    pub(super) fn new(within: &ErrorEventFilter) -> ErrorFilterParameters {
+        let traces = within.traces.as_ref().map(|traces| ids(traces.iter()));
+        ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces }
+    }
+
+    /// What [`WITHIN`] needs, and more.
+    pub(super) fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+        let mut parameters: Vec<(&'static str, &dyn ToSql)> =
+            vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces)];
+        parameters.extend_from_slice(more);
+        parameters
+    }
+}
+
+impl ErrorStore {
+    /// The events of a trace, by time, up to 10,000.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read; so with all questions.
+    pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
+        self.read(move |database| {
+            let sql = format!("SELECT {SUMMARY} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
+            let mut statement = database.prepare_cached(&sql)?;
+            statement.query_map((project as i64, trace.0.to_be_bytes(), OF_TRACE), summary)?.collect()
+        })
+        .await
+    }
+
+    /// What events each of these traces has; those without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
+        if traces.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.read(move |database| {
+            let mut counted = database.prepare_cached(
+                "SELECT trace, count(*) FROM events WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) GROUP BY trace",
+            )?;
+            // The index of a trace's events tells both: no other event is read.
+            let mut first = database
+                .prepare_cached(&format!("SELECT {PREVIEW} FROM events WHERE project = ? AND trace = ? ORDER BY time_us, id LIMIT 1"))?;
+            let counts = counted.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?;
+            let of_trace = |counted: rusqlite::Result<(TraceId, u64)>| {
+                let (trace, count) = counted?;
+                let first = first.query_row((project as i64, trace.0.to_be_bytes()), |row| row.get(0))?;
+                Ok((trace, TraceErrors { count, first }))
+            };
+            counts.map(of_trace).collect()
+        })
+        .await
+    }
+
+    /// The first event of each of these spans, as [`preview`] says it; spans without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn of_spans(
+        &self,
+        project: u64,
+        spans: Vec<(TraceId, SpanId)>,
+    ) -> Result<HashMap<(TraceId, SpanId), String>, ErrorStoreError> {
+        if spans.is_empty() {
+            return Ok(HashMap::new());
+        }
+        self.read(move |database| {
+            let traces = ids(spans.iter().map(|(trace, _)| trace).collect::<BTreeSet<_>>().into_iter());
+            let numbers: Vec<String> = spans.iter().map(|(_, span)| (span.0 as i64).to_string()).collect();
+            let mut statement = database.prepare_cached(&format!(
+                "SELECT trace, span, {PREVIEW}, min(time_us) FROM events
+                 WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) AND span IN (SELECT value FROM json_each(?))
+                 GROUP BY trace, span"
+            ))?;
+            let spans = (project as i64, traces, format!("[{}]", numbers.join(",")));
+            statement.query_map(spans, |row| Ok(((trace(row, 0)?, SpanId(row.get::<_, i64>(1)? as u64)), row.get(2)?)))?.collect()
+        })
+        .await
+    }
+
+    /// How many events there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
+        self.read(move |database| {
+            let mut statement =
+                database.prepare_cached(&format!("SELECT count(*) FROM events e WHERE e.project = :project AND {WITHIN}"))?;
+            statement.query_row(&*ErrorFilterParameters::new(&within).with(&[(":project", &(project as i64))]), |row| number(row, 0))
+        })
+        .await
+    }
+
+    /// How many events fall into each bucket of time, counted from the epoch: start and number, rising; empty ones are left out.
+    /// A bucket is at least a microsecond.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn points(&self, project: u64, within: ErrorEventFilter, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorStoreError> {
+        let project = project as i64;
+        self.read(move |database| {
+            // The remainder has the sign of the time: before the epoch a bucket begins below.
+            let sql = format!(
+                "SELECT e.time_us - ((e.time_us % :bucket) + :bucket) % :bucket AS start, count(*)
+                 FROM events e WHERE e.project = :project AND {WITHIN} GROUP BY start ORDER BY start"
+            );
+            let bucket_us = bucket_us.clamp(1, i64::MAX / 4);
+            let scope = ErrorFilterParameters::new(&within);
+            let parameters = scope.with(&[(":project", &project), (":bucket", &bucket_us)]);
+            database.prepare_cached(&sql)?.query_map(&*parameters, |row| Ok((row.get(0)?, number(row, 1)?)))?.collect()
+        })
+        .await
+    }
+
+    /// Traces with an event in the range, the one with the newest first, up to 10,000.
+    ///
+    /// # Errors
+    ///
+    /// As [`of_trace`](ErrorStore::of_trace).
+    pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT trace FROM events WHERE project = ? AND time_us >= ? AND time_us < ? AND trace IS NOT NULL
+                 GROUP BY trace ORDER BY max(time_us) DESC, trace LIMIT ?",
+            )?;
+            statement.query_map((project as i64, from_us, to_us, TRACES), |row| trace(row, 0))?.collect()
+        })
+        .await
+    }
+}
+
+/// Ids as a JSON list.
+fn ids<'a>(traces: impl Iterator<Item = &'a TraceId>) -> String {
+    let ids: Vec<String> = traces.map(|trace| format!("\"{trace}\"")).collect();
+    format!("[{}]", ids.join(","))
+}
+
+/// A count.
+pub(super) fn number(row: &Row, at: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(at)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, number))
+}
+
+/// The id of a trace.
+pub(super) fn trace(row: &Row, at: usize) -> rusqlite::Result<TraceId> {
+    Ok(TraceId(u128::from_be_bytes(row.get(at)?)))
+}
+
+/// An event from the columns of [`SUMMARY`].
+pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
+    let trace: Option<[u8; 16]> = row.get(2)?;
+    let span: Option<i64> = row.get(3)?;
+    Ok(ErrorEventSummary {
+        event_id: row.get(0)?,
+        issue_id: row.get(1)?,
+        trace_id: trace.map(|trace| TraceId(u128::from_be_bytes(trace)).to_string()),
+        span_id: span.map(|span| SpanId(span as u64).to_string()),
+        kind: row.get(4)?,
+        value: row.get(5)?,
+        level: row.get(6)?,
+        handled: row.get(7)?,
+        time: rfc3339(row.get(8)?),
+        culprit: row.get(9)?,
+    })
+}
+
+/// What was stored is ours: that it cannot be read is damage.
+pub(super) fn unreadable(at: usize, reason: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, reason.into())
+}

@@ -1,0 +1,64 @@
+//! Connections that read.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Transaction;
+use tokio::sync::Semaphore;
+
+use super::ErrorStore;
+use super::error::ErrorStoreError;
+use crate::database;
+use crate::database::SqliteError;
+
+/// Questions that are answered at the same time; more of them wait.
+const READERS: usize = 4;
+
+/// A few connections, opened as they are needed.
+#[derive(Debug)]
+pub(super) struct ErrorReaderPool {
+    path: PathBuf,
+    idle: Mutex<Vec<rusqlite::Connection>>,
+    room: Arc<Semaphore>,
+}
+
+impl ErrorReaderPool {
+    pub(super) fn new(path: PathBuf) -> ErrorReaderPool {
+        ErrorReaderPool { path, idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Closes those that nobody uses.
+    pub(super) fn clear(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn with<T>(&self, question: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => database::open_reader(&self.path)?,
+        };
+        // All parts of an answer are of the same moment.
+        let answer = connection.transaction().and_then(|transaction| question(&transaction)).map_err(SqliteError::of(&self.path))?;
+        // One that failed is not used again.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(answer)
+    }
+}
+
+impl ErrorStore {
+    /// Asks the database where waiting hinders nobody.
+    pub(super) async fn read<T, F>(&self, question: F) -> Result<T, ErrorStoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let readers = self.readers.clone();
+        let permit = readers.room.clone().acquire_owned().await.map_err(|_| ErrorStoreError::Closed)?;
+        let answer = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            readers.with(question)
+        });
+        Ok(answer.await.map_err(|_| ErrorStoreError::Closed)??)
+    }
+}

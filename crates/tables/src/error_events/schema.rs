@@ -1,0 +1,76 @@
+//! The database and its tables.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::database;
+use crate::database::SqliteError;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+/// Each step leads from one format to the next; `user_version` counts those that were taken.
+///
+/// `events` is what is counted and listed and stays narrow; `contents` is what one page of one issue shows. Ids of traces are 16
+/// bytes, numbers of spans and projects are the same 64 bits with a sign. The indexes answer counts by themselves.
+const STEPS: &[&str] = &[
+    "
+    -- Errors of one group in one project. AUTOINCREMENT: the number of an issue that is gone is not given again.
+    CREATE TABLE issues (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        project     INTEGER NOT NULL,
+        fingerprint BLOB NOT NULL,
+        UNIQUE (project, fingerprint)
+    );
+    -- AUTOINCREMENT: a later event has a higher number, so that a number says what was there at a moment.
+    CREATE TABLE events (
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        project     INTEGER NOT NULL,
+        event_id    TEXT NOT NULL,
+        issue       INTEGER NOT NULL REFERENCES issues (id),
+        time_us     INTEGER NOT NULL,
+        received_us INTEGER NOT NULL,
+        trace       BLOB,
+        span        INTEGER,
+        user_id     TEXT,
+        type        TEXT NOT NULL,
+        value       TEXT NOT NULL,
+        level       TEXT NOT NULL,
+        handled     INTEGER,
+        culprit     TEXT,
+        UNIQUE (project, event_id)
+    );
+    CREATE INDEX events_of_issue ON events (issue, time_us, trace, user_id);
+    CREATE INDEX events_of_trace ON events (project, trace, time_us);
+    CREATE INDEX events_in_time ON events (project, time_us, trace);
+    -- The whole event: JSON, compressed with zstd.
+    CREATE TABLE contents (
+        event INTEGER PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
+        json  BLOB NOT NULL
+    );
+",
+    "
+    -- Every report of an error in a trace, with the event that it is counted as: see `same`.
+    CREATE TABLE reports (
+        id       INTEGER PRIMARY KEY,
+        project  INTEGER NOT NULL,
+        event_id TEXT NOT NULL,
+        event    INTEGER NOT NULL REFERENCES events (id) ON DELETE CASCADE,
+        trace    BLOB NOT NULL,
+        span     INTEGER,
+        parent   INTEGER,
+        says     BLOB NOT NULL,
+        reporter TEXT NOT NULL,
+        time_us  INTEGER NOT NULL,
+        UNIQUE (project, event_id)
+    );
+    CREATE INDEX reports_of_trace ON reports (project, trace, says);
+    CREATE INDEX reports_of_event ON reports (event);
+",
+];
+
+/// Opens the database for the one thread that writes.
+pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
+    database::open(path, STEPS)
+}

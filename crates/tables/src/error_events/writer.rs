@@ -1,0 +1,317 @@
+//! The writing thread: the one place where error events become durable, visible and acknowledged, in this order.
+//!
+//! Whatever has queued up while the disk was busy is one transaction. No error ends the thread, and none of one request is another's:
+//! a group that fails is tried again one by one, unless the disk or the database as a whole is to blame.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hinomi_model::id::TraceId;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::duplicates::ErrorDedupDecision;
+use super::error::ErrorStoreError;
+use super::row::ErrorEventRow;
+use super::{ErrorStoreChange, duplicates};
+use crate::database::SqliteError;
+
+/// Requests that go into one transaction at most.
+const GROUP: usize = 256;
+
+/// What the thread is asked for.
+pub(super) enum ErrorWriterCommand {
+    Do(ErrorWriteTask),
+    /// Finish what is queued and end.
+    Close(oneshot::Sender<()>),
+    /// Let a test have the connection, to break it.
+    #[cfg(test)]
+    Lend(Box<dyn FnOnce(&mut Connection) + Send>),
+}
+
+/// One caller's work, with where the answer goes.
+pub(super) struct ErrorWriteTask {
+    pub(super) work: ErrorWriteOperation,
+    pub(super) reply: oneshot::Sender<Result<ErrorWriteResult, ErrorStoreError>>,
+}
+
+/// What changes the database.
+#[derive(Debug)]
+pub(super) enum ErrorWriteOperation {
+    /// Store events of a request.
+    Append { project: u64, received_us: i64, rows: Vec<ErrorEventRow> },
+    /// Delete so many of the oldest events before a time, and issues that have none left.
+    DeleteBefore { project: u64, before_us: i64, limit: usize },
+    /// Fail as a defect would.
+    #[cfg(test)]
+    Panic,
+}
+
+/// What has changed.
+#[derive(Debug, Default)]
+pub(super) struct ErrorWriteResult {
+    /// Events stored or deleted.
+    pub(super) rows: usize,
+    /// Events that were there before.
+    pub(super) duplicates: usize,
+    /// Events that tell of an error that another event told of.
+    pub(super) same: usize,
+    /// What to tell watchers.
+    change: Option<ErrorStoreChange>,
+}
+
+/// What the thread owns.
+pub(super) struct ErrorWriter {
+    connection: Connection,
+    path: PathBuf,
+    changes: broadcast::Sender<ErrorStoreChange>,
+    version: Arc<AtomicU64>,
+    /// Whether the last transaction failed, so that a failure is logged once.
+    is_failing: bool,
+}
+
+impl ErrorWriter {
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        changes: broadcast::Sender<ErrorStoreChange>,
+        version: Arc<AtomicU64>,
+    ) -> ErrorWriter {
+        ErrorWriter { connection, path, changes, version, is_failing: false }
+    }
+
+    /// Works until it is told to end or nobody can ask any more.
+    pub(super) fn run(mut self, mut commands: mpsc::Receiver<ErrorWriterCommand>) {
+        let mut queue = Vec::new();
+        let mut closing = Vec::new();
+        while commands.blocking_recv_many(&mut queue, GROUP) > 0 {
+            let mut tasks = Vec::new();
+            for command in queue.drain(..) {
+                match command {
+                    ErrorWriterCommand::Do(task) => tasks.push(task),
+                    ErrorWriterCommand::Close(done) => {
+                        commands.close();
+                        closing.push(done);
+                    }
+                    #[cfg(test)]
+                    ErrorWriterCommand::Lend(borrow) => {
+                        self.work(std::mem::take(&mut tasks));
+                        borrow(&mut self.connection);
+                    }
+                }
+            }
+            self.work(tasks);
+        }
+        if !closing.is_empty() {
+            // Nothing depends on it: the next start reads the log of the database as well.
+            if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+                tracing::warn!(%error, "errors.checkpoint.failed");
+            }
+        }
+        drop(self.connection);
+        for done in closing {
+            let _ = done.send(());
+        }
+    }
+
+    /// Does a group of tasks and answers each.
+    fn work(&mut self, tasks: Vec<ErrorWriteTask>) {
+        if tasks.is_empty() {
+            return;
+        }
+        let error = match self.commit(&tasks) {
+            Ok(done) => {
+                self.version.fetch_add(1, Ordering::AcqRel);
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("errors.intake.resumed");
+                }
+                return tasks.into_iter().zip(done).for_each(|(task, done)| self.tell(task, done));
+            }
+            Err(error) => error,
+        };
+        if tasks.len() > 1 && matches!(error, SqliteError::Failed { .. }) {
+            return tasks.into_iter().for_each(|task| self.work(vec![task]));
+        }
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "errors.intake.refused");
+        }
+        for task in tasks {
+            let _ = task.reply.send(Err(error.clone().into()));
+        }
+    }
+
+    /// Makes the changes of all tasks in one transaction. When it returns, they are on the disk; after an error, none is.
+    fn commit(&mut self, tasks: &[ErrorWriteTask]) -> Result<Vec<ErrorWriteResult>, SqliteError> {
+        let connection = &mut self.connection;
+        let write = || -> rusqlite::Result<Vec<ErrorWriteResult>> {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = tasks.iter().map(|task| perform(&transaction, &task.work)).collect::<rusqlite::Result<_>>()?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        // A panic drops the transaction, which undoes it.
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(written) => written.map_err(SqliteError::of(&self.path)),
+            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),
+        }
+    }
+
+    fn tell(&self, task: ErrorWriteTask, mut done: ErrorWriteResult) {
+        // A caller that has gone, or a change that nobody watches, is no failure.
+        let change = done.change.take();
+        let _ = task.reply.send(Ok(done));
+        change.map(|change| self.changes.send(change));
+    }
+}
+
+fn perform(transaction: &Transaction, work: &ErrorWriteOperation) -> rusqlite::Result<ErrorWriteResult> {
+    match work {
+        ErrorWriteOperation::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
+        ErrorWriteOperation::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
+        #[cfg(test)]
+        ErrorWriteOperation::Panic => panic!("asked for by a test"),
+    }
+}
+
+fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[ErrorEventRow]) -> rusqlite::Result<ErrorWriteResult> {
+    let mut done = ErrorWriteResult::default();
+    let mut traces: Vec<TraceId> = Vec::new();
+    for row in rows {
+        match insert(transaction, project as i64, received_us, row)? {
+            ErrorInsertOutcome::New => {
+                done.rows += 1;
+                traces.extend(row.event.trace_id);
+            }
+            ErrorInsertOutcome::Repeat => done.duplicates += 1,
+            ErrorInsertOutcome::Same => done.same += 1,
+        }
+    }
+    traces.sort_unstable();
+    traces.dedup();
+    done.change = (done.rows > 0).then(|| ErrorStoreChange { project, traces: traces.into(), errors: done.rows });
+    Ok(done)
+}
+
+/// What became of an event.
+enum ErrorInsertOutcome {
+    /// It is stored.
+    New,
+    /// It was there before.
+    Repeat,
+    /// Another report of the same error was.
+    Same,
+}
+
+fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<ErrorInsertOutcome> {
+    if duplicates::is_known(transaction, project, &row.event.event_id)? {
+        return Ok(ErrorInsertOutcome::Repeat);
+    }
+    match duplicates::counted(transaction, project, &row.event)? {
+        ErrorDedupDecision::Itself => {
+            let id = add(transaction, project, received_us, row)?;
+            duplicates::remember(transaction, project, &row.event, id)?;
+            Ok(ErrorInsertOutcome::New)
+        }
+        ErrorDedupDecision::As { event, replaces } => {
+            if replaces {
+                replace(transaction, project, received_us, row, event)?;
+            }
+            duplicates::remember(transaction, project, &row.event, event)?;
+            Ok(ErrorInsertOutcome::Same)
+        }
+    }
+}
+
+/// Stores an event. Returns its number.
+fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<i64> {
+    let event = &row.event;
+    let issue = issue(transaction, project, &event.group)?;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO events (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    insert.execute(params![
+        project,
+        event.event_id,
+        issue,
+        event.time_us,
+        received_us,
+        event.trace_id.map(|trace| trace.0.to_be_bytes()),
+        event.span_id.map(|span| span.0 as i64),
+        event.user_id,
+        event.kind,
+        event.value,
+        event.level,
+        event.handled,
+        event.culprit,
+    ])?;
+    let id = transaction.last_insert_rowid();
+    transaction.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![id, row.content])?;
+    Ok(id)
+}
+
+/// Stores an event in the place of a poorer report of the same error.
+fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow, id: i64) -> rusqlite::Result<()> {
+    let event = &row.event;
+    let before = duplicates::issue_of(transaction, id)?;
+    let issue = issue(transaction, project, &event.group)?;
+    let mut update = transaction.prepare_cached(
+        "UPDATE events SET event_id = ?, issue = ?, time_us = ?, received_us = ?, span = ?, user_id = ?, type = ?, value = ?, level = ?,
+         handled = ?, culprit = ? WHERE id = ?",
+    )?;
+    update.execute(params![
+        event.event_id,
+        issue,
+        event.time_us,
+        received_us,
+        event.span_id.map(|span| span.0 as i64),
+        event.user_id,
+        event.kind,
+        event.value,
+        event.level,
+        event.handled,
+        event.culprit,
+        id,
+    ])?;
+    transaction.prepare_cached("UPDATE contents SET json = ? WHERE event = ?")?.execute(params![row.content, id])?;
+    if let Some(before) = before.filter(|before| *before != issue) {
+        forget_if_empty(transaction, before)?;
+    }
+    Ok(())
+}
+
+/// Forgets an issue that has no event left.
+fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()> {
+    let mut forget =
+        transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
+    forget.execute([issue])?;
+    Ok(())
+}
+
+/// The number of an issue, a new one where there is none yet.
+fn issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<i64> {
+    let mut known = transaction.prepare_cached("SELECT id FROM issues WHERE project = ? AND fingerprint = ?")?;
+    if let Some(id) = known.query_row(params![project, fingerprint], |row| row.get(0)).optional()? {
+        return Ok(id);
+    }
+    transaction.prepare_cached("INSERT INTO issues (project, fingerprint) VALUES (?, ?)")?.execute(params![project, fingerprint])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<ErrorWriteResult> {
+    let mut delete = transaction.prepare_cached(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE project = ? AND time_us < ? ORDER BY time_us LIMIT ?)
+         RETURNING issue",
+    )?;
+    let issues = delete.query_map(params![project as i64, before_us, limit as i64], |row| row.get::<_, i64>(0))?;
+    let mut issues = issues.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let rows = issues.len();
+    issues.sort_unstable();
+    issues.dedup();
+    for issue in issues {
+        forget_if_empty(transaction, issue)?;
+    }
+    Ok(ErrorWriteResult { rows, ..ErrorWriteResult::default() })
+}

@@ -1,0 +1,11 @@
+//! The small SQLite databases beside the span store: each module owns one database, its schema and its queries.
+
+pub mod bills;
+pub mod database;
+pub mod error_events;
+pub mod log_lines;
+pub mod metadata;
+pub mod otel_metrics;
+pub mod outcomes;
+pub mod prices;
+pub mod scores;

@@ -1,0 +1,277 @@
+//! Lines that programs logged, by the trace that they stand in: one SQLite database, `logs.db`.
+//!
+//! They are written once and asked for by their trace: rows with an index suit them.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::log_line::LogLine;
+use rusqlite::{Row, Transaction, params};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::broadcast;
+use utoipa::ToSchema;
+
+use crate::database::{GroupCommitDatabase, SqliteError};
+
+/// Lines of one trace that are kept. One that logs more has a loop, and its first lines say most.
+pub const MOST_OF_TRACE: usize = 10_000;
+/// Changes that a slow watcher may be behind before it misses some.
+const CHANGES: usize = 1024;
+/// Lines that are deleted in one go. Intake goes on between two.
+const DELETED_AT_ONCE: usize = 5_000;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+const STEPS: &[&str] = &["
+    CREATE TABLE lines (
+        id         INTEGER PRIMARY KEY,
+        project    INTEGER NOT NULL,
+        key        BLOB NOT NULL,
+        trace      BLOB NOT NULL,
+        span       INTEGER,
+        at_us      INTEGER NOT NULL,
+        level      TEXT,
+        body       TEXT NOT NULL,
+        -- JSON.
+        attributes TEXT NOT NULL,
+        UNIQUE (project, key)
+    ) STRICT;
+    CREATE INDEX lines_of_trace ON lines (project, trace, at_us);
+    CREATE INDEX lines_in_time ON lines (project, at_us);
+"];
+
+/// What became of the lines of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[must_use = "every line that is not stored is an outcome to be counted"]
+pub struct LogAppendResult {
+    /// Stored, durable, visible.
+    pub stored: usize,
+    /// Not stored, since the same line was there before.
+    pub duplicates: usize,
+    /// Not stored, since their trace has [`MOST_OF_TRACE`].
+    pub too_many: usize,
+}
+
+/// That lines were stored.
+#[derive(Debug, Clone)]
+pub struct LogStoreChange {
+    /// The project.
+    pub project: u64,
+    /// Their traces, each once.
+    pub traces: Arc<[TraceId]>,
+}
+
+/// A line as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = LogLine)]
+pub struct LogLineResponse {
+    /// The span that it was written in; null where the client does not say.
+    pub span_id: Option<String>,
+    /// When.
+    pub time: String,
+    /// `trace debug info warn error fatal`; null where the client does not say.
+    pub level: Option<String>,
+    /// What it says.
+    pub body: String,
+    /// What else is known.
+    #[schema(value_type = Object)]
+    pub attributes: Map<String, Value>,
+}
+
+/// Lines of a trace.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LogPage {
+    /// In the order of their times.
+    pub logs: Vec<LogLineResponse>,
+    /// What asks for the next ones; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// The lines of all projects.
+#[derive(Debug)]
+pub struct LogStore {
+    database: GroupCommitDatabase,
+    changes: broadcast::Sender<LogStoreChange>,
+}
+
+impl LogStore {
+    /// Opens them in a data folder.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
+        Ok(LogStore { database: GroupCommitDatabase::open(&dir.join("logs.db"), STEPS)?, changes: broadcast::channel(CHANGES).0 })
+    }
+
+    /// Stores the lines of one request. When it returns, they are on disk and in every later answer.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the request has been stored then; it may be sent again as it is.
+    pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
+        if lines.is_empty() {
+            return Ok(LogAppendResult::default());
+        }
+        let mut traces: Vec<TraceId> = lines.iter().map(|line| line.trace_id).collect();
+        traces.sort_unstable();
+        traces.dedup();
+        let appended = self.database.write(move |transaction| append(transaction, project as i64, &lines)).await?;
+        if appended.stored > 0 {
+            // A change that nobody watches is no failure.
+            let _ = self.changes.send(LogStoreChange { project, traces: traces.into() });
+        }
+        Ok(appended)
+    }
+
+    /// The lines of a trace in the order of their times. `after` is what an answer before gave as its cursor.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn of_trace(&self, project: u64, trace: TraceId, after: Option<LogCursor>, limit: usize) -> Result<LogPage, SqliteError> {
+        let LogCursor { at_us, id } = after.unwrap_or(LogCursor { at_us: i64::MIN, id: i64::MIN });
+        let mut rows: Vec<(LogCursor, LogLineResponse)> = self
+            .database
+            .read(move |transaction| {
+                let mut select = transaction.prepare_cached(
+                    "SELECT id, at_us, span, level, body, attributes FROM lines
+                     WHERE project = ? AND trace = ? AND (at_us, id) > (?, ?) ORDER BY at_us, id LIMIT ?",
+                )?;
+                let wanted = params![project as i64, trace.0.to_be_bytes(), at_us, id, limit as i64 + 1];
+                select.query_map(wanted, line)?.collect()
+            })
+            .await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(|(cursor, _)| format!("{}.{}", cursor.at_us, cursor.id));
+        Ok(LogPage { logs: rows.into_iter().map(|(_, line)| line).collect(), next_cursor })
+    }
+
+    /// How many lines a trace has.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn count(&self, project: u64, trace: TraceId) -> Result<u64, SqliteError> {
+        self.database
+            .read(move |transaction| {
+                let mut count = transaction.prepare_cached("SELECT count(*) FROM lines WHERE project = ? AND trace = ?")?;
+                count.query_row(params![project as i64, trace.0.to_be_bytes()], |row| row.get(0))
+            })
+            .await
+    }
+
+    /// Deletes the lines of a project that were written before a time, in microseconds since the Unix epoch. Returns how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written. Some may have been deleted then.
+    pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
+        let mut deleted = 0;
+        loop {
+            let rows = self
+                .database
+                .write(move |transaction| {
+                    let mut delete = transaction.prepare_cached(
+                        "DELETE FROM lines WHERE id IN (SELECT id FROM lines WHERE project = ? AND at_us < ? ORDER BY at_us LIMIT ?)",
+                    )?;
+                    delete.execute(params![project as i64, before_us, DELETED_AT_ONCE as i64])
+                })
+                .await?;
+            deleted += rows as u64;
+            if rows < DELETED_AT_ONCE {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    pub fn changes(&self) -> broadcast::Receiver<LogStoreChange> {
+        self.changes.subscribe()
+    }
+
+    /// Ends the writing thread; later appends fail.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Where an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogCursor {
+    at_us: i64,
+    id: i64,
+}
+
+impl std::str::FromStr for LogCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<LogCursor, ()> {
+        let (at_us, id) = text.split_once('.').ok_or(())?;
+        Ok(LogCursor { at_us: at_us.parse().map_err(|_| ())?, id: id.parse().map_err(|_| ())? })
+    }
+}
+
+fn line(row: &Row) -> rusqlite::Result<(LogCursor, LogLineResponse)> {
+    let span: Option<i64> = row.get(2)?;
+    let attributes: String = row.get(5)?;
+    let at_us = row.get(1)?;
+    let line = LogLineResponse {
+        span_id: span.map(|span| SpanId(span as u64).to_string()),
+        time: rfc3339(at_us),
+        level: row.get(3)?,
+        body: row.get(4)?,
+        attributes: serde_json::from_str(&attributes).unwrap_or_default(),
+    };
+    Ok((LogCursor { at_us, id: row.get(0)? }, line))
+}
+
+fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlite::Result<LogAppendResult> {
+    let mut room: std::collections::HashMap<TraceId, usize> = std::collections::HashMap::new();
+    let mut known = transaction.prepare_cached("SELECT 1 FROM lines WHERE project = ? AND key = ?")?;
+    let mut count = transaction.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM lines WHERE project = ? AND trace = ? LIMIT ?)")?;
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO lines (project, key, trace, span, at_us, level, body, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut appended = LogAppendResult::default();
+    for line in lines {
+        if known.exists(params![project, line.key])? {
+            appended.duplicates += 1;
+            continue;
+        }
+        let trace = line.trace_id.0.to_be_bytes();
+        let left = match room.entry(line.trace_id) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let there: usize = count.query_row(params![project, trace, MOST_OF_TRACE as i64], |row| row.get(0))?;
+                entry.insert(MOST_OF_TRACE - there)
+            }
+        };
+        if *left == 0 {
+            appended.too_many += 1;
+            continue;
+        }
+        *left -= 1;
+        let attributes = serde_json::to_string(&line.attributes).unwrap_or_default();
+        let level = line.level.map(|level| level.as_str());
+        insert.execute(params![
+            project,
+            line.key,
+            trace,
+            line.span_id.map(|span| span.0 as i64),
+            line.at_us,
+            level,
+            line.body,
+            attributes
+        ])?;
+        appended.stored += 1;
+    }
+    Ok(appended)
+}

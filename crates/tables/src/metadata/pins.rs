@@ -1,0 +1,128 @@
+//! Traces that stay whatever their age, and receipts of what was deleted.
+
+use hinomi_model::id::TraceId;
+use rusqlite::params;
+
+use super::error::MetadataError;
+use super::{MetadataStore, now_us};
+
+/// Receipts that are listed at most.
+const LISTED: u32 = 1000;
+
+impl MetadataStore {
+    /// Marks a trace as one that stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn pin(&self, project: u64, trace: TraceId) -> Result<(), MetadataError> {
+        let insert = "INSERT INTO pins VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        self.lock().execute(insert, params![project, trace.to_string(), now_us()])?;
+        Ok(())
+    }
+
+    /// Takes the marks of traces away.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn unpin(&self, project: u64, traces: impl IntoIterator<Item = TraceId>) -> Result<(), MetadataError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for trace in traces {
+            transaction.execute("DELETE FROM pins WHERE project_id = ?1 AND trace = ?2", params![project, trace.to_string()])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The marked traces of a project.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn pins(&self, project: u64) -> Result<Vec<TraceId>, MetadataError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT trace FROM pins WHERE project_id = ?1")?;
+        let ids = select.query_map([project], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Whether a trace is marked.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn is_pinned(&self, project: u64, trace: TraceId) -> Result<bool, MetadataError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT 1 FROM pins WHERE project_id = ?1 AND trace = ?2")?;
+        Ok(select.exists(params![project, trace.to_string()])?)
+    }
+
+    /// Keeps a receipt, a JSON text, of what was deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn add_receipt(&self, receipt: &str) -> Result<(), MetadataError> {
+        self.lock().execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
+        Ok(())
+    }
+
+    /// Writes down, as a JSON text, what is about to be deleted, so that a start after a crash goes on with it. Returns its number.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn begin_deletion(&self, begun: &str) -> Result<i64, MetadataError> {
+        let connection = self.lock();
+        connection.execute("INSERT INTO begun_deletions (begun) VALUES (?1)", [begun])?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Deletions that have begun and have no receipt yet, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn begun_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
+        Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Puts a receipt in the place of a deletion that had begun, of which nothing stays in the file.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn end_deletion(&self, begun: i64, receipt: &str) -> Result<(), MetadataError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
+        transaction.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
+        transaction.commit()?;
+        Ok(crate::database::empty_wal(&connection)?)
+    }
+
+    /// Forgets a deletion that had begun and of which there was nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn drop_deletion(&self, begun: i64) -> Result<(), MetadataError> {
+        let connection = self.lock();
+        connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
+        Ok(crate::database::empty_wal(&connection)?)
+    }
+
+    /// The receipts, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn receipts(&self) -> Result<Vec<String>, MetadataError> {
+        let connection = self.lock();
+        let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;
+        Ok(select.query_map([LISTED], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+}

@@ -1,0 +1,239 @@
+//! Making and changing projects and keys.
+
+use rusqlite::params;
+
+use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverrides};
+use super::error::MetadataError;
+use super::{MetadataStore, access_secrets, now_us};
+
+/// Longest name of a project, a key or a token, in characters.
+const NAME: usize = 100;
+/// Longest time that spans may be kept, in days.
+const RETENTION: std::ops::RangeInclusive<u32> = 1..=3650;
+
+/// Most environments with a time of their own.
+const ENVIRONMENTS: usize = 100;
+
+/// What to change of a project. `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProjectPatch {
+    /// Its name.
+    pub name: Option<String>,
+    /// For how many days its spans are kept.
+    pub retention_days: Option<u32>,
+    /// How long the classes of its spans are kept.
+    pub keep: Option<RetentionOverrides>,
+    /// Another currency; `Some(None)` takes it away.
+    pub currency: Option<Option<DisplayCurrency>>,
+    /// Take the client's own cost where it sends one.
+    pub prefer_client_cost: Option<bool>,
+    /// Count missing tokens from texts.
+    pub estimate_usage: Option<bool>,
+    /// Take nothing in.
+    pub disabled: Option<bool>,
+}
+
+impl MetadataStore {
+    /// Makes a project with its first key.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty or too long, or the database cannot be written.
+    pub fn create_project(&self, name: &str, demo: bool) -> Result<ProjectRecord, MetadataError> {
+        let name = checked_name(name)?;
+        let id = {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            transaction.execute("INSERT INTO projects (name, demo, created_us) VALUES (?1, ?2, ?3)", params![name, demo, now_us()])?;
+            let id = transaction.last_insert_rowid();
+            insert_key(&transaction, id, &access_secrets::hex(16), "Default")?;
+            transaction.commit()?;
+            u64::try_from(id).unwrap_or_default()
+        };
+        self.project(id)
+    }
+
+    /// Gives project 1 its first key, unless it ever had one: this text, or a random one.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not 32 hex digits, or the database cannot be written.
+    pub fn first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
+        let text = match text {
+            Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
+            Some(_) => return Err(MetadataError::Invalid("HINOMI_DSN_KEY: a key has 32 hex digits".into())),
+            None => access_secrets::hex(16),
+        };
+        {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            let made = transaction.execute("INSERT INTO settings VALUES ('first_key', 'made') ON CONFLICT DO NOTHING", [])?;
+            if made == 1 {
+                insert_key(&transaction, 1, &text, "Default")?;
+            }
+            transaction.commit()?;
+        }
+        self.refresh(true).map(drop)
+    }
+
+    /// Changes a project.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project, or a value cannot be.
+    pub fn update_project(&self, id: u64, patch: &ProjectPatch) -> Result<ProjectRecord, MetadataError> {
+        let mut project = self.project(id)?;
+        if let Some(name) = &patch.name {
+            project.name = checked_name(name)?.to_owned();
+        }
+        if let Some(days) = patch.retention_days {
+            if !RETENTION.contains(&days) {
+                return Err(MetadataError::Invalid(format!("retention_days: from {} to {}", RETENTION.start(), RETENTION.end())));
+            }
+            project.retention_days = Some(days);
+        }
+        if let Some(keep) = &patch.keep {
+            let days = keep.environments.values().chain(&keep.texts_days).chain(&keep.notable_days);
+            if days.clone().any(|days| !RETENTION.contains(days)) {
+                return Err(MetadataError::Invalid(format!("keep: days from {} to {}", RETENTION.start(), RETENTION.end())));
+            }
+            if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
+                return Err(MetadataError::Invalid(format!("keep: at most {ENVIRONMENTS} environments, each with a name")));
+            }
+            project.keep = keep.clone();
+        }
+        if let Some(currency) = &patch.currency {
+            project.currency = currency.as_ref().map(checked_currency).transpose()?;
+        }
+        project.prefer_client_cost = patch.prefer_client_cost.unwrap_or(project.prefer_client_cost);
+        project.estimate_usage = patch.estimate_usage.unwrap_or(project.estimate_usage);
+        project.disabled = patch.disabled.unwrap_or(project.disabled);
+        self.lock().execute(
+            "UPDATE projects SET name = ?2, retention_days = ?3, currency_code = ?4, currency_rate = ?5, prefer_client_cost = ?6,
+             disabled = ?7, estimate_usage = ?8, keep = ?9 WHERE id = ?1",
+            params![
+                id,
+                project.name,
+                project.retention_days,
+                project.currency.as_ref().map(|currency| &currency.code),
+                project.currency.as_ref().map(|currency| currency.rate),
+                project.prefer_client_cost,
+                project.disabled,
+                project.estimate_usage,
+                serde_json::to_string(&project.keep).unwrap_or_default()
+            ],
+        )?;
+        self.project(id)
+    }
+
+    /// Notes that the first span of a project has arrived.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn saw_first_span(&self, project: u64) -> Result<(), MetadataError> {
+        self.lock()
+            .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
+        self.refresh(true).map(drop)
+    }
+
+    /// Notes when keys were last used.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn used_keys(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for (key, at_us) in used {
+            transaction.execute("UPDATE keys SET last_used_us = ?2 WHERE id = ?1", params![key, at_us])?;
+        }
+        transaction.commit()?;
+        drop(connection);
+        self.refresh(true).map(drop)
+    }
+
+    /// Makes another key.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project or the name cannot be.
+    pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
+        let name = checked_name(name)?;
+        self.project(project)?;
+        let text = access_secrets::hex(16);
+        insert_key(&self.lock(), i64::try_from(project).unwrap_or_default(), &text, name)?;
+        let directory = self.refresh(true)?;
+        directory.keys.get(&text).cloned().ok_or(MetadataError::NoProject(project))
+    }
+
+    /// Removes a key: what is sent with it is refused from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the project has no such key.
+    pub fn delete_key(&self, project: u64, key: i64) -> Result<(), MetadataError> {
+        let deleted = self.lock().execute("DELETE FROM keys WHERE project_id = ?1 AND id = ?2", params![project, key])?;
+        self.refresh(true)?;
+        if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
+    }
+
+    /// Deletes a project with its keys, tokens and prices; what it holds is to be deleted before. Project 1 stays.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_project(&self, id: u64) -> Result<(), MetadataError> {
+        {
+            let mut connection = self.lock();
+            let transaction = connection.transaction()?;
+            if id == 1 {
+                transaction.execute("UPDATE projects SET first_span_us = NULL WHERE id = 1", [])?;
+            } else {
+                for table in ["keys", "tokens", "prices"] {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
+                }
+                transaction.execute("DELETE FROM projects WHERE id = ?1", [id])?;
+            }
+            for table in ["pins", "jobs"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
+            }
+            transaction.commit()?;
+            crate::database::empty_wal(&connection)?;
+        }
+        self.refresh(true).map(drop)
+    }
+
+    /// A project as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project.
+    pub fn project(&self, id: u64) -> Result<ProjectRecord, MetadataError> {
+        self.refresh(true)?.projects.get(&id).cloned().ok_or(MetadataError::NoProject(id))
+    }
+}
+
+fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name: &str) -> Result<(), MetadataError> {
+    connection.execute(
+        "INSERT INTO keys (project_id, public_key, name, created_us) VALUES (?1, ?2, ?3, ?4)",
+        params![project, text, name, now_us()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
+        return Err(MetadataError::Invalid(format!("name: needs 1 to {NAME} printable characters")));
+    }
+    Ok(name)
+}
+
+fn checked_currency(currency: &DisplayCurrency) -> Result<DisplayCurrency, MetadataError> {
+    let code_fits = currency.code.len() == 3 && currency.code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !code_fits || !currency.rate.is_finite() || currency.rate <= 0.0 {
+        return Err(MetadataError::Invalid("currency: needs a code of three letters and a rate above zero".into()));
+    }
+    Ok(DisplayCurrency { code: currency.code.to_ascii_uppercase(), rate: currency.rate })
+}

@@ -1,0 +1,208 @@
+//! Opening the database, and its tables.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::MetadataError;
+use crate::database;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u32 = STEPS.len() as u32;
+
+/// Each step leads from one format to the next; `user_version` counts those that were taken.
+pub(super) const STEPS: &[&str] = &[
+    "
+    CREATE TABLE projects (
+        id                 INTEGER PRIMARY KEY AUTOINCREMENT,
+        name               TEXT NOT NULL,
+        demo               INTEGER NOT NULL DEFAULT 0,
+        retention_days     INTEGER,
+        currency_code      TEXT,
+        currency_rate      REAL,
+        prefer_client_cost INTEGER NOT NULL DEFAULT 0,
+        disabled           INTEGER NOT NULL DEFAULT 0,
+        created_us         INTEGER NOT NULL,
+        first_span_us      INTEGER
+    );
+    CREATE TABLE keys (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id   INTEGER NOT NULL REFERENCES projects (id),
+        public_key   TEXT NOT NULL UNIQUE,
+        name         TEXT NOT NULL,
+        created_us   INTEGER NOT NULL,
+        last_used_us INTEGER
+    );
+    -- Secrets are kept as hashes only.
+    CREATE TABLE tokens (
+        hash       BLOB PRIMARY KEY,
+        name       TEXT NOT NULL,
+        project_id INTEGER REFERENCES projects (id),
+        admin      INTEGER NOT NULL DEFAULT 0,
+        created_us INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE sign_ins (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE sessions (hash BLOB PRIMARY KEY, expires_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+",
+    "
+    -- Prices that owners set: JSON of a `price::OwnPrice`.
+    CREATE TABLE prices (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id INTEGER NOT NULL REFERENCES projects (id),
+        price      TEXT NOT NULL,
+        created_us INTEGER NOT NULL
+    );
+",
+    "
+    ALTER TABLE projects ADD COLUMN estimate_usage INTEGER NOT NULL DEFAULT 1;
+",
+    "
+    -- JSON of a `Keep`.
+    ALTER TABLE projects ADD COLUMN keep TEXT NOT NULL DEFAULT '{}';
+    -- Traces that stay whatever their age.
+    CREATE TABLE pins (
+        project_id INTEGER NOT NULL,
+        trace      TEXT NOT NULL,
+        created_us INTEGER NOT NULL,
+        PRIMARY KEY (project_id, trace)
+    ) WITHOUT ROWID;
+    -- What was deleted before its time: JSON of a `keeping::Receipt`.
+    CREATE TABLE deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, receipt TEXT NOT NULL);
+",
+    "
+    -- Deletions that have begun and have no receipt yet: JSON of a `keeping::Begun`.
+    CREATE TABLE begun_deletions (id INTEGER PRIMARY KEY AUTOINCREMENT, begun TEXT NOT NULL);
+",
+    "
+    -- Tokens and sessions have numbers by which they are listed and revoked.
+    CREATE TABLE numbered_tokens (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash         BLOB NOT NULL UNIQUE,
+        name         TEXT NOT NULL,
+        project_id   INTEGER REFERENCES projects (id),
+        admin        INTEGER NOT NULL DEFAULT 0,
+        created_us   INTEGER NOT NULL,
+        expires_us   INTEGER,
+        last_used_us INTEGER
+    );
+    INSERT INTO numbered_tokens (hash, name, project_id, admin, created_us)
+        SELECT hash, name, project_id, admin, created_us FROM tokens ORDER BY created_us, hash;
+    DROP TABLE tokens;
+    ALTER TABLE numbered_tokens RENAME TO tokens;
+    CREATE TABLE numbered_sessions (
+        id           INTEGER PRIMARY KEY AUTOINCREMENT,
+        hash         BLOB NOT NULL UNIQUE,
+        client       TEXT NOT NULL,
+        created_us   INTEGER NOT NULL,
+        last_used_us INTEGER NOT NULL,
+        -- How long it lasts without being used, and when it ends in any case.
+        idle_us      INTEGER NOT NULL,
+        ends_us      INTEGER NOT NULL
+    );
+    -- They ended 30 days after their last use, and now end 90 days after their beginning too, of which that use is the best that is known.
+    INSERT INTO numbered_sessions (hash, client, created_us, last_used_us, idle_us, ends_us)
+        SELECT hash, '', expires_us - 2592000000000, expires_us - 2592000000000, 2592000000000, expires_us + 5184000000000 FROM sessions;
+    DROP TABLE sessions;
+    ALTER TABLE numbered_sessions RENAME TO sessions;
+",
+    "
+    -- Long work beside requests. Task and progress are JSON of the kind.
+    CREATE TABLE jobs (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        project_id INTEGER NOT NULL,
+        kind       TEXT NOT NULL,
+        state      TEXT NOT NULL,
+        task       TEXT NOT NULL,
+        progress   TEXT,
+        done       INTEGER NOT NULL DEFAULT 0,
+        total      INTEGER NOT NULL DEFAULT 0,
+        reason     TEXT,
+        created_us INTEGER NOT NULL,
+        started_us INTEGER,
+        ended_us   INTEGER
+    );
+    CREATE INDEX jobs_by_project ON jobs (project_id, kind, id);
+    CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('queued', 'running', 'paused');
+",
+];
+
+/// Name under which it is kept when the database was made anew beside others.
+pub(super) const MADE_ANEW: &str = "made_anew_us";
+
+pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
+    create_folder(dir).map_err(|source| MetadataError::Folder { path: dir.to_owned(), source })?;
+    let path = dir.join("hinomi.db");
+    let is_new = std::fs::metadata(&path).map_or(0, |found| found.len()) == 0;
+    let connection = with_tables(&path)?;
+    // A number that was given before is not given again: whoever gets it would see what was stored under it.
+    let used = if is_new { used_numbers(dir) } else { 0 };
+    if used > 0 {
+        tracing::error!(
+            used,
+            path = %path.display(),
+            "meta.made_anew: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
+        );
+        reserve(&connection, used)?;
+        connection.execute("INSERT INTO settings VALUES (?1, ?2)", [MADE_ANEW.to_owned(), super::now_us().to_string()])?;
+    }
+    Ok(connection)
+}
+
+/// One that lies in memory alone.
+pub(super) fn in_memory() -> Result<Connection, MetadataError> {
+    with_tables(Path::new(":memory:"))
+}
+
+fn with_tables(path: &Path) -> Result<Connection, MetadataError> {
+    let connection = database::open(path, STEPS)?;
+    connection
+        .execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', ?1) ON CONFLICT DO NOTHING", [super::now_us()])?;
+    Ok(connection)
+}
+
+/// New projects get numbers above this one.
+pub(super) fn reserve(connection: &Connection, project: u64) -> rusqlite::Result<()> {
+    let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
+    connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)
+}
+
+/// Where numbers of projects stand in other databases.
+const NUMBERS: [(&str, &str); 11] = [
+    ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
+    ("errors.db", "SELECT max(project) FROM events"),
+    ("scores.db", "SELECT max(project) FROM scores"),
+    ("logs.db", "SELECT max(project) FROM lines"),
+    ("metrics.db", "SELECT max(project) FROM metrics"),
+    ("alerts.db", "SELECT max(project) FROM rules"),
+    ("alerts.db", "SELECT max(project) FROM incidents"),
+    ("notify.db", "SELECT max(project) FROM targets"),
+    ("notify.db", "SELECT max(project) FROM notices"),
+    ("bill.db", "SELECT max(project) FROM lines"),
+    ("outcomes.db", "SELECT max(project) FROM outcomes"),
+];
+
+/// The largest number of a project that something is stored under beside the log; 0 where nothing is.
+fn used_numbers(dir: &Path) -> u64 {
+    let largest = |(name, sql): &(&str, &str)| -> Option<i64> {
+        let path = dir.join(name);
+        if !path.exists() {
+            return None;
+        }
+        let read = database::open_reader(&path).ok()?.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "meta.numbers_unreadable")).ok().flatten()
+    };
+    NUMBERS.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
+}
+
+/// Prompts and keys lie here: the folder is for its owner alone.
+fn create_folder(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}

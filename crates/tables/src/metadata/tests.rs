@@ -1,0 +1,151 @@
+use super::*;
+
+fn meta() -> (tempfile::TempDir, MetadataStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = MetadataStore::open(dir.path()).unwrap();
+    (dir, meta)
+}
+
+#[test]
+fn project_1_is_there_and_gets_one_first_key() {
+    let (dir, meta) = meta();
+    assert_eq!(meta.directory().projects[&1].name, "Default");
+    let text = "0123456789ABCDEF0123456789abcdef";
+    meta.first_key(Some(text)).unwrap();
+    meta.first_key(None).unwrap();
+    assert_eq!(meta.directory().first_key(1).unwrap().public_key, text.to_ascii_lowercase());
+    assert_eq!(meta.directory().keys.len(), 1);
+    assert!(meta.first_key(Some("short")).is_err());
+    drop(meta);
+    let again = MetadataStore::open(dir.path()).unwrap();
+    assert_eq!(again.directory().keys.len(), 1);
+}
+
+#[test]
+fn another_process_is_seen_at_once() {
+    let (dir, meta) = meta();
+    let beside = MetadataStore::open(dir.path()).unwrap();
+    let project = beside.create_project("Shop", false).unwrap();
+    let key = beside.directory().first_key(project.id).unwrap().public_key.clone();
+    assert_eq!(meta.key(&key).map(|key| key.project), Some(project.id));
+    let token = beside.create_token("ci", ApiTokenScope { project: Some(project.id), admin: false }, None).unwrap();
+    assert_eq!(meta.token(&token).unwrap(), Some(ApiTokenScope { project: Some(2), admin: false }));
+    assert_eq!(meta.token("hnm_no").unwrap(), None);
+}
+
+#[test]
+fn a_sign_in_works_once() {
+    let (_dir, meta) = meta();
+    let link = meta.create_sign_in().unwrap();
+    let session = meta.sign_in(&link, "Firefox").unwrap().unwrap();
+    assert!(meta.session(&session).unwrap().is_some());
+    assert_eq!(meta.sign_in(&link, "Firefox").unwrap(), None);
+    meta.sign_out(&session).unwrap();
+    assert_eq!(meta.session(&session).unwrap(), None);
+}
+
+#[test]
+fn tokens_are_listed_revoked_and_expire() {
+    let (_dir, meta) = meta();
+    let (reader, admin) = (ApiTokenScope { project: Some(1), admin: false }, ApiTokenScope { project: None, admin: true });
+    let first = meta.create_token("first", reader, None).unwrap();
+    let second = meta.create_token("second", admin, Some(Duration::from_secs(3600))).unwrap();
+    let over = meta.create_token("over", admin, Some(Duration::ZERO)).unwrap();
+    assert_eq!((meta.token(&second).unwrap(), meta.token(&over).unwrap()), (Some(admin), None));
+    meta.note_used_credentials().unwrap();
+    let listed = meta.tokens().unwrap();
+    let shown: Vec<_> =
+        listed.iter().map(|token| (token.name.as_str(), token.expires_us.is_some(), token.last_used_us.is_some())).collect();
+    assert_eq!(shown, [("first", false, false), ("second", true, true), ("over", true, false)]);
+    // What is used every second is written once a minute.
+    meta.token(&second).unwrap();
+    meta.note_used_credentials().unwrap();
+    assert_eq!(meta.tokens().unwrap(), listed);
+    assert_eq!(meta.revoke_token(listed[0].id).unwrap(), "first");
+    assert_eq!(meta.token(&first).unwrap(), None);
+    assert!(matches!(meta.revoke_token(listed[0].id), Err(MetadataError::NoToken(_))));
+    // A number is not given again.
+    meta.revoke_token(listed[2].id).unwrap();
+    meta.create_token("fourth", reader, None).unwrap();
+    assert!(meta.tokens().unwrap().iter().all(|token| token.id != listed[2].id));
+}
+
+#[test]
+fn sessions_end_when_they_are_not_used_and_in_any_case() {
+    let (_dir, meta) = meta();
+    let used = meta.create_session(SessionKind::Page, "Firefox\n").unwrap();
+    let idle = meta.create_session(SessionKind::Page, "").unwrap();
+    let old = meta.create_session(SessionKind::Command, "").unwrap();
+    let listed = meta.sessions().unwrap();
+    assert_eq!((listed.len(), listed[0].client.as_str()), (3, "Firefox"));
+    assert_eq!(listed[0].expires_us - listed[0].created_us, 30 * 86_400_000_000);
+    const DAY_US: i64 = 86_400_000_000;
+    let set = |id: i64, sql: &str| meta.lock().execute(&format!("UPDATE sessions SET {sql} WHERE id = {id}"), []).unwrap();
+    set(listed[0].id, &format!("created_us = created_us - 80 * {DAY_US}, ends_us = ends_us - 80 * {DAY_US}"));
+    set(listed[1].id, &format!("last_used_us = last_used_us - 30 * {DAY_US}"));
+    set(listed[2].id, "ends_us = created_us");
+    assert_eq!((meta.session(&used).unwrap(), meta.session(&idle).unwrap(), meta.session(&old).unwrap()), (Some(listed[0].id), None, None));
+    let left = meta.sessions().unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].expires_us - left[0].created_us, 90 * DAY_US);
+    let link = meta.create_sign_in().unwrap();
+    assert_eq!(meta.sign_out_all().unwrap(), 3);
+    assert_eq!((meta.session(&used).unwrap(), meta.sign_in(&link, "").unwrap()), (None, None));
+}
+
+#[test]
+fn tokens_and_sessions_of_the_format_before_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::STEPS[..5]).unwrap();
+    let later = now_us() + 86_400_000_000;
+    connection.execute("INSERT INTO tokens VALUES (?1, 'ci', NULL, 1, 5)", [crate::metadata::access_secrets::hash("hnm_x")]).unwrap();
+    connection
+        .execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![crate::metadata::access_secrets::hash("s"), later])
+        .unwrap();
+    connection
+        .execute("INSERT INTO sessions VALUES (?1, ?2)", rusqlite::params![crate::metadata::access_secrets::hash("over"), now_us() - 1])
+        .unwrap();
+    drop(connection);
+    let meta = MetadataStore::open(dir.path()).unwrap();
+    assert_eq!(meta.token("hnm_x").unwrap(), Some(ApiTokenScope { project: None, admin: true }));
+    assert!(meta.session("s").unwrap().is_some());
+    assert_eq!(meta.session("over").unwrap(), None);
+    assert_eq!(meta.sessions().unwrap()[0].expires_us, later);
+}
+
+#[test]
+fn keys_come_and_go() {
+    let (_dir, meta) = meta();
+    let key = meta.create_key(1, " second ").unwrap();
+    assert_eq!((key.name.as_str(), key.public_key.len()), ("second", 32));
+    meta.delete_key(1, key.id).unwrap();
+    assert!(meta.key(&key.public_key).is_none());
+    assert!(matches!(meta.delete_key(1, key.id), Err(MetadataError::NoKey { .. })));
+    assert!(matches!(meta.create_key(9, "x"), Err(MetadataError::NoProject(9))));
+}
+
+#[test]
+fn a_project_changes_only_to_what_can_be() {
+    let (_dir, meta) = meta();
+    let currency = Some(Some(DisplayCurrency { code: "jpy".into(), rate: 150.0 }));
+    let changed = meta.update_project(1, &ProjectPatch { retention_days: Some(7), currency, ..ProjectPatch::default() }).unwrap();
+    assert_eq!(changed.retention_days, Some(7));
+    assert_eq!(changed.currency, Some(DisplayCurrency { code: "JPY".into(), rate: 150.0 }));
+    let wrong = [
+        ProjectPatch { name: Some(" ".into()), ..ProjectPatch::default() },
+        ProjectPatch { retention_days: Some(0), ..ProjectPatch::default() },
+        ProjectPatch { currency: Some(Some(DisplayCurrency { code: "JPY".into(), rate: f64::NAN })), ..ProjectPatch::default() },
+    ];
+    for patch in wrong {
+        assert!(matches!(meta.update_project(1, &patch), Err(MetadataError::Invalid(_))), "{patch:?}");
+    }
+    assert_eq!(meta.update_project(1, &ProjectPatch { currency: Some(None), ..ProjectPatch::default() }).unwrap().currency, None);
+}
+
+#[test]
+fn a_newer_database_is_left_alone() {
+    let (dir, meta) = meta();
+    meta.lock().pragma_update(None, "user_version", 99).unwrap();
+    drop(meta);
+    assert!(matches!(MetadataStore::open(dir.path()), Err(MetadataError::Open(crate::database::SqliteError::Newer { found: 99, .. }))));
+}

@@ -1,0 +1,119 @@
+//! What can be asked of a metric.
+
+use hinomi_model::otel_metric::MetricKind;
+use serde::{Deserialize, Serialize};
+
+macro_rules! measures {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+        /// What is drawn of a metric.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum OtelMetricMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
+
+        impl OtelMetricMeasure {
+            /// All of them.
+            pub const ALL: &[OtelMetricMeasure] = &[$(OtelMetricMeasure::$variant),+];
+
+            /// Its name in the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(OtelMetricMeasure::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+measures!(
+    /// How much was added.
+    Increase = "increase",
+    /// The same for each second.
+    Rate = "rate",
+    /// How much there is at the end of the bucket, of all series together.
+    Value = "value",
+    /// The mean of what was measured.
+    Mean = "mean",
+    /// The least.
+    Min = "min",
+    /// The most.
+    Max = "max",
+    /// How many values.
+    Count = "count",
+    /// Their sum.
+    Sum = "sum",
+    /// Their median.
+    P50 = "p50",
+    /// Their 95th percentile.
+    P95 = "p95",
+    /// Their 99th percentile.
+    P99 = "p99",
+);
+
+impl OtelMetricMeasure {
+    /// Whether an empty bucket has none of something, rather than no value.
+    pub(super) fn counts(self) -> bool {
+        matches!(self, OtelMetricMeasure::Increase | OtelMetricMeasure::Rate | OtelMetricMeasure::Count | OtelMetricMeasure::Sum)
+    }
+}
+
+/// What can be drawn of a kind of metric, the usual first.
+pub(super) fn measures_of(kind: MetricKind) -> &'static [OtelMetricMeasure] {
+    use OtelMetricMeasure::{Count, Increase, Max, Mean, Min, P50, P95, P99, Rate, Sum, Value};
+    match kind {
+        MetricKind::Counter => &[Increase, Rate],
+        MetricKind::UpDownCounter => &[Value, Increase],
+        MetricKind::Gauge => &[Mean, Min, Max, Value],
+        MetricKind::Histogram => &[P95, P50, P99, Mean, Count, Sum, Rate],
+        MetricKind::Summary => &[Mean, Count, Sum, Rate],
+    }
+}
+
+/// A question about one metric.
+#[derive(Debug, Clone, Default)]
+pub struct OtelMetricQuery {
+    /// Its name.
+    pub name: String,
+    /// Its unit, where several metrics have the name.
+    pub unit: Option<String>,
+    /// Its kind, likewise.
+    pub kind: Option<String>,
+    /// Start in microseconds since the Unix epoch. `i64::MIN` leaves it open.
+    pub from_us: i64,
+    /// End, not included. `i64::MAX` leaves it open.
+    pub to_us: i64,
+    /// Length of a bucket, counted from the epoch.
+    pub bucket_us: i64,
+    /// What to draw; the usual where empty.
+    pub measures: Vec<String>,
+    /// One line for each value of this attribute.
+    pub group_by: Option<String>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OtelMetricQueryError {
+    /// None of that name has a point in the range.
+    #[error("no metric {0:?} has a point in this range")]
+    Unknown(String),
+    /// Not to be drawn of a metric of this kind.
+    #[error("{wanted:?} cannot be drawn of a {kind}; there are {known}")]
+    Measure {
+        /// What was asked for.
+        wanted: String,
+        /// What sort of metric it is.
+        kind: &'static str,
+        /// What can be drawn.
+        known: String,
+    },
+    /// An attribute that no point has.
+    #[error("no point has an attribute {wanted:?}; there are {known}")]
+    Attribute {
+        /// What was asked for.
+        wanted: String,
+        /// Those there are.
+        known: String,
+    },
+    /// More buckets than one draws.
+    #[error("the range has {0} buckets of this width; ask for a shorter range or a wider bucket (at most {MOST_BUCKETS})")]
+    TooManyBuckets(i64),
+}
+
+/// Buckets of one answer.
+pub(super) const MOST_BUCKETS: i64 = 5_000;

@@ -1,0 +1,322 @@
+//! Hints for clients: what was seen, how often, and whether it was seen otherwise since.
+//!
+//! One row for each project, hint, SDK and subject. All three may be any text that a stranger sends, so that their number is
+//! bounded; what lies beyond is not kept.
+
+use std::collections::HashMap;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::hints::HintEvidence;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Rows of one project.
+const MOST_OF_PROJECT: usize = 500;
+/// Rows of one hint of a project: models without a price are many where names are made up.
+const MOST_OF_HINT: usize = 100;
+/// Rows in memory, for all projects.
+const MOST: usize = 20_000;
+const LONGEST: usize = 100;
+/// Evidence for a hint that is older than this before evidence against it was only a step on the way: the parts of one call come in
+/// requests of their own, in any order.
+const GRACE_US: i64 = 60_000_000;
+
+/// Which hint, of whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct HintKey {
+    project: u64,
+    hint: &'static str,
+    sdk: String,
+    subject: String,
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct HintState {
+    /// How often there was evidence for it. 0 while there was only evidence against it: such a row is in memory alone.
+    count: u64,
+    first_us: i64,
+    last_us: i64,
+    against_us: i64,
+    value: Option<f64>,
+    trace: String,
+    span: String,
+    dirty: bool,
+}
+
+impl HintState {
+    fn is_open(&self) -> bool {
+        self.count > 0 && self.last_us > self.against_us.saturating_add(GRACE_US)
+    }
+}
+
+/// A hint as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Hint)]
+pub struct HintRow {
+    /// Such as `stream_without_usage`.
+    pub hint: &'static str,
+    /// The SDK and its version; null where it does not say.
+    pub sdk: Option<String>,
+    /// What it is about, such as a model.
+    pub subject: Option<String>,
+    /// A number that belongs to it: the part of traces that is sent, the seconds by which a clock is off.
+    pub value: Option<f64>,
+    /// Requests that showed it.
+    pub count: u64,
+    /// When it was first seen.
+    pub first_at: Option<String>,
+    /// When it was last seen.
+    pub last_at: Option<String>,
+    /// Where it was last seen.
+    pub trace_id: Option<String>,
+    /// The span.
+    pub span_id: Option<String>,
+    /// Of `unpriced_model`: the model has a price now, and stored calls get a cost when they are priced again.
+    pub priced: bool,
+}
+
+impl HintRow {
+    /// What one span shows, of which it is not counted how often.
+    pub fn of(evidence: &HintEvidence) -> HintRow {
+        let (trace, span) = evidence.span.unzip();
+        HintRow {
+            hint: evidence.hint.as_str(),
+            sdk: evidence.sdk.clone(),
+            subject: evidence.subject.clone(),
+            value: evidence.value,
+            count: 1,
+            first_at: None,
+            last_at: None,
+            trace_id: trace.map(|id| id.to_string()),
+            span_id: span.map(|id| id.to_string()),
+            priced: false,
+        }
+    }
+}
+
+/// All hints.
+#[derive(Debug, Default)]
+pub(super) struct HintTable {
+    known: HashMap<HintKey, HintState>,
+}
+
+pub(super) const TABLE: &str = "
+    CREATE TABLE hints (
+        project    INTEGER NOT NULL,
+        hint       TEXT NOT NULL,
+        sdk        TEXT NOT NULL,
+        subject    TEXT NOT NULL,
+        count      INTEGER NOT NULL,
+        first_us   INTEGER NOT NULL,
+        last_us    INTEGER NOT NULL,
+        against_us INTEGER NOT NULL,
+        value      REAL,
+        trace      TEXT NOT NULL,
+        span       TEXT NOT NULL,
+        PRIMARY KEY (project, hint, sdk, subject)
+    ) WITHOUT ROWID;
+";
+
+impl HintTable {
+    /// Those that were written down.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<HintTable> {
+        let mut statement = connection.prepare("SELECT * FROM hints")?;
+        let mut rows = statement.query([])?;
+        let mut hints = HintTable::default();
+        while let Some(row) = rows.next()? {
+            let name: String = row.get("hint")?;
+            // One of a newer version.
+            let Some(hint) = hinomi_model::hints::InstrumentationHint::from_name(&name) else { continue };
+            let which = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
+            let known = HintState {
+                count: row.get("count")?,
+                first_us: row.get("first_us")?,
+                last_us: row.get("last_us")?,
+                against_us: row.get("against_us")?,
+                value: row.get("value")?,
+                trace: row.get("trace")?,
+                span: row.get("span")?,
+                dirty: false,
+            };
+            hints.known.insert(which, known);
+        }
+        Ok(hints)
+    }
+
+    /// Takes evidence of a project.
+    pub(super) fn note(&mut self, now_us: i64, project: u64, evidence: &HintEvidence) {
+        let which = HintKey {
+            project,
+            hint: evidence.hint.as_str(),
+            sdk: plain(evidence.sdk.as_deref().unwrap_or_default()),
+            subject: plain(evidence.subject.as_deref().unwrap_or_default()),
+        };
+        if !self.known.contains_key(&which) && !self.has_room(&which, evidence.against) {
+            return;
+        }
+        let known = self.known.entry(which).or_default();
+        if evidence.against {
+            known.against_us = now_us;
+            known.dirty |= known.count > 0;
+            return;
+        }
+        if known.count == 0 {
+            known.first_us = now_us;
+        }
+        known.count += 1;
+        known.last_us = now_us;
+        known.value = evidence.value.or(known.value);
+        if let Some((trace, span)) = evidence.span {
+            (known.trace, known.span) = (trace.to_string(), span.to_string());
+        }
+        known.dirty = true;
+    }
+
+    fn has_room(&self, which: &HintKey, against: bool) -> bool {
+        if self.known.len() >= MOST {
+            return false;
+        }
+        // Evidence against what nobody saw matters only where it comes just before: not worth the looking for most subjects.
+        if against && !which.subject.is_empty() {
+            return false;
+        }
+        let of_project = self.known.keys().filter(|known| known.project == which.project);
+        let (mut all, mut alike) = (0, 0);
+        for known in of_project {
+            all += 1;
+            alike += usize::from(known.hint == which.hint);
+        }
+        all < MOST_OF_PROJECT && alike < MOST_OF_HINT
+    }
+
+    /// Writes down what has changed.
+    pub(super) fn write(&mut self, connection: &mut Connection) -> rusqlite::Result<()> {
+        if !self.known.values().any(|known| known.dirty) {
+            return Ok(());
+        }
+        let transaction = connection.transaction()?;
+        let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO hints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+        for (which, known) in self.known.iter().filter(|(_, known)| known.dirty) {
+            let HintKey { project, hint, sdk, subject } = which;
+            let count = i64::try_from(known.count).unwrap_or(i64::MAX);
+            put.execute(params![
+                *project as i64,
+                hint,
+                sdk,
+                subject,
+                count,
+                known.first_us,
+                known.last_us,
+                known.against_us,
+                known.value,
+                known.trace,
+                known.span
+            ])?;
+        }
+        drop(put);
+        transaction.commit()?;
+        self.known.values_mut().for_each(|known| known.dirty = false);
+        Ok(())
+    }
+
+    /// Those of a project that hold and were seen at a time or later, the newest first.
+    pub(super) fn open(&self, project: u64, since_us: i64) -> Vec<HintRow> {
+        let of_project =
+            self.known.iter().filter(|(which, known)| which.project == project && known.is_open() && known.last_us >= since_us);
+        let mut open: Vec<(&HintKey, &HintState)> = of_project.collect();
+        open.sort_by_key(|(which, known)| (std::cmp::Reverse(known.last_us), which.hint, &which.sdk, &which.subject));
+        open.into_iter().map(|(which, known)| row(which, known)).collect()
+    }
+
+    /// Forgets what was not seen since a time. Returns what is to be deleted from the table by the same rule.
+    pub(super) fn forget_before(&mut self, us: i64) {
+        self.known.retain(|_, known| known.last_us.max(known.against_us) >= us);
+    }
+}
+
+/// Deletes what was not seen since a time.
+pub(super) fn delete_before(connection: &Connection, us: i64) -> rusqlite::Result<usize> {
+    connection.execute("DELETE FROM hints WHERE max(last_us, against_us) < ?", [us])
+}
+
+fn row(which: &HintKey, known: &HintState) -> HintRow {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    HintRow {
+        hint: which.hint,
+        sdk: some(&which.sdk),
+        subject: some(&which.subject),
+        value: known.value,
+        count: known.count,
+        first_at: Some(rfc3339(known.first_us)),
+        last_at: Some(rfc3339(known.last_us)),
+        trace_id: some(&known.trace),
+        span_id: some(&known.span),
+        priced: false,
+    }
+}
+
+/// A name of an SDK or a model without what would break a line.
+pub(super) fn plain(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::hints::InstrumentationHint;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    fn evidence(hint: InstrumentationHint, against: bool) -> HintEvidence {
+        HintEvidence { hint, against, subject: None, value: None, sdk: Some("sentry.python 2.75.0".into()), span: None }
+    }
+
+    #[test]
+    fn a_hint_holds_until_it_is_seen_otherwise() {
+        let mut hints = HintTable::default();
+        let note =
+            |hints: &mut HintTable, at: i64, against| hints.note(at * SECOND, 1, &evidence(InstrumentationHint::PromptsNotSent, against));
+        note(&mut hints, 1_000, false);
+        assert_eq!(hints.open(1, 0).len(), 1);
+        assert!(hints.open(2, 0).is_empty() && hints.open(1, 2_000 * SECOND).is_empty());
+        note(&mut hints, 1_001, true);
+        assert!(hints.open(1, 0).is_empty(), "the texts came by themselves");
+        // The texts of another call come before their call.
+        note(&mut hints, 1_002, true);
+        note(&mut hints, 1_003, false);
+        assert!(hints.open(1, 0).is_empty());
+        note(&mut hints, 1_100, false);
+        assert_eq!(hints.open(1, 0)[0].count, 3, "and nothing of the kind since");
+    }
+
+    #[test]
+    fn hints_are_there_after_a_restart_and_few() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLE).unwrap();
+        let mut hints = HintTable::default();
+        for number in 10..5_000 {
+            hints.note(
+                number * 61 * SECOND,
+                1,
+                &HintEvidence { subject: Some(format!("model {number}")), ..evidence(InstrumentationHint::UnpricedModel, false) },
+            );
+            hints.note(
+                number * 61 * SECOND,
+                1,
+                &HintEvidence { sdk: Some(format!("sdk {number}")), ..evidence(InstrumentationHint::Sampled, false) },
+            );
+        }
+        let open = hints.open(1, 0);
+        assert_eq!(open.len(), 2 * MOST_OF_HINT);
+        hints.write(&mut connection).unwrap();
+        hints.write(&mut connection).unwrap();
+        assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), open);
+        hints.forget_before(60 * 61 * SECOND);
+        delete_before(&connection, 60 * 61 * SECOND).unwrap();
+        assert_eq!(hints.open(1, 0).len(), MOST_OF_HINT);
+        assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), hints.open(1, 0));
+    }
+}

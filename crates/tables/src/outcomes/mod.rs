@@ -1,0 +1,241 @@
+//! What became of everything that was sent: counted in memory, written down every second, shown at once. Beside it, what clients
+//! could do better (`hints`).
+//!
+//! Sums are kept for each minute, by outcome, reason, category, key and SDK. All but the first may be any text that a stranger sends, so
+//! that their number is bounded (`tally`): for each project and minute, and in all while the database (`table`) cannot be written.
+
+mod hints;
+mod minute_counts;
+mod pending_counts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hinomi_model::api_time::rfc3339;
+use hinomi_model::hints::HintEvidence;
+use hinomi_model::outcome::Outcome;
+use rusqlite::Connection;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database::SqliteError;
+pub use hints::HintRow;
+use hints::HintTable;
+pub use minute_counts::FORMAT;
+use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
+
+/// Stands for the server itself: requests that brought no valid key. Strangers can send as many as they like, so that their counts are
+/// kept by the hour, without key and SDK: a few rows an hour, which are told apart by our own reasons alone.
+pub const SERVER: u64 = 0;
+
+const MINUTE_US: i64 = 60_000_000;
+/// Pause between two writes.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// A sum of outcomes of one sort.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Outcome)]
+pub struct OutcomeRow {
+    /// `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`.
+    pub outcome: String,
+    /// Why, in snake case; `other` for those beyond what is told apart.
+    pub reason: String,
+    /// `span`, `error`, `request` and the like.
+    pub category: String,
+    /// The ingest key; null where there was none.
+    pub key: Option<String>,
+    /// The SDK and its version, such as `sentry.python 2.75.0`; null where it does not say.
+    pub sdk: Option<String>,
+    /// How many.
+    pub quantity: u64,
+    /// What the newest that had something to say said, for a person.
+    pub detail: Option<String>,
+    /// When the newest came.
+    pub last_at: String,
+}
+
+/// Who sent what is counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutcomeSource<'a> {
+    /// The ingest key.
+    pub key: Option<&'a str>,
+    /// The SDK and its version.
+    pub sdk: Option<&'a str>,
+}
+
+/// The counter. Dropping it writes down what is in memory.
+#[derive(Debug)]
+pub struct OutcomeStore {
+    shared: Arc<OutcomeStoreInner>,
+    stop: Sender<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct OutcomeStoreInner {
+    path: PathBuf,
+    /// What is not written yet. Held for microseconds.
+    tally: Mutex<OutcomeTally>,
+    /// Few, and all in memory. Taken after the connection where both are needed.
+    hints: Mutex<HintTable>,
+    /// Taken before the tally where both are needed: what has left the tally and is not in the table yet must be seen by nobody.
+    connection: Mutex<Connection>,
+}
+
+impl OutcomeStore {
+    /// Opens the counter in a data folder: `outcomes.db`.
+    ///
+    /// # Errors
+    ///
+    /// When its database cannot be opened, or a newer version wrote it.
+    pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
+        let path = dir.join("outcomes.db");
+        let connection = minute_counts::open(&path)?;
+        let hints = Mutex::new(HintTable::read(&connection).map_err(SqliteError::of(&path))?);
+        let shared = Arc::new(OutcomeStoreInner { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });
+        let (stop, stopped) = channel();
+        let for_thread = shared.clone();
+        let thread = std::thread::Builder::new().name("outcomes".to_owned()).spawn(move || run(&for_thread, &stopped));
+        let thread = thread.map_err(|error| SqliteError::Failed { path: shared.path.clone(), reason: error.to_string() })?;
+        Ok(OutcomeStore { shared, stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Counts outcomes of a project, or of the [`SERVER`]. Waits for no disk.
+    pub fn count(&self, project: u64, from: OutcomeSource, outcomes: &[Outcome]) {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let mut tally = lock(&self.shared.tally);
+        for outcome in outcomes {
+            tally.count(now_us, project, from, outcome);
+        }
+    }
+
+    /// Takes evidence of what the clients of a project could do better. Waits for no disk.
+    pub fn note(&self, project: u64, evidence: &[HintEvidence]) {
+        if evidence.is_empty() {
+            return;
+        }
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        let mut hints = lock(&self.shared.hints);
+        evidence.iter().for_each(|evidence| hints.note(now_us, project, evidence));
+    }
+
+    /// What the clients of a project could do better, as far as it was seen at a time or later.
+    pub fn hints(&self, project: u64, since_us: i64) -> Vec<HintRow> {
+        lock(&self.shared.hints).open(project, since_us)
+    }
+
+    /// The outcomes of a project in the minutes (of the server: the hours) that `from_us..to_us` touches, the newest first, what was counted just now included.
+    /// Blocks while it reads.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn rows(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<OutcomeRow>, SqliteError> {
+        if from_us >= to_us {
+            return Ok(Vec::new());
+        }
+        let first = pending_counts::minute_of(project, from_us);
+        let minutes = first..=to_us.saturating_sub(1).div_euclid(MINUTE_US);
+        let mut sums: BTreeMap<OutcomeClass, OutcomeCount> = BTreeMap::new();
+        let connection = lock(&self.shared.connection);
+        let add = |what: OutcomeClass, count: OutcomeCount| sums.entry(what).or_default().add(&count);
+        minute_counts::read(&connection, project, &minutes, add).map_err(SqliteError::of(&self.shared.path))?;
+        for (which, count) in lock(&self.shared.tally).counts() {
+            if which.project == project && minutes.contains(&which.minute) {
+                sums.entry(which.what.clone()).or_default().add(count);
+            }
+        }
+        drop(connection);
+        let mut sums: Vec<(OutcomeClass, OutcomeCount)> = sums.into_iter().collect();
+        sums.sort_by_key(|(_, count)| std::cmp::Reverse(count.last_us));
+        Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
+    }
+
+    /// Writes down what is only in memory. What cannot be written stays there.
+    pub fn flush(&self) {
+        if let Err(error) = self.shared.write() {
+            tracing::warn!(%error, "outcomes.not_written");
+        }
+    }
+
+    /// Forgets the minutes that lie before a time, of all projects. Returns how many sums were deleted. Blocks while it writes.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
+        let connection = lock(&self.shared.connection);
+        lock(&self.shared.hints).forget_before(before_us);
+        hints::delete_before(&connection, before_us).map_err(SqliteError::of(&self.shared.path))?;
+        minute_counts::delete_before(&connection, before_us.div_euclid(MINUTE_US)).map_err(SqliteError::of(&self.shared.path))
+    }
+}
+
+impl Drop for OutcomeStore {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+        self.flush();
+    }
+}
+
+/// Writes once a second until it is told to end. A failure is told once; what is counted meanwhile waits in memory.
+fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
+    let mut is_failing = false;
+    while matches!(stopped.recv_timeout(FLUSH), Err(RecvTimeoutError::Timeout)) {
+        match shared.write() {
+            Ok(()) => is_failing = false,
+            Err(error) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "outcomes.not_written");
+                }
+            }
+        }
+    }
+}
+
+impl OutcomeStoreInner {
+    fn write(&self) -> Result<(), SqliteError> {
+        let mut connection = lock(&self.connection);
+        lock(&self.hints).write(&mut connection).map_err(SqliteError::of(&self.path))?;
+        let taken = lock(&self.tally).take();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        match minute_counts::write(&mut connection, &taken) {
+            Ok(()) => {
+                lock(&self.tally).written();
+                Ok(())
+            }
+            Err(error) => {
+                lock(&self.tally).put_back(taken);
+                Err(SqliteError::of(&self.path)(error))
+            }
+        }
+    }
+}
+
+fn row(what: OutcomeClass, count: OutcomeCount) -> OutcomeRow {
+    OutcomeRow {
+        outcome: what.outcome,
+        reason: what.reason,
+        category: what.category,
+        key: Some(what.key).filter(|key| !key.is_empty()),
+        sdk: Some(what.sdk).filter(|sdk| !sdk.is_empty()),
+        quantity: count.quantity,
+        detail: count.detail.map(|(_, text)| text),
+        last_at: rfc3339(count.last_us),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

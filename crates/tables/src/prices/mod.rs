@@ -1,0 +1,311 @@
+//! Which prices are in force: the table, and before it what owners have set in a file, by the API or on the page.
+//!
+//! All three may change while the server runs: [`ActivePrices::refresh`] looks for that, and exchanges the books that ingest and store price by. What cannot
+//! be read leaves in force what was.
+
+mod file;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use hinomi_model::price::{CustomPrice, PriceBook, PriceBooks, PriceTable};
+use sha2::{Digest, Sha256};
+
+use crate::metadata::{CustomPriceRecord, MetadataStore};
+
+/// Name of the newer table in the data folder.
+const TABLE: &str = "prices.json";
+/// Name under which the owner's file is kept as it last could be read.
+const LAST_FILE: &str = "prices.file";
+
+/// The prices in force.
+#[derive(Debug)]
+pub struct ActivePrices {
+    books: Arc<PriceBooks>,
+    meta: Arc<MetadataStore>,
+    /// Where a newer table lies, once there is one.
+    table: PathBuf,
+    /// The owner's own file.
+    file: Option<PathBuf>,
+    known: Mutex<PriceSourceState>,
+}
+
+/// What was read last, and from what.
+#[derive(Debug)]
+struct PriceSourceState {
+    table: Arc<PriceTable>,
+    table_stamp: FileStamp,
+    from_file: Vec<(Option<u64>, CustomPrice)>,
+    file_stamp: FileStamp,
+    set: Vec<CustomPriceRecord>,
+    /// What is wrong with the table, and with the file.
+    table_fault: Option<String>,
+    file_fault: Option<String>,
+}
+
+/// When a file was last changed, and its length; `None` where there is none.
+type FileStamp = Option<(SystemTime, u64)>;
+
+/// Why prices cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceSourceError {
+    /// A file cannot be read.
+    #[error("cannot read the prices in {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file holds something else than prices.
+    #[error("the prices in {} cannot be used: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+}
+
+impl ActivePrices {
+    /// The prices of a data folder, and those of the owner's file where there is one. What cannot be used is a problem that is told of: the
+    /// program's own table stands for that of the folder, the file as it was when it last could be read for the file.
+    pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
+        let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
+        let table_path = data.join(TABLE);
+        let (table_stamp, file_stamp) = (stamp(&table_path), file.as_deref().and_then(stamp));
+        let mut known = PriceSourceState {
+            table: PriceBook::embedded().table().clone(),
+            table_stamp,
+            from_file: Vec::new(),
+            file_stamp,
+            set: meta.directory().prices.clone(),
+            table_fault: None,
+            file_fault: None,
+        };
+        match table_in_force(&table_path) {
+            Ok(table) => known.table = table,
+            Err(error) => {
+                tracing::error!(%error, "prices.table.unusable: the table of the program stands for it");
+                known.table_fault = Some(format!("{error}; the table of the program stands for it"));
+            }
+        }
+        let prices = ActivePrices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
+        {
+            let mut known = prices.lock();
+            if let Some(path) = &prices.file {
+                prices.take_file(path, &mut known);
+                if known.file_fault.is_some()
+                    && let Some(before) = prices.meta.get(LAST_FILE).and_then(|text| file::parse(&text).ok())
+                {
+                    known.from_file = before;
+                }
+            }
+            prices.exchange(&known);
+        }
+        prices
+    }
+
+    /// Reads the owner's file. One that cannot be used changes nothing. False then.
+    fn take_file(&self, path: &Path, known: &mut PriceSourceState) -> bool {
+        match file::read(path) {
+            Ok((text, prices)) => {
+                tracing::info!(prices = prices.len(), "prices.file.taken");
+                known.from_file = prices;
+                known.file_fault = None;
+                let kept = if self.meta.get(LAST_FILE).as_ref() == Some(&text) { Ok(()) } else { self.meta.set(LAST_FILE, &text) };
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "prices.file.not_remembered");
+                }
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "prices.file.unusable: what was in force stays");
+                known.file_fault = Some(format!("{error}; prices are those of when it could last be read, if it ever could"));
+                false
+            }
+        }
+    }
+
+    /// What is wrong with table and file, in words.
+    pub fn problems(&self) -> Vec<String> {
+        let known = self.lock();
+        known.table_fault.iter().chain(&known.file_fault).cloned().collect()
+    }
+
+    /// The books, which are exchanged whenever prices change.
+    pub fn books(&self) -> &Arc<PriceBooks> {
+        &self.books
+    }
+
+    /// The prices that hold for a project.
+    pub fn of(&self, project: u64) -> Arc<PriceBook> {
+        self.books.of(project)
+    }
+
+    /// What tells the prices that hold for a project from others.
+    pub fn fingerprint(&self, project: u64) -> String {
+        let known = self.lock();
+        let from_file = known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price);
+        let set = known.set.iter().filter(|set| set.project == project).map(|set| &set.price);
+        let own: Vec<&CustomPrice> = from_file.chain(set).collect();
+        // A map with text keys and numbers has a JSON form.
+        let text = serde_json::to_string(&(known.table.date(), known.table.models(), known.table_stamp, own)).unwrap_or_default();
+        hex::encode(Sha256::digest(text))
+    }
+
+    /// The table in force.
+    pub fn table(&self) -> Arc<PriceTable> {
+        self.lock().table.clone()
+    }
+
+    /// The prices of the owner's file that hold for a project.
+    pub fn from_file(&self, project: u64) -> Vec<CustomPrice> {
+        let known = self.lock();
+        known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price.clone()).collect()
+    }
+
+    /// Takes what has changed since. Reads files.
+    pub fn refresh(&self) {
+        let mut known = self.lock();
+        let mut changed = false;
+        let table_stamp = stamp(&self.table);
+        if table_stamp != known.table_stamp {
+            known.table_stamp = table_stamp;
+            match table_in_force(&self.table) {
+                Ok(table) => {
+                    tracing::info!(date = table.date(), models = table.models(), "prices.table.taken");
+                    known.table = table;
+                    known.table_fault = None;
+                    changed = true;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "prices.table.unusable: what was in force stays");
+                    known.table_fault = Some(format!("{error}; the table that was in force stays"));
+                }
+            }
+        }
+        if let Some(path) = &self.file {
+            let file_stamp = stamp(path);
+            if file_stamp != known.file_stamp {
+                known.file_stamp = file_stamp;
+                changed |= self.take_file(path, &mut known);
+            }
+        }
+        let directory = self.meta.directory();
+        if directory.prices != known.set {
+            known.set = directory.prices.clone();
+            changed = true;
+        }
+        if changed {
+            self.exchange(&known);
+        }
+    }
+
+    fn exchange(&self, known: &PriceSourceState) {
+        // What is set later comes later, and wins where two fit alike.
+        let set = known.set.iter().map(|set| (Some(set.project), set.price.clone()));
+        let own: Vec<_> = known.from_file.iter().cloned().chain(set).collect();
+        self.books.exchange(known.table.clone(), &own);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PriceSourceState> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is wrong with the newer table of a data folder and with the owner's file, without taking either.
+pub fn faults(data: &Path, file: &Path) -> Vec<PriceSourceError> {
+    let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read(file).err());
+    table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()
+}
+
+/// Where the newer table of a data folder lies.
+pub fn table_path(data: &Path) -> PathBuf {
+    data.join(TABLE)
+}
+
+/// The table in the data folder, unless that of the program is newer: after an update of the program it may be.
+fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PriceSourceError> {
+    let embedded = PriceBook::embedded().table();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(embedded.clone()),
+        Err(source) => return Err(PriceSourceError::Unreadable { path: path.to_owned(), source }),
+    };
+    let table =
+        PriceTable::from_json(&text).map_err(|error| PriceSourceError::Unusable { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(if table.date() < embedded.date() { embedded.clone() } else { Arc::new(table) })
+}
+
+fn stamp(path: &Path) -> FileStamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use hinomi_model::price::BillableCall;
+    use hinomi_model::span::Usage;
+
+    use super::*;
+
+    fn price_id(prices: &ActivePrices, project: u64) -> Option<String> {
+        let usage = Usage { input: Some(1), output: Some(1), ..Usage::default() };
+        let call = BillableCall {
+            provider: None,
+            response_model: Some("gpt-4o"),
+            request_model: None,
+            usage: &usage,
+            at_us: 1_795_435_200_000_000,
+            duration_us: 0,
+            service_tier: None,
+            failed: false,
+        };
+        prices.of(project).cost(&call)?.price
+    }
+
+    fn own(input: f64) -> CustomPrice {
+        serde_json::from_value(serde_json::json!({ "model": "gpt-4o", "prices": { "input": input, "output": 1 } })).unwrap()
+    }
+
+    #[test]
+    fn changes_are_taken_and_what_cannot_be_read_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("own.toml");
+        std::fs::write(&file, "[[price]]\nproject = 2\nmodel = \"gpt-4o\"\nprices = { input = 7, output = 7 }\n").unwrap();
+        let meta = Arc::new(MetadataStore::open(dir.path()).unwrap());
+        let prices = ActivePrices::open(meta.clone(), dir.path(), &file);
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"));
+        assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
+
+        let set = meta.set_price(1, own(3.0)).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("own:gpt-4o"));
+        meta.end_price(1, set.id, Some("2026-01-01".parse().unwrap())).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"), "it has ended");
+
+        std::fs::write(&file, "[[price]]\nmodel = ").unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
+        assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
+        assert!(matches!(&faults(dir.path(), &file)[..], [PriceSourceError::Unusable { .. }]));
+        // A start goes on with what could be read before, and says so.
+        let again = ActivePrices::open(meta.clone(), dir.path(), &file);
+        assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));
+        assert!(again.problems().len() == 1 && again.problems()[0].contains("own.toml"), "{:?}", again.problems());
+        std::fs::write(&file, "[[price]]\nmodel = \"gpt-4o\"\nproject = 2\nprices = { input = 7, output = 7 }\n# mended\n").unwrap();
+        again.refresh();
+        assert_eq!(again.problems(), [""; 0]);
+
+        let table = r#"{"date":"2099-01-01","providers":[{"id":"p","names":["p"],"vendor":true,"models":[{"id":"gpt-4o","prices":[{"in":1,"out":1}]}]}]}"#;
+        std::fs::write(table_path(dir.path()), table).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("p:gpt-4o"));
+        std::fs::write(table_path(dir.path()), table.replace("2099", "1999")).unwrap();
+        prices.refresh();
+        assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"), "an older table than the program's own");
+    }
+}
