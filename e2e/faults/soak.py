@@ -40,7 +40,7 @@ MORE_FILES, MORE_MEMORY = 200, 200 << 20
 # The part of what programs send that may be turned away while the server is attacked, and what half of it may take, in seconds.
 REFUSED, MEDIAN = 0.05, 0.5
 # Parts of lines that the server never writes to its log while all is well.
-SAID = ("panicked", "store.damaged", "api.failed")
+SAID = ("panicked", "store.data.damaged", "api.request.failed")
 
 
 class Soak(Client):

@@ -1,9 +1,10 @@
-//! The bell: rules and budgets, what they ring for, and why.
+//! Alert rules and budgets: what they measure, when they fire, and who is notified.
 //!
-//! `rule`, `budget` and `incident` say what there is; `table` keeps it in `alerts.db`. `feed` hears of each span that comes and goes,
-//! `index` finds which `track`s it belongs to, and these add up small steps of time (`buckets`, `calendar`). The `bell` judges them
-//! (`judge`, `forecast`) whenever something came and whenever time has passed; it is pure, and is given the time. `ring` is the thread
-//! around it: it brings figures back from the store (`counting`), writes changes down, asks who is to blame (`culprit`), and hands over to `notify`.
+//! `rule` and `incident` define rules, budgets and incidents; `alert_store` keeps them in `alerts.db`. `worker::row_feed` receives every row
+//! that the store adds or removes. `evaluator::series_index` finds the metric series of a row (`evaluator::metric_series`), which add it to
+//! buckets of time. The `evaluator` compares the series with the thresholds whenever rows arrive and whenever time has passed. It is pure and
+//! is given the time. The `worker` runs it on a thread: it reads the past from the store (`worker::backfill`), records the changes, finds the top
+//! contributors (`incident::contributors`) and passes notifications to `delivery`.
 
 mod alert_store;
 mod clock;

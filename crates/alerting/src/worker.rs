@@ -118,7 +118,7 @@ impl EvaluationWorker {
     pub(super) fn run(mut self) {
         match self.alerts.table.untold() {
             Ok(untold) => self.untold = untold,
-            Err(error) => tracing::error!(%error, "alert.unreadable"),
+            Err(error) => tracing::error!(%error, "alert.definition.read_failed"),
         }
         // What a crash kept back has waited long enough: its reasons come later, and on its page.
         self.unexplained = self.untold.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
@@ -139,7 +139,7 @@ impl EvaluationWorker {
                 moved += self.hear(heard);
             }
             if self.feed.has_overflowed() {
-                tracing::warn!("alert.counting_anew: spans came faster than rules could be judged");
+                tracing::warn!("alert.backfill.restarted: spans came faster than rules could be judged");
                 lock(&self.alerts.bell).set(Vec::new());
                 // What is being counted lacks them too.
                 if let Some(pending) = &mut self.pending {
@@ -199,7 +199,7 @@ impl EvaluationWorker {
         let (now_us, steady_us) = (self.around.clock.now_us(), self.around.clock.steady_us());
         let drift = (now_us - self.clocks.0) - (steady_us - self.clocks.1);
         if drift.abs() > JUMP_US {
-            tracing::warn!(seconds = drift / 1_000_000, "alert.clock_jumped");
+            tracing::warn!(seconds = drift / 1_000_000, "alert.clock.jumped");
             lock(&self.alerts.bell).missed(now_us);
         }
         self.clocks = (now_us, steady_us);
@@ -224,11 +224,11 @@ impl EvaluationWorker {
         let kept = table.list::<super::AlertRule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
         let (rules, budgets) = match kept {
             Ok(kept) => kept,
-            Err(error) => return tracing::error!(%error, "alert.unreadable"),
+            Err(error) => return tracing::error!(%error, "alert.definition.read_failed"),
         };
         let budgets = budgets.into_iter().filter_map(|budget| {
             let (id, name) = (budget.id, budget.what.name.clone());
-            AlertWatch::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget_not_in_force")).ok()
+            AlertWatch::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget.not_activated")).ok()
         });
         let watchers: Vec<AlertWatch> = rules.into_iter().map(AlertWatch::rule).chain(budgets).collect();
         let missing = {
@@ -298,7 +298,7 @@ impl EvaluationWorker {
     fn count_again(&mut self, error: &str) {
         self.version = -1;
         if !std::mem::replace(&mut self.is_uncounted, true) {
-            tracing::error!(error, "alert.not_counted: rules that are new are not in force yet");
+            tracing::error!(error, "alert.backfill.failed: rules that are new are not in force yet");
         }
     }
 
@@ -332,7 +332,7 @@ impl EvaluationWorker {
         match rule.measure.made() {
             MetricFormula::Asked(PolledMetric::Outcomes(kinds)) => {
                 let rows = self.around.outcomes.rows(watch.kept.project, from_us, to_us);
-                let rows = rows.inspect_err(|error| tracing::error!(%error, "alert.outcomes_unreadable")).ok()?;
+                let rows = rows.inspect_err(|error| tracing::error!(%error, "alert.outcomes.read_failed")).ok()?;
                 let counted = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
                 Some(counted.sum::<u64>() as f64)
             }
@@ -351,14 +351,14 @@ impl EvaluationWorker {
         }
         if let Err(error) = self.alerts.table.write(&mut changes) {
             if !std::mem::replace(&mut self.is_failing, true) {
-                tracing::error!(%error, "alert.not_written");
+                tracing::error!(%error, "alert.changes.write_failed");
             }
             bell.judge_again();
             return;
         }
         self.is_failing = false;
         for change in &changes {
-            tracing::info!(rule = change.incident.rule_name, incident = change.incident.id, state = ?change.incident.state(), "alert.incident");
+            tracing::info!(rule = change.incident.rule_name, incident = change.incident.id, state = ?change.incident.state(), "alert.incident.changed");
             self.untold.extend(change.untold.iter().cloned());
             if change.untold.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
                 self.unexplained.push((change.incident.project, change.incident.id));
@@ -380,13 +380,13 @@ impl EvaluationWorker {
         });
         match told {
             Ok(()) => self.untold.clear(),
-            Err(error) => tracing::error!(%error, "alert.not_handed_over"),
+            Err(error) => tracing::error!(%error, "alert.notification.enqueue_failed"),
         }
     }
 }
 
 fn fresh((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
-    spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.not_in_force")).ok()
+    spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.rule.not_activated")).ok()
 }
 
 impl AlertService {

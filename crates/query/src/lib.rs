@@ -1,11 +1,17 @@
-//! Answers to questions about stored spans.
+//! Queries over stored spans.
 //!
-//! A [`ProjectSnapshot`] is a view of one project at one moment. `scan` makes its spans a table of the query engine, from buffer and
-//! segments alike; `rolled` makes cells of them, mostly from roll-ups, `added` from rows, `grouped` sums of both for each value of a property (`group_table`); `different` counts the traces and users of many hours; `fields` and `text` say what a filter means for its columns. `sums`, `series` and `breakdown` answer
-//! by aggregation, `lists` finds the spans and traces of a list (`newest` those at its most frequent sort), `picked` reads rows that are known, `trace` and `tree` read whole traces and derive what needs all of
-//! them: sums below a span, its own time, how it compares. `answer` is what the API shows.
+//! A [`ProjectSnapshot`] is a view of one project at one moment. Every query is a method of it, in the module of its subject:
 //!
-//! Corrections and repeats are dealt with by the store: every live row is a span as it is.
+//! - `scan` exposes the spans of memtable and segments as a table of the query engine, and reads rows by number (`scan::row_lookup`).
+//! - `filter` parses the filter language and turns it into conditions on columns (`filter::fields`) or on one span in memory
+//!   (`filter::matcher`).
+//! - `aggregate` computes sums, series and breakdowns: from roll-ups where they hold the requested dimensions (`aggregate::rollup`), from rows
+//!   elsewhere (`aggregate::live`).
+//! - `list` finds the spans and traces of a list; `list::latest` reads the newest without looking at older ones.
+//! - `trace` reads whole traces and derives what needs all of their spans: totals below a span, self time, comparison with similar spans.
+//! - `response` holds the types that the API returns.
+//!
+//! The store has dealt with corrections and duplicates: every live row is a span as it is.
 
 mod aggregate;
 mod error;

@@ -101,7 +101,7 @@ impl App {
         };
         let OpenedServices { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
         let shares = MemoryBudget::of(config);
-        tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory");
+        tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         let trust = TrustedCertificates::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
         stores.meta.set(ADDRESS, &public_url)?;
@@ -110,7 +110,7 @@ impl App {
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
             let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
-            tracing::warn!(%listen, hint, "server.listening_unencrypted");
+            tracing::warn!(%listen, hint, "server.listener.unencrypted");
         }
         let intake = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
@@ -157,7 +157,7 @@ impl App {
         // Where two servers run in one process, as tests may, the first has the metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
-        tracing::info!(limit = connections.limit(), "server.connections");
+        tracing::info!(limit = connections.limit(), "server.connections.limited");
         Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections, waiting })
     }
 
@@ -202,16 +202,16 @@ impl App {
         };
         tokio::spawn(return_freed_memory(api.memory_limit, api.stop.clone()));
         stop.await;
-        tracing::info!("server.stopping");
+        tracing::info!("server.process.stopping");
         api.stop.cancel();
         let _ = sweeping.await;
         if tokio::time::timeout(GRACE, connections.ended()).await.is_err() {
-            tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.cut_off");
+            tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.interrupted");
         }
         let _ = chores.await;
         let _ = courier.await;
         if tokio::time::timeout(GRACE, api.jobs.stopped()).await.is_err() {
-            tracing::warn!(grace_s = GRACE.as_secs(), "server.jobs.cut_off");
+            tracing::warn!(grace_s = GRACE.as_secs(), "server.jobs.interrupted");
         }
         note_used(&intake, &api.meta);
         let alerts = api.alerts.clone();
@@ -221,7 +221,7 @@ impl App {
         api.logs.close().await;
         api.metrics.close().await;
         api.store.close().await.context("the last flush failed; the next start reads the log instead")?;
-        tracing::info!("server.stopped");
+        tracing::info!("server.process.stopped");
         Ok(())
     }
 }
@@ -231,12 +231,12 @@ fn start_bell(api: &ApiState, waiting: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
     let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
         let mean = scores.mean(project, name, from_us, to_us);
-        mean.inspect_err(|error| tracing::error!(%error, "alert.scores_unreadable")).ok().flatten()
+        mean.inspect_err(|error| tracing::error!(%error, "alert.scores.read_failed")).ok().flatten()
     };
     let (errors, runtime) = (api.errors.clone(), waiting.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
         let counted = runtime.block_on(errors.count(project, ErrorEventFilter { from_us, to_us, traces: None }));
-        counted.inspect_err(|error| tracing::error!(%error, "alert.errors_unreadable")).ok()
+        counted.inspect_err(|error| tracing::error!(%error, "alert.errors.read_failed")).ok()
     };
     let around = EvaluatorDependencies {
         store: api.store.clone(),
@@ -347,7 +347,7 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
         match TcpListener::bind((listen.ip(), port)).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::warn!(%error, port, "server.otlp_port.taken: send OTLP to the server's own port instead"),
+            Err(error) => tracing::warn!(%error, port, "server.otlp_port.in_use: send OTLP to the server's own port instead"),
         }
     }
     listeners
@@ -422,28 +422,33 @@ fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
     let problems = api.problems();
     let gauges = [
         ("hinomi_spans_stored", stats.rows),
-        ("hinomi_spans_buffered", stats.buffered_rows),
-        ("hinomi_buffer_bytes", stats.buffered_bytes),
+        ("hinomi_memtable_spans", stats.buffered_rows),
+        ("hinomi_memtable_bytes", stats.buffered_bytes),
         ("hinomi_segments", stats.segments),
         ("hinomi_segment_bytes", stats.segment_bytes),
-        ("hinomi_log_bytes", stats.log_bytes),
-        ("hinomi_flushes", stats.flushes),
-        ("hinomi_compactions", stats.compactions),
-        ("hinomi_intake_failing", u64::from(stats.intake_error.is_some())),
+        ("hinomi_wal_bytes", stats.log_bytes),
+        ("hinomi_ingestion_failing", u64::from(stats.intake_error.is_some())),
         ("hinomi_problems", problems.len() as u64),
         ("hinomi_databases_failing", database::failing(&api.data).len() as u64),
         ("hinomi_damaged_files", stats.damaged.len() as u64),
-        ("hinomi_resident_bytes", crate::memory::resident_bytes().unwrap_or(0)),
-        ("hinomi_questions_in_work", api.questions.in_work()),
-        ("hinomi_questions_computed_now", api.questions.at_work()),
-        ("hinomi_questions_left", api.questions.left.load(Ordering::Relaxed)),
-        ("hinomi_questions_shared", api.questions.shared.load(Ordering::Relaxed)),
-        ("hinomi_questions_refused", api.questions.refused.load(Ordering::Relaxed)),
-        ("hinomi_questions_given_up", api.questions.given_up.load(Ordering::Relaxed)),
-        ("hinomi_exports_in_work", api.exports.at_work()),
+        ("hinomi_resident_memory_bytes", crate::memory::resident_bytes().unwrap_or(0)),
+        ("hinomi_queries_in_flight", api.questions.in_work()),
+        ("hinomi_queries_executing", api.questions.at_work()),
+        ("hinomi_exports_executing", api.exports.at_work()),
+    ];
+    let counters = [
+        ("hinomi_flushes_total", stats.flushes),
+        ("hinomi_compactions_total", stats.compactions),
+        ("hinomi_queries_abandoned_total", api.questions.left.load(Ordering::Relaxed)),
+        ("hinomi_queries_shared_total", api.questions.shared.load(Ordering::Relaxed)),
+        ("hinomi_queries_rejected_total", api.questions.refused.load(Ordering::Relaxed)),
+        ("hinomi_queries_timed_out_total", api.questions.given_up.load(Ordering::Relaxed)),
     ];
     for (name, value) in gauges {
         metrics::gauge!(name).set(value as f64);
+    }
+    for (name, value) in counters {
+        metrics::counter!(name).absolute(value);
     }
     handle.map(PrometheusHandle::render).unwrap_or_default()
 }
@@ -489,14 +494,14 @@ async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
 fn note_used(intake: &IngestState, meta: &MetadataStore) {
     intake.note_used_keys();
     if let Err(error) = meta.note_used_credentials() {
-        tracing::warn!(%error, "server.used_credentials.not_written");
+        tracing::warn!(%error, "server.credential_usage.write_failed");
     }
 }
 
 /// Ends deletions that a crash or a failure broke off.
 async fn finish_deletions(api: &ApiState) {
     if let Err(error) = retention::finish(&api.places()).await {
-        tracing::error!(%error, "keeping.not_finished");
+        tracing::error!(%error, "erasure.subject.not_finished");
     }
 }
 
@@ -506,7 +511,7 @@ async fn retain(api: &ApiState) {
     let expired = match retention::expire(&api.places()).await {
         Ok(expired) => expired,
         Err(error) => {
-            tracing::error!(%error, "retention.failed");
+            tracing::error!(%error, "retention.spans.failed");
             return;
         }
     };
@@ -514,7 +519,7 @@ async fn retain(api: &ApiState) {
         let (project, before_us) = (*project, *before_us);
         match api.metrics.delete_before(project, before_us).await {
             Ok(0) => {}
-            Ok(points) => tracing::info!(project, points, "retention.metrics.deleted"),
+            Ok(points) => tracing::info!(project, points, "retention.metrics.expired"),
             Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
         }
         let alerts = api.alerts.clone();

@@ -132,7 +132,7 @@ impl ConnectionRegistry {
                     Ok((stream, address)) => connections.take(stream, address.ip(), service.clone(), stop.clone()),
                     Err(error) if is_of_client(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "server.connection.not_accepted");
+                        tracing::warn!(%error, "server.connection.accept_failed");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -170,13 +170,13 @@ impl ConnectionRegistry {
         S::Future: Send,
     {
         let Some(place) = self.place(address) else {
-            metrics::counter!("hinomi_connections_refused_total").increment(1);
+            metrics::counter!("hinomi_connections_rejected_total").increment(1);
             return;
         };
         // Answers leave at once. The system would hold the second of two small writes back until the client has confirmed the first,
         // which clients do up to 40 ms later: seen with gRPC, whose answers end with trailers.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "server.connection.not_at_once");
+            tracing::debug!(%error, "server.connection.no_delay_failed");
         }
         self.tasks.spawn(serve_connection(stream, place, service, stop));
     }
@@ -284,7 +284,7 @@ pub fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
         Err(error) => {
-            tracing::warn!(%error, "server.file_limit.not_raised");
+            tracing::warn!(%error, "server.file_limit.raise_failed");
             rlimit::Resource::NOFILE.get().map_or(1024, |(soft, _)| soft)
         }
     }

@@ -24,18 +24,18 @@ pub fn close_to_others(data: &Path) {
         const OTHERS: u32 = 0o077;
         let closed = close(data);
         if closed.tightened > 0 {
-            tracing::warn!(data = %data.display(), files = closed.tightened, "private.files.closed_to_others");
+            tracing::warn!(data = %data.display(), files = closed.tightened, "permissions.files.restricted");
         }
         if let Some(first) = closed.open.first() {
             let hint = "other users can read these files, which belong to another user; run chown and chmod 600 on them";
-            tracing::warn!(files = closed.open.len(), first = %first.display(), hint, "private.files.open_to_others");
+            tracing::warn!(files = closed.open.len(), first = %first.display(), hint, "permissions.files.too_open");
         }
         if let Ok(folder) = std::fs::metadata(data)
             && folder.mode() & OTHERS != 0
         {
             let mode = format!("{:o}", folder.permissions().mode() & 0o777);
             let hint = "other users can list the data folder; run chmod 700 on it";
-            tracing::warn!(data = %data.display(), mode, hint, "private.folder.open_to_others");
+            tracing::warn!(data = %data.display(), mode, hint, "permissions.directory.too_open");
         }
     }
     #[cfg(not(unix))]

@@ -1,4 +1,4 @@
-//! Everything that touches the world: ingest, store, query, API, page, command line.
+//! The server: ingestion, API, retention, backups and the command line, on top of the crates of the lower layers.
 
 pub mod api;
 pub mod app;

@@ -348,7 +348,7 @@ impl CommitWorker {
                 // Rows would be missing of what is about to be durable. The thread ends, and the statistics say so.
                 resume_unwind(fault);
             }
-            tracing::error!(fault = text_of(&*fault), "store.request_failed");
+            tracing::error!(fault = text_of(&*fault), "store.request.failed");
             // They may know of spans now that are not stored.
             self.traces.forget_all();
             self.calls_unsure = true;
@@ -367,7 +367,7 @@ impl CommitWorker {
         }
         if self.log.usable().is_ok() && !self.is_full(2) && self.shared.folder.probe().is_ok() {
             *lock(&self.shared.health.intake_error) = None;
-            tracing::info!("store.intake_resumed");
+            tracing::info!("store.ingestion.resumed");
         }
     }
 
@@ -375,7 +375,7 @@ impl CommitWorker {
     fn refuse(&self, replies: impl Iterator<Item = CommitReply>, error: &StoreError) {
         let last = lock(&self.shared.health.intake_error).replace(error.to_string());
         if last.is_none() {
-            tracing::error!(%error, "store.intake_refused");
+            tracing::error!(%error, "store.ingestion.paused");
         }
         for reply in replies {
             reply.failed(error.clone());
@@ -664,7 +664,7 @@ impl CommitWorker {
             None
         } else {
             let next = WalWriter::create(self.shared.folder.log(self.next_log)).inspect_err(|error| {
-                tracing::warn!(%error, "store.log_not_rotated");
+                tracing::warn!(%error, "store.wal.rotate_failed");
             })?;
             self.next_log += 1;
             Some(std::mem::replace(&mut self.log, next).path().to_owned())

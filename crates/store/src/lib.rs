@@ -1,39 +1,39 @@
-//! The durable store of spans: log, buffer, segments, manifest. It knows no HTTP and no project names.
+//! The durable store of spans: write-ahead log, memtable, segments, manifest. It knows nothing of HTTP or of project names.
 //!
 //! # The life of a span
 //!
-//! 1. [`Store::append`] serialises and compresses, on the caller's side, and queues (`frame`).
-//! 2. The commit thread (`commit`) drops repeats, asks the rules of counting about the span's trace (`traces`), writes one frame
-//!    for each request and makes the group durable (`log`).
-//! 3. Its rows join the active buffer (`buffer`, `group`), where they become columns ([`rows`]) a few hundred at a time: visible to
-//!    every [`Store::snapshot`] from now on. Then the caller is answered, then watchers are told.
-//! 4. At a size or an age the buffer is frozen and written as a segment (`flush`, `segment`); one transaction of the
-//!    `manifest` is the moment at which that happens, and the log files that it covers are removed.
-//! 5. Small segments are merged (`compact`), old spans are deleted (`retain`); what lies beside a segment for searches (`grams`) and sums
-//!    ([`rollup`]) is made when it is missing (`mend`).
+//! 1. [`prepare`] serializes and compresses the spans of a request on the caller's thread (`wal::frame`). [`Store::commit`] queues them.
+//! 2. The commit thread (`commit`) drops spans that are already stored, applies the deduplication rules to the trace of each span
+//!    (`commit::trace_state_cache`), appends one frame per request to the write-ahead log (`wal`) and syncs the whole group once.
+//! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]). Every
+//!    [`Store::snapshot`] contains them from now on. Then the caller gets its answer, and subscribers are notified.
+//! 4. At a size or an age the memtable is frozen and written as a segment (`maintenance::flush`, `segment`). One transaction of the `manifest`
+//!    makes the segment visible. The log files that it covers are removed.
+//! 5. Small segments are merged (`maintenance::compaction`), and expired spans are deleted (`maintenance::retention_sweep`). The sidecar
+//!    files of a segment, for searches (`sidecar::ngram_index`) and for sums ([`rollup`]), are rebuilt when they are missing
+//!    (`sidecar::rebuild`).
 //!
-//! # Spans that come in pieces
+//! # Partial spans
 //!
-//! A message of a call may come as a log record of its own, minutes before or after the call. The commit thread reads the stored
-//! row, joins the two ([`StoreConfig::join`]) and writes the whole span into the frame, to take the row's place: replay joins
-//! nothing. Pieces of one span within a request are joined by whoever decodes it. Each join writes the whole span again: one that has been
-//! joined so often that this becomes much is joined no more.
+//! A message of a call may arrive as a log record, minutes before or after the call. The commit thread reads the stored row, joins the two
+//! ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span within a
+//! request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not joined any more.
 //!
-//! An event of a span may come before anything tells which trace it belongs to. It is stored as a trace of its own
-//! ([`StoreConfig::stray`]); the frame that tells the trace holds the whole span, and names what it takes the place of.
+//! An event of a span may arrive before the trace of the span is known. It is stored as a trace of its own ([`StoreConfig::stray`]). The
+//! frame that names the trace contains the whole span, and the row that it replaces.
 //!
 //! # Calls that two programs report
 //!
-//! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the
-//! provider's id of their answer (`responses`) and, when it finds the other report, changes both rows
-//! ([`hinomi_model::dedup::duplicate_reports`]) as [`Store::revise`] changes rows for any caller.
+//! A program and the gateway that it calls often report one call in two traces. The commit thread remembers recent calls by the provider's
+//! response ID (`commit::recent_calls`). When the second report arrives it changes both rows ([`hinomi_model::dedup::duplicate_reports`]), in
+//! the way in which [`Store::revise`] changes rows for any caller.
 //!
 //! # Corrections
 //!
-//! What a span *means* for a sum can change when more of its trace arrives. The old row is then marked dead and the whole row is
-//! written again with the new decision. So a query reads rows and knows nothing of corrections. A frame carries only the decision:
-//! replay finds the old row as the commit thread did. Hence the one rule to remember: **a dead row may go into the manifest, or be
-//! left out of a merge, only together with its successor**; `LiveSegment` keeps the three sorts of dead rows apart.
+//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead and written again with the
+//! new decision. A query therefore reads plain rows and knows nothing of corrections. A frame contains only the decision: replay finds
+//! the old row as the commit thread did. One rule follows: **a dead row may go into the manifest, or be left out of a merge, only together
+//! with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
 
 mod checkpoint;
 mod commit;

@@ -17,7 +17,7 @@ pub fn give_way() {
     let priority = PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     if let Err(error) = set_current_thread_priority(priority) {
         // Where the system does not permit it, questions and intake share the processors as equals.
-        tracing::debug!(?error, "threads.priority_not_set");
+        tracing::debug!(?error, "threads.priority.set_failed");
     }
 }
 

@@ -143,7 +143,7 @@ fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>)
         Err(error) => {
             let message = error.to_string();
             if shown.as_ref() != Some(&message) {
-                tracing::error!(%error, "store.background_failed");
+                tracing::error!(%error, "store.maintenance.failed");
             }
             *shown = Some(message);
         }

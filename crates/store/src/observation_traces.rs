@@ -57,7 +57,7 @@ impl Store {
                 Ok(())
             });
             if let Err(error) = read {
-                tracing::error!(%error, "store.segment_unreadable");
+                tracing::error!(%error, "store.segment.read_failed");
             }
             found.push(of_segment);
             if left == 0 {

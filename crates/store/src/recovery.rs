@@ -1,5 +1,5 @@
 //! Opening a folder: what the manifest names is checked, the log is read again, and what the manifest does not name is removed where
-//! that is certain to cost nothing (`orphans`).
+//! that is certain to cost nothing (`orphan_files`).
 
 pub(crate) mod orphan_files;
 
@@ -151,7 +151,7 @@ fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
 }
 
 pub(super) fn set_aside(health: &StoreHealth, what: String) {
-    tracing::error!(what, "store.damaged");
+    tracing::error!(what, "store.data.damaged");
     lock(&health.damaged).push(what);
 }
 
@@ -246,6 +246,6 @@ fn sync(path: &Path) -> Result<(), StoreError> {
 fn cut(path: &Path, at: u64) -> Result<(), StoreError> {
     let file = File::options().write(true).open(path).map_err(StoreError::io("open", path))?;
     let length = file.metadata().map_err(StoreError::io("read", path))?.len();
-    tracing::info!(path = %path.display(), bytes = length - at, "store.log_cut");
+    tracing::info!(path = %path.display(), bytes = length - at, "store.wal.truncated");
     file.set_len(at).and_then(|()| file.sync_data()).map_err(StoreError::io("cut", path))
 }

@@ -1,5 +1,5 @@
 //! Files beside a segment that hold nothing but what can be made from it again: its roll-up, its index of texts. Where one is missing or
-//! damaged, queries read the segment itself, and `mend` makes the file anew.
+//! damaged, queries read the segment itself, and `rebuild` writes the file again.
 
 pub(crate) mod ngram_index;
 pub(crate) mod rebuild;
@@ -85,7 +85,7 @@ impl<T: SidecarContent> SidecarCell<T> {
             // Most are read long after, if ever.
             Ok(()) => SidecarState::Unread,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "store.side_file_not_written");
+                tracing::warn!(path = %path.display(), %error, "store.sidecar.write_failed");
                 let _ = std::fs::remove_file(&temporary);
                 SidecarState::of(instead())
             }
@@ -114,6 +114,6 @@ impl<T: SidecarContent> SidecarCell<T> {
 }
 
 fn lost<T: SidecarContent>(segment: &Path, error: &io::Error) -> SidecarState<T> {
-    tracing::warn!(path = %segment.with_extension(T::EXTENSION).display(), %error, "store.side_file_unreadable");
+    tracing::warn!(path = %segment.with_extension(T::EXTENSION).display(), %error, "store.sidecar.read_failed");
     SidecarState::Lost
 }

@@ -262,7 +262,7 @@ fn rows_of_span(live: &LiveSegment, key: &SpanKey) -> Vec<u32> {
 }
 
 fn unreadable<T>(live: &LiveSegment, error: &std::io::Error) -> Vec<T> {
-    tracing::error!(segment = live.segment.id, %error, "store.ids_unreadable");
+    tracing::error!(segment = live.segment.id, %error, "store.segment.ids_read_failed");
     Vec::new()
 }
 

@@ -166,7 +166,7 @@ impl WalWriter {
 
     fn poisoned(&mut self, error: &std::io::Error) -> StoreError {
         let poison = StoreError::Poisoned { path: self.path.clone(), reason: error.to_string() };
-        tracing::error!(error = %poison, "store.log_poisoned");
+        tracing::error!(error = %poison, "store.wal.poisoned");
         self.poison = Some(poison.clone());
         poison
     }

@@ -58,7 +58,7 @@ impl DeliveryWorker {
     /// Holds what is rung back from now on, or lets it go.
     pub fn set_paused(&self, paused: bool) {
         if self.paused.swap(paused, Ordering::Relaxed) != paused {
-            tracing::info!(paused, "notify.paused");
+            tracing::info!(paused, "notify.delivery.paused");
             self.outbox.due.notify_one();
         }
     }
@@ -72,15 +72,15 @@ impl DeliveryWorker {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         match self.ask(NotificationOutbox::resume).await {
             Ok(0) => {}
-            Ok(deliveries) => tracing::info!(deliveries, "notify.resumed"),
-            Err(error) => tracing::error!(%error, "notify.resume.failed"),
+            Ok(deliveries) => tracing::info!(deliveries, "notify.delivery.resumed"),
+            Err(error) => tracing::error!(%error, "notify.delivery.resume_failed"),
         }
         while !stop.is_cancelled() {
             let rest = match self.ask(NotificationOutbox::heads).await {
                 _ if self.is_paused() => AT_LEAST_EVERY,
                 Ok(heads) => self.start(heads, &stop),
                 Err(error) => {
-                    tracing::error!(%error, "notify.queue.failed");
+                    tracing::error!(%error, "notify.queue.read_failed");
                     REST
                 }
             };
@@ -122,7 +122,7 @@ impl DeliveryWorker {
                 Ok(Some(next)) => next,
                 Ok(None) => return true,
                 Err(error) => {
-                    tracing::error!(%error, target, "notify.take.failed");
+                    tracing::error!(%error, target, "notify.queue.take_failed");
                     return false;
                 }
             };
@@ -130,7 +130,7 @@ impl DeliveryWorker {
                 Ok((_, true)) => {}
                 Ok((_, false)) => return true,
                 Err(error) => {
-                    tracing::error!(%error, target, "notify.ended.failed");
+                    tracing::error!(%error, target, "notify.result.write_failed");
                     return false;
                 }
             }
@@ -146,8 +146,8 @@ impl DeliveryWorker {
         let (delivery, target, kind) = (next.delivery, next.target.id, next.target.address.kind());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &ended.error {
-            None => tracing::debug!(delivery, target, kind, duration_ms = ms, "notify.delivered"),
-            Some(error) => tracing::warn!(delivery, target, kind, duration_ms = ms, status = ended.status, error, "notify.attempt.failed"),
+            None => tracing::debug!(delivery, target, kind, duration_ms = ms, "notify.delivery.succeeded"),
+            Some(error) => tracing::warn!(delivery, target, kind, duration_ms = ms, status = ended.status, error, "notify.delivery.failed"),
         }
         let goes_on = self.ask(move |outbox| outbox.ended(&next, took, &ended)).await?;
         Ok((delivery, goes_on))

@@ -76,7 +76,7 @@ impl EvaluationWorker {
         let mut culprits = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
-                tracing::error!(%error, "alert.not_explained");
+                tracing::error!(%error, "alert.contributors.failed");
                 return None;
             }
             Err(_) => return None,
@@ -86,7 +86,7 @@ impl EvaluationWorker {
         }
         let explained = |incident: &mut Incident| incident.culprits.clone_from(&culprits);
         if let Err(error) = self.alerts.change_open(id, explained) {
-            tracing::error!(%error, "alert.not_written");
+            tracing::error!(%error, "alert.changes.write_failed");
         }
         Some(culprits)
     }

@@ -1,6 +1,6 @@
 //! Sums from roll-ups: whole hours from what was added up when their segments were written, everything else from the rows.
 //!
-//! The rows are added up by what made the roll-ups (`added`), so that nobody can tell which way an answer came but by percentiles, which
+//! The rows are added up by what made the roll-ups (`live`), so that nobody can tell which way an answer came but by percentiles, which
 //! are within one per cent of the exact ones.
 
 use std::collections::{HashMap, HashSet};

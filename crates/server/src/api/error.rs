@@ -142,7 +142,7 @@ impl ApiError {
 
     /// Our own fault. What it was goes to the log, where it is handled once.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
-        tracing::error!(%error, "api.failed");
+        tracing::error!(%error, "api.request.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer; its log says why")
     }
 }
@@ -180,7 +180,7 @@ impl From<QueryError> for ApiError {
             return ApiError::bad_request("bad_query", error.to_string());
         }
         if error.is_of_memory() {
-            tracing::warn!(%error, "api.query_too_large");
+            tracing::warn!(%error, "api.query.out_of_memory");
             return ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too_much_memory",

@@ -95,7 +95,7 @@ fn handed_on_within(response: Response, threads: &Handle, patience: Duration) ->
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    tracing::warn!(patience_ms = patience.as_millis() as u64, "api.file.not_read");
+                    tracing::warn!(patience_ms = patience.as_millis() as u64, "api.file.client_stalled");
                     return;
                 }
             }

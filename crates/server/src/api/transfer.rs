@@ -72,7 +72,7 @@ pub(super) async fn export(
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(exported(&asked, &scope, writer, &to)));
         if let Err(error) = done {
-            tracing::error!(error, "api.export_broke_off");
+            tracing::error!(error, "api.export.interrupted");
             let _ = to.blocking_send(Err(io::Error::other(error)));
         }
     };
@@ -212,7 +212,7 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, caller: ApiCaller) 
     let plan = backup::plan(&api.store, &api.data).await;
     drop(nothing_is_deleted);
     let plan = plan.map_err(|error| {
-        tracing::error!(error = format!("{error:#}"), "api.backup_failed");
+        tracing::error!(error = format!("{error:#}"), "api.backup.failed");
         ApiError::unavailable(format!("no backup could be made: {error:#}"))
     })?;
     let length = plan.length().map_err(ApiError::internal)?;
@@ -222,9 +222,9 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, caller: ApiCaller) 
         let began = std::time::Instant::now();
         let files = plan.contents().files.len();
         match plan.write(io::BufWriter::with_capacity(PIECE, ResponseBodyWriter(to.clone()))) {
-            Ok(()) => tracing::info!(files, bytes = length, duration_ms = began.elapsed().as_millis() as u64, "backup.written"),
+            Ok(()) => tracing::info!(files, bytes = length, duration_ms = began.elapsed().as_millis() as u64, "backup.archive.written"),
             Err(error) => {
-                tracing::warn!(%error, "backup.broke_off");
+                tracing::warn!(%error, "backup.archive.failed");
                 let _ = to.blocking_send(Err(error));
             }
         }

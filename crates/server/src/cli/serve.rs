@@ -24,7 +24,7 @@ pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result
             let port = app.port()?.to_string();
             write_whole(path, &port).with_context(|| format!("cannot write the port file {}", path.display()))?;
         }
-        tracing::info!(url = app.api().public_url, data = %config.data.display(), version = crate::VERSION, "server.ready");
+        tracing::info!(url = app.api().public_url, data = %config.data.display(), version = crate::VERSION, "server.listener.ready");
         app.serve(stop).await
     })
 }

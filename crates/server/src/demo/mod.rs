@@ -7,7 +7,7 @@
 //!
 //! - `schedule` says who comes when, `trip`, `desk` and `batch` tell what happens then,
 //! - `trace` builds spans along a clock, `llm` adds what instrumentations write about calls of models and tools,
-//! - `wire` makes the envelopes, `texts` the words, `dice` chance.
+//! - `sentry_envelope` makes the envelopes, `texts` the words, `random` chance.
 
 mod batch;
 mod llm;

@@ -196,7 +196,7 @@ impl IngestState {
             return;
         }
         if let Err(error) = self.meta.used_keys(&used) {
-            tracing::warn!(%error, "ingest.used_keys.not_written");
+            tracing::warn!(%error, "ingest.key_usage.write_failed");
         }
     }
 
@@ -357,7 +357,7 @@ impl IngestState {
             let meta = self.meta.clone();
             let noted = tokio::task::spawn_blocking(move || meta.saw_first_span(project)).await;
             if let Ok(Err(error)) = noted {
-                tracing::warn!(%error, project, "ingest.first_span.not_noted");
+                tracing::warn!(%error, project, "ingest.first_span.write_failed");
             }
         }
         Ok(outcomes)
@@ -392,7 +392,7 @@ impl IngestState {
             (None, _) => outcomes::SERVER,
         };
         self.outcomes.count(project, OutcomeSource { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
-        tracing::debug!(project, reason = refusal.reason(), "ingest.refused");
+        tracing::debug!(project, reason = refusal.reason(), "ingest.request.rejected");
     }
 }
 

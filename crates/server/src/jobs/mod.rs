@@ -264,7 +264,7 @@ impl JobRunner {
             let ended = self.resources.meta.job(id).and_then(|record| self.end(JobRecord { state, reason, done, total, ..record }));
             // One whose project was deleted meanwhile has gone with it.
             if let Err(error) = ended.or_else(|error| if matches!(error, MetadataError::NoJob(_)) { Ok(()) } else { Err(error) }) {
-                tracing::error!(%error, job = id, "jobs.job.not_written");
+                tracing::error!(%error, job = id, "jobs.job.write_failed");
             }
         }
         self.running().remove(&id);
@@ -272,7 +272,7 @@ impl JobRunner {
         if !self.stop.is_cancelled()
             && let Err(error) = self.start()
         {
-            tracing::error!(%error, "jobs.not_started");
+            tracing::error!(%error, "jobs.runner.start_failed");
         }
     }
 

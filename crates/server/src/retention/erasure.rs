@@ -301,6 +301,6 @@ async fn go_on(
         return Err(RetentionError::Nothing);
     }
     blocking(move || meta.end_deletion(id, &text)).await??;
-    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "keeping.erased");
+    tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "erasure.subject.deleted");
     Ok(receipt)
 }

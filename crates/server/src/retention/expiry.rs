@@ -53,7 +53,7 @@ pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, Retent
     };
     let RetentionSweepResult { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
     if spans + without_texts > 0 {
-        tracing::info!(spans, without_texts, files = files.len(), "retention.spans.deleted");
+        tracing::info!(spans, without_texts, files = files.len(), "retention.spans.expired");
     }
     for (project, rules) in &rules {
         beside(places, *project, rules).await?;
@@ -106,7 +106,7 @@ async fn beside(places: &RetentionResources, project: u64, rules: &RetentionRule
     };
     let DeletedRowCounts { errors, scores, log_lines, .. } = gone;
     if errors + scores + log_lines > 0 {
-        tracing::info!(project, errors, scores, log_lines, "retention.beside.deleted");
+        tracing::info!(project, errors, scores, log_lines, "retention.tables.expired");
     }
     Ok(())
 }
@@ -121,10 +121,10 @@ async fn within_budget(places: &RetentionResources, budget: u64) -> Result<(), R
     let began = std::time::Instant::now();
     let swept = places.store.drop_oldest(used - budget).await?;
     if swept.files.is_empty() {
-        tracing::warn!(used, budget, "retention.budget.exceeded: what takes the room are no old spans");
+        tracing::warn!(used, budget, "retention.disk_budget.exceeded: what takes the room are no old spans");
         return Ok(());
     }
-    tracing::warn!(used, budget, spans = swept.spans, "retention.budget.oldest_deleted");
+    tracing::warn!(used, budget, spans = swept.spans, "retention.disk_budget.oldest_deleted");
     let mut receipt = DeletionReceipt::of(0, DeletionSubject::Budget, &swept);
     receipt.subject = Some(format!("{used} bytes where {budget} may be used (disk.budget_bytes)"));
     receipt.duration_ms = began.elapsed().as_millis() as u64;

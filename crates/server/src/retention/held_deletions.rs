@@ -266,12 +266,12 @@ pub(super) async fn permit(
     let waited_s = known.map_or(0, |known| known.waited_s) + since;
     let held = RetentionHold { id, projects: waiting, budget_bytes: held_budget, waited_s, what };
     if confirmed.as_ref() == Some(&held.id) || waited_s >= GRACE.as_secs() {
-        tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.goes_on");
+        tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.deletion.resumed");
         settle(places, None).await?;
         return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: true });
     }
     if is_new {
-        tracing::warn!(what = held.told(), "retention.waits");
+        tracing::warn!(what = held.told(), "retention.deletion.held");
     }
     let budget_bytes = if held_budget.is_some() { last.budget_bytes.unwrap_or(0) } else { places.budget_bytes };
     let waiting = held.projects.keys().copied().collect();

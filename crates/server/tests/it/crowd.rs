@@ -38,10 +38,10 @@ fn equal_questions_share_an_answer_that_holds_all_that_was_acknowledged_before()
         }
         over.store(true, Ordering::Relaxed);
     });
-    assert!(gauge(&server, "hinomi_questions_shared") > 0);
+    assert!(gauge(&server, "hinomi_queries_shared_total") > 0);
 
     // Nothing comes: the same is not computed again, but for another form or another caller's rights it is.
-    let shared = || gauge(&server, "hinomi_questions_shared");
+    let shared = || gauge(&server, "hinomi_queries_shared_total");
     let path = "/summary?q=model:nothing&from=2020-01-01";
     let first = server.ask(path);
     let before = shared();
@@ -117,8 +117,8 @@ fn who_asks_too_much_at_once_is_told_to_come_again() {
         }
         !refused.is_empty()
     });
-    assert!(gauge(&server, "hinomi_questions_refused") > 0);
-    until("nothing is left to do", || gauge(&server, "hinomi_questions_in_work") == 0);
+    assert!(gauge(&server, "hinomi_queries_rejected_total") > 0);
+    until("nothing is left to do", || gauge(&server, "hinomi_queries_in_flight") == 0);
     assert_eq!(server.ask("/summary")["llm_calls"], 20);
 }
 
@@ -139,14 +139,14 @@ fn exports_that_nobody_reads_leave_places_to_other_projects() {
         assert_eq!(&start, b"HTTP/1.1 200 OK");
         unread.push(stream);
     }
-    until("they are in work", || gauge(&server, "hinomi_exports_in_work") == 2);
+    until("they are in work", || gauge(&server, "hinomi_exports_executing") == 2);
     assert_eq!(server.get("/api/v1/projects/2/export?format=jsonl").status, 200);
     let mut third = ask(&server, "/export?format=jsonl");
     let mut start = [0; 12];
     third.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 429", "the project has two places");
     drop(unread);
-    until("places are free again", || gauge(&server, "hinomi_exports_in_work") == 0);
+    until("places are free again", || gauge(&server, "hinomi_exports_executing") == 0);
 }
 
 #[test]
@@ -161,5 +161,5 @@ fn a_trial_that_takes_too_long_is_given_up_as_a_question_is() {
     server.restart();
     let answer = server.change("POST", "/alerts/preview", &json!({ "rule": rule, "back": "35d" }));
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (504, Some("timeout")), "{}", answer.text);
-    assert!(gauge(&server, "hinomi_questions_given_up") > 0);
+    assert!(gauge(&server, "hinomi_queries_timed_out_total") > 0);
 }

@@ -294,7 +294,7 @@ fn what_alerts_said_of_a_deleted_user_a_trace_or_a_project_is_in_no_file() {
     eventually(&server, "/alerts/incidents", |found| found["open"] == 1);
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(holding(&data, "dora-the-last"), Vec::<PathBuf>::new());
-    assert!(!server.log().contains("alert.not_written"), "{}", server.log());
+    assert!(!server.log().contains("alert.changes.write_failed"), "{}", server.log());
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -439,7 +439,7 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
     server.start_again();
     let waits = "6 of 9 spans of project 1 would go: 90 days are to be kept, where it was 1000";
     until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
-    assert!(server.log().contains("retention.waits"), "{}", server.log());
+    assert!(server.log().contains("retention.deletion.held"), "{}", server.log());
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains(waits), "{}", ready.text);
     let (told, error, status) = server.command(&["retention"]);

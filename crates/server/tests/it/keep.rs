@@ -106,7 +106,7 @@ fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
     assert!(problems.contains("0000000002.parquet"), "{problems}");
     assert_eq!(server.ask("/summary")["spans"], 6);
     assert_eq!(server.envelope(call(9, "q", "a")).status, 200);
-    assert!(server.log().contains("store.damaged"), "{}", server.log());
+    assert!(server.log().contains("store.data.damaged"), "{}", server.log());
 
     // One bit that no question may ever meet is found after the next start.
     let mut bytes = std::fs::read(&files[2]).unwrap();

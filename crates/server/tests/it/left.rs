@@ -42,9 +42,9 @@ fn an_export_ends_when_nobody_reads_it_any_more() {
     assert_eq!(&start, b"HTTP/1.1 200 OK");
     // It waits for its reader.
     std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(gauge(&server, "hinomi_exports_in_work"), 1);
+    assert_eq!(gauge(&server, "hinomi_exports_executing"), 1);
     drop(stream);
-    until("the export ends", || gauge(&server, "hinomi_exports_in_work") == 0);
+    until("the export ends", || gauge(&server, "hinomi_exports_executing") == 0);
     assert!(!server.log().contains("export_broke_off"), "{}", server.log());
 }
 
@@ -58,11 +58,11 @@ fn a_question_ends_when_its_client_goes_away() {
     until("a client that went away is seen", || {
         let asked: Vec<TcpStream> = (0..20).map(|_| ask(&server, "/traces?q=nowhere%20to%20be%20found")).collect();
         drop(asked);
-        gauge(&server, "hinomi_questions_left") > 0
+        gauge(&server, "hinomi_queries_abandoned_total") > 0
     });
-    until("nothing is left to do", || gauge(&server, "hinomi_questions_in_work") == 0);
+    until("nothing is left to do", || gauge(&server, "hinomi_queries_in_flight") == 0);
     assert_eq!(server.ask("/summary")["llm_calls"], 20);
-    assert!(!server.log().contains("api.failed"), "that is no fault: {}", server.log());
+    assert!(!server.log().contains("api.request.failed"), "that is no fault: {}", server.log());
 }
 
 #[test]
@@ -80,5 +80,5 @@ fn a_question_that_a_stop_breaks_off_is_no_fault_of_the_server() {
             assert!(!answer.starts_with("HTTP/1.1 500"), "{answer}");
         }
     }
-    assert!(!server.log().contains("api.failed"), "{}", server.log());
+    assert!(!server.log().contains("api.request.failed"), "{}", server.log());
 }

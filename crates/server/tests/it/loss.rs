@@ -57,7 +57,7 @@ fn an_empty_manifest_costs_no_segment() {
     assert!(problems(&server).contains(said), "{}", problems(&server));
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains(said), "{}", ready.text);
-    assert!(server.log().contains("store.segment.set_aside"), "{}", server.log());
+    assert!(server.log().contains("store.segment.quarantined"), "{}", server.log());
     // What comes is taken in meanwhile.
     assert_eq!(server.envelope(call(3, "q", "a")).status, 200);
     assert_eq!(server.ask("/summary")["spans"], 3);
@@ -287,7 +287,7 @@ fn a_number_of_a_project_is_not_given_twice() {
         let (listed, ..) = server.command(&["project", "list"]);
         assert!(listed.contains("\n3\tnewcomer"), "{listed}");
     }
-    assert!(server.log().contains("meta.made_anew"), "{}", server.log());
+    assert!(server.log().contains("metadata.database.recreated"), "{}", server.log());
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains("hinomi.db was missing or empty"), "{}", ready.text);
 }

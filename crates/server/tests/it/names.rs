@@ -70,3 +70,30 @@ fn a_type_is_named_after_what_it_is() {
     let sharing: usize = shared.iter().map(|(_, types)| **types).sum();
     assert!(sharing * 1000 <= all * MAX_SHARED, "too many types have the name of another one: {shared:?}");
 }
+
+/// The name of an event: the last text in the call of a macro, up to a colon.
+fn event_of(call: &str) -> Option<&str> {
+    let end = call.rfind('"')?;
+    let start = call[..end].rfind('"')?;
+    call[start + 1..end].split(':').next()
+}
+
+#[test]
+fn log_events_are_named_subsystem_object_verb() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut count = 0;
+    for path in ["alerting/src", "query/src", "server/src", "store/src", "tables/src"].iter().flat_map(|part| sources(&crates.join(part))) {
+        let text = fs::read_to_string(&path).unwrap();
+        for macro_name in ["tracing::error!(", "tracing::warn!(", "tracing::info!(", "tracing::debug!("] {
+            for (at, _) in text.match_indices(macro_name) {
+                let call = text[at..].split(")\n").next().and_then(|call| call.split(");").next()).unwrap_or_default();
+                let Some(event) = event_of(call) else { continue };
+                let parts: Vec<&str> = event.split('.').collect();
+                let is_word = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                assert!(parts.len() == 3 && parts.iter().all(|part| is_word(part)), "{event:?} in {}", path.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 50, "only {count} events were found");
+}

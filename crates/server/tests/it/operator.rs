@@ -32,13 +32,13 @@ fn files_are_for_their_owner_alone() {
     assert_eq!(server.envelope(crate::envelopes::call(1, "q", "a")).status, 200);
     let open = |server: &Server| files(&server.data()).into_iter().filter(|path| mode(path) & 0o077 != 0).collect::<Vec<_>>();
     assert_eq!(open(&server), Vec::<std::path::PathBuf>::new());
-    assert!(server.log().contains("private.folder.open_to_others"), "{}", server.log());
+    assert!(server.log().contains("permissions.directory.too_open"), "{}", server.log());
     // As a version before this one left them.
     assert_eq!(server.stop(), Some(0));
     files(&server.data()).iter().filter(|path| path.is_file()).for_each(|path| set_mode(path, 0o644));
     server.start_again();
     assert_eq!(open(&server), Vec::<std::path::PathBuf>::new());
-    assert!(server.log().contains("private.files.closed_to_others"), "{}", server.log());
+    assert!(server.log().contains("permissions.files.restricted"), "{}", server.log());
     assert_eq!(server.ask("/summary")["spans"], 3);
 }
 

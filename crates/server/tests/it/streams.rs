@@ -110,7 +110,7 @@ fn a_client_that_stops_half_way_or_reads_slowly_disturbs_nobody() {
             }
         }
     }
-    until("places are free again", || gauge(&server, "hinomi_exports_in_work") == 0);
+    until("places are free again", || gauge(&server, "hinomi_exports_executing") == 0);
     let log = server.log();
     assert!(!log.contains("panicked") && !log.contains("export_broke_off"), "{log}");
 }

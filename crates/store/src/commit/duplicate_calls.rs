@@ -86,7 +86,7 @@ impl CommitWorker {
             };
             match self.change(project, rows, &tell, staging) {
                 Ok(_) => staging.paired = true,
-                Err(error) => tracing::error!(%error, "store.calls_not_paired"),
+                Err(error) => tracing::error!(%error, "store.duplicate_calls.lookup_failed"),
             }
             return;
         }

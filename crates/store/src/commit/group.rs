@@ -296,7 +296,7 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
         });
         match read {
             Ok(batch) => batches.push(batch),
-            Err(error) => tracing::error!(%error, "store.trace_unreadable"),
+            Err(error) => tracing::error!(%error, "store.trace.read_failed"),
         }
     }
     let all = batches.iter().flat_map(all_known);
@@ -330,7 +330,7 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
             Ok(())
         });
         if let Err(error) = read {
-            tracing::error!(%error, "store.segment_unreadable");
+            tracing::error!(%error, "store.segment.read_failed");
         }
     }
     traces

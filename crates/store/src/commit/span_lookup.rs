@@ -69,7 +69,7 @@ impl SpanLookup {
             let batch = match read {
                 Ok(batch) => batch,
                 Err(error) => {
-                    tracing::error!(%error, spans = candidates.len(), "store.rows_unreadable");
+                    tracing::error!(%error, spans = candidates.len(), "store.rows.read_failed");
                     candidates.iter().for_each(|(_, wanted)| unread(*wanted));
                     continue;
                 }

@@ -96,7 +96,7 @@ fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreErr
     install(shared, inputs, &order, written)?;
     shared.health.compactions.fetch_add(1, Ordering::Relaxed);
     let took = began.elapsed().as_millis() as u64;
-    tracing::info!(segment = id, inputs = inputs.len(), rows = order.len(), duration_ms = took, "store.merged");
+    tracing::info!(segment = id, inputs = inputs.len(), rows = order.len(), duration_ms = took, "store.segment.merged");
     Ok(())
 }
 

@@ -20,13 +20,13 @@ impl StoreInner {
         let was_short = self.health.short_of_room.swap(short.is_some(), Ordering::Relaxed);
         let Some(free) = short else {
             if was_short {
-                tracing::info!("store.room_again");
+                tracing::info!("store.disk.available");
             }
             return Ok(());
         };
         let error = StoreError::DiskLow { path: root.to_owned(), free, reserve };
         if !was_short {
-            tracing::error!(%error, "store.no_room");
+            tracing::error!(%error, "store.disk.full");
         }
         Err(error)
     }

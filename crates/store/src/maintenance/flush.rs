@@ -83,7 +83,7 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     for log in logs {
         // A log that stays is deleted at the next start: the manifest says that it is covered.
         if let Err(error) = std::fs::remove_file(&log) {
-            tracing::warn!(path = %log.display(), %error, "store.log_not_removed");
+            tracing::warn!(path = %log.display(), %error, "store.wal.remove_failed");
         }
     }
     let took = began.elapsed().as_millis() as u64;
@@ -93,6 +93,6 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
         progress.flushed = generation;
         progress.error = None;
     });
-    tracing::info!(segment = id, rows = order.len(), duration_ms = took, "store.flushed");
+    tracing::info!(segment = id, rows = order.len(), duration_ms = took, "store.segment.flushed");
     Ok(())
 }

@@ -267,7 +267,7 @@ fn one(
     swept.spans += live_gone.len() as u64;
     swept.without_texts += without_texts.iter().filter(|row| !dead.contains(*row)).count() as u64;
     swept.files.extend(old);
-    tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.swept");
+    tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.segment.swept");
     Ok(())
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<boo
             Some(parquet) if !known.is_done_with(id) && !is_in_log(shared, parquet) => {
                 let aside = put_aside(parquet, &damaged)?;
                 let (from, to) = (parquet.display(), aside.display());
-                tracing::error!(%from, %to, "store.segment.set_aside: the manifest does not name it");
+                tracing::error!(%from, %to, "store.segment.quarantined: the manifest does not name it");
             }
             _ => files.iter().try_for_each(|path| remove(path))?,
         }

@@ -113,7 +113,7 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     state.touch();
     drop(state);
     let what = format!("{}: {fault}; left where it is and not read", segment.path.display());
-    tracing::error!(what, "store.damaged");
+    tracing::error!(what, "store.data.damaged");
     lock(&shared.health.damaged).push(what);
     true
 }

@@ -29,7 +29,7 @@ impl WalLastSequenceFile {
             file.sync_data().map(|()| file)
         };
         WalLastSequenceFile(log.parent().and_then(|folder| {
-            open(folder).inspect_err(|error| tracing::warn!(path = %path_in(folder).display(), %error, "store.log_last_not_kept")).ok()
+            open(folder).inspect_err(|error| tracing::warn!(path = %path_in(folder).display(), %error, "store.wal.last_sequence_write_failed")).ok()
         }))
     }
 

@@ -187,7 +187,7 @@ impl GroupCommitWriter {
             Err(SqliteError::Failed { .. }) if tasks.len() > 1 => tasks.into_iter().for_each(|task| self.work(vec![task])),
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::error!(%error, "database.writes.refused");
+                    tracing::error!(%error, "database.writes.rejected");
                 }
                 tasks.into_iter().for_each(|task| task.answer(Err(error.clone())));
             }

@@ -44,7 +44,7 @@ fn remember(path: &Path, reason: &str, is_damaged: bool) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let said = format!("{name} fails ({reason}): what belongs there cannot be stored; `hinomi doctor` looks what is wrong with it");
     if lock().insert(path.to_owned(), DatabaseFailure { said, is_damaged, at: Instant::now() }).is_none() {
-        tracing::error!(path = %path.display(), reason, "database.fails");
+        tracing::error!(path = %path.display(), reason, "database.access.failed");
     }
 }
 
@@ -71,7 +71,7 @@ pub fn recheck(folder: &Path) {
         // What is wrong is noted where it is met.
         if works(&path).and_then(|()| if is_damaged { whole(&path) } else { Ok(()) }).is_ok() {
             lock().remove(&name);
-            tracing::info!(path = %path.display(), "database.works_again");
+            tracing::info!(path = %path.display(), "database.access.recovered");
         }
     }
 }

@@ -125,7 +125,7 @@ impl ErrorWriter {
             Ok(done) => {
                 self.version.fetch_add(1, Ordering::AcqRel);
                 if std::mem::take(&mut self.is_failing) {
-                    tracing::info!("errors.intake.resumed");
+                    tracing::info!("errors.ingestion.resumed");
                 }
                 return tasks.into_iter().zip(done).for_each(|(task, done)| self.tell(task, done));
             }
@@ -135,7 +135,7 @@ impl ErrorWriter {
             return tasks.into_iter().for_each(|task| self.work(vec![task]));
         }
         if !std::mem::replace(&mut self.is_failing, true) {
-            tracing::error!(%error, "errors.intake.refused");
+            tracing::error!(%error, "errors.ingestion.paused");
         }
         for task in tasks {
             let _ = task.reply.send(Err(error.clone().into()));

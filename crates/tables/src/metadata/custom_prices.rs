@@ -85,7 +85,7 @@ pub(super) fn read(connection: &Connection) -> Result<Vec<CustomPriceRecord>, Me
         let (id, project, price, created_us): (i64, u64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let price: Result<CustomPrice, _> = serde_json::from_str(&price);
         if let Err(error) = &price {
-            tracing::warn!(%error, id, "meta.price.unreadable");
+            tracing::warn!(%error, id, "metadata.price.read_failed");
         }
         Ok(price.ok().map(|price| CustomPriceRecord { id, project, price, created_us }))
     })?;

@@ -141,7 +141,7 @@ pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
         tracing::error!(
             used,
             path = %path.display(),
-            "meta.made_anew: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
+            "metadata.database.recreated: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
         );
         reserve(&connection, used)?;
         connection.execute("INSERT INTO settings VALUES (?1, ?2)", [MADE_ANEW.to_owned(), super::now_us().to_string()])?;
@@ -190,7 +190,7 @@ fn used_numbers(dir: &Path) -> u64 {
             return None;
         }
         let read = database::open_reader(&path).ok()?.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "meta.numbers_unreadable")).ok().flatten()
+        read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "metadata.counts.read_failed")).ok().flatten()
     };
     NUMBERS.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
 }

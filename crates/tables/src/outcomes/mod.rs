@@ -160,7 +160,7 @@ impl OutcomeStore {
     /// Writes down what is only in memory. What cannot be written stays there.
     pub fn flush(&self) {
         if let Err(error) = self.shared.write() {
-            tracing::warn!(%error, "outcomes.not_written");
+            tracing::warn!(%error, "outcomes.counts.write_failed");
         }
     }
 
@@ -195,7 +195,7 @@ fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
             Ok(()) => is_failing = false,
             Err(error) => {
                 if !std::mem::replace(&mut is_failing, true) {
-                    tracing::warn!(%error, "outcomes.not_written");
+                    tracing::warn!(%error, "outcomes.counts.write_failed");
                 }
             }
         }

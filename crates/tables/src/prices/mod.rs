@@ -87,7 +87,7 @@ impl ActivePrices {
         match table_in_force(&table_path) {
             Ok(table) => known.table = table,
             Err(error) => {
-                tracing::error!(%error, "prices.table.unusable: the table of the program stands for it");
+                tracing::error!(%error, "prices.table.invalid: the table of the program stands for it");
                 known.table_fault = Some(format!("{error}; the table of the program stands for it"));
             }
         }
@@ -111,17 +111,17 @@ impl ActivePrices {
     fn take_file(&self, path: &Path, known: &mut PriceSourceState) -> bool {
         match file::read(path) {
             Ok((text, prices)) => {
-                tracing::info!(prices = prices.len(), "prices.file.taken");
+                tracing::info!(prices = prices.len(), "prices.file.loaded");
                 known.from_file = prices;
                 known.file_fault = None;
                 let kept = if self.meta.get(LAST_FILE).as_ref() == Some(&text) { Ok(()) } else { self.meta.set(LAST_FILE, &text) };
                 if let Err(error) = kept {
-                    tracing::warn!(%error, "prices.file.not_remembered");
+                    tracing::warn!(%error, "prices.file.write_failed");
                 }
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "prices.file.unusable: what was in force stays");
+                tracing::error!(%error, "prices.file.invalid: what was in force stays");
                 known.file_fault = Some(format!("{error}; prices are those of when it could last be read, if it ever could"));
                 false
             }
@@ -175,13 +175,13 @@ impl ActivePrices {
             known.table_stamp = table_stamp;
             match table_in_force(&self.table) {
                 Ok(table) => {
-                    tracing::info!(date = table.date(), models = table.models(), "prices.table.taken");
+                    tracing::info!(date = table.date(), models = table.models(), "prices.table.loaded");
                     known.table = table;
                     known.table_fault = None;
                     changed = true;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "prices.table.unusable: what was in force stays");
+                    tracing::error!(%error, "prices.table.invalid: what was in force stays");
                     known.table_fault = Some(format!("{error}; the table that was in force stays"));
                 }
             }

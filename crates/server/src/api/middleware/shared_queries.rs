@@ -253,7 +253,7 @@ async fn computed(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl F
         Ok(answer) => answer,
         Err(_) => {
             api.questions.given_up.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(path, limit_ms = api.query_timeout.as_millis() as u64, "api.timeout");
+            tracing::warn!(path, limit_ms = api.query_timeout.as_millis() as u64, "api.query.timed_out");
             BufferedResponse::of(ApiError::timeout(api.query_timeout).into_response()).await
         }
     }
