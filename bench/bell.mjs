@@ -62,7 +62,7 @@ async function fromCallToMessage(rings, pause) {
   const [server, receiver] = await Promise.all([startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1' }), startReceiver()]);
   try {
     const target = await server.change('/alerts/targets', { name: 'program', address: { kind: 'webhook', url: receiver.url } });
-    const rule = { name: 'First call', measure: 'cost', window: '1h', group_by: 'user', warning: 0, most_groups: 10_000, notify: { targets: [target.id] } };
+    const rule = { name: 'First call', measure: 'cost', window: '1h', group_by: 'user', warning: 0, max_groups: 10_000, notify: { targets: [target.id] } };
     await server.change('/alerts/rules', rule);
     // The bell takes a new rule at once, but not within the request.
     await sleep(1500);

@@ -10,7 +10,7 @@ import urllib.request
 from server import ask, looked_at
 
 # How long what is kept. Texts go before numbers.
-KEEP = {"retention_days": 30, "keep": {"texts_days": 10, "notable_days": 60}}
+KEEP = {"retention_days": 30, "retention": {"message_days": 10, "flagged_days": 60}}
 
 
 def delete(url, token, promises, what, name):

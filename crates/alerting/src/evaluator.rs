@@ -328,7 +328,7 @@ impl RuleEvaluator {
                 }
                 WindowValue::Nothing if now == WindowValue::Nothing => match rule.no_data() {
                     NoDataPolicy::Keep => {}
-                    NoDataPolicy::Ring => {
+                    NoDataPolicy::Alert => {
                         let worst = if rule.critical.is_some() { AlertSeverity::Critical } else { AlertSeverity::Warning };
                         at.go(at.severity.max(Some(worst)), None, window(complete));
                     }
@@ -361,12 +361,12 @@ impl RuleEvaluator {
                 }
             }
             None => match rule.no_data() {
-                NoDataPolicy::Ring if self.has_watched(watch) => {
+                NoDataPolicy::Alert if self.has_watched(watch) => {
                     let worst = if rule.critical.is_some() { AlertSeverity::Critical } else { AlertSeverity::Warning };
                     at.go(at.severity.max(Some(worst)), None, (from_us, to_us));
                 }
                 NoDataPolicy::Resolve => at.go(None, None, (from_us, to_us)),
-                NoDataPolicy::Keep | NoDataPolicy::Ring => {}
+                NoDataPolicy::Keep | NoDataPolicy::Alert => {}
             },
         }
         let mut judged = EvaluationResult::default();

@@ -26,8 +26,8 @@ const MOST_INCIDENTS: usize = 200;
 /// What a rule would have done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RulePreview {
-    /// How often it would have rung.
-    pub rang: usize,
+    /// How often it would have fired.
+    pub fired: usize,
     /// When and for how long, the oldest first; at most 200 of them.
     pub incidents: Vec<Incident>,
     /// The figure over time, of a rule with groups that of the group furthest out: microseconds since the Unix epoch, figure.
@@ -145,13 +145,13 @@ fn run(
             points.push((at_us, bell.figure(1)));
         }
     }
-    Some(RulePreview { rang: seen.rang, incidents: seen.incidents, points, from_us, to_us })
+    Some(RulePreview { fired: seen.fired, incidents: seen.incidents, points, from_us, to_us })
 }
 
 /// What rang so far.
 #[derive(Default)]
 struct PreviewIncidents {
-    rang: usize,
+    fired: usize,
     incidents: Vec<Incident>,
 }
 
@@ -163,9 +163,9 @@ impl PreviewIncidents {
             if change.incident.id == 0 {
                 let known = opened.iter().find(|(known, _)| *known == group).map(|(_, id)| *id);
                 change.incident.id = known.unwrap_or_else(|| {
-                    self.rang += 1;
-                    opened.push((group, self.rang as i64));
-                    self.rang as i64
+                    self.fired += 1;
+                    opened.push((group, self.fired as i64));
+                    self.fired as i64
                 });
             }
             match self.incidents.iter().position(|known| known.id == change.incident.id) {

@@ -24,15 +24,16 @@ const LONGEST_NAME: usize = 100;
 const SHORTEST_WINDOW: HumanDuration = HumanDuration::minutes(1);
 const LONGEST_WINDOW: HumanDuration = HumanDuration::days(30);
 
-/// What a window without anything in it means.
+/// What a window without data means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoDataPolicy {
     /// Nothing changes.
     Keep,
-    /// The bell rings.
-    Ring,
-    /// What rings ends.
+    /// The rule fires.
+    #[serde(alias = "ring")]
+    Alert,
+    /// An open incident is resolved.
     Resolve,
 }
 
@@ -75,8 +76,8 @@ pub struct AlertRule {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Groups that are told apart at most; what comes later is watched together as one more group.
-    #[serde(default = "groups")]
-    pub most_groups: u32,
+    #[serde(default = "groups", alias = "max_groups")]
+    pub max_groups: u32,
     /// From `1m` to `30d`.
     #[schema(value_type = String)]
     pub window: HumanDuration,
@@ -96,8 +97,8 @@ pub struct AlertRule {
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
     /// A window with fewer calls (uses of tools, spans) is one without data.
-    #[serde(default)]
-    pub at_least: Option<u64>,
+    #[serde(default, alias = "min_samples")]
+    pub min_samples: Option<u64>,
     /// What a window without data means. Left out: `keep`; for sums and counts nothing is 0, and `resolve` says so.
     #[serde(default)]
     pub no_data: Option<NoDataPolicy>,
@@ -172,7 +173,7 @@ fn matcher(filter: Result<Filter, FilterError>) -> Result<SpanMatcher, AlertErro
 /// What a group is of.
 pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>, AlertError> {
     if !(1..=MOST_GROUPS).contains(&most) {
-        return Err(invalid("most_groups", format!("must lie between 1 and {MOST_GROUPS}")));
+        return Err(invalid("max_groups", format!("must lie between 1 and {MOST_GROUPS}")));
     }
     by.map(|by| GroupBy::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
 }
@@ -192,7 +193,7 @@ impl AlertRule {
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         check_filter(&self.filter)?;
-        let by = check_group(self.group_by.as_deref(), self.most_groups)?;
+        let by = check_group(self.group_by.as_deref(), self.max_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
         if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window) || self.window.0 % SHORTEST_WINDOW.0 != 0 {

@@ -218,8 +218,9 @@ pub struct AlertContributor {
 /// What the bill will be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CostProjection {
-    /// Dollars at the end of the period if it goes on like this.
-    pub if_goes_on_usd: f64,
+    /// Dollars at the end of the period if the current rate continues.
+    #[serde(alias = "projected_usd")]
+    pub projected_usd: f64,
     /// End of the period, microseconds since the Unix epoch.
     pub until: i64,
 }

@@ -72,7 +72,7 @@ impl RuleEvaluator {
         let open = self.open.get(&place).filter(|incident| incident.window_from_us == period.0);
         let mut step = budget.steps.iter().copied().rfind(|step| sum >= quantity.summed(budget.amount * step / 100.0));
         let mut forecast = None;
-        if budget.ring_on_forecast && step.is_none_or(|step| step < 100.0) && told.is_none_or(|told| told < 100.0) && ticked {
+        if budget.alert_on_forecast && step.is_none_or(|step| step < 100.0) && told.is_none_or(|told| told < 100.0) && ticked {
             forecast = self.forecast(watch, track, group, period, spent).filter(|forecast| forecast.low > budget.amount);
             if forecast.is_some() && step.is_none() {
                 step = Some(FORECAST_STEP);
@@ -122,7 +122,7 @@ impl RuleEvaluator {
         }
         if is_now && group == &AlertGroupKey::Whole && budget.measure.unit() == MeasureUnit::Usd {
             let forecast = forecast.or_else(|| self.forecast(watch, track, group, period, spent));
-            incident.outlook = forecast.map(|forecast| CostProjection { if_goes_on_usd: forecast.if_goes_on, until: period.1 });
+            incident.outlook = forecast.map(|forecast| CostProjection { projected_usd: forecast.projected, until: period.1 });
         }
         let text = if step == FORECAST_STEP { "forecast".to_owned() } else { format!("{step} %") };
         let entry = IncidentTimelineEntry {

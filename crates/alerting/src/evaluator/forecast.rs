@@ -40,7 +40,7 @@ pub struct SpendForecast {
     pub high: f64,
     /// The sum at the end if as much more than usual is spent each hour as in the last three hours. Where less than usual is spent: if
     /// it stays that part of the usual. Without history: at the pace of the last three hours, or of the period so far if that is faster.
-    pub if_goes_on: f64,
+    pub projected: f64,
     /// What the period usually has cost by now; `None` without history.
     pub usual_by_now: Option<f64>,
     /// When the amount is likely to be used up; `None` if not in this period, or if it is already.
@@ -54,7 +54,7 @@ pub struct SpendForecast {
 impl SpendForecast {
     /// The same when so much more, or less, has been spent since: what is to come stays as it is, until a new one is made.
     pub(crate) fn moved(mut self, by: f64) -> SpendForecast {
-        let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.if_goes_on];
+        let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.projected];
         figures.into_iter().chain(&mut self.curve).for_each(|figure| *figure += by);
         self
     }
@@ -97,12 +97,12 @@ pub(crate) fn forecast(
     // A loop at night, when little is spent, is many times the usual; by day it is no larger. So it is added, and does not multiply the day.
     let now = between(now_us - NOW_US, now_us).max(0.0);
     let usual_now = quantile(&sorted(days.iter().map(|day| between(now_us - day * DAY_US - NOW_US, now_us - day * DAY_US))), 0.5);
-    let if_goes_on = if now >= usual_now {
+    let projected = if now >= usual_now {
         spent + median + (now - usual_now) / NOW_US as f64 * rest_us as f64
     } else {
         spent + median * now / usual_now
     };
-    let expected = (spent + median * level_of_rest).min(if_goes_on.max(spent + median));
+    let expected = (spent + median * level_of_rest).min(projected.max(spent + median));
     let high = (spent + quantile(&rest, 0.9) * level_of_rest.max(1.0)).max(expected);
 
     let shape = shape(sums, step_us, &days, now_us, to_us);
@@ -114,7 +114,7 @@ pub(crate) fn forecast(
         expected,
         low,
         high,
-        if_goes_on: if_goes_on.max(spent),
+        projected: projected.max(spent),
         usual_by_now: Some(usual_by_now),
         runs_out_us: runs_out(expected),
         runs_out_earliest_us: runs_out(high),
@@ -152,7 +152,7 @@ fn linear(
         expected: spent + pace * rest_us,
         low: spent,
         high: spent + highest * rest_us,
-        if_goes_on: spent + goes_on * rest_us,
+        projected: spent + goes_on * rest_us,
         usual_by_now: None,
         runs_out_us: runs_out(pace),
         runs_out_earliest_us: runs_out(highest),

@@ -51,7 +51,7 @@ pub(crate) struct AlertSeriesSpec {
     pub(crate) project: u64,
     pub(crate) filter: String,
     pub(crate) by: Option<String>,
-    pub(crate) most_groups: u32,
+    pub(crate) max_groups: u32,
     pub(crate) gathers: SeriesAggregation,
     /// Length of a step in microseconds.
     pub(crate) step_us: i64,
@@ -183,7 +183,7 @@ impl AlertSeries {
     fn group(&self, span: &Span) -> AlertGroupKey {
         let Some(by) = &self.by else { return AlertGroupKey::Whole };
         let group = AlertGroupKey::Of(by.of(span).map(|value| Arc::from(value.as_ref())));
-        let is_known = self.groups.contains_key(&group) || self.groups.len() < self.spec.most_groups as usize;
+        let is_known = self.groups.contains_key(&group) || self.groups.len() < self.spec.max_groups as usize;
         if is_known { group } else { AlertGroupKey::Rest }
     }
 

@@ -72,7 +72,7 @@ impl AlertWatch {
                 project: kept.project,
                 filter: rule.filter.trim().to_owned(),
                 by: rule.group_by.clone(),
-                most_groups: rule.most_groups,
+                max_groups: rule.max_groups,
                 gathers,
                 step_us: step.0,
                 with_unsent: false,
@@ -92,7 +92,7 @@ impl AlertWatch {
             project: kept.project,
             filter: budget.filter.trim().to_owned(),
             by: budget.group_by.clone(),
-            most_groups: budget.most_groups,
+            max_groups: budget.max_groups,
             gathers,
             step_us: QUARTER.0,
             with_unsent: true,
@@ -181,7 +181,7 @@ impl AlertSeriesSpec {
     /// When its filter or group cannot be read any more.
     pub(crate) fn track(&self, keep: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
-        let by = check_group(self.by.as_deref(), self.most_groups)?;
+        let by = check_group(self.by.as_deref(), self.max_groups)?;
         Ok(AlertSeries::new(self.clone(), keep, by, matcher))
     }
 }
@@ -213,7 +213,7 @@ impl RuleWatch {
         let steps = self.steps(track.spec.step_us);
         let part = if let MetricFormula::Percentile(_, part) = rule.measure.made() { part } else { 0.0 };
         let figure = |last: i64| track.figure(group, last - steps + 1, last + 1, part);
-        let least = rule.at_least.and_then(|least| i64::try_from(least).ok()).unwrap_or(0);
+        let least = rule.min_samples.and_then(|least| i64::try_from(least).ok()).unwrap_or(0);
         let now = figure(last);
         let is_nothing = now.spans < least || (now.spans <= 0 && rule.no_data.is_some());
         let Some(value) = self.value(&now).filter(|_| !is_nothing) else { return WindowValue::Nothing };

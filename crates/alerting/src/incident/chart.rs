@@ -101,7 +101,7 @@ async fn of_budget(
     let levels =
         kept.what.steps.iter().map(|step| ThresholdLine { severity: Some(severity(*step)), value: amount * step / 100.0 }).collect();
     let filter = narrowed_text(&kept.what.filter, incident.group.as_ref());
-    let alone = AlertRecord { what: Budget { filter, group_by: None, ring_on_forecast: false, ..kept.what }, ..kept };
+    let alone = AlertRecord { what: Budget { filter, group_by: None, alert_on_forecast: false, ..kept.what }, ..kept };
     let watcher = AlertWatch::budget(alone)?;
     let (Some(spec), Some(quantity)) = (watcher.spec(), watcher.quantity()) else { return Err(AlertError::Unknown("measure").into()) };
     let mut track = spec.track(i64::MAX / spec.step_us / 2)?;

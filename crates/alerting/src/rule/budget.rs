@@ -63,8 +63,8 @@ pub struct Budget {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Groups that are told apart at most; what comes later is watched together as one more group.
-    #[serde(default = "groups")]
-    pub most_groups: u32,
+    #[serde(default = "groups", alias = "max_groups")]
+    pub max_groups: u32,
     /// Per cent of the amount at which the bell rings, rising.
     #[serde(default = "steps")]
     pub steps: Vec<f64>,
@@ -72,8 +72,8 @@ pub struct Budget {
     #[serde(default = "hundred")]
     pub critical_from: f64,
     /// Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups.
-    #[serde(default)]
-    pub ring_on_forecast: bool,
+    #[serde(default, alias = "alert_on_forecast")]
+    pub alert_on_forecast: bool,
     /// Who looks after it.
     #[serde(default)]
     pub owner: Option<String>,
@@ -114,7 +114,7 @@ impl Budget {
             return Err(invalid("name", "stands in an address, and must not hold a slash"));
         }
         check_filter(&self.filter)?;
-        let by = check_group(self.group_by.as_deref(), self.most_groups)?;
+        let by = check_group(self.group_by.as_deref(), self.max_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
         if !matches!(self.measure.made(), MetricFormula::Sum(..)) {
@@ -128,15 +128,15 @@ impl Budget {
         if !rising || !sane || self.steps.len() > MOST_STEPS {
             return Err(invalid("steps", format!("must be up to {MOST_STEPS} rising numbers of per cent, such as [50, 80, 100]")));
         }
-        if self.steps.is_empty() && !self.ring_on_forecast {
+        if self.steps.is_empty() && !self.alert_on_forecast {
             return Err(invalid("steps", "give at least one step, or ring on the forecast"));
         }
         if !(self.critical_from.is_finite() && self.critical_from > 0.0) {
             return Err(invalid("critical_from", "must be a number of per cent above 0"));
         }
-        if by.is_some() && self.ring_on_forecast {
+        if by.is_some() && self.alert_on_forecast {
             return Err(invalid(
-                "ring_on_forecast",
+                "alert_on_forecast",
                 "the forecast is made of the whole, so that groups have none; leave out one of the two",
             ));
         }

@@ -67,7 +67,7 @@ fn a_hot_day_is_seen_and_says_when_the_money_is_gone() {
     let amount = so_far as f64 * 1.3;
     let found = ask(&spent, now, (from, to), amount).unwrap();
     assert!(found.usual_by_now.unwrap() < so_far as f64 * 0.6, "{found:?}");
-    assert!(found.if_goes_on >= found.expected && found.expected > amount);
+    assert!(found.projected >= found.expected && found.expected > amount);
     let (runs_out, earliest) = (found.runs_out_us.unwrap(), found.runs_out_earliest_us.unwrap());
     assert!(now * QUARTER < earliest && earliest <= runs_out && runs_out < to * QUARTER);
     let used_up = ask(&spent, now, (from, to), so_far as f64 * 0.9).unwrap();
@@ -87,17 +87,17 @@ fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day(
         let found = ask(&spent, now, (from, to), 1e12).unwrap();
         let end: i64 = spent[from as usize..].iter().sum();
         assert_eq!(found.method, ForecastMethod::Daily);
-        assert!((found.if_goes_on - end as f64).abs() < 1.0, "{} of {end} at {now}", found.if_goes_on);
-        assert!(found.expected <= found.if_goes_on && found.expected <= found.high, "{found:?}");
+        assert!((found.projected - end as f64).abs() < 1.0, "{} of {end} at {now}", found.projected);
+        assert!(found.expected <= found.projected && found.expected <= found.high, "{found:?}");
         let quiet = ask(&(0..to).map(usual).collect::<Vec<_>>(), now, (from, to), 1e12).unwrap();
         let usual_end: i64 = (from..to).map(usual).sum();
-        assert!((quiet.if_goes_on - usual_end as f64).abs() < 1.0 && (quiet.expected - usual_end as f64).abs() < 1.0, "{quiet:?}");
+        assert!((quiet.projected - usual_end as f64).abs() < 1.0 && (quiet.expected - usual_end as f64).abs() < 1.0, "{quiet:?}");
         assert!((found.low - (end - (to - now) * 100) as f64).abs() < 1.0, "it may end at once: {found:?}");
     }
     // Without history a burst is carried on at the pace of hours, not of its minute.
     let burst: Vec<i64> = (0..96).map(|at| if at == 47 { 1200 } else { 10 }).collect();
     let found = ask(&burst, 48, (0, 30 * DAY), 1e12).unwrap();
-    assert_eq!((found.method, found.if_goes_on), (ForecastMethod::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
+    assert_eq!((found.method, found.projected), (ForecastMethod::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));
 }
 
 #[test]
@@ -115,5 +115,5 @@ fn what_is_spent_since_a_forecast_was_made_moves_all_of_it() {
     let found = ask(&history(3, 36, 1.0), 35 * DAY + 48, (35 * DAY, 36 * DAY), 1e12).unwrap();
     let moved = found.clone().moved(7.0);
     assert_eq!((moved.low, moved.expected, moved.high), (found.low + 7.0, found.expected + 7.0, found.high + 7.0));
-    assert_eq!((moved.if_goes_on, moved.curve.last().copied()), (found.if_goes_on + 7.0, Some(found.curve.last().unwrap() + 7.0)));
+    assert_eq!((moved.projected, moved.curve.last().copied()), (found.projected + 7.0, Some(found.curve.last().unwrap() + 7.0)));
 }

@@ -312,11 +312,11 @@ fn no_data_is_kept_rings_or_ends_as_the_rule_says() {
     for (policy, expected) in [
         (NoDataPolicy::Keep, vec![AlertNoticeKind::Opened]),
         (NoDataPolicy::Resolve, vec![AlertNoticeKind::Opened, AlertNoticeKind::Resolved]),
-        (NoDataPolicy::Ring, vec![AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
+        (NoDataPolicy::Alert, vec![AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
     ] {
         let mut scene = Scene::at(at);
         let mut rule = rule("error_rate", 10, 0.5);
-        (rule.critical, rule.no_data, rule.at_least) = (Some(0.9), Some(policy), Some(4));
+        (rule.critical, rule.no_data, rule.min_samples) = (Some(0.9), Some(policy), Some(4));
         scene.rules(vec![rule]);
         for failed in [true, true, true, false] {
             scene.span(at, &call(at, 0.0, failed, "u"), 1);
@@ -380,7 +380,7 @@ fn groups_ring_for_themselves_up_to_a_cap() {
     let at = 100 * HOUR;
     let mut scene = Scene::at(at);
     let mut rule = rule("cost", 60, 5.0);
-    (rule.group_by, rule.most_groups) = (Some("user".to_owned()), 2);
+    (rule.group_by, rule.max_groups) = (Some("user".to_owned()), 2);
     scene.rules(vec![rule]);
     for user in ["a", "b", "c", "d"] {
         scene.span(at, &call(at, 3.0, false, user), 1);

@@ -58,7 +58,7 @@ fn impossible_budgets_are_refused_with_the_field_and_the_reason() {
         (json!({ "measure": "error_rate" }), "measure"),
         (json!({ "name": "a/b" }), "name"),
         (json!({ "period": "year" }), "year"),
-        (json!({ "group_by": "user", "ring_on_forecast": true }), "ring_on_forecast"),
+        (json!({ "group_by": "user", "alert_on_forecast": true }), "alert_on_forecast"),
         (json!({ "time_zone": "+9" }), "time_zone"),
     ];
     for (change, says) in cases {

@@ -97,7 +97,7 @@ impl NaiveRule {
         for call in inside {
             (calls, failed, cents) = (calls + 1, failed + u64::from(call.failed), cents + call.cents);
         }
-        if calls < self.rule.at_least.unwrap_or(0) {
+        if calls < self.rule.min_samples.unwrap_or(0) {
             return None;
         }
         match self.rule.measure.name() {
@@ -222,7 +222,7 @@ fn rules(dice: &mut StdRng) -> Vec<AlertRule> {
         one.name = measure.to_owned();
         one.critical = dice.random_bool(0.6).then_some(if measure == "error_rate" { 0.7 } else { warning * 2.0 });
         one.resolve = Some(((warning * dice.random_range(0.4..1.0)) * 100.0_f64).round() / 100.0);
-        one.at_least = (measure == "error_rate").then(|| dice.random_range(1..5));
+        one.min_samples = (measure == "error_rate").then(|| dice.random_range(1..5));
         one.group_by = dice.random_bool(0.5).then(|| "user".to_owned());
         all.push(one);
     }

@@ -56,7 +56,7 @@ fn naive(rule: &crate::AlertRule, known: &[(&Event, bool)], user: Option<u8>, la
             step > last - steps && step <= last && user.is_none_or(|user| event.user == user)
         };
         let inside: Vec<&Event> = known.iter().filter(|(event, counts)| *counts && within(event)).map(|(event, _)| *event).collect();
-        if (inside.len() as u64) < rule.at_least.unwrap_or(0) {
+        if (inside.len() as u64) < rule.min_samples.unwrap_or(0) {
             return None;
         }
         match rule.measure.name() {
@@ -106,13 +106,13 @@ proptest! {
         window in prop::sample::select(&[1i64, 5, 15, 60][..]),
         by_user in any::<bool>(),
         compared in prop::bool::weighted(0.2),
-        (at_least, gap, two) in (prop::option::of(1u64..4), 0.0f64..0.6, any::<bool>()),
+        (min_samples, gap, two) in (prop::option::of(1u64..4), 0.0f64..0.6, any::<bool>()),
     ) {
         let warning = match (measure, compared) { (_, true) => 0.4, ("error_rate", _) => 0.3, ("cost", _) => 5.0, _ => 3.0 };
         let mut rule = rule(measure, window, warning);
         rule.critical = two.then_some(if measure == "error_rate" && !compared { 0.6 } else { warning * 2.0 });
         rule.resolve = Some(((warning * (1.0 - gap)) * 100.0).round() / 100.0);
-        rule.at_least = at_least;
+        rule.min_samples = min_samples;
         rule.compare = compared.then_some(ComparisonBaseline::Previous);
         rule.group_by = by_user.then(|| "user".to_owned());
         rule.check().unwrap();

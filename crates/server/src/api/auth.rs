@@ -1,5 +1,8 @@
-//! Who asks, and what they may see and change.
+//! Who calls, and what they are allowed to do. The permission that a route requires is part of the type of its extractor: see
+//! [`permission`](super::permission).
 
+use std::convert::Infallible;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
@@ -7,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use hinomi_tables::metadata::ApiTokenScope;
 
+use super::permission::{Admin, CallerRole, RequiredPermission, RoutePermission};
 use super::{ApiError, ApiState};
 use crate::ingest::auth;
 
@@ -32,9 +36,22 @@ impl ApiCaller {
         self.token
     }
 
-    /// Reading is for all callers, changing for those who may.
-    pub(super) fn check_admin(self) -> Result<(), ApiError> {
-        if self.token.admin {
+    /// What they are allowed to do. Until there are roles, a token reads or administers, and a session is the owner's.
+    fn role(self) -> CallerRole {
+        match (self.session, self.token.admin) {
+            (Some(_), _) => CallerRole::Owner,
+            (None, true) => CallerRole::Admin,
+            (None, false) => CallerRole::Viewer,
+        }
+    }
+
+    fn check(self, permission: RoutePermission) -> Result<(), ApiError> {
+        let needed = match permission {
+            RoutePermission::Public | RoutePermission::Ingest | RoutePermission::Viewer => CallerRole::Viewer,
+            RoutePermission::Member => CallerRole::Member,
+            RoutePermission::Admin => CallerRole::Admin,
+        };
+        if self.role() >= needed {
             return Ok(());
         }
         Err(ApiError::forbidden("this token may only read", "`hinomi token create --admin` makes one that may change things."))
@@ -60,46 +77,71 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
     }
 }
 
-/// The project in the path, which the caller may see.
+/// Somebody with the permission `P` on the server as a whole.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AuthorizedProject {
-    pub(super) project: u64,
+pub(super) struct AuthorizedCaller<P> {
     pub(super) caller: ApiCaller,
+    permission: PhantomData<P>,
 }
 
-impl FromRequestParts<Arc<ApiState>> for AuthorizedProject {
+impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedCaller<P> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedProject, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedCaller<P>, ApiError> {
+        let caller = ApiCaller::from_request_parts(parts, api).await?;
+        caller.check(P::PERMISSION)?;
+        Ok(AuthorizedCaller { caller, permission: PhantomData })
+    }
+}
+
+impl<P: RequiredPermission> RequiredPermission for AuthorizedCaller<P> {
+    const PERMISSION: RoutePermission = P::PERMISSION;
+}
+
+/// The project in the path, in which the caller has the permission `P`. Checked before the body is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AuthorizedProject<P> {
+    pub(super) project: u64,
+    pub(super) caller: ApiCaller,
+    permission: PhantomData<P>,
+}
+
+impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProject<P> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedProject<P>, ApiError> {
         let caller = ApiCaller::from_request_parts(parts, api).await?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
-        let known = id.filter(|id| caller.may_see(*id) && api.meta.directory().projects.contains_key(id));
-        match known {
-            Some(project) => Ok(AuthorizedProject { project, caller }),
+        let id = id.filter(|id| caller.may_see(*id)).ok_or_else(|| ApiError::not_found("project"))?;
+        let project = match api.meta.directory().projects.contains_key(&id) {
+            true => id,
             // One that another process has just made is not in memory yet.
-            None => match id.filter(|id| caller.may_see(*id)) {
-                Some(id) => api.meta.project(id).map(|found| AuthorizedProject { project: found.id, caller }).map_err(ApiError::from),
-                None => Err(ApiError::not_found("project")),
-            },
-        }
+            false => api.meta.project(id)?.id,
+        };
+        caller.check(P::PERMISSION)?;
+        Ok(AuthorizedProject { project, caller, permission: PhantomData })
     }
 }
 
-/// The project in the path, in which the caller may change things. Judged before the body is read.
+impl<P: RequiredPermission> RequiredPermission for AuthorizedProject<P> {
+    const PERMISSION: RoutePermission = P::PERMISSION;
+}
+
+/// Anybody, signed in or not.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AdminAuthorizedProject {
-    pub(super) project: u64,
+pub(super) struct PublicAccess;
+
+impl FromRequestParts<Arc<ApiState>> for PublicAccess {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &Arc<ApiState>) -> Result<PublicAccess, Infallible> {
+        Ok(PublicAccess)
+    }
 }
 
-impl FromRequestParts<Arc<ApiState>> for AdminAuthorizedProject {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AdminAuthorizedProject, ApiError> {
-        let of = AuthorizedProject::from_request_parts(parts, api).await?;
-        of.caller.check_admin()?;
-        Ok(AdminAuthorizedProject { project: of.project })
-    }
+impl RequiredPermission for PublicAccess {
+    const PERMISSION: RoutePermission = RoutePermission::Public;
 }
 
 /// The project in the path, whose telemetry the caller may add to: an admin, or a program with an ingest key of the project.
@@ -116,7 +158,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         // An API token has another length than a key, and is none.
         let key = auth::of_otlp(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
-            let of = AdminAuthorizedProject::from_request_parts(parts, api).await?;
+            let of = AuthorizedProject::<Admin>::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: of.project });
         };
         let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
@@ -128,6 +170,10 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         }
         Ok(TelemetryWriter { project: project.id })
     }
+}
+
+impl RequiredPermission for TelemetryWriter {
+    const PERMISSION: RoutePermission = RoutePermission::Ingest;
 }
 
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
 use super::params::{QueryParameters, TimeRangeParameters};
+use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
 /// Rows that cannot be read, of which an answer tells at most.
@@ -61,11 +62,10 @@ pub(super) struct BillImportResult {
     request_body = String, responses((status = 201, body = BillImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     QueryParameters(file): QueryParameters<BillImportParameters>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<BillImportResult>), ApiError> {
-    of.caller.check_admin()?;
     let bills = api.bills.clone();
     let work = move || {
         let export = bill::read(&body).map_err(|error| ApiError::bad_request("bad_bill", error.to_string()))?;
@@ -102,7 +102,7 @@ pub(super) struct BillReconciliationResponse {
     responses((status = 200, body = BillReconciliationResponse), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn report(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<BillReconciliationResponse>, ApiError> {
     let (from_us, to_us) = within.range()?;

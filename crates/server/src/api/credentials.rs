@@ -10,7 +10,8 @@ use hinomi_tables::metadata;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::ApiCaller;
+use super::auth::AuthorizedCaller;
+use super::permission::Admin;
 use super::projects::change;
 use super::{ApiError, ApiState};
 
@@ -38,8 +39,7 @@ pub(super) struct ApiTokenList {
 
 /// Lists API tokens. For admins.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
-pub(super) async fn tokens(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<ApiTokenList>, ApiError> {
-    caller.check_admin()?;
+pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<ApiTokenList>, ApiError> {
     let tokens = change(&api, metadata::MetadataStore::tokens).await?;
     let shown = |record: metadata::ApiTokenRecord| ApiTokenView {
         id: record.id,
@@ -58,10 +58,9 @@ pub(super) async fn tokens(State(api): State<Arc<ApiState>>, caller: ApiCaller) 
     responses((status = 204, description = "revoked"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    _: AuthorizedCaller<Admin>,
     Path(token): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.check_admin()?;
     let token: i64 = token.parse().map_err(|_| ApiError::not_found("token"))?;
     change(&api, move |meta| meta.revoke_token(token)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -90,8 +89,10 @@ pub(super) struct SessionList {
 
 /// Lists who is signed in. For admins.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 403, body = super::error::ErrorResponse)))]
-pub(super) async fn sessions(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<SessionList>, ApiError> {
-    caller.check_admin()?;
+pub(super) async fn sessions(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
+) -> Result<Json<SessionList>, ApiError> {
     let sessions = change(&api, metadata::MetadataStore::sessions).await?;
     let shown = |record: metadata::SessionRecord| SessionView {
         id: record.id,
@@ -109,10 +110,9 @@ pub(super) async fn sessions(State(api): State<Arc<ApiState>>, caller: ApiCaller
     responses((status = 204, description = "ended"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    _: AuthorizedCaller<Admin>,
     Path(session): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    caller.check_admin()?;
     let session: i64 = session.parse().map_err(|_| ApiError::not_found("session"))?;
     change(&api, move |meta| meta.revoke_session(session)).await?;
     Ok(StatusCode::NO_CONTENT)

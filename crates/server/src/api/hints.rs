@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::params::{QueryParameters, TimeRangeParameters};
+use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
 /// Where the caller does not say: what was not seen for a week is over.
@@ -31,7 +32,7 @@ pub(super) struct HintList {
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<HintList>, ApiError> {
     let (from_us, _) = within.range()?;

@@ -8,6 +8,7 @@ use hinomi_tables::error_events::{ErrorEventFilter, Issue, IssueDetail, IssueEve
 
 use super::auth::AuthorizedProject;
 use super::params::{FilterParameters, QueryParameters};
+use super::permission::Viewer;
 use super::traces::PageParameters;
 use super::{ApiError, ApiState};
 
@@ -37,7 +38,7 @@ impl ApiState {
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
@@ -54,7 +55,7 @@ pub(super) async fn issues(
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
@@ -71,7 +72,7 @@ pub(super) async fn issue(
     responses((status = 200, body = IssueEvent), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn event(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, issue, event)): Path<(String, String, String)>,
 ) -> Result<Json<IssueEvent>, ApiError> {
     let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;

@@ -9,8 +9,9 @@ use hinomi_tables::metadata::{JobFilter, JobRecord, JobState, MetadataError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::ApiCaller;
+use super::auth::{ApiCaller, AuthorizedCaller};
 use super::params::QueryParameters;
+use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 use crate::jobs::{JobTask, RepriceProgress};
 use crate::reprice::RepriceReport;
@@ -106,7 +107,7 @@ pub(super) struct JobPage {
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListParameters), responses((status = 200, body = JobPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     QueryParameters(which): QueryParameters<JobListParameters>,
 ) -> Result<Json<JobPage>, ApiError> {
     let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
@@ -130,7 +131,11 @@ pub(super) async fn list(
 /// One job.
 #[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
     responses((status = 200, body = JobStatus), (status = 404, body = super::error::ErrorResponse)))]
-pub(super) async fn get(State(api): State<Arc<ApiState>>, caller: ApiCaller, Path(job): Path<String>) -> Result<Json<JobStatus>, ApiError> {
+pub(super) async fn get(
+    State(api): State<Arc<ApiState>>,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
+    Path(job): Path<String>,
+) -> Result<Json<JobStatus>, ApiError> {
     Ok(Json(JobStatus::of(seen(&api, caller, &job).await?)))
 }
 
@@ -139,10 +144,9 @@ pub(super) async fn get(State(api): State<Arc<ApiState>>, caller: ApiCaller, Pat
     responses((status = 200, body = JobStatus), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn cancel(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     Path(job): Path<String>,
 ) -> Result<Json<JobStatus>, ApiError> {
-    caller.check_admin()?;
     let record = seen(&api, caller, &job).await?;
     Ok(Json(JobStatus::of(api.jobs.cancel(record.id).await?)))
 }

@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::AuthorizedProject;
+use super::permission::Viewer;
 use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
 
@@ -118,7 +119,7 @@ impl LiveStreamSubscriptions {
 /// Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
     responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
-pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
     let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.stop.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {

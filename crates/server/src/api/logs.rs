@@ -11,6 +11,7 @@ use utoipa::IntoParams;
 
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
+use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
 /// Lines of an answer, where the caller does not say.
@@ -34,7 +35,7 @@ pub(super) struct LogLineParameters {
     responses((status = 200, body = LogPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn logs(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(wanted): QueryParameters<LogLineParameters>,
 ) -> Result<Json<LogPage>, ApiError> {

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
 use super::params::{QueryParameters, TimeRangeParameters};
+use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
 /// Metrics of a project.
@@ -24,7 +25,7 @@ pub(super) struct OtelMetricList {
     responses((status = 200, body = OtelMetricList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<OtelMetricList>, ApiError> {
     let (from_us, to_us) = within.range()?;
@@ -55,7 +56,7 @@ pub(super) struct OtelMetricSeriesParameters {
     responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
     QueryParameters(wanted): QueryParameters<OtelMetricSeriesParameters>,
 ) -> Result<Json<OtelMetricSeriesResponse>, ApiError> {

@@ -16,6 +16,7 @@ mod metrics;
 mod middleware;
 mod outcomes;
 mod params;
+mod permission;
 mod prices;
 mod projects;
 mod queries;
@@ -52,13 +53,13 @@ use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 pub use crate::api::middleware::shared_queries::QueryScheduler;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
+use permission::permitted_routes;
 pub use system::SystemProblem;
 pub use transfer::MISSING;
 
@@ -231,72 +232,95 @@ pub fn routes(api: Arc<ApiState>) -> Router {
 }
 
 fn described() -> OpenApiRouter<Arc<ApiState>> {
-    let v1 = OpenApiRouter::new()
-        .routes(routes!(session::create, session::end))
-        .routes(routes!(session::me))
-        .routes(routes!(credentials::tokens))
-        .routes(routes!(credentials::revoke_token))
-        .routes(routes!(credentials::sessions))
-        .routes(routes!(credentials::revoke_session))
-        .routes(routes!(projects::list, projects::create))
-        .routes(routes!(projects::get, projects::update, retention::delete_project))
-        .routes(routes!(projects::keys, projects::create_key))
-        .routes(routes!(projects::delete_key))
-        .routes(routes!(prices::list, prices::create))
-        .routes(routes!(prices::end, prices::delete))
-        .routes(routes!(prices::unpriced))
-        .routes(routes!(reprice::reprice))
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::get, jobs::cancel))
-        .routes(routes!(queries::summary))
-        .routes(routes!(queries::series))
-        .routes(routes!(queries::breakdown))
-        .routes(routes!(queries::facets))
-        .routes(routes!(traces::spans))
-        .routes(routes!(traces::traces))
-        .routes(routes!(traces::trace, retention::delete_trace))
-        .routes(routes!(traces::span))
-        .routes(routes!(traces::search))
-        .routes(routes!(retention::pin, retention::unpin))
-        .routes(routes!(retention::delete_user))
-        .routes(routes!(retention::of_trace))
-        .routes(routes!(retention::of_user))
-        .routes(routes!(retention::of_project))
-        .routes(routes!(retention::list))
-        .routes(routes!(retention::confirm))
-        .routes(routes!(scores::create))
-        .routes(routes!(logs::logs))
-        .routes(routes!(metrics::list))
-        .routes(routes!(metrics::series))
-        .routes(routes!(issues::issues))
-        .routes(routes!(issues::issue))
-        .routes(routes!(issues::event))
-        .routes(routes!(outcomes::outcomes))
-        .routes(routes!(targets::list, targets::create))
-        .routes(routes!(targets::update, targets::delete))
-        .routes(routes!(targets::test))
-        .routes(routes!(targets::deliveries))
-        .routes(routes!(alerts::rules::list, alerts::rules::create))
-        .routes(routes!(alerts::rules::get, alerts::rules::replace, alerts::rules::delete))
-        .routes(routes!(alerts::rules::mute, alerts::rules::unmute))
-        .routes(routes!(alerts::rules::preview))
-        .routes(routes!(alerts::budgets::list, alerts::budgets::create))
-        .routes(routes!(alerts::budgets::get, alerts::budgets::replace, alerts::budgets::delete))
-        .routes(routes!(alerts::budgets::mute, alerts::budgets::unmute))
-        .routes(routes!(alerts::budgets::state))
-        .routes(routes!(alerts::incidents::list))
-        .routes(routes!(alerts::incidents::get))
-        .routes(routes!(alerts::incidents::chart))
-        .routes(routes!(alerts::incidents::acknowledge))
-        .routes(routes!(alerts::incidents::resolve))
-        .routes(routes!(alerts::incidents::note))
-        .routes(routes!(alerts::incidents::snooze, alerts::incidents::wake))
-        .routes(routes!(hints::hints))
-        .routes(routes!(bill::report, bill::import))
-        .routes(routes!(live::live))
-        .routes(routes!(transfer::export))
-        .routes(routes!(transfer::import))
-        .routes(routes!(transfer::backup))
-        .routes(routes!(system::system));
+    let v1 = permitted_routes!(OpenApiRouter::new();
+        session::create,
+        session::end,
+        session::me,
+        credentials::tokens,
+        credentials::revoke_token,
+        credentials::sessions,
+        credentials::revoke_session,
+        projects::list,
+        projects::create,
+        projects::get,
+        projects::update,
+        retention::delete_project,
+        projects::keys,
+        projects::create_key,
+        projects::delete_key,
+        prices::list,
+        prices::create,
+        prices::end,
+        prices::delete,
+        prices::unpriced,
+        reprice::reprice,
+        jobs::list,
+        jobs::get,
+        jobs::cancel,
+        queries::summary,
+        queries::series,
+        queries::breakdown,
+        queries::facets,
+        traces::spans,
+        traces::traces,
+        traces::trace,
+        retention::delete_trace,
+        traces::span,
+        traces::search,
+        retention::pin,
+        retention::unpin,
+        retention::delete_user,
+        retention::of_trace,
+        retention::of_user,
+        retention::of_project,
+        retention::list,
+        retention::confirm,
+        scores::create,
+        logs::logs,
+        metrics::list,
+        metrics::series,
+        issues::issues,
+        issues::issue,
+        issues::event,
+        outcomes::outcomes,
+        targets::list,
+        targets::create,
+        targets::update,
+        targets::delete,
+        targets::test,
+        targets::deliveries,
+        alerts::rules::list,
+        alerts::rules::create,
+        alerts::rules::get,
+        alerts::rules::replace,
+        alerts::rules::delete,
+        alerts::rules::mute,
+        alerts::rules::unmute,
+        alerts::rules::preview,
+        alerts::budgets::list,
+        alerts::budgets::create,
+        alerts::budgets::get,
+        alerts::budgets::replace,
+        alerts::budgets::delete,
+        alerts::budgets::mute,
+        alerts::budgets::unmute,
+        alerts::budgets::state,
+        alerts::incidents::list,
+        alerts::incidents::get,
+        alerts::incidents::chart,
+        alerts::incidents::acknowledge,
+        alerts::incidents::resolve,
+        alerts::incidents::note,
+        alerts::incidents::snooze,
+        alerts::incidents::wake,
+        hints::hints,
+        bill::report,
+        bill::import,
+        live::live,
+        transfer::export,
+        transfer::import,
+        transfer::backup,
+        system::system,
+    );
     OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::params::{QueryParameters, TimeRangeParameters};
+use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
 /// Outcomes by reason.
@@ -22,7 +23,7 @@ pub(super) struct OutcomeList {
     responses((status = 200, body = OutcomeList)))]
 pub(super) async fn outcomes(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<OutcomeList>, ApiError> {
     let (from_us, to_us) = within.range()?;

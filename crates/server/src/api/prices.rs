@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::params::{FilterParameters, QueryParameters};
+use super::permission::{Admin, Viewer};
 use super::projects::change;
 use super::{ApiError, ApiState};
 
@@ -106,7 +107,7 @@ fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
 
 /// Lists the own prices of a project, and says which table stands behind them.
 #[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = ProjectPriceList)))]
-pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Json<ProjectPriceList> {
+pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
     let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
     let from_file = api.prices.from_file(of.project).into_iter().map(|price| shown(price, None));
@@ -120,10 +121,9 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Result<Json<CustomPrice>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CustomPriceView>), ApiError> {
-    of.caller.check_admin()?;
     let Json(price) = body?;
     let set = change(&api, move |meta| meta.set_price(of.project, price)).await?;
     taken(&api).await;
@@ -143,11 +143,10 @@ pub(super) struct CustomPriceUpdateRequest {
     request_body = CustomPriceUpdateRequest, responses((status = 200, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn end(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, price)): Path<(String, String)>,
     body: Result<Json<CustomPriceUpdateRequest>, JsonRejection>,
 ) -> Result<Json<CustomPriceView>, ApiError> {
-    of.caller.check_admin()?;
     let id = number(&price)?;
     let Json(CustomPriceUpdateRequest { until }) = body?;
     let day = |text: String| {
@@ -164,10 +163,9 @@ pub(super) async fn end(
     responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, price)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
     let id = number(&price)?;
     change(&api, move |meta| meta.delete_price(of.project, id)).await?;
     taken(&api).await;
@@ -191,7 +189,7 @@ const MAX_UNPRICED: usize = 200;
     responses((status = 200, body = UnpricedModelList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn unpriced(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
 ) -> Result<Json<UnpricedModelList>, ApiError> {
     let (models, count) = api.ask(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED).await?;

@@ -12,7 +12,8 @@ use hinomi_tables::metadata::{DisplayCurrency, ProjectPatch, RetentionOverrides}
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::{ApiCaller, AuthorizedProject};
+use super::auth::{ApiCaller, AuthorizedCaller, AuthorizedProject};
+use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
 /// A project.
@@ -27,7 +28,7 @@ pub(super) struct ProjectView {
     /// Days that spans are kept.
     retention_days: u32,
     /// Classes of spans that are kept for another time.
-    keep: RetentionOverrides,
+    retention: RetentionOverrides,
     /// Shown beside dollars.
     currency: Option<DisplayCurrency>,
     /// Take the client's own cost where it sends one.
@@ -60,7 +61,7 @@ fn shown(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
         demo: project.demo,
         dsn: api.dsn(project),
         retention_days: project.retention_days.unwrap_or(api.retention_days),
-        keep: project.keep.clone(),
+        retention: project.keep.clone(),
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,
@@ -95,7 +96,7 @@ pub(super) struct ProjectList {
 
 /// Lists projects.
 #[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = ProjectList)))]
-pub(super) async fn list(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Json<ProjectList> {
+pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<ProjectList> {
     Json(ProjectList { projects: seen_by(&api, caller) })
 }
 
@@ -112,10 +113,9 @@ pub(super) struct ProjectOrKeyName {
     responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    _: AuthorizedCaller<Admin>,
     body: Result<Json<ProjectOrKeyName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
-    caller.check_admin()?;
     let Json(named) = body?;
     let project = change(&api, move |meta| meta.create_project(&named.name, false)).await?;
     Ok((StatusCode::CREATED, Json(shown(&api, &project))))
@@ -123,7 +123,7 @@ pub(super) async fn create(
 
 /// One project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = ProjectView)))]
-pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<ProjectView>, ApiError> {
+pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
     Ok(Json(shown(&api, &api.meta.project(of.project)?)))
 }
 
@@ -135,7 +135,7 @@ pub(super) struct ProjectUpdateRequest {
     /// From 1 to 3650.
     retention_days: Option<u32>,
     /// All classes at once: what is left out has no time of its own any more.
-    keep: Option<RetentionOverrides>,
+    retention: Option<RetentionOverrides>,
     /// Null takes it away.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<DisplayCurrency>)]
@@ -155,15 +155,14 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     responses((status = 200, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Result<Json<ProjectUpdateRequest>, JsonRejection>,
 ) -> Result<Json<ProjectView>, ApiError> {
-    of.caller.check_admin()?;
     let Json(changes) = body?;
     let patch = ProjectPatch {
         name: changes.name,
         retention_days: changes.retention_days,
-        keep: changes.keep,
+        keep: changes.retention,
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
         estimate_usage: changes.estimate_usage,
@@ -181,7 +180,7 @@ pub(super) struct IngestKeyList {
 
 /// Lists the keys of a project.
 #[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = IngestKeyList)))]
-pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Json<IngestKeyList> {
+pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
     Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
 }
 
@@ -190,10 +189,9 @@ pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create_key(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Result<Json<ProjectOrKeyName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
-    of.caller.check_admin()?;
     let Json(named) = body?;
     let key = change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
     Ok((StatusCode::CREATED, Json(key_shown(&key))))
@@ -204,10 +202,9 @@ pub(super) async fn create_key(
     responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_key(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
     let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
     change(&api, move |meta| meta.delete_key(of.project, key)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
 use super::params::{FilterParameters, FilterSelection, QueryParameters};
+use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
 /// Maximum number of values of a facet that are asked for by name.
@@ -43,7 +44,7 @@ impl ApiState {
     responses((status = 200, body = UsageSummary), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn summary(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
 ) -> Result<Json<UsageSummary>, ApiError> {
@@ -74,7 +75,7 @@ pub(super) struct TimeSeriesParameters {
         (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(drawn): QueryParameters<TimeSeriesParameters>,
@@ -154,7 +155,7 @@ pub(super) struct Breakdown {
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn breakdown(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(broken): QueryParameters<BreakdownParameters>,
@@ -192,7 +193,7 @@ pub(super) struct FacetValueList {
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(wanted): QueryParameters<FacetParameters>,

@@ -11,9 +11,10 @@ use hinomi_tables::metadata::JobState;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::auth::AdminAuthorizedProject;
+use super::auth::AuthorizedProject;
 use super::jobs::JobStatus;
 use super::params::moment;
+use super::permission::Admin;
 use super::{ApiError, ApiState};
 use crate::jobs::JobTask;
 use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice as price_again};
@@ -46,7 +47,7 @@ fn yes() -> bool {
         (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "the job was cancelled")))]
 pub(super) async fn reprice(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Result<Json<RepriceRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(RepriceRequest { from, to, dry_run, wait }) = body?;

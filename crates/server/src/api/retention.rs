@@ -10,8 +10,9 @@ use hinomi_store::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::{ApiCaller, AuthorizedProject};
+use super::auth::{AuthorizedCaller, AuthorizedProject};
 use super::params::QueryParameters;
+use super::permission::{Admin, Member};
 use super::{ApiError, ApiState};
 use crate::retention;
 use crate::retention::{DeletionPreview, DeletionReceipt, DeletionSubject, RetentionError};
@@ -22,10 +23,9 @@ use crate::retention::{DeletionPreview, DeletionReceipt, DeletionSubject, Retent
     responses((status = 204, description = "marked"), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn pin(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
     let id = langfuse::trace_id(&trace);
     api.ask(of.project).trace(&id, None).await?.ok_or_else(|| ApiError::no_span("trace"))?;
     super::projects::change(&api, move |meta| meta.pin(of.project, id)).await?;
@@ -38,10 +38,9 @@ pub(super) async fn pin(
     responses((status = 204, description = "not marked any more")))]
 pub(super) async fn unpin(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
     let id = langfuse::trace_id(&trace);
     super::projects::change(&api, move |meta| meta.unpin(of.project, [id])).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -54,10 +53,9 @@ pub(super) async fn unpin(
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
-    of.caller.check_admin()?;
     let id = langfuse::trace_id(&trace);
     let looked_up = if id.to_string() == trace { String::new() } else { format!(", which stands for {id}") };
     erase(&api, of.project, DeletionSubject::Trace(id), format!("trace {trace:?}{looked_up}")).await
@@ -70,10 +68,9 @@ pub(super) async fn delete_trace(
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_user(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, user)): Path<(String, String)>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
-    of.caller.check_admin()?;
     let named = format!("user {user:?}");
     erase(&api, of.project, DeletionSubject::User(user), named).await
 }
@@ -81,8 +78,10 @@ pub(super) async fn delete_user(
 /// Deletes a project with everything in it, from every file. Project 1 is emptied and stays.
 #[utoipa::path(delete, path = "/projects/{project}", tag = "deletion", params(("project" = u64, Path)),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
-pub(super) async fn delete_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<DeletionReceipt>, ApiError> {
-    of.caller.check_admin()?;
+pub(super) async fn delete_project(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject<Admin>,
+) -> Result<Json<DeletionReceipt>, ApiError> {
     erase(&api, of.project, DeletionSubject::Project, "project".to_owned()).await
 }
 
@@ -91,10 +90,9 @@ pub(super) async fn delete_project(State(api): State<Arc<ApiState>>, of: Authori
     params(("project" = u64, Path), ("trace" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<DeletionPreview>, ApiError> {
-    of.caller.check_admin()?;
     stored(&api, of.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
@@ -103,18 +101,16 @@ pub(super) async fn of_trace(
     params(("project" = u64, Path), ("user" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     Path((_project, user)): Path<(String, String)>,
 ) -> Result<Json<DeletionPreview>, ApiError> {
-    of.caller.check_admin()?;
     stored(&api, of.project, DeletionSubject::User(user)).await
 }
 
 /// What deleting a project would take away.
 #[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path)),
     responses((status = 200, body = DeletionPreview)))]
-pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<DeletionPreview>, ApiError> {
-    of.caller.check_admin()?;
+pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Admin>) -> Result<Json<DeletionPreview>, ApiError> {
     stored(&api, of.project, DeletionSubject::Project).await
 }
 
@@ -164,10 +160,9 @@ pub(super) struct DeletionReceiptParameters {
 #[utoipa::path(get, path = "/deletions", tag = "deletion", params(DeletionReceiptParameters), responses((status = 200, body = DeletionReceiptList)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
-    caller: ApiCaller,
+    _: AuthorizedCaller<Admin>,
     QueryParameters(which): QueryParameters<DeletionReceiptParameters>,
 ) -> Result<Json<DeletionReceiptList>, ApiError> {
-    caller.check_admin()?;
     if let Some(user) = which.user {
         let deletions = super::projects::change(&api, move |meta| retention::receipts_of_user(meta, &user)).await?;
         return Ok(Json(DeletionReceiptList { deletions }));
@@ -181,8 +176,7 @@ pub(super) async fn list(
 /// waits. For those who may see all projects.
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
     responses((status = 204, description = "it is deleted within seconds"), (status = 404, description = "nothing waits", body = super::error::ErrorResponse)))]
-pub(super) async fn confirm(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<StatusCode, ApiError> {
-    caller.check_admin()?;
+pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {
     let confirmed = super::projects::change(&api, retention::confirm).await?;
     confirmed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| ApiError::not_found("deletion that waits"))
 }

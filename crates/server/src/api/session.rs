@@ -11,8 +11,9 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::{ApiCaller, cookie};
+use super::auth::{AuthorizedCaller, PublicAccess, cookie};
 use super::params::QueryParameters;
+use super::permission::Viewer;
 use super::projects::{ProjectView, seen_by};
 use super::{ApiError, ApiState};
 
@@ -101,6 +102,7 @@ fn client(headers: &HeaderMap) -> &str {
     responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
+    _: PublicAccess,
     headers: HeaderMap,
     body: Result<Json<SignInRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
@@ -111,7 +113,7 @@ pub(super) async fn create(
 
 /// Signs out.
 #[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "signed out")))]
-pub(super) async fn end(State(api): State<Arc<ApiState>>, _caller: ApiCaller, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn end(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Viewer>, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(session) = cookie(&headers, &api.cookie) {
         api.meta.sign_out(session)?;
     }
@@ -131,7 +133,7 @@ pub(super) struct CallerProfile {
 
 /// Who asks, and what they may see.
 #[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = CallerProfile), (status = 401, body = super::error::ErrorResponse)))]
-pub(super) async fn me(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Json<CallerProfile> {
+pub(super) async fn me(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<CallerProfile> {
     Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })
 }
 

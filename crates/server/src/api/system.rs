@@ -10,7 +10,8 @@ use hinomi_tables::{database, outcomes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::ApiCaller;
+use super::auth::AuthorizedCaller;
+use super::permission::Admin;
 use super::{ApiError, ApiState};
 use crate::retention::DeletionReceipt;
 
@@ -57,8 +58,7 @@ struct SpanCounts {
 
 /// How the server is doing. For those who may see all projects.
 #[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = SystemStatus)))]
-pub(super) async fn system(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Json<SystemStatus>, ApiError> {
-    caller.check_admin()?;
+pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<SystemStatus>, ApiError> {
     let stats = api.store.stats();
     let (engine, snapshot) = (api.engine.clone(), api.store.snapshot());
     let oldest = tokio::task::spawn_blocking(move || engine.oldest(&snapshot)).await??;

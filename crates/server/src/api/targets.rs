@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
+use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
 /// Deliveries in one answer where the caller does not say.
@@ -102,7 +103,10 @@ fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<Channe
 /// Lists targets.
 #[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)),
     responses((status = 200, body = NotificationTargetList)))]
-pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<NotificationTargetList>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Arc<ApiState>>,
+    of: AuthorizedProject<Viewer>,
+) -> Result<Json<NotificationTargetList>, ApiError> {
     let (targets, waiting) = ask(&api, move |courier| -> Result<_, NotifyError> {
         Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting(of.project)?))
     })
@@ -120,10 +124,9 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Result<Json<NotificationTargetRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<NotificationTargetView>), ApiError> {
-    of.caller.check_admin()?;
     let draft = body?.0.draft();
     let (target, made) = ask(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed())).await?;
     Ok((StatusCode::CREATED, Json(shown(target, 0, made))))
@@ -135,11 +138,10 @@ pub(super) async fn create(
     responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
     body: Result<Json<NotificationTargetRequest>, JsonRejection>,
 ) -> Result<Json<NotificationTargetView>, ApiError> {
-    of.caller.check_admin()?;
     let (draft, id) = (body?.0.draft(), path.0.1);
     let (target, made, waiting) = ask(&api, move |courier| {
         let (target, made) = courier.outbox().update_target(of.project, id, draft, courier.allowed())?;
@@ -156,10 +158,9 @@ pub(super) async fn update(
     params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
 ) -> Result<StatusCode, ApiError> {
-    of.caller.check_admin()?;
     let id = path.0.1;
     ask(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -171,10 +172,9 @@ pub(super) async fn delete(
     responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn test(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
 ) -> Result<Json<NotificationDelivery>, ApiError> {
-    of.caller.check_admin()?;
     Ok(Json(api.courier.test(of.project, path.0.1, &api.public_url).await?))
 }
 
@@ -208,7 +208,7 @@ pub(super) struct DeliveryPage {
     responses((status = 200, body = DeliveryPage)))]
 pub(super) async fn deliveries(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     asked: Result<Query<DeliveryListParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<DeliveryPage>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
 use super::params::{FilterParameters, QueryParameters, moment};
+use super::permission::Viewer;
 use super::{ApiError, ApiState, hints};
 
 /// Rows of a list, where the caller does not say.
@@ -51,7 +52,7 @@ impl PageParameters {
     responses((status = 200, body = SpanPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn spans(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
@@ -84,7 +85,7 @@ async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item 
     responses((status = 200, body = TracePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn traces(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
@@ -151,7 +152,7 @@ pub(super) struct TraceResponse {
     responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
@@ -210,7 +211,7 @@ pub(super) struct SpanSearchResult {
     responses((status = 200, body = SpanSearchResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn search(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(sought): QueryParameters<TraceSearchParameters>,
 ) -> Result<Json<SpanSearchResult>, ApiError> {
@@ -228,7 +229,7 @@ pub(super) async fn search(
     responses((status = 200, body = SpanDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn span(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, trace, span)): Path<(String, String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {

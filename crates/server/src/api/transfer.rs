@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
-use super::auth::{ApiCaller, AuthorizedProject};
+use super::auth::{AuthorizedCaller, AuthorizedProject};
 use super::params::{FilterParameters, FilterSelection, QueryParameters};
+use super::permission::{Admin, Viewer};
 use super::streaming::streamed_body;
 use super::{ApiError, ApiState};
 use crate::backup;
@@ -51,7 +52,7 @@ pub(super) struct ExportFormatParameters {
     responses((status = 200, description = "the file"), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn export(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(form): QueryParameters<ExportFormatParameters>,
@@ -142,10 +143,9 @@ pub(super) struct SpanImportResult {
     responses((status = 200, body = SpanImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Admin>,
     body: Body,
 ) -> Result<Json<SpanImportResult>, ApiError> {
-    of.caller.check_admin()?;
     let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
         ApiError::bad_request("body_too_large", format!("the body broke off or is larger than {LARGEST} bytes: {error}"))
             .hint("`hinomi import` sends a file in parts.")
@@ -204,8 +204,7 @@ fn failed(error: StoreError) -> ApiError {
 /// All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
 /// secrets of targets are in it. Segments that are missing or damaged are left out: the header `x-hinomi-missing` says how many, its list which.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
-pub(super) async fn backup(State(api): State<Arc<ApiState>>, caller: ApiCaller) -> Result<Response, ApiError> {
-    caller.check_admin()?;
+pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.
     api.store.set_damaged_aside().await.map_err(failed)?;
     let nothing_is_deleted = api.erasing.lock().await;

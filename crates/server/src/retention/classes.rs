@@ -30,9 +30,9 @@ impl RetentionRules {
         RetentionRules {
             before_us: before(days),
             environments: keep.environments.iter().map(|(name, days)| (name.clone(), before(*days))).collect(),
-            texts_before_us: keep.texts_days.map(before),
+            texts_before_us: keep.message_days.map(before),
             notable: HashSet::new(),
-            notable_before_us: before(keep.notable_days.unwrap_or(days).max(days)),
+            notable_before_us: before(keep.flagged_days.unwrap_or(days).max(days)),
             pinned: HashSet::new(),
         }
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn each_class_has_its_days() {
         let environments = [("dev".to_owned(), 3), ("audit".to_owned(), 400)].into();
-        let keep = RetentionOverrides { environments, texts_days: Some(10), notable_days: Some(90) };
+        let keep = RetentionOverrides { environments, message_days: Some(10), flagged_days: Some(90) };
         let project = ProjectRecord { retention_days: None, keep, ..ProjectRecord::default() };
         let mut rules = RetentionRules::of(&project, 30, 1000 * DAY_US);
         rules.set_traces(HashSet::from([TraceId(7)]), HashSet::from([TraceId(8)]));

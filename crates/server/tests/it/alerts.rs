@@ -150,9 +150,9 @@ fn a_rule_is_tried_on_what_is_stored() {
     }
     let rule = |warning: u64| json!({ "rule": { "name": "x", "measure": "calls", "window": "1h", "warning": warning }, "back": "1d" });
     let tried = server.change("POST", "/alerts/preview", &rule(2)).json();
-    assert_eq!((tried["rang"].as_u64(), tried["incidents"][0]["peak"].as_f64()), (Some(1), Some(3.0)), "{tried}");
+    assert_eq!((tried["fired"].as_u64(), tried["incidents"][0]["peak"].as_f64()), (Some(1), Some(3.0)), "{tried}");
     assert!(tried["points"].as_array().unwrap().len() > 100, "{tried}");
-    assert_eq!(server.change("POST", "/alerts/preview", &rule(3)).json()["rang"], 0);
+    assert_eq!(server.change("POST", "/alerts/preview", &rule(3)).json()["fired"], 0);
     let wrong =
         server.change("POST", "/alerts/preview", &json!({ "rule": { "name": "x", "measure": "refusals", "window": "1h", "warning": 1 } }));
     assert_eq!(wrong.status, 400, "{}", wrong.text);
@@ -338,10 +338,10 @@ fn a_forecast_is_never_below_what_is_spent_and_is_the_one_of_the_message() {
         let spent = 0.00045 * trace as f64 - 1e-9;
         let found = eventually(&server, "/alerts/budgets", |found| found["budgets"][0]["state"]["spent"].as_f64() >= Some(spent));
         let forecast = &found["budgets"][0]["state"]["forecast"];
-        let figures = ["low", "expected", "high", "if_goes_on"].map(|name| forecast[name].as_f64().unwrap_or_default());
+        let figures = ["low", "expected", "high", "projected"].map(|name| forecast[name].as_f64().unwrap_or_default());
         assert!(figures.iter().all(|figure| *figure >= spent), "{spent} is spent, {found}");
         if [1, 5, 10].contains(&trace) {
-            let told = &server.ask("/alerts/incidents")["incidents"][0]["outlook"]["if_goes_on_usd"];
+            let told = &server.ask("/alerts/incidents")["incidents"][0]["outlook"]["projected_usd"];
             let told = told.as_f64().unwrap();
             assert!((told - figures[3]).abs() < told * 0.01, "{told} was told, {found}");
         }

@@ -338,18 +338,18 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     assert_eq!(server.send("PUT", &pin, &[("authorization", &token)], Vec::new()).status, 204);
     assert_eq!(server.ask(&format!("/traces/{:032x}", 5))["pinned"], true);
     let set = |keep: Value| {
-        let body = json!({ "keep": keep }).to_string().into_bytes();
+        let body = json!({ "retention": keep }).to_string().into_bytes();
         let headers = [("authorization", &*token), ("content-type", "application/json")];
         server.send("PATCH", "/api/v1/projects/1", &headers, body)
     };
-    assert_eq!(set(json!({ "texts_days": 0 })).status, 400);
+    assert_eq!(set(json!({ "message_days": 0 })).status, 400);
     assert_eq!(set(json!({ "texts": 1 })).status, 400);
     until("what was kept until now is remembered", || {
         let (said, ..) = server.command(&["doctor", "--verbose"]);
         said.contains("kept for 30 days")
     });
-    let answer = set(json!({ "environments": { "dev": 3 }, "texts_days": 10, "notable_days": 25 }));
-    assert_eq!((answer.status, &answer.json()["keep"]["environments"]["dev"]), (200, &json!(3)));
+    let answer = set(json!({ "environments": { "dev": 3 }, "message_days": 10, "flagged_days": 25 }));
+    assert_eq!((answer.status, &answer.json()["retention"]["environments"]["dev"]), (200, &json!(3)));
     confirm(&server, "of project 1 would go: classes of them are to be kept for less time");
 
     until("dev is gone after three days", || holding(&data, "MARK-of-dev").is_empty());

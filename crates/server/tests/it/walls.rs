@@ -388,3 +388,47 @@ fn a_command_sends_its_session_to_nobody_else() {
     let heard = heard.join().unwrap();
     assert!(heard.starts_with("get /healthz") && !heard.contains("cookie"), "{heard}");
 }
+
+/// The operations of the description: method, path with numbers in place of its parameters, permission.
+fn operations(server: &Server) -> Vec<(String, String, String)> {
+    let description = server.get("/api/v1/openapi.json").json();
+    let mut found = Vec::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|(_, operation)| operation.get("responses").is_some()) {
+            let permission = operation["x-permission"].as_str().unwrap_or_else(|| panic!("{method} {path} states no permission"));
+            let path = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect::<Vec<_>>().join("/");
+            found.push((method.to_uppercase(), path, permission.to_owned()));
+        }
+    }
+    assert!(found.len() > 60, "{} operations", found.len());
+    found
+}
+
+#[test]
+fn each_operation_states_its_permission_and_keeps_it() {
+    let server = Server::start();
+    let reader = format!("Bearer {}", server.command(&["token", "create"]).0.trim());
+    for (method, path, permission) in operations(&server) {
+        let unknown = server.send(&method, &path, &[JSON], Vec::new());
+        let what = format!("{method} {path} ({permission})");
+        if path.ends_with("/live") {
+            // The answer has no end.
+            assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
+            continue;
+        }
+        let body = if matches!(method.as_str(), "GET" | "DELETE") { "" } else { "{}" };
+        let known = server.send(&method, &path, &[JSON, ("authorization", &reader)], body.into());
+        match permission.as_str() {
+            "public" => assert_eq!(unknown.status, 400, "{what}: {}", unknown.text),
+            "viewer" => {
+                assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
+                assert_ne!(known.status, 403, "{what}: {}", known.text);
+            }
+            "ingest" | "member" | "admin" => {
+                assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
+                assert_eq!(known.status, 403, "{what}: {}", known.text);
+            }
+            other => panic!("{method} {path} asks for {other:?}"),
+        }
+    }
+}

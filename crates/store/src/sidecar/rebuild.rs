@@ -67,7 +67,13 @@ fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&Re
         add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);
         first = end;
     }
-    tracing::info!(segment = segment.id, columns = columns.len(), rows, duration_ms = began.elapsed().as_millis() as u64, "store.sidecar.rebuilt");
+    tracing::info!(
+        segment = segment.id,
+        columns = columns.len(),
+        rows,
+        duration_ms = began.elapsed().as_millis() as u64,
+        "store.sidecar.rebuilt"
+    );
     Ok(())
 }
 

@@ -29,7 +29,9 @@ impl WalLastSequenceFile {
             file.sync_data().map(|()| file)
         };
         WalLastSequenceFile(log.parent().and_then(|folder| {
-            open(folder).inspect_err(|error| tracing::warn!(path = %path_in(folder).display(), %error, "store.wal.last_sequence_write_failed")).ok()
+            open(folder)
+                .inspect_err(|error| tracing::warn!(path = %path_in(folder).display(), %error, "store.wal.last_sequence_write_failed"))
+                .ok()
         }))
     }
 

@@ -25,9 +25,11 @@ pub struct RetentionOverrides {
     /// Days for each environment that has its own.
     pub environments: BTreeMap<String, u32>,
     /// Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
-    pub texts_days: Option<u32>,
+    #[serde(alias = "message_days")]
+    pub message_days: Option<u32>,
     /// Days that traces with errors or scores are kept at least, texts included.
-    pub notable_days: Option<u32>,
+    #[serde(alias = "flagged_days")]
+    pub flagged_days: Option<u32>,
 }
 
 /// A project: the wall between the telemetry of different programs.

@@ -93,12 +93,12 @@ impl MetadataStore {
             project.retention_days = Some(days);
         }
         if let Some(keep) = &patch.keep {
-            let days = keep.environments.values().chain(&keep.texts_days).chain(&keep.notable_days);
+            let days = keep.environments.values().chain(&keep.message_days).chain(&keep.flagged_days);
             if days.clone().any(|days| !RETENTION.contains(days)) {
-                return Err(MetadataError::Invalid(format!("keep: days from {} to {}", RETENTION.start(), RETENTION.end())));
+                return Err(MetadataError::Invalid(format!("retention: days from {} to {}", RETENTION.start(), RETENTION.end())));
             }
             if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
-                return Err(MetadataError::Invalid(format!("keep: at most {ENVIRONMENTS} environments, each with a name")));
+                return Err(MetadataError::Invalid(format!("retention: at most {ENVIRONMENTS} environments, each with a name")));
             }
             project.keep = keep.clone();
         }

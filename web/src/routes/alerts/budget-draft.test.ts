@@ -18,10 +18,10 @@ const budget: Budget = {
   week_starts: 'sunday',
   filter: 'environment:production',
   group_by: null,
-  most_groups: 1000,
+  max_groups: 1000,
   steps: [50, 80, 99.5],
   critical_from: 80,
-  ring_on_forecast: true,
+  alert_on_forecast: true,
   owner: 'me',
   notify: { targets: [1] },
 };
@@ -34,7 +34,7 @@ describe('a budget in its form', () => {
   });
 
   it('has no forecast for groups', () => {
-    expect(budgetOf({ ...formOf(budget), groupBy: 'user' })).toMatchObject({ group_by: 'user', ring_on_forecast: false });
+    expect(budgetOf({ ...formOf(budget), groupBy: 'user' })).toMatchObject({ group_by: 'user', alert_on_forecast: false });
   });
 
   it('says what is wrong', () => {

@@ -55,7 +55,7 @@ export function formOf(budget: Budget): BudgetForm {
     groupBy: budget.group_by ?? '',
     steps: (budget.steps ?? [50, 80, 100]).join(', '),
     criticalFrom: String(budget.critical_from ?? 100),
-    alertOnForecast: budget.ring_on_forecast ?? false,
+    alertOnForecast: budget.alert_on_forecast ?? false,
     owner: budget.owner ?? '',
     notification: notificationFormOf(budget.notify),
   };
@@ -84,10 +84,10 @@ export function budgetOf(form: BudgetForm, was?: Budget): BudgetDraft | Problem 
     week_starts: form.weekStarts,
     filter: form.filter.trim(),
     group_by: form.groupBy || null,
-    ...(was?.most_groups !== undefined && { most_groups: was.most_groups }),
+    ...(was?.max_groups !== undefined && { max_groups: was.max_groups }),
     steps,
     critical_from: criticalFrom,
-    ring_on_forecast: form.alertOnForecast && !form.groupBy,
+    alert_on_forecast: form.alertOnForecast && !form.groupBy,
     owner: form.owner.trim() || null,
     notify: notificationOf(form.notification),
   };

@@ -67,7 +67,7 @@ export function BurnDownChart({ project, budget }: { project: number; budget: Bu
   );
   const saying = (left: number) => t(left < 0 ? 'alerts.overspent' : 'alerts.remaining', { amount: write(Math.abs(left)) });
   const ends = [
-    { points: burn.high, why: t(forecast && forecast.if_goes_on < forecast.high ? 'alerts.forecastHigh' : 'alerts.currentPace') },
+    { points: burn.high, why: t(forecast && forecast.projected < forecast.high ? 'alerts.forecastHigh' : 'alerts.currentPace') },
     { points: burn.expected, why: t('alerts.forecastExpected') },
     { points: burn.low, why: t('alerts.forecastLow') },
   ]

@@ -42,7 +42,7 @@ export function burnDown(amount: number, state: BudgetState, points: [string, nu
           [now, left],
           [1, amount - sum],
         ];
-  const { expected, low, high, if_goes_on: goesOn } = forecastOf(state) ?? {};
+  const { expected, low, high, projected: goesOn } = forecastOf(state) ?? {};
   const worst = goesOn === undefined ? high : Math.max(high ?? 0, goesOn);
   const lowest = Math.min(0, left, Math.max(-MAX_OVERSPENT_SHARE * Math.max(amount, state.spent), amount - (worst ?? 0)));
   return {

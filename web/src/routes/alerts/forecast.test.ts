@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { burnDown } from './burn-down';
 import { forecastOf } from './forecast';
 
-const late = { method: 'linear' as const, samples: 0, expected: 2, low: 1, high: 3, if_goes_on: 40, usual_by_now: null, runs_out_at: null, runs_out_earliest_at: null };
+const late = { method: 'linear' as const, samples: 0, expected: 2, low: 1, high: 3, projected: 40, usual_by_now: null, runs_out_at: null, runs_out_earliest_at: null };
 
 describe('the forecast of a budget', () => {
   it('never ends below what is spent already', () => {
-    expect(forecastOf({ spent: 20, forecast: late })).toMatchObject({ expected: 20, low: 20, high: 20, if_goes_on: 40 });
+    expect(forecastOf({ spent: 20, forecast: late })).toMatchObject({ expected: 20, low: 20, high: 20, projected: 40 });
     expect(forecastOf({ spent: 20, forecast: null })).toBe(null);
   });
 

@@ -9,6 +9,6 @@ export function forecastOf({ forecast, spent }: Pick<BudgetState, 'forecast' | '
     expected: least(forecast.expected),
     low: least(forecast.low),
     high: least(forecast.high),
-    if_goes_on: least(forecast.if_goes_on),
+    projected: least(forecast.projected),
   };
 }

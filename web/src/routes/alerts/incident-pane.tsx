@@ -98,7 +98,7 @@ export function IncidentSummary({ incident }: { incident: Incident }) {
       })}{' '}
       {incident.state === 'resolved' && peak !== null && <>{t('alerts.peak', { value: metricValueText(format, peak, unit, none) })} </>}
       {outlook && incident.state !== 'resolved' && (
-        <b>{t('alerts.projectedCost', { cost: format.money(outlook.if_goes_on_usd), time: format.brief(outlook.until) })}</b>
+        <b>{t('alerts.projectedCost', { cost: format.money(outlook.projected_usd), time: format.brief(outlook.until) })}</b>
       )}
     </p>
   );

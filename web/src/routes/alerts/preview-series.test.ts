@@ -15,7 +15,7 @@ it('puts what would have rung on the axis, touching bands as one', () => {
   const tried: Tried = {
     from: at(0),
     to: at(50),
-    rang: 3,
+    fired: 3,
     points: [
       [at(0), null],
       [at(10), 1],

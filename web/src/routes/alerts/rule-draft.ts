@@ -16,7 +16,7 @@ export interface RuleForm {
   resolve: string;
   compare: '' | 'previous' | 'last_week';
   minSamples: string;
-  noData: '' | 'keep' | 'ring' | 'resolve';
+  noData: '' | 'keep' | 'alert' | 'resolve';
   owner: string;
   timeZone: string;
   notification: NotificationForm;
@@ -88,7 +88,7 @@ export function formOf(rule: Rule): RuleForm {
     critical: toTypedUnit(rule.critical, unit),
     resolve: toTypedUnit(rule.resolve, unit),
     compare: rule.compare ?? '',
-    minSamples: rule.at_least?.toString() ?? '',
+    minSamples: rule.min_samples?.toString() ?? '',
     noData: rule.no_data ?? '',
     owner: rule.owner ?? '',
     timeZone: rule.time_zone ?? 'UTC',
@@ -135,14 +135,14 @@ export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
     ...(form.score.trim() && form.measure === 'score' && { score: form.score.trim() }),
     ...(!isWhole && form.filter.trim() && { filter: form.filter.trim() }),
     ...(!isWhole && form.groupBy.trim() && { group_by: form.groupBy.trim() }),
-    ...(was?.most_groups !== undefined && { most_groups: was.most_groups }),
+    ...(was?.max_groups !== undefined && { max_groups: was.max_groups }),
     window: form.window,
     direction: form.direction,
     ...(read.warning !== undefined && { warning: scaled(read.warning) }),
     ...(read.critical !== undefined && { critical: scaled(read.critical) }),
     ...(read.resolve !== undefined && { resolve: scaled(read.resolve) }),
     ...(compare && { compare }),
-    ...(minSamples !== undefined && { at_least: minSamples }),
+    ...(minSamples !== undefined && { min_samples: minSamples }),
     ...(form.noData && { no_data: form.noData }),
     ...(form.owner.trim() && { owner: form.owner.trim() }),
     time_zone: form.timeZone.trim() || 'UTC',

@@ -60,7 +60,7 @@ function PreviewResult({ project, rule }: { project: number; rule: RuleDraft }) 
   return (
     <div className={isPlaceholderData ? 'is-stale' : undefined} aria-busy={isPlaceholderData || undefined}>
       <p className="alerts-preview-result" role="status">
-        <b>{data.rang === 0 ? t('alerts.wouldNotHaveFired') : t('alerts.wouldHaveFired', { n: data.rang })}</b>{' '}
+        <b>{data.fired === 0 ? t('alerts.wouldNotHaveFired') : t('alerts.wouldHaveFired', { n: data.fired })}</b>{' '}
         <span className="text-dim">{t('alerts.inDays', { n: DAYS })}</span>
       </p>
       <ChartGroup times={course.times} bucketMs={course.stepMs}>

@@ -140,7 +140,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
           options={[
             { value: '' as const, label: t('alerts.noDataDefault') },
             { value: 'keep' as const, label: t('alerts.noDataKeep') },
-            { value: 'ring' as const, label: t('alerts.noDataAlert') },
+            { value: 'alert' as const, label: t('alerts.noDataAlert') },
             { value: 'resolve' as const, label: t('alerts.noDataResolve') },
           ]}
           onChange={(noData) => set({ noData })}

@@ -7,7 +7,7 @@ it('sends trimmed, typed values', () => {
   expect(patchOf(draft)).toEqual({
     name: 'tabi-desk',
     retention_days: 90,
-    keep: { environments: { dev: 7, 'a=b': 400 }, texts_days: null, notable_days: 180 },
+    retention: { environments: { dev: 7, 'a=b': 400 }, message_days: null, flagged_days: 180 },
     currency: { code: 'JPY', rate: 150 },
     prefer_client_cost: false,
     estimate_usage: true,

@@ -21,9 +21,9 @@ interface ProjectDraft {
 const projectDraftOf = (project: Project): ProjectDraft => ({
   name: project.name,
   days: String(project.retention_days),
-  texts: project.keep.texts_days?.toString() ?? '',
-  notable: project.keep.notable_days?.toString() ?? '',
-  environments: Object.entries(project.keep.environments)
+  texts: project.retention.message_days?.toString() ?? '',
+  notable: project.retention.flagged_days?.toString() ?? '',
+  environments: Object.entries(project.retention.environments)
     .map(([name, days]) => `${name}=${days}`)
     .join(', '),
   code: project.currency?.code ?? '',
@@ -65,7 +65,7 @@ export function patchOf(draft: ProjectDraft): ProjectPatch | Problem {
   return {
     name: draft.name.trim(),
     retention_days: days,
-    keep: { environments, texts_days: texts, notable_days: notable },
+    retention: { environments, message_days: texts, flagged_days: notable },
     currency: code ? { code, rate } : null,
     prefer_client_cost: draft.client,
     estimate_usage: draft.estimate,

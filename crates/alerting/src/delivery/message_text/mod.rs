@@ -65,7 +65,7 @@ fn change(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationM
         sentences.insert(0, phrases.unheard.to_owned());
     }
     if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != AlertNoticeKind::Resolved) {
-        let figure = figures::usd(outlook.if_goes_on_usd);
+        let figure = figures::usd(outlook.projected_usd);
         sentences.push(fill(phrases.outlook, &[("cost", &figure), ("until", &time(outlook.until, &notice.time_zone))]));
     }
     let culprits: Vec<_> = notice.culprits.iter().take(MOST_LINES).map(|culprit| line(culprit, notice, phrases)).collect();

@@ -45,7 +45,7 @@ pub(super) fn notice(key: &str) -> AlertNotice {
         }],
         culprits_since: None,
         budget: None,
-        outlook: Some(CostProjection { if_goes_on_usd: 67.79, until: 1_795_446_000_000_000 }),
+        outlook: Some(CostProjection { projected_usd: 67.79, until: 1_795_446_000_000_000 }),
         links: AlertNoticeLinks { incident: "http://127.0.0.1:8119/p/1/alerts/incidents/3".to_owned(), traces: None },
         language: MessageLanguage::En,
         gathered: Vec::new(),

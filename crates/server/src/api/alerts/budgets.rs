@@ -16,6 +16,7 @@ use super::definitions::handlers;
 use super::{MuteRequest, quiet_shown, read, with};
 use crate::api::auth::AuthorizedProject;
 use crate::api::params::QueryParameters;
+use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
 /// A budget and how it stands.
@@ -70,8 +71,8 @@ struct BudgetForecast {
     low: f64,
     /// Of ten such stretches nine brought less.
     high: f64,
-    /// The sum at the end if what runs now goes on as it does.
-    if_goes_on: f64,
+    /// Dollars at the end of the period if the current rate continues.
+    projected: f64,
     /// What is usually spent by now; null without history.
     usual_by_now: Option<f64>,
     /// When it is likely to be used up; null if not in this period, or if it is.
@@ -108,7 +109,7 @@ fn state_shown(state: &BudgetState) -> BudgetStateView {
             expected: Usd::exactly(forecast.expected),
             low: Usd::exactly(forecast.low),
             high: Usd::exactly(forecast.high),
-            if_goes_on: Usd::exactly(forecast.if_goes_on),
+            projected: Usd::exactly(forecast.projected),
             usual_by_now: forecast.usual_by_now.map(Usd::exactly),
             runs_out_at: forecast.runs_out_us.map(rfc3339),
             runs_out_earliest_at: forecast.runs_out_earliest_us.map(rfc3339),
@@ -159,7 +160,7 @@ pub(in crate::api) struct BudgetUse {
     (status = 503, description = "it is there, and not counted yet", body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn state(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, name)): Path<(String, String)>,
     QueryParameters(whose): QueryParameters<BudgetUseParameters>,
 ) -> Result<Json<BudgetUse>, ApiError> {

@@ -17,7 +17,7 @@ macro_rules! handlers {
 
         #[doc = concat!("Lists ", $what, "s.")]
         #[utoipa::path(get, path = $all, tag = "alerts", params(("project" = u64, Path)), responses((status = 200, body = $list_name)))]
-        pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject) -> Result<Json<$list_name>, ApiError> {
+        pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<$list_name>, ApiError> {
             let kept = with(&api, move |alerts| alerts.$list(of.project)).await?;
             Ok(Json($list_name { $field: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
         }
@@ -27,10 +27,9 @@ macro_rules! handlers {
             responses((status = 201, body = $view), (status = 400, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn create(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Member>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<(StatusCode, Json<$view>), ApiError> {
-            of.caller.check_admin()?;
             let what = read(body)?;
             let kept = with(&api, move |alerts| alerts.$create(of.project, &what)).await?;
             Ok((StatusCode::CREATED, Json(shown(&api.alerts, kept))))
@@ -41,7 +40,7 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn get(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Viewer>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
             let id = number(&id)?;
@@ -53,11 +52,10 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn replace(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
-            of.caller.check_admin()?;
             let (id, what) = (number(&id)?, read(body)?);
             Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$replace(of.project, id, &what)).await?)))
         }
@@ -67,10 +65,9 @@ macro_rules! handlers {
             responses((status = 204, description = "taken away"), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn delete(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<StatusCode, ApiError> {
-            of.caller.check_admin()?;
             let id = number(&id)?;
             with(&api, move |alerts| alerts.$delete(of.project, id)).await?;
             Ok(StatusCode::NO_CONTENT)
@@ -81,11 +78,10 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn mute(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<MuteRequest>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
-            of.caller.check_admin()?;
             let (id, until_us) = (number(&id)?, read(body)?.until_us()?);
             Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$quiet(of.project, id, Some(until_us))).await?)))
         }
@@ -95,10 +91,9 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn unmute(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject,
+            of: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
-            of.caller.check_admin()?;
             let id = number(&id)?;
             Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$quiet(of.project, id, None)).await?)))
         }

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{MuteRequest, quiet_shown, read, with};
-use crate::api::auth::{AdminAuthorizedProject, AuthorizedProject};
+use crate::api::auth::AuthorizedProject;
 use crate::api::params::QueryParameters;
+use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
 /// Incidents of a page, where the caller does not say.
@@ -76,8 +77,8 @@ pub(in crate::api) struct IncidentView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentOutlook)]
 struct IncidentCostProjection {
-    /// Dollars at the end of the period if it goes on like this.
-    if_goes_on_usd: f64,
+    /// Dollars at the end of the period if the current rate continues.
+    projected_usd: f64,
     until: String,
 }
 
@@ -113,7 +114,7 @@ fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
         culprits_since: incident.culprits_since_us.map(rfc3339),
         outlook: incident
             .outlook
-            .map(|outlook| IncidentCostProjection { if_goes_on_usd: Usd::exactly(outlook.if_goes_on_usd), until: rfc3339(outlook.until) }),
+            .map(|outlook| IncidentCostProjection { projected_usd: Usd::exactly(outlook.projected_usd), until: rfc3339(outlook.until) }),
     }
 }
 
@@ -165,7 +166,7 @@ pub(in crate::api) struct IncidentList {
     responses((status = 200, body = IncidentList), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn list(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     QueryParameters(which): QueryParameters<IncidentListParameters>,
 ) -> Result<Json<IncidentList>, ApiError> {
     let open = match which.state.as_deref() {
@@ -198,7 +199,7 @@ pub(in crate::api) struct IncidentDetail {
     responses((status = 200, body = IncidentDetail), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn get(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
     let id = number(&id)?;
@@ -232,7 +233,7 @@ struct IncidentChartThreshold {
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn chart(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentChartView>, ApiError> {
     let id = number(&id)?;
@@ -287,7 +288,7 @@ pub(in crate::api) struct IncidentNoteRequest {
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn acknowledge(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
@@ -300,7 +301,7 @@ pub(in crate::api) async fn acknowledge(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn resolve(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
@@ -313,7 +314,7 @@ pub(in crate::api) async fn resolve(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn note(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentNoteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
@@ -331,7 +332,7 @@ pub(in crate::api) async fn note(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn snooze(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<MuteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
@@ -345,7 +346,7 @@ pub(in crate::api) async fn snooze(
     responses((status = 200, body = IncidentView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn wake(
     State(api): State<Arc<ApiState>>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentView>, ApiError> {
     act(&api, of, &id, IncidentAction::Snooze(None), None).await
@@ -357,7 +358,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
 
 async fn act(
     api: &Arc<ApiState>,
-    of: AdminAuthorizedProject,
+    of: AuthorizedProject<Member>,
     id: &str,
     deed: IncidentAction,
     by: Option<String>,

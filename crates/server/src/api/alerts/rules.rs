@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::definitions::handlers;
 use super::{MuteRequest, quiet_shown, read, with};
 use crate::api::auth::AuthorizedProject;
+use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
 /// A rule and how it stands.
@@ -86,8 +87,8 @@ pub(in crate::api) struct AlertPreviewRequest {
 pub(in crate::api) struct AlertPreview {
     from: String,
     to: String,
-    /// How often it would have rung.
-    rang: usize,
+    /// How often it would have fired.
+    fired: usize,
     /// When and for how long, the oldest first; at most 200.
     incidents: Vec<AlertPreviewIncident>,
     /// Time and figure, of a rule with groups that of the group furthest out; null where there was none.
@@ -112,7 +113,7 @@ struct AlertPreviewIncident {
     responses((status = 200, body = AlertPreview), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn preview(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject,
+    of: AuthorizedProject<Viewer>,
     body: Result<Json<AlertPreviewRequest>, JsonRejection>,
 ) -> Result<Json<AlertPreview>, ApiError> {
     let AlertPreviewRequest { rule, back } = read(body)?;
@@ -135,7 +136,7 @@ pub(in crate::api) async fn preview(
     Ok(Json(AlertPreview {
         from: rfc3339(tried.from_us),
         to: rfc3339(tried.to_us),
-        rang: tried.rang,
+        fired: tried.fired,
         incidents: tried.incidents.into_iter().map(ring).collect(),
         points: tried.points.into_iter().map(|(at, value)| (rfc3339(at), value)).collect(),
     }))

@@ -1,0 +1,241 @@
+//! Spans as the API returns them, in lists and in full.
+
+use std::collections::BTreeMap;
+
+use hinomi_model::explain::SpanExplanation;
+use hinomi_model::span::ChatMessage;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::trace::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
+
+/// Token usage of a call. Null means that the client did not report it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct CallUsage {
+    /// Input tokens, including those read from or written to a cache.
+    pub input_tokens: Option<u64>,
+    /// Output tokens, including reasoning.
+    pub output_tokens: Option<u64>,
+    /// Total as the client reported it, otherwise input plus output.
+    pub total_tokens: Option<u64>,
+    /// Input tokens read from a cache.
+    pub cache_read_tokens: Option<u64>,
+    /// Input tokens written to a cache.
+    pub cache_write_tokens: Option<u64>,
+    /// Output tokens spent on reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// Input tokens of audio.
+    pub input_audio_tokens: Option<u64>,
+    /// Output tokens of audio.
+    pub output_audio_tokens: Option<u64>,
+    /// Input tokens of images.
+    pub input_image_tokens: Option<u64>,
+    /// Output tokens of images.
+    pub output_image_tokens: Option<u64>,
+    /// Web searches that the provider made and bills.
+    pub web_searches: Option<u64>,
+    /// Images that the model generated.
+    pub images: Option<u64>,
+    /// `reported` by the client, `estimated` from the messages, or null if unknown.
+    pub source: Option<&'static str>,
+}
+
+/// Cost of a call in US dollars.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CallCost {
+    /// Cost of the whole call in US dollars.
+    pub total: f64,
+    /// Input part of the cost; null if it cannot be separated.
+    pub input: Option<f64>,
+    /// Output part of the cost; null if it cannot be separated.
+    pub output: Option<f64>,
+    /// `computed` from tokens and prices, or the figure of the `client`.
+    pub source: &'static str,
+    /// True if the priced tokens are estimated.
+    pub estimated: bool,
+    /// Entry of the price table, or the custom price as `own:MODEL@date`.
+    pub price: Option<String>,
+    /// Cost that the client reported, in US dollars.
+    pub client_total: Option<f64>,
+    /// Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computed_total: Option<f64>,
+    /// How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<CostBucket>>,
+}
+
+/// One bucket of a computed cost.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CostBucket {
+    /// `input`, `cache_read`, `output` and other token buckets; `request`, `web_search`, `image` and `hour` are units other than tokens.
+    pub bucket: &'static str,
+    /// Number of units; microseconds for `hour`.
+    pub tokens: u64,
+    /// Price of a million units in US dollars.
+    pub usd_per_million: f64,
+    /// Cost of the bucket in US dollars.
+    pub amount: f64,
+}
+
+/// Totals of a span and everything below it, each call once.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+pub struct SubtreeTotals {
+    /// Number of LLM calls.
+    pub llm_calls: u64,
+    /// Input tokens, including those read from or written to a cache.
+    pub input_tokens: u64,
+    /// Output tokens, including reasoning.
+    pub output_tokens: u64,
+    /// Cost in US dollars; null if there are calls and none of them has a price.
+    pub cost: Option<f64>,
+    /// Number of calls that report token usage and have no price.
+    pub unpriced_calls: u64,
+    /// Number of calls whose tokens are estimated from their messages.
+    pub estimated_calls: u64,
+}
+
+/// A span compared with spans of the same project, op and name in the seven days before it, outside of its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct DurationComparison {
+    /// Median duration of the similar spans in milliseconds; exact to one percent if there are many.
+    pub median_ms: f64,
+    /// Number of similar spans.
+    pub n: u64,
+    /// Duration of this span divided by the median.
+    pub ratio: f64,
+}
+
+/// The SDK that reported a span.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ReportingSdk {
+    /// Name of the SDK, such as `sentry.python`.
+    pub name: String,
+    /// Version of the SDK.
+    pub version: Option<String>,
+}
+
+/// Another report of the same call in another trace, for example by a program and its gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DuplicateReportView {
+    /// Trace of the other report.
+    pub trace_id: String,
+    /// Span of the other report.
+    pub span_id: String,
+    /// True if this span counts, and takes usage and cost from a report that has more; false if the other report counts.
+    pub counts: bool,
+}
+
+/// A span in lists and traces: without messages and attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Span)]
+#[expect(missing_docs, reason = "the fields are those of the canonical span, which describes them")]
+pub struct SpanSummary {
+    pub project_id: u64,
+    pub trace_id: String,
+    pub span_id: String,
+    pub parent_span_id: Option<String>,
+    pub name: String,
+    /// Readable form of the name if the name is a template with placeholders; null otherwise.
+    pub title: Option<String>,
+    pub op: String,
+    pub kind: &'static str,
+    pub operation: Option<String>,
+    pub origin: Option<String>,
+    pub provider: Option<String>,
+    /// True if the client did not send the provider and it was inferred.
+    pub provider_inferred: bool,
+    pub model: Option<String>,
+    pub request_model: Option<String>,
+    pub response_model: Option<String>,
+    pub status: &'static str,
+    pub status_detail: Option<String>,
+    /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
+    pub error_preview: Option<String>,
+    /// True while only parts of the span, such as its messages, have arrived.
+    pub incomplete: bool,
+    pub start_time: String,
+    pub duration_ms: f64,
+    pub time_to_first_token_ms: Option<f64>,
+    pub streaming: Option<bool>,
+    pub usage: CallUsage,
+    pub cost: Option<CallCost>,
+    /// Cost that the client reported in US dollars, also where no price is known.
+    pub client_cost: Option<f64>,
+    pub subtree: SubtreeTotals,
+    pub self_time_ms: f64,
+    pub compared: Option<DurationComparison>,
+    pub counted: bool,
+    /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
+    pub exclusion: Option<SpanExclusion>,
+    /// The report of the same call by another program.
+    pub also_reported: Option<DuplicateReportView>,
+    pub session_id: Option<String>,
+    pub user_id: Option<String>,
+    pub environment: Option<String>,
+    pub release: Option<String>,
+    pub service: Option<String>,
+    pub pipeline: Option<String>,
+    /// True if the span is one run of its pipeline.
+    pub is_run: bool,
+    pub agent: Option<String>,
+    pub tool: Option<String>,
+    pub prompt: Option<String>,
+    pub tags: BTreeMap<String, String>,
+    pub input_preview: Option<String>,
+    pub output_preview: Option<String>,
+    pub thread: Option<String>,
+    pub sdk: Option<ReportingSdk>,
+}
+
+/// One span with its messages and attributes.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SpanDetail {
+    /// The span as in lists.
+    #[serde(flatten)]
+    pub span: SpanSummary,
+    /// Messages that were sent to the model, system instructions first.
+    #[schema(value_type = Vec<Object>)]
+    pub input_messages: Vec<ChatMessage>,
+    /// Messages that the model returned.
+    #[schema(value_type = Vec<Object>)]
+    pub output_messages: Vec<ChatMessage>,
+    /// The report of the same call that the messages were read from; null if they are the span's own.
+    pub texts_from: Option<MessageSourceSpan>,
+    /// Attributes as the client sent them.
+    #[schema(value_type = Object)]
+    pub attributes: Map<String, Value>,
+    /// Response ID of the provider.
+    pub response_id: Option<String>,
+    /// Reasons why the model stopped.
+    pub finish_reasons: Vec<String>,
+    /// Request parameters such as the temperature, by their short names.
+    #[schema(value_type = Object)]
+    pub request: Map<String, Value>,
+    /// Tools that the model could call, as the client sent them.
+    #[schema(value_type = Object)]
+    pub tool_definitions: Option<Value>,
+    /// Source attribute of each field.
+    pub reading: Vec<FieldReading>,
+    /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts.
+    #[schema(value_type = Object)]
+    pub explanation: SpanExplanation,
+    /// Version of the prompt template.
+    pub prompt_version: Option<String>,
+    /// Time at which the server received the span.
+    pub received_at: String,
+    /// Milliseconds that were added to the client's timestamps; 0 if its clock is right.
+    pub clock_shift_ms: f64,
+    /// Spans that this one links to, mostly in other traces, as in OpenTelemetry.
+    pub links: Vec<LinkedSpan>,
+}
+
+/// The span that holds the messages of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MessageSourceSpan {
+    /// Trace of the span.
+    pub trace_id: String,
+    /// ID of the span.
+    pub span_id: String,
+}

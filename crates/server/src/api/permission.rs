@@ -1,0 +1,125 @@
+//! What a route requires of its caller. Each handler takes an extractor that carries its permission as its argument after the state; one
+//! that takes none cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
+
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+/// What a route requires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoutePermission {
+    /// Nothing: it is for everybody.
+    Public,
+    /// An ingest key of the project, or an admin.
+    Ingest,
+    /// To read.
+    Viewer,
+    /// To work with what is there: rules, budgets, incidents, pins.
+    Member,
+    /// To change settings, keys and prices, and to delete.
+    Admin,
+}
+
+/// What a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CallerRole {
+    Viewer,
+    #[expect(dead_code, reason = "tokens read or administer until there are roles")]
+    Member,
+    Admin,
+    Owner,
+}
+
+impl RoutePermission {
+    /// The value of `x-permission`.
+    fn as_str(self) -> &'static str {
+        match self {
+            RoutePermission::Public => "public",
+            RoutePermission::Ingest => "ingest",
+            RoutePermission::Viewer => "viewer",
+            RoutePermission::Member => "member",
+            RoutePermission::Admin => "admin",
+        }
+    }
+}
+
+/// An extractor that checks a permission, or the permission itself.
+pub(super) trait RequiredPermission {
+    const PERMISSION: RoutePermission;
+}
+
+/// The caller may read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Viewer;
+
+/// The caller may work with what is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member;
+
+/// The caller may change settings and delete.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admin;
+
+impl RequiredPermission for Viewer {
+    const PERMISSION: RoutePermission = RoutePermission::Viewer;
+}
+
+impl RequiredPermission for Member {
+    const PERMISSION: RoutePermission = RoutePermission::Member;
+}
+
+impl RequiredPermission for Admin {
+    const PERMISSION: RoutePermission = RoutePermission::Admin;
+}
+
+/// A handler whose second argument checks a permission. `A` holds the types of its arguments.
+pub(super) trait PermittedHandler<A> {
+    const PERMISSION: RoutePermission;
+}
+
+macro_rules! permitted_handlers {
+    ($(($($rest:ident),*))*) => {$(
+        impl<F, R, S, P: RequiredPermission, $($rest),*> PermittedHandler<(S, P, $($rest),*)> for F
+        where
+            F: Fn(S, P, $($rest),*) -> R,
+        {
+            const PERMISSION: RoutePermission = P::PERMISSION;
+        }
+    )*};
+}
+
+permitted_handlers! { () (A) (A, B) (A, B, C) (A, B, C, D) }
+
+/// The permission that a handler requires.
+pub(super) fn permission_of<A, H: PermittedHandler<A>>(_: H) -> RoutePermission {
+    H::PERMISSION
+}
+
+/// States the permission in the description of a route, which has one operation.
+pub(super) fn stated<S: Clone + Send + Sync + 'static>(
+    mut route: UtoipaMethodRouter<S>,
+    permission: RoutePermission,
+) -> UtoipaMethodRouter<S> {
+    for path in route.1.paths.values_mut() {
+        for operation in operations(path) {
+            let extensions = ExtensionsBuilder::new().add("x-permission", permission.as_str()).build();
+            operation.extensions.get_or_insert_default().merge(extensions);
+        }
+    }
+    route
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete, &mut path.patch].into_iter().filter_map(Option::as_mut)
+}
+
+/// Registers handlers with their descriptions and permissions.
+macro_rules! permitted_routes {
+    ($router:expr; $($module:ident :: $($handler:ident)::+),* $(,)?) => {
+        $router$(.routes($crate::api::permission::stated(
+            utoipa_axum::routes!($module::$($handler)::+),
+            $crate::api::permission::permission_of($module::$($handler)::+),
+        )))*
+    };
+}
+pub(super) use permitted_routes;
