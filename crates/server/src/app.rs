@@ -1,5 +1,10 @@
 //! The parts put together: what runs when `hinomi serve` runs.
 
+mod chores;
+mod metrics_page;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -45,6 +50,8 @@ use crate::jobs::{JobResources, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::server_proof::ServerProof;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
+use chores::{chores, note_used};
+use metrics_page::{ServerMetricsState, readiness, scraped};
 
 /// Name under which the running server keeps what links are made from, for the commands beside it.
 pub const ADDRESS: &str = "public_url";
@@ -382,163 +389,6 @@ fn rewrite(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Whether all that comes can be taken in and questions be answered. What is wrong beside that is said too.
-fn readiness(api: &ApiState) -> (StatusCode, String) {
-    let problems = api.problems();
-    let refuses: Vec<&str> = problems.iter().filter(|problem| problem.refuses).map(|problem| problem.said.as_str()).collect();
-    if !refuses.is_empty() {
-        return (StatusCode::SERVICE_UNAVAILABLE, refuses.join("\n"));
-    }
-    let said = problems.iter().map(|problem| format!("\nproblem: {}", problem.said)).collect::<String>();
-    (StatusCode::OK, format!("ready{said}"))
-}
-
-/// The server's own numbers.
-#[derive(Clone)]
-struct ServerMetricsState {
-    handle: Option<PrometheusHandle>,
-    /// Whether the server listens on loopback alone.
-    is_local: bool,
-}
-
-/// The server's own numbers; of a project, where one is named, what its programs did.
-async fn scraped(request: Request, measured: &ServerMetricsState, api: &Arc<ApiState>) -> Response {
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
-        return api::scrape(api, request, project).await.into_response();
-    }
-    // A Prometheus server in the same network asks directly. What comes through a proxy comes from anywhere.
-    let headers = request.headers();
-    let is_near = keyless::proxy_header(headers).is_none() && (!measured.is_local || keyless::is_for_this_machine(headers));
-    if !is_near && let Err(error) = api::authenticate(api, request).await {
-        return error.into_response();
-    }
-    measures(measured.handle.as_ref(), api).into_response()
-}
-
-/// Our own numbers in Prometheus' text form.
-fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
-    let stats = api.store.stats();
-    let problems = api.problems();
-    let gauges = [
-        ("hinomi_spans_stored", stats.rows),
-        ("hinomi_memtable_spans", stats.buffered_rows),
-        ("hinomi_memtable_bytes", stats.buffered_bytes),
-        ("hinomi_segments", stats.segments),
-        ("hinomi_segment_bytes", stats.segment_bytes),
-        ("hinomi_wal_bytes", stats.log_bytes),
-        ("hinomi_ingestion_failing", u64::from(stats.intake_error.is_some())),
-        ("hinomi_problems", problems.len() as u64),
-        ("hinomi_databases_failing", database::failing(&api.data).len() as u64),
-        ("hinomi_damaged_files", stats.damaged.len() as u64),
-        ("hinomi_resident_memory_bytes", crate::memory::resident_bytes().unwrap_or(0)),
-        ("hinomi_queries_in_flight", api.questions.in_work()),
-        ("hinomi_queries_executing", api.questions.at_work()),
-        ("hinomi_exports_executing", api.exports.at_work()),
-    ];
-    let counters = [
-        ("hinomi_flushes_total", stats.flushes),
-        ("hinomi_compactions_total", stats.compactions),
-        ("hinomi_queries_abandoned_total", api.questions.left.load(Ordering::Relaxed)),
-        ("hinomi_queries_shared_total", api.questions.shared.load(Ordering::Relaxed)),
-        ("hinomi_queries_rejected_total", api.questions.refused.load(Ordering::Relaxed)),
-        ("hinomi_queries_timed_out_total", api.questions.given_up.load(Ordering::Relaxed)),
-    ];
-    for (name, value) in gauges {
-        metrics::gauge!(name).set(value as f64);
-    }
-    for (name, value) in counters {
-        metrics::counter!(name).absolute(value);
-    }
-    handle.map(PrometheusHandle::render).unwrap_or_default()
-}
-
-/// What is done by and by until the server stops.
-async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
-    let mut keys = tokio::time::interval(KEYS_EVERY);
-    let mut prices = tokio::time::interval(PRICES_EVERY);
-    // Not at once: a start is busy enough, and whoever started it with other settings than were meant has time to see it.
-    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
-    let mut probe = tokio::time::interval(PROBE_EVERY);
-    let data = api.data.clone();
-    tokio::task::spawn_blocking(move || database::examine_all(&data));
-    finish_deletions(&api).await;
-    loop {
-        tokio::select! {
-            () = api.stop.cancelled() => return,
-            _ = probe.tick() => {
-                api.store.probe().await;
-                if !database::failing(&api.data).is_empty() {
-                    let data = api.data.clone();
-                    let _ = tokio::task::spawn_blocking(move || database::recheck(&data)).await;
-                }
-            }
-            _ = keys.tick() => {
-                let (intake, meta) = (intake.clone(), api.meta.clone());
-                let _ = tokio::task::spawn_blocking(move || note_used(&intake, &meta)).await;
-            }
-            _ = prices.tick() => {
-                let prices = api.prices.clone();
-                let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
-                api.courier.set_paused(api.quiet_notifications || api.meta.get(PAUSED).is_some());
-                if retention::is_confirmed(&api.meta, &api.holds) {
-                    retain(&api).await;
-                }
-            }
-            _ = retention.tick() => retain(&api).await,
-        }
-    }
-}
-
-/// Writes down when keys, tokens and sessions were last used.
-fn note_used(intake: &IngestState, meta: &MetadataStore) {
-    intake.note_used_keys();
-    if let Err(error) = meta.note_used_credentials() {
-        tracing::warn!(%error, "server.credential_usage.write_failed");
-    }
-}
-
-/// Ends deletions that a crash or a failure broke off.
-async fn finish_deletions(api: &ApiState) {
-    if let Err(error) = retention::finish(&api.places()).await {
-        tracing::error!(%error, "erasure.subject.not_finished");
-    }
-}
-
-/// Deletes what is to be kept no longer.
-async fn retain(api: &ApiState) {
-    finish_deletions(api).await;
-    let expired = match retention::expire(&api.places()).await {
-        Ok(expired) => expired,
-        Err(error) => {
-            tracing::error!(%error, "retention.spans.failed");
-            return;
-        }
-    };
-    for (project, before_us) in &expired.before_us {
-        let (project, before_us) = (*project, *before_us);
-        match api.metrics.delete_before(project, before_us).await {
-            Ok(0) => {}
-            Ok(points) => tracing::info!(project, points, "retention.metrics.expired"),
-            Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
-        }
-        let alerts = api.alerts.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
-            tracing::error!(%error, project, "retention.incidents.failed");
-        }
-        let outbox = api.courier.outbox().clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outbox.delete_before(project, before_us)).await {
-            tracing::error!(%error, project, "retention.notices.failed");
-        }
-    }
-    // They are of all projects.
-    let Some(before_us) = expired.before_us.values().min().copied().filter(|_| !expired.waits) else { return };
-    let outcomes = api.outcomes.clone();
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {
-        tracing::error!(%error, "retention.outcomes.failed");
-    }
-}
-
 /// Writes a text to a file so that a reader sees all of it or nothing, also after a power cut.
 ///
 /// # Errors
@@ -556,60 +406,4 @@ pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
         File::open(folder)?.sync_all()
     };
     write().inspect_err(|_| drop(std::fs::remove_file(&beside)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_have_one_spelling() {
-        let path = |base: &str, uri: &str| {
-            let request = Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
-            rewrite(base, request).uri().to_string()
-        };
-        assert_eq!(path("", "/api/1/envelope/?a=b"), "/api/1/envelope?a=b");
-        assert_eq!(path("", "//api///1/envelope//"), "/api/1/envelope");
-        assert_eq!(path("/base", "/base/api/1/store/"), "/api/1/store");
-        assert_eq!(path("/base", "/api/1/store"), "/api/1/store");
-        assert_eq!(path("/base", "/baseline"), "/baseline");
-        assert_eq!(path("/base", "/base"), "/");
-        assert_eq!(path("", "/"), "/");
-    }
-
-    #[test]
-    fn cookies_of_servers_are_told_apart() {
-        let names = [
-            ("http://127.0.0.1:8119", "hinomi_session_8119"),
-            ("http://[::1]:8120", "hinomi_session_8120"),
-            ("http://[::1]", "hinomi_session"),
-            ("http://hinomi.example", "hinomi_session"),
-            ("http://hinomi.example:81/a/b;c", "hinomi_session_81_a_b-c"),
-            ("https://hinomi.example", "__Host-hinomi_session"),
-            ("https://hinomi.example:8443", "__Host-hinomi_session_8443"),
-            ("https://hinomi.example/team", "__Host-hinomi_session_team"),
-        ];
-        for (public_url, name) in names {
-            assert_eq!(cookie_name(public_url), name, "{public_url}");
-        }
-    }
-
-    #[test]
-    fn files_are_written_whole_or_not_at_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("port");
-        for text in ["1", "22"] {
-            write_whole(&path, text).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        }
-        assert!(write_whole(&dir.path().join("none/port"), "1").is_err());
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside");
-    }
-
-    #[test]
-    fn the_host_is_the_one_that_the_address_names() {
-        let request = |uri: &str| Request::builder().uri(uri).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
-        assert_eq!(rewrite("", request("/v1/traces")).headers()["host"], "localhost");
-        assert_eq!(rewrite("", request("http://evil.example//v1/traces")).headers()["host"], "evil.example");
-    }
 }

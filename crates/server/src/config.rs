@@ -1,9 +1,14 @@
 //! What is in force: defaults, one TOML file, environment variables, flags; each wins over those before it.
 
+mod settings;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+pub use settings::{ConfigSetting, SETTINGS};
 
 /// Everything that can be set. Fields that nobody knows are refused, so that a slip of the pen is not a silent default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -237,108 +242,6 @@ impl Default for IngestConfig {
     }
 }
 
-/// A setting: its place in the file, its environment variable, and what it is.
-pub struct ConfigSetting {
-    /// Dotted, such as `ingest.max_body_bytes`.
-    pub path: &'static str,
-    /// The environment variable.
-    pub variable: &'static str,
-    /// One line for a person.
-    pub about: &'static str,
-}
-
-/// All settings, in the order of the file.
-pub const SETTINGS: &[ConfigSetting] = &[
-    ConfigSetting { path: "data", variable: "HINOMI_DATA", about: "the data folder" },
-    ConfigSetting { path: "listen", variable: "HINOMI_LISTEN", about: "address and port to listen on; port 0 lets the system choose" },
-    ConfigSetting { path: "public_url", variable: "HINOMI_PUBLIC_URL", about: "what links and DSNs are made from, behind a proxy" },
-    ConfigSetting { path: "dsn_key", variable: "HINOMI_DSN_KEY", about: "key of project 1 at the first start, 32 hex digits" },
-    ConfigSetting {
-        path: "retention_days",
-        variable: "HINOMI_RETENTION_DAYS",
-        about: "days that spans are kept, unless a project says otherwise",
-    },
-    ConfigSetting {
-        path: "memory_limit_bytes",
-        variable: "HINOMI_MEMORY_LIMIT_BYTES",
-        about: "bytes of memory that queries and intake may take together; 0 for a quarter of the machine",
-    },
-    ConfigSetting {
-        path: "query_timeout_ms",
-        variable: "HINOMI_QUERY_TIMEOUT_MS",
-        about: "milliseconds after which a question is given up",
-    },
-    ConfigSetting { path: "prices", variable: "HINOMI_PRICES", about: "a file of own prices, TOML or JSON, which come before the table" },
-    ConfigSetting { path: "log", variable: "HINOMI_LOG", about: "log lines to write: error, warn, info, debug, or module=level" },
-    ConfigSetting { path: "log_format", variable: "HINOMI_LOG_FORMAT", about: "text or json" },
-    ConfigSetting { path: "ingest.max_body_bytes", variable: "HINOMI_INGEST_MAX_BODY_BYTES", about: "largest request body as sent" },
-    ConfigSetting {
-        path: "ingest.max_inflated_bytes",
-        variable: "HINOMI_INGEST_MAX_INFLATED_BYTES",
-        about: "largest request body after inflating",
-    },
-    ConfigSetting {
-        path: "ingest.max_bytes_in_work",
-        variable: "HINOMI_INGEST_MAX_BYTES_IN_WORK",
-        about: "bytes of bodies that arrive at the same time, at most",
-    },
-    ConfigSetting {
-        path: "ingest.anonymous_project",
-        variable: "HINOMI_INGEST_ANONYMOUS_PROJECT",
-        about: "project of requests without a key, but never of those through a proxy: its number, none, or auto (1 while listening on loopback alone without a public URL)",
-    },
-    ConfigSetting {
-        path: "ingest.otlp_ports",
-        variable: "HINOMI_INGEST_OTLP_PORTS",
-        about: "true opens OTLP's standard ports 4317 and 4318 too",
-    },
-    ConfigSetting {
-        path: "queries.threads",
-        variable: "HINOMI_QUERIES_THREADS",
-        about: "threads that compute answers, which give way to intake; 0 for one for each processor",
-    },
-    ConfigSetting {
-        path: "queries.max_at_once",
-        variable: "HINOMI_QUERIES_MAX_AT_ONCE",
-        about: "answers that are computed at the same time, for one caller half of them; 0 for four for each processor",
-    },
-    ConfigSetting {
-        path: "queries.max_waiting",
-        variable: "HINOMI_QUERIES_MAX_WAITING",
-        about: "questions that may wait or be answered at the same time: more are answered 503",
-    },
-    ConfigSetting {
-        path: "queries.max_waiting_of_caller",
-        variable: "HINOMI_QUERIES_MAX_WAITING_OF_CALLER",
-        about: "those of one token or session: more are answered 429",
-    },
-    ConfigSetting {
-        path: "disk.reserve_bytes",
-        variable: "HINOMI_DISK_RESERVE_BYTES",
-        about: "bytes of the disk that are left free: below, nothing is taken in until there is room again",
-    },
-    ConfigSetting {
-        path: "disk.budget_bytes",
-        variable: "HINOMI_DISK_BUDGET_BYTES",
-        about: "bytes that the data folder may take, such as 100GB: beyond, the oldest spans are deleted; 0 for any number",
-    },
-    ConfigSetting {
-        path: "disk.retain_every_s",
-        variable: "HINOMI_DISK_RETAIN_EVERY_S",
-        about: "seconds between two looks for what is to be kept no longer",
-    },
-    ConfigSetting {
-        path: "notify.allow",
-        variable: "HINOMI_NOTIFY_ALLOW",
-        about: "private networks that targets of alerts may be in, such as 10.0.0.0/8, 127.0.0.1, or all",
-    },
-    ConfigSetting {
-        path: "notify.ca_file",
-        variable: "HINOMI_NOTIFY_CA_FILE",
-        about: "certificates (PEM) of authorities that may vouch for mail servers and webhooks beside the public ones",
-    },
-];
-
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -571,133 +474,4 @@ fn default_data_folder() -> PathBuf {
     }
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     data.unwrap_or_else(|| home.join(".local/share")).join("hinomi")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hinomi.toml");
-        std::fs::write(&path, file).unwrap();
-        let flags = ConfigOverrides { config: Some(path), listen: Some("127.0.0.1:1".parse().unwrap()), ..ConfigOverrides::default() };
-        load(&flags, |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
-    }
-
-    #[test]
-    fn flags_win_over_environment_over_file() {
-        let config = with(
-            "retention_days = 7\nlisten = \"0.0.0.0:2\"\n[ingest]\nmax_body_bytes = 1000\n",
-            &[("HINOMI_RETENTION_DAYS", "30"), ("HINOMI_PUBLIC_URL", "https://x.example/h/"), ("HINOMI_DATA", "123")],
-        )
-        .unwrap();
-        assert_eq!((config.retention_days, config.listen.port()), (30, 1));
-        assert_eq!((config.public_url.as_str(), config.ingest.max_body_bytes), ("https://x.example/h", 1000));
-        assert_eq!(config.data, PathBuf::from("123"));
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let said = |file: &str, variables: &[(&str, &str)]| with(file, variables).unwrap_err().to_string();
-        assert!(said("retension = 1", &[]).contains("retension"));
-        assert!(said("retention_days = 0", &[]).contains("from 1 to 3650"));
-        assert!(said("", &[("HINOMI_RETENTION_DAYS", "week")]).contains("HINOMI_RETENTION_DAYS"));
-        assert!(said("public_url = \"x\"", &[]).contains("http://"));
-        assert!(said("listen = ", &[]).contains("hinomi.toml"));
-        assert!(said("", &[("HINOMI_INGEST_ANONYMOUS_PROJECT", "first")]).contains("anonymous_project"));
-        assert!(said("", &[("HINOMI_INGEST_OTLP_PORTS", "7")]).contains("OTLP_PORTS"));
-        assert!(said("[disk]\nbudget_bytes = 100\n", &[]).contains("disk.budget_bytes: must be 0 for any number, or at least"));
-        assert!(said("[disk]\nbudget_bytes = \"100 gigs\"\n", &[]).contains("such as 100GB"));
-        assert!(said("", &[("HINOMI_DISK_BUDGET_BYTES", "-1GB")]).contains("HINOMI_DISK_BUDGET_BYTES"));
-    }
-
-    #[test]
-    fn sizes_may_have_units() {
-        let config =
-            with("memory_limit_bytes = \"1 GiB\"\n[disk]\nbudget_bytes = \"100GB\"\n", &[("HINOMI_DISK_RESERVE_BYTES", "64mib")]).unwrap();
-        assert_eq!(config.disk, DiskConfig { reserve_bytes: 64 << 20, budget_bytes: 100_000_000_000, ..DiskConfig::default() });
-        assert_eq!(config.memory_limit_bytes, 1 << 30);
-        for (text, bytes) in
-            [("7", Some(7)), ("7B", Some(7)), ("2 tb", Some(2_000_000_000_000)), ("1.5GB", None), ("GB", None), ("99999999999TiB", None)]
-        {
-            assert_eq!(bytes_of(text).ok(), bytes, "{text}");
-        }
-    }
-
-    #[test]
-    fn mistakes_in_a_file_name_line_and_key() {
-        let said = |file: &str| with(file, &[]).unwrap_err().to_string();
-        for (file, says) in [
-            ("# days\nretention_days = \"7\"\n", "line 2, retention_days: invalid type: string \"7\""),
-            ("[ingest]\n\nmax_body_bytes = -1", "line 3, ingest.max_body_bytes: "),
-            ("retention_days = 7\n[disk]\nreserve = 5", "line 3, disk.reserve: unknown field `reserve`"),
-            ("retention_days = 7\nlisten 5", "line 2"),
-            ("listen = \"nowhere\"", "line 1, listen: "),
-        ] {
-            let said = said(file);
-            assert!(said.contains("hinomi.toml: ") && said.contains(says), "{said}");
-            assert!(!said.contains('\n'), "{said}");
-        }
-    }
-
-    #[test]
-    fn log_levels_are_levels() {
-        let log = |value: &str| with("", &[("HINOMI_LOG", value)]).map(|config| config.log);
-        for (value, read) in [
-            ("warning", "warn"),
-            ("WARN", "warn"),
-            ("info,hinomi_server::store=debug", "info,hinomi_server::store=debug"),
-            ("hinomi_server=Warning, error", "hinomi_server=warn,error"),
-        ] {
-            assert_eq!(log(value).unwrap(), read, "{value}");
-        }
-        for wrong in ["verbose", "warnings", "info,loud", "=debug", "hinomi_server=loud", "hinomi_server"] {
-            assert!(log(wrong).unwrap_err().to_string().contains("off, error, warn"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_is_printed_can_be_read_again() {
-        let config = with("retention_days = 7", &[("HINOMI_DSN_KEY", "0123456789abcdef0123456789abcdef")]).unwrap();
-        let text = print(&config);
-        assert!(!text.contains("0123456789abcdef"));
-        assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
-    }
-
-    #[test]
-    fn a_running_server_answers_for_itself() {
-        let here = with("retention_days = 7", &[]).unwrap();
-        let running = print(&with("retention_days = 30", &[]).unwrap());
-        let alone = print_beside(&here, None);
-        assert!(alone.starts_with("# No server is running") && alone.contains("\nretention_days = 7\n"), "{alone}");
-        let beside = print_beside(&here, Some(&running));
-        assert!(beside.starts_with("# The settings of the running server.\n"), "{beside}");
-        assert!(beside.contains("\nretention_days = 30\n# A server started here would have: retention_days = 7\n"), "{beside}");
-        assert_eq!(beside.matches("would have").count(), 1, "{beside}");
-        assert_eq!(parse(&beside).unwrap().retention_days, 30);
-        assert!(with(&alone, &[]).is_ok() && with(&beside, &[]).is_ok());
-    }
-
-    #[test]
-    fn who_sends_without_a_key() {
-        let keyless = |listen: &str, value: &str, public_url: &str| {
-            let ingest = IngestConfig { anonymous_project: value.into(), ..IngestConfig::default() };
-            ingest.keyless_project(listen.parse().unwrap(), public_url).map(|keyless| (keyless.project, keyless.any_host))
-        };
-        assert_eq!(keyless("127.0.0.1:8119", "auto", ""), Some((1, false)));
-        assert_eq!(keyless("127.0.0.1:8119", "auto", "https://hinomi.example"), None);
-        assert_eq!(keyless("127.0.0.1:8119", "auto", "http://127.0.0.1:8119"), None);
-        assert_eq!(keyless("0.0.0.0:8119", "auto", ""), None);
-        assert_eq!(keyless("0.0.0.0:8119", "3", "https://hinomi.example"), Some((3, true)));
-        assert_eq!(keyless("[::1]:8119", "none", ""), None);
-    }
-
-    #[test]
-    fn every_setting_has_its_line() {
-        let table = toml::Table::try_from(Config::default()).unwrap();
-        let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
-        // The key of project 1 is not printed.
-        assert_eq!(SETTINGS.len(), leaves + 1);
-    }
 }

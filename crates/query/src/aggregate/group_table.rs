@@ -3,6 +3,8 @@
 //! A group is a value of a property, such as a user, and where a question tells steps of time apart, a cell is a group in one of them. A cell
 //! takes eight bytes for each component that the question needs, and as many for each duration: a million users are some 200 MB.
 
+mod text_numbers;
+
 use std::collections::HashMap;
 
 use arrow::array::{Array, StringViewArray};
@@ -12,6 +14,7 @@ use hinomi_store::rollup::{
 
 use super::grouped::GroupPlan;
 use super::rollup::{CellContribution, ContributionPart, RunSelector};
+use text_numbers::{TextTable, ViewMemo};
 
 /// Cells of which durations are spread out at a time: each takes some kilobytes then.
 const SPREADS: usize = 4096;
@@ -491,79 +494,4 @@ fn merge(durations: &mut Vec<BinCount>) {
         let sum = first.count.checked_add(next.count).filter(|_| (next.cell, next.bin) == (first.cell, first.bin));
         sum.inspect(|sum| first.count = *sum).is_some()
     });
-}
-
-/// The numbers of a column's texts, as far as they were looked up. Within a column, equal views are equal texts, and a column with few values
-/// comes from a dictionary, where each has one view.
-struct ViewMemo<'a> {
-    column: &'a StringViewArray,
-    last: (u128, u32),
-    met: HashMap<u128, u32>,
-}
-
-impl<'a> ViewMemo<'a> {
-    fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
-        // No view is of this length.
-        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
-    }
-
-    /// One more than the number of a row's text; 0 for none.
-    fn number(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
-        if self.column.is_null(row) {
-            return 0;
-        }
-        let view = self.column.views()[row];
-        if view != self.last.0 {
-            let number = self.met.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
-            // Where nearly each row has another text, it is of no use to remember them.
-            if self.met.len() < MAX_MET_VIEWS {
-                self.met.insert(view, number);
-            }
-            self.last = (view, number);
-        }
-        self.last.1
-    }
-}
-
-/// Different texts, each with a number.
-#[derive(Debug, Default)]
-struct TextTable {
-    letters: String,
-    ends: Vec<usize>,
-    /// By hash; a text whose place another one has stands at the next that is free.
-    numbers: HashMap<u64, u32, FastBuildHasher>,
-    hasher: std::hash::RandomState,
-}
-
-impl TextTable {
-    fn number(&mut self, text: &str) -> u32 {
-        use std::hash::BuildHasher;
-        let mut hash = self.hasher.hash_one(text);
-        loop {
-            match self.numbers.get(&hash) {
-                Some(number) if self.text(*number) == text => return *number,
-                // Two texts with one hash: told apart all the same.
-                Some(_) => hash = hash.wrapping_add(1),
-                None => break,
-            }
-        }
-        let number = self.ends.len() as u32;
-        self.letters.push_str(text);
-        self.ends.push(self.letters.len());
-        self.numbers.insert(hash, number);
-        number
-    }
-
-    fn text(&self, number: u32) -> &str {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
-        &self.letters[start..self.ends[number as usize]]
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.letters.capacity() + self.ends.capacity() * size_of::<usize>() + self.numbers.capacity() * 18
-    }
 }

@@ -102,7 +102,6 @@ impl<P: RequiredPermission> RequiredPermission for AuthorizedCaller<P> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AuthorizedProject<P> {
     pub(super) project: u64,
-    pub(super) caller: ApiCaller,
     permission: PhantomData<P>,
 }
 
@@ -120,7 +119,7 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProjec
             false => api.meta.project(id)?.id,
         };
         caller.check(P::PERMISSION)?;
-        Ok(AuthorizedProject { project, caller, permission: PhantomData })
+        Ok(AuthorizedProject { project, permission: PhantomData })
     }
 }
 

@@ -24,7 +24,6 @@ pub(super) enum RoutePermission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CallerRole {
     Viewer,
-    #[expect(dead_code, reason = "tokens read or administer until there are roles")]
     Member,
     Admin,
     Owner,

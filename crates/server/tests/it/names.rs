@@ -90,7 +90,7 @@ fn log_events_are_named_subsystem_object_verb() {
                 let Some(event) = event_of(call) else { continue };
                 let parts: Vec<&str> = event.split('.').collect();
                 let is_word = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-                assert!(parts.len() == 3 && parts.iter().all(|part| is_word(part)), "{event:?} in {}", path.display());
+                assert!(parts.len() == 3 && parts.iter().all(is_word), "{event:?} in {}", path.display());
                 count += 1;
             }
         }

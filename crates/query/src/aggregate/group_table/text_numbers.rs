@@ -1,0 +1,78 @@
+//! Texts by number, so that groups are found without comparing whole texts.
+
+use super::*;
+
+/// The numbers of a column's texts, as far as they were looked up. Within a column, equal views are equal texts, and a column with few values
+/// comes from a dictionary, where each has one view.
+pub(super) struct ViewMemo<'a> {
+    column: &'a StringViewArray,
+    last: (u128, u32),
+    met: HashMap<u128, u32>,
+}
+
+impl<'a> ViewMemo<'a> {
+    pub(super) fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
+        // No view is of this length.
+        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
+    }
+
+    /// One more than the number of a row's text; 0 for none.
+    pub(super) fn number(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
+        if self.column.is_null(row) {
+            return 0;
+        }
+        let view = self.column.views()[row];
+        if view != self.last.0 {
+            let number = self.met.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
+            // Where nearly each row has another text, it is of no use to remember them.
+            if self.met.len() < MAX_MET_VIEWS {
+                self.met.insert(view, number);
+            }
+            self.last = (view, number);
+        }
+        self.last.1
+    }
+}
+
+/// Different texts, each with a number.
+#[derive(Debug, Default)]
+pub(super) struct TextTable {
+    letters: String,
+    ends: Vec<usize>,
+    /// By hash; a text whose place another one has stands at the next that is free.
+    numbers: HashMap<u64, u32, FastBuildHasher>,
+    hasher: std::hash::RandomState,
+}
+
+impl TextTable {
+    pub(super) fn number(&mut self, text: &str) -> u32 {
+        use std::hash::BuildHasher;
+        let mut hash = self.hasher.hash_one(text);
+        loop {
+            match self.numbers.get(&hash) {
+                Some(number) if self.text(*number) == text => return *number,
+                // Two texts with one hash: told apart all the same.
+                Some(_) => hash = hash.wrapping_add(1),
+                None => break,
+            }
+        }
+        let number = self.ends.len() as u32;
+        self.letters.push_str(text);
+        self.ends.push(self.letters.len());
+        self.numbers.insert(hash, number);
+        number
+    }
+
+    pub(super) fn text(&self, number: u32) -> &str {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
+        &self.letters[start..self.ends[number as usize]]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.letters.capacity() + self.ends.capacity() * size_of::<usize>() + self.numbers.capacity() * 18
+    }
+}

@@ -1,0 +1,101 @@
+//! Which roll-ups and which rows answer for a time range.
+
+use super::*;
+
+/// Rows of segments.
+pub(crate) type SegmentRows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
+
+/// All rows of a segment that hold.
+pub(super) fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
+    let all = 0..view.segment.rows as u32;
+    let rows = live(std::slice::from_ref(&all), &view.dead);
+    (view, rows)
+}
+
+pub(super) type RollupsAndRows = (Vec<RollupSelection>, SegmentRows);
+
+/// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
+/// to be read.
+pub(crate) fn choose(
+    views: Vec<Arc<SegmentView>>,
+    project: u64,
+    from_us: i64,
+    to_us: i64,
+    can_tell: impl Fn(&RollupHour) -> bool,
+) -> RollupsAndRows {
+    let mut sources = Vec::new();
+    let mut rest = Vec::new();
+    for view in views {
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        match view.segment.rollup() {
+            None => rows.push(0..view.segment.rows as u32),
+            Some(rollup) => {
+                let mut taken = Vec::new();
+                for (place, hour) in rollup.hours.iter().enumerate().filter(|(_, hour)| hour.project == project) {
+                    let start_us = hour.hour.saturating_mul(HOUR_US);
+                    let end_us = start_us.saturating_add(HOUR_US);
+                    if end_us <= from_us || start_us >= to_us {
+                        continue;
+                    }
+                    if start_us >= from_us && end_us <= to_us && can_tell(hour) && !has_dead(&view, hour) {
+                        taken.push(place);
+                    } else {
+                        rows.extend(hour.rows.iter().cloned());
+                    }
+                }
+                if !taken.is_empty() {
+                    sources.push(RollupSelection { segment: view.segment.clone(), rollup, places: taken });
+                }
+            }
+        }
+        rows.sort_unstable_by_key(|rows| rows.start);
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
+        }
+    }
+    (sources, rest)
+}
+
+/// The same for days that are told by users.
+pub(super) fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> RollupsAndRows {
+    let mut sources = Vec::new();
+    let mut rest = Vec::new();
+    for view in views {
+        let rollup = view.segment.rollup().filter(|rollup| !rollup.days.is_empty());
+        let Some(rollup) = rollup else {
+            rest.push(whole(view));
+            continue;
+        };
+        let of_day = |hour: &RollupHour| hour.hour.saturating_mul(HOUR_US).div_euclid(DAY_US);
+        let mut taken = Vec::new();
+        for (place, day) in rollup.days.iter().enumerate().filter(|(_, day)| day.project == project && day.users.is_some()) {
+            let start_us = day.day.saturating_mul(DAY_US);
+            let hours = || rollup.hours.iter().filter(|hour| hour.project == project && of_day(hour) == day.day);
+            if start_us >= from_us && start_us.saturating_add(DAY_US) <= to_us && !hours().any(|hour| has_dead(&view, hour)) {
+                taken.push(place);
+            }
+        }
+        let segment = view.segment.clone();
+        let is_taken = |hour: &&RollupHour| taken.iter().any(|place| rollup.days[*place].day == of_day(hour));
+        let others = rollup.hours.iter().filter(|hour| hour.project == project && !is_taken(hour));
+        let mut rows: Vec<Range<u32>> = others.flat_map(|hour| hour.rows.iter().cloned()).collect();
+        rows.sort_unstable_by_key(|rows| rows.start);
+        let rows = live(&rows, &view.dead);
+        if !rows.is_empty() {
+            rest.push((view, rows));
+        }
+        if !taken.is_empty() {
+            sources.push(RollupSelection { segment, rollup, places: taken });
+        }
+    }
+    (sources, rest)
+}
+
+/// Whether rows of an hour do not hold any more.
+pub(super) fn has_dead(view: &SegmentView, hour: &RollupHour) -> bool {
+    hour.rows.iter().any(|rows| {
+        let first = view.dead.partition_point(|row| *row < rows.start);
+        view.dead.get(first).is_some_and(|row| *row < rows.end)
+    })
+}

@@ -1,0 +1,89 @@
+//! What the server does at intervals until it stops: retention, keys, prices, checks of the disk.
+
+use super::*;
+
+/// What is done by and by until the server stops.
+pub(super) async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
+    let mut keys = tokio::time::interval(KEYS_EVERY);
+    let mut prices = tokio::time::interval(PRICES_EVERY);
+    // Not at once: a start is busy enough, and whoever started it with other settings than were meant has time to see it.
+    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
+    let mut probe = tokio::time::interval(PROBE_EVERY);
+    let data = api.data.clone();
+    tokio::task::spawn_blocking(move || database::examine_all(&data));
+    finish_deletions(&api).await;
+    loop {
+        tokio::select! {
+            () = api.stop.cancelled() => return,
+            _ = probe.tick() => {
+                api.store.probe().await;
+                if !database::failing(&api.data).is_empty() {
+                    let data = api.data.clone();
+                    let _ = tokio::task::spawn_blocking(move || database::recheck(&data)).await;
+                }
+            }
+            _ = keys.tick() => {
+                let (intake, meta) = (intake.clone(), api.meta.clone());
+                let _ = tokio::task::spawn_blocking(move || note_used(&intake, &meta)).await;
+            }
+            _ = prices.tick() => {
+                let prices = api.prices.clone();
+                let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
+                api.courier.set_paused(api.quiet_notifications || api.meta.get(PAUSED).is_some());
+                if retention::is_confirmed(&api.meta, &api.holds) {
+                    retain(&api).await;
+                }
+            }
+            _ = retention.tick() => retain(&api).await,
+        }
+    }
+}
+
+/// Writes down when keys, tokens and sessions were last used.
+pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
+    intake.note_used_keys();
+    if let Err(error) = meta.note_used_credentials() {
+        tracing::warn!(%error, "server.credential_usage.write_failed");
+    }
+}
+
+/// Ends deletions that a crash or a failure broke off.
+pub(super) async fn finish_deletions(api: &ApiState) {
+    if let Err(error) = retention::finish(&api.places()).await {
+        tracing::error!(%error, "erasure.subject.not_finished");
+    }
+}
+
+/// Deletes what is to be kept no longer.
+pub(super) async fn retain(api: &ApiState) {
+    finish_deletions(api).await;
+    let expired = match retention::expire(&api.places()).await {
+        Ok(expired) => expired,
+        Err(error) => {
+            tracing::error!(%error, "retention.spans.failed");
+            return;
+        }
+    };
+    for (project, before_us) in &expired.before_us {
+        let (project, before_us) = (*project, *before_us);
+        match api.metrics.delete_before(project, before_us).await {
+            Ok(0) => {}
+            Ok(points) => tracing::info!(project, points, "retention.metrics.expired"),
+            Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
+        }
+        let alerts = api.alerts.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
+            tracing::error!(%error, project, "retention.incidents.failed");
+        }
+        let outbox = api.courier.outbox().clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outbox.delete_before(project, before_us)).await {
+            tracing::error!(%error, project, "retention.notices.failed");
+        }
+    }
+    // They are of all projects.
+    let Some(before_us) = expired.before_us.values().min().copied().filter(|_| !expired.waits) else { return };
+    let outcomes = api.outcomes.clone();
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {
+        tracing::error!(%error, "retention.outcomes.failed");
+    }
+}

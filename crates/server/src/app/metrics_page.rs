@@ -1,0 +1,74 @@
+//! The numbers of the server itself and of a project, for Prometheus; and whether the server is ready.
+
+use super::*;
+
+/// Whether all that comes can be taken in and questions be answered. What is wrong beside that is said too.
+pub(super) fn readiness(api: &ApiState) -> (StatusCode, String) {
+    let problems = api.problems();
+    let refuses: Vec<&str> = problems.iter().filter(|problem| problem.refuses).map(|problem| problem.said.as_str()).collect();
+    if !refuses.is_empty() {
+        return (StatusCode::SERVICE_UNAVAILABLE, refuses.join("\n"));
+    }
+    let said = problems.iter().map(|problem| format!("\nproblem: {}", problem.said)).collect::<String>();
+    (StatusCode::OK, format!("ready{said}"))
+}
+
+/// The server's own numbers.
+#[derive(Clone)]
+pub(super) struct ServerMetricsState {
+    pub(super) handle: Option<PrometheusHandle>,
+    /// Whether the server listens on loopback alone.
+    pub(super) is_local: bool,
+}
+
+/// The server's own numbers; of a project, where one is named, what its programs did.
+pub(super) async fn scraped(request: Request, measured: &ServerMetricsState, api: &Arc<ApiState>) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
+        return api::scrape(api, request, project).await.into_response();
+    }
+    // A Prometheus server in the same network asks directly. What comes through a proxy comes from anywhere.
+    let headers = request.headers();
+    let is_near = keyless::proxy_header(headers).is_none() && (!measured.is_local || keyless::is_for_this_machine(headers));
+    if !is_near && let Err(error) = api::authenticate(api, request).await {
+        return error.into_response();
+    }
+    measures(measured.handle.as_ref(), api).into_response()
+}
+
+/// Our own numbers in Prometheus' text form.
+pub(super) fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
+    let stats = api.store.stats();
+    let problems = api.problems();
+    let gauges = [
+        ("hinomi_spans_stored", stats.rows),
+        ("hinomi_memtable_spans", stats.buffered_rows),
+        ("hinomi_memtable_bytes", stats.buffered_bytes),
+        ("hinomi_segments", stats.segments),
+        ("hinomi_segment_bytes", stats.segment_bytes),
+        ("hinomi_wal_bytes", stats.log_bytes),
+        ("hinomi_ingestion_failing", u64::from(stats.intake_error.is_some())),
+        ("hinomi_problems", problems.len() as u64),
+        ("hinomi_databases_failing", database::failing(&api.data).len() as u64),
+        ("hinomi_damaged_files", stats.damaged.len() as u64),
+        ("hinomi_resident_memory_bytes", crate::memory::resident_bytes().unwrap_or(0)),
+        ("hinomi_queries_in_flight", api.questions.in_work()),
+        ("hinomi_queries_executing", api.questions.at_work()),
+        ("hinomi_exports_executing", api.exports.at_work()),
+    ];
+    let counters = [
+        ("hinomi_flushes_total", stats.flushes),
+        ("hinomi_compactions_total", stats.compactions),
+        ("hinomi_queries_abandoned_total", api.questions.left.load(Ordering::Relaxed)),
+        ("hinomi_queries_shared_total", api.questions.shared.load(Ordering::Relaxed)),
+        ("hinomi_queries_rejected_total", api.questions.refused.load(Ordering::Relaxed)),
+        ("hinomi_queries_timed_out_total", api.questions.given_up.load(Ordering::Relaxed)),
+    ];
+    for (name, value) in gauges {
+        metrics::gauge!(name).set(value as f64);
+    }
+    for (name, value) in counters {
+        metrics::counter!(name).absolute(value);
+    }
+    handle.map(PrometheusHandle::render).unwrap_or_default()
+}

@@ -1,0 +1,125 @@
+use super::*;
+
+fn with(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hinomi.toml");
+    std::fs::write(&path, file).unwrap();
+    let flags = ConfigOverrides { config: Some(path), listen: Some("127.0.0.1:1".parse().unwrap()), ..ConfigOverrides::default() };
+    load(&flags, |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    let config = with(
+        "retention_days = 7\nlisten = \"0.0.0.0:2\"\n[ingest]\nmax_body_bytes = 1000\n",
+        &[("HINOMI_RETENTION_DAYS", "30"), ("HINOMI_PUBLIC_URL", "https://x.example/h/"), ("HINOMI_DATA", "123")],
+    )
+    .unwrap();
+    assert_eq!((config.retention_days, config.listen.port()), (30, 1));
+    assert_eq!((config.public_url.as_str(), config.ingest.max_body_bytes), ("https://x.example/h", 1000));
+    assert_eq!(config.data, PathBuf::from("123"));
+}
+
+#[test]
+fn mistakes_are_named() {
+    let said = |file: &str, variables: &[(&str, &str)]| with(file, variables).unwrap_err().to_string();
+    assert!(said("retension = 1", &[]).contains("retension"));
+    assert!(said("retention_days = 0", &[]).contains("from 1 to 3650"));
+    assert!(said("", &[("HINOMI_RETENTION_DAYS", "week")]).contains("HINOMI_RETENTION_DAYS"));
+    assert!(said("public_url = \"x\"", &[]).contains("http://"));
+    assert!(said("listen = ", &[]).contains("hinomi.toml"));
+    assert!(said("", &[("HINOMI_INGEST_ANONYMOUS_PROJECT", "first")]).contains("anonymous_project"));
+    assert!(said("", &[("HINOMI_INGEST_OTLP_PORTS", "7")]).contains("OTLP_PORTS"));
+    assert!(said("[disk]\nbudget_bytes = 100\n", &[]).contains("disk.budget_bytes: must be 0 for any number, or at least"));
+    assert!(said("[disk]\nbudget_bytes = \"100 gigs\"\n", &[]).contains("such as 100GB"));
+    assert!(said("", &[("HINOMI_DISK_BUDGET_BYTES", "-1GB")]).contains("HINOMI_DISK_BUDGET_BYTES"));
+}
+
+#[test]
+fn sizes_may_have_units() {
+    let config =
+        with("memory_limit_bytes = \"1 GiB\"\n[disk]\nbudget_bytes = \"100GB\"\n", &[("HINOMI_DISK_RESERVE_BYTES", "64mib")]).unwrap();
+    assert_eq!(config.disk, DiskConfig { reserve_bytes: 64 << 20, budget_bytes: 100_000_000_000, ..DiskConfig::default() });
+    assert_eq!(config.memory_limit_bytes, 1 << 30);
+    for (text, bytes) in
+        [("7", Some(7)), ("7B", Some(7)), ("2 tb", Some(2_000_000_000_000)), ("1.5GB", None), ("GB", None), ("99999999999TiB", None)]
+    {
+        assert_eq!(bytes_of(text).ok(), bytes, "{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_name_line_and_key() {
+    let said = |file: &str| with(file, &[]).unwrap_err().to_string();
+    for (file, says) in [
+        ("# days\nretention_days = \"7\"\n", "line 2, retention_days: invalid type: string \"7\""),
+        ("[ingest]\n\nmax_body_bytes = -1", "line 3, ingest.max_body_bytes: "),
+        ("retention_days = 7\n[disk]\nreserve = 5", "line 3, disk.reserve: unknown field `reserve`"),
+        ("retention_days = 7\nlisten 5", "line 2"),
+        ("listen = \"nowhere\"", "line 1, listen: "),
+    ] {
+        let said = said(file);
+        assert!(said.contains("hinomi.toml: ") && said.contains(says), "{said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
+}
+
+#[test]
+fn log_levels_are_levels() {
+    let log = |value: &str| with("", &[("HINOMI_LOG", value)]).map(|config| config.log);
+    for (value, read) in [
+        ("warning", "warn"),
+        ("WARN", "warn"),
+        ("info,hinomi_server::store=debug", "info,hinomi_server::store=debug"),
+        ("hinomi_server=Warning, error", "hinomi_server=warn,error"),
+    ] {
+        assert_eq!(log(value).unwrap(), read, "{value}");
+    }
+    for wrong in ["verbose", "warnings", "info,loud", "=debug", "hinomi_server=loud", "hinomi_server"] {
+        assert!(log(wrong).unwrap_err().to_string().contains("off, error, warn"), "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let config = with("retention_days = 7", &[("HINOMI_DSN_KEY", "0123456789abcdef0123456789abcdef")]).unwrap();
+    let text = print(&config);
+    assert!(!text.contains("0123456789abcdef"));
+    assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
+}
+
+#[test]
+fn a_running_server_answers_for_itself() {
+    let here = with("retention_days = 7", &[]).unwrap();
+    let running = print(&with("retention_days = 30", &[]).unwrap());
+    let alone = print_beside(&here, None);
+    assert!(alone.starts_with("# No server is running") && alone.contains("\nretention_days = 7\n"), "{alone}");
+    let beside = print_beside(&here, Some(&running));
+    assert!(beside.starts_with("# The settings of the running server.\n"), "{beside}");
+    assert!(beside.contains("\nretention_days = 30\n# A server started here would have: retention_days = 7\n"), "{beside}");
+    assert_eq!(beside.matches("would have").count(), 1, "{beside}");
+    assert_eq!(parse(&beside).unwrap().retention_days, 30);
+    assert!(with(&alone, &[]).is_ok() && with(&beside, &[]).is_ok());
+}
+
+#[test]
+fn who_sends_without_a_key() {
+    let keyless = |listen: &str, value: &str, public_url: &str| {
+        let ingest = IngestConfig { anonymous_project: value.into(), ..IngestConfig::default() };
+        ingest.keyless_project(listen.parse().unwrap(), public_url).map(|keyless| (keyless.project, keyless.any_host))
+    };
+    assert_eq!(keyless("127.0.0.1:8119", "auto", ""), Some((1, false)));
+    assert_eq!(keyless("127.0.0.1:8119", "auto", "https://hinomi.example"), None);
+    assert_eq!(keyless("127.0.0.1:8119", "auto", "http://127.0.0.1:8119"), None);
+    assert_eq!(keyless("0.0.0.0:8119", "auto", ""), None);
+    assert_eq!(keyless("0.0.0.0:8119", "3", "https://hinomi.example"), Some((3, true)));
+    assert_eq!(keyless("[::1]:8119", "none", ""), None);
+}
+
+#[test]
+fn every_setting_has_its_line() {
+    let table = toml::Table::try_from(Config::default()).unwrap();
+    let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
+    // The key of project 1 is not printed.
+    assert_eq!(SETTINGS.len(), leaves + 1);
+}

@@ -1,0 +1,251 @@
+//! From a request to its frames and rows: duplicates are dropped, partial spans joined, the deduplication rules applied.
+
+use super::*;
+
+impl CommitWorker {
+    /// Decides what of a request is stored, and adds its frame to the group.
+    pub(super) fn append(
+        &mut self,
+        project: u64,
+        received_us: i64,
+        mut spans: Vec<Span>,
+        mut blob: CompressedSpans,
+        staging: &mut CommitBatch,
+    ) -> Result<(SpanAppendResult, Option<SpanStoreChange>), StoreError> {
+        let moved = self.take_strays(project, &mut spans, &staging.group);
+        let DuplicateSpanIndices { mut dropped, known } = self.repeats(project, &spans, &staging.group);
+        if !self.full.is_empty() {
+            // What was deleted and comes again is another span.
+            let is_new = |index: &u32| known.binary_search(index).is_err() && dropped.binary_search(index).is_err();
+            (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full.remove(&key(project, span)));
+        }
+        let mut joined = Vec::new();
+        let MergedSpans { whole, refused } = self.join(project, &spans, &known, &staging.group);
+        for (index, span) in whole {
+            spans[index as usize] = span;
+            joined.push(index);
+        }
+        joined.sort_unstable();
+        dropped.extend(known.into_iter().filter(|index| joined.binary_search(index).is_err()));
+        dropped.sort_unstable();
+        let stored = spans.len() - dropped.len() - joined.len();
+        let duplicates = dropped.len() - refused;
+        let mut appended =
+            SpanAppendResult { stored, joined: joined.len(), duplicates, too_many_pieces: refused, ..SpanAppendResult::default() };
+        if stored + joined.len() + moved.len() == 0 {
+            return Ok((appended, None));
+        }
+        if !joined.is_empty() || !moved.is_empty() {
+            blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+        }
+        // Only these can make a pair with another trace's call.
+        let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
+        // What they were told of the other report may be lost, or there may be more to tell.
+        let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
+        let head = WalFramePreamble { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..WalFramePreamble::default() };
+        let FrameDecisionSummary { traces, corrected } = self.stage(head, spans, &blob, staging);
+        appended.corrected = corrected;
+        if may_pair {
+            self.pair(project, &traces, &again, staging);
+        }
+        Ok((appended, Some(SpanStoreChange { project, traces: traces.into(), spans: stored })))
+    }
+
+    /// Changes stored spans, and adds the frame of those that did change to the group. Returns how many did.
+    pub(super) fn revise(
+        &mut self,
+        project: u64,
+        spans: Vec<(TraceId, SpanId)>,
+        revise: &dyn Fn(&mut Span),
+        staging: &mut CommitBatch,
+    ) -> Result<(usize, Option<SpanStoreChange>), StoreError> {
+        let keys = spans.into_iter().map(|(trace, span)| SpanKey { project, trace, span }).collect();
+        let rows = self.rows(keys, &staging.group);
+        let (count, traces) = self.change(project, rows, revise, staging)?;
+        Ok((count, (count > 0).then(|| SpanStoreChange { project, traces: traces.into(), spans: 0 })))
+    }
+
+    /// The rows of spans that are stored, or in the group.
+    pub(super) fn rows(&mut self, mut keys: Vec<SpanKey>, group: &CommitGroup) -> Vec<SpanRow> {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut rows = Vec::with_capacity(keys.len());
+        let mut elsewhere = Vec::new();
+        for key in keys {
+            match group.row(&key) {
+                Some(row) => rows.push(row.clone()),
+                None if group.has_taken_out(&key) => {}
+                None => elsewhere.push((key, ())),
+            }
+        }
+        for (_, mut row, ()) in stored(elsewhere, &self.shared, &mut self.readers) {
+            group.correct_stored(&mut row);
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// Changes what rows say alone, and stages those that did change. Returns how many, and their traces.
+    pub(super) fn change(
+        &mut self,
+        project: u64,
+        rows: Vec<SpanRow>,
+        revise: &dyn Fn(&mut Span),
+        staging: &mut CommitBatch,
+    ) -> Result<(usize, Vec<TraceId>), StoreError> {
+        let mut head = WalFramePreamble { project, ..WalFramePreamble::default() };
+        let mut spans = Vec::new();
+        for mut row in rows {
+            let decided = row.local.is_some().then(|| SpanDecision::of(&row.span));
+            row.locally().apply(&mut row.span);
+            let mut span = row.span.clone();
+            // A fault in what a caller wants changed must not end intake.
+            let revised = catch_unwind(AssertUnwindSafe(|| revise(&mut span))).is_ok();
+            (span.trace_id, span.span_id) = (row.span.trace_id, row.span.span_id);
+            if !revised || span == row.span {
+                continue;
+            }
+            let index = spans.len() as u32;
+            head.joined.push(index);
+            head.received.push((index, row.received_us));
+            head.decided.extend(decided.map(|decision| (index, decision)));
+            spans.push(span);
+        }
+        if spans.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+        head.raw_len = blob.raw_len;
+        let count = spans.len();
+        Ok((count, self.stage(head, spans, &blob, staging).traces))
+    }
+
+    /// Asks the rules, and adds the frame and its rows to the group.
+    pub(super) fn stage(
+        &mut self,
+        mut head: WalFramePreamble,
+        spans: Vec<Span>,
+        blob: &CompressedSpans,
+        staging: &mut CommitBatch,
+    ) -> FrameDecisionSummary {
+        let traces = self.ask_rules(&spans, &mut head);
+        staging.touched.extend(traces.iter().map(|trace| (head.project, *trace)));
+        staging.is_torn = true;
+        self.log.frame(&mut staging.bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
+        self.next_sequence += 1;
+        staging.group.add(&head, spans);
+        staging.is_torn = false;
+        FrameDecisionSummary { traces, corrected: head.corrections.len() }
+    }
+
+    /// Finds the spans that are stored already, or stand in the request or group before.
+    pub(super) fn repeats(&mut self, project: u64, spans: &[Span], group: &CommitGroup) -> DuplicateSpanIndices {
+        let mut here = HashSet::with_capacity(spans.len());
+        let mut repeats = DuplicateSpanIndices::default();
+        let mut search = SpanLookup::default();
+        {
+            let state = lock(&self.shared.state);
+            for (index, span) in (0..).zip(spans) {
+                let key = key(project, span);
+                if !here.insert(key) {
+                    repeats.dropped.push(index);
+                } else if group.row(&key).is_some() || state.knows_buffered(&key) {
+                    repeats.known.push(index);
+                } else {
+                    for candidate in state.candidates(&key) {
+                        match candidate.is_readable {
+                            true => search.add(index as usize, candidate),
+                            // No one who sends can damage a file, so that here the hash may decide: what is in it is not stored again.
+                            false => repeats.known.push(index),
+                        }
+                    }
+                }
+            }
+        }
+        let mut stored = Vec::new();
+        let mut unread = Vec::new();
+        let found = |index, _, _| stored.push(index as u32);
+        search.read(|index| key(project, &spans[index]), Some(&KEY_COLUMNS), &mut self.readers, found, |index| unread.push(index as u32));
+        repeats.known.extend(stored.into_iter().chain(unread));
+        repeats.known.sort_unstable();
+        repeats.known.dedup();
+        repeats
+    }
+
+    /// Joins spans to those that are stored under the same id, where there is anything to join.
+    pub(super) fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
+        let mut whole_spans = Vec::new();
+        let mut refused = Vec::new();
+        let mut elsewhere = Vec::new();
+        let known: Vec<(u32, SpanKey)> = known.iter().map(|index| (*index, key(project, &spans[*index as usize]))).collect();
+        let of_full = known.iter().filter(|(_, key)| self.full.contains(key)).count();
+        let prices = self.shared.config.prices.of(project);
+        let config = &self.shared.config;
+        let mut join = |index: u32, mut row: SpanRow| {
+            row.locally().apply(&mut row.span);
+            let new = &spans[index as usize];
+            if !partial_spans::has_room(&row.span, new) {
+                refused.push(key(project, new));
+                return;
+            }
+            if let Some(mut whole) = (config.join)(&row.span, new, &prices) {
+                if let Some(joined) = &mut whole.joined {
+                    joined.joins = joined.joins.saturating_add(1);
+                }
+                whole_spans.push((index, whole));
+            }
+        };
+        for (index, key) in known.into_iter().filter(|(_, key)| !self.full.contains(key)) {
+            let span = &spans[index as usize];
+            let load = || load_trace(&self.shared, &mut self.readers, project, span.trace_id);
+            match group.row(&key) {
+                Some(row) => join(index, row.clone()),
+                None if span.joined.is_some() || self.traces.came_in_pieces((project, span.trace_id), span.span_id, load) => {
+                    elsewhere.push((key, index));
+                }
+                None => {}
+            }
+        }
+        for (_, row, index) in stored(elsewhere, &self.shared, &mut self.readers) {
+            join(index, row);
+        }
+        let joins = MergedSpans { whole: whole_spans, refused: of_full + refused.len() };
+        if self.full.len() + refused.len() > FULL_SPANS {
+            self.full.clear();
+        }
+        self.full.extend(refused);
+        joins
+    }
+
+    /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.
+    pub(super) fn ask_rules(&mut self, spans: &[Span], head: &mut WalFramePreamble) -> Vec<TraceId> {
+        let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
+        let mut by_trace: Vec<(u32, &Span)> = kept.collect();
+        by_trace.sort_by_key(|(index, span)| (span.trace_id, *index));
+        let earlier = std::mem::take(&mut head.decided);
+        let mut traces = Vec::new();
+        for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
+            let trace = run[0].1.trace_id;
+            let told =
+                |(index, span): &(u32, &Span)| IncomingSpanNode { node: node_of(span), again: head.joined.binary_search(index).is_ok() };
+            let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
+            traces.push(trace);
+            let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {
+                // A trace that is too long keeps what was decided while it was shorter.
+                head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
+                continue;
+            };
+            head.decided.extend(verdict.decided.into_iter().map(|(index, decision)| (run[index].0, decision)));
+            let corrections = verdict.corrections.into_iter();
+            head.corrections.extend(corrections.map(|(span, decision)| DecisionCorrection { trace, span, decision }));
+        }
+        traces
+    }
+
+    /// True when the active buffer has grown to some times the size at which it is flushed.
+    pub(super) fn is_full(&self, times: usize) -> bool {
+        let config = &self.shared.config;
+        let state = lock(&self.shared.state);
+        state.active.bytes() >= times * config.flush_bytes || state.active.rows() as usize >= times * config.flush_rows
+    }
+}
