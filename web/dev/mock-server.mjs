@@ -14,7 +14,7 @@ const project = (id, name, first) => ({
   demo: false,
   dsn: `http://${KEY}@127.0.0.1:${port}/${id}`,
   retention_days: 90,
-  keep: { environments: {}, texts_days: null, notable_days: null },
+  keep: { environments: {}, message_days: null, flagged_days: null },
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
@@ -52,7 +52,7 @@ const issueOrEvent = (found, event) =>
   event ? (found.events.find(({ event_id: id }) => id === event) ?? fail(404, 'No such event')) : found;
 
 const change = (project, { keep = project.keep, ...changes }) =>
-  Object.assign(project, changes, { keep: { environments: {}, texts_days: null, notable_days: null, ...keep } });
+  Object.assign(project, changes, { keep: { environments: {}, message_days: null, flagged_days: null, ...keep } });
 
 /** 201 for everything that is created, 202 for a job. */
 const statusOf = (method, path, value) => {

@@ -35,12 +35,12 @@ struct Given {
 
 impl Given {
     fn new() -> Given {
-        Given::with_config(StoreConfig::default())
+        Given::with_config(StoreConfig { rows_per_group: 16, ..StoreConfig::default() })
     }
 
     fn with_config(config: StoreConfig) -> Given {
         let dir = tempfile::tempdir().unwrap();
-        let config = StoreConfig { rows_per_group: 16, flush_age: std::time::Duration::from_secs(3600), ..config };
+        let config = StoreConfig { flush_age: std::time::Duration::from_secs(3600), ..config };
         Given { store: Store::open(dir.path(), config).unwrap(), _dir: dir, engine: QueryEngine::new() }
     }
 
@@ -560,7 +560,7 @@ proptest! {
         runtime.block_on(async {
             let spans = chats(&texts);
             let hour = std::time::Duration::from_secs(3600);
-            let config = |indexed_rows| StoreConfig { indexed_rows, unindexed_age: hour, ..StoreConfig::default() };
+            let config = |indexed_rows| StoreConfig { rows_per_group: 16, indexed_rows, unindexed_age: hour, ..StoreConfig::default() };
             let indexed = Given::with_config(config(0)).with(1, spans.clone()).await.flushed().await;
             indexed.store.compact().await.unwrap();
             let plain = Given::with_config(config(usize::MAX)).with(1, spans.clone()).await.flushed().await;

@@ -15,7 +15,9 @@ fn many(count: u64) -> Vec<Span> {
 }
 
 async fn given(count: u64) -> (Given, ProjectSnapshot, ProjectSnapshot) {
-    let given = Given::new().with(1, many(count)).await.flushed().await;
+    // In some hundred row groups a file of thousands of rows takes minutes to read.
+    let config = StoreConfig { rows_per_group: (count / 40).max(16) as usize, ..StoreConfig::default() };
+    let given = Given::with_config(config).with(1, many(count)).await.flushed().await;
     let of = |least_rows: u64| QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
     let (rolling, exact) = (of(0), of(u64::MAX));
     (given, rolling, exact)

@@ -13,7 +13,7 @@ const kept: Omit<Rule, keyof RuleDraft> & Partial<Rule> = {
   severity: null,
   open_incidents: 0,
 };
-const UNSAID = { score: null, filter: '', group_by: null, warning: null, critical: null, resolve: null, compare: null, at_least: null, no_data: null, owner: null };
+const UNSAID = { score: null, filter: '', group_by: null, warning: null, critical: null, resolve: null, compare: null, min_samples: null, no_data: null, owner: null };
 
 describe('a rule in its form', () => {
   it.each<RuleDraft>([
