@@ -160,9 +160,7 @@ impl AlertService {
     pub fn start(self: &Arc<Self>, around: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
         let (feed, heard) = RowChangeFeed::new();
         let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
-        if !around.store.watch(feed.clone()) {
-            return Err(std::io::Error::other("somebody watches the store already"));
-        }
+        around.store.subscribe_to_rows(feed.clone());
         lock(&self.bell).link_to(&around.public_url);
         let ringer = EvaluationWorker::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
         let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;

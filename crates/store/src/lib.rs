@@ -331,10 +331,10 @@ impl Store {
         self.changes.subscribe()
     }
 
-    /// From now on somebody is told of each row that comes and goes, before whoever sent it is answered. False when there is somebody
-    /// already.
-    pub fn watch(&self, watch: Arc<dyn RowChangeSubscriber>) -> bool {
-        self.shared.watch.set(watch).is_ok()
+    /// Adds a subscriber: it receives each row that is added or removed from now on, before the sender of the row gets its answer. Any
+    /// number of subscribers may be added.
+    pub fn subscribe_to_rows(&self, subscriber: Arc<dyn RowChangeSubscriber>) {
+        self.shared.subscribers.add(subscriber);
     }
 
     /// Writes what is in the buffers as segments. When it returns, all that was appended before is in one.

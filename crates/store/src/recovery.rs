@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{broadcast, watch};
 
@@ -60,7 +60,7 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Res
         health,
         next_segment: AtomicU64::new(last_id + 1),
         progress: watch::Sender::new(FlushProgress::default()),
-        watch: OnceLock::new(),
+        subscribers: RowSubscriberList::default(),
         config,
     });
     let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;

@@ -1,25 +1,70 @@
-//! Who is told of each row that becomes visible, and of each that does so no longer: late spans, corrections, joined pieces and new
-//! prices among them. Deletion of what is too old is not told of.
+//! Subscriptions to rows: each row that becomes visible and each that stops being visible, late spans, corrections, joined parts and new
+//! prices included. Expiry and deletion are not part of it.
 
 use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::rows::SpanRow;
 
-/// What came and went in one step.
-#[derive(Debug)]
+/// The rows that one commit added and removed, as far as one subscriber selected them.
+#[derive(Debug, Default)]
 pub struct RowChanges {
-    /// A snapshot of this version or a later one has it.
+    /// Version of the store: a snapshot of this version or a later one contains the change.
     pub version: u64,
-    /// Rows that are visible now, as far as was wanted of them.
+    /// Rows that are visible from now on.
     pub added: Vec<SpanRow>,
-    /// Rows that no longer are.
+    /// Rows that are not visible any more.
     pub gone: Vec<SpanRow>,
 }
 
-/// Somebody who is told. Both are asked by the one thread through which everything is stored: they must be quick, and must not wait.
+/// Receives the changes of rows. The commit thread calls both methods: they must be quick and must not wait.
 pub trait RowChangeSubscriber: Debug + Send + Sync {
-    /// What is wanted of a row; `None` for nothing.
-    fn look(&self, row: &SpanRow) -> Option<SpanRow>;
-    /// What was wanted has become true.
-    fn tell(&self, moved: RowChanges);
+    /// Returns what the subscriber needs of a row; `None` if it does not need the row.
+    fn select(&self, row: &SpanRow) -> Option<SpanRow>;
+    /// Takes the selected rows of a commit, which are visible now.
+    fn notify(&self, changes: RowChanges);
+}
+
+/// All subscribers of a store.
+#[derive(Debug, Default)]
+pub(crate) struct RowSubscriberList(RwLock<Vec<Arc<dyn RowChangeSubscriber>>>);
+
+impl RowSubscriberList {
+    pub(crate) fn add(&self, subscriber: Arc<dyn RowChangeSubscriber>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(subscriber);
+    }
+
+    /// Begins to collect the changes of one commit.
+    pub(crate) fn collect(&self) -> CollectedRowChanges {
+        let subscribers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        CollectedRowChanges(subscribers.iter().map(|subscriber| (subscriber.clone(), RowChanges::default())).collect())
+    }
+}
+
+/// The changes of one commit, for each subscriber.
+#[derive(Debug)]
+pub(crate) struct CollectedRowChanges(Vec<(Arc<dyn RowChangeSubscriber>, RowChanges)>);
+
+impl CollectedRowChanges {
+    /// Whether nobody needs rows: they need not be read then.
+    pub(crate) fn is_for_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, row: &SpanRow) {
+        self.0.iter_mut().for_each(|(subscriber, changes)| changes.added.extend(subscriber.select(row)));
+    }
+
+    pub(crate) fn remove(&mut self, row: &SpanRow) {
+        self.0.iter_mut().for_each(|(subscriber, changes)| changes.gone.extend(subscriber.select(row)));
+    }
+
+    /// Hands the changes to the subscribers. They are visible in the store since this version.
+    pub(crate) fn publish(self, version: u64) {
+        for (subscriber, changes) in self.0 {
+            if !(changes.added.is_empty() && changes.gone.is_empty()) {
+                subscriber.notify(RowChanges { version, ..changes });
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use hinomi_model::id::TraceId;
@@ -19,7 +19,7 @@ use super::key_hash::SpanKey;
 use super::manifest::Manifest;
 use super::memtable::{Memtable, MemtableChunk};
 use super::row_bit_set::RowBitSet;
-use super::row_changes::RowChangeSubscriber;
+use super::row_changes::RowSubscriberList;
 use super::segment::id_index::SegmentIdIndex;
 use super::snapshot::{Segment, SegmentView, Snapshot};
 use super::stats::StoreHealth;
@@ -40,8 +40,8 @@ pub(super) struct StoreInner {
     pub(super) next_segment: AtomicU64,
     /// How far flushing has come.
     pub(super) progress: watch::Sender<FlushProgress>,
-    /// Who is told of each row that comes and goes.
-    pub(super) watch: OnceLock<Arc<dyn RowChangeSubscriber>>,
+    /// Subscribers to rows that are added and removed.
+    pub(super) subscribers: RowSubscriberList,
 }
 
 /// How far flushing has come.

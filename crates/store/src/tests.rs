@@ -8,6 +8,7 @@ mod model;
 mod orders;
 pub(crate) mod snapshot_rows;
 mod speed;
+mod subscribers;
 mod support;
 
 use std::collections::BTreeMap;

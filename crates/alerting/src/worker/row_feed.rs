@@ -66,12 +66,12 @@ impl RowChangeFeed {
 }
 
 impl RowChangeSubscriber for RowChangeFeed {
-    fn look(&self, row: &SpanRow) -> Option<SpanRow> {
+    fn select(&self, row: &SpanRow) -> Option<SpanRow> {
         let wants = self.wants.read().unwrap_or_else(PoisonError::into_inner).get(&row.project_id).copied()?;
         Some(SpanRow { project_id: row.project_id, received_us: row.received_us, span: strip(&row.span, &wants), local: None })
     }
 
-    fn tell(&self, moved: RowChanges) {
+    fn notify(&self, moved: RowChanges) {
         if let Err(TrySendError::Full(_)) = self.sender.try_send(EvaluatorMessage::Moved(moved)) {
             self.overflowed.store(true, Ordering::Release);
         }

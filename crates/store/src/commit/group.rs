@@ -11,7 +11,6 @@ use hinomi_model::id::TraceId;
 use super::span_lookup::{SpanLookup, places};
 use super::trace_state_cache::{LONGEST_TRACE, StoredSpanNode, TraceKey};
 use crate::key_hash::SpanKey;
-use crate::row_changes::RowChanges;
 use crate::rows::{SpanRow, from_batch};
 use crate::seeded_hash::{SeededMap, SeededSet};
 use crate::segment::read::{SegmentReader, ranges};
@@ -182,40 +181,38 @@ impl CommitGroup {
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
         let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
-        let watch = shared.watch.get();
-        let mut gone = Vec::new();
-        let mut look = |row: &SpanRow| gone.extend(watch.and_then(|watch| watch.look(row)));
+        let mut changes = shared.subscribers.collect();
         let mut rows = self.rows;
         let mut superseded = Vec::with_capacity(corrections.len() + self.replaced.len());
         for (place, mut row, decision) in stored(corrections, shared, readers) {
-            look(&row);
+            changes.remove(&row);
             row.decide(&decision);
             superseded.push(place);
             rows.push(row);
         }
-        if watch.is_none() {
+        if changes.is_for_nobody() {
             superseded.extend(places(&self.replaced, shared, readers));
         } else {
             for (place, row, ()) in stored(self.replaced.iter().map(|key| (*key, ())), shared, readers) {
-                look(&row);
+                changes.remove(&row);
                 superseded.push(place);
             }
         }
-        let mut added: Vec<SpanRow> = watch.map(|watch| rows.iter().filter_map(|row| watch.look(row)).collect()).unwrap_or_default();
+        rows.iter().for_each(|row| changes.add(row));
 
         let mut state = lock(&shared.state);
         for (key, decision) in fresh {
             if let Some(row) = state.active.fresh_row(&key) {
-                look(row);
+                changes.remove(row);
                 row.decide(&decision);
-                added.extend(watch.and_then(|watch| watch.look(row)));
+                changes.add(row);
             } else if let Some(place @ RowLocation::Active(row)) = state.find_buffered(&key)
                 && let Some(mut row) = from_batch(&state.active.row(row)).pop()
             {
                 // Somebody has asked for columns meanwhile.
-                look(&row);
+                changes.remove(&row);
                 row.decide(&decision);
-                added.extend(watch.and_then(|watch| watch.look(&row)));
+                changes.add(&row);
                 superseded.push(place);
                 rows.push(row);
             }
@@ -227,11 +224,7 @@ impl CommitGroup {
         state.touch();
         let version = state.version();
         drop(state);
-        if let Some(watch) = watch
-            && !(added.is_empty() && gone.is_empty())
-        {
-            watch.tell(RowChanges { version, added, gone });
-        }
+        changes.publish(version);
     }
 }
 

@@ -130,11 +130,11 @@ impl Totals {
 pub(crate) struct Watcher(Mutex<Totals>);
 
 impl RowChangeSubscriber for Watcher {
-    fn look(&self, row: &SpanRow) -> Option<SpanRow> {
+    fn select(&self, row: &SpanRow) -> Option<SpanRow> {
         Some(row.clone())
     }
 
-    fn tell(&self, moved: RowChanges) {
+    fn notify(&self, moved: RowChanges) {
         let mut totals = self.0.lock().unwrap();
         moved.added.iter().for_each(|row| totals.add(row, 1));
         moved.gone.iter().for_each(|row| totals.add(row, -1));
@@ -149,7 +149,7 @@ pub(crate) fn opened(dir: &Path) -> Store {
 pub(crate) fn open(dir: &Path) -> (Store, Arc<Watcher>) {
     let store = opened(dir);
     let watcher = Arc::new(Watcher(Mutex::new(Totals::of(&store))));
-    assert!(store.watch(watcher.clone()));
+    store.subscribe_to_rows(watcher.clone());
     (store, watcher)
 }
 
