@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md docs/filters.ja.md -type f)
 
-.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check api-client fuzz soak bench bench-bell setup clean
+.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check check-all api-client fuzz soak bench bench-bell setup clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## che
 	@cargo fmt --all --check
 	@cargo clippy --profile quick --workspace --all-targets --locked -- -D warnings
 	@cd web && npm run --silent check && npm run --silent lint
+
+check-all: check ## check also links of the crates' documentation, licenses and sources of dependencies, and unused ones (compiles for minutes the first time)
+	@RUSTDOCFLAGS="-D warnings" cargo doc --profile quick --workspace --no-deps --document-private-items --locked --quiet
+	@scripts/setup.sh check-all
+	@$(CACHE)/cargo/bin/cargo-deny --locked check bans licenses sources
+	@$(CACHE)/cargo/bin/cargo-machete
 
 ROUNDS ?= 50000
 fuzz: web/dist/index.html ## run the parsers of external input against ROUNDS damaged and generated inputs each

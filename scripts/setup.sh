@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what a fresh machine lacks. `setup.sh build`: to build and run. `setup.sh check`: also for the checks of texts. `setup.sh e2e`:
-# also for the tests with real programs and a real browser, `e2e-all`: for all clients of e2e/cases.mjs too. What is there already is left alone; all words go to standard error.
+# Installs what a fresh machine lacks: for `setup.sh build` what building and running needs, for `check` also the checks of texts, for
+# `check-all` those of dependencies, for `e2e` the tests with real programs and a real browser, for `e2e-all` all clients of e2e/cases.mjs.
+# What is installed already stays as it is. Everything is printed to standard error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 1>&2
@@ -41,6 +42,13 @@ if [ "$1" = check ]; then
         "$environment/bin/pip" install --quiet --disable-pip-version-check -r scripts/check-requirements.txt
         cp scripts/check-requirements.txt "$environment/requirements.txt"
     fi
+fi
+if [ "$1" = check-all ]; then
+    for tool in cargo-deny@0.20.2 cargo-machete@0.9.2; do
+        grep -qF "${tool/@/ }" "$cache/cargo/.crates.toml" 2> /dev/null && continue
+        echo "== $tool"
+        CARGO_TARGET_DIR="$cache/tools" cargo install --quiet --locked --root "$cache/cargo" "$tool"
+    done
 fi
 [ "$1" = e2e ] || [ "$1" = e2e-all ] || exit 0
 
