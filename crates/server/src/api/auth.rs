@@ -54,7 +54,7 @@ impl ApiCaller {
         if self.role() >= needed {
             return Ok(());
         }
-        Err(ApiError::forbidden("this token may only read", "`hinomi token create --admin` makes one that may change things."))
+        Err(ApiError::forbidden("this token is read-only", "Create a token with write access: `hinomi token create --admin`."))
     }
 }
 
@@ -71,7 +71,7 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
         let changes = !matches!(parts.method, Method::GET | Method::HEAD);
         if changes && !parts.headers.contains_key(PAGE_HEADER) {
             let hint = format!("Send the header `{PAGE_HEADER}: 1`, or use an API token.");
-            return Err(ApiError::forbidden("a change by session must come from the page", &hint));
+            return Err(ApiError::forbidden("changes with a session cookie must come from the page", &hint));
         }
         Ok(ApiCaller { token: ApiTokenScope { project: None, admin: true }, session: Some(session) })
     }

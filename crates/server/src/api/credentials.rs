@@ -15,29 +15,35 @@ use super::permission::Admin;
 use super::projects::change;
 use super::{ApiError, ApiState};
 
-/// An API token. Its secret is shown only when it is made.
+/// An API token. Its secret is shown only once, when it is created.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenView {
+    /// ID of the token.
     id: i64,
+    /// Name of the token.
     name: String,
-    /// The one project that it may read; null for all.
+    /// ID of the only project that the token can access; null for all projects.
     project_id: Option<u64>,
-    /// May change things too.
+    /// True if the token may also make changes; false if it is read-only.
     admin: bool,
+    /// Time at which the token was created (RFC 3339).
     created_at: String,
-    /// Null where it does not end. One that has expired is listed until it is revoked.
+    /// Time at which the token expires (RFC 3339); null if it does not expire. Expired tokens are listed until they are revoked.
     expires_at: Option<String>,
-    /// To the minute or so; null while it was never used.
+    /// Time of the last use (RFC 3339), accurate to about a minute; null if the token has never been used.
     last_used_at: Option<String>,
 }
 
-/// API tokens.
+/// All API tokens.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ApiTokenList {
+    /// API tokens, including expired ones, the oldest first.
     tokens: Vec<ApiTokenView>,
 }
 
-/// Lists API tokens. For admins.
+/// Lists all API tokens.
+///
+/// Requires admin permission.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<ApiTokenList>, ApiError> {
     let tokens = change(&api, metadata::MetadataStore::tokens).await?;
@@ -53,9 +59,11 @@ pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
     Ok(Json(ApiTokenList { tokens: tokens.into_iter().map(shown).collect() }))
 }
 
-/// Revokes an API token: it is refused from now on.
+/// Revokes an API token.
+///
+/// Later requests with the token are rejected. Requires admin permission.
 #[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path)),
-    responses((status = 204, description = "revoked"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The token was revoked."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
     State(api): State<Arc<ApiState>>,
     _: AuthorizedCaller<Admin>,
@@ -66,28 +74,33 @@ pub(super) async fn revoke_token(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A session: a browser, or a command that works.
+/// A session of a browser or of a command.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionView {
+    /// ID of the session.
     id: i64,
-    /// What the client calls itself; null where that is not known.
+    /// User agent of the client; null if it is unknown.
     client: Option<String>,
+    /// Time of the sign-in (RFC 3339).
     created_at: String,
-    /// To the minute or so.
+    /// Time of the last use (RFC 3339), accurate to about a minute.
     last_used_at: String,
-    /// When it ends, if it is not used before.
+    /// Time at which the session expires if it is not used again (RFC 3339).
     expires_at: String,
-    /// The one that asks.
+    /// True for the session that made this request.
     current: bool,
 }
 
-/// Sessions.
+/// Sessions that have not expired.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionList {
+    /// Sessions that have not expired, the oldest first.
     sessions: Vec<SessionView>,
 }
 
-/// Lists who is signed in. For admins.
+/// Lists the sessions that have not expired.
+///
+/// Requires admin permission.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = SessionList), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
@@ -106,8 +119,10 @@ pub(super) async fn sessions(
 }
 
 /// Ends a session.
+///
+/// Requires admin permission.
 #[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path)),
-    responses((status = 204, description = "ended"), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The session was ended."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(
     State(api): State<Arc<ApiState>>,
     _: AuthorizedCaller<Admin>,

@@ -25,7 +25,7 @@ pub struct ApiError {
     retry_after_s: Option<u64>,
 }
 
-/// What a client reads.
+/// Body of every error response.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct ErrorResponse {
@@ -33,14 +33,15 @@ pub(super) struct ErrorResponse {
     error: ErrorResponseDetail,
 }
 
+/// An error in detail.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ErrorSaid)]
 struct ErrorResponseDetail {
-    /// Snake case, for programs.
+    /// Machine-readable code in snake case, such as `not_found` or `bad_parameter`.
     code: &'static str,
-    /// What happened, to what.
+    /// What happened, and to what.
     message: String,
-    /// What to do about it.
+    /// How to fix the problem; null if there is no advice.
     hint: Option<String>,
 }
 
@@ -67,18 +68,18 @@ impl ApiError {
 
     /// There is no such thing, or none that the caller may see.
     pub(super) fn not_found(what: &str) -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
     /// A trace or span that is not there.
     pub(super) fn no_span(what: &str) -> ApiError {
-        ApiError::not_found(what).hint("It may be older than what is kept, or not have arrived yet.")
+        ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
     }
 
     /// Nobody is signed in.
     pub(super) fn unauthorized() -> ApiError {
-        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send an API token")
-            .hint("`hinomi login` prints a sign-in link, `hinomi token create` an API token.")
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "not signed in, and no valid API token was sent")
+            .hint("Run `hinomi login` for a sign-in link, or `hinomi token create` for an API token.")
     }
 
     /// The caller may read, not change.
@@ -99,51 +100,57 @@ impl ApiError {
     /// There are as many questions as may wait.
     pub(super) fn full(full: QueryQueueFull) -> ApiError {
         let (status, code, message) = match full {
-            QueryQueueFull::OfCaller(count) => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_questions", format!("{count} questions of this token or session wait already"))
+            QueryQueueFull::OfCaller(count) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_questions",
+                format!("too many queries: {count} of this token or session are waiting"),
+            ),
+            QueryQueueFull::Altogether(count) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("too many queries: {count} are waiting"))
             }
-            QueryQueueFull::Altogether(count) => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("{count} questions wait already")),
         };
-        let hint = "Ask again when others are answered; queries.max_waiting and queries.max_waiting_of_caller say how many may wait.";
+        let hint = "Retry when other queries have finished, or raise queries.max_waiting and queries.max_waiting_of_caller.";
         ApiError { retry_after_s: Some(1), ..ApiError::new(status, code, message).hint(hint) }
     }
 
     /// It waited too long for others to be answered.
     pub(super) fn no_turn(limit: std::time::Duration) -> ApiError {
-        let message = format!("the question waited {} s for others to be answered", limit.as_secs_f64());
-        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("Ask again later, or for less at the same time.");
+        let message = format!("query was not started within {} s because the server is busy", limit.as_secs_f64());
+        let error =
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("Retry later, or send fewer queries at the same time.");
         ApiError { retry_after_s: Some(5), ..error }
     }
 
     /// There are as many exports as there may be.
     pub(super) fn too_many_exports() -> ApiError {
-        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_exports", "other exports have all places")
-            .hint("Ask again when one has ended; those of a project have two places.");
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_exports", "too many exports are running")
+            .hint("Retry when another export has finished. A project can run two at a time.");
         ApiError { retry_after_s: Some(10), ..error }
     }
 
     /// It took too long, and has been given up.
     pub(super) fn timeout(limit: std::time::Duration) -> ApiError {
-        let message = format!("the question took longer than {} s and was given up", limit.as_secs_f64());
+        let message = format!("query timed out after {} s", limit.as_secs_f64());
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
-            .hint("Ask for a shorter range or a narrower filter, or set query_timeout_ms higher.")
+            .hint("Use a shorter time range or a narrower filter, or raise query_timeout_ms.")
     }
 
     /// The server ends, and broke it off.
     pub(super) fn stopping() -> ApiError {
-        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is being stopped").hint("Ask again soon.");
+        let error =
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is shutting down").hint("Retry in a few seconds.");
         ApiError { retry_after_s: Some(5), ..error }
     }
 
     /// What is asked for is not known yet, and will be soon.
     pub(super) fn not_yet(message: impl Into<String>) -> ApiError {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Ask again in a second.")
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Retry in a second.")
     }
 
     /// Our own fault. What it was goes to the log, where it is handled once.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.request.failed");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server could not answer; its log says why")
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; see the server log")
     }
 }
 
@@ -181,12 +188,8 @@ impl From<QueryError> for ApiError {
         }
         if error.is_of_memory() {
             tracing::warn!(%error, "api.query.out_of_memory");
-            return ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too_much_memory",
-                "the question needs more memory than questions may take",
-            )
-            .hint("Ask for a shorter range or less detail, or set memory_limit_bytes higher.");
+            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_memory", "query exceeds the memory limit")
+                .hint("Use a shorter time range or less detail, or raise memory_limit_bytes.");
         }
         if error.is_of_end() {
             return ApiError::stopping();

@@ -194,7 +194,7 @@ pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, projec
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 UTC with microseconds, durations milliseconds, money US dollars; null means unknown, never zero."),
+    info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 in UTC with microseconds, durations are in milliseconds, and amounts of money are in US dollars. Null means unknown, never zero."),
     security(("token" = []), ("session" = [])),
     modifiers(&OpenApiSecurityModifier)
 )]
@@ -206,10 +206,13 @@ struct OpenApiSecurityModifier;
 impl utoipa::Modify for OpenApiSecurityModifier {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
-        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token: `hinomi token create`")).build();
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("API token, created with `hinomi token create`.")).build();
         components.add_security_scheme("token", SecurityScheme::Http(token));
-        let session =
-            ApiKeyValue::with_description("hinomi_session", "The page's session; changes also need the header `x-hinomi-page: 1`");
+        let session = ApiKeyValue::with_description(
+            "hinomi_session",
+            "Session cookie of the page. Changes also require the header `x-hinomi-page: 1`.",
+        );
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
     }
 }

@@ -27,15 +27,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParameter
     }
 }
 
-/// What narrows a query.
+/// Time range and filter of a query.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FilterParameters {
-    /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
+    /// Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+    /// such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
     from: Option<String>,
-    /// End, not included: as `from`, or `now`.
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
     to: Option<String>,
-    /// The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values.
+    /// Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter.
     q: Option<String>,
 }
 
@@ -56,18 +57,19 @@ impl FilterParameters {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FilterTarget {
-    /// The spans that satisfy it.
+    /// The spans that match the filter.
     #[default]
     Spans,
-    /// All spans, in the range, of the traces that the trace list shows for it.
+    /// All spans within the time range of the traces that the trace list returns for the filter.
     Traces,
 }
 
-/// How the filter is applied.
+/// What the filter selects.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FilterSelection {
-    /// What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows.
+    /// What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+    /// that the trace list returns for the filter.
     #[serde(default)]
     #[param(inline)]
     select: FilterTarget,
@@ -84,13 +86,14 @@ impl FilterSelection {
     }
 }
 
-/// A range of time.
+/// Time range of a query.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TimeRangeParameters {
-    /// Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept.
+    /// Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+    /// such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
     from: Option<String>,
-    /// End, not included: as `from`, or `now`.
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
     to: Option<String>,
 }
 
@@ -107,7 +110,7 @@ fn range(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64), ApiError> {
     let time = |name: &str, text: Option<&str>, open: i64| match text.map(str::trim).filter(|text| !text.is_empty()) {
         None => Ok(open),
         Some(text) => moment(text, now).ok_or_else(|| {
-            let forms = "an RFC 3339 time, unix seconds, now, or a span back such as -30m, -24h, -7d";
+            let forms = "a valid time; use RFC 3339, a day, Unix seconds, now, or an offset such as -30m, -24h, -7d";
             ApiError::bad_request("bad_time", format!("{name}: {text:?} is not {forms}"))
         }),
     };

@@ -19,38 +19,47 @@ use super::{ApiError, ApiState};
 /// A project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProjectView {
+    /// ID of the project.
     id: u64,
+    /// Name of the project.
     name: String,
-    /// Filled by `hinomi demo`.
+    /// True if `hinomi demo` created the project.
     demo: bool,
-    /// What a Sentry SDK is given; null while the project has no key.
+    /// DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key.
     dsn: Option<String>,
-    /// Days that spans are kept.
+    /// Days for which spans are stored: the project's own setting, otherwise the server's.
     retention_days: u32,
-    /// Classes of spans that are kept for another time.
+    /// Retention of classes of data that differs from `retention_days`.
     retention: RetentionOverrides,
-    /// Shown beside dollars.
+    /// Currency in which amounts are displayed in addition to US dollars; null for US dollars only.
     currency: Option<DisplayCurrency>,
-    /// Take the client's own cost where it sends one.
+    /// True if the cost that a client reports takes precedence over the computed cost.
     prefer_client_cost: bool,
-    /// Count the tokens of calls that come without counts from their texts, where that can be done; such counts are marked.
+    /// True if the tokens of calls without token usage are estimated from their messages where possible. Such calls are marked as
+    /// estimated.
     estimate_usage: bool,
-    /// Nothing is taken in.
+    /// True if the project rejects all incoming data.
     disabled: bool,
+    /// Time at which the project was created (RFC 3339).
     created_at: String,
-    /// Null while nothing has arrived.
+    /// Time at which the first span arrived (RFC 3339); null if none has arrived.
     first_span_at: Option<String>,
 }
 
-/// An ingest key.
+/// An ingest key. Programs send data with it; it cannot read.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IngestKeyView {
+    /// ID of the key.
     id: i64,
+    /// The key as programs send it: 32 lower-case letters and digits.
     public_key: String,
+    /// Name of the key.
     name: String,
+    /// Always false.
     disabled: bool,
+    /// Time at which the key was created (RFC 3339).
     created_at: String,
-    /// To the minute; null while it was never used.
+    /// Time of the last use (RFC 3339), accurate to a minute; null if the key has never been used.
     last_used_at: Option<String>,
 }
 
@@ -88,27 +97,28 @@ pub(super) fn seen_by(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
     directory.projects.values().filter(|project| caller.may_see(project.id)).map(|project| shown(api, project)).collect()
 }
 
-/// A list of projects.
+/// Projects that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProjectList {
+    /// Projects by ID.
     projects: Vec<ProjectView>,
 }
 
-/// Lists projects.
+/// Lists the projects that the caller may see.
 #[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = ProjectList)))]
 pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<ProjectList> {
     Json(ProjectList { projects: seen_by(&api, caller) })
 }
 
-/// What a new project or key is called.
+/// The name of a new project or ingest key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectOrKeyName {
-    /// 1 to 100 characters.
+    /// Name of 1 to 100 characters.
     name: String,
 }
 
-/// Makes a project with its first key.
+/// Creates a project with its first ingest key.
 #[utoipa::path(post, path = "/projects", tag = "projects", request_body = ProjectOrKeyName,
     responses((status = 201, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -121,27 +131,32 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown(&api, &project))))
 }
 
-/// One project.
+/// Returns a project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = ProjectView)))]
 pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
     Ok(Json(shown(&api, &api.meta.project(of.project)?)))
 }
 
-/// What to change of a project; what is left out stays.
+/// Changes to a project. Fields that are left out keep their value.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProjectUpdateRequest {
+    /// Name of 1 to 100 characters.
     name: Option<String>,
-    /// From 1 to 3650.
+    /// Days for which spans are stored, from 1 to 3650.
     retention_days: Option<u32>,
-    /// All classes at once: what is left out has no time of its own any more.
+    /// Retention of classes of data that differs from `retention_days`. Replaces all classes: one that is left out falls back to
+    /// `retention_days`.
     retention: Option<RetentionOverrides>,
-    /// Null takes it away.
+    /// Currency in which amounts are displayed in addition to US dollars; null removes it.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<DisplayCurrency>)]
     currency: Option<Option<DisplayCurrency>>,
+    /// Whether the cost that a client reports takes precedence over the computed cost.
     prefer_client_cost: Option<bool>,
+    /// Whether the tokens of calls without token usage are estimated from their messages where possible.
     estimate_usage: Option<bool>,
+    /// Whether the project rejects all incoming data.
     disabled: Option<bool>,
 }
 
@@ -150,7 +165,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Changes a project.
+/// Changes the settings of a project.
 #[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), request_body = ProjectUpdateRequest,
     responses((status = 200, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
@@ -172,19 +187,20 @@ pub(super) async fn update(
     Ok(Json(shown(&api, &project)))
 }
 
-/// A list of keys.
+/// Ingest keys of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IngestKeyList {
+    /// Ingest keys, the oldest first.
     keys: Vec<IngestKeyView>,
 }
 
-/// Lists the keys of a project.
+/// Lists the ingest keys of a project.
 #[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = IngestKeyList)))]
 pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
     Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
 }
 
-/// Makes another key.
+/// Creates an ingest key.
 #[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), request_body = ProjectOrKeyName,
     responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create_key(
@@ -197,9 +213,11 @@ pub(super) async fn create_key(
     Ok((StatusCode::CREATED, Json(key_shown(&key))))
 }
 
-/// Removes a key: what is sent with it is refused from now on.
+/// Deletes an ingest key.
+///
+/// Data that is sent with the key is rejected from then on.
 #[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path), ("key" = i64, Path)),
-    responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The key was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_key(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,

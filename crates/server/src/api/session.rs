@@ -46,11 +46,11 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/login", get(login))
 }
 
-/// A sign-in token.
+/// A request to sign in.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SignInRequest {
-    /// As printed by `hinomi login`.
+    /// One-time token, as printed by `hinomi login`.
     token: String,
 }
 
@@ -97,9 +97,11 @@ fn client(headers: &HeaderMap) -> &str {
     headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Signs in with a token that was pasted.
+/// Signs in with a one-time token.
+///
+/// The response sets the session cookie. Each token works once.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = SignInRequest, security(()),
-    responses((status = 204, description = "signed in; the session is in the cookie"), (status = 401, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "Signed in; the cookie holds the session."), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     _: PublicAccess,
@@ -111,8 +113,8 @@ pub(super) async fn create(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))]).into_response())
 }
 
-/// Signs out.
-#[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "signed out")))]
+/// Signs out and ends the session of the caller.
+#[utoipa::path(delete, path = "/session", tag = "session", responses((status = 204, description = "Signed out.")))]
 pub(super) async fn end(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Viewer>, headers: HeaderMap) -> Result<Response, ApiError> {
     if let Some(session) = cookie(&headers, &api.cookie) {
         api.meta.sign_out(session)?;
@@ -120,18 +122,18 @@ pub(super) async fn end(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Vi
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line("", 0))]).into_response())
 }
 
-/// What the caller may see.
+/// The server and the projects that the caller may see.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CallerProfile {
-    /// The server's version.
+    /// Version of the server.
     version: &'static str,
-    /// What links and DSNs are made from.
+    /// Base URL of links and DSNs, without a trailing slash.
     public_url: String,
     /// Projects that the caller may see.
     projects: Vec<ProjectView>,
 }
 
-/// Who asks, and what they may see.
+/// Returns the server's version and the projects that the caller may see.
 #[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = CallerProfile), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn me(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<CallerProfile> {
     Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })

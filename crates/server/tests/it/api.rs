@@ -57,9 +57,9 @@ fn mistakes_are_answered_with_what_there_is() {
     let cases = [
         ("/spans?q=modle:x", "model provider op"),
         ("/spans?sort=colour", "start_time"),
-        ("/spans?filter=model:x", "There are: cursor from limit q sort to"),
+        ("/spans?filter=model:x", "Known parameters: cursor from limit q sort to"),
         ("/outcomes?q=x", "from to"),
-        ("?q=x", "It takes none"),
+        ("?q=x", "has no query parameters"),
         ("/spans?cursor=zzz", "cursor"),
         ("/spans?limit=0", "limit"),
         ("/spans?from=yesterday", "RFC 3339"),

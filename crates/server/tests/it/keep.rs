@@ -275,7 +275,7 @@ fn what_is_exported_comes_back_the_same() {
     let (_, error, status) = server.command(&["export", "--force", "--query", "nonsense:1", "--out", part.to_str().unwrap()]);
     assert!(status == Some(1) && error.contains("nonsense"), "{error}");
     let (_, error, status) = server.command(&["export", "--force", "--project", "7", "--out", part.to_str().unwrap()]);
-    assert!(status == Some(1) && error.contains("no such project"), "{error}");
+    assert!(status == Some(1) && error.contains("project not found"), "{error}");
     std::fs::write(&part, "{\"trace_id\":1}").unwrap();
     let (_, error, status) = server.command(&["import", part.to_str().unwrap()]);
     assert!(status == Some(1) && error.contains("line 1 has no"), "{error}");

@@ -51,10 +51,10 @@ pub(in crate::api) async fn check(State(known): State<KnownParameterNames>, path
     if let (Some(known), Ok(Query(sent))) = (known.get(&(method, path.as_str().to_owned())), sent)
         && let Some((name, _)) = sent.iter().find(|(name, _)| !known.contains(name))
     {
-        let message = format!("{name:?} is no parameter of this address");
+        let message = format!("unknown parameter {name:?}");
         let hint = match known.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            [] => "It takes none.".to_owned(),
-            names => format!("There are: {}", names.join(" ")),
+            [] => "This endpoint has no query parameters.".to_owned(),
+            names => format!("Known parameters: {}", names.join(" ")),
         };
         return ApiError::bad_request("unknown_parameter", message).hint(hint).into_response();
     }
