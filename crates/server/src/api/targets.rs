@@ -26,49 +26,54 @@ use super::{ApiError, ApiState};
 const DELIVERIES: usize = 50;
 const MOST_DELIVERIES: usize = 500;
 
-/// A target. What is secret about it is not shown.
+/// A notification channel without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationTargetView {
+    /// ID of the target.
     id: i64,
+    /// Name of the target.
     name: String,
-    /// The language of its messages; null for the rule's.
+    /// Language of the messages; null for the language of the rule.
     language: Option<MessageLanguage>,
-    /// Nothing is sent.
+    /// True if nothing is sent to the target.
     disabled: bool,
+    /// Kind and configuration of the channel.
     address: ChannelConfiguration,
-    /// Where it is, in a word, without what is secret.
+    /// Short readable form of the address without its secret parts, such as the recipients or the host of the webhook.
     shown: String,
-    /// Messages that wait for it.
+    /// Number of messages that wait for delivery.
     waiting: i64,
+    /// Time at which the target was created (RFC 3339).
     created_at: String,
-    /// The secret to verify signatures with. It is shown once, in the answer to the change by which it was made.
+    /// Secret for verifying webhook signatures. Present only in the response to the request that generated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     signing_secret: Option<String>,
 }
 
-/// The targets of a project.
+/// Notification targets of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationTargetList {
+    /// Notification targets.
     targets: Vec<NotificationTargetView>,
 }
 
-/// A target as somebody describes it.
+/// A notification target to create or replace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TargetDraft)]
 pub(super) struct NotificationTargetRequest {
-    /// 1 to 100 characters.
+    /// Name of 1 to 100 characters.
     name: String,
-    /// The language of its messages; null or left out for the rule's.
+    /// Language of the messages. Default, and null: the language of the rule.
     #[serde(default)]
     language: Option<MessageLanguage>,
-    /// Nothing is sent.
+    /// True if nothing is sent to the target. Default: false.
     #[serde(default)]
     disabled: bool,
-    /// Where it is.
+    /// Kind and configuration of the channel.
     address: ChannelConfiguration,
-    /// What lets in: the webhook's address of Slack, Discord and Teams, the mail server's password, PagerDuty's routing key, the signing secret.
-    /// Left out it stays as it was; a program's webhook without one gets one.
+    /// Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
+    /// or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
     #[serde(default)]
     secret: Option<String>,
 }
@@ -100,7 +105,7 @@ fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<Channe
     }
 }
 
-/// Lists targets.
+/// Lists the notification targets of a project.
 #[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)),
     responses((status = 200, body = NotificationTargetList)))]
 pub(super) async fn list(
@@ -119,7 +124,7 @@ pub(super) async fn list(
     Ok(Json(NotificationTargetList { targets: targets.collect() }))
 }
 
-/// Makes a target.
+/// Creates a notification target.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)), request_body = NotificationTargetRequest,
     responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -132,7 +137,10 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown(target, 0, made))))
 }
 
-/// Describes a target anew. A secret that is left out stays, unless the target is at another host now. What waits is tried at once.
+/// Replaces a notification target.
+///
+/// A secret that is left out is kept, unless the target moves to another host. Waiting messages are retried immediately, or cancelled if
+/// the target is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
     params(("project" = u64, Path), ("target" = i64, Path)), request_body = NotificationTargetRequest,
     responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -153,9 +161,11 @@ pub(super) async fn update(
     Ok(Json(shown(target, count, made)))
 }
 
-/// Deletes a target with its log and what waits for it.
+/// Deletes a notification target.
+///
+/// Its delivery log and its waiting messages are deleted too.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204), (status = 404, body = super::error::ErrorResponse)))]
+    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -166,7 +176,9 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends a test message, once, and answers how that ended.
+/// Sends a test message to a notification target.
+///
+/// The message is tried once. The response describes the attempt.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets/{target}/test", tag = "alerts",
     params(("project" = u64, Path), ("target" = i64, Path)),
     responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
@@ -178,32 +190,33 @@ pub(super) async fn test(
     Ok(Json(api.courier.test(of.project, path.0.1, &api.public_url).await?))
 }
 
-/// Which deliveries.
+/// Selects deliveries.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveryListParameters {
-    /// Of this incident.
+    /// ID of an incident: only its deliveries are returned.
     incident: Option<i64>,
-    /// To this target.
+    /// ID of a notification target: only its deliveries are returned.
     target: Option<i64>,
-    /// `waiting delivered failed folded cancelled`
+    /// State of the deliveries: `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`. Default: all.
     state: Option<String>,
-    /// 1 to 500.
+    /// Maximum number of deliveries, from 1 to 500. Default: 50.
     limit: Option<usize>,
-    /// From the answer before.
+    /// Cursor: `next_cursor` of the previous page.
     cursor: Option<i64>,
 }
 
-/// What became of messages, the newest first.
+/// One page of deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeliveryPage {
+    /// Deliveries, the newest first.
     deliveries: Vec<NotificationDelivery>,
-    /// Where it goes on; null at the end.
+    /// Cursor of the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Lists what became of messages, with every attempt.
+/// Lists deliveries with all their attempts, the newest first.
 #[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path), DeliveryListParameters),
     responses((status = 200, body = DeliveryPage)))]
 pub(super) async fn deliveries(
@@ -234,8 +247,8 @@ async fn ask<T: Send + 'static>(
 /// What the owner of the server does, so that targets may be at a private address.
 fn how_to_allow(address: IpAddr) -> String {
     format!(
-        "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or by `HINOMI_NOTIFY_ALLOW={address}`, and restart the \
-         server. Commas separate several addresses; `10.0.0.0/8` allows a whole network, `all` every one."
+        "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or with `HINOMI_NOTIFY_ALLOW={address}`, and restart the \
+         server. Separate several addresses with commas; `10.0.0.0/8` allows a network, `all` allows every address."
     )
 }
 

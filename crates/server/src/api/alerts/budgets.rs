@@ -19,77 +19,88 @@ use crate::api::params::QueryParameters;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
-/// A budget and how it stands.
+/// A budget and its current state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetShown)]
 pub(in crate::api) struct BudgetView {
+    /// ID of the budget.
     id: i64,
+    /// ID of the project.
     project_id: u64,
     #[serde(flatten)]
     #[schema(inline)]
     budget: Budget,
-    /// Until when nobody is told; null while somebody is, `forever` without an end.
+    /// Time until which notifications are muted (RFC 3339), or `forever`; null if the budget is not muted.
     muted_until: Option<String>,
+    /// Time at which the budget was created (RFC 3339).
     created_at: String,
+    /// Time of the last change of the budget (RFC 3339).
     updated_at: String,
-    /// How it stands; null while it is not counted yet, or not enabled.
+    /// State of the budget in the current period; null if it has not been evaluated yet or is not enabled.
     state: Option<BudgetStateView>,
 }
 
-/// How a budget stands.
+/// State of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetState)]
 pub(in crate::api) struct BudgetStateView {
+    /// Start of the current period (RFC 3339).
     period_start: String,
+    /// End of the current period, exclusive (RFC 3339).
     period_end: String,
-    /// What is spent, as was observed: in dollars, tokens or calls. Of a budget with groups, by all of them.
+    /// Amount observed so far in the period; of a budget with groups, the sum of all groups.
     spent: f64,
-    /// About how much it is with what clients left out by sampling, by the rates that they say: a call that came at a rate of 0.2 stands for
-    /// five. Null where none samples. Nothing rings for it.
+    /// Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
+    /// if no client samples. Alerts never use it.
     estimated: Option<f64>,
-    /// What is left; below zero when it is overdrawn. Null for a budget with groups.
+    /// Amount that is left, negative if the budget is exceeded; null for a budget with groups.
     left: Option<f64>,
-    /// Whether nothing is left; of a budget with groups, whether that is so for any of them.
+    /// True if nothing is left; of a budget with groups, if nothing is left for at least one group.
     used_up: bool,
-    /// Null while nothing can be said, and for groups.
+    /// Forecast for the end of the period; null if there is not enough data yet, and for a budget with groups.
     forecast: Option<BudgetForecast>,
-    /// The groups that have spent most, at most 100 of them; null where there are no groups.
+    /// Groups that have spent the most, at most 100, in descending order; null for a budget without groups.
     groups: Option<Vec<BudgetGroupSpend>>,
 }
 
-/// What the period comes to.
+/// Forecast of the amount at the end of a period, in the unit of the budget.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetForecast)]
 struct BudgetForecast {
-    /// `weekly`: from the same hours of the same weekdays; `daily`: of other days; `linear`: from the pace so far.
+    /// How the forecast was computed: `weekly` from the same hours of the same weekdays, `daily` from the same hours of other days,
+    /// `linear` from the pace of the period so far.
     method: ForecastMethod,
-    /// From how many earlier stretches it is made.
+    /// Number of earlier stretches of time that the forecast is based on.
     samples: usize,
-    /// The likely sum at the end of the period.
+    /// Expected amount at the end of the period.
     expected: f64,
-    /// Of ten such stretches nine brought more.
+    /// Amount that nine of ten comparable stretches of time exceeded.
     low: f64,
-    /// Of ten such stretches nine brought less.
+    /// Amount that nine of ten comparable stretches of time did not exceed.
     high: f64,
-    /// Dollars at the end of the period if the current rate continues.
+    /// Amount at the end of the period if spending continues as in the last three hours.
     projected: f64,
-    /// What is usually spent by now; null without history.
+    /// Amount that is usually spent by this time of the period; null without history.
     usual_by_now: Option<f64>,
-    /// When it is likely to be used up; null if not in this period, or if it is.
+    /// Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
+    /// used up.
     runs_out_at: Option<String>,
-    /// The same at the high edge.
+    /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
+    /// it is already used up.
     runs_out_earliest_at: Option<String>,
 }
 
-/// What a group has spent.
+/// Amount that one group of a budget has spent in the current period.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BudgetGroup)]
 struct BudgetGroupSpend {
-    /// Null where the spans do not say.
+    /// Value of the property that the budget groups by; null for spans without it.
     key: Option<String>,
+    /// Amount observed so far, in US dollars, tokens or calls.
     spent: f64,
-    /// As for the whole.
+    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
     estimated: Option<f64>,
+    /// Amount that is left, negative if the group has exceeded the budget.
     left: f64,
 }
 
@@ -131,33 +142,41 @@ fn left(amount: f64, spent: f64) -> f64 {
     Usd::exactly(amount - spent)
 }
 
-/// Whose budget.
+/// Selects the group of a budget.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct BudgetUseParameters {
-    /// The group, for a budget that has groups.
+    /// Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
+    /// without.
     group: Option<String>,
 }
 
-/// Whether a budget is used up.
+/// Use of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct BudgetUse {
+    /// True if nothing is left.
     used_up: bool,
-    /// What was observed.
+    /// Amount observed so far in the period.
     spent: f64,
-    /// About how much it is with what clients left out by sampling; null where none samples.
+    /// Approximate amount including traces that clients left out by sampling; null if no client samples.
     estimated: Option<f64>,
+    /// Amount that may be spent in the period.
     amount: f64,
+    /// Amount that is left, negative if the budget is exceeded.
     left: f64,
+    /// Start of the current period (RFC 3339).
     period_start: String,
+    /// End of the current period, exclusive (RFC 3339).
     period_end: String,
 }
 
-/// Whether a budget is used up, from memory: for gateways and programs that want to stop by themselves.
+/// Returns whether a budget is used up.
+///
+/// The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
-    params(("project" = u64, Path), ("name" = String, Path, description = "The budget's name"), BudgetUseParameters),
+    params(("project" = u64, Path), ("name" = String, Path, description = "Name of the budget."), BudgetUseParameters),
     responses((status = 200, body = BudgetUse), (status = 404, body = crate::api::error::ErrorResponse),
-    (status = 503, description = "it is there, and not counted yet", body = crate::api::error::ErrorResponse)))]
+    (status = 503, description = "The budget has not been evaluated yet.", body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn state(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Viewer>,
@@ -167,7 +186,7 @@ pub(in crate::api) async fn state(
     let Some(state) = api.alerts.budget_state(of.project, &name) else {
         let budgets = with(&api, move |alerts| alerts.budgets(of.project)).await?;
         let is_there = budgets.iter().any(|budget| budget.what.name == name);
-        return Err(if is_there { ApiError::not_yet("the budget is not counted yet") } else { ApiError::not_found("budget") });
+        return Err(if is_there { ApiError::not_yet("budget has not been evaluated yet") } else { ApiError::not_found("budget") });
     };
     let (spent, unsent) = match (&state.groups, whose.group) {
         (None, None) => (state.spent, state.unsent),
@@ -175,8 +194,10 @@ pub(in crate::api) async fn state(
             let found = groups.iter().find(|group| group.key.as_deref() == Some(&wanted));
             found.map_or((0.0, 0.0), |group| (group.spent, group.unsent))
         }
-        (Some(_), None) => return Err(ApiError::bad_request("bad_parameter", "this budget has groups; say which: ?group=...")),
-        (None, Some(_)) => return Err(ApiError::bad_request("bad_parameter", "this budget has no groups; leave out group")),
+        (Some(_), None) => return Err(ApiError::bad_request("bad_parameter", "parameter \"group\" is required for a budget with groups")),
+        (None, Some(_)) => {
+            return Err(ApiError::bad_request("bad_parameter", "parameter \"group\" is not allowed for a budget without groups"));
+        }
     };
     Ok(Json(BudgetUse {
         used_up: spent >= state.amount,

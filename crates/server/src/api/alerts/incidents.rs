@@ -27,58 +27,77 @@ const PAGE: usize = 50;
 const LONGEST_NOTE: usize = 4000;
 const LONGEST_NAME: usize = 100;
 
-/// An incident.
+/// An incident: the time from when an alert rule or budget fires until its metric is back to normal.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub(in crate::api) struct IncidentView {
+    /// ID of the incident.
     id: i64,
+    /// ID of the project.
     project_id: u64,
-    /// `rule` or `budget`
+    /// `rule` for an alert rule, `budget` for a budget.
     source: AlertSource,
-    /// The rule or budget, which may have been taken away since.
+    /// ID of the rule or budget that fired. It may have been deleted since.
     rule_id: i64,
+    /// Name of the rule or budget when the incident opened.
     rule_name: String,
-    /// Null where the rule has no groups.
+    /// Group of the rule or budget; null if it has no groups.
     group: Option<AlertGroup>,
+    /// `open`, `acknowledged` or `resolved`.
     state: Stands,
+    /// Current severity, or the last one of a resolved incident.
     severity: AlertSeverity,
-    /// The worst that it was.
+    /// Worst severity so far.
     worst: AlertSeverity,
+    /// What is measured, such as `cost` or `duration_p95`.
     measure: String,
+    /// Unit of `threshold`, `value` and `peak`.
     unit: MeasureUnit,
-    /// What the figures are changes against; null where they are what was measured itself.
+    /// Period that the values are relative to: they are changes, where 0.5 is 50 percent more. Null if they are absolute values in
+    /// `unit`.
     compare: Option<ComparisonBaseline>,
+    /// Whether the rule fires above or below the threshold.
     direction: ThresholdDirection,
+    /// Threshold that was crossed last.
     threshold: f64,
-    /// The figure at the last change; null where there was none.
+    /// Value at the last change; null if there was none.
     value: Option<f64>,
-    /// The figure furthest beyond the threshold.
+    /// Value that was furthest beyond the threshold; null if there was none.
     peak: Option<f64>,
+    /// Start of the window at the last change (RFC 3339).
     window_from: String,
+    /// End of the window at the last change (RFC 3339).
     window_to: String,
-    /// In which the rule or budget counts days and writes its messages; null where it was taken away.
+    /// IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted.
     time_zone: Option<String>,
+    /// Time at which the rule or budget fired (RFC 3339).
     opened_at: String,
+    /// Time at which the incident was acknowledged (RFC 3339); null if it was not.
     acknowledged_at: Option<String>,
+    /// Name of the person who acknowledged the incident; null if unknown.
     acknowledged_by: Option<String>,
+    /// Time at which the incident was resolved (RFC 3339); null while it is open.
     resolved_at: Option<String>,
-    /// Null where the figure went back by itself.
+    /// Name of the person who resolved the incident; null if the metric returned to normal or no name was given.
     resolved_by: Option<String>,
+    /// Time until which notifications are snoozed (RFC 3339), or `forever`; null if the incident is not snoozed.
     snoozed_until: Option<String>,
-    /// What moved the figure, the most important first.
+    /// Main contributors to the change, the largest first.
     culprits: Vec<AlertContributor>,
-    /// From when on `since` of the culprits is counted: when the figure passed the threshold before. Null where it passed none before, or did so
-    /// within the last minute.
+    /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
+    /// none, or if it was less than a minute before.
     culprits_since: Option<String>,
+    /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if it is unknown.
     outlook: Option<IncidentCostProjection>,
 }
 
-/// What the bill will be.
+/// Projected cost at the end of a period.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentOutlook)]
 struct IncidentCostProjection {
-    /// Dollars at the end of the period if the current rate continues.
+    /// Cost in US dollars at the end of the period if spending continues at the current rate.
     projected_usd: f64,
+    /// End of the period (RFC 3339).
     until: String,
 }
 
@@ -118,15 +137,21 @@ fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
     }
 }
 
-/// One line of an incident's story.
+/// One entry in the timeline of an incident.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentEntry)]
 struct IncidentTimelineEntryView {
+    /// Time of the event (RFC 3339).
     at: String,
+    /// What happened.
     happened: IncidentEventKind,
+    /// Value of the measure at that time; null if there was none.
     value: Option<f64>,
+    /// Severity at that time; null if it does not apply.
     severity: Option<AlertSeverity>,
+    /// Name of the person who acted; null for the server, or if no name was given.
     by: Option<String>,
+    /// Text of a note, or the reason for the event; null if there is none.
     text: Option<String>,
 }
 
@@ -135,33 +160,33 @@ fn line(entry: IncidentTimelineEntry) -> IncidentTimelineEntryView {
     IncidentTimelineEntryView { at: rfc3339(at_us), happened, value, severity, by, text }
 }
 
-/// Which incidents.
+/// Selects incidents.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct IncidentListParameters {
-    /// `open` (acknowledged ones too), `resolved`; left out: all.
+    /// `open` for open and acknowledged incidents, or `resolved`. Default: all.
     state: Option<String>,
-    /// Only of this rule or budget.
+    /// ID of a rule or budget: only its incidents are returned.
     rule: Option<i64>,
-    /// Only those before this one: `next_before` of the page before.
+    /// Cursor: `next_before` of the previous page.
     before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of incidents, from 1 to 500. Default: 50.
     limit: Option<usize>,
 }
 
-/// A page of incidents.
+/// One page of incidents.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incidents)]
 pub(in crate::api) struct IncidentList {
-    /// The newest first.
+    /// Incidents, the newest first.
     incidents: Vec<IncidentView>,
-    /// How many of the project are open, on whatever page.
+    /// Number of open incidents of the project, on all pages.
     open: u64,
-    /// Where the next page goes on; null on the last.
+    /// Value of `before` for the next page; null on the last page.
     next_before: Option<i64>,
 }
 
-/// Lists incidents.
+/// Lists the incidents of a project, the newest first.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), IncidentListParameters),
     responses((status = 200, body = IncidentList), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn list(
@@ -173,7 +198,9 @@ pub(in crate::api) async fn list(
         None | Some("") => None,
         Some("open") => Some(true),
         Some("resolved") => Some(false),
-        Some(other) => return Err(ApiError::bad_request("bad_parameter", format!("state: {other:?} is neither open nor resolved"))),
+        Some(other) => {
+            return Err(ApiError::bad_request("bad_parameter", format!("state: {other:?} is not a valid state; use open or resolved")));
+        }
     };
     let limit = which.limit.unwrap_or(PAGE).clamp(1, 500);
     let wanted = IncidentFilter { open, rule: which.rule, before: which.before, limit: limit + 1 };
@@ -185,15 +212,16 @@ pub(in crate::api) async fn list(
     Ok(Json(IncidentList { incidents: incidents.into_iter().map(|incident| shown(&api.alerts, incident)).collect(), open, next_before }))
 }
 
-/// An incident with its story.
+/// An incident with its timeline.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct IncidentDetail {
+    /// The incident.
     incident: IncidentView,
-    /// The oldest line first.
+    /// Timeline of the incident, the oldest entry first.
     timeline: Vec<IncidentTimelineEntryView>,
 }
 
-/// One incident.
+/// Returns an incident with its timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
     responses((status = 200, body = IncidentDetail), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -207,27 +235,34 @@ pub(in crate::api) async fn get(
     Ok(Json(IncidentDetail { incident: shown(&api.alerts, incident), timeline: entries.into_iter().map(line).collect() }))
 }
 
-/// The figure around an incident.
+/// Values of the measure around an incident, and its thresholds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentChart)]
 pub(in crate::api) struct IncidentChartView {
+    /// Start of the chart (RFC 3339).
     from: String,
+    /// End of the chart (RFC 3339).
     to: String,
-    /// Time and figure, rising; null where there was none. Of a budget what was spent since its period began.
+    /// Pairs of time (RFC 3339) and value, in order of time; the value is null if there is none. For a budget, the amount spent since the
+    /// start of the period.
     points: Vec<(String, Option<f64>)>,
+    /// Thresholds of the rule or budget.
     levels: Vec<IncidentChartThreshold>,
 }
 
-/// A threshold.
+/// A threshold of a rule or budget.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentLevel)]
 struct IncidentChartThreshold {
-    /// Null for the one at which it is over.
+    /// Severity beyond the threshold; null for the value at which the incident is resolved.
     severity: Option<AlertSeverity>,
+    /// Value of the threshold.
     value: f64,
 }
 
-/// The figure around an incident and its thresholds, counted again from what is stored; of what cannot be, the figures of its story.
+/// Returns the values and thresholds around an incident.
+///
+/// The values are computed again from stored data. If that is not possible, they are those of the timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -264,25 +299,27 @@ pub(in crate::api) async fn chart(
     }))
 }
 
-/// Who does something.
+/// An action on an incident.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::api) struct IncidentActionRequest {
-    /// A name, as the person says it.
+    /// Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 
-/// What somebody writes down.
+/// A note for the timeline of an incident.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct IncidentNoteRequest {
-    /// 1 to 4000 characters.
+    /// Text of 1 to 4000 characters.
     text: String,
-    /// A name, as the person says it.
+    /// Name of the author. It is not verified; at most 100 characters are kept.
     by: Option<String>,
 }
 
-/// Somebody looks at it: it is not told again, and not to anyone else.
+/// Acknowledges an incident.
+///
+/// Stops reminders and escalation for the incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/acknowledge", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -295,7 +332,9 @@ pub(in crate::api) async fn acknowledge(
     act(&api, of, &id, IncidentAction::Acknowledge, read(body)?.by).await
 }
 
-/// It is over. It rings again if the figure passes a threshold anew.
+/// Resolves an incident.
+///
+/// The rule or budget fires again if its value crosses a threshold again.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/resolve", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -308,7 +347,7 @@ pub(in crate::api) async fn resolve(
     act(&api, of, &id, IncidentAction::Resolve, read(body)?.by).await
 }
 
-/// Writes something down.
+/// Adds a note to the timeline of an incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/notes", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentNoteRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -326,7 +365,7 @@ pub(in crate::api) async fn note(
     act(&api, of, &id, IncidentAction::Note(text), by).await
 }
 
-/// Nobody is told of it for a while.
+/// Snoozes the notifications of an incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)), request_body = MuteRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
@@ -340,7 +379,7 @@ pub(in crate::api) async fn snooze(
     act(&api, of, &id, IncidentAction::Snooze(Some(until_us)), None).await
 }
 
-/// People are told of it again.
+/// Ends the snooze of an incident.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
     params(("project" = u64, Path), ("incident" = i64, Path)),
     responses((status = 200, body = IncidentView), (status = 404, body = crate::api::error::ErrorResponse)))]

@@ -39,14 +39,14 @@ impl From<PreviewError> for ApiError {
     }
 }
 
-/// For how long nobody is to be told.
+/// How long notifications are silenced. At most one of the fields may be given; with neither, until notifications are turned on again.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct MuteRequest {
-    /// A length of time from now, such as `2h`. With neither, for ever.
+    /// Duration from now, such as `2h` or `7d`.
     #[serde(rename = "for")]
     length: Option<String>,
-    /// A moment, RFC 3339.
+    /// Time at which notifications are sent again (RFC 3339).
     until: Option<String>,
 }
 
@@ -56,14 +56,14 @@ impl MuteRequest {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let bad = |field: &str, text: &str, wanted: &str| ApiError::bad_request("bad_time", format!("{field}: {text:?} is not {wanted}"));
         match (&self.length, &self.until) {
-            (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "give one of for and until, not both")),
+            (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "for and until cannot be used together")),
             (Some(text), None) => {
-                let length = HumanDuration::parse(text).ok_or_else(|| bad("for", text, "a length of time such as 2h or 7d"))?;
+                let length = HumanDuration::parse(text).ok_or_else(|| bad("for", text, "a valid duration; use a form such as 2h or 7d"))?;
                 Ok(now_us.saturating_add(length.0))
             }
             (None, Some(text)) => {
                 let until: Result<jiff::Timestamp, _> = text.parse();
-                until.map(jiff::Timestamp::as_microsecond).map_err(|_| bad("until", text, "an RFC 3339 time"))
+                until.map(jiff::Timestamp::as_microsecond).map_err(|_| bad("until", text, "a valid RFC 3339 time"))
             }
             (None, None) => Ok(i64::MAX),
         }

@@ -19,23 +19,29 @@ use crate::api::auth::AuthorizedProject;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
-/// A rule and how it stands.
+/// An alert rule and its current state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = RuleShown)]
 pub(in crate::api) struct AlertRuleView {
+    /// ID of the rule.
     id: i64,
+    /// ID of the project.
     project_id: u64,
     #[serde(flatten)]
     #[schema(inline)]
     rule: AlertRule,
-    /// Until when nobody is told; null while somebody is, `forever` without an end.
+    /// Time until which notifications are muted (RFC 3339), or `forever`; null if the rule is not muted.
     muted_until: Option<String>,
+    /// Time at which the rule was created (RFC 3339).
     created_at: String,
+    /// Time of the last change of the rule (RFC 3339).
     updated_at: String,
-    /// The figure now, of groups the one that is furthest out; null while there is none.
+    /// Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
+    /// the value of the group that is furthest beyond the threshold. Null if there is no value.
     now: Option<f64>,
-    /// How bad the worst open incident is; null while none is open.
+    /// Severity of the worst open incident; null if there is none.
     severity: Option<AlertSeverity>,
+    /// Number of open incidents of the rule.
     open_incidents: usize,
 }
 
@@ -71,44 +77,52 @@ handlers!(
     mute_rule
 );
 
-/// A rule that is tried.
+/// A rule to evaluate against stored data.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AlertPreviewRequest {
-    /// The rule, which need not be kept.
+    /// The rule. It does not have to be saved.
     rule: AlertRule,
-    /// How far back it is tried: `14d` where left out, `35d` at most.
+    /// Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`.
     #[serde(default)]
     back: Option<String>,
 }
 
-/// What a rule would have done.
+/// How a rule would have fired in a past period.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct AlertPreview {
+    /// Start of the period (RFC 3339).
     from: String,
+    /// End of the period (RFC 3339).
     to: String,
-    /// How often it would have fired.
+    /// Number of times the rule would have fired.
     fired: usize,
-    /// When and for how long, the oldest first; at most 200.
+    /// Incidents that the rule would have opened, the oldest first; at most 200.
     incidents: Vec<AlertPreviewIncident>,
-    /// Time and figure, of a rule with groups that of the group furthest out; null where there was none.
+    /// Pairs of time (RFC 3339) and value, in order of time; of a rule with groups, the value of the group that is furthest beyond the
+    /// threshold. The value is null if there is none.
     points: Vec<(String, Option<f64>)>,
 }
 
-/// That it would have rung.
+/// An incident that a rule would have opened.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AlertPreviewRing)]
 struct AlertPreviewIncident {
+    /// Time at which the rule would have fired (RFC 3339).
     opened_at: String,
-    /// Null where it would still ring.
+    /// Time at which the incident would have been resolved (RFC 3339); null if it would still be open.
     resolved_at: Option<String>,
+    /// Worst severity of the incident.
     severity: AlertSeverity,
-    /// The figure furthest beyond the threshold.
+    /// Value that was furthest beyond the threshold; null if there was none.
     peak: Option<f64>,
+    /// Group of the rule; null if the rule has no groups.
     group: Option<AlertGroup>,
 }
 
-/// Tries a rule on what is stored: how often would it have rung?
+/// Evaluates an alert rule against stored data.
+///
+/// Returns how often the rule would have fired. Nothing is saved, and no notification is sent.
 #[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = AlertPreviewRequest,
     responses((status = 200, body = AlertPreview), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn preview(
@@ -121,7 +135,7 @@ pub(in crate::api) async fn preview(
         None => HumanDuration::days(14),
         Some(text) => HumanDuration::parse(text)
             .filter(|length| *length <= HumanDuration::days(35))
-            .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a length of time up to 35d")))?,
+            .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a valid duration of at most 35d")))?,
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
     let view = api.ask(of.project);
