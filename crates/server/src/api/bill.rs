@@ -25,39 +25,41 @@ use super::{ApiError, ApiState};
 /// Rows that cannot be read, of which an answer tells at most.
 const TOLD: usize = 100;
 
-/// What is imported.
+/// Name of an imported bill.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BillImportParameters {
-    /// The name of the file, to be shown.
+    /// Name of the file, for display. Default: empty.
     #[serde(default)]
     name: String,
 }
 
-/// What became of an import.
+/// Result of the import of a bill.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BillImportResult {
-    /// What the file is.
+    /// Detected format of the file.
     format: &'static str,
-    /// Its rows.
+    /// Number of rows in the file.
     rows: usize,
-    /// Days, providers, models and tiers that it tells of.
+    /// Number of bill lines: distinct combinations of day, provider, account, model and tier.
     lines: usize,
-    /// First day.
+    /// First day, `YYYY-MM-DD` (UTC); null if no row could be read.
     from: Option<String>,
-    /// Last day.
+    /// Last day, `YYYY-MM-DD` (UTC); null if no row could be read.
     to: Option<String>,
-    /// How many rows could not be read.
+    /// Number of rows that could not be read.
     unread: usize,
-    /// The first of these, each with its line and why.
+    /// The first rows that could not be read, at most 100, each with its line number and the reason.
     #[schema(value_type = Vec<Object>)]
     unread_rows: Vec<bill::UnreadBillRow>,
-    /// Columns and fields that nothing is known of.
+    /// Columns and fields that were ignored because their meaning is unknown.
     unknown_columns: Vec<String>,
 }
 
-/// Imports an export of OpenAI's or Anthropic's costs or usage, or a table of day, model and amount; the body is the file. What it says of
-/// a day takes the place of what an earlier one said.
+/// Imports a bill.
+///
+/// The body is an export of costs or usage from OpenAI or Anthropic, or a table with day, model and amount. Data of a day replaces the
+/// data of an earlier import for the same day.
 #[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), BillImportParameters),
     request_body = String, responses((status = 201, body = BillImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
@@ -86,18 +88,20 @@ pub(super) async fn import(
     Ok((StatusCode::CREATED, Json(imported?)))
 }
 
-/// The bill beside what was observed.
+/// The bills of providers compared with observed usage.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BillReconciliationResponse {
-    /// Sums, days, models and causes.
+    /// Totals, days, models and causes of the difference.
     #[serde(flatten)]
     #[schema(value_type = Object)]
     report: ReconciliationReport,
-    /// What was imported, the newest first.
+    /// Imported files, the newest first.
     imports: Vec<BillImport>,
 }
 
-/// What providers billed, what was observed, the gap and its causes, by day (UTC) and model.
+/// Compares the bills of providers with observed usage.
+///
+/// Returns billed and observed amounts, their difference and its causes, by day (UTC) and model.
 #[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
     responses((status = 200, body = BillReconciliationResponse), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn report(

@@ -20,14 +20,17 @@ use super::{ApiError, ApiState};
 /// Where the caller does not say: what was not seen for a week is over.
 const RECENT_US: i64 = 7 * 86_400_000_000;
 
-/// Hints, the newest first.
+/// Hints for the clients of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HintList {
+    /// Hints, the most recently seen first.
     hints: Vec<HintRow>,
 }
 
-/// What the clients of a project could do better, by SDK. Those that were seen since `from`, or in the last seven days. A model that has
-/// a price now has no hint, also while stored calls of it have no cost.
+/// Lists hints on client settings that would make more data available.
+///
+/// Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
+/// a price by now are left out, even if stored calls of the model have no cost yet.
 #[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(

@@ -33,7 +33,7 @@ impl ApiState {
     }
 }
 
-/// Lists issues that happened in the range.
+/// Lists issues with events in the time range.
 #[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path), FilterParameters, PageParameters),
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
@@ -49,7 +49,7 @@ pub(super) async fn issues(
     Ok(Json(page))
 }
 
-/// One issue with its newest events.
+/// Returns an issue with its newest events.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
     params(("project" = u64, Path), ("issue" = i64, Path), FilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
@@ -66,7 +66,7 @@ pub(super) async fn issue(
     Ok(Json(found))
 }
 
-/// One event of an issue, whenever it happened.
+/// Returns an event of an issue, regardless of its time.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/events/{event}", tag = "issues",
     params(("project" = u64, Path), ("issue" = i64, Path), ("event" = String, Path)),
     responses((status = 200, body = IssueEvent), (status = 404, body = super::error::ErrorResponse)))]

@@ -21,31 +21,37 @@ const ROWS: usize = 50;
 /// Most jobs of an answer.
 const MAX_ROWS: usize = 1000;
 
-/// A job.
+/// A background job.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct JobStatus {
+    /// ID of the job.
     id: i64,
+    /// ID of the project that the job works on.
     project_id: u64,
-    /// `reprice`: stored calls are priced again.
+    /// Kind of work. `reprice` recalculates the cost of stored calls.
     kind: String,
+    /// State of the job.
     state: JobState,
-    /// How many things have been worked on; of `reprice` calls.
+    /// Number of items that have been processed; for `reprice`, of calls.
     done: u64,
-    /// How many there are, as far as is known: 0 before it begins.
+    /// Number of items to process, as far as it is known; 0 before the job starts.
     total: u64,
-    /// Why it failed; null in every other state.
+    /// Reason of the failure; null unless the state is `failed`.
     reason: Option<String>,
+    /// Time at which the job was requested (RFC 3339).
     created_at: String,
+    /// Time at which the job first started (RFC 3339); null if it has not started.
     started_at: Option<String>,
-    /// When it was done, failed or was cancelled.
+    /// Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended.
     ended_at: Option<String>,
-    /// What `reprice` works on: the start of the range; null where it is open.
+    /// Start of the time range that `reprice` works on (RFC 3339); null for no start.
     from: Option<String>,
-    /// The end, not included; null where it is open.
+    /// End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end.
     to: Option<String>,
-    /// How far `reprice` is: calls that begin before have the prices of now, later ones may still have those of before. Null before it begins.
+    /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
+    /// one. Null before the job starts.
     reached: Option<String>,
-    /// What has changed so far; of a job that has ended, all that has changed. Null before it begins.
+    /// Changes made so far, or by the whole job once it has ended; null before the job starts.
     result: Option<RepriceReport>,
 }
 
@@ -81,29 +87,32 @@ impl JobStatus {
     }
 }
 
-/// Which jobs to list.
+/// Selects jobs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct JobListParameters {
-    /// Only those of this project.
+    /// ID of a project: only its jobs are returned. Default: all projects that the caller may see.
     project: Option<u64>,
-    /// Only those of this kind.
+    /// Kind of work, such as `reprice`: only jobs of this kind are returned. Default: all kinds.
     kind: Option<String>,
-    /// At most so many; at most 1,000.
+    /// Maximum number of jobs, from 1 to 1,000. Default: 50.
     limit: Option<usize>,
-    /// `next_cursor` of the page before.
+    /// Cursor: `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// A page of jobs.
+/// One page of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct JobPage {
+    /// Jobs, the newest first.
     jobs: Vec<JobStatus>,
-    /// Null on the last page.
+    /// Cursor of the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Lists jobs, the newest first: those that have not ended, and of each project and kind the last hundred that have.
+/// Lists background jobs, the newest first.
+///
+/// The list holds all jobs that have not ended, and the last 100 ended jobs of each project and kind.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListParameters), responses((status = 200, body = JobPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
@@ -112,7 +121,7 @@ pub(super) async fn list(
 ) -> Result<Json<JobPage>, ApiError> {
     let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
-    let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "the cursor is none of this list"))?;
+    let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list"))?;
     // Whoever sees one project alone is shown those of that one.
     let project = which.project.or(caller.rights().project);
     if project.is_some_and(|project| !caller.may_see(project)) {
@@ -128,7 +137,7 @@ pub(super) async fn list(
     Ok(Json(JobPage { jobs, next_cursor }))
 }
 
-/// One job.
+/// Returns a background job.
 #[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
     responses((status = 200, body = JobStatus), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn get(
@@ -139,7 +148,9 @@ pub(super) async fn get(
     Ok(Json(JobStatus::of(seen(&api, caller, &job).await?)))
 }
 
-/// Ends a job that has not ended, and answers how it ended. What it has done stays done. For admins.
+/// Cancels a background job that has not ended.
+///
+/// Changes that the job has already made are kept. Returns the job in its final state. Requires admin permission.
 #[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
     responses((status = 200, body = JobStatus), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn cancel(

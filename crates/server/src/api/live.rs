@@ -116,9 +116,12 @@ impl LiveStreamSubscriptions {
     }
 }
 
-/// Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second.
+/// Streams changes of a project as server-sent events.
+///
+/// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
+/// and error events. At most two events are sent per second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
-    responses((status = 200, content_type = "text/event-stream", description = "events of type `change`")))]
+    responses((status = 200, content_type = "text/event-stream", description = "Events of type `change`.")))]
 pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
     let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.stop.clone() };

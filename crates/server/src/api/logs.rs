@@ -19,17 +19,19 @@ const ROWS: usize = 200;
 /// Most lines of one answer.
 const MOST_ROWS: usize = 2_000;
 
-/// Which lines.
+/// Selects log lines.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogLineParameters {
-    /// At most so many, up to 2000.
+    /// Maximum number of log lines, from 1 to 2,000. Default: 200.
     limit: Option<usize>,
-    /// `next_cursor` of the answer before.
+    /// Cursor: `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// What was logged within a trace, in the order of time: log records of OpenTelemetry that tell of no call, and Sentry's logs.
+/// Lists the log lines of a trace in order of time.
+///
+/// Log lines are OpenTelemetry log records that do not describe a call, and logs of Sentry.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/logs", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path), LogLineParameters),
     responses((status = 200, body = LogPage), (status = 400, body = super::error::ErrorResponse)))]
@@ -41,12 +43,12 @@ pub(super) async fn logs(
 ) -> Result<Json<LogPage>, ApiError> {
     let limit = wanted.limit.unwrap_or(ROWS);
     if !(1..=MOST_ROWS).contains(&limit) {
-        return Err(ApiError::bad_request("bad_parameter", format!("limit: from 1 to {MOST_ROWS}")));
+        return Err(ApiError::bad_request("bad_parameter", format!("limit: must be from 1 to {MOST_ROWS}")));
     }
     let after: Option<LogCursor> = match wanted.cursor.as_deref().filter(|text| !text.is_empty()) {
         None => None,
         Some(text) => {
-            let bad = |()| ApiError::bad_request("bad_query", "this cursor belongs to no such list; ask again without a cursor");
+            let bad = |()| ApiError::bad_request("bad_query", "cursor does not belong to this list; start again without a cursor");
             Some(text.parse().map_err(bad)?)
         }
     };

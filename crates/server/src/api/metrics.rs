@@ -14,13 +14,14 @@ use super::params::{QueryParameters, TimeRangeParameters};
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
-/// Metrics of a project.
+/// OpenTelemetry metrics of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OtelMetricList {
+    /// Metrics by name.
     metrics: Vec<OtelMetricSummary>,
 }
 
-/// The metrics that have a point in the range, by name.
+/// Lists the OpenTelemetry metrics with a point in the time range, by name.
 #[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters),
     responses((status = 200, body = OtelMetricList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
@@ -32,26 +33,30 @@ pub(super) async fn list(
     Ok(Json(OtelMetricList { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
 }
 
-/// What to draw.
+/// Selects a metric and how it is aggregated.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct OtelMetricSeriesParameters {
-    /// The metric.
+    /// Name of the metric.
     name: String,
-    /// Its unit, where several have the name; left out: the one with the newest point.
+    /// Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point.
     unit: Option<String>,
-    /// Its kind, likewise.
+    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
+    /// that of the metric with the newest point.
     kind: Option<String>,
-    /// `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points.
+    /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
+    /// length with at most 5,000 buckets.
     bucket: Option<String>,
-    /// Of `measures` of the metric, several with commas between them; left out: the first of these.
+    /// One or more of the `measures` of the metric, separated by commas. Default: the first one.
     measure: Option<String>,
-    /// One line for each value of this attribute.
+    /// Name of an attribute: each of its values gets a line of its own. Default: one line for all points.
     group_by: Option<String>,
 }
 
-/// A metric over time, by bucket: `increase` and `rate` of counters, values of gauges, percentiles of histograms. Of an empty bucket
-/// counts are 0 and all else is null.
+/// Returns an OpenTelemetry metric over time.
+///
+/// Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
+/// other values are null.
 #[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters, OtelMetricSeriesParameters),
     responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
@@ -87,17 +92,18 @@ pub(super) async fn series(
     match last {
         Ok(series) => Ok(Json(series)),
         Err(OtelMetricQueryError::Unknown(name)) => {
-            let hint = "`/metrics` lists those there are; it may have points in a longer range.";
-            Err(ApiError::not_found(&format!("metric as {name:?} in this range")).hint(hint))
+            let hint = "List the metrics with `/metrics`, or use a longer time range.";
+            Err(ApiError::not_found(&format!("metric {name:?} in this time range")).hint(hint))
         }
         Err(error) => Err(ApiError::bad_request("bad_query", error.to_string())),
     }
 }
 
-/// A metric over time.
+/// An OpenTelemetry metric over time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MetricSeries)]
 pub(super) struct OtelMetricSeriesResponse {
+    /// Length of a bucket, such as `1h`.
     bucket: &'static str,
     #[serde(flatten)]
     drawn: OtelMetricChart,

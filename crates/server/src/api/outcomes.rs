@@ -12,13 +12,16 @@ use super::params::{QueryParameters, TimeRangeParameters};
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
-/// Outcomes by reason.
+/// Outcomes of received items.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OutcomeList {
+    /// Number of items by outcome, reason, category, ingest key and SDK.
     outcomes: Vec<hinomi_tables::outcomes::OutcomeRow>,
 }
 
-/// What was accepted, refused, dropped, sent twice, or never sent by the client, and why.
+/// Returns what happened to received items, and why.
+///
+/// Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
 #[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
     responses((status = 200, body = OutcomeList)))]
 pub(super) async fn outcomes(

@@ -19,69 +19,70 @@ use super::permission::{Admin, Viewer};
 use super::projects::change;
 use super::{ApiError, ApiState};
 
-/// A price that the owner has set. It comes before the table.
+/// A custom price of a project. It takes precedence over the price table.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CustomPriceView {
-    /// Null for one of the owner's file, which is changed there.
+    /// ID of the price; null for a price from the price file of the server, which can only be changed there.
     id: Option<i64>,
-    /// As clients name the model, or the beginning of its name with `*` behind it.
+    /// Name of the model as clients send it, or a prefix that ends with `*`.
     model: String,
-    /// Only where this provider runs it.
+    /// Provider to which the price is limited; null for all providers.
     provider: Option<String>,
-    /// Only for calls of this tier of service.
+    /// Service tier to which the price is limited, such as `batch`; null for all tiers.
     service_tier: Option<String>,
-    /// Only for calls with more tokens of input.
+    /// Number of input tokens that a call must exceed for the price to apply, including cached ones; null for no limit.
     input_above: Option<u64>,
-    /// The first day (UTC); null for always.
+    /// First day on which the price applies, `YYYY-MM-DD` (UTC); null for no start.
     from: Option<String>,
-    /// The first day on which it holds no longer.
+    /// First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end.
     until: Option<String>,
-    /// Dollars by what they are for: a million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
-    /// `reasoning`, `input_audio`, `output_audio`, `input_image`, `output_image`; one `request`, `web_search`, `image`; an `hour` of the
-    /// call's time.
+    /// Prices in US dollars by bucket: per million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
+    /// `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search` and `image`; per `hour`
+    /// of the duration of the call.
     #[schema(value_type = Object)]
     prices: BucketPrices,
-    /// By what the cost of a span names it.
+    /// Identifier of the price as the cost of a span names it.
     price: String,
-    /// Null for one of the owner's file.
+    /// Time at which the price was created (RFC 3339); null for a price from the price file of the server.
     created_at: Option<String>,
 }
 
-/// The list prices of providers.
+/// The built-in table of the list prices of providers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PriceTableSummary {
-    /// Up to which day prices were followed.
+    /// Day up to which the table is maintained, `YYYY-MM-DD`.
     date: String,
-    /// How many models it lists.
+    /// Number of models in the table.
     models: usize,
 }
 
-/// The prices of a project.
+/// Prices of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProjectPriceList {
-    /// Those that its owner has set, the newest first.
+    /// Custom prices, the newest first.
     prices: Vec<CustomPriceView>,
-    /// What stands behind them.
+    /// The price table for models without a custom price.
     table: PriceTableSummary,
 }
 
-/// A price to set.
+/// A custom price to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[expect(dead_code, reason = "it only describes what OwnPrice reads")]
 pub(super) struct CustomPriceRequest {
-    /// As clients name the model, with or without a date behind it, or the beginning of its name with `*` behind it.
+    /// Name of the model as clients send it, with or without a date suffix, or a prefix that ends with `*`.
     model: String,
-    /// Only where this provider runs it.
+    /// Provider to which the price is limited. Default: all providers.
     provider: Option<String>,
-    /// Only for calls of this tier of service, such as `batch`.
+    /// Service tier to which the price is limited, such as `batch`. Default: all tiers.
     service_tier: Option<String>,
-    /// Only for calls with more tokens of input, cached ones included.
+    /// Number of input tokens that a call must exceed for the price to apply, including cached ones. Default: no limit.
     input_above: Option<u64>,
-    /// The first day (UTC), `YYYY-MM-DD`; always where left out.
+    /// First day on which the price applies, `YYYY-MM-DD` (UTC). Default: no start.
     from: Option<String>,
-    /// The first day on which it holds no longer.
+    /// First day on which the price no longer applies, `YYYY-MM-DD` (UTC). Default: no end.
     until: Option<String>,
-    /// As in the answer; at least one of `input`, `request`, `image`, `hour`.
+    /// Prices in US dollars by bucket, in the same form as in the response; at least one of `input`, `request`, `image` and `hour` is
+    /// required.
     #[schema(value_type = Object)]
     prices: serde_json::Value,
 }
@@ -105,7 +106,7 @@ fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
     Json(shown(set.price.clone(), Some(set)))
 }
 
-/// Lists the own prices of a project, and says which table stands behind them.
+/// Lists the custom prices of a project, and describes the price table.
 #[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = ProjectPriceList)))]
 pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
@@ -116,7 +117,9 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     Json(ProjectPriceList { prices, table: PriceTableSummary { date: table.date().to_owned(), models: table.models() } })
 }
 
-/// Sets a price. It holds for what comes in from now on; what is stored is priced again by `reprice`.
+/// Creates a custom price.
+///
+/// It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
 #[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), request_body = CustomPriceRequest,
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -130,15 +133,15 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, shown_set(&set)))
 }
 
-/// When a price ends.
+/// A new end date of a custom price.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CustomPriceUpdateRequest {
-    /// The first day (UTC) on which it holds no longer, `YYYY-MM-DD`; null lets it hold on.
+    /// First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end.
     until: Option<String>,
 }
 
-/// Ends a price.
+/// Changes the end date of a custom price.
 #[utoipa::path(patch, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
     request_body = CustomPriceUpdateRequest, responses((status = 200, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn end(
@@ -150,7 +153,7 @@ pub(super) async fn end(
     let id = number(&price)?;
     let Json(CustomPriceUpdateRequest { until }) = body?;
     let day = |text: String| {
-        text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is no day; a day is YYYY-MM-DD")))
+        text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is not a valid day; use YYYY-MM-DD")))
     };
     let until = until.map(day).transpose()?;
     let set = change(&api, move |meta| meta.end_price(of.project, id, until)).await?;
@@ -158,9 +161,11 @@ pub(super) async fn end(
     Ok(shown_set(&set))
 }
 
-/// Removes a price, as if it had never been set. To keep it for what it was, end it instead.
+/// Deletes a custom price, as if it had never existed.
+///
+/// To keep the price for past days, set its end date instead.
 #[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
-    responses((status = 204, description = "removed"), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The price was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -175,16 +180,16 @@ pub(super) async fn delete(
 /// Models without a price.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct UnpricedModelList {
-    /// Those with most calls first, at most 200.
+    /// Models, at most 200, those with the most calls first.
     models: Vec<UnpricedModel>,
-    /// How many there are.
+    /// Number of models without a price.
     count: u64,
 }
 
 /// Models without a price that one answer lists.
 const MAX_UNPRICED: usize = 200;
 
-/// Lists the models of calls that have usage and no price, with what they took.
+/// Lists the models of calls that report token usage and have no price.
 #[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), FilterParameters),
     responses((status = 200, body = UnpricedModelList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn unpriced(

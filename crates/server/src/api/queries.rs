@@ -39,7 +39,7 @@ impl ApiState {
     }
 }
 
-/// Sums over a range.
+/// Returns the totals of a time range.
 #[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection),
     responses((status = 200, body = UsageSummary), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn summary(
@@ -56,22 +56,27 @@ pub(super) async fn summary(
     Ok(Json(summary))
 }
 
-/// What to draw over time.
+/// Measures and buckets of a chart.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TimeSeriesParameters {
-    /// `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points.
+    /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
+    /// length with at most 5,000 buckets.
     bucket: Option<String>,
-    /// One of `calls failed errors cost input_tokens output_tokens duration_p50 ...`, or several with commas between them.
+    /// One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
+    /// `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
+    /// (milliseconds), `runs` or `spans`. Default: `calls`.
     measure: Option<String>,
-    /// One line for each value of this, as `by` of a breakdown.
+    /// Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans.
     group_by: Option<String>,
 }
 
-/// Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
-/// other groups add up to, and how many they are.
+/// Returns one or more measures over time.
+///
+/// With one measure, the response holds `groups` and `others`; with several, `measures` and `others` by name. The 50 largest groups have
+/// lines of their own; `others` is the sum and the number of the remaining groups.
 #[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, TimeSeriesParameters),
-    responses((status = 200, body = Object, description = "`{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}`"),
+    responses((status = 200, body = Object, description = "`{bucket, groups, others}` for one measure, or `{bucket, measures: {name: groups}, others: {name: others}}` for several."),
         (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
@@ -132,25 +137,27 @@ async fn drawn_with_first(
     last
 }
 
-/// How to break down.
+/// Grouping, order and length of a breakdown.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BreakdownParameters {
-    /// `model provider op pipeline agent tool prompt user session release environment tag:NAME`
+    /// Property to group by: `model`, `provider`, `op`, `kind`, `status`, `name`, `pipeline`, `agent`, `tool`, `prompt`, `user`,
+    /// `session`, `release`, `environment`, `service` or `tag:NAME`. Default: `model`.
     by: Option<String>,
-    /// A field of the rows, with `-` in front for descending; `-cost` where left out.
+    /// Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`.
     sort: Option<String>,
-    /// At most so many rows.
+    /// Maximum number of rows, from 1 to 1,000. Default: 50.
     limit: Option<usize>,
 }
 
-/// Rows of a breakdown.
+/// Totals by the values of a property.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Breakdown {
+    /// One row for each value, in the requested order.
     rows: Vec<BreakdownRow>,
 }
 
-/// Sums for each model, pipeline, user or the like.
+/// Returns totals by model, pipeline, user or another property.
 #[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, BreakdownParameters),
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn breakdown(
@@ -168,27 +175,30 @@ pub(super) async fn breakdown(
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
-/// Which values.
+/// Selects the values of a field.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FacetParameters {
-    /// A field of the filter language, `tag.NAME`, or `tag` for the names of tags.
+    /// Field of the filter language, `tag.NAME`, or `tag` for the names of tags.
     field: String,
-    /// Only values that start so, whatever the case of letters.
+    /// Prefix of the values to return, ignoring case. Default: all values.
     prefix: Option<String>,
-    /// Values that are counted too if they are not among the most frequent ones, as a JSON list of texts.
+    /// Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings.
     values: Option<String>,
-    /// At most so many.
+    /// Maximum number of most frequent values, from 1 to 1,000. Default: 20.
     limit: Option<usize>,
 }
 
-/// Values of a field.
+/// Values of a field with their counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FacetValueList {
+    /// Values, the most frequent first.
     values: Vec<FacetValue>,
 }
 
-/// The most frequent values of a field, to complete a filter; counted in spans, or with `select=traces` in traces.
+/// Returns the most frequent values of a field.
+///
+/// Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
 #[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, FacetParameters),
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(
@@ -203,10 +213,10 @@ pub(super) async fn facets(
     let values: Vec<String> = match wanted.values.as_deref() {
         None => Vec::new(),
         Some(json) => serde_json::from_str(json)
-            .map_err(|error| ApiError::bad_request("bad_parameter", format!("values: not a JSON list of texts: {error}")))?,
+            .map_err(|error| ApiError::bad_request("bad_parameter", format!("values: not a JSON array of strings: {error}")))?,
     };
     if values.len() > MAX_FACET_VALUES {
-        return Err(ApiError::bad_request("bad_parameter", format!("values: at most {MAX_FACET_VALUES}")));
+        return Err(ApiError::bad_request("bad_parameter", format!("values: must have at most {MAX_FACET_VALUES} items")));
     }
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;

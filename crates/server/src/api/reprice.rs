@@ -19,19 +19,20 @@ use super::{ApiError, ApiState};
 use crate::jobs::JobTask;
 use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice as price_again};
 
-/// Which calls, and whether to wait for the end.
+/// Selects the calls whose cost is recalculated.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RepriceRequest {
-    /// Start: a day, RFC 3339, unix seconds, or relative such as `-7d`. Left out: everything kept.
+    /// Start of the time range, inclusive: a day such as `2026-01-31` (UTC), an RFC 3339 time, Unix seconds, `now`, or an offset from now
+    /// such as `-7d`. Default: all stored data.
     from: Option<String>,
-    /// End, not included: as `from`, or `now`.
+    /// End of the time range, exclusive, in the same forms as `from`. Default: no end.
     to: Option<String>,
-    /// Change nothing, and say what would be changed.
+    /// True to return what would change without changing anything. Default: false.
     #[serde(default)]
     dry_run: bool,
-    /// Answer when all is done, with what was changed. False: answer at once, with the job that does it. It goes on either way when the client
-    /// goes away.
+    /// True to respond with the result when the job is done; false to respond with the job immediately. The job continues if the client
+    /// disconnects. Default: true.
     #[serde(default = "yes")]
     wait: bool,
 }
@@ -40,11 +41,13 @@ fn yes() -> bool {
     true
 }
 
-/// Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days. A job of the kind
-/// `reprice` does it; one that is asked for while another of the project runs waits for that one.
+/// Recalculates the cost of stored calls with current prices.
+///
+/// Each call gets the price that is effective on its day, from custom prices and the price table. The work is done by a job of kind
+/// `reprice`; it waits if another job of the project is running.
 #[utoipa::path(post, path = "/projects/{project}/reprice", tag = "prices", params(("project" = u64, Path)), request_body = RepriceRequest,
-    responses((status = 200, body = RepriceReport, description = "what was changed, or would be"), (status = 202, body = JobStatus, description = "the job that does it"),
-        (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "the job was cancelled")))]
+    responses((status = 200, body = RepriceReport, description = "What was changed, or would be changed with `dry_run`."), (status = 202, body = JobStatus, description = "The job that recalculates the cost, with `wait` set to false."),
+        (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "The job was cancelled.")))]
 pub(super) async fn reprice(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -57,7 +60,7 @@ pub(super) async fn reprice(
         Some(text) => moment(&text, now_us).map(Some).ok_or_else(|| {
             ApiError::bad_request(
                 "bad_time",
-                format!("{name}: {text:?} is not a day, an RFC 3339 time, unix seconds, now, or a span back such as -7d"),
+                format!("{name}: {text:?} is not a valid time; use a day, RFC 3339, Unix seconds, now, or an offset such as -7d"),
             )
         }),
     };
@@ -80,13 +83,11 @@ pub(super) async fn reprice(
     let (id, state, reason) = (record.id, record.state, record.reason.clone());
     match (state, JobStatus::of(record).result()) {
         (JobState::Done, result) => Ok(Json(result.unwrap_or_default()).into_response()),
-        (JobState::Failed, _) => {
-            Err(ApiError::unavailable(format!("job {id}, which prices calls again, failed: {}", reason.unwrap_or_default()))
-                .hint("Some calls may have the prices of now and others those of before; do it again."))
-        }
-        (JobState::Cancelled, _) => Err(ApiError::conflict("cancelled", format!("job {id}, which prices calls again, was cancelled"))
-            .hint("Some calls may have the prices of now and others those of before; do it again.")),
-        _ => Err(ApiError::unavailable("the server stops").hint(format!("Job {id} goes on with its next start."))),
+        (JobState::Failed, _) => Err(ApiError::unavailable(format!("reprice job {id} failed: {}", reason.unwrap_or_default()))
+            .hint("Some calls may have their new cost and others the previous one; run it again.")),
+        (JobState::Cancelled, _) => Err(ApiError::conflict("cancelled", format!("reprice job {id} was cancelled"))
+            .hint("Some calls may have their new cost and others the previous one; run it again.")),
+        _ => Err(ApiError::unavailable("the server is shutting down").hint(format!("Job {id} continues when the server starts again."))),
     }
 }
 

@@ -17,10 +17,12 @@ use super::{ApiError, ApiState};
 use crate::retention;
 use crate::retention::{DeletionPreview, DeletionReceipt, DeletionSubject, RetentionError};
 
-/// Marks a trace: it stays, whatever its age. Only the disk budget and a deletion take it away.
+/// Pins a trace so that it does not expire.
+///
+/// Only the disk budget and a manual deletion remove a pinned trace.
 #[utoipa::path(put, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path)),
-    responses((status = 204, description = "marked"), (status = 404, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The trace is pinned."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn pin(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Member>,
@@ -32,10 +34,10 @@ pub(super) async fn pin(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Takes the mark away.
+/// Unpins a trace.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path)),
-    responses((status = 204, description = "not marked any more")))]
+    responses((status = 204, description = "The trace is not pinned.")))]
 pub(super) async fn unpin(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Member>,
@@ -46,8 +48,10 @@ pub(super) async fn unpin(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Deletes a trace with its errors, scores and lines of logs, from every file. What its programs send of it later is stored again. 404 when there is
-/// nothing of it.
+/// Deletes a trace with its error events, scores and log lines.
+///
+/// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
+/// the trace.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
     params(("project" = u64, Path), ("trace" = String, Path)),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
@@ -57,12 +61,14 @@ pub(super) async fn delete_trace(
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    let looked_up = if id.to_string() == trace { String::new() } else { format!(", which stands for {id}") };
+    let looked_up = if id.to_string() == trace { String::new() } else { format!(" (ID {id})") };
     erase(&api, of.project, DeletionSubject::Trace(id), format!("trace {trace:?}{looked_up}")).await
 }
 
-/// Deletes what a user did: the spans that name the user, those of the same traces that name nobody, and what belongs to these traces; from every
-/// file. 404 when there is nothing of the user.
+/// Deletes the data of a user.
+///
+/// Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
+/// traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
 #[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
     params(("project" = u64, Path), ("user" = String, Path)),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
@@ -75,7 +81,9 @@ pub(super) async fn delete_user(
     erase(&api, of.project, DeletionSubject::User(user), named).await
 }
 
-/// Deletes a project with everything in it, from every file. Project 1 is emptied and stays.
+/// Deletes a project with all its data.
+///
+/// The data is removed from every file. Project 1 itself is kept, without its data.
 #[utoipa::path(delete, path = "/projects/{project}", tag = "deletion", params(("project" = u64, Path)),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_project(
@@ -85,7 +93,7 @@ pub(super) async fn delete_project(
     erase(&api, of.project, DeletionSubject::Project, "project".to_owned()).await
 }
 
-/// What deleting a trace would take away.
+/// Returns how much data the deletion of a trace would remove.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/deletion", tag = "deletion",
     params(("project" = u64, Path), ("trace" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_trace(
@@ -96,7 +104,7 @@ pub(super) async fn of_trace(
     stored(&api, of.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
-/// What deleting a user would take away.
+/// Returns how much data the deletion of a user's data would remove.
 #[utoipa::path(get, path = "/projects/{project}/users/{user}/deletion", tag = "deletion",
     params(("project" = u64, Path), ("user" = String, Path)), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
@@ -107,7 +115,7 @@ pub(super) async fn of_user(
     stored(&api, of.project, DeletionSubject::User(user)).await
 }
 
-/// What deleting a project would take away.
+/// Returns how much data the deletion of a project would remove.
 #[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path)),
     responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Admin>) -> Result<Json<DeletionPreview>, ApiError> {
@@ -131,8 +139,7 @@ async fn erase(api: &Arc<ApiState>, project: u64, subject: DeletionSubject, name
         Ok(receipt) => Ok(Json(receipt)),
         Err(RetentionError::Meta(error)) => Err(error.into()),
         Err(RetentionError::Nothing) => {
-            Err(ApiError::not_found(&named)
-                .hint("Nothing was deleted. An id is looked up as it is sent: compare it with what is shown of it."))
+            Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the one that is shown on the page."))
         }
         Err(error @ RetentionError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => {
             Err(ApiError::unavailable(error.to_string()))
@@ -141,22 +148,24 @@ async fn erase(api: &Arc<ApiState>, project: u64, subject: DeletionSubject, name
     }
 }
 
-/// Receipts.
+/// Receipts of deletions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeletionReceiptList {
-    /// The newest first, at most 1000.
+    /// Receipts, the newest first, at most 1,000.
     deletions: Vec<DeletionReceipt>,
 }
 
-/// Which receipts.
+/// Selects deletion receipts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeletionReceiptParameters {
-    /// Only those of this user, whom a receipt names by a hash alone.
+    /// User ID: only the receipts of deletions of this user are returned. Receipts hold a hash instead of the ID.
     user: Option<String>,
 }
 
-/// What was deleted before its time, with a receipt for each. For those who may see all projects.
+/// Lists the receipts of deletions.
+///
+/// Requires admin permission.
 #[utoipa::path(get, path = "/deletions", tag = "deletion", params(DeletionReceiptParameters), responses((status = 200, body = DeletionReceiptList)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
@@ -172,11 +181,13 @@ pub(super) async fn list(
     Ok(Json(DeletionReceiptList { deletions }))
 }
 
-/// Lets what waits be deleted: what settings that keep less than before, or a clock that has jumped, would take away at once. `GET /system` says what
-/// waits. For those who may see all projects.
+/// Confirms a pending deletion.
+///
+/// Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
+/// period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
-    responses((status = 204, description = "it is deleted within seconds"), (status = 404, description = "nothing waits", body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "The data is deleted within seconds."), (status = 404, description = "No deletion is pending.", body = super::error::ErrorResponse)))]
 pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {
     let confirmed = super::projects::change(&api, retention::confirm).await?;
-    confirmed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| ApiError::not_found("deletion that waits"))
+    confirmed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| ApiError::not_found("pending deletion"))
 }

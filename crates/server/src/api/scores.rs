@@ -14,16 +14,18 @@ use utoipa::ToSchema;
 use super::auth::TelemetryWriter;
 use super::{ApiError, ApiState};
 
-/// The scores that were stored.
+/// Stored scores.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ScoreIdList {
-    /// Their ids, in the order in which they were sent.
+    /// IDs of the scores, in the order in which they were sent.
     ids: Vec<String>,
 }
 
-/// Stores one score or a list of them: `{"trace_id", "name", "value"}`, where the value is a number, true, false or a class, and may be
-/// given `span_id`, `id`, `comment` and `timestamp`. The same id again corrects the score. Needs a token that may change things, or an ingest
-/// key of the project, sent as OTLP sends it.
+/// Stores a score or a list of scores.
+///
+/// A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
+/// `timestamp` are optional. A score with an existing ID replaces the stored one. Requires an admin token, or an ingest key of the
+/// project sent in the same way as for OTLP.
 #[utoipa::path(post, path = "/projects/{project}/scores", tag = "traces", params(("project" = u64, Path)),
     request_body = Value, extensions(("x-ingest-key" = json!(true))),
     responses((status = 201, body = ScoreIdList), (status = 400, body = super::error::ErrorResponse), (status = 403, body = super::error::ErrorResponse)))]
@@ -34,7 +36,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<ScoreIdList>), ApiError> {
     let said: Value = serde_json::from_slice(&body).map_err(|error| ApiError::bad_request("bad_json", error.to_string()))?;
     let scores = langfuse::scores(&said, jiff::Timestamp::now().as_microsecond())
-        .map_err(|reason| ApiError::bad_request("bad_score", format!("the score cannot be read: {reason}")))?;
+        .map_err(|reason| ApiError::bad_request("bad_score", format!("invalid score: {reason}")))?;
     let ids = scores.iter().map(|score| score.id.clone()).collect();
     let store = api.scores.clone();
     let stored = tokio::task::spawn_blocking(move || store.put(writer.project, &scores)).await?;

@@ -18,45 +18,60 @@ use crate::retention::DeletionReceipt;
 /// For how long what has happened is said.
 const DAY_US: i64 = 86_400_000_000;
 
-/// The server.
+/// State of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SystemStatus {
+    /// Version of the server.
     version: &'static str,
+    /// Time since the start of the server, in seconds.
     uptime_s: u64,
+    /// Path of the data directory on the server.
     data_dir: String,
+    /// Use of disk space.
     disk: DiskUsage,
+    /// Number of spans.
     spans: SpanCounts,
+    /// Number of segments.
     segments: u64,
-    /// Resident memory; null where the platform does not say.
+    /// Resident memory of the server in bytes; null if the platform does not report it.
     memory_bytes: Option<u64>,
-    /// What queries and intake may take of it together.
+    /// Memory in bytes that queries and ingestion may use together.
     memory_limit_bytes: u64,
+    /// Days for which spans are stored if a project has no setting of its own.
     retention_days: u32,
-    /// Start of the oldest span.
+    /// Start of the oldest span (RFC 3339); null if there are no spans.
     oldest: Option<String>,
-    /// Requests of the last 24 hours that brought no valid key, by reason. They count for no project.
+    /// Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project.
     refused: Vec<outcomes::OutcomeRow>,
-    /// What is wrong, in words; empty when all is well.
+    /// Current problems as text for administrators; empty if there are none.
     problems: Vec<String>,
 }
 
+/// Use of disk space by the server.
 #[derive(Debug, Serialize, ToSchema)]
 struct DiskUsage {
+    /// Size of all segments in bytes.
     segments_bytes: u64,
+    /// Size of the write-ahead log in bytes.
     log_bytes: u64,
-    /// Null where the platform does not say.
+    /// Free space on the disk in bytes; null if the platform does not report it.
     free_bytes: Option<u64>,
-    /// While less than this is free, nothing is taken in.
+    /// Free space in bytes below which incoming data is rejected.
     reserve_bytes: u64,
 }
 
+/// Number of stored spans.
 #[derive(Debug, Serialize, ToSchema)]
 struct SpanCounts {
+    /// Number of stored spans.
     stored: u64,
+    /// Number of spans that are not in a segment yet.
     buffered: u64,
 }
 
-/// How the server is doing. For those who may see all projects.
+/// Returns the state of the server.
+///
+/// Requires admin permission.
 #[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = SystemStatus)))]
 pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<SystemStatus>, ApiError> {
     let stats = api.store.stats();
@@ -110,15 +125,15 @@ impl ApiState {
         let (refusing, failing): (Vec<_>, Vec<_>) = database::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
         let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));
         let paused = self.courier.is_paused().then(|| match self.quiet_notifications {
-            true => "messages of alerts wait: the server was started with --quiet-notifications".to_owned(),
-            false => "messages of alerts wait, as after a restore: `hinomi notifications resume` lets them go".to_owned(),
+            true => "alert notifications are paused: the server was started with --quiet-notifications".to_owned(),
+            false => "alert notifications are paused, as after a restore; resume them with `hinomi notifications resume`".to_owned(),
         });
         let others =
             failing.into_iter().map(|(_, said)| said).chain(stats.background_error).chain(stats.damaged).chain(self.prices.problems());
         let since_us = jiff::Timestamp::now().as_microsecond() - SAID_OF_A_LOSS_US;
         let lost = self.made_anew_us.filter(|made_us| *made_us > since_us).map(|made_us| {
             format!(
-                "hinomi.db was missing or empty and was made anew at {}: projects, keys, tokens and settings that were in it are lost; restore it from a backup",
+                "hinomi.db was missing or empty and was created again at {}: its projects, keys, tokens and settings are lost; restore it from a backup",
                 rfc3339(made_us)
             )
         });
@@ -137,6 +152,6 @@ async fn over_budget(api: &Arc<ApiState>) -> Result<Option<String>, ApiError> {
     let (spans, until) =
         (recent.iter().map(|receipt| receipt.spans).sum::<u64>(), recent.iter().filter_map(|receipt| receipt.until.clone()).max());
     Ok(until.map(|until| {
-        format!("the disk budget (disk.budget_bytes) is reached: within a day {spans} spans were deleted, the oldest first, up to those of {until}")
+        format!("disk budget (disk.budget_bytes) reached: {spans} spans were deleted within a day, the oldest first, up to {until}")
     }))
 }

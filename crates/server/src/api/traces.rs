@@ -25,15 +25,15 @@ const ROWS: usize = 50;
 /// Most rows of one answer.
 const MOST_ROWS: usize = 1000;
 
-/// Which rows of a list.
+/// Order and page of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageParameters {
-    /// A field, with `-` in front for descending.
+    /// Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues.
     pub(super) sort: Option<String>,
-    /// At most so many, up to 1000.
+    /// Maximum number of rows, from 1 to 1,000. Default: 50.
     limit: Option<usize>,
-    /// `next_cursor` of the answer before.
+    /// Cursor: `next_cursor` of the previous page.
     pub(super) cursor: Option<String>,
 }
 
@@ -42,12 +42,12 @@ impl PageParameters {
         match self.limit {
             None => Ok(usual),
             Some(limit) if (1..=MOST_ROWS).contains(&limit) => Ok(limit),
-            Some(_) => Err(ApiError::bad_request("bad_parameter", format!("limit: from 1 to {MOST_ROWS}"))),
+            Some(_) => Err(ApiError::bad_request("bad_parameter", format!("limit: must be from 1 to {MOST_ROWS}"))),
         }
     }
 }
 
-/// Lists spans.
+/// Lists spans that match a filter.
 #[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
     responses((status = 200, body = SpanPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn spans(
@@ -79,8 +79,10 @@ async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item 
     Ok(())
 }
 
-/// Lists traces with a span in the range. The terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` of the
-/// filter test the trace; every other term holds if one span of the trace satisfies it.
+/// Lists traces with a span in the time range.
+///
+/// The filter terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` are applied to the trace as
+/// a whole. Every other term matches if at least one span of the trace matches it.
 #[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
     responses((status = 200, body = TracePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn traces(
@@ -107,11 +109,12 @@ pub(super) async fn traces(
     Ok(Json(page))
 }
 
-/// A time hint, for a faster answer.
+/// Approximate time of a trace.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TimeHintParameters {
-    /// Some time of the trace: RFC 3339, unix seconds or relative.
+    /// A time within the trace, which makes the lookup faster: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`,
+    /// or an offset from now such as `-24h`. Default: all stored data is searched.
     at: Option<String>,
 }
 
@@ -121,32 +124,34 @@ impl TimeHintParameters {
         match self.at.as_deref().filter(|text| !text.is_empty()) {
             None => Ok(None),
             Some(text) => {
-                moment(text, now).map(Some).ok_or_else(|| ApiError::bad_request("bad_time", format!("at: {text:?} is not a time")))
+                moment(text, now).map(Some).ok_or_else(|| ApiError::bad_request("bad_time", format!("at: {text:?} is not a valid time")))
             }
         }
     }
 }
 
-/// A trace with its spans and error events.
+/// A trace with its spans, error events, scores and hints.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TraceResponse {
+    /// Totals of the trace.
     trace: TraceSummary,
-    /// Without messages and attributes, by start.
+    /// Spans without messages and attributes, by start time.
     spans: Vec<SpanSummary>,
+    /// Error events of the trace.
     errors: Vec<ErrorEventSummary>,
-    /// Of the trace and of its spans, the oldest first: the newest, at most 500 and a megabyte.
+    /// Newest scores of the trace and its spans, at most 500 and 1 MiB of text, the oldest first.
     scores: Vec<scores::ScoreRow>,
-    /// How many scores there are in all.
+    /// Number of all scores of the trace and its spans.
     score_count: u64,
-    /// How many lines were logged within it: `/traces/{trace}/logs` has them.
+    /// Number of log lines of the trace. `/traces/{trace}/logs` returns them.
     log_count: u64,
-    /// Whether it is marked as one that stays.
+    /// True if the trace is pinned and does not expire.
     pinned: bool,
-    /// What the clients of these spans could do better.
+    /// Hints on client settings that would make more data available for these spans.
     hints: Vec<HintRow>,
 }
 
-/// One trace.
+/// Returns a trace with its spans, error events, scores and hints.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path), TimeHintParameters),
     responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -190,22 +195,24 @@ fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintR
     shown.iter().filter(|evidence| !evidence.against).map(HintRow::of).chain(beside).collect()
 }
 
-/// What is searched.
+/// Text to search for in a trace.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct TraceSearchParameters {
-    /// The text, in any case of letters.
+    /// Text to search for, ignoring case. It must not be empty.
     text: String,
 }
 
-/// Spans in which a text was found.
+/// Spans that contain a text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SpanSearchResult {
-    /// Their ids, by start.
+    /// IDs of the spans, by start time.
     span_ids: Vec<String>,
 }
 
-/// Searches the names of a trace's spans, their models, tools and agents, and the whole texts of their prompts and answers.
+/// Searches the spans of a trace for a text.
+///
+/// Searches names, models, tools and agents, and the full text of inputs and outputs.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/search", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path), TraceSearchParameters),
     responses((status = 200, body = SpanSearchResult), (status = 400, body = super::error::ErrorResponse)))]
@@ -217,13 +224,13 @@ pub(super) async fn search(
 ) -> Result<Json<SpanSearchResult>, ApiError> {
     let text = sought.text.trim();
     if text.is_empty() {
-        return Err(ApiError::bad_request("bad_parameter", "text: is empty"));
+        return Err(ApiError::bad_request("bad_parameter", "text: must not be empty"));
     }
     let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), text).await?;
     Ok(Json(SpanSearchResult { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 
-/// One span with its messages and attributes.
+/// Returns a span with its messages and attributes.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/spans/{span}", tag = "traces",
     params(("project" = u64, Path), ("trace" = String, Path), ("span" = String, Path), TimeHintParameters),
     responses((status = 200, body = SpanDetail), (status = 404, body = super::error::ErrorResponse)))]

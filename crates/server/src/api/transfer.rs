@@ -38,18 +38,20 @@ const PIECES: usize = 1;
 /// Bytes of a backup that are handed on together.
 const PIECE: usize = 1 << 20;
 
-/// The form of an export.
+/// File format of an export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ExportFormatParameters {
-    /// `parquet`, `jsonl` (one JSON object a line) or `csv`. Left out: `jsonl`.
+    /// `parquet`, `jsonl` (one JSON object per line) or `csv`. Default: `jsonl`.
     format: Option<String>,
 }
 
-/// The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
-/// breaks off is not whole.
+/// Exports spans as a file.
+///
+/// The file has all columns of the matching spans, in no particular order. The header `x-hinomi-spans` holds the number of spans. A
+/// response that ends early is incomplete.
 #[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), FilterParameters, FilterSelection, ExportFormatParameters),
-    responses((status = 200, description = "the file"), (status = 400, body = super::error::ErrorResponse)))]
+    responses((status = 200, description = "The file."), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn export(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Viewer>,
@@ -121,23 +123,25 @@ fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str,
     response
 }
 
-/// What became of an import.
+/// Result of the import of spans.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SpanImportResult {
-    /// Spans that were read.
+    /// Number of spans in the file.
     read: usize,
-    /// Those of them that are new.
+    /// Number of new spans that were stored.
     stored: usize,
-    /// Those that were there already, by project, trace id and span id.
+    /// Number of spans that were already stored, by project, trace ID and span ID.
     duplicates: usize,
-    /// Those that were made one with what is stored under their id.
+    /// Number of spans that were joined with a stored span of the same ID.
     joined: usize,
-    /// Those that are older than the project keeps spans, and were not stored: the next sweep would delete them.
+    /// Number of spans that were not stored because they are older than the retention of the project.
     too_old: usize,
 }
 
-/// Takes in spans that were exported: one JSON object a line, at most 64 MB. All of them but those that are older than the project keeps, or, where a
-/// line cannot be read, none. Sent again, nothing changes.
+/// Imports exported spans.
+///
+/// The body has one JSON object per line and at most 64 MiB. Spans that are older than the retention of the project are skipped. If a
+/// line cannot be read, nothing is stored. Importing the same file again changes nothing.
 #[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path)),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = SpanImportResult), (status = 400, body = super::error::ErrorResponse)))]
@@ -147,15 +151,16 @@ pub(super) async fn import(
     body: Body,
 ) -> Result<Json<SpanImportResult>, ApiError> {
     let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
-        ApiError::bad_request("body_too_large", format!("the body broke off or is larger than {LARGEST} bytes: {error}"))
-            .hint("`hinomi import` sends a file in parts.")
+        ApiError::bad_request("body_too_large", format!("request body is incomplete or larger than {LARGEST} bytes: {error}"))
+            .hint("Use `hinomi import`, which sends a file in parts.")
     })?;
     let project = of.project;
     let keeper = api.clone();
     let prepare = move || -> Result<_, ApiError> {
-        let unreadable =
-            |reason: String| ApiError::bad_request("bad_import", reason).hint("Send lines as `hinomi export --format jsonl` writes them.");
-        let text = std::str::from_utf8(&body).map_err(|error| unreadable(format!("the body is no UTF-8: {error}")))?;
+        let unreadable = |reason: String| {
+            ApiError::bad_request("bad_import", reason).hint("Send JSON lines as written by `hinomi export --format jsonl`.")
+        };
+        let text = std::str::from_utf8(&body).map_err(|error| unreadable(format!("request body is not UTF-8: {error}")))?;
         let mut rows = rows(text, 1).map_err(unreadable)?;
         for row in &mut rows {
             // What its trace says of a span is asked anew.
@@ -201,9 +206,11 @@ fn failed(error: StoreError) -> ApiError {
     }
 }
 
-/// All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
-/// secrets of targets are in it. Segments that are missing or damaged are left out: the header `x-hinomi-missing` says how many, its list which.
-#[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "the archive")))]
+/// Downloads a backup of the data directory as a tar archive.
+///
+/// `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
+/// the archive lists them. The archive contains ingest keys and the secrets of notification targets. Requires admin permission.
+#[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "The tar archive.")))]
 pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.
     api.store.set_damaged_aside().await.map_err(failed)?;
@@ -212,7 +219,7 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
     drop(nothing_is_deleted);
     let plan = plan.map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "api.backup.failed");
-        ApiError::unavailable(format!("no backup could be made: {error:#}"))
+        ApiError::unavailable(format!("backup failed: {error:#}"))
     })?;
     let length = plan.length().map_err(ApiError::internal)?;
     let missing = plan.contents().missing.len();

@@ -129,7 +129,7 @@ fn a_restored_folder_rings_nobody_until_it_is_told_to() {
     let (said, error, status) = run(&data, &["restore", archive.to_str().unwrap(), "--data", data.to_str().unwrap()]);
     assert!(status == Some(0) && said.contains("messages of alerts are paused"), "{said}{error}");
     let restored = Server::start_on(folder.path(), &[]);
-    let paused = "messages of alerts wait, as after a restore";
+    let paused = "alert notifications are paused, as after a restore";
     assert!(problems(&restored).contains(paused), "{}", problems(&restored));
     let (said, ..) = restored.command(&["notifications", "resume"]);
     assert!(said.contains("are sent again"), "{said}");
@@ -244,7 +244,7 @@ fn to_delete_what_is_not_there_is_no_success() {
     body["user"] = json!({ "id": "anna" });
     assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
     for (arguments, said) in [
-        (["delete", "trace", "--project", "1", "--yes", "nothex"], "trace \"nothex\", which stands for"),
+        (["delete", "trace", "--project", "1", "--yes", "nothex"], "trace \"nothex\" (ID "),
         (["delete", "trace", "--project", "1", "--yes", "000000000000000000000000000000ff"], "trace \"000000000000000000000000000000ff\""),
         (["delete", "user", "--project", "1", "--yes", "anne"], "user \"anne\""),
     ] {
