@@ -13,11 +13,11 @@ use crate::delivery::notice::{
     AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, CostProjection, MeasureUnit, ThresholdDirection,
 };
 
-/// What may ring.
+/// What can fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertSource {
-    /// A rule.
+    /// An alert rule.
     Rule,
     /// A budget.
     Budget,
@@ -33,94 +33,94 @@ impl AlertSource {
     }
 }
 
-/// Where an incident stands.
+/// State of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
-    /// Nobody has said that they look at it.
+    /// Nobody has acknowledged the incident.
     Open,
-    /// Somebody has.
+    /// Somebody has acknowledged the incident.
     Acknowledged,
-    /// It is over.
+    /// The incident is over.
     Resolved,
 }
 
-/// What rang, and how the figure stands. Times are microseconds since the Unix epoch.
+/// A rule or budget that fired for one group, and the values since then. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Its number; 0 while it is not stored.
+    /// ID of the incident; 0 until it is stored.
     #[serde(skip)]
     pub id: i64,
-    /// The project.
+    /// ID of the project.
     pub project: u64,
-    /// What rang.
+    /// Whether a rule or a budget fired.
     pub source: AlertSource,
-    /// The rule or budget.
+    /// ID of the rule or budget.
     pub rule: i64,
-    /// What its owner calls it.
+    /// Name of the rule or budget.
     pub rule_name: String,
-    /// The group; `None` where there are none.
+    /// Group of the rule or budget; `None` if it has no groups.
     pub group: Option<AlertGroup>,
-    /// How bad it is, or was at the end.
+    /// Current severity, or the last one of a resolved incident.
     pub severity: AlertSeverity,
-    /// The worst that it was.
+    /// Worst severity so far.
     pub worst: AlertSeverity,
-    /// What is measured.
+    /// What is measured, such as `cost`.
     pub measure: String,
-    /// What the figures are in.
+    /// Unit of the values.
     pub unit: MeasureUnit,
-    /// What the figures are compared with; `None` where they are what was measured itself.
+    /// Period that the values are relative to; `None` if they are absolute.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// On which side of the threshold the bell rings.
+    /// Whether the rule fires above or below the threshold.
     pub direction: ThresholdDirection,
-    /// The threshold that was passed last.
+    /// Threshold that was crossed last.
     pub threshold: f64,
-    /// The figure at the last change; `None` where there was none.
+    /// Value at the last change; `None` if there was none.
     pub value: Option<f64>,
-    /// The figure that is furthest beyond the threshold.
+    /// Value that was furthest beyond the threshold; `None` if there was none.
     pub peak: Option<f64>,
-    /// Start of the window of the last change.
+    /// Start of the window at the last change.
     pub window_from_us: i64,
-    /// Its end.
+    /// End of the window at the last change.
     pub window_to_us: i64,
-    /// When the bell rang.
+    /// Time at which the rule or budget fired.
     pub opened_us: i64,
-    /// When somebody said that they look at it.
+    /// Time at which the incident was acknowledged.
     pub acknowledged_us: Option<i64>,
-    /// Who, where that was said.
+    /// Name of the person who acknowledged the incident.
     pub acknowledged_by: Option<String>,
-    /// When it was over.
+    /// Time at which the incident was resolved.
     pub resolved_us: Option<i64>,
-    /// Who said so; `None` where the figure did.
+    /// Name of the person who resolved the incident; `None` if the metric returned to normal.
     pub resolved_by: Option<String>,
-    /// Until when nobody is told of it.
+    /// Time until which notifications are snoozed.
     pub snoozed_until_us: Option<i64>,
-    /// When it was last told again because nobody acknowledged.
+    /// Time of the last reminder.
     #[serde(default)]
     pub told_us: Option<i64>,
-    /// How often it was told again.
+    /// Number of reminders.
     #[serde(default)]
     pub told: u32,
-    /// How bad people were told that it is; `None` while it was kept quiet by a mute.
+    /// Severity of the last notification; `None` if all were muted.
     #[serde(default)]
     pub announced: Option<AlertSeverity>,
-    /// What moved the figure, the most important first.
+    /// Main contributors to the change, the largest first.
     #[serde(default)]
     pub culprits: Vec<AlertContributor>,
-    /// When the figure last passed a threshold, upwards or downwards.
+    /// Time of the last crossing of a threshold in either direction.
     #[serde(default)]
     pub stepped_us: Option<i64>,
-    /// From when on what each culprit did since the step before is counted; `None` where there was none, or only just before.
+    /// Start of the time that `since` of the contributors covers; `None` without an earlier crossing, or if it was just before.
     #[serde(default)]
     pub culprits_since_us: Option<i64>,
-    /// What the bill will be.
+    /// Projected cost at the end of the period.
     #[serde(default)]
     pub outlook: Option<CostProjection>,
-    /// Steps of a budget that have been told, in per cent.
+    /// Steps of a budget that have been notified, in percent.
     #[serde(default)]
     pub steps: Vec<f64>,
-    /// Changes so far: what keeps one change from being told twice.
+    /// Number of changes so far, which makes the idempotency key of each notification unique.
     #[serde(default)]
     pub changes: u32,
 }
@@ -185,40 +185,40 @@ impl Incident {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentEventKind {
-    /// A threshold was passed.
+    /// A threshold was crossed.
     Opened,
-    /// A warning became critical, or the next step of a budget was passed.
+    /// A warning became critical, or the next step of a budget was reached.
     Worsened,
-    /// What was critical is a warning.
+    /// A critical incident became a warning.
     Improved,
-    /// Somebody looks at it.
+    /// Somebody acknowledged the incident.
     Acknowledged,
-    /// It is over.
+    /// The incident was resolved.
     Resolved,
-    /// Nobody is told for a while.
+    /// Notifications were snoozed.
     Snoozed,
-    /// Somebody wrote something down.
+    /// Somebody added a note.
     Note,
-    /// It was told again.
+    /// A reminder was sent.
     Reminded,
-    /// It was told to the second target.
+    /// The incident was escalated to further targets.
     Escalated,
 }
 
-/// One line of an incident's story.
+/// One entry in the timeline of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncidentTimelineEntry {
-    /// When, microseconds since the Unix epoch.
+    /// Time of the event in microseconds since the Unix epoch.
     pub at_us: i64,
-    /// What.
+    /// What happened.
     pub happened: IncidentEventKind,
-    /// The figure then.
+    /// Value of the measure at that time; `None` if there was none.
     pub value: Option<f64>,
-    /// How bad it was.
+    /// Severity at that time.
     pub severity: Option<AlertSeverity>,
-    /// Who did it, where that was said.
+    /// Name of the person who acted.
     pub by: Option<String>,
-    /// A note's words, and why something happened.
+    /// Text of a note, or the reason for the event.
     pub text: Option<String>,
 }
 

@@ -24,11 +24,11 @@ const LONGEST_NAME: usize = 100;
 const SHORTEST_WINDOW: HumanDuration = HumanDuration::minutes(1);
 const LONGEST_WINDOW: HumanDuration = HumanDuration::days(30);
 
-/// What a window without data means.
+/// What a rule does if its window has no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoDataPolicy {
-    /// Nothing changes.
+    /// The state of the rule does not change.
     Keep,
     /// The rule fires.
     #[serde(alias = "ring")]
@@ -37,78 +37,83 @@ pub enum NoDataPolicy {
     Resolve,
 }
 
-/// Whom to tell, and how often.
+/// Who is notified, and how often.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotificationPolicy {
-    /// Numbers of the targets that are told of each change.
+    /// IDs of the notification targets for every change of an incident. Default: none.
     pub targets: Vec<i64>,
-    /// Numbers of the targets that are told when a critical incident is not acknowledged.
+    /// IDs of the notification targets for critical incidents that nobody acknowledges. Default: none.
     pub escalate_to: Vec<i64>,
-    /// How long that may take, such as `30m`.
+    /// Time without acknowledgement after which a critical incident is escalated, such as `30m`, from `1m` to `30d`. Required with
+    /// `escalate_to`; null for no escalation.
     #[schema(value_type = Option<String>)]
     pub escalate_after: Option<HumanDuration>,
-    /// How often it is told again until somebody acknowledges, such as `1h`.
+    /// Interval of reminders until the incident is acknowledged, such as `1h`, from `1m` to `30d`; null for no reminders.
     #[schema(value_type = Option<String>)]
     pub repeat_every: Option<HumanDuration>,
-    /// `en` or `ja`, for targets that have no language of their own.
+    /// Language of messages to targets without a language of their own. Default: `en`.
     pub language: MessageLanguage,
 }
 
-/// A rule. Ratios and changes are parts of one: 0.02 is two per cent.
+/// An alert rule: a measure over a time window, with thresholds. Ratios and relative changes are fractions: 0.02 is 2 percent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlertRule {
-    /// 1 to 100 characters; tells rules of a project apart.
+    /// Name of 1 to 100 characters, unique within the project.
     pub name: String,
-    /// A rule that is not enabled rings for nobody: a draft.
+    /// False for a draft, which is never evaluated. Default: true.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// What is measured.
+    /// What the rule measures.
     pub measure: AlertMetric,
-    /// Which score, for the measure `score`.
+    /// Name of the score. Required for the measure `score`, not allowed for others.
     #[serde(default)]
     pub score: Option<String>,
-    /// Which spans, in the language of search.
+    /// Filter for the spans that are measured, in the filter language. Default: all spans.
     #[serde(default)]
     pub filter: String,
-    /// Each group rings for itself: `model user agent pipeline environment tag:NAME ...`
+    /// Property to group by, such as `model`, `user`, `agent`, `pipeline`, `environment` or `tag:NAME`: each group has incidents of its
+    /// own. Null for no groups.
     #[serde(default)]
     pub group_by: Option<String>,
-    /// Groups that are told apart at most; what comes later is watched together as one more group.
+    /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 100.
     #[serde(default = "groups", alias = "max_groups")]
     pub max_groups: u32,
-    /// From `1m` to `30d`.
+    /// Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day.
     #[schema(value_type = String)]
     pub window: HumanDuration,
-    /// Whether the bell rings above or below the thresholds.
+    /// Whether the rule fires above or below the thresholds. Default: `above`.
     #[serde(default = "above")]
     pub direction: ThresholdDirection,
-    /// Beyond this it is a warning.
+    /// Threshold of a warning, in the unit of the measure; null for none. At least one of `warning` and `critical` is required.
     #[serde(default)]
     pub warning: Option<f64>,
-    /// Beyond this it is critical.
+    /// Threshold of a critical incident, in the unit of the measure; null for none.
     #[serde(default)]
     pub critical: Option<f64>,
-    /// Back at this, or on its other side, it is over; the nearer threshold where not given.
+    /// Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
     #[serde(default)]
     pub resolve: Option<f64>,
-    /// Thresholds are of the change against another period: 0.5 is half as much again.
+    /// Period to compare with: thresholds then apply to the relative change, where 0.5 is 50 percent more. Null to measure absolute
+    /// values.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// A window with fewer calls (uses of tools, spans) is one without data.
+    /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+    /// minimum.
     #[serde(default, alias = "min_samples")]
     pub min_samples: Option<u64>,
-    /// What a window without data means. Left out: `keep`; for sums and counts nothing is 0, and `resolve` says so.
+    /// What happens if the window has no data. If it is given, every empty window counts as one without data. Default, and null: sums and
+    /// counts are 0 in an empty window, and other measures act as with `keep`.
     #[serde(default)]
     pub no_data: Option<NoDataPolicy>,
-    /// Who looks after it.
+    /// Person or team that is responsible for the rule; null for none.
     #[serde(default)]
     pub owner: Option<String>,
-    /// The IANA time zone of its messages.
+    /// IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`.
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Whom to tell.
+    /// Who is notified, and how often.
     #[serde(default)]
     pub notify: NotificationPolicy,
 }
@@ -132,14 +137,11 @@ fn utc() -> String {
 impl NotificationPolicy {
     pub(super) fn check(&self) -> Result<(), AlertError> {
         if self.escalate_to.is_empty() != self.escalate_after.is_none() {
-            return Err(invalid(
-                "notify.escalate_after",
-                "escalation needs both: to whom (escalate_to) and after how long (escalate_after)",
-            ));
+            return Err(invalid("notify.escalate_after", "escalation requires both escalate_to and escalate_after"));
         }
         for (field, length) in [("notify.escalate_after", self.escalate_after), ("notify.repeat_every", self.repeat_every)] {
             if length.is_some_and(|length| !(HumanDuration::minutes(1)..=HumanDuration::days(30)).contains(&length)) {
-                return Err(invalid(field, "must lie between 1m and 30d"));
+                return Err(invalid(field, "must be from 1m to 30d"));
             }
         }
         Ok(())
@@ -150,7 +152,10 @@ impl NotificationPolicy {
 pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
     let length = name.chars().count();
     if !(1..=LONGEST_NAME).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
-        return Err(invalid("name", format!("must have 1 to {LONGEST_NAME} characters, no line ends, and no spaces at its ends")));
+        return Err(invalid(
+            "name",
+            format!("must have 1 to {LONGEST_NAME} characters, without line breaks and without leading or trailing spaces"),
+        ));
     }
     Ok(())
 }
@@ -173,7 +178,7 @@ fn matcher(filter: Result<Filter, FilterError>) -> Result<SpanMatcher, AlertErro
 /// What a group is of.
 pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>, AlertError> {
     if !(1..=MOST_GROUPS).contains(&most) {
-        return Err(invalid("max_groups", format!("must lie between 1 and {MOST_GROUPS}")));
+        return Err(invalid("max_groups", format!("must be from 1 to {MOST_GROUPS}")));
     }
     by.map(|by| GroupBy::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
 }
@@ -181,7 +186,9 @@ pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>
 /// A time zone that is known.
 pub(super) fn check_zone(name: &str) -> Result<jiff::tz::TimeZone, AlertError> {
     let zone = jiff::tz::TimeZone::get(name);
-    zone.map_err(|_| invalid("time_zone", format!("{name:?} is not a time zone; write one such as Asia/Tokyo, Europe/Berlin or UTC")))
+    zone.map_err(|_| {
+        invalid("time_zone", format!("{name:?} is not a valid time zone; use a name such as Asia/Tokyo, Europe/Berlin or UTC"))
+    })
 }
 
 impl AlertRule {
@@ -200,18 +207,18 @@ impl AlertRule {
             return Err(invalid("window", format!("{} must be whole minutes from 1m to 30d", self.window)));
         }
         if self.measure == AlertMetric::Score && self.score.as_deref().unwrap_or_default().is_empty() {
-            return Err(invalid("score", "say which score is measured"));
+            return Err(invalid("score", "is required for the measure score"));
         }
         if self.measure != AlertMetric::Score && self.score.is_some() {
-            return Err(invalid("score", format!("belongs to the measure score, not to {}", self.measure.name())));
+            return Err(invalid("score", format!("is only valid for the measure score, not for {}", self.measure.name())));
         }
         if !self.measure.is_of_spans() {
             let name = self.measure.name();
             if !self.filter.trim().is_empty() {
-                return Err(invalid("filter", format!("{name} are not spans, so that no filter can be applied")));
+                return Err(invalid("filter", format!("cannot be used with {name}, which are not spans")));
             }
             if by.is_some() {
-                return Err(invalid("group_by", format!("{name} are not spans, so that they have no groups")));
+                return Err(invalid("group_by", format!("cannot be used with {name}, which are not spans")));
             }
             if self.compare.is_some() {
                 return Err(invalid("compare", format!("{name} cannot be compared with another period")));
@@ -219,14 +226,14 @@ impl AlertRule {
         }
         let (hour, day) = (HumanDuration::hours(1), HumanDuration::days(1));
         if self.window > day && self.window.0 % hour.0 != 0 {
-            return Err(invalid("window", format!("{} is longer than a day, and must be whole hours then", self.window)));
+            return Err(invalid("window", format!("{} is longer than a day and must be whole hours", self.window)));
         }
         self.check_thresholds()
     }
 
     fn check_thresholds(&self) -> Result<(), AlertError> {
         if self.warning.is_none() && self.critical.is_none() {
-            return Err(invalid("warning", "give at least one threshold, warning or critical"));
+            return Err(invalid("warning", "at least one of warning and critical is required"));
         }
         for (field, value) in [("warning", self.warning), ("critical", self.critical), ("resolve", self.resolve)] {
             let Some(value) = value else { continue };
@@ -237,11 +244,11 @@ impl AlertRule {
                 return Err(invalid(field, format!("{} is never below 0", self.measure.name())));
             }
             if self.compare.is_some() && value < -1.0 {
-                return Err(invalid(field, "is a change, and nothing falls by more than all of it: -1"));
+                return Err(invalid(field, "must be at least -1, because a value cannot fall by more than 100 percent"));
             }
             let is_share = self.measure.unit() == crate::delivery::notice::MeasureUnit::Ratio && self.compare.is_none();
             if is_share && value > 1.0 {
-                return Err(invalid(field, format!("is a part of one: write {} for {value} %", value / 100.0)));
+                return Err(invalid(field, format!("is a fraction; use {} for {value} percent", value / 100.0)));
             }
         }
         let beyond = |a: f64, b: f64| if self.direction == ThresholdDirection::Above { a > b } else { a < b };
@@ -249,12 +256,12 @@ impl AlertRule {
         if let (Some(warning), Some(critical)) = (self.warning, self.critical)
             && !beyond(critical, warning)
         {
-            return Err(invalid("critical", format!("must lie {side} the warning threshold {warning}")));
+            return Err(invalid("critical", format!("must be {side} the warning threshold {warning}")));
         }
         if let Some(resolve) = self.resolve
             && beyond(resolve, self.nearest())
         {
-            return Err(invalid("resolve", format!("must not lie {side} the threshold {}", self.nearest())));
+            return Err(invalid("resolve", format!("must not be {side} the threshold {}", self.nearest())));
         }
         if self.direction == ThresholdDirection::Above
             && self.measure.unit() == crate::delivery::notice::MeasureUnit::Ratio
@@ -262,7 +269,7 @@ impl AlertRule {
         {
             let highest = self.critical.or(self.warning).unwrap_or_default();
             if highest >= 1.0 {
-                return Err(invalid("critical", "a share never passes 1; choose a threshold below it"));
+                return Err(invalid("critical", "must be below 1, because a ratio never exceeds 1"));
             }
         }
         if self.direction == ThresholdDirection::Below
@@ -270,7 +277,7 @@ impl AlertRule {
             && self.measure != AlertMetric::Score
             && self.nearest() <= 0.0
         {
-            return Err(invalid("warning", format!("{} never falls below 0; choose a threshold above it", self.measure.name())));
+            return Err(invalid("warning", format!("{} never falls below 0; use a threshold above 0", self.measure.name())));
         }
         Ok(())
     }

@@ -11,56 +11,56 @@ use super::outbox::{NotificationOutbox, TargetId, key_of};
 use super::target::NotificationTarget;
 use super::target_store::{NotifyError, find};
 
-/// One notice on its way to one target.
+/// One notification to one target.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct NotificationDelivery {
-    /// Its number.
+    /// ID of the delivery.
     pub id: i64,
-    /// The target.
+    /// ID of the notification target.
     pub target_id: TargetId,
-    /// What the target is called.
+    /// Name of the notification target.
     pub target_name: String,
-    /// What kind of target it is.
+    /// Kind of the notification target, such as `email` or `slack`.
     pub target_kind: &'static str,
-    /// What became of it.
+    /// `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`.
     #[schema(example = "waiting")]
     pub state: String,
-    /// What happened.
+    /// What happened to the incident.
     pub kind: AlertNoticeKind,
-    /// How bad it is.
+    /// Severity of the incident.
     pub severity: AlertSeverity,
-    /// The change's key, which goes with every attempt.
+    /// Key of the change, which is sent with every attempt.
     pub idempotency_key: String,
-    /// The rule; null for tests and digests.
+    /// ID of the rule or budget; null for tests and digests.
     pub rule_id: Option<i64>,
-    /// What the rule is called.
+    /// Name of the rule or budget.
     pub rule_name: String,
-    /// The incident; null for tests and digests.
+    /// ID of the incident; null for tests and digests.
     pub incident_id: Option<i64>,
-    /// Which group it is about; null where the rule has none.
+    /// Group of the rule or budget; null if it has no groups.
     pub group: Option<AlertGroup>,
-    /// How many changes a digest gathers; 0 for all others.
+    /// Number of changes that a digest combines; 0 for all other kinds.
     pub gathered: usize,
-    /// The digest that it was told in; null where it was told by itself.
+    /// ID of the delivery of the digest that contains this change; null if it was sent separately.
     pub folded_into: Option<i64>,
-    /// When the notice was taken.
+    /// Time at which the notification was created (RFC 3339).
     pub created_at: String,
-    /// When it is tried next; null where it is not.
+    /// Time of the next attempt (RFC 3339); null if there is none.
     pub next_attempt_at: Option<String>,
-    /// The attempts, the first one first.
+    /// Attempts, the first one first.
     pub attempts: Vec<DeliveryAttempt>,
 }
 
-/// One attempt.
+/// One attempt to deliver a notification.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DeliveryAttempt {
-    /// When it began.
+    /// Start of the attempt (RFC 3339).
     pub at: String,
-    /// How long it took; null while it goes on, and where the server stopped before it had ended.
+    /// Duration in milliseconds; null while the attempt is in progress, or if the server stopped before it ended.
     pub duration_ms: Option<f64>,
-    /// The status of HTTP or SMTP; null where no answer came.
+    /// HTTP or SMTP status code; null if there was no response.
     pub status: Option<u16>,
-    /// What went wrong; null where nothing did.
+    /// Reason of the failure; null if the attempt succeeded.
     pub error: Option<String>,
 }
 

@@ -3,100 +3,100 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One change of an incident, in figures. Words are made of it for each target in its own language.
+/// One change of an incident as data. Messages are rendered from it for each target in its language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertNotice {
-    /// One for each change of state, the same whenever that change is told again: it is what keeps a change from being told twice.
+    /// Key of the change, the same for every delivery attempt. Receivers can use it to ignore repeated deliveries.
     pub idempotency_key: String,
-    /// The project.
+    /// ID of the project.
     pub project: u64,
-    /// The rule or budget.
+    /// ID of the rule or budget.
     pub rule_id: i64,
-    /// What its owner calls it.
+    /// Name of the rule or budget.
     pub rule_name: String,
-    /// The incident; null for a test and for a digest.
+    /// ID of the incident; null for a test and for a digest.
     pub incident_id: Option<i64>,
-    /// What has happened.
+    /// What happened.
     pub kind: AlertNoticeKind,
-    /// How bad it is.
+    /// Severity of the incident.
     pub severity: AlertSeverity,
     /// What is measured, such as `cost` or `duration_p95`.
     pub measure: String,
-    /// What the figures are in.
+    /// Unit of the values.
     pub unit: MeasureUnit,
-    /// The figures are changes against another period: 0.62 is 62 per cent more. Null where they are what was measured itself.
+    /// Period that the values are relative to: 0.62 is 62 percent more. Null if they are absolute values in `unit`.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// The figure now; null where there is none (no data).
+    /// Current value; null without data.
     pub value: Option<f64>,
-    /// The threshold that it has passed, in the same unit; null for a test.
+    /// Threshold that was crossed, in the same unit as the value; null for a test.
     pub threshold: Option<f64>,
-    /// Whether the bell rings when the figure is above or below the threshold.
+    /// Whether the rule fires above or below the threshold.
     pub direction: ThresholdDirection,
-    /// Which group it is about; null where the rule has none.
+    /// Group of the rule or budget; null if it has no groups.
     pub group: Option<AlertGroup>,
-    /// Start of the window, microseconds since the Unix epoch.
+    /// Start of the window in microseconds since the Unix epoch.
     pub window_from: i64,
-    /// End of the window, microseconds since the Unix epoch.
+    /// End of the window in microseconds since the Unix epoch.
     pub window_to: i64,
-    /// When it happened, microseconds since the Unix epoch.
+    /// Time of the change in microseconds since the Unix epoch.
     pub at: i64,
-    /// The IANA time zone in which times are written, such as `Asia/Tokyo`.
+    /// IANA time zone of the times in messages, such as `Asia/Tokyo`.
     pub time_zone: String,
-    /// What contributes most, the most important first.
+    /// Main contributors to the change, the largest first.
     pub culprits: Vec<AlertContributor>,
-    /// The moment from which `since` of the contributors counts, microseconds since the Unix epoch: when the figure passed the threshold
-    /// before. Null where it passed none before, or did so within the last minute.
+    /// Start of the time that `since` of the contributors covers, in microseconds since the Unix epoch: the previous crossing of a
+    /// threshold. Null if there was none, or if it was less than a minute before.
     #[serde(default)]
     pub culprits_since: Option<i64>,
-    /// The budget that the figure is spent of; null for rules.
+    /// Budget that the value is spent from; null for rules.
     #[serde(default)]
     pub budget: Option<BudgetStep>,
-    /// What the bill will be; null where nothing can be said.
+    /// Projected cost at the end of the period; null if it is unknown.
     pub outlook: Option<CostProjection>,
-    /// Where to look.
+    /// Links to the page.
     pub links: AlertNoticeLinks,
-    /// The language of the rule, for targets that have none of their own.
+    /// Language of the rule, for targets without a language of their own.
     pub language: MessageLanguage,
-    /// What a digest gathers; empty for all others.
+    /// Changes that a digest combines; empty for all other kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
     pub gathered: Vec<AlertNotice>,
 }
 
-/// What has happened to an incident.
+/// What happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertNoticeKind {
-    /// A threshold was passed.
+    /// A threshold was crossed.
     Opened,
     /// A warning became critical.
     Worsened,
-    /// What was critical is a warning now.
+    /// A critical incident became a warning.
     Improved,
-    /// It is over.
+    /// The incident was resolved.
     Resolved,
-    /// Nobody acknowledged it; told again.
+    /// Nobody has acknowledged the incident: a reminder to the same targets.
     Reminder,
-    /// Nobody acknowledged it; told to someone else.
+    /// Nobody has acknowledged the incident: a notification to further targets.
     Escalated,
-    /// Many changes in one message.
+    /// Several changes in one message.
     Digest,
-    /// Somebody pressed "Test".
+    /// A test message that somebody requested.
     Test,
 }
 
-/// How bad it is.
+/// Severity of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertSeverity {
-    /// Look at it soon.
+    /// The incident needs attention soon.
     Warning,
-    /// Look at it now.
+    /// The incident needs attention immediately.
     Critical,
 }
 
-/// What figures are in.
+/// Unit of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MeasureUnit {
@@ -106,36 +106,36 @@ pub enum MeasureUnit {
     Tokens,
     /// Milliseconds.
     Ms,
-    /// A share of one: 0.02 is two per cent.
+    /// A fraction: 0.02 is 2 percent.
     Ratio,
-    /// So many.
+    /// A number of items, such as calls.
     #[default]
     Count,
-    /// A score, whatever its scale.
+    /// A score on a scale of its own.
     Score,
 }
 
-/// What another figure a rule compares with.
+/// Period that a rule compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonBaseline {
-    /// The window just before.
+    /// The window immediately before.
     Previous,
-    /// The same window a week ago.
+    /// The same window one week earlier.
     LastWeek,
 }
 
-/// On which side of the threshold the bell rings.
+/// Side of the threshold on which a rule fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdDirection {
-    /// Too much.
+    /// The rule fires above the threshold.
     Above,
-    /// Too little.
+    /// The rule fires below the threshold.
     Below,
 }
 
-/// A language of messages.
+/// Language of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageLanguage {
@@ -146,90 +146,91 @@ pub enum MessageLanguage {
     Ja,
 }
 
-/// One group of a grouped rule.
+/// One group of a rule or budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct AlertGroup {
-    /// What is grouped by, such as `user`.
+    /// Property that is grouped by, such as `user`.
     pub name: String,
-    /// Which one it is; null where the spans do not say.
+    /// Value of the property; null for spans without it.
     pub value: Option<String>,
 }
 
-/// A stretch of the calendar.
+/// Period of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetPeriod {
-    /// From midnight to midnight, which may be 23 or 25 hours.
+    /// A calendar day in the time zone of the budget, which can have 23 or 25 hours.
     Day,
-    /// Seven of them.
+    /// Seven calendar days.
     Week,
-    /// From the first to the first.
+    /// A calendar month.
     Month,
 }
 
-/// A budget, and how far it is spent.
+/// A budget and the step that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BudgetStep {
-    /// How much may be spent, in the unit of the figure.
+    /// Amount per period, in the unit of the value.
     pub amount: f64,
-    /// In which stretch of the calendar.
+    /// Period of the budget.
     pub period: BudgetPeriod,
-    /// The highest step that was passed, in per cent of the amount; 0 where the forecast alone is above the amount.
+    /// Highest step that was reached, in percent of the amount; 0 if only the forecast exceeds the amount.
     pub step: f64,
 }
 
-/// What a contributor's share is of.
+/// What the share of a contributor refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareOf {
-    /// Of all that moved the same way against the usual.
+    /// The sum of all changes in the same direction compared with usual values.
     #[default]
     Change,
-    /// Of all that the window, or the period of a budget, holds.
+    /// The total of the window, or of the period of a budget.
     Total,
 }
 
-/// What moved the figure.
+/// A contributor: a user, model, trace or other group that caused part of a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertContributor {
-    /// `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and so on.
+    /// Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others.
     pub dimension: String,
-    /// Which one; null where the spans do not say.
+    /// Value of the property; null for spans without it.
     pub key: Option<String>,
-    /// What its figures are in. Sums are made of parts like themselves; to a percentile or a share a part adds so many slow or failed ones.
+    /// Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items.
     #[serde(default)]
     pub unit: MeasureUnit,
-    /// What it contributes in the window; of a budget in its period so far.
+    /// Contribution in the window, or in the period of a budget so far.
     pub contribution: f64,
-    /// What it usually contributes in such a window; null where there is no history, and for traces, of which each is new.
+    /// Usual contribution in a window of this length; null without history, and for traces.
     pub usual: Option<f64>,
-    /// Its share of what `share_of` says, from 0 to 1; null where that cannot be said. The shares of one dimension add up to 1 at most.
+    /// Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
     pub share: Option<f64>,
-    /// What the share is of.
+    /// What the share refers to.
     #[serde(default)]
     pub share_of: ShareOf,
-    /// What of the contribution was received since the step before; null where there was none, or it was less than a minute ago.
+    /// Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
+    /// before.
     #[serde(default)]
     pub since: Option<f64>,
-    /// Where to see it, an address of the page.
+    /// Link to the spans of the contributor on the page; null if there is none.
     pub link: Option<String>,
 }
 
-/// What the bill will be.
+/// Projected cost at the end of a period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CostProjection {
-    /// Dollars at the end of the period if the current rate continues.
+    /// Cost in US dollars at the end of the period if spending continues at the current rate.
     #[serde(alias = "projected_usd")]
     pub projected_usd: f64,
-    /// End of the period, microseconds since the Unix epoch.
+    /// End of the period in microseconds since the Unix epoch.
     pub until: i64,
 }
 
-/// Where to look; addresses of the page.
+/// Links to the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlertNoticeLinks {
-    /// The incident, or the alerts where there is none.
+    /// Link to the incident, or to the list of alerts if there is no incident.
     pub incident: String,
-    /// The traces behind it.
+    /// Link to the traces behind the incident; null if there is none.
     pub traces: Option<String>,
 }

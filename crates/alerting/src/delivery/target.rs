@@ -1,4 +1,4 @@
-//! Where notices go. What is secret about a target is kept apart from the rest, is never shown again and never logged.
+//! Notification targets. The secret of a target is stored separately, and is never shown again or logged.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,76 +23,76 @@ const MOST_RECIPIENTS: usize = 50;
 /// PagerDuty's endpoint of Events v2, outside of its European region.
 pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// A target.
+/// A notification target with its secret.
 #[derive(Debug, Clone)]
 pub struct NotificationTarget {
-    /// Its number.
+    /// ID of the target.
     pub id: TargetId,
-    /// The project.
+    /// ID of the project.
     pub project: u64,
-    /// What its owner calls it.
+    /// Name of the target.
     pub name: String,
-    /// The language of its messages; the rule's where there is none.
+    /// Language of the messages; `None` for the language of the rule.
     pub language: Option<MessageLanguage>,
-    /// Nothing is sent.
+    /// True if nothing is sent to the target.
     pub disabled: bool,
-    /// Where it is.
+    /// Kind and configuration of the channel.
     pub address: ChannelConfiguration,
-    /// What lets in.
+    /// Secret of the channel.
     pub secret: ChannelSecret,
-    /// When it was made, microseconds since the Unix epoch.
+    /// Time at which the target was created, in microseconds since the Unix epoch.
     pub created_us: i64,
 }
 
-/// Where a target is, without what is secret.
+/// Kind and configuration of a channel, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum ChannelConfiguration {
-    /// Mail by a mail server. The secret is the password.
+    /// E-mail through an SMTP server. The secret is the password.
     Email {
-        /// The mail server's name.
+        /// Host name of the SMTP server.
         host: String,
-        /// Its port; where left out 465 for `tls`, 587 for `starttls`, 25 for `none`.
+        /// Port of the SMTP server, from 1 to 65535. Default: 465 for `tls`, 587 for `starttls`, 25 for `none`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
-        /// How the connection is encrypted.
+        /// Encryption of the connection.
         security: SmtpSecurity,
-        /// Who signs in there; null where nobody does.
+        /// User name for the SMTP server; null for no authentication.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         username: Option<String>,
-        /// Who it is from, such as `Hinomi <hinomi@example.com>`.
+        /// Sender, such as `Hinomi <hinomi@example.com>`.
         from: String,
-        /// Who gets it.
+        /// Recipients: 1 to 50 addresses.
         to: Vec<String>,
     },
-    /// An incoming webhook of Slack. The secret is its address.
+    /// An incoming webhook of Slack. The secret is its URL.
     Slack,
-    /// A webhook of Discord. The secret is its address.
+    /// A webhook of Discord. The secret is its URL.
     Discord,
-    /// A webhook of Microsoft Teams (Workflows). The secret is its address.
+    /// A webhook of Microsoft Teams (Workflows). The secret is its URL.
     Teams,
-    /// PagerDuty's Events v2. The secret is the routing key.
+    /// PagerDuty Events API v2. The secret is the routing key.
     Pagerduty {
-        /// Its address, where it is not that of the United States' region.
+        /// URL of the endpoint. Default: that of the US service region.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         endpoint: Option<String>,
     },
-    /// A program, told by a POST that is signed as Standard Webhooks says. The secret is the signing secret, `whsec_…`.
+    /// A webhook of a program, signed according to Standard Webhooks. The secret is the signing secret, `whsec_…`.
     Webhook {
-        /// Where it listens.
+        /// URL that receives the notifications.
         url: String,
     },
 }
 
-/// How a connection to a mail server is encrypted.
+/// Encryption of the connection to an SMTP server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SmtpSecurity {
-    /// From the first byte.
+    /// TLS from the start of the connection.
     Tls,
-    /// After `STARTTLS`, which the server must offer.
+    /// TLS through `STARTTLS`, which the server must support.
     Starttls,
-    /// Not at all.
+    /// No encryption.
     None,
 }
 
@@ -197,17 +197,17 @@ impl ChannelConfiguration {
                     return wrong("address.port", "must be from 1 to 65535");
                 }
                 if Mailbox::from_str(from).is_err() {
-                    return wrong("address.from", "must be an address, such as Hinomi <hinomi@example.com>");
+                    return wrong("address.from", "must be an e-mail address, such as Hinomi <hinomi@example.com>");
                 }
                 if to.is_empty() || to.len() > MOST_RECIPIENTS {
-                    return wrong("address.to", &format!("must be 1 to {MOST_RECIPIENTS} addresses"));
+                    return wrong("address.to", &format!("must have 1 to {MOST_RECIPIENTS} addresses"));
                 }
                 if let Some(bad) = to.iter().find(|to| Mailbox::from_str(to).is_err()) {
-                    return wrong("address.to", &format!("has `{bad}`, which is no address"));
+                    return wrong("address.to", &format!("contains `{bad}`, which is not a valid e-mail address"));
                 }
                 match (username.is_some(), secret.text().is_empty()) {
-                    (true, true) => wrong("secret", "must be the password of that user name"),
-                    (false, false) => wrong("address.username", "must be given with a password"),
+                    (true, true) => wrong("secret", "must be the password of the user"),
+                    (false, false) => wrong("address.username", "is required with a password"),
                     _ => Ok(()),
                 }
             }
@@ -223,7 +223,7 @@ impl ChannelConfiguration {
             ChannelConfiguration::Webhook { url } => {
                 check_url("address.url", url, true, allowed)?;
                 if signing_key(secret).is_none() {
-                    return wrong("secret", "must be `whsec_` and 24 to 64 bytes in Base64; leave it out and one is made");
+                    return wrong("secret", "must be `whsec_` followed by 24 to 64 bytes in Base64; leave it out to have one generated");
                 }
                 Ok(())
             }

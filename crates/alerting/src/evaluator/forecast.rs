@@ -13,7 +13,7 @@ const WEEKS: usize = 3;
 /// Days that make one without.
 const FEW: usize = 2;
 
-/// How a forecast was made.
+/// How a forecast was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ForecastMethod {
@@ -21,7 +21,7 @@ pub enum ForecastMethod {
     Weekly,
     /// From the same hours of other days.
     Daily,
-    /// From the pace of the period so far: there is no history yet.
+    /// From the pace of the period so far, because there is no history yet.
     Linear,
 }
 

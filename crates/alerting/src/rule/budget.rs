@@ -12,16 +12,16 @@ use crate::error::{AlertError, invalid};
 const GROUPS: u32 = 1000;
 const MOST_STEPS: usize = 20;
 
-/// On which day a week begins.
+/// First day of a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WeekStart {
-    /// As most of the world.
+    /// Weeks start on Monday.
     #[default]
     Monday,
-    /// As America and Japan.
+    /// Weeks start on Sunday.
     Sunday,
-    /// As parts of the Arab world.
+    /// Weeks start on Saturday.
     Saturday,
 }
 
@@ -35,49 +35,50 @@ impl WeekStart {
     }
 }
 
-/// A budget.
+/// A budget: an amount that may be spent per day, week or month.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// 1 to 100 characters; tells budgets of a project apart.
+    /// Name of 1 to 100 characters without `/`, unique within the project.
     pub name: String,
-    /// A budget that is not enabled rings for nobody.
+    /// False for a draft, which is never evaluated. Default: true.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// What is limited: `cost`, tokens or `calls`.
+    /// What is limited: `cost`, a number of tokens, or a count such as `calls`. Default: `cost`.
     #[serde(default = "cost")]
     pub measure: AlertMetric,
-    /// How much, in dollars, tokens or calls.
+    /// Amount per period in US dollars, tokens or calls; more than 0.
     pub amount: f64,
-    /// In which stretch of the calendar.
+    /// Period of the budget.
     pub period: BudgetPeriod,
-    /// Whose calendar: an IANA time zone such as `Asia/Tokyo`.
+    /// IANA time zone in which periods start, such as `Asia/Tokyo`.
     pub time_zone: String,
-    /// On which day a week begins.
+    /// First day of a week. Default: `monday`.
     #[serde(default)]
     pub week_starts: WeekStart,
-    /// Which spans, in the language of search.
+    /// Filter for the spans that count, in the filter language. Default: all spans.
     #[serde(default)]
     pub filter: String,
-    /// Each group has the amount for itself: `user`, `model`, `tag:NAME` ...
+    /// Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups.
     #[serde(default)]
     pub group_by: Option<String>,
-    /// Groups that are told apart at most; what comes later is watched together as one more group.
+    /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 1,000.
     #[serde(default = "groups", alias = "max_groups")]
     pub max_groups: u32,
-    /// Per cent of the amount at which the bell rings, rising.
+    /// Percentages of the amount at which the budget fires, in ascending order: at most 20. Default: 50, 80 and 100.
     #[serde(default = "steps")]
     pub steps: Vec<f64>,
-    /// From this step on it is critical.
+    /// Percentage of the amount from which incidents are critical. Default: 100.
     #[serde(default = "hundred")]
     pub critical_from: f64,
-    /// Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups.
+    /// True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
+    /// false.
     #[serde(default, alias = "alert_on_forecast")]
     pub alert_on_forecast: bool,
-    /// Who looks after it.
+    /// Person or team that is responsible for the budget; null for none.
     #[serde(default)]
     pub owner: Option<String>,
-    /// Whom to tell.
+    /// Who is notified, and how often.
     #[serde(default)]
     pub notify: NotificationPolicy,
 }
@@ -111,14 +112,14 @@ impl Budget {
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         if self.name.contains('/') {
-            return Err(invalid("name", "stands in an address, and must not hold a slash"));
+            return Err(invalid("name", "must not contain a slash"));
         }
         check_filter(&self.filter)?;
         let by = check_group(self.group_by.as_deref(), self.max_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
         if !matches!(self.measure.made(), MetricFormula::Sum(..)) {
-            return Err(invalid("measure", format!("{} does not add up; choose cost, tokens or calls", self.measure.name())));
+            return Err(invalid("measure", format!("{} cannot be limited by a budget; use cost, tokens or calls", self.measure.name())));
         }
         if !(self.amount.is_finite() && self.amount > 0.0 && self.amount < 1e15) {
             return Err(invalid("amount", "must be a number above 0"));
@@ -126,19 +127,16 @@ impl Budget {
         let rising = self.steps.windows(2).all(|pair| pair[0] < pair[1]);
         let sane = self.steps.iter().all(|step| step.is_finite() && *step > 0.0 && *step <= 10_000.0);
         if !rising || !sane || self.steps.len() > MOST_STEPS {
-            return Err(invalid("steps", format!("must be up to {MOST_STEPS} rising numbers of per cent, such as [50, 80, 100]")));
+            return Err(invalid("steps", format!("must be at most {MOST_STEPS} percentages in ascending order, such as [50, 80, 100]")));
         }
         if self.steps.is_empty() && !self.alert_on_forecast {
-            return Err(invalid("steps", "give at least one step, or ring on the forecast"));
+            return Err(invalid("steps", "must have at least one step unless alert_on_forecast is true"));
         }
         if !(self.critical_from.is_finite() && self.critical_from > 0.0) {
-            return Err(invalid("critical_from", "must be a number of per cent above 0"));
+            return Err(invalid("critical_from", "must be a percentage above 0"));
         }
         if by.is_some() && self.alert_on_forecast {
-            return Err(invalid(
-                "alert_on_forecast",
-                "the forecast is made of the whole, so that groups have none; leave out one of the two",
-            ));
+            return Err(invalid("alert_on_forecast", "cannot be used with group_by, because groups have no forecast"));
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ pub(crate) enum MetricFormula {
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:ident, $made:expr;)+) => {
-        /// What a rule measures. Calls are counted calls of models, as everywhere.
+        /// What a rule measures. LLM calls are those that count, each call once.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum AlertMetric { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
@@ -97,59 +97,59 @@ use MetricFormula::{Asked as Ask, Percentile, Share, Sum};
 use SpanSubject::{Calls, Spans, Tools};
 
 measures!(
-    /// Dollars.
+    /// Cost in US dollars.
     Cost = "cost", Usd, Sum(Calls, SpanQuantity::Cost);
-    /// All input.
+    /// Input tokens, including those read from or written to a cache.
     InputTokens = "input_tokens", Tokens, Sum(Calls, SpanQuantity::InputTokens);
-    /// All output.
+    /// Output tokens, including reasoning.
     OutputTokens = "output_tokens", Tokens, Sum(Calls, SpanQuantity::OutputTokens);
-    /// Input and output.
+    /// Input and output tokens.
     TotalTokens = "total_tokens", Tokens, Sum(Calls, SpanQuantity::TotalTokens);
-    /// Input at the full price.
+    /// Input tokens at the full price: neither read from nor written to a cache.
     NewInputTokens = "new_input_tokens", Tokens, Sum(Calls, SpanQuantity::NewInputTokens);
-    /// Input from caches.
+    /// Input tokens read from a cache.
     CacheReadTokens = "cache_read_tokens", Tokens, Sum(Calls, SpanQuantity::CacheReadTokens);
-    /// Input into caches.
+    /// Input tokens written to a cache.
     CacheWriteTokens = "cache_write_tokens", Tokens, Sum(Calls, SpanQuantity::CacheWriteTokens);
-    /// Output that was thought and not said.
+    /// Output tokens spent on reasoning.
     ReasoningTokens = "reasoning_tokens", Tokens, Sum(Calls, SpanQuantity::ReasoningTokens);
-    /// Calls.
+    /// Number of LLM calls.
     Calls = "calls", Count, Sum(Calls, SpanQuantity::One);
-    /// Calls that failed.
+    /// Number of LLM calls that failed.
     Failed = "failed", Count, Sum(Calls, SpanQuantity::Failed);
-    /// What part of the calls failed.
+    /// Fraction of the LLM calls that failed, from 0 to 1.
     ErrorRate = "error_rate", Ratio, Share(Calls, SpanQuantity::Failed);
-    /// Median of the calls' durations.
+    /// Median duration of LLM calls in milliseconds.
     DurationP50 = "duration_p50", Ms, Percentile(LatencyKind::Duration, 0.5);
-    /// 90th percentile.
+    /// 90th percentile of the duration of LLM calls in milliseconds.
     DurationP90 = "duration_p90", Ms, Percentile(LatencyKind::Duration, 0.9);
-    /// 95th percentile.
+    /// 95th percentile of the duration of LLM calls in milliseconds.
     DurationP95 = "duration_p95", Ms, Percentile(LatencyKind::Duration, 0.95);
-    /// 99th percentile.
+    /// 99th percentile of the duration of LLM calls in milliseconds.
     DurationP99 = "duration_p99", Ms, Percentile(LatencyKind::Duration, 0.99);
-    /// Median of the time to the first piece of an answer, of those calls that say it.
+    /// Median time to first token in milliseconds, of the LLM calls that report it.
     FirstTokenP50 = "time_to_first_token_p50", Ms, Percentile(LatencyKind::FirstToken, 0.5);
-    /// 90th percentile.
+    /// 90th percentile of the time to first token in milliseconds, of the LLM calls that report it.
     FirstTokenP90 = "time_to_first_token_p90", Ms, Percentile(LatencyKind::FirstToken, 0.9);
-    /// 95th percentile.
+    /// 95th percentile of the time to first token in milliseconds, of the LLM calls that report it.
     FirstTokenP95 = "time_to_first_token_p95", Ms, Percentile(LatencyKind::FirstToken, 0.95);
-    /// 99th percentile.
+    /// 99th percentile of the time to first token in milliseconds, of the LLM calls that report it.
     FirstTokenP99 = "time_to_first_token_p99", Ms, Percentile(LatencyKind::FirstToken, 0.99);
-    /// Uses of tools that failed.
+    /// Number of tool calls that failed.
     ToolFailures = "tool_failures", Count, Sum(Tools, SpanQuantity::Failed);
-    /// What part of the uses of tools failed.
+    /// Fraction of the tool calls that failed, from 0 to 1.
     ToolFailureRate = "tool_failure_rate", Ratio, Share(Tools, SpanQuantity::Failed);
-    /// Calls that told their usage and have no price.
+    /// Number of LLM calls that report token usage and have no price.
     UnpricedCalls = "unpriced_calls", Count, Sum(Calls, SpanQuantity::Unpriced);
-    /// All spans: below a threshold, data has stopped coming.
+    /// Number of spans of any kind. Below a threshold, it detects that data has stopped arriving.
     Spans = "spans", Count, Sum(Spans, SpanQuantity::One);
-    /// Requests that were turned away, and parts that were not kept.
+    /// Number of items that were rejected or dropped during ingestion.
     Refusals = "refusals", Count, Ask(PolledMetric::Outcomes(&["refused", "dropped"]));
-    /// What clients say that they never sent.
+    /// Number of items that clients report to have dropped before sending.
     ClientDropped = "client_dropped", Count, Ask(PolledMetric::Outcomes(&["client_dropped"]));
-    /// Error events of programs: exceptions that they reported, whether or not a call was under way.
+    /// Number of error events, whether or not they belong to an LLM call.
     ErrorEvents = "error_events", Count, Ask(PolledMetric::Errors);
-    /// Mean of the scores of one name.
+    /// Mean of the scores with the name given in `score`.
     Score = "score", Score, Ask(PolledMetric::Scores);
 );
 
