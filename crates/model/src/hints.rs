@@ -1,6 +1,6 @@
-//! Where a client could tell more, or more truly: hints, each with the evidence for it and against it.
+//! Hints on client settings that would make more data available, each with the evidence for and against it.
 //!
-//! Evidence against a hint (a streamed call that does tell its tokens) takes it back, so that a setting that was changed is seen.
+//! Evidence against a hint, such as a streamed call that reports token usage, withdraws the hint after a setting was changed.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,23 +9,23 @@ use crate::span::{Span, SpanStatus, SpanType, names};
 use crate::{langfuse, otlp};
 
 names!(
-    /// What a client could do better.
+    /// A client setting that would make more data available.
     InstrumentationHint {
-        /// Streamed answers come without token counts.
+        /// Streamed calls report no token usage.
         StreamWithoutUsage = "stream_without_usage",
-        /// LangChain is installed, so that Sentry's SDK leaves calls of OpenAI's own library alone.
+        /// LangChain is installed, and Sentry's SDK therefore does not instrument calls of OpenAI's library.
         LangchainHidesOpenai = "langchain_hides_openai",
-        /// Calls come without the texts of prompts and answers.
+        /// Calls have no input and output messages.
         PromptsNotSent = "prompts_not_sent",
-        /// Only a part of all traces is sent. The value is that part.
+        /// The client samples its traces. The value is the sample rate.
         Sampled = "sampled",
-        /// The SDK is one that tells neither providers nor cached tokens.
+        /// The SDK is an old version that reports neither providers nor cached tokens.
         OldSdk = "old_sdk",
-        /// The clock is far off. The value is by how many seconds.
+        /// The clock of the client is wrong. The value is the offset in seconds.
         ClockOff = "clock_off",
-        /// Calls do not tell which model answered, only which one was asked for.
+        /// Calls name the requested model but not the answering one.
         NoResponseModel = "no_response_model",
-        /// There is no price for a model, which is the subject.
+        /// A model has no price. The subject is the model.
         UnpricedModel = "unpriced_model",
     }
 );
@@ -35,15 +35,15 @@ names!(
 pub struct HintEvidence {
     /// The hint.
     pub hint: InstrumentationHint,
-    /// True when this shows that it does not hold (any more).
+    /// True if the evidence shows that the problem does not exist, or no longer.
     pub against: bool,
-    /// What it is about, for hints that hold for one thing and not for another: a model.
+    /// What the hint is about, for hints that apply to one thing only: a model.
     pub subject: Option<String>,
-    /// A number that belongs to it.
+    /// Figure of the hint: the sample rate, or the clock offset in seconds.
     pub value: Option<f64>,
-    /// The SDK and its version, such as `sentry.python 2.75.0`.
+    /// Name and version of the SDK, such as `sentry.python 2.75.0`.
     pub sdk: Option<String>,
-    /// Where it was seen.
+    /// Trace and span in which the evidence was found.
     pub span: Option<(TraceId, SpanId)>,
 }
 

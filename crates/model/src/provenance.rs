@@ -14,39 +14,39 @@ use crate::legacy_sentences;
 /// Stored as `{"field", "attribute"}` where an attribute holds the field, else as `{"field", "kind"}` with the ids of the other report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProvenance {
-    /// The canonical field, such as `usage.input_tokens`.
+    /// Field of the span, such as `usage.input_tokens`.
     pub field: Cow<'static, str>,
-    /// What it was read from.
+    /// Source of the field.
     pub source: FieldSource,
 }
 
-/// What a field was read from. Everything but an attribute is an inference.
+/// Source of a field. Everything but an attribute is an inference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldSource {
-    /// The attribute or measurement of this name, as sent, such as `gen_ai.usage.prompt_tokens`.
+    /// Attribute or measurement with this name as sent, such as `gen_ai.usage.prompt_tokens`.
     Attribute(String),
-    /// Numbered attributes below this name, such as `gen_ai.prompt`. Found when a span is explained, never stored.
+    /// Numbered attributes with this prefix, such as `gen_ai.prompt`. They are found when a span is explained, and never stored.
     AttributePrefix(&'static str),
-    /// The instrumentation that made the span.
+    /// Instrumentation that created the span.
     Instrumentation,
-    /// The company that makes the model.
+    /// Vendor of the model.
     ModelVendor,
-    /// The part of the total that neither input nor output accounts for.
+    /// Part of the total that is neither input nor output.
     RestOfTotal,
-    /// The report of the same call by a gateway, which knows what it bills.
+    /// Report of the same call by a gateway, which knows what it bills.
     GatewayReport(Box<ReportAddress>),
-    /// The report of the same call by another instrumentation.
+    /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),
-    /// Another time, since the time as sent is impossible.
+    /// Another time of the span, because the time as sent is invalid.
     Time(TimeSource),
 }
 
-/// The span of another report.
+/// The span that reports the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportAddress {
-    /// Its trace.
+    /// ID of the trace.
     pub trace_id: TraceId,
-    /// Its span.
+    /// ID of the span.
     pub span_id: SpanId,
 }
 

@@ -19,37 +19,37 @@ use utoipa::ToSchema;
 /// Spans that are changed at a time, for which intake waits.
 const AT_A_TIME: usize = 500;
 
-/// What pricing stored calls again has changed, or would change. Dollars are of calls that are counted.
+/// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepriceReport {
-    /// Calls in the range.
+    /// Number of calls in the time range.
     pub calls: u64,
-    /// Calls whose cost or price is another now.
+    /// Number of calls whose cost or price changes.
     pub changed: u64,
-    /// Calls of these that had no cost before.
+    /// Number of changed calls that had no cost before.
     pub newly_priced: u64,
-    /// Calls of these that have none any more.
+    /// Number of changed calls that no longer have a cost.
     pub no_longer_priced: u64,
-    /// What all calls in the range cost before. Null where there are calls and none had a cost.
+    /// Previous cost of all calls in the time range in US dollars; null if there are calls and none of them had a cost.
     pub cost_before: Option<f64>,
-    /// What they cost now. Null where there are calls and none has one.
+    /// New cost of all calls in the time range in US dollars; null if there are calls and none of them has a cost.
     pub cost_after: Option<f64>,
-    /// The calls that change, by their model; those that change most first.
+    /// Changed calls by model, those with the largest changes first.
     pub models: Vec<RepricedModel>,
 }
 
-/// The calls of a model whose cost changes.
+/// Changed calls of one model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedModel {
-    /// The model; null for calls that name none.
+    /// Name of the model; null for calls that name none.
     pub model: Option<String>,
-    /// How many change.
+    /// Number of changed calls.
     pub calls: u64,
-    /// Null where none of them had a cost.
+    /// Previous cost in US dollars; null if none of the calls had a cost.
     pub cost_before: Option<f64>,
-    /// Null where none of them has one.
+    /// New cost in US dollars; null if none of the calls has a cost.
     pub cost_after: Option<f64>,
-    /// The prices that hold for them now.
+    /// Identifiers of the prices that now apply to the calls.
     pub prices: BTreeSet<String>,
 }
 

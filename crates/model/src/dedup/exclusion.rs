@@ -4,34 +4,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 
-/// Why a span is excluded from totals, with the span whose tokens and cost are in them instead, where that span is known.
+/// Why a span is excluded from totals, with the span that is included instead, if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Exclusion {
-    /// It is a wrapper around the same call, which a span below it reports.
+    /// The span is a wrapper around a call that a span below it reports.
     WrapsCall {
-        /// The call, in the same trace.
+        /// ID of the call's span, in the same trace.
         span_id: SpanId,
     },
-    /// Another span of its trace reports the same response.
+    /// Another span of the trace reports the same response.
     SameResponse {
-        /// That span.
+        /// ID of that span.
         span_id: SpanId,
     },
-    /// It reports a call of its trace once more: a second instrumentation, or a span beside a log record of the same call.
+    /// The span is another report of a call of its trace: from a second instrumentation, or in addition to a log record of the call.
     DuplicateReport {
-        /// The span that reports the call too, in the same trace, where it is known.
+        /// ID of the span with the other report, in the same trace, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         span_id: Option<SpanId>,
     },
     /// A span of another trace reports the same call.
     ReportedElsewhere {
-        /// The other trace.
+        /// ID of the other trace.
         trace_id: TraceId,
-        /// The span in it.
+        /// ID of the span in that trace.
         span_id: SpanId,
     },
-    /// It is not a call, and its usage is the sum of the calls below it.
+    /// The span is not a call, and its usage is the sum of the calls below it.
     SumOfCalls,
 }
 

@@ -1,4 +1,4 @@
-//! How a cost came about, or why there is none.
+//! How a cost was determined, or why there is none.
 
 use serde::Serialize;
 
@@ -7,65 +7,65 @@ use crate::money::Usd;
 use crate::price::PriceBook;
 use crate::span::{CostSource, Span, SpanStatus};
 
-/// How a cost came about.
+/// How a cost was determined.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostExplanation {
-    /// What decided.
+    /// What the cost is based on, or why there is none.
     pub because: CostBasis,
-    /// The entry of the price table that fits now, with its date where it has one.
+    /// Identifier of the price that currently applies to the call, with its date if it has one; null without a price.
     pub price: Option<String>,
-    /// The first day of that entry, as `YYYY-MM-DD`.
+    /// First day on which that price applies, `YYYY-MM-DD`; null if it has no start.
     pub price_from: Option<String>,
-    /// The day up to which the table followed prices.
+    /// Day up to which the price table is maintained.
     pub table_date: String,
-    /// The tier of service that the call names.
+    /// Service tier of the call; null if unknown.
     pub service_tier: Option<String>,
-    /// What tokens times prices make now, in dollars.
+    /// Cost according to token usage and current prices, in US dollars; null if it cannot be computed.
     pub computed: Option<f64>,
-    /// What the client says.
+    /// Cost that the client reported, in US dollars; null if it reported none.
     pub client: Option<f64>,
-    /// What is stored.
+    /// Stored cost in US dollars; null if it is unknown.
     pub total: Option<f64>,
-    /// The lines that add up to `computed`.
+    /// Lines by bucket, which add up to `computed`.
     pub lines: Vec<CostLine>,
 }
 
-/// One bucket of tokens with its price.
+/// One bucket of a computed cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostLine {
-    /// The bucket, such as `input`, `cache_read`; `request`, `web_search`, `image`, `hour` are no tokens.
+    /// `input`, `cache_read`, `output` and other token buckets; `request`, `web_search`, `image` and `hour` are units other than tokens.
     pub bucket: &'static str,
-    /// How many; for `hour`, microseconds.
+    /// Number of units; microseconds for `hour`.
     pub tokens: u64,
-    /// The price of a million.
+    /// Price of a million units in US dollars.
     pub usd_per_million: f64,
-    /// What they cost.
+    /// Cost of the bucket in US dollars.
     pub amount: f64,
 }
 
-/// What decided about a cost.
+/// What a cost is based on, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {
-    /// Tokens times the price table.
+    /// Token usage and the current prices.
     Computed,
-    /// The same, with a table that has changed since.
+    /// Token usage and prices that have changed since.
     ComputedThen,
-    /// The provider's own bill.
+    /// The amount that the provider billed.
     ProviderBill,
-    /// The client's figure is lower than ours, and it may know of cached tokens that it does not send.
+    /// The client's figure, which is lower than the computed cost: the client may know of cached tokens that it does not report.
     ClientLower,
-    /// The table has no price for the model.
+    /// The client's figure, because the model has no price.
     ClientOnly,
-    /// The project takes the client's figures.
+    /// The client's figure, because the project prefers it.
     ClientPreferred,
-    /// There is none: the call failed before anything was counted.
+    /// No cost: the call failed before it reported token usage.
     Failed,
-    /// There is none: nobody said how many tokens there were.
+    /// No cost: the call reports no token usage.
     NoUsage,
-    /// There is none: nobody said which model it was.
+    /// No cost: the call names no model.
     NoModel,
-    /// There is none: the table has no price for the model.
+    /// No cost: the model has no price.
     NoPrice,
 }
 

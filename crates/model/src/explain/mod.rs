@@ -1,7 +1,7 @@
-//! How a span was read: which names its client uses, which attribute became which field, what of it means nothing here, how its
-//! tokens were sorted, how its cost came about, and why it counts or does not.
+//! Provenance of a span: conventions, the source of each field, ignored attributes, how tokens and cost were determined, and why the span
+//! counts or not.
 //!
-//! All of it is derived again from the span as it is stored, so that it costs nothing while spans come in.
+//! It is derived from the stored span on request, which keeps ingestion free of its cost.
 
 mod conventions;
 mod cost;
@@ -24,93 +24,93 @@ use crate::usage::{self, TokenCountInterpretation};
 use crate::{normalize, otlp, span_links};
 pub use cost::{CostBasis, CostExplanation, CostLine};
 
-/// How a span was read.
+/// Provenance of a span: how it was decoded, priced and counted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SpanExplanation {
-    /// Conventions that its names are of, those with most names first.
+    /// Conventions that the attribute names belong to, those with the most names first.
     pub conventions: Vec<DetectedConvention>,
-    /// The version of the instrumentation that made it, where that is sent.
+    /// Version of the instrumentation that created the span; null if it was not sent.
     pub instrumentation_version: Option<String>,
-    /// Which attribute became which field.
+    /// Source of each field.
     pub fields: Vec<ExplainedField>,
-    /// Attributes of which nothing became; they are kept as they are.
+    /// Attributes that did not become a field. They are stored unchanged.
     pub ignored: Vec<IgnoredAttribute>,
-    /// How the input count was taken; `None` where there is one way only.
+    /// Interpretation of the input token count; null if there is only one possible interpretation.
     pub input: Option<TokenCountInterpretation>,
-    /// How the output count was taken.
+    /// Interpretation of the output token count; null if there is only one possible interpretation.
     pub output: Option<TokenCountInterpretation>,
-    /// How the cost came about; `None` for spans that are no calls of models.
+    /// How the cost was determined; null for spans that are not LLM calls.
     pub cost: Option<CostExplanation>,
-    /// Whether it goes into sums: calls of models do, unless the span has an [`exclusion`](Span::exclusion).
+    /// True if the span is included in totals: LLM calls without an [`exclusion`](Span::exclusion).
     pub counted: bool,
-    /// What its trace says otherwise than the span alone.
+    /// Fields whose value was changed because of other spans of the trace.
     pub corrections: Vec<TraceFieldCorrection>,
-    /// Microseconds that were added to the client's times.
+    /// Microseconds that were added to the client's timestamps.
     pub clock_shift_us: i64,
-    /// In how many pieces it came; 0 for one that came whole.
+    /// Number of partial spans that were joined; 0 for a span that arrived complete.
     pub pieces: usize,
 }
 
-/// A convention, and what shows it.
+/// A convention, and the attributes that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DetectedConvention {
-    /// Its name, for a person.
+    /// Readable name of the convention.
     pub name: &'static str,
-    /// How many attributes have names of it.
+    /// Number of attributes with names of the convention.
     pub attributes: usize,
-    /// Some of them.
+    /// Names of some of these attributes.
     pub examples: Vec<String>,
 }
 
-/// A field and what it was read from.
+/// A field of a span and its source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExplainedField {
-    /// The canonical field, such as `usage.input_tokens`.
+    /// Field of the span, such as `usage.input_tokens`.
     pub field: String,
-    /// What it was read or concluded from.
+    /// Source of the field.
     pub source: FieldSource,
-    /// True where it was not sent but concluded.
+    /// True if the field was inferred and not sent.
     pub inferred: bool,
-    /// What it became; `None` for texts of messages, which are shown as such.
+    /// Value of the field; null for messages.
     pub value: Option<Value>,
 }
 
-/// An attribute of which nothing became.
+/// An attribute that did not become a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IgnoredAttribute {
-    /// Its name as sent.
+    /// Name of the attribute as the client sent it.
     pub name: String,
-    /// Why.
+    /// Why the attribute was ignored.
     pub why: AttributeIgnoreReason,
-    /// The attribute that says the same better.
+    /// Name of the attribute that was used instead, for the reason `better`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub better: Option<String>,
 }
 
-/// Why nothing became of an attribute.
+/// Why an attribute did not become a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttributeIgnoreReason {
-    /// Another attribute says the same, and comes first.
+    /// Another attribute with the same meaning takes precedence.
     Better,
-    /// Its name is known, and its value is nothing that the field can be.
+    /// The name is known, but the value is not valid for the field.
     Unreadable,
-    /// Its name means something else with this client.
+    /// The name has another meaning for this client.
     OtherMeaning,
-    /// Its name is known, and it is empty.
+    /// The name is known, but the value is empty.
     Empty,
-    /// Its name means nothing here.
+    /// The name is unknown.
     NoMeaning,
 }
 
-/// A field of which the trace says something else than the span alone.
+/// A field whose value was changed because of other spans of the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TraceFieldCorrection {
-    /// `counted`, `pipeline`, `session_id`, `user_id`.
+    /// `counted`, `pipeline`, `session_id` or `user_id`.
     pub field: &'static str,
-    /// What the span says.
+    /// Value according to the span alone.
     pub alone: Option<String>,
-    /// What holds.
+    /// Effective value within the trace.
     pub in_trace: Option<String>,
 }
 

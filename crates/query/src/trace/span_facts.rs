@@ -1,4 +1,4 @@
-//! What the API says of how a span was read, whether it counts, and which others it names: facts with their kinds and ids, never sentences.
+//! Facts about a span in the API: sources of its fields, why it is excluded, and its links, as kinds and IDs instead of sentences.
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use utoipa::ToSchema;
 /// Why a span is excluded from totals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SpanExclusion {
-    /// `wraps_call`: it is a wrapper around the same call. `same_response`: another span reports the same response. `duplicate_report`: another
-    /// report of a call of this trace. `reported_elsewhere`: a span of another trace reports the same call. `sum_of_calls`: it repeats the
-    /// usage of the calls below it.
+    /// `wraps_call`: the span is a wrapper around the same call. `same_response`: another span reports the same response.
+    /// `duplicate_report`: the span is another report of a call of this trace. `reported_elsewhere`: a span of another trace reports the
+    /// same call. `sum_of_calls`: the span repeats the usage of the calls below it.
     pub kind: &'static str,
-    /// The span that is in totals instead; null where it is not known, and for `sum_of_calls`.
+    /// ID of the span that is included in totals instead; null if it is unknown, and for `sum_of_calls`.
     pub span_id: Option<String>,
-    /// The trace of that span; null where it is the trace of this one.
+    /// ID of the trace of that span; null if it is the same trace.
     pub trace_id: Option<String>,
 }
 
@@ -32,14 +32,14 @@ impl SpanExclusion {
     }
 }
 
-/// What a field was read from, as noted when the span was read.
+/// Source of a field of a span, recorded when the span was decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct FieldReading {
-    /// The canonical field, such as `usage.input_tokens`.
+    /// Field of the span, such as `usage.input_tokens`.
     pub field: Cow<'static, str>,
-    /// `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was concluded from: `instrumentation`,
-    /// `model_vendor`, `rest_of_total`, `gateway_report` and `other_report` with `trace_id` and `span_id`; for a time that was
-    /// impossible as sent, `start_time`, `end_time`, `event_time` or `received_at`.
+    /// `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was inferred from: `instrumentation`,
+    /// `model_vendor`, `rest_of_total`, and `gateway_report` or `other_report` with `trace_id` and `span_id`; for a time that was invalid
+    /// as sent, `start_time`, `end_time`, `event_time` or `received_at`.
     #[schema(value_type = Object)]
     pub source: FieldSource,
 }
@@ -50,14 +50,14 @@ impl FieldReading {
     }
 }
 
-/// A span that another one names.
+/// A span that another span links to.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LinkedSpan {
-    /// Its trace.
+    /// ID of the trace of the linked span.
     pub trace_id: String,
-    /// Its id.
+    /// ID of the linked span.
     pub span_id: String,
-    /// What the client says of the link.
+    /// Attributes of the link, as the client sent them.
     #[schema(value_type = Object)]
     pub attributes: Attributes,
 }

@@ -9,20 +9,20 @@ use utoipa::ToSchema;
 use super::table_statements::{OF_PROJECT, OF_TRACES};
 use super::{DeletionSubject, RetentionError, RetentionResources, blocking, table_statements};
 
-/// How much is stored of a trace, a user or a project.
+/// Amount of data that a deletion would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeletionPreview {
-    /// Traces with spans of it.
+    /// Number of traces with affected spans.
     pub traces: u64,
-    /// Spans.
+    /// Number of spans.
     pub spans: u64,
-    /// Error events.
+    /// Number of error events.
     pub errors: u64,
-    /// Scores.
+    /// Number of scores.
     pub scores: u64,
-    /// Lines of logs.
+    /// Number of log lines.
     pub log_lines: u64,
-    /// Series of metrics.
+    /// Number of series of OpenTelemetry metrics.
     pub series: u64,
 }
 

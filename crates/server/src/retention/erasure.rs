@@ -55,44 +55,45 @@ struct PendingDeletion {
     traces: HashSet<TraceId>,
 }
 
-/// What was deleted, how much of it, from which files, and when.
+/// Receipt of a deletion: what was deleted, how much, from which files, and when.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct DeletionReceipt {
-    /// When, RFC 3339.
+    /// Time of the deletion (RFC 3339).
     pub at: String,
-    /// The project; 0 for all.
+    /// ID of the project; 0 for all projects.
     pub project: u64,
-    /// `trace`, `user`, `project` or `budget`.
+    /// `trace`, `user`, `project` or `budget` (the disk budget was reached).
     pub what: String,
-    /// Which trace; the name of a project; of a user a hash, so that the receipt does not keep the name: `hmac-sha256:` with a secret of the data
-    /// folder, in receipts of earlier versions `sha256:` without one.
+    /// ID of the trace, or name of the project. For a user, a hash of the ID: `hmac-sha256:` with a secret of the data directory, or
+    /// `sha256:` without a secret in receipts of earlier versions. Null if it does not apply.
     pub subject: Option<String>,
-    /// Spans.
+    /// Number of deleted spans.
     pub spans: u64,
-    /// Error events.
+    /// Number of deleted error events.
     pub errors: u64,
-    /// Scores.
+    /// Number of deleted scores.
     pub scores: u64,
-    /// Lines of logs.
+    /// Number of deleted log lines.
     pub log_lines: u64,
-    /// Series of metrics.
+    /// Number of deleted series of OpenTelemetry metrics.
     pub series: u64,
-    /// Incidents of alerts that were deleted.
+    /// Number of deleted incidents.
     pub incidents: u64,
-    /// Stories and messages of alerts in which a name was blanked.
+    /// Number of incident timelines and notifications in which a name was redacted.
     pub mentions: u64,
-    /// The latest start of a span that is gone, RFC 3339.
+    /// Latest start of a deleted span (RFC 3339); null if no span was deleted.
     pub until: Option<String>,
-    /// Segments, with the files beside them, that were removed; what stays of them is in new ones.
+    /// Names of the removed segments. Their remaining rows are in new segments.
     pub files: Vec<String>,
-    /// Those that a query was still reading: they are removed when it ends.
+    /// Names of segments that a query was still reading. They are removed when the query ends.
     pub still_read: Vec<String>,
-    /// Damaged segments that could not be looked into. They are read by no query; remove them by hand.
+    /// Names of damaged segments that could not be checked. No query reads them; remove them manually.
     pub unreadable: Vec<String>,
-    /// The server ended in the midst of it, and finished it after its next start: what had gone before is not in the numbers.
+    /// True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
+    /// in the numbers.
     pub resumed: bool,
-    /// How long it took.
+    /// Duration of the deletion in milliseconds.
     pub duration_ms: u64,
 }
 

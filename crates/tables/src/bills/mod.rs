@@ -56,22 +56,22 @@ const STEPS: [&str; 1] = ["
 /// Imports that are remembered of a project.
 const IMPORTS: usize = 50;
 
-/// An import that was made.
+/// An imported bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BillImport {
-    /// When.
+    /// Time of the import (RFC 3339).
     pub at: String,
-    /// The file.
+    /// Name of the file.
     pub name: String,
-    /// What it was.
+    /// Detected format of the file.
     pub format: String,
-    /// Its first day.
+    /// First day, `YYYY-MM-DD` (UTC); null if no row could be read.
     pub from: Option<String>,
-    /// Its last day.
+    /// Last day, `YYYY-MM-DD` (UTC); null if no row could be read.
     pub to: Option<String>,
-    /// Its rows.
+    /// Number of rows in the file.
     pub rows: u64,
-    /// Those that could not be read.
+    /// Number of rows that could not be read.
     pub unread: u64,
 }
 

@@ -7,134 +7,149 @@ use hinomi_model::sentry::{Breadcrumb, ErrorEvent, Exception, StackFrame};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An error event as it stands beside spans.
+/// An error event without its stack trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = ErrorEvent)]
 pub struct ErrorEventSummary {
-    /// 32 hex digits.
+    /// ID of the event: 32 hexadecimal digits.
     pub event_id: String,
-    /// The issue that it belongs to.
+    /// ID of the issue that the event belongs to.
     pub issue_id: i64,
-    /// The trace in which it happened.
+    /// ID of the trace in which the error happened; null if unknown.
     pub trace_id: Option<String>,
-    /// The span in which it happened.
+    /// ID of the span in which the error happened; null if unknown.
     pub span_id: Option<String>,
     /// Type of the exception raised last.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its message.
+    /// Message of the exception raised last; empty if there is none.
     pub value: String,
-    /// `fatal`, `error`, `warning`, `info`, `debug`.
+    /// `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
-    /// False when nothing caught it; null where the client does not say.
+    /// False if nothing caught the exception; null if the client does not report it.
     pub handled: Option<bool>,
-    /// When it happened.
+    /// Time of the error (RFC 3339).
     pub time: String,
-    /// `function in file`.
+    /// Place of the error in the form `function in file`; null if unknown.
     pub culprit: Option<String>,
 }
 
-/// An error event in full.
+/// An error event with its stack trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IssueEvent {
-    /// As beside spans.
+    /// The event without its stack trace.
     #[serde(flatten)]
     pub summary: ErrorEventSummary,
-    /// The stack of the exception raised last, the innermost frame last.
+    /// Stack frames of the exception raised last, the innermost frame last.
     pub frames: Vec<StackFrameResponse>,
-    /// The chain of exceptions, the oldest cause first.
+    /// Chain of exceptions, the oldest cause first.
     pub exceptions: Vec<ExceptionResponse>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
-    /// The end user.
+    /// ID of the end user; null if unknown.
     pub user_id: Option<String>,
-    /// Such as `production`.
+    /// Environment of the program, such as `production`; null if unknown.
     pub environment: Option<String>,
-    /// Version of the program.
+    /// Version of the program; null if unknown.
     pub release: Option<String>,
-    /// What happened before.
+    /// Events before the error, as the SDK recorded them.
     pub breadcrumbs: Vec<BreadcrumbResponse>,
 }
 
-/// A frame of a stack.
+/// A frame of a stack trace. Null means that the client did not report the value.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = StackFrame)]
 pub struct StackFrameResponse {
+    /// Name of the function.
     function: Option<String>,
+    /// Name of the module.
     module: Option<String>,
+    /// Name of the source file.
     filename: Option<String>,
+    /// Line number in the source file.
     lineno: Option<u64>,
+    /// True if the frame is part of the program and not of a library.
     in_app: bool,
+    /// Source line of the frame.
     context_line: Option<String>,
+    /// Source lines before the frame's line.
     pre_context: Vec<String>,
+    /// Source lines after the frame's line.
     post_context: Vec<String>,
 }
 
-/// An exception of a chain.
+/// An exception in a chain.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Exception)]
 pub struct ExceptionResponse {
+    /// Type of the exception.
     #[serde(rename = "type")]
     kind: String,
+    /// Message of the exception.
     value: String,
+    /// Module of the exception type; null if unknown.
     module: Option<String>,
 }
 
-/// A step before an error.
+/// A breadcrumb: an event before an error. Null means that the client did not report the value.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Breadcrumb)]
 pub struct BreadcrumbResponse {
+    /// Time of the breadcrumb (RFC 3339).
     timestamp: Option<String>,
+    /// Category, such as `http`.
     category: Option<String>,
+    /// Severity, such as `info`.
     level: Option<String>,
+    /// Text of the breadcrumb.
     message: Option<String>,
-    /// JSON text.
+    /// Further data as JSON text.
     data: Option<String>,
 }
 
-/// Errors that are the same.
+/// An issue: a group of similar error events.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Issue {
-    /// Its number.
+    /// ID of the issue.
     pub issue_id: i64,
-    /// Of its newest event, as the next four.
+    /// Exception type of the newest event.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its message; empty when there is none.
+    /// Message of the newest event; empty if there is none.
     pub value: String,
-    /// `function in file`.
+    /// Place of the newest event in the form `function in file`; null if unknown.
     pub culprit: Option<String>,
-    /// `error` and the like.
+    /// Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
-    /// False when nothing caught it.
+    /// False if nothing caught the exception of the newest event; null if the client does not report it.
     pub handled: Option<bool>,
-    /// Events in the range.
+    /// Number of events in the time range.
     pub count: u64,
-    /// Traces in the range in which it happened.
+    /// Number of traces with events in the time range.
     pub traces: u64,
-    /// Users in the range to whom it happened.
+    /// Number of users with events in the time range.
     pub users: u64,
-    /// What the traces cost in which it happened, in US dollars; null when unknown. This store leaves it null: it knows no costs.
+    /// Cost of the traces with events in the time range, in US dollars; null if it is unknown.
     pub cost: Option<f64>,
-    /// Of all that is kept.
+    /// Time of the oldest stored event (RFC 3339), regardless of the time range.
     pub first_seen: String,
-    /// Of all that is kept.
+    /// Time of the newest stored event (RFC 3339), regardless of the time range.
     pub last_seen: String,
-    /// The newest event's trace.
+    /// ID of the trace of the newest event; null if unknown.
     pub last_trace_id: Option<String>,
-    /// The newest event's span.
+    /// ID of the span of the newest event; null if unknown.
     pub last_span_id: Option<String>,
-    /// Events in each of 24 equal parts of the range, with the start of each.
+    /// Start (RFC 3339) and number of events of each of 24 equal parts of the time range.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub points: Vec<(String, u64)>,
 }
 
-/// Issues of a list.
+/// One page of a list of issues.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IssuePage {
-    /// In the order asked for.
+    /// Issues in the requested order.
     pub issues: Vec<Issue>,
-    /// Where the list goes on; null at its end.
+    /// Cursor of the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -143,7 +158,7 @@ pub struct IssuePage {
 pub struct IssueDetail {
     /// The issue.
     pub issue: Issue,
-    /// Its newest events in the range, the newest first, up to 50.
+    /// Newest events in the time range, the newest first, at most 50.
     pub events: Vec<IssueEvent>,
 }
 

@@ -68,29 +68,29 @@ pub struct LogStoreChange {
     pub traces: Arc<[TraceId]>,
 }
 
-/// A line as it is shown.
+/// A log line within a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = LogLine)]
 pub struct LogLineResponse {
-    /// The span that it was written in; null where the client does not say.
+    /// ID of the span in which the line was logged; null if unknown.
     pub span_id: Option<String>,
-    /// When.
+    /// Time of the log line (RFC 3339).
     pub time: String,
-    /// `trace debug info warn error fatal`; null where the client does not say.
+    /// `trace`, `debug`, `info`, `warn`, `error` or `fatal`; null if unknown.
     pub level: Option<String>,
-    /// What it says.
+    /// Text of the log line.
     pub body: String,
-    /// What else is known.
+    /// Attributes as the client sent them.
     #[schema(value_type = Object)]
     pub attributes: Map<String, Value>,
 }
 
-/// Lines of a trace.
+/// One page of the log lines of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LogPage {
-    /// In the order of their times.
+    /// Log lines in order of time.
     pub logs: Vec<LogLineResponse>,
-    /// What asks for the next ones; null at the end.
+    /// Cursor of the next page; null on the last page.
     pub next_cursor: Option<String>,
 }
 

@@ -8,84 +8,84 @@ use super::custom_prices;
 use super::custom_prices::CustomPriceRecord;
 use super::error::MetadataError;
 
-/// Another currency in which the page shows money. Everything is kept in US dollars.
+/// A currency in which amounts are displayed. All amounts are stored in US dollars.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisplayCurrency {
     /// ISO 4217 code, such as `JPY`.
     pub code: String,
-    /// How many of it a dollar is.
+    /// Amount of the currency that equals one US dollar.
     pub rate: f64,
 }
 
-/// How long the classes of a project's spans are kept, where that is not the usual time.
+/// Retention of classes of data that differs from the default of the project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionOverrides {
-    /// Days for each environment that has its own.
+    /// Days for which the spans of an environment are stored, by environment.
     pub environments: BTreeMap<String, u32>,
-    /// Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
+    /// Days for which messages, attributes and log lines are stored; null for as long as their spans.
     #[serde(alias = "message_days")]
     pub message_days: Option<u32>,
-    /// Days that traces with errors or scores are kept at least, texts included.
+    /// Minimum number of days for which traces with errors or scores are stored, including their messages; null for no minimum.
     #[serde(alias = "flagged_days")]
     pub flagged_days: Option<u32>,
 }
 
-/// A project: the wall between the telemetry of different programs.
+/// A project, which separates the telemetry of different programs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProjectRecord {
-    /// Its number, from 1.
+    /// ID of the project, from 1.
     pub id: u64,
-    /// Its name.
+    /// Name of the project.
     pub name: String,
-    /// Filled by `hinomi demo`.
+    /// True if `hinomi demo` created the project.
     pub demo: bool,
-    /// For how many days its spans are kept; the server's setting where `None`.
+    /// Days for which spans are stored; `None` for the server's setting.
     pub retention_days: Option<u32>,
-    /// The classes of its spans that are kept for another time.
+    /// Retention of classes of data that differs from `retention_days`.
     pub keep: RetentionOverrides,
-    /// Shown beside dollars.
+    /// Currency in which amounts are displayed in addition to US dollars.
     pub currency: Option<DisplayCurrency>,
-    /// Take the client's own cost where it sends one.
+    /// True if the cost that a client reports takes precedence over the computed cost.
     pub prefer_client_cost: bool,
-    /// Count the tokens of calls that come without counts from their texts, where that can be done.
+    /// True if the tokens of calls without token usage are estimated from their messages where possible.
     pub estimate_usage: bool,
-    /// Nothing is taken in.
+    /// True if the project rejects all incoming data.
     pub disabled: bool,
-    /// In microseconds since the Unix epoch.
+    /// Time of creation in microseconds since the Unix epoch.
     pub created_us: i64,
-    /// When the first span arrived.
+    /// Time at which the first span arrived, in microseconds since the Unix epoch.
     pub first_span_us: Option<i64>,
 }
 
-/// An ingest key. It is public: it stands in the DSN, and may only send.
+/// An ingest key. It is public, part of the DSN, and cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestKey {
-    /// Its number.
+    /// ID of the key.
     pub id: i64,
-    /// The project that it sends to.
+    /// ID of the project that the key sends to.
     pub project: u64,
-    /// 32 lower-case letters and digits.
+    /// The key: 32 lower-case letters and digits.
     pub public_key: String,
-    /// What it is for.
+    /// Name of the key.
     pub name: String,
-    /// How it is told from the project's others where the key itself must not stand: its name, with its number where another has the same.
+    /// Label where the key itself must not be shown: the name, with the ID if another key of the project has the same name.
     pub label: String,
-    /// In microseconds since the Unix epoch.
+    /// Time of creation in microseconds since the Unix epoch.
     pub created_us: i64,
-    /// When it was last seen, to the minute.
+    /// Time of the last use in microseconds since the Unix epoch, accurate to a minute.
     pub last_used_us: Option<i64>,
 }
 
-/// All projects and keys at one moment.
+/// All projects, ingest keys and custom prices at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectDirectory {
-    /// By number.
+    /// Projects by ID.
     pub projects: BTreeMap<u64, ProjectRecord>,
-    /// By text.
+    /// Ingest keys by public key.
     pub keys: HashMap<String, IngestKey>,
-    /// Prices that owners have set, in the order in which they were.
+    /// Custom prices in the order of their creation.
     pub prices: Vec<CustomPriceRecord>,
 }
 

@@ -10,21 +10,21 @@ use super::{MetadataStore, now_us};
 /// Jobs that have ended, of one project and kind, that are kept at most.
 const MAX_ENDED_JOBS: u32 = 100;
 
-/// Where a job stands.
+/// State of a background job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// It waits for another job.
+    /// The job waits for another job.
     Queued,
-    /// It is being worked on, or was when the server stopped: it goes on with the next start.
+    /// The job is running, or was when the server stopped; it then continues when the server starts again.
     Running,
-    /// It waits for something else, and goes on by itself.
+    /// The job waits for something other than a job, and continues automatically.
     Paused,
-    /// All of it is done.
+    /// The job has finished.
     Done,
-    /// It ended because of an error.
+    /// The job ended with an error.
     Failed,
-    /// Somebody ended it.
+    /// Somebody cancelled the job.
     Cancelled,
 }
 

@@ -11,28 +11,28 @@ use utoipa::ToSchema;
 use super::ns;
 use super::series_query::measures_of;
 
-/// A metric.
+/// An OpenTelemetry metric.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct OtelMetricSummary {
-    /// Its name.
+    /// Name of the metric.
     pub name: String,
-    /// Its unit as sent, such as `s`, `{token}`, `USD`; empty where none was sent.
+    /// Unit as the client sent it, such as `s`, `{token}` or `USD`; empty if it sent none.
     pub unit: String,
-    /// `counter updown_counter gauge histogram summary`
+    /// `counter`, `updown_counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
-    /// What it is, in words; often empty.
+    /// Description as the client sent it; often empty.
     pub description: String,
-    /// What its points say: `delta`, `cumulative`, `momentary`; several where programs differ.
+    /// Temporality of the points: `delta`, `cumulative` or `momentary`; more than one if clients differ.
     pub temporality: Vec<String>,
-    /// What points are told apart by.
+    /// Names of the attributes of the points.
     pub attributes: Vec<String>,
-    /// What those who report it are told apart by.
+    /// Names of the attributes of the programs that report the metric.
     pub reporter_attributes: Vec<String>,
-    /// What can be drawn of it, the usual first.
+    /// Measures that the metric supports, the default one first.
     pub measures: Vec<&'static str>,
-    /// Series with a point in the range.
+    /// Number of series with a point in the time range.
     pub series: u64,
-    /// The time of its last point.
+    /// Time of the newest point (RFC 3339).
     pub last_at: String,
 }
 

@@ -23,32 +23,32 @@ const MOST_SERIES: i64 = 20_000;
 /// How long a value stands when no other follows: as long as programs are silent between two reports, and some.
 const STANDS_NS: i64 = 300_000_000_000;
 
-/// A metric over time.
+/// An OpenTelemetry metric over time.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct OtelMetricChart {
-    /// Its name.
+    /// Name of the metric.
     pub name: String,
-    /// Its unit as sent.
+    /// Unit as the client sent it.
     pub unit: String,
-    /// `counter updown_counter gauge histogram summary`
+    /// `counter`, `updown_counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
-    /// Lines by measure, the largest first.
+    /// Lines by measure, at most 50 each, the largest first.
     pub measures: BTreeMap<&'static str, Vec<OtelMetricGroup>>,
-    /// Values of the attribute that have no line, since there are too many.
+    /// Number of attribute values without a line, because there are too many.
     pub groups_left_out: usize,
-    /// Series that are in no line, since there are too many.
+    /// Number of series that are not part of any line, because there are too many.
     pub series_left_out: u64,
 }
 
-/// One line.
+/// One line of a chart of an OpenTelemetry metric.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = MetricGroup)]
 pub struct OtelMetricGroup {
-    /// The value of the attribute; null for all, and for points without it.
+    /// Value of the attribute; null for the line of all points, and for points without the attribute.
     pub key: Option<String>,
-    /// The measure of the whole range; of what stands at the end for `value`.
+    /// Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
     pub total: Option<f64>,
-    /// Start of each bucket and its value.
+    /// Start (RFC 3339) and value of each bucket; the value is null if it is unknown.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub points: Vec<(String, Option<f64>)>,
 }

@@ -65,24 +65,24 @@ pub(super) fn measures_of(kind: MetricKind) -> &'static [OtelMetricMeasure] {
     }
 }
 
-/// A question about one metric.
+/// A query for one metric.
 #[derive(Debug, Clone, Default)]
 pub struct OtelMetricQuery {
-    /// Its name.
+    /// Name of the metric.
     pub name: String,
-    /// Its unit, where several metrics have the name.
+    /// Unit of the metric, if several metrics share the name.
     pub unit: Option<String>,
-    /// Its kind, likewise.
+    /// Kind of the metric, if several metrics share the name.
     pub kind: Option<String>,
-    /// Start in microseconds since the Unix epoch. `i64::MIN` leaves it open.
+    /// Start in microseconds since the Unix epoch, inclusive; `i64::MIN` for no start.
     pub from_us: i64,
-    /// End, not included. `i64::MAX` leaves it open.
+    /// End in microseconds since the Unix epoch, exclusive; `i64::MAX` for no end.
     pub to_us: i64,
-    /// Length of a bucket, counted from the epoch.
+    /// Length of a bucket in microseconds. Buckets are aligned to the Unix epoch.
     pub bucket_us: i64,
-    /// What to draw; the usual where empty.
+    /// Measures to return; the default one if empty.
     pub measures: Vec<String>,
-    /// One line for each value of this attribute.
+    /// Attribute whose values get a line each.
     pub group_by: Option<String>,
 }
 

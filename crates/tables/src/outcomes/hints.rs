@@ -51,29 +51,29 @@ impl HintState {
     }
 }
 
-/// A hint as the API shows it.
+/// A hint: a client setting that would make more data available.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Hint)]
 pub struct HintRow {
-    /// Such as `stream_without_usage`.
+    /// Kind of the hint, such as `stream_without_usage`.
     pub hint: &'static str,
-    /// The SDK and its version; null where it does not say.
+    /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
     pub sdk: Option<String>,
-    /// What it is about, such as a model.
+    /// What the hint is about, such as a model; null if it is about the SDK as a whole.
     pub subject: Option<String>,
-    /// A number that belongs to it: the part of traces that is sent, the seconds by which a clock is off.
+    /// Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
     pub value: Option<f64>,
-    /// Requests that showed it.
+    /// Number of requests that showed the problem.
     pub count: u64,
-    /// When it was first seen.
+    /// Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans.
     pub first_at: Option<String>,
-    /// When it was last seen.
+    /// Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans.
     pub last_at: Option<String>,
-    /// Where it was last seen.
+    /// ID of the trace in which the problem was last seen; null if unknown.
     pub trace_id: Option<String>,
-    /// The span.
+    /// ID of the span in which the problem was last seen; null if unknown.
     pub span_id: Option<String>,
-    /// Of `unpriced_model`: the model has a price now, and stored calls get a cost when they are priced again.
+    /// For `unpriced_model`: true if the model has a price by now. Stored calls get their cost when they are repriced.
     pub priced: bool,
 }
 

@@ -38,25 +38,25 @@ const MINUTE_US: i64 = 60_000_000;
 /// Pause between two writes.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// A sum of outcomes of one sort.
+/// Number of items with the same outcome, reason, category, ingest key and SDK.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Outcome)]
 pub struct OutcomeRow {
-    /// `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`.
+    /// `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`.
     pub outcome: String,
-    /// Why, in snake case; `other` for those beyond what is told apart.
+    /// Reason in snake case; `other` for rare reasons that are not counted separately.
     pub reason: String,
-    /// `span`, `error`, `request` and the like.
+    /// Kind of the items, such as `span`, `error` or `request`.
     pub category: String,
-    /// The ingest key; null where there was none.
+    /// The ingest key; null if there was none.
     pub key: Option<String>,
-    /// The SDK and its version, such as `sentry.python 2.75.0`; null where it does not say.
+    /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
     pub sdk: Option<String>,
-    /// How many.
+    /// Number of items.
     pub quantity: u64,
-    /// What the newest that had something to say said, for a person.
+    /// Detail of the newest item that has one, for a person to read; null if there is none.
     pub detail: Option<String>,
-    /// When the newest came.
+    /// Time of the newest item (RFC 3339).
     pub last_at: String,
 }
 

@@ -41,23 +41,23 @@ pub const MOST_OF_TRACE: usize = 500;
 /// Bytes that their texts may have together.
 const MOST_BYTES_OF_TRACE: usize = 1 << 20;
 
-/// A score as it is shown.
+/// A score: a rating of a trace or span by a person or a program.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Score)]
 pub struct ScoreRow {
-    /// Its id.
+    /// ID of the score.
     pub id: String,
-    /// The span that is judged; null for the whole trace.
+    /// ID of the rated span; null if the score is for the whole trace.
     pub span_id: Option<String>,
-    /// What is judged.
+    /// Name of the score, such as `helpfulness`.
     pub name: String,
-    /// A number; null for a class.
+    /// Numeric value; null for a categorical score.
     pub value: Option<f64>,
-    /// A class; null for a number.
+    /// Category; null for a numeric score.
     pub label: Option<String>,
-    /// Why.
+    /// Comment on the score; null if there is none.
     pub comment: Option<String>,
-    /// When.
+    /// Time of the score (RFC 3339).
     pub at: String,
 }
 
