@@ -60,7 +60,7 @@ pub(super) struct BillImportResult {
 ///
 /// The body is an export of costs or usage from OpenAI or Anthropic, or a table with day, model and amount. Data of a day replaces the
 /// data of an earlier import for the same day.
-#[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), BillImportParameters),
+#[utoipa::path(post, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), BillImportParameters),
     request_body = String, responses((status = 201, body = BillImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
     State(api): State<Arc<ApiState>>,
@@ -102,7 +102,7 @@ pub(super) struct BillReconciliationResponse {
 /// Compares the bills of providers with observed usage.
 ///
 /// Returns billed and observed amounts, their difference and its causes, by day (UTC) and model.
-#[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+#[utoipa::path(get, path = "/projects/{project}/bill", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = BillReconciliationResponse), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn report(
     State(api): State<Arc<ApiState>>,

@@ -62,7 +62,7 @@ pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
 /// Revokes an API token.
 ///
 /// Later requests with the token are rejected. Requires admin permission.
-#[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path)),
+#[utoipa::path(delete, path = "/tokens/{token}", tag = "session", params(("token" = i64, Path, description = "ID of the API token.")),
     responses((status = 204, description = "The token was revoked."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_token(
     State(api): State<Arc<ApiState>>,
@@ -121,7 +121,7 @@ pub(super) async fn sessions(
 /// Ends a session.
 ///
 /// Requires admin permission.
-#[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path)),
+#[utoipa::path(delete, path = "/sessions/{session}", tag = "session", params(("session" = i64, Path, description = "ID of the session.")),
     responses((status = 204, description = "The session was ended."), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn revoke_session(
     State(api): State<Arc<ApiState>>,

@@ -31,7 +31,7 @@ pub(super) struct HintList {
 ///
 /// Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
 /// a price by now are left out, even if stored calls of the model have no cost yet.
-#[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+#[utoipa::path(get, path = "/projects/{project}/hints", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(
     State(api): State<Arc<ApiState>>,

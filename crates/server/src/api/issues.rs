@@ -34,7 +34,7 @@ impl ApiState {
 }
 
 /// Lists issues with events in the time range.
-#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path), FilterParameters, PageParameters),
+#[utoipa::path(get, path = "/projects/{project}/issues", tag = "issues", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
     State(api): State<Arc<ApiState>>,
@@ -51,7 +51,7 @@ pub(super) async fn issues(
 
 /// Returns an issue with its newest events.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
-    params(("project" = u64, Path), ("issue" = i64, Path), FilterParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
     State(api): State<Arc<ApiState>>,
@@ -68,7 +68,7 @@ pub(super) async fn issue(
 
 /// Returns an event of an issue, regardless of its time.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}/events/{event}", tag = "issues",
-    params(("project" = u64, Path), ("issue" = i64, Path), ("event" = String, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), ("event" = String, Path, description = "ID of the event: 32 hexadecimal digits.")),
     responses((status = 200, body = IssueEvent), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn event(
     State(api): State<Arc<ApiState>>,

@@ -138,7 +138,7 @@ pub(super) async fn list(
 }
 
 /// Returns a background job.
-#[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
+#[utoipa::path(get, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path, description = "ID of the job.")),
     responses((status = 200, body = JobStatus), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn get(
     State(api): State<Arc<ApiState>>,
@@ -151,7 +151,7 @@ pub(super) async fn get(
 /// Cancels a background job that has not ended.
 ///
 /// Changes that the job has already made are kept. Returns the job in its final state. Requires admin permission.
-#[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path)),
+#[utoipa::path(delete, path = "/jobs/{job}", tag = "jobs", params(("job" = i64, Path, description = "ID of the job.")),
     responses((status = 200, body = JobStatus), (status = 403, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn cancel(
     State(api): State<Arc<ApiState>>,

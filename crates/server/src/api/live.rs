@@ -120,7 +120,7 @@ impl LiveStreamSubscriptions {
 ///
 /// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
 /// and error events. At most two events are sent per second.
-#[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path)),
+#[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", description = "Events of type `change`.")))]
 pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());

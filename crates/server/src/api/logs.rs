@@ -33,7 +33,7 @@ pub(super) struct LogLineParameters {
 ///
 /// Log lines are OpenTelemetry log records that do not describe a call, and logs of Sentry.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/logs", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), LogLineParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace."), LogLineParameters),
     responses((status = 200, body = LogPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn logs(
     State(api): State<Arc<ApiState>>,

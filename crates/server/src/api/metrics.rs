@@ -22,7 +22,7 @@ pub(super) struct OtelMetricList {
 }
 
 /// Lists the OpenTelemetry metrics with a point in the time range, by name.
-#[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters),
+#[utoipa::path(get, path = "/projects/{project}/metrics", tag = "metrics", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = OtelMetricList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
@@ -57,7 +57,7 @@ pub(super) struct OtelMetricSeriesParameters {
 ///
 /// Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
 /// other values are null.
-#[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path), TimeRangeParameters, OtelMetricSeriesParameters),
+#[utoipa::path(get, path = "/projects/{project}/metrics/series", tag = "metrics", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters, OtelMetricSeriesParameters),
     responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,

@@ -22,7 +22,7 @@ pub(super) struct OutcomeList {
 /// Returns what happened to received items, and why.
 ///
 /// Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
-#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path), TimeRangeParameters),
+#[utoipa::path(get, path = "/projects/{project}/outcomes", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), TimeRangeParameters),
     responses((status = 200, body = OutcomeList)))]
 pub(super) async fn outcomes(
     State(api): State<Arc<ApiState>>,

@@ -107,7 +107,7 @@ fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
 }
 
 /// Lists the custom prices of a project, and describes the price table.
-#[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), responses((status = 200, body = ProjectPriceList)))]
+#[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectPriceList)))]
 pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
     let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
@@ -120,7 +120,7 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject
 /// Creates a custom price.
 ///
 /// It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
-#[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path)), request_body = CustomPriceRequest,
+#[utoipa::path(post, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), request_body = CustomPriceRequest,
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
@@ -142,7 +142,7 @@ pub(super) struct CustomPriceUpdateRequest {
 }
 
 /// Changes the end date of a custom price.
-#[utoipa::path(patch, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
+#[utoipa::path(patch, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), ("price" = i64, Path, description = "ID of the custom price.")),
     request_body = CustomPriceUpdateRequest, responses((status = 200, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn end(
     State(api): State<Arc<ApiState>>,
@@ -164,7 +164,7 @@ pub(super) async fn end(
 /// Deletes a custom price, as if it had never existed.
 ///
 /// To keep the price for past days, set its end date instead.
-#[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path), ("price" = i64, Path)),
+#[utoipa::path(delete, path = "/projects/{project}/prices/{price}", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), ("price" = i64, Path, description = "ID of the custom price.")),
     responses((status = 204, description = "The price was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
@@ -190,7 +190,7 @@ pub(super) struct UnpricedModelList {
 const MAX_UNPRICED: usize = 200;
 
 /// Lists the models of calls that report token usage and have no price.
-#[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path), FilterParameters),
+#[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), FilterParameters),
     responses((status = 200, body = UnpricedModelList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn unpriced(
     State(api): State<Arc<ApiState>>,

@@ -132,7 +132,7 @@ pub(super) async fn create(
 }
 
 /// Returns a project.
-#[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = ProjectView)))]
+#[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectView)))]
 pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
     Ok(Json(shown(&api, &api.meta.project(of.project)?)))
 }
@@ -166,7 +166,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
 }
 
 /// Changes the settings of a project.
-#[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path)), request_body = ProjectUpdateRequest,
+#[utoipa::path(patch, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), request_body = ProjectUpdateRequest,
     responses((status = 200, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
@@ -195,13 +195,13 @@ pub(super) struct IngestKeyList {
 }
 
 /// Lists the ingest keys of a project.
-#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), responses((status = 200, body = IngestKeyList)))]
+#[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = IngestKeyList)))]
 pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
     Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
 }
 
 /// Creates an ingest key.
-#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path)), request_body = ProjectOrKeyName,
+#[utoipa::path(post, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), request_body = ProjectOrKeyName,
     responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create_key(
     State(api): State<Arc<ApiState>>,
@@ -216,7 +216,7 @@ pub(super) async fn create_key(
 /// Deletes an ingest key.
 ///
 /// Data that is sent with the key is rejected from then on.
-#[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path), ("key" = i64, Path)),
+#[utoipa::path(delete, path = "/projects/{project}/keys/{key}", tag = "projects", params(("project" = u64, Path, description = "ID of the project."), ("key" = i64, Path, description = "ID of the ingest key.")),
     responses((status = 204, description = "The key was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_key(
     State(api): State<Arc<ApiState>>,

@@ -40,7 +40,7 @@ impl ApiState {
 }
 
 /// Returns the totals of a time range.
-#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection),
+#[utoipa::path(get, path = "/projects/{project}/summary", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection),
     responses((status = 200, body = UsageSummary), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn summary(
     State(api): State<Arc<ApiState>>,
@@ -75,7 +75,7 @@ pub(super) struct TimeSeriesParameters {
 ///
 /// With one measure, the response holds `groups` and `others`; with several, `measures` and `others` by name. The 50 largest groups have
 /// lines of their own; `others` is the sum and the number of the remaining groups.
-#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, TimeSeriesParameters),
+#[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, TimeSeriesParameters),
     responses((status = 200, body = Object, description = "`{bucket, groups, others}` for one measure, or `{bucket, measures: {name: groups}, others: {name: others}}` for several."),
         (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
@@ -158,7 +158,7 @@ pub(super) struct Breakdown {
 }
 
 /// Returns totals by model, pipeline, user or another property.
-#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, BreakdownParameters),
+#[utoipa::path(get, path = "/projects/{project}/breakdown", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, BreakdownParameters),
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn breakdown(
     State(api): State<Arc<ApiState>>,
@@ -199,7 +199,7 @@ pub(super) struct FacetValueList {
 /// Returns the most frequent values of a field.
 ///
 /// Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
-#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path), FilterParameters, FilterSelection, FacetParameters),
+#[utoipa::path(get, path = "/projects/{project}/facets", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, FacetParameters),
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(
     State(api): State<Arc<ApiState>>,

@@ -21,7 +21,7 @@ use crate::retention::{DeletionPreview, DeletionReceipt, DeletionSubject, Retent
 ///
 /// Only the disk budget and a manual deletion remove a pinned trace.
 #[utoipa::path(put, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")),
     responses((status = 204, description = "The trace is pinned."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn pin(
     State(api): State<Arc<ApiState>>,
@@ -36,7 +36,7 @@ pub(super) async fn pin(
 
 /// Unpins a trace.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}/pin", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")),
     responses((status = 204, description = "The trace is not pinned.")))]
 pub(super) async fn unpin(
     State(api): State<Arc<ApiState>>,
@@ -53,7 +53,7 @@ pub(super) async fn unpin(
 /// The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
 /// the trace.
 #[utoipa::path(delete, path = "/projects/{project}/traces/{trace}", tag = "deletion",
-    params(("project" = u64, Path), ("trace" = String, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_trace(
     State(api): State<Arc<ApiState>>,
@@ -70,7 +70,7 @@ pub(super) async fn delete_trace(
 /// Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
 /// traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
 #[utoipa::path(delete, path = "/projects/{project}/users/{user}", tag = "deletion",
-    params(("project" = u64, Path), ("user" = String, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_user(
     State(api): State<Arc<ApiState>>,
@@ -84,7 +84,7 @@ pub(super) async fn delete_user(
 /// Deletes a project with all its data.
 ///
 /// The data is removed from every file. Project 1 itself is kept, without its data.
-#[utoipa::path(delete, path = "/projects/{project}", tag = "deletion", params(("project" = u64, Path)),
+#[utoipa::path(delete, path = "/projects/{project}", tag = "deletion", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_project(
     State(api): State<Arc<ApiState>>,
@@ -95,7 +95,7 @@ pub(super) async fn delete_project(
 
 /// Returns how much data the deletion of a trace would remove.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/deletion", tag = "deletion",
-    params(("project" = u64, Path), ("trace" = String, Path)), responses((status = 200, body = DeletionPreview)))]
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_trace(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -106,7 +106,7 @@ pub(super) async fn of_trace(
 
 /// Returns how much data the deletion of a user's data would remove.
 #[utoipa::path(get, path = "/projects/{project}/users/{user}/deletion", tag = "deletion",
-    params(("project" = u64, Path), ("user" = String, Path)), responses((status = 200, body = DeletionPreview)))]
+    params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -116,7 +116,7 @@ pub(super) async fn of_user(
 }
 
 /// Returns how much data the deletion of a project would remove.
-#[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path)),
+#[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Admin>) -> Result<Json<DeletionPreview>, ApiError> {
     stored(&api, of.project, DeletionSubject::Project).await

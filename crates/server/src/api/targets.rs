@@ -106,7 +106,7 @@ fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<Channe
 }
 
 /// Lists the notification targets of a project.
-#[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)),
+#[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, body = NotificationTargetList)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
@@ -125,7 +125,7 @@ pub(super) async fn list(
 }
 
 /// Creates a notification target.
-#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path)), request_body = NotificationTargetRequest,
+#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = NotificationTargetRequest,
     responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
@@ -142,7 +142,7 @@ pub(super) async fn create(
 /// A secret that is left out is kept, unless the target moves to another host. Waiting messages are retried immediately, or cancelled if
 /// the target is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)), request_body = NotificationTargetRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")), request_body = NotificationTargetRequest,
     responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
@@ -165,7 +165,7 @@ pub(super) async fn update(
 ///
 /// Its delivery log and its waiting messages are deleted too.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)), responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")), responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -180,7 +180,7 @@ pub(super) async fn delete(
 ///
 /// The message is tried once. The response describes the attempt.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets/{target}/test", tag = "alerts",
-    params(("project" = u64, Path), ("target" = i64, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")),
     responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn test(
     State(api): State<Arc<ApiState>>,
@@ -217,7 +217,7 @@ pub(super) struct DeliveryPage {
 }
 
 /// Lists deliveries with all their attempts, the newest first.
-#[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path), DeliveryListParameters),
+#[utoipa::path(get, path = "/projects/{project}/alerts/deliveries", tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), DeliveryListParameters),
     responses((status = 200, body = DeliveryPage)))]
 pub(super) async fn deliveries(
     State(api): State<Arc<ApiState>>,

@@ -48,7 +48,7 @@ impl PageParameters {
 }
 
 /// Lists spans that match a filter.
-#[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
+#[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
     responses((status = 200, body = SpanPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn spans(
     State(api): State<Arc<ApiState>>,
@@ -83,7 +83,7 @@ async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item 
 ///
 /// The filter terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` are applied to the trace as
 /// a whole. Every other term matches if at least one span of the trace matches it.
-#[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path), FilterParameters, PageParameters),
+#[utoipa::path(get, path = "/projects/{project}/traces", tag = "traces", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
     responses((status = 200, body = TracePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn traces(
     State(api): State<Arc<ApiState>>,
@@ -153,7 +153,7 @@ pub(super) struct TraceResponse {
 
 /// Returns a trace with its spans, error events, scores and hints.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), TimeHintParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace."), TimeHintParameters),
     responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn trace(
     State(api): State<Arc<ApiState>>,
@@ -214,7 +214,7 @@ pub(super) struct SpanSearchResult {
 ///
 /// Searches names, models, tools and agents, and the full text of inputs and outputs.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/search", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), TraceSearchParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace."), TraceSearchParameters),
     responses((status = 200, body = SpanSearchResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn search(
     State(api): State<Arc<ApiState>>,
@@ -232,7 +232,7 @@ pub(super) async fn search(
 
 /// Returns a span with its messages and attributes.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}/spans/{span}", tag = "traces",
-    params(("project" = u64, Path), ("trace" = String, Path), ("span" = String, Path), TimeHintParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace."), ("span" = String, Path, description = "ID of the span."), TimeHintParameters),
     responses((status = 200, body = SpanDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn span(
     State(api): State<Arc<ApiState>>,

@@ -50,7 +50,7 @@ pub(super) struct ExportFormatParameters {
 ///
 /// The file has all columns of the matching spans, in no particular order. The header `x-hinomi-spans` holds the number of spans. A
 /// response that ends early is incomplete.
-#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path), FilterParameters, FilterSelection, ExportFormatParameters),
+#[utoipa::path(get, path = "/projects/{project}/export", tag = "transfer", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, ExportFormatParameters),
     responses((status = 200, description = "The file."), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn export(
     State(api): State<Arc<ApiState>>,
@@ -142,7 +142,7 @@ pub(super) struct SpanImportResult {
 ///
 /// The body has one JSON object per line and at most 64 MiB. Spans that are older than the retention of the project are skipped. If a
 /// line cannot be read, nothing is stored. Importing the same file again changes nothing.
-#[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path)),
+#[utoipa::path(post, path = "/projects/{project}/import", tag = "transfer", params(("project" = u64, Path, description = "ID of the project.")),
     request_body(content = String, content_type = "application/x-ndjson"),
     responses((status = 200, body = SpanImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(

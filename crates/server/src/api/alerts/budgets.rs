@@ -174,7 +174,7 @@ pub(in crate::api) struct BudgetUse {
 ///
 /// The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
 #[utoipa::path(get, path = "/projects/{project}/budgets/{name}/state", tag = "alerts",
-    params(("project" = u64, Path), ("name" = String, Path, description = "Name of the budget."), BudgetUseParameters),
+    params(("project" = u64, Path, description = "ID of the project."), ("name" = String, Path, description = "Name of the budget."), BudgetUseParameters),
     responses((status = 200, body = BudgetUse), (status = 404, body = crate::api::error::ErrorResponse),
     (status = 503, description = "The budget has not been evaluated yet.", body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn state(

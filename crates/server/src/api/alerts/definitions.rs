@@ -17,14 +17,14 @@ macro_rules! handlers {
         }
 
         /// Lists all definitions.
-        #[utoipa::path(get, path = $all, summary = concat!("Lists the ", $what, "s of a project."), tag = "alerts", params(("project" = u64, Path)), responses((status = 200, body = $list_name)))]
+        #[utoipa::path(get, path = $all, summary = concat!("Lists the ", $what, "s of a project."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = $list_name)))]
         pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<$list_name>, ApiError> {
             let kept = with(&api, move |alerts| alerts.$list(of.project)).await?;
             Ok(Json($list_name { $field: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
         }
 
         /// Creates a definition.
-        #[utoipa::path(post, path = $all, summary = concat!("Creates a ", $what, "."), tag = "alerts", params(("project" = u64, Path)), request_body = $kept,
+        #[utoipa::path(post, path = $all, summary = concat!("Creates a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = $kept,
             responses((status = 201, body = $view), (status = 400, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn create(
             State(api): State<Arc<ApiState>>,
@@ -37,7 +37,7 @@ macro_rules! handlers {
         }
 
         /// Returns a definition.
-        #[utoipa::path(get, path = $one, summary = concat!("Returns a ", $what, " and its current state."), tag = "alerts", params(("project" = u64, Path), ("id" = i64, Path)),
+        #[utoipa::path(get, path = $one, summary = concat!("Returns a ", $what, " and its current state."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn get(
             State(api): State<Arc<ApiState>>,
@@ -51,7 +51,7 @@ macro_rules! handlers {
         /// Replaces a definition.
         ///
         /// Fields that are left out get their default value. Incidents are kept.
-        #[utoipa::path(put, path = $one, summary = concat!("Replaces a ", $what, "."), tag = "alerts", params(("project" = u64, Path), ("id" = i64, Path)), request_body = $kept,
+        #[utoipa::path(put, path = $one, summary = concat!("Replaces a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")), request_body = $kept,
             responses((status = 200, body = $view), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn replace(
             State(api): State<Arc<ApiState>>,
@@ -66,7 +66,7 @@ macro_rules! handlers {
         /// Deletes a definition.
         ///
         /// Its incidents are kept. Those that are open are resolved.
-        #[utoipa::path(delete, path = $one, summary = concat!("Deletes a ", $what, "."), tag = "alerts", params(("project" = u64, Path), ("id" = i64, Path)),
+        #[utoipa::path(delete, path = $one, summary = concat!("Deletes a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 204, description = "Deleted."), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn delete(
             State(api): State<Arc<ApiState>>,
@@ -81,7 +81,7 @@ macro_rules! handlers {
         /// Mutes notifications.
         ///
         /// Evaluation continues, and incidents are still opened and resolved.
-        #[utoipa::path(post, path = $mute, summary = concat!("Mutes the notifications of a ", $what, "."), tag = "alerts", params(("project" = u64, Path), ("id" = i64, Path)), request_body = MuteRequest,
+        #[utoipa::path(post, path = $mute, summary = concat!("Mutes the notifications of a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")), request_body = MuteRequest,
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn mute(
             State(api): State<Arc<ApiState>>,
@@ -96,7 +96,7 @@ macro_rules! handlers {
         /// Ends muting.
         ///
         /// Open incidents whose notifications were muted are notified immediately.
-        #[utoipa::path(delete, path = $mute, summary = concat!("Turns the notifications of a ", $what, " on again."), tag = "alerts", params(("project" = u64, Path), ("id" = i64, Path)),
+        #[utoipa::path(delete, path = $mute, summary = concat!("Turns the notifications of a ", $what, " on again."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn unmute(
             State(api): State<Arc<ApiState>>,

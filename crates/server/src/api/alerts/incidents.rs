@@ -187,7 +187,7 @@ pub(in crate::api) struct IncidentList {
 }
 
 /// Lists the incidents of a project, the newest first.
-#[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path), IncidentListParameters),
+#[utoipa::path(get, path = "/projects/{project}/alerts/incidents", tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), IncidentListParameters),
     responses((status = 200, body = IncidentList), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn list(
     State(api): State<Arc<ApiState>>,
@@ -223,7 +223,7 @@ pub(in crate::api) struct IncidentDetail {
 
 /// Returns an incident with its timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")),
     responses((status = 200, body = IncidentDetail), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn get(
     State(api): State<Arc<ApiState>>,
@@ -264,7 +264,7 @@ struct IncidentChartThreshold {
 ///
 /// The values are computed again from stored data. If that is not possible, they are those of the timeline.
 #[utoipa::path(get, path = "/projects/{project}/alerts/incidents/{incident}/chart", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")),
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn chart(
     State(api): State<Arc<ApiState>>,
@@ -321,7 +321,7 @@ pub(in crate::api) struct IncidentNoteRequest {
 ///
 /// Stops reminders and escalation for the incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/acknowledge", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")), request_body = IncidentActionRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn acknowledge(
     State(api): State<Arc<ApiState>>,
@@ -336,7 +336,7 @@ pub(in crate::api) async fn acknowledge(
 ///
 /// The rule or budget fires again if its value crosses a threshold again.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/resolve", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentActionRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")), request_body = IncidentActionRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn resolve(
     State(api): State<Arc<ApiState>>,
@@ -349,7 +349,7 @@ pub(in crate::api) async fn resolve(
 
 /// Adds a note to the timeline of an incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/notes", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = IncidentNoteRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")), request_body = IncidentNoteRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn note(
     State(api): State<Arc<ApiState>>,
@@ -367,7 +367,7 @@ pub(in crate::api) async fn note(
 
 /// Snoozes the notifications of an incident.
 #[utoipa::path(post, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)), request_body = MuteRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")), request_body = MuteRequest,
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn snooze(
     State(api): State<Arc<ApiState>>,
@@ -381,7 +381,7 @@ pub(in crate::api) async fn snooze(
 
 /// Ends the snooze of an incident.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/incidents/{incident}/snooze", tag = "alerts",
-    params(("project" = u64, Path), ("incident" = i64, Path)),
+    params(("project" = u64, Path, description = "ID of the project."), ("incident" = i64, Path, description = "ID of the incident.")),
     responses((status = 200, body = IncidentView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn wake(
     State(api): State<Arc<ApiState>>,

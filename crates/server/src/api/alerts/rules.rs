@@ -123,7 +123,7 @@ struct AlertPreviewIncident {
 /// Evaluates an alert rule against stored data.
 ///
 /// Returns how often the rule would have fired. Nothing is saved, and no notification is sent.
-#[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path)), request_body = AlertPreviewRequest,
+#[utoipa::path(post, path = "/projects/{project}/alerts/preview", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = AlertPreviewRequest,
     responses((status = 200, body = AlertPreview), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn preview(
     State(api): State<Arc<ApiState>>,
