@@ -130,62 +130,102 @@ pub struct DuplicateReportView {
 /// A span in lists and traces: without messages and attributes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Span)]
-#[expect(missing_docs, reason = "the fields are those of the canonical span, which describes them")]
 pub struct SpanSummary {
+    /// ID of the project.
     pub project_id: u64,
+    /// ID of the trace.
     pub trace_id: String,
+    /// ID of the span, unique within the trace.
     pub span_id: String,
+    /// ID of the parent span, which may not have arrived; null for a root span.
     pub parent_span_id: Option<String>,
+    /// Name of the span, such as `chat gpt-4o`; empty if the client did not send one.
     pub name: String,
     /// Readable form of the name if the name is a template with placeholders; null otherwise.
     pub title: Option<String>,
+    /// Op of Sentry, or one derived from the conventions of other clients, such as `gen_ai.chat`.
     pub op: String,
+    /// Kind of the span: `llm`, `embedding`, `agent`, `tool`, `retriever`, `reranker`, `guardrail`, `evaluator`, `chain`, `handoff`,
+    /// `prompt`, `http`, `db`, `function` or `other`.
     pub kind: &'static str,
+    /// GenAI operation (`gen_ai.operation.name` or its equivalent), such as `chat`; null if unknown.
     pub operation: Option<String>,
+    /// Instrumentation that created the span, such as `auto.ai.openai`; null if unknown.
     pub origin: Option<String>,
+    /// Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown.
     pub provider: Option<String>,
     /// True if the client did not send the provider and it was inferred.
     pub provider_inferred: bool,
+    /// The answering model if it is known, otherwise the requested model; null if both are unknown.
     pub model: Option<String>,
+    /// Requested model; null if unknown.
     pub request_model: Option<String>,
+    /// Answering model; null if unknown.
     pub response_model: Option<String>,
+    /// `ok`, `error` or `cancelled`.
     pub status: &'static str,
+    /// Status as the client sent it, such as `resource_exhausted`, or the error message; null if there is no detail.
     pub status_detail: Option<String>,
     /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.
     pub incomplete: bool,
+    /// Start (RFC 3339), after correction of the client's clock.
     pub start_time: String,
+    /// Duration in milliseconds.
     pub duration_ms: f64,
+    /// Time from the start to the first part of a streamed response in milliseconds; null if unknown.
     pub time_to_first_token_ms: Option<f64>,
+    /// True if the response was streamed; null if unknown.
     pub streaming: Option<bool>,
+    /// Token usage.
     pub usage: CallUsage,
+    /// Cost; null if it is unknown.
     pub cost: Option<CallCost>,
-    /// Cost that the client reported in US dollars, also where no price is known.
+    /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.
     pub client_cost: Option<f64>,
+    /// Totals of the span and everything below it.
     pub subtree: SubtreeTotals,
+    /// Duration without the spans below in milliseconds.
     pub self_time_ms: f64,
+    /// Comparison with similar spans; null in lists, and if there are too few similar spans.
     pub compared: Option<DurationComparison>,
+    /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
+    /// included in totals.
     pub counted: bool,
     /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
     pub exclusion: Option<SpanExclusion>,
     /// The report of the same call by another program.
     pub also_reported: Option<DuplicateReportView>,
+    /// ID of the conversation; null if unknown.
     pub session_id: Option<String>,
+    /// ID of the end user; null if unknown.
     pub user_id: Option<String>,
+    /// Environment, such as `production`; null if unknown.
     pub environment: Option<String>,
+    /// Version of the program; null if unknown.
     pub release: Option<String>,
+    /// Service or host that reported the span; null if unknown.
     pub service: Option<String>,
+    /// Pipeline: the workflow or outermost agent that the span belongs to; null if there is none.
     pub pipeline: Option<String>,
     /// True if the span is one run of its pipeline.
     pub is_run: bool,
+    /// Name of the agent; null if there is none.
     pub agent: Option<String>,
+    /// Name of the tool; null if there is none.
     pub tool: Option<String>,
+    /// Name of the prompt template; null if there is none.
     pub prompt: Option<String>,
+    /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
+    /// Beginning of the input; null if there is none.
     pub input_preview: Option<String>,
+    /// Beginning of the output; null if there is none.
     pub output_preview: Option<String>,
+    /// Thread in which the span ran; null if unknown.
     pub thread: Option<String>,
+    /// SDK that reported the span; null if unknown.
     pub sdk: Option<ReportingSdk>,
 }
 

@@ -105,6 +105,7 @@ pub(super) async fn series(
 pub(super) struct OtelMetricSeriesResponse {
     /// Length of a bucket, such as `1h`.
     bucket: &'static str,
+    /// Chart of the metric.
     #[serde(flatten)]
     drawn: OtelMetricChart,
 }
