@@ -315,7 +315,7 @@ export const NARROWED = [
   },
   // api/projects.rs: fields that are optional in a request are always present in an answer.
   {
-    at: 'ProjectView.keep',
+    at: 'ProjectView.retention',
     whatever: true,
     schema: ref('RetentionOverridesView'),
   },

@@ -21,6 +21,7 @@ use super::error::StoreError;
 use super::manifest::Manifest;
 use super::recovery::orphan_files::ManifestFileSet;
 use super::row_bit_set::RowBitSet;
+use super::row_changes::RowSubscriberList;
 use super::segment::id_index::SegmentIdIndex;
 use super::segment::read::SegmentReader;
 use super::segment::row_order::{KEY_COLUMNS, keys};
