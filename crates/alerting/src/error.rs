@@ -14,7 +14,7 @@ pub enum AlertError {
         reason: String,
     },
     /// Another one of the project has the name.
-    #[error("name: there is a {what} called {name:?} already; names tell them apart in files")]
+    #[error("name: a {what} named {name:?} already exists")]
     NameTaken {
         /// `rule` or `budget`.
         what: &'static str,
@@ -22,10 +22,10 @@ pub enum AlertError {
         name: String,
     },
     /// There is no such rule, budget or incident.
-    #[error("there is no such {0}")]
+    #[error("{0} not found")]
     Unknown(&'static str),
     /// The incident is over.
-    #[error("incident {0} is resolved; nothing can be changed but its notes")]
+    #[error("incident {0} is resolved; only notes can be added")]
     Over(i64),
     /// The database.
     #[error(transparent)]

@@ -7,7 +7,7 @@ use hinomi_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// Rows cannot be sorted by this.
-    #[error("unknown sort {sort:?}; there are {list}, with - in front for descending", list = known.join(" "))]
+    #[error("unknown sort {sort:?}; use one of {list}, with a leading - for descending order", list = known.join(" "))]
     BadSort {
         /// As asked.
         sort: String,
@@ -15,19 +15,19 @@ pub enum QueryError {
         known: Vec<&'static str>,
     },
     /// There is no such measure.
-    #[error("unknown measure {0:?}; there are {list}", list = super::aggregate::measure::SeriesMeasure::names().join(" "))]
+    #[error("unknown measure {0:?}; use one of {list}", list = super::aggregate::measure::SeriesMeasure::names().join(" "))]
     BadMeasure(String),
     /// Nothing can be broken down by this.
-    #[error("cannot break down by {0:?}; there are {list} and tag:NAME", list = super::aggregate::group_by::GroupBy::names().join(" "))]
+    #[error("cannot group by {0:?}; use one of {list}, or tag:NAME", list = super::aggregate::group_by::GroupBy::names().join(" "))]
     BadBy(String),
     /// There is no such bucket of time.
-    #[error("unknown bucket {0:?}; there are {list}", list = super::aggregate::measure::BucketInterval::names().join(" "))]
+    #[error("unknown bucket {0:?}; use one of {list}", list = super::aggregate::measure::BucketInterval::names().join(" "))]
     BadBucket(String),
     /// There is no such field.
-    #[error("unknown field {0:?}; there are {list}, tag, tag.NAME and attr.NAME", list = super::filter::FIELDS.join(" "))]
+    #[error("unknown field {0:?}; use one of {list}, tag, tag.NAME or attr.NAME", list = super::filter::FIELDS.join(" "))]
     BadField(String),
     /// A cursor that this list did not give out.
-    #[error("this cursor belongs to no such list; ask again without a cursor")]
+    #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
     /// A bound that cannot be compared with the field.
     #[error("{field}: {value:?} is not {wanted}")]
@@ -43,7 +43,7 @@ pub enum QueryError {
     #[error("the filter has {0} terms, more than a query can have")]
     TooManyTerms(usize),
     /// The range has too many buckets.
-    #[error("{0} points are too many to draw; choose a larger bucket or a shorter range")]
+    #[error("the chart would have {0} points; use a longer bucket or a shorter time range")]
     TooManyPoints(i64),
     /// Whoever asked has gone, so that it was not computed to the end.
     #[error("nobody waits for the answer any more")]

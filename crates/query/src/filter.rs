@@ -57,7 +57,7 @@ pub const MAX_DEPTH: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// No such field.
-    #[error("unknown field {0:?}; there are {list}, tag.NAME and attr.NAME", list = FIELDS.join(" "))]
+    #[error("unknown field {0:?}; use one of {list}, tag.NAME or attr.NAME", list = FIELDS.join(" "))]
     UnknownField(String),
     /// A field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
@@ -69,7 +69,7 @@ pub enum FilterError {
     #[error("the parenthesis at character {} is not closed", .0 + 1)]
     OpenParenthesis(usize),
     /// A closing parenthesis without its partner.
-    #[error("the parenthesis at character {} closes nothing", .0 + 1)]
+    #[error("the parenthesis at character {} has no opening parenthesis", .0 + 1)]
     StrayParenthesis(usize),
     /// An operator or a parenthesis without a term where one must be.
     #[error("a term is missing at character {}", .0 + 1)]
@@ -94,7 +94,7 @@ impl FilterError {
             FilterError::OpenParenthesis(_) | FilterError::StrayParenthesis(_) | FilterError::MissingTerm(_) => {
                 "Example: model:gpt-4o (status:error OR cost:>0.01). To search for OR, AND or a parenthesis, put it in quotation marks: \"OR\"."
             }
-            FilterError::TooDeep(_) => "Write the filter with fewer parentheses within one another.",
+            FilterError::TooDeep(_) => "Use fewer nested parentheses.",
             _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
         }
     }

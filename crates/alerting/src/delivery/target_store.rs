@@ -33,7 +33,7 @@ pub enum NotifyError {
     #[error(transparent)]
     Invalid(#[from] TargetError),
     /// There is no such target or delivery.
-    #[error("there is no such {0}")]
+    #[error("{0} not found")]
     Missing(&'static str),
     /// The database.
     #[error(transparent)]

@@ -8,10 +8,10 @@ use crate::database::SqliteError;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ErrorStoreError {
     /// No such order of issues.
-    #[error("unknown sort {0:?}; there are {list}, with - in front for descending", list = super::issues::sorts())]
+    #[error("unknown sort {0:?}; use one of {list}, with a leading - for descending order", list = super::issues::sorts())]
     BadSort(String),
     /// A cursor that this order of issues did not give out.
-    #[error("this cursor belongs to no such list; ask again without a cursor")]
+    #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
     /// The disk is full. Intake goes on by itself as soon as there is room.
     #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]

@@ -88,17 +88,17 @@ impl MetadataStore {
         }
         if let Some(days) = patch.retention_days {
             if !RETENTION.contains(&days) {
-                return Err(MetadataError::Invalid(format!("retention_days: from {} to {}", RETENTION.start(), RETENTION.end())));
+                return Err(MetadataError::Invalid(format!("retention_days: must be from {} to {}", RETENTION.start(), RETENTION.end())));
             }
             project.retention_days = Some(days);
         }
         if let Some(keep) = &patch.keep {
             let days = keep.environments.values().chain(&keep.message_days).chain(&keep.flagged_days);
             if days.clone().any(|days| !RETENTION.contains(days)) {
-                return Err(MetadataError::Invalid(format!("retention: days from {} to {}", RETENTION.start(), RETENTION.end())));
+                return Err(MetadataError::Invalid(format!("retention: days must be from {} to {}", RETENTION.start(), RETENTION.end())));
             }
             if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
-                return Err(MetadataError::Invalid(format!("retention: at most {ENVIRONMENTS} environments, each with a name")));
+                return Err(MetadataError::Invalid(format!("retention: must have at most {ENVIRONMENTS} environments, each with a name")));
             }
             project.keep = keep.clone();
         }
@@ -225,7 +225,7 @@ fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name:
 pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-        return Err(MetadataError::Invalid(format!("name: needs 1 to {NAME} printable characters")));
+        return Err(MetadataError::Invalid(format!("name: must have 1 to {NAME} printable characters")));
     }
     Ok(name)
 }
@@ -233,7 +233,7 @@ pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {
 fn checked_currency(currency: &DisplayCurrency) -> Result<DisplayCurrency, MetadataError> {
     let code_fits = currency.code.len() == 3 && currency.code.bytes().all(|byte| byte.is_ascii_alphabetic());
     if !code_fits || !currency.rate.is_finite() || currency.rate <= 0.0 {
-        return Err(MetadataError::Invalid("currency: needs a code of three letters and a rate above zero".into()));
+        return Err(MetadataError::Invalid("currency: must have a code of three letters and a rate above 0".into()));
     }
     Ok(DisplayCurrency { code: currency.code.to_ascii_uppercase(), rate: currency.rate })
 }

@@ -90,10 +90,10 @@ pub struct OtelMetricQuery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OtelMetricQueryError {
     /// None of that name has a point in the range.
-    #[error("no metric {0:?} has a point in this range")]
+    #[error("metric {0:?} has no point in this time range")]
     Unknown(String),
     /// Not to be drawn of a metric of this kind.
-    #[error("{wanted:?} cannot be drawn of a {kind}; there are {known}")]
+    #[error("measure {wanted:?} is not available for a {kind}; use one of {known}")]
     Measure {
         /// What was asked for.
         wanted: String,
@@ -103,7 +103,7 @@ pub enum OtelMetricQueryError {
         known: String,
     },
     /// An attribute that no point has.
-    #[error("no point has an attribute {wanted:?}; there are {known}")]
+    #[error("unknown attribute {wanted:?}; use one of {known}")]
     Attribute {
         /// What was asked for.
         wanted: String,
@@ -111,7 +111,7 @@ pub enum OtelMetricQueryError {
         known: String,
     },
     /// More buckets than one draws.
-    #[error("the range has {0} buckets of this width; ask for a shorter range or a wider bucket (at most {MOST_BUCKETS})")]
+    #[error("the time range has {0} buckets of this length; use a shorter time range or a longer bucket (at most {MOST_BUCKETS})")]
     TooManyBuckets(i64),
 }
 

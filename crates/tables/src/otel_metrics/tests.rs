@@ -114,9 +114,9 @@ async fn several_writers_add_up_and_are_told_apart() {
     let by_host = drawn(&metrics, OtelMetricQuery { group_by: Some("host".into()), ..ask(0, 2, 1, &[]) }).await;
     assert_eq!(by_host.measures["increase"][0].total, Some(7.0));
     let unknown = metrics.draw(1, OtelMetricQuery { group_by: Some("color".into()), ..ask(0, 2, 1, &[]) }).await.unwrap();
-    assert_eq!(unknown.unwrap_err().to_string(), "no point has an attribute \"color\"; there are model host");
+    assert_eq!(unknown.unwrap_err().to_string(), "unknown attribute \"color\"; use one of model host");
     let unknown = metrics.draw(1, ask(0, 2, 1, &["p95"])).await.unwrap();
-    assert_eq!(unknown.unwrap_err().to_string(), "\"p95\" cannot be drawn of a counter; there are increase rate");
+    assert_eq!(unknown.unwrap_err().to_string(), "measure \"p95\" is not available for a counter; use one of increase rate");
     assert!(matches!(metrics.draw(2, ask(0, 2, 1, &[])).await.unwrap(), Err(OtelMetricQueryError::Unknown(_))), "another project's");
 }
 
