@@ -1,4 +1,4 @@
-//! Who calls, and what they are allowed to do. The permission that a route requires is part of the type of its extractor: see
+//! Authentication and authorization of callers. The permission that a route requires is part of the type of its extractor: see
 //! [`permission`](super::permission).
 
 use std::convert::Infallible;
@@ -14,15 +14,15 @@ use super::permission::{Admin, CallerRole, RequiredPermission, RoutePermission};
 use super::{ApiError, ApiState};
 use crate::ingest::auth;
 
-/// Set by the page on every change: another site's form cannot.
+/// Header that the page sends with every change. A form of another site cannot send it.
 const PAGE_HEADER: &str = "x-hinomi-page";
 
-/// Somebody who is signed in or has a token.
+/// An authenticated caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ApiCaller {
-    /// What they may do. A session may do what an admin's token may, until there are people with roles of their own.
+    /// Permissions of the caller. A session has those of an admin token until there are user roles.
     token: ApiTokenScope,
-    /// The session, where it is not a token that asks.
+    /// ID of the session; `None` for a token.
     pub(super) session: Option<i64>,
 }
 
@@ -31,12 +31,12 @@ impl ApiCaller {
         self.token.project.is_none_or(|own| own == project)
     }
 
-    /// What they may see and change; two callers with the same rights are given the same answers.
+    /// Returns what the caller may see and change. Callers with equal rights get equal responses.
     pub(super) fn rights(self) -> ApiTokenScope {
         self.token
     }
 
-    /// What they are allowed to do. Until there are roles, a token reads or administers, and a session is the owner's.
+    /// Returns the role of the caller. Until users have roles, a token is read-only or an admin's, and a session is the owner's.
     fn role(self) -> CallerRole {
         match (self.session, self.token.admin) {
             (Some(_), _) => CallerRole::Owner,
@@ -77,7 +77,7 @@ impl FromRequestParts<Arc<ApiState>> for ApiCaller {
     }
 }
 
-/// Somebody with the permission `P` on the server as a whole.
+/// A caller with the permission `P` for the whole server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AuthorizedCaller<P> {
     pub(super) caller: ApiCaller,
@@ -98,7 +98,7 @@ impl<P: RequiredPermission> RequiredPermission for AuthorizedCaller<P> {
     const PERMISSION: RoutePermission = P::PERMISSION;
 }
 
-/// The project in the path, in which the caller has the permission `P`. Checked before the body is read.
+/// The project in the path, for which the caller has the permission `P`. Checked before the body is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AuthorizedProject<P> {
     pub(super) project: u64,
@@ -127,7 +127,7 @@ impl<P: RequiredPermission> RequiredPermission for AuthorizedProject<P> {
     const PERMISSION: RoutePermission = P::PERMISSION;
 }
 
-/// Anybody, signed in or not.
+/// Any caller, authenticated or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PublicAccess;
 
@@ -143,7 +143,7 @@ impl RequiredPermission for PublicAccess {
     const PERMISSION: RoutePermission = RoutePermission::Public;
 }
 
-/// The project in the path, whose telemetry the caller may add to: an admin, or a program with an ingest key of the project.
+/// The project in the path, to which the caller may add telemetry: with admin permission, or with an ingest key of the project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TelemetryWriter {
     pub(super) project: u64,

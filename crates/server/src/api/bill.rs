@@ -1,4 +1,4 @@
-//! The bill beside what was observed.
+//! Import of bills, and their comparison with observed usage.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::params::{QueryParameters, TimeRangeParameters};
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
-/// Rows that cannot be read, of which an answer tells at most.
+/// Maximum number of unreadable rows in a response.
 const TOLD: usize = 100;
 
 /// Name of an imported bill.
@@ -128,7 +128,7 @@ pub(super) async fn report(
     Ok(Json(BillReconciliationResponse { report: bill::reconcile(&lines, &observed, &evidence), imports }))
 }
 
-/// What is known of sampling in that time.
+/// Returns the evidence of sampling in the time range.
 async fn evidence(api: &ApiState, project: u64, from_us: i64, to_us: i64) -> Result<SamplingEvidence, ApiError> {
     let hints = api.outcomes.hints(project, from_us);
     let rates = hints.iter().filter(|row| row.hint == InstrumentationHint::Sampled.as_str()).filter_map(|row| row.value);

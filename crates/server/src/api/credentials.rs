@@ -1,4 +1,4 @@
-//! API tokens and sessions: which there are, and their end.
+//! API tokens and sessions: list and revoke.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The one form of error at the edge: `{"error":{"code":"snake_case","message":"...","hint":"..."}}`.
+//! The format of all error responses: `{"error":{"code":"snake_case","message":"...","hint":"..."}}`.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -14,14 +14,14 @@ use utoipa::ToSchema;
 use super::middleware::quarantine_retry::SuspectedSegmentDamage;
 use super::middleware::query_slots::QueryQueueFull;
 
-/// Why a request was not answered.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
     said: ErrorResponseDetail,
-    /// Whether damaged files make an answer fail so.
+    /// True if damaged files can cause the error.
     perhaps_damaged: bool,
-    /// After how many seconds it is worth to ask again.
+    /// Seconds after which the client should retry.
     retry_after_s: Option<u64>,
 }
 
@@ -55,49 +55,49 @@ impl ApiError {
         }
     }
 
-    /// Says what to do about it.
+    /// Adds advice on how to fix the problem.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> ApiError {
         self.said.hint = Some(hint.into());
         self
     }
 
-    /// The request says something that cannot be.
+    /// Returns an error for an invalid request.
     pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// There is no such thing, or none that the caller may see.
+    /// Returns an error for something that does not exist, or that the caller may not see.
     pub(super) fn not_found(what: &str) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
-    /// A trace or span that is not there.
+    /// Returns an error for a trace or span that is not stored.
     pub(super) fn no_span(what: &str) -> ApiError {
         ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
     }
 
-    /// Nobody is signed in.
+    /// Returns an error for a caller without valid credentials.
     pub(super) fn unauthorized() -> ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "not signed in, and no valid API token was sent")
             .hint("Run `hinomi login` for a sign-in link, or `hinomi token create` for an API token.")
     }
 
-    /// The caller may read, not change.
+    /// Returns an error for a caller without the required permission.
     pub(super) fn forbidden(message: &str, hint: &str) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", message).hint(hint)
     }
 
-    /// What was asked for met something else that was asked for.
+    /// Returns an error for a request that conflicts with another one.
     pub(super) fn conflict(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// It cannot be done now, and may be later.
+    /// Returns an error for something that is temporarily impossible.
     pub(super) fn unavailable(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
-    /// There are as many questions as may wait.
+    /// Returns an error for a full query queue.
     pub(super) fn full(full: QueryQueueFull) -> ApiError {
         let (status, code, message) = match full {
             QueryQueueFull::OfCaller(count) => (
@@ -113,7 +113,7 @@ impl ApiError {
         ApiError { retry_after_s: Some(1), ..ApiError::new(status, code, message).hint(hint) }
     }
 
-    /// It waited too long for others to be answered.
+    /// Returns an error for a query that was not started within the time limit.
     pub(super) fn no_turn(limit: std::time::Duration) -> ApiError {
         let message = format!("query was not started within {} s because the server is busy", limit.as_secs_f64());
         let error =
@@ -121,33 +121,33 @@ impl ApiError {
         ApiError { retry_after_s: Some(5), ..error }
     }
 
-    /// There are as many exports as there may be.
+    /// Returns an error for too many concurrent exports.
     pub(super) fn too_many_exports() -> ApiError {
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_exports", "too many exports are running")
             .hint("Retry when another export has finished. A project can run two at a time.");
         ApiError { retry_after_s: Some(10), ..error }
     }
 
-    /// It took too long, and has been given up.
+    /// Returns an error for a query that exceeded the time limit.
     pub(super) fn timeout(limit: std::time::Duration) -> ApiError {
         let message = format!("query timed out after {} s", limit.as_secs_f64());
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
             .hint("Use a shorter time range or a narrower filter, or raise query_timeout_ms.")
     }
 
-    /// The server ends, and broke it off.
+    /// Returns an error for a request that a shutdown interrupted.
     pub(super) fn stopping() -> ApiError {
         let error =
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server is shutting down").hint("Retry in a few seconds.");
         ApiError { retry_after_s: Some(5), ..error }
     }
 
-    /// What is asked for is not known yet, and will be soon.
+    /// Returns an error for a value that is not computed yet.
     pub(super) fn not_yet(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Retry in a second.")
     }
 
-    /// Our own fault. What it was goes to the log, where it is handled once.
+    /// Returns an error for a failure of the server, whose cause is logged here.
     pub(super) fn internal(error: impl std::fmt::Display) -> ApiError {
         tracing::error!(%error, "api.request.failed");
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; see the server log")
@@ -175,7 +175,7 @@ impl From<FilterError> for ApiError {
 }
 
 impl From<tokio::task::JoinError> for ApiError {
-    /// Of a task for a question, which ends early when it panics, or when the server ends.
+    /// Converts the error of a query task, which ends early if it panics or the server shuts down.
     fn from(error: tokio::task::JoinError) -> ApiError {
         if error.is_cancelled() { ApiError::stopping() } else { ApiError::internal(error) }
     }

@@ -1,4 +1,4 @@
-//! Answers that are files of any size: who reads slowly is waited for, who does not read at all is not.
+//! Responses that are files of any size: slow clients are waited for, stalled ones are not.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,14 +26,14 @@ const EXPORTS: usize = 6;
 /// Those of one project.
 const EXPORTS_OF_PROJECT: usize = 2;
 
-/// Places for exports.
+/// Limits the number of concurrent exports.
 #[derive(Debug)]
 pub struct ExportLimiter {
     all: Arc<Semaphore>,
     of_projects: Mutex<HashMap<u64, Arc<Semaphore>>>,
 }
 
-/// The place of one export, until it is dropped.
+/// Permit for one export, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct ExportPermit {
     _of_project: OwnedSemaphorePermit,

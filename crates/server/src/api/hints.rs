@@ -1,4 +1,4 @@
-//! What clients could do better.
+//! Hints on client settings that would make more data available.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::params::{QueryParameters, TimeRangeParameters};
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
-/// Where the caller does not say: what was not seen for a week is over.
+/// Default age of hints: a problem that was not seen for a week counts as solved.
 const RECENT_US: i64 = 7 * 86_400_000_000;
 
 /// Hints for the clients of a project.
@@ -46,7 +46,7 @@ pub(super) async fn hints(
     Ok(Json(HintList { hints }))
 }
 
-/// The same hints, of which those about prices say whether the model has one now.
+/// Marks the hints about models without a price that have one by now.
 pub(super) async fn with_prices(api: &ApiState, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
     let prices = api.prices.of(project);
     for row in hints.iter_mut().filter(|row| row.hint == InstrumentationHint::UnpricedModel.as_str()) {
@@ -55,7 +55,7 @@ pub(super) async fn with_prices(api: &ApiState, project: u64, mut hints: Vec<Hin
     Ok(hints)
 }
 
-/// Whether the call that last showed that a model has no price would have a cost if it were made now.
+/// Returns whether the last call that had no price would have a cost today.
 async fn is_priced(api: &ApiState, project: u64, prices: &PriceBook, row: &HintRow) -> Result<bool, ApiError> {
     let at_us = jiff::Timestamp::now().as_microsecond();
     let trace = row.trace_id.as_deref().and_then(|id| id.parse().ok());

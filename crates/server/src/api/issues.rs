@@ -1,4 +1,4 @@
-//! Issues: error events that are the same.
+//! Issues: groups of similar error events.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::permission::Viewer;
 use super::traces::PageParameters;
 use super::{ApiError, ApiState};
 
-/// Issues of an answer, where the caller does not say.
+/// Default number of issues in a response.
 const ROWS: usize = 50;
 
 impl ApiState {
-    /// What the traces cost in which these issues happened.
+    /// Adds the cost of the traces with events of the issues.
     async fn add_costs(&self, project: u64, issues: &mut [Issue], within: ErrorEventFilter) -> Result<(), ApiError> {
         let ids = issues.iter().map(|issue| issue.issue_id).collect();
         let traces = self.errors.traces_of_issues(project, ids, within).await?;

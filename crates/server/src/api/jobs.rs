@@ -1,4 +1,4 @@
-//! Long work that goes on in the server: how far it is, what came of it, and its early end.
+//! Background jobs: progress, result and cancellation.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use super::{ApiError, ApiState};
 use crate::jobs::{JobTask, RepriceProgress};
 use crate::reprice::RepriceReport;
 
-/// Jobs of an answer, where the caller does not say.
+/// Default number of jobs in a response.
 const ROWS: usize = 50;
-/// Most jobs of an answer.
+/// Maximum number of jobs in a response.
 const MAX_ROWS: usize = 1000;
 
 /// A background job.
@@ -81,7 +81,7 @@ impl JobStatus {
         }
     }
 
-    /// What has changed.
+    /// Returns the changes that the job made.
     pub(super) fn result(self) -> Option<RepriceReport> {
         self.result
     }
@@ -162,7 +162,7 @@ pub(super) async fn cancel(
     Ok(Json(JobStatus::of(api.jobs.cancel(record.id).await?)))
 }
 
-/// A job that the caller may see.
+/// Returns a job that the caller may see.
 async fn seen(api: &Arc<ApiState>, caller: ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
     let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
     let jobs = api.jobs.clone();

@@ -1,4 +1,4 @@
-//! The live stream: a page is told that something has arrived, and asks for what it shows.
+//! The live stream: notifies a page of new data, which the page then requests.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,18 +20,21 @@ use super::permission::Viewer;
 use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
 
-/// Changes are gathered this long, so that a busy project does not keep a page busy.
+/// Time for which changes are collected into one event, to limit the load of a busy project on the page.
 const GATHER: Duration = Duration::from_millis(500);
-/// A line that keeps the connection from being closed on its way.
+/// Interval of keep-alive comments, which prevent proxies from closing the connection.
 const ALIVE: Duration = Duration::from_secs(15);
-/// Traces that one event names; a page that sees fewer of them than spans asks anyway.
+/// Maximum number of trace IDs in one event. A page that gets fewer IDs than spans reloads its data.
 const MOST_TRACES: usize = 200;
 
-/// What has arrived.
+/// Changes since the previous event.
 #[derive(Debug, Default, Serialize)]
 struct LiveUpdate {
+    /// IDs of changed traces, at most 200.
     traces: BTreeSet<String>,
+    /// Number of new spans.
     spans: usize,
+    /// Number of new error events.
     errors: usize,
 }
 
@@ -44,7 +47,7 @@ impl LiveUpdate {
     }
 }
 
-/// Whatever ends the waiting.
+/// Reason for the end of waiting.
 enum LiveStreamSignal {
     Change,
     Nothing,
@@ -60,7 +63,7 @@ struct LiveStreamSubscriptions {
 }
 
 impl LiveStreamSubscriptions {
-    /// Waits for something and notes it if it is about the project.
+    /// Waits for a change, and adds it to `change` if it concerns the project.
     async fn hear(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
         tokio::select! {
             () = self.stop.cancelled() => LiveStreamSignal::End,
@@ -95,7 +98,7 @@ impl LiveStreamSubscriptions {
         }
     }
 
-    /// The next event: what arrives within half a second of the first.
+    /// Returns the next event: the changes within half a second of the first one.
     async fn next(&mut self) -> Option<LiveUpdate> {
         let mut change = LiveUpdate::default();
         loop {

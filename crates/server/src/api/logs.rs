@@ -1,4 +1,4 @@
-//! Lines that programs logged within a trace.
+//! Log lines of a trace.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
-/// Lines of an answer, where the caller does not say.
+/// Default number of log lines in a response.
 const ROWS: usize = 200;
-/// Most lines of one answer.
+/// Maximum number of log lines in a response.
 const MOST_ROWS: usize = 2_000;
 
 /// Selects log lines.

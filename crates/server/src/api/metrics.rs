@@ -1,4 +1,4 @@
-//! Metrics that programs report beside their spans. They are in no sum of spans.
+//! OpenTelemetry metrics that programs report in addition to spans. They are not part of the totals of spans.
 
 use std::sync::Arc;
 

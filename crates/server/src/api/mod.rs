@@ -63,75 +63,75 @@ use permission::permitted_routes;
 pub use system::SystemProblem;
 pub use transfer::MISSING;
 
-/// Everything that answering needs.
+/// State that the handlers of the API share.
 #[derive(Debug)]
 pub struct ApiState {
-    /// Projects, keys, tokens, sessions.
+    /// Projects, ingest keys, API tokens and sessions.
     pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
     /// Error events.
     pub errors: Arc<ErrorStore>,
-    /// Judgements of answers.
+    /// Scores.
     pub scores: Arc<ScoreStore>,
-    /// Lines of programs' logs.
+    /// Log lines.
     pub logs: Arc<LogStore>,
-    /// Points of metrics.
+    /// OpenTelemetry metrics.
     pub metrics: Arc<OtelMetricStore>,
-    /// What providers billed.
+    /// Bills of providers.
     pub bills: Arc<BillStore>,
-    /// What became of what was sent.
+    /// Outcomes of received items, and hints.
     pub outcomes: Arc<OutcomeStore>,
-    /// Targets of alerts, and what is on its way to them.
+    /// Notification targets and deliveries.
     pub courier: Arc<DeliveryWorker>,
-    /// Rules, budgets, incidents.
+    /// Alert rules, budgets and incidents.
     pub alerts: Arc<AlertService>,
-    /// Where queries run.
+    /// Query engine.
     pub engine: QueryEngine,
-    /// The prices in force.
+    /// Active prices.
     pub prices: Arc<ActivePrices>,
-    /// Long work.
+    /// Background jobs.
     pub jobs: Arc<JobRunner>,
-    /// When `hinomi.db` was made anew beside other data, if it was.
+    /// Time at which `hinomi.db` was created next to existing data, in microseconds since the Unix epoch; `None` if it was not.
     pub made_anew_us: Option<i64>,
-    /// Messages of alerts are held back whatever the folder says.
+    /// True if notifications are paused regardless of the data directory.
     pub quiet_notifications: bool,
-    /// What links and DSNs are made from, without a slash at the end.
+    /// Base URL of links and DSNs, without a trailing slash.
     pub public_url: String,
-    /// Name of the session's cookie: cookies of one host are shared by all its ports.
+    /// Name of the session cookie. It differs by port, because cookies are shared by all ports of a host.
     pub cookie: String,
-    /// The data folder.
+    /// Data directory.
     pub data: PathBuf,
-    /// Days that spans are kept where a project does not say.
+    /// Days for which spans are stored if a project has no setting of its own.
     pub retention_days: u32,
-    /// Bytes of the disk that intake leaves free.
+    /// Free disk space in bytes below which ingestion stops.
     pub reserve_bytes: u64,
-    /// Bytes that the data folder may take; 0 for any number.
+    /// Maximum size of the data directory in bytes; 0 for no limit.
     pub budget_bytes: u64,
-    /// What is to be deleted and waits.
+    /// Pending deletions.
     pub holds: Arc<RetentionHoldTracker>,
-    /// How often it is looked for what is to be kept no longer.
+    /// Interval of the retention sweep.
     pub retain_every: std::time::Duration,
-    /// How long a question may take.
+    /// Maximum duration of a query.
     pub query_timeout: std::time::Duration,
-    /// Places for exports.
+    /// Limit of concurrent exports.
     pub exports: ExportLimiter,
-    /// What is being asked.
+    /// Scheduler of queries.
     pub questions: QueryScheduler,
-    /// Counts the changes that were asked for by this API.
+    /// Number of changes made through this API.
     pub changes: AtomicU64,
-    /// See [`RetentionResources`].
+    /// Lock that deletions hold; see [`RetentionResources`].
     pub erasing: Arc<tokio::sync::Mutex<()>>,
-    /// Memory that queries and intake may take together, in bytes.
+    /// Memory in bytes that queries and ingestion may use together.
     pub memory_limit: u64,
-    /// When the server started.
+    /// Time at which the server started.
     pub started: Instant,
-    /// Ends the live streams, so that the server can stop.
+    /// Token that ends live streams when the server stops.
     pub stop: CancellationToken,
 }
 
 impl ApiState {
-    /// The address with which programs send to a project.
+    /// Returns the DSN of a project; `None` if it has no ingest key.
     pub fn dsn(&self, project: &ProjectRecord) -> Option<String> {
         let directory = self.meta.directory();
         let key = directory.first_key(project.id)?;
@@ -139,7 +139,7 @@ impl ApiState {
         Some(format!("{scheme}://{}@{rest}/{}", key.public_key, project.id))
     }
 
-    /// Where all is that is kept.
+    /// Returns the resources of retention and deletion.
     pub fn places(&self) -> RetentionResources {
         RetentionResources {
             meta: self.meta.clone(),
@@ -158,32 +158,33 @@ impl ApiState {
         }
     }
 
-    /// Rises with all that answers about spans and error events depend on, before it is acknowledged.
+    /// Returns a version that increases with every change that responses about spans and error events depend on, before the change is
+    /// acknowledged.
     fn version(&self) -> crate::api::middleware::shared_queries::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
-    /// The questions that can be asked of a project at this moment.
+    /// Returns a snapshot of a project for queries.
     fn ask(&self, project: u64) -> hinomi_query::ProjectSnapshot {
         self.engine.project(self.store.snapshot(), project)
     }
 }
 
-/// Lets pass whoever is signed in or has an API token.
+/// Checks that the caller is signed in or has an API token.
 ///
 /// # Errors
 ///
-/// When nobody is.
+/// Returns an error without valid credentials.
 pub async fn authenticate(api: &Arc<ApiState>, request: axum::extract::Request) -> Result<(), ApiError> {
     let (mut parts, _) = request.into_parts();
     <auth::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await.map(drop)
 }
 
-/// A project's counters for Prometheus, for whoever may see it.
+/// Returns the counters of a project for Prometheus.
 ///
 /// # Errors
 ///
-/// When nobody is signed in, or there is no such project.
+/// Returns an error without valid credentials, or if the caller may not see the project.
 pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
     let (mut parts, _) = request.into_parts();
     let caller = <auth::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
@@ -200,7 +201,7 @@ pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, projec
 )]
 struct OpenApiDocument;
 
-/// How requests are authenticated.
+/// Adds the authentication methods to the OpenAPI document.
 struct OpenApiSecurityModifier;
 
 impl utoipa::Modify for OpenApiSecurityModifier {
@@ -217,7 +218,7 @@ impl utoipa::Modify for OpenApiSecurityModifier {
     }
 }
 
-/// All routes, with the description that they give of themselves.
+/// Returns all routes with their OpenAPI document.
 pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, description) = described().split_for_parts();
     let router =

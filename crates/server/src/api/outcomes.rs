@@ -1,4 +1,4 @@
-//! What became of everything that was sent.
+//! Outcomes of received items.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the parameters of a query mean: a range of time and a filter.
+//! Query parameters: time range and filter.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::ApiError;
 
-/// Parameters of a request, with our own form of error.
+/// Query parameters of a request, rejected with the error format of the API.
 #[derive(Debug)]
 pub(super) struct QueryParameters<T>(pub(super) T);
 
@@ -47,7 +47,7 @@ impl FilterParameters {
         Ok(QueryScope { from_us, to_us, filter })
     }
 
-    /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+    /// Returns start and end in microseconds since the Unix epoch; unbounded if left out.
     fn range(&self) -> Result<(i64, i64), ApiError> {
         range(self.from.as_deref(), self.to.as_deref())
     }
@@ -80,7 +80,7 @@ impl FilterSelection {
         self.select == FilterTarget::Traces
     }
 
-    /// A scope of spans, whatever the filter selects.
+    /// Returns the scope of the selected spans.
     pub(super) async fn apply(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, ApiError> {
         if self.selects_traces() { Ok(project.scope_of_traces(&scope).await?) } else { Ok(scope) }
     }
@@ -98,13 +98,13 @@ pub(super) struct TimeRangeParameters {
 }
 
 impl TimeRangeParameters {
-    /// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+    /// Returns start and end in microseconds since the Unix epoch; unbounded if left out.
     pub(super) fn range(&self) -> Result<(i64, i64), ApiError> {
         range(self.from.as_deref(), self.to.as_deref())
     }
 }
 
-/// Start and end in microseconds since the Unix epoch; the ends of time where left out.
+/// Returns start and end in microseconds since the Unix epoch; unbounded if left out.
 fn range(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64), ApiError> {
     let now = Timestamp::now().as_microsecond();
     let time = |name: &str, text: Option<&str>, open: i64| match text.map(str::trim).filter(|text| !text.is_empty()) {
@@ -117,8 +117,8 @@ fn range(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64), ApiError> {
     Ok((time("from", from, i64::MIN)?, time("to", to, i64::MAX)?))
 }
 
-/// How long an answer to these parameters may be kept while nothing is stored: what is counted back from now moves with the clock, by no more
-/// than a thousandth of the range.
+/// Returns how long a response may be cached while no data arrives. A time range relative to now moves with the clock, by at most a
+/// thousandth of its length.
 pub(super) fn kept_for(parameters: &[(String, String)]) -> Duration {
     const MOST: Duration = Duration::from_secs(5);
     const LEAST: Duration = Duration::from_millis(250);
@@ -134,7 +134,7 @@ pub(super) fn kept_for(parameters: &[(String, String)]) -> Duration {
     Duration::from_micros(range_us / 1000).clamp(LEAST, MOST)
 }
 
-/// A moment as a person or a program writes it, a day (UTC) being its start, in microseconds since the Unix epoch.
+/// Parses a time in any accepted form, in microseconds since the Unix epoch. A day is its start in UTC.
 pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
     if text == "now" {
         return Some(now_us);
@@ -151,7 +151,7 @@ pub(super) fn moment(text: &str, now_us: i64) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond).or_else(|| day_start(text))
 }
 
-/// `90s`, `30m`, `24h`, `7d`, `2w` in microseconds.
+/// Parses a duration such as `90s`, `30m`, `24h`, `7d` or `2w`, in microseconds.
 fn length(text: &str) -> Option<i64> {
     const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
     let unit = text.chars().last()?;

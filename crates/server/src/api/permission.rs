@@ -1,26 +1,26 @@
-//! What a route requires of its caller. Each handler takes an extractor that carries its permission as its argument after the state; one
+//! Permissions of routes. Each handler takes an extractor that carries its permission as its argument after the state; one
 //! that takes none cannot be registered. The OpenAPI document states the permission of each operation as `x-permission`.
 
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-/// What a route requires.
+/// Permission that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RoutePermission {
-    /// Nothing: it is for everybody.
+    /// No permission.
     Public,
-    /// An ingest key of the project, or an admin.
+    /// An ingest key of the project, or admin permission.
     Ingest,
-    /// To read.
+    /// Permission to read.
     Viewer,
-    /// To work with what is there: rules, budgets, incidents, pins.
+    /// Permission to work with rules, budgets, incidents and pins.
     Member,
-    /// To change settings, keys and prices, and to delete.
+    /// Permission to change settings, keys and prices, and to delete.
     Admin,
 }
 
-/// What a caller is.
+/// Role of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CallerRole {
     Viewer,
@@ -47,15 +47,15 @@ pub(super) trait RequiredPermission {
     const PERMISSION: RoutePermission;
 }
 
-/// The caller may read.
+/// Permission to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Viewer;
 
-/// The caller may work with what is there.
+/// Permission to work with rules, budgets, incidents and pins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member;
 
-/// The caller may change settings and delete.
+/// Permission to change settings, keys and prices, and to delete.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Admin;
 

@@ -1,4 +1,4 @@
-//! Prices of a project: those that its owner has set, the table behind them, and what has no price.
+//! Prices of a project: custom prices, the price table, and models without a price.
 
 use std::sync::Arc;
 
@@ -186,7 +186,7 @@ pub(super) struct UnpricedModelList {
     count: u64,
 }
 
-/// Models without a price that one answer lists.
+/// Maximum number of models without a price in a response.
 const MAX_UNPRICED: usize = 200;
 
 /// Lists the models of calls that report token usage and have no price.
@@ -205,7 +205,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("price"))
 }
 
-/// The next call is priced by what was just changed.
+/// Applies the changed prices to the calls that arrive from now on.
 async fn taken(api: &Arc<ApiState>) {
     let prices = api.prices.clone();
     let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;

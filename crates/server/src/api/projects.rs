@@ -91,7 +91,7 @@ fn key_shown(key: &metadata::IngestKey) -> IngestKeyView {
     }
 }
 
-/// The projects that a caller may see.
+/// Returns the projects that a caller may see.
 pub(super) fn seen_by(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
     directory.projects.values().filter(|project| caller.may_see(project.id)).map(|project| shown(api, project)).collect()
@@ -160,7 +160,7 @@ pub(super) struct ProjectUpdateRequest {
     disabled: Option<bool>,
 }
 
-/// Tells a null from a field that is left out.
+/// Distinguishes null from a field that is left out.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
@@ -228,7 +228,7 @@ pub(super) async fn delete_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A change waits for the disk, so it runs where waiting hinders nobody.
+/// Runs a change on a thread that may block, because it waits for the disk.
 pub(super) async fn change<T: Send + 'static>(
     api: &Arc<ApiState>,
     work: impl FnOnce(&metadata::MetadataStore) -> Result<T, metadata::MetadataError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Sums: of a range, over time, by what spans have in common.
+//! Totals of a time range, over time and by property.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use super::params::{FilterParameters, FilterSelection, QueryParameters};
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
 
-/// Maximum number of values of a facet that are asked for by name.
+/// Maximum number of values of a facet that a request can name.
 const MAX_FACET_VALUES: usize = 100;
-/// Rows of a breakdown, where the caller does not say.
+/// Default number of rows of a breakdown.
 const ROWS: usize = 50;
 
 impl ApiState {
-    /// The error events that a query is about: those in its range, and with a filter those in traces that it lets pass.
+    /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces.
     pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         if scope.filter.0.is_empty() {
@@ -119,7 +119,7 @@ pub(super) async fn series(
     }))
 }
 
-/// Draws with the first of these buckets with which the range has not too many points.
+/// Returns the series with the first of the buckets that does not exceed the maximum number of points.
 async fn drawn_with_first(
     asked: &ProjectSnapshot,
     scope: &QueryScope,

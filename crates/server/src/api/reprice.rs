@@ -1,4 +1,4 @@
-//! Pricing stored calls again.
+//! Recalculation of the cost of stored calls.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is kept longer, and what is deleted before its time.
+//! Pinned traces, deletions and their receipts.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Scores that programs and people give.
+//! Scores from programs and people.
 
 use std::sync::Arc;
 

@@ -54,10 +54,10 @@ pub(super) struct SignInRequest {
     token: String,
 }
 
-/// What a sign-in link carries. Programs that check or count links add parameters of their own, which change nothing.
+/// Parameters of a sign-in link. Unknown parameters, which link checkers and trackers add, are ignored.
 #[derive(Debug, Deserialize)]
 struct SignInLink {
-    /// Empty in a link that was cut: it leads to the page that says how to get another.
+    /// One-time token. Empty in a truncated link, which leads to the sign-in page.
     #[serde(default)]
     token: String,
 }

@@ -1,4 +1,4 @@
-//! How the server itself is doing.
+//! State of the server.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::permission::Admin;
 use super::{ApiError, ApiState};
 use crate::retention::DeletionReceipt;
 
-/// For how long what has happened is said.
+/// Period in microseconds for which past events are reported.
 const DAY_US: i64 = 86_400_000_000;
 
 /// State of the server.
@@ -104,20 +104,20 @@ pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
     }))
 }
 
-/// For how long it is said that `hinomi.db` was lost.
+/// Period in microseconds for which the loss of `hinomi.db` is reported.
 const SAID_OF_A_LOSS_US: i64 = 7 * 86_400_000_000;
 
-/// Something that is wrong.
+/// A problem of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemProblem {
-    /// In words.
+    /// Description of the problem.
     pub said: String,
-    /// Whether something that comes in is refused for it.
+    /// True if incoming data is rejected because of the problem.
     pub refuses: bool,
 }
 
 impl ApiState {
-    /// What is wrong at this moment, as far as is known without asking a database.
+    /// Returns the current problems that are known without a database query.
     pub fn problems(&self) -> Vec<SystemProblem> {
         let stats = self.store.stats();
         // Counts wait in memory, and what rings or was billed is not what programs send.
@@ -143,7 +143,7 @@ impl ApiState {
     }
 }
 
-/// Says for a day that the disk budget has taken away spans.
+/// Returns a problem for a day after the disk budget caused a deletion of spans.
 async fn over_budget(api: &Arc<ApiState>) -> Result<Option<String>, ApiError> {
     let receipts = super::projects::change(api, |meta| meta.receipts()).await?;
     let since = rfc3339(jiff::Timestamp::now().as_microsecond() - DAY_US);

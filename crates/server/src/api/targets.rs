@@ -1,4 +1,4 @@
-//! Where alerts are told: targets, their test, and what became of each message.
+//! Notification targets, test messages and deliveries.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use super::auth::AuthorizedProject;
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
-/// Deliveries in one answer where the caller does not say.
+/// Default number of deliveries in a response.
 const DELIVERIES: usize = 50;
 const MOST_DELIVERIES: usize = 500;
 
@@ -235,7 +235,7 @@ pub(super) async fn deliveries(
     Ok(Json(DeliveryPage { deliveries, next_cursor }))
 }
 
-/// Asks where asking may block.
+/// Runs a query of the outbox on a thread that may block.
 async fn ask<T: Send + 'static>(
     api: &Arc<ApiState>,
     question: impl FnOnce(&DeliveryWorker) -> Result<T, NotifyError> + Send + 'static,
@@ -244,7 +244,7 @@ async fn ask<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)
 }
 
-/// What the owner of the server does, so that targets may be at a private address.
+/// Returns how to allow targets at a private address.
 fn how_to_allow(address: IpAddr) -> String {
     format!(
         "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or with `HINOMI_NOTIFY_ALLOW={address}`, and restart the \

@@ -20,9 +20,9 @@ use super::params::{FilterParameters, QueryParameters, moment};
 use super::permission::Viewer;
 use super::{ApiError, ApiState, hints};
 
-/// Rows of a list, where the caller does not say.
+/// Default number of rows in a response.
 const ROWS: usize = 50;
-/// Most rows of one answer.
+/// Maximum number of rows in a response.
 const MOST_ROWS: usize = 1000;
 
 /// Order and page of a list.
@@ -66,7 +66,7 @@ pub(super) async fn spans(
     Ok(Json(page))
 }
 
-/// Writes into spans the first error event that names them.
+/// Adds the first error event of each span to its preview.
 async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item = &mut SpanSummary>) -> Result<(), ApiError> {
     let key = |span: &SpanSummary| Some((span.trace_id.parse().ok()?, span.span_id.parse().ok()?));
     let mut spans: Vec<&mut SpanSummary> = spans.into_iter().collect();
@@ -183,7 +183,7 @@ pub(super) async fn trace(
     Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count, pinned, hints }))
 }
 
-/// What the spans of a trace show themselves, and what their SDKs show beside their spans.
+/// Returns the hints from the spans of a trace, and those from other data of their SDKs.
 fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintRow> {
     let sdks: HashSet<&str> = shown.iter().filter_map(|evidence| evidence.sdk.as_deref()).collect();
     let open = api.outcomes.hints(project, i64::MIN);

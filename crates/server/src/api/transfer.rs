@@ -1,4 +1,4 @@
-//! Spans taken out as a file, and taken in again; and all of the data folder as a backup.
+//! Export and import of spans, and backups of the data directory.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -27,15 +27,15 @@ use crate::backup;
 use crate::retention::RetentionRules;
 use crate::transfer::{SpanFileFormat, SpanFileWriter, rows};
 
-/// How many spans follow, for a bar of progress.
+/// Header with the number of spans, for a progress bar.
 pub(crate) const SPANS: &str = "x-hinomi-spans";
-/// How many segments a backup lacks.
+/// Header with the number of segments that a backup lacks.
 pub const MISSING: &str = "x-hinomi-missing";
-/// Largest body of an import.
+/// Maximum size of the body of an import in bytes.
 const LARGEST: usize = 64 << 20;
-/// Pieces that wait for a slow client.
+/// Number of chunks that wait for a slow client.
 const PIECES: usize = 1;
-/// Bytes of a backup that are handed on together.
+/// Size of the chunks of a backup in bytes.
 const PIECE: usize = 1 << 20;
 
 /// File format of an export.
@@ -86,7 +86,7 @@ pub(super) async fn export(
     Ok(response)
 }
 
-/// Hands the bytes of an export on, until nobody wants them any more.
+/// Sends the bytes of an export until it is complete or the client disconnects.
 async fn exported(
     asked: &ProjectSnapshot,
     scope: &QueryScope,
@@ -181,7 +181,7 @@ pub(super) async fn import(
     Ok(Json(SpanImportResult { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined, too_old }))
 }
 
-/// Which spans a project keeps no longer.
+/// Returns a check for spans that are older than the retention of a project.
 fn too_old(api: &ApiState, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
     let directory = api.meta.directory();
     let known = directory.projects.get(&project).cloned().unwrap_or_default();
@@ -241,7 +241,7 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
     Ok(response)
 }
 
-/// Hands pieces on to an answer.
+/// Writes chunks to a response body.
 struct ResponseBodyWriter(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for ResponseBodyWriter {

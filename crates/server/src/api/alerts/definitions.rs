@@ -1,7 +1,7 @@
 //! Operations that rules and budgets share: list, create, read, replace, delete and mute.
 
-/// The handlers of rules or budgets. A file that uses it has `$view`, what the API answers for one, and `fn shown(&AlertService, AlertRecord<_>)
-/// -> $view`; `$list_name` is made here. `$what` is the word for one, `$all` and `$one` are the paths.
+/// Defines the handlers of rules or budgets. The file that uses it defines the response type `$view` and `fn shown(&AlertService,
+/// AlertRecord<_>) -> $view`; the macro defines `$list_name`. `$what` is the noun for one item, `$all`, `$one` and `$mute` are the paths.
 macro_rules! handlers {
     ($what:literal, $kept:ty, $view:ident, $list_name:ident, $field:ident, $all:literal, $one:literal, $mute:literal,
      $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $quiet:ident) => {

@@ -1,4 +1,4 @@
-//! What rang.
+//! Incidents of a project.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::api::params::QueryParameters;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
-/// Incidents of a page, where the caller does not say.
+/// Default number of incidents in a response.
 const PAGE: usize = 50;
 const LONGEST_NOTE: usize = 4000;
 const LONGEST_NAME: usize = 100;

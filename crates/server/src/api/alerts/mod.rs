@@ -51,7 +51,7 @@ pub(super) struct MuteRequest {
 }
 
 impl MuteRequest {
-    /// The moment at which it ends, in microseconds since the Unix epoch; the end of time where none is said.
+    /// Returns the end in microseconds since the Unix epoch; `i64::MAX` for no end.
     fn until_us(&self) -> Result<i64, ApiError> {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let bad = |field: &str, text: &str, wanted: &str| ApiError::bad_request("bad_time", format!("{field}: {text:?} is not {wanted}"));
@@ -70,18 +70,18 @@ impl MuteRequest {
     }
 }
 
-/// A moment of quiet's end as the API shows it: null while nothing is muted, `forever` without an end.
+/// Returns the end of muting for the API: `None` if it is over or was never set, `forever` for no end.
 fn quiet_shown(until_us: Option<i64>) -> Option<String> {
     let until_us = until_us.filter(|until| *until > jiff::Timestamp::now().as_microsecond())?;
     Some(if until_us == i64::MAX { "forever".to_owned() } else { hinomi_model::api_time::rfc3339(until_us) })
 }
 
-/// A body that must be there and be read.
+/// Returns the parsed request body.
 fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
     Ok(body?.0)
 }
 
-/// Whatever waits for the disk runs where waiting hinders nobody.
+/// Runs work on a thread that may block, because it waits for the disk.
 async fn with<T: Send + 'static>(
     api: &Arc<ApiState>,
     work: impl FnOnce(&AlertService) -> Result<T, AlertError> + Send + 'static,

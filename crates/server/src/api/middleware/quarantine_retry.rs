@@ -1,4 +1,4 @@
-//! A question that met a damaged segment is asked again without it.
+//! Retries a query that met a damaged segment without that segment.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use axum::response::Response;
 
 use crate::api::ApiState;
 
-/// Marks an answer that failed in a way in which damaged files make it fail.
+/// Marks a response that failed in a way that damaged files can cause.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::api) struct SuspectedSegmentDamage;
 
-/// Has the store look for damaged segments when an answer failed as they make it fail, and asks again when it found some.
+/// Looks for damaged segments if a request failed in a way that they can cause, and retries the request if it found some.
 pub(in crate::api) async fn without_damaged(State(api): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;

@@ -1,6 +1,6 @@
-//! Parameters that nobody knows are refused: one that is misspelt would otherwise be answered with everything.
+//! Rejects unknown query parameters: a misspelled filter would otherwise return everything.
 //!
-//! Which ones there are is read from the description of the API itself.
+//! The known parameters are read from the OpenAPI document.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::api::ApiError;
 
-/// Names of parameters by method and address.
+/// Names of query parameters by method and path.
 pub(in crate::api) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
 
-/// Those that the description names.
+/// Returns the query parameters of the OpenAPI document.
 pub(in crate::api) fn of(description: &OpenApi) -> KnownParameterNames {
     let names = |operation: &Operation| {
         let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
@@ -44,7 +44,7 @@ pub(in crate::api) fn of(description: &OpenApi) -> KnownParameterNames {
     Arc::new(known)
 }
 
-/// Lets a request pass whose parameters are all known.
+/// Rejects a request with an unknown query parameter.
 pub(in crate::api) async fn check(State(known): State<KnownParameterNames>, path: MatchedPath, request: Request, next: Next) -> Response {
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let sent = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
