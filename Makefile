@@ -65,7 +65,7 @@ check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## che
 check-all: check ## check also links of the crates' documentation, licenses and sources of dependencies, and unused ones (compiles for minutes the first time)
 	@RUSTDOCFLAGS="-D warnings" cargo doc --profile quick --workspace --no-deps --document-private-items --locked --quiet
 	@scripts/setup.sh check-all
-	@$(CACHE)/cargo/bin/cargo-deny --locked check bans licenses sources
+	@$(CACHE)/cargo/bin/cargo-deny --locked --log-level error check bans licenses sources
 	@$(CACHE)/cargo/bin/cargo-machete
 
 ROUNDS ?= 50000
