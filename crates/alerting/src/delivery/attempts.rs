@@ -89,7 +89,7 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be read.
     pub fn deliveries(&self, project: u64, which: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let mut select = db.prepare_cached(&format!(
                 "{SELECT} WHERE notices.project = ?1 AND (?2 IS NULL OR notices.incident = ?2) AND (?3 IS NULL OR deliveries.target = ?3)
                  AND (?4 IS NULL OR deliveries.state = ?4) AND (?5 IS NULL OR deliveries.id < ?5) ORDER BY deliveries.id DESC LIMIT ?6"
@@ -107,7 +107,7 @@ impl NotificationOutbox {
     ///
     /// When there is none, or the database cannot be read.
     pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
-        let found = self.write(|db| {
+        let found = self.run(|db| {
             let mut select = db.prepare_cached(&format!("{SELECT} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
             let rows: Vec<DeliveryRow> = select.query_map(params![key_of(project), id], read)?.collect::<rusqlite::Result<_>>()?;
             rows.into_iter().next().map(|raw| shown(db, raw)).transpose()
@@ -121,7 +121,7 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be read.
     pub fn waiting(&self, project: u64) -> Result<Vec<(TargetId, i64)>, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let mut select = db.prepare_cached(
                 "SELECT deliveries.target, count(*) FROM deliveries JOIN targets ON targets.id = deliveries.target
                  WHERE targets.project = ?1 AND deliveries.state = 'waiting' GROUP BY deliveries.target",

@@ -97,7 +97,7 @@ impl NotificationOutbox {
     /// When the database cannot be written. None of them is taken then.
     pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
-        let taken = self.write(|connection| {
+        let taken = self.run(|connection| {
             let transaction = connection.transaction()?;
             let mut taken = 0;
             for (notice, targets) in notices {
@@ -120,8 +120,8 @@ impl NotificationOutbox {
         Ok(taken)
     }
 
-    /// Runs a change or a question; what SQLite says becomes an error of ours. Blocks.
-    pub(super) fn write<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+    /// Runs statements that read or write. Blocks.
+    pub(super) fn run<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
         work(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
     }
 }
@@ -167,7 +167,7 @@ mod tests {
         drop(outbox);
         let outbox = NotificationOutbox::open(dir.path()).unwrap();
         assert_eq!(outbox.enqueue(&[(notice("a"), vec![own]), (notice("c"), vec![own])]).unwrap(), 1);
-        let waiting: i64 = outbox.write(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
+        let waiting: i64 = outbox.run(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
         assert_eq!(waiting, 2);
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct DueDelivery {
 impl NotificationOutbox {
     /// The first waiting delivery of each target, as (when it is due in microseconds, target). Blocks.
     pub(super) fn heads(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let mut select = db.prepare_cached(
                 "SELECT next_us, target FROM deliveries
                  WHERE id IN (SELECT min(id) FROM deliveries WHERE state = 'waiting' GROUP BY target)",
@@ -46,7 +46,7 @@ impl NotificationOutbox {
     /// Takes what is to be sent to a target now, and writes down that it is being sent; `None` where nothing is due. A target's
     /// deliveries go in their order: while the first one waits for its next attempt, so do those behind it. Blocks.
     pub(super) fn take(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let transaction = db.transaction()?;
             let Some(target) = find(&transaction, target)? else { return Ok(None) };
             if head(&transaction, target.id)?.is_none_or(|(_, next_us)| next_us > now_us()) {
@@ -80,7 +80,7 @@ impl NotificationOutbox {
             DeliveryDisposition::Again(_) if age >= PATIENCE || next.notice.kind == AlertNoticeKind::Test => ("failed", now, true),
             DeliveryDisposition::Again(asked) => ("waiting", now + micros(pause(next.failed_before + 1, asked)), false),
         };
-        self.write(|db| {
+        self.run(|db| {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE attempts SET duration_us = ?2, status = ?3, error = ?4 WHERE id = ?1",
@@ -98,7 +98,7 @@ impl NotificationOutbox {
 
     /// What was being sent when the process ended: nobody knows whether it arrived, so that it is due again. Blocks.
     pub(super) fn resume(&self) -> Result<usize, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let transaction = db.transaction()?;
             let open = "SELECT delivery FROM attempts WHERE duration_us IS NULL AND error IS NULL";
             let resumed = transaction
@@ -115,7 +115,7 @@ impl NotificationOutbox {
 
     /// Takes a test for a target, past its queue. Blocks.
     pub(super) fn take_test(&self, notice: AlertNotice, target: NotificationTarget) -> Result<DueDelivery, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let transaction = db.transaction()?;
             let id = insert_notice(&transaction, &notice)?;
             let delivery = transaction.query_row(
@@ -135,7 +135,7 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be written.
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             db.execute(
                 "DELETE FROM notices WHERE project = ?1 AND at_us < ?2
                  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notice = notices.id AND state IN ('waiting', 'sending'))",

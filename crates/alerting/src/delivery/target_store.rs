@@ -54,7 +54,7 @@ impl NotificationOutbox {
     ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
         let (name, secret, made) = checked(&draft, ChannelSecret::default(), allowed)?;
         let created_us = now_us();
-        let id = self.write(|db| {
+        let id = self.run(|db| {
             let transaction = db.transaction()?;
             let known: i64 =
                 transaction.query_row("SELECT count(*) FROM targets WHERE project = ?1", [key_of(project)], |row| row.get(0))?;
@@ -95,7 +95,7 @@ impl NotificationOutbox {
         let same_place = place(&old.address) == place(&draft.address);
         let kept = if same_place { old.secret } else { ChannelSecret::default() };
         let (name, secret, made) = checked(&draft, kept, allowed)?;
-        self.write(|db| {
+        self.run(|db| {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE targets SET name = ?2, language = ?3, disabled = ?4, address = ?5, secret = ?6 WHERE id = ?1",
@@ -120,7 +120,7 @@ impl NotificationOutbox {
     ///
     /// When there is none, or the database cannot be written.
     pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
-        let deleted = self.write(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
+        let deleted = self.run(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
     }
 
@@ -130,7 +130,7 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be read.
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationTarget>, SqliteError> {
-        self.write(|db| {
+        self.run(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
             select.query_map([key_of(project)], read)?.collect()
         })
@@ -142,7 +142,7 @@ impl NotificationOutbox {
     ///
     /// When there is none, or the database cannot be read.
     pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
-        let found = self.write(|db| find(db, id))?;
+        let found = self.run(|db| find(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
     }
 }

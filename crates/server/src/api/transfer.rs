@@ -13,7 +13,7 @@ use futures::StreamExt;
 use hinomi_model::span::Span;
 use hinomi_query::{ProjectSnapshot, QueryScope};
 use hinomi_store::low_priority::give_way;
-use hinomi_store::{PreparedAppend, RetentionCandidate, StoreError};
+use hinomi_store::{RetentionCandidate, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
@@ -156,7 +156,7 @@ pub(super) async fn import(
     })?;
     let project = of.project;
     let keeper = api.clone();
-    let prepare = move || -> Result<_, ApiError> {
+    let decode = move || -> Result<_, ApiError> {
         let unreadable = |reason: String| {
             ApiError::bad_request("bad_import", reason).hint("Send JSON lines as written by `hinomi export --format jsonl`.")
         };
@@ -170,11 +170,10 @@ pub(super) async fn import(
         let is_past = too_old(&keeper, project)?;
         rows.retain(|row| !is_past(&row.span));
         let too_old = read - rows.len();
-        let prepared = PreparedAppend::new(project, rows.into_iter().map(|row| row.span).collect());
-        Ok((read, too_old, prepared.map_err(failed)?))
+        Ok((read, too_old, rows.into_iter().map(|row| row.span).collect()))
     };
-    let (read, too_old, prepared) = tokio::task::spawn_blocking(prepare).await??;
-    let appended = api.store.commit(prepared).await.map_err(failed)?;
+    let (read, too_old, spans): (usize, usize, Vec<Span>) = tokio::task::spawn_blocking(decode).await??;
+    let appended = api.store.append(project, spans).await.map_err(failed)?;
     if appended.stored > 0 {
         super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;
     }
