@@ -244,8 +244,8 @@ export const SCHEMAS = {
   // meta/directory.rs: `RetentionOverrides` in an answer.
   RetentionOverridesView: object({
     environments: { type: 'object', additionalProperties: number },
-    notable_days: numberOrNull,
-    texts_days: numberOrNull,
+    flagged_days: numberOrNull,
+    message_days: numberOrNull,
   }),
   // model/src/price/bucket.rs
   BucketPrices: some(PRICE_BUCKETS, number),

@@ -78,7 +78,7 @@ pub struct AlertRule {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 100.
-    #[serde(default = "groups", alias = "max_groups")]
+    #[serde(default = "groups", alias = "most_groups")]
     pub max_groups: u32,
     /// Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day.
     #[schema(value_type = String)]
@@ -101,7 +101,7 @@ pub struct AlertRule {
     pub compare: Option<ComparisonBaseline>,
     /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
     /// minimum.
-    #[serde(default, alias = "min_samples")]
+    #[serde(default, alias = "at_least")]
     pub min_samples: Option<u64>,
     /// What happens if the window has no data. If it is given, every empty window counts as one without data. Default, and null: sums and
     /// counts are 0 in an empty window, and other measures act as with `keep`.

@@ -3984,7 +3984,7 @@ export interface components {
                 number | null
             ][];
             /** @description How often it would have rung. */
-            rang: number;
+            fired: number;
             to: string;
         };
         /** @description A rule that is tried. */
@@ -4013,7 +4013,7 @@ export interface components {
              * Format: int64
              * @description A window with fewer calls (uses of tools, spans) is one without data.
              */
-            at_least?: number | null;
+            min_samples?: number | null;
             compare?: components["schemas"]["ComparisonBaseline"] | null;
             /**
              * Format: double
@@ -4034,7 +4034,7 @@ export interface components {
              * Format: int32
              * @description Groups that are told apart at most; what comes later is watched together as one more group.
              */
-            most_groups?: number;
+            max_groups?: number;
             /** @description 1 to 100 characters; tells rules of a project apart. */
             name: string;
             no_data?: components["schemas"]["NoDataPolicy"] | null;
@@ -4282,7 +4282,7 @@ export interface components {
              * Format: int32
              * @description Groups that are told apart at most; what comes later is watched together as one more group.
              */
-            most_groups?: number;
+            max_groups?: number;
             /** @description 1 to 100 characters; tells budgets of a project apart. */
             name: string;
             /** @description Whom to tell. */
@@ -4292,7 +4292,7 @@ export interface components {
             /** @description In which stretch of the calendar. */
             period: components["schemas"]["BudgetPeriod"];
             /** @description Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups. */
-            ring_on_forecast?: boolean;
+            alert_on_forecast?: boolean;
             /** @description Per cent of the amount at which the bell rings, rising. */
             steps?: number[];
             /** @description Whose calendar: an IANA time zone such as `Asia/Tokyo`. */
@@ -4316,7 +4316,7 @@ export interface components {
              * Format: double
              * @description The sum at the end if what runs now goes on as it does.
              */
-            if_goes_on: number;
+            projected: number;
             /**
              * Format: double
              * @description Of ten such stretches nine brought more.
@@ -4383,7 +4383,7 @@ export interface components {
              * Format: int32
              * @description Groups that are told apart at most; what comes later is watched together as one more group.
              */
-            most_groups: number;
+            max_groups: number;
             /** @description 1 to 100 characters; tells budgets of a project apart. */
             name: string;
             /** @description Whom to tell. */
@@ -4393,7 +4393,7 @@ export interface components {
             /** @description In which stretch of the calendar. */
             period: components["schemas"]["BudgetPeriod"];
             /** @description Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups. */
-            ring_on_forecast: boolean;
+            alert_on_forecast: boolean;
             /** @description Per cent of the amount at which the bell rings, rising. */
             steps: number[];
             /** @description Whose calendar: an IANA time zone such as `Asia/Tokyo`. */
@@ -5222,7 +5222,7 @@ export interface components {
              * Format: double
              * @description Dollars at the end of the period if it goes on like this.
              */
-            if_goes_on_usd: number;
+            projected_usd: number;
             until: string;
         };
         /** @description A page of incidents. */
@@ -5914,20 +5914,20 @@ export interface components {
              * @description Days that traces with errors or scores are kept at least, texts included.
              * @default null
              */
-            notable_days?: number | null;
+            flagged_days?: number | null;
             /**
              * Format: int32
              * @description Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
              * @default null
              */
-            texts_days?: number | null;
+            message_days?: number | null;
         };
         RetentionOverridesView: {
             environments: {
                 [key: string]: number;
             };
-            notable_days: number | null;
-            texts_days: number | null;
+            flagged_days: number | null;
+            message_days: number | null;
         };
         /** @description A rule and how it stands. */
         RuleShown: {
@@ -5935,7 +5935,7 @@ export interface components {
              * Format: int64
              * @description A window with fewer calls (uses of tools, spans) is one without data.
              */
-            at_least: number | null;
+            min_samples: number | null;
             compare: components["schemas"]["ComparisonBaseline"] | null;
             /**
              * Format: double
@@ -5956,7 +5956,7 @@ export interface components {
              * Format: int32
              * @description Groups that are told apart at most; what comes later is watched together as one more group.
              */
-            most_groups: number;
+            max_groups: number;
             /** @description 1 to 100 characters; tells rules of a project apart. */
             name: string;
             no_data: components["schemas"]["NoDataPolicy"] | null;

@@ -220,7 +220,7 @@ pub struct AlertContributor {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CostProjection {
     /// Cost in US dollars at the end of the period if spending continues at the current rate.
-    #[serde(alias = "projected_usd")]
+    #[serde(alias = "if_goes_on_usd")]
     pub projected_usd: f64,
     /// End of the period in microseconds since the Unix epoch.
     pub until: i64,

@@ -63,7 +63,7 @@ pub struct Budget {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 1,000.
-    #[serde(default = "groups", alias = "max_groups")]
+    #[serde(default = "groups", alias = "most_groups")]
     pub max_groups: u32,
     /// Percentages of the amount at which the budget fires, in ascending order: at most 20. Default: 50, 80 and 100.
     #[serde(default = "steps")]
@@ -73,7 +73,7 @@ pub struct Budget {
     pub critical_from: f64,
     /// True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
     /// false.
-    #[serde(default, alias = "alert_on_forecast")]
+    #[serde(default, alias = "ring_on_forecast")]
     pub alert_on_forecast: bool,
     /// Person or team that is responsible for the budget; null for none.
     #[serde(default)]

@@ -121,7 +121,7 @@ fn questions_about_metrics_that_have_no_answer_say_why() {
         ("/metrics/series?name=claude_code.token.usage&measure=p95", 400, "increase rate"),
         ("/metrics/series?name=claude_code.token.usage&group_by=color", 400, "model"),
         ("/metrics/series?name=claude_code.token.usage&bucket=2h", 400, "1h"),
-        ("/metrics/series?name=claude_code.token.usage&bucket=1m&from=2020-01-01T00:00:00Z", 400, "shorter range"),
+        ("/metrics/series?name=claude_code.token.usage&bucket=1m&from=2020-01-01T00:00:00Z", 400, "shorter time range"),
         ("/metrics/series", 400, "name"),
         ("/metrics?filter=x", 400, "from to"),
     ];

@@ -25,10 +25,10 @@ pub struct RetentionOverrides {
     /// Days for which the spans of an environment are stored, by environment.
     pub environments: BTreeMap<String, u32>,
     /// Days for which messages, attributes and log lines are stored; null for as long as their spans.
-    #[serde(alias = "message_days")]
+    #[serde(alias = "texts_days")]
     pub message_days: Option<u32>,
     /// Minimum number of days for which traces with errors or scores are stored, including their messages; null for no minimum.
-    #[serde(alias = "flagged_days")]
+    #[serde(alias = "notable_days")]
     pub flagged_days: Option<u32>,
 }
 

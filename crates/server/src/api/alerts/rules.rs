@@ -27,7 +27,7 @@ pub(in crate::api) struct AlertRuleView {
     id: i64,
     /// ID of the project.
     project_id: u64,
-    /// Definition of the rule.
+    // A description of this field would wrap its fields once more.
     #[serde(flatten)]
     #[schema(inline)]
     rule: AlertRule,
