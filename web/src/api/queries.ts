@@ -51,7 +51,6 @@ export const meQuery = queryOptions({
 export const summaryQuery = (project: number, scope: Partial<Scope>, select: Select = 'spans') =>
   projectQuery(project, 'summary', '/api/v1/projects/{project}/summary', selecting(scope, select));
 
-/** Always asks for a list of measures (with a comma), since the answer of a single one has another shape. */
 export const seriesQuery = (
   project: number,
   scope: Scope,
@@ -63,7 +62,7 @@ export const seriesQuery = (
   projectQuery(project, 'series', '/api/v1/projects/{project}/series', {
     ...selecting(scope, select),
     bucket,
-    measure: measures.length > 1 ? measures.join(',') : measures[0] === 'calls' ? 'calls,failed' : `${measures[0]},calls`,
+    measure: measures.join(','),
     group_by: groupBy,
   });
 

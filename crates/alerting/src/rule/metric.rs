@@ -67,7 +67,7 @@ pub(crate) enum MetricFormula {
 }
 
 macro_rules! measures {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:ident, $made:expr;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:tt, $unit:ident, $made:expr;)+) => {
         /// What a rule measures. LLM calls are those that count, each call once.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum AlertMetric { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }

@@ -8,12 +8,13 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive};
 use hinomi_model::id::TraceId;
-use hinomi_store;
+
 use hinomi_tables::{error_events, log_lines};
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::permission::Viewer;
@@ -28,7 +29,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 const MOST_TRACES: usize = 200;
 
 /// Changes since the previous event.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct LiveUpdate {
     /// IDs of changed traces, at most 200.
     traces: BTreeSet<String>,
@@ -124,7 +125,7 @@ impl LiveStreamSubscriptions {
 /// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
 /// and error events. At most two events are sent per second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
-    responses((status = 200, content_type = "text/event-stream", description = "Events of type `change`.")))]
+    responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
 pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
     let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.stop.clone() };

@@ -220,7 +220,8 @@ impl utoipa::Modify for OpenApiSecurityModifier {
 
 /// Returns all routes with their OpenAPI document.
 pub fn routes(api: Arc<ApiState>) -> Router {
-    let (router, description) = described().split_for_parts();
+    let (router, mut description) = described().split_for_parts();
+    name_operations(&mut description);
     let router =
         router.route_layer(axum::middleware::from_fn_with_state(api.clone(), crate::api::middleware::quarantine_retry::without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
@@ -233,6 +234,26 @@ pub fn routes(api: Arc<ApiState>) -> Router {
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)
+}
+
+/// Gives each operation an ID of its own, from its method and path: handlers of several resources have the same name.
+fn name_operations(description: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut description.paths.paths {
+        let words: Vec<&str> =
+            path.trim_start_matches("/api/v1").split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let methods = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+            ("patch", &mut item.patch),
+        ];
+        for (method, operation) in methods {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            }
+        }
+    }
 }
 
 fn described() -> OpenApiRouter<Arc<ApiState>> {

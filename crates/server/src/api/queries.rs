@@ -1,17 +1,17 @@
 //! Totals of a time range, over time and by property.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use hinomi_model::api_time::rfc3339;
 use hinomi_query::{
-    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure, TimeSeries,
-    TimeSeriesGroup, UsageSummary,
+    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope,
+    SeriesMeasure, TimeSeries, TimeSeriesGroup, UsageSummary,
 };
 use hinomi_tables::error_events::ErrorEventFilter;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
@@ -71,12 +71,22 @@ pub(super) struct TimeSeriesParameters {
     group_by: Option<String>,
 }
 
+/// One or more measures over time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TimeSeriesResponse {
+    /// Length of a bucket, such as `1h`.
+    bucket: &'static str,
+    /// Lines of the first measure.
+    groups: Vec<TimeSeriesGroup>,
+    /// Lines of each measure by its name: the 50 largest groups.
+    measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
+    /// Number and sum of the remaining groups, for each measure that has more than 50.
+    others: BTreeMap<String, OtherTimeSeriesGroups>,
+}
+
 /// Returns one or more measures over time.
-///
-/// With one measure, the response holds `groups` and `others`; with several, `measures` and `others` by name. The 50 largest groups have
-/// lines of their own; `others` is the sum and the number of the remaining groups.
 #[utoipa::path(get, path = "/projects/{project}/series", tag = "queries", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, FilterSelection, TimeSeriesParameters),
-    responses((status = 200, body = Object, description = "`{bucket, groups, others}` for one measure, or `{bucket, measures: {name: groups}, others: {name: others}}` for several."),
+    responses((status = 200, body = TimeSeriesResponse),
         (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
@@ -84,7 +94,7 @@ pub(super) async fn series(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(drawn): QueryParameters<TimeSeriesParameters>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<TimeSeriesResponse>, ApiError> {
     let project = api.ask(of.project);
     let scope = narrow.scope()?;
     let buckets = BucketInterval::candidates(drawn.bucket.as_deref())?;
@@ -110,13 +120,8 @@ pub(super) async fn series(
         // An error event is of no model and no agent: it has one line of its own.
         series.measures.insert(SeriesMeasure::Errors.name().to_owned(), vec![TimeSeriesGroup { key: None, points: points.collect() }]);
     }
-    Ok(Json(match measures.as_slice() {
-        [one] if !text.contains(',') => {
-            let (groups, others) = (series.measures.remove(one.name()), series.others.remove(one.name()));
-            json!({ "bucket": bucket.name(), "groups": groups, "others": others })
-        }
-        _ => json!({ "bucket": bucket.name(), "measures": series.measures, "others": series.others }),
-    }))
+    let groups = measures.first().and_then(|first| series.measures.get(first.name())).cloned().unwrap_or_default();
+    Ok(Json(TimeSeriesResponse { bucket: bucket.name(), groups, measures: series.measures, others: series.others }))
 }
 
 /// Returns the series with the first of the buckets that does not exceed the maximum number of points.
