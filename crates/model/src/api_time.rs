@@ -1,12 +1,13 @@
-//! Times as the API writes them.
+//! Times in the format of the API.
 
-/// RFC 3339 in UTC with microseconds, from microseconds since the Unix epoch. A time beyond what a calendar holds becomes its end.
+/// Formats microseconds since the Unix epoch as RFC 3339 in UTC with microseconds. A time out of range becomes the first or last possible
+/// time.
 pub fn rfc3339(us: i64) -> String {
     let time = jiff::Timestamp::from_microsecond(us).unwrap_or(if us < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX });
     format!("{time:.6}")
 }
 
-/// When a day, `YYYY-MM-DD`, begins in UTC, in microseconds since the Unix epoch.
+/// Returns the start of a day (`YYYY-MM-DD`) in UTC, in microseconds since the Unix epoch; `None` if the text is not a day.
 pub fn day_start(text: &str) -> Option<i64> {
     let day: jiff::civil::Date = text.parse().ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok().map(jiff::Timestamp::as_microsecond)

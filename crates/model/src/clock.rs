@@ -1,4 +1,4 @@
-//! When things happened, by a clock that may be wrong.
+//! Correction of times from clients with a wrong clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,75 +6,76 @@ use crate::price::PriceBook;
 use crate::span::names;
 use crate::time::SECOND_US;
 
-/// What decoding must know beside the bytes.
+/// Inputs of decoding besides the bytes of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeContext<'a> {
-    /// When the request came, in microseconds since the Unix epoch.
+    /// When the request arrived, in microseconds since the Unix epoch.
     pub received_us: i64,
-    /// For how long spans are kept, in microseconds; older ones are dropped at once. `None` keeps all.
+    /// Retention of spans in microseconds; older spans are dropped during decoding. `None` keeps all.
     pub retention_us: Option<i64>,
     /// The price table.
     pub price: &'a PriceBook,
 }
 
-/// A client's clock is taken for right up to this much behind.
+/// Maximum delay of a client's clock that is not corrected.
 const MAX_BEHIND_US: i64 = 55 * 60 * SECOND_US;
-/// And up to this much ahead.
+/// Maximum time that a client's clock may be ahead without a correction.
 const MAX_AHEAD_US: i64 = 60 * SECOND_US;
 
-/// Nothing of what is watched happened before 2000-01-01: what says so is the zero of some calendar, or a machine that has lost its clock.
+/// Earliest plausible time, 2000-01-01. Earlier times are the zero of some calendar, or come from a machine that has lost its clock.
 const EARLIEST_US: i64 = 946_684_800 * SECOND_US;
-/// What is further ahead than this is no wrong clock, but no time.
+/// Maximum time ahead of the receipt. A time further ahead is not a wrong clock but an invalid value.
 const LATEST_AHEAD_US: i64 = 86_400 * SECOND_US;
-/// What lies between is what a clock says that is set wrong: not the zero of a calendar, not the largest number that there is.
+/// Range of implausible times that a wrong clock may show. Times outside of it are the zero of a calendar or the largest possible number.
 const CLOCKS_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118_400 * SECOND_US;
-/// Two impossible times that are at most this far apart are those of a clock that is off by decades: how long it took is right.
+/// Maximum distance of an implausible start and end that are taken for times of a clock that is off by decades: their difference is right
+/// then.
 const LONGEST_MOVED_US: i64 = 86_400 * SECOND_US;
 
-/// Whether something can have happened then, as known at the time of receipt.
+/// Returns whether the time is plausible, given the time of receipt.
 pub(crate) fn is_possible(at_us: i64, received_us: i64) -> bool {
     at_us >= EARLIEST_US && at_us <= received_us.saturating_add(LATEST_AHEAD_US)
 }
 
 names!(
-    /// Where a time comes from whose own value is impossible.
+    /// Source of a time that replaces an implausible one.
     TimeSource {
-        /// The start.
+        /// The start of the span.
         Start = "start_time",
-        /// The end.
+        /// The end of the span.
         End = "end_time",
-        /// When the event that tells of it was written.
+        /// The time at which the event was written.
         Event = "event_time",
-        /// When the request came.
+        /// The time at which the request arrived.
         Receipt = "received_at",
     }
 );
 
-/// Where the times of a span come from; `None` for a time that is as sent, but for a correction of the clock.
+/// Sources of the times of a span; `None` for a time that is as sent, apart from a correction of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimeSources {
-    /// Its start.
+    /// Source of the start.
     pub start: Option<TimeSource>,
-    /// Its end.
+    /// Source of the end.
     pub end: Option<TimeSource>,
 }
 
-/// A span's place in time.
+/// Times of a span after the correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CorrectedSpanTimes {
-    /// After the correction.
+    /// Start after the correction.
     pub(crate) start_us: i64,
-    /// Never before the start.
+    /// End after the correction, never before the start.
     pub(crate) end_us: i64,
-    /// What was added.
+    /// Correction that was added.
     pub(crate) shift_us: i64,
     pub(crate) sources: TimeSources,
 }
 
-/// Why a time is of no use.
+/// Reason why a time is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimestampError {
-    /// Nothing that old is kept.
+    /// The time is before the start of the retention period.
     TooOld,
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct ClockDriftCorrector {
 
 impl ClockDriftCorrector {
     pub(crate) fn new(context: &DecodeContext, sent_at_us: Option<i64>) -> ClockDriftCorrector {
-        // A machine that has lost its clock begins at 1970 and goes on from there; what lies before is no time.
+        // A machine that has lost its clock starts at 1970 and counts from there; an earlier time is not valid.
         let drift = sent_at_us.filter(|sent| *sent > 0).map_or(0, |sent| context.received_us.saturating_sub(sent));
         ClockDriftCorrector {
             received_us: context.received_us,
@@ -97,7 +98,7 @@ impl ClockDriftCorrector {
         }
     }
 
-    /// What to add to the times of something that ended then.
+    /// Returns the correction for an item that ended at `end_us`.
     pub(crate) fn shift(&self, end_us: i64) -> Result<i64, TimestampError> {
         let mut shift = self.shift_us;
         let ahead = end_us.saturating_add(shift).saturating_sub(self.received_us);
@@ -110,41 +111,41 @@ impl ClockDriftCorrector {
         }
     }
 
-    /// Whether something can have happened then, by the client's clock.
+    /// Returns whether the time is plausible after the correction of the client's clock.
     pub(crate) fn can_be(&self, at_us: i64) -> bool {
         is_possible(at_us.saturating_add(self.shift_us), self.received_us)
     }
 
-    /// Whether a clock that is set wrong may say so.
+    /// Returns whether a wrong clock may show this time.
     pub(crate) fn may_be_off(&self, at_us: i64) -> bool {
         CLOCKS_US.contains(&at_us)
     }
 
-    /// When the request came.
+    /// Returns when the request arrived.
     pub(crate) fn received_us(&self) -> i64 {
         self.received_us
     }
 
-    /// Where a moment lies, and what was added to it. An impossible one is the time of receipt.
+    /// Returns the corrected time and the correction. An implausible time becomes the time of receipt.
     pub(crate) fn moment(&self, at_us: i64) -> Result<(i64, i64), TimestampError> {
         let shift = if self.can_be(at_us) { self.shift(at_us)? } else { self.received_us.saturating_sub(at_us) };
         Ok((at_us.saturating_add(shift), shift))
     }
 
-    /// Where a span lies. In place of an impossible time stands the other one, and in place of two the time of receipt; `None` is a time
-    /// that was not sent.
+    /// Returns the corrected times of a span. The other time replaces an implausible one, and the time of receipt replaces two. `None` is
+    /// a time that was not sent.
     pub(crate) fn place(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
         let possible = |at: Option<i64>| at.filter(|at| self.can_be(*at));
         let as_sent = TimeSources::default();
         let (start_us, end_us, sources) = match (possible(start), possible(end)) {
             (Some(start), Some(end)) if start <= end => (start, end, as_sent),
-            // A clock that was set back while the span ran is no reason to lose it.
+            // Keeps a span during which the clock was set back.
             (Some(start), _) => (start, start, TimeSources { end: Some(TimeSource::Start), ..as_sent }),
             (None, Some(end)) => (end, end, TimeSources { start: Some(TimeSource::End), ..as_sent }),
             (None, None) => {
                 let lasted = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
                 let lasted = lasted.filter(|lasted| (0..=LONGEST_MOVED_US).contains(lasted));
-                // A machine that was just switched on begins at 1970: then only two times that differ are those of a clock.
+                // A machine that was just switched on starts at 1970: only two times that differ come from a running clock then.
                 let lasted = lasted.filter(|lasted| *lasted > 0 || start.is_some_and(|start| CLOCKS_US.contains(&start)));
                 let (start_us, end_us) = (self.received_us.saturating_sub(lasted.unwrap_or(0)), self.received_us);
                 let moved = end.filter(|_| lasted.is_some()).map(|end| self.received_us.saturating_sub(end));

@@ -1,4 +1,4 @@
-//! Which figure is the cost of a call: ours, from its tokens and the price table, or the client's.
+//! Chooses the cost of a call: computed from its tokens and the price table, or reported by the client.
 
 use serde_json::Value;
 
@@ -8,12 +8,12 @@ use crate::normalize::attribute_names::SpanField;
 use crate::price::{BillableCall, PriceBook};
 use crate::span::{Attributes, Cost, CostSource, Span, SpanStatus};
 
-/// Providers that bill by themselves, whose figure is what is really paid.
+/// Providers whose reported cost is what they bill.
 const BILLERS: &[&str] = &["openrouter"];
 
-/// Sets the cost of a call of a model. Spans of other kinds have none of their own: what they cost is the sum of the calls below.
+/// Sets the cost of a call of a model. Spans of other kinds have no cost of their own: theirs is the sum of the calls below.
 ///
-/// The answer depends on the span and the prices alone, so that a stored span can be priced again.
+/// The result depends only on the span and the prices, so that a stored span can be priced again.
 pub fn price(span: &mut Span, book: &PriceBook) {
     if !span.is_call() {
         return;
@@ -21,7 +21,7 @@ pub fn price(span: &mut Span, book: &PriceBook) {
     let tier = service_tier(&span.attributes);
     let priced = book.explain(&call(span, tier.as_deref()));
     if let Some(own) = priced.as_ref().filter(|priced| priced.own) {
-        // Who sets a price knows what they pay.
+        // Custom prices take precedence over everything else: whoever sets one knows what they pay.
         span.cost = Some(own.cost.clone());
         return;
     }
@@ -30,7 +30,7 @@ pub fn price(span: &mut Span, book: &PriceBook) {
     span.cost = choose(priced.map(|priced| priced.cost), span.client_cost, bills_itself, reads_known);
 }
 
-/// What of a span its price depends on.
+/// Returns the properties of a span that determine its price.
 pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'a> {
     BillableCall {
         provider: span.provider.as_deref(),
@@ -44,8 +44,8 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
     }
 }
 
-/// The tier of service as a span's attributes tell it: that of the answer where it is told, else that which was asked for, also where it
-/// stands among the parameters of the request only.
+/// Returns the service tier according to the attributes of a span: the tier of the response if it is reported, otherwise the requested
+/// one, which may be only in the parameters of the request.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
     if let Some(Value::String(tier)) = attribute_names::value_of(attributes, SpanField::ServiceTier) {
         return Some(tier.trim().to_owned());
@@ -55,25 +55,25 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
         Value::String(text) => crate::lenient_json::object(text).ok()?,
         _ => return None,
     };
-    // Anthropic's faster service is asked for by its speed.
+    // Anthropic's fast mode is requested with the parameter `speed`.
     let tier = ["service_tier", "speed"].iter().find_map(|name| parameters.get(*name)?.as_str());
     tier.map(str::to_owned)
 }
 
-/// Whether the client's figure is the provider's own bill.
+/// Returns whether the cost that the client reports is the provider's own bill.
 pub(crate) fn bills_itself(span: &Span) -> bool {
     span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider))
 }
 
-/// The computed cost, unless the client knows better: it does where we have no price, where the figure is the provider's own bill,
-/// and where it is lower than ours and no cache reads were sent, since some clients know of cached tokens that they do not report.
-/// A client's zero is no knowledge.
+/// Returns the computed cost unless the client knows better: if there is no price, if its figure is the provider's own bill, or if it is
+/// lower than ours and no cache reads were sent, since some clients know of cached tokens that they do not report. A client's zero means
+/// that it does not know.
 fn choose(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads_known: bool) -> Option<Cost> {
     let client = client.filter(|cost| *cost > Usd::ZERO);
     let theirs = |total| Cost { total, input: None, output: None, source: CostSource::Client, price: None };
     match (computed, client) {
         (Some(ours), Some(client)) if bills_itself || (!reads_known && client < ours.total) => {
-            // A difference in the last digits is a floating-point number's, not another price.
+            // A difference in the last digits is a rounding error, not another price.
             let rounding = Usd(1000);
             if ours.total - client < rounding && client - ours.total < rounding { Some(ours) } else { Some(theirs(client)) }
         }
@@ -82,7 +82,7 @@ fn choose(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads
     }
 }
 
-/// Takes the client's own figure, as a project can be set to. A client's zero means that it does not know.
+/// Uses the cost that the client reports, for projects with that setting. A client's zero means that it does not know.
 pub fn prefer_client(span: &mut Span) {
     if let Some(joined) = &mut span.joined {
         joined.client_cost_preferred = true;

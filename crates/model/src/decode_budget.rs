@@ -1,9 +1,9 @@
-//! What a request may become while it is decoded: bytes on the wire say little. Two bytes of JSON (`0,`) are a value of 32, two of
-//! protobuf an empty message of a hundred, and a resource is copied to each of its spans.
+//! Limits on the memory that a request may take while it is decoded. The size of the body says little: two bytes of JSON (`0,`) become a
+//! value of 32 bytes, two bytes of protobuf an empty message of a hundred, and a resource is copied to each of its spans.
 //!
-//! Whatever is repeated or nested in what a client sends is charged here before or as it is made. Beyond the limit nothing more is
-//! built, and the request as a whole is refused. The account belongs to the thread, since parsers offer no way to hand it on. Outside
-//! of [`within`] there is no limit.
+//! Everything that a client can repeat or nest is charged here before or while it is built. Beyond the limit nothing more is built, and
+//! the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of [`within`] there is no
+//! limit.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,21 +14,21 @@ use crate::partial_spans::{PartialSpanState, SpanFragmentContent};
 use crate::sentry::ErrorEvent;
 use crate::span::{ChatMessage, MessagePart, Span};
 
-/// What one request may become.
+/// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Spans, log records, points, events.
+    /// Maximum number of spans, log records, points and events.
     pub items: usize,
-    /// Bytes of memory.
+    /// Maximum bytes of memory.
     pub bytes: usize,
 }
 
-/// A limit that a request exceeds.
+/// The limit that a request exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeLimitExceeded {
     /// Too many spans, log records, points or events.
     Items,
-    /// They, or what they hold, would take too much memory.
+    /// They, or their contents, would take too much memory.
     Bytes,
 }
 
@@ -39,7 +39,7 @@ thread_local! {
     static EXCEEDED: Cell<Option<DecodeLimitExceeded>> = const { Cell::new(None) };
 }
 
-/// Puts back what held before, also after a panic.
+/// Restores the previous budget, also after a panic.
 struct DecodeBudgetGuard(usize, usize, usize, Option<DecodeLimitExceeded>);
 
 impl Drop for DecodeBudgetGuard {
@@ -51,11 +51,11 @@ impl Drop for DecodeBudgetGuard {
     }
 }
 
-/// Decodes within limits.
+/// Runs `decode` within the limits.
 ///
 /// # Errors
 ///
-/// When one of them is exceeded; what `decode` returned is thrown away then.
+/// When a limit is exceeded. The result of `decode` is discarded then.
 pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
     let _before = DecodeBudgetGuard(ITEMS.replace(limits.items), BYTES.replace(limits.bytes), LARGEST.replace(0), EXCEEDED.replace(None));
     let decoded = decode();
@@ -65,12 +65,12 @@ pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, 
     }
 }
 
-/// True once a limit is exceeded: nothing that is made from then on is of use.
+/// Returns true once a limit is exceeded. Nothing that is built from then on is used.
 pub fn is_exceeded() -> bool {
     EXCEEDED.get().is_some()
 }
 
-/// Charges bytes. False when there are not as many left.
+/// Charges bytes. Returns false if fewer are left.
 pub(crate) fn charge(bytes: usize) -> bool {
     let left = BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
     match left {
@@ -80,12 +80,12 @@ pub(crate) fn charge(bytes: usize) -> bool {
     left.is_some()
 }
 
-/// Bytes that may still be charged.
+/// Returns the number of bytes that may still be charged.
 pub(crate) fn left() -> usize {
     BYTES.get()
 }
 
-/// Charges spans, log records, points or events, which take `bytes` bytes in all. False when there may be no more.
+/// Charges spans, log records, points or events that take `bytes` bytes in total. Returns false if a limit is exceeded.
 pub(crate) fn charge_items(count: usize, bytes: usize) -> bool {
     match ITEMS.get().checked_sub(count) {
         Some(left) => ITEMS.set(left),
@@ -98,12 +98,12 @@ pub(crate) fn charge_items(count: usize, bytes: usize) -> bool {
     charge(bytes)
 }
 
-/// Notes how large one item is.
+/// Records the size of one item.
 pub(crate) fn is_one_of(bytes: usize) {
     LARGEST.set(LARGEST.get().max(bytes));
 }
 
-/// Whether the copies fit that are made of the largest item while its meaning is found: of its attributes, and of messages in them.
+/// Returns whether the copies fit that normalization makes of the largest item: of its attributes, and of the messages in them.
 pub(crate) fn copies_fit() -> bool {
     for_a_moment(|| charge(3 * LARGEST.get()))
 }
@@ -114,16 +114,16 @@ fn exceed(which: DecodeLimitExceeded) {
     }
 }
 
-/// What was charged up to a moment.
+/// Amount that was charged up to some moment.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeBudgetSavepoint(usize, usize);
 
-/// What has been charged so far.
+/// Returns the amount that has been charged so far.
 pub fn mark() -> DecodeBudgetSavepoint {
     DecodeBudgetSavepoint(ITEMS.get(), BYTES.get())
 }
 
-/// Gives back what was charged since: all of it is dropped. What is exceeded stays so.
+/// Refunds what was charged since the savepoint, all of which is dropped. An exceeded limit stays exceeded.
 pub fn give_back(since: DecodeBudgetSavepoint) {
     if !is_exceeded() {
         ITEMS.set(since.0);
@@ -131,7 +131,7 @@ pub fn give_back(since: DecodeBudgetSavepoint) {
     }
 }
 
-/// What is made and dropped within: its charges are given back. What comes of it is to be charged by itself.
+/// Runs `work` and refunds its charges, for temporary values. The caller charges the result separately.
 pub(crate) fn for_a_moment<T>(work: impl FnOnce() -> T) -> T {
     let before = BYTES.get();
     let done = work();
@@ -141,29 +141,29 @@ pub(crate) fn for_a_moment<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Bytes of a node of a map, which has room for eleven members and is half full when they come in order.
+/// Bytes of a B-tree node of a map, which has room for eleven members and is half full if they arrive in order.
 const NODE: usize = 640;
-/// A member's part of it.
+/// Share of one member in a node.
 const MEMBER: usize = NODE / 6;
-/// A small object of a few short texts.
+/// Bytes of a small object with a few short texts.
 pub(crate) const OBJECT: usize = NODE + 12 * TEXT;
-/// What the allocator adds to each text, and rounds up.
+/// Overhead of the allocator for each text, including rounding.
 const TEXT: usize = 16;
 
-/// One element of a list: a list that grows is twice as long as what is in it.
+/// Bytes of one element of a list. The capacity of a growing list is up to twice its length.
 pub(crate) const ELEMENT: usize = 2 * size_of::<Value>();
 
-/// What a member of a map takes beside its value's own content; `first` in its map.
+/// Returns the bytes of a map's member except for the value's own content; `first` for the first member of its map.
 pub(crate) fn member(name: &str, first: bool) -> usize {
     TEXT + name.len() + if first { NODE } else { MEMBER }
 }
 
-/// What a text takes.
+/// Returns the bytes of a text.
 pub(crate) fn text(text: &str) -> usize {
     if text.is_empty() { 0 } else { TEXT + text.len() }
 }
 
-/// What a value takes beside its own place.
+/// Returns the bytes of a value without the `Value` itself.
 pub(crate) fn value(of: &Value) -> usize {
     match of {
         Value::String(of) => text(of),
@@ -173,12 +173,12 @@ pub(crate) fn value(of: &Value) -> usize {
     }
 }
 
-/// What a map takes beside its own place.
+/// Returns the bytes of a map without the `Map` itself.
 pub(crate) fn object(members: &Map<String, Value>) -> usize {
     members.iter().enumerate().map(|(at, (name, of))| member(name, at == 0) + value(of)).sum()
 }
 
-/// What tags take.
+/// Returns the bytes of tags.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> usize {
     tags.iter().enumerate().map(|(at, (name, of))| member(name, at == 0) + text(of)).sum()
 }
@@ -204,7 +204,7 @@ fn joined(joined: &PartialSpanState) -> usize {
     joined.pieces.iter().map(|of| size_of_val(of) + 2 * TEXT + piece(&of.content)).sum()
 }
 
-/// Charges what was made of a span.
+/// Charges the contents of a span.
 pub(crate) fn charge_span(span: &Span) -> bool {
     let messages: usize = span.input_messages.iter().chain(&span.output_messages).map(message).sum();
     let readings = span.reading.len() * 80;
@@ -212,7 +212,7 @@ pub(crate) fn charge_span(span: &Span) -> bool {
     charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text(&span.name) + pieces)
 }
 
-/// Charges an error event, which takes a copy of its span's tags and has a stack.
+/// Charges an error event, which has a copy of its span's tags and a stack.
 pub(crate) fn charge_error(error: &ErrorEvent) -> bool {
     let stacks: usize = error.exceptions.iter().map(|exception| 100 + exception.value.len() + 200 * exception.frames.len()).sum();
     charge(size_of::<ErrorEvent>() + tags(&error.tags) + text(&error.value) + stacks)

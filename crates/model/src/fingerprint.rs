@@ -1,17 +1,17 @@
-//! Ids for what was sent without one, or with one of another shape.
+//! IDs for items that were sent without an ID, or with one of another shape.
 
 use sha2::{Digest, Sha256};
 
 use crate::id::{SpanId, TraceId};
 
-/// A hash of texts, from which ids are made for what was sent without.
+/// A hash of texts, from which IDs are made.
 ///
-/// An id has fewer bits than the hash, so that two texts with one id can be found with some work. That does no harm: an id is one within the
-/// project, trace or span that it was sent to, and whoever sends there may send any id.
+/// An ID has fewer bits than the hash, so a collision of two texts can be found with some effort. That does no harm: an ID is unique only
+/// within its project, trace or span, and whoever sends there may send any ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
-/// The first texts of several fingerprints, which are hashed once.
+/// Hash state of the common first texts of several fingerprints, which are hashed only once.
 #[derive(Debug, Clone)]
 pub(crate) struct FingerprintPrefix(Sha256);
 
@@ -22,37 +22,37 @@ impl FingerprintPrefix {
 
     pub(crate) fn and(mut self, texts: &[&str]) -> FingerprintPrefix {
         for text in texts {
-            // With its length, so that no text can begin in one and end in the next.
+            // The length prevents a text from ending in the next one.
             self.0.update((text.len() as u64).to_be_bytes());
             self.0.update(text.as_bytes());
         }
         self
     }
 
-    /// The fingerprint of these texts and the others behind them.
+    /// Returns the fingerprint of the prefix followed by these texts.
     pub(crate) fn with(&self, texts: &[&str]) -> Fingerprint {
         Fingerprint(self.clone().and(texts).0.finalize().into())
     }
 }
 
 impl Fingerprint {
-    /// Of the texts in their order.
+    /// Returns the fingerprint of the texts in this order.
     pub(crate) fn of(texts: &[&str]) -> Fingerprint {
         FingerprintPrefix::of(texts).with(&[])
     }
 
-    /// The hash itself.
+    /// Returns the bytes of the hash.
     pub(crate) fn bytes(self) -> [u8; 32] {
         self.0
     }
 
-    /// As the id of a trace.
+    /// Returns the first 16 bytes as the ID of a trace.
     pub(crate) fn trace_id(self) -> TraceId {
         let bytes = self.0.first_chunk().copied().unwrap_or_default();
         TraceId(u128::from_be_bytes(bytes).max(1))
     }
 
-    /// As the id of a span.
+    /// Returns the first 8 bytes as the ID of a span.
     pub(crate) fn span_id(self) -> SpanId {
         let bytes = self.0.first_chunk().copied().unwrap_or_default();
         SpanId(u64::from_be_bytes(bytes).max(1))

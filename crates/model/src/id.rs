@@ -1,25 +1,25 @@
-//! Ids of traces and spans: 16 and 8 bytes, written as lower-case hex digits.
+//! IDs of traces and spans: 16 and 8 bytes, written as lower-case hex digits.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Why a text is not an id.
+/// Reason why a text is not an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// Not the right number of hex digits.
+    /// The number of hex digits is wrong.
     #[error("expected {expected} hex digits, got {got} characters")]
     Length {
-        /// Digits that an id of this type has.
+        /// Number of digits of an ID of this type.
         expected: usize,
-        /// Characters that were given.
+        /// Number of characters in the text.
         got: usize,
     },
-    /// A character that is no hex digit.
+    /// The text contains a character that is not a hex digit.
     #[error("not a hex digit")]
     Digit,
-    /// All zeros, which every protocol reserves for "no id".
+    /// The ID is all zeros, which every protocol reserves for "no ID".
     #[error("an id of zeros means that there is none")]
     Zero,
 }
@@ -45,7 +45,7 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = IdError;
 
-            /// Reads hex digits of either case; hyphens of a UUID are allowed.
+            /// Parses hex digits of either case and ignores the hyphens of a UUID.
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let mut value: $int = 0;
                 let mut digits = 0;
@@ -83,11 +83,11 @@ macro_rules! id {
 }
 
 id!(
-    /// A trace: everything that happened for one request of the program under watch.
+    /// ID of a trace: everything that happened for one request to the monitored program.
     TraceId, u128, 32
 );
 id!(
-    /// A span within a trace.
+    /// ID of a span within a trace.
     SpanId, u64, 16
 );
 

@@ -1,13 +1,21 @@
-//! What LLM telemetry means.
+//! The data model of LLM telemetry.
 //!
-//! This crate turns what clients send into canonical [`span::Span`]s: it decodes, maps names, reads messages, sorts tokens into
-//! exclusive buckets, prices, and says which spans count. It is pure: no I/O, no clock, no asynchronous code.
+//! This crate turns what clients send into canonical [`span::Span`]s: it decodes requests, maps attribute names, reads messages, sorts
+//! token usage into exclusive buckets, computes costs and decides which spans are counted. It is pure: no I/O, no clock, no asynchronous
+//! code.
 //!
-//! The way of a span: [`sentry`], [`otlp`] and [`langfuse`] take off the protocol's packaging, [`normalize`] finds what its attributes mean with the tables in
-//! [`crate::normalize::attribute_names`], [`crate::normalize::span_kind`] and [`crate::normalize::provider_inference`], [`messages`] reads its texts, [`usage`] its tokens, [`cost`] and [`price`] say what it
-//! cost, and [`dedup`] which spans of a trace go into its sums ([`crate::dedup::exclusion`] says why one does not).
-//! [`partial_spans`] makes one span of what came in pieces, [`crate::dedup::duplicate_reports`] finds the call that two programs report. Beside spans stand
-//! [`log_line`]s, [`otel_metric`]s and [`score`]s.
+//! The path of a span:
+//!
+//! - [`sentry`], [`otlp`] and [`langfuse`] decode the protocols.
+//! - [`normalize`] maps attributes to fields with the tables in [`normalize::attribute_names`], [`normalize::span_kind`] and
+//!   [`normalize::provider_inference`].
+//! - [`messages`] reads inputs and outputs, [`usage`] reads token counts.
+//! - [`cost`] and [`price`] compute the cost.
+//! - [`dedup`] decides which spans of a trace are included in totals. [`dedup::exclusion`] gives the reason for an excluded span, and
+//!   [`dedup::duplicate_reports`] finds calls that two programs report.
+//! - [`partial_spans`] joins spans that arrive in parts.
+//!
+//! The crate also decodes [`log_line`]s, [`otel_metric`]s and [`score`]s, and reads a provider's [`bill`].
 
 pub mod api_time;
 pub mod bill;

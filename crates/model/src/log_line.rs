@@ -1,4 +1,4 @@
-//! Lines that a program logs within a trace.
+//! Log records within a trace.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,44 +9,44 @@ use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text, trim_value};
 use crate::span::{Attributes, names};
 
-/// The outcome of lines that stand in no trace: there is nothing to show them beside.
+/// Outcome reason of log lines without a trace: they could not be shown anywhere.
 pub const WITHOUT_TRACE: &str = "log_without_trace";
 
-/// Bytes of a text that are kept.
+/// Maximum bytes of a body; a longer one is truncated.
 const MAX_BODY: TextLimit = TextLimit(16 << 10);
-/// Bytes of one attribute.
+/// Maximum bytes of one attribute.
 const MAX_ATTRIBUTE: TextLimit = TextLimit(4 << 10);
-/// Attributes of one line.
+/// Maximum number of attributes of one line.
 const MAX_ATTRIBUTES: usize = 128;
-/// Bytes of all of them.
+/// Maximum bytes of all attributes of one line.
 const MAX_ATTRIBUTES_BYTES: usize = 64 << 10;
 
 names!(
-    /// How grave a line is.
+    /// Severity of a log line.
     LogLevel {
         /// Finest detail.
         Trace = "trace",
-        /// For those who look for a fault.
+        /// Details for debugging.
         Debug = "debug",
-        /// What goes on.
+        /// Normal operation.
         Info = "info",
-        /// Not as it should be.
+        /// Something unexpected that is not an error.
         Warn = "warn",
         /// Something failed.
         Error = "error",
-        /// The program cannot go on.
+        /// An error that stops the program.
         Fatal = "fatal",
     }
 );
 
 impl LogLevel {
-    /// Of OpenTelemetry's severity: four numbers for each level, from 1 on.
+    /// Returns the level of OpenTelemetry's severity number: four numbers for each level, starting at 1.
     pub(crate) fn of_number(number: i32) -> Option<LogLevel> {
         let at = usize::try_from(number - 1).ok()? / 4;
         LogLevel::ALL.get(at).copied()
     }
 
-    /// Of a word as logging libraries have them.
+    /// Returns the level of a word that logging libraries use.
     pub(crate) fn of_word(word: &str) -> Option<LogLevel> {
         const OTHERS: &[(&str, LogLevel)] = &[
             ("verbose", LogLevel::Trace),
@@ -69,32 +69,32 @@ impl LogLevel {
     }
 }
 
-/// A line of a program's log.
+/// A log record within a trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
-    /// The same when the line is sent again, and for no other line.
+    /// Hash that is the same if the line is sent again, and different for every other line.
     pub key: [u8; 16],
-    /// The trace that it was written in.
+    /// ID of the trace in which the line was written.
     pub trace_id: TraceId,
-    /// The span that it was written in, where the client says.
+    /// ID of the span in which the line was written, if the client sends it.
     pub span_id: Option<SpanId>,
-    /// When, in microseconds since the Unix epoch, after any correction of the client's clock.
+    /// Time in microseconds since the Unix epoch, after any correction of the client's clock.
     pub at_us: i64,
-    /// How grave; `None` where the client does not say.
+    /// Severity; `None` if the client does not send it.
     pub level: Option<LogLevel>,
-    /// What it says.
+    /// Text of the line.
     pub body: String,
-    /// What else is known.
+    /// Other attributes.
     pub attributes: Attributes,
 }
 
 impl LogLine {
-    /// Bytes that it takes, as a request is charged for them.
+    /// Returns the bytes that are charged to the request for this line.
     pub(crate) fn bytes(&self) -> usize {
         2 * size_of::<LogLine>() + decode_budget::text(&self.body) + decode_budget::object(&self.attributes)
     }
 
-    /// Cuts what is too long to keep, and says so where it does.
+    /// Truncates long texts, drops attributes beyond the limits, and notes their number in an attribute.
     pub(crate) fn trim(&mut self) {
         trim_text(&mut self.body, MAX_BODY);
         let mut left = MAX_ATTRIBUTES_BYTES;
@@ -117,17 +117,17 @@ impl LogLine {
     }
 }
 
-/// Says in a line's attributes where its time comes from, where that is not the one that was sent.
+/// Notes in the attributes of a line where its time comes from, if it is not the one that was sent.
 pub(crate) fn note_source(attributes: &mut Attributes, source: TimeSource) {
     attributes.insert("hinomi.time_from".into(), source.as_str().into());
 }
 
-/// Tells lines apart that are the same to the last digit of their time: the second of a request is another one than the first.
+/// Distinguishes equal log lines of one request, down to the same microsecond: each occurrence gets a key of its own.
 #[derive(Debug, Default)]
 pub(crate) struct OccurrenceKeyGenerator(std::collections::HashMap<Fingerprint, u32>);
 
 impl OccurrenceKeyGenerator {
-    /// The key of the next line with this content.
+    /// Returns the key of the next line with this content.
     pub(crate) fn next(&mut self, content: Fingerprint) -> [u8; 16] {
         let count = self.0.entry(content).or_default();
         *count += 1;

@@ -1,34 +1,33 @@
-//! Money, exactly.
+//! Exact amounts of money.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// US dollars in steps of 10^-12, so that a single cached token of the cheapest model is still a whole number and sums do not
-/// depend on their order. Holds up to some 9.2 million dollars either way; arithmetic saturates.
+/// US dollars in units of 10^-12, so that one cached token of the cheapest model is still a whole number and sums do not depend on their
+/// order. The range is about ±9.2 million dollars; arithmetic saturates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Usd(pub i64);
 
 impl Usd {
-    /// Steps in one dollar.
+    /// Units in one dollar.
     pub const SCALE: f64 = 1e12;
-    /// Nothing to pay. Not the same as an unknown amount, which is `Option::None`.
+    /// Zero dollars. Not the same as an unknown amount, which is `Option::None`.
     pub const ZERO: Usd = Usd(0);
 
-    /// The nearest step to an amount of dollars; `None` unless it is a finite number within range.
+    /// Returns the nearest unit to an amount of dollars; `None` unless it is a finite number within range.
     pub fn from_dollars(dollars: f64) -> Option<Usd> {
         let steps = (dollars * Self::SCALE).round();
         (steps.is_finite() && steps.abs() < i64::MAX as f64).then_some(Usd(steps as i64))
     }
 
-    /// An amount that was calculated in floating point, without what that left behind its last step: 0.0117 - 0.01 is 0.0017 here. What is
-    /// too large to be money of ours stays as it is.
+    /// Removes the rounding error of floating-point arithmetic: 0.0117 - 0.01 becomes 0.0017. An amount out of range stays as it is.
     pub fn exactly(dollars: f64) -> f64 {
         Usd::from_dollars(dollars).map_or(dollars, Usd::dollars)
     }
 
-    /// The amount in dollars, as the API shows it.
+    /// Returns the amount in dollars, as the API shows it.
     pub fn dollars(self) -> f64 {
         self.0 as f64 / Self::SCALE
     }

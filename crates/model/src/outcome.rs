@@ -1,66 +1,66 @@
-//! What became of each thing that a client sent.
+//! Outcomes: what happened to each item that a client sent.
 
 use serde::{Deserialize, Serialize};
 
 use crate::span::names;
 
 names!(
-    /// What became of it.
+    /// What happened to an item.
     OutcomeKind {
         /// Stored.
         Accepted = "accepted",
-        /// The whole request was turned away.
+        /// The whole request was rejected.
         Refused = "refused",
-        /// This part of an accepted request was not kept.
+        /// The item was dropped from an accepted request.
         Dropped = "dropped",
-        /// It was stored before.
+        /// The item was stored before.
         Duplicate = "duplicate",
-        /// The client says that it never sent it.
+        /// The client reports that it never sent the item.
         ClientDropped = "client_dropped",
     }
 );
 
 names!(
-    /// What sort of thing it was, in Sentry's words where they exist.
+    /// Category of an item, named as in Sentry where possible.
     OutcomeCategory {
         /// A span.
         Span = "span",
-        /// An attribute, event or link of a span that was sent.
+        /// An attribute, event or link of a span.
         SpanPart = "span_part",
         /// A transaction as a whole, where its spans cannot be counted.
         Transaction = "transaction",
         /// An error event.
         Error = "error",
-        /// A judgement of an answer.
+        /// A score.
         Score = "score",
         /// A log line.
         Log = "log_item",
         /// A metric.
         Metric = "trace_metric",
-        /// A session, profile, replay, check-in: not kept by design.
+        /// A session, profile, replay or check-in: not stored by design.
         Other = "other",
         /// A request that could not be read.
         Request = "request",
     }
 );
 
-/// A number of things of one sort that met one fate.
+/// Number of items of one category with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Outcome {
-    /// What became of them.
+    /// What happened to the items.
     pub kind: OutcomeKind,
-    /// Why, in snake case, such as `invalid_span_id`, `too_large`, `sample_rate`. `stored` for accepted ones.
+    /// Reason in snake case, such as `invalid_span_id`, `too_large` or `sample_rate`. `stored` for accepted items.
     pub reason: String,
-    /// What they were.
+    /// Category of the items.
     pub category: OutcomeCategory,
-    /// How many.
+    /// Number of items.
     pub quantity: u64,
     /// One line for a person, without any content of messages.
     pub detail: Option<String>,
 }
 
 impl Outcome {
-    /// A dropped part of a request.
+    /// Returns the outcome of one dropped item.
     pub fn dropped(category: OutcomeCategory, reason: &str, detail: impl Into<Option<String>>) -> Outcome {
         Outcome { kind: OutcomeKind::Dropped, reason: reason.into(), category, quantity: 1, detail: detail.into() }
     }

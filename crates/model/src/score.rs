@@ -1,34 +1,34 @@
-//! Judgements of answers: by people, by programs, by other models.
+//! Scores: ratings by people, programs or models.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 
-/// One judgement of a trace or of one of its spans.
+/// A rating of a trace or of one of its spans.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// What tells it from others: the same id again is the same score, corrected.
+    /// ID of the score. A score with the same ID replaces the earlier one.
     pub id: String,
-    /// The trace that is judged.
+    /// ID of the rated trace.
     pub trace_id: TraceId,
-    /// The span, where it is not the whole trace.
+    /// ID of the rated span; `None` if the whole trace is rated.
     pub span_id: Option<SpanId>,
-    /// What is judged: `helpful`, `tone`.
+    /// What is rated, such as `helpful` or `tone`.
     pub name: String,
-    /// How well.
+    /// Value of the score.
     pub value: ScoreValue,
-    /// Why, in somebody's own words.
+    /// Comment of the person or program.
     pub comment: Option<String>,
-    /// When, in microseconds since the Unix epoch.
+    /// Time of the rating in microseconds since the Unix epoch.
     pub at_us: i64,
 }
 
-/// A number, or the name of a class.
+/// A number, or the name of a category.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ScoreValue {
     /// A number; 0 and 1 for "no" and "yes".
     Number(f64),
-    /// A class.
+    /// Name of a category.
     Label(String),
 }

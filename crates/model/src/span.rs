@@ -1,4 +1,4 @@
-//! The canonical span: one shape for whatever any client calls the same thing.
+//! The canonical span: one structure for the data of all clients and conventions.
 
 use std::collections::BTreeMap;
 
@@ -12,128 +12,128 @@ use crate::money::Usd;
 use crate::partial_spans::PartialSpanState;
 use crate::provenance::FieldProvenance;
 
-/// Attributes as the client sent them, by their own names. Scalars keep their type.
+/// Attributes with the names that the client sent. Scalars keep their type.
 pub type Attributes = serde_json::Map<String, serde_json::Value>;
 
-/// One span of a trace, decoded, named, priced.
+/// A span of a trace: decoded, normalized and priced.
 ///
 /// Times are microseconds since the Unix epoch. `None` is *unknown*, never zero.
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Span {
-    /// The trace that it belongs to.
+    /// ID of the trace.
     pub trace_id: TraceId,
-    /// Its own id, unique within the trace.
+    /// ID of the span, unique within the trace.
     pub span_id: SpanId,
-    /// The span above it, which may never arrive.
+    /// ID of the parent span, which may never arrive.
     pub parent_span_id: Option<SpanId>,
-    /// What the client calls it, such as `chat gpt-4o`. Empty when not sent.
+    /// Name of the span as sent, such as `chat gpt-4o`. Empty if the client sends none.
     pub name: String,
     /// Sentry's op, or one derived from the conventions of other clients, such as `gen_ai.chat`.
     pub op: String,
-    /// What sort of step it is.
+    /// Kind of the span.
     pub kind: SpanType,
     /// `gen_ai.operation.name` or its equivalent, such as `chat`.
     pub operation: Option<String>,
-    /// Which instrumentation made it, such as `auto.ai.openai`.
+    /// Instrumentation that created the span, such as `auto.ai.openai`.
     pub origin: Option<String>,
-    /// Canonical lower-case name, such as `openai`, `aws.bedrock`.
+    /// Canonical lower-case name of the provider, such as `openai` or `aws.bedrock`.
     pub provider: Option<String>,
-    /// True when the provider was not sent but concluded.
+    /// True if the client did not send the provider and it is inferred.
     pub provider_inferred: bool,
-    /// The model that was asked for.
+    /// Requested model.
     pub request_model: Option<String>,
-    /// The model that answered.
+    /// Answering model.
     pub response_model: Option<String>,
-    /// How it ended.
+    /// Status of the span.
     pub status: SpanStatus,
-    /// The status as sent (`resource_exhausted`) or the error's message, where there is more to say than [`SpanStatus`].
+    /// Status as sent (`resource_exhausted`) or the error message, if it says more than [`SpanStatus`].
     pub status_detail: Option<String>,
     /// Start, after any correction of the client's clock.
     pub start_us: i64,
     /// End, after any correction of the client's clock. Never before the start.
     pub end_us: i64,
-    /// What was added to the client's times, zero for a clock that is right.
+    /// Correction that was added to the client's times, in microseconds; zero if its clock is right.
     pub clock_shift_us: i64,
-    /// From the start to the first piece of a streamed answer.
+    /// Time from the start to the first chunk of a streamed response.
     pub time_to_first_token_us: Option<i64>,
-    /// Whether the answer was streamed.
+    /// Whether the response was streamed.
     pub streaming: Option<bool>,
-    /// Tokens in exclusive buckets.
+    /// Token usage in exclusive buckets.
     pub usage: Usage,
-    /// What it cost, when that is known.
+    /// Cost of the call, if it is known.
     pub cost: Option<Cost>,
-    /// What the client says that it cost, kept beside ours.
+    /// Cost as reported by the client, stored in addition to the computed one.
     pub client_cost: Option<Usd>,
-    /// False when its tokens and cost are already in another span. Only spans of kind `llm` and `embedding` are summed.
+    /// False if another span already contains the tokens and cost of this one. Totals include only spans of kind `llm` and `embedding`.
     pub counted: bool,
-    /// Why it is not counted.
+    /// Reason why the span is excluded from totals.
     #[serde(alias = "not_counted_because", deserialize_with = "legacy_sentences::deserialize_exclusion")]
     pub exclusion: Option<Exclusion>,
-    /// Conversation.
+    /// ID of the conversation.
     pub session_id: Option<String>,
-    /// The end user of the program under watch.
+    /// End user of the monitored program.
     pub user_id: Option<String>,
     /// Deployment environment, such as `production`.
     pub environment: Option<String>,
-    /// Version of the program under watch.
+    /// Version of the monitored program.
     pub release: Option<String>,
-    /// The service or host that reported.
+    /// Service or host that reported the span.
     pub service: Option<String>,
-    /// The name given to `ai_track`, else the workflow or outermost agent that it runs under. Set for all spans below it too.
+    /// Name given to `ai_track`, otherwise the workflow or outermost agent of the span. All spans below have it too.
     pub pipeline: Option<String>,
-    /// True for the span that *is* one run of its pipeline: it has the name and nothing above it has one.
+    /// True if the span is a run of its pipeline: it has the pipeline's name, and no span above it has one.
     pub is_run: bool,
-    /// The agent that acts.
+    /// Name of the agent.
     pub agent: Option<String>,
-    /// The tool that is called.
+    /// Name of the tool that is called.
     pub tool: Option<String>,
-    /// Id of the tool call, which several spans may report.
+    /// ID of the tool call, which several spans may report.
     pub tool_call_id: Option<String>,
     /// Name of the prompt template.
     pub prompt: Option<String>,
     /// Version of the prompt template.
     pub prompt_version: Option<String>,
-    /// The provider's id of the answer.
+    /// ID that the provider gave to the response.
     pub response_id: Option<String>,
-    /// Why the model stopped.
+    /// Reasons why the model stopped.
     pub finish_reasons: Vec<String>,
-    /// Which SDK reported, such as `sentry.python`.
+    /// SDK that reported the span, such as `sentry.python`.
     pub sdk_name: Option<String>,
-    /// Its version.
+    /// Version of the SDK.
     pub sdk_version: Option<String>,
-    /// The thread that it ran in.
+    /// Thread in which the span ran.
     pub thread: Option<String>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
-    /// What was asked, system instructions first.
+    /// Input messages, system instructions first.
     pub input_messages: Vec<ChatMessage>,
-    /// What was answered.
+    /// Output messages.
     pub output_messages: Vec<ChatMessage>,
     /// Tools that the model could call, as sent.
     pub tool_definitions: Option<serde_json::Value>,
-    /// Attributes as sent, but for texts that became messages and what is a field of every span.
+    /// Attributes as sent, except those that became messages and those that are a field of every span.
     pub attributes: Attributes,
-    /// Where its fields were read from.
+    /// Source of each field.
     pub reading: Vec<FieldProvenance>,
-    /// What of it came by itself, for spans that come in pieces.
+    /// Fragments that arrived separately, for a span that arrives in parts.
     pub joined: Option<Box<PartialSpanState>>,
-    /// Where another program reports the same call.
+    /// Location of another program's report of the same call.
     pub also_reported: Option<DuplicateReport>,
-    /// The ingest key that it was sent with, by its name. Never the key itself.
+    /// Name of the ingest key that the span was sent with, never the key itself.
     pub ingest_key: Option<String>,
-    /// What its client says of it in words, where its name is a template with places for values (Logfire).
+    /// Readable form of the name if the name is a template with placeholders (Logfire).
     pub title: Option<String>,
-    /// What part of all traces its client says that it sends, above 0 and up to 1.
+    /// Fraction of all traces that the client says it sends, above 0 and up to 1.
     pub sample_rate: Option<f64>,
-    /// True where it can be seen that texts were cut on their way. Known only while the span comes in, and not stored.
+    /// True if texts were visibly truncated before they arrived. Known only during ingestion, not stored.
     #[serde(skip)]
     pub texts_cut: bool,
 }
 
 impl Default for Span {
-    /// A span without any content, to be filled with `..Span::default()`.
+    /// Returns a span without any content, to be used as `..Span::default()`.
     fn default() -> Self {
         Span {
             trace_id: TraceId(0),
@@ -194,30 +194,30 @@ impl Default for Span {
 }
 
 impl Span {
-    /// True while only parts of it have come: messages of a call whose own report is missing, updates of what was never created. What
-    /// coding agents tell of by log records alone is whole.
+    /// Returns true while only parts of the span have arrived: messages of a call whose own report is missing, or updates of something
+    /// that was never created. Spans that coding agents report only by log records are complete.
     pub fn is_incomplete(&self) -> bool {
         let Some(joined) = &self.joined else { return false };
         joined.awaited && (self.name.is_empty() || joined.pieces.iter().any(crate::langfuse::is_event))
     }
 
-    /// The model to show: the one that answered where known, else the one asked for.
+    /// Returns the model to show: the answering model if known, otherwise the requested one.
     pub fn model(&self) -> Option<&str> {
         self.response_model.as_deref().or(self.request_model.as_deref())
     }
 
-    /// True when its tokens, and with them its cost, were counted from its texts by us.
+    /// Returns true if Hinomi counted the tokens from the messages, so that the cost is estimated too.
     pub fn is_estimated(&self) -> bool {
         self.usage.source == Some(UsageSource::Estimated)
     }
 
-    /// True for spans whose tokens and cost go into sums while they are [`counted`](Span::counted).
+    /// Returns true for spans whose tokens and cost are part of totals while they are [`counted`](Span::counted).
     pub fn is_call(&self) -> bool {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 }
 
-/// Fieldless enums that are stored and shown by name.
+/// Defines a fieldless enum that is stored and shown by name.
 macro_rules! names {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -225,15 +225,15 @@ macro_rules! names {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
-            /// All of them.
+            /// All values.
             pub const ALL: &[$name] = &[$($name::$variant),+];
 
-            /// The name in storage, API and filters.
+            /// Returns the name used in storage, API and filters.
             pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
 
-            /// The one with this name.
+            /// Returns the value with this name; `None` if there is none.
             pub fn from_name(name: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|v| v.as_str() == name)
             }
@@ -250,35 +250,35 @@ macro_rules! names {
 pub(crate) use names;
 
 names!(
-    /// What sort of step a span is.
+    /// Kind of a span.
     SpanType {
-        /// One call of a language model.
+        /// Call of a language model.
         Llm = "llm",
-        /// One call of an embedding model.
+        /// Call of an embedding model.
         Embedding = "embedding",
-        /// An agent's turn, or a step that plans and delegates.
+        /// Turn of an agent, or a step that plans and delegates.
         Agent = "agent",
-        /// One call of a tool.
+        /// Tool call.
         Tool = "tool",
-        /// A search for documents.
+        /// Retrieval of documents.
         Retriever = "retriever",
-        /// An ordering of documents.
+        /// Reranking of documents.
         Reranker = "reranker",
-        /// A check of input or output.
+        /// Check of an input or output.
         Guardrail = "guardrail",
-        /// A judgement of an answer.
+        /// Evaluation of a response.
         Evaluator = "evaluator",
-        /// A named sequence of steps: pipeline, workflow, task.
+        /// Named sequence of steps: pipeline, workflow, task.
         Chain = "chain",
-        /// One agent passing to another.
+        /// Handoff from one agent to another.
         Handoff = "handoff",
-        /// A prompt template being filled.
+        /// Rendering of a prompt template.
         Prompt = "prompt",
-        /// An HTTP request.
+        /// HTTP request.
         Http = "http",
-        /// A database query.
+        /// Database query.
         Db = "db",
-        /// A function of the program.
+        /// Function of the program.
         Function = "function",
         /// Anything else.
         Other = "other",
@@ -286,88 +286,88 @@ names!(
 );
 
 names!(
-    /// How a span ended. What the client left unset is `ok` when nothing says otherwise.
+    /// Status of a span. An unset status is `ok` unless something else indicates a failure.
     SpanStatus {
-        /// It worked, as far as is known.
+        /// The span succeeded, as far as is known.
         Ok = "ok",
-        /// It failed.
+        /// The span failed.
         Error = "error",
-        /// It was given up.
+        /// The span was cancelled.
         Cancelled = "cancelled",
     }
 );
 
 names!(
-    /// Where token counts come from.
+    /// Source of token counts.
     UsageSource {
         /// The client sent them.
         Reported = "reported",
-        /// Counted from the text by us, and marked wherever they are shown.
+        /// Hinomi counted them from the messages. They are marked as estimated wherever they are shown.
         Estimated = "estimated",
     }
 );
 
 names!(
-    /// Where a cost comes from.
+    /// Source of a cost.
     CostSource {
-        /// Tokens times the price table.
+        /// Computed from tokens and the price table.
         Computed = "computed",
-        /// The client's own figure.
+        /// Reported by the client.
         Client = "client",
     }
 );
 
-/// Tokens in buckets that do not overlap: each token is in exactly one.
+/// Token usage in buckets that do not overlap: each token is in exactly one.
 ///
-/// `input` and `output` are what is left of the whole after the special buckets.
+/// `input` and `output` contain what remains after the special buckets.
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
-    /// Input at the full price.
+    /// Input tokens at the full price.
     pub input: Option<u64>,
-    /// Input read from the provider's cache.
+    /// Input tokens read from the provider's cache.
     pub cache_read: Option<u64>,
-    /// Input written to the cache for five minutes, or for an unnamed time.
+    /// Input tokens written to the cache for five minutes, or for an unspecified time.
     pub cache_write_5m: Option<u64>,
-    /// Input written to the cache for an hour.
+    /// Input tokens written to the cache for an hour.
     pub cache_write_1h: Option<u64>,
-    /// Input of sound.
+    /// Audio input tokens.
     pub input_audio: Option<u64>,
-    /// Input of pictures.
+    /// Image input tokens.
     pub input_image: Option<u64>,
-    /// Output that is neither reasoning nor sound nor pictures.
+    /// Output tokens that are not in another output bucket.
     pub output: Option<u64>,
-    /// Output that the model thought and did not say.
+    /// Reasoning tokens.
     pub reasoning: Option<u64>,
-    /// Output of sound.
+    /// Audio output tokens.
     pub output_audio: Option<u64>,
-    /// Output of pictures.
+    /// Image output tokens.
     pub output_image: Option<u64>,
-    /// Searches of the web that the provider made for the answer, as it bills them. They are no tokens.
+    /// Number of web searches by the provider for the response, as it bills them. They are not tokens.
     pub web_searches: Option<u64>,
-    /// Pictures that were made. They are no tokens.
+    /// Number of generated images. They are not tokens.
     pub images: Option<u64>,
-    /// The total as sent, else input and output where both are known.
+    /// Total tokens as sent, otherwise the sum of input and output if both are known.
     pub total: Option<u64>,
-    /// Where the counts come from; `None` when there are none.
+    /// Source of the counts; `None` if there are none.
     pub source: Option<UsageSource>,
 }
 
 impl Usage {
-    /// All input, cache reads and writes included. Unknown unless the plain input is known.
+    /// Returns all input tokens, cache reads and writes included; `None` unless the plain input is known.
     pub fn input_tokens(&self) -> Option<u64> {
         let extra = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.input_audio, self.input_image];
         self.input.map(|n| extra.iter().flatten().fold(n, |sum, x| sum.saturating_add(*x)))
     }
 
-    /// All output, reasoning included. Unknown unless the plain output is known.
+    /// Returns all output tokens, reasoning included; `None` unless the plain output is known.
     pub fn output_tokens(&self) -> Option<u64> {
         let extra = [self.reasoning, self.output_audio, self.output_image];
         self.output.map(|n| extra.iter().flatten().fold(n, |sum, x| sum.saturating_add(*x)))
     }
 
-    /// Cache writes of any duration.
+    /// Returns the cache writes of any duration.
     pub fn cache_write_tokens(&self) -> Option<u64> {
         match (self.cache_write_5m, self.cache_write_1h) {
             (None, None) => None,
@@ -375,35 +375,35 @@ impl Usage {
         }
     }
 
-    /// True when neither input nor output nor a total is known.
+    /// Returns true if neither input nor output nor a total is known.
     pub fn is_unknown(&self) -> bool {
         self.input.is_none() && self.output.is_none() && self.total.is_none()
     }
 }
 
-/// What a call cost, in US dollars.
+/// Cost of a call in US dollars.
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// The whole.
+    /// Total cost.
     pub total: Usd,
-    /// Its input part, where it can be told apart.
+    /// Cost of the input, if it is known separately.
     pub input: Option<Usd>,
-    /// Its output part, where it can be told apart.
+    /// Cost of the output, if it is known separately.
     pub output: Option<Usd>,
-    /// Where the figure comes from.
+    /// Source of the cost.
     pub source: CostSource,
-    /// The entry of the price table, such as `openai:gpt-4o`, or the owner's price, `own:my-model`; with `@date` where it has a start
-    /// date.
+    /// ID of the price: an entry of the price table, such as `openai:gpt-4o`, or a custom price, such as `own:my-model`; with `@date` if
+    /// the price has a start date.
     pub price: Option<String>,
 }
 
 /// A message of a conversation with a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatMessage {
-    /// `system`, `user`, `assistant` or `tool`; anything else as sent.
+    /// Role: `system`, `user`, `assistant` or `tool`; others as sent.
     pub role: String,
-    /// What it consists of.
+    /// Parts of the message.
     pub parts: Vec<MessagePart>,
 }
 
@@ -416,43 +416,43 @@ pub enum MessagePart {
         /// The text.
         text: String,
     },
-    /// What the model thought before it answered.
+    /// Reasoning of the model before its response.
     Reasoning {
         /// The text.
         text: String,
     },
-    /// The model asks for a tool.
+    /// Request of the model to call a tool.
     ToolCall {
-        /// Id by which the result refers to it.
+        /// ID by which the result refers to the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// The tool.
+        /// Name of the tool.
         name: String,
-        /// JSON text as sent.
+        /// Arguments: JSON text as sent.
         arguments: String,
     },
-    /// What the tool answered.
+    /// Result of a tool call.
     ToolResult {
-        /// Id of the call.
+        /// ID of the tool call.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<String>,
-        /// The tool, where said.
+        /// Name of the tool, if sent.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// The result, JSON text where it is not plain text.
+        /// Result; JSON text unless it is plain text.
         result: String,
     },
-    /// A picture, sound, file: by address, or the client's stand-in for its bytes.
+    /// An image, audio, video or file: its address, or the client's placeholder for its bytes.
     Media {
-        /// `image`, `audio`, `video`, `file`.
+        /// `image`, `audio`, `video` or `file`.
         modality: String,
-        /// MIME type, where said.
+        /// MIME type, if sent.
         #[serde(skip_serializing_if = "Option::is_none")]
         mime_type: Option<String>,
-        /// Address, data or stand-in.
+        /// Address, data or placeholder.
         content: String,
     },
-    /// Something of another shape, as JSON text.
+    /// Content of another shape.
     Other {
         /// JSON text as sent.
         content: String,

@@ -1,16 +1,16 @@
-//! Points in time as clients write them: seconds as a number, RFC 3339, or ISO 8601 without a zone, which means UTC.
+//! Parses times as clients write them: seconds as a number, RFC 3339, or ISO 8601 without a zone, which means UTC.
 
 /// Microseconds in a second.
 pub const SECOND_US: i64 = 1_000_000;
 
-/// Microseconds since the Unix epoch from a number of seconds. `None` outside of what a time can be.
+/// Converts seconds to microseconds since the Unix epoch; `None` if the number cannot be a time.
 pub fn from_seconds(seconds: f64) -> Option<i64> {
     let us = (seconds * SECOND_US as f64).round();
-    // Twice the year 10000: whatever lies beyond is a count of something smaller than seconds.
+    // Twice the year 10000: a larger number counts something smaller than seconds.
     (us.is_finite() && us.abs() < 5e17).then_some(us as i64)
 }
 
-/// Microseconds since the Unix epoch from a text: RFC 3339, the same without a zone (UTC), or seconds in digits.
+/// Parses microseconds since the Unix epoch from a text: RFC 3339, the same without a zone (UTC), or seconds in digits.
 pub fn from_text(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Some(us) = utc(text.as_bytes()) {
@@ -27,7 +27,7 @@ pub fn from_text(text: &str) -> Option<i64> {
     Some(time.as_microsecond())
 }
 
-/// The form that nearly all clients send, `2026-11-23T07:56:57.072956Z`, read without the detours of a general parser.
+/// Parses the form that nearly all clients send, `2026-11-23T07:56:57.072956Z`, faster than a general parser.
 fn utc(text: &[u8]) -> Option<i64> {
     let number = |from: usize, to: usize| -> Option<i64> {
         text.get(from..to)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
