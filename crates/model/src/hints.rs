@@ -47,26 +47,26 @@ pub struct HintEvidence {
     pub span: Option<(TraceId, SpanId)>,
 }
 
-/// The SDK that reported a span, with its version.
+/// Returns the name and version of the SDK that reported a span.
 pub fn sdk_of(span: &Span) -> Option<String> {
     let name = span.sdk_name.as_deref()?;
     Some(span.sdk_version.as_deref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
 }
 
-/// Ops of Sentry's SDKs before they took over the names of OpenTelemetry.
+/// Prefix of the ops of Sentry's SDKs before they adopted the names of OpenTelemetry.
 const OLD_OPS: &str = "ai.chat_completions.create.";
 
-/// What the spans of one request show.
+/// Returns the evidence in the spans of one request.
 pub fn of_spans(spans: &[Span]) -> Vec<HintEvidence> {
     let mut found: Vec<HintEvidence> = Vec::new();
-    // One clock wrote them all.
+    // All spans of a request have times of the same clock.
     found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| of_clock(span).about(span)));
     let sampled = spans.iter().filter_map(|span| Some((span, span.sample_rate?)));
     found.extend(sampled.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(span, rate)| of_rate(rate).about(span)));
     for span in spans {
         let has_texts = !span.input_messages.is_empty() || !span.output_messages.is_empty();
         for evidence in of_span(span, has_texts) {
-            // Many calls of one request show the same.
+            // Many calls of one request show the same evidence.
             let known = |known: &HintEvidence| {
                 (known.hint, known.against, &known.subject, &known.sdk)
                     == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
@@ -79,12 +79,12 @@ pub fn of_spans(spans: &[Span]) -> Vec<HintEvidence> {
     found
 }
 
-/// What a span shows alone. `has_texts` is whether it brought any messages.
+/// Returns the evidence in one span. `has_texts` is true if the span has any messages.
 pub fn of_span(span: &Span, has_texts: bool) -> Vec<HintEvidence> {
     let mut found = Vec::new();
     let is_awaited = span.joined.as_ref().is_some_and(|joined| joined.awaited);
     if is_awaited {
-        // Messages that came by themselves, before their call or after it.
+        // Messages that arrived separately, before or after their call.
         if has_texts {
             found.push(against(InstrumentationHint::PromptsNotSent));
         }
@@ -102,7 +102,7 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
     if span.streaming == Some(true) && span.status == SpanStatus::Ok && is_llm {
         found.push(evidence(InstrumentationHint::StreamWithoutUsage, untold));
     }
-    // What people and models say to each other stands elsewhere in what coding agents send.
+    // Coding agents send the messages in other records.
     if is_llm && !of_agent && (has_texts || span.status == SpanStatus::Ok) {
         found.push(evidence(InstrumentationHint::PromptsNotSent, !has_texts));
     }
@@ -123,11 +123,11 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
     }
 }
 
-/// Attributes that name *the* model of a call, in conventions without a second one. Their SDKs write the model that answered over the
-/// requested one where the provider names it.
+/// Attributes that name *the* model of a call, in conventions without a second one. Their SDKs overwrite the requested model with the
+/// answering one if the provider names it.
 const ONE_MODEL_NAME: &[&str] = &["langfuse.observation.model.name", "llm.model_name", "mlflow.llm.model"];
 
-/// Whether the client's convention has no separate name for the model that answered.
+/// Returns whether the client's convention has no separate name for the answering model.
 fn has_one_model_name(span: &Span) -> bool {
     let is_one = |attribute: &str| ONE_MODEL_NAME.contains(&attribute);
     span.op.starts_with(langfuse::OPS)
@@ -150,10 +150,10 @@ fn of_rate(rate: f64) -> HintEvidence {
 /// Paths at which OpenAI's library calls models.
 const MODEL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
 
-/// What an envelope shows beside its spans. `integrations` are those that the SDK says are active.
+/// Returns the evidence in an envelope in addition to its spans. `integrations` are the active integrations according to the SDK.
 pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<HintEvidence> {
     let mut found = Vec::new();
-    // Where spans say it themselves, it has been seen there.
+    // Spans with a sample rate of their own have already been evaluated.
     let sample_rate = sample_rate.filter(|rate| (0.0..=1.0).contains(rate) && spans.iter().all(|span| span.sample_rate.is_none()));
     found.extend(sample_rate.zip(spans.first()).map(|(rate, span)| of_rate(rate).about(span)));
     let active = |name: &str| integrations.iter().any(|integration| integration == name);

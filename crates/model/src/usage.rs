@@ -1,8 +1,8 @@
-//! Tokens as clients count them, sorted into buckets that do not overlap.
+//! Token counts of clients, sorted into buckets that do not overlap.
 //!
-//! Most clients count cached input as part of the input and reasoning as part of the output; some do not, and a few mix both. A
-//! source has a convention, and the total, where it is sent, has the last word. Nothing is ever derived as the difference to the
-//! total: a missing count stays unknown.
+//! Most clients count cached input as part of the input and reasoning as part of the output; some do not, and a few mix both. Each source
+//! has a convention, and the total, if it is sent, decides. No count is ever derived as the difference to the total: a missing count
+//! stays unknown.
 
 #[cfg(test)]
 mod tests;
@@ -12,90 +12,90 @@ use serde_json::{Map, Value};
 
 use crate::span::{Usage, UsageSource};
 
-/// Counts as sent.
+/// Token counts as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportedTokenCounts {
-    /// Input, with or without what was cached.
+    /// Input tokens, with or without cached ones.
     pub input: Option<u64>,
-    /// Output, with or without reasoning.
+    /// Output tokens, with or without reasoning.
     pub output: Option<u64>,
-    /// Both.
+    /// Total of input and output tokens.
     pub total: Option<u64>,
-    /// Input read from a cache.
+    /// Input tokens read from a cache.
     pub cache_read: Option<u64>,
-    /// Input written to a cache for five minutes or an unnamed time.
+    /// Input tokens written to a cache for five minutes or an unspecified time.
     pub cache_write_5m: Option<u64>,
-    /// Input written to a cache for an hour.
+    /// Input tokens written to a cache for an hour.
     pub cache_write_1h: Option<u64>,
-    /// Output that was thought.
+    /// Reasoning tokens.
     pub reasoning: Option<u64>,
-    /// Input of sound.
+    /// Audio input tokens.
     pub input_audio: Option<u64>,
-    /// Output of sound.
+    /// Audio output tokens.
     pub output_audio: Option<u64>,
-    /// Input of pictures.
+    /// Image input tokens.
     pub input_image: Option<u64>,
-    /// Output of pictures.
+    /// Image output tokens.
     pub output_image: Option<u64>,
-    /// Searches of the web, which are no tokens.
+    /// Number of web searches, which are not tokens.
     pub web_searches: Option<u64>,
-    /// Pictures that were made, which are no tokens.
+    /// Number of generated images, which are not tokens.
     pub images: Option<u64>,
 }
 
-/// How a source counts special tokens, unless its total says otherwise.
+/// How a source counts tokens of special buckets, unless its total contradicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenCountConvention {
-    /// Input contains what was cached, output contains reasoning: OpenTelemetry, OpenAI.
+    /// Input includes cached tokens, output includes reasoning: OpenTelemetry, OpenAI.
     #[default]
     Inclusive,
-    /// Input is what remains beside the caches, output what remains beside reasoning: Anthropic's own counts, Langfuse.
+    /// Input excludes cached tokens, output excludes reasoning: Anthropic's own counts, Langfuse.
     Exclusive,
 }
 
-/// How a count as sent was taken for the whole, where it could have been taken otherwise.
+/// How a count as sent was interpreted, if there was more than one possibility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TokenCountInterpretation {
-    /// The count as sent.
+    /// Count as sent.
     pub sent: u64,
-    /// Tokens in buckets of their own: read from a cache or written to it, thought, of sound.
+    /// Number of tokens in special buckets: cache reads and writes, reasoning, audio, images.
     pub special: u64,
-    /// What the count was taken for.
+    /// Whole count that results from the interpretation.
     pub whole: u64,
-    /// Whether the special ones are in the count.
+    /// Whether the count includes the special tokens.
     pub rule: TokenInclusionRule,
-    /// What decided.
+    /// What decided between the interpretations.
     pub because: TokenCountBasis,
 }
 
-/// Whether tokens with a bucket of their own are in the count beside them.
+/// Whether a count includes the tokens of special buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenInclusionRule {
-    /// They are in it.
+    /// The count includes them.
     Inclusive,
-    /// They stand beside it.
+    /// The count excludes them.
     Exclusive,
-    /// What was read from a cache stands beside it, the others are in it.
+    /// The count excludes cache reads and includes the others.
     Partly,
 }
 
-/// What decided between the readings of a count.
+/// What decided between the interpretations of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenCountBasis {
-    /// The source counts so, and the total as sent agrees.
+    /// The convention of the source, confirmed by the total as sent.
     TotalAgrees,
-    /// The source counts otherwise, but only so do the counts add up to the total as sent.
+    /// The total as sent, against the convention of the source: only this interpretation adds up to it.
     Total,
-    /// The source counts so; there is no total, or none that fits any reading.
+    /// The convention of the source; there is no total, or none that fits any interpretation.
     Convention,
-    /// The count is smaller than what would have to be in it.
+    /// The count is smaller than what it would have to include.
     Impossible,
 }
 
 impl TokenCountInterpretation {
-    /// How `sent` became `whole`; `None` where there is only one way to read it.
+    /// Returns how `sent` became `whole`; `None` if there is only one interpretation.
     fn of(
         sent: Option<u64>,
         special: u64,
@@ -123,10 +123,10 @@ impl TokenCountInterpretation {
     }
 }
 
-/// Beyond 2^53 a floating-point number is no count any more, and no other is one of tokens.
+/// Largest accepted count. Beyond 2^53 a floating-point number is not exact, and no larger number is a token count.
 const MAX: u64 = 9_000_000_000_000_000;
 
-/// A token count from whatever type it was sent as. Negative, huge, broken and boolean values are none.
+/// Returns a token count from any type of value; `None` for negative, huge, malformed and boolean values.
 pub fn count(value: &Value) -> Option<u64> {
     let count = match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
@@ -139,12 +139,12 @@ pub fn count(value: &Value) -> Option<u64> {
     count.filter(|count| *count < MAX)
 }
 
-/// A count from a floating-point number, as measurements carry it.
+/// Returns a count from a floating-point number, as measurements contain it.
 pub fn whole(number: f64) -> Option<u64> {
     (number.is_finite() && (0.0..MAX as f64).contains(&number)).then(|| number.round() as u64)
 }
 
-/// Input read from a cache, in objects.
+/// Names of cache reads in usage objects.
 const CACHE_READ: [&str; 7] = [
     "input_cached_tokens",
     "input_cache_read",
@@ -155,11 +155,11 @@ const CACHE_READ: [&str; 7] = [
     "cachedContentTokenCount",
 ];
 
-/// Output that was thought, in objects.
+/// Names of reasoning tokens in usage objects.
 const REASONING: [&str; 6] =
     ["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens", "thoughts_token_count", "thoughtsTokenCount"];
 
-/// In objects of Anthropic and Bedrock, cached input stands beside the input.
+/// Names in usage objects of Anthropic and Bedrock, whose input excludes cached tokens.
 const BESIDE: [&str; 5] =
     ["cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheCreationInputTokens", "cacheWriteInputTokens"];
 
@@ -169,12 +169,12 @@ impl ReportedTokenCounts {
         self.settle_each(convention, convention)
     }
 
-    /// The same for a source that counts input and output differently.
+    /// Sorts the counts into exclusive buckets, for a source with different conventions for input and output.
     pub fn settle_each(&self, of_input: TokenCountConvention, of_output: TokenCountConvention) -> Usage {
         let (input_audio, input_image) = self.media_beside_caches(of_input);
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
         let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
-        // What was read from the cache may be left out while the rest is in, or be in twice: the total alone tells.
+        // A source may exclude cache reads and include the rest, or count cache reads twice: only the total shows it.
         let inputs = self.input.map(|input| TokenCountCandidates::all(input, special_input, self.cache_read, of_input));
         let outputs = self.output.map(|output| TokenCountCandidates::all(output, special_output, None, of_output));
         let (input, output) = match (inputs, outputs) {
@@ -202,7 +202,7 @@ impl ReportedTokenCounts {
         };
         let beside = self.input.zip(self.output).map(|(input, output)| input.saturating_add(output));
         let whole = usage.input_tokens().zip(usage.output_tokens()).map(|(input, output)| input.saturating_add(output));
-        // Some add up what stands beside the caches and take that for the whole.
+        // Some clients add up input and output without cached tokens and send that as the total.
         if usage.total.is_none() || (usage.total == beside && whole > beside) {
             usage.total = whole;
         }
@@ -211,8 +211,8 @@ impl ReportedTokenCounts {
         usage
     }
 
-    /// Sound and pictures of the input, without what of them is in the caches too: some clients count a cached picture as both. Where what
-    /// was cached fits into the input and all together does not, the rest is all that can stand beside it.
+    /// Returns the audio and image input tokens without those that are also counted as cached: some clients count a cached image as both.
+    /// If the cached tokens fit into the input but all special tokens together do not, only the remainder can be uncached.
     fn media_beside_caches(&self, convention: TokenCountConvention) -> (Option<u64>, Option<u64>) {
         let cached = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h]);
         let media = sum(&[self.input_audio, self.input_image]);
@@ -228,8 +228,8 @@ impl ReportedTokenCounts {
         (self.input_audio.map(|audio| audio.min(room - image.unwrap_or(0))), image)
     }
 
-    /// What only the provider's own usage object tells, as clients pass it on beside their counts: searches of the web, and what was written to
-    /// the cache for an hour.
+    /// Returns counts that only the provider's own usage object contains, as clients pass it on in addition to their counts: web searches
+    /// and cache writes for an hour.
     pub fn of_provider(usage: &Map<String, Value>) -> ReportedTokenCounts {
         let inner = |outer: &str, inner: &str| usage.get(outer)?.as_object()?.get(inner).and_then(count);
         ReportedTokenCounts {
@@ -239,7 +239,7 @@ impl ReportedTokenCounts {
         }
     }
 
-    /// How input and output as sent were taken, given what [`settle_each`](ReportedTokenCounts::settle_each) made of them.
+    /// Returns how input and output as sent were interpreted, given the result of [`settle_each`](ReportedTokenCounts::settle_each).
     pub fn taken(
         &self,
         usage: &Usage,
@@ -256,7 +256,7 @@ impl ReportedTokenCounts {
         )
     }
 
-    /// Counts in one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape tells.
+    /// Reads the counts of one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape implies.
     pub fn of_details(details: &Map<String, Value>) -> (ReportedTokenCounts, TokenCountConvention) {
         let get = |names: &[&str]| names.iter().find_map(|name| details.get(*name).and_then(count));
         let nested = |outer: &[&str], inner: &[&str]| {
@@ -266,7 +266,7 @@ impl ReportedTokenCounts {
         let input_details = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
         let output_details = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
         let own_words = details.contains_key("input") || details.contains_key("output");
-        // Langfuse's handler of LangChain takes what Vertex tells of each modality out of the whole.
+        // Langfuse's handler of LangChain subtracts the tokens of each modality that Vertex reports from the whole.
         let modalities = |prefix: &str, wanted: fn(&str) -> bool| {
             let of = details.iter().filter_map(|(name, value)| count(value).filter(|_| name.strip_prefix(prefix).is_some_and(wanted)));
             of.reduce(u64::saturating_add)
@@ -275,7 +275,7 @@ impl ReportedTokenCounts {
         let with = |whole: Option<u64>, part: Option<u64>| whole.map(|whole| whole.saturating_add(part.unwrap_or(0))).or(part);
         let input = get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount"]);
         let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount"]);
-        // Of what was written to a cache, Anthropic tells the sum, and beside it for how long.
+        // Anthropic reports the sum of cache writes and, in addition, the part for each duration.
         let written = get(&["cache_creation_input_tokens", "cacheCreationInputTokens", "cacheWriteInputTokens"])
             .or_else(|| nested(&input_details, &["cache_write_tokens", "cache_creation"]));
         let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
@@ -307,7 +307,7 @@ impl ReportedTokenCounts {
         (counts, convention)
     }
 
-    /// Counts that a provider's own remarks hold, under the provider's name, with the convention of that provider.
+    /// Reads the counts in a provider's own metadata, which is under the provider's name, with the convention of that provider.
     pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(ReportedTokenCounts, TokenCountConvention)> {
         remarks.values().filter_map(Value::as_object).find_map(|remark| {
             let whole = ["usage", "usageMetadata"].iter().find_map(|name| remark.get(*name)?.as_object());
@@ -316,14 +316,14 @@ impl ReportedTokenCounts {
         })
     }
 
-    /// True where input and output are told, and no token of any sort.
+    /// Returns true if input and output are reported and every count of tokens is zero.
     pub(crate) fn are_zero(&self) -> bool {
         let special = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.reasoning, self.input_audio, self.output_audio];
         let others = special.into_iter().chain([self.input_image, self.output_image, self.total]);
         (self.input, self.output) == (Some(0), Some(0)) && others.flatten().all(|count| count == 0)
     }
 
-    /// Takes from `other` what is not known here.
+    /// Fills missing counts from `other`.
     pub fn or(self, other: ReportedTokenCounts) -> ReportedTokenCounts {
         ReportedTokenCounts {
             input: self.input.or(other.input),
@@ -343,17 +343,17 @@ impl ReportedTokenCounts {
     }
 }
 
-/// The whole that a sent count stands for, under one reading of it; `None` where that reading is impossible.
+/// Possible whole counts of a sent count, one per interpretation; `None` for an impossible interpretation.
 struct TokenCountCandidates;
 
 impl TokenCountCandidates {
-    /// The readings of a count, the source's own convention first.
+    /// Returns the interpretations of a count, starting with the source's own convention.
     fn all(sent: u64, special: u64, cached: Option<u64>, convention: TokenCountConvention) -> [Option<u64>; 4] {
         let inclusive = (sent >= special).then_some(sent);
         let exclusive = Some(sent.saturating_add(special));
         let cached = cached.filter(|n| *n > 0);
         let partly = cached.map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
-        // Sentry's SDK 10 for JavaScript adds what was cached to an input that has it already.
+        // Sentry's SDK 10 for JavaScript adds the cached tokens to an input that already includes them.
         let twice = cached.and_then(|n| sent.checked_sub(n)).filter(|whole| *whole >= special);
         match convention {
             TokenCountConvention::Inclusive => [inclusive, exclusive, partly, twice],
@@ -370,7 +370,7 @@ fn first(readings: &[Option<u64>; 4]) -> u64 {
     readings.iter().flatten().next().copied().unwrap_or(0)
 }
 
-/// The first pair of readings that adds up to the total, else the first of each.
+/// Returns the first pair of interpretations that adds up to the total, otherwise the first interpretation of each.
 fn agreeing(inputs: &[Option<u64>; 4], outputs: &[Option<u64>; 4], total: Option<u64>) -> (u64, u64) {
     if let Some(total) = total {
         for output in outputs.iter().flatten() {
