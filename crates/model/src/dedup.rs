@@ -1,6 +1,6 @@
-//! Which spans count, and which pipeline, user and session they belong to, decided from what is known of their trace so far.
+//! Decides which spans are counted, and which pipeline, user and session they belong to, from the known nodes of their trace.
 //!
-//! The same nodes in any order give the same decisions, so a trace that arrives in pieces ends where one that arrives whole does.
+//! The order of the nodes does not affect the decisions: a trace that arrives in parts ends up like one that arrives complete.
 
 use std::collections::HashMap;
 
@@ -16,53 +16,54 @@ use crate::id::SpanId;
 use crate::legacy_sentences;
 use crate::span::{Span, SpanStatus, SpanType, Usage};
 
-/// What counting must know of a span: small, since it is kept in memory for each recent trace.
+/// Properties of a span that deduplication needs. Small, since it stays in memory for each recent trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanNode {
-    /// Its id.
+    /// ID of the span.
     pub span_id: SpanId,
-    /// The span above it.
+    /// ID of the parent span.
     pub parent_span_id: Option<SpanId>,
-    /// Its kind.
+    /// Kind of the span.
     pub kind: SpanType,
     /// Start in microseconds, as the client sent it (before any clock shift).
     pub start_us: i64,
-    /// End, likewise.
+    /// End in microseconds, as the client sent it (before any clock shift).
     pub end_us: i64,
-    /// All input tokens.
+    /// Number of input tokens, including those read from or written to a cache.
     pub input_tokens: Option<u64>,
-    /// All output tokens.
+    /// Number of output tokens, including reasoning.
     pub output_tokens: Option<u64>,
-    /// The model shown.
+    /// Answering model if known, otherwise the requested one.
     pub model: Option<String>,
-    /// The provider's id of the answer.
+    /// ID that the provider gave to the response.
     pub response_id: Option<String>,
-    /// The model's name without who runs it and its date, as a hash that holds for this process.
+    /// Hash of the model's name without vendor and date, valid within this process.
     pub base_model: Option<u64>,
-    /// What was asked and answered, as such a hash, where both are known. Not read from the span: the store has both at hand.
+    /// Hash of input and output, valid within this process; `None` unless both are known. The store sets it, since [`SpanNode::of`] does
+    /// not read messages.
     pub texts: Option<u64>,
     /// True for a call that failed.
     pub failed: bool,
-    /// True for what is told of a call after it, at one moment, as Logfire tells what was streamed.
+    /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
     pub afterwards: bool,
-    /// True for a span that came in pieces, so that another report of it may bring more.
+    /// True for a span that arrived in parts, so that another report of it may add something.
     pub joined: bool,
-    /// Which program and which instrumentation of it reports it.
+    /// Program and instrumentation that report the span.
     pub reporter: SpanReporter,
-    /// True where the instrumentation is a gateway's.
+    /// True if the instrumentation is a gateway's.
     pub is_gateway: bool,
-    /// True for a request that the program answers.
+    /// True for a request that the program serves.
     pub serves: bool,
-    /// Where another program reports the same call.
+    /// Location of another program's report of the same call.
     pub also_reported: Option<DuplicateReport>,
-    /// What the span alone says, from [`crate::span::Span::counted`] at decoding.
+    /// Decision from the span alone, as decoded.
     pub locally: SpanDecision,
 }
 
 impl SpanNode {
-    /// The node of a span as decoded, before any trace rule was applied.
+    /// Returns the node of a span as decoded, before any rule for traces was applied.
     pub fn of(span: &Span) -> SpanNode {
-        // What we counted ourselves says nothing of whether two reports are of one call.
+        // Estimated usage is no evidence of whether two reports are about one call.
         let usage = if span.is_estimated() { Usage::default() } else { span.usage };
         SpanNode {
             span_id: span.span_id,
@@ -87,18 +88,18 @@ impl SpanNode {
         }
     }
 
-    /// True where [`SpanNode::of`] reads the attributes, which are large: where the span is Logfire's.
+    /// Returns true if [`SpanNode::of`] reads the attributes of the span, which are large: for Logfire's spans.
     pub fn tells_by_attributes(span: &Span) -> bool {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
 
-    /// True for a call of a model.
+    /// Returns true for a call of a model.
     pub fn is_call(&self) -> bool {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
     }
 }
 
-/// What a trace says of one of its spans.
+/// Fields of a span that depend on its trace.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SpanDecision {
@@ -122,7 +123,7 @@ pub struct SpanDecision {
 }
 
 impl SpanDecision {
-    /// The decision that is written in a span.
+    /// Returns the decision that a span contains.
     pub fn of(span: &Span) -> SpanDecision {
         SpanDecision {
             counted: span.counted,
@@ -145,19 +146,18 @@ impl SpanDecision {
     }
 }
 
-/// A wrapper ends after what it wraps; clocks of two programs may differ by as much.
+/// Tolerance in microseconds when checking that a wrapper ends after the call inside: clocks of two programs may differ.
 const SLACK_US: i64 = 1_000_000;
 
-/// Decides for every node of a trace, in the order given.
+/// Decides for every node of a trace, in the given order.
 ///
-/// Of the calls of models, those do not count that are the same call once more: a span round others that has no usage of its own,
-/// or that of one of them, or the sum of theirs; all but one of those with the same response id; what a second instrumentation
-/// reports of one that a first has reported; and those of which a report in another trace counts. A parent link alone
-/// proves nothing, since concurrent calls are often reported as children of one another. All spans below a named pipeline belong to the
-/// outermost one; user and session are those of the nearest span above that names them, since many clients say them at the root alone.
+/// Calls of models that repeat another call are excluded: a span around others that has no usage of its own, or the usage of one of them,
+/// or the sum of theirs; all but one of those with the same response ID; the report of a second instrumentation; and those that are
+/// counted by their report in another trace. A parent link alone proves nothing, since concurrent calls are often reported as children of
+/// one another. All spans below a named pipeline belong to the outermost one. User and session come from the nearest span above that
+/// names them, since many clients name them only at the root.
 ///
-/// Takes time in proportion to the number of nodes, and a little more where response ids repeat. Parents that are missing or form a
-/// circle do no harm.
+/// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents do no harm.
 pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let tree = SpanTree::new(nodes);
     let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.locally.clone()).collect();
@@ -195,15 +195,15 @@ pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     decisions
 }
 
-/// Who is below whom, by places in the list of nodes.
+/// Tree of spans, as indexes into the list of nodes.
 struct SpanTree {
-    /// The place of the span above, where it is known. Circles are cut at their smallest id.
+    /// Index of the parent, if it is known. Cycles are cut at their smallest ID.
     parent: Vec<Option<usize>>,
-    /// All places, each after its parent.
+    /// All indexes, each after its parent.
     downwards: Vec<usize>,
-    /// Number of spans above.
+    /// Number of spans above each span.
     depth: Vec<u32>,
-    /// The nearest call of the same kind above, for calls.
+    /// Nearest call of the same kind above each call.
     call_above: Vec<Option<usize>>,
 }
 
@@ -212,7 +212,7 @@ impl SpanTree {
         let mut places: HashMap<SpanId, usize> = HashMap::with_capacity(nodes.len());
         for (place, node) in nodes.iter().enumerate() {
             let known = places.entry(node.span_id).or_insert(place);
-            // An id that stands twice means the span that stands first in time, so that the order of the list does not matter.
+            // If an ID occurs twice, the earlier span represents it, so that the order of the list does not matter.
             if (node.start_us, node.end_us) < (nodes[*known].start_us, nodes[*known].end_us) {
                 *known = place;
             }
@@ -226,7 +226,7 @@ impl SpanTree {
             call_above: vec![None; nodes.len()],
             parent: Vec::new(),
         };
-        // Each walk goes up to what is placed already, or to the top, or round a circle.
+        // Each walk goes up to a placed span, to the top, or around a cycle.
         let mut state = vec![NodeVisitState::New; nodes.len()];
         let mut walk = Vec::new();
         for start in 0..nodes.len() {
@@ -236,11 +236,11 @@ impl SpanTree {
                 walk.push(at);
                 match parent[at] {
                     Some(next) if state[next] == NodeVisitState::Walked => {
-                        // Walked and not placed: the walk came round to itself.
+                        // Walked and not placed: the walk has returned to itself.
                         let circle = walk.iter().position(|place| *place == next).unwrap_or(0);
                         let cut = walk[circle..].iter().copied().min_by_key(|place| nodes[*place].span_id).unwrap_or(at);
                         parent[cut] = None;
-                        // What the walk passed after the cut hangs below it: turn the circle so that the cut comes last.
+                        // The spans that the walk passed after the cut are below it: rotate the cycle so that the cut comes last.
                         let turn = walk[circle..].iter().position(|place| *place == cut).unwrap_or(0) + 1;
                         walk[circle..].rotate_left(turn);
                     }
@@ -259,7 +259,7 @@ impl SpanTree {
     }
 
     fn place_calls(&mut self, nodes: &[SpanNode]) {
-        // The nearest call of each kind at or above each place.
+        // Nearest call of each kind at or above each index.
         let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
         for &place in &self.downwards {
             let above = self.parent[place];
@@ -289,30 +289,30 @@ enum NodeVisitState {
 /// Input and output tokens of a call.
 type CallTokenCounts = (Option<u64>, Option<u64>);
 
-/// The tokens of a call, where any are known.
+/// Returns the token counts of a call, if any are known.
 fn tokens(node: &SpanNode) -> Option<CallTokenCounts> {
     let any = node.input_tokens.is_some() || node.output_tokens.is_some();
     any.then_some((node.input_tokens, node.output_tokens))
 }
 
-/// Which of two equals is named: the earlier, so that the order of the list does not matter.
+/// Returns the order of two equal spans: the earlier one is named, so that the order of the list does not matter.
 fn order(node: &SpanNode) -> (i64, SpanId) {
     (node.start_us, node.span_id)
 }
 
-/// What the calls right below a call amount to.
+/// Totals of the calls directly below a call.
 #[derive(Debug, Clone, Copy)]
 struct ChildCallTotals {
     calls: usize,
-    /// Their sum; `None` once one of them is unknown.
+    /// Sum of their tokens; `None` once one of them is unknown.
     sum: Option<(u64, u64)>,
-    /// The earliest that its id does not tell apart from the one above.
+    /// Earliest call whose response ID does not differ from the one above.
     alike: Option<usize>,
-    /// The earliest of these that also has the same usage and model.
+    /// Earliest of these that also has the same usage and model.
     same: Option<usize>,
 }
 
-/// Calls round others, each with the place of one that it wraps.
+/// Returns the calls around others, each with the index of a call inside.
 fn wrappers(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
     let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
     let mut found = Vec::new();
@@ -327,7 +327,7 @@ fn wrappers(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
         };
         if let Some(wrapped) = wrapped {
             found.push((place, wrapped));
-            // A wrapper without usage stands for the sum of what it wraps when something wraps it in turn.
+            // A wrapper without usage represents the sum of its calls if something wraps it in turn.
             usage = usage.or(sum);
         }
         if let Some(above) = tree.call_above[place].filter(|above| lies_within(&nodes[place], &nodes[*above])) {
@@ -356,17 +356,17 @@ impl ChildCallTotals {
     }
 }
 
-/// Whether a call lies within another in time, which whatever it wraps does.
+/// Returns whether a call is within another in time, as a wrapped call is.
 fn lies_within(inner: &SpanNode, outer: &SpanNode) -> bool {
     inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
 }
 
-/// Two answers have two ids.
+/// Returns whether two calls have different response IDs.
 fn told_apart(one: &SpanNode, other: &SpanNode) -> bool {
     one.response_id.as_ref().zip(other.response_id.as_ref()).is_some_and(|(one, other)| one != other)
 }
 
-/// Whether two names may mean one model: with and without its maker before it, with and without its date after it.
+/// Returns whether two names may mean one model: with or without a vendor as prefix, with or without a date as suffix.
 fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
     let bare = |node: &SpanNode| node.model.as_ref().map(|model| model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase());
     match (bare(one), bare(other)) {
@@ -375,11 +375,11 @@ fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
     }
 }
 
-/// Beyond this many unlike calls with one id, overlap in time is not looked for any more.
+/// Maximum number of different calls with one response ID that are checked for overlap in time.
 const MAX_UNLIKE: usize = 16;
 
-/// Calls whose response another call has too, each with the place of the one that is kept: the one with usage, then the inner, then
-/// the earlier. Test doubles give one id to many answers, so that unlike usage at unlike times makes two calls of it.
+/// Returns the calls whose response another call has too, each with the index of the one that is kept: the one with usage, then the
+/// inner, then the earlier. Test doubles give one ID to many responses, so different usage at different times means two calls.
 fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {

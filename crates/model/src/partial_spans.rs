@@ -1,8 +1,8 @@
-//! Spans that come in pieces: a message of a call sent as a log record of its own, before or after the call; an update of what was
-//! told before.
+//! Joins spans that arrive in parts: a message of a call that is sent as a log record, before or after the call, or an update of an
+//! earlier event.
 //!
-//! The pieces in any order, and any of them twice, end in the same span. To make that so, a span keeps its pieces beside what was
-//! made of them. Each join writes all of that again, so that what one span may cost is bounded ([`has_room`]).
+//! The order of the parts, and repeats of them, do not affect the result. For that, a span keeps its parts in addition to the fields made
+//! from them. Each join writes the whole span again, so the total cost of one span is bounded ([`has_room`]).
 
 use std::collections::HashSet;
 
@@ -14,24 +14,24 @@ use crate::langfuse::{self, LangfuseEvent};
 use crate::price::PriceBook;
 use crate::span::{ChatMessage, Span, Usage};
 
-/// Pieces that a span may have.
+/// Maximum number of parts of a span.
 pub const MOST_PIECES: usize = 10_000;
-/// Bytes that the joins of a span may write in all: so many joins of a span of so many bytes. A call of 10 MB may have six updates, a
-/// trace of 20 KB three thousand.
+/// Maximum bytes that all joins of a span may write: the number of joins times the size of the span. A call of 10 MB can have six
+/// updates, a trace of 20 KB three thousand.
 pub const MOST_WRITTEN: usize = 64 << 20;
 
-/// What of a span came by itself.
+/// Parts of a span that arrived separately.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartialSpanState {
-    /// True while only pieces have come, and not the span that they belong to.
+    /// True while only parts have arrived, and not the span that they belong to.
     pub awaited: bool,
-    /// In the order of their times, then keys; each key once, at its earliest time.
+    /// Parts in the order of their times, then keys. Each key occurs once, at its earliest time.
     pub pieces: Vec<SpanFragment>,
-    /// True where the project takes the client's own cost before the price table's.
+    /// True if the project prefers the cost that the client reports over the computed one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
-    /// How often the stored span was written again with something that came later.
+    /// Number of times that the stored span was written again with later parts.
     #[serde(skip_serializing_if = "is_never")]
     pub joins: u32,
 }
@@ -40,7 +40,7 @@ fn is_never(times: &u32) -> bool {
     *times == 0
 }
 
-/// How often it was joined depends on what came together, and says nothing about the span.
+/// Ignores `joins`: it depends on what arrived together, and not on the span.
 impl PartialEq for PartialSpanState {
     fn eq(&self, other: &PartialSpanState) -> bool {
         let PartialSpanState { awaited, pieces, client_cost_preferred, joins: _ } = self;
@@ -48,31 +48,31 @@ impl PartialEq for PartialSpanState {
     }
 }
 
-/// Something that belongs to a span and came by itself.
+/// A part of a span that arrived separately.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpanFragment {
-    /// What tells it from the other pieces of its span, and is the same when it is sent again.
+    /// Key that is unique among the parts of the span, and the same if the part is sent again.
     pub key: String,
-    /// When it happened, in microseconds since the Unix epoch.
+    /// Time of the part in microseconds since the Unix epoch.
     pub at_us: i64,
-    /// What it is.
+    /// Content of the part.
     #[serde(flatten)]
     pub content: SpanFragmentContent,
 }
 
-/// What a piece holds.
+/// Content of a part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpanFragmentContent {
-    /// A message that the model was given.
+    /// An input message of the model.
     Input(ChatMessage),
-    /// A message that the model answered.
+    /// An output message of the model.
     Output(ChatMessage),
-    /// What creates or updates a trace or observation of Langfuse.
+    /// An event of Langfuse that creates or updates a trace or observation.
     Event(LangfuseEvent),
 }
 
-/// Whether something may be joined to a stored span once more: false where that would write without bound what its earlier pieces hold.
+/// Returns whether a stored span may be joined once more; false if that would exceed the limits on parts or written bytes.
 pub fn has_room(stored: &Span, new: &Span) -> bool {
     let (Some(joined), of_new) = (&stored.joined, new.joined.as_ref().map_or(0, |joined| joined.pieces.len())) else { return true };
     let mut bytes = ByteCountWriter(0);
@@ -80,7 +80,7 @@ pub fn has_room(stored: &Span, new: &Span) -> bool {
     is_counted.is_ok() && joined.pieces.len() + of_new <= MOST_PIECES && bytes.0.saturating_mul(joined.joins as usize + 1) <= MOST_WRITTEN
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written.
 struct ByteCountWriter(usize);
 
 impl std::io::Write for ByteCountWriter {
@@ -94,9 +94,9 @@ impl std::io::Write for ByteCountWriter {
     }
 }
 
-/// Two reports of the same span as one. Both as their own reports say, before a rule of counting.
+/// Joins two reports of the same span, both as decoded, before deduplication.
 ///
-/// `None` when the second tells nothing new: then it is a repeat. What is made again of its pieces is priced again.
+/// Returns `None` if the second report adds nothing: then it is a repeat. A span that is assembled again from its parts is priced again.
 pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     if stored.joined.is_none() && new.joined.is_none() {
         return None;
@@ -106,11 +106,11 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     match (events(&of_stored), events(&of_new)) {
         (false, false) => {}
         (true, true) => return join_events(stored, *of_stored, *of_new, book),
-        // Another protocol's report of the same id: there is no telling what of it holds.
+        // Another protocol reports the same ID: there is no way to know which data is right.
         _ => return None,
     }
     let awaited = of_stored.awaited && of_new.awaited;
-    // Of two that are only announced, the one that tells of the earlier time speaks first.
+    // Of two incomplete spans, the one with the earlier start takes precedence.
     let order = |span: &Span, joined: &PartialSpanState| (span.start_us, joined.pieces.first().map(|piece| piece.key.clone()));
     let swapped = of_stored.awaited && (!of_new.awaited || order(new, &of_new) < order(stored, &of_stored));
     let (base, other) = if swapped { (new, stored) } else { (stored, new) };
@@ -125,7 +125,7 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     }
     let mut pieces = of_stored.pieces;
     pieces.extend(of_new.pieces);
-    // The first report stays: a repeat with another key is nothing new.
+    // The first report takes precedence: a repeat with another key adds nothing.
     joined.ingest_key = stored.ingest_key.clone().or_else(|| new.ingest_key.clone());
     joined.sample_rate = stored.sample_rate.or(new.sample_rate);
     let joins = of_stored.joins.max(of_new.joins);
@@ -134,13 +134,13 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     (joined != *stored).then_some(joined)
 }
 
-/// A span that is nothing but its events is made again of all of them.
+/// Assembles a span that consists only of events again from all of them.
 fn join_events(stored: &Span, of_stored: PartialSpanState, of_new: PartialSpanState, book: &PriceBook) -> Option<Span> {
     let mut pieces = of_stored.pieces.clone();
     pieces.extend(of_new.pieces);
     let pieces = in_order(pieces);
     if pieces == of_stored.pieces {
-        // A repeat is one also where prices have changed since.
+        // A repeat stays a repeat if prices have changed since.
         return None;
     }
     let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, pieces, book);
@@ -151,13 +151,13 @@ fn join_events(stored: &Span, of_stored: PartialSpanState, of_new: PartialSpanSt
         cost::prefer_client(&mut whole);
     }
     whole.also_reported = stored.also_reported;
-    // Events do not say how they came.
+    // Events do not contain how they arrived.
     whole.ingest_key.clone_from(&stored.ingest_key);
     whole.sample_rate = stored.sample_rate;
     (whole != *stored).then_some(whole)
 }
 
-/// Pieces in the order of their times, then keys; each key once, at its earliest time.
+/// Sorts parts by their times, then keys, and keeps each key once, at its earliest time.
 pub(crate) fn in_order(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
     let mut known = HashSet::new();
@@ -165,7 +165,7 @@ pub(crate) fn in_order(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces
 }
 
-/// Shows the messages that came by themselves, where the span brought none of its own.
+/// Copies the messages that arrived separately into the span if it has none of its own.
 pub fn show_pieces(span: &mut Span) {
     let Some(joined) = &span.joined else { return };
     let (input, output) = messages(joined);
@@ -189,10 +189,10 @@ fn messages(joined: &PartialSpanState) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
     (input, output)
 }
 
-/// The span without what its pieces gave it.
+/// Returns the span without the fields that come from its parts.
 fn own(span: &Span) -> Span {
     let mut own = span.clone();
-    // An estimate gives way: what joins may tell the usage itself, or texts that were not there.
+    // An estimate is dropped: the other report may contain usage, or messages that were missing.
     if own.is_estimated() {
         (own.usage, own.cost) = (Usage::default(), None);
     }
@@ -208,7 +208,7 @@ fn own(span: &Span) -> Span {
     own
 }
 
-/// The first span, with what only the second knows.
+/// Returns the first span, completed with fields that only the second one has.
 fn filled(span: Span, from: Span) -> Span {
     let of = |span: &Span| serde_json::to_value(span).ok();
     let (Some(Value::Object(mut fields)), Some(Value::Object(more)), Some(none)) = (of(&span), of(&from), of(&Span::default())) else {

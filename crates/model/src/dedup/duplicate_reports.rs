@@ -1,14 +1,15 @@
-//! Calls that are reported more than once, in several traces: by the program that makes the call and a gateway that it goes through, or
-//! by two instrumentations of one program that know nothing of each other.
+//! Calls that are reported more than once, in several traces: by the program that makes the call and a gateway that it uses, or by two
+//! independent instrumentations of one program.
 //!
-//! The reports speak several dialects, and the provider's id of the answer joins them. That id alone proves little: test
-//! doubles give one id to many answers, and a cache answers a second request with the first one's. So all else that can be known must
-//! agree as well. Where a report has no id (Sentry's SDK for Python tells none of OpenAI's), only two instrumentations of one program
-//! are joined, by what was asked and answered, model, tokens, and times of which one lies in the other and that begin and end nearly
-//! together, as a function and what it wraps do: two users who ask the same at once are not answered to the millisecond, and not by two
+//! The reports use different conventions, and the provider's response ID joins them. The ID alone is weak evidence: test doubles give one
+//! ID to many responses, and a cache responds to a second request with the ID of the first. So all other known properties must agree as
+//! well. If a report has no ID (Sentry's SDK for Python reports none of OpenAI's), only two instrumentations of one program are joined:
+//! by input and output, model, tokens, and times of which one contains the other and that start and end almost together, as those of a
+//! wrapper and its call do. Two users who send the same input at once do not get responses in the same millisecond, and not through two
 //! instrumentations.
 //!
-//! One report of a call counts, and takes usage and cost from another that knows more; the others keep what they say and do not count.
+//! One report of a call is counted, and takes usage and cost from another one that knows more. The others keep their data and are
+//! excluded.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use crate::id::{SpanId, TraceId};
 use crate::provenance::{FieldProvenance, FieldSource, ReportAddress};
 use crate::span::{CostSource, Span, Usage, UsageSource};
 
-/// Instrumentation scopes, or beginnings of them up to a dot, of programs that pass calls on to providers.
+/// Instrumentation scopes of programs that pass calls on to providers, or prefixes of scopes up to a dot.
 const GATEWAYS: &[&str] = &[
     "litellm",
     "openrouter",
@@ -42,145 +43,147 @@ const GATEWAYS: &[&str] = &[
     "vercel-ai-gateway",
 ];
 
-/// The op of a request that a program answers.
+/// Op of a request that a program serves.
 pub const SERVING: &str = "http.server";
 
-/// How much two instrumentations of a call may begin and end apart, and how far one may stand out of the other where clocks are read
-/// with different care.
+/// Maximum difference between the starts, and between the ends, of two instrumentations' reports of a call, and the time by which one may
+/// extend beyond the other because they read the clock differently.
 const TOGETHER_US: i64 = 500_000;
 const CARE_US: i64 = 5_000;
 
-/// How far the clocks of two programs may be apart.
+/// Maximum difference between the clocks of two programs.
 const SLACK_US: i64 = 1_000_000;
 
-/// Where another report of a call is.
+/// Location of another report of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuplicateReport {
-    /// Its trace.
+    /// ID of the trace.
     pub trace_id: TraceId,
-    /// Its span.
+    /// ID of the span.
     pub span_id: SpanId,
-    /// True at the span that counts; false at the others, which all point to that one.
+    /// True at the span that is counted; false at the others, which all refer to that one.
     pub counts: bool,
 }
 
-/// Who reports a span, as hashes that hold for this process.
+/// Reporter of a span, as hashes that are valid within this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SpanReporter {
-    /// The program.
+    /// Hash of the program's name.
     pub service: u64,
-    /// Its instrumentation.
+    /// Hash of the instrumentation scope.
     pub scope: u64,
-    /// The SDK that sends.
+    /// Hash of the name of the SDK.
     pub sdk: u64,
 }
 
 impl SpanReporter {
-    /// Who reports a span.
+    /// Returns the reporter of a span.
     pub(crate) fn of(span: &Span) -> SpanReporter {
         SpanReporter { service: hash(&span.service), scope: hash(&span.origin), sdk: hash(&span.sdk_name) }
     }
 
-    /// True for two instrumentations of one program that the same SDK reports of.
+    /// Returns true for two instrumentations of one program that use the same SDK.
     pub(crate) fn is_beside(&self, other: &SpanReporter) -> bool {
         (self.service, self.sdk) == (other.service, other.sdk) && self.scope != other.scope
     }
 
-    /// True for two instrumentations that may stand in one program. What each SDK calls the program, only its own reports say alike.
+    /// Returns true for two instrumentations that may be in one program. Two SDKs may name the program differently, so its name is
+    /// compared only within one SDK.
     fn may_stand_beside(&self, other: &SpanReporter) -> bool {
         self.sdk != other.sdk || (self.scope != other.scope && self.service == other.service)
     }
 }
 
-/// A call as one program reports it: small, since it is kept in memory for each recent call.
+/// A call as one program reports it. Small, since it stays in memory for each recent call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallReport {
-    /// Its trace.
+    /// ID of the trace.
     pub trace_id: TraceId,
-    /// Its span.
+    /// ID of the span.
     pub span_id: SpanId,
-    /// The provider's id of the answer, hashed.
+    /// Hash of the provider's response ID.
     pub response: Option<u64>,
-    /// What was asked and answered, hashed.
+    /// Hash of input and output.
     pub texts: Option<u64>,
-    /// The model, hashed.
+    /// Hash of the model.
     model: Option<u64>,
-    /// The span that counts in its stead, of what is known so far.
+    /// Span that is counted instead of this one, as far as known.
     pub left_to: Option<(TraceId, SpanId)>,
-    /// Which program reports.
+    /// Program and instrumentation that report the call.
     reporter: SpanReporter,
-    /// What says that the reporter is a gateway.
+    /// Evidence that the reporter is a gateway.
     gateway: GatewayConfidence,
-    /// True where no span above it is named.
+    /// True if the span has no parent ID.
     is_root: bool,
-    /// Start, as the client sent it.
+    /// Start in microseconds, as the client sent it.
     start_us: i64,
-    /// End, likewise.
+    /// End in microseconds, as the client sent it.
     end_us: i64,
-    /// All input and output tokens.
+    /// Number of all input tokens and of all output tokens.
     tokens: (Option<u64>, Option<u64>),
 }
 
 impl CallReport {
-    /// How far apart two reports began.
+    /// Returns the time between the starts of two reports.
     pub fn distance_us(&self, other: &CallReport) -> u64 {
         self.start_us.abs_diff(other.start_us)
     }
 
-    /// True for two reports of one span.
+    /// Returns true for two reports of one span.
     pub fn is_of_span(&self, other: &CallReport) -> bool {
         (self.trace_id, self.span_id) == (other.trace_id, other.span_id)
     }
 
-    /// Of the reports of one call the first by this counts: the program's own before a gateway's, what stands below something before
-    /// what stands alone, since its user and its run are known, then the one that waited longer.
+    /// Returns the order among the reports of one call, the first of which is counted: the program's own before a gateway's, a span with
+    /// a parent before a root, since its user and run are known, then the one with the longer duration.
     pub fn rank(&self) -> impl Ord + use<> {
         let alone = self.gateway == GatewayConfidence::No && self.is_root;
         (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
     }
 
-    /// True where taking over its cost is right, since it is a gateway's, which knows what it bills.
+    /// Returns true if the cost of this report may be taken over: it is a gateway's, which knows what it bills.
     pub fn bills(&self) -> bool {
         self.gateway > GatewayConfidence::No
     }
 }
 
-/// What says that a program passes calls on, from the least to the most certain.
+/// Evidence that a program passes calls on, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum GatewayConfidence {
     No,
-    /// It was answering a request while it called, as many a program does that is no gateway.
+    /// The program was serving a request during the call, which many programs do that are not gateways.
     Serves,
-    /// Its instrumentation is a gateway's.
+    /// The instrumentation is a gateway's.
     Named,
 }
 
-/// Whether the instrumentation of a span is a gateway's own.
+/// Returns whether the instrumentation of a span is a gateway's.
 pub(crate) fn is_gateway(span: &Span) -> bool {
     let scope = span.origin.as_deref().unwrap_or_default();
     GATEWAYS.iter().any(|name| scope.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
-/// A model's name without who runs it and its date, hashed.
+/// Returns the hash of a model's name without vendor and date.
 pub(crate) fn hash_of_model(name: &str) -> u64 {
     hash(&crate::bill::base_model(name))
 }
 
-/// What was asked and answered, hashed; `None` where either is not known. Not stable over restarts.
+/// Returns the hash of input and output; `None` if either is unknown. The hash changes when the process restarts.
 pub fn hash_of_texts(asked: Option<&str>, answered: Option<&str>) -> Option<u64> {
     let known = |text: Option<&str>| text.filter(|text| !text.trim().is_empty()).map(str::to_owned);
     Some(hash(&(known(asked)?, known(answered)?)))
 }
 
-/// A hash of what a client sent. It is compared without the text, but only among the reports of one project: who makes two texts of one hash
-/// could as well send one text twice.
+/// Hashes a value that a client sent. Hashes are compared without the values, but only among the reports of one project: whoever
+/// constructs two values with one hash could as well send one value twice.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The calls of a trace that another trace may report too: those whose answer has an id or a text, and that count or do so elsewhere.
+/// Returns the calls of a trace that another trace may report too: those whose response has an ID or known texts, and that are counted or
+/// left to a report elsewhere.
 pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -> bool) -> Vec<CallReport> {
     let response = |node: &SpanNode| node.response_id.as_deref().filter(|id| !id.is_empty()).map(|id| hash(&id));
     let candidates: Vec<&SpanNode> = nodes
@@ -196,7 +199,7 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
     let by_id: HashMap<SpanId, &SpanNode> = nodes.iter().map(|node| (node.span_id, node)).collect();
     let serves = |node: &SpanNode| {
         let mut above = node.parent_span_id;
-        // A circle of parents ends when every span has been passed.
+        // A cycle of parents ends after as many steps as there are spans.
         for _ in 0..nodes.len() {
             let Some(node) = above.and_then(|id| by_id.get(&id)) else { return false };
             if node.serves {
@@ -227,12 +230,12 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
     candidates.into_iter().map(report).collect()
 }
 
-/// The report that counts instead of this one.
+/// Returns the report that is counted instead of this one.
 fn left_to(node: &SpanNode) -> Option<DuplicateReport> {
     node.also_reported.filter(|other| !other.counts)
 }
 
-/// Whether two reports in different traces, with one id of the answer, tell of one call.
+/// Returns whether two reports in different traces with the same response ID are about one call.
 pub fn same_call(one: &CallReport, other: &CallReport) -> bool {
     one.response.is_some()
         && one.response == other.response
@@ -241,7 +244,8 @@ pub fn same_call(one: &CallReport, other: &CallReport) -> bool {
         && (seen_twice(one, other) || passed_on(one, other))
 }
 
-/// The same where one has no id, or both have one id and the same texts.
+/// Returns whether two reports in different traces with the same input and output are about one call. Either may lack a response ID, but two
+/// different IDs mean two calls.
 pub fn same_texts(one: &CallReport, other: &CallReport) -> bool {
     let lies_in = |inner: &CallReport, outer: &CallReport| {
         inner.start_us >= outer.start_us.saturating_sub(CARE_US) && inner.end_us <= outer.end_us.saturating_add(CARE_US)
@@ -258,7 +262,7 @@ pub fn same_texts(one: &CallReport, other: &CallReport) -> bool {
         && one.reporter.may_stand_beside(&other.reporter)
 }
 
-/// Equal, as far as both are known.
+/// Returns whether two values are equal, as far as both are known.
 fn alike(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }
@@ -267,13 +271,13 @@ fn same_tokens(one: &CallReport, other: &CallReport) -> bool {
     alike(one.tokens.0, other.tokens.0) && alike(one.tokens.1, other.tokens.1)
 }
 
-/// Two instrumentations of one program, with one clock, see a call at the same time. A cache that answers with an earlier answer does so
-/// later, and to the same instrumentation or to another program.
+/// Two instrumentations of one program, with one clock, report a call at the same time. A cache that returns an earlier response does so
+/// later, and to the same instrumentation or another program.
 fn seen_twice(one: &CallReport, other: &CallReport) -> bool {
     one.reporter.may_stand_beside(&other.reporter) && one.start_us <= other.end_us && other.start_us <= one.end_us
 }
 
-/// The gateway's report lies in the program's. Which of two is the gateway is said by its scope, else by that.
+/// The gateway's report is within the program's in time. The evidence decides which of the two is the gateway, otherwise the duration.
 fn passed_on(one: &CallReport, other: &CallReport) -> bool {
     let longer = |a: &CallReport, b: &CallReport| a.end_us - a.start_us >= b.end_us - b.start_us;
     let (program, gateway) = match one.gateway.cmp(&other.gateway) {
@@ -286,8 +290,9 @@ fn passed_on(one: &CallReport, other: &CallReport) -> bool {
     one.reporter != other.reporter && gateway.gateway > GatewayConfidence::No && within && gateway.tokens != (None, None)
 }
 
-/// Writes into the span that counts that another reports the same call, and what that knows better: usage with more buckets, else of the
-/// same usage the cost that a gateway says, else any before none. `bills` as [`CallReport::bills`] says of the other. Any number of others in any order, and any of them again, end in the same.
+/// Records in the counted span that another span reports the same call, and takes over what that knows better: usage with more buckets;
+/// for the same usage, the cost that a gateway bills, or any cost if there is none. `bills` is [`CallReport::bills`] of the other report.
+/// The result does not depend on the order of several other reports, nor on repeats.
 pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
     let took = has_taken(span);
@@ -316,29 +321,29 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
     span.also_reported = Some(DuplicateReport { trace_id: other.trace_id, span_id: other.span_id, counts: true });
 }
 
-/// True for a span that has something from another report. What it has is better taken from there.
+/// Returns true for a span that took usage or cost from another report.
 pub fn has_taken(span: &Span) -> bool {
     span.reading.iter().any(|read| read.source.report().is_some())
 }
 
-/// True when the span's cost is what the gateway says, which knows what it bills.
+/// Returns true if the cost of the span comes from a gateway, which knows what it bills.
 pub fn took_cost(program: &Span) -> bool {
     program.also_reported.is_some_and(|other| other.counts)
         && program.reading.iter().any(|read| read.field == "cost" && matches!(read.source, FieldSource::GatewayReport(_)))
 }
 
-/// Writes into a span that another reports the same call, and counts.
+/// Records in a span that another span reports the same call and is counted.
 pub fn leave_to(span: &mut Span, counting: &CallReport) {
     span.also_reported = Some(DuplicateReport { trace_id: counting.trace_id, span_id: counting.span_id, counts: false });
 }
 
-/// What was sent is better than what was estimated. Else the report with more of the buckets knows more.
+/// Returns whether the first report knows more: reported usage is better than estimated usage, otherwise more known buckets are better.
 fn knows_more(one: &Span, other: &Span) -> bool {
     if one.is_estimated() != other.is_estimated() {
         return other.is_estimated();
     }
     let known = |usage: &Usage| {
-        // What we counted ourselves, nobody reported.
+        // Nobody reported an estimated usage.
         if usage.source == Some(UsageSource::Estimated) {
             return 0;
         }
@@ -359,14 +364,14 @@ fn knows_more(one: &Span, other: &Span) -> bool {
     known(&one.usage) > known(&other.usage)
 }
 
-/// Takes calls out of the sum that another trace's report counts for. `repeated` says for a call at a place which other one
-/// of its trace stands for it: what holds for one report of a call holds for the one that counts in its stead.
+/// Excludes calls whose report in another trace is counted. `repeated` contains pairs of a call and the call of the same trace that
+/// represents it: if one report of a call is left to another trace, so is the one that represents it.
 pub(crate) fn leave_out(nodes: &[SpanNode], repeated: &[(usize, usize)], decisions: &mut [SpanDecision]) {
     if !nodes.iter().any(|node| left_to(node).is_some()) {
         return;
     }
     let mut reported: Vec<Option<DuplicateReport>> = nodes.iter().map(left_to).collect();
-    // A wrapper may stand round a wrapper: once for each level would do, twice over all is more than any client nests.
+    // A wrapper may be inside a wrapper. One pass per level would do; two passes over all pairs are more than any client nests.
     for (place, kept) in repeated.iter().chain(repeated) {
         reported[*kept] = reported[*kept].or(reported[*place]);
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
 
-/// Why a span is excluded from totals, with the span that is included instead, if it is known.
+/// Reason why a span is excluded from totals, with the span that is included instead, if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Exclusion {
@@ -36,7 +36,7 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    /// The kind in storage and API.
+    /// Returns the name of the reason in storage and API.
     pub const fn kind(&self) -> &'static str {
         match self {
             Exclusion::WrapsCall { .. } => "wraps_call",
@@ -47,7 +47,7 @@ impl Exclusion {
         }
     }
 
-    /// The span that is in totals instead, where it is known.
+    /// Returns the ID of the span that is included instead, if it is known.
     pub const fn span_id(&self) -> Option<SpanId> {
         match self {
             Exclusion::WrapsCall { span_id } | Exclusion::SameResponse { span_id } | Exclusion::ReportedElsewhere { span_id, .. } => {
@@ -58,7 +58,7 @@ impl Exclusion {
         }
     }
 
-    /// The trace of that span; `None` where it is the trace of the excluded span.
+    /// Returns the trace of that span; `None` if it is the trace of the excluded span.
     pub const fn trace_id(&self) -> Option<TraceId> {
         match self {
             Exclusion::ReportedElsewhere { trace_id, .. } => Some(*trace_id),
@@ -66,12 +66,12 @@ impl Exclusion {
         }
     }
 
-    /// The span of the same trace that is in totals instead.
+    /// Returns the ID of the span of the same trace that is included instead.
     pub fn counted_in_trace(&self) -> Option<SpanId> {
         self.span_id().filter(|_| self.trace_id().is_none())
     }
 
-    /// Puts an exclusion together from its columns; `None` for a kind that does not exist, or one that lacks the ids it needs.
+    /// Builds an exclusion from its columns; `None` for an unknown kind, or if a required ID is missing.
     pub fn from_columns(kind: &str, span_id: Option<SpanId>, trace_id: Option<TraceId>) -> Option<Exclusion> {
         match kind {
             "wraps_call" => Some(Exclusion::WrapsCall { span_id: span_id? }),

@@ -1,12 +1,12 @@
-//! One call that several instrumentations report: the framework's and that of the provider's SDK, one that was streamed and what
-//! is told of it afterwards.
+//! Finds calls that several instrumentations report: a framework and the provider's SDK, or a streamed call and the report that is
+//! written after it.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::{MAX_UNLIKE, SpanNode, SpanTree, lies_within, order, overlap, same_model, tokens, told_apart};
 
-/// Calls that are reported once more by the span whose place stands beside theirs. What is found is no longer counted.
+/// Returns the calls that repeat another report, each with the index of the report that is kept. Marks them as not counted.
 pub(super) fn second_reports(nodes: &[SpanNode], tree: &SpanTree, counted: &mut [bool]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for rule in [told_afterwards, within_another, beside_another, within_the_time_of_another] {
@@ -18,14 +18,14 @@ pub(super) fn second_reports(nodes: &[SpanNode], tree: &SpanTree, counted: &mut 
     found
 }
 
-/// Places of calls that count, in the order of time.
+/// Returns the indexes of counted calls in the order of time.
 fn calls(nodes: &[SpanNode], counted: &[bool]) -> Vec<usize> {
     let mut calls: Vec<usize> = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call()).collect();
     calls.sort_unstable_by_key(|place| order(&nodes[*place]));
     calls
 }
 
-/// Logfire reports a streamed call when the stream begins, without usage, and at its end once more, with usage.
+/// Logfire reports a streamed call when the stream starts, without usage, and again when it ends, with usage.
 fn told_afterwards(nodes: &[SpanNode], _: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     if !nodes.iter().any(|node| node.afterwards) {
         return Vec::new();
@@ -53,7 +53,7 @@ fn told_afterwards(nodes: &[SpanNode], _: &SpanTree, counted: &[bool]) -> Vec<(u
     found
 }
 
-/// A provider's SDK within a framework: only the framework has learnt of the usage.
+/// A provider's SDK within a framework: only the framework knows the usage.
 fn within_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let candidates = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call() && tokens(&nodes[*place]).is_none());
     let pairs = candidates.filter_map(|place| Some((place, tree.call_above[place]?)));
@@ -66,8 +66,8 @@ fn within_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<
         .collect()
 }
 
-/// Two instrumentations that know nothing of each other: their spans lie beside each other, with the same usage at the same time, or
-/// both without usage since the call failed.
+/// Two independent instrumentations: their spans are siblings with the same usage at the same time, or both without usage because the
+/// call failed.
 fn beside_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<_, Vec<usize>> = HashMap::new();
     for place in calls(nodes, counted) {
@@ -100,8 +100,8 @@ fn beside_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<
     found
 }
 
-/// A provider's SDK within a framework that streams: neither has learnt of the usage, and their spans lie beside each other since the
-/// framework's was not the current one while it asked. Each call of the framework is one call of the SDK.
+/// A provider's SDK within a framework that streams: neither knows the usage, and their spans are siblings because the framework's span
+/// was not the current one during the request. Each call of the framework is one call of the SDK.
 fn within_the_time_of_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let is_unknown = |place: &usize| tokens(&nodes[*place]).is_none() && !nodes[*place].failed;
     let open: Vec<usize> = calls(nodes, counted).into_iter().filter(is_unknown).collect();
