@@ -1,7 +1,7 @@
-//! From a span as its protocol carries it to the canonical span.
+//! Normalization: maps a span as its protocol carries it to the canonical span.
 //!
-//! This step knows no protocol: Sentry, OpenTelemetry and Langfuse all end in a [`RawSpan`], and the table in [`crate::normalize::attribute_names`] says
-//! what their attributes mean.
+//! This step is independent of protocols: Sentry, OpenTelemetry and Langfuse all produce a [`RawSpan`], and the table in
+//! [`attribute_names`] maps their attributes to fields.
 
 pub mod attribute_names;
 pub(crate) mod attributes;
@@ -35,61 +35,61 @@ use attributes::RecognizedAttributes;
 pub(crate) use token_counts::taken;
 use token_counts::{count_in_answer, counts};
 
-/// How the client says that a span ended.
+/// Status of a span as the client sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RawStatus {
-    /// It says nothing, or that it does not know.
+    /// Not sent, or sent as unknown.
     #[default]
     Unset,
-    /// It worked.
+    /// The span succeeded.
     Ok,
-    /// It was given up.
+    /// The span was cancelled.
     Cancelled,
-    /// It failed.
+    /// The span failed.
     Error,
 }
 
-/// A span with its protocol's packaging taken off and nothing interpreted.
+/// A span after its protocol was decoded, before normalization.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawSpan {
-    /// The trace that it belongs to.
+    /// ID of the trace.
     pub trace_id: TraceId,
-    /// Its own id.
+    /// ID of the span.
     pub span_id: SpanId,
-    /// The span above it.
+    /// ID of the parent span.
     pub parent_span_id: Option<SpanId>,
-    /// What the client calls it.
+    /// Name of the span as sent.
     pub name: String,
-    /// Sentry's op; empty where there is none.
+    /// Sentry's op; empty if there is none.
     pub op: String,
-    /// The origin or the instrumentation scope.
+    /// Sentry's origin, or OpenTelemetry's instrumentation scope.
     pub origin: Option<String>,
-    /// How it ended.
+    /// Status of the span.
     pub status: RawStatus,
-    /// What the client says beside the status.
+    /// Status message or the detailed status.
     pub status_detail: Option<String>,
-    /// Start in microseconds, the clock already corrected.
+    /// Start in microseconds, after the correction of the client's clock.
     pub start_us: i64,
-    /// End, likewise.
+    /// End in microseconds, after the correction of the client's clock.
     pub end_us: i64,
-    /// What the correction added.
+    /// Correction that was added to the times, in microseconds.
     pub clock_shift_us: i64,
-    /// Where times come from that were impossible as sent.
+    /// Sources of the times, if the times as sent were implausible.
     pub time_sources: TimeSources,
     /// Attributes, without nulls.
     pub attributes: Attributes,
-    /// Sentry's measurements: counts beside the attributes.
+    /// Sentry's measurements: counts in addition to the attributes.
     pub measurements: Vec<(String, f64)>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
 }
 
-/// The canonical span of a raw one, priced.
+/// Returns the canonical span of a raw one, priced.
 pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
     canonical_of(raw, &AttributeDialect::GENERAL, book)
 }
 
-/// The canonical span of a raw one of a client whose names have a meaning of their own, priced.
+/// Returns the canonical span of a raw one, priced, for a client whose attribute names have a meaning of their own.
 pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
     let found = RecognizedAttributes::new(&raw.attributes, dialect);
     let kind = kind_of(&raw, &found);
@@ -146,14 +146,14 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
         span.agent = agent_of_name(&span.name, &found);
     }
     if span.is_call() {
-        // Some name here the tool that the answer calls.
+        // Some clients put the tool here that the response calls.
         (span.tool, span.tool_call_id) = (None, None);
     }
     let failed = raw.status == RawStatus::Error || found.has(SpanField::ErrorType);
     let (usage, thought) = counts(&found, &raw.measurements, kind, failed, dialect);
     span.usage = usage;
     let sent = match raw.status {
-        // LangSmith says of each call that it worked, and tells the exception beside it.
+        // LangSmith sets the status of each call to OK and sends the exception in an attribute.
         RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(SpanField::ErrorType) => RawStatus::Error,
         sent => sent,
     };
@@ -204,26 +204,26 @@ fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
     })
 }
 
-/// OpenInference names the model of a call that failed among its parameters alone.
+/// OpenInference names the model of a failed call only among its parameters.
 fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
     found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
 }
 
-/// OpenLIT tells of a call that failed by its name alone.
+/// OpenLIT names the model of a failed call only in the name of the span.
 fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
     let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?;
     Some(model.to_owned())
 }
 
-/// What is done, in the words of the conventions.
+/// Returns the operation, named as in the conventions.
 fn operation(op: &str, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     let by_op = || span_kind::operation_of_op(op);
     let by_kind = || span_kind::operation_of_kind(kind).filter(|_| op.is_empty() && !found.has(SpanField::Op));
     found.text(SpanField::Operation).or_else(|| by_op().or_else(by_kind).map(str::to_owned))
 }
 
-/// Attributes by which families say that a span is an agent that has its name.
+/// Attributes whose presence means that the span of an agent is named after the agent.
 const NAMED_AFTER_THE_AGENT: &[&str] = &[
     "openinference.span.kind",
     "langfuse.observation.type",
@@ -233,7 +233,7 @@ const NAMED_AFTER_THE_AGENT: &[&str] = &[
     "lmnr.span.type",
 ];
 
-/// The agent that the span of an agent is named after.
+/// Returns the agent that its span is named after.
 fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
     let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
@@ -241,7 +241,8 @@ fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
 }
 
-/// What a span says in words. Logfire names spans by the template of their message, so that they group, and sends the message beside it.
+/// Returns the readable form of a span's name. Logfire names spans by the template of their message, so that they can be grouped, and
+/// sends the message in an attribute.
 fn title(name: &str, attributes: &Attributes) -> Option<String> {
     let (_, rest) = name.split_once('{')?;
     let message = attributes.get("logfire.msg")?.as_str()?.trim();
@@ -250,7 +251,7 @@ fn title(name: &str, attributes: &Attributes) -> Option<String> {
     Some(title)
 }
 
-/// The op as sent, else one made from the conventions as Sentry's own front door makes it.
+/// Returns the op as sent, otherwise one derived from the conventions in the way that Sentry's own ingestion does.
 fn op(sent: String, otel_kind: Option<&str>, found: &RecognizedAttributes, span: &Span) -> String {
     if !sent.is_empty() {
         return sent;
@@ -266,12 +267,12 @@ fn op(sent: String, otel_kind: Option<&str>, found: &RecognizedAttributes, span:
     }
 }
 
-/// No answer takes longer to begin: what says so was reckoned from an impossible time.
+/// Maximum time to first token. A longer one was computed from an implausible time.
 const LONGEST_WAIT_US: i64 = 86_400 * time::SECOND_US;
 
 fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, sources: TimeSources) -> Option<i64> {
     let in_time = |seconds: &f64| *seconds * 1e6 <= duration_us as f64;
-    // Strands sends milliseconds under the name of seconds: nothing comes before the end that comes after it.
+    // Strands sends milliseconds in an attribute for seconds: the first token cannot arrive after the end.
     let meant = |seconds: f64| Some(seconds / 1e3).filter(|shorter| !in_time(&seconds) && in_time(shorter)).unwrap_or(seconds);
     let seconds = found.number(SpanField::FirstTokenSeconds).map(meant);
     let seconds = seconds.or_else(|| found.number(SpanField::FirstTokenMillis).map(|ms| ms / 1000.0));
@@ -285,7 +286,7 @@ fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, so
     seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| (0..=LONGEST_WAIT_US).contains(us))
 }
 
-/// Whoever tells of the pieces of an answer streamed it.
+/// A client that reports the chunks of a response streamed it.
 fn in_pieces(found: &RecognizedAttributes) -> Option<bool> {
     found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::PIECES.contains(name)).map(|_| true)
 }
@@ -309,7 +310,7 @@ fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {
     }
 }
 
-/// A status that the client left open is an error where an answer's code or an exception says so.
+/// Returns the status and its detail. An unset status is an error if a status code or an exception indicates one.
 fn status(
     sent: RawStatus,
     detail: Option<String>,
@@ -325,7 +326,7 @@ fn status(
         RawStatus::Unset => {
             let tagged = || tags.get("http.status_code")?.parse().ok();
             let code: Option<f64> = found.number(SpanField::HttpStatus).or_else(tagged);
-            // What a server answers to a bad request is the caller's failure, not its own.
+            // A client error in a response of a server is the caller's failure, not the server's.
             let failed_from = if kind == SpanType::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
             let failed = code.is_some_and(|code| code >= failed_from);
             let failed = failed || found.has(SpanField::ErrorType) || found.flag(SpanField::Success) == Some(false);
@@ -337,7 +338,7 @@ fn status(
     (status, said.or_else(|| tags.get("status").filter(|_| status == SpanStatus::Error).cloned()))
 }
 
-/// The canonical provider; where none was sent, or one that the price table does not know, whoever else can be meant.
+/// Sets the canonical provider. If none was sent, or one that the price table does not contain, it is inferred.
 fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     let sent = found.text(SpanField::Provider);
     span.provider = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).map(str::to_owned);
@@ -352,25 +353,25 @@ fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     span.provider = inferred.or_else(|| sent.map(|sent| sent.to_lowercase()));
 }
 
-/// The pipeline that the span itself names, and whether it is one.
+/// Sets the pipeline that the span itself names, and whether the span is a run of it.
 fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
-    // Vercel's attribute of that name holds its own function, not the program's pipeline.
+    // Vercel's attribute of that name contains its own function, not the program's pipeline.
     let vercel = found.str(SpanField::VercelOperation).is_some_and(|function| function.starts_with("ai."));
     let tracked = matches!(span.op.as_str(), "ai.pipeline" | "ai.run") && !span.name.is_empty();
     let workflow = span.kind == SpanType::Chain && span.origin.as_deref() == Some("auto.ai.openai_agents");
     let named = found.text(SpanField::Pipeline).filter(|_| !vercel);
     let own = named.or_else(|| (tracked || workflow).then(|| span.name.clone()));
-    // Making an agent is not a run of it.
+    // Creating an agent is not a run of it.
     let acting = span.kind == SpanType::Agent && span.op != "gen_ai.create_agent";
     span.pipeline = own.or_else(|| span.agent.clone().filter(|_| acting));
     if let Some(pipeline) = &mut span.pipeline {
-        // All spans below get a copy of it.
+        // All spans below get a copy.
         messages::trim_text(pipeline, TextLimit::NAME);
     }
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
 }
 
-/// Whether the span counts, as far as it alone can tell: only calls of models do, whatever stands above them repeats their sum.
+/// Excludes spans that are not calls of models: their usage repeats the sum of the calls below.
 fn count_locally(span: &mut Span) {
     if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
         span.counted = false;
@@ -378,7 +379,7 @@ fn count_locally(span: &mut Span) {
     }
 }
 
-/// Fields whose source is shown under "how this was read".
+/// Fields whose source is stored, to be shown as provenance.
 const SHOWN: &[SpanField] = &[
     SpanField::Operation,
     SpanField::Provider,
@@ -440,7 +441,7 @@ fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(Str
     }
 }
 
-/// Cuts what is too long, and makes attributes scalars or lists of scalars.
+/// Truncates long texts, and turns nested attributes into JSON text.
 fn tidy(span: &mut Span) {
     let limit = TextLimit::default();
     messages::trim_messages(&mut span.input_messages, limit);

@@ -1,8 +1,8 @@
-//! What clients call the same thing: one table of attribute names.
+//! Table of the attribute names that clients use for each canonical field.
 //!
-//! For each canonical field the names stand in the order of precedence: where a span has several, the first wins. The table holds
-//! the OpenTelemetry conventions old and new, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a
-//! few single programs, since they borrow names from one another.
+//! The names of a field are in the order of precedence: if a span has several, the first wins. The table covers the old and new
+//! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs.
+//! All are in one table because they borrow names from one another.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -13,24 +13,24 @@ use serde_json::Value;
 use crate::span::Attributes;
 use crate::usage::TokenCountConvention;
 
-/// Defines the fields together with their names and the names of their names.
+/// Defines the fields with their canonical names and attribute names.
 macro_rules! fields {
     ($($(#[$doc:meta])* $field:ident $canonical:literal = [$($name:literal),* $(,)?]),+ $(,)?) => {
-        /// What an attribute may tell of a span.
+        /// Meaning of an attribute.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum SpanField { $($(#[$doc])* $field),+ }
 
         impl SpanField {
-            /// All of them, in the order of their numbers.
+            /// All fields in the order of their numbers.
             pub const ALL: &[SpanField] = &[$(SpanField::$field),+];
 
-            /// The canonical name, as "how this was read" shows it.
+            /// Returns the canonical name, as provenance shows it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(SpanField::$field => $canonical),+ }
             }
 
-            /// The attribute names that mean it, the best first.
+            /// Returns the attribute names of the field, the best first.
             pub const fn names(self) -> &'static [&'static str] {
                 match self { $(SpanField::$field => &[$($name),*]),+ }
             }
@@ -41,42 +41,42 @@ macro_rules! fields {
 fields! {
     /// Sentry's op.
     Op "op" = ["sentry.op"],
-    /// Which instrumentation made the span.
+    /// Instrumentation that created the span.
     Origin "origin" = ["sentry.origin", "otel.scope.name"],
-    /// What is done: `chat`, `embeddings`, `execute_tool`.
+    /// Operation: `chat`, `embeddings`, `execute_tool`.
     Operation "operation" = ["gen_ai.operation.name", "gen_ai.operation", "llm.request.type"],
-    /// Vercel's name of the function, which tells outer spans from the calls in them.
+    /// Vercel's name of the function, which distinguishes outer spans from the calls in them.
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
-    /// The kind of span in the words of the client.
+    /// Kind of the span as the client names it.
     SpanKind "kind" = [
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
     ],
-    /// Who runs the model.
+    /// Provider of the model.
     Provider "provider" = [
         "gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "vercel.ai.model.provider", "llm.provider", "llm.system",
         "llm.vendor", "aisdk.model.provider",
     ],
-    /// The model that was asked for.
+    /// Requested model.
     RequestModel "request_model" = [
         "gen_ai.request.model", "ai.model.id", "vercel.ai.model.id", "ai.model_id", "llm.request.model_name", "llm.request.model",
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
     ],
-    /// The model that answered.
+    /// Answering model.
     ResponseModel "response_model" = [
         "gen_ai.response.model", "ai.response.model", "vercel.ai.response.model", "llm.response.model_name", "llm.response.model",
     ],
-    /// The provider's id of the answer.
+    /// ID that the provider gave to the response.
     ResponseId "response_id" = [
         "gen_ai.response.id", "ai.response.id", "vercel.ai.response.id", "ai.generation_id", "llm.response.id",
         "gen_ai.response_id",
     ],
-    /// System instructions that stand apart from the messages.
+    /// System instructions that are separate from the messages.
     System "input_messages" = [
         "gen_ai.system_instructions", "gen_ai.system.message", "ai.preamble", "gen_ai.system_prompt", "llm.system_prompt",
     ],
-    /// What was asked.
+    /// Input of the call.
     Input "input_messages" = [
         "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
         "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
@@ -84,47 +84,47 @@ fields! {
         "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "lk.chat_ctx", "lk.pii.chat_ctx", "mastra.agent_run.input", "mastra.model_generation.input",
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
     ],
-    /// What was to be embedded.
+    /// Texts to embed.
     EmbeddingInput "input_messages" = ["gen_ai.embeddings.input", "ai.values", "ai.value", "ai.texts", "vercel.ai.values", "vercel.ai.value"],
-    /// The answer as messages.
+    /// Response as messages.
     Output "output_messages" = [
         "gen_ai.output.messages", "ai.responses", "gen_ai.completion", "gen_ai.content.completion", "langfuse.observation.output",
         "output.value", "traceloop.entity.output", "mlflow.spanOutputs", "lmnr.span.output", "gcp.vertex.agent.llm_response",
         "genkit:output", "final_result", "mastra.agent_run.output", "mastra.model_generation.output", "mastra.model_step.output",
         "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
     ],
-    /// The answer's text, where it stands apart from its tool calls.
+    /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
         "gen_ai.response.text", "ai.response.text", "vercel.ai.response.text", "ai.result.text", "ai.response.object",
         "vercel.ai.response.object", "ai.result.object", "gen_ai.response.object", "lk.response.text", "lk.pii.response.text",
     ],
-    /// The tools that the answer calls, where they stand apart from its text.
+    /// Tool calls of the response, if they are separate from its text.
     OutputToolCalls "output_messages" = [
         "gen_ai.response.tool_calls", "ai.response.toolCalls", "vercel.ai.response.toolCalls", "ai.tool_calls", "ai.result.toolCalls",
     ],
-    /// The tools that could be called.
+    /// Tools that the model could call.
     ToolDefinitions "tool_definitions" = [
         "gen_ai.tool.definitions", "gen_ai.request.available_tools", "ai.prompt.tools", "vercel.ai.prompt.tools", "ai.tools", "llm.tools",
         "gen_ai.request.tools",
     ],
-    /// All input tokens.
+    /// Input tokens.
     InputTokens "usage.input_tokens" = [
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens",
         "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
         "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
     ],
-    /// All output tokens.
+    /// Output tokens.
     OutputTokens "usage.output_tokens" = [
         "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
         "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
     ],
-    /// Input and output together.
+    /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
     ],
-    /// Input read from a cache.
+    /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
         "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.input_tokens.cached", "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens", "gen_ai.usage.details.cached_tokens", "llm.token_count.prompt_details.cache_read",
@@ -133,7 +133,7 @@ fields! {
         "gen_ai.usage.cached_tokens", "gen_ai.usage.prompt_tokens_details.cache_read", "gen_ai.usage.prompt_tokens_details.cached_tokens",
         "gen_ai.usage.input_tokens_details.cached_tokens",
     ],
-    /// Input written to a cache.
+    /// Input tokens written to a cache.
     CacheWrite "usage.cache_write_tokens" = [
         "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.input_tokens.cache_write",
         "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.details.cache_write_tokens",
@@ -141,7 +141,7 @@ fields! {
         "vercel.ai.usage.inputTokenDetails.cacheWriteTokens", "gen_ai.usage.cache_write_input_tokens",
         "gen_ai.usage.prompt_tokens_details.cache_write",
     ],
-    /// Output that was thought and not said.
+    /// Reasoning tokens.
     Reasoning "usage.reasoning_tokens" = [
         "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_tokens",
         "gen_ai.usage.details.reasoning_tokens", "gen_ai.usage.details.thinking_tokens", "gen_ai.usage.details.thoughts_tokens",
@@ -151,48 +151,48 @@ fields! {
         "gen_ai.usage.completion_tokens_details.reasoning", "gen_ai.usage.completion_tokens_details.reasoning_tokens",
         "gen_ai.usage.output_tokens_details.reasoning_tokens",
     ],
-    /// Of what was written to a cache, that for an hour.
+    /// Input tokens written to a cache for an hour, which are part of all cache writes.
     CacheWrite1h "usage.cache_write_tokens" = ["gen_ai.usage.details.ephemeral_1h_input_tokens"],
-    /// Input of sound.
+    /// Audio input tokens.
     InputAudio "usage.input_audio_tokens" = [
         "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens", "gen_ai.usage.details.audio_prompt_tokens",
         "llm.token_count.prompt_details.audio", "gen_ai.usage.input_audio_tokens",
     ],
-    /// Output of sound.
+    /// Audio output tokens.
     OutputAudio "usage.output_audio_tokens" = [
         "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens", "gen_ai.usage.details.audio_candidates_tokens",
         "llm.token_count.completion_details.audio", "gen_ai.usage.output_audio_tokens", "gen_ai.usage.completion_tokens_details.audio",
     ],
-    /// Input of pictures.
+    /// Image input tokens.
     InputImage "usage.input_image_tokens" = ["gen_ai.usage.image.input_tokens", "gen_ai.usage.details.image_prompt_tokens"],
-    /// Output of pictures.
+    /// Image output tokens.
     OutputImage "usage.output_image_tokens" = ["gen_ai.usage.image.output_tokens", "gen_ai.usage.details.image_candidates_tokens"],
-    /// Searches of the web that the provider made.
+    /// Number of web searches by the provider.
     WebSearches "usage.web_searches" = ["gen_ai.usage.details.web_search_requests"],
-    /// The provider's own tools that were used, each as often as it was: `web_search, web_search`.
+    /// Uses of the provider's own tools, one name per use: `web_search, web_search`.
     BuiltInTools "usage.web_searches" = ["openai.response.built_in_tools"],
-    /// What the provider tells beside the answer, its own usage object among it. Versions of Vercel's SDK before 6 tell of caches nowhere else.
+    /// Metadata of the provider, including its own usage object. Versions of Vercel's SDK before 6 report caches only here.
     ProviderMetadata "usage" = ["ai.response.providerMetadata", "vercel.ai.response.providerMetadata"],
-    /// What has no name of its own in OpenInference, such as the provider's own tools that were used.
+    /// Data without an attribute of its own in OpenInference, such as uses of the provider's own tools.
     Metadata "usage.web_searches" = ["metadata"],
-    /// All counts in one object, whose shape says what they mean.
+    /// All counts in one object, whose shape determines their meaning.
     UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata", "mlflow.chat.tokenUsage", "metadata.usage_object"],
-    /// What the client says that the call cost.
+    /// Cost as reported by the client.
     ClientCost "client_cost" = [
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
         "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
     ],
     /// Costs in one object.
     CostDetails "client_cost" = ["langfuse.observation.cost_details"],
-    /// The tier that served the call, which has prices of its own.
+    /// Service tier of the call, which has its own prices.
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
         "gen_ai.request.service_tier", "anthropic.request.service_tier",
     ],
-    /// Parameters of the request in one object, the tier among them.
+    /// Parameters of the request in one object, including the service tier.
     Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters"],
-    /// Conversation.
+    /// ID of the conversation.
     Session "session_id" = [
         "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
@@ -200,7 +200,7 @@ fields! {
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
         "spring.ai.chat.client.conversation.id",
     ],
-    /// The end user.
+    /// End user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
@@ -212,39 +212,39 @@ fields! {
     ],
     /// Version of the program.
     Release "release" = ["sentry.release", "service.version", "langfuse.release", "langfuse.trace.release", "langfuse.version"],
-    /// The program that reported.
+    /// Program that reported the span.
     Service "service" = ["service.name"],
-    /// Which SDK reported.
+    /// SDK that reported the span.
     SdkName "sdk_name" = ["sentry.sdk.name", "telemetry.sdk.name"],
-    /// Its version.
+    /// Version of the SDK.
     SdkVersion "sdk_version" = ["sentry.sdk.version", "telemetry.sdk.version"],
     /// Name of the thread.
     ThreadName "thread" = ["thread.name"],
     /// Number of the thread.
     ThreadId "thread" = ["thread.id"],
-    /// The name that the program gave to the pipeline.
+    /// Name that the program gave to the pipeline.
     Pipeline "pipeline" = ["gen_ai.pipeline.name", "ai.pipeline.name", "gen_ai.workflow.name", "traceloop.workflow.name"],
-    /// The agent that acts.
+    /// Name of the agent.
     Agent "agent" = [
         "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
         "vercel.ai.telemetry.functionId",
     ],
-    /// The tool.
+    /// Name of the tool.
     Tool "tool" = [
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
         "ai.function_call", "spring.ai.tool.definition.name", "lk.function_tool.name",
     ],
-    /// Id of the tool call.
+    /// ID of the tool call.
     ToolCallId "tool_call_id" = [
         "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id", "lk.function_tool.id",
     ],
-    /// What the tool was given.
+    /// Arguments of the tool call.
     ToolArguments "input_messages" = [
         "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
         "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args",
         "spring.ai.tool.call.arguments", "lk.function_tool.arguments", "lk.pii.function_tool.arguments",
     ],
-    /// What the tool gave back.
+    /// Result of the tool call.
     ToolResult "output_messages" = [
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
@@ -258,51 +258,51 @@ fields! {
     PromptVersion "prompt_version" = [
         "gen_ai.prompt.version", "traceloop.prompt.version", "llm.prompt_template.version", "langfuse.observation.prompt.version",
     ],
-    /// Why the model stopped.
+    /// Reasons why the model stopped.
     FinishReasons "finish_reasons" = [
         "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "ai.response.finishReason", "vercel.ai.response.finishReason",
         "ai.finish_reason", "llm.finish_reason", "llm.response.finish_reason", "llm.response.stop_reason",
     ],
-    /// Whether the answer was streamed.
+    /// Whether the response was streamed.
     Streaming "streaming" = [
         "gen_ai.response.streaming", "gen_ai.request.stream", "ai.streaming", "vercel.ai.streaming", "llm.is_streaming",
         "gen_ai.is_streaming",
     ],
-    /// Seconds to the first piece of the answer.
+    /// Seconds to the first chunk of the response.
     FirstTokenSeconds "time_to_first_token" = [
         "gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token", "gen_ai.server.time_to_first_token",
         "lk.response.ttft",
     ],
-    /// Milliseconds to the first piece of the answer.
+    /// Milliseconds to the first chunk of the response.
     FirstTokenMillis "time_to_first_token" = [
         "ai.response.msToFirstChunk", "vercel.ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "vercel.ai.stream.msToFirstChunk",
     ],
-    /// When the first piece of the answer came.
+    /// Time of the first chunk of the response.
     FirstTokenTime "time_to_first_token" = [
         "langfuse.observation.completion_start_time", "llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event",
         "mastra.completion_start_time",
     ],
-    /// What went wrong, in words.
+    /// Error message.
     StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
-    /// What went wrong, as a type.
+    /// Error type.
     ErrorType "status" = ["error.type", "exception.type"],
-    /// How grave it is: `ERROR`, `WARNING`, `DEFAULT`.
+    /// Severity: `ERROR`, `WARNING`, `DEFAULT`.
     Level "status" = ["langfuse.observation.level"],
-    /// Whether it worked. Only dialects have a name for it.
+    /// Whether the span succeeded. Only dialects have a name for it.
     Success "status" = [],
-    /// The answer's status code.
+    /// Status code of the response.
     HttpStatus "status" = ["http.response.status_code", "http.status_code"],
-    /// What an MCP server was asked to do.
+    /// Method of the request to an MCP server.
     McpMethod "operation" = ["mcp.method.name"],
-    /// What was searched for, or to be ordered.
+    /// Query of a retrieval or reranking.
     RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query"],
-    /// What was found.
+    /// Documents that were found.
     RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents"],
 }
 
 impl SpanField {
-    /// Fields whose attribute is not kept beside the canonical field: texts that would be stored twice, and what Sentry's SDKs send
-    /// with each span and Hinomi shows under its own name.
+    /// Returns true for fields whose attribute is not stored in addition to the canonical field: texts that would be stored twice, and
+    /// attributes that Sentry's SDKs send with each span and Hinomi shows under its own name.
     pub(crate) const fn replaces_its_attribute(self) -> bool {
         use SpanField::*;
         matches!(
@@ -330,28 +330,28 @@ impl SpanField {
     }
 }
 
-/// Events that tell of each piece of a streamed answer, and the attributes in which the time of the first stands.
+/// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
 pub(crate) const PIECES: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
-/// What names mean on the spans of one client alone: names that are too plain to mean it anywhere else (`model`, `input_tokens`),
-/// and names that mean something else there.
+/// Meaning of attribute names on the spans of one client only: names that are too generic to have it anywhere else (`model`,
+/// `input_tokens`), and names that mean something else there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttributeDialect {
-    /// The names, the best for each field first; they come before the names of the general table, so that counts of one convention
-    /// stay together. `None` takes a name's general meaning away.
+    /// Attribute names, the best for each field first. They take precedence over the names of the general table, so that counts of one
+    /// convention stay together. `None` removes the general meaning of a name.
     pub names: &'static [(&'static str, Option<SpanField>)],
-    /// How its input tokens are counted.
+    /// How the client counts input tokens.
     pub input: TokenCountConvention,
-    /// How its output tokens are counted.
+    /// How the client counts output tokens.
     pub output: TokenCountConvention,
 }
 
 impl AttributeDialect {
-    /// Of a client that keeps to the general table.
+    /// Dialect of a client that uses only the general table.
     pub const GENERAL: AttributeDialect =
         AttributeDialect { names: &[], input: TokenCountConvention::Inclusive, output: TokenCountConvention::Inclusive };
 
-    /// The field that an attribute name means, its rank among the names of that field, and the name.
+    /// Returns the field of an attribute name, its rank among the names of that field (lower is better), and the name.
     pub fn lookup(&self, name: &str) -> Option<(SpanField, usize, &'static str)> {
         if let Some(place) = self.names.iter().position(|(known, _)| *known == name) {
             let (name, field) = self.names[place];
@@ -361,20 +361,20 @@ impl AttributeDialect {
     }
 }
 
-/// What clients write where they know no value, in lower case. opencode names each of its users "unknown".
+/// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".
 const PLACEHOLDERS: &[&str] = &["unknown", "undefined", "null", "none", "nil", "n/a", "-"];
 
-/// True for a text that stands for no value.
+/// Returns true for a text that means that there is no value.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     PLACEHOLDERS.iter().any(|placeholder| text.trim().eq_ignore_ascii_case(placeholder))
 }
 
-/// The best value that a span's attributes have for a field.
+/// Returns the best value among the attributes of a span for a field.
 pub(crate) fn value_of(attributes: &Attributes, field: SpanField) -> Option<&Value> {
     field.names().iter().find_map(|name| attributes.get(*name))
 }
 
-/// The field that an attribute name means, and its rank among the names of that field: lower is better.
+/// Returns the field of an attribute name, and its rank among the names of that field: lower is better.
 pub fn lookup(name: &str) -> Option<(SpanField, u8)> {
     TABLE.get(name).copied()
 }
@@ -389,8 +389,8 @@ static TABLE: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault
     table
 });
 
-/// FNV-1a over words of eight bytes. Names are looked up for each attribute of each span, and the table's own keys are fixed, so
-/// that nobody can fill it with collisions.
+/// FNV-1a over words of eight bytes. Each attribute of each span is looked up, so the hash must be fast; the keys of the table are
+/// constant, so an attacker cannot cause collisions.
 #[derive(Default)]
 struct FnvHasher(u64);
 

@@ -1,4 +1,4 @@
-//! The attributes of a span that mean something.
+//! The recognized attributes of a span.
 
 use serde_json::{Map, Value};
 
@@ -6,13 +6,13 @@ use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::span::Attributes;
 use crate::{python_repr, usage};
 
-/// Which attributes of a span mean something, the best for each field.
+/// Recognized attributes of a span, the best for each field.
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
 }
 
-/// The best attribute for a field: its rank, its name, its value.
+/// Best attribute for a field: its rank, name and value.
 type AttributeMatch<'a> = (usize, &'static str, &'a Value);
 
 impl<'a> RecognizedAttributes<'a> {
@@ -82,7 +82,7 @@ impl<'a> RecognizedAttributes<'a> {
         usage::count(self.value(field)?)
     }
 
-    /// The attribute as an object, also where it is JSON text or what Python prints.
+    /// Returns the attribute as an object; it may also be JSON text or the output of Python's `repr`.
     pub(super) fn object(&self, field: SpanField) -> Option<Map<String, Value>> {
         match self.value(field)? {
             Value::Object(object) => Some(object.clone()),
@@ -94,15 +94,16 @@ impl<'a> RecognizedAttributes<'a> {
         }
     }
 
-    /// Names of the attributes that are not kept beside their field.
+    /// Returns the names of attributes that are not stored in addition to their field.
     pub(super) fn replaced(&self) -> Vec<&'static str> {
         let replaced = SpanField::ALL.iter().filter(|field| field.replaces_its_attribute());
         replaced.filter_map(|field| self.name(*field)).collect()
     }
 }
 
-/// What stands in the place of a session or a user and names none: what Logfire puts there, and would make one of them all, and the id of
-/// the call's own answer, which Sentry takes for a conversation of Vercel's AI SDK, and would make one of each call.
+/// Returns true for a value that does not identify a session or user: Logfire's placeholder for scrubbed values, which would merge all of
+/// them, and the ID of the call's own response, which Sentry takes for a conversation of Vercel's AI SDK, and which would make each call
+/// a conversation.
 fn is_no_name(field: SpanField, value: &Value, attributes: &Attributes) -> bool {
     let is_scrubbed = || value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "));
     matches!(field, SpanField::Session | SpanField::User) && (is_scrubbed() || attributes.get("gen_ai.response.id") == Some(value))

@@ -1,4 +1,4 @@
-//! Tags that an environment gives to all that a program reports, such as the repository that an agent works in.
+//! Tags from the environment that apply to everything a program reports, such as the repository that an agent works in.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::normalize::attribute_names;
 
-/// Attributes that are worth a tag, and the tag's name.
+/// Attributes that become a tag, and the name of the tag.
 const TAGS: &[(&str, &str)] = &[
     ("vcs.repository.name", "repository"),
     ("vcs.repository.url.full", "repository"),
@@ -19,8 +19,9 @@ const TAGS: &[(&str, &str)] = &[
 /// Codex's name of the deployment environment.
 const ENVIRONMENT: &str = "env";
 
-/// The tags of a span: what stands in the table, and all names of its resource without a dot. Those are no names of OpenTelemetry, so
-/// someone has thought of them (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` are the span's own and the resource's.
+/// Returns the tags of a span: those of the table, and all attributes of the resource with a name without a dot. OpenTelemetry has no
+/// such names, so someone set them on purpose (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` are those of the span and the
+/// resource.
 pub(crate) fn of(attributes: &Map<String, Value>, resource: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let plain =

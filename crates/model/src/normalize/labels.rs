@@ -1,4 +1,4 @@
-//! Labels that programs hang on spans: tags, and metadata that may name the user, the conversation, the prompt.
+//! Labels that programs attach to spans: tags, and metadata that may name the user, the conversation or the prompt.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::messages::{TextLimit, trim_text};
 use crate::normalize::attribute_names;
 use crate::span::{Attributes, Span};
 
-/// Attributes that hold a list of tags, or several in one text with commas between them.
+/// Attributes that contain a list of tags, or several in one text separated by commas.
 const LISTS: &[&str] = &[
     "tag.tags",
     "langfuse.trace.tags",
@@ -18,7 +18,7 @@ const LISTS: &[&str] = &[
     "logfire.tags",
 ];
 
-/// Beginnings of names of attributes that hold one label each, the longer before the shorter.
+/// Prefixes of attributes that contain one label each, longer prefixes before shorter ones.
 const PREFIXES: &[&str] = &[
     "ai.telemetry.metadata.",
     "vercel.ai.telemetry.metadata.",
@@ -28,11 +28,11 @@ const PREFIXES: &[&str] = &[
     "langfuse.trace.metadata.",
     "langfuse.observation.metadata.",
     "langsmith.metadata.",
-    // OpenRouter's, of what a request says of itself.
+    // OpenRouter: metadata of the request.
     "trace.metadata.",
 ];
 
-/// Attributes that hold labels as one object.
+/// Attributes that contain labels as one object.
 const OBJECTS: &[&str] = &["metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
 
 /// Labels that name the end user.
@@ -41,10 +41,10 @@ const USERS: &[&str] = &["user_id", "userId", "user"];
 /// Labels that name the conversation, the best first.
 const SESSIONS: &[&str] = &["session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
 
-/// Labels that hold a prompt of Langfuse: its name and version.
+/// Labels that contain a prompt of Langfuse: its name and version.
 const PROMPTS: &[&str] = &["langfusePrompt", "langfuse_prompt"];
 
-/// What frameworks write among the labels of the program, by beginning.
+/// Prefixes of labels that frameworks add to those of the program.
 const NOT_THE_PROGRAMS: &[&str] = &[
     "ls_",
     "lc_",
@@ -67,10 +67,10 @@ const NOT_THE_PROGRAMS: &[&str] = &[
     "openrouter.",
 ];
 
-/// Labels that are kept of one span.
+/// Maximum number of labels of one span.
 const MAX_LABELS: usize = 100;
 
-/// Fills in the tags, and what metadata says that no attribute of its own does.
+/// Sets the tags, and the fields that only metadata contains.
 pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
     let mut found = LabelAttribution::default();
     for (name, value) in attributes {
@@ -90,7 +90,7 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
     span.prompt_version = span.prompt_version.take().or_else(|| told("version"));
 }
 
-/// What labels say of more than themselves, with the rank of the name that said it.
+/// Fields found in labels, with the rank of the label's name.
 #[derive(Default)]
 struct LabelAttribution {
     user: Option<(usize, String)>,
@@ -133,7 +133,7 @@ fn add(span: &mut Span, label: &str, value: String) {
     }
 }
 
-/// A label's value. Nested ones are no labels.
+/// Returns the value of a label; `None` for a nested one.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),

@@ -1,4 +1,4 @@
-//! What was asked and answered, from the attributes that hold it.
+//! Reads the input and output messages of a span from its attributes.
 
 use std::collections::HashSet;
 
@@ -9,20 +9,20 @@ use crate::messages;
 use crate::normalize::attribute_names::SpanField;
 use crate::span::{ChatMessage, MessagePart, Span, SpanType};
 
-/// Attributes that repeat as one text what other attributes of the same client hold in parts.
+/// Attributes that repeat as one text what other attributes of the same client contain in parts.
 pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
 
-/// Where messages may be spread over attributes with numbers in their names.
+/// Prefixes of numbered attributes that contain input messages.
 pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
-/// The same of the answer.
+/// Prefixes of numbered attributes that contain output messages.
 pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
 
-/// Fills in the messages and the tools that could be called.
+/// Sets the messages and the tools that the model could call.
 pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     if let Some(system) = found.value(SpanField::System) {
         span.input_messages = messages::read(system, "system");
     }
-    // Looked at only where it matters: for an estimate of what was not told.
+    // Checked only if it matters: for an estimate of missing usage.
     if span.usage.is_unknown() {
         let cut = |field: SpanField| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
         span.texts_cut = [SpanField::System, SpanField::Input, SpanField::Output, SpanField::OutputText].into_iter().any(cut);
@@ -37,7 +37,7 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     } else if let Some(texts) = listed(found, "embedding.embeddings", &["embedding.text"]) {
         span.input_messages.extend(messages::read(&texts, "user"));
     } else if let Some(prompt) = found.attributes.get("prompt").filter(|_| found.attributes.contains_key("agent_name")) {
-        // Pydantic AI before it kept to the conventions.
+        // Pydantic AI before it adopted the conventions.
         span.input_messages.extend(messages::read(prompt, "user"));
     }
     let output = in_parts(span, found, SpanField::Output, OUTPUT_PARTS);
@@ -67,10 +67,10 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     }
 }
 
-/// What was found, the ordered before the found.
+/// Prefixes of numbered attributes that contain documents, reranked ones before retrieved ones.
 const DOCUMENTS: &[&str] = &["reranker.output_documents", "retrieval.documents"];
 
-/// Texts that stand in a list spread over attributes, each at the end of a path.
+/// Returns the texts of a list that is spread over numbered attributes, each at the end of a path.
 fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {
     let list = messages::unflatten(found.attributes, prefix)?;
     let of = |item: &Value| path.iter().find_map(|path| path.split('.').try_fold(item, |at, key| at.get(key)).cloned());
@@ -78,13 +78,13 @@ fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<V
     (!texts.is_empty()).then_some(Value::Array(texts))
 }
 
-/// Why the model stopped, where each answer says so.
+/// Returns why the model stopped, if each output message contains it.
 fn reasons_of(output: Option<&Value>) -> Vec<String> {
     let answers = output.and_then(Value::as_array).into_iter().flatten();
     answers.filter_map(|answer| answer.get("finish_reason")?.as_str().map(str::to_owned)).collect()
 }
 
-/// Logfire and Pydantic AI wrote the events of older conventions as one list, questions and answers together.
+/// Logfire and Pydantic AI wrote the events of older conventions as one list, inputs and outputs together.
 fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
     let events = match found.attributes.get("events") {
         Some(Value::String(text)) => crate::lenient_json::value(text).unwrap_or_default(),
@@ -100,7 +100,7 @@ fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
     }
 }
 
-/// The messages of a call that are spread over attributes with numbers in their names, where none stand in one.
+/// Returns the messages of a call that are spread over numbered attributes, unless a single attribute contains them.
 fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
     let better = found.name(field).is_some_and(|name| !REPEATING.contains(&name));
     if better || !span.is_call() {
@@ -113,7 +113,7 @@ fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixe
     prefixes.iter().find_map(whole).or_else(texts).or_else(answers)
 }
 
-/// Adds tool calls to the answer, unless they stand in it already.
+/// Adds tool calls to the output, unless it already contains them.
 fn add_tool_calls(output: &mut Vec<ChatMessage>, calls: Vec<MessagePart>) {
     let known: HashSet<(Option<String>, String)> = output.iter().flat_map(|message| &message.parts).filter_map(identity).collect();
     let new: Vec<MessagePart> = calls.into_iter().filter(|call| identity(call).is_some_and(|call| !known.contains(&call))).collect();
@@ -126,7 +126,7 @@ fn add_tool_calls(output: &mut Vec<ChatMessage>, calls: Vec<MessagePart>) {
     }
 }
 
-/// The result within a whole message of a framework, which tells the id of the call too.
+/// Returns the tool result if the text is a whole message of a framework, which contains the ID of the call too.
 fn whole_message(text: &str) -> Option<MessagePart> {
     if !text.starts_with('{') || !text.contains("\"tool_call_id\"") {
         return None;
@@ -135,14 +135,14 @@ fn whole_message(text: &str) -> Option<MessagePart> {
     matches!(&part, MessagePart::ToolResult { id: Some(_), .. }).then_some(part)
 }
 
-/// True for the description of what a tool takes, which some send in the place of what it was given.
+/// Returns true for the schema of a tool's arguments, which some clients send in place of the arguments.
 fn is_schema(text: &str) -> bool {
     let schema: Option<Value> =
         Some(text).filter(|text| text.contains("\"properties\"")).and_then(|text| crate::lenient_json::value(text).ok());
     schema.is_some_and(|schema| schema["properties"].is_object() && (schema["type"] == "object" || schema.get("required").is_some()))
 }
 
-/// By what a tool call is known again.
+/// Returns the properties that identify a tool call.
 fn identity(part: &MessagePart) -> Option<(Option<String>, String)> {
     match part {
         MessagePart::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
@@ -150,7 +150,7 @@ fn identity(part: &MessagePart) -> Option<(Option<String>, String)> {
     }
 }
 
-/// What a tool was given and gave back, as the call and the result that a conversation would show.
+/// Sets arguments and result of a tool as the call and the result that a conversation would contain.
 fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
     let text = |field| {
         found.value(field).map(|value: &Value| match value {
@@ -171,7 +171,7 @@ fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
         (!given.is_empty()).then(|| Value::Object(given).to_string())
     };
     if let Some(arguments) = text(SpanField::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
-        // What else is said of it is the same once more.
+        // Other inputs repeat the arguments.
         span.input_messages.clear();
         let part = MessagePart::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };
         span.input_messages.push(ChatMessage { role: "assistant".into(), parts: vec![part] });
@@ -190,7 +190,7 @@ fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
     }
 }
 
-/// Strands sends what a tool was given as a message of the tool, and what it gave back as one of the model.
+/// Strands sends the arguments of a tool as a message of the tool, and the result as a message of the model.
 fn given_and_back_as_messages(span: &mut Span) {
     let name = span.tool.clone().unwrap_or_else(|| span.name.clone());
     let [ChatMessage { role, parts }] = &mut span.input_messages[..] else { return };

@@ -1,10 +1,10 @@
-//! Parameters of requests: temperature and the like, wherever clients put them.
+//! Parameters of requests, such as the temperature, in the attributes of all conventions.
 
 use serde_json::{Map, Value};
 
 use crate::span::Attributes;
 
-/// Their short names, and how attributes that carry them end.
+/// Short names of the parameters, which are the suffixes of their attributes.
 const PARAMETERS: &[&str] = &[
     "temperature",
     "top_p",
@@ -27,11 +27,11 @@ const PARAMETERS: &[&str] = &[
     "dimensions",
 ];
 
-/// Where attributes that carry them begin, the best first.
+/// Prefixes of the attributes, the best first.
 const PREFIXES: &[&str] =
     &["gen_ai.request.", "gen_ai.openai.request.", "openai.request.", "anthropic.request.", "llm.request.", "gen_ai.", "ai."];
 
-/// The parameters among a span's attributes, by their short names.
+/// Returns the parameters among the attributes of a span, by their short names.
 pub fn of(attributes: &Attributes) -> Map<String, Value> {
     let mut found = Map::new();
     for name in PARAMETERS {
@@ -43,7 +43,7 @@ pub fn of(attributes: &Attributes) -> Map<String, Value> {
     found
 }
 
-/// Whether an attribute carries a parameter.
+/// Returns whether an attribute is a parameter.
 pub fn is_parameter(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| PARAMETERS.contains(&rest)))
 }

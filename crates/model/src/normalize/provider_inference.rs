@@ -1,6 +1,6 @@
-//! Who runs a model, where the client does not say: the op's end, the origin, the instrumentation scope.
+//! Infers the provider if the client does not send it: from the suffix of the op, the origin or the instrumentation scope.
 
-/// Names in origins, scopes and ends of ops that mean one provider. Frameworks that speak to many are not among them.
+/// Parts of origins, scopes and ops that imply a provider. Frameworks that support many providers are not among them.
 const INTEGRATIONS: &[(&str, &str)] = &[
     ("openai", "openai"),
     ("openai_agents", "openai"),
@@ -19,8 +19,8 @@ const INTEGRATIONS: &[(&str, &str)] = &[
     ("together", "together"),
 ];
 
-/// The provider that an op (`ai.chat_completions.create.openai`), an origin (`auto.ai.anthropic`) or a scope
-/// (`opentelemetry.instrumentation.openai.v1`) speaks of.
+/// Returns the provider that an op (`ai.chat_completions.create.openai`), an origin (`auto.ai.anthropic`) or a scope
+/// (`opentelemetry.instrumentation.openai.v1`) implies.
 pub fn of_instrumentation(op: &str, origin: Option<&str>) -> Option<&'static str> {
     let by_op = op.strip_prefix("ai.").and_then(|op| op.rsplit('.').next()).and_then(of_integration);
     by_op.or_else(|| origin.and_then(|origin| origin.split(['.', '/', ':', '@']).rev().find_map(of_integration)))

@@ -1,8 +1,8 @@
-//! What Gemini thought, where only the total holds it.
+//! Reasoning tokens of Gemini that only the total contains.
 //!
-//! Google counts thoughts beside the tokens of the answer, and bills both as output. OpenLLMetry and others pass on the prompt, the answer and the
-//! total, so that what was thought is the rest of the total. The rest means that for Gemini's models alone, which have no other tokens
-//! beside input and output than what Google's own tools put into the prompt; where such tools may have run, nothing can be concluded.
+//! Google counts reasoning separately from the tokens of the response, and bills both as output. OpenLLMetry and others pass on the
+//! prompt, the response and the total, so the rest of the total is reasoning. This holds only for Gemini's models, which have no other
+//! tokens apart from those that Google's own tools add to the prompt. If such tools may have run, nothing can be inferred.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::attributes::RecognizedAttributes;
 use crate::normalize::attribute_names::SpanField;
 use crate::span::{SpanType, Usage};
 
-/// Gemini's models that do not think, by the beginning of their names, but for those whose name says that they do.
+/// Prefixes of the names of Gemini models without reasoning, except for those whose name says otherwise.
 const THOUGHTLESS: &[&str] = &[
     "gemini-1",
     "gemini-2.0",
@@ -21,7 +21,7 @@ const THOUGHTLESS: &[&str] = &[
     "gemini-2.5-pro-preview-tts",
 ];
 
-/// Tools that Google runs itself, as requests and answers spell them.
+/// Tools that Google runs itself, as requests and responses spell them.
 const OWN_TOOLS: &[&str] = &[
     "code_execution",
     "codeExecution",
@@ -39,7 +39,7 @@ const OWN_TOOLS: &[&str] = &[
     "computerUse",
 ];
 
-/// How much was thought, where only the total holds it. `usage` is what the counts say without it.
+/// Returns the number of reasoning tokens if only the total contains them. `usage` is the usage without them.
 pub(super) fn in_total(usage: &Usage, kind: SpanType, found: &RecognizedAttributes) -> Option<u64> {
     if kind != SpanType::Llm || usage.reasoning.is_some() {
         return None;
@@ -55,7 +55,7 @@ fn thinks(model: &str) -> bool {
     name.starts_with("gemini-") && (name.contains("-thinking") || !THOUGHTLESS.iter().any(|start| name.starts_with(start)))
 }
 
-/// Whoever tells the prompt tells the tools beside it; whoever leaves texts out may have left tools out.
+/// Returns true unless input messages were sent without any such tool: a client that omits messages may have omitted tools too.
 fn own_tools_may_have_run(found: &RecognizedAttributes) -> bool {
     let names = |value: &Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

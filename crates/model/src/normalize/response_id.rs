@@ -1,13 +1,13 @@
-//! The provider's id of an answer, from the answer itself, where no attribute names it.
+//! Finds the provider's response ID in the response itself if no attribute contains it.
 
 use serde_json::Value;
 
 use super::attributes::RecognizedAttributes;
 
-/// Attributes that hold a provider's whole answer, or a framework's object round it, as JSON text.
+/// Attributes that contain a provider's whole response, or a framework's object around it, as JSON text.
 const ANSWERS: &[&str] = &["output.value", "traceloop.entity.output"];
 
-/// Where the id is in them: the provider's own answer, and what LangChain makes of one.
+/// Paths of the ID in them: in the provider's own response, and in LangChain's object.
 const PATHS: &[&[&str]] = &[
     &["id"],
     &["generations", "0", "0", "message", "kwargs", "response_metadata", "id"],
@@ -17,10 +17,10 @@ const PATHS: &[&[&str]] = &[
     &["llm_output", "id"],
 ];
 
-/// How ids begin that providers give to answers. Others may be a framework's own, or part of what the model was asked for.
+/// Prefixes of IDs that providers give to responses. Other IDs may be a framework's own, or part of the response's content.
 const OF_PROVIDERS: &[&str] = &["chatcmpl-", "chatcmpl_", "cmpl-", "resp_", "msg_", "msg-", "gen-"];
 
-/// The attribute that holds the answer, and the answer's id.
+/// Returns the attribute that contains the response, and the ID of the response.
 pub(super) fn id_in_answer(found: &RecognizedAttributes) -> Option<(&'static str, String)> {
     ANSWERS.iter().find_map(|name| {
         let text = found.attributes.get(*name)?.as_str().filter(|text| text.starts_with('{') && names_an_id(text))?;
@@ -38,7 +38,7 @@ pub(super) fn id_in_answer(found: &RecognizedAttributes) -> Option<(&'static str
     })
 }
 
-/// Looks before it parses.
+/// Checks whether parsing is worthwhile.
 fn names_an_id(text: &str) -> bool {
     OF_PROVIDERS.iter().any(|start| text.contains(start))
 }

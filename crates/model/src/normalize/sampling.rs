@@ -1,41 +1,41 @@
-//! What part of all traces a client says that it sends, where a span itself says so.
+//! Sample rate of the client, if the span itself contains it.
 //!
-//! Sentry's SDKs say it once for an envelope, in its header; others at each span, under the names in the table below.
+//! Sentry's SDKs send it once per envelope, in its header; others send it with each span, in the attributes of the table below.
 
 use serde_json::Value;
 
 use crate::span::Attributes;
 
-/// The attribute that keeps the trace state of W3C's trace context, in which OpenTelemetry's samplers write.
+/// Attribute that holds the trace state of W3C Trace Context, in which OpenTelemetry's samplers write.
 pub(crate) const TRACE_STATE: &str = "otel.trace_state";
 
-/// How a rate is written.
+/// Format of a sample rate.
 #[derive(Debug, Clone, Copy)]
 enum SampleRateFormat {
-    /// A part of one: 0.25.
+    /// Fraction: 0.25.
     Part,
-    /// One of so many: 4.
+    /// One out of this many: 4.
     OneOf,
-    /// Per cent: 25.
+    /// Percentage: 25.
     Percent,
     /// OpenTelemetry's entry of the trace state: `ot=th:c`.
     TraceState,
 }
 
-/// The attributes that tell, the best first.
+/// Attributes that contain the sample rate, the best first.
 const NAMES: &[(&str, SampleRateFormat)] = &[
     (TRACE_STATE, SampleRateFormat::TraceState),
     ("sentry.sample_rate", SampleRateFormat::Part),
     ("logfire.sample_rate", SampleRateFormat::Part),
     ("sampling.probability", SampleRateFormat::Part),
-    // Honeycomb's, spelled as its SDKs and its proxy do: other spellings are of sound.
+    // Honeycomb, spelled as its SDKs and its proxy do. Other spellings are about audio.
     ("SampleRate", SampleRateFormat::OneOf),
-    // Azure Monitor's.
+    // Azure Monitor.
     ("_MS.sampleRate", SampleRateFormat::Percent),
     ("microsoft.sample_rate", SampleRateFormat::Percent),
 ];
 
-/// What part of all traces is sent, above 0 and up to 1, and the attribute that says so.
+/// Returns the sample rate, above 0 and up to 1, and the attribute that contains it.
 pub(crate) fn rate(attributes: &Attributes) -> Option<(&'static str, f64)> {
     NAMES.iter().find_map(|(name, form)| {
         let rate = form.read(attributes.get(*name)?)?;
@@ -43,7 +43,7 @@ pub(crate) fn rate(attributes: &Attributes) -> Option<(&'static str, f64)> {
     })
 }
 
-/// Whether an attribute may tell the rate.
+/// Returns whether an attribute may contain the sample rate.
 pub(crate) fn tells(name: &str) -> bool {
     NAMES.iter().any(|(known, _)| *known == name)
 }
@@ -60,8 +60,8 @@ impl SampleRateFormat {
     }
 }
 
-/// The probability of OpenTelemetry's consistent sampling. `th` is the threshold that a trace's randomness had to reach, of 2^56, its zeros at the
-/// end left out; before it there was `p`, the negative power of two.
+/// Returns the probability of OpenTelemetry's consistent sampling. `th` is the threshold that the randomness of the trace had to reach,
+/// out of 2^56, without trailing zeros. Its predecessor `p` is the negative power of two.
 /// <https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/>
 fn of_trace_state(state: &str) -> Option<f64> {
     let entry = state.split(',').find_map(|member| member.trim().strip_prefix("ot="))?;
@@ -70,7 +70,7 @@ fn of_trace_state(state: &str) -> Option<f64> {
         let digits = u32::try_from(threshold.len()).ok().filter(|digits| (1..=14).contains(digits))?;
         let is_hex = threshold.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         let threshold = u64::from_str_radix(threshold, 16).ok().filter(|_| is_hex)? << (4 * (14 - digits));
-        // Subtracted as whole numbers: a floating-point number has fewer digits than a threshold.
+        // Subtracted as integers: a floating-point number has fewer digits than a threshold.
         return Some(((1u64 << 56) - threshold) as f64 / (1u64 << 56) as f64);
     }
     let power: u32 = told("p")?.parse().ok()?;

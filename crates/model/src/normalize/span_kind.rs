@@ -1,42 +1,42 @@
-//! What sort of step a span is, from its op, its operation and, where these say nothing, from what it carries.
+//! Determines the kind of a span from its op and operation, otherwise from its other attributes.
 
 use crate::dedup::duplicate_reports::SERVING;
 use crate::span::SpanType;
 
-/// What is known of a span before its kind is.
+/// Properties of a span from which its kind is determined.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KindInferenceInputs<'a> {
-    /// Sentry's op, empty where there is none.
+    /// Sentry's op; empty if there is none.
     pub op: &'a str,
     /// `gen_ai.operation.name` or its equivalent.
     pub operation: Option<&'a str>,
-    /// The kind in the words of the client: `LLM`, `generation`, `workflow`.
+    /// Kind as the client names it: `LLM`, `generation`, `workflow`.
     pub span_kind: Option<&'a str>,
     /// Vercel's function, such as `ai.generateText.doGenerate`.
     pub vercel: Option<&'a str>,
     /// `mcp.method.name`.
     pub mcp_method: Option<&'a str>,
-    /// Names a tool, or the id of a tool call.
+    /// True if the span names a tool, or the ID of a tool call.
     pub has_tool: bool,
-    /// Has a query or documents of a search.
+    /// True if the span has the query or documents of a retrieval.
     pub has_retrieval: bool,
-    /// Has messages to or from a model.
+    /// True if the span has messages to or from a model.
     pub has_messages: bool,
-    /// Names a model.
+    /// True if the span names a model.
     pub has_model: bool,
-    /// Has something to embed.
+    /// True if the span has texts to embed.
     pub has_embedding_input: bool,
-    /// Is an HTTP request.
+    /// True if the span is an HTTP request.
     pub has_http: bool,
-    /// Is a database query.
+    /// True if the span is a database query.
     pub has_db: bool,
-    /// Which instrumentation made the span.
+    /// Instrumentation that created the span.
     pub origin: &'a str,
-    /// What the client calls it.
+    /// Name of the span as sent.
     pub name: &'a str,
 }
 
-/// Ops, exactly.
+/// Kinds of exact ops.
 const OPS: &[(&str, SpanType)] = &[
     ("gen_ai.chat", SpanType::Llm),
     ("gen_ai.responses", SpanType::Llm),
@@ -81,7 +81,7 @@ const OPS: &[(&str, SpanType)] = &[
     ("function", SpanType::Function),
 ];
 
-/// Beginnings of ops, the first that fits.
+/// Kinds of prefixes of ops; the first match wins.
 const OP_PREFIXES: &[(&str, SpanType)] = &[
     ("ai.chat_completions.create.", SpanType::Llm),
     ("ai.messages.create.", SpanType::Llm),
@@ -99,7 +99,7 @@ const OP_PREFIXES: &[(&str, SpanType)] = &[
     ("function.", SpanType::Function),
 ];
 
-/// Operations of the OpenTelemetry conventions and what else stands in their attribute.
+/// Kinds of operations: those of the OpenTelemetry conventions, and others in the same attribute.
 const OPERATIONS: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),
@@ -113,7 +113,7 @@ const OPERATIONS: &[(&str, SpanType)] = &[
     ("create_agent", SpanType::Agent),
     ("plan", SpanType::Agent),
     ("invoke_workflow", SpanType::Chain),
-    // Mastra's, round the calls that it names as the conventions do.
+    // Mastra: spans around the calls, which it names as the conventions do.
     ("model_generation", SpanType::Chain),
     ("model_step", SpanType::Chain),
     ("agent_step", SpanType::Chain),
@@ -133,7 +133,7 @@ const OPERATIONS: &[(&str, SpanType)] = &[
     ("prompt", SpanType::Prompt),
 ];
 
-/// Kinds in the words of OpenInference, Langfuse, OpenLLMetry, Laminar, in lower case.
+/// Kinds as OpenInference, Langfuse, OpenLLMetry and Laminar name them, in lower case.
 const SPAN_KINDS: &[(&str, SpanType)] = &[
     ("llm", SpanType::Llm),
     ("generation", SpanType::Llm),
@@ -152,16 +152,16 @@ const SPAN_KINDS: &[(&str, SpanType)] = &[
     ("task", SpanType::Chain),
     ("parser", SpanType::Chain),
     ("prompt", SpanType::Prompt),
-    // Spring AI's.
+    // Spring AI.
     ("chat_client", SpanType::Chain),
     ("advisor", SpanType::Chain),
     ("tool_call", SpanType::Tool),
 ];
 
-/// Ends of names of spans that say that they call a model, and do not.
+/// Suffixes of names of spans that claim to call a model but do not.
 const NO_CALLS: &[&str] = &["._prepare_chat_with_tools"];
 
-/// Vercel's functions that are one call of a model. Whatever calls them repeats their usage.
+/// Vercel's functions that are one call of a model. The functions around them repeat their usage.
 const VERCEL_CALLS: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
@@ -169,13 +169,13 @@ fn find(table: &[(&str, SpanType)], name: &str) -> Option<SpanType> {
     table.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
 }
 
-/// The kind that an op alone means.
+/// Returns the kind that an op alone implies.
 pub fn of_op(op: &str) -> Option<SpanType> {
     let by_prefix = || OP_PREFIXES.iter().find(|(prefix, _)| op.starts_with(prefix)).map(|(_, kind)| *kind);
     find(OPS, op).or_else(by_prefix)
 }
 
-/// The operation of a kind of step, for clients that name neither operation nor op.
+/// Returns the operation of a kind of span, for clients that send neither operation nor op.
 pub fn operation_of_kind(kind: SpanType) -> Option<&'static str> {
     match kind {
         SpanType::Llm => Some("chat"),
@@ -188,7 +188,7 @@ pub fn operation_of_kind(kind: SpanType) -> Option<&'static str> {
     }
 }
 
-/// The operation that an op names, in the words of the conventions, for clients that send no operation.
+/// Returns the operation that an op implies, named as in the conventions, for clients that send no operation.
 pub fn operation_of_op(op: &str) -> Option<&str> {
     if let Some(operation) = op.strip_prefix("gen_ai.").filter(|operation| !operation.is_empty()) {
         return Some(operation);
@@ -203,7 +203,7 @@ pub fn operation_of_op(op: &str) -> Option<&str> {
 }
 
 fn of_vercel(function: &str) -> Option<SpanType> {
-    // `operation.name` is a common name: only Vercel's begin so. A function id may follow after a space.
+    // `operation.name` is a generic attribute: only Vercel's values have this prefix. A function ID may follow after a space.
     let function = function.split(' ').next().filter(|f| f.starts_with("ai."))?;
     if function == "ai.toolCall" {
         return Some(SpanType::Tool);
@@ -228,14 +228,13 @@ fn of_mcp(method: &str) -> SpanType {
     }
 }
 
-/// Operation and model of a span that only its name tells of, as the conventions make names: OpenLIT leaves all attributes of a call
-/// that failed out.
+/// Returns operation and model from the name of a span, which the conventions define: OpenLIT omits all attributes of a failed call.
 pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
     let (operation, model) = name.split_once(' ')?;
     (origin.starts_with("openlit.") && find(OPERATIONS, operation).is_some()).then_some((operation, model))
 }
 
-/// What the span carries decides where its names do not: tool before retriever before model call.
+/// Returns the kind that the content of the span implies: tool before retriever before model call.
 fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
     if hints.has_tool {
         Some(SpanType::Tool)
@@ -250,13 +249,13 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
     }
 }
 
-/// The kind of a span.
+/// Returns the kind of a span.
 pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     let by_op = of_op(hints.op);
     let by_operation = hints.operation.and_then(|operation| find(OPERATIONS, operation));
     let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind));
-    // A request is a request, even where a gateway writes the model that it is for beside it. But a client's that says what it asks of a
-    // model is that call: Sentry's SDKs pass spans of others on with the op of a request.
+    // A request stays a request even if a gateway adds the model that it is for. But a client's request with an operation of a model is
+    // that call: Sentry's SDKs pass on spans of others with the op of a request.
     if let Some(kind @ (SpanType::Http | SpanType::Db)) = by_op
         && (kind == SpanType::Db || hints.op == SERVING || by_kind.or(by_operation).is_none())
     {
@@ -265,7 +264,7 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     let named = by_kind.or_else(|| by_op.filter(|kind| !matches!(kind, SpanType::Function | SpanType::Http))).or(by_operation);
     match (named, by_operation) {
         (Some(SpanType::Llm), _) if NO_CALLS.iter().any(|end| hints.name.ends_with(end)) => return SpanType::Chain,
-        // OpenLLMetry's "task" is any step; the operation may say which.
+        // OpenLLMetry's "task" can be any step; the operation may be more specific.
         (Some(SpanType::Chain), Some(kind @ (SpanType::Retriever | SpanType::Reranker | SpanType::Tool))) => return kind,
         (Some(kind), _) => return kind,
         (None, _) => {}
@@ -273,7 +272,7 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     if let Some(method) = hints.mcp_method {
         return of_mcp(method);
     }
-    // The Agents SDK's outermost span has no op, only its name.
+    // The outermost span of the Agents SDK has no op, only its name.
     if hints.origin == "auto.ai.openai_agents" && hints.name.ends_with(" workflow") {
         return SpanType::Chain;
     }

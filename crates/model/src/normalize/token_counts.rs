@@ -1,8 +1,8 @@
-//! Token counts of a span, from its attributes and from its messages.
+//! Reads the token counts of a span from its attributes and messages.
 
 use super::*;
 
-/// The counts in buckets, and how many of them only the total told.
+/// Returns the usage in buckets, and the number of reasoning tokens that only the total contains.
 pub(super) fn counts(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
@@ -17,7 +17,7 @@ pub(super) fn counts(
     (counts.settle_each(of_input, of_output), Some(thought))
 }
 
-/// The counts as sent, and how their source counts.
+/// Returns the counts as sent, and the conventions of their source for input and output.
 pub(super) fn as_sent(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
@@ -42,18 +42,18 @@ pub(super) fn as_sent(
     };
     counts = counts.or(beside(found));
     if let Some(hour) = counts.cache_write_1h {
-        // Attributes tell the sum, and of it what is for an hour.
+        // Attributes contain the sum of cache writes, and the part that is for an hour.
         counts.cache_write_5m = counts.cache_write_5m.map(|written| written.saturating_sub(hour));
     }
     let (mut of_input, mut of_output) = (dialect.input, dialect.output);
     if let Some(details) = found.object(SpanField::UsageDetails) {
-        // One object is consistent in itself, so it comes before single attributes.
+        // One object is consistent in itself, so it takes precedence over single attributes.
         let (detailed, own) = ReportedTokenCounts::of_details(&details);
         (counts, of_input, of_output) = (detailed.or(counts), own, own);
     }
     if let Some((told, own)) = found.object(SpanField::ProviderMetadata).and_then(|told| ReportedTokenCounts::of_provider_metadata(&told)) {
         if told.input.is_some() {
-            // The provider's own counts; Vercel's total may be of counts that it read otherwise.
+            // The provider's own counts. Vercel's total may belong to counts of another convention.
             counts = ReportedTokenCounts { total: told.total, ..told.or(counts) };
             (of_input, of_output) = (own, own);
         } else if counts.cache_read.is_none() && counts.cache_write_5m.is_none() {
@@ -71,19 +71,20 @@ pub(super) fn as_sent(
         }
     }
     if kind == SpanType::Embedding && (counts.input.is_some() || counts.total.is_some()) {
-        // An embedding has no output by nature, so that its total is its input.
+        // An embedding has no output, so its total is its input.
         counts.output = Some(counts.output.unwrap_or(0));
         counts.input = counts.input.or(counts.total);
     }
     let streamed = || found.flag(SpanField::Streaming).or_else(|| in_pieces(found)) == Some(true);
     if kind == SpanType::Llm && !failed && counts.are_zero() && streamed() {
-        // Nobody is answered who asks nothing: the client counts with zeros until the provider tells, which it does in streams only when asked to.
+        // No call has an empty input: the client initializes its counts with zeros until the provider reports usage, which it does in
+        // streams only on request.
         counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
     }
     (counts, of_input, of_output)
 }
 
-/// How the counts of a span as stored were taken; nothing where they can be read in one way only.
+/// Returns how the counts of a stored span were interpreted; `None` for a count with only one interpretation.
 pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, span.status != SpanStatus::Ok, dialect);
@@ -94,7 +95,7 @@ pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCou
     counts.taken(&usage, of_input, of_output)
 }
 
-/// What stands in objects beside the counts.
+/// Returns the counts that objects contain in addition to the attributes.
 pub(super) fn beside(found: &RecognizedAttributes) -> ReportedTokenCounts {
     let listed = found.str(SpanField::BuiltInTools).map(|tools| tools.split(',').filter(|tool| tool.trim() == "web_search").count() as u64);
     let tools = ReportedTokenCounts { web_searches: listed.filter(|searches| *searches > 0), ..ReportedTokenCounts::default() };
@@ -106,7 +107,7 @@ pub(super) fn beside(found: &RecognizedAttributes) -> ReportedTokenCounts {
     tools.or(metadata).or(openinference)
 }
 
-/// Searches and pictures that nobody counted, but that stand in the answer.
+/// Counts web searches and images in the response if the client sent no count.
 pub(super) fn count_in_answer(span: &mut Span) {
     if !span.is_call() {
         return;
@@ -115,14 +116,14 @@ pub(super) fn count_in_answer(span: &mut Span) {
     let searches = span.usage.web_searches.or_else(|| Some(parts().filter(|part| is_web_search(part)).count() as u64).filter(|n| *n > 0));
     let is_picture = |part: &&MessagePart| matches!(part, MessagePart::Media { modality, .. } if modality == "image");
     let images = span.usage.images.or_else(|| Some(parts().filter(is_picture).count() as u64).filter(|n| *n > 0));
-    // Google bills models before Gemini 3 by the prompt, however many searches it led to.
+    // Google bills models before Gemini 3 per prompt, regardless of the number of searches.
     let model = span.model().unwrap_or_default();
     let by_prompt = ["gemini-1", "gemini-2"].iter().any(|old| model.rsplit('/').next().is_some_and(|name| name.starts_with(old)));
     span.usage.web_searches = if by_prompt { searches.map(|n| n.min(1)) } else { searches };
     span.usage.images = images;
 }
 
-/// OpenAI's item of that name. What it does beside searching (opening a page that it found, looking into it) is not billed.
+/// Returns whether a part is OpenAI's item for a web search. Its other actions (opening a page, searching within it) are not billed.
 pub(super) fn is_web_search(part: &MessagePart) -> bool {
     match part {
         MessagePart::ToolCall { name, arguments, .. } if name == "web_search_call" => {
