@@ -1,4 +1,4 @@
-//! Client reports: what an SDK itself gave up, which answers why calls are missing.
+//! Client reports: what an SDK dropped before sending, which explains why calls are missing.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::lenient::LenientText;
 use crate::lenient_json::{ChargedItems, parse_mended};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
-/// More kinds of loss than an SDK has.
+/// Maximum number of entries of a report; no SDK has as many reasons.
 const MAX_ENTRIES: usize = 100;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct DiscardedEventCount<'a> {
     quantity: Option<u64>,
 }
 
-/// Sentry's categories in ours.
+/// Our categories for Sentry's.
 const CATEGORIES: &[(&str, OutcomeCategory)] = &[
     ("span", OutcomeCategory::Span),
     ("span_indexed", OutcomeCategory::Span),
@@ -69,7 +69,7 @@ fn outcome(loss: DiscardedEventCount) -> Option<Outcome> {
     })
 }
 
-/// A reason as a short word, since reasons become rows of a table.
+/// Returns a reason in snake case with at most 64 characters, since reasons become rows of a table.
 fn snake_case(text: &str) -> String {
     let clean = text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
     clean.collect()

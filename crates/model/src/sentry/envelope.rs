@@ -1,7 +1,7 @@
-//! The framing of envelopes: a line of header, then items, each a line of header and a payload.
+//! The framing of envelopes: a header line, then items, each of which is a header line and a payload.
 //!
-//! Nothing is copied. A body whose framing cannot be followed is refused as a whole, since nobody knows where its items begin; what
-//! is wrong within a payload concerns that item alone.
+//! Nothing is copied. A body with invalid framing is rejected as a whole, since the starts of its items are unknown. An error within a
+//! payload affects only that item.
 
 use std::borrow::Cow;
 
@@ -12,57 +12,57 @@ use super::lenient::{LenientText, LenientTime};
 use super::shared::part;
 use crate::lenient_json::mend;
 
-/// More items than any client sends.
+/// Maximum number of items; more than any client sends.
 const MAX_ITEMS: usize = 500;
 
-/// Why a body is no envelope. The whole request is refused with status 400.
+/// Reason why a body is not an envelope. The whole request is rejected with status 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// No bytes at all.
+    /// The body is empty.
     #[error("empty request body")]
     Empty,
-    /// The first line is no JSON object.
+    /// The first line is not a JSON object.
     #[error("invalid envelope header: {0}")]
     Header(String),
-    /// The header of an item is no JSON object with a type.
+    /// The header of an item is not a JSON object with a type.
     #[error("invalid header of item {index}: {reason}")]
     ItemHeader {
-        /// Which item, from 1.
+        /// Number of the item, starting at 1.
         index: usize,
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
-    /// The body ends before the payload does.
+    /// The body ends before the payload of an item does.
     #[error("item {index} ends after {got} of {expected} bytes")]
     Truncated {
-        /// Which item, from 1.
+        /// Number of the item, starting at 1.
         index: usize,
-        /// The length in its header.
+        /// Length of the payload according to the item's header.
         expected: u64,
-        /// What is left of the body.
+        /// Number of bytes that are left in the body.
         got: usize,
     },
-    /// The payload of the given length is not followed by a line end.
+    /// No line end follows the payload of the given length.
     #[error("item {index} is longer than its length of {expected} bytes")]
     Overlong {
-        /// Which item, from 1.
+        /// Number of the item, starting at 1.
         index: usize,
-        /// The length in its header.
+        /// Length of the payload according to the item's header.
         expected: u64,
     },
-    /// More items than allowed.
+    /// The envelope has too many items.
     #[error("more than {MAX_ITEMS} items")]
     TooManyItems,
-    /// An item that only Sentry's own servers may send.
+    /// The envelope contains an item that only Sentry's own servers may send.
     #[error("items of type {0} are not accepted from clients")]
     ForbiddenItem(&'static str),
-    /// A body for the older endpoint that is no JSON object.
+    /// The body of a request to the older endpoint is not a JSON object.
     #[error("invalid event: {0}")]
     Event(String),
 }
 
 impl EnvelopeError {
-    /// What the answer names as the summary; the error's own text is the cause.
+    /// Returns the summary for the response; the error's own text is the cause.
     pub fn detail(&self) -> &'static str {
         match self {
             EnvelopeError::Empty => "empty request body",
@@ -71,32 +71,32 @@ impl EnvelopeError {
         }
     }
 
-    /// Reasons beside the summary, for the answer's `causes`.
+    /// Returns the reasons in addition to the summary, for `causes` in the response.
     pub fn causes(&self) -> Vec<String> {
         let text = self.to_string();
         if text == self.detail() { Vec::new() } else { vec![text] }
     }
 }
 
-/// What an envelope says about itself.
+/// Header of an envelope.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EnvelopeHeader {
-    /// Id of the event in it, 32 lower-case hex digits. It wins over the payload's own.
+    /// ID of the event in the envelope, 32 lower-case hex digits. Takes precedence over the ID in the payload.
     pub event_id: Option<String>,
-    /// Where the client meant to send it. It can stand for other authentication.
+    /// DSN that the client sent the envelope to. It can replace other authentication.
     pub dsn: Option<String>,
-    /// When the client sent it, by its own clock, in microseconds since the Unix epoch.
+    /// Time of sending by the client's clock, in microseconds since the Unix epoch.
     pub sent_at_us: Option<i64>,
-    /// The SDK.
+    /// Name of the SDK.
     pub sdk_name: Option<String>,
-    /// Its version.
+    /// Version of the SDK.
     pub sdk_version: Option<String>,
-    /// The part of all traces that the client sends, from 0 to 1, where it says so.
+    /// Fraction of all traces that the client sends, from 0 to 1, if it is known.
     pub sample_rate: Option<f64>,
 }
 
 impl EnvelopeHeader {
-    /// The SDK with its version, such as `sentry.python 2.75.0`.
+    /// Returns the name and version of the SDK, such as `sentry.python 2.75.0`.
     pub fn sdk(&self) -> Option<String> {
         let name = self.sdk_name.as_deref()?;
         Some(self.sdk_version.as_deref().map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
@@ -117,35 +117,35 @@ struct RawEnvelopeHeader<'a> {
     trace: Option<&'a RawValue>,
 }
 
-/// The context of the trace at its head, as far as it is of use.
+/// The trace context in the header of an envelope, as far as it is used.
 #[derive(Deserialize, Default)]
 struct DynamicSamplingContext<'a> {
     #[serde(borrow, default)]
     sample_rate: LenientText<'a>,
 }
 
-/// The name and version of an SDK, as envelopes and events carry them.
+/// Name and version of an SDK, as envelopes and events contain them.
 #[derive(Deserialize, Default)]
 pub(super) struct SentrySdk<'a> {
     #[serde(borrow, default)]
     pub(super) name: LenientText<'a>,
     #[serde(borrow, default)]
     pub(super) version: LenientText<'a>,
-    /// Names of its integrations that are active.
+    /// Names of the active integrations.
     #[serde(borrow, default)]
     pub(super) integrations: Option<&'a RawValue>,
 }
 
-/// The header of an item. Fields that no item of use has are ignored.
+/// Header of an item. Fields that no supported item has are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvelopeItemHeader<'a> {
-    /// `transaction`, `span`, `event`, or any other.
+    /// Type of the item: `transaction`, `span`, `event`, or any other.
     pub kind: Cow<'a, str>,
-    /// Bytes of the payload, where given.
+    /// Length of the payload in bytes, if given.
     pub length: Option<u64>,
     /// MIME type of the payload.
     pub content_type: Option<Cow<'a, str>>,
-    /// How many things are in a container.
+    /// Number of elements in a container.
     pub item_count: Option<u64>,
 }
 
@@ -164,23 +164,23 @@ struct RawEnvelopeItemHeader<'a> {
 /// An item of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvelopeItem<'a> {
-    /// Its header.
+    /// Header of the item.
     pub header: EnvelopeItemHeader<'a>,
-    /// Its payload, untouched.
+    /// Payload as sent.
     pub payload: &'a [u8],
 }
 
-/// An envelope, taken apart.
+/// A parsed envelope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SentryEnvelope<'a> {
-    /// Its header.
+    /// Header of the envelope.
     pub header: EnvelopeHeader,
-    /// Its items, in order.
+    /// Items in the order of the envelope.
     pub items: Vec<EnvelopeItem<'a>>,
 }
 
 impl<'a> SentryEnvelope<'a> {
-    /// Takes an envelope apart.
+    /// Parses an envelope.
     pub fn parse(body: &'a [u8]) -> Result<SentryEnvelope<'a>, EnvelopeError> {
         if body.is_empty() {
             return Err(EnvelopeError::Empty);
@@ -190,7 +190,7 @@ impl<'a> SentryEnvelope<'a> {
         let mut items = Vec::new();
         while !rest.is_empty() {
             let (text, after) = line(rest);
-            // Line ends between items and at the end do no harm.
+            // Empty lines between items and at the end are allowed.
             if text.iter().all(u8::is_ascii_whitespace) {
                 rest = after;
                 continue;
@@ -208,7 +208,7 @@ impl<'a> SentryEnvelope<'a> {
     }
 }
 
-/// The bytes up to the next line end, and those after it.
+/// Splits at the next line end, which belongs to neither part.
 fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
@@ -225,7 +225,7 @@ fn payload(bytes: &[u8], length: Option<u64>, index: usize) -> Result<(&[u8], &[
     match &bytes[end..] {
         [] => Ok((&bytes[..end], &[])),
         [b'\n', after @ ..] => Ok((&bytes[..end], after)),
-        // A client that ends lines with both characters ends payloads so too.
+        // A client that ends lines with CRLF ends payloads in the same way.
         [b'\r', b'\n', after @ ..] => Ok((&bytes[..end], after)),
         _ => Err(EnvelopeError::Overlong { index, expected }),
     }
@@ -237,7 +237,7 @@ fn parse_header(text: &[u8]) -> Result<EnvelopeHeader, EnvelopeError> {
 }
 
 fn header_of(text: &str) -> Result<EnvelopeHeader, serde_json::Error> {
-    // A list would do for a struct; the protocol says object.
+    // Serde would accept a list for a struct, but the protocol requires an object.
     if !text.trim_start().starts_with('{') {
         return Err(serde::de::Error::custom("expected a JSON object"));
     }
@@ -266,7 +266,7 @@ fn item_header(text: &[u8], index: usize) -> Result<EnvelopeItemHeader<'_>, Enve
     Ok(EnvelopeItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count })
 }
 
-/// The place and sort of a parser's error, without the text that it stumbled over.
+/// Describes a parser error by its position and category, without the text that caused it.
 fn without_content(error: &serde_json::Error) -> String {
     let sort = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
@@ -276,7 +276,7 @@ fn without_content(error: &serde_json::Error) -> String {
     format!("{sort} (column {})", error.column())
 }
 
-/// An event id as 32 lower-case hex digits.
+/// Returns an event ID as 32 lower-case hex digits; `None` if it is invalid.
 pub(super) fn event_id(text: &str) -> Option<String> {
     text.parse::<crate::id::TraceId>().ok().map(|id| id.to_string())
 }

@@ -20,119 +20,119 @@ use crate::outcome::{Outcome, OutcomeCategory};
 use crate::span::names;
 use crate::{decode_budget, lenient_json};
 
-/// Frames of one stack that are kept, the innermost.
+/// Maximum number of frames of a stack; the innermost are kept.
 const MAX_FRAMES: usize = 100;
-/// Exceptions of one chain that are kept, the last raised.
+/// Maximum number of exceptions of a chain; the last raised are kept.
 const MAX_EXCEPTIONS: usize = 20;
-/// Breadcrumbs that are kept, the last.
+/// Maximum number of breadcrumbs; the last are kept.
 const MAX_BREADCRUMBS: usize = 50;
-/// Bytes of a message or a line of source that are kept.
+/// Maximum bytes of a message or a source line.
 const MAX_TEXT: TextLimit = TextLimit(8192);
 
 names!(
-    /// What told of an error.
+    /// Kind of report that an error comes from.
     #[derive(Default)]
     ErrorReporter {
         /// An error event of Sentry's protocol.
         #[default]
         Sentry = "sentry",
-        /// An event, or attributes, of a span of OpenTelemetry's.
+        /// An event, or attributes, of an OpenTelemetry span.
         SpanEvent = "span_event",
-        /// A log record of OpenTelemetry's.
+        /// An OpenTelemetry log record.
         LogRecord = "log_record",
     }
 );
 
-/// An error that a client reports.
+/// An error reported by a client.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ErrorEvent {
-    /// 32 lower-case hex digits. Where the client sent none it is made from the content, so that a repeat is the same.
+    /// ID of the event, 32 lower-case hex digits. If the client sent none, it is made from the content, so that a repeat has the same ID.
     pub event_id: String,
-    /// The trace that it happened in.
+    /// ID of the trace in which the error happened.
     pub trace_id: Option<TraceId>,
-    /// The span that it happened in.
+    /// ID of the span in which the error happened.
     pub span_id: Option<SpanId>,
-    /// The span above that one, where the report says.
+    /// ID of the parent span of that span, if the report contains it.
     pub parent_span_id: Option<SpanId>,
-    /// Which sort of report told of it: one error may be told of by several.
+    /// Kind of the report. Several kinds may report one error.
     pub reporter: ErrorReporter,
-    /// Type of the exception raised last, such as `RateLimitError`; `Message` where there is no exception.
+    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its message.
+    /// Message of that exception.
     pub value: String,
-    /// `fatal`, `error`, `warning`, `info`, `debug`.
+    /// Severity: `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
-    /// False when nothing caught it. Unknown where the client does not say.
+    /// False if the exception was not caught; `None` if the client does not send it.
     pub handled: Option<bool>,
-    /// When it happened, in microseconds since the Unix epoch, after any correction of the client's clock.
+    /// Time of the error in microseconds since the Unix epoch, after any correction of the client's clock.
     pub time_us: i64,
-    /// What was added to the client's time.
+    /// Correction that was added to the client's time, in microseconds.
     pub clock_shift_us: i64,
-    /// Where it happened: `function in file`.
+    /// Where the error happened: `function in file`.
     pub culprit: Option<String>,
-    /// The name of the transaction that it happened in.
+    /// Name of the transaction in which the error happened.
     pub transaction: Option<String>,
     /// The chain of exceptions, the oldest cause first.
     pub exceptions: Vec<Exception>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
-    /// The end user of the program under watch.
+    /// End user of the monitored program.
     pub user_id: Option<String>,
-    /// Version of the program under watch.
+    /// Version of the monitored program.
     pub release: Option<String>,
     /// Deployment environment.
     pub environment: Option<String>,
-    /// The service or host that reported.
+    /// Service or host that reported the error.
     pub service: Option<String>,
-    /// Which SDK reported.
+    /// SDK that reported the error.
     pub sdk_name: Option<String>,
-    /// Its version.
+    /// Version of the SDK.
     pub sdk_version: Option<String>,
-    /// What happened before, the last steps only.
+    /// Last steps before the error.
     pub breadcrumbs: Vec<Breadcrumb>,
-    /// Errors with the same group are one issue.
+    /// Hash of the issue. Errors with the same hash belong to one issue.
     #[serde(with = "hex")]
     pub group: [u8; 32],
 }
 
-/// One exception of a chain.
+/// An exception of a chain.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Exception {
-    /// Its type.
+    /// Type of the exception.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its message.
+    /// Message of the exception.
     pub value: String,
-    /// The module that defines it.
+    /// Module that defines the exception.
     pub module: Option<String>,
-    /// False when nothing caught it.
+    /// False if the exception was not caught; `None` if unknown.
     pub handled: Option<bool>,
-    /// Its stack, the innermost frame last.
+    /// Stack, innermost frame last.
     pub frames: Vec<StackFrame>,
 }
 
-/// One frame of a stack.
+/// A frame of a stack.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StackFrame {
-    /// The function.
+    /// Name of the function.
     pub function: Option<String>,
-    /// The module.
+    /// Name of the module.
     pub module: Option<String>,
-    /// The file, as short as the client makes it.
+    /// Path of the file, as the client shortens it.
     pub filename: Option<String>,
-    /// The line, from 1.
+    /// Line number, starting at 1.
     pub line: Option<u64>,
-    /// Whether it is the program's own code.
+    /// True if the frame is in the program's own code.
     pub in_app: bool,
-    /// Lines of source before the line.
+    /// Source lines before that line.
     pub before: Vec<String>,
-    /// The line of source.
+    /// The source line.
     pub source: Option<String>,
-    /// Lines of source after it.
+    /// Source lines after that line.
     pub after: Vec<String>,
 }
 
@@ -140,15 +140,15 @@ pub struct StackFrame {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Breadcrumb {
-    /// When, in microseconds since the Unix epoch.
+    /// Time in microseconds since the Unix epoch.
     pub time_us: Option<i64>,
-    /// `http`, `query`, `console`, or any other.
+    /// Category: `http`, `query`, `console`, or any other.
     pub category: Option<String>,
-    /// How grave.
+    /// Severity.
     pub level: Option<String>,
-    /// What.
+    /// Text of the breadcrumb.
     pub message: Option<String>,
-    /// More about it, as JSON text.
+    /// Additional data as JSON text.
     pub data: Option<String>,
 }
 
@@ -193,7 +193,7 @@ struct RawErrorEvent<'a> {
 /// Reads an error event.
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let error = parse_mended(payload, |text| {
-        // Strictly an object: a list would be taken for the fields in their order.
+        // Serde would accept a list for the fields of a struct, so the payload must start as an object.
         if !text.trim_start().starts_with('{') {
             return Err(serde::de::Error::custom("expected an object"));
         }
@@ -213,7 +213,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
 fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<ErrorEvent, TimestampError> {
     let contexts: SentryContexts = part(raw.contexts);
     let trace: TraceContext = part(contexts.trace);
-    // An event without a time happened when it was sent.
+    // An event without a time gets the time of sending.
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
     let (at_us, shift) = reader.clock.moment(time_us)?;
     let fields = SharedEventFields {
@@ -264,7 +264,7 @@ fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<
     Ok(error)
 }
 
-/// An id made from the content.
+/// Returns an event ID made from the content.
 fn content_id(payload: &[u8]) -> String {
     let hash: [u8; 32] = Sha256::digest(payload).into();
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -282,7 +282,7 @@ fn text(value: Option<&Value>) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The list under `values`, or the value itself where it is a list or a single thing.
+/// Returns the list under `values`, or the value itself if it is a list or an object.
 fn values(value: &Value) -> &[Value] {
     match value.get("values").unwrap_or(value) {
         Value::Array(items) => items,
@@ -323,7 +323,7 @@ fn frames(value: Option<&Value>) -> Vec<StackFrame> {
 }
 
 impl StackFrame {
-    /// `function in file`, or what is known of it.
+    /// Returns `function in file`, or as much of it as is known.
     pub fn place(&self) -> Option<String> {
         let file = self.module.as_ref().or(self.filename.as_ref());
         match (self.function.as_ref().filter(|name| *name != "?"), self.filename.as_ref().or(file)) {
@@ -334,7 +334,7 @@ impl StackFrame {
     }
 }
 
-/// The message as a person reads it.
+/// Returns the message with its parameters filled in.
 fn message(message: &Value, logentry: &Value) -> String {
     let of = |value: &Value| match value {
         Value::Object(object) => text(object.get("formatted")).or_else(|| text(object.get("message"))),
@@ -343,7 +343,7 @@ fn message(message: &Value, logentry: &Value) -> String {
     of(logentry).or_else(|| of(message)).unwrap_or_default()
 }
 
-/// The message before its parameters were filled in, which is the same for all of its kind.
+/// Returns the message without its parameters, which is the same for all errors of its kind.
 fn message_template(message: &Value, logentry: &Value) -> Option<String> {
     [logentry, message].into_iter().find_map(|value| text(value.get("message")))
 }
@@ -362,7 +362,7 @@ fn breadcrumbs(value: &Value, shift: i64) -> Vec<Breadcrumb> {
     all[all.len().saturating_sub(MAX_BREADCRUMBS)..].iter().filter(|value| value.is_object()).map(breadcrumb).collect()
 }
 
-/// Hashes as hex digits in JSON.
+/// Serializes hashes as hex digits.
 mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

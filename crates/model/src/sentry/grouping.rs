@@ -1,4 +1,4 @@
-//! Which errors are one issue.
+//! Groups errors into issues.
 
 use std::sync::LazyLock;
 
@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::event::{ErrorEvent, StackFrame};
 
-/// Stands in a client's fingerprint for what would have been the group without it.
+/// Placeholders in a client's fingerprint for the default group.
 const DEFAULT: &[&str] = &["{{ default }}", "{{default}}"];
 
-/// The frame that tells where an error comes from: the innermost of the program's own, else the innermost. SDKs mark all frames as
-/// foreign where the program itself is installed like a library.
+/// Returns the frame that identifies the place of an error: the innermost of the program's own code, otherwise the innermost. SDKs mark
+/// all frames as foreign if the program itself is installed like a library.
 pub(crate) fn deciding_frame(frames: &[StackFrame]) -> Option<&StackFrame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
 
-/// The group of an error: the client's fingerprint, else type, place and the shape of the message.
+/// Returns the group of an error: from the client's fingerprint, otherwise from type, place and the shape of the message.
 pub(crate) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &Value) -> [u8; 32] {
     let default = default_group(error, template);
     let own: Vec<String> = match fingerprint {
@@ -45,7 +45,7 @@ fn plain(value: &Value) -> String {
 
 fn default_group(error: &ErrorEvent, template: Option<&str>) -> [u8; 32] {
     let frame = error.exceptions.last().and_then(|exception| deciding_frame(&exception.frames));
-    // A line number moves with each release; function and module stay.
+    // Line numbers change with each release; function and module do not.
     let place = frame.map(|frame| {
         let file = frame.module.as_deref().or(frame.filename.as_deref()).unwrap_or_default();
         format!("{}\0{file}", frame.function.as_deref().unwrap_or_default())
@@ -59,7 +59,7 @@ fn default_group(error: &ErrorEvent, template: Option<&str>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The message with what differs from one error to the next taken out: quoted texts, ids, addresses, numbers.
+/// Replaces the variable parts of a message: quoted texts, IDs, addresses, numbers.
 pub(super) fn message_shape(message: &str) -> String {
     static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
         let quoted = r#""[^"]*"|'[^']*'|`[^`]*`"#;
@@ -69,7 +69,7 @@ pub(super) fn message_shape(message: &str) -> String {
         let numbers = r"\d+(?:[.,:]\d+)*";
         Regex::new(&format!("{quoted}|{addresses}|{ids}|{hex}|{numbers}")).expect("a constant pattern")
     });
-    // A long message differs at its end; its beginning says what it is about.
+    // Long messages differ at their end; the beginning identifies the problem.
     let end = (0..=message.len().min(1000)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
     VARIABLE.replace_all(&message[..end], "*").into_owned()
 }

@@ -1,4 +1,4 @@
-//! Fields that are read whatever type they came as. A field of the wrong type is as good as missing; it never costs the span.
+//! Fields that accept any type. A field of the wrong type counts as missing and never invalidates the span.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ impl<'a> LenientText<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LenientTime(pub(super) Option<i64>);
 
-/// Attributes without types: Sentry's `data`. Nulls mean absence.
+/// Attributes without types: Sentry's `data`. Nulls are omitted.
 #[derive(Debug, Default)]
 pub(super) struct UntypedAttributes(pub(super) Attributes);
 
-/// Attributes with types. What does not fit its type is left out.
+/// Attributes with types. A value that does not match its type is omitted.
 #[derive(Debug, Default)]
 pub(super) struct TypedAttributes(pub(super) Attributes);
 
@@ -41,7 +41,7 @@ pub(super) struct TypedAttributes(pub(super) Attributes);
 #[derive(Debug, Default)]
 pub(super) struct LenientTags(pub(super) BTreeMap<String, String>);
 
-/// Measurements: names with `{value, unit}` or a bare number.
+/// Measurements: names with `{value, unit}` or a number.
 #[derive(Debug, Default)]
 pub(super) struct LenientMeasurements(pub(super) Vec<(String, f64)>);
 
@@ -50,7 +50,7 @@ fn charge<E: serde::de::Error>(name: &str, first: bool) -> Result<(), E> {
     if decode_budget::charge(decode_budget::member(name, first)) { Ok(()) } else { Err(too_much()) }
 }
 
-/// The parts of a visitor that take what is of no use.
+/// Methods of a visitor that ignore unsupported values.
 macro_rules! ignores {
     (seq, $lt:lifetime) => {
         fn visit_seq<A: SeqAccess<$lt>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
@@ -125,7 +125,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
 
 impl<'de> Deserialize<'de> for LenientTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// What lies beyond all times was sent all the same: it is impossible, not missing.
+        /// A time out of range was sent, so it is implausible and not missing.
         fn number(seconds: f64) -> LenientTime {
             LenientTime(time::from_seconds(seconds).or_else(|| seconds.is_finite().then_some(i64::MAX)))
         }
@@ -172,7 +172,7 @@ impl<'de> Deserialize<'de> for UntypedAttributes {
     }
 }
 
-/// One attribute with its type; `None` where they do not fit.
+/// An attribute's value; `None` if it does not match its type.
 #[derive(Default)]
 struct TypedValue(Option<Value>);
 
@@ -202,7 +202,7 @@ impl<'de> Deserialize<'de> for TypedValue {
     }
 }
 
-/// Whether a value is of the type that stands beside it.
+/// Returns whether a value matches the type that was sent with it.
 fn fits(kind: &str, value: &Value) -> bool {
     match kind {
         "string" => value.is_string(),
@@ -210,7 +210,7 @@ fn fits(kind: &str, value: &Value) -> bool {
         "double" => value.is_number(),
         "boolean" => value.is_boolean(),
         "array" => homogeneous(value, None),
-        // The names of list types before there was one for all.
+        // Names of list types before there was one for all lists.
         "string[]" | "integer[]" | "double[]" | "boolean[]" => homogeneous(value, kind.strip_suffix("[]")),
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Logs: containers of lines, each with the trace and span that it was written in.
+//! Containers of log lines, each with the trace and span in which it was written.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,7 +38,7 @@ fn dropped(reason: &str) -> Outcome {
     Outcome::dropped(OutcomeCategory::Log, reason, None)
 }
 
-/// Reads a container; a broken line in it is dropped alone.
+/// Reads a container. An invalid line is dropped alone.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let logs = parse_mended(item.payload, |text| at_once(text, reader));
     let logs = logs.or_else(|_| one_by_one(&mend(item.payload), reader));
@@ -56,7 +56,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     }
 }
 
-/// Lines with what they are known by, or why they are dropped.
+/// Lines with the fingerprints that identify them, or the outcomes of dropped ones.
 type LogLineResults = Vec<Result<(Fingerprint, LogLine), Outcome>>;
 
 fn at_once(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
@@ -64,7 +64,7 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_
     Ok(container.items.0.into_iter().map(|log| line(log, reader)).collect())
 }
 
-/// The way for a container of which some line is broken.
+/// Reads a container with an invalid line.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
     let container: LogContainer<&RawValue> = serde_json::from_str(text)?;
     let one = |log: &RawValue| line(serde_json::from_str::<SentryLog>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);

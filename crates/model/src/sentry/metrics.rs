@@ -1,4 +1,4 @@
-//! Metrics: containers of points, each of which is one count, one value or one state that a program told of.
+//! Containers of metric points, each of which is a count, a value or a state.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::messages::{TextLimit, trim_text};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::{Outcome, OutcomeCategory};
 
-/// Attributes that say who reports, by how they begin. The others say what a point is about.
+/// Prefixes of attributes that describe the reporter. The others describe the point.
 const OF_REPORTER: &[&str] = &["sentry.", "server.", "os.", "device.", "browser.", "process.", "service."];
-/// Attributes of a point that are kept, and bytes of each.
+/// Maximum number of attributes of a point, and maximum bytes of each.
 const MAX_ATTRIBUTES: usize = 64;
 const MAX_TEXT: TextLimit = TextLimit(256);
-/// Bytes of a name that are allowed.
+/// Maximum bytes of a name.
 const MAX_NAME: usize = 255;
-/// How fine the buckets are in which single values are kept: sixteen for each doubling.
+/// Scale of the buckets in which single values are stored: sixteen buckets for each power of two.
 const SCALE: i32 = 4;
 
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ fn dropped(reason: &str) -> Outcome {
     Outcome::dropped(OutcomeCategory::Metric, reason, None)
 }
 
-/// Reads a container; a broken point in it is dropped alone.
+/// Reads a container. An invalid point is dropped alone.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let points = parse_mended(item.payload, |text| at_once(text, reader));
     let points = points.or_else(|_| one_by_one(&mend(item.payload), reader));
@@ -63,8 +63,8 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     for point in points {
         match point {
             Ok((content, mut point)) => {
-                // Points of one series are told apart by their time, and a program may count twice within its clock's step: the next
-                // digits, which no clock of a client fills, come from the content. So a repeat is the same point.
+                // The time distinguishes points of one series, and a program may count twice within one step of its clock. So the next
+                // digits, which no client's clock fills, come from the content. A repeat then is the same point.
                 let [a, b, ..] = reader.keys.next(content);
                 point.at_ns += i64::from(u16::from_be_bytes([a, b])) % 1000;
                 reader.points.push(point);
@@ -74,7 +74,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     }
 }
 
-/// Points with what they are known by, or why they are dropped.
+/// Points with the fingerprints that identify them, or the outcomes of dropped ones.
 type MetricPointResults = Vec<Result<(Fingerprint, MetricPoint), Outcome>>;
 
 fn at_once(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, serde_json::Error> {
@@ -82,7 +82,7 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, se
     Ok(container.items.0.into_iter().map(|metric| point(metric, reader)).collect())
 }
 
-/// The way for a container of which some point is broken.
+/// Reads a container with an invalid point.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, serde_json::Error> {
     let container: MetricContainer<&RawValue> = serde_json::from_str(text)?;
     let one = |metric: &RawValue| point(serde_json::from_str::<SentryMetric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
@@ -99,7 +99,7 @@ fn point(metric: SentryMetric, reader: &EnvelopeReader) -> Result<(Fingerprint, 
         Some("distribution") => (MetricKind::Histogram, MetricTemporality::Delta, MetricPointValue::Histogram(one_value(number))),
         _ => return Err(dropped("unknown_kind")),
     };
-    // A point at the time of receipt would be another one each time that it is sent: an impossible time is none.
+    // With the time of receipt, a repeat would be another point, so a point with an implausible time is dropped.
     let sent_us = metric.timestamp.0.filter(|at| reader.clock.can_be(*at)).ok_or_else(|| dropped("invalid_timestamp"))?;
     let shift = reader.clock.shift(sent_us).map_err(|TimestampError::TooOld| dropped("too_old"))?;
     let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped("invalid_timestamp"))?;
@@ -143,10 +143,10 @@ fn written(value: Value) -> String {
     text
 }
 
-/// A distribution of one value.
+/// Returns the distribution of one value.
 fn one_value(value: f64) -> Histogram {
     let half = |magnitude: f64| {
-        // Buckets hold their upper bound, not their lower one.
+        // The upper bound of a bucket is inclusive, the lower one exclusive.
         let power = (magnitude.log2() * f64::from(1 << SCALE)).ceil() - 1.0;
         if magnitude > 0.0 { ExponentialBuckets { offset: power as i32, counts: vec![1] } } else { ExponentialBuckets::default() }
     };

@@ -1,7 +1,7 @@
 //! Sentry's protocol: envelopes with transactions, containers of spans and logs, error events and client reports.
 //!
-//! The framing decides about the request as a whole; after that, whatever is broken costs only itself and leaves an
-//! [`Outcome`](crate::outcome::Outcome), so that nothing vanishes uncounted.
+//! Invalid framing rejects the request as a whole. Any other invalid part affects only itself and adds an
+//! [`Outcome`](crate::outcome::Outcome), so that nothing is lost without being counted.
 
 mod client_report;
 mod envelope;
@@ -28,30 +28,30 @@ pub use event::{Breadcrumb, ErrorEvent, ErrorReporter, Exception, StackFrame};
 pub(crate) use grouping::{deciding_frame, group};
 use shared::SharedEventContext;
 
-/// What an envelope held.
+/// Contents of an envelope.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DecodedEnvelope {
-    /// Its header.
+    /// Header of the envelope.
     pub header: EnvelopeHeader,
-    /// Spans in canonical form, priced, with what they alone say of counting.
+    /// Canonical spans, priced, before deduplication.
     pub spans: Vec<Span>,
     /// Error events.
     pub errors: Vec<ErrorEvent>,
-    /// Lines of the program's log.
+    /// Log lines.
     pub lines: Vec<LogLine>,
-    /// Points of metrics.
+    /// Metric points.
     pub points: Vec<MetricPoint>,
-    /// What was not kept, and what the client says that it never sent.
+    /// Outcomes of dropped items, and of those that the client reports as not sent.
     pub outcomes: Vec<Outcome>,
-    /// The id to answer with: the header's, else the event's. `None` where there is no event and no id.
+    /// ID for the response: the header's, otherwise the event's. `None` if there is neither.
     pub event_id: Option<String>,
-    /// Integrations of the SDK that are active, where a transaction says so.
+    /// Active integrations of the SDK, if a transaction names them.
     pub integrations: Vec<String>,
-    /// True when there was a client report in it. These are never to be rate-limited.
+    /// True if the envelope contains a client report. Such envelopes must not be rate-limited.
     pub has_client_report: bool,
 }
 
-/// Decodes an envelope. An error means that its framing cannot be followed and nothing of it is kept.
+/// Decodes an envelope. An error means that the framing is invalid and nothing is stored.
 pub fn decode(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> {
     let envelope = SentryEnvelope::parse(body)?;
     if envelope.items.iter().any(|item| item.header.kind == "integration") {
@@ -92,7 +92,7 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
     Ok(reader.finish(context))
 }
 
-/// Item types that are taken and not kept, by design.
+/// Item types that are accepted but not stored, by design.
 const NOT_KEPT: &[&str] = &[
     "session",
     "sessions",
@@ -120,7 +120,7 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     match &*item.header.kind {
         "transaction" => transaction::read(item.payload, reader),
         "event" | "error" => event::read(item.payload, reader),
-        // Only containers have a count, whatever became of their content type on the way.
+        // Only containers have a count, even if their content type was lost on the way.
         "span" if item.header.item_count.is_some() || item.header.content_type.as_deref().is_some_and(is_container) => {
             span_v2::read(item, reader);
         }
@@ -130,11 +130,11 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
             client_report::read(item.payload, reader);
         }
         "log" => logs::read(item, reader),
-        // Only Sentry's own servers know this one; SDKs send logs as above.
+        // Only Sentry's own servers send this type; SDKs send logs as above.
         "otel_log" => reader.drop_container(OutcomeCategory::Log, "not_supported", item),
         "trace_metric" => metrics::read(item, reader),
         kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "not_kept", kind.to_owned())),
-        // Reasons and details become rows of a table: a type that is not known may be any text.
+        // Reasons and details become rows of a table, and an unknown type may be any text.
         _ => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "unknown_item", None)),
     }
 }
@@ -143,7 +143,7 @@ fn is_container(content_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(span_v2::CONTENT_TYPE))
 }
 
-/// Gathers what the items of an envelope hold.
+/// Collects the contents of the items of an envelope.
 struct EnvelopeReader {
     header: EnvelopeHeader,
     clock: ClockDriftCorrector,
@@ -186,15 +186,15 @@ impl EnvelopeReader {
         self.outcomes.push(Outcome { quantity, ..Outcome::dropped(category, reason, None) });
     }
 
-    /// Interprets the spans, now that all is known that the envelope says of them, in whatever order its items came.
+    /// Normalizes the spans after all items were read, since an item may describe spans of an earlier one.
     fn finish(self, context: &DecodeContext) -> DecodedEnvelope {
         let of_header = SharedEventContext::of_header(&self.header);
         let raws = if decode_budget::copies_fit() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());
-        // What is charged in vain ends it: then nothing is kept.
+        // A failed charge exceeds the budget: the whole result is discarded then.
         spans.extend(raws.into_iter().map_while(|raw| {
             let mut span = decode_budget::for_a_moment(|| normalize::canonical(raw, context.price));
-            // On a request this attribute names the other side, elsewhere the host that reports.
+            // On a request, this attribute names the other side, elsewhere the reporting host.
             let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || span_kind::of_op(&span.op) == Some(SpanType::Http);
             if span.service.is_none() && !is_request {
                 span.service = span.attributes.get("server.address").and_then(|host| host.as_str()).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! What an event says about all that it carries: release, environment, user, tags.
+//! Properties of an event that apply to all of its spans: release, environment, user, tags.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::messages::{TextLimit, trim_text};
 use crate::normalize::attribute_names::is_placeholder;
 use crate::span::Span;
 
-/// Tags that are kept of one event.
+/// Maximum number of tags of one event.
 const MAX_TAGS: usize = 100;
 
-/// Holds for each span of the transaction, and for each span of its trace that the same envelope carries in a container.
+/// Properties that apply to each span of a transaction, and to each span of its trace in a container of the same envelope.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedEventContext {
     pub(super) trace_id: Option<TraceId>,
@@ -26,13 +26,13 @@ pub(super) struct SharedEventContext {
     pub(super) sdk_name: Option<String>,
     pub(super) sdk_version: Option<String>,
     pub(super) tags: BTreeMap<String, String>,
-    /// Of the SDK, those that are active.
+    /// Active integrations of the SDK.
     pub(super) integrations: Vec<String>,
-    /// True where the SDK says that it cut texts of these spans.
+    /// True if the SDK reports that it truncated texts of these spans.
     pub(super) texts_cut: bool,
 }
 
-/// The fields of an event that become [`SharedEventContext`].
+/// Fields of an event that become a [`SharedEventContext`].
 pub(super) struct SharedEventFields<'a> {
     pub(super) environment: LenientText<'a>,
     pub(super) release: LenientText<'a>,
@@ -40,7 +40,7 @@ pub(super) struct SharedEventFields<'a> {
     pub(super) user: Option<&'a RawValue>,
     pub(super) sdk: Option<&'a RawValue>,
     pub(super) tags: LenientTags,
-    /// Sentry's notes of what was taken out of the event.
+    /// Sentry's notes on data that was removed from the event.
     pub(super) meta: Option<&'a RawValue>,
 }
 
@@ -54,14 +54,14 @@ struct SentryUser<'a> {
     username: LenientText<'a>,
 }
 
-/// Reads a part of an event that may be of the wrong shape.
+/// Reads a part of an event; returns the default if it has the wrong shape.
 pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
-    // A list would be taken for the fields in their order.
+    // Serde would accept a list for the fields of a struct.
     let object = raw.map(RawValue::get).filter(|text| text.starts_with('{'));
     object.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// Each span gets a copy, so that a long text would become as many long texts as there are spans.
+/// Truncates a text that is copied to each span.
 fn short(text: Option<String>) -> Option<String> {
     text.map(|mut text| {
         trim_text(&mut text, TextLimit::NAME);
@@ -77,7 +77,7 @@ impl SharedEventContext {
         let user_id = names.into_iter().find(|name| !is_placeholder(name));
         SharedEventContext {
             trace_id,
-            // Notes of attributes that hold what was asked and answered.
+            // Notes on attributes that contain inputs and outputs.
             texts_cut: fields.meta.is_some_and(|notes| ["gen_ai.", "ai."].iter().any(|name| notes.get().contains(&format!("\"{name}")))),
             environment: short(fields.environment.into_string()),
             release: short(fields.release.into_string()),
@@ -96,7 +96,7 @@ impl SharedEventContext {
         }
     }
 
-    /// What is known of an envelope without a transaction.
+    /// Returns the context of an envelope without a transaction.
     pub(super) fn of_header(header: &EnvelopeHeader) -> SharedEventContext {
         SharedEventContext {
             sdk_name: short(header.sdk_name.clone()),
@@ -105,7 +105,7 @@ impl SharedEventContext {
         }
     }
 
-    /// Fills in what the span does not say itself.
+    /// Sets the fields that the span itself does not have.
     pub(super) fn fill(&self, span: &mut Span) {
         let fill = |own: &mut Option<String>, shared: &Option<String>| {
             if own.is_none() {

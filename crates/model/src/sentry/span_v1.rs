@@ -1,4 +1,4 @@
-//! Spans as transactions carry them, and as items of their own before there were containers.
+//! Spans within transactions, and as items of their own before there were containers.
 
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ pub(super) struct SentrySpanV1<'a> {
 }
 
 impl SentrySpanV1<'_> {
-    /// Takes the packaging off. A span without ids or times is dropped; a missing trace id is the transaction's.
+    /// Returns the raw span. A span without IDs or times is dropped; a missing trace ID is the transaction's.
     pub(super) fn into_raw(self, trace: Option<TraceId>, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let own_trace = match self.trace_id.as_str() {
             Some(text) => text.parse().ok(),
@@ -71,7 +71,7 @@ impl SentrySpanV1<'_> {
     }
 }
 
-/// A span that is not kept.
+/// Returns the outcome of a dropped span.
 pub(super) fn dropped(reason: &str) -> Outcome {
     Outcome::dropped(OutcomeCategory::Span, reason, None)
 }

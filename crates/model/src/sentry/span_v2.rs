@@ -1,4 +1,4 @@
-//! Containers of spans: what current SDKs send calls of models in, beside the transaction or instead of one.
+//! Containers of spans, in which current SDKs send calls of models, in addition to a transaction or instead of one.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 
-/// The content type of a container.
+/// Content type of a container.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
 
 #[derive(Deserialize)]
@@ -69,8 +69,7 @@ impl SentrySpanV2<'_> {
     }
 }
 
-/// Reads a container. One whose count does not agree with its header is not to be trusted and dropped; one broken span in it is
-/// dropped alone.
+/// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped alone.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let raws = parse_mended(item.payload, |text| at_once(text, reader));
     let raws = raws.or_else(|_| one_by_one(&mend(item.payload), reader));
@@ -99,7 +98,7 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     }
 }
 
-/// Spans without their packaging, or why they are dropped.
+/// Raw spans, or the outcomes of dropped ones.
 type RawSpanResults = Vec<Result<RawSpan, Outcome>>;
 
 fn at_once(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
@@ -107,7 +106,7 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_
     Ok(container.items.0.into_iter().map(|span| span.into_raw(reader)).collect())
 }
 
-/// The way for a container of which some span is broken.
+/// Reads a container with an invalid span.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
     let container: SpanContainer<&RawValue> = serde_json::from_str(text)?;
     let one = |span: &RawValue| serde_json::from_str::<SentrySpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);

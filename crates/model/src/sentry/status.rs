@@ -1,8 +1,8 @@
-//! Sentry's words for how a span ended.
+//! Span statuses of Sentry's protocol.
 
 use crate::normalize::RawStatus;
 
-/// The canonical statuses by gRPC's numbers, which the oldest SDKs send.
+/// Canonical statuses by gRPC's number, which the oldest SDKs send.
 const BY_NUMBER: &[&str] = &[
     "ok",
     "cancelled",
@@ -23,7 +23,7 @@ const BY_NUMBER: &[&str] = &[
     "unauthenticated",
 ];
 
-/// The status of a span of a transaction, with the word that says more than "error".
+/// Returns the status of a span of a transaction, and its detail unless that is only "error".
 pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
     let by_number = sent.parse::<usize>().ok().and_then(|number| BY_NUMBER.get(number).copied());
     match by_number.unwrap_or(sent) {
@@ -35,12 +35,12 @@ pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
     }
 }
 
-/// The status in a tag, where older SDKs put it when the span has none of its own. Any other text is the program's own tag.
+/// Returns the status from a tag, where older SDKs put it if the span has none of its own. Any other text is the program's own tag.
 pub(super) fn tagged(tag: &str) -> Option<(RawStatus, Option<String>)> {
     (BY_NUMBER.contains(&tag) || matches!(tag, "error" | "failure" | "unknown_error")).then(|| v1(tag))
 }
 
-/// The status of a span of a container, which has two words only. The cause may stand in an attribute.
+/// Returns the status of a span of a container, which has only two values. An attribute may contain the cause.
 pub(super) fn v2(sent: &str) -> RawStatus {
     match sent {
         "error" => RawStatus::Error,

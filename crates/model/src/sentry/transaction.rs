@@ -1,4 +1,4 @@
-//! Transactions: a root span with what belongs to all of its spans, and the spans below it.
+//! Transactions: a root span with the properties of all of its spans, and the spans below it.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::normalize::RawSpan;
 use crate::outcome::{Outcome, OutcomeCategory};
 
-/// A transaction. Its small parts are read apart, so that one of the wrong shape costs only itself.
+/// A transaction. Its small parts are parsed separately, so that one of the wrong shape affects only itself.
 #[derive(Deserialize)]
 struct SentryTransaction<'a, S> {
     #[serde(borrow, default)]
@@ -53,7 +53,7 @@ pub(super) struct SentryContexts<'a> {
     pub(super) trace: Option<&'a RawValue>,
 }
 
-/// `contexts.trace`: the root span but for its times and name.
+/// `contexts.trace`: the root span without its times and name.
 #[derive(Deserialize, Default)]
 pub(super) struct TraceContext<'a> {
     #[serde(borrow, default)]
@@ -74,14 +74,14 @@ pub(super) struct TraceContext<'a> {
     data: UntypedAttributes,
 }
 
-/// A transaction without its packaging.
+/// A decoded transaction.
 struct UnpackedTransaction {
     event_id: Option<String>,
     shared: SharedEventContext,
     spans: Vec<Result<RawSpan, Outcome>>,
 }
 
-/// Reads a transaction: its root and its spans. What cannot be read of it is dropped, the rest stays.
+/// Reads the root and the spans of a transaction. Invalid spans are dropped alone.
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let whole = |text: &str| {
         let transaction: SentryTransaction<ChargedItems<SentrySpanV1>> = serde_json::from_str(text)?;
@@ -101,7 +101,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     }
 }
 
-/// The way for a transaction of which some span is broken.
+/// Reads a transaction with an invalid span.
 fn span_by_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTransaction, serde_json::Error> {
     let transaction: SentryTransaction<&'t RawValue> = serde_json::from_str(text)?;
     let each = |spans: &'t RawValue| -> Vec<Option<SentrySpanV1<'t>>> {
