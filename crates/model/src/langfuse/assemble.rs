@@ -1,4 +1,4 @@
-//! The span that the events of a trace or observation make together.
+//! Assembles a span from the events of a trace or observation.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::price::PriceBook;
 use crate::span::{Attributes, Span};
 use crate::{normalize, time};
 
-/// Fields of events, and the attributes by which the table of names knows them.
+/// Fields of events, and the attributes under which normalization knows them.
 const FIELDS: [(&str, &str); 19] = [
     ("input", "langfuse.observation.input"),
     ("output", "langfuse.observation.output"),
@@ -37,36 +37,36 @@ const FIELDS: [(&str, &str); 19] = [
     ("parentObservationId", "langfuse.observation.parent_id"),
 ];
 
-/// How the ops of all spans of this protocol begin.
+/// Prefix of the ops of all spans of this protocol.
 pub const OPS: &str = "langfuse.";
-/// The op of the span that stands for a trace.
+/// Op of the span that represents a trace.
 pub const ROOT_OP: &str = "langfuse.trace";
 
-/// All that the pieces tell, the later over the earlier.
+/// Merged events of a trace or observation; later ones take precedence.
 struct MergedObservation<'a> {
-    /// What it is: `generation`; `trace` for a trace.
+    /// Kind of the observation, such as `generation`; `trace` for a trace.
     sort: &'a str,
-    /// True when something has created or updated it.
+    /// True if an event has created or updated it.
     announced: bool,
     body: Map<String, Value>,
-    /// The models named, without the same one twice in a row.
+    /// Models that were named, without consecutive repeats.
     models: Vec<&'a str>,
     sdk: Map<String, Value>,
-    /// Fields whose only values are impossible times.
+    /// Fields for which only implausible times were sent.
     impossible: BTreeSet<&'a str>,
     extent: Option<(i64, i64)>,
     shift_us: i64,
     first_us: i64,
 }
 
-/// The span of a trace or observation. The pieces are in their order.
+/// Returns the span of a trace or observation.
 pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragment>, book: &PriceBook) -> Span {
     let pieces = crate::partial_spans::in_order(one_extent(pieces));
     let told = MergedObservation::of(&pieces);
     let is_trace = told.sort == "trace";
     let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
     let (started, ended) = (time("startTime").or_else(|| time("timestamp")), time("endTime"));
-    // In place of an impossible start stands the end, else the time at which something of it was written.
+    // The end replaces an implausible start; without an end, the time at which an event was written does.
     let is_impossible = |name: &str| told.impossible.contains(name) && !told.body.contains_key(name);
     let mut sources = TimeSources::default();
     if started.is_none() && (is_impossible("startTime") || is_impossible("timestamp")) {
@@ -77,7 +77,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
         (Some(own), Some((from, _))) => own.min(from),
         (own, extent) => own.or(extent.map(|(from, _)| from)).unwrap_or(told.first_us),
     };
-    // What never ended ended when it began.
+    // A span without an end ends at its start.
     let end_us = ended.into_iter().chain(told.extent.map(|(_, to)| to)).max().unwrap_or(start_us).max(start_us);
     let backwards = ended.is_some_and(|ended| ended < start_us);
     if (ended.is_none() && is_impossible("endTime")) || backwards {
@@ -139,7 +139,7 @@ impl<'a> MergedObservation<'a> {
             }
         }
         if told.sort.is_empty() {
-            // Only what is in it has been told of a trace.
+            // Only the extent of the trace is known, from its observations.
             told.sort = "trace";
         }
         told
@@ -152,7 +152,7 @@ impl<'a> MergedObservation<'a> {
             return;
         }
         self.announced = true;
-        // An update by the general words does not change what it is.
+        // A generic update does not change the kind.
         let sort = match subject(&event.kind) {
             "observation" => event.body.get("type").and_then(Value::as_str).unwrap_or("span"),
             sort => sort,
@@ -183,7 +183,7 @@ fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     }
     let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
     if is_trace {
-        // A trace is one run of what it is named after.
+        // A trace is one run of the pipeline that it is named after.
         set("langfuse.observation.type", "chain".into());
         if told.body.contains_key("name") {
             set("gen_ai.pipeline.name", name.into());
@@ -197,7 +197,7 @@ fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     if let Some(first) = told.models.first() {
         set("gen_ai.request.model", (*first).into());
     }
-    // The SDKs name the model again when it has answered.
+    // The SDKs send the model again with the response.
     if let Some(last) = told.models.get(1..).and_then(|more| more.last()) {
         set("gen_ai.response.model", (*last).into());
     }
@@ -219,7 +219,7 @@ fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     attributes
 }
 
-/// Counts of tokens: the detailed ones, else the older, where they are tokens.
+/// Returns the token counts: the detailed ones, otherwise the older ones if their unit is tokens.
 fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
     let object = |name: &str| body.get(name)?.as_object();
     let in_tokens = |usage: &&Map<String, Value>| usage.get("unit").and_then(Value::as_str).is_none_or(|unit| unit == "TOKENS");
@@ -231,7 +231,7 @@ fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
     object("usageDetails").and_then(counts).or_else(|| object("usage").filter(in_tokens).and_then(counts))
 }
 
-/// Dollars as the client counts them. Zero is what SDKs send when they do not know.
+/// Returns the cost in dollars as the client reports it. SDKs send zero if they do not know it.
 fn cost(body: &Map<String, Value>) -> Option<f64> {
     let object = |name: &str| body.get(name)?.as_object();
     let sum = |costs: &Map<String, Value>, total: &str, parts: &[&str]| {

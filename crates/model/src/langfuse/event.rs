@@ -1,4 +1,4 @@
-//! One event of a request, as a piece of a span.
+//! Events of a request, as parts of spans.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -9,20 +9,20 @@ use crate::messages::{TextLimit, trim_value};
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::{decode_budget, time};
 
-/// What an event tells of its trace or observation.
+/// An event of a trace or observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LangfuseEvent {
-    /// `trace-create`, `generation-update`; [`EXTENT`] for what observations say of their trace.
+    /// Kind of the event: `trace-create`, `generation-update`; [`EXTENT`] for the duration of a trace that follows from its observations.
     pub kind: String,
-    /// Its fields as sent.
+    /// Fields of the event as sent.
     pub body: Map<String, Value>,
-    /// What is added to its times, since the client's clock is ahead.
+    /// Correction that is added to the times of the event, in microseconds, because the client's clock is ahead.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shift_us: i64,
-    /// Attributes that say which SDK wrote it.
+    /// Attributes that name the SDK that wrote the event.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub sdk: Map<String, Value>,
-    /// Fields of the body that are impossible times, such as the zero of Go's. They say nothing, in whatever order events come.
+    /// Fields of the body with an implausible time, such as Go's zero time. They are ignored in whatever order events arrive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub impossible: Vec<String>,
 }
@@ -34,20 +34,20 @@ fn is_zero(number: &i64) -> bool {
 /// Fields of a body that are times.
 const TIMES: [&str; 4] = ["startTime", "timestamp", "endTime", "completionStartTime"];
 
-/// The kind of a piece that tells only how long a trace lasts at least.
+/// Kind of a part that only contains the minimum extent of a trace.
 pub(super) const EXTENT: &str = "extent";
 
-/// Events by what they are about.
+/// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LangfuseEntityKind {
     Trace,
     Observation,
     Score,
-    /// What the SDK says of itself.
+    /// Log messages of the SDK itself.
     Log,
 }
 
-/// What stands before `-create` and `-update`.
+/// Kinds of events without the suffix `-create` or `-update`.
 const SORTS: [(&str, LangfuseEntityKind); 14] = [
     ("trace", LangfuseEntityKind::Trace),
     ("score", LangfuseEntityKind::Score),
@@ -71,27 +71,27 @@ impl LangfuseEntityKind {
     }
 }
 
-/// What an event is about: `generation` for `generation-update`.
+/// Returns the subject of an event: `generation` for `generation-update`.
 pub(super) fn subject(kind: &str) -> &str {
     kind.strip_suffix("-create").or_else(|| kind.strip_suffix("-update")).unwrap_or(kind)
 }
 
-/// An event's id and times.
+/// Key and times of an event.
 #[derive(Debug)]
 pub(super) struct LangfuseEventTimes {
     key: String,
-    /// When the event was written.
+    /// Time at which the event was written.
     pub(super) at_us: i64,
-    /// What its observation says of its own time.
+    /// Earliest and latest time of its observation.
     from_us: i64,
     to_us: i64,
     shift_us: i64,
-    /// Fields of the body that are impossible times.
+    /// Fields of the body with an implausible time.
     impossible: Vec<String>,
 }
 
 impl LangfuseEventTimes {
-    /// Reads them. What an event does not say follows from what it does.
+    /// Reads the times. Missing ones are derived from the others.
     pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, &'static str> {
         let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
         let time = |value: Option<&Value>| sent(value).filter(|at| clock.can_be(*at));
@@ -105,12 +105,12 @@ impl LangfuseEventTimes {
         let shift_us = clock.shift(to_us).map_err(|_| "too_old")?;
         let id = event.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
-        // Of two that were written at the same moment, the one that creates comes first.
+        // Of two events with the same time, the one that creates comes first.
         let update = event.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("-update"));
         Ok(LangfuseEventTimes { key: format!("{}.{id}", u8::from(update)), at_us, from_us, to_us, shift_us, impossible })
     }
 
-    /// The event as a piece of its span.
+    /// Returns the event as a part of its span.
     pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>) -> SpanFragment {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -120,7 +120,7 @@ impl LangfuseEventTimes {
         SpanFragment { key: self.key.clone(), at_us: self.at_us, content: SpanFragmentContent::Event(event) }
     }
 
-    /// What the event of an observation says of its trace.
+    /// Returns the extent of the trace that follows from an event of an observation.
     pub(super) fn extent(&self, trace: &str) -> SpanFragment {
         extent(trace, self.from_us, self.to_us, self.shift_us)
     }
@@ -133,7 +133,7 @@ fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> SpanFragment 
     SpanFragment { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: SpanFragmentContent::Event(event) }
 }
 
-/// Says of a piece which SDK wrote it; the body of a request names it behind the events.
+/// Sets the SDK that wrote a part. The body of a request names it after the events.
 pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
     if let SpanFragmentContent::Event(event) = &mut piece.content
         && event.kind != EXTENT
@@ -143,19 +143,19 @@ pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
 }
 
 impl LangfuseEvent {
-    /// Bytes that it takes, as a request is charged for them.
+    /// Returns the bytes that are charged to the request for this event.
     pub(crate) fn bytes(&self) -> usize {
         decode_budget::text(&self.kind) + decode_budget::object(&self.body) + decode_budget::object(&self.sdk)
     }
 
-    /// From when to when a trace lasts at least.
+    /// Returns the minimum extent of a trace: start and end.
     pub(super) fn extent(&self) -> Option<(i64, i64)> {
         let number = |name: &str| self.body.get(name).and_then(Value::as_i64);
         if self.kind == EXTENT { Some((number("from_us")?, number("to_us")?)) } else { None }
     }
 }
 
-/// The pieces with all that tell how long a trace lasts as one, in the place of the first of them.
+/// Merges all parts with an extent of the trace into one, in the place of the first.
 pub(super) fn one_extent(pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     let mut kept: Vec<SpanFragment> = Vec::with_capacity(pieces.len());
     let mut first = None;
@@ -172,7 +172,7 @@ pub(super) fn one_extent(pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     kept
 }
 
-/// Two that tell how long a trace lasts, as one.
+/// Merges two extents of a trace.
 fn widen(known: &SpanFragment, more: &SpanFragment) -> Option<SpanFragment> {
     let (SpanFragmentContent::Event(of_known), SpanFragmentContent::Event(of_more)) = (&known.content, &more.content) else { return None };
     let ((from, to), (more_from, more_to)) = (of_known.extent()?, of_more.extent()?);

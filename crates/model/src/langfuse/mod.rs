@@ -1,14 +1,14 @@
-//! Langfuse's older ingestion: traces and observations in events that create and update them, in any order; scores.
+//! Langfuse's older ingestion API: traces and observations in events that create and update them, in any order, and scores.
 //!
-//! Each event is a piece of the span that it belongs to ([`crate::partial_spans`]), and the span is assembled from all of its pieces whenever one
-//! comes. A trace is a span too, at the root of its observations.
+//! Each event is a part of its span ([`crate::partial_spans`]), and the span is assembled again from all of its parts whenever one
+//! arrives. A trace is a span too, the root of its observations.
 //!
-//! Some clients name the trace of an observation only when they create it, and update it by its own id. Where the request does not say
-//! which trace that is, the caller may know ([`decode`]); what nobody knows stands in a trace of its own, as a *stray*, until an event
-//! tells more ([`stray`]).
+//! Some clients name the trace of an observation only when they create it, and update it by its own ID. If the request does not name the
+//! trace, the caller may know it ([`decode`]). An observation of an unknown trace becomes a trace of its own, a *stray*, until an event
+//! names the trace ([`stray`]).
 //!
-//! Facts: a request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. Ids are UUIDs or any text. Fields that
-//! are absent or null change nothing.
+//! A request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. IDs are UUIDs or any text. Fields that are absent or
+//! null change nothing.
 
 mod assemble;
 mod event;
@@ -38,54 +38,53 @@ use event::{LangfuseEntityKind, LangfuseEventTimes};
 pub use ids::{ObservationTrace, span_id, trace_id};
 pub use scores::{read_scores, scores};
 
-/// Why nothing of a request can be read.
+/// Reason why a request is rejected as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum LangfuseError {
-    /// It is not JSON.
+    /// The body is not JSON.
     #[error("the body is not JSON: line {line}, column {column}")]
     Json {
-        /// Where it ends to make sense.
+        /// Line of the syntax error.
         line: usize,
-        /// Where in the line.
+        /// Column of the syntax error.
         column: usize,
     },
-    /// It has no events.
+    /// The body has no list of events.
     #[error("the body has no list `batch`")]
     NoBatch,
 }
 
-/// What became of an event.
+/// Result of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LangfuseEventResult {
-    /// The event's id as sent; empty where it has none.
+    /// ID of the event as sent; empty if it has none.
     pub id: String,
-    /// Why it was not taken; `None` for one that was.
+    /// Reason why the event was rejected; `None` if it was accepted.
     pub refused: Option<&'static str>,
 }
 
-/// What a request held.
+/// Contents of a request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DecodedLangfuseBatch {
-    /// Spans as far as this request tells of them, each once.
+    /// Spans, each once, assembled from the events of this request.
     pub spans: Vec<Span>,
     /// Scores.
     pub scores: Vec<Score>,
-    /// One for each event, in their order.
+    /// Result of each event, in the order of the request.
     pub verdicts: Vec<LangfuseEventResult>,
-    /// What was not kept.
+    /// Outcomes of dropped events.
     pub outcomes: Vec<Outcome>,
-    /// The traces of the observations whose events name one, or that are created without one.
+    /// Traces of the observations whose events name one, or that are created without one.
     pub homes: Vec<(SpanId, ObservationTrace)>,
-    /// Observations that are updated here and whose trace nobody knows: they are in `spans` as if they were a trace of their own.
+    /// Observations that are updated in this request and whose trace is unknown. They are in `spans` as traces of their own.
     pub strays: Vec<SpanId>,
 }
 
-/// Decodes a request of `POST /api/public/ingestion`. `home_of` tells the trace of an observation as far as it is known from earlier
-/// requests.
+/// Decodes a request to `POST /api/public/ingestion`. `home_of` returns the trace of an observation, if earlier requests named it.
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. It never repeats the body.
+/// When the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(
     body: &[u8],
     context: &DecodeContext,
@@ -96,7 +95,7 @@ pub fn decode(
         let mut reader = LangfuseBatchReader::new(context, home_of, HashMap::new());
         stream(text, &mut reader)?;
         if reader.lacks_a_trace {
-            // Another event of the request may name it, before or behind.
+            // Another event of the request may name it, earlier or later.
             drop(reader);
             decode_budget::give_back(before);
             let mut traces = ObservationTraceIds(HashMap::new());
@@ -113,20 +112,20 @@ pub fn decode(
     let LangfuseBatchReader { sdk, spans, scores, verdicts, outcomes, homes, strays, .. } = reader;
     let whole = |((trace, span), mut pieces): (_, Vec<SpanFragment>)| {
         pieces.iter_mut().for_each(|piece| event::sent_by(piece, &sdk));
-        // What they tell together is a copy, and its attributes are another.
+        // Merging copies the events, and the attributes are another copy.
         let bytes: usize =
             pieces.iter().map(|piece| if let SpanFragmentContent::Event(event) = &piece.content { event.bytes() } else { 0 }).sum();
         let assembled = || assemble(trace, span, crate::partial_spans::in_order(pieces), context.price);
         let whole = decode_budget::for_a_moment(|| decode_budget::charge(3 * bytes).then(assembled))?;
         decode_budget::charge_span(&whole).then_some(whole)
     };
-    // What is charged in vain ends it: then nothing is kept.
+    // A failed charge exceeds the budget: the whole result is discarded then.
     let spans = spans.into_iter().map_while(whole).collect();
     let (homes, strays) = (homes.into_iter().collect(), strays.into_iter().collect());
     Ok(DecodedLangfuseBatch { spans, scores, verdicts, outcomes: outcomes.into_values().collect(), homes, strays })
 }
 
-/// The traces that events of a request name, by the ids of observations.
+/// Traces that events of a request name, by the IDs of observations.
 struct ObservationTraceIds(HashMap<String, String>);
 
 impl<'de> JsonStream<'de> for ObservationTraceIds {
@@ -149,17 +148,17 @@ impl<'de> JsonStream<'de> for ObservationTraceIds {
     }
 }
 
-/// The id of an observation and of its trace, of an event that tells both.
+/// Returns the IDs of an observation and its trace, for an event that contains both.
 fn told_trace(event: &Value) -> Option<(String, String)> {
     let kind = event.get("type")?.as_str()?;
     let body = event.get("body")?.as_object().filter(|_| LangfuseEntityKind::of(kind) == Some(LangfuseEntityKind::Observation))?;
     Some((ids::text(body, "id")?, ids::text(body, "traceId")?))
 }
 
-/// The name and version of the SDK that wrote a request.
+/// Returns the name and version of the SDK that wrote a request.
 fn sdk(metadata: &Value) -> Map<String, Value> {
     let of = |name: &str| metadata.get(name)?.as_str().filter(|text| !text.is_empty());
-    // Each piece takes a copy.
+    // Each part gets a copy.
     let short = |text: &str| {
         let mut text = text.to_owned();
         trim_text(&mut text, TextLimit::NAME);
@@ -172,29 +171,29 @@ fn sdk(metadata: &Value) -> Map<String, Value> {
     pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect()
 }
 
-/// Bytes that the answer's line about an event takes.
+/// Bytes of the line about an event in the response.
 const ANSWER: usize = 256;
 
-/// Gathers what the events of a request tell.
+/// Collects the events of a request.
 struct LangfuseBatchReader<'a> {
     clock: ClockDriftCorrector,
     has_batch: bool,
     sdk: Map<String, Value>,
-    /// The traces that events of the request name, by the ids of observations.
+    /// Traces that events of the request name, by the IDs of observations.
     traces: HashMap<String, String>,
     home_of: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
     spans: BTreeMap<(TraceId, SpanId), Vec<SpanFragment>>,
     scores: Vec<Score>,
     homes: BTreeMap<SpanId, ObservationTrace>,
     strays: BTreeSet<SpanId>,
-    /// True where an observation names no trace.
+    /// True if an observation names no trace.
     lacks_a_trace: bool,
     verdicts: Vec<LangfuseEventResult>,
-    /// By what was refused and why.
+    /// Outcomes by category and reason.
     outcomes: BTreeMap<RejectionKey, Outcome>,
 }
 
-/// What was refused, and why.
+/// Category and reason of a rejected event.
 type RejectionKey = (OutcomeCategory, &'static str);
 
 impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
@@ -207,7 +206,7 @@ impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
         Ok(())
     }
 
-    /// Of the batch: each event is JSON only until its piece is made.
+    /// Reads an element of the batch. Each event is held as JSON only until it becomes a part.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
         let taken = lenient_json::element(seq, |event| self.take(event), |bytes| (1, *bytes))?;
         Ok(taken.is_some())
@@ -236,7 +235,7 @@ impl<'a> LangfuseBatchReader<'a> {
         }
     }
 
-    /// Takes an event, and returns the bytes that are held of it.
+    /// Takes an event and returns the bytes that are kept of it.
     fn take(&mut self, event: &Value) -> usize {
         let taken = self.event(event);
         let refused = taken.as_ref().err().copied();
@@ -250,7 +249,7 @@ impl<'a> LangfuseBatchReader<'a> {
         taken.unwrap_or(0) + 2 * size_of::<LangfuseEventResult>() + ANSWER
     }
 
-    /// Reads an event, and returns the bytes that its pieces take.
+    /// Reads an event and returns the bytes of its parts.
     fn event(&mut self, event: &Value) -> Result<usize, RejectionKey> {
         let broken = |reason| (OutcomeCategory::Span, reason);
         let kind = event.get("type").and_then(Value::as_str).ok_or(broken("event_without_type"))?;
@@ -273,13 +272,13 @@ impl<'a> LangfuseBatchReader<'a> {
                 let span = span_id(&id);
                 let (home, in_trace) = self.home(&id, span, body, kind);
                 let told = self.add(home.trace_id, span, stamp.piece(kind, body));
-                // The trace lasts as long as what is in it, and is there although nobody created it.
+                // The trace lasts as long as its observations, and exists even if no event created it.
                 Ok(told + self.add(home.trace_id, home.root, stamp.extent(&in_trace)))
             }
         }
     }
 
-    /// The trace of an observation, and its id as far as it is known.
+    /// Returns the trace of an observation, and the ID of the trace as far as it is known.
     fn home(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
         let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
         self.lacks_a_trace |= named.is_none();
@@ -290,7 +289,7 @@ impl<'a> LangfuseBatchReader<'a> {
         if named.is_none() && kind.ends_with("-update") {
             self.strays.insert(span);
         }
-        // One that names no trace is one of its own.
+        // An observation that names no trace is a trace of its own.
         let in_trace = named.unwrap_or_else(|| id.to_owned());
         let home = ObservationTrace::named(&in_trace);
         if !self.strays.contains(&span) {
@@ -307,12 +306,13 @@ impl<'a> LangfuseBatchReader<'a> {
     }
 }
 
-/// True for a piece that an event of this protocol is.
+/// Returns true for a part that is an event of this protocol.
 pub(crate) fn is_event(piece: &SpanFragment) -> bool {
     matches!(piece.content, SpanFragmentContent::Event(_))
 }
 
-/// Where events of a span may be stored that came before anything told its trace: the trace that is named like the observation.
+/// Returns the trace in which earlier events of a span may be stored because their trace was unknown: the one with the ID of the
+/// observation.
 pub fn stray(span: &Span) -> Option<ObservationTrace> {
     let is_observation = |event: &LangfuseEvent| LangfuseEntityKind::of(&event.kind) == Some(LangfuseEntityKind::Observation);
     let id = span.joined.as_ref()?.pieces.iter().find_map(|piece| match &piece.content {

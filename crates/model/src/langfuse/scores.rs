@@ -12,7 +12,7 @@ use crate::{decode_budget, lenient_json, time};
 ///
 /// # Errors
 ///
-/// Says in snake case what the first unreadable one lacks.
+/// Returns an error when a score is invalid: what the first invalid one lacks, in snake case.
 pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
     let all = match body {
         Value::Array(all) => all.iter().collect(),
@@ -22,11 +22,11 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
     all.into_iter().map(read).collect()
 }
 
-/// The same of a body that is still text.
+/// Reads the same body from text.
 ///
 /// # Errors
 ///
-/// Likewise.
+/// Returns an error when the body is not JSON, has too many scores, or contains an invalid one.
 pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static str> {
     let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
     let many = body.as_array().map_or(1, Vec::len);
@@ -36,7 +36,7 @@ pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static
     scores(&body, received_us)
 }
 
-/// One score. `at_us` is when it was given, where it does not say so itself or says something impossible.
+/// Reads one score. `at_us` replaces a missing or implausible time.
 pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -> Result<Score, &'static str> {
     let text = |names: [&str; 2]| names.into_iter().find_map(|name| ids::text(body, name));
     let name = text(["name", "name"]).ok_or("score_without_name")?;
@@ -49,7 +49,7 @@ pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -
         _ => None,
     };
     let value = value.ok_or("score_without_value")?;
-    // One without an id is told from others by what it says.
+    // A score without an ID is identified by its content.
     let own = || {
         let said = format!("{value:?}");
         Fingerprint::of(&["score", &trace, span.as_deref().unwrap_or_default(), &name, &said]).to_string()

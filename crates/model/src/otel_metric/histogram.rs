@@ -1,44 +1,44 @@
-//! Distributions: what came between two of them, and percentiles of many together.
+//! Distributions: the difference between two histograms, and percentiles over many.
 
 use serde::{Deserialize, Serialize};
 
-/// How values are distributed.
+/// A histogram of values.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Histogram {
-    /// How many values.
+    /// Number of values.
     pub count: u64,
-    /// Their sum, where it was sent.
+    /// Sum of the values, if it was sent.
     pub sum: Option<f64>,
-    /// The smallest, where it was sent.
+    /// Smallest value, if it was sent.
     pub min: Option<f64>,
-    /// The largest, where it was sent.
+    /// Largest value, if it was sent.
     pub max: Option<f64>,
-    /// How many fell where.
+    /// Number of values in each bucket.
     pub buckets: HistogramBuckets,
 }
 
-/// How many values fell where.
+/// Buckets of a histogram with the number of values in each.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum HistogramBuckets {
-    /// Nobody knows.
+    /// The buckets are unknown.
     #[default]
     None,
-    /// Between bounds: as many counts as bounds and one more. A value that is equal to a bound is below it.
+    /// Buckets between bounds, one more than there are bounds. A value that is equal to a bound is in the bucket below it.
     Explicit {
-        /// Rising.
+        /// Bounds in ascending order.
         bounds: Vec<f64>,
-        /// Of each bucket.
+        /// Number of values in each bucket.
         counts: Vec<u64>,
     },
-    /// Between powers of 2^(2^-scale).
+    /// Buckets between powers of 2^(2^-scale).
     Exponential {
-        /// How fine they are.
+        /// Resolution: each power of two has 2^scale buckets.
         scale: i32,
-        /// Values that are as good as zero.
+        /// Number of values that count as zero.
         zero: u64,
-        /// Above zero.
+        /// Buckets of positive values.
         positive: ExponentialBuckets,
-        /// Below zero.
+        /// Buckets of negative values.
         negative: ExponentialBuckets,
     },
 }
@@ -46,14 +46,14 @@ pub enum HistogramBuckets {
 /// One side of an exponential histogram: counts from a first power on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ExponentialBuckets {
-    /// The power at which the first bucket begins.
+    /// Power at which the first bucket begins.
     pub offset: i32,
-    /// Of each bucket.
+    /// Number of values in each bucket.
     pub counts: Vec<u64>,
 }
 
 impl ExponentialBuckets {
-    /// The same in buckets that are `2^by` times as wide.
+    /// Returns the same counts in buckets that are `2^by` times as wide on the logarithmic scale.
     fn coarser(&self, by: u32) -> ExponentialBuckets {
         let index = |at: usize| (i64::from(self.offset) + at as i64) >> by.min(62);
         let first = index(0);
@@ -72,7 +72,7 @@ impl ExponentialBuckets {
         usize::try_from(power - i64::from(self.offset)).ok().and_then(|at| self.counts.get(at).copied()).unwrap_or(0)
     }
 
-    /// What is in this and not in the earlier one; `None` where that has more.
+    /// Returns the counts that were added since an earlier state; `None` if the earlier state has more.
     fn since(&self, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
         let known: u64 = (0..self.counts.len()).map(|at| earlier.at(i64::from(self.offset) + at as i64)).sum();
         if known < earlier.counts.iter().sum() {
@@ -85,7 +85,8 @@ impl ExponentialBuckets {
 }
 
 impl Histogram {
-    /// What came after an earlier state of the same histogram. `None` where that is no earlier state: counting began anew.
+    /// Returns the values that were added since an earlier state of the same histogram; `None` if it is not an earlier state, because
+    /// counting restarted.
     pub fn since(&self, earlier: &Histogram) -> Option<Histogram> {
         let count = self.count.checked_sub(earlier.count)?;
         let buckets = match (&self.buckets, &earlier.buckets) {
@@ -99,7 +100,7 @@ impl Histogram {
                 HistogramBuckets::Exponential { scale, zero, positive, negative },
                 HistogramBuckets::Exponential { scale: known_scale, zero: known_zero, positive: known_positive, negative: known_negative },
             ) => {
-                // A histogram grows coarser as its range grows.
+                // The scale of a histogram decreases as its range grows.
                 let common = *scale.min(known_scale);
                 let now = (scale - common).unsigned_abs();
                 let then = (known_scale - common).unsigned_abs();
@@ -112,25 +113,25 @@ impl Histogram {
             }
             _ => HistogramBuckets::None,
         };
-        // The extremes are of all values, those before included.
+        // Minimum and maximum are over all values, including those before.
         Some(Histogram { count, sum: self.sum.zip(earlier.sum).map(|(now, then)| now - then), min: None, max: None, buckets })
     }
 }
 
-/// Values of many histograms together.
+/// Values of many histograms.
 #[derive(Debug, Clone, Default)]
 pub struct MergedDistribution {
-    /// Lower end, upper end, number.
+    /// Lower bound, upper bound and number of values.
     ranges: Vec<(f64, f64, u64)>,
     count: u64,
     sum: f64,
-    /// Values whose sum is not known.
+    /// Number of values whose sum is unknown.
     unsummed: u64,
-    /// Values of which nobody knows where they fell.
+    /// Number of values whose bucket is unknown.
     lost: u64,
 }
 
-/// Steps in which a percentile is looked for: each halves what is left.
+/// Number of steps of the binary search for a percentile.
 const STEPS: usize = 64;
 
 impl MergedDistribution {
@@ -147,7 +148,7 @@ impl MergedDistribution {
             if count > 0 {
                 let low = min.filter(|min| *min > low && *min <= high).unwrap_or(low);
                 let high = max.filter(|max| *max < high && *max >= low).unwrap_or(high);
-                // Past the last bound nothing is known but that bound; the same before the first.
+                // Only one bound is known below the first and above the last one.
                 let (low, high) = (if low.is_finite() { low } else { high }, if high.is_finite() { high } else { low });
                 if low.is_finite() && high.is_finite() {
                     self.ranges.push((low, high, count));
@@ -159,7 +160,7 @@ impl MergedDistribution {
             HistogramBuckets::Explicit { bounds, counts } => {
                 for (at, count) in counts.iter().enumerate() {
                     let high = bounds.get(at).copied().unwrap_or(f64::INFINITY);
-                    // What is measured is seldom below zero.
+                    // Most measured values are positive.
                     let first = if high > 0.0 { 0.0 } else { f64::NEG_INFINITY };
                     let low = at.checked_sub(1).and_then(|before| bounds.get(before).copied()).unwrap_or(first);
                     add(low, high, *count);
@@ -183,22 +184,23 @@ impl MergedDistribution {
         self.lost += histogram.count.saturating_sub(placed);
     }
 
-    /// How many values.
+    /// Returns the number of values.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Their sum; `None` where that of some is not known.
+    /// Returns the sum of the values; `None` if the sum of some is unknown.
     pub fn sum(&self) -> Option<f64> {
         (self.unsummed == 0).then_some(self.sum)
     }
 
-    /// Their mean; `None` without values.
+    /// Returns the mean; `None` if there are no values.
     pub fn mean(&self) -> Option<f64> {
         self.sum().filter(|_| self.count > 0).map(|sum| sum / self.count as f64)
     }
 
-    /// The value below which a part of all lies, even within each bucket; `None` where the buckets of some are not known.
+    /// Returns a quantile, assuming an even distribution within each bucket; `None` if there are no values or the buckets of some are
+    /// unknown.
     pub fn quantile(&self, part: f64) -> Option<f64> {
         if self.ranges.is_empty() || self.lost > 0 {
             return None;
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!((between.count, between.sum), (3, Some(3.0)));
         assert_eq!(explicit([0, 1, 0, 0]).since(&explicit([1, 0, 0, 0])), None, "fewer than before: it began anew");
         assert_eq!(explicit([1, 0, 0, 0]).since(&explicit([2, 0, 0, 0])), None);
-        // Since then the buckets became twice as wide: (1, 2] and (2, 4] at scale 0 are (1, 4] at scale -1.
+        // The buckets have become twice as wide: (1, 2] and (2, 4] at scale 0 are (1, 4] at scale -1.
         let between = exponential(-1, 0, &[5]).since(&exponential(0, 0, &[1, 2])).unwrap();
         let HistogramBuckets::Exponential { scale, positive, .. } = between.buckets else { panic!("exponential") };
         assert_eq!((scale, positive), (-1, ExponentialBuckets { offset: 0, counts: vec![2] }));
@@ -291,7 +293,7 @@ mod tests {
             for all in [of(&[explicit(counts)]), of(&[exponential(scale, offset, &counts), explicit(counts)])] {
                 let found: Vec<_> = [0.0, 0.5, 0.95, 0.99, 1.0].iter().filter_map(|part| all.quantile(*part)).collect();
                 prop_assert!(found.windows(2).all(|pair| pair[0] <= pair[1]), "{:?}", found);
-                // Of what lies beyond all numbers nothing is said.
+                // Values out of range are in no bucket.
                 prop_assert!(found.is_empty() || counts.iter().sum::<u64>() > 0);
             }
         }

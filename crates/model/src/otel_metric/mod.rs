@@ -1,6 +1,6 @@
-//! Points of metrics: counters, gauges and histograms that programs report beside their spans.
+//! Points of OpenTelemetry metrics: counters, gauges and histograms that programs report in addition to their spans.
 //!
-//! They tell what spans tell once more, or what no span tells, and are never added to sums of spans.
+//! They may repeat what spans contain, so they are never added to totals of spans.
 
 mod histogram;
 
@@ -12,65 +12,65 @@ use crate::span::names;
 pub use histogram::{ExponentialBuckets, Histogram, HistogramBuckets, MergedDistribution};
 
 names!(
-    /// What sort of thing is measured.
+    /// Kind of a metric.
     MetricKind {
-        /// A sum that only grows: how much was added counts.
+        /// A sum that only grows.
         Counter = "counter",
-        /// A sum that may fall as well: how much there is counts.
+        /// A sum that may decrease.
         UpDownCounter = "updown_counter",
-        /// A value at a moment.
+        /// A value at some time.
         Gauge = "gauge",
-        /// How many values fell where.
+        /// A distribution of values.
         Histogram = "histogram",
-        /// Number and sum of values; of the quantiles that a client made of them nothing can be made, and they are not kept.
+        /// Number and sum of values. Quantiles that the client computed cannot be aggregated and are not stored.
         Summary = "summary",
     }
 );
 
 names!(
-    /// What the points of a series say.
+    /// Temporality of a series.
     MetricTemporality {
-        /// Each says what came since the one before.
+        /// Each point covers the time since the previous one.
         Delta = "delta",
-        /// Each says what came since the program began.
+        /// Each point covers the time since the program started.
         Cumulative = "cumulative",
-        /// Each says what is at its moment: a gauge has no other.
+        /// Each point is the value at its time, as for all gauges.
         Momentary = "momentary",
     }
 );
 
-/// One point of a metric.
+/// A point of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricPoint {
     /// Name of the metric.
     pub name: String,
-    /// Its unit as sent, such as `s`, `{token}`, `USD`; empty where none was sent.
+    /// Unit as sent, such as `s`, `{token}` or `USD`; empty if none was sent.
     pub unit: String,
-    /// What it is, in words; often empty.
+    /// Description; often empty.
     pub description: String,
-    /// What sort of metric it is.
+    /// Kind of the metric.
     pub kind: MetricKind,
-    /// What its points say.
+    /// Temporality of the series.
     pub temporality: MetricTemporality,
-    /// What this point is about: its own attributes.
+    /// Attributes of the point.
     pub attributes: BTreeMap<String, String>,
-    /// Who reported it: attributes of scope and resource.
+    /// Attributes of the reporter: its scope and resource.
     pub reporter: BTreeMap<String, String>,
-    /// The same for all points of one writer about one thing, and for no others.
+    /// Hash of the series: the same for all points of one writer with the same attributes, and for no others.
     pub identity: [u8; 32],
-    /// When counting began, in nanoseconds since the Unix epoch; 0 where that was not sent.
+    /// Start of counting in nanoseconds since the Unix epoch; 0 if it was not sent.
     pub start_ns: i64,
-    /// When it was measured, in nanoseconds since the Unix epoch.
+    /// Time of the measurement in nanoseconds since the Unix epoch.
     pub at_ns: i64,
-    /// What was measured.
+    /// Value of the point.
     pub value: MetricPointValue,
 }
 
-/// What a point says.
+/// Value of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum MetricPointValue {
     /// One number.
     Number(f64),
-    /// How values are distributed.
+    /// A distribution of values.
     Histogram(Histogram),
 }
