@@ -1,8 +1,8 @@
-//! Facts that earlier versions stored as English sentences, turned into what they are today.
+//! Facts that earlier versions stored as English sentences, converted to their current form.
 //!
-//! Until format 4 of the data folder, the log and the segments said why a span is excluded from totals, and what a field was concluded
-//! from, in words. **This is the only file that reads a sentence.** It is called where old frames, old columns and old exports are
-//! decoded, and nowhere else. Sentences are listed here as they were written; none is ever written again.
+//! Until format 4 of the data directory, the write-ahead log and the segments contained sentences for the reason of an exclusion and for
+//! the source of an inferred field. **This is the only file that reads a sentence.** It is used only where old frames, columns and
+//! exports are decoded. The sentences are listed as they were written; none is ever written again.
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -13,7 +13,7 @@ use crate::dedup::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
 use crate::provenance::{FieldSource, ReportAddress};
 
-/// The exclusion that a sentence in `not_counted_because` stands for; `None` for a text that no version wrote.
+/// Returns the exclusion for a sentence in `not_counted_because`; `None` for a text that no version wrote.
 pub fn exclusion(sentence: &str) -> Option<Exclusion> {
     let span = |prefix: &str, suffix: &str| sentence.strip_prefix(prefix)?.strip_suffix(suffix)?.parse::<SpanId>().ok();
     let elsewhere = |prefix: &str| {
@@ -31,11 +31,11 @@ pub fn exclusion(sentence: &str) -> Option<Exclusion> {
         .or_else(|| span("the same response as span ", "").map(|span_id| Exclusion::SameResponse { span_id }))
         .or_else(|| span("another report of the call of span ", "").map(|span_id| Exclusion::DuplicateReport { span_id: Some(span_id) }))
         .or_else(|| elsewhere("another report of the call of span "))
-        // Before calls of two instrumentations were joined too.
+        // Written before calls of two instrumentations were joined as well.
         .or_else(|| elsewhere("a gateway's report of the same call as span "))
 }
 
-/// What the text in `from` of a stored reading of a field stands for: words for what was concluded, else the name of an attribute.
+/// Returns the source for the text in `from` of a stored field: a sentence for an inferred field, otherwise the name of an attribute.
 pub(crate) fn field_source(field: &str, from: String) -> FieldSource {
     let report = |prefix: &str| from.strip_prefix(prefix).and_then(address).map(Box::new);
     let time = || TimeSource::from_name(&from).filter(|_| matches!(field, "start_time" | "end_time"));
@@ -50,13 +50,13 @@ pub(crate) fn field_source(field: &str, from: String) -> FieldSource {
     }
 }
 
-/// `0123456789abcdef of trace 0123456789abcdef0123456789abcdef`
+/// Parses `0123456789abcdef of trace 0123456789abcdef0123456789abcdef`.
 fn address(text: &str) -> Option<ReportAddress> {
     let (span, trace) = text.split_once(" of trace ")?;
     Some(ReportAddress { trace_id: trace.parse::<TraceId>().ok()?, span_id: span.parse().ok()? })
 }
 
-/// Reads an exclusion of today, or the sentence that an earlier version wrote in its place.
+/// Deserializes an exclusion in its current form, or the sentence that an earlier version wrote in its place.
 pub(crate) fn deserialize_exclusion<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exclusion>, D::Error> {
     struct EitherForm;
 
@@ -103,7 +103,7 @@ mod tests {
     const SPAN: SpanId = SpanId(0x00f1);
     const TRACE: TraceId = TraceId(0xabc0);
 
-    /// Every sentence that any version has written as the reason why a span is excluded.
+    /// Every sentence that any version has written as the reason of an exclusion.
     fn exclusions() -> Vec<(String, Exclusion)> {
         let mut all = vec![
             (format!("the same call as span {SPAN} below it"), Exclusion::WrapsCall { span_id: SPAN }),

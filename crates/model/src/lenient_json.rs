@@ -1,4 +1,4 @@
-//! JSON that strict parsers refuse, mended so that the good parts can be read; values and lists that are charged as they are made
+//! Repairs JSON that strict parsers reject so that the valid parts can be read, and charges values and lists while they are built
 //! ([`crate::decode_budget`]).
 
 use std::fmt;
@@ -8,7 +8,7 @@ use serde_json::{Error, Map, Number, Value};
 
 use crate::decode_budget;
 
-/// Parses a payload, and once more after mending where that fails.
+/// Parses a payload; if that fails, repairs it and parses it again.
 pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
     let first = match std::str::from_utf8(payload) {
         Ok(text) => parse(text),
@@ -17,12 +17,12 @@ pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, 
     first.or_else(|error| if decode_budget::is_exceeded() { Err(error) } else { parse(&flatten(mend(payload))) })
 }
 
-/// Reads a value.
+/// Parses a value.
 pub(crate) fn value(text: &str) -> Result<Value, Error> {
     serde_json::from_str(text).map(|ChargedValue(value)| value)
 }
 
-/// Reads an object.
+/// Parses an object.
 pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Error> {
     match value(text)? {
         Value::Object(object) => Ok(object),
@@ -30,12 +30,12 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, Error> {
     }
 }
 
-/// For fields of structs that hold any value.
+/// Deserializes any value, for fields of structs.
 pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     ChargedValue::deserialize(deserializer).map(|ChargedValue(value)| value)
 }
 
-/// A value that is charged as it is made.
+/// A value that is charged while it is built.
 #[derive(Debug, Default)]
 pub(crate) struct ChargedValue(pub(crate) Value);
 
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for ChargedValue {
     }
 }
 
-/// The members of an object.
+/// Reads the members of an object.
 pub(crate) fn members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String, Value>, A::Error> {
     let mut members = Map::new();
     while let Some(name) = map.next_key::<String>()? {
@@ -100,7 +100,7 @@ pub(crate) fn members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String,
     Ok(members)
 }
 
-/// A list of which each element is charged by its size, and counts as an item.
+/// A list whose elements are charged by their size and count as items.
 #[derive(Debug)]
 pub(crate) struct ChargedItems<T>(pub(crate) Vec<T>);
 
@@ -136,7 +136,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
     }
 }
 
-/// What a part of a body turned out to be.
+/// Shape of a part of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonShape {
     Object,
@@ -145,21 +145,20 @@ pub(crate) enum JsonShape {
     Other,
 }
 
-/// Reads objects field by field and lists element by element, so that nothing of them is held but what is made of it. What is neither
-/// is passed over.
+/// Reads objects field by field and lists element by element, so that only the results are kept in memory. Anything else is skipped.
 pub(crate) trait JsonStream<'de> {
     /// Reads the value of a field.
     fn field<A: MapAccess<'de>>(&mut self, _name: &str, map: &mut A) -> Result<(), A::Error> {
         map.next_value::<IgnoredAny>().map(drop)
     }
 
-    /// Reads an element; false when there is none any more.
+    /// Reads an element; returns false if there is none left.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
         Ok(seq.next_element::<IgnoredAny>()?.is_some())
     }
 }
 
-/// Where what is streamed goes.
+/// Passes a streamed value to a [`JsonStream`].
 pub(crate) struct JsonStreamSeed<'a, S>(pub(crate) &'a mut S);
 
 impl<'de, S: JsonStream<'de>> DeserializeSeed<'de> for JsonStreamSeed<'_, S> {
@@ -211,7 +210,7 @@ pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> R
     deserializer.end().map(|()| shape)
 }
 
-/// What is made of one element of a list, and charged with the items and bytes that `made` says.
+/// Builds a value from one element of a list, and charges the number of items and bytes that `made` returns.
 pub(crate) fn element<'de, A: SeqAccess<'de>, T>(
     seq: &mut A,
     make: impl FnOnce(&Value) -> T,
@@ -224,13 +223,13 @@ pub(crate) fn element<'de, A: SeqAccess<'de>, T>(
     if decode_budget::charge_items(items, bytes) { Ok(Some(found)) } else { Err(too_much()) }
 }
 
-/// The parser goes 127 levels deep, and gives up all of a payload at the next.
+/// Depth from which values become text. The parser accepts 127 levels and rejects the whole payload beyond.
 const DEEPEST: usize = 120;
 
-/// From here on the value of an attribute of OTLP becomes a text as a whole.
+/// Depth from which the value of an OTLP attribute becomes text as a whole.
 const DEEP: usize = 100;
 
-/// Makes texts of values that are nested too deep for the parser, so that they cost nothing but their structure.
+/// Converts values that are nested too deep for the parser to text, so that only their structure is lost.
 fn flatten(text: String) -> String {
     let bytes = text.as_bytes();
     let mut flat = String::new();
@@ -266,15 +265,15 @@ fn flatten(text: String) -> String {
     flat
 }
 
-/// Whether what follows is the value of a pair of OTLP: `{"key": "...", "value": `.
+/// Returns whether the next value belongs to an OTLP key-value pair: `{"key": "...", "value": `.
 fn is_named_value(before: &[u8]) -> bool {
     before.trim_ascii_end().strip_suffix(b":").is_some_and(|name| name.trim_ascii_end().ends_with(b"\"value\""))
 }
 
-/// Makes of a payload what a strict parser takes: bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD, control
-/// characters within texts become escapes, and numbers that JSON does not have (`NaN`, `Infinity`, 1e999) become null.
+/// Repairs a payload for a strict parser: invalid UTF-8 and unpaired surrogates become U+FFFD, control characters within texts become
+/// escapes, and numbers that JSON does not have (`NaN`, `Infinity`, 1e999) become null.
 pub(crate) fn mend(payload: &[u8]) -> String {
-    // A control character becomes six, a byte that is no UTF-8 three, and what is nested too deep is copied once more.
+    // A control character becomes six bytes, an invalid byte three, and values that are nested too deep are copied once more.
     let controls = payload.iter().filter(|byte| **byte < b' ').count();
     let lossy = if std::str::from_utf8(payload).is_ok() { 0 } else { 3 * payload.len() };
     if !decode_budget::charge(4 * payload.len() + 6 * controls + lossy) {
@@ -302,7 +301,7 @@ pub(crate) fn mend(payload: &[u8]) -> String {
     mended
 }
 
-/// How many bytes stand together here within a text, and what replaces them.
+/// Returns the length of the next unit within a text, and its replacement.
 fn in_text_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
     match bytes[at] {
         b'\\' => match unit(bytes, at) {
@@ -317,14 +316,14 @@ fn in_text_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
     }
 }
 
-/// The UTF-16 unit of an escape `\uXXXX`.
+/// Returns the UTF-16 code unit of an escape `\uXXXX`.
 fn unit(bytes: &[u8], at: usize) -> Option<u32> {
     let escape = bytes.get(at..at + 6).filter(|escape| escape.starts_with(b"\\u"))?;
     let digits = std::str::from_utf8(&escape[2..]).ok()?;
     u32::from_str_radix(digits, 16).ok()
 }
 
-/// How many bytes stand together here outside of texts, and what replaces them.
+/// Returns the length of the next unit outside of texts, and its replacement.
 fn outside_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
     let word = |word: &str| bytes[at..].starts_with(word.as_bytes()).then_some(word.len());
     if let Some(length) = word("NaN").or_else(|| word("-Infinity")).or_else(|| word("Infinity")) {

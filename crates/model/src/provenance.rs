@@ -9,9 +9,9 @@ use crate::clock::TimeSource;
 use crate::id::{SpanId, TraceId};
 use crate::legacy_sentences;
 
-/// A field of a span and where it was read from.
+/// A field of a span and its source.
 ///
-/// Stored as `{"field", "attribute"}` where an attribute holds the field, else as `{"field", "kind"}` with the ids of the other report.
+/// Stored as `{"field", "attribute"}` if the source is an attribute, otherwise as `{"field", "kind"}` with the IDs of the other report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProvenance {
     /// Field of the span, such as `usage.input_tokens`.
@@ -51,7 +51,7 @@ pub struct ReportAddress {
 }
 
 impl FieldSource {
-    /// The kind in storage and API.
+    /// Returns the name of the kind in storage and API.
     pub const fn kind(&self) -> &'static str {
         match self {
             FieldSource::Attribute(_) => "attribute",
@@ -65,7 +65,7 @@ impl FieldSource {
         }
     }
 
-    /// The attribute of that name.
+    /// Returns the name of the attribute, for that kind.
     pub fn attribute(&self) -> Option<&str> {
         match self {
             FieldSource::Attribute(name) => Some(name),
@@ -73,7 +73,7 @@ impl FieldSource {
         }
     }
 
-    /// The other report of the call.
+    /// Returns the other report of the call, for these kinds.
     pub fn report(&self) -> Option<ReportAddress> {
         match self {
             FieldSource::GatewayReport(report) | FieldSource::OtherReport(report) => Some(**report),
@@ -81,7 +81,7 @@ impl FieldSource {
         }
     }
 
-    /// True where the field was not sent but concluded.
+    /// Returns true if the field was inferred and not sent.
     pub const fn is_inferred(&self) -> bool {
         !matches!(self, FieldSource::Attribute(_) | FieldSource::AttributePrefix(_))
     }
@@ -98,7 +98,7 @@ impl FieldSource {
     }
 }
 
-/// As the API shows it: with its kind in every case.
+/// Serializes in the form of the API, which always contains the kind.
 impl Serialize for FieldSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[serde_with::skip_serializing_none]
@@ -119,7 +119,7 @@ impl Serialize for FieldSource {
     }
 }
 
-/// As it is stored: an attribute needs no kind, since nearly all fields are from one.
+/// Form in storage: an attribute needs no kind, since nearly all fields come from one.
 #[serde_with::skip_serializing_none]
 #[derive(Serialize, Deserialize)]
 struct StoredProvenance<'a> {
@@ -128,7 +128,7 @@ struct StoredProvenance<'a> {
     kind: Option<Cow<'a, str>>,
     trace_id: Option<TraceId>,
     span_id: Option<SpanId>,
-    /// What earlier versions wrote in the place of all the others but `field`.
+    /// Text of earlier versions, in place of all other fields but `field`.
     from: Option<String>,
 }
 

@@ -1,23 +1,23 @@
-//! Python's own notation of values, which programs send where they print a list of messages instead of serialising it: single quotes,
-//! `None`, `True`, tuples, and objects as they print themselves: `ChatMessage(role=<Role.USER: 'user'>, blocks=[])`.
+//! Parses Python's `repr` of values, which programs send if they print a list of messages instead of serializing it: single quotes,
+//! `None`, `True`, tuples, and objects such as `ChatMessage(role=<Role.USER: 'user'>, blocks=[])`.
 
 use serde_json::{Map, Number, Value};
 
 use crate::decode_budget;
 
-/// How deep values may lie in one another.
+/// Maximum nesting depth of values.
 const MAX_DEPTH: u8 = 64;
 
-/// How a message begins that LlamaIndex prints.
+/// Prefix of a message that LlamaIndex prints.
 const MESSAGE: &str = "ChatMessage(";
 
-/// Whether a text may be what Python prints of messages.
+/// Returns whether a text may be the `repr` of messages.
 pub(crate) fn may_be_messages(text: &str) -> bool {
     text.starts_with(['{', '[', '(']) || text.starts_with(MESSAGE)
 }
 
-/// Reads a text that is one Python literal, whole: a dictionary, or a list of some, or a message. Other literals are left alone: a model
-/// may well answer `['a', 'b']`, and mean it as it stands.
+/// Parses a text that is exactly one Python literal: a dictionary, a list of dictionaries, or a message. Other literals are left alone: a
+/// model may respond with `['a', 'b']` and mean it literally.
 pub(crate) fn messages(text: &str) -> Option<Value> {
     let text = text.trim();
     let value = may_be_messages(text).then(|| read(text))??;
@@ -29,7 +29,7 @@ pub(crate) fn messages(text: &str) -> Option<Value> {
     is_structure.then_some(value)
 }
 
-/// Reads a text that is one Python literal, whole.
+/// Parses a text that is exactly one Python literal.
 pub(crate) fn read(text: &str) -> Option<Value> {
     let mut reader = PythonReprParser { rest: text.trim() };
     let value = reader.value(MAX_DEPTH)?;
@@ -41,7 +41,7 @@ struct PythonReprParser<'a> {
 }
 
 impl PythonReprParser<'_> {
-    /// Passes blanks and then the character, if it is next.
+    /// Skips blanks, and then the character if it is next.
     fn pass(&mut self, wanted: char) -> bool {
         self.rest = self.rest.trim_start();
         let next = self.rest.strip_prefix(wanted);
@@ -67,7 +67,7 @@ impl PythonReprParser<'_> {
         }
     }
 
-    /// `<Role.USER: 'user'>`: what it stands for.
+    /// Parses the value of an enum member: `<Role.USER: 'user'>`.
     fn member_of_enum(&mut self, depth: u8) -> Option<Value> {
         let (name, rest) = self.rest[1..].split_once(": ")?;
         if !name.chars().all(is_of_name) {
@@ -78,7 +78,7 @@ impl PythonReprParser<'_> {
         self.pass('>').then_some(value)
     }
 
-    /// What an object of a class was made of, all of it by name.
+    /// Parses the arguments of an object's constructor, all of which must be named.
     fn object(&mut self, depth: u8) -> Option<Value> {
         self.pass('(');
         let mut members = Map::new();
@@ -132,7 +132,7 @@ impl PythonReprParser<'_> {
         Some(Value::Object(members))
     }
 
-    /// A constant, a number or an object.
+    /// Parses a constant, a number or an object.
     fn word(&mut self, depth: u8) -> Option<Value> {
         let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
@@ -141,7 +141,7 @@ impl PythonReprParser<'_> {
             "None" => Value::Null,
             "True" => Value::Bool(true),
             "False" => Value::Bool(false),
-            // JSON has no number for these.
+            // JSON has no such numbers.
             "nan" | "inf" | "-inf" => Value::Null,
             _ if rest.starts_with('(') && word.starts_with(is_of_name) => self.object(depth)?,
             _ if !word.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => return None,
@@ -149,7 +149,7 @@ impl PythonReprParser<'_> {
         })
     }
 
-    /// A quoted text, its escapes resolved. In a raw one they stand for themselves.
+    /// Parses a quoted text and resolves its escapes. A raw one keeps them.
     fn text(&mut self, raw: bool) -> Option<String> {
         let quote = self.rest.chars().next()?;
         let triple: String = [quote; 3].iter().collect();
@@ -178,7 +178,7 @@ impl PythonReprParser<'_> {
     }
 }
 
-/// Resolves what stands behind a backslash, and gives what stands behind that.
+/// Resolves the escape after a backslash, and returns the text after it.
 fn escape<'a>(rest: &'a str, text: &mut String) -> Option<&'a str> {
     let mut chars = rest.chars();
     let code = |digits: &str, radix| char::from_u32(u32::from_str_radix(digits, radix).ok()?);
@@ -204,11 +204,11 @@ fn escape<'a>(rest: &'a str, text: &mut String) -> Option<&'a str> {
             } else {
                 8
             };
-            // Half of a pair of surrogates is no character.
+            // An unpaired surrogate is not a character.
             let digits = rest.get(1..end).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
             (code(digits, 16).unwrap_or('\u{fffd}'), end)
         }
-        // Python leaves a backslash that means nothing.
+        // Python keeps a backslash that starts no escape.
         _ => ('\\', 0),
     };
     text.push(found);
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(messages(&"[".repeat(100_000)), None);
     }
 
-    /// As Python's `repr` prints what `json.loads` has read.
+    /// Returns what Python's `repr` prints for a value that `json.loads` has read.
     fn printed(value: &Value) -> String {
         let text = |text: &str| {
             let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };

@@ -1,8 +1,8 @@
-//! Token counts that nobody sent, counted from the texts of a call.
+//! Estimates token usage that the client did not send from the messages of a call.
 //!
-//! Only where the texts are all that was billed and the model's tokenizer is public: plain text to and from models of OpenAI that do
-//! not think. What tools, pictures and thoughts take cannot be seen from texts. Counts made here are marked as estimated, are in no
-//! rule of counting, and give way to any that are reported.
+//! Only if all that was billed is text and the tokenizer of the model is public: plain text to and from OpenAI's models without
+//! reasoning. Tokens of tools, images and reasoning cannot be derived from texts. Estimated counts are marked as such, do not affect
+//! deduplication, and are replaced by reported ones.
 
 use bpe_openai::Tokenizer;
 
@@ -10,10 +10,10 @@ use crate::cost;
 use crate::price::PriceBook;
 use crate::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType, Usage, UsageSource};
 
-/// How texts become tokens; `None` where the texts do not tell all.
+/// Function that returns the tokenizer; `None` if the texts do not determine the usage.
 type TokenizerLoader = Option<fn() -> &'static Tokenizer>;
 
-/// Models by the beginning of their names, and how their texts become tokens. The longest beginning decides.
+/// Prefixes of model names and their tokenizers. The longest match decides.
 const MODELS: &[(&str, TokenizerLoader)] = &[
     ("gpt-4o", Some(bpe_openai::o200k_base)),
     ("chatgpt-4o", Some(bpe_openai::o200k_base)),
@@ -35,15 +35,15 @@ const MODELS: &[(&str, TokenizerLoader)] = &[
     ("gpt-4-vision", None),
 ];
 
-/// Providers that run these models under these names.
+/// Providers that use these names for these models.
 const PROVIDERS: &[&str] = &["openai", "azure"];
-/// Tokens that stand around each message and its role, and before the answer, in the chats of all of these models.
+/// Tokens around each message and its role, and before the response, in the chats of all of these models.
 const AROUND_MESSAGE: u64 = 4;
 const BEFORE_ANSWER: u64 = 3;
-/// Longer texts would take too long to count while their request waits: a second for some ten megabytes.
+/// Maximum bytes of the texts. Longer ones would take too long while their request waits: one second for about ten megabytes.
 const LONGEST: usize = 1 << 20;
 
-/// Estimates the usage of a call that worked and has none, and its cost with it. Returns whether there is an estimate now.
+/// Estimates the usage and cost of a successful call without usage. Returns whether the call has an estimate now.
 pub fn fill(span: &mut Span, book: &PriceBook) -> bool {
     let Some(usage) = usage(span) else { return false };
     span.usage = usage;
@@ -56,7 +56,7 @@ fn usage(span: &Span) -> Option<Usage> {
         && span.counted
         && span.status == SpanStatus::Ok
         && span.usage == Usage::default()
-        // Messages may still come.
+        // Messages may still arrive.
         && span.joined.is_none()
         && !span.texts_cut
         && span.tool_definitions.is_none()
@@ -85,7 +85,7 @@ fn tokenizer(model: &str) -> Option<&'static Tokenizer> {
     fitting.max_by_key(|(begins, _)| begins.len()).and_then(|(_, tokenizer)| *tokenizer).map(|tokenizer| tokenizer())
 }
 
-/// The tokens of plain texts; `None` where there are none, or something else is among them.
+/// Returns the tokens of plain texts; `None` if there are none, or if there are other parts.
 fn tokens(messages: &[ChatMessage], tokenizer: &Tokenizer) -> Option<u64> {
     if messages.is_empty() {
         return None;
@@ -98,7 +98,7 @@ fn tokens(messages: &[ChatMessage], tokenizer: &Tokenizer) -> Option<u64> {
     Some(texts.into_iter().map(|text| tokenizer.count(text) as u64).sum())
 }
 
-/// Whether something was taken out of a text on its way.
+/// Returns whether a part of a text was removed before it arrived.
 fn is_cut(text: &str) -> bool {
     let text = text.trim_end();
     text.ends_with("...")
@@ -133,8 +133,8 @@ mod tests {
         let mut span = call();
         assert!(span.usage.is_unknown() && span.cost.is_none());
         assert!(fill(&mut span, PriceBook::embedded()));
-        // "You answer in one sentence." has 6 tokens and "What is the capital of France?" 7; 4 stand round each and 3 before the answer.
-        // "The capital of France is Paris." has 7.
+        // "You answer in one sentence." has 6 tokens and "What is the capital of France?" has 7; 4 are around each and 3 before the
+        // answer. "The capital of France is Paris." has 7.
         assert_eq!((span.usage.input, span.usage.output, span.usage.total), (Some(24), Some(7), Some(31)));
         assert_eq!(span.usage.source, Some(UsageSource::Estimated));
         // 24 × $0.15/M + 7 × $0.60/M
@@ -176,7 +176,7 @@ mod tests {
         let count = |model, text: &str| tokenizer(model).map(|tokenizer| tokenizer.count(text));
         assert_eq!(count("gpt-4o-mini-2024-07-18", "tiktoken is great!"), Some(6));
         assert_eq!(count("openai/gpt-3.5-turbo", "tiktoken is great!"), Some(6));
-        // Japanese takes fewer tokens with the newer one.
+        // Japanese takes fewer tokens with the newer tokenizer.
         assert!(count("gpt-4o", "お誕生日おめでとう") < count("gpt-4", "お誕生日おめでとう"));
         assert_eq!(count("o3-mini", "a"), None);
     }

@@ -1,11 +1,11 @@
-//! Which convention an attribute's name belongs to.
+//! Assigns attribute names to conventions.
 
-/// A way in which a family of clients names things.
+/// A naming convention of a family of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NamingConvention {
-    /// Its name, for a person.
+    /// Readable name.
     name: &'static str,
-    /// What the names of its attributes begin with. The longest that fits decides.
+    /// Prefixes of the attribute names. The longest match decides.
     prefixes: &'static [&'static str],
 }
 
@@ -13,7 +13,7 @@ const fn convention(name: &'static str, prefixes: &'static [&'static str]) -> Na
     NamingConvention { name, prefixes }
 }
 
-/// All that are told apart. Names that several share stand with the one that introduced them.
+/// All known conventions. Names that several share belong to the one that introduced them.
 const CONVENTIONS: &[NamingConvention] = &[
     convention("OpenTelemetry GenAI", &["gen_ai."]),
     convention(
@@ -133,7 +133,7 @@ const CONVENTIONS: &[NamingConvention] = &[
     convention("MCP", &["mcp."]),
 ];
 
-/// The convention that an attribute's name belongs to; `None` for names that any program may use.
+/// Returns the convention of an attribute name; `None` for names that any program may use.
 pub(super) fn of_name(name: &str) -> Option<&'static str> {
     let fitting = CONVENTIONS.iter().flat_map(|convention| convention.prefixes.iter().map(move |prefix| (convention.name, *prefix)));
     fitting.filter(|(_, prefix)| name.starts_with(prefix)).max_by_key(|(_, prefix)| prefix.len()).map(|(name, _)| name)

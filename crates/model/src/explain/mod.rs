@@ -114,7 +114,7 @@ pub struct TraceFieldCorrection {
     pub in_trace: Option<String>,
 }
 
-/// Explains a span as it is stored. `local` is what the span alone says of counting.
+/// Explains a span as it is stored. `local` is the decision from the span alone.
 pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExplanation {
     let dialect = otlp::dialect_of(span);
     let found = RecognizedAttributes::new(&span.attributes, dialect);
@@ -135,7 +135,8 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
     }
 }
 
-/// Fields with their sources: those noted when the span was read, since texts do not stay attributes, and all that attributes tell.
+/// Returns the fields with their sources: those recorded during normalization, since messages do not stay attributes, and all that the
+/// attributes contain.
 fn fields(span: &Span, found: &RecognizedAttributes) -> Vec<ExplainedField> {
     let mut fields: Vec<ExplainedField> = Vec::new();
     for noted in &span.reading {
@@ -157,7 +158,7 @@ fn field_read(field: &str, source: FieldSource, value: Option<Value>) -> Explain
     ExplainedField { field: field.to_owned(), inferred: source.is_inferred(), source, value }
 }
 
-/// Messages that stand in attributes with numbers in their names, and where no better one was noted.
+/// Returns the messages that are spread over numbered attributes, unless a better source was recorded.
 fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
     let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).and_then(|noted| noted.source.attribute());
     let better = |field: &str| noted(field).is_some_and(|from| !normalize::message_fields::REPEATING.contains(&from));
@@ -170,17 +171,17 @@ fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
     sides.filter_map(|(field, prefixes, _)| Some((field, *prefixes.iter().find(present)?))).collect()
 }
 
-/// Whether an attribute is part of a list that is spread under a prefix.
+/// Returns whether an attribute is an element of a list that is spread under a prefix.
 fn is_part(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Whether the value is something that the field can be.
+/// Returns whether the value is valid for the field.
 fn is_readable(field: SpanField, found: &RecognizedAttributes, name: &str, span: &Span) -> bool {
     use SpanField::*;
     match field {
         InputTokens | OutputTokens | TotalTokens | CacheRead | CacheWrite | Reasoning | InputAudio | OutputAudio => {
-            // Zeros of a stream of which no usage is known are no counts.
+            // Zeros of a stream without known usage are not counts.
             let told = |count: u64| count > 0 || !span.is_call() || !span.usage.is_unknown();
             found.attributes.get(name).is_none_or(|value| usage::count(value).is_some_and(told))
         }
@@ -188,7 +189,7 @@ fn is_readable(field: SpanField, found: &RecognizedAttributes, name: &str, span:
     }
 }
 
-/// What a field holds; `None` for texts, and for fields that are nowhere shown by themselves.
+/// Returns the value of a field; `None` for messages, and for fields that are not shown on their own.
 fn value(span: &Span, field: &str) -> Option<Value> {
     let text = |text: &Option<String>| text.as_deref().map(|text| Value::from(text.chars().take(200).collect::<String>()));
     let count = |count: Option<u64>| count.map(Value::from);
@@ -240,7 +241,7 @@ fn value(span: &Span, field: &str) -> Option<Value> {
 fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
     let sources = fields.iter().filter_map(|field| field.source.attribute());
     let mut names: Vec<&str> = sources.chain(span.attributes.keys().map(String::as_str)).collect();
-    // Names of fields first: they make the best examples.
+    // Names of fields first: they are the best examples.
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(*name));
     let mut found: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
@@ -287,7 +288,7 @@ fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect
         if !is_readable(field, found, name, span) {
             return Some((AttributeIgnoreReason::Unreadable, None));
         }
-        // The best may have become a text and be no attribute any more.
+        // The best attribute may have become a message and not be stored.
         let noted = span
             .reading
             .iter()

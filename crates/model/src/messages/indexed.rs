@@ -1,21 +1,21 @@
-//! Messages spread over attributes with numbers in their names, such as `gen_ai.prompt.0.role`.
+//! Messages spread over numbered attributes, such as `gen_ai.prompt.0.role`.
 
 use serde_json::{Map, Value};
 
 use crate::decode_budget;
 use crate::span::Attributes;
 
-/// Words of the longest names that clients make are some ten; a name may not make a tree of any depth.
+/// Maximum number of words in a name, which limits the depth of the tree. The longest names of clients have about ten.
 const MAX_WORDS: usize = 16;
 
-/// Gathers the attributes under a prefix (`gen_ai.prompt`, `llm.input_messages`) into one nested value: digits in a name make lists,
-/// other words make objects. `None` when there is no list under the prefix.
+/// Collects the attributes under a prefix (`gen_ai.prompt`, `llm.input_messages`) into one nested value: numbers in a name become list
+/// indexes, other words become keys of objects. Returns `None` if there is no list under the prefix.
 pub fn unflatten(attributes: &Attributes, prefix: &str) -> Option<Value> {
     let mut root = Value::Object(Map::new());
     for (name, value) in attributes {
         let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
         if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_WORDS {
-            // Each word may make a map of its own, and the map a list.
+            // Each word may create a map, and the map a list.
             if !decode_budget::charge(2 * (path.split('.').count() * decode_budget::member(path, true) + decode_budget::value(value))) {
                 return None;
             }
@@ -37,7 +37,7 @@ fn insert(node: &mut Value, path: &str, value: &Value) {
     }
 }
 
-/// Objects whose keys are all numbers become lists in the order of those numbers.
+/// Converts objects whose keys are all numbers to lists in the order of those numbers.
 fn lists(value: Value) -> Value {
     let Value::Object(object) = value else { return value };
     let numbered = !object.is_empty() && object.keys().all(|key| key.parse::<u32>().is_ok());

@@ -1,8 +1,8 @@
-//! Messages to and from models, read from whatever shape a client writes them in.
+//! Reads messages to and from models in all shapes that clients write.
 //!
-//! The shapes seen: a list of `{role, content}` or `{role, parts}`; one such object unwrapped; a text; a list of texts;
-//! `{messages, system}`; `{system, prompt}`; a provider's raw answer; all of these once more as JSON text, perhaps cut off, or as
-//! Python prints them. A text that is none of them is a message as it stands.
+//! The known shapes are: a list of `{role, content}` or `{role, parts}`; a single such object; a text; a list of texts; `{messages,
+//! system}`; `{system, prompt}`; a provider's raw response; and all of these as JSON text, which may be truncated, or as Python's `repr`.
+//! Any other text is itself the message.
 
 mod indexed;
 mod parts;
@@ -38,13 +38,13 @@ const ROLES: &[(&str, &str)] = &[
     ("tool-response", "tool"),
 ];
 
-/// How deep shapes may lie in one another. Deeper ones are kept as text.
+/// Maximum nesting depth of shapes. Deeper ones are kept as text.
 const MAX_DEPTH: u8 = 9;
 
-/// Parts among which a repeated one is looked for.
+/// Maximum number of parts that are checked for repeats.
 const MAX_COMPARED: usize = 100;
 
-/// Reads messages from an attribute. `role` is that of texts which do not name one.
+/// Reads messages from an attribute. `role` is the role of texts that do not name one.
 pub fn read(value: &Value, role: &str) -> Vec<ChatMessage> {
     match value {
         Value::String(text) => read_text(text, role),
@@ -61,14 +61,14 @@ pub fn read_text(text: &str, role: &str) -> Vec<ChatMessage> {
         return Vec::new();
     }
     let parsed = parse(text).and_then(|value| match value {
-        // A quoted text stands for its content only where it was a text to begin with: `"yes"` may also be the model's answer.
+        // A quoted text may be the model's response itself, such as `"yes"`, so its quotes are kept.
         Value::String(_) => None,
         value => shape(&value, role, MAX_DEPTH),
     });
     parsed.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.to_owned())] }])
 }
 
-/// Tool calls that stand in an attribute of their own, as parts.
+/// Reads tool calls from an attribute of their own.
 pub fn read_tool_calls(value: &Value) -> Vec<MessagePart> {
     match value {
         Value::String(text) => parse(text).map(|value| tool_calls(&value)).unwrap_or_default(),
@@ -76,14 +76,14 @@ pub fn read_tool_calls(value: &Value) -> Vec<MessagePart> {
     }
 }
 
-/// Whether a text is the beginning of JSON whose end is missing.
+/// Returns whether a text is JSON whose end is missing.
 pub(crate) fn is_cut_off(text: &str) -> bool {
     let text = text.trim();
     text.starts_with(['[', '{', '"'])
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof() || text.ends_with("..."))
 }
 
-/// JSON text that looks like a list or an object, repaired where it was cut off; the same as Python prints it.
+/// Parses JSON text that looks like a list or an object, repaired if it was truncated, or Python's `repr` of one.
 fn parse(text: &str) -> Option<Value> {
     let text = text.trim();
     if !text.starts_with('"') && !python_repr::may_be_messages(text) {
@@ -100,14 +100,14 @@ fn text_part(text: String) -> MessagePart {
     MessagePart::Text { text }
 }
 
-/// The messages of a value of a known shape; `None` when it is of no such shape, so that it is kept as it stands.
+/// Returns the messages of a value of a known shape; `None` for any other value, which is then kept unchanged.
 fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let depth = depth.checked_sub(1)?;
     match value {
         Value::Array(items) => pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
         Value::Object(object) => object_shape(object, role, depth),
         Value::String(text) => {
-            // LlamaIndex lists its messages as Python prints them.
+            // LlamaIndex lists its messages as Python's `repr`.
             if let Some(Value::Object(object)) = Some(text).filter(|text| text.ends_with(')')).and_then(|text| python_repr::messages(text))
             {
                 return object_shape(&object, role, depth);
@@ -118,7 +118,7 @@ fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     }
 }
 
-/// LangChain's short form of a message: its role and its text.
+/// Reads LangChain's short form of a message: its role and its text.
 fn pair(items: &[Value]) -> Option<ChatMessage> {
     let [Value::String(role), Value::String(text)] = items else { return None };
     let known = ROLES.iter().any(|(spelling, _)| spelling == role);
@@ -127,7 +127,7 @@ fn pair(items: &[Value]) -> Option<ChatMessage> {
 
 fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let mut messages: Vec<ChatMessage> = Vec::with_capacity(items.len());
-    // Parts without a message round them belong to one message.
+    // Consecutive parts without a message around them belong to one message.
     let mut loose_role = None;
     for item in items {
         match item {
@@ -163,12 +163,12 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     Some(if chunks { in_one(messages) } else { messages })
 }
 
-/// Whether a value is what the provider did on its own way to an answer, such as OpenAI's `web_search_call`.
+/// Returns whether a value is an action of the provider before its response, such as OpenAI's `web_search_call`.
 fn is_item(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("_call"))
 }
 
-/// The message that came in chunks, as Google streams them.
+/// Joins the chunks of a message, as Google streams them.
 fn in_one(chunks: Vec<ChatMessage>) -> Vec<ChatMessage> {
     let mut messages: Vec<ChatMessage> = Vec::new();
     for chunk in chunks {
@@ -211,8 +211,8 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
     wrapped(object, role, depth)
 }
 
-/// What LangChain and LangGraph pack messages into when they serialise them: constructors (`lc`, `kwargs`), `{type, data}`, commands that
-/// update a graph, the inputs and outputs of a step with its keyword arguments beside them.
+/// Unwraps messages as LangChain and LangGraph serialize them: constructors (`lc`, `kwargs`), `{type, data}`, commands that update a
+/// graph, and the inputs and outputs of a step with its keyword arguments.
 fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
     if object.contains_key("lc") {
         let Some(Value::Object(mut inner)) = object.get("kwargs").cloned() else { return None };
@@ -238,16 +238,16 @@ fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
     ["inputs", "outputs", "output", "input_str"].iter().filter(|_| step).find_map(|key| object.get(*key)).cloned()
 }
 
-/// Objects that hold messages under a name: a request, a raw answer, the arguments of a framework's step.
+/// Reads objects that contain messages under a name: a request, a raw response, the arguments of a framework's step.
 fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let system = ["system", "instructions", "system_instruction"].iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
-    // An answer may be JSON of the program's own with a member `input` or `output`: only a list of these is an envelope.
+    // A response may be JSON of the program itself with a member `input` or `output`, so only a list is taken for messages.
     let body: &[&str] = if role == "assistant" {
         &["messages", "choices", "output", "candidates", "generations"]
     } else {
         &["messages", "prompt", "contents", "input"]
     };
-    // LiveKit's chat context. Anything may have items; only some of them are messages.
+    // LiveKit's chat context. Other objects may have items too, so the first one must be a message.
     let items = || object.get("items").filter(|items| role != "assistant" && items[0]["role"].is_string());
     let body = body.iter().find_map(|key| object.get(*key)).or_else(items).filter(|value| !absent(value))?;
     if role == "assistant" && !body.is_array() {
@@ -261,7 +261,7 @@ fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Cha
     Some(messages)
 }
 
-/// Messages of a value that is known to hold some.
+/// Reads the messages of a value that is known to contain some.
 fn value_messages(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     match value {
         Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
@@ -277,7 +277,7 @@ fn canonical_role(role: &str) -> String {
     known.map_or_else(|| role.to_owned(), |(_, canonical)| (*canonical).to_owned())
 }
 
-/// The role that an object names: `role`, or LangChain's `type`.
+/// Returns the role that an object names in `role`, or in LangChain's `type`.
 fn known_role(object: &Map<String, Value>) -> Option<String> {
     if let Some(Value::String(role)) = object.get("role").filter(|role| !absent(role)) {
         return Some(canonical_role(role));
@@ -286,7 +286,7 @@ fn known_role(object: &Map<String, Value>) -> Option<String> {
     ROLES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(kind)).map(|(_, role)| (*role).to_owned())
 }
 
-/// One message from an object.
+/// Reads one message from an object.
 fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
     let role = known_role(object).unwrap_or_else(|| default_role.to_owned());
     let mut parts = Vec::new();
@@ -305,7 +305,7 @@ fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
     }
     let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !absent(value));
     for found in calls.flat_map(tool_calls).filter(|call| !is_empty_call(call)) {
-        // Some clients send a call both in the content and beside it. Nobody sends hundreds twice.
+        // Some clients send a call both in the content and in addition to it. None sends hundreds of calls twice.
         if parts.len() > MAX_COMPARED || !parts.contains(&found) {
             parts.push(found);
         }
@@ -316,7 +316,7 @@ fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
     ChatMessage { role, parts }
 }
 
-/// Plain content of a message of role `tool` is the result of a call.
+/// Converts the plain content of a message with the role `tool` to the result of a call.
 fn result_of(object: &Map<String, Value>, part: MessagePart) -> MessagePart {
     let MessagePart::Text { text } = part else { return part };
     let get =

@@ -1,10 +1,10 @@
-//! Parts of messages: text, thought, tool calls and results, pictures and sound.
+//! Parts of messages: text, reasoning, tool calls and results, images and audio.
 
 use serde_json::{Map, Value};
 
 use crate::span::MessagePart;
 
-/// What the `type` of a part means.
+/// Meaning of the `type` of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MessagePartType {
     Text,
@@ -59,10 +59,10 @@ const TYPES: &[(&str, MessagePartType)] = &[
 /// Tools that the provider runs itself, by the types of their calls.
 const OWN_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call"];
 
-/// Python's `None`, as it looks inside of messages after it went through `str()`. It is absence, not a text.
+/// Python's `None` after `str()`, as some messages contain it. It means that there is no value.
 const PYTHON_NONE: &str = "None";
 
-/// True for values that say that there is nothing.
+/// Returns true for a value that means that there is no value.
 pub(super) fn absent(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -78,12 +78,12 @@ fn shape(object: &Map<String, Value>) -> Option<MessagePartType> {
     TYPES.iter().find(|(known, _)| same(known)).map(|(_, shape)| *shape)
 }
 
-/// True for an object that is a part and no message.
+/// Returns true for an object that is a part and not a message.
 pub(super) fn is_part(object: &Map<String, Value>) -> bool {
     if object.contains_key("role") {
         return false;
     }
-    // `function` alone could be anything: a definition of a tool has a description, a call has arguments.
+    // `function` alone is ambiguous: the definition of a tool has a description, a call has arguments.
     match shape(object) {
         Some(MessagePartType::Object) => object.contains_key("content"),
         Some(_) => object.len() > 1,
@@ -91,12 +91,12 @@ pub(super) fn is_part(object: &Map<String, Value>) -> bool {
     }
 }
 
-/// True for what OpenAI tells among its answers of its own tools: `web_search_call`, `file_search_call`, `computer_call`.
+/// Returns true for OpenAI's items about its own tools: `web_search_call`, `file_search_call`, `computer_call`.
 fn is_work_of_the_provider(object: &Map<String, Value>) -> bool {
     object.contains_key("id") && object.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("_call"))
 }
 
-/// The parts of a message's content.
+/// Returns the parts of a message's content.
 pub(super) fn content_parts(content: &Value) -> Vec<MessagePart> {
     match content {
         Value::Array(items) => {
@@ -107,13 +107,13 @@ pub(super) fn content_parts(content: &Value) -> Vec<MessagePart> {
     }
 }
 
-/// A part that is to hold a text and holds none.
+/// Returns true for a text part without text.
 fn is_empty_text(value: &Value) -> bool {
     let empty = |object: &Map<String, Value>| ["text", "content"].iter().all(|key| object.get(*key).is_none_or(absent));
     value.as_object().is_some_and(|object| shape(object) == Some(MessagePartType::Text) && empty(object))
 }
 
-/// A call that says nothing: OpenInference announces each of Anthropic's among the contents, and tells it beside them.
+/// Returns true for a call without any data: OpenInference announces each of Anthropic's calls in the content, and sends it separately.
 pub(super) fn is_empty_call(part: &MessagePart) -> bool {
     matches!(part, MessagePart::ToolCall { id: None, name, arguments } if name.is_empty() && arguments.is_empty())
 }
@@ -126,7 +126,7 @@ fn any_part(value: &Value) -> MessagePart {
     }
 }
 
-/// A part from an object of any shape; what is not known stays as JSON text.
+/// Reads a part from an object of any shape; an unknown shape stays JSON text.
 pub(super) fn part(object: &Map<String, Value>) -> MessagePart {
     if let Some(Value::Object(inner)) = object.get("message_content") {
         return part(inner);
@@ -148,7 +148,7 @@ pub(super) fn part(object: &Map<String, Value>) -> MessagePart {
     found.unwrap_or_else(|| MessagePart::Other { content: json(&Value::Object(object.clone())) })
 }
 
-/// What a part without a type is: Google's and Bedrock's name their only key after it.
+/// Infers the type of a part without one: Google and Bedrock name its only key after the type.
 fn guessed(object: &Map<String, Value>) -> Option<MessagePartType> {
     let has = |key: &str| object.contains_key(key);
     if has("functionCall") || has("function_call") || has("toolUse") {
@@ -164,7 +164,7 @@ fn guessed(object: &Map<String, Value>) -> Option<MessagePartType> {
     }
 }
 
-/// A value as text: as it stands, or as JSON.
+/// Returns a value as text: a string unchanged, others as JSON.
 fn json(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -180,7 +180,7 @@ fn text(object: &Map<String, Value>, keys: &[&str]) -> Option<String> {
     first(object, keys).map(json)
 }
 
-/// Tool calls of any of their shapes: one or several, with `args`, `arguments`, `input`, or a nested `function`.
+/// Reads tool calls of any shape: one or several, with `args`, `arguments`, `input`, or a nested `function`.
 pub(super) fn tool_calls(value: &Value) -> Vec<MessagePart> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_object).map(tool_call).collect(),
@@ -195,10 +195,10 @@ fn tool_call(object: &Map<String, Value>) -> MessagePart {
     }
     let inner = first(object, &["function", "functionCall", "function_call", "toolUse"]).and_then(Value::as_object);
     let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
-    // The id by which the result refers to the call comes before the id of the part itself.
+    // The ID by which the result refers to the call takes precedence over the ID of the part itself.
     let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id"]).map(json);
     let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str);
-    // The provider's own tools have no name beside their type.
+    // The provider's own tools have no name apart from their type.
     let own = || object.get("type").and_then(Value::as_str).filter(|kind| OWN_TOOLS.contains(kind));
     let name = name.or_else(own).unwrap_or_default().to_owned();
     let arguments = get(&["arguments", "args", "input", "parameters", "action", "queries", "code"]).map(json).unwrap_or_default();
@@ -214,7 +214,7 @@ fn tool_result(object: &Map<String, Value>) -> MessagePart {
     MessagePart::ToolResult { id, name, result }
 }
 
-/// A result as text: the text of a single text part, what Vercel wraps in `{type, value}`, else JSON.
+/// Returns a result as text: the text of a single text part, the content of Vercel's `{type, value}`, otherwise JSON.
 fn plain(value: &Value) -> String {
     if let Value::Object(wrapped) = value
         && wrapped.len() == 2

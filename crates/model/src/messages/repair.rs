@@ -1,16 +1,16 @@
-//! JSON text that a client cut off at a limit: what stands before the cut is kept.
+//! Repairs JSON text that a client truncated: everything before the cut is kept.
 
 use serde_json::Value;
 
-/// Where the text may end without breaking what stands before.
+/// Position at which the text may end without invalidating what precedes it.
 #[derive(Clone, Copy)]
 struct JsonTruncationPoint {
     end: usize,
     depth: usize,
 }
 
-/// Closes what is open in JSON text that ends too early, dropping a member of an object that cannot be closed. Clients mark the
-/// cut with `...`, which stays in a text and is dropped elsewhere.
+/// Closes open values in truncated JSON text, and drops a member of an object that cannot be closed. Clients mark the cut with `...`,
+/// which stays within a text and is dropped elsewhere.
 pub(super) fn cut_off(text: &str) -> Option<Value> {
     let mut open: Vec<u8> = Vec::new();
     let mut safe: Option<JsonTruncationPoint> = None;
@@ -49,7 +49,7 @@ pub(super) fn cut_off(text: &str) -> Option<Value> {
         at += 1;
     }
     if in_text {
-        // Half an escape cannot be closed.
+        // A partial escape cannot be closed.
         let end = escape_at.filter(|(start, length)| start + length > bytes.len()).map_or(bytes.len(), |(start, _)| start);
         let closed = format!("{}\"{}", &text[..end], closing(&open));
         if let Ok(value) = crate::lenient_json::value(&closed) {

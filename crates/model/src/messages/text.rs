@@ -1,26 +1,26 @@
-//! Texts that are too long to keep.
+//! Truncation of long texts.
 
 use serde_json::Value;
 
 use crate::span::{ChatMessage, MessagePart};
 
-/// Bytes of one text that are kept.
+/// Maximum bytes of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextLimit(pub usize);
 
 impl TextLimit {
-    /// A name that many spans share, such as a release.
+    /// Limit of a name that many spans share, such as a release.
     pub const NAME: TextLimit = TextLimit(250);
 }
 
 impl Default for TextLimit {
-    /// 1 MiB: more than any model's window of text, less than a picture.
+    /// Returns 1 MiB: more than the context window of any model, less than an image.
     fn default() -> Self {
         TextLimit(1 << 20)
     }
 }
 
-/// Cuts a text at a limit, between characters, and says how much is gone.
+/// Truncates a text at a limit, between characters, and appends how much was cut.
 pub fn trim_text(text: &mut String, limit: TextLimit) {
     if text.len() <= limit.0 {
         return;
@@ -31,7 +31,7 @@ pub fn trim_text(text: &mut String, limit: TextLimit) {
     text.push_str(&format!("… [{gone} bytes cut]"));
 }
 
-/// Cuts all texts in a value.
+/// Truncates all texts in a value.
 pub(crate) fn trim_value(value: &mut Value, limit: TextLimit) {
     match value {
         Value::String(text) => trim_text(text, limit),
@@ -41,7 +41,7 @@ pub(crate) fn trim_value(value: &mut Value, limit: TextLimit) {
     }
 }
 
-/// Cuts all texts in messages.
+/// Truncates all texts in messages.
 pub(crate) fn trim_messages(messages: &mut [ChatMessage], limit: TextLimit) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         let text = match part {
