@@ -244,8 +244,8 @@ pub fn same_call(one: &CallReport, other: &CallReport) -> bool {
         && (seen_twice(one, other) || passed_on(one, other))
 }
 
-/// Returns whether two reports in different traces with the same input and output are about one call. Either may lack a response ID, but two
-/// different IDs mean two calls.
+/// Returns whether two reports in different traces with the same input and output are about one call. Either may lack a response ID, but
+/// two different IDs mean two calls.
 pub fn same_texts(one: &CallReport, other: &CallReport) -> bool {
     let lies_in = |inner: &CallReport, outer: &CallReport| {
         inner.start_us >= outer.start_us.saturating_sub(CARE_US) && inner.end_us <= outer.end_us.saturating_add(CARE_US)
