@@ -1,4 +1,4 @@
-//! The binary form.
+//! The protobuf encoding of OTLP.
 
 use base64::Engine;
 use bytes::Bytes;
@@ -12,43 +12,43 @@ use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope,
 use crate::decode_budget;
 use crate::outcome::{Outcome, OutcomeCategory};
 
-/// Spans or log records with what stands around them, in the order of the request; broken ones as outcomes.
+/// Spans or log records with their resource and scope, in the order of the request; invalid ones as outcomes.
 pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
 
-/// What is made of a part of a request, as [`budget`] charges it.
+/// Size of a decoded part of a request, as [`decode_budget`] charges it.
 pub(super) trait DecodeFootprint {
-    /// Bytes that it takes in all.
+    /// Returns the bytes of the part.
     fn bytes(&self) -> usize;
 
-    /// How many items it is.
+    /// Returns the number of items in the part.
     fn items(&self) -> usize {
         1
     }
 }
 
-/// What a part takes, or what tells that it is broken.
+/// Returns the bytes of a part, or of the outcome of an invalid one.
 pub(super) fn bytes_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(0, DecodeFootprint::bytes) + 2 * size_of::<Result<T, Outcome>>()
 }
 
-/// The items that a part is.
+/// Returns the number of items in a part; an invalid one is one item.
 pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> usize {
     part.as_ref().map_or(1, DecodeFootprint::items)
 }
 
-/// Reads a request for traces.
+/// Decodes a request for traces.
 pub(super) fn traces(body: Bytes) -> Result<ScopedItems<DecodedSpan>, prost::DecodeError> {
     let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, "invalid_protobuf"));
     groups(body, &decoded_size::SPAN, span)
 }
 
-/// Reads a request for logs.
+/// Decodes a request for logs.
 pub(super) fn logs(body: Bytes) -> Result<ScopedItems<DecodedLogRecord>, prost::DecodeError> {
     let log = |log| proto::OtlpLogRecord::decode(log).map(record).map_err(|_| dropped(OutcomeCategory::Log, "invalid_protobuf"));
     groups(body, &decoded_size::RECORD, log)
 }
 
-/// Takes off what stands around the parts of a request: resources and scopes.
+/// Decodes the parts of a request together with their resources and scopes.
 pub(super) fn groups<T: DecodeFootprint>(
     body: Bytes,
     kind: &decoded_size::ProtobufLayout,
@@ -73,10 +73,10 @@ pub(super) fn groups<T: DecodeFootprint>(
                 scope_version: text(&scope.version),
                 scope: map(scope.attributes),
             };
-            // As many as are charged, and not as many as there may be.
+            // The capacity is limited, since the parts are charged one by one.
             let mut parts = Vec::with_capacity(of_scope.parts.len().min(1_000));
             for bytes in of_scope.parts {
-                // What it takes on the way is not charged for good, what comes of it is.
+                // Temporary memory is refunded, the result is charged.
                 let made = decoded_size::fits(&bytes, kind).then(|| decode_budget::for_a_moment(|| part(bytes)));
                 let Some(made) = made.filter(|made| decode_budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
                     return Ok(groups);
@@ -132,18 +132,18 @@ fn wire(span: proto::OtlpSpan) -> DecodedSpan {
     }
 }
 
-/// An id of 16 bytes.
+/// Parses an ID of 16 bytes.
 pub(super) fn trace_id(bytes: &[u8]) -> Option<u128> {
     bytes.try_into().ok().map(u128::from_be_bytes)
 }
 
-/// An id of 8 bytes.
+/// Parses an ID of 8 bytes.
 pub(super) fn span_id(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
 pub(super) fn text(bytes: &Bytes) -> String {
-    // Nearly all are UTF-8, which is checked faster than it is mended.
+    // Nearly all texts are UTF-8, and a check is faster than a repair.
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
@@ -157,7 +157,7 @@ fn value(any: OtlpAnyValue) -> Value {
         Some(OtlpAnyValueKind::Text(bytes)) => Value::String(text(&bytes)),
         Some(OtlpAnyValueKind::Bool(flag)) => Value::Bool(flag),
         Some(OtlpAnyValueKind::Int(number)) => number.into(),
-        // JSON has no NaN and no infinity; what they are is still worth seeing.
+        // JSON has no NaN and no infinity, so they become text.
         Some(OtlpAnyValueKind::Double(number)) => Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
         Some(OtlpAnyValueKind::List(list)) => list.values.into_iter().map(value).collect(),
         Some(OtlpAnyValueKind::Map(list)) => Value::Object(map(list.values)),

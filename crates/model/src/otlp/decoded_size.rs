@@ -1,31 +1,32 @@
-//! What a protobuf message takes once it is taken apart, told by its bytes alone, before anything is made of them: an empty message
-//! is two bytes on the wire and a hundred in memory.
+//! Computes the memory that a protobuf message takes when decoded, before it is decoded: an empty message is two bytes on the wire and a
+//! hundred in memory.
 
 use std::mem::size_of;
 
 use super::proto::{OtlpAnyValue, OtlpKeyValue, OtlpResource, OtlpResourceGroup, OtlpScope, OtlpScopeGroup, OtlpSpanEvent, OtlpSpanLink};
 use crate::decode_budget;
 
-/// A kind of message: which fields hold messages, and what each of them takes.
+/// Layout of a message type: which fields contain messages, and how much memory each of them takes.
 pub(super) struct ProtobufLayout {
     fields: &'static [(u64, ProtobufFieldLayout)],
 }
 
 enum ProtobufFieldLayout {
-    /// A message of so many bytes, and how it goes on.
+    /// A message of this many bytes, with its layout.
     Message(usize, &'static ProtobufLayout),
-    /// Bytes that are kept as they came.
+    /// Bytes that are kept as sent.
     Bytes(usize),
-    /// Numbers side by side, of which one takes a byte on the wire and then [`NUMBER`]; in messages of another sort a message.
+    /// Packed numbers, each of which may take one byte on the wire and then [`NUMBER`] bytes. In other message types the field contains a
+    /// message.
     NumbersOr(&'static ProtobufLayout),
 }
 
 use ProtobufFieldLayout::{Bytes, Message, NumbersOr};
 
-/// A number in a list that grows.
+/// Bytes of a number in a growing list.
 const NUMBER: usize = 16;
 
-/// A member of a map, once the message has become one.
+/// Bytes of a map's member, after the message was converted.
 const PAIR: usize = 2 * size_of::<OtlpKeyValue>() + 128;
 const ANY: usize = 2 * size_of::<OtlpAnyValue>() + decode_budget::ELEMENT;
 
@@ -44,9 +45,9 @@ static OF_RESOURCE: ProtobufLayout = ProtobufLayout {
     fields: &[(1, Message(size_of::<OtlpResource>(), &RESOURCE)), (2, Message(2 * size_of::<OtlpScopeGroup>() + 256, &OF_SCOPE))],
 };
 
-/// A request of any signal, down to its spans, log records and metrics.
+/// Layout of a request of any signal, down to its spans, log records and metrics.
 pub(super) static REQUEST: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(2 * size_of::<OtlpResourceGroup>(), &OF_RESOURCE))] };
-/// A span.
+/// Layout of a span.
 pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
     fields: &[
         (9, Message(PAIR, &KEY_VALUE)),
@@ -54,9 +55,9 @@ pub(super) static SPAN: ProtobufLayout = ProtobufLayout {
         (13, Message(2 * size_of::<OtlpSpanLink>() + 64, &LINK)),
     ],
 };
-/// A log record.
+/// Layout of a log record.
 pub(super) static RECORD: ProtobufLayout = ProtobufLayout { fields: &[(5, Message(0, &VALUE)), (6, Message(PAIR, &KEY_VALUE))] };
-/// A metric. Its points differ by their sort, and not in what is of use here.
+/// Layout of a metric. Its kinds of points have no relevant differences.
 pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
     fields: &[
         (5, Message(0, &POINTS)),
@@ -67,7 +68,7 @@ pub(super) static METRIC: ProtobufLayout = ProtobufLayout {
     ],
 };
 static POINTS: ProtobufLayout = ProtobufLayout { fields: &[(1, Message(1024, &POINT))] };
-/// Attributes are in field 1, 7 or 9.
+/// Layout of a point. Attributes are in field 1, 7 or 9.
 static POINT: ProtobufLayout = ProtobufLayout {
     fields: &[
         (1, Message(PAIR, &KEY_VALUE)),
@@ -77,31 +78,32 @@ static POINT: ProtobufLayout = ProtobufLayout {
         (9, Message(PAIR, &SIDE)),
     ],
 };
-/// Half of an exponential histogram, or an attribute.
+/// Layout of one side of an exponential histogram, or of an attribute.
 static SIDE: ProtobufLayout = ProtobufLayout { fields: &[(2, NumbersOr(&VALUE))] };
 
-/// Deeper than messages may lie in one another: they are refused there.
+/// Maximum nesting depth. The decoder rejects deeper messages.
 const DEEPEST: usize = 100;
 
-/// More than any message weighs for each of its bytes. The most is an empty point of a metric, of two bytes: half of [`POINTS`]' 1,024.
+/// Upper limit of the memory per byte of a message. The maximum is an empty metric point, which has two bytes: half of the 1,024 in
+/// [`POINTS`].
 const MOST_A_BYTE: usize = 1024;
 
-/// Whether what a message of this kind takes while it is taken apart fits into what is left. Nothing stays charged. Nearly every
-/// message is so small that it fits whatever is in it, and is not looked through.
+/// Returns whether the memory that decoding a message takes fits into the budget. Nothing stays charged. Nearly every message is so small
+/// that it fits whatever it contains, and is not examined.
 pub(super) fn fits(message: &[u8], kind: &ProtobufLayout) -> bool {
     message.len().saturating_mul(MOST_A_BYTE) <= decode_budget::left() || decode_budget::for_a_moment(|| charge(message, kind))
 }
 
-/// Charges what a message of this kind takes. What is no protobuf weighs what stands before the damage, since nothing is made of the
-/// rest. False when there is not as much left.
+/// Charges the memory that decoding a message takes. For invalid protobuf, only the part before the error is charged, since nothing is
+/// built from the rest. Returns false if the budget does not suffice.
 pub(super) fn charge(message: &[u8], kind: &ProtobufLayout) -> bool {
-    // Its texts are copied once, and once more where they are mended.
+    // Texts are copied once, and again if they are repaired.
     let mut weight = 2 * message.len();
     walk(message, kind, decode_budget::left(), &mut weight, DEEPEST);
     decode_budget::charge(weight)
 }
 
-/// False when it is too much.
+/// Adds the memory of a message to `weight`. Returns false if it exceeds `most`.
 fn walk(mut rest: &[u8], kind: &ProtobufLayout, most: usize, weight: &mut usize, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return true };
     while let Some((tag, value)) = varint(rest) {
@@ -132,7 +134,7 @@ fn walk(mut rest: &[u8], kind: &ProtobufLayout, most: usize, weight: &mut usize,
                 }
                 Some(end)
             }
-            // Groups, which nobody sends: their content weighs as if it stood outside.
+            // Groups, which nobody sends: their content counts as if it were outside.
             3 | 4 => Some(value),
             5 => value.get(4..),
             _ => None,
@@ -172,7 +174,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_message_weighs_more_than_what_is_said_of_its_bytes(
-            // Tags of messages and short lengths, so that much lies in one another.
+            // Tags of messages and short lengths, so that messages are deeply nested.
             message in prop::collection::vec(prop_oneof![Just(0), Just(0x0a), Just(0x2a), Just(0x12), Just(0x32), Just(0x3a), Just(0x4a), any::<u8>()], 0..200)
         ) {
             for kind in [&REQUEST, &SPAN, &RECORD, &METRIC] {
@@ -183,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_densest_message_weighs_no_more() {
-        // A metric whose sum has nothing but empty points.
+        // A metric whose sum contains only empty points.
         let points: Vec<u8> = [0x0a, 0].repeat(60);
         let metric = [vec![0x3a, points.len() as u8], points].concat();
         assert!(weight(&metric, &METRIC) > MOST_A_BYTE / 3 * metric.len());

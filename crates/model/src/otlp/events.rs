@@ -1,17 +1,17 @@
-//! What stands in events of a span and belongs to the span itself: messages, and why it failed.
+//! Events of a span that belong to the span itself: messages, and the reason of a failure.
 
 use serde_json::{Map, Value, json};
 
 use super::span::DecodedSpanEvent;
 use crate::normalize::attribute_names::PIECES;
 
-/// The event whose attributes hold a whole conversation.
+/// Event whose attributes contain a whole conversation.
 pub(super) const CONVERSATION: &str = "gen_ai.client.inference.operation.details";
 
-/// Events whose attributes are the span's, under the same names.
+/// Events whose attributes are also attributes of the span, with the same names.
 const DETAILS: &[&str] = &[CONVERSATION, "gen_ai.content.prompt", "gen_ai.content.completion"];
 
-/// Which way a message goes.
+/// Direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageDirection {
     /// To the model.
@@ -20,7 +20,7 @@ pub(super) enum MessageDirection {
     Output,
 }
 
-/// Events that hold one message each, and its role where the body names none.
+/// Events that contain one message each, and the role of the message if the body names none.
 const MESSAGES: &[(&str, MessageDirection, &str)] = &[
     ("gen_ai.system.message", MessageDirection::Input, "system"),
     ("gen_ai.user.message", MessageDirection::Input, "user"),
@@ -29,14 +29,14 @@ const MESSAGES: &[(&str, MessageDirection, &str)] = &[
     ("gen_ai.choice", MessageDirection::Output, "assistant"),
 ];
 
-/// The event that holds an exception.
+/// Event that contains an exception.
 pub(super) const EXCEPTION: &str = "exception";
 
-/// The event by which Claude Code tells what a tool gave back.
+/// Event with which Claude Code reports the result of a tool.
 const TOOL_OUTPUT: &str = "tool.output";
 
-/// Joins events to the attributes of their span. What an attribute says already stays; events that say nothing of the sort are kept
-/// whole under `otel.events`.
+/// Merges events into the attributes of their span. Existing attributes take precedence. Other events are stored as a whole in
+/// `otel.events`.
 pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
     let (mut input, mut output, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
@@ -52,7 +52,7 @@ pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, V
                 attributes.entry(format!("tool.{name}")).or_insert(value);
             }
         } else if event.attributes.is_empty() && PIECES.contains(&event.name.as_str()) {
-            // The first tells when the answer began; the others tell nothing that is kept.
+            // The first of these events marks the start of the response; the others contain nothing else.
             let at = event.time_ns as f64 / 1e9;
             attributes.entry(event.name).or_insert_with(|| format!("{at:.6}").into());
         } else {
@@ -66,13 +66,13 @@ pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, V
     }
 }
 
-/// What an event of that name holds, if it is one message.
+/// Returns direction and role if an event of that name contains one message.
 pub(super) fn side_and_role(name: &str) -> Option<(MessageDirection, &'static str)> {
     MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, side, role)| (*side, *role))
 }
 
-/// One message out of the fields of an event, or of a log record's body: `role`, `content`, `tool_calls` and their like, or a
-/// `message` that holds them.
+/// Builds a message from the fields of an event, or of a log record's body: `role`, `content`, `tool_calls` and similar fields, or a
+/// `message` that contains them.
 pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
     for name in ["message", "gen_ai.event.content"] {
         let held = match fields.remove(name) {
@@ -88,7 +88,7 @@ pub(super) fn message(mut fields: Map<String, Value>, role: &str) -> Value {
         }
     }
     for name in ["content", "tool_calls"] {
-        // Attributes cannot nest everywhere, so some clients write JSON.
+        // Not every client can nest attributes, so some write JSON.
         if let Some(Value::String(text)) = fields.get(name)
             && text.starts_with(['[', '{'])
             && let Ok(value) = crate::lenient_json::value(text)

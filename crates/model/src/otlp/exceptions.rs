@@ -1,4 +1,4 @@
-//! Exceptions: events of spans, log records, or attributes of a span itself become error events, as those that Sentry's SDKs send.
+//! Exceptions in events of spans, in log records, or in attributes of a span become error events, like those of Sentry's SDKs.
 
 use serde_json::{Map, Value};
 
@@ -11,15 +11,15 @@ use crate::messages::{TextLimit, trim_text};
 use crate::sentry::{ErrorEvent, ErrorReporter, Exception, deciding_frame, group};
 use crate::span::Span;
 
-/// Exceptions of one span that are kept; a program that has more in one step is in a loop.
+/// Maximum number of exceptions of one span. A program with more in one step is in a loop.
 const MOST: usize = 100;
-/// Bytes of a message that are kept.
+/// Maximum bytes of a message.
 const MAX_TEXT: TextLimit = TextLimit(8192);
 
-/// An exception with its place in time.
+/// An exception with its time.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OtlpException {
-    /// In nanoseconds since the Unix epoch.
+    /// Time in nanoseconds since the Unix epoch.
     at_ns: u64,
     kind: String,
     message: String,
@@ -27,7 +27,7 @@ pub(super) struct OtlpException {
 }
 
 impl OtlpException {
-    /// What attributes say of an exception, if they do.
+    /// Returns the exception that attributes describe, if they contain one.
     pub(super) fn of(attributes: &Map<String, Value>, at_ns: u64) -> Option<OtlpException> {
         let text = |name: &str| match attributes.get(name) {
             Some(Value::String(text)) => text.trim().to_owned(),
@@ -39,7 +39,7 @@ impl OtlpException {
         said.then(|| OtlpException { at_ns, kind, message, stack: text("exception.stacktrace") })
     }
 
-    /// Those of a span, in the order of their times. Without an event that tells of one, its own attributes may.
+    /// Returns the exceptions of a span in the order of their times. If no event contains one, the attributes of the span may.
     pub(super) fn of_span(span: &DecodedSpan) -> Vec<OtlpException> {
         let end = span.end_ns.max(span.start_ns);
         let at = |event: &DecodedSpanEvent| if event.time_ns == 0 { end } else { event.time_ns };
@@ -53,10 +53,10 @@ impl OtlpException {
         thrown
     }
 
-    /// The error event of an exception in a span. One at an impossible time was thrown at the span's end.
+    /// Returns the error event of an exception in a span. The end of the span replaces an implausible time.
     pub(super) fn event(self, span: &Span, reporter: ErrorReporter, clock: &ClockDriftCorrector) -> ErrorEvent {
         let OtlpException { at_ns, kind, mut message, stack } = self;
-        // The same for a repeat; the name of the exception is whole in it.
+        // A repeat has the same ID. The ID includes the full type of the exception.
         let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
         let id = Fingerprint::of(&[reporter.as_str(), &place[0], &place[1], &place[2], &kind, &message]);
         trim_text(&mut message, MAX_TEXT);
@@ -91,7 +91,7 @@ impl OtlpException {
     }
 }
 
-/// `openai.RateLimitError` is the `RateLimitError` of `openai`, as Sentry's SDKs say it.
+/// Splits a type into module and name: `openai.RateLimitError` is `RateLimitError` in `openai`, as Sentry's SDKs report it.
 fn split(kind: &str) -> (Option<String>, String) {
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
     match kind.rsplit_once('.') {

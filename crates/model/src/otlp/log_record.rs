@@ -1,4 +1,4 @@
-//! A log record with its encoding taken off.
+//! Decoded log records.
 
 use serde_json::{Map, Value};
 
@@ -13,13 +13,13 @@ use crate::{decode_budget, time};
 pub(super) struct DecodedLogRecord {
     pub(super) trace_id: Option<u128>,
     pub(super) span_id: Option<u64>,
-    /// Zero where it was not sent.
+    /// Time of the event in nanoseconds since the Unix epoch; 0 if it was not sent.
     pub(super) time_ns: u64,
-    /// Likewise.
+    /// Time of observation in nanoseconds since the Unix epoch; 0 if it was not sent.
     pub(super) observed_ns: u64,
-    /// From 1 to 24, four for each level; 0 where it was not sent.
+    /// Severity from 1 to 24, four numbers for each level; 0 if it was not sent.
     pub(super) severity_number: i32,
-    /// The level in the client's own words.
+    /// Severity as the client names it.
     pub(super) severity_text: String,
     pub(super) event_name: String,
     pub(super) body: Value,
@@ -36,15 +36,16 @@ impl DecodeFootprint for DecodedLogRecord {
 }
 
 impl DecodedLogRecord {
-    /// Names of the event that the record tells of. Which one means something differs: the attribute was first, the field came
-    /// later (and may hold a place in the program), and some write the name as the body.
+    /// Returns possible names of the record's event. Clients differ: first there was an attribute, later a field (which may contain a
+    /// code location), and some write the name as the body.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let attribute = self.attributes.get("event.name").and_then(Value::as_str);
         let field = Some(self.event_name.as_str());
         [attribute, field, self.body.as_str()].into_iter().flatten().filter(|name| !name.is_empty())
     }
 
-    /// When it happened, in nanoseconds since the Unix epoch by the client's clock: the first possible time that it tells, else that of receipt.
+    /// Returns the time in nanoseconds since the Unix epoch by the client's clock: the first plausible one of the record, otherwise the
+    /// time of receipt.
     pub(super) fn at_ns(&self, clock: &ClockDriftCorrector) -> u64 {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));
         let told = || ns(time::from_text(self.attributes.get("event.timestamp")?.as_str()?)?);
@@ -52,25 +53,25 @@ impl DecodedLogRecord {
         let can_be = |ns: &u64| clock.can_be(micros(ns));
         let sent = [self.time_ns, self.observed_ns];
         let possible = sent.into_iter().find(can_be).or_else(|| told().filter(can_be));
-        // What a clock says that is set wrong is put right where the record gets its place.
+        // A wrong clock is corrected where the record is placed in time.
         let by_wrong_clock = || sent.into_iter().find(|ns| clock.may_be_off(micros(ns)));
         possible.or_else(by_wrong_clock).or_else(|| ns(clock.received_us())).unwrap_or_default()
     }
 
-    /// True where a time was sent that is impossible, and none that is possible.
+    /// Returns true if an implausible time was sent, and no plausible one.
     pub(super) fn has_impossible_time(&self, clock: &ClockDriftCorrector) -> bool {
         let can_be = |ns: &u64| clock.can_be(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();
         sent.peek().is_some() && !sent.any(|ns| can_be(&ns))
     }
 
-    /// The trace and span that it was written in.
+    /// Returns the trace and span in which the record was written.
     pub(super) fn trace(&self) -> Option<(TraceId, Option<SpanId>)> {
         let trace = self.trace_id.filter(|id| *id != 0)?;
         Some((TraceId(trace), self.span_id.filter(|id| *id != 0).map(SpanId)))
     }
 
-    /// The same for a record that is sent again, and for no other.
+    /// Returns a hash that is the same if the record is sent again, and different for every other record.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let attributes = Value::Object(self.attributes.clone()).to_string();
         let times = [self.time_ns, self.observed_ns].map(|ns| ns.to_string());

@@ -1,9 +1,9 @@
-//! OpenTelemetry's protocol: requests with traces, logs and metrics, and what they are answered.
+//! OpenTelemetry's protocol (OTLP): requests with traces, logs and metrics, and the responses to them.
 //!
-//! A log record may tell of a call of a model (a message of it, or whatever a coding agent does); any other one is a line of its
+//! A log record may report a call of a model (one of its messages, or any event of a coding agent). Any other record is a log line of its
 //! trace. Exceptions become error events.
 //!
-//! The encoding decides about a request as a whole; after that, whatever is broken costs only itself and leaves an
+//! An invalid encoding rejects the request as a whole. Any other invalid part affects only itself and adds an
 //! [`Outcome`](crate::outcome::Outcome).
 
 mod agents;
@@ -34,13 +34,13 @@ use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, normalize};
 
-/// The outcome of log records about the internals of a coding agent.
+/// Outcome reason of log records about the internals of a coding agent.
 pub const NOT_LLM_TELEMETRY: &str = "not_llm_telemetry";
 
-/// Outcomes that are no refusals: there is nothing that a client could do about them, and some clients warn each time.
+/// Outcome reasons that are not reported as rejections: a client could not change anything, and some clients log a warning each time.
 const NOT_REFUSED: &[&str] = &[NOT_LLM_TELEMETRY, log_line::WITHOUT_TRACE, metrics::NO_VALUE];
 
-/// How a body is written.
+/// Encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtlpEncoding {
     /// Protobuf.
@@ -49,7 +49,7 @@ pub enum OtlpEncoding {
     Json,
 }
 
-/// What a request carries.
+/// Signal of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtlpSignal {
     /// Spans.
@@ -60,32 +60,32 @@ pub enum OtlpSignal {
     Metrics,
 }
 
-/// Why nothing of a body can be read.
+/// Reason why a request is rejected as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
-    /// It is not protobuf, or not of this message.
+    /// The body is not protobuf, or another message.
     #[error("the body is not the protobuf message that this path takes: {0}")]
     Binary(#[from] prost::DecodeError),
-    /// It is not JSON, or no object.
+    /// The body is not JSON, or not an object.
     #[error("the body is not a JSON object: line {line}, column {column}")]
     Json {
-        /// Where it ends to make sense.
+        /// Line of the syntax error.
         line: usize,
-        /// Where in the line.
+        /// Column of the syntax error.
         column: usize,
     },
-    /// It is of another signal.
+    /// The body belongs to another signal.
     #[error("the body holds {name}: send it to {path}")]
     OtherSignal {
-        /// What it holds.
+        /// What the body contains.
         name: &'static str,
-        /// Where that belongs.
+        /// Path for that signal.
         path: &'static str,
     },
-    /// What it holds is no list.
+    /// A field that must be a list is not one.
     #[error("the body's {name} is not a list")]
     NoList {
-        /// What should be one.
+        /// Name of the field.
         name: &'static str,
     },
 }
@@ -96,18 +96,18 @@ impl From<serde_json::Error> for OtlpError {
     }
 }
 
-/// What a request held.
+/// Contents of a request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DecodedOtlpRequest {
-    /// Spans in canonical form, priced, with what they alone say of counting.
+    /// Canonical spans, priced, before deduplication.
     pub spans: Vec<Span>,
-    /// Exceptions, in the order of their times: what passes through several spans comes from the innermost first.
+    /// Exceptions in the order of their times. An exception that passes through several spans is reported by the innermost first.
     pub errors: Vec<ErrorEvent>,
-    /// Lines of programs' logs.
+    /// Log lines.
     pub lines: Vec<LogLine>,
-    /// Points of metrics.
+    /// Metric points.
     pub points: Vec<MetricPoint>,
-    /// What was not kept.
+    /// Outcomes of dropped items.
     pub outcomes: Vec<Outcome>,
 }
 
@@ -115,7 +115,7 @@ pub struct DecodedOtlpRequest {
 ///
 /// # Errors
 ///
-/// When the body cannot be read as a whole. It never repeats the body.
+/// When the body cannot be read as a whole. The error never repeats the body.
 pub fn decode(body: Bytes, signal: OtlpSignal, encoding: OtlpEncoding, context: &DecodeContext) -> Result<DecodedOtlpRequest, OtlpError> {
     match signal {
         OtlpSignal::Traces => traces(body, encoding, context),
@@ -141,7 +141,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
         OtlpEncoding::Binary => binary::traces(body)?,
         OtlpEncoding::Json => text::traces(&body)?,
     };
-    // The protocol does not say when a request was sent.
+    // The protocol does not contain the time of sending.
     let clock = ClockDriftCorrector::new(context, None);
     let mut decoded = DecodedOtlpRequest::default();
     let mut left_out = [0u64; 3];
@@ -150,7 +150,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
     }
     for (around, spans) in groups {
         let family = agents::of_scope(&around.scope_name);
-        // Each span takes a copy of what stands around it.
+        // Each span gets a copy of its resource and scope.
         let copy = around.bytes();
         for span in spans {
             if !decode_budget::charge(copy) {
@@ -192,17 +192,17 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
     Ok(decoded)
 }
 
-/// What names mean on a span as it is stored.
+/// Returns the dialect of a stored span.
 pub(crate) fn dialect_of(span: &Span) -> &'static AttributeDialect {
     agents::of_span(span).map_or(&AttributeDialect::GENERAL, agents::AgentFamily::dialect)
 }
 
-/// The coding agent that a stored span tells of, by its name for a person.
+/// Returns the readable name of the coding agent that reported a stored span.
 pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
     agents::of_span(span).map(agents::AgentFamily::name)
 }
 
-/// The body of an answer with 200: how much was refused, and why.
+/// Returns the body of a response with status 200, which contains the number of rejected items and the reasons.
 pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]) -> Vec<u8> {
     let refused = |outcome: &&Outcome| outcome.kind == OutcomeKind::Dropped;
     let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
@@ -228,11 +228,11 @@ pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]
     }
 }
 
-/// The type of what says when to come again.
+/// Type of the message that contains the delay before a retry.
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// The body of an answer that is an error: `google.rpc.Status`. `code` is one of gRPC's; `retry_s` are the seconds after which the same
-/// request may be sent again, where it may.
+/// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code; `retry_s` is the delay in seconds before the
+/// client may send the same request again, if it may.
 pub fn error(encoding: OtlpEncoding, code: i32, message: &str, retry_s: Option<u32>) -> Vec<u8> {
     match encoding {
         OtlpEncoding::Binary => {

@@ -1,12 +1,12 @@
-//! The messages of OTLP as protobuf, as far as Hinomi reads them. Fields that are not named here are skipped.
+//! Protobuf messages of OTLP, as far as Hinomi reads them. Other fields are skipped.
 //!
-//! Texts are read as bytes, and spans and log records as messages within, so that a text that is not UTF-8 and a span that is broken
-//! cost only themselves: on the wire they are the same.
+//! Texts are declared as bytes, which are the same on the wire, so that invalid UTF-8 does not invalidate a message. Spans and log
+//! records are declared as bytes too, so that an invalid one affects only itself.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-/// `Export{Trace,Logs,Metrics}ServiceRequest`, which are alike down to the spans, log records and metrics themselves.
+/// `Export{Trace,Logs,Metrics}ServiceRequest`, which have the same structure down to the spans, log records and metrics.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct OtlpExportRequest {
     #[prost(message, repeated, tag = "1")]
@@ -34,7 +34,7 @@ pub(super) struct OtlpResource {
 pub(super) struct OtlpScopeGroup {
     #[prost(message, optional, tag = "1")]
     pub(super) scope: Option<OtlpScope>,
-    /// Each a [`OtlpSpan`], a [`OtlpLogRecord`], a metric.
+    /// Encoded [`OtlpSpan`]s, [`OtlpLogRecord`]s or metrics.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub(super) parts: Vec<Bytes>,
 }
@@ -112,7 +112,7 @@ pub(super) struct OtlpSpanLink {
 pub(super) struct OtlpStatus {
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) message: Bytes,
-    /// 0 unset, 1 ok, 2 error.
+    /// Status: 0 unset, 1 ok, 2 error.
     #[prost(int32, tag = "3")]
     pub(super) code: i32,
 }
@@ -122,7 +122,7 @@ pub(super) struct OtlpStatus {
 pub(super) struct OtlpLogRecord {
     #[prost(fixed64, tag = "1")]
     pub(super) time_unix_nano: u64,
-    /// From 1 to 24, four for each level; 0 where it was not sent.
+    /// Severity from 1 to 24, four numbers for each level; 0 if it was not sent.
     #[prost(int32, tag = "2")]
     pub(super) severity_number: i32,
     #[prost(bytes = "bytes", tag = "3")]
@@ -157,7 +157,7 @@ pub(super) struct OtlpAnyValue {
     pub(super) value: Option<OtlpAnyValueKind>,
 }
 
-/// What an [`OtlpAnyValue`] holds.
+/// Value of an [`OtlpAnyValue`].
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum OtlpAnyValueKind {
     #[prost(bytes = "bytes", tag = "1")]
@@ -190,7 +190,7 @@ pub(super) struct OtlpKeyValueList {
     pub(super) values: Vec<OtlpKeyValue>,
 }
 
-/// `google.rpc.Status`, the form of errors.
+/// `google.rpc.Status`, the body of error responses.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RpcStatus {
     #[prost(int32, tag = "1")]
@@ -224,14 +224,14 @@ pub(super) struct ProtobufDuration {
     pub(super) seconds: i64,
 }
 
-/// `Export{Trace,Logs,Metrics}ServiceResponse`, which are alike.
+/// `Export{Trace,Logs,Metrics}ServiceResponse`, which have the same structure.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct OtlpExportResponse {
     #[prost(message, optional, tag = "1")]
     pub(super) partial_success: Option<OtlpPartialSuccess>,
 }
 
-/// `ExportTracePartialSuccess` and its like.
+/// `Export{Trace,Logs,Metrics}PartialSuccess`, which have the same structure.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct OtlpPartialSuccess {
     #[prost(int64, tag = "1")]

@@ -1,4 +1,4 @@
-//! A span between its wire form, protobuf or JSON, and [`RawSpan`].
+//! Decoded spans: the step between protobuf or JSON and [`RawSpan`].
 
 use serde_json::{Map, Value};
 
@@ -12,13 +12,13 @@ use crate::span::Attributes;
 use crate::span_links::SpanLink;
 use crate::{decode_budget, span_links};
 
-/// A span with its encoding taken off.
+/// A span as sent, in any encoding.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedSpan {
     pub(super) trace_id: Option<u128>,
     pub(super) span_id: Option<u64>,
     pub(super) parent_span_id: Option<u64>,
-    /// Of W3C's trace context, as it came.
+    /// Trace state of W3C Trace Context, as sent.
     pub(super) trace_state: String,
     pub(super) name: String,
     pub(super) kind: i32,
@@ -27,13 +27,13 @@ pub(super) struct DecodedSpan {
     pub(super) attributes: Map<String, Value>,
     pub(super) events: Vec<DecodedSpanEvent>,
     pub(super) links: Vec<DecodedSpanLink>,
-    /// How many attributes, events and links the client left out, as its limits say: in the order of [`LEFT_OUT`].
+    /// Number of attributes, events and links that the client dropped because of its limits, in the order of [`LEFT_OUT`].
     pub(super) left_out: [u64; 3],
     pub(super) status_code: i32,
     pub(super) status_message: String,
 }
 
-/// Something that happened during a span.
+/// An event of a span.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedSpanEvent {
     pub(super) name: String,
@@ -41,7 +41,7 @@ pub(super) struct DecodedSpanEvent {
     pub(super) attributes: Map<String, Value>,
 }
 
-/// A span that this one names, mostly of another trace.
+/// A link to another span, mostly of another trace.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedSpanLink {
     pub(super) trace_id: u128,
@@ -49,7 +49,7 @@ pub(super) struct DecodedSpanLink {
     pub(super) attributes: Map<String, Value>,
 }
 
-/// What stands around spans: the resource and the instrumentation scope.
+/// Resource and instrumentation scope of spans.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ResourceScope {
     pub(super) resource: Map<String, Value>,
@@ -58,18 +58,18 @@ pub(super) struct ResourceScope {
     pub(super) scope: Map<String, Value>,
 }
 
-/// The values of `SpanKind`, as the attribute `otel.kind` says them; 1 is "internal" and as good as none.
+/// Values of `SpanKind` as in the attribute `otel.kind`. The value 1, "internal", is omitted like an unset one.
 const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
 
-/// What a client may leave out of a span: the attribute that says how much, by the name that the specification gives it, and the
-/// reason that its outcome has.
+/// For each kind of data that a client may drop from a span: the attribute with the number, named as in the specification, and the reason
+/// of its outcome.
 pub(super) const LEFT_OUT: [(&str, &str); 3] = [
     ("otel.dropped_attributes_count", "attribute_limit"),
     ("otel.dropped_events_count", "event_limit"),
     ("otel.dropped_links_count", "link_limit"),
 ];
 
-/// A broken span or log record.
+/// Returns the outcome of an invalid span or log record.
 pub(super) fn dropped(category: OutcomeCategory, reason: &str) -> Outcome {
     Outcome::dropped(category, reason, None)
 }
@@ -83,7 +83,7 @@ impl DecodeFootprint for DecodedSpan {
                 + decode_budget::object(&event.attributes)
         };
         let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| decode_budget::text(text)).iter().sum::<usize>();
-        // Either becomes an object, with two texts or with its attributes.
+        // Both become JSON objects, with two texts or with their attributes.
         texts
             + decode_budget::object(&self.attributes)
             + self.events.iter().map(event).sum::<usize>()
@@ -96,7 +96,7 @@ impl DecodeFootprint for DecodedSpan {
 }
 
 impl DecodedSpanLink {
-    /// Ids of zeros name no span.
+    /// Returns the link; `None` if an ID is zero.
     fn into_span_link(self) -> Option<SpanLink> {
         let is_id = self.trace_id != 0 && self.span_id != 0;
         is_id.then_some(SpanLink { trace_id: TraceId(self.trace_id), span_id: SpanId(self.span_id), attributes: self.attributes })
@@ -104,7 +104,7 @@ impl DecodedSpanLink {
 }
 
 impl ResourceScope {
-    /// Bytes that a copy of it takes.
+    /// Returns the bytes of a copy.
     pub(super) fn bytes(&self) -> usize {
         let names = decode_budget::text(&self.scope_name) + decode_budget::text(&self.scope_version);
         names + decode_budget::object(&self.resource) + decode_budget::object(&self.scope)
@@ -112,11 +112,11 @@ impl ResourceScope {
 }
 
 impl DecodedSpan {
-    /// The span as the table of names reads it.
+    /// Returns the raw span.
     ///
     /// # Errors
     ///
-    /// When it has no id, or a time before what is kept.
+    /// Returns an error when an ID is missing, or when the time is before the retention period.
     pub(super) fn into_raw(self, around: &ResourceScope, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
         let trace_id =
             self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(OutcomeCategory::Span, "invalid_trace_id"))?;
@@ -144,7 +144,7 @@ impl DecodedSpan {
         for (name, text) in own.into_iter().filter(|(_, text)| !text.is_empty()) {
             attributes.entry(name).or_insert_with(|| text.into());
         }
-        // The nearest says it best: the span, then its scope, then its resource.
+        // The span's attributes take precedence over those of its scope, and those over the resource's.
         for (name, value) in around.scope.iter().chain(&around.resource) {
             if !attributes.contains_key(name) {
                 attributes.insert(name.clone(), value.clone());
@@ -174,7 +174,7 @@ impl DecodedSpan {
     }
 }
 
-/// Attributes by name. A name that comes twice keeps its last value, as the specification has it.
+/// Builds a map of attributes. If a name repeats, the last value wins, as the specification requires.
 pub(super) fn attributes(pairs: impl Iterator<Item = (String, Value)>) -> Map<String, Value> {
     pairs.filter(|(name, value)| !name.is_empty() && !value.is_null()).collect()
 }

@@ -1,4 +1,4 @@
-//! Stacks as text, as each language writes them, read as frames, so that they are shown and grouped as those of Sentry's SDKs.
+//! Parses stack traces in the text formats of several languages, so that they are shown and grouped like those of Sentry's SDKs.
 
 use std::sync::LazyLock;
 
@@ -7,14 +7,14 @@ use regex::Regex;
 use crate::messages::{TextLimit, trim_text};
 use crate::sentry::StackFrame;
 
-/// Bytes of a stack that are looked at, the innermost frames being at its end (Python) or at its beginning (all others).
+/// Maximum length of a stack that is parsed. The innermost frames are at its end (Python) or at its start (others).
 const MAX_STACK: usize = 64 << 10;
-/// Frames that are kept, the innermost.
+/// Maximum number of frames; the innermost are kept.
 const MAX_FRAMES: usize = 100;
-/// Bytes of a line of source that are kept.
+/// Maximum bytes of a source line.
 const MAX_SOURCE: TextLimit = TextLimit(1024);
 
-/// Places of code that is not the program's own.
+/// Parts of paths to code that is not the program's own.
 const FOREIGN: &[&str] = &[
     "site-packages",
     "dist-packages",
@@ -27,13 +27,13 @@ const FOREIGN: &[&str] = &[
     "/go/pkg/mod/",
     "/usr/local/go/",
 ];
-/// The same, by what the names of modules begin with.
+/// Prefixes of modules that are not the program's own.
 const FOREIGN_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
 
-/// How one language writes a frame.
+/// Format of a frame in one language.
 struct StackFrameFormat {
     pattern: LazyLock<Regex>,
-    /// Whether the innermost frame stands last.
+    /// True if the innermost frame is the last.
     innermost_last: bool,
 }
 
@@ -43,7 +43,7 @@ macro_rules! writing {
     };
 }
 
-/// By language: the first that knows a frame reads them all.
+/// Formats by language. The first that matches any line is used for all lines.
 static WRITINGS: [StackFrameFormat; 5] = [
     // Python: `  File "/app/a.py", line 9, in f`, the source below.
     writing!(r#"^\s*File "(?<file>[^"]+)", line (?<line>\d+)(?:, in (?<function>.+))?$"#, true),
@@ -60,9 +60,9 @@ static WRITINGS: [StackFrameFormat; 5] = [
     writing!(r"^(?<function>[^@\s]*)@(?<file>\S+):(?<line>\d+):\d+$", false),
 ];
 
-/// The frames of a stack, the innermost last; none where nobody knows how it is written.
+/// Returns the frames of a stack, the innermost last; none if the format is unknown.
 pub(super) fn frames(stack: &str) -> Vec<StackFrame> {
-    // A chain of causes ends with the exception that came out.
+    // In Python, a chain of causes ends with the exception that was raised last.
     let stack = stack.rsplit("Traceback (most recent call last):").next().unwrap_or(stack);
     let stack = match stack.char_indices().nth(MAX_STACK) {
         Some((end, _)) => &stack[..end],
@@ -74,7 +74,7 @@ pub(super) fn frames(stack: &str) -> Vec<StackFrame> {
     };
     let mut frames: Vec<StackFrame> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        // Causes follow below in Java: their frames are not of the exception that came out.
+        // In Java, the causes follow, and their frames do not belong to the exception that was raised last.
         if !writing.innermost_last && !frames.is_empty() && line.trim_start().starts_with("Caused by:") {
             break;
         }
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// Function, file, line, own code.
+    /// Returns function, file, line, and whether it is the program's own code.
     fn read(stack: &str) -> Vec<(String, String, u64, bool)> {
         let plain = |frame: StackFrame| {
             (frame.function.unwrap_or_default(), frame.filename.unwrap_or_default(), frame.line.unwrap_or(0), frame.in_app)

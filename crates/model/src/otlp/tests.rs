@@ -1,4 +1,4 @@
-//! Both encodings say the same, and broken parts cost only themselves.
+//! Both encodings decode to the same, and invalid parts affect only themselves.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -226,7 +226,7 @@ fn log_records_become_lines_and_errors() {
     assert_eq!(decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap(), decoded);
 }
 
-/// Records of every sort that is read, as one damages them.
+/// Returns a request with log records of every supported kind, to be damaged.
 fn logs() -> Vec<u8> {
     let record = |name: &'static str, body: OtlpAnyValueKind| {
         let attributes = vec![

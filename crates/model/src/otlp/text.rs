@@ -1,5 +1,5 @@
-//! The JSON form. It is read by hand and forgivingly: names in both spellings, numbers as numbers or texts, enums by name or number,
-//! ids as hex (as the specification has it) or base64 (as plain protobuf libraries write them).
+//! The JSON encoding of OTLP. It is parsed leniently: field names in both spellings, numbers as numbers or texts, enums by name or
+//! number, IDs as hex digits (as the specification requires) or base64 (as plain protobuf libraries write them).
 
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -15,24 +15,24 @@ use crate::lenient_json::{JsonShape, JsonStream, JsonStreamSeed, element, parse_
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::{decode_budget, lenient_json};
 
-/// What a list within a request is called, in both spellings.
+/// Name of a list in a request, in both spellings.
 type FieldSpellings = (&'static str, &'static str);
 
-/// What a request of each signal holds, in both spellings, and where it belongs.
+/// Name of the list in a request of each signal, in both spellings, and the path of the signal.
 const SIGNALS: &[(&str, &str, &str)] = &[
     ("resourceSpans", "resource_spans", "/v1/traces"),
     ("resourceLogs", "resource_logs", "/v1/logs"),
     ("resourceMetrics", "resource_metrics", "/v1/metrics"),
 ];
 
-/// Reads a request for traces.
+/// Decodes a request for traces.
 pub(super) fn traces(body: &[u8]) -> Result<ScopedItems<DecodedSpan>, OtlpError> {
-    // `instrumentationLibrarySpans` was its name before 1.0.
+    // `instrumentationLibrarySpans` was the name before version 1.0.
     let scopes = [("scopeSpans", "scope_spans"), ("instrumentationLibrarySpans", "instrumentation_library_spans")];
     groups(body, ("resourceSpans", "resource_spans"), &scopes, ("spans", "spans"), wire)
 }
 
-/// Reads a request for logs.
+/// Decodes a request for logs.
 pub(super) fn logs(body: &[u8]) -> Result<ScopedItems<DecodedLogRecord>, OtlpError> {
     let scopes = [("scopeLogs", "scope_logs"), ("instrumentationLibraryLogs", "instrumentation_library_logs")];
     groups(body, ("resourceLogs", "resource_logs"), &scopes, ("logRecords", "log_records"), record)
@@ -45,7 +45,7 @@ pub(super) fn groups<T: DecodeFootprint>(
     parts: FieldSpellings,
     part: impl Fn(&Value) -> Result<T, Outcome>,
 ) -> Result<ScopedItems<T>, OtlpError> {
-    // Some write the mark of Unicode before their text.
+    // Some clients write a byte order mark before the text.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let names = OtlpListNames { resources, scopes, parts };
     let (found, shape, other, groups) = parse_mended(body, |text| {
@@ -59,13 +59,13 @@ pub(super) fn groups<T: DecodeFootprint>(
     match (found, other) {
         (Some(JsonShape::List | JsonShape::Null), _) => Ok(groups),
         (Some(_), _) => Err(OtlpError::NoList { name: resources.0 }),
-        // A client that sends everything to one path would else be told that all is well.
+        // Without this error, a client that sends all signals to one path would get a success response.
         (None, Some((name, path))) => Err(OtlpError::OtherSignal { name, path }),
         (None, None) => Ok(groups),
     }
 }
 
-/// What the lists of a request are called.
+/// Names of the lists in a request.
 #[derive(Clone, Copy)]
 struct OtlpListNames<'a> {
     resources: FieldSpellings,
@@ -83,13 +83,13 @@ fn is(names: FieldSpellings, name: &str) -> bool {
     name == names.0 || name == names.1
 }
 
-/// A request while it is read: only one of its parts is held as JSON at a time.
+/// Reads a request, and holds only one of its parts as JSON at a time.
 struct OtlpJsonRequestReader<'a, T, F> {
     names: OtlpListNames<'a>,
     part: &'a F,
-    /// What stands where the list of resources should.
+    /// Shape of the field that should be the list of resources.
     found: Option<JsonShape>,
-    /// Name and path of another signal that the body holds.
+    /// Name and path of another signal that the body contains.
     other: Option<(&'static str, &'static str)>,
     groups: ScopedItems<T>,
 }
@@ -132,7 +132,7 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
     }
 }
 
-/// What an element of a list of resources or scopes takes, and is charged, however empty it is.
+/// Bytes that are charged for each element of a list of resources or scopes, even if it is empty.
 const OF_RESOURCE: usize = 64;
 const OF_SCOPE: usize = 2 * size_of::<ResourceScope>();
 
@@ -155,7 +155,7 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
         map.next_value::<IgnoredAny>().map(drop)
     }
 
-    /// Of the list of scopes.
+    /// Reads an element of the list of scopes.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
         let mut of_scope = OtlpJsonScopeReader { names: self.names, part: self.part, around: ResourceScope::default(), parts: Vec::new() };
         if seq.next_element_seed(JsonStreamSeed(&mut of_scope))?.is_none() {
@@ -194,14 +194,14 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
         map.next_value::<IgnoredAny>().map(drop)
     }
 
-    /// Of the list of parts.
+    /// Reads an element of the list of parts.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
         let part = element(seq, self.part, |part| (binary::items_of_part(part), binary::bytes_of_part(part)))?;
         Ok(part.map(|part| self.parts.push(part)).is_some())
     }
 }
 
-/// What is made of the value of a field; only that is charged.
+/// Builds a result from the value of a field and charges only the result.
 fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, made: impl FnOnce(&T) -> usize) -> Result<T, A::Error> {
     let made_of = decode_budget::for_a_moment(|| map.next_value::<lenient_json::ChargedValue>().map(|value| make(&value.0)))?;
     if decode_budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
@@ -275,7 +275,7 @@ fn record(log: &Value) -> Result<DecodedLogRecord, Outcome> {
     })
 }
 
-/// By number, or by name: `SEVERITY_NUMBER_INFO2` is the second of the four of its level.
+/// Returns the severity from its number or name: `SEVERITY_NUMBER_INFO2` is the second of the four numbers of its level.
 fn severity(log: &Value) -> i32 {
     match field(log, "severityNumber", "severity_number") {
         Some(Value::Number(number)) => number.as_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or(0),
@@ -301,7 +301,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str, other: &str) -> &'a [Value]
     field(value, name, other).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// A list of which something of `bytes` bytes is made for each element, which is charged; empty where there is no room for that.
+/// Returns a list after charging `bytes` for each element; an empty list if the budget does not suffice.
 pub(super) fn charged_list<'a>(value: &'a Value, name: &str, other: &str, bytes: usize) -> &'a [Value] {
     let list = list(value, name, other);
     if decode_budget::charge(list.len() * bytes) { list } else { &[] }
@@ -315,11 +315,11 @@ pub(super) fn text(value: &Value, name: &str, other: &str) -> String {
     }
 }
 
-/// A 64-bit number: text in the specification, a number from some.
+/// Returns a 64-bit number: text according to the specification, a number from some clients.
 pub(super) fn number(value: &Value, name: &str, other: &str) -> u64 {
     match field(value, name, other) {
         Some(Value::String(text)) => text.trim().parse().unwrap_or(0),
-        // Such a number in floating point has lost its last digits, not its meaning.
+        // A floating-point number has lost its last digits but is still a usable value.
         Some(Value::Number(number)) => number.as_u64().or_else(|| number.as_f64().map(|number| number as u64)).unwrap_or(0),
         _ => 0,
     }
@@ -352,13 +352,13 @@ pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
         Some(Value::Array(pairs)) => {
             attributes(pairs.iter().map(|pair| (text(pair, "key", "key"), pair.get("value").map_or(Value::Null, any))))
         }
-        // A plain object is not OTLP, and its meaning is plain.
+        // A plain object is not OTLP, but its meaning is clear.
         Some(Value::Object(object)) => object.clone(),
         _ => Map::new(),
     }
 }
 
-/// An `AnyValue`: an object with one field, whose name says the type.
+/// Reads an `AnyValue`: an object with one field, whose name is the type.
 fn any(value: &Value) -> Value {
     let Value::Object(object) = value else { return value.clone() };
     let Some((name, inner)) = object.iter().next() else { return Value::Null };
@@ -368,7 +368,7 @@ fn any(value: &Value) -> Value {
             let number = digits.trim().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
             number.map_or_else(|| inner.clone(), Value::Number)
         }
-        // What was nested too deep to be read is a text, wherever that began.
+        // Values that were nested too deep are text, starting at any level.
         ("arrayValue" | "array_value" | "kvlistValue" | "kvlist_value", Value::String(_)) => inner.clone(),
         ("arrayValue" | "array_value", _) if inner.get("values").is_some_and(Value::is_string) => inner["values"].clone(),
         ("arrayValue" | "array_value", _) => list(inner, "values", "values").iter().map(any).collect(),

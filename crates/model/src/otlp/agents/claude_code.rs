@@ -1,5 +1,5 @@
-//! Claude Code. Its events have bare names in `event.name` and whole ones as the body; its traces (a beta) report the same calls once
-//! more, with the same request ids.
+//! Claude Code. Its events have short names in `event.name` and full names as the body. Its traces (a beta feature) report the same calls
+//! again, with the same request IDs.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -27,7 +27,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         ("claude_code.interaction", AgentEventRole::Agent),
         ("claude_code.llm_request", AgentEventRole::Call),
         ("claude_code.tool", AgentEventRole::Tool),
-        // The part of the tool's span that is no waiting.
+        // The part of the tool's span without waiting.
         ("claude_code.tool.execution", AgentEventRole::Step),
         ("claude_code.tool.blocked_on_user", AgentEventRole::Step),
         ("claude_code.hook", AgentEventRole::Step),
@@ -42,7 +42,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
             ("cache_read_tokens", Some(SpanField::CacheRead)),
             ("cache_creation_tokens", Some(SpanField::CacheWrite)),
             ("cache_creation_1h_tokens", Some(SpanField::CacheWrite1h)),
-            // The account, where the developer is signed in; else `user.id` tells one installation from another.
+            // The account, if the developer is signed in. Otherwise `user.id` identifies the installation.
             ("user.email", Some(SpanField::User)),
             ("ttft_ms", Some(SpanField::FirstTokenMillis)),
             ("stop_reason", Some(SpanField::FinishReasons)),
@@ -58,10 +58,10 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
             ("error", Some(SpanField::StatusMessage)),
             ("error_type", Some(SpanField::ErrorType)),
             ("status_code", Some(SpanField::HttpStatus)),
-            // One turn of the user, and no template of prompts as elsewhere.
+            // A turn of the user, and not a prompt template as elsewhere.
             ("prompt.id", None),
         ],
-        // As Anthropic counts: cached input stands beside the input.
+        // Anthropic's convention: input excludes cached tokens.
         input: TokenCountConvention::Exclusive,
         output: TokenCountConvention::Inclusive,
     },

@@ -1,5 +1,5 @@
-//! Codex CLI. The end of a call is logged twice, once with token counts; requests are logged when their headers come, so that they are
-//! no calls unless they failed. Its traces are the insides of the program and repeat what the records tell.
+//! Codex CLI. The end of a call is logged twice, once with token counts. Requests are logged when their headers arrive, so they are only
+//! calls if they failed. Its traces are internals of the program and repeat what the records contain.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -32,7 +32,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
             ("cached_token_count", Some(SpanField::CacheRead)),
             ("cache_write_token_count", Some(SpanField::CacheWrite)),
             ("reasoning_token_count", Some(SpanField::Reasoning)),
-            // Not tokens of tools, whatever its name.
+            // Total tokens and not tokens of tools, despite the name.
             ("tool_token_count", Some(SpanField::TotalTokens)),
             ("ttft_ms", Some(SpanField::FirstTokenMillis)),
             ("prompt", Some(SpanField::Input)),
@@ -44,7 +44,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
             ("error.message", Some(SpanField::StatusMessage)),
             ("user.email", Some(SpanField::User)),
             ("user.account_id", Some(SpanField::User)),
-            // The place in a tree of agents, of which the first is called `/root`.
+            // Position in a tree of agents, whose root is `/root`.
             ("agent_name", None),
             ("env", Some(SpanField::Environment)),
         ],
@@ -52,7 +52,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         output: TokenCountConvention::Inclusive,
     },
     prompt_id: None,
-    // With its traces on, some records are written in spans of its insides, and those of its calls in none.
+    // If its traces are enabled, some records are written in spans of internals, and those of its calls in none.
     one_trace: false,
     turn: "codex.session",
 };

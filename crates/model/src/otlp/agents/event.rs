@@ -1,4 +1,4 @@
-//! What an agent did, from the log record that tells of it.
+//! Reads the log record of an event of a coding agent.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::normalize::attribute_names::SpanField;
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::{ChatMessage, MessagePart, Span};
 
-/// Reads a record of a family's event as spans and pieces of spans.
+/// Reads a record as spans and parts of spans.
 pub(in crate::otlp) fn read(
     family: &'static AgentFamily,
     name: String,
@@ -23,7 +23,7 @@ pub(in crate::otlp) fn read(
     let role = family.role(&name, record).ok_or(NOT_LLM)?;
     let event =
         AgentEvent { family, role, record, around, home: AgentEventParent::of(family, record, around), times: times(record, reader) };
-    // The call that gave an answer is known by its request.
+    // The request ID identifies the call of a response.
     let call = family.text(record, SpanField::ResponseId).map(|request_id| event.call_id(request_id));
     let message = event.message();
     let has_place = match role {
@@ -40,7 +40,7 @@ pub(in crate::otlp) fn read(
         let pieces = event.pieces(&span, &message);
         reader.announce(span, pieces);
     }
-    // The span of a turn comes by itself where there are spans, and then says more than its records, but for the messages.
+    // If the agent sends spans, the span of a turn arrives separately and contains more than its records, except for the messages.
     let turn = event.home.turn().filter(|_| event.home.derived || message.is_some());
     if let Some(turn) = turn {
         let span = event.outline(family.turn, AgentEventRole::Agent, turn, None, reader)?;
@@ -50,7 +50,7 @@ pub(in crate::otlp) fn read(
     Ok(())
 }
 
-/// A record, with what it means.
+/// A record with its meaning.
 struct AgentEvent<'a> {
     family: &'static AgentFamily,
     role: AgentEventRole,
@@ -61,16 +61,16 @@ struct AgentEvent<'a> {
     times: (u64, u64),
 }
 
-/// Where a record belongs.
+/// Trace and parent span of a record.
 struct AgentEventParent {
     trace_id: TraceId,
     parent_span_id: Option<SpanId>,
-    /// Whether only the records tell of the span above them.
+    /// True if the parent span is known only from the records.
     derived: bool,
 }
 
 impl AgentEventParent {
-    /// The record's own place in a trace, else one made of its session and prompt.
+    /// Returns the trace and span of the record itself, otherwise a trace derived from its session and prompt.
     fn of(family: &AgentFamily, record: &DecodedLogRecord, around: &ResourceScope) -> AgentEventParent {
         if let Some((trace_id, parent_span_id)) = record.trace().filter(|_| family.one_trace) {
             return AgentEventParent { trace_id, parent_span_id, derived: false };
@@ -84,13 +84,13 @@ impl AgentEventParent {
         AgentEventParent { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), derived: true }
     }
 
-    /// The span of the user's turn, which has the prompt and the answer.
+    /// Returns the span of the user's turn, which has the prompt and the response.
     fn turn(&self) -> Option<SpanId> {
         self.parent_span_id
     }
 }
 
-/// Start and end: a record is written when all is over, and may say how long it took.
+/// Returns start and end: a record is written at the end, and may contain the duration.
 fn times(record: &DecodedLogRecord, reader: &LogRecordReader) -> (u64, u64) {
     let end = record.at_ns(&reader.clock);
     let duration_ms = match record.attributes.get("duration_ms") {
@@ -98,19 +98,19 @@ fn times(record: &DecodedLogRecord, reader: &LogRecordReader) -> (u64, u64) {
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
-    // What is no duration, or one of more than a century, becomes none.
+    // An invalid duration, or one of more than a century, counts as zero.
     let duration_ns = duration_ms.map(|ms| ms * 1e6).filter(|ns| (0.0..4e18).contains(ns)).unwrap_or(0.0);
     (end.saturating_sub(duration_ns as u64), end)
 }
 
 impl AgentEvent<'_> {
-    /// The id of the call that has the request id.
+    /// Returns the span ID of the call with the request ID.
     fn call_id(&self, request_id: &str) -> SpanId {
         let session = self.family.text(self.record, SpanField::Session).unwrap_or_default();
         Fingerprint::of(&["call", session, request_id]).span_id()
     }
 
-    /// What the user or the model said, for records that tell of that alone.
+    /// Returns the message of the user or the model, for records that contain only that.
     fn message(&self) -> Option<SpanFragmentContent> {
         let said = |field, role: &str| {
             let text = self.family.text(self.record, field)?.to_owned();
@@ -123,9 +123,9 @@ impl AgentEvent<'_> {
         }
     }
 
-    /// The message as a piece of a span.
+    /// Returns the message as a part of a span.
     fn pieces(&self, span: &Span, content: &Option<SpanFragmentContent>) -> Vec<SpanFragment> {
-        // Of records of one time the agent itself knows the order.
+        // The agent itself numbers the records of one time.
         let sequence = self.record.attributes.get("event.sequence").and_then(Value::as_u64).unwrap_or(0);
         let key = format!("{sequence:010}.{}", self.record.fingerprint());
         content.iter().map(|content| SpanFragment { key: key.clone(), at_us: span.end_us, content: content.clone() }).collect()
@@ -148,7 +148,7 @@ impl AgentEvent<'_> {
         Ok(self.family.canonical(raw, reader.context.price))
     }
 
-    /// All that the record tells, as a span of its own.
+    /// Returns a span with everything that the record contains.
     fn span(&self, name: String, span_id: SpanId, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
         let wire = DecodedSpan {
             name,
@@ -159,7 +159,7 @@ impl AgentEvent<'_> {
         self.canonical(wire, self.role, reader)
     }
 
-    /// A span that the record only tells of: whose it is and when it was, at least.
+    /// Returns an incomplete span for another record or span to complete, with only its times, session and user.
     fn outline(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
-//! Gemini CLI. A call is a record and a span; only the record has all tokens. Each span of a call or a tool is a trace of its own, so
-//! that the records of a prompt stand together apart from them.
+//! Gemini CLI. A call is a record and a span; only the record has all tokens. Each span of a call or a tool is a trace of its own, so the
+//! records of a prompt form a separate trace.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -47,13 +47,13 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
             ("error_type", Some(SpanField::ErrorType)),
             ("status_code", Some(SpanField::HttpStatus)),
             ("gen_ai.tool.call_id", Some(SpanField::ToolCallId)),
-            // One turn of the user, and no template of prompts as elsewhere.
+            // A turn of the user, and not a prompt template as elsewhere.
             ("gen_ai.prompt.name", None),
             // The version of Node.
             ("service.version", None),
             ("user.email", Some(SpanField::User)),
         ],
-        // As Google counts: cached input is in the input, thoughts stand beside the output.
+        // Google's convention: input includes cached tokens, output excludes reasoning.
         input: TokenCountConvention::Inclusive,
         output: TokenCountConvention::Exclusive,
     },

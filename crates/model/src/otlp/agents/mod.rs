@@ -1,8 +1,7 @@
-//! Coding agents, which tell of their calls of models by log records.
+//! Coding agents, which report their calls of models by log records.
 //!
-//! What their events are and what their attributes mean stands in one table for each family. Where an agent sends no traces, its
-//! records are given one: all of one prompt hang below one span that the first of them announces, and that has the prompt and the
-//! answer.
+//! One table per family defines its events and the meaning of its attributes. If an agent sends no traces, its records get one: all
+//! records of a prompt are below one span, which the first of them announces and which has the prompt and the response.
 
 mod claude_code;
 mod codex;
@@ -22,51 +21,51 @@ use crate::price::PriceBook;
 use crate::span::Span;
 use crate::{normalize, usage};
 
-/// A family of agents that name things alike.
+/// A family of agents with the same names of events and attributes.
 pub(super) struct AgentFamily {
-    /// What the names of its events begin with.
+    /// Prefix of the names of its events.
     prefix: &'static str,
-    /// What the names of its instrumentation scopes begin with.
+    /// Prefix of the names of its instrumentation scopes.
     scope: &'static str,
-    /// What its events and spans are, by their names; events of several sorts as `name sort`.
+    /// Roles of its events and spans by name; events of several kinds as `name kind`.
     steps: &'static [(&'static str, AgentEventRole)],
-    /// What events are that do not stand there.
+    /// Role of events that are not listed.
     others: AgentEventRole,
-    /// What its attributes mean.
+    /// Meaning of its attributes.
     dialect: AttributeDialect,
-    /// The attribute that tells one prompt of a session from the next.
+    /// Attribute that distinguishes the prompts of a session.
     prompt_id: Option<&'static str>,
-    /// Whether all of a prompt is one trace of its own spans. Where it is not, records do not follow the span that they were written in,
-    /// but stand together.
+    /// True if all spans of a prompt are in one trace. Otherwise the records of a prompt form a trace of their own, whatever span they
+    /// were written in.
     one_trace: bool,
-    /// What the span above all records of a prompt is called.
+    /// Name of the span above all records of a prompt.
     turn: &'static str,
 }
 
-/// What an event or a span is.
+/// Role of an event or a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AgentEventRole {
-    /// An agent's turn.
+    /// Turn of an agent.
     Agent,
-    /// A call of a model.
+    /// Call of a model.
     Call,
-    /// A call of a model, if it has token counts; else it repeats one that has.
+    /// Call of a model if it has token counts, otherwise a repeat of one that has them.
     CountedCall,
-    /// A call of a model that failed.
+    /// Failed call of a model.
     FailedCall,
-    /// A request to a model, of whose answer another record tells: a call of its own only if it failed.
+    /// Request to a model whose response is another record: a call of its own only if it failed.
     Attempt,
-    /// A span of a call that a record tells of too, with all of its tokens.
+    /// Span of a call that a record reports too, with all of its tokens.
     Repeat,
-    /// A call of a tool.
+    /// Tool call.
     Tool,
-    /// What the user asked.
+    /// Prompt of the user.
     Prompt,
-    /// What a model answered.
+    /// Response of a model.
     Answer,
-    /// Anything else that is worth seeing: a decision, a retry, a compaction.
+    /// Any other relevant event: a decision, a retry, a compaction.
     Step,
-    /// Internals of the program.
+    /// Event about the internals of the program.
     Ignored,
 }
 
@@ -75,7 +74,7 @@ impl AgentEventRole {
         matches!(self, AgentEventRole::Call | AgentEventRole::CountedCall | AgentEventRole::FailedCall)
     }
 
-    /// The op that says the same to the tables of kinds.
+    /// Returns the op with the same meaning, from which the kind of the span is determined.
     const fn op(self) -> &'static str {
         match self {
             AgentEventRole::Agent => "gen_ai.invoke_agent",
@@ -90,16 +89,16 @@ impl AgentEventRole {
 
 const FAMILIES: &[&AgentFamily] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY];
 
-/// The family whose spans are of that instrumentation scope.
+/// Returns the family with that instrumentation scope.
 pub(super) fn of_scope(scope: &str) -> Option<&'static AgentFamily> {
     FAMILIES.iter().copied().find(|family| scope.starts_with(family.scope))
 }
 
-/// The family that wrote a record, and the whole name of its event.
+/// Returns the family that wrote a record, and the full name of its event.
 pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Option<(&'static AgentFamily, String)> {
     let by_name = record.names().find_map(|name| {
         let family = FAMILIES.iter().copied().find(|family| name.starts_with(family.prefix))?;
-        // A body may be any text that a program logs, so it must be a name that is known.
+        // A body may be any text that a program logs, so only a known name counts.
         let is_name = record.body.as_str() != Some(name) || family.known_role(name).is_some();
         is_name.then(|| (family, name.to_owned()))
     });
@@ -110,24 +109,24 @@ pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Op
     })
 }
 
-/// The family that a stored span is of.
+/// Returns the family that reported a stored span.
 pub(super) fn of_span(span: &Span) -> Option<&'static AgentFamily> {
     let by_scope = span.origin.as_deref().and_then(of_scope);
     by_scope.or_else(|| FAMILIES.iter().copied().find(|family| span.name.starts_with(family.prefix)))
 }
 
 impl AgentFamily {
-    /// What its attributes mean.
+    /// Returns the meaning of the family's attributes.
     pub(super) fn dialect(&self) -> &AttributeDialect {
         &self.dialect
     }
 
-    /// Its name, for a person.
+    /// Returns the readable name.
     pub(super) fn name(&self) -> &'static str {
         self.turn.split(['.', ' ']).next().unwrap_or(self.turn)
     }
 
-    /// The canonical span of one of the family's.
+    /// Returns the canonical span of a raw span of the family.
     pub(super) fn canonical(&self, mut raw: RawSpan, book: &PriceBook) -> Span {
         let role = self.known_role(&raw.name).filter(|_| raw.op.is_empty());
         if let Some(role) = role {
@@ -146,7 +145,7 @@ impl AgentFamily {
         self.steps.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 
-    /// What the event of a record is; `None` for what is not kept.
+    /// Returns the role of a record's event; `None` for an event that is not stored.
     fn role(&self, name: &str, record: &DecodedLogRecord) -> Option<AgentEventRole> {
         let sort = record.attributes.get("event.kind").and_then(Value::as_str);
         let of_sort = sort.and_then(|sort| self.known_role(&format!("{name} {sort}")));
@@ -163,20 +162,20 @@ impl AgentFamily {
                 let failed = refused || self.text(record, SpanField::StatusMessage).is_some();
                 Some(if failed { AgentEventRole::FailedCall } else { AgentEventRole::Step })
             }
-            // The span of the tool says the same.
+            // The tool's span reports the same.
             AgentEventRole::Tool if self.one_trace && record.trace().is_some() => Some(AgentEventRole::Step),
-            // Belongs to no prompt: the program has started, or looked for an update.
+            // Belongs to no prompt, such as the start of the program or a check for updates.
             AgentEventRole::Step if self.is_alone(record) => None,
             role => Some(role),
         }
     }
 
-    /// Whether nothing tells which prompt a record belongs to, although others say so.
+    /// Returns whether a record belongs to no known prompt, although the records of this family name theirs.
     fn is_alone(&self, record: &DecodedLogRecord) -> bool {
         self.prompt_id.is_some() && self.prompt_id(record).is_none() && record.trace().is_none()
     }
 
-    /// The attribute of a record that tells a field.
+    /// Returns the best attribute of a record for a field.
     fn value<'a>(&self, record: &'a DecodedLogRecord, field: SpanField) -> Option<&'a Value> {
         let meant = record.attributes.iter().filter_map(|(name, value)| {
             let (known, rank, _) = self.dialect.lookup(name)?;
@@ -185,7 +184,7 @@ impl AgentFamily {
         meant.min_by_key(|(rank, _)| *rank).map(|(_, value)| value)
     }
 
-    /// The same, where it is a text and says something.
+    /// Returns the best attribute of a record for a field if it is a text and not blank.
     fn text<'a>(&self, record: &'a DecodedLogRecord, field: SpanField) -> Option<&'a str> {
         self.value(record, field)?.as_str().filter(|text| !text.trim().is_empty())
     }

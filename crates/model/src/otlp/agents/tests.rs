@@ -1,4 +1,4 @@
-//! What coding agents did is seen once, whole, and the same again when it is sent again.
+//! Each action of a coding agent becomes one complete span, and the same one if it is sent again.
 
 use serde_json::{Map, Value, json};
 
@@ -31,7 +31,7 @@ fn pairs(attributes: &Value) -> Vec<Value> {
     attributes.as_object().unwrap().iter().map(|(key, value)| json!({ "key": key, "value": typed(value) })).collect()
 }
 
-/// A record of an event that happened some seconds in.
+/// Returns the record of an event that happened some seconds after the start.
 fn record(seconds: u64, attributes: Value) -> Value {
     json!({ "timeUnixNano": (AT_NS + seconds * SECOND_NS).to_string(), "attributes": pairs(&attributes) })
 }
@@ -63,7 +63,7 @@ fn span(id: &str, parent: &str, name: &str, seconds: [u64; 2], attributes: Value
     })
 }
 
-/// The spans of all batches as they end up in a store.
+/// Returns the spans of all batches as a store joins them.
 fn stored(batches: &[Vec<Span>]) -> Vec<Span> {
     let mut stored: Vec<Span> = Vec::new();
     for span in batches.iter().flatten() {
@@ -106,7 +106,7 @@ fn request(seconds: u64, more: Value) -> Value {
     claude(seconds, "api_request", attributes)
 }
 
-/// One turn of Claude Code without traces.
+/// Returns one turn of Claude Code without traces.
 fn turn() -> Vec<Value> {
     vec![
         claude(1, "user_prompt", json!({ "prompt": "Why?" })),
@@ -172,7 +172,7 @@ fn a_refused_call_has_no_tokens() {
     assert!(call.usage.is_unknown() && call.cost.is_none() && call.counted);
 }
 
-/// The spans of a turn with the beta traces on; `known` is what the span of the call says of its usage.
+/// Returns the spans of a turn with the beta traces enabled; `known` is the usage in the span of the call.
 fn beta(known: Value) -> Vec<Span> {
     let mut call = json!({ "span.type": "llm_request", "model": "claude-sonnet-4-5-20250929", "request_id": "req_1", "success": true });
     call.as_object_mut().unwrap().extend(known.as_object().unwrap().clone());

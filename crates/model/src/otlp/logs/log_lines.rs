@@ -1,4 +1,4 @@
-//! Records that tell of no call and stand in a trace: lines of a program's own log, shown beside its spans.
+//! Log lines: records within a trace that do not report a call, shown with its spans.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
 use crate::outcome::{Outcome, OutcomeCategory};
 
-/// Reads a record as a line.
+/// Reads a record as a log line.
 pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
     let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(WITHOUT_TRACE))?;
     let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! Messages of a call that come as log records: one record each, or the whole conversation in one.
+//! Messages of a call in log records: one record each, or the whole conversation in one.
 
 use serde_json::{Map, Value, json};
 
@@ -13,24 +13,24 @@ use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::ChatMessage;
 use crate::{messages, normalize};
 
-/// What a call must be known by.
+/// Attributes that a record must have to describe a call.
 const NAMED: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
 
-// Where a record has the messages of a whole call.
+// Attributes of a record with the messages of a whole call.
 const INSTRUCTED: &str = "gen_ai.system_instructions";
 const ASKED: &str = "gen_ai.input.messages";
 const ANSWERED: &str = "gen_ai.output.messages";
 
-/// What a record holds.
+/// Kind of messages in a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LogRecordMessageKind {
-    /// One message.
+    /// One message with its direction and role.
     Message(MessageDirection, &'static str),
     /// All messages of a call.
     Conversation,
 }
 
-/// What the record holds, if it is messages.
+/// Returns the kind of messages in the record; `None` if it contains none.
 pub(super) fn of(record: &DecodedLogRecord) -> Option<LogRecordMessageKind> {
     record.names().find_map(|name| match events::side_and_role(name) {
         Some((side, role)) => Some(LogRecordMessageKind::Message(side, role)),
@@ -38,7 +38,7 @@ pub(super) fn of(record: &DecodedLogRecord) -> Option<LogRecordMessageKind> {
     })
 }
 
-/// Reads the messages as pieces of the span that they were written in.
+/// Reads the messages as parts of the span in which they were written.
 pub(super) fn read(
     held: LogRecordMessageKind,
     record: &DecodedLogRecord,
@@ -68,7 +68,7 @@ pub(super) fn read(
             let place = reader.place(&raw, at_ns, fingerprint);
             let message = events::message(fields(record), role);
             let read = messages::read(&json!([message]), role).into_iter().enumerate();
-            // Pieces of one time stand in the order of their keys.
+            // Parts with the same time are in the order of their keys.
             let key = |part| format!("{:03}.{place:04}.{part:04}.{fingerprint}", at_ns % 1000);
             read.map(|(part, message)| SpanFragment { key: key(part), at_us, content: content(side, message) }).collect()
         }
@@ -76,8 +76,8 @@ pub(super) fn read(
             let (input, output) = conversation(&fields(record));
             let input = input.into_iter().enumerate().map(|(place, message)| (MessageDirection::Input, place, message));
             let output = output.into_iter().enumerate().map(|(place, message)| (MessageDirection::Output, place, message));
-            // Some send the conversation before the call and again after it, with the answer: the same message in the same place is
-            // the same piece whenever it was sent.
+            // Some clients send the conversation before the call, and again after it with the response. The same message at the same
+            // position is the same part whenever it was sent.
             let key = |side: MessageDirection, place: usize, message: &ChatMessage| {
                 let said = serde_json::to_string(message).unwrap_or_default();
                 format!("{side:?}.{place:06}.{}", Fingerprint::of(&[&said])).to_lowercase()
@@ -91,21 +91,21 @@ pub(super) fn read(
     Ok(())
 }
 
-/// All that is said of a call, as its own span would say it, which some never send.
+/// Returns the attributes of the call, as its own span would have them. Some clients never send that span.
 fn call(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
     attributes.retain(|name, _| ![INSTRUCTED, ASKED, ANSWERED].contains(&name.as_str()));
     attributes
 }
 
-/// Whose call it is: what else such a record says, its span says better.
+/// Returns only the session and the user: the call's own span has better values for all other attributes of such a record.
 fn whose(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
     attributes.retain(|name, _| matches!(attribute_names::lookup(name), Some((SpanField::Session | SpanField::User, _))));
     attributes
 }
 
-/// What the conventions name the span of a call.
+/// Returns the name that the conventions define for the span of a call.
 fn name(attributes: &Map<String, Value>) -> String {
     NAMED.iter().filter_map(|name| attributes.get(*name)?.as_str()).collect::<Vec<_>>().join(" ")
 }
@@ -117,14 +117,14 @@ fn content(side: MessageDirection, message: ChatMessage) -> SpanFragmentContent 
     }
 }
 
-/// The fields of an event: the body's, as it was first specified, else the attributes.
+/// Returns the fields of an event: those of the body, as in the first specification, otherwise the attributes.
 fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut fields = record.attributes.clone();
     match &record.body {
         Value::Object(body) => fields.extend(body.clone()),
         Value::String(text) => match crate::lenient_json::value(text) {
             Ok(Value::Object(body)) => fields.extend(body),
-            // A body that is only the event's name says nothing more.
+            // A body that is the name of the event contains nothing else.
             _ if events::side_and_role(text).is_some() => {}
             _ => _ = fields.entry("content").or_insert_with(|| text.as_str().into()),
         },
@@ -134,7 +134,7 @@ fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
     fields
 }
 
-/// What was asked, system instructions first, and what was answered.
+/// Returns the input, system instructions first, and the output.
 fn conversation(fields: &Map<String, Value>) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
     let read = |name: &str, role: &str| fields.get(name).map(|value| messages::read(value, role)).unwrap_or_default();
     let mut input = read(INSTRUCTED, "system");

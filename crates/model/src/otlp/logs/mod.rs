@@ -1,7 +1,7 @@
-//! What log records tell.
+//! Decodes log records.
 //!
-//! A record may hold a message of a call whose span comes by itself, or be the whole report of what a coding agent did. All others
-//! are lines of the trace that they were written in. Whatever it is, it may hold an exception.
+//! A record may contain a message of a call whose span arrives separately, or report what a coding agent did. All others are log lines of
+//! their trace. Any record may contain an exception.
 
 mod log_lines;
 mod messages;
@@ -59,7 +59,8 @@ pub(super) fn read(groups: ScopedItems<DecodedLogRecord>, context: &DecodeContex
     DecodedOtlpRequest { spans, errors, lines: reader.lines, outcomes, ..DecodedOtlpRequest::default() }
 }
 
-/// What several records tell of one span, as one. Two by two, since joining one by one to what grows would cost the square.
+/// Joins the spans that several records report into one. Joins pairs, since joining one by one to a growing span would take quadratic
+/// time.
 fn joined(mut told: Vec<Span>, context: &DecodeContext) -> Span {
     while told.len() > 1 {
         let mut rest = told.into_iter();
@@ -73,11 +74,11 @@ fn joined(mut told: Vec<Span>, context: &DecodeContext) -> Span {
     told.pop().unwrap_or_default()
 }
 
-/// Why nothing came of a record.
+/// Reason why a record was dropped.
 pub(super) enum LogRecordDropReason {
-    /// It cannot be read, or has no place in time.
+    /// The record is invalid, or its time is before the retention period.
     Broken(Outcome),
-    /// It can be read and is none of our business. These are many, and counted together.
+    /// The record is valid but not relevant. There are many such records, which are counted together.
     NotWanted(&'static str),
 }
 
@@ -87,19 +88,19 @@ impl From<Outcome> for LogRecordDropReason {
     }
 }
 
-/// Internals of a coding agent.
+/// Reason for records about the internals of a coding agent.
 pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::NotWanted(NOT_LLM_TELEMETRY);
 
-/// Gathers what the records of a request tell.
+/// Collects the contents of the log records of a request.
 pub(super) struct LogRecordReader<'a> {
     pub(super) context: &'a DecodeContext<'a>,
     pub(super) clock: ClockDriftCorrector,
     spans: Vec<Span>,
-    /// Where the first span of an id stands.
+    /// Index of the first span with an ID.
     places: HashMap<(TraceId, SpanId), usize>,
-    /// What else is told of the span at a place.
+    /// Other reports of the span at an index.
     more: HashMap<usize, Vec<Span>>,
-    /// The records that a span has of one time, each with its place in the order of the request.
+    /// Records of a span with the same time, each with its position in the request.
     same_time: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
@@ -112,7 +113,7 @@ impl<'a> LogRecordReader<'a> {
     fn new(context: &'a DecodeContext<'a>) -> LogRecordReader<'a> {
         LogRecordReader {
             context,
-            // The protocol does not say when a request was sent.
+            // The protocol does not contain the time of sending.
             clock: ClockDriftCorrector::new(context, None),
             spans: Vec::new(),
             places: HashMap::new(),
@@ -129,7 +130,7 @@ impl<'a> LogRecordReader<'a> {
     fn record(&mut self, record: &DecodedLogRecord, around: &ResourceScope) -> Result<(), LogRecordDropReason> {
         let error = self.error(record, around);
         let kept = self.told(record, around);
-        // An exception has its place among the issues, also where nothing else comes of its record.
+        // An exception becomes an error event even if its record is dropped.
         match error {
             Some(error) => {
                 decode_budget::charge_error(&error);
@@ -153,12 +154,13 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// The exception that a record tells of.
+    /// Returns the exception in a record.
     fn error(&self, record: &DecodedLogRecord, around: &ResourceScope) -> Option<ErrorEvent> {
         let at_ns = record.at_ns(&self.clock);
         let thrown = OtlpException::of(&record.attributes, at_ns)?;
         let (trace_id, span_id) = record.trace().unzip();
-        // Whose it is and where it happened, read as of a span. One without a place has a made-up one while it is read.
+        // The properties of the error are read as those of a span. A record without trace and span IDs gets placeholders while it is
+        // read.
         let wire = DecodedSpan {
             trace_id: Some(trace_id.map_or(1, |id| id.0)),
             span_id: Some(span_id.flatten().map_or(1, |id| id.0)),
@@ -178,7 +180,7 @@ impl<'a> LogRecordReader<'a> {
         Some(error)
     }
 
-    /// Takes a span. What belongs to one that came before it in the request is joined to it in the end.
+    /// Adds a span. If it belongs to an earlier one of the request, the two are joined at the end.
     pub(super) fn add(&mut self, span: Span) {
         decode_budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
@@ -194,7 +196,7 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    /// Announces a span that the records only tell of, with the pieces of it that they hold.
+    /// Adds an incomplete span that the records refer to, with the parts of it that they contain.
     pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
             if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =
@@ -208,7 +210,7 @@ impl<'a> LogRecordReader<'a> {
         self.add(span);
     }
 
-    /// What puts records of one time in the order in which they were sent: a record that is sent again gets the same.
+    /// Returns the position that keeps records with the same time in the order of sending. A repeated record gets the same position.
     pub(super) fn place(&mut self, raw: &RawSpan, at_ns: u64, fingerprint: Fingerprint) -> usize {
         let group = self.same_time.entry((raw.trace_id, raw.span_id, at_ns)).or_default();
         let next = group.len();

@@ -1,4 +1,4 @@
-//! Log records find their call, in both encodings and in any order, and the rest is counted.
+//! Log records are joined with their call, in both encodings and in any order, and other records are counted.
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -131,7 +131,7 @@ fn a_call_whose_span_never_comes_is_known_by_its_record() {
     let call = told(json!([{ "key": "gen_ai.operation.name", "value": { "stringValue": "chat" } }]));
     assert_eq!((call.name.as_str(), call.kind, call.usage.input_tokens()), ("chat gpt-4o", SpanType::Llm, Some(1_000_000)));
     assert_eq!(said(&call.input_messages), [("user".to_owned(), "Hi".to_owned())]);
-    // A record that does not say what was done may be of anything.
+    // A record without an operation may be about anything.
     let unknown = told(json!([]));
     assert_eq!((unknown.name.as_str(), unknown.kind, unknown.usage.input_tokens()), ("", SpanType::Other, None));
 }

@@ -1,4 +1,4 @@
-//! Metrics: points as sent become points with an identity.
+//! Metrics of OTLP: decodes points and computes the identity of their series.
 
 pub(super) mod proto;
 #[cfg(test)]
@@ -19,34 +19,34 @@ use crate::messages::{TextLimit, trim_text};
 use crate::otel_metric::{Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::OutcomeCategory;
 
-/// The outcome of points by which a client says that it has nothing to say.
+/// Outcome reason of points without a value.
 pub(super) const NO_VALUE: &str = "no_recorded_value";
 
 /// Bit of a point's flags: there is no value, the series has ended.
 const NO_RECORDED_VALUE: u32 = 1;
-/// Attributes of a point that are kept, and of those who report it.
+/// Maximum number of attributes of a point, and of its reporter.
 const MAX_ATTRIBUTES: usize = 64;
-/// Bytes of one attribute that are kept.
+/// Maximum bytes of one attribute.
 const MAX_TEXT: TextLimit = TextLimit(256);
-/// Bytes of a name that are allowed: the specification allows 255.
+/// Maximum bytes of a name, as in the specification.
 const MAX_NAME: usize = 255;
-/// Buckets of a histogram that are allowed; SDKs make 160 at most.
+/// Maximum number of buckets of a histogram; SDKs use at most 160.
 const MAX_BUCKETS: usize = 1_024;
-/// The scales of exponential histograms that the specification knows.
+/// Scales of exponential histograms that the specification allows.
 const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
-/// Numbers up to here are exact in every client; a count beyond is none.
+/// Largest count. Larger numbers are not exact in every client.
 const MAX_COUNT: u64 = 1 << 53;
-/// A clock may be this much ahead.
+/// Maximum time that a client's clock may be ahead.
 const MAX_AHEAD_NS: i64 = 86_400_000_000_000;
 
-/// A metric with its encoding taken off.
+/// A metric as sent, in any encoding.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedMetric {
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) description: String,
     pub(super) sort: OtlpMetricType,
-    /// 0 unspecified, 1 delta, 2 cumulative.
+    /// Temporality: 0 unspecified, 1 delta, 2 cumulative.
     pub(super) temporality: i32,
     pub(super) monotonic: bool,
     pub(super) points: Vec<DecodedMetricPoint>,
@@ -74,10 +74,10 @@ impl DecodeFootprint for DecodedMetric {
     }
 }
 
-/// Which of the specification's kinds of points it has.
+/// Kind of the points of a metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum OtlpMetricType {
-    /// None that is known.
+    /// A missing or unknown kind.
     #[default]
     Unknown,
     Gauge,
@@ -86,25 +86,25 @@ pub(super) enum OtlpMetricType {
     Summary,
 }
 
-/// A point with its encoding taken off.
+/// A point as sent, in any encoding.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct DecodedMetricPoint {
     pub(super) attributes: Map<String, Value>,
     pub(super) start_ns: u64,
     pub(super) at_ns: u64,
     pub(super) flags: u32,
-    /// `None` where no value was sent, or one that cannot be read.
+    /// Value; `None` if it is missing or invalid.
     pub(super) value: Option<MetricPointValue>,
 }
 
-/// Reads the metrics of a request. Each point counts for itself.
+/// Reads the metrics of a request. Each point is accepted or dropped on its own.
 pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) -> DecodedOtlpRequest {
     let mut decoded = DecodedOtlpRequest::default();
     let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
     for (around, metrics) in groups {
         let reporter = reporter(&around);
         let around_json = (sorted_json(&around.resource), sorted_json(&around.scope));
-        // Each point has a copy.
+        // Each point gets a copy.
         let copy = decode_budget::tags(&reporter) + 2 * size_of::<MetricPoint>();
         for metric in metrics {
             let metric = match metric {
@@ -114,7 +114,7 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
                     continue;
                 }
             };
-            // What is around it is hashed for each metric.
+            // Resource and scope are hashed for each metric.
             if !decode_budget::charge(around_json.0.len() + around_json.1.len()) {
                 return decoded;
             }
@@ -144,7 +144,7 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
     decoded
 }
 
-/// What all points of a metric share.
+/// Properties that all points of a metric share.
 struct MetricStream<'a> {
     name: String,
     unit: String,
@@ -152,7 +152,7 @@ struct MetricStream<'a> {
     kind: MetricKind,
     temporality: MetricTemporality,
     reporter: &'a BTreeMap<String, String>,
-    /// What all of its points have in common.
+    /// Hash state of the common part of the points' identities.
     identity: FingerprintPrefix,
 }
 
@@ -176,7 +176,7 @@ impl<'a> MetricStream<'a> {
         };
         let temporality = match (kind, metric.temporality) {
             (MetricKind::Gauge, _) => MetricTemporality::Momentary,
-            // A summary has none and is cumulative by its history.
+            // A summary has no temporality; it is cumulative for historical reasons.
             (MetricKind::Summary, _) | (_, 2) => MetricTemporality::Cumulative,
             (_, 1) => MetricTemporality::Delta,
             _ => return Err("unknown_temporality"),
@@ -192,7 +192,7 @@ impl<'a> MetricStream<'a> {
         Ok(MetricStream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
     }
 
-    /// Bytes of what each of its points says again.
+    /// Returns the bytes of the texts that each point repeats.
     fn texts(&self) -> usize {
         decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description)
     }
@@ -204,11 +204,11 @@ impl<'a> MetricStream<'a> {
         let ns = |ns: u64| i64::try_from(ns).map_err(|_| "invalid_timestamp");
         let (at_ns, start_ns) = (ns(point.at_ns)?, ns(point.start_ns)?);
         let begun = clock::is_possible(start_ns / 1000, context.received_us);
-        // A point at the time of receipt would be another one each time that it is sent.
+        // With the time of receipt, a repeat would be another point.
         if at_ns == 0 || (begun && start_ns > at_ns) {
             return Err("invalid_timestamp");
         }
-        // A beginning that is impossible was not told.
+        // An implausible start counts as not sent.
         let start_ns = if begun { start_ns } else { 0 };
         let now_ns = context.received_us.saturating_mul(1000);
         if at_ns.saturating_sub(now_ns) > MAX_AHEAD_NS {
@@ -238,7 +238,7 @@ impl<'a> MetricStream<'a> {
         })
     }
 
-    /// Of everything that the specification says tells one stream from another, whole, however much of it is kept.
+    /// Returns the hash of everything that identifies a series according to the specification, including what is truncated in storage.
     fn identity(&self, attributes: &Map<String, Value>) -> [u8; 32] {
         self.identity.with(&[&sorted_json(attributes)]).bytes()
     }
@@ -248,7 +248,7 @@ fn sorted_json(map: &Map<String, Value>) -> String {
     serde_json::to_string(&map.iter().collect::<BTreeMap<_, _>>()).unwrap_or_default()
 }
 
-/// What makes a value useless.
+/// Returns the reason why a value is invalid.
 fn check(value: &MetricPointValue) -> Result<(), &'static str> {
     let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
     match value {
@@ -294,7 +294,7 @@ fn reporter(around: &ResourceScope) -> BTreeMap<String, String> {
     reporter
 }
 
-/// Attributes as one groups by them.
+/// Returns the attributes as texts, by which points are grouped.
 fn texts(attributes: &Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| {
         let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

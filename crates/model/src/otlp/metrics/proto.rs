@@ -1,4 +1,4 @@
-//! Metrics as protobuf.
+//! Protobuf messages of metrics.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -11,7 +11,7 @@ use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
 
-/// Reads a request for metrics.
+/// Decodes a request for metrics.
 pub(in crate::otlp) fn metrics(body: Bytes) -> Result<ScopedItems<DecodedMetric>, prost::DecodeError> {
     let metric = |metric| OtlpMetric::decode(metric).map(wire).map_err(|_| dropped(OutcomeCategory::Metric, "invalid_protobuf"));
     groups(body, &decoded_size::METRIC, metric)
@@ -63,7 +63,7 @@ pub(super) struct OtlpMetric {
     pub(super) values: Option<OtlpMetricPoints>,
 }
 
-/// The kinds of points that there are.
+/// Points of a metric, by kind.
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum OtlpMetricPoints {
     #[prost(message, tag = "5")]
@@ -136,7 +136,7 @@ pub(super) struct OtlpNumberPoint {
     pub(super) flags: u32,
 }
 
-/// The value of a number.
+/// Value of a point that is a number.
 #[derive(Clone, Copy, PartialEq, Oneof)]
 pub(super) enum OtlpNumberValue {
     #[prost(double, tag = "4")]

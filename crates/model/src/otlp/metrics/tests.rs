@@ -1,4 +1,4 @@
-//! Metrics in both encodings, and what is wrong with some.
+//! Metrics in both encodings, and invalid ones.
 
 use prost::Message;
 use serde_json::{Value, json};

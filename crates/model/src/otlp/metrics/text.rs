@@ -1,4 +1,4 @@
-//! Metrics as JSON, read as forgivingly as traces are.
+//! The JSON encoding of metrics, parsed as leniently as that of traces.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
 
-/// Reads a request for metrics.
+/// Decodes a request for metrics.
 pub(in crate::otlp) fn metrics(body: &[u8]) -> Result<ScopedItems<DecodedMetric>, OtlpError> {
     let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
     groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
@@ -57,7 +57,7 @@ fn wire_point(point: &Value, read: fn(&Value) -> Option<MetricPointValue>) -> De
     }
 }
 
-/// A number that may come as text: `"1000"`, `"NaN"`.
+/// Returns a number that may be sent as text: `"1000"`, `"NaN"`.
 fn float(value: &Value, name: &str, other: &str) -> Option<f64> {
     match field(value, name, other)? {
         Value::String(text) => text.trim().parse().ok(),
@@ -65,7 +65,7 @@ fn float(value: &Value, name: &str, other: &str) -> Option<f64> {
     }
 }
 
-/// A whole number of any sign, likewise.
+/// Returns a signed integer that may be sent as text.
 fn int(value: &Value, name: &str) -> i32 {
     float(value, name, name).filter(|number| number.abs() < 1e9).map_or(0, |number| number as i32)
 }
