@@ -1,42 +1,42 @@
-//! Multiplying what a call took by prices, in whole steps of money.
+//! Multiplies usage by prices, in whole units of money.
 
 use super::BillableCall;
 use super::bucket::{BucketPrices, PriceBucket};
 use crate::money::Usd;
 use crate::span::{Cost, CostSource};
 
-/// A call with its price, bucket by bucket.
+/// A priced call with the cost of each bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PricedCall {
-    /// The sum of the lines.
+    /// Sum of the lines.
     pub cost: Cost,
-    /// One line for each bucket with something in it.
+    /// One line for each non-empty bucket.
     pub lines: Vec<PricedBucket>,
-    /// The entry: `provider:model` of the table or `own:model`, `+tier` where it is that of a tier of service, `@date` where it has a
-    /// start date.
+    /// ID of the price: `provider:model` for the price table or `own:model` for a custom price, with `+tier` for the price of a service
+    /// tier and `@date` if it has a start date.
     pub price_id: String,
-    /// The first day of the entry, as `YYYY-MM-DD`.
+    /// First day of the price, `YYYY-MM-DD`.
     pub from_date: Option<String>,
-    /// True for a price that the owner has set.
+    /// True for a custom price.
     pub own: bool,
 }
 
-/// The part of a cost that one bucket makes.
+/// Cost of one bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricedBucket {
-    /// What it is for.
+    /// The bucket.
     pub bucket: PriceBucket,
-    /// How many tokens, requests, searches or pictures; for [`PriceBucket::Hour`], microseconds.
+    /// Number of tokens, requests, searches or images; microseconds for [`PriceBucket::Hour`].
     pub count: u64,
-    /// The price of one [`unit`](PriceBucket::unit) of them.
+    /// Price of one [`unit`](PriceBucket::unit).
     pub price: Usd,
-    /// What they cost.
+    /// Cost of the bucket.
     pub amount: Usd,
 }
 
-/// Where prices are from.
+/// Origin of the prices.
 pub(super) struct PriceOrigin {
-    /// `openai:gpt-4o`, `own:my-model`.
+    /// Name of the price without tier and date: `openai:gpt-4o`, `own:my-model`.
     pub(super) name: String,
     pub(super) tier: Option<String>,
     pub(super) from: Option<jiff::civil::Date>,
@@ -45,10 +45,10 @@ pub(super) struct PriceOrigin {
 
 /// Prices a call.
 ///
-/// Where a bucket has no price of its own, the nearest wider one stands for it, so that tokens are never free by omission: cache reads,
-/// cache writes, sound and pictures cost as plain input, reasoning, sound and pictures as plain output, an hour's cache write as one of
-/// five minutes. An entry without any output price is one of embeddings or ranking: what comes out is not charged. `None` where a
-/// price would multiply a count that is not known.
+/// A bucket without a price of its own has the price of the nearest wider bucket, so that no token is free because a price is missing:
+/// cache reads, cache writes, audio and images cost as much as plain input; reasoning, audio and images as plain output; a cache write
+/// for an hour as one for five minutes. An entry without any output price is for embeddings or reranking, and output is free. Returns
+/// `None` if a price would multiply an unknown count.
 pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCall) -> Option<PricedCall> {
     let usage = call.usage;
     let has = |bucket| rates.own(bucket).is_some();
@@ -58,7 +58,7 @@ pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCal
     }
     let all_input = usage.input_tokens().unwrap_or(0);
     let count = |bucket| match bucket {
-        // A request that failed before it took anything is not charged.
+        // A request that failed before it used any tokens is not charged.
         PriceBucket::Request => (tokens_in || !call.failed).then_some(1),
         PriceBucket::Hour => u64::try_from(call.duration_us).ok(),
         bucket => bucket.of(usage),
@@ -69,7 +69,7 @@ pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCal
         Some(PricedBucket::new(bucket, count, rate.at(all_input)))
     };
     let lines: Vec<PricedBucket> = PriceBucket::ALL.iter().copied().filter_map(line).collect();
-    // Known to have taken nothing is free; with nothing known, there is nothing to multiply.
+    // A call that is known to have used nothing is free. Without any known count, there is nothing to multiply.
     if lines.is_empty() && !(has(PriceBucket::Input) && tokens_in) {
         return None;
     }
@@ -94,7 +94,7 @@ impl PricedBucket {
         PricedBucket { bucket, count, price, amount: times(count, price, bucket.unit().count()) }
     }
 
-    /// Dollars for a million of what is counted.
+    /// Returns the price of a million units in US dollars.
     pub fn usd_per_million(&self) -> f64 {
         match self.bucket.unit() {
             super::PriceUnit::MillionTokens => self.price.dollars(),
@@ -103,7 +103,7 @@ impl PricedBucket {
     }
 }
 
-/// `count` things at a price for so many of them, rounded once to the nearest step; saturates.
+/// Multiplies a count by a price for `for_so_many` units, rounded once to the nearest unit of money; saturates.
 fn times(count: u64, price: Usd, for_so_many: u64) -> Usd {
     let (price, for_so_many) = (u128::from(price.0.unsigned_abs()), u128::from(for_so_many));
     // Both factors have 64 bits, so the product fits.

@@ -1,4 +1,4 @@
-//! All prices that hold for a project: its owner's first, then the table.
+//! All prices of a project: custom prices first, then the price table.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -14,7 +14,7 @@ static EMBEDDED: LazyLock<PriceBook> = LazyLock::new(|| {
     PriceBook::of_table(Arc::new(table))
 });
 
-/// Prices: those that the owner has set, then the table.
+/// Prices of a project: custom prices, then the price table.
 #[derive(Debug, Clone)]
 pub struct PriceBook {
     table: Arc<PriceTable>,
@@ -22,65 +22,66 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// The table that is part of the program, and nothing before it.
+    /// Returns the embedded price table without custom prices.
     pub fn embedded() -> &'static PriceBook {
         &EMBEDDED
     }
 
-    /// A table and nothing before it.
+    /// Returns a price table without custom prices.
     pub fn of_table(table: Arc<PriceTable>) -> PriceBook {
         PriceBook { table, own: CustomPriceList::default() }
     }
 
-    /// The same table behind these own prices, each with whether it is set for the project alone, in the order in which they were set.
+    /// Returns the same table with these custom prices, in the order in which they were set. The flag is true for a price that is set for
+    /// this project only.
     pub fn with_own(&self, own: impl Iterator<Item = (CustomPrice, bool)>) -> PriceBook {
         let canonical = |name: &str| self.table.canonical_provider(name).map(str::to_owned);
         PriceBook { table: self.table.clone(), own: CustomPriceList::new(own, canonical) }
     }
 
-    /// The table.
+    /// Returns the price table.
     pub fn table(&self) -> &Arc<PriceTable> {
         &self.table
     }
 
-    /// What a call cost. `None` when there is no price for its model, or a count that it would multiply is not known.
+    /// Returns the cost of a call; `None` if its model has no price, or if a required count is unknown.
     pub fn cost(&self, call: &BillableCall) -> Option<Cost> {
         self.explain(call).map(|priced| priced.cost)
     }
 
-    /// What a call cost, bucket by bucket.
+    /// Returns the cost of a call by bucket.
     pub fn explain(&self, call: &BillableCall) -> Option<PricedCall> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
         match self.own.find(provider, call) {
-            // The owner's price is what it costs: where its counts are not known, the table does not know better.
+            // A custom price is final: if its counts are unknown, the price table is not used instead.
             Some(own) => bill::bill(own.origin(), &own.rates, call),
             None => self.table.explain(call),
         }
     }
 
-    /// The price that stands for a call, by its name, also where it gives no cost.
+    /// Returns the ID of the price that applies to a call, even if it gives no cost.
     pub fn price_id(&self, call: &BillableCall) -> Option<String> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
         self.own.find(provider, call).map(CustomPrice::id).or_else(|| self.table.entry_id(call))
     }
 
-    /// The vendor whose own list has the model, never one who resells it.
+    /// Returns the vendor whose own list contains the model, never a reseller.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
         self.table.vendor_of(model)
     }
 
-    /// True when the table can tell which provider a client means by this name.
+    /// Returns true if the price table knows the provider under this name.
     pub fn knows_provider(&self, name: &str) -> bool {
         self.table.canonical_provider(name).is_some()
     }
 
-    /// The canonical name of a provider, from any spelling; `None` for one that the table does not know.
+    /// Returns the canonical name of a provider in any spelling; `None` if the price table does not know it.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
         self.table.canonical_provider(spelling)
     }
 }
 
-/// The price books of all projects, which may be exchanged while they are in use.
+/// Price books of all projects, which can be replaced while they are in use.
 #[derive(Debug)]
 pub struct PriceBooks {
     books: RwLock<ProjectPriceBooks>,
@@ -88,7 +89,7 @@ pub struct PriceBooks {
 
 #[derive(Debug)]
 struct ProjectPriceBooks {
-    /// For projects without prices of their own.
+    /// Price book of projects without custom prices of their own.
     common: Arc<PriceBook>,
     of_projects: HashMap<u64, Arc<PriceBook>>,
 }
@@ -101,13 +102,13 @@ impl Default for PriceBooks {
 }
 
 impl PriceBooks {
-    /// The prices that hold for a project now.
+    /// Returns the current prices of a project.
     pub fn of(&self, project: u64) -> Arc<PriceBook> {
         let books = self.books.read().unwrap_or_else(PoisonError::into_inner);
         books.of_projects.get(&project).unwrap_or(&books.common).clone()
     }
 
-    /// Exchanges all prices: the table, and what owners have set for a project, or for all, in the order in which they were set.
+    /// Replaces all prices: the price table, and the custom prices of one project or of all, in the order in which they were set.
     pub fn exchange(&self, table: Arc<PriceTable>, own: &[(Option<u64>, CustomPrice)]) {
         let book = PriceBook::of_table(table);
         let of = |project: Option<u64>| {

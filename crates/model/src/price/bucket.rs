@@ -1,4 +1,4 @@
-//! What has a price, in which unit, and what stands for it where it has none.
+//! Buckets that have prices, their units, and the buckets whose prices replace missing ones.
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,52 +7,52 @@ use crate::money::Usd;
 use crate::span::{Usage, names};
 
 names!(
-    /// Something that a call is charged for, by the name that usage, API and own prices share.
+    /// Bucket that a call is charged for, by the name that usage, API and custom prices share.
     PriceBucket {
-        /// Tokens of plain input.
+        /// Input tokens at the full price.
         Input = "input",
-        /// Tokens read from the provider's cache.
+        /// Input tokens read from the provider's cache.
         CacheRead = "cache_read",
-        /// Tokens written to the cache for five minutes, or for an unnamed time.
+        /// Input tokens written to the cache for five minutes, or for an unspecified time.
         CacheWrite5m = "cache_write_5m",
-        /// Tokens written to the cache for an hour.
+        /// Input tokens written to the cache for an hour.
         CacheWrite1h = "cache_write_1h",
-        /// Tokens of sound that went in.
+        /// Audio input tokens.
         InputAudio = "input_audio",
-        /// Tokens of pictures that went in.
+        /// Image input tokens.
         InputImage = "input_image",
-        /// Tokens of plain output.
+        /// Output tokens that are not in another output bucket.
         Output = "output",
-        /// Tokens that were thought and not said.
+        /// Reasoning tokens.
         Reasoning = "reasoning",
-        /// Tokens of sound that came out.
+        /// Audio output tokens.
         OutputAudio = "output_audio",
-        /// Tokens of pictures that came out.
+        /// Image output tokens.
         OutputImage = "output_image",
-        /// The request as such.
+        /// The request.
         Request = "request",
-        /// A search of the web that the provider made.
+        /// A web search by the provider.
         WebSearch = "web_search",
-        /// A picture that was made.
+        /// A generated image.
         Image = "image",
-        /// The time that the call ran: what a machine costs on which people run models themselves.
+        /// The duration of the call, for models on machines that are paid by the hour.
         Hour = "hour",
     }
 );
 
-/// How many of a bucket its price in the table is for.
+/// Unit of a price in the price table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PriceUnit {
     /// A million tokens.
     MillionTokens,
-    /// A thousand of them.
+    /// A thousand requests, searches or images.
     Thousand,
     /// An hour, counted in microseconds.
     Hour,
 }
 
 impl PriceUnit {
-    /// How many the price is for.
+    /// Returns the number that the price is for.
     pub const fn count(self) -> u64 {
         match self {
             PriceUnit::MillionTokens => 1_000_000,
@@ -63,7 +63,7 @@ impl PriceUnit {
 }
 
 impl PriceBucket {
-    /// How many of it a price in the table is for.
+    /// Returns the unit of the bucket's price in the price table.
     pub const fn unit(self) -> PriceUnit {
         match self {
             PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image => PriceUnit::Thousand,
@@ -72,8 +72,7 @@ impl PriceBucket {
         }
     }
 
-    /// What a price that an owner writes is to be multiplied by to be one of the table: owners write what one request, search or picture
-    /// costs.
+    /// Returns the factor from a custom price to one of the price table: custom prices are for one request, search or image.
     const fn owner_factor(self) -> f64 {
         match self.unit() {
             PriceUnit::Thousand => 1_000.0,
@@ -81,7 +80,7 @@ impl PriceBucket {
         }
     }
 
-    /// The name in the lines of the table.
+    /// Returns the name of the bucket in the price table.
     const fn in_table(self) -> &'static str {
         match self {
             PriceBucket::Input => "in",
@@ -101,7 +100,7 @@ impl PriceBucket {
         }
     }
 
-    /// The wider bucket whose price stands for it where it has none of its own, so that no token is free by omission.
+    /// Returns the wider bucket whose price applies if the bucket has none, so that no token is free because a price is missing.
     const fn wider(self) -> Option<PriceBucket> {
         match self {
             PriceBucket::CacheWrite1h => Some(PriceBucket::CacheWrite5m),
@@ -113,7 +112,7 @@ impl PriceBucket {
         }
     }
 
-    /// True for what goes into a model, false for what comes out, `None` for what is charged beside both.
+    /// Returns true for input, false for output, `None` for buckets that are neither.
     pub(super) const fn is_input(self) -> Option<bool> {
         match self {
             PriceBucket::Input
@@ -127,7 +126,7 @@ impl PriceBucket {
         }
     }
 
-    /// How many of it a call took, as far as its usage tells.
+    /// Returns the amount of the bucket in a usage, if it is known.
     pub fn of(self, usage: &Usage) -> Option<u64> {
         match self {
             PriceBucket::Input => usage.input,
@@ -147,37 +146,37 @@ impl PriceBucket {
     }
 }
 
-/// Dollars for one unit of a bucket, which may depend on how large the whole input is.
+/// Price of one unit of a bucket in US dollars, which may depend on the number of input tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TieredPrice {
     base: Usd,
-    /// Above so many tokens of input *all* tokens cost so much. Ascending.
+    /// Number of input tokens above which *all* tokens have the price, in ascending order.
     tiers: Vec<(u64, Usd)>,
 }
 
 impl TieredPrice {
-    /// One price, however large the input.
+    /// Returns a price that does not depend on the input.
     pub(super) fn flat(base: Usd) -> TieredPrice {
         TieredPrice { base, tiers: Vec::new() }
     }
 
-    /// The price for a call with so many tokens of input in all.
+    /// Returns the price for a call with this many input tokens in total.
     pub fn at(&self, input_tokens: u64) -> Usd {
         self.tiers.iter().rev().find(|(above, _)| input_tokens > *above).map_or(self.base, |(_, price)| *price)
     }
 }
 
-/// The prices of buckets. One that is left out is not known.
+/// Prices by bucket. A missing price is unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BucketPrices([Option<TieredPrice>; PriceBucket::ALL.len()]);
 
 impl BucketPrices {
-    /// The price of a bucket itself.
+    /// Returns the price of the bucket itself.
     pub fn own(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.0[bucket as usize].as_ref()
     }
 
-    /// The price of a bucket, or of the wider one that stands for it.
+    /// Returns the price of the bucket, or of the wider one that replaces it.
     pub fn rate(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.own(bucket).or_else(|| self.rate(bucket.wider()?))
     }
@@ -186,7 +185,7 @@ impl BucketPrices {
         self.0[bucket as usize] = Some(rate);
     }
 
-    /// Takes the prices that the other has.
+    /// Replaces the prices that `other` has.
     pub(super) fn replace_by(&mut self, other: &BucketPrices) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             if theirs.is_some() {
@@ -195,12 +194,12 @@ impl BucketPrices {
         }
     }
 
-    /// True when it cannot price a call: neither what goes in has a price nor the request, the time or the picture as such.
+    /// Returns true if no call can be priced: there is no price for input, request, duration or image.
     pub fn is_empty(&self) -> bool {
         [PriceBucket::Input, PriceBucket::Request, PriceBucket::Hour, PriceBucket::Image].iter().all(|bucket| self.own(*bucket).is_none())
     }
 
-    /// Takes a price by its name in the table. False for a name that is none.
+    /// Sets a price by its name in the price table. Returns false for an unknown name.
     pub(super) fn set_by_table_name(&mut self, name: &str, rate: TieredPrice) -> bool {
         match PriceBucket::ALL.iter().find(|bucket| bucket.in_table() == name) {
             Some(bucket) => self.set(*bucket, rate),
@@ -209,7 +208,7 @@ impl BucketPrices {
         true
     }
 
-    /// The name in the table by which [`set_by_table_name`](BucketPrices::set_by_table_name) would know a name.
+    /// Returns whether [`set_by_table_name`](BucketPrices::set_by_table_name) accepts the name.
     pub(super) fn is_table_name(name: &str) -> bool {
         PriceBucket::ALL.iter().any(|bucket| bucket.in_table() == name)
     }
@@ -259,7 +258,8 @@ impl<'de> Deserialize<'de> for TieredPrice {
     }
 }
 
-/// Prices as an owner writes and reads them: dollars by the bucket's name, for a million tokens, one request, search or picture, an hour.
+/// Serializes in the form of custom prices: dollars by the name of the bucket, for a million tokens, for one request, search or image, or
+/// for an hour.
 impl Serialize for BucketPrices {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let known = PriceBucket::ALL.iter().filter_map(|bucket| Some((*bucket, self.own(*bucket)?)));

@@ -1,4 +1,4 @@
-//! Prices that an owner sets: for models that they run themselves, for discounts that they have. They come before the table.
+//! Custom prices: for self-hosted models, or for discounts. They take precedence over the price table.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -8,54 +8,54 @@ use super::entry::{day_of, days_since_epoch};
 use super::model::{ModelSpelling, spellings};
 use super::{BillableCall, bill::PriceOrigin};
 
-/// Longest name of a model, provider or tier, in bytes.
+/// Maximum bytes of the name of a model, provider or tier.
 const NAME: usize = 200;
 
-/// A price that an owner has set, in dollars for a million tokens, for one request, search or picture, for an hour of the call's time.
+/// A custom price in US dollars: for a million tokens, for one request, search or image, or for an hour of the call's duration.
 ///
-/// A bucket without a price of its own costs as the wider one: see [`PriceBucket`](super::PriceBucket).
+/// A bucket without a price has the price of the wider bucket: see [`PriceBucket`](super::PriceBucket).
 #[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CustomPrice {
-    /// The model, as clients name it, with or without a date behind it; with `*` at the end for all that begin so. Case does not matter.
+    /// Model as clients name it, with or without a date suffix. A `*` at the end matches all names with this prefix. Ignores case.
     pub model: String,
-    /// Only where this provider runs it.
+    /// Provider to which the price is limited.
     #[serde(default)]
     pub provider: Option<String>,
-    /// Only for calls of this tier of service, such as `batch`.
+    /// Service tier to which the price is limited, such as `batch`.
     #[serde(default)]
     pub service_tier: Option<String>,
-    /// Only for calls with more tokens of input than this, cached ones included.
+    /// Number of input tokens, including cached ones, above which the price applies.
     #[serde(default)]
     pub input_above: Option<u64>,
-    /// The first day (UTC), as `YYYY-MM-DD`; always, where left out.
+    /// First day (UTC) of the price, `YYYY-MM-DD`. Without it, the price has no start.
     #[serde(default, with = "day")]
     pub from: Option<Date>,
-    /// The first day (UTC) on which it holds no longer.
+    /// First day (UTC) on which the price does not apply any more.
     #[serde(default, with = "day")]
     pub until: Option<Date>,
-    /// The prices, by what they are for.
+    /// Prices by bucket.
     #[serde(rename = "prices")]
     pub rates: BucketPrices,
 }
 
-/// Why a price cannot be.
+/// Reason why a custom price is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct CustomPriceError {
-    /// The field.
+    /// Name of the invalid field.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// Description of the error.
     pub reason: String,
 }
 
 impl CustomPrice {
-    /// The price with blanks taken off its names.
+    /// Validates the price and trims its names.
     ///
     /// # Errors
     ///
-    /// When it names no model, prices nothing, or ends before it begins.
+    /// Returns an error when the price names no model, contains no price, or ends before it starts.
     pub fn checked(mut self) -> Result<CustomPrice, CustomPriceError> {
         let bad = |field, reason: &str| Err(CustomPriceError { field, reason: reason.to_owned() });
         self.model = self.model.trim().to_owned();
@@ -87,7 +87,7 @@ impl CustomPrice {
         Ok(self)
     }
 
-    /// By what a cost names it: `own:MODEL@date`.
+    /// Returns the ID of the price in costs: `own:MODEL@date`.
     pub fn id(&self) -> String {
         let tier = self.service_tier.as_ref().map_or_else(String::new, |tier| format!("+{tier}"));
         let since = self.from.map_or_else(String::new, |date| format!("@{date}"));
@@ -107,7 +107,7 @@ impl CustomPrice {
     }
 }
 
-/// All prices that hold for a project before the table does, ready to be asked.
+/// All custom prices of a project, prepared for lookups.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CustomPriceList {
     list: Vec<CustomPriceMatcher>,
@@ -116,20 +116,21 @@ pub(super) struct CustomPriceList {
 #[derive(Debug, Clone)]
 struct CustomPriceMatcher {
     price: CustomPrice,
-    /// The name in lower case, without the `*`.
+    /// Name in lower case, without the `*`.
     name: String,
     is_prefix: bool,
-    /// Canonical.
+    /// Canonical name of the provider.
     provider: Option<String>,
-    /// True for one that is set for the project alone.
+    /// True for a price that is set for this project only.
     of_project: bool,
 }
 
-/// How well a price fits a call: the greatest is taken.
+/// Rank of a price for a call; the price with the highest rank applies.
 type CustomPriceRank = (bool, bool, usize, bool, bool, Option<u64>, Option<Date>, usize);
 
 impl CustomPriceList {
-    /// Prices with whether each is of the project alone. `canonical` knows providers by their spellings.
+    /// Prepares prices, each with a flag that is true for a price of this project only. `canonical` returns the canonical name of a
+    /// provider.
     pub(super) fn new(prices: impl Iterator<Item = (CustomPrice, bool)>, canonical: impl Fn(&str) -> Option<String>) -> CustomPriceList {
         let own = |(price, of_project): (CustomPrice, bool)| {
             let lower = price.model.to_lowercase();
@@ -143,9 +144,9 @@ impl CustomPriceList {
         CustomPriceList { list: prices.map(own).collect() }
     }
 
-    /// The price that fits a call best. The model that answered decides where it has one; then a price of the project comes before one of
-    /// all projects, an exact name before the beginning of one, and what says more (provider, tier, size of the input) before what says less;
-    /// of those, the latest.
+    /// Returns the best custom price for a call. The answering model decides if it has a price, otherwise the requested model. A price of
+    /// the project takes precedence over one of all projects, an exact name over a prefix, and a price with more conditions (provider,
+    /// tier, number of input tokens) over one with fewer. Among equal ones, the latest applies.
     pub(super) fn find(&self, provider: Option<&str>, call: &BillableCall) -> Option<&CustomPrice> {
         if self.list.is_empty() {
             return None;
@@ -168,7 +169,7 @@ impl CustomPriceMatcher {
             return None;
         }
         let known = |name: &String| if self.is_prefix { name.starts_with(&self.name) } else { *name == self.name };
-        // What stands first among the names is the least shortened.
+        // The names are sorted from the full name to the shortest.
         let rank = names.iter().position(known)?;
         let closeness = if self.is_prefix { self.name.len() } else { usize::MAX - rank };
         let price = &self.price;
@@ -185,7 +186,7 @@ impl CustomPriceMatcher {
     }
 }
 
-/// A model's name as it is and without what stands before and behind it, the whole first.
+/// Returns the names of a model: the full one first, then without prefixes and suffixes.
 fn names_of(model: &ModelSpelling) -> Vec<String> {
     let without_provider = model.prefix().map(|(_, rest)| rest);
     let parts = [Some(model.whole.as_str()), without_provider, Some(model.bare()), Some(model.last())];
@@ -198,7 +199,7 @@ fn names_of(model: &ModelSpelling) -> Vec<String> {
     names
 }
 
-/// A day as `YYYY-MM-DD`.
+/// Serializes a day as `YYYY-MM-DD`.
 mod day {
     use jiff::civil::Date;
     use serde::{Deserialize, Deserializer, Serializer, de};

@@ -1,4 +1,4 @@
-//! A model of the price table and the prices that hold for it at a time, for a tier of service.
+//! A model of the price table and its prices by time and service tier.
 
 use jiff::civil::Date;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
@@ -10,32 +10,32 @@ use super::model::{ModelNameRule, ModelNames};
 /// A model with its prices.
 #[derive(Debug, Deserialize)]
 pub(super) struct PriceEntry {
-    /// Its name in the table.
+    /// Name in the price table.
     pub(super) id: String,
-    /// Names that mean it, lower-case; left out where only its id does.
+    /// Lower-case names of the model; without them, only its ID is a name.
     #[serde(rename = "is", default)]
     names: ModelNames,
-    /// Rules of which one is enough.
+    /// Rules for names, of which one must match.
     #[serde(default)]
     pub(super) like: Vec<ModelNameRule>,
-    /// The list price and its changes; of those that hold, the last.
+    /// List prices in the order of their start; the last that applies is used.
     prices: Vec<PricePeriod>,
-    /// What differs for a tier of service.
+    /// Differences for service tiers.
     #[serde(default)]
     variants: Vec<ServiceTierPrices>,
 }
 
-/// Prices that belong together.
+/// Prices of one period.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PricePeriod {
-    /// The first day (UTC).
+    /// First day (UTC).
     pub(super) from: Option<Date>,
-    /// Minutes of the day (UTC) from and until which they hold.
+    /// Minutes of the day (UTC) between which the prices apply.
     hours: Option<(u16, u16)>,
     pub(super) rates: BucketPrices,
 }
 
-/// Prices that replace some of the list prices for a tier of service.
+/// Prices that replace some of the list prices for a service tier.
 #[derive(Debug, Deserialize)]
 struct ServiceTierPrices {
     tier: String,
@@ -43,16 +43,16 @@ struct ServiceTierPrices {
     prices: PricePeriod,
 }
 
-/// The prices that hold for a call.
+/// Prices that apply to a call.
 pub(super) struct PriceQuote {
     pub(super) from: Option<Date>,
     pub(super) rates: BucketPrices,
-    /// The tier whose prices are in it, when one is.
+    /// Service tier whose prices are included, if any.
     pub(super) tier: Option<String>,
 }
 
 impl PriceEntry {
-    /// All names that mean exactly this model, lower-case.
+    /// Returns all lower-case names that mean exactly this model.
     pub(super) fn names(&self) -> Vec<String> {
         match &self.names {
             ModelNames::OnlyId => vec![self.id.to_lowercase()],
@@ -60,9 +60,9 @@ impl PriceEntry {
         }
     }
 
-    /// The prices at a time for a tier; `None` where the table knows the model but no price for it.
+    /// Returns the prices at a time for a service tier; `None` if the table contains the model without a price.
     pub(super) fn quote(&self, at_us: i64, service_tier: Option<&str>) -> Option<PriceQuote> {
-        // Before the first price that is known, that price is the best guess.
+        // For times before the first known price, that price is the best guess.
         let list = self.prices.iter().rev().find(|p| p.holds(at_us)).or(self.prices.first())?;
         let mut quote = PriceQuote { from: list.from, rates: list.rates.clone(), tier: None };
         if let Some(tier) = service_tier {
@@ -92,7 +92,7 @@ impl PricePeriod {
     }
 }
 
-/// The day (UTC) of a moment, counted from the Unix epoch.
+/// Returns the day (UTC) of a time, counted from the Unix epoch.
 pub(super) fn day_of(at_us: i64) -> i64 {
     const DAY_US: i64 = 86_400_000_000;
     at_us.div_euclid(DAY_US)
@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for PricePeriod {
                             let both = minutes(&start).zip(minutes(&end));
                             prices.hours = Some(both.ok_or_else(|| de::Error::custom("a time of day is HH:MM"))?);
                         }
-                        // A table of a newer version may price what this one does not know.
+                        // A table of a newer version may contain prices that this version does not know.
                         name if !BucketPrices::is_table_name(name) => _ = map.next_value::<IgnoredAny>()?,
                         name => _ = prices.rates.set_by_table_name(name, map.next_value::<TieredPrice>()?),
                     }

@@ -1,4 +1,4 @@
-//! Reading a newer price table: one of our own form, or the data of genai-prices.
+//! Imports a newer price table: one in Hinomi's own format, or the data of genai-prices.
 
 use serde_json::{Map, Value, json};
 
@@ -6,11 +6,11 @@ use super::bucket::BucketPrices;
 use super::provider::dashed;
 use super::table::PriceTable;
 
-/// What clients call providers, and who of them sells models of their own: the file says more.
+/// Spellings of providers, and which of them are vendors; the file has details.
 const PROVIDERS: &str = include_str!("../../data/providers.json");
 
-/// Names of prices in genai-prices' data, and ours in the table. Prices for anything else (an hour of sound, a page, a million letters) cannot price a
-/// call, of which nobody says how many it had.
+/// Names of prices in the data of genai-prices, and in the price table. Prices for other units (an hour of audio, a page, a million
+/// characters) cannot price a call, since clients do not report their number.
 const KEYS: [(&str, &str); 14] = [
     ("input_mtok", "in"),
     ("output_mtok", "out"),
@@ -28,46 +28,46 @@ const KEYS: [(&str, &str); 14] = [
     ("images_kcount", "image"),
 ];
 
-/// A table that can be used.
+/// An imported price table.
 #[derive(Debug)]
 pub struct ImportedPriceTable {
-    /// The table.
+    /// The price table.
     pub table: PriceTable,
-    /// Its text in our own form, one model on a line.
+    /// Text of the table in Hinomi's own format, one model per line.
     pub text: String,
-    /// Models in it.
+    /// Number of models in the table.
     pub models: usize,
-    /// Models that were left out, since a rule about their names cannot be read.
+    /// Models that were omitted because a rule for their names is not supported.
     pub left_out: Vec<String>,
 }
 
-/// Why a file is no price table.
+/// Reason why a file cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceImportError {
-    /// It is not JSON.
+    /// The file is not JSON.
     #[error("it is not JSON: {0}")]
     NotJson(String),
-    /// It has another shape.
+    /// The JSON is not a price table.
     #[error("it is neither a price table of Hinomi nor the data of genai-prices (prices/data.json): {0}")]
     OtherShape(String),
-    /// A line of it cannot be.
+    /// An entry is invalid.
     #[error("{entry}: {reason}")]
     Wrong {
-        /// Which, as `provider:model`.
+        /// The entry as `provider:model`.
         entry: String,
-        /// What is wrong with it.
+        /// Description of the error.
         reason: String,
     },
-    /// There is nothing in it.
+    /// The file contains no models.
     #[error("it has no model with a price")]
     Empty,
 }
 
-/// Reads a table of either form, and checks each line of it. `today` is the date of a table that does not tell its own.
+/// Imports a price table of either format, and validates each entry. `today` is the date of a table that does not contain one.
 ///
 /// # Errors
 ///
-/// When the text is no such table, or cannot be used as one.
+/// Returns an error when the text is not a price table, or an entry is invalid.
 pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImportError> {
     let value: Value = serde_json::from_str(text).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let own = value.get("date").is_some() && value.get("providers").is_some();
@@ -84,14 +84,14 @@ pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImport
     Ok(ImportedPriceTable { table, text, models, left_out })
 }
 
-/// The data of genai-prices as a table of ours.
+/// Converts the data of genai-prices to a price table.
 fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceImportError> {
     let other = |reason: &str| PriceImportError::OtherShape(reason.to_owned());
     let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("there is no list of providers"))?;
     let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let list = |name: &str| known[name].as_array().into_iter().flatten();
     let mut rows: Vec<Map<String, Value>> = list("providers").filter_map(Value::as_object).cloned().collect();
-    // A list of a special service is no provider's.
+    // The price list of a special service is not a provider.
     let sources: Vec<&Value> = sources.iter().filter(|source| list("not_providers").all(|id| source["id"] != *id)).collect();
     let mut left_out = Vec::new();
     for source in &sources {
@@ -134,16 +134,17 @@ fn place_of(rows: &[Map<String, Value>], id: &str) -> Option<usize> {
     rows.iter().position(|row| row["names"].as_array().into_iter().flatten().any(|known| known.as_str() == Some(name.as_str())))
 }
 
-/// A model with its prices; `None` where a rule about its name is of a kind that is not known, and for what a provider lists without selling it.
+/// Converts a model with its prices; `None` if a rule for its name is not supported, or if the provider lists the model without selling
+/// it.
 fn entry(provider: &str, model: &Value) -> Result<Option<Value>, PriceImportError> {
     let id = model["id"].as_str().ok_or_else(|| PriceImportError::OtherShape(format!("a model of {provider} has no id")))?;
-    // OpenAI does not sell its open weights: who reports them with `openai` runs another server behind the same protocol.
+    // OpenAI does not sell its open-weight models: clients that report them with `openai` use another server with the same protocol.
     if provider == "openai" && id.starts_with("gpt-oss") {
         return Ok(None);
     }
     let Some((mut names, mut rules)) = clauses(&model["match"]) else { return Ok(None) };
     if provider == "openai" && !id.starts_with("ft:") {
-        // A fine-tune has a price of its own or none, never that of its base model.
+        // A fine-tuned model has a price of its own or none, never that of its base model.
         rules.retain(|rule| !rule["starts"].as_str().is_some_and(|start| start.starts_with("ft:")));
     }
     let mut seen = std::collections::HashSet::new();
@@ -163,7 +164,7 @@ fn entry(provider: &str, model: &Value) -> Result<Option<Value>, PriceImportErro
     Ok(Some(Value::Object(entry)))
 }
 
-/// Names that are equal, and other rules, of which one must hold.
+/// Returns exact names, and other rules, of which one must match.
 fn clauses(rule: &Value) -> Option<(Vec<String>, Vec<Value>)> {
     let (kind, value) = rule.as_object().filter(|rule| rule.len() == 1)?.iter().next()?;
     let lower = || value.as_str().map(str::to_lowercase);
@@ -175,7 +176,7 @@ fn clauses(rule: &Value) -> Option<(Vec<String>, Vec<Value>)> {
         "contains" => one(json!({ "has": lower()? })),
         "regex" => {
             let source = value.as_str()?;
-            // Our engine has no look-ahead; the only use of it is to exclude a word.
+            // The regex engine has no look-ahead, whose only use here is to exclude a word.
             let excluded = source.strip_prefix("^(?!.*").and_then(|rest| rest.strip_suffix(')'));
             one(excluded.map_or_else(|| json!({ "regex": source }), |word| json!({ "no_regex": word })))
         }
@@ -195,7 +196,7 @@ fn clauses(rule: &Value) -> Option<(Vec<String>, Vec<Value>)> {
     }
 }
 
-/// The prices of a model and their changes, without those that repeat what was before in all that is priced here.
+/// Returns the prices of a model and their changes, without changes that only affect unsupported prices.
 fn dated(source: &Value) -> Vec<Value> {
     let Some(list) = source.as_array() else { return vec![Value::Object(prices(source))] };
     let mut made: Vec<Map<String, Value>> = Vec::new();
@@ -228,7 +229,7 @@ fn variant(source: &Value) -> Option<Value> {
     Some(Value::Object(variant))
 }
 
-/// When prices hold; `None` for a condition of a kind that is not known.
+/// Returns the period of prices; `None` for an unsupported condition.
 fn constraint(source: &Value) -> Option<Map<String, Value>> {
     let minute = |name: &str| source[name].as_str().and_then(|time| time.get(..5)).map(str::to_owned);
     match source {
@@ -250,13 +251,13 @@ fn prices(source: &Value) -> Map<String, Value> {
     };
     let known: Map<String, Value> =
         KEYS.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), rate(source.get(theirs)?)?))).collect();
-    // A price in other units alone cannot price a call: the entry is empty for us.
+    // Prices in other units alone cannot price a call, so the entry is empty.
     let prices_a_call =
         known.keys().any(|name| !matches!(name.as_str(), "search" | "image_in" | "image_out") && BucketPrices::is_table_name(name));
     if prices_a_call { known } else { Map::new() }
 }
 
-/// One model on a line, so that the difference between two tables can be read.
+/// Writes one model per line, so that a diff of two tables is readable.
 fn dump(table: &Value) -> String {
     let mut text = String::from("{\n");
     for (name, value) in table.as_object().into_iter().flatten().filter(|(name, _)| *name != "providers") {
@@ -309,7 +310,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Value>(lines[0].trim_end_matches(',')).unwrap(), expected);
         assert_eq!(imported.table.canonical_provider("api.openai.com"), Some("openai"), "spellings are kept");
         assert_eq!(imported.table.canonical_provider("Newcomer"), Some("newcomer"));
-        // Our own form is taken as it is, and a table that was made is one.
+        // The own format is kept unchanged, and the result of an import has that format.
         assert_eq!(import(&imported.text, "2000-01-01").unwrap().text, imported.text);
         assert_eq!(import(EMBEDDED, "2000-01-01").unwrap().models, PriceTable::from_json(EMBEDDED).unwrap().models());
     }

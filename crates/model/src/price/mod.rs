@@ -1,18 +1,17 @@
-//! What a call cost: what it took times prices.
+//! Prices calls: usage times price.
 //!
-//! The table (`data/prices.json`, made by `scripts/prices.py`) is part of the program and is read once; a newer one may take its
-//! place, and owners set prices of their own before it. Looking a price up and multiplying are separate steps:
+//! The price table (`data/prices.json`, written by `scripts/prices.py`) is embedded and parsed once. A newer table can replace it, and
+//! custom prices take precedence over it. Price lookup and multiplication are separate steps:
 //!
-//! - `bucket` is what has a price, in which unit, and what stands for it where it has none,
-//! - `provider` reads how clients spell providers, `model` how they spell models,
-//! - `table` finds the entry for a call: the provider's own list first, then the vendor's,
-//! - `entry` is one line of the table with its dates, times of day, tiers and variants,
-//! - `own` are the prices that owners set, `book` puts both together for a project,
-//! - `bill` multiplies, in whole steps of money,
+//! - `bucket` defines the buckets that have prices, their units, and which price replaces a missing one.
+//! - `provider` reads spellings of providers, `model` spellings of models.
+//! - `table` finds the entry for a call: in the provider's own list first, then in the vendor's.
+//! - `entry` is an entry of the table with its dates, times of day and service tiers.
+//! - `custom` contains custom prices, and `book` combines them with the table for a project.
+//! - `bill` multiplies, in whole units of money.
 //! - `import` reads a newer table.
 //!
-//! What is not known is never zero: no entry, an entry without prices, or unknown counts give no cost. A model that the table lists
-//! at 0 gives a cost of 0.
+//! Unknown is never zero: without an entry, a price or the required counts, there is no cost. A model with a price of 0 has a cost of 0.
 
 mod bill;
 mod book;
@@ -34,23 +33,23 @@ pub use custom::{CustomPrice, CustomPriceError};
 pub use import::{ImportedPriceTable, PriceImportError, import};
 pub use table::PriceTable;
 
-/// One call to be priced.
+/// A call to be priced.
 #[derive(Debug, Clone, Copy)]
 pub struct BillableCall<'a> {
-    /// The provider in any spelling, where it is known.
+    /// Provider in any spelling, if it is known.
     pub provider: Option<&'a str>,
-    /// The model that answered. It decides where it has an entry.
+    /// Answering model. It decides the price if it has an entry.
     pub response_model: Option<&'a str>,
-    /// The model that was asked for.
+    /// Requested model.
     pub request_model: Option<&'a str>,
-    /// What to pay for.
+    /// Usage of the call.
     pub usage: &'a Usage,
-    /// When, in microseconds since the Unix epoch: prices change.
+    /// Time of the call in microseconds since the Unix epoch, since prices change.
     pub at_us: i64,
-    /// For how long it ran, in microseconds.
+    /// Duration of the call in microseconds.
     pub duration_us: i64,
-    /// The service tier that served it, such as `batch`, `flex`, `priority`.
+    /// Service tier of the call, such as `batch`, `flex` or `priority`.
     pub service_tier: Option<&'a str>,
-    /// True when it failed: the request as such is not charged then.
+    /// True if the call failed. A price per request does not apply then.
     pub failed: bool,
 }

@@ -1,4 +1,4 @@
-//! How clients spell models, and which entry a spelling means.
+//! Spellings of models, and how they are matched with entries.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 
 use super::entry::PriceEntry;
 
-/// Names that mean a model.
+/// Names of a model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "Vec<String>")]
 pub(super) enum ModelNames {
-    /// Its id and no other.
+    /// The ID is the only name.
     #[default]
     OnlyId,
-    /// These; may be none where rules alone decide.
+    /// These names; may be empty if only rules apply.
     These(Vec<String>),
 }
 
@@ -25,7 +25,7 @@ impl From<Vec<String>> for ModelNames {
     }
 }
 
-/// A rule about a lower-case name.
+/// A rule for a lower-case name.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ModelNameRule {
@@ -58,12 +58,12 @@ impl ModelNameRule {
     }
 }
 
-/// A regular expression that is compiled when it is first needed: most never are.
+/// A regular expression that is compiled at first use; most are never used.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct LazyRegex {
     source: String,
-    /// What a match must start with, told without compiling.
+    /// Literal prefix of all matches, which is known without compiling.
     prefix: String,
     regex: OnceLock<Option<Regex>>,
 }
@@ -80,13 +80,13 @@ impl LazyRegex {
             && self.regex.get_or_init(|| Regex::new(&self.source).ok()).as_ref().is_some_and(|regex| regex.is_match(name))
     }
 
-    /// Why it cannot be used.
+    /// Returns the error of an invalid expression.
     pub(super) fn error(&self) -> Option<String> {
         Regex::new(&self.source).err().map(|e| e.to_string())
     }
 }
 
-/// The plain text that an expression anchored at the start begins with.
+/// Returns the literal prefix of an expression that is anchored at the start.
 fn literal_prefix(source: &str) -> String {
     let mut prefix = String::new();
     let Some(rest) = source.strip_prefix('^') else { return prefix };
@@ -98,7 +98,7 @@ fn literal_prefix(source: &str) -> String {
                 _ => break,
             },
             c if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | ':' | '@') => prefix.push(c),
-            // A repetition would make the last character optional.
+            // A quantifier makes the last character optional.
             '?' | '*' | '{' => {
                 prefix.pop();
                 break;
@@ -109,12 +109,12 @@ fn literal_prefix(source: &str) -> String {
     prefix
 }
 
-/// The models of one provider, found by name: what the table lists first wins.
+/// Models of one provider by name. The first match in the price table wins.
 #[derive(Debug, Default)]
 pub(super) struct ProviderModels {
     entries: Vec<PriceEntry>,
     exact: HashMap<String, usize>,
-    /// Entries with rules, by place in the list.
+    /// Indexes of the entries with rules.
     ruled: Vec<usize>,
 }
 
@@ -130,13 +130,13 @@ impl ProviderModels {
         ProviderModels { entries, exact, ruled }
     }
 
-    /// The entry for a lower-case name in any of the spellings that clients use for one model.
+    /// Returns the entry for a lower-case name in any spelling that clients use for one model.
     pub(super) fn find(&self, name: &str) -> Option<&PriceEntry> {
         spellings(name).iter().find_map(|spelling| self.first(spelling, |_| true))
     }
 
-    /// The same where nobody says that the model is this provider's: a word somewhere in the name does not prove it, and
-    /// `my-moderation-7b` is nobody's.
+    /// Returns the entry for a lower-case name if it is unknown whether the model is this provider's. A word within the name is not
+    /// sufficient then: `my-moderation-7b` is no vendor's model.
     pub(super) fn find_unnamed(&self, name: &str) -> Option<&PriceEntry> {
         let proves = |clause: &ModelNameRule| !matches!(clause, ModelNameRule::Has(_) | ModelNameRule::Ends(_));
         spellings(name).iter().find_map(|spelling| self.first(spelling, proves))
@@ -155,8 +155,8 @@ impl ProviderModels {
     }
 }
 
-/// The name as it is, then with less and less of what names a version. A dated name that has a price of its own is found first, so
-/// that `gpt-4o-2024-05-13` is not priced as today's `gpt-4o`.
+/// Returns the name, then the name with less and less of its version. A dated name with a price of its own is found first, so that
+/// `gpt-4o-2024-05-13` does not get today's price of `gpt-4o`.
 pub(super) fn spellings(name: &str) -> Vec<String> {
     let mut found = vec![name.to_owned()];
     if let Some(dashed) = with_dashed_date(name) {
@@ -172,14 +172,14 @@ pub(super) fn spellings(name: &str) -> Vec<String> {
     found
 }
 
-/// `gpt-5.2-20251211` as `gpt-5.2-2025-12-11`.
+/// Returns `gpt-5.2-20251211` as `gpt-5.2-2025-12-11`.
 fn with_dashed_date(name: &str) -> Option<String> {
     let at = name.len().checked_sub(9)?;
     let date = name.get(at..)?.strip_prefix('-')?;
     is_date(date).then(|| format!("{}-{}-{}-{}", &name[..at], &date[..4], &date[4..6], &date[6..]))
 }
 
-/// The name without its last `-20251211`, `-2025-12-11`, `@20251211`, `-v1`, `-v1:0`, `:0`, `@default`, `-latest`.
+/// Returns the name without its last `-20251211`, `-2025-12-11`, `@20251211`, `-v1`, `-v1:0`, `:0`, `@default` or `-latest`.
 fn without_version(name: &str) -> Option<&str> {
     if let Some(at) = name.len().checked_sub(11)
         && let Some(date) = name.get(at..).and_then(|tail| tail.strip_prefix(['-', '@']))
@@ -200,7 +200,7 @@ fn without_version(name: &str) -> Option<&str> {
     is_version.then_some(rest)
 }
 
-/// True for eight digits that can be year, month, day.
+/// Returns true for eight digits that can be year, month and day.
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 8
@@ -209,32 +209,33 @@ fn is_date(text: &str) -> bool {
         && matches!(&bytes[4..6], b"01" | b"02" | b"03" | b"04" | b"05" | b"06" | b"07" | b"08" | b"09" | b"10" | b"11" | b"12")
 }
 
-/// A model as a client names it, taken apart.
+/// A model's name as a client writes it.
 #[derive(Debug)]
 pub(super) struct ModelSpelling {
-    /// Lower-case, without surrounding blanks.
+    /// Full name in lower case, trimmed.
     pub(super) whole: String,
 }
 
 impl ModelSpelling {
-    /// `None` for what is not a model's name: empty, or the address of a server (`https://...`), which says nothing of the model.
+    /// Returns `None` for a text that is not the name of a model: empty, or the address of a server (`https://...`).
     pub(super) fn new(model: &str) -> Option<ModelSpelling> {
         let whole = model.trim().to_lowercase();
         (!whole.is_empty() && !whole.contains("://")).then_some(ModelSpelling { whole })
     }
 
-    /// What stands before the first `/`, as routers write it (`openai/gpt-4o`), and the rest.
+    /// Splits at the first `/`, before which routers write the provider (`openai/gpt-4o`).
     pub(super) fn prefix(&self) -> Option<(&str, &str)> {
         self.whole.split_once('/').filter(|(prefix, rest)| !prefix.is_empty() && !rest.is_empty())
     }
 
-    /// What stands after a path of the provider's own (`models/x`, `publishers/google/models/x`, a Bedrock ARN).
+    /// Returns the name after a path of the provider's own (`models/x`, `publishers/google/models/x`, a Bedrock ARN).
     pub(super) fn resource(&self) -> Option<&str> {
         let own = ["models/", "publishers/", "projects/", "arn:aws:bedrock:"].iter().any(|start| self.whole.starts_with(start));
         own.then(|| self.last())
     }
 
-    /// The model without what only Bedrock writes: `eu.anthropic.claude-x` is `claude-x`. The vendors' own services refuse such names.
+    /// Returns the name without the parts that only Bedrock uses: `eu.anthropic.claude-x` is `claude-x`. The vendors' own services reject
+    /// such names.
     pub(super) fn bedrock(&self) -> Option<&str> {
         const REGIONS: [&str; 9] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "in", "global"];
         const VENDORS: [&str; 16] = [
@@ -262,12 +263,12 @@ impl ModelSpelling {
         VENDORS.contains(&vendor).then_some(rest)
     }
 
-    /// What stands after the last `/`.
+    /// Returns the name after the last `/`.
     pub(super) fn last(&self) -> &str {
         self.whole.rsplit_once('/').map_or(self.whole.as_str(), |(_, last)| last)
     }
 
-    /// The model without any of these.
+    /// Returns the name without any of these prefixes.
     pub(super) fn bare(&self) -> &str {
         self.bedrock().or(self.resource()).unwrap_or(&self.whole)
     }

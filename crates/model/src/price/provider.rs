@@ -1,4 +1,4 @@
-//! How clients spell providers.
+//! Spellings of providers.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use super::model::ProviderModels;
 /// A provider with its list of models.
 #[derive(Debug)]
 pub(super) struct ProviderCatalog {
-    /// Its canonical name.
+    /// Canonical name.
     pub(super) id: String,
-    /// True when it sells models of its own, so that a bare model name may mean it.
+    /// True if the provider sells models of its own, so that a model name without a provider may be one of them.
     pub(super) vendor: bool,
-    /// Providers whose models it sells at their price, by canonical name.
+    /// Canonical names of providers whose models it resells at their price.
     pub(super) resells: Vec<String>,
-    /// Its list. Empty for those who have no price for a token.
+    /// Price list; empty for providers without a price per token.
     pub(super) models: ProviderModels,
 }
 
-/// A provider as the table has it.
+/// A provider in the price table.
 #[derive(Debug, Deserialize)]
 pub(super) struct ProviderEntry {
     id: String,
@@ -35,12 +35,12 @@ pub(super) struct ProviderEntry {
     models: Vec<PriceEntry>,
 }
 
-/// All providers, found by any spelling.
+/// All providers by any spelling.
 #[derive(Debug, Default)]
 pub(super) struct ProviderIndex {
     list: Vec<ProviderCatalog>,
     names: HashMap<String, usize>,
-    /// Words that decide wherever they stand in a spelling; the first that is there wins.
+    /// Words that identify a provider anywhere in a spelling; the first match wins.
     words: Vec<(String, usize)>,
 }
 
@@ -58,7 +58,7 @@ impl ProviderIndex {
         providers
     }
 
-    /// The provider that a client means by a spelling: `OpenAI`, `openai.chat`, `az.ai.openai`, `gcp.vertex_ai`, `api.x.ai`.
+    /// Returns the provider for a spelling such as `OpenAI`, `openai.chat`, `az.ai.openai`, `gcp.vertex_ai` or `api.x.ai`.
     pub(super) fn find(&self, spelling: &str) -> Option<&ProviderCatalog> {
         let dashed = dashed(spelling);
         let place = self.names.get(dashed.trim_matches('-')).copied();
@@ -66,13 +66,12 @@ impl ProviderIndex {
         place.map(|place| &self.list[place])
     }
 
-    /// The provider with exactly this name or alias, as routers put it before a model.
+    /// Returns the provider with exactly this name or alias, as routers write it before a model.
     pub(super) fn named(&self, name: &str) -> Option<&ProviderCatalog> {
         self.names.get(dashed(name).trim_matches('-')).map(|place| &self.list[*place])
     }
 
-    /// Those with models of their own, in the order in which a bare model name is looked up: who also sells the models of others
-    /// comes after them.
+    /// Returns the providers with models of their own, in the order of a lookup by model name: those that also resell models are last.
     pub(super) fn vendors(&self) -> impl Iterator<Item = &ProviderCatalog> {
         let vendors = |resells: bool| self.list.iter().filter(move |provider| provider.vendor && provider.resells.is_empty() != resells);
         vendors(false).chain(vendors(true))
@@ -83,7 +82,7 @@ impl ProviderIndex {
     }
 }
 
-/// Lower case, with one `-` for whatever is not a letter or digit, and one at each end.
+/// Returns the spelling in lower case, with one `-` for each run of characters that are neither letters nor digits, and one at each end.
 pub(super) fn dashed(spelling: &str) -> String {
     let mut text = String::with_capacity(spelling.len() + 2);
     text.push('-');

@@ -1,4 +1,4 @@
-//! Finding the entry of the price table for a call.
+//! The price table: finds the entry for a call.
 
 use serde::Deserialize;
 
@@ -7,10 +7,10 @@ use super::bill::{self, PriceOrigin, PricedCall};
 use super::entry::PriceEntry;
 use super::model::ModelSpelling;
 use super::provider::{ProviderCatalog, ProviderEntry, ProviderIndex};
-/// The table that is part of the program.
+/// The embedded price table.
 pub(super) const EMBEDDED: &str = include_str!("../../data/prices.json");
 
-/// The provider whose protocol other servers speak. Its clients report its name whatever server they talk to.
+/// Provider whose protocol other servers implement. Their clients report its name regardless of the server.
 const COMMON_PROTOCOL: &str = "openai";
 
 /// List prices of providers.
@@ -20,12 +20,12 @@ pub struct PriceTable {
     date: String,
 }
 
-/// An entry and where it stands.
+/// An entry and the list that contains it.
 #[derive(Clone, Copy)]
 struct PriceEntryMatch<'a> {
     list: &'a ProviderCatalog,
     entry: &'a PriceEntry,
-    /// True when the list is not that of the provider that was named.
+    /// True if the list belongs to another provider than the one that was named.
     resold: bool,
 }
 
@@ -36,43 +36,42 @@ struct PriceTableFile {
 }
 
 impl PriceTable {
-    /// A table in the form that `scripts/prices.py` writes.
+    /// Parses a table in the format that `scripts/prices.py` writes.
     ///
     /// # Errors
     ///
-    /// When it is not JSON of that form, or a price is none.
+    /// Returns an error when the text is not JSON of that format, or a price is invalid.
     pub fn from_json(text: &str) -> Result<PriceTable, serde_json::Error> {
         let table: PriceTableFile = serde_json::from_str(text)?;
         Ok(PriceTable { providers: ProviderIndex::new(table.providers), date: table.date })
     }
 
-    /// The text of the table that is part of the program.
+    /// Returns the text of the embedded price table.
     pub fn embedded_text() -> &'static str {
         EMBEDDED
     }
 
-    /// The day up to which prices in the table were followed, as `YYYY-MM-DD`.
+    /// Returns the day up to which the table is maintained, `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.date
     }
 
-    /// What a call cost, bucket by bucket. `None` when there is no entry for its model, the entry has no price, or a count that it would
-    /// multiply is not known.
+    /// Returns the cost of a call by bucket; `None` if its model has no entry, the entry has no price, or a required count is unknown.
     pub fn explain(&self, call: &BillableCall) -> Option<PricedCall> {
         let found = self.entry(call)?;
-        // Whoever resells a vendor's models at the vendor's list price has other discounts.
+        // A reseller at the vendor's list price has other discounts.
         let service_tier = call.service_tier.filter(|_| !found.resold);
         let quote = found.entry.quote(call.at_us, service_tier)?;
         let name = format!("{}:{}", found.list.id, found.entry.id);
         bill::bill(PriceOrigin { name, tier: quote.tier, from: quote.from, own: false }, &quote.rates, call)
     }
 
-    /// The entry that stands for a call's model, `provider:model`, also where it has no price.
+    /// Returns the ID of the entry for the model of a call, `provider:model`, even if it has no price.
     pub fn entry_id(&self, call: &BillableCall) -> Option<String> {
         self.entry(call).map(|found| format!("{}:{}", found.list.id, found.entry.id))
     }
 
-    /// The vendor whose own list has the model, never one who resells it.
+    /// Returns the vendor whose own list contains the model, never a reseller.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
         let spelled = ModelSpelling::new(model)?;
         let named = self.named_by(&spelled).filter(|(named, _)| named.vendor);
@@ -81,12 +80,12 @@ impl PriceTable {
         Some(&vendor.id)
     }
 
-    /// True when the table can tell which provider a client means by this name.
+    /// Returns true if the table knows the provider under this name.
     pub fn knows_provider(&self, name: &str) -> bool {
         self.providers.find(name).is_some()
     }
 
-    /// The canonical name of a provider, from any spelling; `None` for one that the table does not know.
+    /// Returns the canonical name of a provider in any spelling; `None` if the table does not know it.
     pub fn canonical_provider(&self, spelling: &str) -> Option<&str> {
         self.providers.find(spelling).map(|provider| provider.id.as_str())
     }
@@ -105,12 +104,12 @@ impl PriceTable {
             if let Some(found) = names.into_iter().flatten().find_map(|name| self.listed(provider, name)) {
                 return Some(found);
             }
-            // Who runs models of others has listed what it sells. A vendor's name may stand for the protocol of a program between.
+            // A provider that runs models of others lists everything it sells. The name of a vendor may only mean its protocol.
             if !provider.vendor {
                 return None;
             }
         }
-        // The client names a provider in the model: `groq/llama-3.3-70b`, `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
+        // The model contains the name of a provider: `groq/llama-3.3-70b`, `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
         if let Some(found) = named.and_then(|(named, rest)| self.listed(named, rest)) {
             return Some(found);
         }
@@ -120,7 +119,7 @@ impl PriceTable {
         }
     }
 
-    /// The entry in the provider's list, else in the lists of those whose models it resells.
+    /// Returns the entry in the provider's list, otherwise in the lists of the providers whose models it resells.
     fn listed<'a>(&'a self, provider: &'a ProviderCatalog, name: &str) -> Option<PriceEntryMatch<'a>> {
         let own = provider.models.find(name).map(|entry| PriceEntryMatch { list: provider, entry, resold: false });
         own.or_else(|| {
@@ -129,7 +128,7 @@ impl PriceTable {
         })
     }
 
-    /// The provider that stands in the model's own name, and the name without it.
+    /// Returns the provider that the model's name contains, and the name without it.
     fn named_by<'a, 'm>(&'a self, model: &'m ModelSpelling) -> Option<(&'a ProviderCatalog, &'m str)> {
         if model.bedrock().is_some() {
             return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last()));
@@ -141,8 +140,8 @@ impl PriceTable {
         self.providers.named(prefix).map(|provider| (provider, rest))
     }
 
-    /// The vendor who lists a model that stands without a provider. An organisation before it (`meta-llama/...`) is that of freely
-    /// available weights, which anybody may run at any price.
+    /// Returns the entry in the list of a vendor for a model name without a provider. An organization before the name (`meta-llama/...`)
+    /// means open weights, which anybody may run at any price.
     fn vendor(&self, name: &str) -> Option<PriceEntryMatch<'_>> {
         if name.contains('/') {
             return None;
@@ -151,12 +150,12 @@ impl PriceTable {
         vendors.find_map(|list| list.models.find_unnamed(name).map(|entry| PriceEntryMatch { list, entry, resold: false }))
     }
 
-    /// How many models it lists.
+    /// Returns the number of models.
     pub fn models(&self) -> usize {
         self.providers.list().iter().map(|provider| provider.models.entries().len()).sum()
     }
 
-    /// What is wrong with lines of it, each by `provider:model`.
+    /// Returns the invalid entries with their errors, each as `provider:model`.
     pub(super) fn faults(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         for provider in self.providers.list() {
