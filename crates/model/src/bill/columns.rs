@@ -1,4 +1,4 @@
-//! What the columns of tables and the fields of JSON mean.
+//! Meanings of table columns and JSON fields.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use super::BillLine;
 use crate::money::Usd;
 
-/// What a column tells of a line.
+/// Meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BillColumn {
     Day,
     Model,
-    /// `gpt-4o-2024-08-06, input`: the model and what of it was charged.
+    /// Model and what was charged, such as `gpt-4o-2024-08-06, input`.
     LineItem,
     Dollars,
     Cents,
@@ -21,18 +21,18 @@ pub(super) enum BillColumn {
     Output,
     Requests,
     Tier,
-    /// `fast` for what costs more since it answers sooner.
+    /// `fast` for faster responses at a higher price.
     Speed,
     /// `true` for batches.
     IsBatch,
     Account,
-    /// Known, and of no use here.
+    /// Known but not used.
     Unused,
 }
 
-/// Names in lower case, with spaces as underscores; the first that a table has wins.
+/// Names in lower case, with underscores for spaces. The first that a table has takes precedence.
 const NAMES: &[(&str, BillColumn)] = &[
-    // When. Providers cut days in UTC.
+    // Time. Providers use days in UTC.
     ("usage_date_utc", BillColumn::Day),
     ("start_time_iso", BillColumn::Day),
     ("starting_at", BillColumn::Day),
@@ -41,12 +41,12 @@ const NAMES: &[(&str, BillColumn)] = &[
     ("usage_date", BillColumn::Day),
     ("start_time", BillColumn::Day),
     ("timestamp", BillColumn::Day),
-    // What
+    // Model
     ("model", BillColumn::Model),
     ("model_version", BillColumn::Model),
     ("snapshot_id", BillColumn::Model),
     ("line_item", BillColumn::LineItem),
-    // How much
+    // Amount
     ("amount", BillColumn::Dollars),
     ("amount_value", BillColumn::Dollars),
     ("amount_usd", BillColumn::Dollars),
@@ -58,7 +58,8 @@ const NAMES: &[(&str, BillColumn)] = &[
     ("cost_cents", BillColumn::Cents),
     ("currency", BillColumn::Currency),
     ("amount_currency", BillColumn::Currency),
-    // Usage. Both providers' tables count cached input in a column of its own: Anthropic's beside the input, OpenAI's within it.
+    // Usage. The tables of both providers count cached input in a column of its own: Anthropic's in addition to the input, OpenAI's as
+    // part of it.
     ("input_tokens", BillColumn::Input),
     ("n_context_tokens_total", BillColumn::Input),
     ("usage_input_tokens_no_cache", BillColumn::Input),
@@ -78,7 +79,7 @@ const NAMES: &[(&str, BillColumn)] = &[
     ("num_requests", BillColumn::Requests),
     ("n_requests", BillColumn::Requests),
     ("requests", BillColumn::Requests),
-    // How
+    // Conditions
     ("service_tier", BillColumn::Tier),
     ("usage_type", BillColumn::Tier),
     ("speed", BillColumn::Speed),
@@ -86,7 +87,7 @@ const NAMES: &[(&str, BillColumn)] = &[
     ("project_id", BillColumn::Account),
     ("workspace_id", BillColumn::Account),
     ("workspace", BillColumn::Account),
-    // Known and of no use here
+    // Known but not used
     ("object", BillColumn::Unused),
     ("start_time_unix", BillColumn::Unused),
     ("end_time", BillColumn::Unused),
@@ -127,16 +128,16 @@ const NAMES: &[(&str, BillColumn)] = &[
     ("operation", BillColumn::Unused),
 ];
 
-/// Columns of which a table has one that counts: the first by the order of the names.
+/// Columns of which only one counts: the first in the order of the names.
 const ONE_OF: &[BillColumn] = &[BillColumn::Day, BillColumn::Model, BillColumn::Dollars, BillColumn::Tier, BillColumn::Account];
 
-/// What a name means, and its place among the names.
+/// Returns the meaning of a name, and its index among the names.
 pub(super) fn of_name(name: &str) -> Option<(usize, BillColumn)> {
     let name = name.trim().to_ascii_lowercase().replace([' ', '-'], "_").replace(['(', ')'], "");
     NAMES.iter().position(|(known, _)| *known == name).map(|at| (at, NAMES[at].1))
 }
 
-/// What the columns of a head mean. Where several mean the same and one is enough, the others are of no use.
+/// Returns the meanings of a header's columns. If only one of several columns with the same meaning counts, the others are unused.
 pub(super) fn of_head<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<BillColumn>> {
     let found: Vec<Option<(usize, BillColumn)>> = names.map(of_name).collect();
     let best = |column: BillColumn| found.iter().flatten().filter(|(_, known)| *known == column).map(|(at, _)| *at).min();
@@ -147,11 +148,11 @@ pub(super) fn of_head<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<Bi
     found.iter().map(|found| found.map(meaning)).collect()
 }
 
-/// Puts a value where its column says.
+/// Sets the field of a line from the value of a column.
 ///
 /// # Errors
 ///
-/// When it is nothing that the column can hold; says what, without more of the row.
+/// Returns an error when the value is invalid for the column. The message contains no other values of the row.
 pub(super) fn put(line: &mut BillLine, column: BillColumn, value: &str) -> Result<(), String> {
     let value = value.trim();
     if value.is_empty() {
@@ -201,10 +202,10 @@ pub(super) fn put(line: &mut BillLine, column: BillColumn, value: &str) -> Resul
     Ok(())
 }
 
-/// A day from a date, a time or seconds since 1970.
+/// Parses a day from a date, a time or seconds since the Unix epoch.
 fn day(value: &str) -> Option<Date> {
     if let Ok(seconds) = value.parse::<i64>() {
-        // A day as 20261130 is no time of ours.
+        // A number such as 20261130 is a date and not a time in seconds.
         let compact = (19_000_101..=30_001_231).contains(&seconds).then(|| Date::strptime("%Y%m%d", value).ok()).flatten();
         return compact.or_else(|| Timestamp::from_second(seconds).ok().map(|at| TimeZone::UTC.to_datetime(at).date()));
     }

@@ -1,5 +1,5 @@
-//! Answers of the interfaces for costs and usage: OpenAI's `/v1/organization/costs` and `/v1/organization/usage/…`, Anthropic's
-//! `/v1/organizations/cost_report` and `/v1/organizations/usage_report/messages`. Pages may stand in one file as a list.
+//! Responses of the cost and usage APIs: OpenAI's `/v1/organization/costs` and `/v1/organization/usage/…`, Anthropic's
+//! `/v1/organizations/cost_report` and `/v1/organizations/usage_report/messages`. A file may contain a list of pages.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     if buckets.is_empty() || !buckets.iter().all(is_bucket) {
         return Err(BillError::Json);
     }
-    // Anthropic names times, OpenAI counts seconds.
+    // Anthropic sends timestamps, OpenAI sends seconds.
     let of_anthropic = buckets.iter().any(|bucket| bucket.get("starting_at").is_some());
     let (format, provider) =
         if of_anthropic { ("report of Anthropic's interface", "anthropic") } else { ("page of OpenAI's interface", "openai") };
@@ -62,7 +62,7 @@ fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String
 }
 
 fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut BillLine, unknown: &mut Vec<String>) -> Result<(), String> {
-    // The model before the line item, which stands for it where it is missing.
+    // The model takes precedence over the line item, which replaces it if it is missing.
     let mut known: Vec<(usize, BillColumn, &Value)> = Vec::new();
     for (name, value) in object {
         match columns::of_name(name) {
@@ -73,7 +73,7 @@ fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut BillLine, 
     }
     known.sort_by_key(|(at, ..)| *at);
     for (_, column, value) in known {
-        // Anthropic's interface counts money in cents, its tables in dollars.
+        // Anthropic's API uses cents, its tables use dollars.
         let column = if column == BillColumn::Dollars && of_anthropic { BillColumn::Cents } else { column };
         if !value.is_object() && !value.is_array() && column != BillColumn::Day {
             columns::put(line, column, &written(value))?;

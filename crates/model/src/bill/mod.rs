@@ -1,7 +1,7 @@
-//! What providers say that a day cost: exports of their cost and usage pages and interfaces, and plain tables.
+//! Bills of providers: exports of their cost and usage pages and APIs, and plain tables.
 //!
-//! An export becomes [`BillLine`]s, one for each day, model and tier. Which columns and fields are read stands in tables (`columns`,
-//! `json`); what has another name is said, and a row that cannot be read costs only itself.
+//! An export becomes [`BillLine`]s, one for each day, model and service tier. Tables define the supported columns and fields (`columns`,
+//! `json`). Unknown ones are reported, and an invalid row affects only itself.
 
 mod columns;
 mod json;
@@ -18,31 +18,31 @@ pub use reconcile::{
     GapCause, ObservedModelDay, ReconciliationReport, ReconciliationRow, ReconciliationTotals, SamplingEvidence, base_model, reconcile,
 };
 
-/// What a provider says of one day and model.
+/// Billed cost and usage of one day and model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BillLine {
-    /// The day, in UTC, as providers count them.
+    /// Day in UTC, as providers use it.
     pub day: Date,
-    /// Whose bill it is; empty where the export does not tell.
+    /// Provider of the bill; empty if the export does not name it.
     pub provider: String,
-    /// The workspace or project at the provider; empty where there is none.
+    /// Workspace or project at the provider; empty if there is none.
     pub account: String,
-    /// The model as the bill names it; empty for what is of no model.
+    /// Model as the bill names it; empty for costs without a model.
     pub model: String,
-    /// The tier of service, such as `batch`; empty for the usual one.
+    /// Service tier, such as `batch`; empty for the standard tier.
     pub tier: String,
-    /// What it cost, where the export tells of cost.
+    /// Cost, if the export contains it.
     pub amount: Option<Usd>,
-    /// All input tokens, where it tells of usage.
+    /// Number of input tokens, including cached ones, if the export contains it.
     pub input_tokens: Option<u64>,
-    /// All output tokens.
+    /// Number of output tokens, if the export contains it.
     pub output_tokens: Option<u64>,
-    /// Requests.
+    /// Number of requests, if the export contains it.
     pub requests: Option<u64>,
 }
 
 impl BillLine {
-    /// What lines are summed by.
+    /// Returns the fields by which lines are summed.
     fn key(&self) -> (Date, &str, &str, &str, &str) {
         (self.day, &self.provider, &self.account, &self.model, &self.tier)
     }
@@ -62,51 +62,51 @@ impl BillLine {
     }
 }
 
-/// What was read of an export.
+/// Contents of an export.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BillExport {
-    /// What it is, for a person.
+    /// Readable name of the format.
     pub format: &'static str,
     /// One line for each day, provider, account, model and tier, in this order.
     pub lines: Vec<BillLine>,
-    /// Rows that it has.
+    /// Number of rows.
     pub rows: usize,
-    /// Rows that cannot be read.
+    /// Rows that are invalid.
     pub unread: Vec<UnreadBillRow>,
-    /// Columns and fields that nothing is known of.
+    /// Columns and fields with unknown names.
     pub unknown_columns: Vec<String>,
 }
 
-/// A row that cannot be read.
+/// An invalid row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadBillRow {
-    /// Where it stands: the line of a table, from 1 with its head; the number of a result in JSON.
+    /// Line number in a table, starting at 1 with the header; number of the result in JSON.
     pub line: u64,
-    /// Why.
+    /// Reason.
     pub why: String,
 }
 
-/// Why nothing of a file can be read.
+/// Reason why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BillError {
-    /// It is empty.
+    /// The file is empty.
     #[error("the file is empty")]
     Empty,
-    /// JSON, but of no export.
+    /// The file is JSON, but not a known export.
     #[error("the JSON is none of the exports that are known: it needs a list `data` of buckets with `results`")]
     Json,
-    /// Broken JSON.
+    /// The file is invalid JSON.
     #[error("the file is not JSON: line {0}, column {1}")]
     BrokenJson(usize, usize),
-    /// A table without what is needed.
+    /// The table lacks a required column.
     #[error("the table has no column for the {missing}; its columns are: {found}")]
     NoColumn {
-        /// What is missing.
+        /// Meaning of the missing column.
         missing: &'static str,
-        /// The head as it stands there.
+        /// Header of the table.
         found: String,
     },
-    /// Not text.
+    /// The file is not text.
     #[error("the file is not text in UTF-8")]
     NotText,
 }
@@ -115,7 +115,7 @@ pub enum BillError {
 ///
 /// # Errors
 ///
-/// When it is none of these as a whole.
+/// Returns an error when the file is none of these.
 pub fn read(bytes: &[u8]) -> Result<BillExport, BillError> {
     let text = std::str::from_utf8(bytes).map_err(|_| BillError::NotText)?;
     let text = text.trim_start_matches('\u{feff}');
@@ -128,7 +128,7 @@ pub fn read(bytes: &[u8]) -> Result<BillExport, BillError> {
     Ok(export)
 }
 
-/// One line for each day, provider, account, model and tier.
+/// Sums lines, so that there is one for each day, provider, account, model and tier.
 fn summed(mut lines: Vec<BillLine>) -> Vec<BillLine> {
     lines.sort_by(|a, b| a.key().cmp(&b.key()));
     let mut sums: Vec<BillLine> = Vec::new();

@@ -1,4 +1,4 @@
-//! The bill beside what was observed: by day and model, with the gap and what explains it.
+//! Reconciliation of a bill with the observed cost: by day and model, with the gap and its causes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,106 +8,106 @@ use serde::Serialize;
 use super::BillLine;
 use crate::money::Usd;
 
-/// What was observed of a day and model.
+/// Observed usage of one day and model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ObservedModelDay {
-    /// The day, in UTC.
+    /// Day in UTC.
     pub day: Date,
-    /// Who runs the model.
+    /// Provider of the model.
     pub provider: String,
-    /// The model; empty where the client did not say.
+    /// Model; empty if the client did not send it.
     pub model: String,
-    /// Calls that count.
+    /// Number of counted calls.
     pub calls: u64,
-    /// Those with usage and without a price.
+    /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
-    /// Those whose tokens were estimated.
+    /// Number of calls whose tokens are estimated.
     pub estimated_calls: u64,
-    /// Successful ones without usage.
+    /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
-    /// What the priced ones cost.
+    /// Cost of the calls that have a price.
     pub cost: Usd,
-    /// All input.
+    /// Number of input tokens, including cached ones.
     pub input_tokens: u64,
-    /// All output.
+    /// Number of output tokens, including reasoning.
     pub output_tokens: u64,
 }
 
-/// What is known beside bill and spans.
+/// Evidence of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SamplingEvidence {
-    /// The smallest part of all traces that a client says it sends.
+    /// Smallest fraction of all traces that a client says it sends.
     pub sample_rate: Option<f64>,
-    /// What clients say that they left out by sampling.
+    /// Number of items that clients report as dropped by sampling.
     pub sampled_out: u64,
 }
 
-/// Figures of a day, a model, or all.
+/// Totals of a day, a model, or the whole bill.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct ReconciliationTotals {
-    /// What the bill says; null where it has nothing.
+    /// Billed amount in US dollars; null if the bill has none.
     pub billed: Option<f64>,
-    /// What was observed; null where nothing was.
+    /// Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
     pub observed: Option<f64>,
-    /// Billed less observed.
+    /// Billed amount minus observed cost, in US dollars.
     pub gap: Option<f64>,
-    /// Observed over billed; null where nothing was billed.
+    /// Observed cost divided by billed amount; null if nothing was billed.
     pub coverage: Option<f64>,
-    /// Tokens on the bill, where it tells of usage.
+    /// Billed tokens, if the bill contains usage.
     pub billed_tokens: Option<u64>,
-    /// Tokens observed.
+    /// Observed tokens.
     pub observed_tokens: u64,
-    /// Calls observed.
+    /// Number of observed calls.
     pub calls: u64,
-    /// Those without a price.
+    /// Number of observed calls without a price.
     pub unpriced_calls: u64,
 }
 
-/// One day and model.
+/// Totals of a day, of a model, or of a day and model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReconciliationRow {
-    /// The day, in UTC, as `YYYY-MM-DD`.
+    /// Day in UTC, `YYYY-MM-DD`; empty in totals by model.
     pub day: String,
-    /// The model, without its date; empty for what is of no model.
+    /// Model without its date; empty for costs without a model, and in totals by day.
     pub model: String,
-    /// Its figures.
+    /// Totals of the row.
     #[serde(flatten)]
     pub sum: ReconciliationTotals,
 }
 
-/// Something that explains a gap.
+/// Possible cause of a gap.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GapCause {
-    /// `sampled`, `unpriced`, `tier`, `not_instrumented`, `time_zone`, `estimated`, `no_usage`, `not_on_bill`.
+    /// Cause: `sampled`, `unpriced`, `tier`, `not_instrumented`, `time_zone`, `estimated`, `no_usage` or `not_on_bill`.
     pub cause: &'static str,
-    /// The model that it is about; `None` for all.
+    /// Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model.
     pub model: Option<String>,
-    /// How many calls or traces it concerns.
+    /// Number of calls with the cause; for `sampled`, of items that were not sent.
     pub count: Option<u64>,
-    /// How many dollars.
+    /// Amount in US dollars.
     pub amount: Option<f64>,
-    /// A part of the whole, from 0 to 1.
+    /// Sample rate, from 0 to 1.
     pub rate: Option<f64>,
 }
 
-/// The bill beside what was observed.
+/// Result of a reconciliation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct ReconciliationReport {
-    /// First day of the bill.
+    /// First day of the bill, `YYYY-MM-DD`.
     pub from: Option<String>,
-    /// Last day of the bill.
+    /// Last day of the bill, `YYYY-MM-DD`.
     pub to: Option<String>,
-    /// Whose bills these are.
+    /// Providers of the bill.
     pub providers: Vec<String>,
-    /// All days and models of the bill.
+    /// Totals of the whole bill.
     pub total: ReconciliationTotals,
-    /// By model, the largest bill first.
+    /// Totals by model, the largest billed amount first.
     pub models: Vec<ReconciliationRow>,
-    /// By day, the first one first.
+    /// Totals by day, the earliest first.
     pub days: Vec<ReconciliationRow>,
-    /// By day and model.
+    /// Totals by day and model.
     pub rows: Vec<ReconciliationRow>,
-    /// What explains the gap.
+    /// Possible causes of the gap.
     pub causes: Vec<GapCause>,
 }
 
@@ -148,7 +148,7 @@ impl ReconciliationAccumulator {
     }
 
     fn sum(&self) -> ReconciliationTotals {
-        // Calls of which none is priced cost we do not know what.
+        // If no call has a price, the cost is unknown.
         let observed = self.observed.filter(|cost| *cost > Usd::ZERO || self.unpriced < self.calls);
         let gap = self.billed.map(|billed| billed - observed.unwrap_or_default());
         ReconciliationTotals {
@@ -167,7 +167,7 @@ impl ReconciliationAccumulator {
     }
 }
 
-/// The name of a model without who runs it and without its date, by which a bill and spans find each other.
+/// Returns the name of a model without vendor and date, by which bills and spans are matched.
 pub fn base_model(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let name = of_display_name(&name).unwrap_or(name);
@@ -187,7 +187,8 @@ pub fn base_model(name: &str) -> String {
     parts[..parts.len() - dated].join("-")
 }
 
-/// What Anthropic's table of costs calls "Claude Haiku 4.5" has the id `claude-haiku-4-5`; up to 3.7 the number came first.
+/// Converts a name such as "Claude Haiku 4.5" in Anthropic's cost table to the ID `claude-haiku-4-5`. Up to version 3.7, the version
+/// preceded the family.
 fn of_display_name(name: &str) -> Option<String> {
     let mut words = name.strip_prefix("claude ")?.split_whitespace();
     let (family, version) = (words.next()?, words.next()?.replace('.', "-"));
@@ -195,19 +196,19 @@ fn of_display_name(name: &str) -> Option<String> {
     (words.next().is_none()).then(|| if old { format!("claude-{version}-{family}") } else { format!("claude-{family}-{version}") })
 }
 
-/// Puts the lines of bills beside what was observed of the same days and providers.
+/// Reconciles the lines of bills with the observed usage of the same days and providers.
 pub fn reconcile(lines: &[BillLine], observed: &[ObservedModelDay], evidence: &SamplingEvidence) -> ReconciliationReport {
     let (Some(from), Some(to)) = (lines.iter().map(|line| line.day).min(), lines.iter().map(|line| line.day).max()) else {
         return ReconciliationReport::default();
     };
     let providers: BTreeSet<&str> = lines.iter().map(|line| line.provider.as_str()).collect();
-    // A bill that does not say whose it is may be for anything.
+    // A bill without a provider may be of any provider.
     let on_bill = |seen: &ObservedModelDay| providers.contains("") || providers.contains(seen.provider.as_str());
     let mut pairs: BTreeMap<(Date, String), ReconciliationAccumulator> = BTreeMap::new();
     for line in lines {
         pairs.entry((line.day, base_model(&line.model))).or_default().bill(line);
     }
-    // A bill in sums of days has no models: then what was seen of any stands beside it.
+    // A bill with daily sums has no models, so it is compared with the usage of all models.
     let by_model = lines.iter().any(|line| !line.model.is_empty());
     let within = observed.iter().filter(|seen| (from..=to).contains(&seen.day));
     let mut not_on_bill: BTreeMap<&str, (Usd, u64)> = BTreeMap::new();
@@ -317,10 +318,10 @@ fn causes(
     found
 }
 
-/// A gap that matters, as a part of what was billed.
+/// Smallest relevant gap, as a fraction of the billed amount.
 const MATTERS: f64 = 0.05;
 
-/// Whether what lacks on one day is too much on the next: the bill cuts days elsewhere.
+/// Returns whether the surplus of one day compensates for the deficit of another: then the bill uses days of another time zone.
 fn shifts_between_days(pairs: &BTreeMap<(Date, String), ReconciliationAccumulator>, model: &str) -> bool {
     let days: Vec<&ReconciliationAccumulator> = pairs.iter().filter(|((_, name), _)| name == model).map(|(_, pair)| pair).collect();
     let steps = |pair: &ReconciliationAccumulator| {

@@ -1,4 +1,4 @@
-//! Tables with a head: the CSV exports of OpenAI's and Anthropic's pages, and plain ones of day, model and amount.
+//! Tables with a header: the CSV exports of OpenAI's and Anthropic's pages, and plain ones of day, model and amount.
 
 use super::columns::{self, BillColumn};
 use super::{BillError, BillExport, BillLine, UnreadBillRow};
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     let mut export =
         BillExport { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..BillExport::default() };
     for row in reader.records() {
-        // OpenAI lists the days on which nothing was taken, too.
+        // OpenAI lists days without usage too.
         if provider == "openai" && row.as_ref().is_ok_and(|row| tells_nothing(row, &meanings)) {
             continue;
         }
@@ -52,7 +52,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     Ok(export)
 }
 
-/// True for a row of which only the day is filled in.
+/// Returns true for a row that contains only a day.
 fn tells_nothing(row: &csv::StringRecord, meanings: &[Option<BillColumn>]) -> bool {
     let told = row.iter().zip(meanings).filter(|(value, _)| !value.trim().is_empty());
     told.filter_map(|(_, column)| *column).all(|column| matches!(column, BillColumn::Day | BillColumn::Unused))
