@@ -1,4 +1,4 @@
-//! Prints the data of genai-prices as a table of ours: `import_prices FILE DATE`. Used by `scripts/prices.py`.
+//! Converts the data of genai-prices to a price table and prints it: `import_prices FILE DATE`. Used by `scripts/prices.py`.
 
 use std::io::Write;
 

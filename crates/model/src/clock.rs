@@ -167,7 +167,7 @@ mod tests {
     const DAY: i64 = 24 * HOUR;
     /// 2026-11-23.
     const NOW: i64 = 1_795_428_000 * SECOND_US;
-    /// The zero of Go's times.
+    /// Go's zero time.
     const YEAR_1: i64 = -62_135_596_800 * SECOND_US;
 
     fn clock(sent_at: Option<i64>) -> ClockDriftCorrector {
@@ -186,7 +186,7 @@ mod tests {
     fn drift_is_added() {
         assert_eq!(clock(Some(NOW - 990 * HOUR)).shift(NOW - 991 * HOUR), Ok(990 * HOUR));
         assert_eq!(clock(Some(NOW + 10 * HOUR)).shift(NOW + 9 * HOUR), Ok(-10 * HOUR));
-        // A machine that has lost its clock and says so by the time of sending.
+        // A machine that has lost its clock, as its time of sending shows.
         let placed = clock(Some(5 * SECOND_US)).place(Some(2 * SECOND_US), Some(3 * SECOND_US)).unwrap();
         assert_eq!((placed.start_us, placed.end_us, placed.sources), (NOW - 3 * SECOND_US, NOW - 2 * SECOND_US, TimeSources::default()));
     }

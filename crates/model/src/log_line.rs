@@ -24,7 +24,7 @@ const MAX_ATTRIBUTES_BYTES: usize = 64 << 10;
 names!(
     /// Severity of a log line.
     LogLevel {
-        /// Finest detail.
+        /// The most detailed level.
         Trace = "trace",
         /// Details for debugging.
         Debug = "debug",
@@ -32,7 +32,7 @@ names!(
         Info = "info",
         /// Something unexpected that is not an error.
         Warn = "warn",
-        /// Something failed.
+        /// An error.
         Error = "error",
         /// An error that stops the program.
         Fatal = "fatal",

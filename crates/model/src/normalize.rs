@@ -371,7 +371,7 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
 }
 
-/// Excludes spans that are not calls of models: their usage repeats the sum of the calls below.
+/// Excludes spans with usage or cost that are not calls of models, since they repeat the sum of the calls below.
 fn count_locally(span: &mut Span) {
     if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
         span.counted = false;

@@ -23,23 +23,23 @@ names!(
 names!(
     /// Category of an item, named as in Sentry where possible.
     OutcomeCategory {
-        /// A span.
+        /// Span.
         Span = "span",
-        /// An attribute, event or link of a span.
+        /// Attribute, event or link of a span.
         SpanPart = "span_part",
-        /// A transaction as a whole, where its spans cannot be counted.
+        /// Transaction as a whole, if its spans cannot be counted.
         Transaction = "transaction",
-        /// An error event.
+        /// Error event.
         Error = "error",
-        /// A score.
+        /// Score.
         Score = "score",
-        /// A log line.
+        /// Log line.
         Log = "log_item",
-        /// A metric.
+        /// OpenTelemetry metric.
         Metric = "trace_metric",
-        /// A session, profile, replay or check-in: not stored by design.
+        /// Session, profile, replay or check-in: not stored by design.
         Other = "other",
-        /// A request that could not be read.
+        /// Request that could not be read.
         Request = "request",
     }
 );

@@ -243,7 +243,7 @@ mod tests {
         ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: text.into() }] }
     }
 
-    /// A log record that tells of a message of the span.
+    /// Returns a span with one message from a log record.
     fn piece(number: i64) -> Span {
         let content =
             if number % 2 == 0 { SpanFragmentContent::Input } else { SpanFragmentContent::Output }(message(&format!("text {number}")));
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_the_joins_of_a_span_write_is_bounded() {
-        // Small pieces, large ones, small ones of a large span.
+        // Small parts, large parts, and small parts of a large span.
         for (own, of_piece) in [(10, 10), (10, 50_000), (1 << 20, 10)] {
             let mut stored = Span { name: "n".repeat(own), ..all(&[call(), piece(1)]) };
             let (mut joins, mut written) = (0, 0);

@@ -1,5 +1,5 @@
-//! What decoding takes, measured: never more than the budget that a request has, and a small multiple of its own bytes. No input costs
-//! the stack either. `make fuzz` runs this against as many bodies as one likes.
+//! Measures the memory that decoding takes: never more than the budget of a request, and a small multiple of the size of its body. No
+//! input overflows the stack either. `make fuzz` runs this with any number of bodies.
 
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::decode_budget::{DecodeLimitExceeded, DecodeLimits, within};
@@ -15,7 +15,7 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 const BUDGET: usize = 2 << 20;
 const MAX_ITEMS: usize = 2_000;
 
-/// Where a body goes.
+/// Endpoint for a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Otlp(OtlpSignal, OtlpEncoding),
@@ -25,7 +25,7 @@ enum Way {
     Store,
 }
 
-/// Decodes a body; returns how many things came of it.
+/// Decodes a body and returns the number of resulting items.
 fn decode(way: Way, body: &[u8]) -> usize {
     let context = DecodeContext { received_us: 1_800_000_000_000_000, retention_us: None, price: PriceBook::embedded() };
     let of_sentry =
@@ -40,9 +40,9 @@ fn decode(way: Way, body: &[u8]) -> usize {
     }
 }
 
-/// The most bytes that were held at once beyond those before, and what came of the body.
+/// Returns the peak of additional memory in bytes, and the result of decoding.
 fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, DecodeLimitExceeded>) {
-    // Tables are made at their first use.
+    // Tables are built at their first use.
     PriceBook::embedded();
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
@@ -50,7 +50,7 @@ fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, DecodeLimitExceeded>
     (ALLOCATOR.peak_usage().saturating_sub(before), decoded)
 }
 
-/// Twice the budget, for lists while they grow and what is not counted, and eight times the body, for its texts.
+/// Maximum memory: twice the budget, for growing lists and uncounted memory, and eight times the size of the body, for its texts.
 fn most(body: &[u8]) -> usize {
     2 * BUDGET + 8 * body.len() + (1 << 20)
 }
@@ -61,7 +61,7 @@ const METRICS: Way = Way::Otlp(OtlpSignal::Metrics, OtlpEncoding::Json);
 
 const SPAN: &str = r#""traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"0102030405060708","startTimeUnixNano":"1799999999000000000""#;
 
-/// Bodies with a place at which something is repeated.
+/// Returns bodies with a position at which something is repeated.
 fn templates() -> Vec<(Way, String, String)> {
     let of = |way, around: String| {
         let (before, after) = around.split_once('@').unwrap();
@@ -163,7 +163,7 @@ fn templates() -> Vec<(Way, String, String)> {
     ]
 }
 
-/// What is repeated. `#` becomes a number.
+/// Fragments that are repeated. `#` becomes a number.
 const FRAGMENTS: &[&str] = &[
     "0,",
     "[],",
@@ -202,7 +202,7 @@ const FRAGMENTS: &[&str] = &[
     "\\\"\\\",",
 ];
 
-/// Protobuf: what is repeated within fields that lie in one another.
+/// Paths of nested protobuf fields within which something is repeated.
 const PATHS: &[(OtlpSignal, &[u8])] = &[
     (OtlpSignal::Traces, &[1]),
     (OtlpSignal::Traces, &[1, 2]),
@@ -267,7 +267,7 @@ proptest! {
 
     fn protobuf_takes_no_more_than_its_budget(path in 0..PATHS.len(), content in proptest::collection::vec(any::<u8>(), 0..12), count in 1usize..40_000, group in any::<bool>()) {
         let (signal, path) = PATHS[path];
-        // A group that nobody knows is passed over by the parser, and must not end the count.
+        // The parser skips unknown groups, which must not end the count.
         let prefix: &[u8] = if group { &[0x9b, 0x01, 0x9c, 0x01] } else { &[] };
         let body = protobuf(path, &content, count, prefix);
         let (peak, decoded) = measured(Way::Otlp(signal, OtlpEncoding::Binary), &body);
@@ -309,9 +309,9 @@ fn more_items_than_are_taken_are_told_from_too_many_bytes() {
     assert_eq!(measured(TRACES, values.as_bytes()).1, Err(DecodeLimitExceeded::Bytes));
 }
 
-/// The largest body that the server takes, all of it depth.
+/// Decodes bodies of the maximum size with the maximum depth.
 fn depth_costs_no_stack() {
-    // Others measure, and these bodies are large.
+    // Other tests measure memory, and these bodies are large.
     const LARGEST: usize = 32 << 20;
     let deep = |before: &str, open: &str, close: &str, after: &str| {
         let depth = (LARGEST - before.len() - after.len()) / (open.len() + close.len());
@@ -331,16 +331,17 @@ fn depth_costs_no_stack() {
         (Way::Store, deep("{\"extra\":", "[", "]", "}")),
     ];
     for (way, body) in &bodies {
-        // Without a limit, so that nothing but depth ends it.
+        // Without a budget, so that only the depth limits decoding.
         decode(*way, body.as_bytes());
     }
-    // Of protobuf, each level costs up to five bytes for its length, and building it is quadratic: a tenth of a megabyte of depth.
+    // In protobuf, each level takes up to five bytes for its length, and building it takes quadratic time: this body has only a tenth of a
+    // megabyte.
     let value = (0..20_000).fold(vec![0x0a, 1, b'x'], |inner, _| field(5, &field(1, &inner)));
     let body = [1, 2, 2, 9, 2].iter().rev().fold(value, |inner, number| field(*number, &inner));
     decode(Way::Otlp(OtlpSignal::Traces, OtlpEncoding::Binary), &body);
 }
 
-/// One after the other: what is measured is the memory of the process, and others at the same time would be measured too.
+/// One test runs all checks: they measure the memory of the process, which parallel tests would change.
 #[test]
 fn no_request_becomes_more_than_its_budget() {
     each_fragment_at_each_place();

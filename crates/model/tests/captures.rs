@@ -1,4 +1,4 @@
-//! What real clients sent is read as they meant it: every case of `fixtures/captures` against what is expected of it.
+//! Decodes the requests of real clients: compares every case of `fixtures/captures` with its expected result.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use hinomi_model::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// 2026-11-24T09:00:00Z: a day after the captures were made, so that their times are shifted.
+/// 2026-11-24T09:00:00Z: one day after the captures were made, so that their times are corrected.
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
 
 fn context() -> DecodeContext<'static> {
@@ -27,9 +27,9 @@ fn folders(path: &Path) -> Vec<PathBuf> {
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
     let mut cases: Vec<PathBuf> = folders(&root).iter().flat_map(|client| folders(client)).collect();
-    // These come in two traces, which the store brings together: see the server's tests.
+    // These arrive in two traces, which the store joins: see the server's tests.
     cases.retain(|case| case.join("expect.json").exists() && !case.file_name().unwrap().to_string_lossy().starts_with("proxy-first"));
-    // Ids of another shape: see the tests beside `langfuse`.
+    // IDs of another shape: see the tests of `langfuse`.
     cases.retain(|case| !std::fs::read_to_string(case.join("expect.json")).unwrap().contains("\"ids_as_sent\": true"));
     cases.sort();
     assert!(cases.len() >= 60, "the captures are there");
@@ -40,12 +40,12 @@ fn of_sentry(case: &Path) -> bool {
     case.parent().unwrap().file_name().unwrap().to_string_lossy().starts_with("sentry-")
 }
 
-/// The folders of a case's requests in the order of their arrival.
+/// Returns the folders of a case's requests in the order of arrival.
 fn requests(case: &Path) -> Vec<PathBuf> {
     let mut requests = folders(case);
     requests.push(case.to_owned());
     requests.retain(|folder| folder.join("body.decoded").exists());
-    // No spans: read by `langfuse::scores`.
+    // Requests without spans, which `langfuse::scores` reads.
     requests.retain(|folder| !std::fs::read_to_string(folder.join("request.json")).unwrap().contains("/api/public/scores"));
     requests.sort();
     requests
@@ -55,7 +55,7 @@ fn bodies(case: &Path) -> Vec<Vec<u8>> {
     requests(case).into_iter().map(|folder| std::fs::read(folder.join("body.decoded")).unwrap()).collect()
 }
 
-/// What one request holds.
+/// Decodes one request.
 fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
@@ -80,7 +80,7 @@ fn decoded(folder: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
     }
 }
 
-/// All spans of a case, with what their traces say of them.
+/// Returns all spans of a case with the decisions of their traces.
 fn read(case: &Path) -> (Vec<Span>, Vec<ErrorEvent>) {
     read_in_order(&requests(case))
 }
@@ -135,7 +135,7 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// List prices of the stand-in's models in dollars for a million tokens: input, cache read, cache write, output.
+/// List prices of the test server's models in dollars per million tokens: input, cache read, cache write, output.
 const PRICES: &[(&str, [f64; 4])] = &[
     ("gpt-3.5-turbo", [0.5, 0.5, 0.5, 1.5]),
     ("gpt-3.5-turbo-0125", [0.5, 0.5, 0.5, 1.5]),
@@ -150,7 +150,7 @@ const PRICES: &[(&str, [f64; 4])] = &[
     ("claude-sonnet-4-5-20250929", [3.0, 0.3, 3.75, 15.0]),
     ("claude-haiku-4-5-20251001", [1.0, 0.1, 1.25, 5.0]),
     ("gemini-2.5-flash", [0.3, 0.03, 0.3, 2.5]),
-    // Bedrock's regional endpoints cost a tenth more.
+    // Bedrock's regional endpoints cost 10 % more.
     ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", [3.3, 0.33, 4.125, 16.5]),
 ];
 
@@ -171,7 +171,7 @@ impl Check {
     }
 }
 
-/// Dollars of a call: at list price, or the client's own lower figure where it reports no cache reads.
+/// Returns the expected cost of a call in dollars: at list price, or the lower cost that the client reports if it reports no cache reads.
 fn true_cost(want: &Value) -> Option<f64> {
     let number = |key: &str| want[key].as_u64();
     let of = |model: &Value| PRICES.iter().find(|(known, _)| model.as_str() == Some(*known));
@@ -199,7 +199,7 @@ fn compare_cost(want: &Value, span: &Span, label: &str, check: &mut Check) {
     }
 }
 
-/// Each call that only log records tell of is one counted call, and the session shows its texts.
+/// Checks that each call that only log records report is one counted call, and that its session has its messages.
 fn compare_log_calls(expect: &Value, spans: &[Span], check: &mut Check) {
     let mut left: Vec<&Span> = spans.iter().filter(|span| span.is_call() && span.counted).collect();
     for want in expect["llm_log_calls"].as_array().into_iter().flatten() {
@@ -212,7 +212,7 @@ fn compare_log_calls(expect: &Value, spans: &[Span], check: &mut Check) {
                 && Some(span.status.as_str()) == text("status")
                 && (span.usage.input_tokens(), span.usage.output_tokens()) == (number("input_tokens"), number("output_tokens"))
         };
-        // Attempts that were refused differ in nothing but their times.
+        // Rejected attempts differ only in their times.
         let at_ms = want["time_unix_ms"].as_f64().unwrap() as i64;
         let away = |span: &&Span| ((span.end_us - span.clock_shift_us) / 1000 - at_ms).abs();
         let Some(span) = left.iter().filter(fits).copied().min_by_key(away) else {
@@ -289,12 +289,12 @@ fn compare_call(want: &Value, span: &Span, reported_twice: bool, check: &mut Che
         check.holds(&label("tool call"), called.any(|name| name == tool));
     }
     if !reported_twice {
-        // Else the richer report tells the cost, whichever counts.
+        // Otherwise the cost comes from the report that knows more, whichever is counted.
         compare_cost(want, span, id, check);
     }
 }
 
-/// True for a span that a log record tells of, alone or as a piece of one that was never sent.
+/// Returns true for a span from a log record, either alone or as a part of a span that was never sent.
 fn from_log(span: &Span) -> bool {
     span.attributes.contains_key("event.name") || span.joined.as_ref().is_some_and(|joined| joined.awaited)
 }
@@ -422,7 +422,7 @@ fn errors_name_their_place() {
     }
 }
 
-/// One span of each way to send one, whole, so that a change of meaning shows itself.
+/// Compares one complete span for each kind of client with its snapshot, so that any change of meaning is visible.
 #[test]
 fn spans_as_they_are_stored() {
     for (case, span_id) in [
@@ -433,7 +433,7 @@ fn spans_as_they_are_stored() {
         ("sentry-node-10/vercel-generate", "8c229a6835979c27"),
         ("sentry-node-11/openai-error", "a5d212829ed68dc2"),
         ("otel-openai-v2/tools", "2fb77d800f1c93ab"),
-        // Their ids are made of what the records say, and must stay the same.
+        // Their IDs are derived from the records and must not change.
         ("claude-code/json-prompt", "0a29352e9283cc40"),
         ("claude-code/json-prompt", "b6735e1b295ee31f"),
         ("codex/logs-json", "6707cefa21af8aa9"),
@@ -449,7 +449,7 @@ fn small_bodies() -> Vec<Vec<u8>> {
     cases().iter().filter(|case| of_sentry(case)).flat_map(|case| bodies(case)).filter(|body| body.len() < 20_000).collect()
 }
 
-/// OTLP requests in JSON, with what they carry.
+/// Returns OTLP requests in JSON with their signals.
 fn small_otlp_bodies() -> Vec<(OtlpSignal, Value)> {
     let all = cases().into_iter().filter(|case| !of_sentry(case)).flat_map(|case| requests(&case));
     let read = |folder: PathBuf| {
@@ -466,7 +466,7 @@ fn small_otlp_bodies() -> Vec<(OtlpSignal, Value)> {
     all.filter_map(read).collect()
 }
 
-/// What a client that is broken, old or hostile may put anywhere.
+/// Values that a broken, old or hostile client may send anywhere.
 fn strange_value() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!(null),
@@ -490,7 +490,7 @@ fn strange_value() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// Replaces one value inside, counted in the order of writing.
+/// Replaces the value at an index, counted in the order of writing.
 fn replace(value: &mut Value, at: &mut usize, with: &Value) {
     if *at == 0 {
         *value = with.clone();
@@ -512,7 +512,7 @@ fn count(value: &Value) -> usize {
 }
 
 proptest! {
-    // `make fuzz` asks for many more.
+    // `make fuzz` runs many more cases.
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(300)))]
 
     #[test]
@@ -543,7 +543,7 @@ proptest! {
             replace(&mut value, &mut at, with);
         }
         lines[line] = value.to_string().into_bytes();
-        // The item before says how long it was.
+        // The previous line contains the length of the item.
         if let Some(before) = line.checked_sub(1)
             && let Ok(Value::Object(mut header)) = serde_json::from_slice(&lines[before])
             && header.remove("length").is_some()

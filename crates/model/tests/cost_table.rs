@@ -1,7 +1,7 @@
-//! The cost table test: for each rule of pricing one case, worked out by hand in its comment, and equal to the last step of money, which
-//! is 10⁻¹² dollars.
+//! Cost table: one case for each pricing rule, calculated by hand in its comment. Costs must be equal to the last unit of money, which is
+//! 10⁻¹² dollars.
 //!
-//! Prices of the first part are list prices of the table that is part of the program; those of the second are set in the test.
+//! The first part uses list prices of the embedded price table; the second part sets custom prices.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::json;
 /// Noon of 23 November 2026, UTC.
 const NOON: &str = "2026-11-23T12:00:00Z";
 
-/// What a case is about, and what it costs in dollars.
+/// A call, and its cost in dollars.
 struct Case<'a> {
     rule: &'a str,
     provider: Option<&'a str>,
@@ -23,7 +23,7 @@ struct Case<'a> {
     seconds: f64,
     failed: bool,
     usage: Usage,
-    /// The entry, and the cost; `None` where it is unknown.
+    /// Price and cost; `None` if the cost is unknown.
     costs: Option<(&'a str, f64)>,
 }
 
@@ -61,21 +61,21 @@ fn list_prices() {
         &[
             // 26 × $0.50/M + 217 × $1.50/M = 0.000013 + 0.0003255
             case("input and output", "gpt-3.5-turbo-0125", tokens(26, 217), Some(("openai:gpt-3.5-turbo", 0.000_338_5))),
-            // 12,345 × $0.02/M; what comes out is not charged
+            // 12,345 × $0.02/M; output is not charged
             case(
                 "an embedding has no output price",
                 "text-embedding-3-small",
                 tokens(12_345, 0),
                 Some(("openai:text-embedding-3-small", 0.000_246_9)),
             ),
-            // 1,000 × $3 + 2,000 × $0.30 + 300 × $3.75 + 40 × $6 + 500 × $15, all by the million: 3,000 + 600 + 1,125 + 240 + 7,500 = 12,465
+            // 1,000 × $3 + 2,000 × $0.30 + 300 × $3.75 + 40 × $6 + 500 × $15, all per million: 3,000 + 600 + 1,125 + 240 + 7,500 = 12,465
             case(
                 "cache reads, and writes for five minutes and for an hour",
                 "claude-sonnet-4-5-20250929",
                 Usage { cache_read: Some(2_000), cache_write_5m: Some(300), cache_write_1h: Some(40), ..tokens(1_000, 500) },
                 Some(("anthropic:claude-sonnet-4-5", 0.012_465)),
             ),
-            // 100 × $0.25/M + (10 + 500) × $2/M = 0.000025 + 0.00102: thoughts cost as output
+            // 100 × $0.25/M + (10 + 500) × $2/M = 0.000025 + 0.00102: reasoning costs as much as output
             case(
                 "reasoning without a price of its own costs as output",
                 "gpt-5-mini",
@@ -96,7 +96,8 @@ fn list_prices() {
                 Usage { input_audio: Some(1_000), output_audio: Some(2_000), ..tokens(100, 10) },
                 Some(("openai:gpt-audio", 0.160_35)),
             ),
-            // 1,000 × $0.30/M + 500 × $0.30/M + 100 × $2.50/M = 0.0003 + 0.00015 + 0.00025: pictures cost as plain input where nothing else is said
+            // 1,000 × $0.30/M + 500 × $0.30/M + 100 × $2.50/M = 0.0003 + 0.00015 + 0.00025: images without a price cost as much as plain
+            // input
             case(
                 "pictures without a price of their own cost as plain input",
                 "gemini-2.5-flash",
@@ -119,21 +120,21 @@ fn list_prices() {
                 Usage { web_searches: Some(3), ..tokens(1_000, 100) },
                 Some(("anthropic:claude-sonnet-4-5", 0.034_5)),
             ),
-            // 200,000 of input in all: 100,000 × $1.25/M + 100,000 × $0.125/M + 1,000 × $10/M = 0.125 + 0.0125 + 0.01
+            // 200,000 input tokens in total: 100,000 × $1.25/M + 100,000 × $0.125/M + 1,000 × $10/M = 0.125 + 0.0125 + 0.01
             case(
                 "up to the size from which a model costs more",
                 "gemini-2.5-pro",
                 Usage { cache_read: Some(100_000), ..tokens(100_000, 1_000) },
                 Some(("google:gemini-2.5-pro", 0.147_5)),
             ),
-            // One token more, and all cost more: 100,001 × $2.50/M + 100,000 × $0.25/M + 1,000 × $15/M = 0.2500025 + 0.025 + 0.015
+            // One token more, and all tokens cost more: 100,001 × $2.50/M + 100,000 × $0.25/M + 1,000 × $15/M = 0.2500025 + 0.025 + 0.015
             case(
                 "above it, all tokens cost more",
                 "gemini-2.5-pro",
                 Usage { cache_read: Some(100_000), ..tokens(100_001, 1_000) },
                 Some(("google:gemini-2.5-pro", 0.290_002_5)),
             ),
-            // 1,000 × $10/M + 100 × $40/M = 0.01 + 0.004, a second before the price fell
+            // 1,000 × $10/M + 100 × $40/M = 0.01 + 0.004, one second before the price decreased
             Case { at: "2025-06-09T23:59:59Z", ..case("before a price fell", "o3", tokens(1_000, 100), Some(("openai:o3", 0.014))) },
             // 1,000 × $2/M + 100 × $8/M = 0.002 + 0.0008
             Case { at: "2025-06-10T00:00:00Z", ..case("after it fell", "o3", tokens(1_000, 100), Some(("openai:o3@2025-06-10", 0.002_8))) },
@@ -153,7 +154,7 @@ fn list_prices() {
                 tier: Some("batch"),
                 ..case("batch", "gpt-5-mini", tokens(1_000, 100), Some(("openai:gpt-5-mini+batch@2026-10-14", 0.000_225)))
             },
-            // The same for flex
+            // The same for flex.
             Case {
                 provider: Some("openai"),
                 tier: Some("flex"),
@@ -165,7 +166,7 @@ fn list_prices() {
                 tier: Some("priority"),
                 ..case("priority", "gpt-5-mini", tokens(1_000, 100), Some(("openai:gpt-5-mini+priority@2026-10-12", 0.000_81)))
             },
-            // Bedrock asks 1.1 times as much there: 1,000 × $3.30/M + 100 × $16.50/M = 0.0033 + 0.00165
+            // Bedrock's price in this region is 1.1 times the list price: 1,000 × $3.30/M + 100 × $16.50/M = 0.0033 + 0.00165
             Case {
                 provider: Some("aws.bedrock"),
                 ..case(
@@ -188,7 +189,7 @@ fn own(price: serde_json::Value) -> CustomPrice {
 
 #[test]
 fn prices_of_the_owner() {
-    // The flag says whether a price is of the project alone.
+    // The flag is true for a price of this project only.
     let set = [
         (own(json!({ "model": "llama-3.3-70b*", "prices": { "input": 0.2, "output": 0.6 } })), false),
         (own(json!({ "model": "llama-3.3-70b-fast", "provider": "groq", "prices": { "input": 1, "output": 2 } })), false),
@@ -225,12 +226,12 @@ fn prices_of_the_owner() {
                     Some(("own:llama-3.3-70b-fast", 0.001_2)),
                 )
             },
-            // The price is Groq's alone: 1,000 × $0.20/M + 100 × $0.60/M
+            // The other price is limited to Groq: 1,000 × $0.20/M + 100 × $0.60/M
             Case {
                 provider: Some("vllm"),
                 ..case("another provider", "llama-3.3-70b-fast", tokens(1_000, 100), Some(("own:llama-3.3-70b*", 0.000_26)))
             },
-            // The table's: 1,000 × $2.50/M + 100 × $10/M = 0.0025 + 0.001
+            // Price of the table: 1,000 × $2.50/M + 100 × $10/M = 0.0025 + 0.001
             Case {
                 at: "2026-10-31T23:59:59Z",
                 ..case("before its first day", "gpt-4o", tokens(1_000, 100), Some(("openai:gpt-4o", 0.003_5)))
@@ -253,9 +254,9 @@ fn prices_of_the_owner() {
             case("up to a size", "long-context", tokens(200_000, 100), Some(("own:long-context", 0.200_2))),
             // 200,001 × $2/M + 100 × $3/M = 0.400002 + 0.0003
             case("above a size", "long-context", tokens(200_001, 100), Some(("own:long-context", 0.400_302))),
-            // 3.6 s × $2.50/h = 3.6 × 2.5 / 3,600; tokens are not asked for
+            // 3.6 s × $2.50/h = 3.6 × 2.5 / 3,600; tokens do not matter
             Case { seconds: 3.6, ..case("the time that a call ran", "qwen2.5:7b", nothing, Some(("own:qwen2.5:7b", 0.002_5))) },
-            // It failed after 1.44 s, which the machine ran all the same: 1.44 × 2.5 / 3,600
+            // Failed after 1.44 s, for which the machine costs money too: 1.44 × 2.5 / 3,600
             Case {
                 seconds: 1.44,
                 failed: true,
@@ -269,7 +270,7 @@ fn prices_of_the_owner() {
             // 1,000 × $1/M + 100 × $1/M + 2 × $0.01 = 0.001 + 0.0001 + 0.02
             case("searches", "my-searcher", Usage { web_searches: Some(2), ..tokens(1_000, 100) }, Some(("own:my-searcher", 0.021_1))),
             case("free, as the owner says", "at-home", tokens(1_000, 100), Some(("own:at-home", 0.0))),
-            // The table's: 1,000 × $0.15/M + 100 × $0.60/M = 0.00015 + 0.00006
+            // Price of the table: 1,000 × $0.15/M + 100 × $0.60/M = 0.00015 + 0.00006
             case("what the owner says nothing of", "gpt-4o-mini", tokens(1_000, 100), Some(("openai:gpt-4o-mini", 0.000_21))),
         ],
     );
@@ -282,7 +283,7 @@ fn a_price_of_the_project_comes_before_one_of_all() {
         (own(json!({ "model": "m", "from": "2026-11-01", "prices": { "input": 2 } })), false),
     ];
     let book = PriceBook::embedded().with_own(set.into_iter());
-    // 1,000 × $1/M, though the other is later
+    // 1,000 × $1/M, although the other price is later
     check(&book, &[case("of the project", "m", tokens(1_000, 0), Some(("own:m", 0.001)))]);
 }
 
@@ -290,7 +291,7 @@ fn a_price_of_the_project_comes_before_one_of_all() {
 fn amounts_are_rounded_once() {
     let table = r#"{"date":"2026-01-01","providers":[{"id":"p","names":["p"],"vendor":true,"models":[{"id":"m","prices":[{"in":0.0000004,"out":1}]}]}]}"#;
     let book = PriceBook::of_table(Arc::new(PriceTable::from_json(table).unwrap()));
-    // $0.0000004/M is 0.4 steps a token: one token makes no step, two 0.8 and so one, a thousand 400.
+    // $0.0000004/M is 0.4 units per token: one token costs 0 units, two cost 0.8 and therefore 1, a thousand cost 400.
     check(
         &book,
         &[

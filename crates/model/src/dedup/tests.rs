@@ -154,7 +154,7 @@ fn any_node() -> impl Strategy<Value = SpanNode> {
     })
 }
 
-/// Nodes with ids of their own, and the same in another order.
+/// Nodes with distinct IDs, and the same nodes in another order.
 fn trace_and_shuffle() -> impl Strategy<Value = (Vec<SpanNode>, Vec<SpanNode>)> {
     let nodes = prop::collection::vec(any_node(), 0..12).prop_map(|mut nodes| {
         nodes.sort_by_key(|node| node.span_id);
@@ -191,7 +191,7 @@ fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
     assert_eq!(said, [of("outer"), of("inner"), of("inner"), (None, None)]);
 }
 
-/// A call as an instrumentation reports it.
+/// Returns a call as one instrumentation reports it.
 fn reported(by: u64, node: SpanNode) -> SpanNode {
     SpanNode { reporter: SpanReporter { scope: by, ..SpanReporter::default() }, ..node }
 }

@@ -1,4 +1,4 @@
-//! What the SDK sent, in the order in which it was sent and in any other.
+//! Events of the SDK, in the order of sending and in any other order.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::score::ScoreValue;
 use crate::span::{MessagePart, SpanStatus, SpanType};
 use crate::time::SECOND_US;
 
-/// A day after the captures were made.
+/// One day after the captures were made.
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 
 const MANUAL: [&str; 2] = [
@@ -29,7 +29,7 @@ fn read(bodies: &[String]) -> Vec<Span> {
     for body in bodies {
         let decoded = decode(body.as_bytes(), &context(), &|span| homes.get(&span).copied()).unwrap();
         homes.extend(decoded.homes);
-        // As the store does: strays, and how long their traces lasted, are told where they belong.
+        // Like the store, moves strays and the extents of their traces to the right traces.
         let mut told = decoded.spans;
         for at in 0..told.len() {
             let Some(home) = stray(&told[at]) else { continue };
@@ -152,7 +152,7 @@ fn scores_alone() {
     assert_eq!(scores(&json!({ "traceId": "t", "name": "n" }), 7), Err("score_without_value"));
 }
 
-/// The events of a client that names the trace of an observation only when it creates it, and sends Go's zero where it knows no time.
+/// Returns the events of a client that names the trace of an observation only when it creates it, and sends Go's zero for unknown times.
 fn eino() -> Vec<Value> {
     let at = |seconds: f64| jiff::Timestamp::from_microsecond(NOW_US + (seconds * 1e6) as i64 - 60 * SECOND_US).unwrap().to_string();
     let never = "0001-01-01T00:00:00Z";
@@ -200,7 +200,7 @@ fn an_update_that_names_no_trace_and_times_that_never_were() {
     assert_eq!(call.trace_id, trace_id("G"), "in a trace of its own, until somebody tells more");
 }
 
-/// The events of all captures, each as a request of its own.
+/// Returns the events of all captures, each as a request of its own.
 fn events() -> Vec<Value> {
     let bodies = MANUAL.iter().chain([&OPENAI]);
     bodies.flat_map(|body| serde_json::from_str::<Value>(body).unwrap()["batch"].as_array().unwrap().clone()).collect()

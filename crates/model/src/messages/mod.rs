@@ -1,8 +1,8 @@
 //! Reads messages to and from models in all shapes that clients write.
 //!
-//! The known shapes are: a list of `{role, content}` or `{role, parts}`; a single such object; a text; a list of texts; `{messages,
-//! system}`; `{system, prompt}`; a provider's raw response; and all of these as JSON text, which may be truncated, or as Python's `repr`.
-//! Any other text is itself the message.
+//! The known shapes are: a list of `{role, content}` or `{role, parts}`; a single such object; a text; a list of texts;
+//! `{messages, system}`; `{system, prompt}`; a provider's raw response; and all of these as JSON text, which may be truncated, or as
+//! Python's `repr`. Any other text is itself the message.
 
 mod indexed;
 mod parts;

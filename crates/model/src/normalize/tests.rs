@@ -31,7 +31,7 @@ fn map(op: &str, attributes: Value) -> Span {
     canonical(raw(op, attributes), PriceBook::embedded())
 }
 
-/// As OpenLLMetry's instrumentation of google-genai sends a call: prompt, answer and total as Google counts them.
+/// Returns a call as OpenLLMetry's instrumentation of google-genai sends it: prompt, response and total as Google counts them.
 fn gemini(model: &str, more: Value) -> Span {
     let mut attributes = json!({
         "gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gen_ai", "gen_ai.request.model": model,
@@ -54,7 +54,7 @@ fn what_gemini_thought_is_the_rest_of_its_total() {
     let (_, output) = taken(&span, &AttributeDialect::GENERAL);
     let output = output.unwrap();
     assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, crate::usage::TokenInclusionRule::Exclusive));
-    // With a part of the prompt from the cache, which the prompt's count holds.
+    // A part of the prompt comes from the cache and is included in the prompt's count.
     let cached = gemini("models/gemini-flash-latest", json!({"gen_ai.usage.cache_read.input_tokens": 600}));
     assert_eq!((cached.usage.input, cached.usage.cache_read, cached.usage.reasoning), (Some(400), Some(600), Some(400)));
 }
@@ -129,7 +129,7 @@ fn a_call_with_everything() {
     assert_eq!(span.attributes.get("custom"), Some(&json!("{\"nested\":[1]}")));
     assert!(!span.attributes.contains_key("gen_ai.request.messages"), "texts are not kept twice");
     assert!(span.attributes.contains_key("gen_ai.usage.input_tokens"), "raw counts stay for whoever doubts ours");
-    // 176 at 2.5, 1024 at 1.25, 85 at 10 dollars for a million.
+    // 176 at $2.50, 1,024 at $1.25 and 85 at $10 per million.
     assert_eq!(span.cost.unwrap().total, Usd((176 * 2_500_000) + (1024 * 1_250_000) + (85 * 10_000_000)));
     assert!(span.reading.contains(&read("usage.input_tokens", FieldSource::Attribute("gen_ai.usage.input_tokens".into()))));
 }
@@ -197,10 +197,10 @@ fn searches_of_the_web_are_charged() {
         let span = map("gen_ai.chat", attributes);
         (span.usage.web_searches, span.cost.unwrap().total)
     };
-    // 1,000 × $3/M, and $10 for a thousand searches.
+    // 1,000 × $3/M, and $10 per thousand searches.
     let (none, two) = ((None, Usd(3_000_000_000)), (Some(2), Usd(23_000_000_000)));
     assert_eq!(with(json!({})), none);
-    // Pydantic AI; OpenInference; Vercel's AI SDK; OpenLIT; OpenAI's items in the answer, of which one only opens a page.
+    // Pydantic AI; OpenInference; Vercel's AI SDK; OpenLIT; OpenAI's items in the response, one of which only opens a page.
     assert_eq!(with(json!({"gen_ai.usage.details.web_search_requests": 2})), two);
     assert_eq!(with(json!({"metadata": "{\"server_tool_use\": {\"web_search_requests\": 2}}"})), two);
     assert_eq!(
@@ -314,7 +314,7 @@ fn the_id_of_an_answer_is_no_session() {
 
 #[test]
 fn litellm_prints_its_counts_as_python_does() {
-    // 25 tokens new, 512 written to a cache, 2,048 read from it: 25 x 3 + 512 x 3.75 + 2,048 x 0.3 + 64 x 15 dollars a million.
+    // 25 uncached tokens, 512 cache writes, 2,048 cache reads: 25 × 3 + 512 × 3.75 + 2,048 × 0.3 + 64 × 15 dollars per million.
     let span = map(
         "",
         json!({
@@ -413,7 +413,7 @@ fn mapping_what_was_mapped_changes_nothing() {
     assert_eq!(once, again);
 }
 
-/// Attributes of names that mean something and are kept, with values of any type.
+/// Recognized attributes that are stored, with values of any type.
 fn any_attributes() -> impl Strategy<Value = Attributes> {
     let names: Vec<&'static str> =
         SpanField::ALL.iter().filter(|field| !field.replaces_its_attribute()).flat_map(|field| field.names()).copied().collect();

@@ -136,7 +136,7 @@ impl ProviderModels {
     }
 
     /// Returns the entry for a lower-case name if it is unknown whether the model is this provider's. A word within the name is not
-    /// sufficient then: `my-moderation-7b` is no vendor's model.
+    /// sufficient then: `my-moderation-7b` may be anybody's model.
     pub(super) fn find_unnamed(&self, name: &str) -> Option<&PriceEntry> {
         let proves = |clause: &ModelNameRule| !matches!(clause, ModelNameRule::Has(_) | ModelNameRule::Ends(_));
         spellings(name).iter().find_map(|spelling| self.first(spelling, proves))

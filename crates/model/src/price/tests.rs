@@ -1,4 +1,4 @@
-//! The price table, and each rule of pricing with a cost worked out by hand.
+//! Tests of the price table, and of each pricing rule with a cost calculated by hand.
 
 use proptest::prelude::*;
 
@@ -29,19 +29,19 @@ fn table(json: &str) -> Result<PriceBook, serde_json::Error> {
     PriceTable::from_json(json).map(|table| PriceBook::of_table(std::sync::Arc::new(table)))
 }
 
-/// Cost in dollars, of one bucket each.
+/// Returns the cost of a call in dollars.
 fn dollars(provider: Option<&str>, model: &str, usage: &Usage) -> Option<f64> {
     PriceBook::embedded().cost(&call(provider, model, usage)).map(|cost| cost.total.dollars())
 }
 
-/// The id of the entry that a name leads to.
+/// Returns the ID of the price for a model name.
 fn entry(provider: Option<&str>, model: &str) -> Option<String> {
     PriceBook::embedded().cost(&call(provider, model, &usage(1, 1))).and_then(|cost| cost.price)
 }
 
 #[test]
 fn the_article_s_call() {
-    // 26 in at $0.50 and 217 out at $1.50 a million: 0.000013 + 0.0003255.
+    // 26 input tokens at $0.50 and 217 output tokens at $1.50 per million: 0.000013 + 0.0003255.
     let cost = PriceBook::embedded().cost(&call(Some("openai"), "gpt-3.5-turbo-0125", &usage(26, 217))).unwrap();
     assert_eq!(cost.total, Usd(338_500_000));
     assert_eq!(cost.input, Some(Usd(13_000_000)));
@@ -52,7 +52,7 @@ fn the_article_s_call() {
 
 #[test]
 fn list_prices_of_common_models() {
-    // Dollars for a million: input, cache read, cache write, output, as on the vendors' pages.
+    // Dollars per million tokens: input, cache read, cache write, output, as on the vendors' pages.
     let list = [
         ("openai", "gpt-3.5-turbo", 0.5, 0.5, 0.5, 1.5),
         ("openai", "gpt-3.5-turbo-0125", 0.5, 0.5, 0.5, 1.5),
@@ -69,12 +69,12 @@ fn list_prices_of_common_models() {
         ("anthropic", "claude-haiku-4-5", 1.0, 0.1, 1.25, 5.0),
         ("anthropic", "claude-haiku-4-5-20251001", 1.0, 0.1, 1.25, 5.0),
     ];
-    // A hundred thousand tokens, below the size from which some models cost more.
+    // A hundred thousand tokens, below the number from which some models cost more.
     let some = Some(100_000);
     let zero = usage(0, 0);
     for (provider, model, input, read, write, output) in list {
         let is = |usage: &Usage, per_million: f64| {
-            // The provider named, and concluded from the model.
+            // With the provider, and with the provider inferred from the model.
             for provider in [Some(provider), None] {
                 let cost = PriceBook::embedded().cost(&call(provider, model, usage)).unwrap();
                 assert_eq!(Some(cost.total), Usd::from_dollars(per_million / 10.0), "{model} {usage:?}");
@@ -96,16 +96,16 @@ fn a_bucket_without_its_own_price_costs_as_the_wider_one() {
     let some = Some(100_000);
     let (hour, thought) = (Usage { cache_write_1h: some, ..zero }, Usage { reasoning: some, ..zero });
     let sound = Usage { input_audio: some, output_audio: some, ..zero };
-    // claude-sonnet-4-5: an hour's cache write has its own price, 6 a million.
+    // claude-sonnet-4-5: a cache write for an hour has a price of its own, 6 per million.
     is("anthropic", "claude-sonnet-4-5", hour, 0.6);
-    // Bedrock's claude-3-7-sonnet lists 3.75 for five minutes and nothing for an hour.
+    // Bedrock's claude-3-7-sonnet has a price of 3.75 for five minutes and none for an hour.
     is("aws.bedrock", "anthropic.claude-3-7-sonnet-20250219-v1:0", hour, 0.375);
-    // gpt-3.5-turbo has no cache: its input price, 0.5.
+    // gpt-3.5-turbo has no price for caches: its input price, 0.5, applies.
     is("openai", "gpt-3.5-turbo", hour, 0.05);
-    // gpt-5-mini thinks at its output price, 2; sonar-deep-research lists 3 for it beside an output of 8.
+    // gpt-5-mini: reasoning has the price of output, 2. sonar-deep-research: reasoning has a price of 3, output one of 8.
     is("openai", "gpt-5-mini", thought, 0.2);
     is("perplexity", "sonar-deep-research", thought, 0.3);
-    // gpt-audio lists sound at 32 in and 64 out; gpt-4o lists none, so that it costs as text, 2.5 and 10.
+    // gpt-audio: audio input costs 32, audio output 64. gpt-4o has no price for audio, so it costs as much as text, 2.5 and 10.
     is("openai", "gpt-audio", sound, 9.6);
     is("openai", "gpt-4o", sound, 1.25);
 }
@@ -135,7 +135,7 @@ fn lines_add_up() {
 
 #[test]
 fn a_request_fee_is_in_the_total_alone() {
-    // sonar: $1 a million both ways and $12 for a thousand requests: 0.001 + 0.001 + 0.012.
+    // sonar: $1 per million for input and output, and $12 per thousand requests: 0.001 + 0.001 + 0.012.
     let cost = PriceBook::embedded().cost(&call(Some("perplexity"), "sonar", &usage(1_000, 1_000))).unwrap();
     assert_eq!((cost.total, cost.input, cost.output), (Usd(14_000_000_000), Some(Usd(1_000_000_000)), Some(Usd(1_000_000_000))));
 }
@@ -143,8 +143,8 @@ fn a_request_fee_is_in_the_total_alone() {
 #[test]
 fn unknown_is_never_zero() {
     let million = usage(1_000_000, 0);
-    // No such model; freely available weights; a local server; an address; a resold model with an empty price (Copilot's gpt-4o);
-    // a model priced by the hour of sound.
+    // An unknown model; open weights; a local server; an address; a resold model without a price (Copilot's gpt-4o); a model priced per
+    // hour of audio.
     for (provider, model) in [
         (None, "my-finetune-7b"),
         (Some("openai"), "my-finetune-7b"),
@@ -161,15 +161,15 @@ fn unknown_is_never_zero() {
     ] {
         assert_eq!(dollars(provider, model, &million), None, "{provider:?} {model}");
     }
-    // Counts that are not known.
+    // Unknown counts.
     let openai = |usage: &Usage| dollars(Some("openai"), "gpt-4o", usage);
     assert_eq!(openai(&Usage::default()), None);
     assert_eq!(openai(&Usage { total: Some(100), ..Usage::default() }), None);
     assert_eq!(openai(&Usage { input: Some(100), ..Usage::default() }), None);
     assert_eq!(openai(&Usage { output: Some(100), ..Usage::default() }), None);
-    // An embedding has no output to be known.
+    // An embedding has no output, so its output need not be known.
     assert_eq!(dollars(None, "text-embedding-3-small", &Usage { input: Some(1_000_000), ..Usage::default() }), Some(0.02));
-    // No tokens cost nothing, and that is known.
+    // A call without tokens is known to cost nothing.
     assert_eq!(openai(&usage(0, 0)), Some(0.0));
 }
 
@@ -192,14 +192,14 @@ fn the_last_price_that_holds_applies() {
         let cost = PriceBook::embedded().cost(&BillableCall { at_us, ..call(None, model, &million) }).unwrap();
         (cost.total.dollars(), cost.price.unwrap())
     };
-    // o3 fell from 10 to 2 on 10 June 2025.
+    // o3 decreased from 10 to 2 on 10 June 2025.
     assert_eq!(at("o3", "2025-06-09T23:59:59Z"), (10.0, "openai:o3".into()));
     assert_eq!(at("o3", "2025-06-10T00:00:00Z"), (2.0, "openai:o3@2025-06-10".into()));
-    // deepseek-chat is half price outside 00:30 to 16:30.
+    // deepseek-chat costs half outside of 00:30 to 16:30.
     assert_eq!(at("deepseek-chat", "2026-11-23T00:29:00Z").0, 0.135);
     assert_eq!(at("deepseek-chat", "2026-11-23T00:30:00Z").0, 0.27);
     assert_eq!(at("deepseek-chat", "2026-11-23T16:30:00Z").0, 0.135);
-    // Before 1970 the day still ends at midnight.
+    // Before 1970, days end at midnight too.
     assert_eq!(at("o3", "1969-12-31T23:00:00Z").0, 10.0);
 }
 
@@ -217,7 +217,7 @@ fn hours_may_pass_midnight() {
 
 #[test]
 fn size_of_the_input_decides_for_all_tokens() {
-    // gemini-2.5-pro: 1.25 and 10 up to 200,000 tokens of input, cache reads among them, above that 2.5 and 15.
+    // gemini-2.5-pro: 1.25 and 10 up to 200,000 input tokens including cache reads, above that 2.5 and 15.
     let small = Usage { cache_read: Some(100_000), ..usage(100_000, 1_000_000) };
     let large = Usage { cache_read: Some(100_000), ..usage(100_001, 1_000_000) };
     let lines = |usage: &Usage| {
@@ -240,7 +240,7 @@ fn a_tier_of_service_has_its_prices() {
     assert_eq!(tier(openai, Some("batch")), (0.125, "openai:gpt-5-mini+batch@2026-10-14".into()));
     assert_eq!(tier(openai, Some("flex")), (0.125, "openai:gpt-5-mini+flex@2026-10-12".into()));
     assert_eq!(tier(openai, Some("Priority")), (0.45, "openai:gpt-5-mini+priority@2026-10-12".into()));
-    // Azure sells it at OpenAI's list price, but its other prices are its own.
+    // Azure sells it at OpenAI's list price, but has its own prices for service tiers.
     assert_eq!(tier(Some("azure"), Some("batch")), (0.25, "openai:gpt-5-mini".into()));
 }
 
@@ -280,7 +280,7 @@ fn one_model_in_many_spellings() {
 
 #[test]
 fn a_reseller_counts_when_the_client_names_it() {
-    // Bedrock asks 1.1 times the price for Claude in one region.
+    // Bedrock charges 1.1 times the price for Claude in one region.
     let regional = Some("aws.bedrock:regional.anthropic.claude-sonnet-4-5-20250929-v1:0");
     for (provider, model) in [
         (Some("aws.bedrock"), "claude-sonnet-4-5-20250929"),
@@ -298,13 +298,13 @@ fn a_reseller_counts_when_the_client_names_it() {
     for model in ["claude-sonnet-4-5@20250929", "publishers/anthropic/models/claude-sonnet-4-5@20250929"] {
         assert_eq!(entry(Some("gcp.vertex_ai"), model).as_deref(), Some("google:claude-sonnet-4-5"));
     }
-    // Its list is what it sells: a model that is not in it has no price there.
+    // A provider sells only what it lists: other models have no price there.
     assert_eq!(entry(Some("groq"), "claude-sonnet-4-5"), None);
 }
 
 #[test]
 fn a_fine_tune_has_a_price_of_its_own_or_none() {
-    // 0.3 and 1.2, twice the price of the base model.
+    // 0.3 and 1.2, twice the prices of the base model.
     assert_eq!(dollars(Some("openai"), "ft:gpt-4o-mini-2024-07-18:org::id", &usage(1_000_000, 1_000_000)), Some(1.5));
     assert_eq!(entry(Some("openai"), "ft:gpt-4.1-2025-04-14:org::id"), None);
     assert_eq!(entry(Some("openai"), "ft:gpt-4-0613:org::id"), None);

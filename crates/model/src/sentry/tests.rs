@@ -85,7 +85,7 @@ fn a_broken_span_costs_only_itself() {
 
 #[test]
 fn times_that_never_were_are_the_other_one_or_that_of_receipt() {
-    // Milliseconds in place of seconds, Go's zero, nothing since 1970, the largest number.
+    // Milliseconds instead of seconds, Go's zero, the Unix epoch, the largest number.
     for never in [json!(NOW * 1000.0), json!("0001-01-01T00:00:00Z"), json!(0), json!(u64::MAX)] {
         let spans = [
             v2(1, json!({"end_timestamp": never})),
@@ -122,7 +122,7 @@ fn a_container_must_hold_what_its_header_says() {
 fn the_transaction_speaks_for_all_of_its_trace() {
     let child = json!({"span_id": "00000000000000ab", "start_timestamp": "2026-11-23T09:59:58", "timestamp": "2026-11-23T09:59:59.5Z", "op": "db", "tags": {"tenant": "own"}});
     let other = v2(2, json!({"trace_id": "11111111111111111111111111111111"}));
-    // The container comes first, and still knows what the transaction after it says.
+    // The container comes first, and still gets the properties of the transaction after it.
     let decoded = decoded(&[container(&[v2(1, json!({})), other]), transaction(json!({"spans": [child]}))]);
     let by_id = |id: u64| decoded.spans.iter().find(|span| span.span_id.0 == id).unwrap();
     for id in [1, 0xaa, 0xab] {

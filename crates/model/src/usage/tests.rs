@@ -162,7 +162,8 @@ fn the_shape_of_details_decides() {
 
 #[test]
 fn what_vertex_tells_of_each_modality_is_one_whole() {
-    // As Langfuse's handler of LangChain sends it: 1,000 in, 258 of them a picture and 100 of the text cached; 1,300 out, 1,290 a picture.
+    // As Langfuse's handler of LangChain sends it: 1,000 input tokens, of which 258 are an image and 100 are cached text; 1,300 output
+    // tokens, of which 1,290 are an image.
     let usage = of_details(json!({
         "input": 0, "output": 0, "total": 2300, "input_modality_TEXT": 642, "input_modality_IMAGE": 258, "cached_modality_TEXT": 100,
         "output_modality_TEXT": 10, "output_modality_IMAGE": 1290,
@@ -173,7 +174,7 @@ fn what_vertex_tells_of_each_modality_is_one_whole() {
 
 #[test]
 fn of_what_was_written_some_is_for_an_hour() {
-    // Anthropic's own object, and as Langfuse's handler of LangChain sends it.
+    // Anthropic's own object, and the one that Langfuse's handler of LangChain sends.
     let own = of_details(json!({
         "input_tokens": 10, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 300, "output_tokens": 5,
         "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
@@ -197,7 +198,7 @@ fn pictures_of_openai_are_part_of_the_whole() {
 
 #[test]
 fn a_cached_picture_is_not_counted_twice() {
-    // 1,000 in, 900 of them a picture, and those cached.
+    // 1,000 input tokens, of which 900 are a cached image.
     let counts = ReportedTokenCounts {
         input: Some(1000),
         output: Some(5),

@@ -149,7 +149,7 @@ fn the_richer_report_gives_usage_and_cost() {
     take_from(&mut own, &rich, true);
     assert_eq!((own.usage, own.cost), (usage, cost(200, CostSource::Computed)));
 
-    // What was estimated from the program's texts gives way to what was sent.
+    // Reported usage replaces usage that was estimated from the program's messages.
     let estimated = Usage { input: Some(9), output: Some(2), source: Some(UsageSource::Estimated), ..Usage::default() };
     let mut own = Span { usage: estimated, ..program() };
     take_from(&mut own, &rich, true);

@@ -1,9 +1,9 @@
-//! Every name that a convention has for a field is understood: one table, a row for each field, a column for each family.
+//! Checks that every attribute name of each convention is recognized: one table, with a row for each field and a column for each family.
 
 use super::*;
 use crate::span::ChatMessage;
 
-/// Each set of attributes gives the span's field the same value. A model call is round it where the field needs one.
+/// Checks that each set of attributes results in the same value of a field. Adds the attributes of a call where the field needs one.
 fn all(field: impl Fn(&Span) -> Value, expected: Value, spellings: &[Value]) {
     for spelling in spellings {
         let mut attributes = json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"});
@@ -17,7 +17,7 @@ fn all(field: impl Fn(&Span) -> Value, expected: Value, spellings: &[Value]) {
     }
 }
 
-/// Attributes that say what the span is, so that nothing is put round them.
+/// Attributes that determine the kind of a span, so that none are added.
 const KIND_NAMES: &[&str] = &[
     "gen_ai.operation.name",
     "llm.request.type",
@@ -40,7 +40,7 @@ const KIND_NAMES: &[&str] = &[
     "embedding.",
 ];
 
-/// The texts of messages, the names of the calls in them.
+/// Returns the texts of messages, and the names of tool calls in them.
 fn said(messages: &[ChatMessage]) -> Value {
     let part = |part: &MessagePart| match part {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
@@ -426,7 +426,7 @@ fn how_it_went() {
 }
 
 proptest! {
-    /// Whatever stands in an attribute that means something, the span is read, and reading tells no more tokens than were sent.
+    /// Any value in a recognized attribute results in a span, which never has more tokens than were sent.
     #[test]
     fn strange_values_do_no_harm(values in proptest::collection::vec((any::<proptest::sample::Index>(), strange()), 1..12)) {
         let names: Vec<&str> = SpanField::ALL.iter().flat_map(|field| field.names()).copied().collect();
@@ -437,14 +437,14 @@ proptest! {
         }
         prop_assert!(span.client_cost.is_none_or(|cost| cost >= Usd::ZERO));
         prop_assert!(span.tags.len() <= 100);
-        // Known while it is read, and not stored.
+        // Known only during ingestion, not stored.
         span.texts_cut = false;
         let stored = serde_json::to_string(&span).unwrap();
         prop_assert_eq!(serde_json::from_str::<Span>(&stored).unwrap(), span);
     }
 }
 
-/// What clients should not send, and some do.
+/// Values that clients should not send, but some do.
 fn strange() -> impl Strategy<Value = Value> {
     let plain = vec![
         json!(null),

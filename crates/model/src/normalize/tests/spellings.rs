@@ -1,4 +1,4 @@
-//! Names that clients have for what others call otherwise, as their sources and documentation say that they are sent.
+//! Attribute names of single clients, according to their source code and documentation.
 
 use serde_json::json;
 
