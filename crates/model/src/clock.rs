@@ -26,7 +26,7 @@ const MAX_AHEAD_US: i64 = 60 * SECOND_US;
 const EARLIEST_US: i64 = 946_684_800 * SECOND_US;
 /// Maximum time ahead of the receipt. A time further ahead is not a wrong clock but an invalid value.
 const LATEST_AHEAD_US: i64 = 86_400 * SECOND_US;
-/// Range of implausible times that a wrong clock may show. Times outside of it are the zero of a calendar or the largest possible number.
+/// Range of times that a wrong clock may show. Times outside of it are the zero of a calendar or the largest possible number.
 const CLOCKS_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118_400 * SECOND_US;
 /// Maximum distance of an implausible start and end that are taken for times of a clock that is off by decades: their difference is right
 /// then.

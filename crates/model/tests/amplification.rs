@@ -334,8 +334,8 @@ fn depth_costs_no_stack() {
         // Without a budget, so that only the depth limits decoding.
         decode(*way, body.as_bytes());
     }
-    // In protobuf, each level takes up to five bytes for its length, and building it takes quadratic time: this body has only a tenth of a
-    // megabyte.
+    // In protobuf, each level takes up to five bytes for its length, and building it takes quadratic time: this body has only a tenth of
+    // a megabyte.
     let value = (0..20_000).fold(vec![0x0a, 1, b'x'], |inner, _| field(5, &field(1, &inner)));
     let body = [1, 2, 2, 9, 2].iter().rev().fold(value, |inner, number| field(*number, &inner));
     decode(Way::Otlp(OtlpSignal::Traces, OtlpEncoding::Binary), &body);

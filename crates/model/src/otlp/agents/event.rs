@@ -159,7 +159,7 @@ impl AgentEvent<'_> {
         self.canonical(wire, self.role, reader)
     }
 
-    /// Returns an incomplete span for another record or span to complete, with only its times, session and user.
+    /// Returns an incomplete span for another record or span to complete, with only its times, session, user and prompt ID.
     fn outline(
         &self,
         name: &str,
