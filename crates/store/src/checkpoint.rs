@@ -1,4 +1,4 @@
-//! All spans at one moment as files that do not change, while intake goes on.
+//! A consistent copy of the store's files at one moment, while ingestion continues.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use super::state::lock;
 /// A segment that cannot be copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingSegment {
-    /// Its file, such as `segments/0000000042.parquet`.
+    /// Name of its file, such as `segments/0000000042.parquet`.
     pub name: String,
-    /// Spans in it.
+    /// Number of spans in it.
     pub spans: u64,
     /// What is wrong with it.
     pub fault: String,
 }
 
-/// The files of a store at one moment. They stay for as long as this is held.
+/// The files of a store at one moment. They are not removed while this value exists.
 #[derive(Debug)]
 pub struct StoreCheckpoint {
-    /// The copy of the manifest.
+    /// Path of the manifest's copy.
     pub manifest: PathBuf,
-    /// Spans in the segments.
+    /// Number of spans in the segments.
     pub spans: u64,
-    /// What belongs to the segments: each file, and the sum of its bytes where that is known.
+    /// Segment files and their sidecar files, each with its checksum where it is known.
     pub files: Vec<(PathBuf, Option<u32>)>,
-    /// Segments that the manifest names and that are missing, or were found damaged: their files are not among those.
+    /// Segments that the manifest names and that are missing or damaged. Their files are not among `files`.
     pub missing: Vec<MissingSegment>,
-    /// A segment's files are removed when nobody holds it any more.
+    /// The files of a segment are removed when the last reference to it is dropped.
     _held: Vec<Arc<Segment>>,
 }
 
 impl Store {
-    /// Writes what is in memory as segments, copies the manifest into a folder, and holds the segments that it names. All that was
-    /// acknowledged before is in them, so that the log is not needed. What is damaged inside is found by [`set_damaged_aside`](Store::set_damaged_aside).
+    /// Flushes, copies the manifest into a folder, and holds the segments that it names. They contain everything that was acknowledged
+    /// before, and the WAL is not needed. Use [`set_damaged_aside`](Store::set_damaged_aside) to find damage inside of segments.
     ///
     /// # Errors
     ///
-    /// When something cannot be written.
+    /// When a file cannot be written.
     pub async fn copy_to(&self, folder: &Path) -> Result<StoreCheckpoint, StoreError> {
         self.flush().await?;
         let (shared, manifest) = (self.shared.clone(), folder.join("manifest.db"));
@@ -74,7 +74,7 @@ impl Store {
                 let beside = super::sidecar::EXTENSIONS.map(|extension| (segment.path.with_extension(extension), None));
                 std::iter::once((segment.path.clone(), segment.crc)).chain(beside)
             };
-            // A side file that is not there is made again.
+            // A missing sidecar file is rebuilt.
             let files = held.iter().flat_map(sides).filter(|(path, _)| path.exists()).collect();
             Ok(StoreCheckpoint { manifest, spans, files, missing, _held: held })
         };

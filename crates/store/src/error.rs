@@ -1,117 +1,117 @@
-//! What can go wrong, said to a person.
+//! Errors of the store, with messages for people.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why spans were not stored, or why the store did not open. The message says what happened, to what, and what to do.
+/// Error of the store. The message says what happened, to what, and what to do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// More arrives than can be written. The request may be sent again as it is.
+    /// Spans arrive faster than they can be written. The same request may be sent again.
     #[error("no room for new spans within {} ms: {reason}; send again later", waited.as_millis())]
     Busy {
         /// How long the request waited.
         waited: Duration,
-        /// What it waited for.
+        /// What the request waited for.
         reason: String,
     },
-    /// The disk is full. Intake goes on by itself as soon as there is room.
+    /// The disk is full. Ingestion resumes automatically when space is available.
     #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
     DiskFull {
-        /// The file that could not grow.
+        /// File that could not grow.
         path: PathBuf,
     },
-    /// The disk is nearly full. Intake goes on by itself as soon as there is room.
+    /// The disk is nearly full. Ingestion resumes automatically when space is available.
     #[error("the disk that holds {} has {} left, and {} are kept in reserve (disk.reserve_bytes); free some space or move the data folder",
         path.display(), megabytes(*free), megabytes(*reserve))]
     DiskLow {
-        /// The data folder.
+        /// Data directory.
         path: PathBuf,
-        /// Bytes that are free.
+        /// Number of free bytes.
         free: u64,
-        /// Bytes that intake leaves free.
+        /// Number of bytes that ingestion leaves free.
         reserve: u64,
     },
-    /// A write could not be made durable, so that what the disk holds is unknown. Nothing is stored until a restart has read it.
+    /// A write could not be made durable, and the contents of the disk are unknown. Nothing is stored until a restart has read the file.
     #[error("{} could not be made durable ({reason}); check the disk, then restart: nothing acknowledged is lost", path.display())]
     Poisoned {
-        /// The log file.
+        /// WAL file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Message of the operating system.
         reason: String,
     },
-    /// The data folder cannot be written.
+    /// The data directory cannot be written.
     #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
     ReadOnly {
-        /// The folder.
+        /// Directory or file that cannot be written.
         path: PathBuf,
-        /// What the operating system said.
+        /// Message of the operating system.
         reason: String,
     },
-    /// Another process has the folder open.
+    /// Another process has the data directory open.
     #[error("{} is in use by {holder}; stop that process or choose another data folder", path.display())]
     Locked {
-        /// The folder.
+        /// Data directory.
         path: PathBuf,
-        /// The process, as far as is known.
+        /// The process that has it open, as far as it is known.
         holder: String,
     },
-    /// A file does not hold what it should.
+    /// A file is damaged.
     #[error("{} is damaged: {what}; run `hinomi doctor --repair`, which makes it again from the segments, or restore a backup", path.display())]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What was found.
+        /// What is wrong with the file.
         what: String,
     },
-    /// The folder was written by a newer version.
+    /// The data directory was written by a newer version.
     #[error("{} was written by a newer version (format {found}, known here up to {known}); start that version", path.display())]
     Newer {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Its format.
+        /// Format version of the file.
         found: u32,
-        /// The newest format that this version reads.
+        /// Newest format version that this program reads.
         known: u32,
     },
-    /// Any other failure of the operating system.
+    /// Any other error of the operating system.
     #[error("could not {doing} {}: {source}", path.display())]
     Io {
-        /// What was tried, such as `open`.
+        /// Failed operation, such as `open`.
         doing: &'static str,
-        /// On which file or folder.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: Arc<io::Error>,
     },
-    /// Work on the manifest failed.
+    /// An operation on the manifest failed.
     #[error("could not {doing} in {}: {reason}", path.display())]
     Manifest {
-        /// What was tried.
+        /// Failed operation.
         doing: &'static str,
-        /// The manifest.
+        /// Path of the manifest.
         path: PathBuf,
-        /// What SQLite said.
+        /// Message of SQLite.
         reason: String,
     },
-    /// Work on a segment failed.
+    /// An operation on a segment failed.
     #[error("could not {doing} segment {}: {reason}", path.display())]
     Segment {
-        /// What was tried.
+        /// Failed operation.
         doing: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the Parquet library said.
+        /// Message of the Parquet library.
         reason: String,
     },
-    /// The request is of a shape or size that the log cannot hold. Sending it again does not help.
+    /// The shape or size of the request does not fit into the WAL. Sending it again does not help.
     #[error("the spans cannot be stored: {reason}; send fewer at a time")]
     Unfit {
-        /// What is wrong with it.
+        /// What is wrong with the request.
         reason: String,
     },
-    /// A fault in the program met this request, of which nothing is stored. Sending it again meets the same fault.
+    /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
     #[error("the spans cannot be stored: a fault in the program; please report it with what the server's log says")]
     Fault,
     /// The store has been closed, or its thread has ended.
@@ -119,13 +119,13 @@ pub enum StoreError {
     Closed,
 }
 
-/// Bytes as a person reads them.
+/// Formats a number of bytes as megabytes.
 fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 impl StoreError {
-    /// Wraps a failure of the operating system; a full disk becomes [`StoreError::DiskFull`].
+    /// Wraps an error of the operating system; a full disk becomes [`StoreError::DiskFull`].
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| match source.kind() {
@@ -134,10 +134,10 @@ impl StoreError {
         }
     }
 
-    /// Wraps a failure to write or read a segment.
+    /// Wraps an error from writing or reading a segment.
     pub(super) fn segment(doing: &'static str, path: &Path, reason: impl std::fmt::Display) -> StoreError {
         let reason = reason.to_string();
-        // The Parquet library passes on what the operating system says as text only.
+        // The Parquet library passes errors of the operating system on as text only.
         if reason.contains("No space left") {
             return StoreError::DiskFull { path: path.to_owned() };
         }

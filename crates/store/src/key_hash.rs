@@ -1,14 +1,15 @@
 //! Stable 64-bit hashes of a span's identity and of its trace.
 //!
-//! They are written in the side files of segments, so they never change. Ids are random already; the mixing (the finalizer of
-//! MurmurHash3, once for each word) spreads those that a client counts up.
+//! They are stored in the sidecar files of segments and never change. IDs are normally random; the mixing (the finalizer of MurmurHash3,
+//! once per word) spreads IDs that a client counts up.
 //!
-//! Whoever sends a span chooses its ids, and can compute others with the same hash. So these hashes only narrow a search: `lookup`, and each
-//! query, compare the key itself. What decides by a hash alone says in its place why a collision does no harm there.
+//! Senders choose the IDs of their spans and can compute others with the same hash. These hashes therefore only narrow a search:
+//! `span_lookup` and all queries compare the keys themselves. Code that decides by a hash alone explains why a collision is harmless
+//! there.
 
 use hinomi_model::id::{SpanId, TraceId};
 
-/// The identity of a span.
+/// Identity of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SpanKey {
     pub(super) project: u64,
@@ -17,25 +18,25 @@ pub(super) struct SpanKey {
 }
 
 impl SpanKey {
-    /// The hash by which the span is looked for.
+    /// Returns the hash that ID files use to find the span.
     pub(super) fn hash(&self) -> u64 {
         mix(trace_hash(self.project, self.trace) ^ self.span.0)
     }
 }
 
-/// The hash by which side files know the span of a project's trace. It decides nothing; tests compute spans that have the same.
+/// Returns the hash of a span in sidecar files. It decides nothing; tests use it to compute spans with equal hashes.
 pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
     SpanKey { project, trace, span }.hash()
 }
 
-/// The hash by which a trace of a project is looked for, and counted once. Who has two traces of one hash counted once lacks one of their own
-/// project, as if it had not been sent: a roll-up's lists are of one project.
+/// Returns the hash by which a trace of a project is found and distinct traces are counted. Two traces with the same hash are counted as
+/// one. This affects only the sender's own project, because each list of a roll-up belongs to one project.
 pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
     let low = mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
     mix(low ^ (trace.0 >> 64) as u64)
 }
 
-/// The hash by which a user is counted once, within a project: the same holds for it.
+/// Returns the hash by which distinct users of a project are counted. The effect of a collision is that of [`trace_hash`].
 pub(super) fn text_hash(text: &str) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
     text.as_bytes().chunks(8).fold(mix(text.len() as u64), |hash, bytes| mix(hash ^ word(bytes)))
@@ -49,13 +50,13 @@ fn mix(mut word: u64) -> u64 {
     word ^ word >> 33
 }
 
-/// Keys with the same hash as others, computed as whoever means harm would. They are checked by the functions above: where those become
-/// others, these have to be computed in another way.
+/// Computes keys that have the same hash as others, as an attacker would. The results are checked with the functions above: if those
+/// change, these must change too.
 #[cfg(test)]
 pub(super) mod collisions {
     use super::*;
 
-    /// The trace of a project that has these lower bits and the same hash as another trace.
+    /// Returns the trace of a project that has the given lower bits and the same hash as another trace.
     pub(crate) fn trace_like(other: (u64, TraceId), project: u64, low: u64) -> TraceId {
         let inner = |project: u64, low: u64| mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ low);
         let high = inner(project, low) ^ inner(other.0, other.1.0 as u64) ^ (other.1.0 >> 64) as u64;
@@ -65,7 +66,7 @@ pub(super) mod collisions {
         trace
     }
 
-    /// The span of a trace of a project whose key has the same hash as another.
+    /// Returns the span of a trace whose key has the same hash as another key.
     pub(crate) fn key_like(other: SpanKey, project: u64, trace: TraceId) -> SpanKey {
         let span = trace_hash(project, trace) ^ trace_hash(other.project, other.trace) ^ other.span.0;
         let key = SpanKey { project, trace, span: SpanId(span) };

@@ -10,7 +10,7 @@
 //! 4. At a size or an age the memtable is frozen and written as a segment (`maintenance::flush`, `segment`). One transaction of the `manifest`
 //!    makes the segment visible. The log files that it covers are removed.
 //! 5. Small segments are merged (`maintenance::compaction`), and expired spans are deleted (`maintenance::retention_sweep`). The sidecar
-//!    files of a segment, for searches (`sidecar::ngram_index`) and for sums ([`rollup`]), are rebuilt when they are missing
+//!    files of a segment, for text search (`sidecar::ngram_index`) and for totals ([`rollup`]), are rebuilt when they are missing
 //!    (`sidecar::rebuild`).
 //!
 //! # Partial spans
@@ -30,10 +30,10 @@
 //!
 //! # Corrections
 //!
-//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead and written again with the
-//! new decision. A query therefore reads plain rows and knows nothing of corrections. A frame contains only the decision: replay finds
-//! the old row as the commit thread did. One rule follows: **a dead row may go into the manifest, or be left out of a merge, only together
-//! with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
+//! When more spans of a trace arrive, an older span may become counted or excluded. Its row is then marked as dead (superseded) and
+//! written again with the new decision. A query therefore reads plain rows and does not handle corrections. A frame contains only the
+//! decision: replay finds the old row in the same way as the commit thread did. One rule follows: **a dead row may go into the manifest,
+//! or be left out of a merge, only together with its successor**. `LiveSegment` keeps the three kinds of dead rows apart.
 
 mod checkpoint;
 mod commit;
@@ -90,49 +90,51 @@ use snapshot::Snapshot;
 use state::{StoreInner, lock};
 pub use stats::StoreStats;
 
-/// Changes that a slow watcher may be behind before it misses some.
+/// Number of changes that a slow subscriber of [`Store::changes`] may lag behind before it misses some.
 const CHANGES: usize = 1024;
 
-/// Sizes and times. The defaults suit a machine with 1 GB of memory or more.
+/// Sizes and times of a store. The defaults suit a machine with 1 GB of memory or more.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The buffer is flushed when its columns take this many bytes. Memory is bounded by some three times as much.
+    /// Size in bytes of the memtable's columns at which it is flushed. Memory use is bounded by about three times as much.
     pub flush_bytes: usize,
-    /// The buffer is flushed when it has this many rows.
+    /// Number of rows in the memtable at which it is flushed.
     pub flush_rows: usize,
-    /// The buffer is flushed when its oldest row is this old.
+    /// Age of the oldest row in the memtable at which it is flushed.
     pub flush_age: Duration,
-    /// Rows in a row group of a segment.
+    /// Number of rows in a row group of a segment.
     pub rows_per_group: usize,
     /// Segments with fewer rows than this are merged.
     pub small_segment_rows: usize,
-    /// So many small segments of one day are merged.
+    /// Number of small segments of one day at which they are merged.
     pub merge_at: usize,
-    /// When the segments of a day are all this old, small ones are merged however few they are, and what has dead rows is written anew.
+    /// When all segments of a day are at least this old, its small segments are merged even if they are few, and segments with dead rows
+    /// are rewritten.
     pub quiet_age: Duration,
-    /// A segment with fewer rows has no index of texts until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
+    /// A segment with fewer rows has no n-gram index until it is [`unindexed_age`](StoreConfig::unindexed_age) old: most are merged
     /// before that.
     pub indexed_rows: usize,
-    /// See there.
+    /// Age at which a segment with fewer than [`indexed_rows`](StoreConfig::indexed_rows) rows gets an n-gram index.
     pub unindexed_age: Duration,
-    /// Spans of recent traces that the rules of counting find in memory.
+    /// Number of spans of recent traces that are kept in memory for the deduplication rules.
     pub remembered_spans: usize,
-    /// Recent calls of which another program's report is found.
+    /// Number of recent calls that are kept in memory to find other programs' reports of the same call.
     pub remembered_calls: usize,
-    /// Bytes of the disk that intake leaves free: what is stored is flushed and merged into them.
+    /// Bytes of disk space that ingestion leaves free. Flushes and merges need them.
     pub reserve_bytes: u64,
-    /// How much of the disk that holds a path is free, in bytes.
+    /// Returns the free bytes of the disk that contains a path, or `None` if they are unknown.
     pub free_bytes: fn(&Path) -> Option<u64>,
-    /// How long a request waits for room before it is told to come again.
+    /// How long a request waits for room in the queue or the memtable before it fails with [`StoreError::Busy`].
     pub patience: Duration,
-    /// What says which spans count, from all that is known of their trace. The same spans in any order must give the same answers.
+    /// The deduplication rules: decides which spans are counted, from all known spans of their trace. The result must not depend on the
+    /// order of the spans.
     pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
-    /// What makes one span of two reports of it, of which one at least is a piece; `None` when the second says nothing new. The
-    /// same reports in any order must give the same span.
+    /// Joins two reports of one span, at least one of which is partial. Returns `None` if the second adds nothing. The result must not
+    /// depend on the order of the reports.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
-    /// Where parts of a span may be stored that came before anything told its trace.
+    /// Returns the trace under which parts of a span are stored that arrive before their trace is known; `None` if there is none.
     pub stray: fn(&Span) -> Option<ObservationTrace>,
-    /// The prices that hold for each project, which what is joined is priced by.
+    /// Price table of each project. Joined spans are priced with it.
     pub prices: Arc<PriceBooks>,
 }
 
@@ -161,49 +163,50 @@ impl Default for StoreConfig {
     }
 }
 
-/// What became of the spans of a request.
+/// Result of storing the spans of a request: the number of spans by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every span that is not stored is an outcome to be counted"]
 pub struct SpanAppendResult {
-    /// Stored, durable, visible.
+    /// Number of spans that are stored: durable and visible.
     pub stored: usize,
-    /// Made one with the span that is stored under the same id: what of a span came by itself, or the span that was awaited.
+    /// Number of spans that were joined with the stored span of the same ID, because one of the two is partial.
     pub joined: usize,
-    /// Not stored, since the same span was there before.
+    /// Number of spans that were dropped because the same span is already stored.
     pub duplicates: usize,
-    /// Not joined to the stored span, since that has so many pieces, or such large ones ([`hinomi_model::partial_spans::has_room`]).
+    /// Number of spans that were not joined because the stored span already has too many or too large parts
+    /// ([`hinomi_model::partial_spans::has_room`]).
     pub too_many_pieces: usize,
-    /// Not stored, since the trace or span id is zero.
+    /// Number of spans that were dropped because their trace ID or span ID is zero.
     pub without_id: usize,
-    /// Earlier spans whose counting or pipeline changed through these.
+    /// Number of earlier spans whose deduplication decision or pipeline changed because of this request.
     pub corrected: usize,
 }
 
-/// How a stored span is changed. Its ids stay what they are.
+/// Changes a stored span. Changes of its IDs are ignored.
 pub type SpanReviser = Arc<dyn Fn(&mut Span) + Send + Sync>;
 
-/// That spans were stored.
+/// Message to subscribers that spans were stored.
 #[derive(Debug, Clone)]
 pub struct SpanStoreChange {
-    /// The project.
+    /// Project of the spans.
     pub project: u64,
     /// Traces that have new, joined or corrected spans.
     pub traces: Arc<[TraceId]>,
-    /// How many spans are new.
+    /// Number of new spans.
     pub spans: usize,
 }
 
-/// The open store. Dropping it stops its threads without a flush: what is in the log is read again at the next start.
+/// An open store. Dropping it stops its threads without a flush; the next start replays the WAL.
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<StoreInner>,
     changes: broadcast::Sender<SpanStoreChange>,
-    /// Requests that may be made ready at the same time. It takes processor time only, and each thread keeps a compressor.
+    /// Limits how many requests are prepared at the same time. Preparing takes only processor time, and each thread keeps a compressor.
     preparing: Arc<Semaphore>,
     looker: SnapshotThread,
-    /// Counts changes.
+    /// Incremented with each change of the stored rows.
     version: Arc<AtomicU64>,
-    /// `None` while it is dropped.
+    /// `None` while the store is dropped.
     senders: Option<StoreThreadSenders>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -216,12 +219,13 @@ struct StoreThreadSenders {
 }
 
 impl Store {
-    /// Opens a data folder, creates it if need be, and brings back all that was acknowledged. Blocks while it reads the log.
+    /// Opens a data directory, creates it if necessary, and restores everything that was acknowledged. Blocks while it reads the WAL.
     ///
     /// # Errors
     ///
-    /// When another process has the folder, it cannot be written, was written by a newer version, or its manifest cannot be read. A
-    /// damaged log or segment, or a manifest that does not name a segment, is no error: see [`StoreStats::damaged`].
+    /// When another process has the directory open, the directory cannot be written or was written by a newer version, or its manifest
+    /// cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
+    /// [`StoreStats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
         let (shared, next_sequence, log) = recovery::open(dir, config, stats::StoreHealth::default())?;
         let (changes, _) = broadcast::channel(CHANGES);
@@ -254,11 +258,13 @@ impl Store {
         })
     }
 
-    /// Stores the spans of one request, in which each stands once. When it returns, they are on disk and in every later [`snapshot`](Store::snapshot).
+    /// Stores the spans of one request, each of which occurs in it once. When it returns, they are on disk and in every later
+    /// [`snapshot`](Store::snapshot).
     ///
     /// # Errors
     ///
-    /// Nothing of the request has been acknowledged then; it may be sent again as it is.
+    /// When the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is [`StoreError::Unfit`] or
+    /// [`StoreError::Fault`], the same request may be sent again.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
         let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
@@ -269,7 +275,7 @@ impl Store {
         self.commit(prepared).await
     }
 
-    /// The same for spans that have been made ready, which takes processor time, where the caller thought best.
+    /// Stores spans that have already been prepared. The caller chooses where to spend the processor time that preparing takes.
     ///
     /// # Errors
     ///
@@ -291,24 +297,25 @@ impl Store {
         Ok(SpanAppendResult { without_id, ..appended })
     }
 
-    /// Whether there is room on the disk for what comes in.
+    /// Checks that enough disk space is free for ingestion.
     ///
     /// # Errors
     ///
-    /// [`StoreError::DiskLow`] while less is free than is kept in reserve.
+    /// [`StoreError::DiskLow`] while less than [`StoreConfig::reserve_bytes`] is free.
     pub fn room(&self) -> Result<(), StoreError> {
         self.shared.room()
     }
 
-    /// Changes stored spans where they are: what each says alone, before the rules of counting, which are asked again. Returns how many
-    /// did change, durably; those that are not stored, or that `revise` leaves as they are, do not.
+    /// Changes stored spans in place. `revise` receives what each span says alone, before the deduplication rules, which are then applied
+    /// again. Returns the number of spans that changed, durably; spans that are not stored, or that `revise` leaves unchanged, are not
+    /// counted.
     ///
-    /// The rows are read, changed and written in one turn of the commit thread, so that nothing that arrives meanwhile is lost. That
-    /// holds up intake: ask for some hundred at a time.
+    /// The rows are read, changed and written in one turn of the commit thread, and nothing that arrives meanwhile is lost. This blocks
+    /// ingestion: pass at most a few hundred spans at a time.
     ///
     /// # Errors
     ///
-    /// Nothing has been changed then.
+    /// When the change could not be stored. Nothing has been changed then.
     pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
@@ -316,17 +323,17 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// All stored spans at this moment, each once.
+    /// Returns all stored spans at this moment, each once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.last_snapshot().or_else(|| self.looker.look()).unwrap_or_else(|| self.shared.snapshot())
     }
 
-    /// Rises with each change of what is stored, before whoever asked for that is answered.
+    /// Returns the number of the last change of the stored rows. It is incremented before the sender of the change gets its answer.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
     pub fn changes(&self) -> broadcast::Receiver<SpanStoreChange> {
         self.changes.subscribe()
     }
@@ -337,11 +344,11 @@ impl Store {
         self.shared.subscribers.add(subscriber);
     }
 
-    /// Writes what is in the buffers as segments. When it returns, all that was appended before is in one.
+    /// Writes the memtables as segments. When it returns, everything that was appended before is in a segment.
     ///
     /// # Errors
     ///
-    /// When a file could not be written. The spans stay in log and buffer.
+    /// When a file could not be written. The spans stay in the WAL and in the memtable.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let mut progress = self.shared.progress.subscribe();
         loop {
@@ -373,11 +380,11 @@ impl Store {
         }
     }
 
-    /// Stores what is queued, flushes, and ends the threads. Later appends fail with [`StoreError::Closed`].
+    /// Stores queued requests, flushes, and ends the threads. Later appends fail with [`StoreError::Closed`].
     ///
     /// # Errors
     ///
-    /// When the flush failed. The store is closed all the same, and nothing acknowledged is lost.
+    /// When the flush failed. The store is closed anyway, and nothing acknowledged is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();
@@ -392,18 +399,18 @@ impl Store {
         flushed
     }
 
-    /// Has it tried, where the last request was not stored, whether the next one would be; [`StoreStats::intake_error`] then says so. To be
-    /// called now and then.
+    /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. To be
+    /// called periodically.
     pub async fn probe(&self) {
         if lock(&self.shared.health.intake_error).is_some()
             && let Ok(commands) = self.commands()
         {
-            // One that cannot be asked is closing.
+            // If the channel is closed, the store is closing.
             let _ = commands.send(CommitCommand::Probe).await;
         }
     }
 
-    /// How the store is doing.
+    /// Returns the statistics of the store.
     pub fn stats(&self) -> StoreStats {
         let mut stats = self.shared.stats();
         let threads = lock(&self.threads);
@@ -415,8 +422,8 @@ impl Store {
         stats
     }
 
-    /// Merges small segments until there is nothing to merge, and makes what is missing beside them, which otherwise happens by and by.
-    /// Returns the number of merges.
+    /// Merges small segments until there is nothing to merge, and builds missing sidecar files. Both happen gradually in the background
+    /// otherwise. Returns the number of merges.
     ///
     /// # Errors
     ///
@@ -435,7 +442,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // All threads end when nobody can ask them any more. The folder is free for another owner after that.
+        // All threads end when their senders are dropped. Joining them frees the directory for another owner.
         self.senders = None;
         for thread in lock(&self.threads).drain(..) {
             let _ = thread.join();
@@ -443,10 +450,10 @@ impl Drop for Store {
     }
 }
 
-/// Where the answer to a request arrives.
+/// Receives the answer to an append request.
 type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
 
-/// Spans of one request, ready for the commit thread: all that takes time and needs no turn is done.
+/// Spans of one request, prepared for the commit thread: everything that can be done outside of it is done.
 #[derive(Debug)]
 pub struct PreparedAppend {
     request: AppendRequest,
@@ -455,11 +462,11 @@ pub struct PreparedAppend {
 }
 
 impl PreparedAppend {
-    /// Makes spans ready that have just been received.
+    /// Prepares spans that have just been received.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unfit`] when they are more than the log can hold in one piece.
+    /// [`StoreError::Unfit`] when the spans are too large for one frame of the WAL.
     pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
@@ -472,7 +479,7 @@ impl PreparedAppend {
 fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
     spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
     for span in &mut spans {
-        // Zero means that there is none, and as text would not be read back.
+        // Zero means that there is no parent, and would not be read back as text.
         span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
     }
     let blob = crate::wal::frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;

@@ -1,5 +1,6 @@
-//! Threads for all that takes processor time and may wait: questions, exports, merges. Programs wait for the acknowledgement of what they
-//! send, and lose it when that takes too long; so these threads give way to those of intake wherever both want a processor.
+//! Low-priority threads for work that takes processor time and can wait: queries, exports, merges. Programs wait for the acknowledgement
+//! of the data they send, and lose the data if that takes too long. These threads therefore yield to those of ingestion when both need a
+//! processor.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,31 +9,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thread_priority::{ThreadPriority, set_current_thread_priority};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// The priority of such threads, from 0 to 99 where a usual thread has about 50: on Unix a nice value of 10. They get about a tenth of a
-/// processor that intake wants whole, so that what they hold is not held for ever.
+/// Priority of low-priority threads, from 0 to 99; normal threads have about 50. On Unix it is a nice value of 10. With it they get about
+/// a tenth of a processor that ingestion uses fully, and do not hold their locks forever.
 const PRIORITY: u8 = 24;
 
-/// Has the thread that calls this, and all that it starts, give way to intake from now on.
+/// Lowers the priority of the calling thread, and of all threads that it starts, below that of ingestion.
 pub fn give_way() {
     let priority = PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     if let Err(error) = set_current_thread_priority(priority) {
-        // Where the system does not permit it, questions and intake share the processors as equals.
+        // Without this permission, queries and ingestion share the processors equally.
         tracing::debug!(?error, "threads.priority.set_failed");
     }
 }
 
-/// An asynchronous run time whose threads give way, those that block included.
+/// A Tokio runtime whose worker and blocking threads have low priority.
 pub struct LowPriorityRuntime {
     handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl LowPriorityRuntime {
-    /// Starts so many threads; 0 for one for each processor.
+    /// Starts a runtime with this many worker threads; 0 means one per processor.
     ///
     /// # Errors
     ///
-    /// When the system does not give them.
+    /// When the operating system cannot start the threads.
     pub fn start(threads: usize) -> std::io::Result<LowPriorityRuntime> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, std::num::NonZero::get) } else { threads };
         let mut builder = Builder::new_multi_thread();
@@ -41,7 +42,7 @@ impl LowPriorityRuntime {
         Ok(LowPriorityRuntime { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
-    /// Where work for these threads is handed in.
+    /// Returns the handle on which tasks for these threads are spawned.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -55,19 +56,19 @@ impl fmt::Debug for LowPriorityRuntime {
 
 impl Drop for LowPriorityRuntime {
     fn drop(&mut self) {
-        // Nobody waits for an answer any more, and a run time must not wait within another one.
+        // Results are no longer needed, and dropping a runtime within another one must not block.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Whether somebody still waits for what is computed.
+/// Whether the result of a computation is still needed.
 #[derive(Debug, Clone, Default)]
 pub struct CancellationFlag(Arc<AtomicBool>);
 
 impl CancellationFlag {
-    /// False once whoever asked has gone: what is computed may end.
+    /// Returns false once the caller has gone and the computation may end.
     pub fn still(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
@@ -81,11 +82,12 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Does work that blocks, where it hinders nobody. The work is told when this is dropped before it has ended.
+/// Runs blocking work on a thread of the blocking pool. The flag that the work receives is set when this future is dropped before the
+/// work has ended.
 ///
 /// # Errors
 ///
-/// When the work panics, or the run time ends.
+/// When the work panics, or the runtime shuts down.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce(CancellationFlag) -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
     let waits = CancelOnDrop(CancellationFlag::default());
     let wanted = waits.0.clone();
@@ -96,11 +98,11 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce(CancellationFlag) -> 
 mod tests {
     use super::*;
 
-    /// The nice value of the calling thread.
+    /// Returns the nice value of the calling thread.
     #[cfg(target_os = "linux")]
     fn niceness() -> i64 {
         let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-        // The name may hold spaces; behind it the nice value is the seventeenth.
+        // The name may contain spaces; the nice value is the seventeenth field after it.
         text.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
     }
 
@@ -130,7 +132,7 @@ mod tests {
             let on_worker = tokio::spawn(async { niceness() }).await.unwrap();
             (on_worker, tokio::task::spawn_blocking(niceness).await.unwrap())
         });
-        // Whoever blocks on it starts no thread of its own.
+        // A thread that blocks on the runtime starts no thread of its own.
         assert_eq!((found.0 > usual, found.0), (true, found.1));
         assert_eq!(niceness(), usual);
     }

@@ -1,4 +1,4 @@
-//! Which traces the newest observations of Langfuse belong to: their ids alone are what some clients update them by.
+//! The traces of the latest Langfuse observations: some clients update an observation by its ID alone.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::Store;
 use super::segment::read::{SegmentReader, ranges};
 use super::segment::row_order::{KEY_COLUMNS, keys};
 
-/// Rows that are looked at, the newest of each project first, and how many at a time.
+/// Maximum number of rows that are read, from the latest segments first, and how many at a time.
 const ROWS: usize = 1_000_000;
 const ROWS_AT_A_TIME: usize = 65_536;
 
@@ -36,7 +36,7 @@ impl StoredObservations {
 }
 
 impl Store {
-    /// The project, the id and the trace of stored observations, the newest last. Reads files; what cannot be read is left out and told of.
+    /// Returns project, ID and trace of stored observations, latest last. Reads files; unreadable ones are logged and left out.
     pub fn observations(&self) -> Vec<(u64, SpanId, ObservationTrace)> {
         let snapshot = self.snapshot();
         let mut found = Vec::new();

@@ -1,11 +1,12 @@
-//! The same work on many things, by all processors.
+//! Runs the same work on many items, on all processors.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What the work makes of each thing, in the order of the things. Whoever is done takes the next, so that large ones hold up nobody.
+/// Returns the results of the work in the order of the items. A worker that has finished takes the next item, so large items do not delay
+/// the others.
 pub(super) fn map<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -16,7 +17,7 @@ pub(super) fn map<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync)
             done.push((at, work(thing)));
         }
     };
-    // To count the processors is to read files: not for the one piece of a usual request.
+    // Counting the processors reads files, which is too expensive for the single chunk of a typical request.
     let workers = if things.len() < 2 { 1 } else { thread::available_parallelism().map_or(1, NonZero::get).min(things.len()) };
     let mut done = thread::scope(|scope| {
         let others: Vec<_> = (1..workers).map(|_| scope.spawn(worker)).collect();

@@ -1,4 +1,4 @@
-//! Reading chosen rows of segments, for questions that know which rows they want.
+//! Reads selected rows of segments, for queries that know which rows they need.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::segment::read::SegmentReader;
 use super::snapshot::Segment;
 use super::state::lock;
 
-/// Footers of segments that were read lately: to read one costs more than to read a few rows.
+/// The most recently used segment footers: reading a footer costs more than reading a few rows.
 #[derive(Debug)]
 pub struct SegmentFooterCache {
     most_bytes: usize,
@@ -34,24 +34,24 @@ struct CachedFooter {
 #[derive(Debug)]
 pub struct OpenSegment(SegmentReader);
 
-/// A run of rows that are stored together, with the least and the most of what they hold.
+/// A row group of a segment, with the ranges of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowGroup {
-    /// Their numbers in the segment.
+    /// Row numbers in the segment.
     pub rows: Range<u32>,
-    /// Least and greatest project, as the column holds it.
+    /// Smallest and largest project, as stored in the column.
     pub projects: (i64, i64),
     /// Earliest and latest start, in microseconds since the Unix epoch.
     pub starts_us: (i64, i64),
 }
 
 impl SegmentFooterCache {
-    /// Keeps footers that take so much memory, and one at least.
+    /// Creates a cache that holds footers up to this size in bytes, and at least one.
     pub fn new(most_bytes: usize) -> SegmentFooterCache {
         SegmentFooterCache { most_bytes, kept: Mutex::default() }
     }
 
-    /// Opens a segment. Reads files, so it may take milliseconds.
+    /// Opens a segment. Reads files and may take milliseconds.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl SegmentFooterCache {
 }
 
 impl OpenSegment {
-    /// The rows of the ranges, which rise and do not overlap, with these columns of the store's schema.
+    /// Returns the rows of the ranges, which must be ascending and not overlap, with these columns of the store's schema.
     ///
     /// # Errors
     ///
@@ -91,12 +91,12 @@ impl OpenSegment {
         self.0.columns_or_null(ranges, columns)
     }
 
-    /// How many rows from this one on take some `bytes` with all of their columns, one in any case.
+    /// Returns how many rows, starting with this one, take about `bytes` with all of their columns; at least one.
     pub fn fitting(&self, row: u32, bytes: usize) -> usize {
         self.0.fitting(row, bytes)
     }
 
-    /// The row groups, in their order.
+    /// Returns the row groups in file order.
     pub fn groups(&self) -> Vec<RowGroup> {
         let columns = self.0.metadata().file_metadata().schema_descr();
         let place = |name: &str| columns.columns().iter().position(|column| column.name() == name);
@@ -111,7 +111,7 @@ impl OpenSegment {
     }
 }
 
-/// Least and greatest value of a column in a row group; those of the type where the file does not say.
+/// Returns the smallest and largest value of a column in a row group, or the limits of the type if the file does not have them.
 fn ends(group: &RowGroupMetaData, column: Option<usize>) -> (i64, i64) {
     match column.and_then(|column| group.column(column).statistics()) {
         Some(Statistics::Int64(values)) => (values.min_opt().copied().unwrap_or(i64::MIN), values.max_opt().copied().unwrap_or(i64::MAX)),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Row numbers, one bit each.
+/// A set of row numbers with one bit each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RowBitSet {
     words: Vec<u64>,
@@ -10,7 +10,7 @@ pub(super) struct RowBitSet {
 }
 
 impl RowBitSet {
-    /// Adds a row; false if it was there.
+    /// Adds a row. Returns false if it was already in the set.
     pub(super) fn insert(&mut self, row: u32) -> bool {
         let (word, bit) = (row as usize / 64, 1 << (row % 64));
         if word >= self.words.len() {
@@ -26,17 +26,17 @@ impl RowBitSet {
         self.words.get(row as usize / 64).is_some_and(|word| word & 1 << (row % 64) != 0)
     }
 
-    /// How many rows it holds.
+    /// Returns the number of rows in the set.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// How many rows of a range it holds.
+    /// Returns how many rows of a range are in the set.
     pub(super) fn count_in(&self, range: Range<u32>) -> usize {
         range.filter(|row| self.contains(*row)).count()
     }
 
-    /// The rows, rising.
+    /// Returns the rows in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(index, word)| {
             let mut rest = *word;

@@ -46,7 +46,7 @@ impl RowSubscriberList {
 pub(crate) struct CollectedRowChanges(Vec<(Arc<dyn RowChangeSubscriber>, RowChanges)>);
 
 impl CollectedRowChanges {
-    /// Whether nobody needs rows: they need not be read then.
+    /// Returns whether there are no subscribers, and rows need not be read for them.
     pub(crate) fn is_for_nobody(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl CollectedRowChanges {
         self.0.iter_mut().for_each(|(subscriber, changes)| changes.gone.extend(subscriber.select(row)));
     }
 
-    /// Hands the changes to the subscribers. They are visible in the store since this version.
+    /// Sends the changes to the subscribers. They are visible in the store since this version.
     pub(crate) fn publish(self, version: u64) {
         for (subscriber, changes) in self.0 {
             if !(changes.added.is_empty() && changes.gone.is_empty()) {

@@ -1,7 +1,8 @@
-//! The columns of a stored span: the one schema of buffer and segments.
+//! The columns of a stored span: the common schema of memtables and segments.
 //!
-//! Texts are Arrow string views in memory and plain texts in files, tokens are 64-bit integers, money is an exact decimal of twelve places, times are microseconds in
-//! UTC. Ids are lower-case hex digits, so that any tool that opens a segment can be asked for what the page shows.
+//! Texts are Arrow string views in memory and plain strings in files, token counts are 64-bit integers, costs are exact decimals with
+//! twelve places, times are microseconds in UTC. IDs are lower-case hex digits, as in the page, so any tool that reads a segment can find
+//! them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,21 +10,21 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::properties::WriterProperties;
 
-/// Precision and scale of money: below a million dollars a span, in steps of 10^-12.
+/// Type of costs: below a million dollars per span, in units of 10^-12.
 pub const MONEY: DataType = DataType::Decimal128(18, 12);
 
-/// A moment.
+/// Returns the type of times.
 fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// How a Parquet file of these columns is written: without Arrow's own schema beside Parquet's, which says all that there is. That schema
-/// would call texts string views, by which pyarrow, and what builds on it, cannot filter.
+/// Returns the options for writing a Parquet file with these columns: without the embedded Arrow schema, which adds nothing to that of
+/// Parquet. It would declare texts as string views, which pyarrow and its users cannot filter.
 pub fn written_with(properties: WriterProperties) -> ArrowWriterOptions {
     ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true)
 }
 
-/// The columns of a file with texts as string views: files say that they are plain texts, or, being older, views.
+/// Returns the columns of a file with texts as string views: files declare them as plain strings or, if they are older, as views.
 pub(super) fn with_views(found: &Schema) -> Schema {
     let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
@@ -32,7 +33,7 @@ pub(super) fn with_views(found: &Schema) -> Schema {
     Schema::new(found.fields().iter().map(field).collect::<Vec<_>>())
 }
 
-/// All columns, in order. Columns are added at the end and never change their meaning.
+/// All columns in order. New columns are added at the end, and columns never change their meaning.
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     use DataType::{Boolean, Float64, Int64, Utf8View};
     let required = |name: &str, data_type: DataType| Field::new(name, data_type, false);
@@ -62,7 +63,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("status_detail", Utf8View),
         optional("time_to_first_token_us", Int64),
         optional("streaming", Boolean),
-        // Sums over buckets: all input, all output, the total as sent or input and output.
+        // Sums over buckets: all input, all output, and the total as sent or else input plus output.
         optional("input_tokens", Int64),
         optional("output_tokens", Int64),
         optional("total_tokens", Int64),
@@ -83,7 +84,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("cost_price", Utf8View),
         optional("client_cost", MONEY),
         required("counted", Boolean),
-        // A sentence of earlier versions, never written any more: see `rows::legacy`.
+        // A sentence of earlier versions, not written any more: see `rows::legacy`.
         optional("not_counted_because", Utf8View),
         optional("session_id", Utf8View),
         optional("user_id", Utf8View),
@@ -104,7 +105,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         // First 200 characters of the last user message and of the answer.
         optional("input_preview", Utf8View),
         optional("output_preview", Utf8View),
-        // JSON texts; null where empty.
+        // JSON texts; null if empty.
         optional("finish_reasons", Utf8View),
         optional("tags", Utf8View),
         optional("input_messages", Utf8View),
@@ -112,23 +113,23 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("tool_definitions", Utf8View),
         optional("attributes", Utf8View),
         optional("reading", Utf8View),
-        // What the span alone said (JSON of a `counting::SpanDecision`) where its trace says otherwise; null where both agree.
+        // What the span alone says (JSON of a `dedup::SpanDecision`) if its trace decides otherwise; null if both agree.
         optional("local_decision", Utf8View),
-        // What of the span came by itself (JSON of a `joining::PartialSpanState`); null for one that came whole.
+        // State of a span that was joined from partial spans (JSON of a `partial_spans::PartialSpanState`); null for others.
         optional("joined", Utf8View),
-        // More exclusive buckets of tokens, and what is charged beside tokens.
+        // More exclusive buckets of tokens, and other units that are charged.
         optional("usage_input_image", Int64),
         optional("usage_output_image", Int64),
         optional("usage_web_searches", Int64),
         optional("usage_images", Int64),
-        // Where another report of the same call is (JSON of a `reports::DuplicateReport`); null for nearly all.
+        // Location of another report of the same call (JSON of a `duplicate_reports::DuplicateReport`); null for nearly all spans.
         optional("also_reported", Utf8View),
-        // How it came: the name of the ingest key, and what part of all traces its client says that it sends.
+        // Name of the ingest key, and the sample rate that the client reports.
         optional("ingest_key", Utf8View),
         optional("sample_rate", Float64),
-        // In words, where its name is a template.
+        // Readable name, if the span's name is a template.
         optional("title", Utf8View),
-        // Why the span is excluded from totals, and the span that is in them instead; the trace is null where it is the span's own.
+        // Exclusion reason, and the span that is counted instead; the trace is null if it is the span's own.
         optional("exclusion_kind", Utf8View),
         optional("exclusion_span_id", Utf8View),
         optional("exclusion_trace_id", Utf8View),

@@ -1,4 +1,4 @@
-//! What a query sees: all spans that are stored at one moment, each once.
+//! Snapshots: all spans that are stored at one moment, each once, for queries.
 
 pub(crate) mod thread;
 
@@ -18,19 +18,19 @@ use super::segment::id_index::SegmentIdIndex;
 use super::sidecar;
 use super::sidecar::{SidecarCell, ngram_index};
 
-/// All stored spans at one moment. It stays readable for as long as it is held, whatever is written, merged or deleted meanwhile.
+/// All stored spans at one moment. It remains readable while it is held, whatever is written, merged or deleted meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Spans that are in no segment yet, in batches of [`SCHEMA`](super::schema::SCHEMA). Every row is live.
+    /// Spans that are not in a segment yet, in batches of [`SCHEMA`](super::schema::SCHEMA). All rows are live.
     pub buffer: Vec<RecordBatch>,
-    /// The segments and the rows of them that are not to be read.
+    /// The segments, each with its rows that must not be read.
     pub segments: Vec<Arc<SegmentView>>,
-    /// Rises with each change: what a [`RowChanges`](super::RowChanges) of a larger version tells of is not in it.
+    /// Incremented with each change. Changes of a [`RowChanges`](super::RowChanges) with a larger version are not in the snapshot.
     pub version: u64,
 }
 
 impl Snapshot {
-    /// The largest number of a project that something is stored under; 0 where nothing is.
+    /// Returns the largest number of a project with stored spans, or 0 if there are none.
     pub fn largest_project(&self) -> u64 {
         let in_segments = self.segments.iter().filter_map(|view| view.segment.projects.last().copied());
         let of_batch = |batch: &RecordBatch| {
@@ -41,84 +41,84 @@ impl Snapshot {
     }
 }
 
-/// A segment and which of its rows no longer hold.
+/// A segment and its dead rows.
 #[derive(Debug, Clone)]
 pub struct SegmentView {
-    /// The file.
+    /// The segment.
     pub segment: Arc<Segment>,
-    /// Which spans and traces are in it.
+    /// Index of the spans and traces in it.
     pub(super) ids: Arc<SegmentIdIndex>,
-    /// Numbers of the rows that are superseded or deleted, rising. Rows are counted through the file from 0.
+    /// Numbers of the superseded or deleted rows, ascending. Rows are numbered from 0 in file order.
     pub dead: Arc<[u32]>,
 }
 
 impl SegmentView {
-    /// Rows that hold.
+    /// Returns the number of live rows.
     pub fn live_rows(&self) -> u64 {
         self.segment.rows.saturating_sub(self.dead.len() as u64)
     }
 
-    /// Where the spans of a trace are, dead ones included, and hardly ever others. May read a file.
+    /// Returns the rows of a trace, including dead ones, and rarely those of others. May read a file.
     ///
     /// # Errors
     ///
-    /// When that file cannot be read.
+    /// When the file cannot be read.
     pub fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
         self.ids.rows_of_trace(project, trace)
     }
 }
 
-/// A Parquet file of spans, which never changes. Sorted by project, first start of the trace, trace, start.
+/// A Parquet file of spans, which never changes. It is sorted by project, first start of the trace, trace, start.
 ///
-/// The file is removed when it is replaced *and* nobody holds this any more.
+/// The file is removed once it has been replaced *and* this value has been dropped.
 #[derive(Debug)]
 pub struct Segment {
-    /// Its number; a later segment has a larger one.
+    /// Number of the segment; later segments have larger numbers.
     pub id: u64,
-    /// The Parquet file.
+    /// Path of the Parquet file.
     pub path: PathBuf,
-    /// Rows in it, dead ones included.
+    /// Number of rows, including dead ones.
     pub rows: u64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// CRC-32C of the file; `None` for one that was written before sums were kept.
+    /// CRC-32C of the file; `None` for a file that was written before checksums were stored.
     pub crc: Option<u32>,
-    /// Start of the earliest span, in microseconds since the Unix epoch.
+    /// Start of the earliest span in microseconds since the Unix epoch.
     pub min_start_us: i64,
-    /// Start of the latest span.
+    /// Start of the latest span in microseconds since the Unix epoch.
     pub max_start_us: i64,
-    /// Projects that have rows in it, rising.
+    /// Projects that have rows in the segment, ascending.
     pub projects: Vec<u64>,
-    /// Its roll-up.
+    /// Roll-up of the segment.
     pub(super) rollup: SidecarCell<Rollup>,
-    /// Its index of texts.
+    /// N-gram index of the segment.
     pub(super) grams: SidecarCell<ngram_index::NgramIndex>,
-    /// Set when the manifest no longer names it.
+    /// Set when the manifest no longer names the segment.
     pub(super) replaced: AtomicBool,
 }
 
 impl Segment {
-    /// True unless all of the segment's spans start outside of `from_us..to_us` or belong to other projects.
+    /// Returns false if none of the segment's spans belong to the project and start in `from_us..to_us`.
     pub fn may_hold(&self, project: u64, from_us: i64, to_us: i64) -> bool {
         self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
     }
 
-    /// How long ago its file was written, where the system tells.
+    /// Returns the age of the file, if the file system provides it.
     pub(super) fn age(&self) -> Option<Duration> {
         std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()?.elapsed().ok()
     }
 
-    /// What its spans add up to, dead ones included; `None` where that cannot be told. Reads a file the first time.
+    /// Returns the totals of the spans, including dead ones; `None` if there are none. Reads a file at the first use.
     pub fn rollup(&self) -> Option<Arc<Rollup>> {
         self.rollup.get(&self.path)
     }
 
-    /// Which rows may have a text in their messages, whatever the case of letters; `None` where that cannot be told. Reads a file.
+    /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot say. Reads a file.
     pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
         self.grams.rows_holding(&self.path, text)
     }
 
-    /// Lets the files go when the last reader has finished.
+    /// Removes the files when the last reader has finished.
     pub(super) fn replace(&self) {
         self.replaced.store(true, Ordering::Release);
     }
@@ -127,7 +127,7 @@ impl Segment {
 impl Drop for Segment {
     fn drop(&mut self) {
         if self.replaced.load(Ordering::Acquire) {
-            // A file that stays behind is removed at the next start: the manifest does not name it.
+            // A file that remains is removed at the next start: the manifest does not name it.
             let _ = std::fs::remove_file(&self.path);
             for extension in sidecar::EXTENSIONS {
                 let _ = std::fs::remove_file(self.path.with_extension(extension));

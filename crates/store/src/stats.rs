@@ -1,4 +1,4 @@
-//! How the store is doing, for the health page and for `/metrics`.
+//! Statistics of the store for the health page and for `/metrics`.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,38 +6,38 @@ use std::time::Instant;
 
 use super::state::{StoreInner, lock};
 
-/// The state of the store at one moment.
+/// State of the store at one moment.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct StoreStats {
-    /// Spans stored.
+    /// Number of stored spans.
     pub rows: u64,
-    /// Those of them that are in no segment yet.
+    /// Number of stored spans that are not in a segment yet.
     pub buffered_rows: u64,
-    /// Memory that those take.
+    /// Memory used by the spans that are not in a segment yet, in bytes.
     pub buffered_bytes: u64,
-    /// Segments.
+    /// Number of segments.
     pub segments: u64,
-    /// Length of the segments' files.
+    /// Total length of the segments' files in bytes.
     pub segment_bytes: u64,
-    /// Length of the log file that is being written.
+    /// Length of the current WAL file in bytes.
     pub log_bytes: u64,
-    /// Number of the last frame in the log.
+    /// Number of the last frame in the WAL.
     pub log_sequence: u64,
-    /// How long the last flush took; 0 before the first.
+    /// Duration of the last flush in milliseconds; 0 before the first.
     pub last_flush_ms: u64,
-    /// Flushes since the start.
+    /// Number of flushes since the start.
     pub flushes: u64,
-    /// Merges of segments since the start.
+    /// Number of merges of segments since the start.
     pub compactions: u64,
     /// Files that could not be read, and what was done about each.
     pub damaged: Vec<String>,
-    /// Why requests are not stored: there is no room on the disk, or what the last one met; nothing once one is.
+    /// Why requests are not stored: low disk space, or the error of the last request; `None` as soon as one succeeds.
     pub intake_error: Option<String>,
-    /// What background work met last, until it succeeds again.
+    /// Last error of background work; `None` as soon as it succeeds again.
     pub background_error: Option<String>,
 }
 
-/// What is counted as it happens.
+/// Counters and errors that are recorded as they happen.
 #[derive(Debug, Default)]
 pub(super) struct StoreHealth {
     pub(super) log_bytes: AtomicU64,
@@ -46,9 +46,9 @@ pub(super) struct StoreHealth {
     pub(super) flushes: AtomicU64,
     pub(super) compactions: AtomicU64,
     pub(super) damaged: Mutex<Vec<String>>,
-    /// Whether less of the disk was free than is kept in reserve, when that was last asked.
+    /// Whether less disk space than the reserve was free at the last check.
     pub(super) short_of_room: AtomicBool,
-    /// When all segments were last read to find damaged ones, and how many that found.
+    /// When all segments were last read to find damaged ones, and how many were damaged.
     pub(super) last_look: Mutex<Option<(Instant, usize)>>,
     pub(super) intake_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,

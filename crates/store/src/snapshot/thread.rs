@@ -1,5 +1,5 @@
-//! Snapshots for threads that give way to intake. To take one is to hold a lock that intake waits for, so it is done by a thread that does not
-//! give way: one that holds the lock while others have the processors would hold up intake for as long as these want them.
+//! Takes snapshots for low-priority threads. Taking one requires a lock that ingestion waits for, so a thread of normal priority does it:
+//! a low-priority thread that holds the lock would block ingestion for as long as other threads use the processors.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use super::Snapshot;
 use crate::state::StoreInner;
 
-/// Takes snapshots for whoever asks. Its thread ends when it is dropped.
+/// Takes snapshots on request. Its thread ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct SnapshotThread {
     /// `None` while it is dropped.
@@ -17,6 +17,8 @@ pub(crate) struct SnapshotThread {
 }
 
 impl SnapshotThread {
+    /// Starts the thread.
+    ///
     /// # Errors
     ///
     /// When the thread cannot be started.
@@ -26,7 +28,7 @@ impl SnapshotThread {
         Ok(SnapshotThread { asked: Some(asked), thread: Some(thread) })
     }
 
-    /// All rows that hold at a moment after this is called. Blocks.
+    /// Takes a snapshot after this call has begun. Blocks.
     pub(crate) fn look(&self) -> Option<Arc<Snapshot>> {
         let (answer, taken) = sync_channel(1);
         self.asked.as_ref()?.send(answer).ok()?;
@@ -45,7 +47,7 @@ impl Drop for SnapshotThread {
 
 fn run(shared: &StoreInner, waiting: &Receiver<SyncSender<Arc<Snapshot>>>) {
     while let Ok(first) = waiting.recv() {
-        // All who wait get the same.
+        // All waiting callers get the same snapshot.
         let all: Vec<_> = std::iter::once(first).chain(waiting.try_iter()).collect();
         let snapshot = shared.snapshot();
         for answer in all {
