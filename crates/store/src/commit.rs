@@ -1,6 +1,6 @@
-//! The commit thread: the one place where spans become durable, visible and acknowledged, in this order.
+//! The commit thread: the only place where spans become durable, visible and acknowledged, in this order.
 //!
-//! Whatever has queued up while the disk was busy is one group: one write, one `fdatasync`.
+//! All requests that were queued while the disk was busy form one commit group: one write, one `fdatasync`.
 
 mod duplicate_calls;
 pub(crate) mod group;
@@ -40,42 +40,43 @@ use super::wal::frame::{CompressedSpans, DecisionCorrection, WalFramePreamble};
 use super::wal::{WalWriter, frame};
 use super::{SpanAppendResult, SpanReviser, SpanStoreChange};
 
-/// Requests, and bytes of them, that are committed together at most.
+/// Maximum number of requests, and of their bytes, in a commit group.
 const GROUP_REQUESTS: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
-/// Spans that are remembered to take nothing more. To find that out means to read all of a span.
+/// Maximum number of spans that are remembered as full, meaning that nothing more is joined to them. Finding that out again requires
+/// reading the whole span.
 const FULL_SPANS: usize = 10_000;
-/// Bytes that are kept for the frames of the next group.
+/// Bytes of capacity that are kept for the frames of the next group.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// What the commit thread is asked for.
+/// A command to the commit thread.
 #[derive(Debug)]
 pub(super) enum CommitCommand {
     Append(Box<AppendRequest>),
     Revise(Box<ReviseRequest>),
-    /// Put the active buffer aside for a flush.
+    /// Freezes the active memtable for a flush.
     Freeze(Option<oneshot::Sender<Result<FreezeResult, StoreError>>>),
-    /// See whether intake that failed would work again.
+    /// Checks whether ingestion works again after a failure.
     Probe,
-    /// Finish what is queued and end.
+    /// Finishes what is queued and ends the thread.
     Close(oneshot::Sender<()>),
-    /// Fail as a defect would that nothing guards against.
+    /// Panics like a defect that nothing guards against.
     #[cfg(test)]
     Panic,
 }
 
-/// The answer to [`CommitCommand::Freeze`].
+/// Answer to [`CommitCommand::Freeze`].
 #[derive(Debug, PartialEq)]
 pub(super) enum FreezeResult {
-    /// This generation is being flushed.
+    /// The memtable of this generation is being flushed.
     Now(u64),
-    /// An earlier generation is not flushed yet; ask again.
+    /// An earlier generation is not flushed yet; the caller asks again later.
     Later,
     /// There is nothing to flush.
     Empty,
 }
 
-/// Spans of one caller, made ready outside of the thread.
+/// Spans of one request, prepared outside of the commit thread.
 #[derive(Debug)]
 pub(super) struct AppendRequest {
     pub(super) project: u64,
@@ -85,7 +86,7 @@ pub(super) struct AppendRequest {
     pub(super) reply: oneshot::Sender<Result<SpanAppendResult, StoreError>>,
 }
 
-/// Stored spans that are to be changed where they are.
+/// Stored spans to change in place.
 pub(super) struct ReviseRequest {
     pub(super) project: u64,
     pub(super) spans: Vec<(TraceId, SpanId)>,
@@ -99,14 +100,14 @@ impl std::fmt::Debug for ReviseRequest {
     }
 }
 
-/// What is committed in one piece.
+/// A request that is committed as a whole.
 #[derive(Debug)]
 enum CommitUnit {
     Append(Box<AppendRequest>),
     Revise(Box<ReviseRequest>),
 }
 
-/// What the thread owns.
+/// State that the commit thread owns.
 #[derive(Debug)]
 pub(super) struct CommitWorker {
     pub(super) shared: Arc<StoreInner>,
@@ -115,43 +116,43 @@ pub(super) struct CommitWorker {
     pub(super) next_sequence: u64,
     pub(super) traces: TraceStateCache,
     pub(super) responses: [RecentCallIndex; 2],
-    /// True when `responses` may hold what is not stored.
+    /// True if `responses` may contain reports that are not stored.
     pub(super) calls_unsure: bool,
     pub(super) readers: SegmentReaderCache,
-    /// Some of the spans to which nothing more is joined.
+    /// Spans to which nothing more is joined; not necessarily all of them.
     pub(super) full: HashSet<SpanKey>,
     pub(super) changes: broadcast::Sender<SpanStoreChange>,
     pub(super) work: std::sync::mpsc::Sender<FlushCommand>,
-    /// Where the frames of a group are put together; empty between groups. Fresh memory for each costs more than what is written in it.
+    /// Buffer for the frames of a group; empty between groups. Allocating memory for each group costs more than writing the frames.
     pub(super) frames: Vec<u8>,
 }
 
-/// What the rules said of a frame.
+/// Effects of the deduplication rules for a frame.
 struct FrameDecisionSummary {
     traces: Vec<TraceId>,
-    /// Spans outside of the frame whose decision changed.
+    /// Number of spans outside of the frame whose decision changed.
     corrected: usize,
 }
 
-/// Spans of a request that are not new, by their indices.
+/// Spans of a request that are not new, by their indices in it.
 #[derive(Default)]
 struct DuplicateSpanIndices {
-    /// They stand in the request before.
+    /// Spans that occur earlier in the same request.
     dropped: Vec<u32>,
-    /// They are stored, or in the group.
+    /// Spans that are stored or in the commit group.
     known: Vec<u32>,
 }
 
-/// Spans of a request that stand for what is stored and what came.
+/// Spans of a request that were joined with the stored spans of the same IDs.
 #[derive(Default)]
 struct MergedSpans {
-    /// Both as one, by the index of what came.
+    /// Joined spans by the index of the incoming span.
     whole: Vec<(u32, Span)>,
-    /// How many were not joined, since there is no room for more in the stored span.
+    /// Number of spans that were not joined because the stored span is full.
     refused: usize,
 }
 
-/// What the rules must know of a span that came.
+/// Returns what the deduplication rules need of an incoming span.
 fn node_of(span: &Span) -> SpanNode {
     let asked = || preview(&span.input_messages, "user");
     let answered = || preview(&span.output_messages, "assistant");
@@ -163,34 +164,34 @@ fn key(project: u64, span: &Span) -> SpanKey {
     SpanKey { project, trace: span.trace_id, span: span.span_id }
 }
 
-/// Turns that are being committed together.
+/// Requests that are being committed together.
 #[derive(Default)]
 struct CommitBatch {
     group: CommitGroup,
-    /// Their frames.
+    /// Frames of the requests.
     bytes: Vec<u8>,
-    /// Traces about which the rules were asked.
+    /// Traces to which the deduplication rules were applied.
     touched: Vec<TraceKey>,
-    /// True when calls were found to be reported more than once.
+    /// True if calls were found that are reported more than once.
     paired: bool,
-    /// True while a frame is among the bytes and its rows are not yet, or only partly, in the group.
+    /// True while a frame is in `bytes` and not all of its rows are in the group.
     is_torn: bool,
 }
 
-/// A turn whose frames are in the group.
+/// A request whose frames are in the group.
 struct PendingCommit {
     reply: CommitReply,
     change: Option<SpanStoreChange>,
 }
 
-/// Who waits for a turn, and what they are told when it is durable.
+/// The sender of a request, and the answer for it once the request is durable.
 enum CommitReply {
     Appended(oneshot::Sender<Result<SpanAppendResult, StoreError>>, SpanAppendResult),
     Revised(oneshot::Sender<Result<usize, StoreError>>, usize),
 }
 
 impl CommitUnit {
-    /// Who waits, with the answer for nothing done.
+    /// Returns the sender with the answer that nothing was done.
     fn into_reply(self) -> CommitReply {
         match self {
             CommitUnit::Append(request) => CommitReply::Appended(request.reply, SpanAppendResult::default()),
@@ -200,7 +201,7 @@ impl CommitUnit {
 }
 
 impl CommitReply {
-    /// Tells that it is done. A caller that has gone is no failure.
+    /// Sends the answer. A sender that no longer waits is not an error.
     fn done(self) {
         match self {
             CommitReply::Appended(reply, appended) => drop(reply.send(Ok(appended))),
@@ -217,7 +218,7 @@ impl CommitReply {
 }
 
 impl CommitWorker {
-    /// Works until it is told to end or nobody can ask any more.
+    /// Runs until it is closed or all command senders are dropped.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<CommitCommand>) {
         self.remember_calls();
         let mut queue = Vec::new();
@@ -237,7 +238,7 @@ impl CommitWorker {
                             bytes = 0;
                         }
                     }
-                    // What it amounts to is known when it has been read: it is a group of its own.
+                    // Its size is known only after the rows have been read, so it gets a group of its own.
                     CommitCommand::Revise(revision) => {
                         self.commit(std::mem::take(&mut turns));
                         self.commit(vec![CommitUnit::Revise(revision)]);
@@ -266,7 +267,7 @@ impl CommitWorker {
         }
     }
 
-    /// Stores a group of turns and answers each.
+    /// Stores a group of requests and answers each.
     fn commit(&mut self, turns: Vec<CommitUnit>) {
         if turns.is_empty() {
             return;
@@ -275,7 +276,7 @@ impl CommitWorker {
             return self.refuse(turns.into_iter().map(CommitUnit::into_reply), &error);
         }
         if std::mem::take(&mut self.calls_unsure) {
-            // What was found of calls that are reported more than once could not be stored: it is to be found again.
+            // The pairs of calls that were found could not be stored and must be found again.
             self.responses.iter_mut().for_each(RecentCallIndex::forget_all);
             self.remember_calls();
         }
@@ -305,16 +306,17 @@ impl CommitWorker {
         self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Relaxed);
         for waiting in staged {
             waiting.reply.done();
-            // A change that nobody watches is no failure.
+            // Having no subscribers is not an error.
             waiting.change.map(|change| self.changes.send(change));
         }
         if self.is_full(1) {
-            // A failure is told of where it is handled, and the next group tries again.
+            // `freeze` reports its own failures, and the next group tries again.
             let _ = self.freeze();
         }
     }
 
-    /// Decides what of a turn is stored, and adds its frames to the group. `None` when it had to be answered at once.
+    /// Decides which spans of a request are stored, and adds its frames to the group. Returns `None` if the request has already been
+    /// answered.
     fn stage_turn(&mut self, turn: CommitUnit, staging: &mut CommitBatch) -> Option<PendingCommit> {
         match turn {
             CommitUnit::Append(request) => {
@@ -340,7 +342,7 @@ impl CommitWorker {
         }
     }
 
-    /// A fault in what is asked about the spans of a turn must not end intake: that turn alone is refused.
+    /// Runs `stage` and turns a panic in it into an error: a panic about the spans of one request must not end ingestion.
     fn guarded<T>(
         &mut self,
         staging: &mut CommitBatch,
@@ -348,23 +350,23 @@ impl CommitWorker {
     ) -> Result<T, StoreError> {
         catch_unwind(AssertUnwindSafe(|| stage(self, staging))).unwrap_or_else(|fault| {
             if staging.is_torn {
-                // Rows would be missing of what is about to be durable. The thread ends, and the statistics say so.
+                // The durable frame would lack rows in the memtable. The thread ends, and the statistics report it.
                 resume_unwind(fault);
             }
             tracing::error!(fault = text_of(&*fault), "store.request.failed");
-            // They may know of spans now that are not stored.
+            // The caches may contain spans that are not stored.
             self.traces.forget_all();
             self.calls_unsure = true;
             Err(StoreError::Fault)
         })
     }
 
-    /// Takes back that intake fails, once it would not: a server that nobody writes to would say so for ever.
+    /// Clears the ingestion error once ingestion would work again. Without new requests it would be reported forever.
     fn probe(&mut self) {
         if lock(&self.shared.health.intake_error).is_none() {
             return;
         }
-        // A buffer that is full is put aside as soon as the one before it is flushed, which is tried again by itself.
+        // A full memtable is frozen once the previous one is flushed; failed flushes are retried automatically.
         if self.is_full(1) {
             let _ = self.freeze();
         }
@@ -374,7 +376,7 @@ impl CommitWorker {
         }
     }
 
-    /// Answers requests that are not stored. The log tells of a failure once, the answers each time.
+    /// Answers requests that are not stored. Logs the failure once and returns it in every answer.
     fn refuse(&self, replies: impl Iterator<Item = CommitReply>, error: &StoreError) {
         let last = lock(&self.shared.health.intake_error).replace(error.to_string());
         if last.is_none() {
@@ -385,7 +387,7 @@ impl CommitWorker {
         }
     }
 
-    /// Waits for a flush when the buffer is twice as large as it should be: memory is bounded, not intake.
+    /// Waits for a flush while the memtable has twice its intended size, which bounds memory instead of rejecting requests at once.
     fn make_room(&mut self) -> Result<(), StoreError> {
         let began = Instant::now();
         while self.is_full(2) {
@@ -404,9 +406,9 @@ impl CommitWorker {
         Ok(())
     }
 
-    /// Puts the active buffer aside for a flush and starts another log file.
+    /// Freezes the active memtable for a flush and starts the next WAL file.
     fn freeze(&mut self) -> Result<FreezeResult, StoreError> {
-        // Another file would hide that the last one may not hold what it should.
+        // A new file would hide that the last one may be incomplete.
         self.log.usable()?;
         {
             let state = lock(&self.shared.state);

@@ -1,18 +1,18 @@
-//! The log: what has been acknowledged and is in no segment yet.
+//! The write-ahead log (WAL): acknowledged spans that are not in a segment yet.
 //!
 //! ```text
 //! file   = magic "HINOLOG" version:u8  epoch:u64  crc32c:u32 (of the 16 bytes before)  frame*
-//! frame  = length:u32 (of the payload)  crc32c:u32 (of all that follows)  epoch:u64  sequence:u64  payload
+//! frame  = length:u32 (of the payload)  crc32c:u32 (of everything that follows)  epoch:u64  sequence:u64  payload
 //! ```
 //!
-//! Numbers are little-endian. The epoch is random for each file: bytes of another file, or a client's text that looks like a frame,
-//! are not taken for a frame when a damaged file is searched for what can still be read. Sequences rise by one through all files.
+//! Numbers are little-endian. The epoch is random for each file: bytes of another file, or a client's text that looks like a frame, are
+//! not mistaken for a frame when a damaged file is searched for readable frames. Sequence numbers increase by one across all files.
 //!
-//! How far the log goes is in a file of its own, `log/last` (`last`): a log file that is missing, or cut at the end of a frame, is whole
-//! by itself.
+//! The number of the last frame is in a separate file, `log/last` (`last_sequence`): a WAL file that is missing, or was cut at the end of
+//! a frame, could not be detected otherwise.
 //!
-//! A failed `fdatasync` leaves unknown what the disk holds, and a second one may report success for pages that were dropped. So
-//! it *poisons* the log: every later write fails at once until a restart has read what is there.
+//! After a failed `fdatasync` the contents of the disk are unknown, and a second call may report success for pages that were dropped. The
+//! failure therefore *poisons* the WAL: every later write fails at once until a restart has read the file.
 
 pub(crate) mod frame;
 mod last_sequence;
@@ -29,27 +29,27 @@ pub(super) use last_sequence::last_sequence;
 pub(super) use read::read;
 
 const MAGIC: &[u8; 7] = b"HINOLOG";
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 const VERSION: u8 = 1;
 const FILE_HEADER: usize = 20;
 const FRAME_HEADER: usize = 24;
 
-/// The file that is being written.
+/// The WAL file that is being written.
 #[derive(Debug)]
 pub(super) struct WalWriter {
     file: File,
     path: PathBuf,
     epoch: u64,
-    /// End of the last group that was written whole.
+    /// End of the last group that was written completely.
     end: u64,
     last: WalLastSequenceFile,
-    /// Why nothing more is written, if so.
+    /// Why nothing more can be written, if so.
     poison: Option<StoreError>,
     #[cfg(test)]
     pub(super) fault: Option<WalFault>,
 }
 
-/// Failures that tests ask for, since a disk does not fail on demand.
+/// Failures that tests request, since a disk does not fail on demand.
 #[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum WalFault {
@@ -60,7 +60,7 @@ pub(super) enum WalFault {
 }
 
 impl WalWriter {
-    /// Starts a new file and makes its name durable.
+    /// Creates a new file and makes its name durable.
     pub(super) fn create(path: PathBuf) -> Result<WalWriter, StoreError> {
         let epoch: u64 = rand::random();
         let mut header = Vec::with_capacity(FILE_HEADER);
@@ -90,22 +90,22 @@ impl WalWriter {
         })
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Length of the file up to the last whole group.
+    /// Returns the length of the file up to the last complete group.
     pub(super) fn bytes(&self) -> u64 {
         self.end
     }
 
-    /// True when nothing has been written since the file was created.
+    /// Returns whether nothing has been written since the file was created.
     pub(super) fn is_empty(&self) -> bool {
         self.end == FILE_HEADER as u64
     }
 
-    /// Adds a frame to a group that is to be written.
+    /// Appends a frame to a group that will be written.
     pub(super) fn frame(&self, group: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
         let mut body = [0; 16];
         body[..8].copy_from_slice(&self.epoch.to_le_bytes());
@@ -121,8 +121,8 @@ impl WalWriter {
     ///
     /// # Errors
     ///
-    /// When nothing could be written, the file ends where it did before and the next group may succeed. When it could not be made
-    /// durable, or not be cut back, the log is poisoned.
+    /// When the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the group could
+    /// not be made durable, or the file not be cut back, the WAL is poisoned.
     pub(super) fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
         self.usable()?;
         if let Err(error) = self.write_all(group) {
@@ -142,7 +142,7 @@ impl WalWriter {
         Ok(())
     }
 
-    /// Fails once the log is poisoned.
+    /// Fails once the WAL is poisoned.
     pub(super) fn usable(&self) -> Result<(), StoreError> {
         self.poison.clone().map_or(Ok(()), Err)
     }

@@ -1,4 +1,5 @@
-//! Calls that several traces report: found by what [`RecentCallIndex`](super::RecentCallIndex) remembers, and written into the spans of all of them.
+//! Calls that several traces report: finds them with [`RecentCallIndex`](super::RecentCallIndex), and writes the result into the spans of
+//! all reports.
 
 use hinomi_model::dedup::duplicate_reports::CallReport;
 use hinomi_model::dedup::{SpanNode, duplicate_reports};
@@ -9,11 +10,11 @@ use super::{CommitBatch, CommitWorker};
 use crate::commit::group::newest_traces;
 use crate::key_hash::SpanKey;
 
-/// Rows that are read at the start to find calls that another program will report.
+/// Number of rows that are read at the start to find calls that other programs may report later.
 const NEWEST_ROWS: usize = 100_000;
 
 impl CommitWorker {
-    /// Remembers the newest calls, of which another report may be under way.
+    /// Loads the newest calls, which other programs may still report.
     pub(super) fn remember_calls(&mut self) {
         let mut newest = Vec::new();
         for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
@@ -21,7 +22,7 @@ impl CommitWorker {
             let nodes: Vec<SpanNode> = known.into_iter().map(|known| known.node).collect();
             newest.extend(duplicate_reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
         }
-        // What counts comes before what is left to it.
+        // Counted reports must be added before the reports that defer to them.
         newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
         for (project, report) in newest {
             for responses in &mut self.responses {
@@ -30,7 +31,8 @@ impl CommitWorker {
         }
     }
 
-    /// Finds the calls of traces that other traces report too, and writes that into all of them. `again` are spans of which more has come.
+    /// Finds the calls of the given traces that other traces report too, and updates the spans of all reports. `again` lists spans that
+    /// had been paired before and have changed since.
     pub(super) fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut CommitBatch) {
         for trace in traces {
             for by in 0..self.responses.len() {
@@ -41,16 +43,16 @@ impl CommitWorker {
         }
     }
 
-    /// The same for one report. `by` is the place of the memory that is asked.
+    /// Finds and updates the reports of one call. `by` is the index in `responses` to use.
     fn pair_call(&mut self, by: usize, project: u64, report: CallReport, again: bool, staging: &mut CommitBatch) {
-        // Each round but the last forgets a report that does not hold.
+        // Each iteration except the last forgets at least one stale report.
         while let Some(call) = self.responses[by].note(project, report, again) {
             let keys = call.iter().map(|report| SpanKey { project, trace: report.trace_id, span: report.span_id });
             let rows = self.rows(keys.collect(), &staging.group);
             let span_of = |report: &CallReport| {
                 rows.iter().map(|row| &row.span).find(|span| (span.trace_id, span.span_id) == (report.trace_id, report.span_id))
             };
-            // Gone, or counted by another span of its own trace.
+            // A stale report's span is deleted, or is excluded by another span of its own trace.
             let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
             let stale: Vec<CallReport> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
             for report in &stale {
@@ -62,7 +64,7 @@ impl CommitWorker {
                 }
                 continue;
             }
-            // One that is left to a report that has no place here: that one counts, and no other.
+            // If one defers to a report that is not among these, that report is counted and none of these may be.
             let elsewhere = |report: &&CallReport| {
                 let left_to = span_of(report).and_then(|span| span.also_reported).filter(|other| !other.counts);
                 left_to.is_some_and(|other| !call.iter().any(|own| (own.trace_id, own.span_id) == (other.trace_id, other.span_id)))

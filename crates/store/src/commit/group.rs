@@ -1,6 +1,6 @@
-//! The requests that are committed together, from what was decided about them to rows in the active buffer.
+//! Commit groups: turns the decisions about requests that are committed together into rows of the active memtable.
 //!
-//! The commit thread and replay both come this way, so that a restart ends with the same rows.
+//! The commit thread and replay both use this code, so a restart produces the same rows.
 
 use std::collections::hash_map::Entry;
 
@@ -19,7 +19,7 @@ use crate::snapshot::Segment;
 use crate::state::{RowLocation, StoreInner, lock};
 use crate::wal::frame::WalFramePreamble;
 
-/// What [`SpanNode::of`] reads, and what a row says of its own decision.
+/// The columns that [`SpanNode::of`] reads, and those with the row's own decision.
 const NODE_COLUMNS: [&str; 39] = [
     "project_id",
     "trace_id",
@@ -61,27 +61,27 @@ const NODE_COLUMNS: [&str; 39] = [
     "ingest_key",
     "sample_rate",
 ];
-/// The rest of them.
+/// The other columns with the row's own decision, and the previews.
 const DECISION_COLUMNS: [&str; 4] = ["is_run", "local_decision", "input_preview", "output_preview"];
 
-/// Rows that are about to be visible.
+/// Rows that are about to become visible.
 #[derive(Debug, Default)]
 pub(crate) struct CommitGroup {
     rows: Vec<SpanRow>,
-    /// About how large they are.
+    /// Approximate size of the rows in bytes.
     bytes: usize,
-    /// Which row a span is.
+    /// Index in `rows` of each span.
     spans: SeededMap<SpanKey, usize>,
-    /// The newest decision for each span that was stored before the group.
+    /// Latest decision for each span that was stored before the group.
     corrections: SeededMap<SpanKey, SpanDecision>,
-    /// Spans that were stored before the group, and of which a row of it takes the place.
+    /// Spans that were stored before the group and are replaced by a row of it.
     replaced: Vec<SpanKey>,
-    /// Those of them whose place is taken by a row of another id.
+    /// Those of `replaced` whose replacement has another ID.
     gone: SeededSet<SpanKey>,
 }
 
 impl CommitGroup {
-    /// The row of a span.
+    /// Returns the row of a span in the group.
     pub(crate) fn row(&self, key: &SpanKey) -> Option<&SpanRow> {
         self.spans.get(key).map(|number| &self.rows[*number])
     }
@@ -90,7 +90,7 @@ impl CommitGroup {
         self.rows.len()
     }
 
-    /// Adds the rows of a request as its frame says.
+    /// Adds the rows of a request as described by the preamble of its frame.
     pub(crate) fn add(&mut self, head: &WalFramePreamble, spans: Vec<hinomi_model::span::Span>) {
         let row = |span| SpanRow { project_id: head.project, received_us: head.received_us, span, local: None };
         let mut rows: Vec<SpanRow> = spans.into_iter().map(row).collect();
@@ -128,7 +128,7 @@ impl CommitGroup {
         }
     }
 
-    /// Takes a span out that stands in another row from now on.
+    /// Removes a span whose data is in a row with another ID from now on.
     fn take_out(&mut self, span: SpanKey) {
         self.corrections.remove(&span);
         self.gone.insert(span);
@@ -143,12 +143,12 @@ impl CommitGroup {
         }
     }
 
-    /// Whether the group has taken out a span.
+    /// Returns whether the group has removed a span.
     pub(crate) fn has_taken_out(&self, span: &SpanKey) -> bool {
         self.gone.contains(span) && !self.spans.contains_key(span)
     }
 
-    /// Gives a span that is stored, or among the rows, another decision.
+    /// Changes the decision of a span that is stored or in the group.
     fn correct(&mut self, key: SpanKey, decision: &SpanDecision) {
         match self.spans.get(&key) {
             Some(row) => self.rows[*row].decide(decision),
@@ -158,14 +158,15 @@ impl CommitGroup {
         }
     }
 
-    /// Gives a row that was stored before the group what the group has decided about it.
+    /// Applies the group's decision to a row that was stored before the group.
     pub(crate) fn correct_stored(&self, row: &mut SpanRow) {
         if let Some(decision) = self.corrections.get(&key(row)) {
             row.decide(decision);
         }
     }
 
-    /// Takes out the corrections of rows that are not columns yet, which change in their places: most of a trace comes within a second.
+    /// Splits off the corrections of rows that are not in columns yet, and can be changed in place: most of a trace arrives within a
+    /// second.
     fn corrections_of_fresh_rows(&mut self, shared: &StoreInner) -> (Vec<(SpanKey, SpanDecision)>, SeededMap<SpanKey, SpanDecision>) {
         let all = std::mem::take(&mut self.corrections);
         if all.is_empty() {
@@ -176,8 +177,8 @@ impl CommitGroup {
         (fresh, others.into_iter().collect())
     }
 
-    /// Makes the rows visible, and replaces those that were corrected or joined. Cannot fail: a row to correct that cannot be read stays as it
-    /// was.
+    /// Makes the rows visible, and replaces those that were corrected or joined. It cannot fail: a row to correct that cannot be read
+    /// remains unchanged.
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
         let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
         let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
@@ -209,7 +210,7 @@ impl CommitGroup {
             } else if let Some(place @ RowLocation::Active(row)) = state.find_buffered(&key)
                 && let Some(mut row) = from_batch(&state.active.row(row)).pop()
             {
-                // Somebody has asked for columns meanwhile.
+                // The row has been moved into columns meanwhile.
                 changes.remove(&row);
                 row.decide(&decision);
                 changes.add(&row);
@@ -232,7 +233,7 @@ fn key(row: &SpanRow) -> SpanKey {
     SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
-/// The rows of stored spans, each with its place and with what was known beside its key.
+/// Returns the rows of stored spans, each with its location and with the value that was passed with its key.
 pub(crate) fn stored<T>(
     wanted: impl IntoIterator<Item = (SpanKey, T)>,
     shared: &StoreInner,
@@ -248,7 +249,7 @@ pub(crate) fn stored<T>(
                 found[index] = state.buffered_row(place).map(|batch| (place, batch));
                 continue;
             }
-            // Others are deleted since, or in a segment that is damaged.
+            // The other spans were deleted meanwhile or are in a damaged segment.
             let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
             holding.for_each(|candidate| search.add(index, candidate));
         }
@@ -262,7 +263,7 @@ pub(crate) fn stored<T>(
     wanted.into_iter().zip(found).filter_map(row).collect()
 }
 
-/// What is stored of a trace, as far as the rules of counting must know.
+/// Returns the stored spans of a trace in the form that the deduplication rules need.
 pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, project: u64, trace: TraceId) -> Vec<StoredSpanNode> {
     let (segments, mut batches) = {
         let state = lock(&shared.state);
@@ -273,7 +274,7 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
     for (segment, mut rows) in segments {
         let read = readers.get(&segment).and_then(|reader| {
             if rows.len() > LONGEST_TRACE {
-                // Rows of another trace with the same hash must not take the place of this one's.
+                // Rows of another trace with the same hash must not displace rows of this trace.
                 let stored = keys(&reader.columns(&ranges(rows.iter().copied()), &KEY_COLUMNS)?, 0, 0);
                 let own = rows.iter().zip(stored).filter(|(_, stored)| (stored.key.project, stored.key.trace) == (project, trace));
                 rows = own.map(|(row, _)| *row).take(LONGEST_TRACE).collect();
@@ -296,10 +297,11 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
     all.filter(|((of, id), _)| *of == project && *id == trace).map(|(_, known)| known).collect()
 }
 
-/// Rows of which that is read at a time.
+/// Number of rows that are read at a time for the deduplication rules.
 const KNOWN_AT_A_TIME: usize = 16_384;
 
-/// What is stored of the newest traces, as far as the rules of counting must know: of `rows` rows at most, the buffer's first.
+/// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, those of the
+/// memtables first.
 pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<TraceKey, Vec<StoredSpanNode>> {
     let snapshot = shared.snapshot();
     let mut traces: SeededMap<TraceKey, Vec<StoredSpanNode>> = SeededMap::default();
@@ -311,12 +313,12 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
         if left == 0 {
             break;
         }
-        // Within a project the newest traces stand last.
+        // Within a project the newest traces are last.
         let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
         let newest = &alive[alive.len().saturating_sub(left)..];
         left -= newest.len();
         let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
-            // Not all at once: at a start that would be most of the memory that the server ever needs when it is idle.
+            // Reading everything at once at the start would take most of the memory that an idle server ever needs.
             for chunk in newest.chunks(KNOWN_AT_A_TIME) {
                 add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
             }
@@ -333,13 +335,13 @@ fn known_columns() -> Vec<&'static str> {
     NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect()
 }
 
-/// A batch with the columns that the rules must know.
+/// Returns a batch with only the columns that the deduplication rules need.
 fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
     let columns: Vec<usize> = known_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
     batch.project(&columns)
 }
 
-/// What the rules must know of stored rows, each with its trace.
+/// Returns stored rows in the form that the deduplication rules need, each with its trace.
 fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
     let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (asked, answered) = (texts("input_preview"), texts("output_preview"));
@@ -357,7 +359,7 @@ fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
     from_batch(batch).into_iter().enumerate().map(of).collect()
 }
 
-/// What the rules must know of a stored row: what the span says alone, and what was decided last.
+/// Returns what the deduplication rules need of a stored row: what the span says alone, and the last decision.
 fn known(mut row: SpanRow) -> StoredSpanNode {
     let locally = row.locally();
     let decided = row.local.take().map(|_| Box::new(SpanDecision::of(&row.span)));
@@ -365,7 +367,7 @@ fn known(mut row: SpanRow) -> StoredSpanNode {
     StoredSpanNode { node: SpanNode::of(&row.span), decided }
 }
 
-/// The segments that were read last, open. Traces that a flush cut in two ask the same one again and again.
+/// The most recently read segments, kept open. The spans of a trace that a flush has split are read from the same segment repeatedly.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
 

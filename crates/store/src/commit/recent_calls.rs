@@ -1,33 +1,34 @@
-//! A bounded memory of recent calls, over all traces, by the provider's id of their answer or by their texts: where one is reported more
-//! than once, each report finds those before it.
+//! A bounded in-memory index of recent calls across all traces, by the provider's response ID or by their messages. If a call is reported
+//! more than once, each report finds the earlier ones.
 
 use std::collections::{HashMap, VecDeque};
 
 use hinomi_model::dedup::duplicate_reports::{CallReport, same_call, same_texts};
 
-/// Test doubles give one id to many answers; of so many it is not looked which belong together.
+/// Maximum number of calls with one ID. Mock providers give one ID to many responses; beyond this number they are not compared.
 const MOST_OF_ONE_ID: usize = 32;
 
-/// The reports of one call: never empty, each of another trace.
+/// The reports of one call: never empty, each from a different trace.
 type CallReports = Vec<CallReport>;
 
-/// By what calls are found again.
+/// The key of an index of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallIndexKind {
-    /// The provider's id of the answer.
+    /// The provider's response ID.
     Id,
-    /// What was asked and answered.
+    /// The input and output messages.
     Texts,
 }
 
-/// Recent calls that have an id of their answer, or texts.
+/// Recent calls that have a response ID, or messages.
 #[derive(Debug)]
 pub(crate) struct RecentCallIndex {
     by: CallIndexKind,
     capacity: usize,
-    /// By project and hash: of what a client sent, which another of the same project could send as well ([`hinomi_model::dedup::duplicate_reports`]).
+    /// Calls by project and hash. The hashed values come from clients, and another client of the same project can send the same value
+    /// ([`hinomi_model::dedup::duplicate_reports`]).
     calls: HashMap<(u64, u64), Vec<CallReports>>,
-    /// The oldest first. A report that was forgotten stands here until its turn comes.
+    /// Keys in the order in which calls were added, oldest first. A key stays here after its report was removed, until it is evicted.
     order: VecDeque<(u64, u64)>,
 }
 
@@ -36,8 +37,7 @@ impl RecentCallIndex {
         RecentCallIndex { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Remembers a report, or what is now known of it. Gives all reports of its call where there are others, unless nothing has changed
-    /// and it is not `again`.
+    /// Adds or updates a report. Returns all reports of its call if there are others, unless nothing has changed and `again` is false.
     pub(crate) fn note(&mut self, project: u64, report: CallReport, again: bool) -> Option<CallReports> {
         let key = (project, self.key(&report)?);
         let by = self.by;
@@ -50,7 +50,7 @@ impl RecentCallIndex {
                 *known = report;
                 return (changed || again).then(|| calls[at].clone());
             }
-            // It stood alone: by what is known now it may be a report of another's call.
+            // It was the only report of its call; with the new data it may match another call.
             calls.remove(at);
             is_new = false;
         }
@@ -64,7 +64,7 @@ impl RecentCallIndex {
                 call.push(report);
                 call.clone()
             }
-            // What counts for it is forgotten: nothing may count in its stead.
+            // The report that is counted instead is forgotten: no other may be counted in its place.
             None if report.left_to.is_some() => Vec::new(),
             None => {
                 if calls.len() >= MOST_OF_ONE_ID {
@@ -94,8 +94,8 @@ impl RecentCallIndex {
         while self.order.len() > self.capacity {
             let oldest = self.order.pop_front().unwrap_or_default();
             if let Some(calls) = self.calls.get_mut(&oldest) {
-                // A call goes whole, or what is left of it would count once more. Each key stands in the order at least as often as it
-                // has calls.
+                // A call is evicted as a whole, or its remaining reports would be counted again. Each key occurs in the order at least as
+                // often as it has calls.
                 calls.drain(..1.min(calls.len()));
                 if calls.is_empty() {
                     self.calls.remove(&oldest);
@@ -104,13 +104,13 @@ impl RecentCallIndex {
         }
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn forget_all(&mut self) {
         self.calls.clear();
         self.order.clear();
     }
 
-    /// Forgets a report, since its span does not hold any more or does not count for what its own trace says.
+    /// Removes a report because its span is no longer stored or is excluded by its own trace.
     pub(crate) fn remove(&mut self, project: u64, report: &CallReport) {
         let Some(key) = self.key(report).map(|hash| (project, hash)) else { return };
         if let Some(calls) = self.calls.get_mut(&key) {

@@ -1,8 +1,8 @@
-//! Finding stored spans by their keys.
+//! Finds stored spans by their keys.
 //!
-//! Files of ids know a span by a hash of its key, and whoever sends a span chooses the key: two keys with one hash are easily computed. So a
-//! hash only says which rows of segments may be a span's. Whether one is, its own columns say: project, trace id and span id. Two spans
-//! whose keys have the same hash are both stored and both found.
+//! ID files contain a hash of each span's key, and the sender of a span chooses the key: two keys with the same hash are easily computed.
+//! A hash therefore only selects candidate rows in segments; the columns project, trace ID and span ID decide whether a candidate is the
+//! span. Two spans whose keys have the same hash are both stored and both found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::segment::row_order::{KEY_COLUMNS, keys};
 use crate::snapshot::Segment;
 use crate::state::{RowLocation, StoreInner, lock};
 
-/// A row of a segment that may be a span's: its key has the same hash.
+/// A row of a segment whose key has the hash of the wanted span.
 #[derive(Debug)]
 pub(crate) struct SpanRowCandidate {
     pub(crate) segment: Arc<Segment>,
     pub(crate) row: u32,
-    /// False when the Parquet file is damaged, so that the row's key cannot be read.
+    /// False if the Parquet file is damaged and the key of the row cannot be read.
     pub(crate) is_readable: bool,
-    /// True for a row that does not hold any more.
+    /// True for a superseded row.
     pub(crate) is_dead: bool,
 }
 
-/// Rows of one segment, and which span each may be.
+/// Rows of one segment, each with the index of the wanted span that it may be.
 #[derive(Debug)]
 struct SegmentCandidates {
     segment: Arc<Segment>,
     candidates: Vec<(u32, usize)>,
 }
 
-/// The candidates for some spans, which are known by their places in a list of keys.
+/// Candidates for some spans. The spans are identified by their indices in a list of keys.
 #[derive(Debug, Default)]
 pub(crate) struct SpanLookup {
     segments: BTreeMap<u64, SegmentCandidates>,
@@ -47,8 +47,8 @@ impl SpanLookup {
         in_segment.candidates.push((row, wanted));
     }
 
-    /// Reads the candidates, those of the newest segment first, and calls back for each that is what it was taken for, with its columns:
-    /// those that are named, else all. `unread` is called for those that cannot be read.
+    /// Reads the candidates, those in the newest segment first, and calls `found` for each that matches its key, with the named columns
+    /// or else all. Calls `unread` for those that cannot be read.
     pub(crate) fn read(
         self,
         key_of: impl Fn(usize) -> SpanKey,
@@ -85,7 +85,8 @@ impl SpanLookup {
     }
 }
 
-/// Where the rows of spans are that hold, as far as the spans are stored. The caller holds `moving`, or the rows may move meanwhile.
+/// Returns the locations of the current rows of spans; spans that are not stored are left out. The caller must hold `moving`, or the rows
+/// may move meanwhile.
 pub(crate) fn places(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
     let mut places: Vec<Option<RowLocation>> = vec![None; wanted.len()];
     let mut search = SpanLookup::default();

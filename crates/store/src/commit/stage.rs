@@ -1,9 +1,9 @@
-//! From a request to its frames and rows: duplicates are dropped, partial spans joined, the deduplication rules applied.
+//! Turns a request into its frames and rows: drops duplicates, joins partial spans and applies the deduplication rules.
 
 use super::*;
 
 impl CommitWorker {
-    /// Decides what of a request is stored, and adds its frame to the group.
+    /// Decides which spans of a request are stored, and adds its frame to the group.
     pub(super) fn append(
         &mut self,
         project: u64,
@@ -15,7 +15,7 @@ impl CommitWorker {
         let moved = self.take_strays(project, &mut spans, &staging.group);
         let DuplicateSpanIndices { mut dropped, known } = self.repeats(project, &spans, &staging.group);
         if !self.full.is_empty() {
-            // What was deleted and comes again is another span.
+            // A span that was deleted and is sent again is another span.
             let is_new = |index: &u32| known.binary_search(index).is_err() && dropped.binary_search(index).is_err();
             (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full.remove(&key(project, span)));
         }
@@ -38,9 +38,9 @@ impl CommitWorker {
         if !joined.is_empty() || !moved.is_empty() {
             blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
         }
-        // Only these can make a pair with another trace's call.
+        // Only these spans can be reports of another trace's call.
         let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
-        // What they were told of the other report may be lost, or there may be more to tell.
+        // Their data about the other report may have been overwritten, or there may be new data to record.
         let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
         let head = WalFramePreamble { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..WalFramePreamble::default() };
         let FrameDecisionSummary { traces, corrected } = self.stage(head, spans, &blob, staging);
@@ -51,7 +51,7 @@ impl CommitWorker {
         Ok((appended, Some(SpanStoreChange { project, traces: traces.into(), spans: stored })))
     }
 
-    /// Changes stored spans, and adds the frame of those that did change to the group. Returns how many did.
+    /// Changes stored spans, and adds a frame with the spans that changed to the group. Returns their number.
     pub(super) fn revise(
         &mut self,
         project: u64,
@@ -65,7 +65,7 @@ impl CommitWorker {
         Ok((count, (count > 0).then(|| SpanStoreChange { project, traces: traces.into(), spans: 0 })))
     }
 
-    /// The rows of spans that are stored, or in the group.
+    /// Returns the rows of spans that are stored or in the group.
     pub(super) fn rows(&mut self, mut keys: Vec<SpanKey>, group: &CommitGroup) -> Vec<SpanRow> {
         keys.sort_unstable();
         keys.dedup();
@@ -85,7 +85,7 @@ impl CommitWorker {
         rows
     }
 
-    /// Changes what rows say alone, and stages those that did change. Returns how many, and their traces.
+    /// Applies `revise` to what rows say alone, and stages those that changed. Returns their number and their traces.
     pub(super) fn change(
         &mut self,
         project: u64,
@@ -99,7 +99,7 @@ impl CommitWorker {
             let decided = row.local.is_some().then(|| SpanDecision::of(&row.span));
             row.locally().apply(&mut row.span);
             let mut span = row.span.clone();
-            // A fault in what a caller wants changed must not end intake.
+            // A panic in the caller's function must not end ingestion.
             let revised = catch_unwind(AssertUnwindSafe(|| revise(&mut span))).is_ok();
             (span.trace_id, span.span_id) = (row.span.trace_id, row.span.span_id);
             if !revised || span == row.span {
@@ -120,7 +120,7 @@ impl CommitWorker {
         Ok((count, self.stage(head, spans, &blob, staging).traces))
     }
 
-    /// Asks the rules, and adds the frame and its rows to the group.
+    /// Applies the deduplication rules, and adds the frame and its rows to the group.
     pub(super) fn stage(
         &mut self,
         mut head: WalFramePreamble,
@@ -138,7 +138,7 @@ impl CommitWorker {
         FrameDecisionSummary { traces, corrected: head.corrections.len() }
     }
 
-    /// Finds the spans that are stored already, or stand in the request or group before.
+    /// Finds the spans that are already stored, in the group, or earlier in the same request.
     pub(super) fn repeats(&mut self, project: u64, spans: &[Span], group: &CommitGroup) -> DuplicateSpanIndices {
         let mut here = HashSet::with_capacity(spans.len());
         let mut repeats = DuplicateSpanIndices::default();
@@ -155,7 +155,7 @@ impl CommitWorker {
                     for candidate in state.candidates(&key) {
                         match candidate.is_readable {
                             true => search.add(index as usize, candidate),
-                            // No one who sends can damage a file, so that here the hash may decide: what is in it is not stored again.
+                            // Senders cannot damage a file, so the hash may decide here: spans of a damaged segment are not stored again.
                             false => repeats.known.push(index),
                         }
                     }
@@ -172,7 +172,7 @@ impl CommitWorker {
         repeats
     }
 
-    /// Joins spans to those that are stored under the same id, where there is anything to join.
+    /// Joins spans with the stored spans of the same IDs, if at least one of the two is partial.
     pub(super) fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
         let mut whole_spans = Vec::new();
         let mut refused = Vec::new();
@@ -217,7 +217,7 @@ impl CommitWorker {
         joins
     }
 
-    /// Asks the rules of counting about every trace of a request, and writes down what they change. Returns the traces.
+    /// Applies the deduplication rules to every trace of a request, and records the changes in the preamble. Returns the traces.
     pub(super) fn ask_rules(&mut self, spans: &[Span], head: &mut WalFramePreamble) -> Vec<TraceId> {
         let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         let mut by_trace: Vec<(u32, &Span)> = kept.collect();
@@ -231,7 +231,7 @@ impl CommitWorker {
             let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
             traces.push(trace);
             let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {
-                // A trace that is too long keeps what was decided while it was shorter.
+                // A trace that is too long keeps the decisions that were made while it was shorter.
                 head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
                 continue;
             };
@@ -242,7 +242,7 @@ impl CommitWorker {
         traces
     }
 
-    /// True when the active buffer has grown to some times the size at which it is flushed.
+    /// Returns whether the active memtable has reached `times` times the size at which it is flushed.
     pub(super) fn is_full(&self, times: usize) -> bool {
         let config = &self.shared.config;
         let state = lock(&self.shared.state);

@@ -1,5 +1,5 @@
-//! Events of a span that came before anything told which trace it belongs to: they were stored as if they were a trace of their own, and
-//! are taken from there once the trace is known.
+//! Events of a span that arrived before the trace of the span was known. They are stored as a trace of their own and moved once the trace
+//! is known.
 
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse::{ObservationTrace, ROOT_OP};
@@ -12,7 +12,7 @@ use crate::rows::SpanRow;
 use crate::state::lock;
 
 impl CommitWorker {
-    /// Joins spans to their strays. Returns the ids of what is no more because of that.
+    /// Joins spans with their stray events. Returns the IDs of the rows that are removed by that.
     pub(super) fn take_strays(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
         let mut found: Vec<(usize, ObservationTrace)> =
             spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.stray)(span)?))).collect();
@@ -34,13 +34,13 @@ impl CommitWorker {
             let root = SpanKey { span: home.root, ..place };
             for mut row in self.rows(vec![place, root], group) {
                 let is_root = row.span.span_id == home.root;
-                // What the trace of the stray's name has of its own stays.
+                // Data that the trace with the stray's ID has of its own remains.
                 let is_stray = row.span.joined.as_ref().is_some_and(|joined| joined.awaited || !is_root);
                 if !is_stray {
                     continue;
                 }
                 moved.push((home.trace_id, row.span.span_id));
-                // What the stray's trace tells of how long it lasted, the span that stands for the trace tells from now on.
+                // The duration that the stray's trace recorded moves to the root span of the trace.
                 let trace = spans[index].trace_id;
                 let belongs =
                     if is_root { spans.iter().position(|span| span.trace_id == trace && span.op == ROOT_OP) } else { Some(index) };
@@ -57,7 +57,7 @@ impl CommitWorker {
     fn whole(&self, row: &mut SpanRow, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
         row.locally().apply(&mut row.span);
         (row.span.trace_id, row.span.span_id) = (span.trace_id, span.span_id);
-        // Nothing new: all of it was sent again.
+        // Nothing is new: all of it was sent before.
         (self.shared.config.join)(&row.span, span, prices).unwrap_or_else(|| span.clone())
     }
 }

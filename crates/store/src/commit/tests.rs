@@ -46,7 +46,7 @@ fn a_crash_at_any_point_of_a_flush_finds_each_row_once() {
     let dir = tempfile::tempdir().unwrap();
     let (mut committer, _tasks) = opened(dir.path());
     let shared = committer.shared.clone();
-    // Each commit corrects all rows that are there: in the active buffer, in the frozen one, in a segment that has been flushed.
+    // Each commit corrects all existing rows: in the active memtable, in the frozen one, and in a flushed segment.
     let mut expected = 0;
     for round in 0..3u64 {
         for step in 0..3 {

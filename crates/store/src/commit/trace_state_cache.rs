@@ -1,6 +1,6 @@
-//! A bounded memory of recent traces: what the rules of counting must know of them, and what they said last.
+//! A bounded in-memory cache of recent traces: the input of the deduplication rules and their last decisions.
 //!
-//! A trace that has fallen out of it is read again from buffer and segments when more of it arrives.
+//! A trace that was evicted is read again from memtables and segments when more of it arrives.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,30 +11,30 @@ use hinomi_model::id::{SpanId, TraceId};
 
 use crate::seeded_hash::SeededMap;
 
-/// Spans of one trace that are decided together. A longer trace goes on with what each span says alone: deciding all of it again for
-/// each request would take time with the square of its length.
+/// Maximum number of spans of one trace that are decided together. In a longer trace, new spans keep what they say alone: deciding the
+/// whole trace again for each request would take time quadratic in its length.
 pub(crate) const LONGEST_TRACE: usize = 8000;
 
-/// A project's trace.
+/// Project and trace ID.
 pub(crate) type TraceKey = (u64, TraceId);
 
-/// A stored span, as far as the rules must know it.
+/// A stored span in the form that the deduplication rules need.
 #[derive(Debug)]
 pub(crate) struct StoredSpanNode {
     pub(crate) node: SpanNode,
-    /// What was last decided, where that differs from what the span says alone.
+    /// Last decision, if it differs from what the span says alone.
     pub(crate) decided: Option<Box<SpanDecision>>,
 }
 
-/// What a request tells of a span.
+/// A span of a request in the form that the deduplication rules need.
 #[derive(Debug)]
 pub(crate) struct IncomingSpanNode {
     pub(crate) node: SpanNode,
-    /// True for a span that was stored before.
+    /// True for a span that is already stored.
     pub(crate) again: bool,
 }
 
-/// Recent traces.
+/// Recent traces and the last decisions about their spans.
 #[derive(Debug)]
 pub(crate) struct TraceStateCache {
     capacity: usize,
@@ -49,17 +49,17 @@ pub(crate) struct TraceStateCache {
 #[derive(Debug, Default)]
 struct CachedTraceState {
     nodes: Vec<SpanNode>,
-    /// For each node what was last decided, where that differs from what the span says alone.
+    /// Last decision for each node, if it differs from what the span says alone.
     decided: Vec<Option<Box<SpanDecision>>>,
     used: u64,
 }
 
-/// What changed for one trace.
+/// Changed decisions of one trace.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct TraceDecisionChanges {
-    /// For the spans given, by their place among them: what holds, where that is not what they say alone.
+    /// Decisions for the given spans, by their indices, where they differ from what the spans say alone.
     pub(crate) decided: Vec<(usize, SpanDecision)>,
-    /// For earlier spans: what holds from now on.
+    /// New decisions for earlier spans.
     pub(crate) corrections: Vec<(SpanId, SpanDecision)>,
 }
 
@@ -68,8 +68,8 @@ impl TraceStateCache {
         TraceStateCache { capacity, rules, nodes: 0, clock: 0, traces: SeededMap::default(), by_use: BTreeMap::new() }
     }
 
-    /// Adds new spans of a trace, or what is now known of earlier ones, and asks the rules. `load` gives what is stored of it, and is only
-    /// called when it is not remembered. `None` when the trace is too long to be decided.
+    /// Adds new spans of a trace, or new data of earlier ones, and applies the rules. `load` returns the stored spans of the trace; it is
+    /// only called if the trace is not cached. Returns `None` if the trace is too long.
     pub(crate) fn extend(
         &mut self,
         key: TraceKey,
@@ -89,7 +89,7 @@ impl TraceStateCache {
         Some(verdict)
     }
 
-    /// The calls of a remembered trace that another trace may report too.
+    /// Returns the calls of a cached trace that another trace may report too.
     pub(crate) fn reports(&self, key: &TraceKey) -> Vec<CallReport> {
         self.traces.get(key).map_or_else(Vec::new, |trace| {
             let counted = |place: usize| trace.decided[place].as_deref().unwrap_or(&trace.nodes[place].locally).counted;
@@ -97,7 +97,7 @@ impl TraceStateCache {
         })
     }
 
-    /// True if a stored span came in pieces. `load` as above.
+    /// Returns whether a stored span was joined from partial spans. `load` is the same as in [`extend`](TraceStateCache::extend).
     pub(crate) fn came_in_pieces(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<StoredSpanNode>) -> bool {
         self.remembered(key, load).nodes.iter().any(|node| node.span_id == span && node.joined)
     }
@@ -115,7 +115,7 @@ impl TraceStateCache {
         trace
     }
 
-    /// Forgets the traces that were used longest ago until there is room again.
+    /// Evicts the least recently used traces until the capacity is no longer exceeded.
     pub(crate) fn evict(&mut self) {
         while self.nodes > self.capacity {
             let Some((_, key)) = self.by_use.pop_first() else { return };
@@ -124,12 +124,12 @@ impl TraceStateCache {
         }
     }
 
-    /// Forgets everything, since what was added is not known to be stored.
+    /// Removes everything, because the added spans may not have been stored.
     pub(crate) fn forget_all(&mut self) {
         *self = TraceStateCache::new(self.capacity, self.rules);
     }
 
-    /// Forgets a trace, since what was added to it was not stored.
+    /// Removes a trace, because the spans that were added to it were not stored.
     pub(crate) fn forget(&mut self, key: &TraceKey) {
         if let Some(trace) = self.traces.remove(key) {
             self.by_use.remove(&trace.used);
@@ -139,7 +139,7 @@ impl TraceStateCache {
 }
 
 impl CachedTraceState {
-    /// Adds nodes, and says where each stands now. What is told again takes the place of what was known.
+    /// Adds nodes, and returns a map from each node's index to its index in `new`. A node with `again` replaces the earlier one.
     fn add(&mut self, new: Vec<IncomingSpanNode>) -> HashMap<usize, usize> {
         let mut places = HashMap::with_capacity(new.len());
         for (index, IncomingSpanNode { node, again }) in new.into_iter().enumerate() {
@@ -160,10 +160,10 @@ impl CachedTraceState {
         places
     }
 
-    /// Asks the rules about the whole trace. `asked` says which of its spans are new or changed, and where they stand among those
-    /// given; the others have been answered for.
+    /// Applies the rules to the whole trace. `asked` maps the new and changed spans to their indices in the request; all other changes
+    /// are corrections.
     fn settle(&mut self, asked: &HashMap<usize, usize>, rules: fn(&[SpanNode]) -> Vec<SpanDecision>) -> TraceDecisionChanges {
-        // A fault in a rule must not end intake: the trace keeps what its spans say alone.
+        // A panic in a rule must not end ingestion: earlier spans keep their last decisions, new ones what they say alone.
         let decisions = catch_unwind(AssertUnwindSafe(|| rules(&self.nodes))).unwrap_or_default();
         let mut verdict = TraceDecisionChanges::default();
         for (index, (node, decision)) in self.nodes.iter().zip(decisions).enumerate() {
@@ -211,7 +211,7 @@ mod tests {
             traces.extend((1, TraceId(trace)), new(node(5)), load).unwrap();
             traces.evict();
         }
-        // Trace 1 has three nodes by its second use, so that the two of trace 2 push it out.
+        // Trace 1 has three nodes at its second use, and evicts the two of trace 2.
         assert_eq!(loads, 3);
         traces.forget(&(1, TraceId(1)));
         assert_eq!(traces.nodes, traces.traces.values().map(|trace| trace.nodes.len()).sum::<usize>());

@@ -1,8 +1,8 @@
-//! One request in the log: its spans, and what was decided about them.
+//! WAL frames: the spans of one request, and the decisions about them.
 //!
-//! The spans are serialised and compressed by the caller, before the request's turn comes. The commit thread adds the few things
-//! that only it can know: which spans were there already, and what the traces say. Replay applies them without asking again, so
-//! a restart ends with the same rows whatever the rules have become.
+//! The caller serializes and compresses the spans before the request is queued. The commit thread adds what only it knows: which spans
+//! were already stored, and the decisions about the traces. Replay applies them without evaluating the rules again, so a restart produces
+//! the same rows even if the rules have changed.
 
 use std::cell::RefCell;
 
@@ -11,57 +11,57 @@ use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::Span;
 use serde::{Deserialize, Serialize};
 
-/// Level 1 takes a third of the time of level 3 for a tenth more bytes, and the log is short-lived.
+/// Level 1 takes a third of the time of level 3 for a tenth more bytes, and the WAL is short-lived.
 const COMPRESSION: i32 = 1;
 
-/// What stands in a frame before the spans.
+/// The part of a frame before the spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct WalFramePreamble {
-    /// The project that the spans were sent to.
+    /// Project that received the spans.
     pub(crate) project: u64,
-    /// When they arrived.
+    /// Time of arrival in microseconds since the Unix epoch.
     pub(crate) received_us: i64,
-    /// Length of the spans before compression.
+    /// Length of the spans before compression in bytes.
     pub(crate) raw_len: u32,
-    /// Indices of spans that are not stored, rising.
+    /// Indices of spans that are not stored, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) dropped: Vec<u32>,
-    /// Indices of spans that take the place of the stored one of the same id, being that and what is known since; rising.
+    /// Indices of spans that replace the stored span of the same ID, because they were joined with it or revised; ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) joined: Vec<u32>,
-    /// Stored spans that are no more: what they tell stands in spans of this request, under the trace that they belong to.
+    /// Stored spans that are removed because their data was moved into spans of this request, under the right trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) moved: Vec<(TraceId, SpanId)>,
-    /// When those spans arrived that were only changed here, by index.
+    /// Time of arrival of the spans that were only revised, by index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) received: Vec<(u32, i64)>,
-    /// What the traces say of spans of this request, where it differs from what the span alone says.
+    /// Decisions about spans of this request, by index, where they differ from what the span alone says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) decided: Vec<(u32, SpanDecision)>,
-    /// What the traces now say of spans that were stored earlier.
+    /// New decisions about spans that were stored earlier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) corrections: Vec<DecisionCorrection>,
 }
 
-/// A new decision for a span that is stored already.
+/// A new decision for a stored span.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DecisionCorrection {
-    /// The trace, in the frame's project.
+    /// Trace of the span, in the frame's project.
     pub(crate) trace: TraceId,
-    /// The span.
+    /// ID of the span.
     pub(crate) span: SpanId,
-    /// What holds from now on.
+    /// The new decision.
     pub(crate) decision: SpanDecision,
 }
 
-/// Spans as bytes.
+/// Serialized and compressed spans.
 #[derive(Debug)]
 pub(crate) struct CompressedSpans {
     pub(crate) raw_len: u32,
     pub(crate) compressed: Vec<u8>,
 }
 
-/// Serialises and compresses the spans of a request. Field names are written, so that a later version reads them.
+/// Serializes and compresses the spans of a request. Field names are included so that later versions can read them.
 pub(crate) fn pack(spans: &[Span]) -> Result<CompressedSpans, String> {
     thread_local! {
         static PACKER: RefCell<SpanCompressor> = RefCell::default();
@@ -69,7 +69,8 @@ pub(crate) fn pack(spans: &[Span]) -> Result<CompressedSpans, String> {
     PACKER.with_borrow_mut(|packer| packer.pack(spans))
 }
 
-/// What each thread keeps: a compressor's tables are larger than a usual request, and fresh memory costs more than what is done in it.
+/// Buffers that each thread keeps: a compressor's tables are larger than a typical request, and allocating memory costs more than using
+/// it.
 #[derive(Default)]
 struct SpanCompressor {
     compressor: Option<zstd::bulk::Compressor<'static>>,
@@ -78,7 +79,7 @@ struct SpanCompressor {
 }
 
 impl SpanCompressor {
-    /// Bytes that a thread keeps for the next request.
+    /// Bytes of capacity that a thread keeps for the next request.
     const KEPT: usize = 1 << 20;
 
     fn pack(&mut self, spans: &[Span]) -> Result<CompressedSpans, String> {
@@ -104,7 +105,7 @@ impl SpanCompressor {
     }
 }
 
-/// The payload of a frame: length of the head, head, spans.
+/// Returns the payload of a frame: length of the preamble, preamble, spans.
 pub(crate) fn payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
     let head = rmp_serde::to_vec_named(head).expect("integers, texts and lists have a MessagePack form");
     let mut payload = Vec::with_capacity(4 + head.len() + compressed.len());
@@ -114,11 +115,12 @@ pub(crate) fn payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Reads a payload back.
+/// Reads a payload.
 ///
 /// # Errors
 ///
-/// Says what is wrong when the bytes are not what [`payload`] makes; it never panics and allocates no more than the frame says.
+/// When the bytes are not the output of [`payload`]; the message says what is wrong. It never panics and allocates no more than the frame
+/// declares.
 pub(crate) fn read(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
     let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
     let length = u32::from_le_bytes(*length) as usize;

@@ -1,7 +1,7 @@
-//! The number of the last frame that was acknowledged: `log/last`.
+//! The number of the last acknowledged frame: `log/last`.
 //!
-//! It is written after each group and not made durable by itself, so that it costs no wait: a kill leaves it exact, a power cut some seconds
-//! old at most. It never says more than is durable, so that what it names and no log file holds is lost.
+//! The file is written after each group and not synced separately, which would take time: it is exact after a kill, and at most some
+//! seconds old after a power failure. It never exceeds what was durable, so a frame that it covers and that is in no WAL file is lost.
 //!
 //! ```text
 //! sequence:u64  crc32c:u32 (of the eight bytes before)
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 const LENGTH: usize = 12;
 
-/// The open file; `None` where it could not be opened. Nothing depends on it but what is said of a loss.
+/// The open file; `None` if it could not be opened. It is only used to report losses.
 #[derive(Debug)]
 pub(super) struct WalLastSequenceFile(Option<File>);
 
@@ -22,7 +22,7 @@ fn path_in(folder: &Path) -> PathBuf {
 }
 
 impl WalLastSequenceFile {
-    /// The file beside a log file. What it said before is made durable.
+    /// Opens the file in the directory of a WAL file, and makes its previous content durable.
     pub(super) fn open(log: &Path) -> WalLastSequenceFile {
         let open = |folder: &Path| {
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(path_in(folder))?;
@@ -35,19 +35,19 @@ impl WalLastSequenceFile {
         }))
     }
 
-    /// Says that all frames up to this one are durable.
+    /// Records that all frames up to this one are durable.
     pub(super) fn set(&self, sequence: u64) {
         let mut bytes = [0; LENGTH];
         bytes[..8].copy_from_slice(&sequence.to_le_bytes());
         bytes[8..].copy_from_slice(&crc32c::crc32c(&sequence.to_le_bytes()).to_le_bytes());
         if let Some(file) = &self.0 {
-            // One that cannot be written is old, and then says less.
+            // If it cannot be written, it remains at an older number, which is still correct.
             let _ = file.write_all_at(&bytes, 0);
         }
     }
 }
 
-/// The number of the last frame that is known to have been acknowledged; `None` where that is not known.
+/// Returns the number of the last frame that is known to be acknowledged; `None` if it is unknown.
 pub(crate) fn last_sequence(logs: &Path) -> Option<u64> {
     let bytes = std::fs::read(path_in(logs)).ok()?;
     let (sequence, crc) = bytes.get(..LENGTH)?.split_first_chunk::<8>()?;

@@ -1,43 +1,43 @@
-//! Reading a log file after a restart, whatever has happened to it.
+//! Reads a WAL file after a restart, whatever state it is in.
 
 use std::path::Path;
 
 use super::{FILE_HEADER, FRAME_HEADER, MAGIC, VERSION};
 use crate::error::StoreError;
 
-/// What a log file holds.
+/// Contents of a WAL file.
 #[derive(Debug, Default)]
 pub(crate) struct WalFileContents {
     bytes: Vec<u8>,
-    /// Sequence and place of each whole frame, in order.
+    /// Sequence number and byte range of each complete frame, in order.
     frames: Vec<(u64, std::ops::Range<usize>)>,
-    /// Bytes between whole frames that are no frame.
+    /// Unreadable bytes between complete frames.
     pub(crate) damage: Option<WalDamage>,
-    /// Where the last whole frame ends, if something that is no whole frame follows it: the rest of a write that a crash cut off.
+    /// End of the last complete frame, if it is followed by something else: the rest of a write that a crash interrupted.
     pub(crate) torn_at: Option<u64>,
 }
 
-/// That whole frames stand behind bytes that are none.
+/// Unreadable bytes that are followed by complete frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WalDamage {
-    /// The first byte that is not part of a frame.
+    /// Position of the first byte that is not part of a frame.
     pub(crate) at: u64,
-    /// How many bytes cannot be read in all.
+    /// Total number of unreadable bytes.
     pub(crate) bytes: u64,
 }
 
 impl WalFileContents {
-    /// The frames with their sequences, in order.
+    /// Returns the payloads of the frames with their sequence numbers, in order.
     pub(crate) fn frames(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.frames.iter().map(|(sequence, place)| (*sequence, &self.bytes[place.clone()]))
     }
 }
 
-/// Reads all frames of a file that can be read.
+/// Reads all readable frames of a file.
 ///
 /// # Errors
 ///
-/// When the file cannot be read at all, or was written by a newer version. Damage is no error.
+/// When the file cannot be read at all, or was written by a newer version. Damage is not an error.
 pub(crate) fn read(path: &Path) -> Result<WalFileContents, StoreError> {
     let bytes = std::fs::read(path).map_err(StoreError::io("read", path))?;
     let header = header(&bytes);
@@ -52,7 +52,7 @@ struct WalFileHeader {
     newer: Option<u8>,
 }
 
-/// Reads the header of a file. If it is damaged, the first frame tells the epoch, if that is whole, else the header's own bytes.
+/// Reads the header of a file. If it is damaged, the epoch is taken from the first frame if that is intact, else from the damaged header.
 fn header(bytes: &[u8]) -> WalFileHeader {
     let Some(header) = bytes.get(..FILE_HEADER) else { return WalFileHeader { epoch: 0, newer: None } };
     let epoch = u64::from_le_bytes(chunk(header, 8));
@@ -65,8 +65,7 @@ fn header(bytes: &[u8]) -> WalFileHeader {
     WalFileHeader { epoch: whole.unwrap_or(epoch), newer: None }
 }
 
-/// Finds the frames. Where one ought to start and does not, every later byte is tried, so that one bad sector costs the frames in it
-/// and no others.
+/// Finds the frames. If there is none where one should start, every later position is tried: a bad sector loses only the frames in it.
 fn scan(bytes: Vec<u8>, epoch: u64) -> WalFileContents {
     let mut contents = WalFileContents::default();
     let mut lost = 0;
@@ -91,7 +90,7 @@ fn scan(bytes: Vec<u8>, epoch: u64) -> WalFileContents {
     contents
 }
 
-/// The sequence of the last frame of a group that was put together here.
+/// Returns the sequence number of the last frame of a group that this process encoded.
 pub(super) fn last_of_group(group: &[u8]) -> Option<u64> {
     let (mut at, mut last) = (0, None);
     while let Some(header) = group.get(at..at + FRAME_HEADER) {
@@ -106,13 +105,13 @@ struct WalFrame {
     sequence: u64,
 }
 
-/// The frame that starts at a place, if a whole one does.
+/// Returns the frame that starts at a position, if it is complete.
 fn whole_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Option<WalFrame> {
     let header = bytes.get(start..start + FRAME_HEADER)?;
     let length = u32::from_le_bytes(chunk(header, 0)) as usize;
     let crc = u32::from_le_bytes(chunk(header, 4));
     let frame = WalFrame { length, sequence: u64::from_le_bytes(chunk(header, 16)) };
-    // The cheap questions first: while searching, the sum over the bytes is asked for at almost no place.
+    // The cheap checks come first: while searching, the checksum is computed at almost no position.
     if epoch != u64::from_le_bytes(chunk(header, 8)) || last.is_some_and(|last| frame.sequence <= last) {
         return None;
     }

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::read::WalDamage;
 use super::*;
 
-/// A log file with these payloads, and where each frame ends.
+/// Writes a WAL file with these payloads, and returns its path and the end of each frame.
 fn written(dir: &Path, payloads: &[Vec<u8>]) -> (PathBuf, Vec<u64>) {
     let path = dir.join("0000000001.log");
     let mut log = WalWriter::create(path.clone()).unwrap();
@@ -51,7 +51,7 @@ proptest! {
         let at = byte.index(bytes.len());
         bytes[at] ^= 1u8 << bit;
         std::fs::write(&path, &bytes).unwrap();
-        // A header of another version is refused; any other change of it costs nothing.
+        // A header of another version is rejected; any other change of it loses nothing.
         let mut expected: Vec<(u64, Vec<u8>)> = (10..).zip(payloads.iter().cloned()).collect();
         if at >= FILE_HEADER {
             expected.remove(ends.iter().filter(|end| **end <= at as u64).count());
