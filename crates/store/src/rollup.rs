@@ -1,8 +1,9 @@
-//! What spans add up to, hour by hour: the answer to most questions of a dashboard, in time that does not grow with their number.
+//! Roll-ups: totals of spans per hour, from which most dashboard queries are answered in time that does not grow with the number of
+//! spans.
 //!
-//! A segment has one beside it ([`file`]), made while the segment is written. Spans of one hour that are alike in all
-//! [`DIMENSIONS`] are one [`RollupCell`]: counts, tokens and money are exact, durations are kept as [`DurationHistogram`]. Rows that do not hold any more
-//! are in it all the same, so whoever reads it leaves out the hours that have such rows, and reads these from the segment.
+//! Each segment has a roll-up in a sidecar file ([`file`]), made while the segment is written. Spans of one hour with equal values of all
+//! [`DIMENSIONS`] form one [`RollupCell`]: counts, tokens and costs are exact, durations are kept as [`DurationHistogram`]. Dead rows are
+//! included, so a reader must skip the hours that have such rows and read them from the segment.
 
 mod builder;
 mod duration_bins;
@@ -22,10 +23,10 @@ pub use duration_bins::{DenseDurationHistogram, DurationHistogram, percentile};
 pub use hour_totals::HourTotals;
 pub use users::{DAY_US, SpanSubtotal, UserRollupDay, UserSums};
 
-/// Microseconds in an hour.
+/// Microseconds per hour.
 pub const HOUR_US: i64 = 3_600_000_000;
 
-/// Columns by whose values spans are told apart. What nearly every span has another value of is not among them.
+/// Columns that distinguish the cells of a roll-up. Columns with a different value in nearly every span are not among them.
 pub const DIMENSIONS: [&str; 14] = [
     "kind",
     "status",
@@ -43,20 +44,20 @@ pub const DIMENSIONS: [&str; 14] = [
     "request_model",
 ];
 
-/// The places of some of them.
+/// Index of the span kind in [`DIMENSIONS`].
 pub const KIND: usize = 0;
-/// As [`KIND`].
+/// Index of the status in [`DIMENSIONS`].
 pub const STATUS: usize = 1;
-/// As [`KIND`].
+/// Index of the provider in [`DIMENSIONS`].
 pub const PROVIDER: usize = 2;
-/// As [`KIND`].
+/// Index of the model in [`DIMENSIONS`].
 pub const MODEL: usize = 3;
-/// As [`KIND`].
+/// Index of the source of the token usage in [`DIMENSIONS`].
 pub const USAGE_SOURCE: usize = 4;
-/// As [`KIND`].
+/// Index of the requested model in [`DIMENSIONS`].
 pub const REQUEST_MODEL: usize = 13;
 
-/// The other columns that a roll-up is made from.
+/// Other columns that a roll-up is made from.
 pub const TOTALS: [&str; 17] = [
     "project_id",
     "trace_id",
@@ -77,126 +78,126 @@ pub const TOTALS: [&str; 17] = [
     "cost",
 ];
 
-/// The extension of side files.
+/// File extension of roll-ups.
 pub(super) const EXTENSION: &str = "hours";
 
-/// A roll-up with more cells than one for so many rows says hardly less than the rows.
+/// A roll-up is only useful if it has at least this many rows per cell.
 const ROWS_PER_CELL: usize = 3;
-/// For fewer rows that does not matter.
+/// With fewer rows than this the number of cells does not matter.
 const FEW_ROWS: usize = 10_000;
 
-/// Spans by hour.
+/// Totals of spans per hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rollup {
-    /// The values of dimensions. The first is none, which stands for null.
+    /// Values of dimensions. The first is `None`, for null.
     pub texts: Vec<Option<String>>,
-    /// Rising by project and hour.
+    /// Hours in ascending order of project and hour.
     pub hours: Vec<RollupHour>,
-    /// The same spans by day and end user.
+    /// The same spans per day and user.
     #[serde(default)]
     pub days: Vec<UserRollupDay>,
 }
 
-/// The spans of a project that start in one hour.
+/// Totals of a project's spans that start in one hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RollupHour {
-    /// The project.
+    /// Project of the spans.
     pub project: u64,
-    /// Hours since the Unix epoch.
+    /// Number of hours since the Unix epoch.
     pub hour: i64,
-    /// Where the spans are in the segment, rising.
+    /// Row ranges of the spans in the segment, ascending.
     pub rows: Vec<Range<u32>>,
-    /// Hashes of the end users, rising.
+    /// Hashes of the users, ascending.
     pub users: Vec<u64>,
-    /// Hashes of the traces, rising.
+    /// Hashes of the traces, ascending.
     pub traces: Vec<u64>,
-    /// What the spans add up to.
+    /// Totals of groups of similar spans.
     pub cells: Vec<RollupCell>,
-    /// How long spans of each op and name took; `None` where that was not added up, or there are too many names.
+    /// Durations of the spans per op and name; `None` if they were not collected or there are too many names.
     #[serde(default)]
     pub names: Option<Vec<OpNameDurations>>,
-    /// What all cells add up to; empty in what was not kept.
+    /// Totals of all cells; not stored in files and empty while the roll-up is built.
     #[serde(skip)]
     pub whole: HourTotals,
 }
 
-/// Spans of one op and name.
+/// Durations of the spans with one op and name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OpNameDurations {
-    /// The places of both among the roll-up's texts.
+    /// Index of the op in the roll-up's texts.
     pub op: u32,
-    /// As `op`.
+    /// Index of the name in the roll-up's texts.
     pub name: u32,
-    /// How long they took, in microseconds.
+    /// Durations in microseconds.
     pub durations: DurationHistogram,
-    /// The shortest and the longest of them.
+    /// Shortest and longest duration in microseconds.
     pub duration_range_us: (i64, i64),
 }
 
-/// Spans that are alike.
+/// Totals of the spans with equal keys.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RollupCell {
-    /// In what they are alike.
+    /// Values that the spans have in common.
     pub key: RollupCellKey,
-    /// What they add up to.
+    /// Totals of the spans.
     pub sums: RollupSums,
-    /// How long they took, in microseconds.
+    /// Durations in microseconds.
     pub durations: DurationHistogram,
 }
 
-/// In what spans are alike.
+/// The values that the spans of a cell have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct RollupCellKey {
-    /// For each of [`DIMENSIONS`] the place of its value among the roll-up's texts.
+    /// For each of [`DIMENSIONS`], the index of its value in the roll-up's texts.
     pub values: [u32; DIMENSIONS.len()],
-    /// The column of that name.
+    /// Value of the column `counted`.
     pub counted: bool,
-    /// The column of that name.
+    /// Value of the column `is_run`.
     pub is_run: bool,
-    /// The same as `values` for one more property, which no file tells apart.
+    /// Index of the value of one more property; it is not stored in files.
     #[serde(skip)]
     pub by: u32,
 }
 
-/// What spans add up to. Tokens add up as the query engine adds them: round the end of 64 bits.
+/// Totals of spans. Token sums wrap around at 64 bits, like those of the query engine.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RollupSums {
-    /// How many they are.
+    /// Number of spans.
     pub spans: u64,
-    /// The column of that name; so with the next five.
+    /// Sum of all input tokens.
     pub input_tokens: i64,
-    /// All output.
+    /// Sum of all output tokens.
     pub output_tokens: i64,
-    /// Input at the full price.
+    /// Sum of the input tokens at the full price.
     pub usage_input: i64,
-    /// Input from caches.
+    /// Sum of the input tokens read from caches.
     pub cache_read: i64,
-    /// Input into caches, for however long.
+    /// Sum of the input tokens written to caches, of any lifetime.
     pub cache_write: i64,
-    /// Output that was thought and not said.
+    /// Sum of the reasoning tokens.
     pub reasoning: i64,
-    /// Spans of which neither side of the usage nor the total is known.
+    /// Number of spans of which neither input, output nor total tokens are known.
     pub without_usage: u64,
-    /// Spans with a cost.
+    /// Number of spans with a cost.
     pub priced: u64,
-    /// What these cost, in steps of 10⁻¹² dollars.
+    /// Sum of the costs in units of 10⁻¹² dollars.
     pub cost: i128,
-    /// Spans with usage and without a cost.
+    /// Number of spans with token usage and without a cost, except failed ones.
     pub unpriced: u64,
-    /// Sum of the durations, in microseconds.
+    /// Sum of the durations in microseconds.
     pub duration_us: i128,
-    /// The shortest and the longest duration, in microseconds. `None` without spans, and in roll-ups that were written before this was kept.
+    /// Shortest and longest duration in microseconds. `None` without spans, and in roll-ups written before this field existed.
     #[serde(default)]
     pub duration_range_us: Option<(i64, i64)>,
 }
 
 impl RollupSums {
-    /// Adds what other spans add up to.
+    /// Adds the totals of other spans.
     pub fn add(&mut self, other: &RollupSums) {
         self.duration_range_us = match (self.spans, other.spans) {
             (_, 0) => self.duration_range_us,
             (0, _) => other.duration_range_us,
-            // Of spans whose durations lie nobody knows where, nobody knows it either.
+            // If the range of either part is unknown, the range of both is unknown.
             _ => self.duration_range_us.zip(other.duration_range_us).map(|(own, more)| (own.0.min(more.0), own.1.max(more.1))),
         };
         self.spans += other.spans;
@@ -223,7 +224,7 @@ impl SidecarContent for Rollup {
 }
 
 impl SidecarCell<Rollup> {
-    /// Keeps a roll-up, in its file.
+    /// Stores a roll-up in its file.
     pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
         let bytes = file::write(&rollup);
@@ -232,24 +233,24 @@ impl SidecarCell<Rollup> {
 }
 
 impl Rollup {
-    /// The value of a dimension in a cell.
+    /// Returns the value of a dimension in a cell.
     pub fn text(&self, key: &RollupCellKey, dimension: usize) -> Option<&str> {
         self.texts.get(*key.values.get(dimension)? as usize)?.as_deref()
     }
 
-    /// Whether the spans of a cell are calls that count.
+    /// Returns whether the spans of a cell are counted calls.
     pub fn is_call(&self, key: &RollupCellKey) -> bool {
         key.counted && matches!(self.text(key, KIND), Some("llm" | "embedding"))
     }
 
-    /// The same with what each hour adds up to as a whole, which is asked for most; `None` where there is nothing in it.
+    /// Returns the roll-up with the totals of each hour, which are needed most often; `None` if it has no hours.
     fn summed(mut self) -> Option<Rollup> {
         let wholes: Vec<HourTotals> = self.hours.iter().map(|hour| HourTotals::of(&self, hour)).collect();
         self.hours.iter_mut().zip(wholes).for_each(|(hour, whole)| hour.whole = whole);
         Some(self).filter(|rollup| !rollup.hours.is_empty())
     }
 
-    /// Whether it is much shorter than what it is made from.
+    /// Returns whether the roll-up is much smaller than the rows it is made from.
     fn is_useful(&self) -> bool {
         let cells: usize = self.hours.iter().map(|hour| hour.cells.len()).sum();
         let rows: usize = self.hours.iter().flat_map(|hour| &hour.rows).map(ExactSizeIterator::len).sum();
@@ -257,7 +258,7 @@ impl Rollup {
     }
 }
 
-/// The place of a column among the dimensions.
+/// Returns the index of a column in [`DIMENSIONS`].
 pub fn dimension(column: &str) -> Option<usize> {
     DIMENSIONS.iter().position(|known| *known == column)
 }

@@ -1,7 +1,7 @@
-//! One stored span as a [`SpanRow`], and rows as Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
+//! A stored span as [`SpanRow`], and the conversion of rows to and from Arrow batches of [`SCHEMA`](super::schema::SCHEMA).
 //!
-//! Both directions are exact: what [`to_batch`] writes, [`from_batch`] reads back equal. The exceptions are token counts beyond 63
-//! bits, which no client can mean and which are cut to the largest number a column holds.
+//! Both directions are exact: [`from_batch`] returns the same rows that [`to_batch`] received. The exception are token counts beyond 63
+//! bits, which no client can mean; they are reduced to the largest number of a column.
 
 mod decode;
 mod encode;
@@ -21,24 +21,24 @@ pub use preview::preview;
 /// A span as it is stored.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SpanRow {
-    /// The project that it was sent to.
+    /// Project that received the span.
     pub project_id: u64,
-    /// When it arrived, in microseconds since the Unix epoch.
+    /// Time of arrival in microseconds since the Unix epoch.
     pub received_us: i64,
-    /// The span, with the decision of its trace applied.
+    /// The span with the decision about its trace applied.
     pub span: Span,
-    /// What the span alone said before its trace was asked, where that differs from what `span` says now. The trace rules start
-    /// from this again when more of the trace arrives.
+    /// What the span alone says, if the decision about its trace differs from it. The deduplication rules start from this again when more
+    /// of the trace arrives.
     pub local: Option<Box<SpanDecision>>,
 }
 
 impl SpanRow {
-    /// What the span alone says.
+    /// Returns what the span alone says.
     pub fn locally(&self) -> SpanDecision {
         self.local.as_deref().cloned().unwrap_or_else(|| SpanDecision::of(&self.span))
     }
 
-    /// Puts the decision of the trace in force, and keeps what the span alone says beside it.
+    /// Applies the decision about the trace, and keeps what the span alone says in `local`.
     pub fn decide(&mut self, decision: &SpanDecision) {
         let locally = self.locally();
         decision.apply(&mut self.span);

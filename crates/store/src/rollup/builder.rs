@@ -1,4 +1,4 @@
-//! Making roll-ups from batches of rows.
+//! Builds roll-ups from batches of rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,40 +17,40 @@ use super::{
 use crate::key_hash::{text_hash, trace_hash};
 use crate::seeded_hash::SeededMap;
 
-/// Ops and names of an hour that are told apart.
+/// Maximum number of pairs of op and name per hour.
 const NAMES: usize = 1000;
 
-/// What a roll-up tells apart.
+/// What a roll-up distinguishes.
 #[derive(Debug, Clone, Copy)]
 pub struct RollupGranularity {
-    /// Whether it does so with each of [`DIMENSIONS`].
+    /// Whether it distinguishes the values of each of [`DIMENSIONS`].
     pub dimensions: [bool; DIMENSIONS.len()],
-    /// Length of the steps of time that it tells apart, in microseconds; an hour for what is stored. `None`: all spans of a project are in one.
+    /// Length of its time buckets in microseconds; an hour for stored roll-ups. With `None` all spans of a project are in one bucket.
     pub step_us: Option<i64>,
-    /// Whether it tells which traces and users there are.
+    /// Whether it lists the distinct traces and users.
     pub distinct: bool,
-    /// Whether it tells where the spans are, of ops and names, and of users by day.
+    /// Whether it contains row ranges, durations per op and name, and totals of users per day.
     pub places: bool,
 }
 
 impl RollupGranularity {
-    /// That of files.
+    /// Granularity of stored roll-ups.
     pub const FINE: RollupGranularity =
         RollupGranularity { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
 
-    /// Whether a roll-up of this grain is made from this column.
+    /// Returns whether a roll-up of this granularity needs this column.
     pub fn needs(&self, column: &str) -> bool {
         match column {
             "trace_id" | "user_id" => self.distinct,
             "name" => self.places,
-            // Calls that failed have no usage for a good reason.
+            // Always needed: failed calls do not count as unpriced.
             "status" => true,
             _ => TOTALS.contains(&column) || dimension(column).is_some_and(|dimension| self.dimensions[dimension]),
         }
     }
 }
 
-/// Makes a roll-up from batches of rows.
+/// Builds a roll-up from batches of rows.
 #[derive(Debug)]
 pub struct RollupBuilder {
     grain: RollupGranularity,
@@ -63,14 +63,14 @@ pub struct RollupBuilder {
     rows: u32,
 }
 
-/// An hour that grows.
+/// An hour under construction.
 #[derive(Debug, Default)]
 struct RollupHourBuilder {
     rows: Vec<Range<u32>>,
     users: Vec<u64>,
     traces: Vec<u64>,
     cells: FastHashMap<RollupCellKey, RollupCellBuilder>,
-    /// The durations of spans of an op and a name, in no order.
+    /// Durations of the spans with one op and name, unordered.
     names: FastHashMap<(u32, u32), OpNameDurationsBuilder>,
 }
 
@@ -83,7 +83,7 @@ struct OpNameDurationsBuilder {
 #[derive(Debug, Default)]
 struct RollupCellBuilder {
     sums: RollupSums,
-    /// The bin of each duration, in no order.
+    /// Bin of each duration, unordered.
     durations: Vec<u16>,
 }
 
@@ -94,7 +94,7 @@ impl Default for RollupBuilder {
 }
 
 impl RollupBuilder {
-    /// One that tells so much apart.
+    /// Creates a builder with this granularity.
     pub fn new(grain: RollupGranularity) -> RollupBuilder {
         RollupBuilder {
             grain,
@@ -108,8 +108,8 @@ impl RollupBuilder {
         }
     }
 
-    /// Adds rows, which need not have columns other than those that the grain [`needs`](RollupGranularity::needs). A batch without one of these adds
-    /// nothing, unless it is that of names. `by` is one more property.
+    /// Adds rows, which only need the columns that the granularity [`needs`](RollupGranularity::needs). A batch without one of these adds
+    /// nothing, except that `name` may be missing. `by` is one more property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
         let Some(mut columns) = RollupColumns::of(batch, &self.grain) else { return };
         let mut by = by.map(TextColumnInterner::of);
@@ -201,13 +201,13 @@ impl RollupBuilder {
         }
     }
 
-    /// About how many bytes it holds, and will while it is finished.
+    /// Returns the approximate memory of the builder in bytes, including what finishing needs.
     pub fn bytes(&self) -> usize {
         let of_cell = 2 * (size_of::<RollupCellKey>() + size_of::<RollupCellBuilder>()) + size_of::<RollupCell>();
         let of_text = 2 * size_of::<String>() + size_of::<Option<String>>();
         let of_hour = |hour: &RollupHourBuilder| 8 * (hour.users.capacity() + hour.traces.capacity() + hour.rows.capacity());
         let hours: usize = self.hours.iter().map(|(_, hour)| of_hour(hour)).sum();
-        // Each row has the bin of its duration in a list that grows.
+        // Each row adds the bin of its duration to a growing list.
         let cells: usize = self.hours.iter().map(|(_, hour)| hour.cells.len()).sum();
         cells * of_cell
             + self.texts.len() * of_text
@@ -216,7 +216,7 @@ impl RollupBuilder {
             + self.rows as usize * if self.grain.places { 8 } else { 4 }
     }
 
-    /// The place of a text among all.
+    /// Returns the index of a text, adding it if it is new.
     fn place(&mut self, text: &str) -> u32 {
         if let Some(place) = self.places.get(text) {
             return *place;
@@ -228,7 +228,7 @@ impl RollupBuilder {
         place
     }
 
-    /// The roll-up of all that was added.
+    /// Returns the roll-up of all added rows.
     pub fn finish(mut self) -> Rollup {
         self.hours.sort_unstable_by_key(|(of_hour, _)| *of_hour);
         let cell = |(key, cell): (RollupCellKey, RollupCellBuilder)| RollupCell {
@@ -272,8 +272,8 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
     hashes
 }
 
-/// A column of texts, and where those of them that were met stand. Within a column, equal views are equal texts; not the other way
-/// round, but a column with few values comes from a dictionary, where each has one.
+/// A column of texts with the indices of those seen so far. Within a column, equal views are equal texts. The opposite does not hold, but
+/// a column with few values comes from a dictionary, where each value has one view.
 #[derive(Debug)]
 struct TextColumnInterner<'a> {
     column: &'a StringViewArray,
@@ -283,7 +283,7 @@ struct TextColumnInterner<'a> {
 
 impl<'a> TextColumnInterner<'a> {
     fn of(column: &'a StringViewArray) -> TextColumnInterner<'a> {
-        // No view is of this length.
+        // No view has this length.
         TextColumnInterner { column, met: SeededMap::default(), last: (u128::MAX, 0) }
     }
 
@@ -307,12 +307,12 @@ impl<'a> TextColumnInterner<'a> {
     }
 }
 
-/// Hashes in few steps what nobody outside chooses: places of texts. Texts themselves, and views that hold short ones, are hashed with a
-/// secret, or a clever sender would make tables as slow as lists.
+/// Fast hashing for keys that senders cannot choose: indices of texts. Texts, and views that contain short ones, need a seeded hash, or
+/// an attacker could make table lookups linear.
 pub type FastBuildHasher = BuildHasherDefault<FastHasher>;
 type FastHashMap<K, V> = HashMap<K, V, FastBuildHasher>;
 
-/// The hasher of [`FastBuildHasher`].
+/// Hasher of [`FastBuildHasher`].
 #[derive(Debug, Default)]
 pub struct FastHasher(u64);
 
@@ -342,12 +342,12 @@ impl Hasher for FastHasher {
     }
 
     fn finish(&self) -> u64 {
-        // The table takes the lower bits for the place and the upper ones for a first comparison.
+        // The table uses the lower bits for the position and the upper ones for a first comparison.
         self.0 ^ self.0 >> 32
     }
 }
 
-/// The columns of a batch that sums are made of.
+/// The columns of a batch that roll-ups are made from.
 #[derive(Debug)]
 pub struct RollupColumns<'a> {
     project: &'a PrimitiveArray<Int64Type>,
@@ -372,7 +372,7 @@ pub struct RollupColumns<'a> {
 }
 
 impl<'a> RollupColumns<'a> {
-    /// Those that a grain needs; `None` when one of them is not there.
+    /// Returns the columns that a granularity needs, or `None` if one of them is missing.
     pub fn of(batch: &'a RecordBatch, grain: &RollupGranularity) -> Option<RollupColumns<'a>> {
         let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
         let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
@@ -404,47 +404,47 @@ impl<'a> RollupColumns<'a> {
         })
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.start.len()
     }
 
-    /// When a span starts, in microseconds since the Unix epoch.
+    /// Returns the start of a span in microseconds since the Unix epoch.
     pub fn start_us(&self, row: usize) -> i64 {
         self.start.value(row)
     }
 
-    /// The column of a dimension, where the grain tells it apart.
+    /// Returns the column of a dimension, if the granularity distinguishes its values.
     pub fn dimension(&self, dimension: usize) -> Option<&'a StringViewArray> {
         Some(self.dimensions.get(dimension)?.as_ref()?.column)
     }
 
-    /// Whether a span is a call that counts.
+    /// Returns whether a span is a counted call.
     pub fn is_call(&self, row: usize) -> bool {
         self.counted.value(row) && (self.is(KIND, row, "llm") || self.is(KIND, row, "embedding"))
     }
 
-    /// Whether the value of a dimension is this one.
+    /// Returns whether a dimension has the given value.
     pub fn is(&self, dimension: usize, row: usize, value: &str) -> bool {
         self.dimension(dimension).is_some_and(|column| column.is_valid(row) && column.value(row) == value)
     }
 
-    /// Whether a span failed.
+    /// Returns whether a span failed.
     pub fn is_failed(&self, row: usize) -> bool {
         self.status.value(row) == "error"
     }
 
-    /// Whether a span is a run of its pipeline.
+    /// Returns whether a span is a run of its pipeline.
     pub fn is_run(&self, row: usize) -> bool {
         self.is_run.value(row)
     }
 
-    /// The bin of a span's duration.
+    /// Returns the bin of a span's duration.
     pub fn bin(&self, row: usize) -> u16 {
         bin_of(self.duration.value(row))
     }
 
-    /// Adds a row to the sums of its cell.
+    /// Adds a row to the totals of its cell.
     pub fn add(&self, row: usize, sums: &mut RollupSums) {
         let add = |sum: &mut i64, column: &PrimitiveArray<Int64Type>| {
             if column.is_valid(row) {

@@ -1,20 +1,20 @@
-//! Many durations in little room, so that percentiles of any union of them can be told.
+//! Compact histograms of durations that give percentiles of any union of them.
 
 use serde::{Deserialize, Serialize};
 
-/// Each bin is by this factor wider than the one before, so that its middle is within one per cent of whatever is in it.
+/// Ratio of the widths of neighboring bins: the middle of a bin is within one percent of every value in it.
 const GAMMA: f64 = 1.02;
 
-/// How many values lie in each bin of a logarithmic scale. Only bins that hold something are kept: a cell of an hour has a handful
-/// of values, for which the dense arrays of the libraries would take kilobytes.
+/// Number of values in each bin of a logarithmic scale. Only non-empty bins are stored: an hourly cell has a handful of values, for which
+/// the dense arrays of common libraries would take kilobytes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DurationHistogram(
-    /// Number of the bin and how many values are in it, rising. Bin 0 is that of zero and below.
+    /// Number of each bin and the number of its values, ascending by bin. Bin 0 contains zero and negative values.
     Vec<(u16, u32)>,
 );
 
 impl DurationHistogram {
-    /// Those of values of which each bin is given, in any order.
+    /// Creates a histogram from the bin of each value, in any order.
     pub(super) fn of(mut bins: Vec<u16>) -> DurationHistogram {
         bins.sort_unstable();
         DurationHistogram(
@@ -31,14 +31,15 @@ impl From<DenseDurationHistogram> for DurationHistogram {
 }
 
 impl DurationHistogram {
-    /// Each bin that holds something and how many values are in it, rising.
+    /// Returns the non-empty bins and the number of values in each, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
         self.0.iter().copied()
     }
 }
 
-/// Returns the value below which a share of some values lies, interpolated between neighbours as a sorted list would be; `None` where there are
-/// none. `bins` rise. Within one per cent of what the list would say, and within the range of the values where that is known.
+/// Returns the value below which a share of some values is, interpolated between neighbors like in a sorted list; `None` if there are no
+/// values. `bins` must be ascending. The result is within one percent of that of the sorted list, and within the range of the values if
+/// it is known.
 pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
     let total: u64 = bins.clone().map(|(_, count)| count).sum();
     let rank = share.clamp(0.0, 1.0) * total.checked_sub(1)? as f64;
@@ -56,14 +57,14 @@ pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, ra
     Some(range.map_or(value, |(least, greatest)| value.clamp(least as f64, greatest as f64)))
 }
 
-/// The union of many [`DurationHistogram`].
+/// The union of many [`DurationHistogram`]s.
 #[derive(Debug, Clone, Default)]
 pub struct DenseDurationHistogram {
     counts: Vec<u64>,
 }
 
 impl DenseDurationHistogram {
-    /// Adds all values of some bins.
+    /// Adds all values of a histogram.
     pub fn add(&mut self, bins: &DurationHistogram) {
         if let Some((last, _)) = bins.0.last().filter(|(last, _)| usize::from(*last) >= self.counts.len()) {
             self.counts.resize(usize::from(*last) + 1, 0);
@@ -82,23 +83,23 @@ impl DenseDurationHistogram {
         self.counts[bin] += count;
     }
 
-    /// Adds a value.
+    /// Adds one value.
     pub fn add_value(&mut self, value: i64) {
         self.add_some(bin_of(value), 1);
     }
 
-    /// A percentile of all values, which lie in `range` where that is known: see [`percentile`].
+    /// Returns a percentile of all values. `range` is the range of the values if it is known: see [`percentile`].
     pub fn percentile(&self, share: f64, range: Option<(i64, i64)>) -> Option<f64> {
         percentile((0u16..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0), share, range)
     }
 }
 
-/// The bin of a value.
+/// Returns the bin of a value.
 pub(super) fn bin_of(value: i64) -> u16 {
     if value <= 0 {
         return 0;
     }
-    // 2^63 lies in bin 2206.
+    // 2^63 is in bin 2206.
     ((value as f64).ln() / GAMMA.ln()).ceil() as u16 + 1
 }
 

@@ -1,5 +1,5 @@
-//! The side file of a segment that holds its roll-up. It holds nothing that the segment does not: a damaged one is made again, and so is one
-//! that an earlier version wrote in another format.
+//! The sidecar file of a segment with its roll-up. It contains nothing that the segment does not: a damaged file, or one in another
+//! version's format, is rebuilt.
 //!
 //! ```text
 //! magic "HINOHRS2"  length:u32 (of the content before compression)  content (MessagePack, zstd)  crc32c:u32 (of all before)
@@ -11,10 +11,10 @@ use std::path::Path;
 use super::Rollup;
 
 const MAGIC: &[u8; 8] = b"HINOHRS2";
-/// What every version's files begin with.
+/// Common prefix of the files of every version.
 const FAMILY: &[u8] = b"HINOHRS";
 
-/// The bytes of a side file.
+/// Encodes a sidecar file.
 pub(crate) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
     let content = rmp_serde::to_vec(rollup).map_err(io::Error::other)?;
     let length = u32::try_from(content.len()).map_err(io::Error::other)?;
@@ -26,11 +26,11 @@ pub(crate) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a side file.
+/// Reads a sidecar file.
 ///
 /// # Errors
 ///
-/// `InvalidData` when it is not what [`write`] makes.
+/// `InvalidData` when the content is not the output of [`write`].
 pub(crate) fn read(path: &Path) -> io::Result<Rollup> {
     let bytes = std::fs::read(path)?;
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);

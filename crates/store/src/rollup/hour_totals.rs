@@ -1,23 +1,23 @@
-//! What all spans of an hour add up to, whatever they are: an overview of a month asks for some hundred of these instead of all their cells.
+//! Totals of all spans of an hour: an overview of a month reads a few hundred of these instead of all cells.
 
 use super::duration_bins::{DenseDurationHistogram, DurationHistogram};
 use super::users::SpanSubtotal;
 use super::{MODEL, Rollup, RollupHour, RollupSums, STATUS, USAGE_SOURCE};
 
-/// What all spans of an hour add up to.
+/// Totals of all spans of an hour.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct HourTotals {
-    /// How many spans there are, of any kind.
+    /// Number of spans of any kind.
     pub spans: u64,
-    /// The calls that count.
+    /// Totals of the counted calls.
     pub calls: SpanSubtotal,
-    /// Successful calls without usage.
+    /// Number of successful calls without token usage.
     pub calls_without_usage: u64,
-    /// Calls whose tokens were counted from texts.
+    /// Totals of the calls whose tokens are estimated from their messages.
     pub estimated: RollupSums,
-    /// Runs of pipelines.
+    /// Totals of the runs of pipelines.
     pub runs: SpanSubtotal,
-    /// Places of the models of calls without a price, rising, and how many calls each has; 0 stands for calls without a model.
+    /// Indices of the models of unpriced calls, ascending, and the number of calls of each; 0 stands for calls without a model.
     pub unpriced_models: Vec<(u32, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the spans of each end user add up to, day by day. Users are too many to be told apart in the cells of hours.
+//! Totals of each user's spans per day. There are too many users to distinguish them in the hourly cells.
 
 use std::collections::HashMap;
 
@@ -8,54 +8,54 @@ use super::builder::FastBuildHasher;
 use super::duration_bins::DurationHistogram;
 use super::{HOUR_US, RollupSums};
 
-/// Microseconds in a day.
+/// Microseconds per day.
 pub const DAY_US: i64 = 24 * HOUR_US;
 
-/// Users of a day at most; where there are more, their spans are read.
+/// Maximum number of users per day; with more, their spans are read from the segment.
 const MOST: usize = 20_000;
-/// With fewer spans for each user there is little to gain.
+/// Minimum number of spans per user; with fewer there is little to gain.
 const SPANS_PER_USER: usize = 4;
 
-/// The spans of a project that start on one day.
+/// Totals of a project's spans that start on one day.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UserRollupDay {
-    /// The project.
+    /// Project of the spans.
     pub project: u64,
-    /// Days since the Unix epoch.
+    /// Number of days since the Unix epoch.
     pub day: i64,
-    /// By user; `None` where there are too many.
+    /// Totals per user; `None` if there are too many users, or too few spans per user.
     pub users: Option<Vec<UserSums>>,
 }
 
-/// The spans of one user.
+/// Totals of one user's spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct UserSums {
-    /// The place of the user among the roll-up's texts.
+    /// Index of the user in the roll-up's texts.
     pub user: u32,
-    /// How many spans there are, of any kind.
+    /// Number of spans of any kind.
     pub spans: u64,
-    /// The calls that count.
+    /// Totals of the counted calls.
     pub calls: SpanSubtotal,
-    /// Runs of pipelines.
+    /// Totals of the runs of pipelines.
     pub runs: SpanSubtotal,
-    /// Calls whose tokens were counted from texts.
+    /// Totals of the calls whose tokens are estimated from their messages.
     pub estimated: RollupSums,
-    /// Places of the providers of calls, rising; 0 for those without one.
+    /// Indices of the providers of calls, ascending; 0 for calls without one.
     pub providers: Vec<u32>,
 }
 
-/// Some of a user's spans.
+/// Totals of some spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SpanSubtotal {
-    /// What they add up to.
+    /// Sums over the spans.
     pub sums: RollupSums,
-    /// How many of them failed.
+    /// Number of failed spans.
     pub failed: u64,
-    /// How long they took.
+    /// Durations of the spans.
     pub durations: DurationHistogram,
 }
 
-/// What is to be known of a span.
+/// What a day's totals need of a span.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UserRollupSpan<'a> {
     pub(super) user: u32,
@@ -65,11 +65,11 @@ pub(super) struct UserRollupSpan<'a> {
     pub(super) is_run: bool,
     pub(super) failed: bool,
     pub(super) sums: &'a RollupSums,
-    /// The bin of its duration.
+    /// Bin of the duration.
     pub(super) bin: u16,
 }
 
-/// A day that grows.
+/// A day under construction.
 #[derive(Debug, Default)]
 pub(super) struct UserRollupDayBuilder {
     spans: usize,

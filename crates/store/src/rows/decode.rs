@@ -1,7 +1,7 @@
-//! Arrow columns to rows.
+//! Converts Arrow columns to rows.
 //!
-//! Reading never fails: a column that is not there, or holds something of another shape, leaves its field at the default. So a
-//! list reads a projection without messages, and a segment written before a column existed is read like any other.
+//! Reading never fails: a column that is missing or has another type leaves its field at the default. List queries can therefore read a
+//! projection without messages, and segments written before a column existed are read like any other.
 
 use arrow::array::{
     Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::{SpanRow, legacy};
 
-/// The rows of a batch, in the same order. Columns may be missing: see the module.
+/// Returns the rows of a batch in the same order. Columns may be missing: see the module documentation.
 pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
     let column = |name: &str| PhysicalColumn::of(batch, name);
     let mut rows = vec![SpanRow::default(); batch.num_rows()];
@@ -111,7 +111,7 @@ pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
     rows
 }
 
-/// Reads why spans are excluded, from the columns of today and the one of earlier versions.
+/// Reads the exclusion reasons, from the current columns and from the one of earlier versions.
 fn exclusions(batch: &RecordBatch, rows: &mut [SpanRow]) {
     let [kind, span_id, trace_id] = legacy::EXCLUSION.map(|name| PhysicalColumn::of(batch, name));
     let sentence = PhysicalColumn::of(batch, legacy::SENTENCE);
@@ -173,7 +173,7 @@ fn money(batch: &RecordBatch, rows: &mut [SpanRow]) {
     }
 }
 
-/// One column of a batch, by what it physically holds.
+/// One column of a batch by its physical type.
 enum PhysicalColumn<'a> {
     View(&'a StringViewArray),
     Text(&'a StringArray),
@@ -246,12 +246,13 @@ fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// A JSON text as a value; as a plain text where it is nested more deeply than the parser goes.
+/// Parses a JSON text, or returns it as a string if it is nested too deeply for the parser.
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// The attributes of a span. One that is nested too deeply for the parser comes back as its JSON text, and the others as they are.
+/// Parses the attributes of a span. An attribute that is nested too deeply for the parser is returned as its JSON text; the others are
+/// parsed.
 fn attributes(text: &str) -> Attributes {
     if let Ok(all) = serde_json::from_str(text) {
         return all;

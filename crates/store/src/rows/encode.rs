@@ -1,4 +1,4 @@
-//! Rows to Arrow columns.
+//! Converts rows to Arrow columns.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::SpanRow;
 use super::preview::preview;
 use crate::schema::SCHEMA;
 
-/// The largest block of text in one column: a longer column has several.
+/// Maximum size of a block of text in bytes; a longer column has several blocks.
 const LARGEST_BLOCK: usize = 16 << 20;
 
-/// The rows as one batch of [`SCHEMA`], in the same order.
+/// Returns the rows as one batch of [`SCHEMA`] in the same order.
 pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
     let c = SpanColumnEncoder(rows);
     let columns = vec![
@@ -109,7 +109,7 @@ pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }
 
-/// Makes one column at a time from the rows.
+/// Builds one column at a time from the rows.
 struct SpanColumnEncoder<'a>(&'a [SpanRow]);
 
 impl<'a> SpanColumnEncoder<'a> {
@@ -139,7 +139,7 @@ impl<'a> SpanColumnEncoder<'a> {
         Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
     }
 
-    /// A column of texts that is not written any more.
+    /// Returns a text column that is not written any more: all null.
     fn none(&self) -> ArrayRef {
         new_null_array(&DataType::Utf8View, self.0.len())
     }
@@ -164,7 +164,8 @@ impl<'a> SpanColumnEncoder<'a> {
         })
     }
 
-    /// A column of texts that are written one behind the other, where they stay. `write` says whether there is one.
+    /// Returns a text column whose values are written into blocks one after the other, without copies. `write` returns whether a row has
+    /// a value.
     fn written(&self, write: impl Fn(&'a SpanRow, &mut Vec<u8>) -> bool) -> ArrayRef {
         let mut places = Vec::with_capacity(self.0.len());
         let (mut blocks, mut block) = (Vec::new(), Vec::new());
@@ -193,10 +194,10 @@ impl<'a> SpanColumnEncoder<'a> {
     }
 }
 
-/// A column of texts whose block is exactly as large as they are. The builder's own growth starts at 8 KiB a column, which would be
-/// half a megabyte for a request of one span.
+/// Returns a text column whose block is exactly as large as its values. The growth of the builder starts at 8 KiB per column, half a
+/// megabyte for a request of one span.
 fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl Fn() -> I) -> ArrayRef {
-    // Up to twelve bytes stand in the view itself.
+    // Values of up to twelve bytes are stored in the view itself.
     let outside: usize = texts().flatten().map(str::len).filter(|length| *length > 12).sum();
     let block = outside.clamp(1, LARGEST_BLOCK) as u32;
     let mut builder = StringViewBuilder::with_capacity(rows).with_fixed_block_size(block);
@@ -206,7 +207,7 @@ fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl
     Arc::new(builder.finish())
 }
 
-/// A list, unless it is empty.
+/// Returns the list unless it is empty.
 fn some<T>(list: &[T]) -> Option<&[T]> {
     (!list.is_empty()).then_some(list)
 }

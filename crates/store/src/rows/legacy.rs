@@ -1,5 +1,5 @@
-//! Rows of segments that were written before format 4 of the data folder, which held facts as sentences: what goes on into other files has
-//! the columns of today.
+//! Converts rows of segments that were written before format 4 of the data directory, which contained facts as sentences. Whatever is
+//! written to new files has the current columns.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use hinomi_model::provenance::FieldProvenance;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The column that said why a span is excluded.
+/// Former column with the exclusion reason.
 pub(super) const SENTENCE: &str = "not_counted_because";
 
-/// The columns of an exclusion.
+/// Columns of an exclusion reason.
 pub(super) const EXCLUSION: [&str; 3] = ["exclusion_kind", "exclusion_span_id", "exclusion_trace_id"];
 
-/// A batch of the whole schema in which no fact is a sentence. Batches that this version wrote come back as they are.
+/// Converts sentences in a batch of the whole schema to data. Batches that this version wrote are returned unchanged.
 pub fn without_sentences(batch: RecordBatch) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     let place = |name: &str| batch.schema_ref().index_of(name).ok();
@@ -55,12 +55,12 @@ pub fn without_sentences(batch: RecordBatch) -> RecordBatch {
     RecordBatch::try_new(batch.schema(), columns).expect("each column has the type and the length of the one in its place")
 }
 
-/// JSON of earlier versions as this one writes it.
+/// Returns JSON of earlier versions in the current form.
 fn rewritten<T: DeserializeOwned + Serialize>(json: &str) -> Option<String> {
     serde_json::to_string(&serde_json::from_str::<T>(json).ok()?).ok()
 }
 
-/// A column with some of its texts converted; `None` where there is none to convert.
+/// Returns a column with some of its texts converted; `None` if there are none to convert.
 fn converted(column: &StringViewArray, is_old: impl Fn(&str) -> bool, convert: fn(&str) -> Option<String>) -> Option<ArrayRef> {
     if !column.iter().flatten().any(&is_old) {
         return None;
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(rows[1].span.exclusion, Some(Exclusion::SameResponse { span_id: SpanId(0xc) }));
         assert_eq!(rows[1].span.reading[0].source, FieldSource::Instrumentation);
         assert_eq!(rows[1].local.as_ref().unwrap().exclusion, Some(Exclusion::SumOfCalls));
-        // Files of other tools, read by way of an import.
+        // Files of other tools, read by an import.
         let plain = StringArray::from(vec!["the same call as span 000000000000000c below it"]);
         let imported = RecordBatch::try_from_iter([(SENTENCE, Arc::new(plain) as ArrayRef)]).unwrap();
         assert_eq!(from_batch(&imported)[0].span.exclusion, Some(Exclusion::WrapsCall { span_id: SpanId(0xc) }));

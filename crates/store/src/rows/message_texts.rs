@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Calls back with whatever a person wrote or reads in the messages of a row, given as the JSON text that its column holds.
+/// Calls `each` with every text in the messages of a row that a person wrote or reads. `json` is the content of the row's column.
 pub fn each_text(json: &str, mut each: impl FnMut(&str)) {
     let Ok(messages) = serde_json::from_str::<Vec<MessageTexts>>(json) else { return };
     for part in messages.iter().flat_map(|message| &message.parts) {

@@ -1,19 +1,19 @@
-//! The short texts that lists show in place of whole conversations.
+//! Short texts that lists show instead of whole conversations.
 
 use hinomi_model::span::{ChatMessage, MessagePart};
 
-/// Characters in a preview.
+/// Maximum number of characters in a preview.
 const LENGTH: usize = 200;
 
-/// The first 200 characters of a message list: of the last message of `role`, else of the last one that is not from the system.
-/// White space is squeezed. `None` when there is no text at all.
+/// Returns the first 200 characters of a list of messages: of the last message with this `role`, else of the last one whose role is not
+/// `system`. Consecutive white space becomes one space. Returns `None` if there is no text.
 pub fn preview(messages: &[ChatMessage], role: &str) -> Option<String> {
     let of_role = messages.iter().rev().filter(|message| message.role == role);
     let others = messages.iter().rev().filter(|message| message.role != role && message.role != "system");
     of_role.chain(others).map(squeezed).find(|text| !text.is_empty())
 }
 
-/// The start of a message's text, else of its tool calls and results.
+/// Returns the start of a message's text, else of its tool calls and results.
 fn squeezed(message: &ChatMessage) -> String {
     let mut out = PreviewBuilder::default();
     for part in &message.parts {

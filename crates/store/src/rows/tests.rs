@@ -1,4 +1,4 @@
-//! Round trips over generated spans.
+//! Round trips of generated spans.
 
 use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::id::TraceId;
