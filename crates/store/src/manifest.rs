@@ -1,7 +1,7 @@
-//! The manifest: which segments there are, which of their rows no longer hold, and how much of the log is in them.
+//! The manifest: the list of segments, their dead rows, and the last WAL frame that they contain.
 //!
-//! One SQLite transaction is the moment at which a flush, a merge or a deletion happens. Before it the new files are orphans, after it
-//! the old ones are.
+//! One SQLite transaction is the moment at which a flush, a merge or a deletion takes effect. Before it the new files are orphans, after
+//! it the old ones are.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use super::row_bit_set::RowBitSet;
 use super::sidecar::SidecarCell;
 use super::snapshot::Segment;
 
-/// The format of the tables.
+/// Format version of the tables.
 pub(super) const VERSION: u32 = 4;
 
-/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+/// Largest format version that any program will ever write: a file with a larger number is damaged, not newer.
 pub(crate) const LAST_FORMAT: u32 = 999;
 
 const TABLES: &str = "
@@ -37,10 +37,10 @@ const TABLES: &str = "
     PRAGMA user_version = 2;
 ";
 
-/// What leads from the first format to the second: sums of files, unknown for those that are there.
+/// Migrates the first format to the second: adds checksums of files, which are unknown for existing segments.
 const WITH_SUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
 
-/// What leads from the second format to the third: why a file may lie in `segments/` that is not one of the segments.
+/// Migrates the second format to the third: adds the reasons why `segments/` may contain a file that is not one of the segments.
 const WITH_REASONS: &str = "
     -- Segments that were taken out: what stays of them is in others. Their files may be removed.
     CREATE TABLE removed (id INTEGER PRIMARY KEY);
@@ -49,45 +49,45 @@ const WITH_REASONS: &str = "
     PRAGMA user_version = 3;
 ";
 
-/// What leads from the third format to the fourth: the tables are the same, but segments and log hold facts as data that earlier versions
-/// would not read, and were sentences before. What is there stays as it is.
+/// Migrates the third format to the fourth: the tables are the same, but segments and WAL contain facts as data, which earlier versions
+/// stored as sentences and would not read. Existing files remain as they are.
 const WITHOUT_SENTENCES: &str = "PRAGMA user_version = 4;";
 
-/// The open manifest.
+/// An open manifest.
 #[derive(Debug)]
 pub(super) struct Manifest {
     path: PathBuf,
     connection: Connection,
 }
 
-/// What the manifest says.
+/// Contents of the manifest.
 #[derive(Debug)]
 pub(super) struct ManifestContents {
-    /// The last frame of the log that is in a segment.
+    /// Number of the last WAL frame that is in a segment.
     pub(super) covered: u64,
-    /// The segments, rising by number, with the rows of each that do not hold.
+    /// Segments in ascending order of their numbers, each with its dead rows.
     pub(super) segments: Vec<(Segment, RowBitSet)>,
-    /// Segments that were taken out, and whose files may still be there.
+    /// Segments that were removed and whose files may still exist.
     pub(super) removed: HashSet<u64>,
-    /// Segments that were being written, each with those that it was being made of.
+    /// Segments that were being written, each with the segments that it was being made from.
     pub(super) unfinished: HashMap<u64, Vec<u64>>,
 }
 
-/// A change that happens at once or not at all.
+/// A change that happens completely or not at all.
 #[derive(Debug, Default)]
 pub(super) struct ManifestEdit<'a> {
-    /// The last frame of the log that is in a segment from now on.
+    /// Number of the last WAL frame that is in a segment after the change.
     pub(super) covered: Option<u64>,
     /// New segments.
     pub(super) add: Vec<&'a Segment>,
-    /// Segments that are no longer.
+    /// Segments to remove.
     pub(super) remove: Vec<u64>,
-    /// Rows that do not hold: the whole set of a segment.
+    /// Dead rows: the complete set for each segment that is listed.
     pub(super) dead: Vec<(u64, RowBitSet)>,
 }
 
 impl Manifest {
-    /// Opens or creates the manifest of a folder.
+    /// Opens or creates the manifest of a data directory.
     pub(super) fn open(folder: &DataFolder) -> Result<Manifest, StoreError> {
         let path = folder.manifest();
         let connect = || -> rusqlite::Result<(Connection, u32)> {
@@ -115,16 +115,16 @@ impl Manifest {
         Ok(Manifest { path, connection })
     }
 
-    /// Reads everything.
+    /// Reads the contents.
     pub(super) fn load(&self, folder: &DataFolder) -> Result<ManifestContents, StoreError> {
         read(&self.connection, VERSION, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
     }
 
-    /// Writes a copy of itself, for a folder that has the segments and nothing else.
+    /// Writes a copy for a directory that contains only the segments.
     pub(super) fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
         let copy = || -> rusqlite::Result<()> {
             self.connection.execute("VACUUM INTO ?", [target.to_string_lossy()])?;
-            // No reader may come upon a file beside it that belongs to it.
+            // The copy must not depend on a WAL file next to it.
             let copy = Connection::open(target)?;
             copy.pragma_update(None, "journal_mode", "DELETE")?;
             copy.execute_batch("BEGIN; DELETE FROM removed; DELETE FROM unfinished; COMMIT;")
@@ -132,15 +132,15 @@ impl Manifest {
         copy().map_err(wrap("copy the manifest", target))
     }
 
-    /// Says that a segment is about to be written from others, which hold until it is committed. A file of it that a crash leaves may be
-    /// removed then.
+    /// Records that a segment is about to be written from others, which remain valid until it is committed. If a crash leaves a file of
+    /// it, that file may be removed.
     pub(super) fn begin(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
         let inputs = serde_json::to_string(inputs).unwrap_or_default();
         let begun = self.connection.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", params![id as i64, inputs]);
         begun.map(drop).map_err(wrap("write the manifest", &self.path))
     }
 
-    /// Forgets the segments that were taken out but for some, and those that were never finished: their files are gone.
+    /// Forgets the segments that were never finished and the removed ones, except those in `but`: their files are deleted.
     pub(super) fn forget_files(&mut self, but: &HashSet<u64>) -> Result<(), StoreError> {
         let forget = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -154,7 +154,7 @@ impl Manifest {
         forget(&mut self.connection).map_err(wrap("write the manifest", &self.path))
     }
 
-    /// Takes segments out whose files were put elsewhere; a file of the same name that comes again is not removed.
+    /// Removes segments whose files were moved elsewhere. If a file of the same name appears again, it is not deleted.
     pub(super) fn leave_out(&mut self, ids: &[u64]) -> Result<(), StoreError> {
         let leave = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -166,7 +166,7 @@ impl Manifest {
         leave(&mut self.connection).map_err(wrap("write the manifest", &self.path))
     }
 
-    /// Makes a change, durably.
+    /// Applies a change durably.
     pub(super) fn commit(&mut self, change: &ManifestEdit) -> Result<(), StoreError> {
         let path = self.path.clone();
         self.write(change).map_err(wrap("write the manifest", &path))
@@ -199,7 +199,7 @@ impl Manifest {
     }
 }
 
-/// Reads everything from a manifest of some format. `path` gives the file of a segment.
+/// Reads the contents of a manifest with the given format. `path` returns the path of a segment's file.
 pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<ManifestContents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
     let crc = if format > 1 { "crc" } else { "NULL" };
@@ -236,7 +236,7 @@ pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> P
     Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished })
 }
 
-/// What is said of a number that no version writes.
+/// Returns the message about a format number that no version writes.
 pub(super) fn no_format(found: u32) -> String {
     format!("its header names a format {found}, which no version writes")
 }
@@ -244,7 +244,7 @@ pub(super) fn no_format(found: u32) -> String {
 fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     move |error| match error.sqlite_error_code() {
-        // What SQLite says of a header of another time.
+        // SQLite's message about an unknown format in the header.
         Some(ErrorCode::Unknown) if error.to_string().contains("unsupported file format") => {
             StoreError::Damaged { path, what: error.to_string() }
         }

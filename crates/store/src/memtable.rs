@@ -1,8 +1,8 @@
-//! Spans that are in the log and in no segment yet, in memory, as queries read them.
+//! Spans in memory that are in the WAL and not in a segment yet, in the form that queries read.
 //!
-//! Rows are numbered in the order of their arrival, and never move or go before the whole buffer does: a row that is superseded or
-//! deleted is marked dead, and left out when a snapshot is taken. So marking costs next to nothing on the way in, where a root span
-//! that comes last often changes the pipeline of all spans below it.
+//! Rows are numbered in the order of their arrival and do not move while the memtable exists: a row that is superseded or deleted is
+//! marked as dead, and left out when a snapshot is taken. Marking is cheap during ingestion, where a root span that arrives last often
+//! changes the pipeline of all spans below it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,43 +20,44 @@ use super::rows::{SpanRow, to_batch};
 use super::schema::SCHEMA;
 use super::seeded_hash::SeededMap;
 
-/// Rows become columns this many at a time, or when they are asked for: a batch of a few rows costs as much as one of hundreds.
+/// Rows are converted to columns when there are this many, or when columns are needed: a batch of a few rows costs as much as one of
+/// hundreds.
 const FRESH_ROWS: usize = 1024;
-/// The same for large rows, in bytes as sent.
+/// Rows are also converted to columns when they have this many bytes as sent.
 const FRESH_BYTES: usize = 4 << 20;
 
-/// A piece with this many rows is not merged any more: it bounds what one merge copies and what one dead row makes a snapshot filter.
-/// When much comes in, each piece is whole at once: copying all rows twice more took a tenth of intake's processor time.
+/// Chunks with this many rows are not merged any more. This bounds what one merge copies and what one dead row makes a snapshot filter.
+/// Under high load each chunk has this size from the start: copying all rows two more times took a tenth of ingestion's processor time.
 const WHOLE: usize = FRESH_ROWS;
-/// How many pieces that came in one after the other are merged at a time.
+/// Number of consecutive chunks that are merged at a time.
 const FAN_IN: usize = 8;
-/// The end of a chain of rows.
+/// End of a chain of rows.
 const NONE: u32 = u32::MAX;
 
-/// One generation of buffered spans.
+/// One generation of memtable rows.
 #[derive(Debug)]
 pub(super) struct Memtable {
-    /// Counts the buffers of this process, from 1.
+    /// Number of the memtable in this process, from 1.
     pub(super) generation: u64,
-    /// The log files that its spans are in, without the one that is still being written.
+    /// WAL files that contain its spans, except the one that is still being written.
     pub(super) logs: Vec<PathBuf>,
-    /// The last frame that is in it. Set when it is frozen.
+    /// Number of the last WAL frame in it. Set when it is frozen.
     pub(super) last_sequence: u64,
-    /// When the first span came.
+    /// Time at which the first span was added.
     pub(super) since: Option<Instant>,
     pieces: Vec<MemtableChunk>,
-    /// The newest rows, which are not columns yet.
+    /// Latest rows, which are not columns yet.
     fresh: Vec<SpanRow>,
     fresh_bytes: usize,
     rows: u32,
     bytes: usize,
     dead: RowBitSet,
-    /// The rows that were dead when it was frozen. Those that died later have their successors in the next buffer, so that they must
-    /// go into the segment: after a crash, replay looks for them there.
+    /// Rows that were dead when the memtable was frozen. Rows that died later have their successors in the next memtable and must
+    /// therefore be written to the segment: after a crash, replay looks for them there.
     settled: Option<RowBitSet>,
-    /// The newest row of each span.
+    /// Latest row of each span.
     spans: SeededMap<SpanKey, u32>,
-    /// The newest row of each trace, and from each row the one before of the same trace.
+    /// Latest row of each trace; `before` has the previous row of the same trace for each row.
     traces: SeededMap<TraceKey, u32>,
     before: Vec<u32>,
 }
@@ -64,11 +65,11 @@ pub(super) struct Memtable {
 /// Some consecutive rows.
 #[derive(Debug, Clone)]
 pub(super) struct MemtableChunk {
-    /// Number of its first row in the buffer.
+    /// Number of the first row within the memtable.
     pub(super) first: u32,
     pub(super) batch: Arc<RecordBatch>,
     bytes: usize,
-    /// What was live when that was last asked: number of dead rows, the other rows.
+    /// Cached live rows: the number of dead rows at that time, and the other rows.
     live: Option<(usize, Arc<RecordBatch>)>,
 }
 
@@ -77,7 +78,7 @@ impl MemtableChunk {
         self.first + self.batch.num_rows() as u32
     }
 
-    /// The rows that are not dead. Keeps the answer until another row dies.
+    /// Returns the live rows. The result is cached until another row dies.
     pub(super) fn live(&mut self, dead: &RowBitSet) -> Arc<RecordBatch> {
         let dead_here = dead.count_in(self.first..self.end());
         if dead_here == 0 {
@@ -116,17 +117,17 @@ impl Memtable {
         }
     }
 
-    /// Rows, dead ones included.
+    /// Returns the number of rows, including dead ones.
     pub(super) fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// Rows that hold.
+    /// Returns the number of live rows.
     pub(super) fn live_rows(&self) -> u64 {
         u64::from(self.rows) - self.dead.len() as u64
     }
 
-    /// Memory of the columns, and of what is to become columns.
+    /// Returns the memory of the columns and of the rows that are not columns yet, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.fresh_bytes
     }
@@ -135,25 +136,25 @@ impl Memtable {
         &self.dead
     }
 
-    /// Says that rows that die from now on have their successors elsewhere.
+    /// Freezes the memtable: rows that die from now on have their successors in another one.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
         self.settle();
         self.last_sequence = last_sequence;
         self.settled = Some(self.dead.clone());
     }
 
-    /// The rows that may be left out of the segment.
+    /// Returns the rows that may be left out of the segment.
     pub(super) fn settled(&self) -> &RowBitSet {
         self.settled.as_ref().unwrap_or(&self.dead)
     }
 
-    /// All rows, as columns.
+    /// Returns all rows as columns.
     pub(super) fn pieces(&mut self) -> &[MemtableChunk] {
         self.settle();
         &self.pieces
     }
 
-    /// Adds rows. `bytes` is about how large they are.
+    /// Adds rows. `bytes` is their approximate size.
     pub(super) fn push(&mut self, rows: Vec<SpanRow>, bytes: usize) {
         if rows.is_empty() {
             return;
@@ -173,21 +174,21 @@ impl Memtable {
         }
     }
 
-    /// The row of a span, unless that is a column already, or dead. Nobody has seen it: it may be changed.
+    /// Returns the row of a span if it is live and not a column yet. No snapshot contains it, so it may be changed.
     pub(super) fn fresh_row(&mut self, key: &SpanKey) -> Option<&mut SpanRow> {
         let first_fresh = self.rows - self.fresh.len() as u32;
         let at = self.find(key)?.checked_sub(first_fresh)?;
         self.fresh.get_mut(at as usize)
     }
 
-    /// Makes columns of the newest rows.
+    /// Converts the latest rows to columns.
     fn settle(&mut self) {
         if self.fresh.is_empty() {
             return;
         }
         let fresh = std::mem::take(&mut self.fresh);
         self.fresh_bytes = 0;
-        // A replay, or very many requests at once, bring more than one piece.
+        // A replay, or many concurrent requests, produce more than one chunk.
         let pieces: Vec<&[SpanRow]> = fresh.chunks(fresh.len().div_ceil((fresh.len() / FRESH_ROWS).max(1))).collect();
         let mut first = self.rows - fresh.len() as u32;
         for batch in parallel::map(&pieces, |rows| to_batch(rows)) {
@@ -204,8 +205,8 @@ impl Memtable {
         self.pieces.push(MemtableChunk { first, batch: Arc::new(batch), bytes, live: None });
     }
 
-    /// Merges the newest pieces when there are several small ones, and goes on with older ones as long as they are not twice as
-    /// large. So each row is copied a few times at most and there are never more than some twenty pieces.
+    /// Merges the latest chunks when there are several small ones, and continues with older ones while they are less than twice as large.
+    /// Each row is copied only a few times, and there are never more than about twenty chunks.
     fn merge_small(&mut self) {
         let small = self.pieces.iter().rev().take_while(|piece| piece.batch.num_rows() < WHOLE);
         let sizes: Vec<usize> = small.map(|piece| piece.batch.num_rows()).collect();
@@ -225,17 +226,17 @@ impl Memtable {
         self.add_piece(merged[0].first, compacted(batch));
     }
 
-    /// The row of a span, unless it has none or that is dead.
+    /// Returns the row of a span if it has a live one.
     pub(super) fn find(&self, key: &SpanKey) -> Option<u32> {
         self.spans.get(key).copied().filter(|row| !self.dead.contains(*row))
     }
 
-    /// True if the span has ever been here.
+    /// Returns whether the span has ever been in the memtable.
     pub(super) fn knows(&self, key: &SpanKey) -> bool {
         self.spans.contains_key(key)
     }
 
-    /// The live rows of a trace, oldest first, as single-row batches.
+    /// Returns the live rows of a trace, oldest first, as single-row batches.
     pub(super) fn rows_of_trace(&self, trace: TraceKey, limit: usize) -> Vec<RecordBatch> {
         let mut next = self.traces.get(&trace).copied().unwrap_or(NONE);
         let mut rows = Vec::new();
@@ -248,7 +249,7 @@ impl Memtable {
         rows.into_iter().rev().map(|row| self.row(row)).collect()
     }
 
-    /// One row as a batch.
+    /// Returns one row as a batch.
     pub(super) fn row(&self, row: u32) -> RecordBatch {
         let first_fresh = self.rows - self.fresh.len() as u32;
         if row >= first_fresh {
@@ -264,7 +265,7 @@ impl Memtable {
         self.dead.insert(row);
     }
 
-    /// Puts back what was found live, so that the next snapshot need not look for it again.
+    /// Caches the live rows of chunks for the next snapshot.
     pub(super) fn remember_live(&mut self, pieces: Vec<MemtableChunk>) {
         for piece in pieces {
             let at = self.pieces.binary_search_by_key(&piece.first, |own| own.first);
@@ -275,7 +276,7 @@ impl Memtable {
     }
 }
 
-/// Copies texts into blocks of their own: after a merge each column refers to the blocks of all that was merged.
+/// Copies texts into new blocks: after a merge each column still refers to the blocks of all merged chunks.
 fn compacted(batch: RecordBatch) -> RecordBatch {
     let column = |column: &ArrayRef| -> ArrayRef {
         match column.data_type() {
@@ -311,7 +312,7 @@ mod tests {
         let mut most = 0;
         for (round, chunk) in rows.chunks(3).enumerate() {
             buffer.push(chunk.to_vec(), 100);
-            // Most rounds leave them as rows, some ask for columns.
+            // Most rounds leave the rows as rows; some ask for columns.
             if round % 3 == 0 {
                 most = most.max(buffer.pieces().len());
             }

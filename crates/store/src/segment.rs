@@ -1,4 +1,4 @@
-//! Segments on disk: a Parquet file of spans, and beside it the ids that are in it.
+//! Segments on disk: a Parquet file of spans, and a sidecar file with the IDs in it.
 
 pub(crate) mod checksum;
 pub(super) mod id_index;

@@ -1,5 +1,5 @@
-//! Files beside a segment that hold nothing but what can be made from it again: its roll-up, its index of texts. Where one is missing or
-//! damaged, queries read the segment itself, and `rebuild` writes the file again.
+//! Files next to a segment that can be rebuilt from it: its roll-up and its n-gram index. If one is missing or damaged, queries read the
+//! segment itself, and `rebuild` writes the file again.
 
 pub(crate) mod ngram_index;
 pub(crate) mod rebuild;
@@ -11,23 +11,23 @@ use std::sync::{Arc, Mutex};
 use super::rollup;
 use super::state::lock;
 
-/// Extensions of all files beside a segment.
+/// Extensions of all sidecar files of a segment.
 pub(super) const EXTENSIONS: [&str; 3] = ["ids", rollup::EXTENSION, ngram_index::EXTENSION];
 
-/// What such a file holds.
+/// Content of a sidecar file.
 pub(super) trait SidecarContent: Sized {
-    /// The file's extension.
+    /// File extension.
     const EXTENSION: &'static str;
 
-    /// Reads a file; `None` when it tells no less than the segment.
+    /// Reads a file; `None` if it is of no advantage over the segment.
     ///
     /// # Errors
     ///
-    /// When it is not there, or damaged.
+    /// When the file is missing or damaged.
     fn read(path: &Path) -> io::Result<Option<Self>>;
 }
 
-/// The file of one segment, read when it is first asked for.
+/// The sidecar file of one segment, read at its first use.
 #[derive(Debug)]
 pub(super) struct SidecarCell<T>(Mutex<SidecarState<T>>);
 
@@ -35,9 +35,9 @@ pub(super) struct SidecarCell<T>(Mutex<SidecarState<T>>);
 enum SidecarState<T> {
     Unread,
     Read(Arc<T>),
-    /// It is damaged.
+    /// The file is damaged.
     Lost,
-    /// It could not be made again, or tells no less than the segment.
+    /// The file could not be rebuilt, or is of no advantage over the segment.
     Useless,
 }
 
@@ -54,13 +54,13 @@ impl<T> SidecarState<T> {
 }
 
 impl<T: SidecarContent> SidecarCell<T> {
-    /// What the file of a segment holds, if it can be had.
+    /// Returns the content of the file, if it is available.
     pub(super) fn get(&self, segment: &Path) -> Option<Arc<T>> {
         let mut state = lock(&self.0);
         if let SidecarState::Unread = *state {
             *state = match T::read(&segment.with_extension(T::EXTENSION)) {
                 Ok(content) => SidecarState::of(content),
-                // It is made by and by.
+                // A missing file is built in the background.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
                 Err(error) => lost::<T>(segment, &error),
             };
@@ -71,18 +71,18 @@ impl<T: SidecarContent> SidecarCell<T> {
         }
     }
 
-    /// Notes that the file turned out to be damaged.
+    /// Records that the file turned out to be damaged.
     pub(super) fn lose(&self, segment: &Path, error: &io::Error) {
         *lock(&self.0) = lost::<T>(segment, error);
     }
 
-    /// Writes the file. That it cannot be written is no loss: what `instead` gives is held in memory, if anything.
+    /// Writes the file. A failure to write is only logged: the result of `instead`, if any, is kept in memory.
     pub(super) fn write(&self, segment: &Path, bytes: io::Result<Vec<u8>>, instead: impl FnOnce() -> Option<T>) {
         let path = segment.with_extension(T::EXTENSION);
         let temporary = path.with_extension(format!("{}.new", T::EXTENSION));
         let written = bytes.and_then(|bytes| std::fs::write(&temporary, bytes)).and_then(|()| std::fs::rename(&temporary, &path));
         *lock(&self.0) = match written {
-            // Most are read long after, if ever.
+            // Most files are read much later, if ever.
             Ok(()) => SidecarState::Unread,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "store.sidecar.write_failed");
@@ -92,7 +92,7 @@ impl<T: SidecarContent> SidecarCell<T> {
         };
     }
 
-    /// True when there is no file, or it is known to be damaged.
+    /// Returns whether the file is missing or known to be damaged.
     pub(super) fn is_lost(&self, segment: &Path) -> bool {
         match &*lock(&self.0) {
             SidecarState::Lost => true,
@@ -101,12 +101,12 @@ impl<T: SidecarContent> SidecarCell<T> {
         }
     }
 
-    /// Leaves it at that there is none.
+    /// Marks the file as useless: it is not built again.
     pub(super) fn give_up(&self) {
         *lock(&self.0) = SidecarState::Useless;
     }
 
-    /// As if the segment had just been opened.
+    /// Resets the state to that of a segment that has just been opened.
     #[cfg(test)]
     pub(super) fn forget(&self) {
         *lock(&self.0) = SidecarState::Unread;

@@ -1,7 +1,7 @@
-//! What all parts of the store share: the buffers, the segments, and how a snapshot is taken of them.
+//! State shared by all parts of the store: the memtables, the segments, and the last snapshot of them.
 //!
-//! Rows wait in the *active* buffer. A flush freezes it, starts another, and turns the frozen one into a segment while intake goes
-//! on. Every row is in exactly one of the three at any moment, or dead where it was.
+//! New rows are added to the *active* memtable. A flush freezes it, starts another one, and turns the frozen one into a segment while
+//! ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,49 +24,49 @@ use super::segment::id_index::SegmentIdIndex;
 use super::snapshot::{Segment, SegmentView, Snapshot};
 use super::stats::StoreHealth;
 
-/// Shared between the callers, the commit thread and the background thread.
+/// State shared by the callers, the commit thread and the background threads.
 #[derive(Debug)]
 pub(super) struct StoreInner {
     pub(super) folder: DataFolder,
     pub(super) config: StoreConfig,
     pub(super) state: Mutex<StoreState>,
-    /// Held while rows move from a buffer or segment to another segment, and while a correction looks for a row and marks it. Taken
-    /// before `state`.
+    /// Held while rows move from a memtable or segment to another segment, and while a correction finds a row and marks it. Must be
+    /// locked before `state`.
     pub(super) moving: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
-    /// Held while a buffer is written as a segment.
+    /// Held while a memtable is written as a segment.
     pub(super) flushing: Mutex<()>,
     pub(super) health: StoreHealth,
     pub(super) next_segment: AtomicU64,
-    /// How far flushing has come.
+    /// Progress of flushing.
     pub(super) progress: watch::Sender<FlushProgress>,
     /// Subscribers to rows that are added and removed.
     pub(super) subscribers: RowSubscriberList,
 }
 
-/// How far flushing has come.
+/// Progress of flushing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FlushProgress {
-    /// Generation of the last buffer that is in a segment.
+    /// Generation of the last memtable that is in a segment.
     pub(super) flushed: u64,
-    /// Failed attempts so far, and what the last of them met.
+    /// Number of failed attempts; `error` is the error of the last attempt.
     pub(super) failures: u64,
     pub(super) error: Option<StoreError>,
 }
 
-/// Locks, also after a panic elsewhere: what the locks guard is changed in single steps.
+/// Locks a mutex even after a panic of another thread: the guarded data changes in single steps and stays consistent.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where all rows are.
+/// All rows of the store.
 #[derive(Debug)]
 pub(super) struct StoreState {
     pub(super) active: Memtable,
     pub(super) frozen: Option<Memtable>,
-    /// Rising by number.
+    /// Segments in ascending order of their numbers.
     pub(super) segments: Vec<LiveSegment>,
-    /// Counts changes, so that a snapshot is only taken when there was one. It is read without the lock too.
+    /// Number of changes; a snapshot is only taken if it has changed. It is also read without the lock.
     version: Arc<AtomicU64>,
     last: Option<(u64, Arc<Snapshot>)>,
 }
@@ -76,30 +76,30 @@ pub(super) struct StoreState {
 pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
     pub(super) ids: Arc<SegmentIdIndex>,
-    /// False when the Parquet file is damaged. Its ids are still known, so that nothing in it is stored again.
+    /// False if the Parquet file is damaged. Its IDs are still known, and nothing in it is stored again.
     pub(super) readable: bool,
-    /// False after a merge could not read it.
+    /// False after a merge failed to read it.
     pub(super) mergeable: bool,
-    /// How many rows are known to be without texts, of those that are to be.
+    /// Number of rows whose messages were to be deleted and are known to be deleted.
     pub(super) without_texts: usize,
-    /// Whether its file has been read whole since the start, or was written since.
+    /// Whether the file has been read completely since the start, or was written since.
     pub(super) checked: bool,
-    /// Rows that do not hold.
+    /// Rows that are superseded or deleted.
     pub(super) dead: RowBitSet,
-    /// Those of them whose successors are in the active buffer. They may not go into the manifest before that buffer does: replay
-    /// would find no row to correct.
+    /// Dead rows whose successors are in the active memtable. They may not go into the manifest before that memtable does: replay would
+    /// not find the row to correct.
     pub(super) pending: RowBitSet,
-    /// The same for the frozen buffer.
+    /// Dead rows whose successors are in the frozen memtable.
     pub(super) freezing: RowBitSet,
     view: Option<Arc<SegmentView>>,
 }
 
-/// Where a row is.
+/// Location of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum RowLocation {
     Active(u32),
     Frozen(u32),
-    /// Number of the segment, row.
+    /// Number of the segment, and row number in it.
     Segment(u64, u32),
 }
 
@@ -119,12 +119,12 @@ impl LiveSegment {
         }
     }
 
-    /// The dead rows that hold whatever a crash takes from the buffers.
+    /// Returns the dead rows that remain dead if a crash loses the memtables.
     pub(super) fn settled(&self) -> RowBitSet {
         self.dead.iter().filter(|row| !self.pending.contains(*row) && !self.freezing.contains(*row)).collect()
     }
 
-    /// Marks a row as superseded by one in the active buffer.
+    /// Marks a row as superseded by one in the active memtable.
     fn supersede(&mut self, row: u32) {
         if self.dead.insert(row) {
             self.pending.insert(row);
@@ -143,7 +143,7 @@ impl StoreState {
         StoreState { active: Memtable::new(1), frozen: None, segments, version: Arc::default(), last: None }
     }
 
-    /// Says that something has changed.
+    /// Increments the number of changes.
     pub(super) fn touch(&mut self) {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
@@ -152,12 +152,12 @@ impl StoreState {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The count of changes, for whoever does not want to wait for the lock.
+    /// Returns the counter of changes, which can be read without the lock.
     pub(super) fn changes(&self) -> Arc<AtomicU64> {
         self.version.clone()
     }
 
-    /// Puts the active buffer aside for the next flush and starts another.
+    /// Freezes the active memtable for the next flush and starts another.
     pub(super) fn freeze(&mut self, last_sequence: u64) {
         debug_assert!(self.frozen.is_none(), "one buffer is flushed at a time");
         let next = Memtable::new(self.active.generation + 1);
@@ -172,18 +172,18 @@ impl StoreState {
         self.touch();
     }
 
-    /// True if a span is in a buffer, or was in one of these.
+    /// Returns whether a span is, or has been, in one of the current memtables.
     pub(super) fn knows_buffered(&self, key: &SpanKey) -> bool {
         self.active.knows(key) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(key))
     }
 
-    /// Where the row of a span is that holds, if that is in a buffer.
+    /// Returns the location of a span's live row if it is in a memtable.
     pub(super) fn find_buffered(&self, key: &SpanKey) -> Option<RowLocation> {
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.find(key)).map(RowLocation::Frozen);
         self.active.find(key).map(RowLocation::Active).or_else(frozen)
     }
 
-    /// The row at a place in a buffer, as a batch.
+    /// Returns a row of a memtable as a batch.
     pub(super) fn buffered_row(&self, place: RowLocation) -> Option<RecordBatch> {
         match place {
             RowLocation::Active(row) => Some(self.active.row(row)),
@@ -192,7 +192,7 @@ impl StoreState {
         }
     }
 
-    /// The rows of segments that may be a span's, those of the newest segment first. Reads a file where there are any.
+    /// Returns the rows of segments that may be a span's, those of the latest segment first. Reads a file if there may be any.
     pub(super) fn candidates(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
         let hash = key.hash();
         let mut candidates = Vec::new();
@@ -207,7 +207,7 @@ impl StoreState {
         candidates
     }
 
-    /// Marks the row at a place as superseded by one that is added to the active buffer.
+    /// Marks a row as superseded by one that is added to the active memtable.
     pub(super) fn supersede(&mut self, place: RowLocation) {
         match place {
             RowLocation::Active(row) => self.active.kill(row),
@@ -229,7 +229,7 @@ impl StoreState {
         Some(&mut self.segments[at])
     }
 
-    /// Takes segments out and lets their files go when nobody reads them any more.
+    /// Removes segments. Their files are deleted when their last reader has finished.
     pub(super) fn remove(&mut self, ids: &[u64]) {
         let gone = self.segments.extract_if(.., |live| ids.contains(&live.segment.id));
         for live in gone {
@@ -245,7 +245,8 @@ impl StoreState {
         self.touch();
     }
 
-    /// The segments that may hold rows of a trace, and the rows of each that hold: those of any trace that cannot be told from it.
+    /// Returns the segments that may contain rows of a trace, with the live rows in question: those of traces with the same hash may be
+    /// among them.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
         let rows = |live: &LiveSegment| -> Vec<u32> {
             let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| unreadable(live, &error));
@@ -256,7 +257,7 @@ impl StoreState {
     }
 }
 
-/// The rows of a segment that may be a span's. A side file that cannot be read is told of, and the segment then seems not to have the span.
+/// Returns the rows of a segment that may be a span's. If the ID file cannot be read, the error is logged and the result is empty.
 fn rows_of_span(live: &LiveSegment, key: &SpanKey) -> Vec<u32> {
     live.ids.rows_of_span(key).unwrap_or_else(|error| unreadable(live, &error))
 }
@@ -267,15 +268,15 @@ fn unreadable<T>(live: &LiveSegment, error: &std::io::Error) -> Vec<T> {
 }
 
 impl StoreInner {
-    /// The last snapshot, unless something has changed since.
+    /// Returns the last snapshot, unless something has changed since.
     pub(super) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
         let state = lock(&self.state);
         state.last.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
     }
 
-    /// All rows that hold at this moment. Free when nothing has changed since the last call.
+    /// Returns all live rows at this moment. Cheap if nothing has changed since the last call.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
-        // What must be filtered is filtered outside of the lock, so that a reader does not hold up intake.
+        // Rows are filtered outside of the lock so that a reader does not block ingestion.
         if let Some(snapshot) = self.last_snapshot() {
             return snapshot;
         }
@@ -312,7 +313,7 @@ impl StoreInner {
         snapshot
     }
 
-    /// Takes the number of a new segment.
+    /// Returns the number for a new segment.
     pub(super) fn new_segment_id(&self) -> u64 {
         self.next_segment.fetch_add(1, Ordering::Relaxed)
     }

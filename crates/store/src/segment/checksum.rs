@@ -1,5 +1,5 @@
-//! Whether a segment's file is still what was written. A start looks at its length and its end only; damage inside shows when a query
-//! meets it, and then all files are read once.
+//! Checks whether the file of a segment is still the one that was written. A start only checks its length and its end. Damage inside is
+//! found when a query reads it; then all files are read once.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,10 +10,10 @@ use crate::error::StoreError;
 use crate::snapshot::Segment;
 use crate::state::{StoreInner, lock};
 
-/// Rows of a segment without a sum that are decoded at a time.
+/// Number of rows that are decoded at a time from a segment without a checksum.
 const CHUNK: u32 = 4096;
 
-/// A writer that sums up what passes.
+/// A writer that computes a checksum of everything written.
 #[derive(Debug)]
 pub(crate) struct ChecksumWriter<W> {
     inner: W,
@@ -25,7 +25,7 @@ impl<W> ChecksumWriter<W> {
         ChecksumWriter { inner, crc: 0 }
     }
 
-    /// CRC-32C of all bytes so far.
+    /// Returns the CRC-32C of all bytes so far.
     pub(crate) fn crc(&self) -> u32 {
         self.crc
     }
@@ -43,11 +43,11 @@ impl<W: Write> Write for ChecksumWriter<W> {
     }
 }
 
-/// CRC-32C of a file.
+/// Returns the CRC-32C of a file.
 ///
 /// # Errors
 ///
-/// When it cannot be read.
+/// When the file cannot be read.
 pub fn crc_of(path: &Path) -> io::Result<u32> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; 1 << 20];
@@ -60,12 +60,12 @@ pub fn crc_of(path: &Path) -> io::Result<u32> {
     }
 }
 
-/// Reads a segment's file to its end and says what is wrong with it. One that was written before sums were kept is decoded.
+/// Reads a segment's file completely. The error says what is wrong with it. A file without a known checksum is decoded instead.
 pub(crate) fn examine(segment: &Segment) -> Result<(), String> {
     examine_as(segment, &segment.path)
 }
 
-/// The same of a file that may be the segment's.
+/// Checks a file that may be the segment's, like [`examine`].
 pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length != segment.bytes {
@@ -79,7 +79,7 @@ pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
     if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
 }
 
-/// Decodes all of a file; how many rows it has.
+/// Decodes a file completely. Returns the number of its rows.
 pub(crate) fn decode(path: &Path) -> Result<u64, String> {
     let reader = SegmentReader::open(path).map_err(|error| error.to_string())?;
     let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
@@ -89,8 +89,8 @@ pub(crate) fn decode(path: &Path) -> Result<u64, String> {
     Ok(u64::from(rows))
 }
 
-/// Reads one segment that was there at the start and has not been read whole since, and sets it aside if it is damaged. False when
-/// there is none.
+/// Reads one segment that existed at the start and has not been read completely since, and sets it aside if it is damaged. Returns false
+/// if there is none.
 pub(crate) fn once(shared: &StoreInner) -> bool {
     let next = {
         let mut state = lock(&shared.state);
@@ -118,7 +118,7 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     true
 }
 
-/// Reads all segments and sets aside those that are damaged: they stay where they are and are not read any more. Returns how many.
+/// Reads all segments and sets aside the damaged ones: they stay in place and are not read any more. Returns their number.
 pub(crate) fn set_damaged_aside(shared: &StoreInner) -> usize {
     let segments: Vec<_> = {
         let state = lock(&shared.state);
@@ -128,8 +128,8 @@ pub(crate) fn set_damaged_aside(shared: &StoreInner) -> usize {
 }
 
 impl crate::Store {
-    /// Reads all segments, for somebody who could not read one, and sets aside those that are damaged. Returns how many; 0 without a look
-    /// when the last one, a minute ago or less, found nothing.
+    /// Reads all segments after a read error, and sets aside the damaged ones. Returns their number. Returns 0 without reading if the
+    /// last check was at most a minute ago and found nothing.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl crate::Store {
         const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
         let shared = self.shared.clone();
         let look = move || {
-            // Whoever comes meanwhile waits for the one look, and then needs none.
+            // Concurrent callers wait for this check and reuse its result.
             let mut last = lock(&shared.health.last_look);
             match *last {
                 Some((at, 0)) if at.elapsed() < PAUSE => 0,

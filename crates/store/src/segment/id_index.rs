@@ -1,18 +1,18 @@
-//! The side file of a segment: which spans and traces are in it, and in which rows.
+//! The ID file of a segment: the spans and traces in it, and their rows.
 //!
 //! ```text
 //! magic "HINOIDS2"  spans:u32  traces:u32  secret:[u8; 16]
-//! (hash:u64 check:u32 row:u32)*              one for each row, rising by hash
-//! (hash:u64 check:u32 row:u32 rows:u32)*     one for each trace, rising by hash
-//! crc32c:u32 (of all before)
+//! (hash:u64 check:u32 row:u32)*              one for each row, ascending by hash
+//! (hash:u64 check:u32 row:u32 rows:u32)*     one for each trace, ascending by hash
+//! crc32c:u32 (of everything before)
 //! ```
 //!
-//! Many keys of one hash are easily computed, and to read the rows of all of them would take as long as reading the segment. So a second hash,
-//! which depends on a secret that each file has of its own, says which of them may be the one that is looked for. Files with the magic
-//! "HINOIDS1" have neither secret nor second hash. Whoever asks compares the key of each row that is found.
+//! Many keys with the same hash are easily computed, and reading the rows of all of them would take as long as reading the segment. A
+//! second hash, which depends on a secret of each file, therefore tells which of them can be the wanted one. Files with the magic
+//! "HINOIDS1" have neither secret nor second hash. The caller must compare the key of each row that is found.
 //!
-//! In memory there are a filter (18 bits a span, one false answer in 65,000) and every 256th hash; only a hit reads the file, three
-//! kilobytes at a known place. The file holds nothing that the segment does not: a damaged one is made again.
+//! The index keeps in memory a filter (18 bits per span, one false positive in 65,000) and every 256th hash; only a hit reads the file,
+//! three kilobytes at a known position. The file contains nothing that the segment does not: a damaged one is rebuilt.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -34,17 +34,17 @@ const HEADER: usize = 32;
 const SPAN: usize = 16;
 const TRACE: usize = 20;
 
-/// The same for files without a second hash.
+/// Magic and header length of files without a second hash.
 const MAGIC_1: &[u8; 8] = b"HINOIDS1";
 const HEADER_1: usize = 16;
 const CHECK: usize = 4;
-/// Entries between two hashes that are kept in memory.
+/// Number of entries per hash that is kept in memory.
 const BLOCK: usize = 256;
 
-/// A side file in use.
+/// An ID file in use.
 #[derive(Debug)]
 pub(crate) struct SegmentIdIndex {
-    /// Opened when it is asked, which is rare: there may be more segments than a process may have files open.
+    /// Opened for each lookup, which is rare: there may be more segments than a process may have open files.
     path: PathBuf,
     /// `None` for a file without second hashes.
     secret: Option<IdIndexSecret>,
@@ -52,7 +52,7 @@ pub(crate) struct SegmentIdIndex {
     traces: IdIndexTable,
 }
 
-/// What the second hashes of a file depend on.
+/// The secret of a file's second hashes.
 #[derive(Debug, Clone, Copy)]
 struct IdIndexSecret([u8; 16]);
 
@@ -75,11 +75,11 @@ impl IdIndexSecret {
 }
 
 impl SegmentIdIndex {
-    /// Reads and checks a side file.
+    /// Reads and checks an ID file.
     ///
     /// # Errors
     ///
-    /// `InvalidData` when it is not what [`encode`] makes.
+    /// `InvalidData` when the content is not the output of [`encode`].
     pub(crate) fn open(path: &Path) -> io::Result<SegmentIdIndex> {
         let bytes = std::fs::read(path)?;
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
@@ -105,12 +105,12 @@ impl SegmentIdIndex {
         })
     }
 
-    /// False when no span with this hash is in the segment.
+    /// Returns false if no span with this hash is in the segment.
     pub(crate) fn may_hold_span(&self, hash: u64) -> bool {
         self.spans.filter.contains(hash)
     }
 
-    /// The rows of a span, dead ones included, and hardly ever another's.
+    /// Returns the rows of a span, including dead ones, and rarely those of others.
     pub(crate) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
         let check = self.secret.map(|secret| secret.of_span(key));
@@ -118,7 +118,7 @@ impl SegmentIdIndex {
         Ok(rows)
     }
 
-    /// The rows of a trace, dead ones included, and hardly ever another's.
+    /// Returns the rows of a trace, including dead ones, and rarely those of others.
     pub(crate) fn rows_of_trace(&self, project: u64, trace: TraceId) -> io::Result<Vec<Range<u32>>> {
         let mut rows = Vec::new();
         let hash = trace_hash(project, trace);
@@ -130,7 +130,7 @@ impl SegmentIdIndex {
     }
 }
 
-/// The side file of rows in the order of their segment.
+/// Encodes the ID file of rows in the order of their segment.
 pub(crate) fn encode(rows: &[RowKey]) -> Vec<u8> {
     let secret = IdIndexSecret(rand::random());
     let mut spans: Vec<(u64, u32, u32)> =
@@ -166,14 +166,14 @@ pub(crate) fn encode(rows: &[RowKey]) -> Vec<u8> {
     bytes
 }
 
-/// One of the two lists of the file.
+/// One of the two tables of the file.
 #[derive(Debug)]
 struct IdIndexTable {
     start: u64,
     entries: usize,
     width: usize,
     filter: IdIndexFilter,
-    /// The hash of every 256th entry.
+    /// Hash of every 256th entry.
     index: Vec<u64>,
 }
 
@@ -189,9 +189,9 @@ impl IdIndexTable {
         }
     }
 
-    /// Calls back with what an entry says of rows, for each with the hash, and with the second hash where the file has these.
+    /// Calls `found` with the row data of each entry that has the hash, and the second hash if the file has one.
     fn find(&self, path: &Path, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
-        // Equal hashes may begin in the block before the first that starts with this one.
+        // Entries with this hash may begin in the block before the first one that starts with it.
         let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK;
         let end = (self.index.partition_point(|start| *start <= hash) * BLOCK).min(self.entries);
         let mut block = vec![0; end.saturating_sub(first) * self.width];
@@ -203,10 +203,10 @@ impl IdIndexTable {
     }
 }
 
-/// Says of a hash that it is not there, or that it may be.
+/// A filter that says whether a hash is certainly absent or may be present.
 #[derive(Debug)]
 enum IdIndexFilter {
-    /// Few hashes, for which the construction of the other is not made.
+    /// For few hashes, for which the other filter is not suitable.
     Few(BTreeSet<u64>),
     Many(BinaryFuse16),
 }

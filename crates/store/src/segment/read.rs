@@ -1,4 +1,4 @@
-//! Reading rows of a segment by their numbers. Questions about most rows do not come this way: they plan over whole segments.
+//! Reads rows of a segment by their numbers. Queries that read most rows scan whole segments instead.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ impl SegmentReader {
     /// Opens the file and reads its footer.
     pub(crate) fn open(path: &Path) -> Result<SegmentReader, StoreError> {
         let file = PositionalFile::open(path)?;
-        // Which rows are wanted is known: where pages begin is all that is needed, not what is in them.
+        // The wanted rows are known: only the positions of pages are needed, not their statistics.
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&file, options.clone()).and_then(|footer| {
             let schema = Arc::new(with_views(footer.schema()));
@@ -48,22 +48,22 @@ impl SegmentReader {
         Ok(SegmentReader { path: path.to_owned(), file: PositionalFile::open(path)?, footer })
     }
 
-    /// What [`with_footer`](SegmentReader::with_footer) takes.
+    /// Returns the footer for [`with_footer`](SegmentReader::with_footer).
     pub(crate) fn footer(&self) -> &ArrowReaderMetadata {
         &self.footer
     }
 
-    /// What the footer says.
+    /// Returns the metadata in the footer.
     pub(crate) fn metadata(&self) -> &ParquetMetaData {
         self.footer.metadata()
     }
 
-    /// How many rows the footer tells of.
+    /// Returns the number of rows according to the footer.
     pub(crate) fn rows(&self) -> u64 {
         self.metadata().file_metadata().num_rows() as u64
     }
 
-    /// Bytes that a row takes when all of it is read: on average in its row group.
+    /// Returns the average size in bytes of the rows in a row's row group, with all columns.
     pub(crate) fn bytes_of(&self, row: u32) -> usize {
         let mut end = 0;
         let groups = self.metadata().row_groups().iter();
@@ -74,12 +74,12 @@ impl SegmentReader {
         group.map_or(0, |group| group.total_byte_size().max(0) as usize / group.num_rows().max(1) as usize)
     }
 
-    /// How many rows from this one on take some `bytes`, one in any case.
+    /// Returns how many rows, starting with this one, take about `bytes`; at least one.
     pub(crate) fn fitting(&self, row: u32, bytes: usize) -> usize {
         (bytes / self.bytes_of(row).max(1)).max(1)
     }
 
-    /// The rows of the ranges, which rise and do not overlap, as one batch of the named columns.
+    /// Returns the rows of the ranges, which must be ascending and not overlap, as one batch of the named columns.
     pub(crate) fn columns(&self, ranges: &[Range<u32>], names: &[&str]) -> Result<RecordBatch, StoreError> {
         let schema = self.footer.schema();
         let roots = names.iter().filter_map(|name| schema.index_of(name).ok());
@@ -87,16 +87,16 @@ impl SegmentReader {
         self.read(ranges, mask)
     }
 
-    /// The same with each of these columns, which are some of [`SCHEMA`]. Those that the file does not have, being older, are null.
+    /// Returns the rows with these columns, a part of [`SCHEMA`]. Columns that an older file does not have are null.
     pub(crate) fn columns_or_null(&self, ranges: &[Range<u32>], schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         self.shaped(self.columns(ranges, &names)?, schema)
     }
 
-    /// The same with all columns of [`SCHEMA`], and no fact in words.
+    /// Returns the rows with all columns of [`SCHEMA`], with the sentences of earlier versions converted.
     pub(crate) fn all(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
         let rows = self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
-        // Files that have the columns have no sentences.
+        // Files with these columns do not contain sentences.
         let is_older = self.footer.schema().index_of("exclusion_kind").is_err();
         Ok(if is_older { without_sentences(rows) } else { rows })
     }
@@ -108,7 +108,7 @@ impl SegmentReader {
         };
         let columns = schema.fields().iter().map(column).collect();
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        // A column that may not be null and is not there is damage.
+        // A missing column that is not nullable means that the file is damaged.
         RecordBatch::try_new_with_options(schema.clone(), columns, &rows).map_err(|error| StoreError::segment("read", &self.path, error))
     }
 
@@ -133,7 +133,7 @@ impl SegmentReader {
     }
 }
 
-/// Rising row numbers as ranges.
+/// Returns ascending row numbers as ranges.
 pub(crate) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
     let mut ranges: Vec<Range<u32>> = Vec::new();
     for row in rows {
@@ -145,14 +145,14 @@ pub(crate) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
     ranges
 }
 
-/// A file of which each read says where: nobody moves the place of anybody else, as handles that were cloned do.
+/// A file that is read at explicit positions: cloned file handles would share one position.
 #[derive(Debug, Clone)]
 struct PositionalFile {
     file: Arc<File>,
     length: u64,
 }
 
-/// A part of it, read from front to back.
+/// Reads the file sequentially from a position.
 struct PositionalFileReader {
     file: Arc<File>,
     at: u64,
@@ -183,7 +183,7 @@ impl ChunkReader for PositionalFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        // A damaged footer may ask for anything.
+        // A damaged footer may request any range.
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             return Err(ParquetError::EOF(format!("{length} bytes from {start} on are not in a file of {}", self.length)));
         }

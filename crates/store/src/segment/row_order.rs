@@ -1,5 +1,5 @@
-//! The order of rows in a segment: project, first start of the trace, trace, start. So the spans of a trace lie together, traces lie
-//! in the order of time, and a project's rows are one run.
+//! The order of rows in a segment: project, first start of the trace, trace, start. The spans of a trace are adjacent, traces are ordered
+//! by time, and a project's rows are contiguous.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use hinomi_model::id::{SpanId, TraceId};
 
 use crate::key_hash::SpanKey;
 
-/// The columns that [`keys`] needs.
+/// Columns that [`keys`] needs.
 pub(crate) const KEY_COLUMNS: [&str; 4] = ["project_id", "trace_id", "span_id", "start_time"];
 
-/// A row by what its place depends on, and where it is now.
+/// The sort key of a row, and its current location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowKey {
     pub(crate) key: SpanKey,
     pub(crate) start_us: i64,
-    /// Which of the inputs.
+    /// Index of the input.
     pub(crate) source: u32,
-    /// Row in the input.
+    /// Row number in the input.
     pub(crate) row: u32,
 }
 
-/// The keys of a batch's rows, counted from `first_row`. Columns are those of [`KEY_COLUMNS`] or more.
+/// Returns the sort keys of a batch's rows, numbered from `first_row`. The batch needs at least [`KEY_COLUMNS`].
 pub(crate) fn keys(batch: &RecordBatch, source: u32, first_row: u32) -> Vec<RowKey> {
     let [project, trace, span, start] = KEY_COLUMNS.map(|name| batch.column_by_name(name));
     let (Some(project), Some(trace), Some(span), Some(start)) = (project, trace, span, start) else { return Vec::new() };
@@ -42,7 +42,7 @@ pub(crate) fn keys(batch: &RecordBatch, source: u32, first_row: u32) -> Vec<RowK
     (0..trace.len()).map(row).collect()
 }
 
-/// Puts rows in the order of a segment. Rows that are equal in it keep the order they had.
+/// Sorts rows into the order of a segment. The sort is stable.
 pub(crate) fn sort(rows: &mut [RowKey]) {
     let mut first_starts: HashMap<(u64, TraceId), i64> = HashMap::new();
     for row in rows.iter() {

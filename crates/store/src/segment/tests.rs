@@ -17,13 +17,13 @@ use crate::schema::SCHEMA;
 use crate::snapshot::Segment;
 use crate::tests::any_span::any_span;
 
-/// Writes rows as a segment in a folder.
+/// Writes rows as a segment in a directory.
 fn written(dir: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex, Vec<RowKey>) {
     let batch = to_batch(rows);
     let mut order = keys(&batch, 0, 0);
     sort(&mut order);
     let path = dir.join("0000000001.parquet");
-    // Every third row is so large that no other fits beside it.
+    // Every third row is so large that its chunk has no other row.
     let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::CHUNK_BYTES } else { 1 };
     let rows_of = |chunk: &[RowKey]| {
         assert!(chunk.len() == 1 || chunk.iter().all(|row| !row.row.is_multiple_of(3)), "{chunk:?}");
@@ -34,7 +34,7 @@ fn written(dir: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex,
     (segment, ids, order)
 }
 
-/// Spans of few traces and projects, so that traces have several.
+/// Spans of few traces and projects, so that traces have several spans.
 fn rows() -> impl Strategy<Value = Vec<SpanRow>> {
     let row = (0u64..3, 1u128..9, 1u64..u64::MAX, -9i64..9, any_span()).prop_map(|(project_id, trace, span, start, rest)| SpanRow {
         project_id,
@@ -122,13 +122,13 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
         ..SpanRow::default()
     };
     let (segment, ids, order) = written(dir.path(), &all.iter().map(row).collect::<Vec<_>>());
-    // Of two thousand, two have the same second hash as another with a probability of one in two thousand.
+    // The probability that two of two thousand have the same second hash as another is one in two thousand.
     let of_span: usize = all.iter().map(|key| ids.rows_of_span(key).unwrap().len()).sum();
     let of_trace: usize = all.iter().map(|key| ids.rows_of_trace(key.project, key.trace).unwrap().len()).sum();
     assert!(of_span < 2010 && of_trace < 2010, "{of_span} {of_trace}");
     assert!(ids.rows_of_span(&first).unwrap().contains(&0) && order[0].key == first);
 
-    // A file of the older form names them all.
+    // A file of the older format returns all of them.
     let mut bytes = b"HINOIDS1".to_vec();
     bytes.extend([2000u32, 1].map(u32::to_le_bytes).as_flattened());
     for number in 0..2000u32 {

@@ -1,4 +1,4 @@
-//! Writing a segment. When it is done, both files are durable under their names, and nothing refers to them yet.
+//! Writes a segment. Afterwards both files are durable under their names, and nothing refers to them yet.
 
 use std::fs::File;
 use std::io::Write;
@@ -23,14 +23,14 @@ use crate::segment::checksum::ChecksumWriter;
 use crate::sidecar::SidecarCell;
 use crate::snapshot::Segment;
 
-/// Rows that are brought into order, encoded and dropped at a time, and bytes of them.
+/// Maximum number of rows that are sorted, encoded and dropped at a time, and of their bytes.
 const CHUNK: usize = 4096;
 pub(crate) const CHUNK_BYTES: usize = 16 << 20;
-/// Bytes of a row group, compressed: who reads of it may hold it whole, and who writes it does.
+/// Maximum compressed size of a row group in bytes: writers, and some readers, hold one in memory.
 const GROUP_BYTES: usize = 32 << 20;
 
-/// Columns of long texts, whose smallest and largest values say nothing, and the bytes of their pages. A page is read as a whole, so that
-/// one span costs as much as its neighbours; but in it a conversation that repeats its history is compressed against itself.
+/// Columns of long texts, for which minimum and maximum are useless, and the size of their pages in bytes. A page is read as a whole, and
+/// one span costs as much as its neighbors; but a conversation that repeats its history compresses well within a page.
 const TEXTS: [(&str, usize); 8] = [
     ("input_messages", 1 << 20),
     ("output_messages", 256 << 10),
@@ -42,14 +42,14 @@ const TEXTS: [(&str, usize); 8] = [
     ("status_detail", 64 << 10),
 ];
 
-/// Ids: each value is nearly always another.
+/// Columns of IDs, which are nearly always distinct.
 const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
 
-/// Numbers that rise or lie close together from row to row.
+/// Columns of numbers that are ascending or close to those of the previous row.
 const RISING: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
 
-/// Writes the rows, which are in order, as segment `id`. `rows_of` gives the rows of a chunk as one batch; `bytes_of` says about
-/// how much a row adds to what that holds in memory.
+/// Writes sorted rows as segment `id`. `rows_of` returns the rows of a chunk as one batch; `bytes_of` returns approximately how much
+/// memory a row adds to it.
 pub(crate) fn write(
     path: &Path,
     id: u64,
@@ -78,7 +78,7 @@ pub(crate) fn write(
         Ok(())
     })?;
     let ids = write_ids(path, rows).inspect_err(|_| {
-        // A segment that nothing will ever name takes room, perhaps on a full disk.
+        // The segment will not be in the manifest and would only take space, perhaps on a full disk.
         let _ = std::fs::remove_file(path);
     })?;
 
@@ -101,7 +101,7 @@ pub(crate) fn write(
     Ok((segment, ids))
 }
 
-/// Rows in parts that are neither too many nor too large.
+/// Splits rows into chunks with a bounded number of rows and bytes.
 fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iterator<Item = &[RowKey]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -116,7 +116,7 @@ fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iter
     })
 }
 
-/// Writes the side file of a segment whose rows are given in order.
+/// Writes the ID file of a segment with these rows in order.
 pub(crate) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
     let path = segment.with_extension("ids");
     durably(&segment.with_extension("ids.new"), &path, |file| {
@@ -125,7 +125,7 @@ pub(crate) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<SegmentIdInde
     SegmentIdIndex::open(&path).map_err(StoreError::io("read", &path))
 }
 
-/// Writes a file under another name, makes it durable, and gives it its name. What a failure leaves is removed.
+/// Writes a file under a temporary name, makes it durable, and renames it. On failure the temporary file is removed.
 fn durably(temporary: &Path, path: &Path, fill: impl FnOnce(&mut File) -> Result<(), StoreError>) -> Result<(), StoreError> {
     let create = || {
         let mut file = File::create(temporary).map_err(StoreError::io("create", temporary))?;
@@ -150,7 +150,7 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         .set_max_row_group_bytes(Some(GROUP_BYTES))
         .set_data_page_row_count_limit(4096)
         .set_statistics_enabled(EnabledStatistics::Page)
-        // Rows are in this order; within a project they are in the order of traces, which is not that of a column.
+        // Rows are sorted by project; within a project by trace, in an order that no column has.
         .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
     for (name, page_bytes) in TEXTS {
         let column = ColumnPath::from(name);

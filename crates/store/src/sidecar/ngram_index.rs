@@ -1,9 +1,10 @@
-//! Which rows of a segment may hold a text in their messages, so that a search for a rare phrase reads a few rows and not all.
+//! The n-gram index: finds the rows of a segment whose messages may contain a text. A search for a rare phrase then reads a few rows and
+//! not all.
 //!
-//! The rows of a segment are cut into blocks. Beside the segment lies a file ([`file`]) that says for each *gram*, hashed into a
-//! bucket, in which blocks it stands: four neighbouring characters, or two where both are of a script that writes words with few of them
-//! (Chinese, Japanese, Korean). A text can stand only in a block that has all of its grams. Whoever searches then looks at the rows
-//! of these blocks as if there were no index: it may say too much, never too little, so that the answer is the same.
+//! The rows of a segment are divided into blocks. A sidecar file ([`file`]) lists the blocks that contain each *n-gram*, hashed into a
+//! bucket: four consecutive characters, or two if both are of a script with short words (Chinese, Japanese, Korean). Only a block with
+//! all n-grams of a text can contain it. A search then checks the rows of these blocks: the index may return too many rows, but never too
+//! few.
 
 mod file;
 
@@ -17,18 +18,18 @@ use super::{SidecarCell, SidecarContent};
 use crate::rows::each_text;
 pub(crate) use file::NgramIndex;
 
-/// The extension of side files.
+/// File extension of n-gram indexes.
 pub(crate) const EXTENSION: &str = "grams";
-/// The columns in which is searched.
+/// Columns that are searched.
 pub(crate) const COLUMNS: [&str; 2] = ["input_messages", "output_messages"];
 
-/// Rows of a block, unless that makes too many blocks.
+/// Number of rows in a block, unless there would be too many blocks.
 const BLOCK_ROWS: u32 = 128;
-/// Blocks at most: while an index is made, each takes a bit a bucket, which is 32 MB in all.
+/// Maximum number of blocks. While an index is built, each takes one bit per bucket: 32 MB in total.
 const BLOCKS: u32 = 2048;
-/// Binary logarithms of the number of buckets, at least and at most.
+/// Minimum and maximum binary logarithm of the number of buckets.
 const BUCKETS: (u32, u32) = (10, 17);
-/// Grams of a search that are looked up. More tell little more.
+/// Maximum number of n-grams of a search that are looked up. More of them hardly narrow the result.
 const LOOKED_UP: usize = 24;
 
 impl SidecarContent for NgramIndex {
@@ -40,7 +41,7 @@ impl SidecarContent for NgramIndex {
 }
 
 impl SidecarCell<NgramIndex> {
-    /// Which rows may hold a text, rising; `None` where that cannot be told. Reads a file.
+    /// Returns the rows that may contain a text, ascending; `None` if the index cannot say. Reads a file.
     pub(crate) fn rows_holding(&self, segment: &Path, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = wanted(text);
         if wanted.is_empty() {
@@ -50,13 +51,13 @@ impl SidecarCell<NgramIndex> {
         rows.inspect_err(|error| self.lose(segment, error)).ok()
     }
 
-    /// Keeps an index, in its file.
+    /// Stores an index in its file.
     pub(crate) fn keep(&self, segment: &Path, builder: &NgramIndexBuilder) {
         self.write(segment, Ok(file::encode(builder)), || None);
     }
 }
 
-/// Hashes of the grams that are looked up for a text. Those at regular distances, where there are many: neighbours tell the same.
+/// Returns the hashes of the n-grams to look up for a text, at regular distances if there are many: overlapping n-grams add little.
 fn wanted(text: &str) -> Vec<u64> {
     let mut all = Vec::new();
     grams(&text.to_lowercase(), |hash| all.push(hash));
@@ -67,7 +68,7 @@ fn wanted(text: &str) -> Vec<u64> {
     wanted
 }
 
-/// Makes an index from batches of rows.
+/// Builds an index from batches of rows.
 #[derive(Debug)]
 pub(crate) struct NgramIndexBuilder {
     rows: u32,
@@ -75,12 +76,12 @@ pub(crate) struct NgramIndexBuilder {
     /// Binary logarithm of the number of buckets.
     bits: u32,
     added: u32,
-    /// For each block a bit for each bucket.
+    /// One bit per bucket for each block.
     blocks: Vec<Vec<u64>>,
 }
 
 impl NgramIndexBuilder {
-    /// For a segment of so many rows.
+    /// Creates a builder for a segment with this many rows.
     pub(crate) fn new(rows: u32) -> NgramIndexBuilder {
         NgramIndexBuilder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(BLOCKS)))
     }
@@ -90,7 +91,7 @@ impl NgramIndexBuilder {
         NgramIndexBuilder { rows, block_rows, bits, added: 0, blocks: Vec::new() }
     }
 
-    /// Adds the next rows, which need not have columns other than [`COLUMNS`].
+    /// Adds the next rows, which only need [`COLUMNS`].
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
         let columns: Vec<_> = COLUMNS.iter().filter_map(|name| batch.column_by_name(name)?.as_string_view_opt()).collect();
         for row in 0..batch.num_rows() {
@@ -112,14 +113,14 @@ impl NgramIndexBuilder {
     }
 }
 
-/// Where a gram is told of. The upper bits of the hash are the better ones.
+/// Returns the bucket of an n-gram. The upper bits of the hash are the better ones.
 fn bucket(hash: u64, bits: u32) -> usize {
     (hash >> (64 - bits)) as usize
 }
 
-/// Calls back with the hash of each gram of a text in small letters. Files hold what these hashes say, so they never change.
+/// Calls `each` with the hash of each n-gram of a lower-case text. Files depend on these hashes, so they never change.
 fn grams(text: &str, mut each: impl FnMut(u64)) {
-    // The last four characters that are not wide, and how many have come in a row.
+    // The last four narrow characters, and the number of consecutive narrow characters.
     let (mut window, mut run) = (0u128, 0);
     let mut last_wide = None;
     for character in text.chars() {
@@ -140,7 +141,7 @@ fn grams(text: &str, mut each: impl FnMut(u64)) {
     }
 }
 
-/// Of a script in which two characters say about as much as four letters.
+/// Returns whether a character is of a script in which two characters carry about as much information as four letters.
 fn is_wide(character: char) -> bool {
     character >= '\u{2e80}'
 }
@@ -173,7 +174,7 @@ mod tests {
 
     fn indexed(dir: &Path, texts: &[String], block_rows: u32) -> std::path::PathBuf {
         let mut builder = NgramIndexBuilder::with_blocks(texts.len() as u32, block_rows);
-        // In two pieces, neither of which ends with a block.
+        // In two batches, neither of which ends at the end of a block.
         let (first, second) = texts.split_at(texts.len() / 2);
         builder.add(&batch(first));
         builder.add(&batch(second));

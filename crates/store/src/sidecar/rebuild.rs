@@ -1,5 +1,4 @@
-//! What is missing beside segments, or damaged, is made again from them, one after the other: roll-ups, and indexes of texts, which are
-//! made only here.
+//! Rebuilds missing and damaged sidecar files, one after the other: roll-ups, and n-gram indexes, which are only built here.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,15 +14,15 @@ use crate::segment::write::CHUNK_BYTES;
 use crate::snapshot::Segment;
 use crate::state::{StoreInner, lock};
 
-/// Rows that are read at a time: of narrow columns, and of texts.
+/// Number of rows that are read at a time: of narrow columns, and of messages.
 const CHUNK: u32 = 16_384;
 const CHUNK_OF_TEXTS: u32 = 2048;
 
-/// Makes what one segment lacks. False if there is nothing to do.
+/// Builds a missing sidecar file of one segment. Returns false if there is nothing to do.
 ///
 /// # Errors
 ///
-/// When the segment cannot be read. It is left alone from then on, and queries read its spans.
+/// When the segment cannot be read. It is not tried again, and queries read its spans.
 pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
     if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
         segment.rollup.give_up();
@@ -44,17 +43,17 @@ pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
 }
 
 fn lacking(shared: &StoreInner, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
-    // Files are looked for, and that without the lock.
+    // Checking for files must not hold the lock.
     let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect();
     segments.into_iter().find(|segment| lacks(segment))
 }
 
-/// Whether a segment is large, or not so young that it may soon be merged.
+/// Returns whether a segment is large, or old enough that it will not be merged soon.
 fn is_to_stay(shared: &StoreInner, segment: &Segment) -> bool {
     segment.rows as usize >= shared.config.indexed_rows || segment.age().is_some_and(|age| age >= shared.config.unindexed_age)
 }
 
-/// Reads all rows of a segment, some at a time.
+/// Reads all rows of a segment in chunks.
 fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
     let reader = SegmentReader::open(&segment.path)?;
@@ -105,7 +104,7 @@ mod tests {
         {
             damage(&file);
             segment.rollup.forget();
-            // The store's own thread may come first.
+            // The store's own thread may be faster.
             while segment.rollup().is_none() {
                 if !once(&store.shared).unwrap() {
                     tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -1,15 +1,14 @@
-//! The side file of a segment that says in which blocks of rows a gram stands. It holds nothing that the segment does not: a damaged
-//! one is made again.
+//! The sidecar file of a segment with its n-gram index. It contains nothing that the segment does not: a damaged file is rebuilt.
 //!
 //! ```text
 //! magic "HINOGRM1"  rows:u32  block_rows:u32  bits:u32
-//! (end:u32 crc32c:u32)*            one for each shelf of 64 buckets: where it ends, counted from the first, and its checksum
-//! crc32c:u32                       of all before
+//! (end:u32 crc32c:u32)*            one for each shelf of 64 buckets: its end, counted from the first shelf, and its checksum
+//! crc32c:u32                       of everything before
 //! shelves                          64 lengths (LEB128), then as many lists
 //! ```
 //!
-//! A list is empty, or has a first byte: 0 for distances between block numbers (LEB128, the first from -1), 1 for a bit for each block,
-//! 2 for all blocks. The directory is in memory while the segment is; a look-up reads one shelf.
+//! A list is empty, or begins with a byte for its form: 0 for distances between block numbers (LEB128, the first from -1), 1 for one bit
+//! per block, 2 for all blocks. The directory is in memory as long as the segment is open; a lookup reads one shelf.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +20,7 @@ use super::{NgramIndexBuilder, bucket};
 
 const MAGIC: &[u8; 8] = b"HINOGRM1";
 const HEADER: usize = 20;
-/// Buckets in a shelf.
+/// Number of buckets in a shelf.
 const SHELF: usize = 64;
 const ENTRY: usize = 8;
 
@@ -29,7 +28,7 @@ const DISTANCES: u8 = 0;
 const BITS: u8 = 1;
 const ALL: u8 = 2;
 
-/// The bytes of a side file.
+/// Encodes a sidecar file.
 pub(super) fn encode(builder: &NgramIndexBuilder) -> Vec<u8> {
     let mut shelves = Vec::new();
     let mut directory = Vec::new();
@@ -52,7 +51,7 @@ pub(super) fn encode(builder: &NgramIndexBuilder) -> Vec<u8> {
     bytes
 }
 
-/// The blocks of a bucket.
+/// Encodes the list of a bucket's blocks.
 fn list(builder: &NgramIndexBuilder, word: usize, bit: usize) -> Vec<u8> {
     let count = builder.blocks.len();
     let mut distances = vec![DISTANCES];
@@ -81,7 +80,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u32) {
     bytes.push(number as u8);
 }
 
-/// Takes a number off the front.
+/// Removes a number from the front of the bytes.
 fn take_number(bytes: &mut &[u8]) -> io::Result<u32> {
     let mut number = 0;
     for shift in (0..35).step_by(7) {
@@ -99,15 +98,15 @@ fn damaged() -> io::Error {
     io::Error::from(io::ErrorKind::InvalidData)
 }
 
-/// A side file in use.
+/// A sidecar file in use.
 #[derive(Debug)]
 pub(crate) struct NgramIndex {
-    /// Opened when it is asked, as with ids.
+    /// Opened for each lookup, like ID files.
     path: PathBuf,
     rows: u32,
     block_rows: u32,
     bits: u32,
-    /// Where each shelf ends, and its checksum.
+    /// End of each shelf, and its checksum.
     directory: Vec<(u32, u32)>,
 }
 
@@ -116,7 +115,7 @@ impl NgramIndex {
     ///
     /// # Errors
     ///
-    /// `InvalidData` when it is not what [`encode`] makes.
+    /// `InvalidData` when the content is not the output of [`encode`].
     pub(super) fn open(path: &Path) -> io::Result<NgramIndex> {
         let file = File::open(path)?;
         let mut header = [0; HEADER];
@@ -137,7 +136,7 @@ impl NgramIndex {
         Ok(NgramIndex { path: path.to_owned(), rows, block_rows, bits, directory })
     }
 
-    /// The rows of the blocks that have all of the grams, rising.
+    /// Returns the rows of the blocks that have all of the n-grams, ascending.
     pub(super) fn rows(&self, grams: &[u64]) -> io::Result<Vec<Range<u32>>> {
         let file = File::open(&self.path)?;
         let blocks = self.rows.div_ceil(self.block_rows) as usize;
@@ -160,7 +159,7 @@ impl NgramIndex {
         Ok(rows)
     }
 
-    /// Whether each block has a bucket.
+    /// Returns for each block whether it is in the list of a bucket.
     fn blocks(&self, file: &File, bucket: usize, count: usize) -> io::Result<Vec<bool>> {
         let shelf = bucket / SHELF;
         let start = if shelf == 0 { 0 } else { self.directory[shelf - 1].0 };
