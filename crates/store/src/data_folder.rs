@@ -1,12 +1,12 @@
-//! The data folder: where each file lies, who owns the folder, and how a new name is made durable.
+//! The data directory: the paths of its files, the lock of the process that uses it, and how new names are made durable.
 //!
 //! ```text
-//! LOCK                      held by the one process that has the folder open; its text is that process's id
-//! manifest.db               which segments there are, and up to where the log is in them
-//! log/0000000001.log        spans that are in no segment yet
+//! LOCK                      locked by the one process that has the directory open; contains that process's ID
+//! manifest.db               the list of segments, and the last WAL frame that they cover
+//! log/0000000001.log        spans that are not in a segment yet
 //! segments/0000000042.parquet, .ids, .hours, .grams
-//! log/last                  the number of the last frame that was acknowledged
-//! damaged/                  copies of what could not be read, and segments that the manifest does not name, for a person to look at
+//! log/last                  the number of the last acknowledged frame
+//! damaged/                  copies of unreadable files, and segments that the manifest does not name, for manual inspection
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,21 +15,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 
-/// Bytes that must find room before intake is said to work again: more than most requests.
+/// Number of bytes that must fit on the disk before ingestion is reported to work again: more than most requests need.
 const PROBE: usize = 1 << 20;
 
-/// The data folder, created and locked.
+/// The data directory, created and locked.
 #[derive(Debug)]
 pub(super) struct DataFolder {
     root: PathBuf,
-    /// Dropping the file gives up the lock.
+    /// Dropping the file releases the lock.
     _lock: File,
 }
 
 impl DataFolder {
-    /// Creates what is missing and takes the lock.
+    /// Creates missing directories and takes the lock.
     pub(super) fn open(root: &Path) -> Result<DataFolder, StoreError> {
-        // The query engine knows files by their whole paths only.
+        // The query engine requires absolute paths.
         let root = &std::path::absolute(root).map_err(StoreError::io("find", root))?;
         for folder in [root.to_owned(), root.join("log"), root.join("segments"), root.join("damaged")] {
             fs::create_dir_all(&folder).map_err(not_writable(&folder))?;
@@ -67,7 +67,7 @@ impl DataFolder {
         self.root.join("damaged")
     }
 
-    /// Tries whether a file can be written and made durable.
+    /// Checks that a file can be written and made durable.
     pub(super) fn probe(&self) -> Result<(), StoreError> {
         let path = self.logs().join("probe");
         let written = File::create(&path).and_then(|mut file| {
@@ -79,7 +79,7 @@ impl DataFolder {
     }
 }
 
-/// Takes the lock of a folder, or says who has it.
+/// Takes the lock of a directory. The error names the process that holds it.
 fn lock(root: &Path) -> Result<File, StoreError> {
     let path = root.join("LOCK");
     let mut options = OpenOptions::new();
@@ -95,7 +95,7 @@ fn lock(root: &Path) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
     }
-    // Who holds the lock is told on a best-effort basis: a full disk does not keep a store from opening.
+    // Recording the process ID is best effort: a full disk must not prevent a store from opening.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
@@ -108,12 +108,12 @@ fn not_writable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     }
 }
 
-/// Makes new, renamed and removed names in a folder durable.
+/// Makes new, renamed and removed names in a directory durable.
 pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
 }
 
-/// The files of a folder that end in `.extension` and have a number for a name, rising.
+/// Returns the files of a directory that are named `NUMBER.extension`, in ascending order.
 pub(super) fn numbered(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>, StoreError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
@@ -127,7 +127,7 @@ pub(super) fn numbered(folder: &Path, extension: &str) -> Result<Vec<(u64, PathB
     Ok(found)
 }
 
-/// A path in a folder that no file has: `STEM.EXTENSION`, or with a number between the two.
+/// Returns an unused path in a directory: `STEM.EXTENSION`, or with a number between the two.
 pub(super) fn free_name(folder: &Path, stem: &str, extension: &str) -> PathBuf {
     let names = std::iter::once(format!("{stem}.{extension}")).chain((2..).map(|number| format!("{stem}.{number}.{extension}")));
     names.map(|name| folder.join(name)).find(|path| !path.exists()).unwrap_or_else(|| folder.join(stem))

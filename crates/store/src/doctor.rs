@@ -1,4 +1,4 @@
-//! What is wrong with a data folder, found without changing anything in it. Beside a running server it looks at what does not change.
+//! Checks a data directory without changing it. While a server uses it, only files that do not change are checked.
 
 pub(crate) mod repair;
 
@@ -23,46 +23,46 @@ use super::snapshot::Segment;
 use super::wal;
 use super::wal::frame;
 
-/// How bad something is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DoctorSeverity {
-    /// As it should be.
+    /// Everything is in order.
     Fine,
-    /// Worth knowing; nothing is lost and nothing must be done.
+    /// Worth knowing; nothing is lost and no action is needed.
     Note,
-    /// Something is lost or will not work.
+    /// Data is lost or something will not work.
     Problem,
 }
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoctorFinding {
-    /// How bad it is.
+    /// Severity of the finding.
     pub severity: DoctorSeverity,
-    /// What was found, about what.
+    /// What was found, and where.
     pub what: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// What to do about it; empty if no action is needed.
     pub todo: String,
 }
 
 impl DoctorFinding {
-    /// All is well.
+    /// Returns a finding with severity [`Fine`](DoctorSeverity::Fine).
     pub fn fine(what: impl Into<String>) -> DoctorFinding {
         DoctorFinding { severity: DoctorSeverity::Fine, what: what.into(), todo: String::new() }
     }
 
-    /// Worth knowing.
+    /// Returns a finding with severity [`Note`](DoctorSeverity::Note).
     pub fn note(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
         DoctorFinding { severity: DoctorSeverity::Note, what: what.into(), todo: todo.into() }
     }
 
-    /// Something is wrong.
+    /// Returns a finding with severity [`Problem`](DoctorSeverity::Problem).
     pub fn problem(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
         DoctorFinding { severity: DoctorSeverity::Problem, what: what.into(), todo: todo.into() }
     }
 }
 
-/// The process that has a folder open; empty text where it does not say which.
+/// Returns the ID of the process that has the directory open, or an empty string if it is unknown; `None` if no process has it open.
 pub fn holder(root: &Path) -> Option<String> {
     let mut file = File::open(root.join("LOCK")).ok()?;
     match file.try_lock() {
@@ -75,11 +75,12 @@ pub fn holder(root: &Path) -> Option<String> {
     }
 }
 
-/// Looks at log, manifest and segments. `progress` is told how many segments of how many are done.
+/// Checks WAL, manifest and segments. `progress` is called with the number of checked segments and the number of all segments.
 pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let running = holder(root).is_some();
-    // What was acknowledged first, then the log: what is flushed meanwhile is covered by the manifest that is read after it.
+    // The last acknowledged frame is read first, then the WAL: the manifest, which is read last, covers everything that is flushed
+    // meanwhile.
     let acknowledged = wal::last_sequence(&root.join("log"));
     let logs = logs(root, acknowledged, &mut findings);
     let path = root.join("manifest.db");
@@ -97,7 +98,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
         return findings;
     }
     let Some(contents) = manifest(&path, root, &mut findings) else { return findings };
-    // What no log file has may be in segments that the manifest does not name.
+    // Frames that are missing in the WAL may be in segments that the manifest does not name.
     let acknowledged = acknowledged.filter(|_| !has_unnamed);
     gaps(&logs, contents.covered, acknowledged, running, &mut findings);
     let known = ManifestFileSet::of(&contents);
@@ -115,7 +116,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
     findings
 }
 
-/// Segments that an earlier start put into `damaged/`. Says whether there are any.
+/// Reports segments that an earlier start moved to `damaged/`. Returns whether there are any.
 fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
     let found = orphan_files::set_aside_in(&root.join("damaged"));
     let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
@@ -131,7 +132,7 @@ fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
     has_some
 }
 
-/// What a log file holds: its path, and the sequences of its frames.
+/// Path of a WAL file, and the sequence numbers of its frames.
 type WalFileFrames = (PathBuf, Vec<u64>);
 
 fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
@@ -227,12 +228,12 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Opti
 const UNREADABLE_MANIFEST: &str =
     "restore a backup, or run `hinomi doctor --repair` with the server stopped, which makes it again from the segments";
 
-/// Frames that the manifest does not cover must follow each other without a gap, up to the last that was acknowledged.
+/// Checks that the frames after those in the manifest have no gap, up to the last acknowledged frame.
 fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
     let mut last = covered;
     for (path, sequences) in logs {
         for sequence in sequences.iter().copied().filter(|sequence| *sequence > covered) {
-            // A running server may have flushed, and removed a file, between the two looks.
+            // A running server may have flushed and removed a file between the two reads.
             if sequence > last + 1 && !running {
                 findings.push(DoctorFinding::problem(
                     format!("frames {} to {} of the log are nowhere; {} goes on with {sequence}", last + 1, sequence - 1, path.display()),
@@ -280,17 +281,17 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
     if let Err(error) = Rollup::read(&hours) {
         findings.push(DoctorFinding::note(format!("{}: {error}", hours.display()), again));
     }
-    // Young segments have none yet.
+    // Young segments do not have an n-gram index yet.
     let grams = segment.path.with_extension(NgramIndex::EXTENSION);
     if let Some(error) = NgramIndex::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
         findings.push(DoctorFinding::note(format!("{}: {error}", grams.display()), again));
     }
 }
 
-/// Files that the manifest does not name.
+/// Reports files that the manifest does not name.
 fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut Vec<DoctorFinding>) {
     if running {
-        // They may be written right now.
+        // A running server may be writing them right now.
         return;
     }
     let count = fs::read_dir(root.join("damaged")).map_or(0, |entries| {

@@ -1,5 +1,6 @@
-//! What is done behind intake, by two threads. One writes segments: intake waits for it when there is no memory left, so it has the priority of
-//! intake. The other merges, deletes and makes what is missing, one after the other; it takes long, nobody waits for it, and it gives way.
+//! Background work, in two threads. One writes segments: ingestion waits for it when memory is used up, so it has the priority of
+//! ingestion. The other merges, deletes and rebuilds missing files, one after the other; this takes long, nothing waits for it, and it
+//! has a low priority.
 
 pub(crate) mod compaction;
 pub(crate) mod disk_space;
@@ -22,37 +23,37 @@ use super::sidecar::rebuild;
 use super::state::{StoreInner, lock};
 use crate::low_priority::give_way;
 
-/// What the thread that writes segments is asked for.
+/// A command to the thread that writes segments.
 #[derive(Debug)]
 pub(super) enum FlushCommand {
-    /// A buffer has been frozen.
+    /// Flushes the frozen memtable.
     Flush,
-    /// End.
+    /// Ends the thread.
     Stop,
 }
 
-/// What the thread that tends segments is asked for.
+/// A command to the thread that maintains segments.
 #[derive(Debug)]
 pub(super) enum MaintenanceCommand {
-    /// Judge all spans in segments, and take away what is to go.
+    /// Applies a retention sweep to all spans in segments.
     Sweep { sweep: RetentionSweep, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
-    /// Remove the oldest segments until so many bytes are free.
+    /// Removes the oldest segments, with at least this many bytes in total.
     DropOldest { bytes: u64, reply: oneshot::Sender<Result<RetentionSweepResult, StoreError>> },
-    /// Merge segments until nothing is left to merge; the answer is how many merges there were.
+    /// Merges segments until nothing is left to merge, and replies with the number of merges.
     Compact(oneshot::Sender<Result<usize, StoreError>>),
-    /// End.
+    /// Ends the thread.
     Stop,
 }
 
-/// Pause between attempts to flush after one has failed.
+/// Interval between attempts to flush after a failure.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// How often each thread looks what there is to do.
+/// Returns the interval at which each thread checks for work.
 fn tick(shared: &StoreInner) -> Duration {
     (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// Writes segments until it is told to end or nobody can ask any more.
+/// Writes segments until it is stopped or all senders are dropped.
 pub(super) fn run(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: &mpsc::WeakSender<CommitCommand>) {
     let tick = tick(shared);
     let mut failed_at: Option<Instant> = None;
@@ -70,7 +71,7 @@ pub(super) fn run(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: 
     }
 }
 
-/// Tends segments until it is told to end or nobody can ask any more.
+/// Maintains segments until it is stopped or all senders are dropped.
 pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
     give_way();
     let tick = tick(shared);
@@ -91,14 +92,14 @@ pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
             }
             Ok(MaintenanceCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                // What goes wrong is in the statistics, and the next tick tries again.
+                // Failures are in the statistics, and the next tick tries again.
                 let _ = guarded(shared, || Ok(compaction::once(shared)? || rebuild::once(shared)? || checksum::once(shared)));
             }
         }
     }
 }
 
-/// Flushes the frozen buffer and says when that failed, if it did.
+/// Flushes the frozen memtable. Returns the time of the failure if it failed.
 fn flush_now(shared: &StoreInner) -> Option<Instant> {
     match guarded(shared, || flush::flush(shared)) {
         Ok(()) => None,
@@ -112,7 +113,7 @@ fn flush_now(shared: &StoreInner) -> Option<Instant> {
     }
 }
 
-/// Asks for the active buffer to be put aside when it has been waiting for long.
+/// Asks the commit thread to freeze the active memtable if it is old enough.
 fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCommand>) {
     let is_old = {
         let state = lock(&shared.state);
@@ -125,13 +126,13 @@ fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCom
     }
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
-/// Does a piece of work. A panic in it becomes an error; either is logged and shown in the statistics until work succeeds again.
+/// Runs work and turns a panic in it into an error. Errors are logged and shown in the statistics until work succeeds again.
 fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let source = std::io::Error::other(format!("a fault in the program: {}", text_of(&*panic)));

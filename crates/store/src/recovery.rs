@@ -1,5 +1,5 @@
-//! Opening a folder: what the manifest names is checked, the log is read again, and what the manifest does not name is removed where
-//! that is certain to cost nothing (`orphan_files`).
+//! Opens a data directory: checks the files that the manifest names, replays the WAL, and removes files that the manifest does not name
+//! if that is certain to lose nothing (`orphan_files`).
 
 pub(crate) mod orphan_files;
 
@@ -32,11 +32,11 @@ use super::stats::StoreHealth;
 use super::wal::{WalWriter, frame};
 use super::{StoreConfig, parallel, wal};
 
-/// Bytes of frames that are replayed as one group: decoded by all processors, then applied. What a later frame of them corrects need
-/// not be looked for. Tests have several groups in a short log.
+/// Bytes of WAL frames that are replayed as one group: decoded on all processors, then applied. Corrections of rows within the group need
+/// no lookup. The value for tests makes several groups of a short WAL.
 const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
-/// Opens a folder and brings back what is stored in it.
+/// Opens a data directory and restores its contents. Returns the store with the next frame number and the number of the next WAL file.
 pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
     let folder = DataFolder::open(root)?;
     let mut used: Vec<u64> = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id).collect();
@@ -46,7 +46,7 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Res
     let known = ManifestFileSet::of(&contents);
     used.extend(known.numbers());
 
-    // Filters are made of all ids: that takes most of a start.
+    // The filters are built from all IDs, which takes most of the time of a start.
     let examined =
         parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.path.with_extension("ids"))));
     let opened = contents.segments.into_iter().zip(examined);
@@ -67,14 +67,14 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Res
     let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
     let has_unnamed = orphan_files::settle(&shared, &known)?;
     if !has_unnamed {
-        // Where the manifest does not name all segments, they may be in those.
+        // If the manifest does not name all segments, the missing frames may be in those.
         nowhere.into_iter().for_each(|what| set_aside(&shared.health, what));
     }
     shared.health.log_sequence.store(last_sequence, Ordering::Relaxed);
     Ok((shared, last_sequence + 1, last_log + 1))
 }
 
-/// The commit thread's part of an opened store.
+/// Creates the state of the commit thread for an opened store.
 pub(super) fn committer(
     shared: &Arc<StoreInner>,
     next_sequence: u64,
@@ -88,7 +88,7 @@ pub(super) fn committer(
         next_log: log + 1,
         next_sequence,
         traces: TraceStateCache::new(shared.config.remembered_spans, shared.config.rules),
-        // What is found by its texts alone comes within seconds.
+        // Reports that match by their messages alone arrive within seconds, so a smaller index suffices.
         responses: [
             RecentCallIndex::new(CallIndexKind::Id, shared.config.remembered_calls),
             RecentCallIndex::new(CallIndexKind::Texts, shared.config.remembered_calls / 5),
@@ -102,8 +102,8 @@ pub(super) fn committer(
     })
 }
 
-/// Takes a segment into use. One whose Parquet file is damaged is named in the statistics and not read; if even its ids are lost,
-/// it is left out.
+/// Takes a segment into use. If its Parquet file is damaged, it is listed in the statistics and not read; if its ID file is lost too, it
+/// is left out.
 fn open_segment(
     segment: Segment,
     dead: RowBitSet,
@@ -132,8 +132,8 @@ fn open_segment(
     }
 }
 
-/// Checks that a Parquet file is there, whole and closed. Reading all of it would take minutes where there is much: damage inside
-/// shows when a query or a merge reads it.
+/// Checks that a Parquet file exists, has the right length and a proper end. Reading it completely would take minutes for large stores:
+/// damage inside is found when a query or a merge reads it.
 pub(super) fn check(segment: &Segment) -> Result<(), String> {
     let file = File::open(&segment.path).map_err(|error| error.to_string())?;
     let length = file.metadata().map_err(|error| error.to_string())?.len();
@@ -145,7 +145,7 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
     if &end == b"PAR1" { Ok(()) } else { Err("does not end as a Parquet file does".to_owned()) }
 }
 
-/// Makes the side file of a segment again.
+/// Rebuilds the ID file of a segment.
 fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
     let rows = SegmentReader::open(&segment.path)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
     write_ids(&segment.path, &keys(&rows, 0, 0))
@@ -156,16 +156,16 @@ pub(super) fn set_aside(health: &StoreHealth, what: String) {
     lock(&health.damaged).push(what);
 }
 
-/// How far the log went.
+/// Result of replaying the WAL.
 struct WalReplayResult {
     last_sequence: u64,
     /// Number of the last file.
     last_log: u64,
-    /// What is said of frames that were acknowledged and are in no log file.
+    /// Messages about acknowledged frames that are not in any WAL file.
     nowhere: Vec<String>,
 }
 
-/// Applies the frames that are in no segment.
+/// Applies the frames that are not in a segment.
 fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreError> {
     let files = numbered(&shared.folder.logs(), "log")?;
     let last_file = files.last().map_or(0, |(number, _)| *number);
@@ -179,7 +179,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
         let first = frames.first().map(|(sequence, _)| *sequence);
         let before = last_sequence;
         last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
-        // What a crash tore off was never acknowledged: all that was stands before it.
+        // A write that a crash tore was never acknowledged: all acknowledged frames come before it.
         let torn = contents.torn_at.filter(|_| number == last_file && acknowledged <= last_sequence);
         let damage = contents.damage.is_some() || (contents.torn_at.is_some() && torn.is_none());
         if damage {
@@ -224,11 +224,11 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
     if acknowledged > last_sequence {
         missing.push(nowhere(&shared.folder, last_sequence + 1, acknowledged));
     }
-    // A number that was acknowledged is not given to another frame.
+    // The number of an acknowledged frame is never reused.
     Ok(WalReplayResult { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
 }
 
-/// That frames which were acknowledged are lost.
+/// Returns the message that acknowledged frames are lost.
 fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
@@ -237,13 +237,13 @@ fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
     )
 }
 
-/// Makes durable what was read. A killed process may leave a write that it had not synced: the rows of it are shown from now on, repeats of
-/// them are acknowledged, and a segment may be written of them, all of which a power cut must not take back.
+/// Makes replayed frames durable. A killed process may leave a write that it had not synced. Its rows are visible from now on, duplicates
+/// of them are acknowledged, and a segment may be written from them; a power failure must not undo any of that.
 fn sync(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", path))
 }
 
-/// Cuts off what a crash left of a write that was never acknowledged.
+/// Cuts off the rest of a write that was never acknowledged.
 fn cut(path: &Path, at: u64) -> Result<(), StoreError> {
     let file = File::options().write(true).open(path).map_err(StoreError::io("open", path))?;
     let length = file.metadata().map_err(StoreError::io("read", path))?.len();

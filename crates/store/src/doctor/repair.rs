@@ -1,9 +1,10 @@
-//! `hinomi doctor --repair`: makes a data folder whole again, as far as its files allow. Nothing is deleted: what cannot be read is moved to
+//! `hinomi doctor --repair`: repairs a data directory as far as its files allow. Nothing is deleted: unreadable files are moved to
 //! `damaged/`.
 //!
-//! 1. A manifest that is missing, empty or unreadable is made anew.
-//! 2. A segment of the manifest that is missing or damaged is looked for in `damaged/`; one that is not found there is taken out.
-//! 3. A segment that the manifest does not name is taken in. Of its rows those hold that are nowhere else.
+//! 1. A manifest that is missing, empty or unreadable is rebuilt.
+//! 2. A segment of the manifest that is missing or damaged is searched for in `damaged/`; if it is not found there, it is removed from
+//!    the manifest.
+//! 3. A segment that the manifest does not name is added to it. Its rows that exist elsewhere are marked as dead.
 
 use std::collections::HashSet;
 use std::fs;
@@ -30,14 +31,15 @@ use crate::snapshot::Segment;
 use crate::wal::frame;
 use crate::{sidecar, wal};
 
-/// Rows whose keys are compared at a time.
+/// Number of rows whose keys are compared at a time.
 const CHUNK: usize = 100_000;
 
-/// Repairs a folder that nobody has open, and says what it did.
+/// Repairs a data directory that no process has open, and returns what was done.
 ///
 /// # Errors
 ///
-/// When the folder is in use, was written by a newer version, or a file cannot be read or written. What was done until then is done.
+/// When the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the error remain
+/// done.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataFolder::open(root)?;
     let mut findings = Vec::new();
@@ -71,7 +73,7 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
         .collect();
     let stem = |path: &Path| path.file_name().and_then(|name| name.to_str()?.split('.').next()?.parse::<u64>().ok());
     unnamed.extend(orphan_files::set_aside_in(&folder.damaged())?.into_iter().map(|path| (stem(&path).unwrap_or(0), path)));
-    // Of two rows of one span that of the later segment holds.
+    // If two segments have a row of the same span, the row of the later segment wins.
     unnamed.sort_by(|a, b| b.cmp(a));
     let (in_log, first) = keys_in_log(&folder, contents.covered)?;
     let mut taken_in = false;
@@ -88,7 +90,7 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
             )),
         }
     }
-    // What came before the log is in the segments that were taken in, as far as it is anywhere.
+    // Everything older than the WAL is in the recovered segments, if it exists at all.
     let covered = first.map(|first| first - 1).or_else(|| wal::last_sequence(&folder.logs()));
     if let Some(covered) = covered.filter(|covered| taken_in && *covered > contents.covered) {
         manifest.commit(&ManifestEdit { covered: Some(covered), ..ManifestEdit::default() })?;
@@ -100,7 +102,7 @@ fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "parquet")
 }
 
-/// The manifest, made anew where it cannot be read.
+/// Returns the manifest, rebuilt if it cannot be read.
 fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Result<Manifest, StoreError> {
     let path = folder.manifest();
     let state = match fs::metadata(&path) {
@@ -137,7 +139,7 @@ fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Res
     }
 }
 
-/// Looks for a whole copy of a segment in `damaged/`, and puts it where it belongs.
+/// Looks for an intact copy of a segment in `damaged/`, and moves it to its place. Returns whether there was one.
 fn bring_back(folder: &DataFolder, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
     for path in orphan_files::set_aside_in(&folder.damaged())? {
         if segment.crc.is_some() && examine_as(segment, &path).is_ok() {
@@ -152,14 +154,14 @@ fn bring_back(folder: &DataFolder, segment: &Segment, findings: &mut Vec<DoctorF
     Ok(false)
 }
 
-/// Moves a segment whose bytes are not those that were written to where nothing takes it for one that may be whole.
+/// Moves a segment with a wrong checksum to `damaged/` under a name that is not mistaken for an intact segment.
 fn put_away(folder: &DataFolder, path: &Path) -> Result<PathBuf, StoreError> {
     let to = free_name(&folder.damaged(), &path.file_stem().unwrap_or_default().to_string_lossy(), "parquet.damaged");
     move_to(path, &to)?;
     Ok(to)
 }
 
-/// Moves a segment; what lies beside it is made again.
+/// Moves a segment and removes its sidecar files, which are rebuilt.
 fn move_to(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(StoreError::io("move", from))?;
     for extension in sidecar::EXTENSIONS {
@@ -171,14 +173,14 @@ fn move_to(from: &Path, to: &Path) -> Result<(), StoreError> {
     [from, to].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
-/// The spans that the log holds and no segment of the manifest, and the first of its frames that does.
+/// Returns the spans in WAL frames that no segment of the manifest covers, and the number of the first such frame.
 fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
     let (mut found, mut first) = (HashSet::new(), None);
     for (_, path) in numbered(&folder.logs(), "log")? {
         let contents = wal::read(&path)?;
         for (sequence, payload) in contents.frames().filter(|(sequence, _)| *sequence > covered) {
             first = first.or(Some(sequence));
-            // One that cannot be read is told of by the start.
+            // The next start reports frames that cannot be read.
             let Ok((head, spans)) = frame::read(payload) else { continue };
             let kept = (0u32..).zip(&spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
             found.extend(kept.map(|(_, span)| SpanKey { project: head.project, trace: span.trace_id, span: span.span_id }));
@@ -187,7 +189,7 @@ fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, O
     Ok((found, first))
 }
 
-/// Takes a segment into the manifest. The rows that are elsewhere are dead in it. The inner error says why it cannot be read.
+/// Adds a segment to the manifest. Its rows that exist elsewhere are marked as dead. The inner error says why the segment cannot be read.
 fn take_in(
     folder: &DataFolder,
     manifest: &mut Manifest,
@@ -209,7 +211,7 @@ fn take_in(
             }
         }
     }
-    // One that is in it twice holds once.
+    // If a span occurs twice in the segment, only one of its rows is kept.
     let mut seen = HashSet::new();
     for row in &rows {
         if !seen.insert(row.key) {
@@ -244,7 +246,7 @@ fn take_in(
     Ok(Ok((target, holding)))
 }
 
-/// The number that a segment had, if no other has it.
+/// Returns the given segment number if it is free, else a new one.
 fn next_id(folder: &DataFolder, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
     let named: HashSet<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
     if id > 0 && !named.contains(&id) {
@@ -255,7 +257,7 @@ fn next_id(folder: &DataFolder, contents: &ManifestContents, id: u64) -> Result<
     Ok(named.iter().copied().chain(on_disk).chain(aside).chain(contents.removed.iter().copied()).max().unwrap_or(0) + 1)
 }
 
-/// All rows of a file, which is read whole.
+/// Returns the keys of all rows of a file after reading the whole file.
 fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
     let said = |error: StoreError| error.to_string();
     let reader = SegmentReader::open(path).map_err(said)?;
@@ -269,7 +271,7 @@ fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
     decode(path).map(|_| rows)
 }
 
-/// Which of the rows stand in a segment of the manifest and hold there. Hashes say where to look, keys decide.
+/// Returns those of the rows that a segment of the manifest contains too, where they are not dead. Hashes select candidates; keys decide.
 fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
     let path = segment.path.with_extension("ids");
     let ids = match SegmentIdIndex::open(&path) {

@@ -1,9 +1,9 @@
-//! Small segments of a day are merged into larger ones, and rows that do not hold are left out. While a day fills, that is done when there
-//! are several; once nothing is written for it any more, what is left becomes one, and segments are written anew without such rows: each
-//! question about a whole day would have to look at all of them.
+//! Merges the small segments of a day into larger ones, without their dead rows. While a day fills up, this happens when there are
+//! several; once nothing is written for it any more, its remaining small segments are merged into one, and segments with dead rows are
+//! rewritten. Otherwise each query about a whole day would read all of them.
 //!
-//! The merge never holds more than some thousand rows: it sorts keys, and reads the rows of each stretch of the result from all inputs
-//! by their numbers.
+//! A merge holds at most a few thousand rows in memory: it sorts the keys of all rows, and reads the rows of each chunk of the result
+//! from all inputs by their row numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,19 +22,19 @@ use crate::segment::write::write;
 use crate::snapshot::Segment;
 use crate::state::{LiveSegment, StoreInner, lock};
 
-/// Microseconds in a day.
+/// Microseconds per day.
 const DAY: i64 = 86_400_000_000;
-/// Segments, and rows of them, that are merged at a time at most: the keys of all rows are in memory, some 110 bytes each.
+/// Maximum number of segments, and of their rows, in one merge. The keys of all rows are in memory, about 110 bytes each.
 const INPUTS: usize = 16;
 const ROWS: u64 = 500_000;
 
-/// One segment to merge, and its rows that are left out.
+/// A segment to merge, and its rows to leave out.
 pub(crate) struct CompactionInput {
     pub(crate) segment: Arc<Segment>,
     pub(crate) gone: RowBitSet,
 }
 
-/// Merges until there is nothing to merge.
+/// Merges until there is nothing to merge. Returns the number of merges.
 pub(crate) fn all(shared: &StoreInner) -> Result<usize, StoreError> {
     let mut merges = 0;
     while once(shared)? {
@@ -43,7 +43,7 @@ pub(crate) fn all(shared: &StoreInner) -> Result<usize, StoreError> {
     Ok(merges)
 }
 
-/// Merges some segments of one day, if there are enough small ones. False if there is nothing to do.
+/// Merges some segments of one day if there are enough small ones. Returns false if there is nothing to do.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
     }
     let merged = merge(shared, &inputs);
     if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
-        // It would stand in the way of all other merges.
+        // Trying it again each time would prevent all other merges.
         let mut state = lock(&shared.state);
         if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
             live.mergeable = false;
@@ -100,8 +100,8 @@ fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The small segments of a day that has enough of them, smallest first. A day is that of the latest start: one span from a clock
-/// that is years ahead keeps its segment out of the merges of others.
+/// Returns the small segments of a day that has enough of them, smallest first. The day of a segment is that of its latest span start: a
+/// span from a clock that is years ahead excludes only its own segment from merges with others.
 fn choose(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
     let config = &shared.config;
     let state = lock(&shared.state);
@@ -114,14 +114,14 @@ fn choose(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
     Some(smallest(small.into_iter().map(input).collect()))
 }
 
-/// What is left of a day for which nothing has been written for some time: its small segments, or one that has rows that do not hold.
+/// Returns the input of a merge for a day for which nothing has been written for some time: its small segments, or one with dead rows.
 fn choose_quiet(shared: &StoreInner) -> Option<Vec<CompactionInput>> {
     let config = &shared.config;
     let mut days: BTreeMap<i64, Vec<CompactionInput>> = BTreeMap::new();
     for live in lock(&shared.state).segments.iter().filter(|live| live.readable && live.mergeable) {
         days.entry(live.segment.max_start_us.div_euclid(DAY)).or_default().push(input(live));
     }
-    // Files are looked at without the lock.
+    // File ages are read without holding the lock.
     days.into_values().find_map(|inputs| {
         let is_small = |input: &CompactionInput| (input.segment.rows as usize) < config.small_segment_rows;
         let has_several = inputs.iter().filter(|input| is_small(input)).count() > 1;
@@ -142,7 +142,7 @@ fn input(live: &LiveSegment) -> CompactionInput {
     CompactionInput { segment: live.segment.clone(), gone: live.settled() }
 }
 
-/// As many as are merged at a time.
+/// Returns as many of the smallest inputs as may be merged at a time.
 fn smallest(mut inputs: Vec<CompactionInput>) -> Vec<CompactionInput> {
     inputs.sort_by_key(|input| input.segment.rows);
     inputs.truncate(INPUTS);
@@ -159,7 +159,7 @@ enum CompactionError {
     Arrow(arrow::error::ArrowError),
 }
 
-/// Reads rows from several segments into one batch, in the order given.
+/// Reads rows from several segments into one batch, in the given order.
 fn gather(readers: &[SegmentReader], chunk: &[RowKey]) -> Result<RecordBatch, CompactionError> {
     let mut rows = vec![Vec::new(); readers.len()];
     for row in chunk {
@@ -179,8 +179,8 @@ fn gather(readers: &[SegmentReader], chunk: &[RowKey]) -> Result<RecordBatch, Co
     interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places).map_err(CompactionError::Arrow)
 }
 
-/// Puts the result in the place of the inputs. Rows of the inputs that died meanwhile, or whose successors are in a buffer only, are
-/// dead in the result. Returns the dead rows of each input at that moment.
+/// Replaces the inputs with the result. Rows of the inputs that died meanwhile, or whose successors are only in a memtable, are dead in
+/// the result. Returns the dead rows of each input at that moment.
 pub(crate) fn install(
     shared: &StoreInner,
     inputs: &[CompactionInput],
@@ -208,7 +208,8 @@ pub(crate) fn install(
     }
     let mut state = lock(&shared.state);
     if let Some(live) = &mut result {
-        // The active buffer may have been frozen meanwhile, which moves rows from one set to the other. No row died: that takes `moving`.
+        // The active memtable may have been frozen meanwhile, which moves rows from one set to the other. No row died: that requires
+        // `moving`.
         carry_dead(&state.segments, &removed, order, live);
     }
     let dead = removed.iter().map(|id| state.live(*id).map(|live| live.dead.clone()).unwrap_or_default()).collect();
@@ -219,7 +220,7 @@ pub(crate) fn install(
     Ok(dead)
 }
 
-/// Marks in the result of a merge what is dead in its inputs.
+/// Marks the rows of a merge's result that are dead in its inputs.
 fn carry_dead(segments: &[LiveSegment], inputs: &[u64], order: &[RowKey], result: &mut LiveSegment) {
     let sources: Vec<Option<&LiveSegment>> = inputs.iter().map(|id| segments.iter().find(|live| live.segment.id == *id)).collect();
     let carried = |of: fn(&LiveSegment) -> &RowBitSet| -> RowBitSet {

@@ -1,5 +1,5 @@
-//! Room on the disk. Intake stops before the disk is full, so that what is stored already can still be flushed, and old spans be
-//! deleted; it goes on by itself.
+//! Free disk space. Ingestion stops before the disk is full, and leaves space to flush stored spans and to delete old ones; it resumes
+//! automatically.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use crate::error::StoreError;
 use crate::state::StoreInner;
 
-/// Bytes that a user without special rights may still write to the disk that holds a path; `None` where the platform does not say.
+/// Returns the bytes that an unprivileged user may still write to the disk that contains a path; `None` if the platform does not say.
 pub fn free_bytes(path: &Path) -> Option<u64> {
     rustix::fs::statvfs(path).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl StoreInner {
-    /// Fails while less is free than is kept in reserve. The log tells of each change once.
+    /// Fails while less than the reserve is free. Logs each change once.
     pub(crate) fn room(&self) -> Result<(), StoreError> {
         let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);
         let short = (self.config.free_bytes)(root).filter(|free| *free < reserve);
@@ -31,7 +31,7 @@ impl StoreInner {
         Err(error)
     }
 
-    /// Whether work that can wait may write so many bytes more.
+    /// Returns whether background work may write this many bytes.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         let free = (self.config.free_bytes)(self.folder.root());
         free.is_none_or(|free| free >= bytes.saturating_add(self.config.reserve_bytes / 2))

@@ -1,4 +1,4 @@
-//! A frozen buffer becomes a segment.
+//! Writes the frozen memtable as a segment.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -13,11 +13,11 @@ use crate::segment::row_order::{RowKey, keys, sort};
 use crate::segment::write::write;
 use crate::state::{LiveSegment, StoreInner, lock};
 
-/// Writes the frozen buffer as a segment, if there is one, and cuts the log.
+/// Writes the frozen memtable as a segment, if there is one, and removes the WAL files that it covers.
 ///
 /// # Errors
 ///
-/// When a file could not be written. The buffer stays as it is, readable, and the next attempt starts anew.
+/// When a file could not be written. The memtable remains readable, and the next attempt starts from the beginning.
 pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let began = Instant::now();
     let _flushing = lock(&shared.flushing);
@@ -40,12 +40,12 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     };
     let written = match order.is_empty() {
         true => None,
-        // The rows are in memory already.
+        // The rows are already in memory.
         false => Some(write(&path, id, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
     };
 
     let _moving = lock(&shared.moving);
-    // Rows that have died since the buffer was frozen are dead in the segment, and their successors are in the active buffer.
+    // Rows that died since the memtable was frozen are dead in the segment, and their successors are in the active memtable.
     let late: RowBitSet = {
         let state = lock(&shared.state);
         let dead_now = state.frozen.as_ref().map(|frozen| frozen.dead().clone()).unwrap_or_default();
@@ -81,7 +81,7 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
         logs
     };
     for log in logs {
-        // A log that stays is deleted at the next start: the manifest says that it is covered.
+        // A WAL file that remains is deleted at the next start: the manifest says that it is covered.
         if let Err(error) = std::fs::remove_file(&log) {
             tracing::warn!(path = %log.display(), %error, "store.wal.remove_failed");
         }

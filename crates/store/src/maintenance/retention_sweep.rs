@@ -1,5 +1,5 @@
-//! Rows that are to be kept no longer, or without their texts. Their segments are written anew without them and the old files removed, so
-//! that nothing of them is left on the disk.
+//! Deletes rows whose retention has ended, or only their messages. Their segments are rewritten without them and the old files removed,
+//! and no copy of them remains on disk.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -24,49 +24,50 @@ use crate::sidecar;
 use crate::snapshot::{Segment, Snapshot};
 use crate::state::{LiveSegment, StoreInner, StoreState, lock};
 
-/// Columns that hold what programs and models said: what goes where texts are kept for a shorter time than numbers.
+/// Columns with messages, previews, tool definitions, attributes, provenance and parts of joined spans. They are cleared when messages
+/// have a shorter retention than the span.
 const TEXTS: [&str; 8] =
     ["input_preview", "output_preview", "input_messages", "output_messages", "tool_definitions", "attributes", "reading", "joined"];
 
-/// What is judged by, beside the key.
+/// Columns that a retention decision reads in addition to the key.
 const SEEN_COLUMNS: [&str; 2] = ["environment", "user_id"];
-/// Rows of which texts are looked for at a time.
+/// Number of rows that are checked for messages at a time.
 const CHUNK: usize = 4096;
-/// How long it is waited for readers of the old files.
+/// How long to wait until readers of the old files have ended.
 const READERS: Duration = Duration::from_secs(10);
 
-/// What is to become of a stored span, the least loss first.
+/// What happens to a stored span; the decisions are ordered by how much is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RetentionDecision {
-    /// It stays.
+    /// The span remains unchanged.
     Kept,
-    /// Its numbers stay.
+    /// Messages, previews, tool definitions, attributes and provenance are deleted; all other fields remain.
     WithoutTexts,
-    /// Nothing of it stays.
+    /// The span is deleted.
     Gone,
 }
 
-/// What a span is judged by.
+/// Properties of a span that decide about its retention.
 #[derive(Debug, Clone, Copy)]
 pub struct RetentionCandidate<'a> {
-    /// The project.
+    /// Project of the span.
     pub project: u64,
-    /// The trace.
+    /// Trace of the span.
     pub trace: TraceId,
-    /// When it started, in microseconds since the Unix epoch.
+    /// Start in microseconds since the Unix epoch.
     pub start_us: i64,
-    /// The environment.
+    /// Environment of the span.
     pub environment: Option<&'a str>,
-    /// The user.
+    /// User of the span.
     pub user: Option<&'a str>,
 }
 
-/// A judgement of all spans of some segments.
+/// A retention decision for all spans of some segments.
 #[derive(Clone)]
 pub struct RetentionSweep {
-    /// Which segments may hold spans that do not stay as they are.
+    /// Returns whether a segment may contain spans to delete or to clear.
     pub concerns: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
-    /// What is to become of a span.
+    /// Returns the decision for a span.
     pub judge: Arc<dyn Fn(&RetentionCandidate) -> RetentionDecision + Send + Sync>,
 }
 
@@ -76,33 +77,33 @@ impl std::fmt::Debug for RetentionSweep {
     }
 }
 
-/// How much of something would be lost.
+/// How many of some spans would be deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeletionLoss {
-    /// How many would be.
+    /// Number of spans that would be deleted.
     pub lost: u64,
-    /// Of how many.
+    /// Number of all spans.
     pub all: u64,
 }
 
-/// What a sweep did.
+/// Result of a retention sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetentionSweepResult {
-    /// Spans that are gone.
+    /// Number of deleted spans.
     pub spans: u64,
-    /// Of those, how many of each project.
+    /// Number of deleted spans per project.
     pub by_project: BTreeMap<u64, u64>,
-    /// Spans that lost their texts.
+    /// Number of spans whose messages were deleted.
     pub without_texts: u64,
-    /// Files that were removed, or written anew under another name.
+    /// Files that were removed or rewritten under another name.
     pub files: Vec<PathBuf>,
-    /// Those of them that somebody still reads: they are removed when that ends.
+    /// Those of `files` that are still being read. They are removed when their last reader ends.
     pub still_read: Vec<PathBuf>,
-    /// Segments that may hold such spans and cannot be read.
+    /// Unreadable segments that may contain such spans.
     pub unreadable: Vec<PathBuf>,
-    /// The latest start of what is gone; `None` where nothing is.
+    /// Latest start of the deleted spans, in microseconds since the Unix epoch; `None` if nothing was deleted.
     pub until_us: Option<i64>,
-    /// Rows that were to go had been written again meanwhile, elsewhere: it must be looked once more.
+    /// True if rows to delete were written again elsewhere meanwhile, and another pass is needed.
     went_on: bool,
 }
 
@@ -120,16 +121,16 @@ impl RetentionSweepResult {
 }
 
 impl crate::Store {
-    /// Judges all stored spans, those in memory too, and takes away what is to go. When it returns, nothing of that is in any file, but
-    /// for those of [`RetentionSweepResult::still_read`] and [`RetentionSweepResult::unreadable`].
+    /// Applies a retention sweep to all stored spans, including those in memory. When it returns, no file contains the deleted data,
+    /// except for [`RetentionSweepResult::still_read`] and [`RetentionSweepResult::unreadable`].
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written. What was done until then is done.
+    /// When a file cannot be read or written. The deletions before the error remain.
     pub async fn sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
         let mut swept = RetentionSweepResult::default();
         loop {
-            // What is in the log is in a segment then.
+            // After the flush, everything in the WAL is in a segment.
             self.flush().await?;
             let sweep = sweep.clone();
             swept.add(self.take_away(|reply| MaintenanceCommand::Sweep { sweep, reply }).await?);
@@ -139,7 +140,7 @@ impl crate::Store {
         }
     }
 
-    /// Removes the oldest segments until so many bytes are free, but never the newest. What is in memory stays.
+    /// Removes the oldest segments, with at least this many bytes in total, but never the newest. Spans in memory remain.
     ///
     /// # Errors
     ///
@@ -148,7 +149,7 @@ impl crate::Store {
         self.take_away(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }
 
-    /// How many spans [`drop_oldest`](hinomi_server::Store::drop_oldest) would remove.
+    /// Returns how many spans [`drop_oldest`](crate::Store::drop_oldest) would remove.
     pub fn oldest(&self, bytes: u64) -> DeletionLoss {
         let state = lock(&self.shared.state);
         let of = |live: &LiveSegment| live.segment.rows - live.dead.len() as u64;
@@ -167,7 +168,7 @@ impl crate::Store {
         let mut swept = answer.await.map_err(|_| StoreError::Closed)??;
         let began = Instant::now();
         loop {
-            // The snapshot that was taken last would hold them.
+            // The last snapshot would keep the files open; taking a new one replaces it.
             drop(self.snapshot());
             swept.still_read = swept.files.iter().filter(|path| path.exists()).cloned().collect();
             if swept.still_read.is_empty() || began.elapsed() > READERS {
@@ -178,10 +179,10 @@ impl crate::Store {
     }
 }
 
-/// Judges the spans of all segments, and writes those anew that do not stay as they are.
+/// Applies a retention sweep to all segments, and rewrites those that change.
 pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
     let mut swept = RetentionSweepResult::default();
-    // Whatever supersedes a row that has not settled by now is in a buffer, or will be: no segment of these holds it.
+    // The successor of a row that is not settled at this moment is, or will be, in a memtable. None of these segments contains it.
     let candidates: Vec<(u64, RowBitSet)> = {
         let state = lock(&shared.state);
         let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
@@ -194,7 +195,7 @@ pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<Reten
     Ok(swept)
 }
 
-/// What is to become of the rows of a segment.
+/// Retention decisions for the rows of a segment.
 #[derive(Default)]
 struct SegmentRetentionPlan {
     gone: RowBitSet,
@@ -219,7 +220,7 @@ fn one(
     let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
     let rows = keys(&seen, 0, 0);
     let SegmentRetentionPlan { gone, mut without_texts } = judged(&seen, &rows, sweep);
-    // Most of what lost its texts did so before: it is looked at once after a start.
+    // Most of these rows were cleared by an earlier sweep: they are checked once after a start.
     let count = without_texts.len();
     if gone.len() == 0 && (count == bare || !has_texts(&reader, &without_texts)?) {
         if let Some(live) = lock(&shared.state).live(id) {
@@ -271,7 +272,7 @@ fn one(
     Ok(())
 }
 
-/// A segment's file, and those beside it.
+/// Returns the existing files of a segment: the Parquet file and its sidecar files.
 fn files(segment: &Segment) -> Vec<PathBuf> {
     let beside = sidecar::EXTENSIONS.map(|extension| segment.path.with_extension(extension));
     std::iter::once(segment.path.clone()).chain(beside).filter(|path| path.exists()).collect()
@@ -287,7 +288,7 @@ fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> Segmen
     judged
 }
 
-/// Shows each row as it is judged.
+/// Calls `look` with each row and its properties.
 fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &RetentionCandidate)) {
     let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (environments, users) = (texts("environment"), texts("user_id"));
@@ -322,7 +323,7 @@ fn has_texts(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreErro
     Ok(false)
 }
 
-/// The batch without the texts of some rows.
+/// Returns the batch without the message content of some rows.
 fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<RecordBatch, arrow::error::ArrowError> {
     let mask: BooleanArray = chunk.iter().map(|row| Some(rows.contains(row.row))).collect();
     if mask.true_count() == 0 {
@@ -336,7 +337,7 @@ fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<Re
     RecordBatch::try_new(batch.schema(), columns)
 }
 
-/// The oldest segments that take so many bytes together, but never the newest.
+/// Returns the oldest segments, with at least this many bytes in total, but never the newest.
 fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> {
     let mut segments: Vec<&LiveSegment> = state.segments.iter().collect();
     segments.sort_by_key(|live| live.segment.max_start_us);
@@ -350,8 +351,8 @@ fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> 
 }
 
 impl Snapshot {
-    /// Counts the spans of some projects in segments, and those of them that `is_lost`. `concerns` says of a project and a time whether spans
-    /// may be lost that start then or later. What is damaged is left out.
+    /// Counts the spans in segments of some projects, and those for which `is_lost` returns true. `concerns` returns whether spans of a
+    /// project that start at a time or later may be lost. Damaged segments are left out.
     pub fn count_tails(
         &self,
         projects: &HashSet<u64>,
@@ -369,7 +370,7 @@ impl Snapshot {
             let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
             let all = 0..segment.rows as u32;
             let read = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
-            // Nor will a sweep delete any of it.
+            // A sweep does not delete anything of an unreadable segment either.
             let Ok(seen) = read else { continue };
             each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
                 if projects.contains(&one.project) && view.dead.binary_search(&row).is_err() {
@@ -383,7 +384,7 @@ impl Snapshot {
     }
 }
 
-/// Removes the oldest segments until so many bytes are free.
+/// Removes the oldest segments, with at least this many bytes in total, but never the newest.
 pub(crate) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
     let _moving = lock(&shared.moving);
     let mut swept = RetentionSweepResult::default();

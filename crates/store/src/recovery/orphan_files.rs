@@ -1,9 +1,9 @@
 //! Files in `segments/` that the manifest does not name.
 //!
-//! A crash leaves such: of a flush that never reached the manifest, of a merge on either side of it. Those are removed. But a manifest that
-//! is empty, missing or older than the segments does not name them either, and they may be all that there is. So a file is removed only where
-//! it is certain that it holds nothing that is not elsewhere too; every other one is set aside in `damaged/`, where a person may look at it and
-//! `hinomi doctor --repair` finds it.
+//! A crash leaves such files: of a flush that did not reach the manifest, or of a merge before or after it did. Those are removed. But a
+//! manifest that is empty, missing or older than the segments does not name them either, and then they may be the only copy. A file is
+//! therefore removed only if it is certain that everything in it exists elsewhere too; all others are moved to `damaged/`, where a person
+//! can inspect them and `hinomi doctor --repair` finds them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -18,11 +18,11 @@ use crate::segment::row_order::{KEY_COLUMNS, keys};
 use crate::sidecar;
 use crate::state::{StoreInner, lock};
 
-/// What the manifest knows of files.
+/// What the manifest says about segment files.
 #[derive(Debug)]
 pub(crate) struct ManifestFileSet {
     named: HashSet<u64>,
-    /// Those of them that something was being made of, and whose files are there.
+    /// Those of `named` that are inputs of an unfinished segment and have intact files.
     whole: HashSet<u64>,
     removed: HashSet<u64>,
     unfinished: HashMap<u64, Vec<u64>>,
@@ -41,18 +41,18 @@ impl ManifestFileSet {
         }
     }
 
-    /// Numbers that no other segment may get.
+    /// Returns the numbers that no other segment may get.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.named.iter().chain(&self.removed).chain(self.unfinished.keys()).copied()
     }
 
-    /// Whether the file of a segment may be removed, by what the manifest says: its rows are in another segment, or were deleted.
+    /// Returns whether the file of a segment may be removed according to the manifest: its rows are in another segment, or were deleted.
     pub(crate) fn is_done_with(&self, id: u64) -> bool {
         let inputs_hold = |inputs: &Vec<u64>| inputs.iter().all(|input| self.whole.contains(input));
         self.removed.contains(&id) || self.unfinished.get(&id).is_some_and(inputs_hold)
     }
 
-    /// The files in `segments/` that belong to no segment of the manifest, by number.
+    /// Returns the files in `segments/` that do not belong to a segment of the manifest, by segment number.
     pub(crate) fn orphans(&self, segments: &Path) -> Result<BTreeMap<u64, Vec<PathBuf>>, StoreError> {
         let mut found: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
         for extension in std::iter::once("parquet").chain(sidecar::EXTENSIONS) {
@@ -64,12 +64,13 @@ impl ManifestFileSet {
     }
 }
 
-/// Removes what is certain to be superfluous and sets everything else aside. The log has been replayed. Says whether segments lie aside.
+/// Removes the files that are certainly redundant and moves all others to `damaged/`, after the WAL has been replayed. Returns whether
+/// `damaged/` contains segments.
 pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<bool, StoreError> {
     let (segments, damaged) = (shared.folder.segments(), shared.folder.damaged());
     for entry in fs::read_dir(&segments).map_err(StoreError::io("list", &segments))? {
         let path = entry.map_err(StoreError::io("list", &segments))?.path();
-        // No file has its name before it is whole.
+        // A file gets its final name only when it is complete.
         if path.extension().is_some_and(|extension| extension == "new") {
             remove(&path)?;
         }
@@ -90,7 +91,8 @@ pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<boo
         }
     }
     if !known.removed.is_empty() || !known.unfinished.is_empty() {
-        // Durably gone first: a file that a power cut brings back after the manifest has forgotten it would be set aside.
+        // The deletions must be durable first: a file that reappears after a power failure, when the manifest has forgotten it, would be
+        // quarantined.
         sync_folder(&segments)?;
         lock(&shared.manifest).forget_files(&kept)?;
     }
@@ -100,7 +102,7 @@ pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<boo
     Ok(has_unnamed)
 }
 
-/// Moves a segment and the files beside it. Returns where the segment is.
+/// Moves a segment and its sidecar files. Returns the new path of the segment.
 fn put_aside(parquet: &Path, damaged: &Path) -> Result<PathBuf, StoreError> {
     let stem = parquet.file_stem().unwrap_or_default().to_string_lossy();
     let target = free_name(damaged, &stem, "parquet");
@@ -115,7 +117,7 @@ fn put_aside(parquet: &Path, damaged: &Path) -> Result<PathBuf, StoreError> {
     Ok(target)
 }
 
-/// Segments that lie in `damaged/`.
+/// Returns the segments in `damaged/`.
 pub(crate) fn set_aside_in(damaged: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(damaged).map_err(StoreError::io("list", damaged))? {
@@ -128,7 +130,7 @@ pub(crate) fn set_aside_in(damaged: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(found)
 }
 
-/// What is said of them until somebody has done something about them.
+/// Returns the message about the segments in `damaged/`, which is repeated until they are recovered or removed.
 pub(crate) fn told(damaged: &Path) -> Result<Option<String>, StoreError> {
     let found = set_aside_in(damaged)?;
     let Some(first) = found.first() else { return Ok(None) };
@@ -140,7 +142,7 @@ pub(crate) fn told(damaged: &Path) -> Result<Option<String>, StoreError> {
     )))
 }
 
-/// Whether each row of a segment has been read from the log. One that cannot be read is not known to be.
+/// Returns whether each row of a segment has been replayed from the WAL; false if the segment cannot be read.
 fn is_in_log(shared: &StoreInner, parquet: &Path) -> bool {
     let read = SegmentReader::open(parquet).and_then(|reader| {
         let rows = u32::try_from(reader.rows()).unwrap_or(u32::MAX);
