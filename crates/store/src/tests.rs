@@ -1,4 +1,4 @@
-//! The store as a whole, against what a reader of its documentation would expect.
+//! Tests of the store as a whole, against its documented behavior.
 
 pub(crate) mod any_span;
 mod collisions;
@@ -36,7 +36,7 @@ pub(crate) fn span(trace: u128, id: u64, start_us: i64) -> Span {
     }
 }
 
-/// Copies a folder as a crash would leave it. Files that vanish meanwhile are left out.
+/// Copies a directory as a crash would leave it. Files that vanish meanwhile are left out.
 pub(super) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -63,7 +63,7 @@ async fn what_is_acknowledged_is_visible_and_told() {
     let change = changes.recv().await.unwrap();
     assert_eq!((change.project, &change.traces[..], change.spans), (7, &[TraceId(1)][..], 2));
 
-    // The same once more, with other times, and for another project.
+    // The same spans again, with other times, and for another project.
     let again = store.append(7, vec![span(1, 2, 99)]).await.unwrap();
     assert_eq!(again, SpanAppendResult { duplicates: 1, ..SpanAppendResult::default() });
     assert_eq!(store.append(8, vec![span(1, 2, 99)]).await.unwrap().stored, 1);
@@ -95,7 +95,7 @@ async fn a_repeat_is_known_in_buffer_segment_and_after_a_restart() {
 async fn a_correction_reaches_rows_wherever_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), small()).unwrap();
-    // Each step leaves the earlier spans in another place.
+    // Each step leaves the earlier spans in another location.
     for step in 0..6u64 {
         let appended = store.append(1, vec![span(1, 10 - step, step as i64)]).await.unwrap();
         assert_eq!(appended.corrected as u64, step, "step {step}");
@@ -118,7 +118,7 @@ async fn a_correction_reaches_rows_wherever_they_are() {
     }
 }
 
-/// A message of a call that came by itself.
+/// A message of a call that arrived separately.
 pub(super) fn piece(trace: u128, id: u64, number: i64) -> Span {
     let message = ChatMessage { role: "user".into(), parts: vec![MessagePart::Text { text: format!("message {number}") }] };
     let piece = SpanFragment { key: format!("{number}"), at_us: number, content: SpanFragmentContent::Input(message) };
@@ -145,7 +145,7 @@ async fn pieces_join_their_span_wherever_it_is() {
         let joined = usize::from(step > 0);
         assert_eq!((appended.stored, appended.joined, appended.duplicates), (2 - joined, joined, 0), "step {step}");
         assert_eq!(changes.recv().await.unwrap().spans, 2 - joined);
-        // Sent again it is a repeat, wherever the row lies.
+        // Sent again it is a duplicate, wherever the row is.
         for place in 0..3 {
             let again = store.append(1, vec![report.clone()]).await.unwrap();
             assert_eq!(again, SpanAppendResult { duplicates: 1, ..SpanAppendResult::default() }, "step {step}, {place}");
@@ -175,7 +175,7 @@ async fn a_day_that_is_over_has_one_segment_without_dead_rows() {
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig { quiet_age: Duration::ZERO, small_segment_rows: 3, ..small() };
     let store = Store::open(dir.path(), config).unwrap();
-    // Each span of the trace changes what is said of those before it.
+    // Each span of the trace changes the decisions about the earlier ones.
     for ids in [[1, 2, 3], [4, 5, 6]] {
         let _ = store.append(1, ids.map(|id| span(1, id, id as i64)).to_vec()).await.unwrap();
         store.flush().await.unwrap();
@@ -200,7 +200,7 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
     let before = store.snapshot();
     assert_eq!(before.segments.len(), 4);
     let merges = store.compact().await.unwrap();
-    // The background thread may have begun by itself.
+    // The background thread may have started merging already.
     assert!(merges as u64 <= store.stats().compactions);
     let after = store.snapshot();
     assert!(after.segments.len() < 4);
@@ -211,7 +211,7 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
     assert!(!old.exists() && !old.with_extension("ids").exists());
 }
 
-/// Takes away the spans of a project that start before a time.
+/// Deletes the spans of a project that start before a time.
 fn before(project: u64, us: i64) -> RetentionSweep {
     RetentionSweep {
         concerns: Arc::new(move |segment| segment.may_hold(project, i64::MIN, us)),
@@ -225,7 +225,7 @@ fn before(project: u64, us: i64) -> RetentionSweep {
 async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
-    // One segment goes as a whole, one holds old and new spans of two projects, some are in the buffer.
+    // One segment is deleted completely, one has old and new spans of two projects, some spans are in the memtable.
     let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
     store.flush().await.unwrap();
     let _ = store.append(1, vec![span(3, 1, 30), span(4, 1, 130)]).await.unwrap();
@@ -242,7 +242,7 @@ async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
-    // What was taken away may come again.
+    // Deleted spans may be stored again.
     assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().stored, 1);
 }
 
@@ -252,7 +252,7 @@ async fn what_is_written_again_while_it_is_taken_away_goes_too() {
     let store = Arc::new(Store::open(dir.path(), small()).unwrap());
     let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
     store.flush().await.unwrap();
-    // While the first segment is judged, a correction of a row in it puts that row into the buffer again, and then into another segment.
+    // While the first segment is swept, a correction of a row in it moves that row into the memtable, and then into another segment.
     let (runtime, writer) = (tokio::runtime::Handle::current(), store.clone());
     let judged = std::sync::atomic::AtomicUsize::new(0);
     let judge = move |seen: &RetentionCandidate| {
@@ -289,7 +289,7 @@ async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
     assert_eq!(texts, [0, 1]);
     assert!(seen.values().all(|row| row.span.user_id.is_some() && !row.span.name.is_empty()));
     assert_eq!(store.sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
-    // After a start it is looked once more, and nothing is done.
+    // After a restart the segments are checked once more, and nothing is done.
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
@@ -374,7 +374,7 @@ async fn a_call_that_two_programs_report_counts_once() {
         ..span(trace, trace as u64, 10)
     };
     let (program, gateway) = (call(1, "openai", 5), call(2, "litellm", 3));
-    // The second report comes at once, after a flush, or after a restart.
+    // The second report arrives immediately, after a flush, or after a restart.
     for pause in 0..3 {
         for order in [[&program, &gateway], [&gateway, &program]] {
             let dir = tempfile::tempdir().unwrap();

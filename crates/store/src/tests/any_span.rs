@@ -1,4 +1,4 @@
-//! Spans of every shape, for properties that hold for all of them. Compiled into the tests of several crates.
+//! Generated spans of every shape, for property tests. Compiled into the tests of several crates.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(crate) fn maybe_text() -> impl Strategy<Value = Option<String>> {
     proptest::option::of(".{0,40}")
 }
 
-/// A count that a column can hold.
+/// A token count that a column can hold.
 fn tokens() -> impl Strategy<Value = Option<u64>> {
     proptest::option::of(0..=i64::MAX as u64)
 }
@@ -26,7 +26,7 @@ fn maybe_usd() -> impl Strategy<Value = Option<Usd>> {
     proptest::option::of(any::<i64>().prop_map(Usd))
 }
 
-/// Values as they come out of JSON. Fractions have a short binary form, since the parser's last digit is not promised.
+/// Values as the JSON parser returns them. Fractions have a short binary form, because the last digit is not guaranteed to round-trip.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -121,7 +121,7 @@ fn source() -> impl Strategy<Value = FieldSource> {
     ]
 }
 
-/// Any span that a decoder could make.
+/// Any span that a decoder could produce.
 pub(crate) fn any_span() -> impl Strategy<Value = Span> {
     let ids = (1..=u128::MAX, 1..=u64::MAX, proptest::option::of(1..=u64::MAX));
     let times = (any::<i32>(), 0..1_000_000_000i64, any::<i16>(), proptest::option::of(any::<i64>()));
@@ -197,7 +197,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             tags,
             input_messages,
             output_messages,
-            // JSON's own null means that there are none.
+            // A JSON null means that there are none.
             tool_definitions: tool_definitions.filter(|value| !value.is_null()),
             attributes: attributes.into_iter().collect(),
             reading: reading.into_iter().map(|(field, source)| FieldProvenance { field: field.into(), source }).collect(),

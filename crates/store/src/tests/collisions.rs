@@ -1,11 +1,11 @@
-//! Spans and traces whose hashes were made to collide, as a sender of another project can: none takes another's place, and none is joined to
-//! another.
+//! Spans and traces whose hashes were made to collide, as a sender of another project can do: none replaces another, and none is joined
+//! with another.
 
 use super::super::key_hash::SpanKey;
 use super::super::key_hash::collisions::{key_like, trace_like};
 use super::*;
 
-/// Where the earlier spans are when a later one comes.
+/// Location of the earlier spans when a later one arrives.
 const PLACES: [&str; 3] = ["buffer", "segment", "segment after a restart"];
 
 async fn moved(store: Store, dir: &Path, place: &str) -> Store {
@@ -24,7 +24,7 @@ fn of(key: SpanKey, make: impl Fn(u128, u64) -> Span) -> Span {
     make(key.trace.0, key.span.0)
 }
 
-/// Two keys with one hash, of two projects or of one.
+/// Two keys with the same hash, of two projects or of one.
 fn pairs() -> [(SpanKey, SpanKey); 2] {
     let victim = SpanKey { project: 1, trace: TraceId(0xabcd << 64 | 7), span: SpanId(42) };
     [(victim, key_like(victim, 2, TraceId(9))), (victim, key_like(victim, 1, TraceId(9)))]
@@ -98,7 +98,7 @@ async fn a_long_trace_does_not_hide_another_with_the_same_hash() {
     let mut store = Store::open(dir.path(), config()).unwrap();
     let victim = (2, TraceId(7));
     let _ = store.append(victim.0, vec![span(victim.1.0, 2, 10)]).await.unwrap();
-    // Rows of project 1 stand first in a segment.
+    // Rows of project 1 come first in a segment.
     let other = trace_like(victim, 1, 8);
     let spans = (1..=super::super::commit::trace_state_cache::LONGEST_TRACE as u64 + 1).map(|id| span(other.0, id, id as i64));
     let _ = store.append(1, spans.collect()).await.unwrap();

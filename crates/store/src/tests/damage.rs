@@ -1,4 +1,4 @@
-//! What is left when files are lost, cut or changed.
+//! Tests with files that are lost, cut or changed.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ async fn filled(dir: &Path) -> Store {
     store
 }
 
-/// The one log file that holds something.
+/// Returns the WAL file with content.
 fn log_file(dir: &Path) -> std::path::PathBuf {
     let files = data_folder::numbered(&dir.join("log"), "log").unwrap();
     files.into_iter().map(|(_, path)| path).max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap()
@@ -24,7 +24,7 @@ fn log_file(dir: &Path) -> std::path::PathBuf {
 async fn a_torn_end_of_the_log_is_cut_and_not_told() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
-    // A write that a crash broke off was not acknowledged: the start of a frame that no other follows.
+    // A write that a crash interrupted was not acknowledged: the start of a frame that no other follows.
     let path = log_file(dir.path());
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_within(20..60);
@@ -64,7 +64,7 @@ async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
         assert_eq!(rows(&store.snapshot()).len(), left);
         let damaged = store.stats().damaged;
         assert!(damaged.last().unwrap().contains("were acknowledged and are in no file"), "{damaged:?}");
-        // What was lost can come again, and then all is well.
+        // Lost spans can be sent again, after which no damage is reported.
         let _ = store.append(1, vec![span(3, 1, 10), span(3, 2, 20)]).await.unwrap();
         store.close().await.unwrap();
         drop(store);
@@ -135,13 +135,13 @@ async fn a_damaged_segment_is_named_and_the_rest_is_served() {
     assert_eq!(rows(&store.snapshot()).len(), 1);
     let damaged = store.stats().damaged;
     assert!(damaged.len() == 1 && damaged[0].contains("not read"), "{damaged:?}");
-    // Its spans are still known, and what comes for its traces is stored.
+    // Its spans are still known, and new spans of its traces are stored.
     let appended = store.append(1, vec![span(1, 1, 10), span(1, 3, 30)]).await.unwrap();
     assert_eq!((appended.stored, appended.duplicates), (1, 1));
     assert!(segment.exists());
 }
 
-/// A folder with segments of three and of one trace, merged from smaller ones and not, and one trace in the log.
+/// Fills a directory with segments of three traces and of one, merged and not merged, and one trace in the WAL.
 async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), SpanRow> {
     let store = Store::open(dir, StoreConfig { merge_at: 3, ..small() }).unwrap();
     for trace in 1..=3 {
@@ -149,7 +149,7 @@ async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), SpanRo
         store.flush().await.unwrap();
     }
     store.compact().await.unwrap();
-    // It changes what the first trace means: rows of an older segment do not hold any more.
+    // The new span changes the decisions about the first trace: a row of an older segment is superseded.
     let _ = store.append(1, vec![span(4, 1, 10), span(1, 3, 30)]).await.unwrap();
     store.flush().await.unwrap();
     let _ = store.append(1, vec![span(5, 1, 10)]).await.unwrap();
@@ -169,7 +169,7 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
         |_| {},
         |manifest| drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
         |manifest| std::fs::write(manifest, "no database at all, but longer than the header of one; ".repeat(20)).unwrap(),
-        // A header that is not whole any more.
+        // A damaged header.
         |manifest| {
             drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap());
             let mut bytes = std::fs::read(manifest).unwrap();
@@ -194,7 +194,7 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
                     let damaged = store.stats().damaged;
                     assert!(damaged.len() == 1 && damaged[0].contains("2 segments that the manifest does not name"), "{damaged:?}");
                     assert_eq!(names(&dir.path().join("damaged"), "parquet"), segments);
-                    // It is said until something is done about it.
+                    // The damage is reported until something is done about it.
                     drop(store);
                     let store = Store::open(dir.path(), small()).unwrap();
                     assert_eq!(store.stats().damaged.len(), 1);
@@ -251,11 +251,12 @@ async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
     let segments = dir.path().join("segments");
     let whole = std::fs::read(segments.join("0000000001.parquet")).unwrap();
     let write = |name: &str| std::fs::write(segments.join(name), &whole).unwrap();
-    // Of a merge: taken out, or not finished while what it was made of holds. Beside nothing, and before they had their names.
+    // Left by a merge: removed, or unfinished while its inputs are intact. A sidecar file without a segment, and a file without its final
+    // name.
     ["0000000091.parquet", "0000000091.hours", "0000000092.parquet", "0000000093.ids", "0000000098.parquet.new"]
         .into_iter()
         .for_each(write);
-    // Not finished, but what it was made of is not there; and one of which nothing is known.
+    // Unfinished, but its inputs are missing; and one that the manifest does not know.
     ["0000000094.parquet", "0000000095.parquet"].into_iter().for_each(write);
     {
         let folder = DataFolder::open(dir.path()).unwrap();
@@ -269,7 +270,7 @@ async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
     assert_eq!(std::fs::read_dir(&segments).unwrap().count(), 3);
     assert_eq!(names(&dir.path().join("damaged"), "parquet"), ["0000000094.parquet", "0000000095.parquet"]);
     assert_eq!(rows(&store.snapshot()), expected);
-    // No number is given twice.
+    // No number is used twice.
     let _ = store.append(1, vec![span(9, 1, 10)]).await.unwrap();
     store.flush().await.unwrap();
     assert_eq!(names(&segments, "parquet")[1], "0000000096.parquet");
@@ -304,11 +305,11 @@ async fn a_segment_from_an_older_backup_heals() {
         bytes[40] ^= 0x10;
         std::fs::write(&path, bytes).unwrap();
     };
-    // Put in the place of the damaged one.
+    // The damaged file is replaced.
     damage();
     std::fs::write(&path, &whole).unwrap();
     assert_eq!(rows(&Store::open(dir.path(), small()).unwrap().snapshot()), expected);
-    // Put there after the damaged one was taken out.
+    // The intact file is added after the damaged one was taken out.
     damage();
     let findings = repair(dir.path()).unwrap();
     assert!(
@@ -413,13 +414,13 @@ async fn intake_stops_before_the_disk_is_full_and_goes_on_by_itself() {
     let error = store.append(1, vec![span(2, 1, 10)]).await.unwrap_err();
     assert!(matches!(error, StoreError::DiskLow { free: 999, reserve: 1000, .. }), "{error}");
     assert!(store.stats().intake_error.unwrap().contains("kept in reserve"));
-    // What is stored is written as a segment all the same.
+    // Stored spans are still written as a segment.
     store.flush().await.unwrap();
     assert_eq!((store.stats().segments, rows(&store.snapshot()).len()), (1, 1));
     FREE.store(1000, Ordering::Relaxed);
     assert_eq!(store.stats().intake_error, None);
     assert_eq!(store.append(1, vec![span(2, 1, 10)]).await.unwrap().stored, 1);
-    // Merges wait until there is room for what they write.
+    // Merges wait until there is space for their output.
     store.flush().await.unwrap();
     FREE.store(500, Ordering::Relaxed);
     assert_eq!((store.compact().await.unwrap(), store.stats().segments), (0, 2));
@@ -445,7 +446,7 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
             (state.segments[1].segment.clone(), segment::checksum::examine(&state.segments[1].segment))
         };
         assert!(found.is_err(), "byte {at} of {}", live.path.display());
-        // A file of the time before sums is decoded, where nothing but the names of columns may be wrong and not be seen.
+        // A file without a checksum is decoded, which cannot detect damage in the names of columns.
         let findings = doctor::examine(dir.path(), |_, _| {});
         let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::DoctorSeverity::Problem).collect();
         assert!(problems.len() == 1 && problems[0].what.contains("0000000002.parquet"), "{problems:?}");

@@ -1,4 +1,4 @@
-//! What a fault in the program does to the store.
+//! Effects of defects in the program on the store.
 
 use hinomi_model::price::PriceBook;
 

@@ -1,4 +1,4 @@
-//! The store against a naive model, over random histories.
+//! Compares the store with a naive model over random histories.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
@@ -9,23 +9,23 @@ use proptest::prelude::*;
 use super::super::key_hash::collisions::trace_like;
 use super::*;
 
-/// What of a span is reported.
+/// The reported part of a span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Report {
-    /// All of it, with its start.
+    /// The whole span, with its start.
     Whole(i64),
     /// One message of it.
     Piece(i64),
 }
 
-/// Project, and (trace, span, report) of each span.
+/// Project, and trace, span and report of each span.
 type Spans = (u64, Vec<(u128, u64, Report)>);
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// A request.
+    /// One request.
     Append(Spans),
-    /// Several requests at once.
+    /// Several concurrent requests.
     Together(Vec<Spans>),
     /// Spans of a project, stored or not, get another name.
     Revise(u64, Vec<(u128, u64)>, u8),
@@ -33,12 +33,12 @@ enum Step {
     Merge,
     /// The process ends without warning and starts again.
     Restart,
-    /// The folder is copied while the store works, and the copy is opened.
+    /// The directory is copied while the store works, and the copy is opened.
     Crash,
 }
 
 fn request() -> impl Strategy<Value = Spans> {
-    // Few ids, so that there are repeats and long traces.
+    // Few IDs, for many duplicates and long traces.
     let report = prop_oneof![2 => (0i64..40).prop_map(Report::Whole), 1 => (0i64..4).prop_map(Report::Piece)];
     (1u64..3, proptest::collection::vec((1u128..5, 1u64..12, report), 1..6))
 }
@@ -55,12 +55,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What should be stored: of each identity the first span, and all pieces.
+/// The expected contents: the first report of each span, joined with all of its parts.
 #[derive(Default)]
 struct Model(BTreeMap<(u64, TraceId, SpanId), Span>);
 
 impl Model {
-    /// Returns how many are new, and how many were joined to others.
+    /// Returns the number of new spans, and of those that were joined.
     fn append(&mut self, project: u64, spans: &[Span]) -> (usize, usize) {
         let (mut stored, mut joined) = (0, 0);
         for span in spans {
@@ -80,7 +80,7 @@ impl Model {
         (stored, joined)
     }
 
-    /// Returns how many did change.
+    /// Returns the number of changed spans.
     fn revise(&mut self, project: u64, spans: &BTreeSet<(u128, u64)>, name: &str) -> usize {
         let mut changed = 0;
         for (trace, id) in spans {
@@ -93,7 +93,7 @@ impl Model {
         changed
     }
 
-    /// The rows as they should be read: with what the rules say of each whole trace.
+    /// Returns the rows as they should be read: with the rules applied to each whole trace.
     fn expected(&self) -> BTreeMap<(u64, TraceId, SpanId), Span> {
         let mut expected = self.0.clone();
         let keys: Vec<_> = expected.keys().copied().collect();
@@ -107,7 +107,7 @@ impl Model {
     }
 }
 
-/// The spans of a request, in which each stands once.
+/// Returns the spans of a request, each of them once.
 fn spans(request: &[(u128, u64, Report)], trace: impl Fn(u128) -> u128) -> Vec<Span> {
     let mut known = BTreeSet::new();
     let once = request.iter().filter(|(trace, id, _)| known.insert((*trace, *id)));
@@ -118,16 +118,16 @@ fn spans(request: &[(u128, u64, Report)], trace: impl Fn(u128) -> u128) -> Vec<S
     .collect()
 }
 
-/// Which trace of a project is meant by a small number.
+/// Maps a small number to a trace of a project.
 type Traces = fn(u64, u128) -> u128;
 
-/// Traces such that each has the same hash as some others, of its project and of another, and so have their spans.
+/// Returns traces that share their hash with other traces, of the same and of another project, as do their spans.
 fn colliding(project: u64, number: u128) -> u128 {
     let other = (1, TraceId(number % 2 + 1));
     if project == other.0 && number == other.1.0 { number } else { trace_like(other, project, number as u64).0 }
 }
 
-/// With background work all the time, so that it comes in between at every point.
+/// Runs background work all the time, so that it happens between any two steps.
 fn busy() -> StoreConfig {
     StoreConfig { flush_age: Duration::from_millis(15), ..small() }
 }
@@ -146,7 +146,7 @@ async fn run(steps: Vec<Step>, traces: Traces) {
                 assert_eq!((appended.stored, appended.joined, appended.duplicates), (stored, joined, count - stored - joined));
             }
             Step::Together(requests) => {
-                // They are made ready on several threads, so their order is not known: the same span says the same in each.
+                // They are prepared on several threads in unknown order, so all reports of one span are equal.
                 let same = |(trace, id, report): &(u128, u64, Report)| match report {
                     Report::Whole(_) => (*trace, *id, Report::Whole(7)),
                     piece @ Report::Piece(_) => (*trace, *id, *piece),
@@ -176,7 +176,7 @@ async fn run(steps: Vec<Step>, traces: Traces) {
             Step::Crash => {
                 let copy = tempfile::tempdir().unwrap();
                 {
-                    // Copying takes time and a crash takes none: no transaction may come in between.
+                    // Copying takes time and a crash does not: no transaction may happen meanwhile.
                     let _still = lock(&store.shared.manifest);
                     copy_folder(dir.path(), copy.path());
                 }

@@ -1,5 +1,5 @@
-//! What real clients sent, in any order, in any pieces, with flushes and restarts anywhere between, ends in the same figures, and who
-//! watches has counted them along.
+//! Captures of real clients, stored in any order and any parts, with flushes and restarts in between, give the same totals, and so does a
+//! subscriber that counts along.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use hinomi_model::money::Usd;
 use super::support::{CASES, Dice, in_any_order, open, sent};
 use super::*;
 
-/// What is summed, and what of a span depends on others.
+/// The summed values, and the properties of a span that depend on others.
 #[derive(Debug, PartialEq)]
 struct Figures {
     decision: SpanDecision,

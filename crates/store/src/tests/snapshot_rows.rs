@@ -1,4 +1,4 @@
-//! The rows of a snapshot, read whole. Compiled into the tests of several crates, so it names the store as its users do.
+//! Reads all rows of a snapshot. Compiled into the tests of several crates, so it uses the store's public name.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::schema::SCHEMA;
 use hinomi_store::snapshot::Snapshot;
 
-/// All rows of a snapshot by identity. Panics if one is there twice.
+/// Returns all rows of a snapshot by identity. Panics if one occurs twice.
 pub(crate) fn rows(snapshot: &Snapshot) -> BTreeMap<(u64, TraceId, SpanId), SpanRow> {
     let mut all: Vec<SpanRow> = snapshot.buffer.iter().flat_map(from_batch).collect();
     for view in &snapshot.segments {

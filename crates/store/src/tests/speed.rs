@@ -1,4 +1,4 @@
-//! How fast the store is. Run by hand: `cargo test --profile quick -p hinomi --lib store::tests::speed -- --ignored --nocapture`.
+//! Speed tests of the store. Run by hand: `cargo test --profile quick -p hinomi-store --lib tests::speed -- --ignored --nocapture`.
 
 use std::io::Write;
 use std::time::Instant;
@@ -7,9 +7,9 @@ use hinomi_model::span::{ChatMessage, MessagePart, SpanType, Usage};
 
 use super::*;
 
-/// A span of some 1.4 kilobytes, as a chat of a few turns is.
+/// Returns a span of about 1.4 kilobytes, like a chat of a few turns.
 fn chat(trace: u128, id: u64) -> Span {
-    // Words in an order that a compressor cannot foresee.
+    // Words in an order that a compressor cannot predict.
     let mut state = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let words = ["the", "invoice", "of", "August", "was", "paid", "late", "because", "our", "bank", "holiday", "asks", "for", "refund"];
     let mut text = |count: usize| {

@@ -4,7 +4,7 @@ use super::*;
 
 #[derive(Debug, Default)]
 struct NameSubscriber {
-    /// Part of the names of the spans that are selected.
+    /// Part of the names of the selected spans.
     part: &'static str,
     seen: Mutex<Vec<String>>,
 }
@@ -29,7 +29,8 @@ async fn each_subscriber_receives_the_rows_that_it_selects() {
     store.subscribe_to_rows(one.clone());
     store.subscribe_to_rows(all.clone());
     let _ = store.append(7, vec![span(1, 2, 20)]).await.unwrap();
-    // By the rules of these tests the latest span names the pipeline of all, and the lowest alone counts: the first row is corrected.
+    // According to the rules of these tests, the latest span names the pipeline of all, and only the one with the lowest ID is counted:
+    // the first row is corrected.
     let _ = store.append(7, vec![span(1, 1, 10)]).await.unwrap();
     let (one, all) = (one.seen.lock().unwrap().clone(), all.seen.lock().unwrap().clone());
     assert_eq!(one, ["+span 1 of trace 1"]);

@@ -1,5 +1,5 @@
-//! A store of small sizes, and spans of real clients stored in any order. Compiled into the tests of several crates, so it names the store as
-//! its users do.
+//! A store with small limits, and spans of real clients stored in any order. Compiled into the tests of several crates, so it uses the
+//! store's public name.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::snapshot_rows::rows;
 
-/// Small sizes, so that little data meets every case. Nothing is flushed by age.
+/// Small limits, so that little data covers every case. Nothing is flushed because of its age.
 pub(crate) fn small() -> StoreConfig {
     StoreConfig {
         flush_rows: 12,
@@ -33,8 +33,8 @@ pub(crate) fn small() -> StoreConfig {
     }
 }
 
-/// Rules by which nearly every new span changes earlier ones: the trace's pipeline is the name that its latest span gives, and the
-/// span with the lowest id alone counts.
+/// Rules with which nearly every new span changes earlier ones: the pipeline of the trace is the name that its latest span gives, and
+/// only the span with the lowest ID is counted.
 pub(crate) fn latest_names_the_pipeline(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let latest = nodes.iter().max_by_key(|node| (node.start_us, node.span_id));
     let lowest = nodes.iter().map(|node| node.span_id).min();
@@ -50,7 +50,7 @@ pub(crate) fn latest_names_the_pipeline(nodes: &[SpanNode]) -> Vec<SpanDecision>
 /// 2026-11-25T20:00:00Z: after all captures.
 const RECEIVED_US: i64 = 1_795_636_800_000_000;
 
-/// One family each, or one way to tell of a call.
+/// Captures that each cover one family of clients, or one way to report a call.
 pub(crate) const CASES: &[&str] = &[
     "two-services/proxy-first-two-traces",
     "two-services/client-first-one-trace",
@@ -91,7 +91,7 @@ fn decoded(folder: &Path) -> Vec<Span> {
     }
 }
 
-/// What each request of a case holds, in their order.
+/// Returns the spans of each request of a case, in order.
 pub(crate) fn sent(case: &str) -> Vec<Vec<Span>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(case);
     let mut folders: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -101,7 +101,7 @@ pub(crate) fn sent(case: &str) -> Vec<Vec<Span>> {
     folders.iter().map(|folder| decoded(folder)).filter(|spans| !spans.is_empty()).collect()
 }
 
-/// What an alert adds up.
+/// The totals that an alert computes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct Totals {
     calls: i64,
@@ -141,7 +141,7 @@ impl RowChangeSubscriber for Watcher {
     }
 }
 
-/// A store of small sizes by the rules that hold.
+/// Opens a store with small limits and the real deduplication rules.
 pub(crate) fn opened(dir: &Path) -> Store {
     Store::open(dir, StoreConfig { rules: hinomi_model::dedup::decide, ..small() }).unwrap()
 }
@@ -153,7 +153,7 @@ pub(crate) fn open(dir: &Path) -> (Store, Arc<Watcher>) {
     (store, watcher)
 }
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers that are the same in each run.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -163,20 +163,20 @@ impl Dice {
     }
 }
 
-/// Stores spans in an order of the dice, in pieces, with flushes, merges and crashes between.
+/// Stores spans in random order and parts, with flushes, merges and crashes in between.
 pub(crate) async fn in_any_order(case: &str, spans: &[Span], dice: &mut Dice) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let mut spans = spans.to_vec();
     for last in (1..spans.len()).rev() {
         spans.swap(last, dice.below(last + 1));
     }
-    // Some come twice.
+    // Some are sent twice.
     for _ in 0..spans.len() / 4 {
         spans.push(spans[dice.below(spans.len())].clone());
     }
     let (mut store, mut watcher) = open(dir.path());
     while !spans.is_empty() {
-        // No request tells of a span twice.
+        // No request contains a span twice.
         let mut ids = HashSet::new();
         let fresh = spans.iter().take_while(|span| ids.insert((span.trace_id, span.span_id))).count();
         let rest = spans.split_off((1 + dice.below(5)).min(fresh));
