@@ -1,4 +1,4 @@
-//! Opening a SQLite database of ours: durable, and of a format that this version knows.
+//! Opens SQLite databases: durable, and with a format that this version knows.
 
 mod group_commit;
 mod lasting_failures;
@@ -11,63 +11,63 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 pub use group_commit::GroupCommitDatabase;
 pub use lasting_failures::{examine_all, failing, note, recheck};
 
-/// How long a change waits for another process that has the database. A command and a server may write at the same time; each
+/// How long a change waits for another process that has locked the database. A command and a server may write at the same time; each
 /// change takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why a database did not open or answer.
+/// Error of a database.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SqliteError {
-    /// A newer version wrote it.
+    /// A newer version wrote the database.
     #[error("{} was written by a newer version (format {found}, known here up to {known}); start that version", path.display())]
     Newer {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// Its format.
+        /// Format version of the database.
         found: u32,
-        /// The newest format that this version reads.
+        /// Newest format version that this program reads.
         known: u32,
     },
-    /// There is no room. Writing goes on by itself as soon as there is.
+    /// The disk is full. Writing resumes automatically when space is available.
     #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
     DiskFull {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
     },
-    /// Another process has been writing to it for too long. Writing goes on by itself when that has ended.
+    /// Another process has been writing for too long. Writing resumes automatically when that ends.
     #[error("{} is locked by another process; end that process, or wait until it is done", path.display())]
     Busy {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
     },
-    /// It cannot be written.
+    /// The database cannot be written.
     #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
     ReadOnly {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// What SQLite said.
+        /// Message of SQLite.
         reason: String,
     },
-    /// It does not hold what a database holds.
+    /// The file is damaged or not a database.
     #[error("{} is damaged ({reason}); restore it from a backup, or move it away to start with an empty one", path.display())]
     Damaged {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// What SQLite said.
+        /// Message of SQLite.
         reason: String,
     },
-    /// Anything else that SQLite says.
+    /// Any other error of SQLite.
     #[error("could not use {}: {reason}", path.display())]
     Failed {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
-        /// What SQLite said.
+        /// Message of SQLite.
         reason: String,
     },
 }
 
 impl SqliteError {
-    /// Wraps what SQLite said of a database.
+    /// Wraps an error of SQLite about a database.
     pub fn of(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
         let path = path.to_owned();
         move |error| {
@@ -84,12 +84,12 @@ impl SqliteError {
     }
 }
 
-/// Opens a database, makes it if need be, and brings it to the newest format. Each step leads from one format to the next;
-/// `user_version` counts those that were taken.
+/// Opens a database, creates it if necessary, and migrates it to the newest format. Each step migrates from one format to the next;
+/// `user_version` is the number of steps done.
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or a newer version wrote it. It has not been changed then.
+/// When the database cannot be opened, or was written by a newer version. It has not been changed then.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     let failed = SqliteError::of(path);
     let mut connection = Connection::open(path).map_err(&failed)?;
@@ -108,7 +108,7 @@ pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
-/// No version ever writes a number of a format above this: a file with one is damaged, not newer.
+/// Largest format version that any program will ever write: a file with a larger number is damaged, not newer.
 const LAST_FORMAT: u32 = 999;
 
 fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> {
@@ -122,11 +122,11 @@ fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> 
     }
 }
 
-/// Opens a database that is there already, for reading only.
+/// Opens an existing database for reading only.
 ///
 /// # Errors
 ///
-/// When it cannot be opened.
+/// When the database cannot be opened.
 pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::of(path);
     // Each connection is used by one thread at a time.
@@ -136,11 +136,11 @@ pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
-/// Says what is wrong with a database, without changing anything in it. `known` is the newest format that this version reads.
+/// Checks a database without changing it. `known` is the newest format version that this program reads.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// When the database is damaged, empty, of a newer format or unreadable.
 pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
     let failed = SqliteError::of(path);
     let connection = open_reader(path)?;
@@ -153,11 +153,11 @@ pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
     if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }
 }
 
-/// Opens a database that is there already, for changes beside those of its owner.
+/// Opens an existing database for changes by a process that does not own it.
 ///
 /// # Errors
 ///
-/// When it cannot be opened.
+/// When the database cannot be opened.
 pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
     let failed = SqliteError::of(path);
     let connection =
@@ -166,7 +166,7 @@ pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
     Ok(connection)
 }
 
-/// Brings what stands in the file beside a database into it and empties that, which still holds what was deleted. Waits for those who read.
+/// Checkpoints the WAL of a database and truncates it, because it still contains deleted data. Waits for readers.
 ///
 /// # Errors
 ///
@@ -175,11 +175,11 @@ pub fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// Writes a copy of a database as it is at this moment, while others write to it.
+/// Writes a copy of a database at this moment, while others write to it.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or the copy not be written.
+/// When the database cannot be read or the copy cannot be written.
 pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
     let connection = open_reader(path)?;
     connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::of(path))
@@ -188,10 +188,10 @@ pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // What is committed survives a power cut.
+    // Committed changes survive a power failure.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // What is deleted is overwritten, so that nothing of it is left in the file.
+    // Deleted data is overwritten and does not remain in the file.
     connection.pragma_update(None, "secure_delete", true)
 }
 

@@ -1,4 +1,4 @@
-//! The small SQLite databases beside the span store: each module owns one database, its schema and its queries.
+//! The smaller SQLite databases next to the span store: each module owns one database, its schema and its queries.
 
 pub mod bills;
 pub mod database;

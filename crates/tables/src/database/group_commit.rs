@@ -1,5 +1,5 @@
-//! A database that many requests write: one thread puts whatever waits into one transaction, so that one `fsync` serves them all.
-//! Questions go to connections of their own and see all that was acknowledged before.
+//! A database that many requests write: one thread puts all waiting changes into one transaction, and one `fsync` serves them all.
+//! Queries use separate connections and see everything that was acknowledged before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::{SqliteError, open, open_reader};
 
-/// Changes that go into one transaction at most.
+/// Maximum number of changes in one transaction.
 const GROUP: usize = 256;
-/// Changes that wait for the writing thread.
+/// Maximum number of changes that wait for the writing thread.
 const QUEUE: usize = 256;
-/// How long a change waits for room in the queue before its caller is told to come again.
+/// How long a change waits for room in the queue before it fails with [`SqliteError::Busy`].
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Questions that are answered at the same time; more of them wait.
+/// Maximum number of concurrent queries; more of them wait.
 const READERS: usize = 4;
 
-/// The open database. Dropping it ends its thread; whatever was acknowledged is on the disk.
+/// An open database. Dropping it ends its thread; everything acknowledged is on disk.
 #[derive(Debug)]
 pub struct GroupCommitDatabase {
     readers: Arc<SqliteReaderPool>,
-    /// `None` once it is closed.
+    /// `None` once the database is closed.
     tasks: Mutex<Option<mpsc::Sender<Box<dyn GroupCommitTask>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -37,7 +37,7 @@ struct SqliteReaderPool {
     room: Arc<Semaphore>,
 }
 
-/// A change that waits for its turn, with where the answer goes.
+/// A queued change, with the receiver of its result.
 trait GroupCommitTask: Send {
     fn perform(&mut self, transaction: &Transaction) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, result: Result<(), SqliteError>);
@@ -59,17 +59,17 @@ impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> GroupCommitT
         let GroupCommitChange { made, reply, .. } = *self;
         let fault = "a fault in the program".to_owned();
         let result = result.and_then(|()| made.ok_or(SqliteError::Failed { path: PathBuf::new(), reason: fault }));
-        // A caller that has gone is no failure.
+        // A caller that no longer waits is not an error.
         let _ = reply.send(result);
     }
 }
 
 impl GroupCommitDatabase {
-    /// Opens the database and brings it to the newest format.
+    /// Opens the database and migrates it to the newest format.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(path: &Path, steps: &[&str]) -> Result<GroupCommitDatabase, SqliteError> {
         let connection = open(path, steps)?;
         let (tasks, queue) = mpsc::channel(QUEUE);
@@ -81,8 +81,8 @@ impl GroupCommitDatabase {
         Ok(GroupCommitDatabase { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Makes a change. When it returns without an error, the change is on the disk and in every later answer; after an error nothing of
-    /// it is. It may be made more than once: one that shares its transaction with a failing one is undone and made again.
+    /// Applies a change. When it returns without an error, the change is on disk and visible to every later query; after an error nothing
+    /// of it is. `change` may be called more than once: if another change in the same transaction fails, it is rolled back and repeated.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl GroupCommitDatabase {
         }
     }
 
-    /// Asks a question where waiting hinders nobody. All parts of an answer are of the same moment.
+    /// Runs a query on a thread for blocking work. The query sees one consistent snapshot.
     ///
     /// # Errors
     ///
@@ -121,9 +121,9 @@ impl GroupCommitDatabase {
         answer.await.map_err(|_| self.closed())?
     }
 
-    /// Makes the changes that wait, puts them into the main file, and ends the thread. Later changes fail; questions are answered.
+    /// Applies the queued changes, checkpoints the database, and ends the thread. Later changes fail; queries still work.
     pub async fn close(&self) {
-        // The last connection that is closed removes what stands beside the main file; one that only reads cannot.
+        // Closing the last connection removes the WAL files of the database, but a read-only connection cannot do that.
         lock(&self.readers.idle).clear();
         drop(lock(&self.tasks).take());
         let thread = lock(&self.thread).take();
@@ -152,17 +152,17 @@ impl SqliteReaderPool {
             None => open_reader(&self.path)?,
         };
         let answer = connection.transaction().and_then(|transaction| question(&transaction)).map_err(SqliteError::of(&self.path))?;
-        // One that failed is not used again.
+        // A connection that failed is not reused.
         lock(&self.idle).push(connection);
         Ok(answer)
     }
 }
 
-/// What the thread owns.
+/// State that the writing thread owns.
 struct GroupCommitWriter {
     connection: Connection,
     path: PathBuf,
-    /// Whether the last transaction failed, so that a failure is logged once.
+    /// Whether the last transaction failed; a failure is logged once.
     is_failing: bool,
 }
 
@@ -174,8 +174,8 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Does a group of tasks and answers each. None of one caller is another's fault: a group that fails is tried again one by one,
-    /// unless the disk or the database as a whole is to blame.
+    /// Applies a group of changes and answers each. One caller's error must not affect another: a group that fails is repeated one by
+    /// one, unless the disk or the whole database is the cause.
     fn work(&mut self, mut tasks: Vec<Box<dyn GroupCommitTask>>) {
         match self.commit(&mut tasks) {
             Ok(()) => {
@@ -203,7 +203,7 @@ impl GroupCommitWriter {
             }
             transaction.commit()
         };
-        // A panic drops the transaction, which undoes it.
+        // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(written) => written.map_err(SqliteError::of(&self.path)),
             Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),

@@ -1,4 +1,4 @@
-//! Databases that fail in a way that does not pass by itself, so that the server says so for as long as it is so.
+//! Lasting failures of databases: those that persist are reported for as long as they do.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use rusqlite::{ErrorCode, TransactionBehavior};
 
 use super::{SqliteError, open_existing, open_reader};
 
-/// How long it is waited before all of a damaged database is read once more.
+/// Minimum interval between two complete checks of a damaged database.
 const AGAIN: Duration = Duration::from_secs(60);
-/// A larger database is not read whole at a start: damage in it shows when it is met.
+/// Maximum size in bytes of databases that are checked completely at the start; damage in larger ones is found when it is read.
 const LARGEST: u64 = 1 << 30;
 
-/// A database that fails.
+/// A failing database.
 #[derive(Debug, Clone)]
 struct DatabaseFailure {
     said: String,
-    /// Whether what is in it is damaged: that it can be written says nothing then.
+    /// Whether its content is damaged: that it can be written does not prove that it works then.
     is_damaged: bool,
-    /// When it was last looked at.
+    /// Time of the last check.
     at: Instant,
 }
 
@@ -30,7 +30,7 @@ fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, DatabaseFailure>> {
     FAILING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes note of an error of a database, if it is one that does not pass by itself.
+/// Records an error of a database if it is one that persists.
 pub fn note(path: &Path, error: &rusqlite::Error) {
     use ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
     match error.sqlite_error_code() {
@@ -48,18 +48,18 @@ fn remember(path: &Path, reason: &str, is_damaged: bool) {
     }
 }
 
-/// The databases of a folder that fail: the name of each, and what is said of it.
+/// Returns the failing databases of a directory: the name of each, and the message about it.
 pub fn failing(folder: &Path) -> Vec<(String, String)> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (name(path), failing.said.clone())).collect()
 }
 
-/// A name alone is of any folder: there is one in a process, but for tests.
+/// Returns whether a database is in a directory. A path without a directory matches any: outside of tests a process has only one.
 fn is_in(path: &Path, folder: &Path) -> bool {
     path.parent().is_some_and(|parent| parent == folder || parent == Path::new(""))
 }
 
-/// Looks whether those that failed work again.
+/// Checks whether failing databases work again.
 pub fn recheck(folder: &Path) {
     let known: Vec<(PathBuf, DatabaseFailure)> =
         lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (path.clone(), failing.clone())).collect();
@@ -68,7 +68,7 @@ pub fn recheck(folder: &Path) {
         if is_damaged && at.elapsed() < AGAIN {
             continue;
         }
-        // What is wrong is noted where it is met.
+        // Errors are recorded where they occur.
         if works(&path).and_then(|()| if is_damaged { whole(&path) } else { Ok(()) }).is_ok() {
             lock().remove(&name);
             tracing::info!(path = %path.display(), "database.access.recovered");
@@ -76,7 +76,7 @@ pub fn recheck(folder: &Path) {
     }
 }
 
-/// Reads all databases of a folder once, one after the other, so that damage is known before somebody sends what belongs there.
+/// Checks all databases of a directory once, one after the other, so that damage is known before data for them arrives.
 pub fn examine_all(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
@@ -97,7 +97,7 @@ fn whole(path: &Path) -> Result<(), SqliteError> {
     Err(SqliteError::Damaged { path: path.to_owned(), reason: said })
 }
 
-/// Whether a database can be written.
+/// Checks that a database can be written.
 fn works(path: &Path) -> Result<(), SqliteError> {
     let failed = SqliteError::of(path);
     let mut connection = open_existing(path)?;
@@ -124,7 +124,7 @@ mod tests {
         assert!(failing(Path::new("/elsewhere")).is_empty());
         recheck(dir.path());
         assert!(failing(dir.path()).is_empty());
-        // What passes by itself is no failure of it.
+        // A passing error is not a failure of the database.
         let none = connection.prepare("SELECT y FROM a").unwrap_err();
         assert!(matches!(SqliteError::of(&path)(none), SqliteError::Failed { .. }));
         assert!(failing(dir.path()).is_empty());

@@ -1,4 +1,4 @@
-//! Where a list of issues goes on.
+//! Cursor of a list of issues.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ErrorStoreError;
 
-/// The last issue of a page and the walk that it belongs to. Written as one word that means nothing to anyone else.
+/// The last issue of a page and the pagination that it belongs to. Encoded as an opaque string.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct IssueCursor {
     pub(super) sort: String,
     pub(super) from_us: i64,
     pub(super) to_us: i64,
-    /// The number of the newest event that the first page knew.
+    /// Number of the newest event when the first page was read.
     pub(super) upto: i64,
     pub(super) key: IssueSortKey,
     pub(super) id: i64,
 }
 
-/// What an issue is sorted by: a time, a count, a name.
+/// The value that an issue is sorted by: a time, a count or a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum IssueSortKey {
@@ -28,7 +28,7 @@ pub(super) enum IssueSortKey {
 }
 
 impl IssueCursor {
-    /// Reads a cursor of this order.
+    /// Decodes a cursor of this order.
     pub(super) fn read(text: &str, sort: &str) -> Result<IssueCursor, ErrorStoreError> {
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ErrorStoreError::BadCursor)?;
         let cursor: IssueCursor = serde_json::from_slice(&json).map_err(|_| ErrorStoreError::BadCursor)?;

@@ -1,30 +1,31 @@
-//! One error, told of several times: by each span that it passes through on its way out, by Sentry's SDK beside OpenTelemetry's, by a log
-//! record beside a span. It is counted once.
+//! Deduplication of error events. One error may be reported several times: by each span that it passes on its way out, by Sentry's SDK
+//! and OpenTelemetry's, or by a log record and a span. It is counted once.
 //!
-//! Every report of an error in a trace is remembered with the event that it is counted as. Reports tell of the same error where type
-//! and message are the same and they come from the same place: the same span, or one right above or below it; different protocols also
-//! from one moment. Two error events of Sentry's are two errors, whatever they say: its SDKs see to that themselves.
+//! Every report of an error in a trace is stored with the event that it is counted as. Reports are of the same error if type and message
+//! are equal and they come from the same place: the same span, or its parent or child; for different protocols also if they come within a
+//! second. Two error events of Sentry are always two errors: its SDKs deduplicate themselves.
 
 use hinomi_model::sentry::{ErrorEvent, ErrorReporter};
 use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
-/// Reports of two protocols about one error lie this close together.
+/// Maximum time between reports of two protocols about one error, in microseconds.
 const MOMENT_US: i64 = 1_000_000;
-/// A span is told of an error by its program and by the library that ends the span: at once.
+/// Maximum time between two reports about one span of the same protocol, in microseconds: a program and the library that ends the span
+/// both report the error.
 const AT_ONCE_US: i64 = 100_000;
-/// Reports that are looked through. A trace with more of the same error has a loop.
+/// Maximum number of reports that are compared. A trace with more of the same error has a loop.
 const MOST: i64 = 1_000;
 
-/// What a report is counted as.
+/// How a new report is counted.
 pub(super) enum ErrorDedupDecision {
-    /// As an error of its own.
+    /// As a new error.
     Itself,
-    /// As an event that is stored. Where `replaces`, it tells more than all that was known of that one.
+    /// As an event that is already stored. With `replaces`, it has more detail than all earlier reports of that event.
     As { event: i64, replaces: bool },
 }
 
-/// Whether a report is known already.
+/// Returns whether a report is already stored.
 pub(super) fn is_known(transaction: &Transaction, project: i64, event_id: &str) -> rusqlite::Result<bool> {
     let mut known = transaction.prepare_cached(
         "SELECT 1 FROM events WHERE project = ?1 AND event_id = ?2 UNION ALL SELECT 1 FROM reports WHERE project = ?1 AND event_id = ?2",
@@ -32,7 +33,7 @@ pub(super) fn is_known(transaction: &Transaction, project: i64, event_id: &str) 
     known.exists(params![project, event_id])
 }
 
-/// What a new report is counted as.
+/// Decides how a new report is counted.
 pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEvent) -> rusqlite::Result<ErrorDedupDecision> {
     let Some(trace) = report.trace_id else { return Ok(ErrorDedupDecision::Itself) };
     let mut select = transaction.prepare_cached(
@@ -53,11 +54,11 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
             continue;
         }
         let event: i64 = row.get(0)?;
-        // An event of Sentry's tells of source lines, users and what came before.
+        // Events of Sentry contain source lines, users and breadcrumbs.
         let mut told = transaction.prepare_cached("SELECT 1 FROM reports WHERE event = ? AND reporter = 'sentry'")?;
         let replaces = report.reporter == ErrorReporter::Sentry && !told.exists([event])?;
         if report.reporter == ErrorReporter::Sentry && !replaces {
-            // That one has a report of Sentry's own: this is another error.
+            // The stored event already has a report of Sentry: this is another error.
             continue;
         }
         return Ok(ErrorDedupDecision::As { event, replaces });
@@ -65,7 +66,7 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
     Ok(ErrorDedupDecision::Itself)
 }
 
-/// Remembers a report, with what it is counted as.
+/// Stores a report with the event that it is counted as.
 pub(super) fn remember(transaction: &Transaction, project: i64, report: &ErrorEvent, event: i64) -> rusqlite::Result<()> {
     let Some(trace) = report.trace_id else { return Ok(()) };
     let mut insert = transaction.prepare_cached(
@@ -86,12 +87,13 @@ pub(super) fn remember(transaction: &Transaction, project: i64, report: &ErrorEv
     Ok(())
 }
 
-/// The issue of an event.
+/// Returns the issue of an event.
 pub(super) fn issue_of(transaction: &Transaction, event: i64) -> rusqlite::Result<Option<i64>> {
     transaction.prepare_cached("SELECT issue FROM events WHERE id = ?")?.query_row([event], |row| row.get(0)).optional()
 }
 
-/// Type and message, by which reports of one trace are compared. Whoever makes two messages of one hash could as well send the same message.
+/// Returns a hash of type and message, by which reports of one trace are compared. A sender that could make two messages collide could
+/// just as well send equal messages.
 fn says(report: &ErrorEvent) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(report.kind.rsplit('.').next().unwrap_or_default().as_bytes());
@@ -101,7 +103,7 @@ fn says(report: &ErrorEvent) -> [u8; 16] {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// A report that is known.
+/// A stored report.
 struct StoredErrorReport {
     span: Option<i64>,
     parent: Option<i64>,
@@ -110,7 +112,7 @@ struct StoredErrorReport {
 }
 
 impl StoredErrorReport {
-    /// Whether a report that says the same tells of the same error.
+    /// Returns whether a report with the same type and message is of the same error.
     fn is_of(&self, report: &ErrorEvent) -> bool {
         let id = |span: Option<hinomi_model::id::SpanId>| span.map(|span| span.0 as i64);
         let (span, parent) = (id(report.span_id), id(report.parent_span_id));

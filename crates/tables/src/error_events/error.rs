@@ -1,31 +1,31 @@
-//! What can go wrong, said to a person.
+//! Errors of the error event store, with messages for people.
 
 use std::path::PathBuf;
 
 use crate::database::SqliteError;
 
-/// Why error events were not stored, or a question about them not answered.
+/// Error of storing or querying error events.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ErrorStoreError {
-    /// No such order of issues.
+    /// Unknown order of issues.
     #[error("unknown sort {0:?}; use one of {list}, with a leading - for descending order", list = super::issues::sorts())]
     BadSort(String),
-    /// A cursor that this order of issues did not give out.
+    /// The cursor does not belong to this order of issues.
     #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
-    /// The disk is full. Intake goes on by itself as soon as there is room.
+    /// The disk is full. Ingestion resumes automatically when space is available.
     #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
     DiskFull {
-        /// The database.
+        /// Path of the database.
         path: PathBuf,
     },
-    /// More arrives than can be written, or another process has the database. The request may be sent again as it is.
+    /// Events arrive faster than they can be written, or another process has locked the database. The same request may be sent again.
     #[error("error events cannot be stored now: {reason}; send again later")]
     Busy {
         /// What the request waited for.
         reason: String,
     },
-    /// The database did not open or answer otherwise.
+    /// Any other error of the database.
     #[error(transparent)]
     Database(SqliteError),
     /// The store has been closed.
@@ -34,7 +34,7 @@ pub enum ErrorStoreError {
 }
 
 impl ErrorStoreError {
-    /// Whether the one who asked can put it right.
+    /// Returns whether the caller's parameters caused the error.
     pub fn is_users(&self) -> bool {
         matches!(self, ErrorStoreError::BadSort(_) | ErrorStoreError::BadCursor)
     }

@@ -1,4 +1,4 @@
-//! Questions about issues.
+//! Queries about issues.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use super::read::{ErrorFilterParameters, SUMMARY, WITHIN, number, summary, trace
 use super::response::{Issue, IssueDetail, IssueEvent, IssuePage};
 use super::{ErrorEventFilter, ErrorStore, row};
 
-/// Parts of the range in which events are counted.
+/// Number of buckets in which events of a range are counted.
 const POINTS: i64 = 24;
-/// Events of one issue that are shown.
+/// Maximum number of events that are shown of one issue.
 const EVENTS: i64 = 50;
-/// Traces of one issue whose cost is asked for.
+/// Maximum number of traces of one issue whose cost is calculated.
 const TRACES: i64 = 200;
 
-/// What issues can be sorted by, and how it is found for an issue `i`.
+/// Sort fields of issues, and the SQL expression of each for an issue `i`.
 const SORTS: &[(&str, &str)] = &[
     ("last_seen", "SELECT max(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
     ("first_seen", "SELECT min(e.time_us) FROM events e WHERE e.issue = i.id AND e.id <= :upto"),
@@ -30,20 +30,20 @@ const SORTS: &[(&str, &str)] = &[
     ("type", "SELECT e.type FROM events e WHERE e.issue = i.id AND e.id <= :upto ORDER BY e.time_us DESC, e.id DESC LIMIT 1"),
 ];
 
-/// The names of [`SORTS`], for a person.
+/// Returns the names of [`SORTS`] for an error message.
 pub(super) fn sorts() -> String {
     SORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 impl ErrorStore {
-    /// Issues with an event in the range, in the order asked for: a field, `-` before it for descending.
+    /// Returns issues with an event in the range, ordered by the field `sort`; a leading `-` means descending.
     ///
-    /// A cursor goes on with the walk that it comes from: in the range and with the events of its first page, whatever is asked or
-    /// stored meanwhile. So a walk shows each issue once. Only deletions show.
+    /// A cursor continues the pagination that it comes from: with the range and the events of its first page, whatever range is passed
+    /// and whatever is stored meanwhile. Each issue is therefore returned once. Only deletions are visible.
     ///
     /// # Errors
     ///
-    /// When there is no such order, the cursor is none of it, or the database cannot be read.
+    /// When the order is unknown, the cursor does not belong to it, or the database cannot be read.
     pub async fn issues(
         &self,
         project: u64,
@@ -75,7 +75,8 @@ impl ErrorStore {
         .await
     }
 
-    /// One issue with its newest events in the range; `None` when there is no such issue. Outside of the range its counts are zero.
+    /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all of its events are outside of the
+    /// range, its counts are zero.
     ///
     /// # Errors
     ///
@@ -94,7 +95,7 @@ impl ErrorStore {
         .await
     }
 
-    /// One event of an issue, by its id and whenever it happened; `None` when the issue has none of this id.
+    /// Returns an event of an issue by its ID, whatever its time; `None` if the issue has no such event.
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl ErrorStore {
         .await
     }
 
-    /// The newest traces in which each of these issues happened, up to 200 of each. Issues without any are left out.
+    /// Returns the newest traces of each of these issues, at most 200 per issue. Issues without any are left out.
     ///
     /// # Errors
     ///
@@ -143,17 +144,17 @@ impl ErrorStore {
     }
 }
 
-/// The number of the newest event: all up to it are there, all that come get higher ones.
+/// Returns the number of the newest event: later events get higher numbers.
 fn newest_number(database: &Transaction) -> rusqlite::Result<i64> {
     database.query_row("SELECT coalesce(max(id), 0) FROM events", [], |row| row.get(0))
 }
 
-/// Numbers as a JSON list, so that any number of them is one parameter.
+/// Returns numbers as a JSON list, so that any number of them is one parameter.
 fn list(ids: &[i64]) -> String {
     serde_json::to_string(ids).unwrap_or_default()
 }
 
-/// How much of an issue lies in a range.
+/// Counts of an issue in a range.
 #[derive(Debug, Clone, Copy, Default)]
 struct IssueCounts {
     events: u64,
@@ -163,11 +164,11 @@ struct IssueCounts {
 
 const MINUTE_US: i64 = 60_000_000;
 const DAY_US: i64 = 1440 * MINUTE_US;
-/// Lengths of the parts of a range that is derived from the events; longer ones are whole days.
+/// Widths of the buckets of a range that is derived from the events, in microseconds; longer ones are whole days.
 const WIDTHS_US: [i64; 8] =
     [MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, 30 * MINUTE_US, 60 * MINUTE_US, 360 * MINUTE_US, 720 * MINUTE_US, DAY_US];
 
-/// A range in [`POINTS`] parts.
+/// A range divided into [`POINTS`] buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IssueTimeBuckets {
     first_us: i64,
@@ -175,9 +176,9 @@ pub(super) struct IssueTimeBuckets {
 }
 
 impl IssueTimeBuckets {
-    /// Those of a range of which each end is fixed, or may be further out. The end is not included.
+    /// Returns the buckets of a range whose ends are each fixed or may be extended. The end is exclusive.
     pub(super) fn of(is_first_fixed: bool, is_end_fixed: bool, first_us: i64, end_us: i64) -> IssueTimeBuckets {
-        // Rounded up, so that the parts reach the end. The last may reach beyond.
+        // Rounded up so that the buckets reach the end. The last may exceed it.
         let width_for = |length: i64| (length / POINTS + i64::from(length % POINTS != 0)).max(1);
         let length = end_us.saturating_sub(first_us);
         if is_first_fixed && is_end_fixed {
@@ -192,14 +193,14 @@ impl IssueTimeBuckets {
             return IssueTimeBuckets { first_us, width_us };
         }
         loop {
-            // Two open ends lie where parts do that are counted from the epoch.
+            // If both ends are open, buckets are aligned to the epoch.
             let end = if is_end_fixed {
                 end_us
             } else {
                 end_us.saturating_sub(1).div_euclid(width_us).saturating_add(1).saturating_mul(width_us)
             };
             let start = end.saturating_sub(width_us.saturating_mul(POINTS));
-            // Times that are no times may be further apart than any parts reach.
+            // Invalid times may be further apart than any buckets reach.
             if start <= first_us || width_us > i64::MAX / POINTS / 4 {
                 return IssueTimeBuckets { first_us: start, width_us };
             }
@@ -208,11 +209,11 @@ impl IssueTimeBuckets {
     }
 }
 
-/// The issues as they were at a moment, in a range.
+/// The issues at one moment, in a range.
 struct IssueListView<'a> {
     database: &'a Transaction<'a>,
     scope: ErrorFilterParameters,
-    /// The number of the newest event that counts.
+    /// Number of the newest event that is included.
     upto: i64,
 }
 
@@ -223,7 +224,7 @@ impl IssueListView<'_> {
         parameters
     }
 
-    /// The numbers and sort keys of issues, those after a cursor.
+    /// Returns the numbers and sort keys of issues, those after a cursor if there is one.
     fn sorted(
         &self,
         project: i64,
@@ -248,8 +249,7 @@ impl IssueListView<'_> {
         statement.query_map(&*parameters, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
-    /// The parts of the range to draw. Where it is open, it has to hold the first and the last event of what is asked about, in parts of a
-    /// length that a person knows.
+    /// Returns the buckets of the range. An open range extends to the first and last event in question, in buckets of a common width.
     fn parts(&self, of: &str, id: i64) -> rusqlite::Result<IssueTimeBuckets> {
         let end = |end: &str, open: bool, asked: i64| -> rusqlite::Result<Option<i64>> {
             if !open {
@@ -259,14 +259,14 @@ impl IssueListView<'_> {
             self.database.prepare_cached(&sql)?.query_row(&*self.with(&[(":of", &id)]), |row| row.get(0))
         };
         let first = end("min", self.scope.from_us == i64::MIN, self.scope.from_us)?;
-        // The end is not included, and the last event is.
+        // The end is exclusive, but the last event is included.
         let last = end("max", self.scope.to_us == i64::MAX, self.scope.to_us.saturating_sub(1))?;
         let first = first.or(last).unwrap_or(0);
         let end = last.unwrap_or(first).saturating_add(1);
         Ok(IssueTimeBuckets::of(self.scope.from_us != i64::MIN, self.scope.to_us != i64::MAX, first, end))
     }
 
-    /// Issues as they are shown. One that has no event at all, which a deletion between two pages brings about, is left out.
+    /// Returns issues as they are shown. Issues without any event, which a deletion between two pages can cause, are left out.
     fn issues(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<Vec<Issue>> {
         let newest = format!("SELECT {SUMMARY} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
         let mut newest = self.database.prepare_cached(&newest)?;
@@ -298,7 +298,7 @@ impl IssueListView<'_> {
         Ok(issues)
     }
 
-    /// The counts of issues in the range; those without an event there are left out.
+    /// Returns the counts of issues in the range; those without an event in it are left out.
     fn counts(&self, ids: &[i64]) -> rusqlite::Result<HashMap<i64, IssueCounts>> {
         let mut statement = self.database.prepare_cached(&format!(
             "SELECT e.issue, count(*), count(DISTINCT e.trace), count(DISTINCT e.user_id) FROM events e
@@ -309,7 +309,7 @@ impl IssueListView<'_> {
         statement.query_map(&*self.with(&[(":issues", &list(ids))]), counts)?.collect()
     }
 
-    /// How many events of each issue fall into each part of a range, with the start of each part.
+    /// Returns the number of events of each issue in each bucket of a range, with the start of the bucket.
     fn points(&self, ids: &[i64], parts: IssueTimeBuckets) -> rusqlite::Result<HashMap<i64, Vec<(String, u64)>>> {
         let IssueTimeBuckets { first_us, width_us: width } = parts;
         let start = |part: i64| first_us.saturating_add(width.saturating_mul(part));
@@ -324,7 +324,7 @@ impl IssueListView<'_> {
         let parameters = self.with(&[(":issues", &issues), (":first", &first_us), (":width", &width)]);
         let mut rows = statement.query(&*parameters)?;
         while let Some(row) = rows.next()? {
-            // A difference of times that are no times may be too large for a whole number.
+            // The difference of invalid times may exceed 64 bits.
             let part = row.get::<_, f64>(1)?.clamp(0.0, (POINTS - 1) as f64) as usize;
             if let Some(points) = points.get_mut(&row.get(0)?) {
                 points[part].1 += number(row, 2)?;
@@ -333,7 +333,7 @@ impl IssueListView<'_> {
         Ok(points)
     }
 
-    /// The newest events of an issue, in full.
+    /// Returns the newest events of an issue with their content.
     fn events(&self, id: i64) -> rusqlite::Result<Vec<IssueEvent>> {
         let mut statement = self.database.prepare_cached(&format!(
             "SELECT {SUMMARY}, (SELECT json FROM contents WHERE event = e.id) FROM events e
@@ -343,7 +343,7 @@ impl IssueListView<'_> {
     }
 }
 
-/// An event from the columns of its summary, and its content behind them.
+/// Returns an event from the columns of its summary, followed by its content.
 fn whole_event(row: &Row) -> rusqlite::Result<IssueEvent> {
     let content: Vec<u8> = row.get(10)?;
     let event = row::parse(&content).map_err(|reason| unreadable(10, reason))?;

@@ -1,18 +1,18 @@
-//! The durable store of error events and of the issues that they group into: one SQLite database, `errors.db`.
+//! The durable store of error events and of the issues that group them: one SQLite database, `errors.db`.
 //!
-//! Errors are few beside spans, and are asked for by issue, by trace and by time: a database with indexes suits them, where spans
-//! need columns. Nothing here knows of HTTP or of project names.
+//! There are few errors compared with spans, and they are queried by issue, trace and time: a database with indexes suits them better
+//! than the columns that spans need. This module does not depend on HTTP or on project names.
 //!
 //! # The life of an error event
 //!
-//! 1. [`ErrorStore::append`] serialises and compresses it, on the caller's side, and queues (`row`).
-//! 2. The writing thread (`write`) puts whatever has queued up into one transaction: a repeat of (project, event id) is left out,
-//!    one that tells of an error that another told of is not counted (`same`), a new fingerprint becomes an issue (`open` has the tables).
-//! 3. When the transaction is on the disk, each caller is answered and watchers are told.
-//! 4. Questions (`read`, `issues`) go to connections of their own and see all that was acknowledged before.
+//! 1. [`ErrorStore::append`] serializes and compresses an event on the caller's side and queues it (`row`).
+//! 2. The writing thread (`writer`) puts everything that is queued into one transaction: a duplicate of (project, event ID) is dropped,
+//!    another report of a known error is not counted (`duplicates`), a new fingerprint becomes an issue (`schema` has the tables).
+//! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
+//! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!
-//! An issue is no more than a number for (project, fingerprint): what it shows is read from its events, so that there is nothing to
-//! keep in step when events come late or are deleted.
+//! An issue is only a number for (project, fingerprint): everything else is read from its events, and nothing needs to be updated when
+//! events arrive late or are deleted.
 
 mod cursor;
 mod duplicates;
@@ -48,80 +48,80 @@ use row::ErrorEventRow;
 pub use schema::FORMAT;
 use writer::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter, ErrorWriterCommand};
 
-/// Changes that a slow watcher may be behind before it misses some.
+/// Number of changes that a slow subscriber may lag behind before it misses some.
 const CHANGES: usize = 1024;
-/// Requests that wait for the writing thread.
+/// Maximum number of requests that wait for the writing thread.
 const QUEUE: usize = 256;
-/// How long a request waits for room in the queue before it is told to come again.
+/// How long a request waits for room in the queue before it fails with [`ErrorStoreError::Busy`].
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Events that are deleted in one go. Intake goes on between two.
+/// Maximum number of events that are deleted in one transaction. Ingestion continues between two of them.
 const DELETED_AT_ONCE: usize = 2_000;
 
-/// What became of the events of a request.
+/// Result of storing the events of a request: the number of events by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every event that is not stored is an outcome to be counted"]
 pub struct ErrorAppendResult {
-    /// Stored, durable, visible.
+    /// Number of events that are stored: durable and visible.
     pub stored: usize,
-    /// Not stored, since the same event was there before.
+    /// Number of events that were dropped because the same event is already stored.
     pub duplicates: usize,
-    /// Not counted, since they tell of an error that another event told of.
+    /// Number of events that are not counted because another event reports the same error.
     pub same: usize,
 }
 
-/// That errors were stored.
+/// Message to subscribers that errors were stored.
 #[derive(Debug, Clone)]
 pub struct ErrorStoreChange {
-    /// The project.
+    /// Project of the errors.
     pub project: u64,
-    /// Traces in which they happened, each once.
+    /// Traces in which the errors happened, each once.
     pub traces: Arc<[TraceId]>,
-    /// How many.
+    /// Number of errors.
     pub errors: usize,
 }
 
-/// Which events are meant: those of a range of time, in microseconds since the Unix epoch, and of some traces only where given.
+/// Selects the events of a time range, in microseconds since the Unix epoch, and optionally only those of some traces.
 #[derive(Debug, Clone)]
 pub struct ErrorEventFilter {
-    /// Start. `i64::MIN` leaves it open.
+    /// Start, inclusive. `i64::MIN` for no start.
     pub from_us: i64,
-    /// End, not included. `i64::MAX` leaves it open.
+    /// End, exclusive. `i64::MAX` for no end.
     pub to_us: i64,
-    /// Only events of these traces.
+    /// Only events of these traces, if given.
     pub traces: Option<Arc<HashSet<TraceId>>>,
 }
 
 impl ErrorEventFilter {
-    /// Everything kept.
+    /// Selects all stored events.
     pub fn all() -> ErrorEventFilter {
         ErrorEventFilter { from_us: i64::MIN, to_us: i64::MAX, traces: None }
     }
 
-    /// Only events of these traces.
+    /// Selects only events of these traces.
     pub fn of_traces(self, traces: impl IntoIterator<Item = TraceId>) -> ErrorEventFilter {
         ErrorEventFilter { traces: Some(Arc::new(traces.into_iter().collect())), ..self }
     }
 }
 
-/// The open store. Dropping it ends its thread; whatever was acknowledged is on the disk.
+/// An open store. Dropping it ends its thread; everything acknowledged is on disk.
 #[derive(Debug)]
 pub struct ErrorStore {
     readers: Arc<ErrorReaderPool>,
     path: PathBuf,
     changes: broadcast::Sender<ErrorStoreChange>,
-    /// Rises with each transaction.
+    /// Incremented with each transaction.
     version: Arc<AtomicU64>,
-    /// `None` while it is dropped.
+    /// `None` while the store is dropped.
     commands: Option<mpsc::Sender<ErrorWriterCommand>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl ErrorStore {
-    /// Opens the store in a data folder, and makes it if need be.
+    /// Opens the store in a data directory, and creates it if necessary.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join("errors.db");
         let connection = schema::open(&path)?;
@@ -135,11 +135,11 @@ impl ErrorStore {
         Ok(ErrorStore { readers, path, changes, version, commands: Some(commands), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Stores the events of one request. When it returns, they are on disk and in every later answer.
+    /// Stores the events of one request. When it returns, they are on disk and visible to every later query.
     ///
     /// # Errors
     ///
-    /// Nothing of the request has been acknowledged then; it may be sent again as it is.
+    /// When the events cannot be stored. Nothing of the request has been acknowledged; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, events: Vec<ErrorEvent>) -> Result<ErrorAppendResult, ErrorStoreError> {
         if events.is_empty() {
             return Ok(ErrorAppendResult::default());
@@ -150,12 +150,12 @@ impl ErrorStore {
         Ok(ErrorAppendResult { stored: done.rows, duplicates: done.duplicates, same: done.same })
     }
 
-    /// Deletes the events of a project that happened before a time, in microseconds since the Unix epoch; an issue without events
-    /// goes too, and its number is not given again. Returns the number of events.
+    /// Deletes the events of a project before a time, in microseconds since the Unix epoch. An issue without events is deleted too, and
+    /// its number is not reused. Returns the number of deleted events.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some may have been deleted then.
+    /// When the database cannot be written. Some events may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {
@@ -167,20 +167,20 @@ impl ErrorStore {
         }
     }
 
-    /// Rises with all that is stored or deleted, before whoever asked for that is answered.
+    /// Returns the number of the last change. It is incremented before the sender of the change gets its answer.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
     pub fn changes(&self) -> broadcast::Receiver<ErrorStoreChange> {
         self.changes.subscribe()
     }
 
-    /// Stores what is queued, puts it into the main file of the database, and ends the thread. Later appends fail with
-    /// [`ErrorStoreError::Closed`]; what is stored can still be read.
+    /// Stores queued requests, checkpoints the database, and ends the thread. Later appends fail with [`ErrorStoreError::Closed`];
+    /// queries still work.
     pub async fn close(&self) {
-        // The last connection that is closed removes what stands beside the main file; one that only reads cannot.
+        // Closing the last connection removes the WAL files of the database, but a read-only connection cannot do that.
         self.readers.clear();
         let (done, ended) = oneshot::channel();
         if let Some(commands) = &self.commands
@@ -192,7 +192,7 @@ impl ErrorStore {
         let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
     }
 
-    /// Has the writing thread do something.
+    /// Sends an operation to the writing thread and waits for its result.
     async fn ask(&self, work: ErrorWriteOperation) -> Result<ErrorWriteResult, ErrorStoreError> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(ErrorStoreError::Closed)?;
@@ -206,7 +206,7 @@ impl ErrorStore {
 
 impl Drop for ErrorStore {
     fn drop(&mut self) {
-        // The thread ends when nobody can ask it any more.
+        // The thread ends when the sender is dropped.
         self.commands = None;
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();

@@ -1,4 +1,4 @@
-//! Questions about events: of a trace, in a range.
+//! Queries about events: of a trace, or in a range.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,36 +11,36 @@ use super::error::ErrorStoreError;
 use super::response::ErrorEventSummary;
 use super::{ErrorEventFilter, ErrorStore};
 
-/// Events of one trace that are listed. One that fails so often has a loop, and its count says more.
+/// Maximum number of events that are listed per trace. A trace with more errors has a loop, and the count is more useful.
 const OF_TRACE: i64 = 10_000;
-/// Traces that [`ErrorStore::traces`] lists.
+/// Maximum number of traces that [`ErrorStore::traces`] lists.
 const TRACES: i64 = 10_000;
 
-/// Characters of an event that stand where there is one line for it.
+/// Maximum number of characters of a one-line preview of an event.
 const PREVIEW_CHARACTERS: usize = 200;
 
-/// What [`preview`] makes of an event, in SQL.
+/// The result of [`preview`] in SQL.
 const PREVIEW: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': ' || value END, 1, 200)";
 
-/// An event in one line: its type and its message, cut.
+/// Returns an event in one line: its type and its message, truncated.
 pub fn preview(event: &ErrorEventSummary) -> String {
     let text = if event.value.is_empty() { event.kind.clone() } else { format!("{}: {}", event.kind, event.value) };
     text.chars().take(PREVIEW_CHARACTERS).collect()
 }
 
-/// The error events of a trace.
+/// Error events of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceErrors {
-    /// How many there are.
+    /// Number of error events.
     pub count: u64,
-    /// The first of them, as [`preview`] says it.
+    /// [`preview`] of the first event.
     pub first: String,
 }
 
-/// The columns of an [`ErrorEventSummary`], in the order of [`summary`].
+/// Columns of an [`ErrorEventSummary`], in the order that [`summary`] reads.
 pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
 
-/// What an event `e` must be to lie within what [`ErrorFilterParameters`] binds.
+/// SQL condition on an event `e` with the parameters of [`ErrorFilterParameters`].
 pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
     AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
 
@@ -49,7 +49,7 @@ pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
 pub(super) struct ErrorFilterParameters {
     pub(super) from_us: i64,
     pub(super) to_us: i64,
-    /// A JSON list of ids, so that any number of traces is one parameter.
+    /// A JSON list of IDs, so that any number of traces is one parameter.
     pub(super) traces: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl ErrorFilterParameters {
         ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces }
     }
 
-    /// What [`WITHIN`] needs, and more.
+    /// Returns the parameters of [`WITHIN`], and more.
     pub(super) fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
         let mut parameters: Vec<(&'static str, &dyn ToSql)> =
             vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces)];
@@ -69,11 +69,11 @@ impl ErrorFilterParameters {
 }
 
 impl ErrorStore {
-    /// The events of a trace, by time, up to 10,000.
+    /// Returns the events of a trace in order of time, at most 10,000.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read; so with all questions.
+    /// When the database cannot be read.
     pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
         self.read(move |database| {
             let sql = format!("SELECT {SUMMARY} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
@@ -83,7 +83,7 @@ impl ErrorStore {
         .await
     }
 
-    /// What events each of these traces has; those without any are left out.
+    /// Returns the errors of each of these traces; traces without any are left out.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl ErrorStore {
             let mut counted = database.prepare_cached(
                 "SELECT trace, count(*) FROM events WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) GROUP BY trace",
             )?;
-            // The index of a trace's events tells both: no other event is read.
+            // The index of a trace's events answers both queries: no other event is read.
             let mut first = database
                 .prepare_cached(&format!("SELECT {PREVIEW} FROM events WHERE project = ? AND trace = ? ORDER BY time_us, id LIMIT 1"))?;
             let counts = counted.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?;
@@ -110,7 +110,7 @@ impl ErrorStore {
         .await
     }
 
-    /// The first event of each of these spans, as [`preview`] says it; spans without any are left out.
+    /// Returns the [`preview`] of the first event of each of these spans; spans without any are left out.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl ErrorStore {
         .await
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     ///
     /// # Errors
     ///
@@ -151,8 +151,8 @@ impl ErrorStore {
         .await
     }
 
-    /// How many events fall into each bucket of time, counted from the epoch: start and number, rising; empty ones are left out.
-    /// A bucket is at least a microsecond.
+    /// Returns the number of events in each time bucket, aligned to the epoch: start and number, ascending. Empty buckets are left out. A
+    /// bucket has at least one microsecond.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl ErrorStore {
     pub async fn points(&self, project: u64, within: ErrorEventFilter, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorStoreError> {
         let project = project as i64;
         self.read(move |database| {
-            // The remainder has the sign of the time: before the epoch a bucket begins below.
+            // The remainder has the sign of the time: before the epoch a bucket starts at a smaller value.
             let sql = format!(
                 "SELECT e.time_us - ((e.time_us % :bucket) + :bucket) % :bucket AS start, count(*)
                  FROM events e WHERE e.project = :project AND {WITHIN} GROUP BY start ORDER BY start"
@@ -173,7 +173,7 @@ impl ErrorStore {
         .await
     }
 
-    /// Traces with an event in the range, the one with the newest first, up to 10,000.
+    /// Returns the traces with an event in the range, the one with the newest event first, at most 10,000.
     ///
     /// # Errors
     ///
@@ -190,24 +190,24 @@ impl ErrorStore {
     }
 }
 
-/// Ids as a JSON list.
+/// Returns trace IDs as a JSON list.
 fn ids<'a>(traces: impl Iterator<Item = &'a TraceId>) -> String {
     let ids: Vec<String> = traces.map(|trace| format!("\"{trace}\"")).collect();
     format!("[{}]", ids.join(","))
 }
 
-/// A count.
+/// Reads a count.
 pub(super) fn number(row: &Row, at: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(at)?;
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, number))
 }
 
-/// The id of a trace.
+/// Reads the ID of a trace.
 pub(super) fn trace(row: &Row, at: usize) -> rusqlite::Result<TraceId> {
     Ok(TraceId(u128::from_be_bytes(row.get(at)?)))
 }
 
-/// An event from the columns of [`SUMMARY`].
+/// Reads an event from the columns of [`SUMMARY`].
 pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
     let trace: Option<[u8; 16]> = row.get(2)?;
     let span: Option<i64> = row.get(3)?;
@@ -225,7 +225,7 @@ pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
     })
 }
 
-/// What was stored is ours: that it cannot be read is damage.
+/// Returns the error for stored data that cannot be parsed, which means damage.
 pub(super) fn unreadable(at: usize, reason: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, reason.into())
 }

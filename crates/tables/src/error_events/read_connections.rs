@@ -1,4 +1,4 @@
-//! Connections that read.
+//! Connections for reading.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use super::error::ErrorStoreError;
 use crate::database;
 use crate::database::SqliteError;
 
-/// Questions that are answered at the same time; more of them wait.
+/// Maximum number of concurrent queries; more of them wait.
 const READERS: usize = 4;
 
-/// A few connections, opened as they are needed.
+/// A pool of a few connections, opened when they are needed.
 #[derive(Debug)]
 pub(super) struct ErrorReaderPool {
     path: PathBuf,
@@ -27,7 +27,7 @@ impl ErrorReaderPool {
         ErrorReaderPool { path, idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) }
     }
 
-    /// Closes those that nobody uses.
+    /// Closes the idle connections.
     pub(super) fn clear(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -38,16 +38,16 @@ impl ErrorReaderPool {
             Some(connection) => connection,
             None => database::open_reader(&self.path)?,
         };
-        // All parts of an answer are of the same moment.
+        // One transaction, so that the query sees one consistent snapshot.
         let answer = connection.transaction().and_then(|transaction| question(&transaction)).map_err(SqliteError::of(&self.path))?;
-        // One that failed is not used again.
+        // A connection that failed is not reused.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(answer)
     }
 }
 
 impl ErrorStore {
-    /// Asks the database where waiting hinders nobody.
+    /// Runs a query on a thread for blocking work.
     pub(super) async fn read<T, F>(&self, question: F) -> Result<T, ErrorStoreError>
     where
         T: Send + 'static,

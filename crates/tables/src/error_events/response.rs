@@ -1,4 +1,4 @@
-//! Answers as the API shows them.
+//! Responses of the API.
 
 use std::collections::BTreeMap;
 
@@ -163,7 +163,7 @@ pub struct IssueDetail {
 }
 
 impl IssueEvent {
-    /// Joins what stands in lists with the rest of the stored event.
+    /// Combines the summary with the rest of the stored event.
     pub(super) fn of(summary: ErrorEventSummary, event: ErrorEvent) -> IssueEvent {
         let deciding = event.exceptions.iter().rfind(|exception| !exception.frames.is_empty());
         let frames = deciding.map(|exception| exception.frames.iter().cloned().map(StackFrameResponse::from).collect());

@@ -1,38 +1,38 @@
-//! An error event made ready for the database: all that takes time and needs no turn.
+//! Prepares an error event for the database: everything that can be done outside of the writing thread.
 
 use hinomi_model::messages::{TextLimit, trim_text};
 use hinomi_model::sentry::ErrorEvent;
 
-/// Bytes of JSON that are kept of one event. What a client may send of one is about as much, so that hardly any is cut.
+/// Maximum size of the JSON of one event in bytes. It is about as much as a client may send, so hardly any event is cut.
 const MOST_BYTES: usize = 1 << 20;
-/// Bytes that are kept of each text of an event of which little else is left.
+/// Maximum size in bytes of each text of an event that was cut most.
 const LAST_TEXT: TextLimit = TextLimit(1024);
-/// For speed; most of the gain is there already.
+/// A fast level; higher ones gain little.
 const COMPRESSION: i32 = 3;
 
-/// An event as it is stored.
+/// An event in its stored form.
 #[derive(Debug)]
 pub(super) struct ErrorEventRow {
-    /// The event, without what only its JSON has.
+    /// The event without the parts that are only in its JSON.
     pub(super) event: ErrorEvent,
-    /// All of it: JSON, compressed.
+    /// The whole event as compressed JSON.
     pub(super) content: Vec<u8>,
 }
 
 impl ErrorEventRow {
     pub(super) fn new(mut event: ErrorEvent) -> ErrorEventRow {
-        // Zero means that there is none, and as text would not be read back.
+        // Zero means that there is none, and would not be read back as text.
         event.trace_id = event.trace_id.filter(|trace| trace.0 != 0);
         event.span_id = event.span_id.filter(|span| span.0 != 0);
         let json = fit(&mut event, MOST_BYTES);
-        // Compressing in memory fails for want of memory alone; then the text is stored as it is.
+        // Compressing in memory can only fail for lack of memory; the text is then stored uncompressed.
         let content = zstd::bulk::compress(&json, COMPRESSION).unwrap_or(json);
         let head = ErrorEvent { exceptions: Vec::new(), breadcrumbs: Vec::new(), tags: Default::default(), ..event };
         ErrorEventRow { event: head, content }
     }
 }
 
-/// Reads what [`ErrorEventRow`] wrote.
+/// Parses the content that [`ErrorEventRow`] wrote.
 pub(super) fn parse(content: &[u8]) -> Result<ErrorEvent, String> {
     if content.first() == Some(&b'{') {
         return serde_json::from_slice(content).map_err(|error| error.to_string());
@@ -41,7 +41,7 @@ pub(super) fn parse(content: &[u8]) -> Result<ErrorEvent, String> {
     serde_json::from_slice(&json).map_err(|error| error.to_string())
 }
 
-/// What is given up of an event that is too large, one after the other until it fits: what a reader misses least comes first.
+/// Steps that remove parts of an event that is too large, until it fits: the least useful parts first.
 const GIVEN_UP: &[fn(&mut ErrorEvent)] = &[
     |event| event.breadcrumbs.iter_mut().for_each(|step| step.data = None),
     |event| {
@@ -77,7 +77,7 @@ const GIVEN_UP: &[fn(&mut ErrorEvent)] = &[
     },
 ];
 
-/// Makes an event small enough, and returns its JSON.
+/// Reduces an event to the maximum size, and returns its JSON.
 fn fit(event: &mut ErrorEvent, most: usize) -> Vec<u8> {
     let json = |event: &ErrorEvent| serde_json::to_vec(event).unwrap_or_default();
     let mut text = json(event);
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// Every part as large as the number of bytes.
+    /// Returns an event whose parts each have this many bytes.
     fn large(bytes: usize) -> ErrorEvent {
         let text = || "x".repeat(bytes);
         let frame =
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_missed_least_goes_first() {
         let mut event = large(1000);
-        // All but the data of the step and the sources of the library's frames.
+        // Everything except the breadcrumb's data and the sources of the library's frames.
         fit(&mut event, 8_500);
         assert_eq!(event.breadcrumbs[0].data, None);
         let [library, own] = &event.exceptions[1].frames[..] else { panic!("{event:?}") };

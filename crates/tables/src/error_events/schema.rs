@@ -1,4 +1,4 @@
-//! The database and its tables.
+//! The database schema.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use crate::database;
 use crate::database::SqliteError;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
-/// Each step leads from one format to the next; `user_version` counts those that were taken.
+/// Each step migrates from one format to the next; `user_version` is the number of steps done.
 ///
-/// `events` is what is counted and listed and stays narrow; `contents` is what one page of one issue shows. Ids of traces are 16
-/// bytes, numbers of spans and projects are the same 64 bits with a sign. The indexes answer counts by themselves.
+/// `events` is counted and listed and has narrow rows; `contents` is shown on the page of one issue. Trace IDs have 16 bytes; span IDs
+/// and project numbers are stored as signed integers with the same 64 bits. Counts are answered from the indexes alone.
 const STEPS: &[&str] = &[
     "
     -- Errors of one group in one project. AUTOINCREMENT: the number of an issue that is gone is not given again.
@@ -70,7 +70,7 @@ const STEPS: &[&str] = &[
 ",
 ];
 
-/// Opens the database for the one thread that writes.
+/// Opens the database for the writing thread.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     database::open(path, STEPS)
 }

@@ -95,7 +95,7 @@ async fn what_is_acknowledged_survives_without_a_close() {
     let (dir, errors) = store();
     for n in 0..20 {
         assert_eq!(stored(&errors, 1, vec![event(n, 1, 1)]).await, (1, 0));
-        // What a process that is killed now leaves behind.
+        // The files that a process killed at this moment leaves behind.
         let copy = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(dir.path()).unwrap() {
             let path = entry.unwrap().path();
@@ -125,7 +125,7 @@ async fn closing_leaves_one_file() {
 async fn an_issue_shows_its_newest_event() {
     let (_dir, errors) = store();
     let newest = ErrorEvent { level: "fatal".into(), handled: Some(false), culprit: Some("ask in app.py".into()), ..event(2, 7, 30) };
-    // The newest does not come last.
+    // The newest event does not arrive last.
     assert_eq!(stored(&errors, 1, vec![event(1, 7, 20), newest, event(3, 7, 10), event(4, 8, 40)]).await, (4, 0));
     let issues = listed(&errors, "first_seen", ErrorEventFilter::all()).await;
     assert_eq!(ids(&issues), [1, 2]);
@@ -195,7 +195,7 @@ async fn strange_texts_and_numbers_come_back() {
     };
     assert_eq!(stored(&errors, u64::MAX, vec![extreme(2, i64::MIN), extreme(3, i64::MAX - 1)]).await, (2, 0));
     assert_eq!(stored(&errors, 1, decoded).await, (1, 0));
-    // Ids of zeros mean that there is none.
+    // IDs of zeros mean that there is none.
     assert_eq!(
         stored(&errors, 1, vec![ErrorEvent { trace_id: Some(TraceId(0)), span_id: Some(SpanId(0)), ..event(4, 4, 1) }]).await,
         (1, 0)
@@ -267,19 +267,19 @@ async fn points_of_an_open_range_are_of_lengths_that_people_know() {
         assert_eq!((issue.points.len(), widths.len()), (24, 1));
         (at(0), *widths.first().unwrap(), at(23))
     };
-    // All that is listed has one range, so that the lines of a list can be compared.
+    // All issues of a list have the same range, so that their lines can be compared.
     for issue in listed(&errors, "first_seen", open.clone()).await {
         let (first, width, last) = width(&issue);
         assert_eq!((width, first % width), (15 * MINUTE, 0));
         assert!(first <= start && start + 3 * HOUR < last + width);
         assert_eq!(issue.points.iter().map(|(_, count)| count).sum::<u64>(), issue.count);
     }
-    // One event alone, which is in the last part.
+    // A single event, which is in the last bucket.
     let alone = errors.issue(1, 2, open.clone()).await.unwrap().unwrap().issue;
     let (_, of_alone, last) = width(&alone);
     assert_eq!((of_alone, alone.points[23].1), (MINUTE, 1));
     assert!((last..last + MINUTE).contains(&(start + HOUR)));
-    // An end that was asked for stays where it is.
+    // A requested end remains unchanged.
     let since = ErrorEventFilter { from_us: start - 30 * SECOND, ..open.clone() };
     let (first, width_of, _) = width(&errors.issue(1, 1, since).await.unwrap().unwrap().issue);
     assert_eq!((first, width_of), (start - 30 * SECOND, 15 * MINUTE));
@@ -310,7 +310,7 @@ async fn a_walk_shows_each_issue_once_whatever_comes_meanwhile() {
             let page = errors.issues(1, ErrorEventFilter::all(), sort, 5, cursor.as_deref()).await.unwrap();
             walked.extend(page.issues);
             cursor = page.next_cursor;
-            // Old issues become the newest and the most frequent ones, and there are new ones.
+            // Old issues become the newest and the most frequent ones, and new ones are added.
             let more = (0..4).map(|n| event(next_id + n, (next_id % 40) as u8, 100 + i64::from(next_id))).collect();
             assert_eq!(stored(&errors, 1, more).await, (4, 0));
             next_id += 7;
@@ -423,7 +423,7 @@ async fn one_error_told_of_in_many_ways_counts_once() {
         parent_span_id: Some(SpanId(parent)).filter(|parent| parent.0 != 0),
         ..event(id, u8::from(reporter == Sentry), time_us)
     };
-    // All say "Error" whatever their group, so that only place and time part them.
+    // All have the type "Error" whatever their group, so only place and time distinguish them.
     let same = |mut event: ErrorEvent| {
         event.kind = if event.reporter == Sentry { "E".into() } else { "lib.E".into() };
         event

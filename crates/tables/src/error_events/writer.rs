@@ -1,7 +1,7 @@
-//! The writing thread: the one place where error events become durable, visible and acknowledged, in this order.
+//! The writing thread: the only place where error events become durable, visible and acknowledged, in this order.
 //!
-//! Whatever has queued up while the disk was busy is one transaction. No error ends the thread, and none of one request is another's:
-//! a group that fails is tried again one by one, unless the disk or the database as a whole is to blame.
+//! All requests that were queued while the disk was busy form one transaction. No error ends the thread, and one request's error must not
+//! affect another: a group that fails is repeated one by one, unless the disk or the whole database is the cause.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -18,57 +18,57 @@ use super::row::ErrorEventRow;
 use super::{ErrorStoreChange, duplicates};
 use crate::database::SqliteError;
 
-/// Requests that go into one transaction at most.
+/// Maximum number of requests in one transaction.
 const GROUP: usize = 256;
 
-/// What the thread is asked for.
+/// A command to the writing thread.
 pub(super) enum ErrorWriterCommand {
     Do(ErrorWriteTask),
-    /// Finish what is queued and end.
+    /// Finishes what is queued and ends the thread.
     Close(oneshot::Sender<()>),
-    /// Let a test have the connection, to break it.
+    /// Lends the connection to a test that breaks it.
     #[cfg(test)]
     Lend(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
-/// One caller's work, with where the answer goes.
+/// One caller's operation, with the receiver of its result.
 pub(super) struct ErrorWriteTask {
     pub(super) work: ErrorWriteOperation,
     pub(super) reply: oneshot::Sender<Result<ErrorWriteResult, ErrorStoreError>>,
 }
 
-/// What changes the database.
+/// A change of the database.
 #[derive(Debug)]
 pub(super) enum ErrorWriteOperation {
-    /// Store events of a request.
+    /// Stores the events of a request.
     Append { project: u64, received_us: i64, rows: Vec<ErrorEventRow> },
-    /// Delete so many of the oldest events before a time, and issues that have none left.
+    /// Deletes at most this many of the oldest events before a time, and issues that have no events left.
     DeleteBefore { project: u64, before_us: i64, limit: usize },
-    /// Fail as a defect would.
+    /// Panics like a defect would.
     #[cfg(test)]
     Panic,
 }
 
-/// What has changed.
+/// Result of an operation.
 #[derive(Debug, Default)]
 pub(super) struct ErrorWriteResult {
-    /// Events stored or deleted.
+    /// Number of events that were stored or deleted.
     pub(super) rows: usize,
-    /// Events that were there before.
+    /// Number of events that were already stored.
     pub(super) duplicates: usize,
-    /// Events that tell of an error that another event told of.
+    /// Number of events that report an already known error.
     pub(super) same: usize,
-    /// What to tell watchers.
+    /// Message for subscribers.
     change: Option<ErrorStoreChange>,
 }
 
-/// What the thread owns.
+/// State that the writing thread owns.
 pub(super) struct ErrorWriter {
     connection: Connection,
     path: PathBuf,
     changes: broadcast::Sender<ErrorStoreChange>,
     version: Arc<AtomicU64>,
-    /// Whether the last transaction failed, so that a failure is logged once.
+    /// Whether the last transaction failed; a failure is logged once.
     is_failing: bool,
 }
 
@@ -82,7 +82,7 @@ impl ErrorWriter {
         ErrorWriter { connection, path, changes, version, is_failing: false }
     }
 
-    /// Works until it is told to end or nobody can ask any more.
+    /// Runs until it is closed or all senders are dropped.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<ErrorWriterCommand>) {
         let mut queue = Vec::new();
         let mut closing = Vec::new();
@@ -105,7 +105,7 @@ impl ErrorWriter {
             self.work(tasks);
         }
         if !closing.is_empty() {
-            // Nothing depends on it: the next start reads the log of the database as well.
+            // Optional: the next start also reads the WAL of the database.
             if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
                 tracing::warn!(%error, "errors.checkpoint.failed");
             }
@@ -116,7 +116,7 @@ impl ErrorWriter {
         }
     }
 
-    /// Does a group of tasks and answers each.
+    /// Performs a group of tasks and answers each.
     fn work(&mut self, tasks: Vec<ErrorWriteTask>) {
         if tasks.is_empty() {
             return;
@@ -142,7 +142,7 @@ impl ErrorWriter {
         }
     }
 
-    /// Makes the changes of all tasks in one transaction. When it returns, they are on the disk; after an error, none is.
+    /// Performs all tasks in one transaction. When it returns, the changes are on disk; after an error, none is.
     fn commit(&mut self, tasks: &[ErrorWriteTask]) -> Result<Vec<ErrorWriteResult>, SqliteError> {
         let connection = &mut self.connection;
         let write = || -> rusqlite::Result<Vec<ErrorWriteResult>> {
@@ -151,7 +151,7 @@ impl ErrorWriter {
             transaction.commit()?;
             Ok(done)
         };
-        // A panic drops the transaction, which undoes it.
+        // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(written) => written.map_err(SqliteError::of(&self.path)),
             Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),
@@ -159,7 +159,7 @@ impl ErrorWriter {
     }
 
     fn tell(&self, task: ErrorWriteTask, mut done: ErrorWriteResult) {
-        // A caller that has gone, or a change that nobody watches, is no failure.
+        // A caller that no longer waits, and having no subscribers, are not errors.
         let change = done.change.take();
         let _ = task.reply.send(Ok(done));
         change.map(|change| self.changes.send(change));
@@ -194,13 +194,13 @@ fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Err
     Ok(done)
 }
 
-/// What became of an event.
+/// Outcome of inserting an event.
 enum ErrorInsertOutcome {
-    /// It is stored.
+    /// The event is stored as a new one.
     New,
-    /// It was there before.
+    /// The same event was already stored.
     Repeat,
-    /// Another report of the same error was.
+    /// Another report of the same error was already stored.
     Same,
 }
 
@@ -252,7 +252,7 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEve
     Ok(id)
 }
 
-/// Stores an event in the place of a poorer report of the same error.
+/// Replaces an event with a more detailed report of the same error.
 fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow, id: i64) -> rusqlite::Result<()> {
     let event = &row.event;
     let before = duplicates::issue_of(transaction, id)?;
@@ -282,7 +282,7 @@ fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Erro
     Ok(())
 }
 
-/// Forgets an issue that has no event left.
+/// Deletes an issue that has no events left.
 fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()> {
     let mut forget =
         transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
@@ -290,7 +290,7 @@ fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()
     Ok(())
 }
 
-/// The number of an issue, a new one where there is none yet.
+/// Returns the number of an issue, creating it if necessary.
 fn issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<i64> {
     let mut known = transaction.prepare_cached("SELECT id FROM issues WHERE project = ? AND fingerprint = ?")?;
     if let Some(id) = known.query_row(params![project, fingerprint], |row| row.get(0)).optional()? {

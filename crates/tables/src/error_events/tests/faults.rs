@@ -1,4 +1,4 @@
-//! What happens when the disk is full, the database is locked, or the program has a defect.
+//! Behavior when the disk is full, the database is locked, or the program has a defect.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use super::*;
 
 impl ErrorStore {
-    /// Has the writing thread hand out its connection, after what is queued.
+    /// Lends the connection of the writing thread, after what is queued.
     async fn lend(&self, borrow: impl FnOnce(&mut Connection) + Send + 'static) {
         assert!(self.commands.as_ref().unwrap().send(ErrorWriterCommand::Lend(Box::new(borrow))).await.is_ok());
     }
 }
 
-/// Stops the thread that writes until something is sent. It has taken nothing else from its queue.
+/// Blocks the writing thread until something is sent. It has taken nothing else from its queue.
 async fn hold_up(errors: &ErrorStore) -> std::sync::mpsc::Sender<()> {
     let (go, wait) = std::sync::mpsc::channel();
     let (begin, begun) = oneshot::channel();
@@ -26,7 +26,7 @@ async fn hold_up(errors: &ErrorStore) -> std::sync::mpsc::Sender<()> {
     go
 }
 
-/// Waits until so many commands wait for the thread that writes, which is held up meanwhile.
+/// Waits until this many commands are queued for the writing thread, which is blocked meanwhile.
 async fn until_queued(errors: &ErrorStore, commands: usize) {
     let queue = errors.commands.as_ref().unwrap();
     while queue.max_capacity() - queue.capacity() < commands {
@@ -69,7 +69,7 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
     let go = hold_up(&errors).await;
-    // All of these are one group.
+    // All of these form one group.
     let tasks: Vec<_> = (0..6u32)
         .map(|id| {
             let errors = errors.clone();
@@ -101,7 +101,7 @@ async fn what_waits_is_one_transaction() {
     let tasks: Vec<_> = (0..50u32)
         .map(|id| {
             let errors = errors.clone();
-            // Each but one would find room in the pages that are there.
+            // All but one would fit into the existing pages.
             let value = "x".repeat(if id == 49 { 100_000 } else { 1 });
             tokio::spawn(async move { errors.append(1, 0, vec![ErrorEvent { value, ..event(id, 1, 1) }]).await })
         })
