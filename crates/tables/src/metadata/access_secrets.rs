@@ -1,4 +1,4 @@
-//! Secrets that prove who asks: 256 random bits each, of which only the hash is kept. Tokens and sessions are theirs.
+//! Secrets of API tokens and sessions: 256 random bits each, of which only the hash is stored.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -10,17 +10,17 @@ use sha2::{Digest, Sha256};
 use super::MetadataStore;
 use super::error::MetadataError;
 
-/// When something was last used is written down at most so often.
+/// Minimum interval between two writes of the time of last use.
 const USED_EVERY_US: i64 = 60_000_000;
 
-/// What a request proved its rights with, by its number.
+/// The credential of a request, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum CredentialId {
     Token(i64),
     Session(i64),
 }
 
-/// When each was last used, in microseconds since the Unix epoch, until that is written.
+/// Time of the last use of each credential that has not been written yet, in microseconds since the Unix epoch.
 pub(super) type CredentialLastUses = HashMap<CredentialId, i64>;
 
 impl MetadataStore {
@@ -28,7 +28,7 @@ impl MetadataStore {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
     }
 
-    /// Writes down when tokens and sessions were last used. To be called now and then; each is written at most once a minute.
+    /// Writes when tokens and sessions were last used. To be called periodically; each is written at most once a minute.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl MetadataStore {
     }
 }
 
-/// So many random bytes as hex digits.
+/// Returns this many random bytes as hex digits.
 pub(super) fn hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     rand::rng().fill_bytes(&mut random);
@@ -56,6 +56,6 @@ pub(super) fn hex(bytes: usize) -> String {
 }
 
 pub(super) fn hash(secret: &str) -> Vec<u8> {
-    // Secrets of 256 random bits need no slow hash.
+    // Secrets of 256 random bits do not need a slow hash.
     Sha256::digest(secret.as_bytes()).to_vec()
 }

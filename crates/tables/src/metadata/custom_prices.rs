@@ -1,4 +1,4 @@
-//! Prices that owners set by the API or on the page.
+//! Custom prices that were set with the API or on the page.
 
 use hinomi_model::price::CustomPrice;
 use rusqlite::{Connection, params};
@@ -6,25 +6,25 @@ use rusqlite::{Connection, params};
 use super::error::MetadataError;
 use super::{MetadataStore, now_us};
 
-/// A price of a project.
+/// A custom price of a project.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CustomPriceRecord {
-    /// Its number.
+    /// ID of the price.
     pub id: i64,
-    /// The project that it holds for.
+    /// Project for which the price is used.
     pub project: u64,
     /// The price.
     pub price: CustomPrice,
-    /// When it was set, in microseconds since the Unix epoch.
+    /// Time of creation in microseconds since the Unix epoch.
     pub created_us: i64,
 }
 
 impl MetadataStore {
-    /// Sets a price for a project. What is stored already keeps its cost until it is priced again.
+    /// Sets a price for a project. Stored spans keep their cost until they are repriced.
     ///
     /// # Errors
     ///
-    /// When there is no such project, or the price cannot be.
+    /// When there is no such project, or the price is invalid.
     pub fn set_price(&self, project: u64, price: CustomPrice) -> Result<CustomPriceRecord, MetadataError> {
         let price = checked(price)?;
         self.project(project)?;
@@ -40,7 +40,7 @@ impl MetadataStore {
         self.price(project, id)
     }
 
-    /// Changes from which day on a price holds no longer; `None` lets it hold on.
+    /// Changes the exclusive end date of a price; `None` removes it.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl MetadataStore {
         self.price(project, id)
     }
 
-    /// Removes a price, as if it had never been set.
+    /// Deletes a price, as if it had never been set.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ fn text(price: &CustomPrice) -> String {
     serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
 }
 
-/// All prices, in the order in which they were set. One that a newer version wrote and this one cannot read is left out, and said so.
+/// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and left out.
 pub(super) fn read(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
     let rows = statement.query_map([], |row| {

@@ -90,12 +90,12 @@ pub struct ProjectDirectory {
 }
 
 impl ProjectDirectory {
-    /// The oldest key of a project: the one of its DSN.
+    /// Returns the oldest key of a project, which is used in its DSN.
     pub fn first_key(&self, project: u64) -> Option<&IngestKey> {
         self.keys.values().filter(|key| key.project == project).min_by_key(|key| key.id)
     }
 
-    /// The keys of a project, oldest first.
+    /// Returns the keys of a project, oldest first.
     pub fn keys_of(&self, project: u64) -> Vec<&IngestKey> {
         let mut keys: Vec<_> = self.keys.values().filter(|key| key.project == project).collect();
         keys.sort_by_key(|key| key.id);

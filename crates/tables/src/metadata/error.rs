@@ -1,55 +1,55 @@
-//! What can go wrong.
+//! Errors of the metadata database.
 
 use std::path::PathBuf;
 
 use crate::database::SqliteError;
 
-/// Why the metadata could not be read or changed.
+/// Error of reading or changing metadata.
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// The data folder could not be made or opened.
+    /// The data directory could not be created or opened.
     #[error("could not open the data folder {}: {source}; give this user the right to write there, or choose another with --data", path.display())]
     Folder {
-        /// The folder.
+        /// Path of the directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// The database did not open.
+    /// The database could not be opened.
     #[error(transparent)]
     Open(#[from] SqliteError),
-    /// No such project.
+    /// There is no such project.
     #[error("there is no project {0}")]
     NoProject(u64),
-    /// No such key in that project.
+    /// The project has no such key.
     #[error("project {project} has no key {key}")]
     NoKey {
-        /// The project.
+        /// ID of the project.
         project: u64,
-        /// The key's number.
+        /// ID of the key.
         key: i64,
     },
-    /// No such API token.
+    /// There is no such API token.
     #[error("there is no token {0}")]
     NoToken(i64),
-    /// No such session.
+    /// There is no such session.
     #[error("there is no session {0}")]
     NoSession(i64),
-    /// No such price in that project.
+    /// The project has no such price.
     #[error("project {project} has no price {price}")]
     NoPrice {
-        /// The project.
+        /// ID of the project.
         project: u64,
-        /// The price's number.
+        /// ID of the price.
         price: i64,
     },
-    /// No such job.
+    /// There is no such job.
     #[error("there is no job {0}")]
     NoJob(i64),
-    /// A value that cannot be.
+    /// A value is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// Anything that SQLite says.
+    /// Any other error of SQLite.
     #[error("could not use hinomi.db: {0}")]
     Database(rusqlite::Error),
 }

@@ -1,4 +1,4 @@
-//! Long work that the server does beside requests: what is to be done, how far it is, and what came of it.
+//! Background jobs of the server: their tasks, their progress and their results.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::error::MetadataError;
 use super::{MetadataStore, now_us};
 
-/// Jobs that have ended, of one project and kind, that are kept at most.
+/// Maximum number of ended jobs that are kept per project and kind.
 const MAX_ENDED_JOBS: u32 = 100;
 
 /// State of a background job.
@@ -32,7 +32,7 @@ impl JobState {
     const ALL: [JobState; 6] =
         [JobState::Queued, JobState::Running, JobState::Paused, JobState::Done, JobState::Failed, JobState::Cancelled];
 
-    /// Its name in the database and in the API.
+    /// Returns the name of the state in the database and in the API.
     pub fn name(self) -> &'static str {
         match self {
             JobState::Queued => "queued",
@@ -44,49 +44,49 @@ impl JobState {
         }
     }
 
-    /// Whether nothing more becomes of it.
+    /// Returns whether the state is final.
     pub fn is_ended(self) -> bool {
         matches!(self, JobState::Done | JobState::Failed | JobState::Cancelled)
     }
 }
 
-/// A job as it is stored. Times are microseconds since the Unix epoch.
+/// A stored job. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRecord {
-    /// Its number, which is never given again.
+    /// ID of the job, which is never reused.
     pub id: i64,
-    /// The project that it works on.
+    /// Project that the job works on.
     pub project: u64,
-    /// What sort of work it is.
+    /// Kind of work.
     pub kind: String,
-    /// Where it stands.
+    /// State of the job.
     pub state: JobState,
-    /// What is to be done, as JSON that the kind knows.
+    /// The task as JSON in the format of the job's kind.
     pub task: String,
-    /// How far it is, as JSON that the kind knows; `None` before it begins.
+    /// The progress as JSON in the format of the job's kind; `None` before the job starts.
     pub progress: Option<String>,
-    /// How many things have been worked on.
+    /// Number of items that are done.
     pub done: u64,
-    /// How many there are to work on, as far as is known.
+    /// Total number of items, as far as it is known.
     pub total: u64,
-    /// Why it failed.
+    /// Why the job failed.
     pub reason: Option<String>,
-    /// When it was asked for.
+    /// Time of creation.
     pub created_us: i64,
-    /// When work on it first began.
+    /// Time of the first start.
     pub started_us: Option<i64>,
-    /// When it ended.
+    /// Time of the end.
     pub ended_us: Option<i64>,
 }
 
-/// Which jobs to list.
+/// Selects the jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// Only those of this project.
+    /// Only jobs of this project.
     pub project: Option<u64>,
-    /// Only those of this kind.
+    /// Only jobs of this kind.
     pub kind: Option<String>,
-    /// Only those with a lower number.
+    /// Only jobs with a lower ID.
     pub before: Option<i64>,
 }
 
@@ -98,7 +98,7 @@ fn record(row: &Row) -> rusqlite::Result<JobRecord> {
         id: row.get(0)?,
         project: row.get(1)?,
         kind: row.get(2)?,
-        // A state that a newer version wrote is none that this one could go on with.
+        // A state that a newer version wrote cannot be continued by this one.
         state: JobState::ALL.into_iter().find(|known| known.name() == state).unwrap_or(JobState::Failed),
         task: row.get(4)?,
         progress: row.get(5)?,
@@ -112,7 +112,7 @@ fn record(row: &Row) -> rusqlite::Result<JobRecord> {
 }
 
 impl MetadataStore {
-    /// Adds a job that waits to be worked on, and forgets ended ones of the same project and kind beyond the newest hundred.
+    /// Adds a queued job, and deletes ended jobs of the same project and kind beyond the newest hundred.
     ///
     /// # Errors
     ///
@@ -134,11 +134,11 @@ impl MetadataStore {
         read(&connection, id)?.ok_or(MetadataError::NoJob(id))
     }
 
-    /// Writes down where a job stands: state, progress, counts, reason and times.
+    /// Writes the state of a job: state, progress, counts, reason and times.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when it was deleted with its project; else when the database cannot be written.
+    /// [`MetadataError::NoJob`] when the job was deleted with its project; else when the database cannot be written.
     pub fn update_job(&self, job: &JobRecord) -> Result<(), MetadataError> {
         let changed = self.lock().execute(
             "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8 WHERE id = ?1",
@@ -147,16 +147,16 @@ impl MetadataStore {
         if changed == 1 { Ok(()) } else { Err(MetadataError::NoJob(job.id)) }
     }
 
-    /// A job by its number.
+    /// Returns a job by its ID.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is none.
+    /// [`MetadataError::NoJob`] when there is no such job.
     pub fn job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         read(&self.lock(), id)?.ok_or(MetadataError::NoJob(id))
     }
 
-    /// Jobs, the newest first.
+    /// Returns jobs, newest first.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl MetadataStore {
         Ok(select.query_map(wanted, record)?.collect::<Result<_, _>>()?)
     }
 
-    /// Jobs that have not ended, in the order in which they were asked for.
+    /// Returns the jobs that have not ended, in the order of their creation.
     ///
     /// # Errors
     ///

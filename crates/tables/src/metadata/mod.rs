@@ -1,7 +1,7 @@
-//! What the server knows beside telemetry: projects, ingest keys, API tokens, sign-ins. One SQLite database, `hinomi.db`.
+//! Metadata, which is everything except telemetry: projects, ingest keys, API tokens, sessions. One SQLite database, `hinomi.db`.
 //!
-//! The commands (`hinomi token create`) open it beside a running server, so a token, a key or a link is valid at once. What a
-//! request needs, projects and their keys, is held in memory as a [`ProjectDirectory`] and read again when another process has changed it.
+//! Commands such as `hinomi token create` open it while a server runs, and a new token, key or link is valid at once. Projects and their
+//! keys, which requests need, are held in memory as a [`ProjectDirectory`] and read again when another process has changed them.
 
 mod access_secrets;
 mod custom_prices;
@@ -32,13 +32,13 @@ pub use schema::FORMAT;
 pub use sessions::{SessionKind, SessionRecord};
 pub use tokens::{ApiTokenRecord, ApiTokenScope};
 
-/// How old the directory may be before another process's change is looked for.
+/// Maximum age of the directory before changes of other processes are looked for.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Name of the setting that holds the running server's secret.
+/// Name of the setting with the running server's secret.
 const SERVER_SECRET: &str = "server_secret";
 
-/// Name of the setting that holds the secret with which receipts name users.
+/// Name of the setting with the secret for the names of users in deletion receipts.
 const RECEIPT_KEY: &str = "receipt_key";
 
 /// The open database.
@@ -49,30 +49,30 @@ pub struct MetadataStore {
     used: Mutex<CredentialLastUses>,
 }
 
-/// The directory, and how fresh it is.
+/// The cached directory and its version.
 #[derive(Debug)]
 struct CachedDirectory {
     directory: Arc<ProjectDirectory>,
-    /// SQLite's number of changes by other connections.
+    /// SQLite's counter of changes by other connections.
     version: i64,
     at: Instant,
 }
 
 impl MetadataStore {
-    /// Opens the database in a data folder, and makes both where there are none. Project 1 is there then.
+    /// Opens the database in a data directory, and creates both if necessary. Project 1 always exists.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written, or a newer version wrote the database.
+    /// When the directory cannot be written, or the database was written by a newer version.
     pub fn open(dir: &Path) -> Result<MetadataStore, MetadataError> {
         MetadataStore::of(schema::open(dir)?)
     }
 
-    /// What a data folder knows in which nothing has been set; it lies in memory.
+    /// Opens an empty database in memory, with the content of a new data directory.
     ///
     /// # Errors
     ///
-    /// When there is no memory for it.
+    /// When there is not enough memory.
     pub fn of_no_folder() -> Result<MetadataStore, MetadataError> {
         MetadataStore::of(schema::in_memory()?)
     }
@@ -83,25 +83,25 @@ impl MetadataStore {
         Ok(MetadataStore { connection: Mutex::new(connection), seen: RwLock::new(seen), used: Mutex::default() })
     }
 
-    /// Projects and keys, at most half a second old.
+    /// Returns projects and keys, at most half a second old.
     pub fn directory(&self) -> Arc<ProjectDirectory> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         if seen.at.elapsed() < FRESH {
             return seen.directory.clone();
         }
         drop(seen);
-        // What cannot be read anew is still true as far as is known.
+        // If the directory cannot be read again, the cached one is used.
         self.refresh(false).unwrap_or_else(|_| self.seen.read().unwrap_or_else(PoisonError::into_inner).directory.clone())
     }
 
-    /// The ingest key with this text. One that is not known is looked for once more, since it may be new.
+    /// Returns the ingest key with this text. An unknown key is looked up again in the database, because it may be new.
     pub fn key(&self, public_key: &str) -> Option<IngestKey> {
         let known = self.directory();
         let found = known.keys.get(public_key).cloned();
         found.or_else(|| self.refresh(false).ok()?.keys.get(public_key).cloned())
     }
 
-    /// Reads the directory again if anything has changed, or in any case.
+    /// Reads the directory again if anything has changed, or if `in_any_case` is true.
     fn refresh(&self, in_any_case: bool) -> Result<Arc<ProjectDirectory>, MetadataError> {
         let connection = self.lock();
         let version = data_version(&connection)?;
@@ -118,7 +118,7 @@ impl MetadataStore {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives new projects numbers above this one: something is stored under it.
+    /// Makes new projects get IDs above this one, because data is stored under it.
     ///
     /// # Errors
     ///
@@ -127,12 +127,13 @@ impl MetadataStore {
         Ok(schema::reserve(&self.lock(), project)?)
     }
 
-    /// When the database was made anew beside others that held something, in microseconds since the Unix epoch: it had been lost.
+    /// Returns when the database was recreated because it was missing while other databases had data, in microseconds since the Unix
+    /// epoch.
     pub fn made_anew_us(&self) -> Option<i64> {
         self.get(schema::MADE_ANEW)?.parse().ok()
     }
 
-    /// Keeps a value of the server itself, such as the address that it listens on.
+    /// Stores a setting of the server itself, such as the address that it listens on.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Forgets a value kept by [`set`](MetadataStore::set).
+    /// Deletes a setting stored with [`set`](MetadataStore::set).
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Forgets what is true of one server only, for a folder that has been copied: its addresses, and who is signed in.
+    /// Deletes the data that belongs to one server only, for a copied data directory: its addresses, and its sessions.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl MetadataStore {
         Ok(self.lock().execute_batch(&format!("BEGIN; {sql} COMMIT;"))?)
     }
 
-    /// Makes a new secret of the running server, which commands beside it read with [`server_secret`](MetadataStore::server_secret).
+    /// Creates a new secret of the running server, which commands read with [`server_secret`](MetadataStore::server_secret).
     ///
     /// # Errors
     ///
@@ -173,7 +174,8 @@ impl MetadataStore {
         Ok(secret)
     }
 
-    /// The secret with which receipts of deletions name users, made when it is first needed. It stays with the folder, also in backups of it.
+    /// Returns the secret for the names of users in deletion receipts, creating it if necessary. It remains in the data directory and its
+    /// backups.
     ///
     /// # Errors
     ///
@@ -184,23 +186,23 @@ impl MetadataStore {
         Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY], |row| row.get(0))?)
     }
 
-    /// The secret of the server that runs, or ran last.
+    /// Returns the secret of the current or last server.
     pub fn server_secret(&self) -> Option<String> {
         self.get(SERVER_SECRET)
     }
 
-    /// A value kept by [`set`](MetadataStore::set).
+    /// Returns a setting stored with [`set`](MetadataStore::set).
     pub fn get(&self, name: &str) -> Option<String> {
         self.lock().query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).ok()
     }
 }
 
-/// Changes whenever another connection has committed something.
+/// Returns a number that changes whenever another connection has committed something.
 fn data_version(connection: &Connection) -> Result<i64, MetadataError> {
     Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
 }
 
-/// Now, in microseconds since the Unix epoch.
+/// Returns the current time in microseconds since the Unix epoch.
 fn now_us() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }

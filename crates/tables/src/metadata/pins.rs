@@ -1,4 +1,4 @@
-//! Traces that stay whatever their age, and receipts of what was deleted.
+//! Pinned traces, and receipts of deletions.
 
 use hinomi_model::id::TraceId;
 use rusqlite::params;
@@ -6,11 +6,11 @@ use rusqlite::params;
 use super::error::MetadataError;
 use super::{MetadataStore, now_us};
 
-/// Receipts that are listed at most.
+/// Maximum number of receipts that are listed.
 const LISTED: u32 = 1000;
 
 impl MetadataStore {
-    /// Marks a trace as one that stays.
+    /// Pins a trace: it does not expire.
     ///
     /// # Errors
     ///
@@ -21,7 +21,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Takes the marks of traces away.
+    /// Unpins traces.
     ///
     /// # Errors
     ///
@@ -35,7 +35,7 @@ impl MetadataStore {
         Ok(transaction.commit()?)
     }
 
-    /// The marked traces of a project.
+    /// Returns the pinned traces of a project.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl MetadataStore {
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// Whether a trace is marked.
+    /// Returns whether a trace is pinned.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl MetadataStore {
         Ok(select.exists(params![project, trace.to_string()])?)
     }
 
-    /// Keeps a receipt, a JSON text, of what was deleted.
+    /// Stores a receipt of a deletion as JSON.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Writes down, as a JSON text, what is about to be deleted, so that a start after a crash goes on with it. Returns its number.
+    /// Records as JSON what is about to be deleted, so that a start after a crash continues it. Returns the ID of the deletion.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl MetadataStore {
         Ok(connection.last_insert_rowid())
     }
 
-    /// Deletions that have begun and have no receipt yet, the oldest first.
+    /// Returns the deletions that have begun and do not have a receipt yet, oldest first.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl MetadataStore {
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
     }
 
-    /// Puts a receipt in the place of a deletion that had begun, of which nothing stays in the file.
+    /// Replaces a deletion that had begun with its receipt. Nothing of the deletion's record remains in the file.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl MetadataStore {
         Ok(crate::database::empty_wal(&connection)?)
     }
 
-    /// Forgets a deletion that had begun and of which there was nothing.
+    /// Deletes the record of a deletion that had begun and found no data.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl MetadataStore {
         Ok(crate::database::empty_wal(&connection)?)
     }
 
-    /// The receipts, the newest first.
+    /// Returns the receipts, newest first.
     ///
     /// # Errors
     ///

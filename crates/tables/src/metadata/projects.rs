@@ -1,4 +1,4 @@
-//! Making and changing projects and keys.
+//! Creating and changing projects and keys.
 
 use rusqlite::params;
 
@@ -6,35 +6,35 @@ use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverr
 use super::error::MetadataError;
 use super::{MetadataStore, access_secrets, now_us};
 
-/// Longest name of a project, a key or a token, in characters.
+/// Maximum length of the name of a project, a key or a token in characters.
 const NAME: usize = 100;
-/// Longest time that spans may be kept, in days.
+/// Allowed retention in days.
 const RETENTION: std::ops::RangeInclusive<u32> = 1..=3650;
 
-/// Most environments with a time of their own.
+/// Maximum number of environments with their own retention.
 const ENVIRONMENTS: usize = 100;
 
-/// What to change of a project. `None` leaves it as it is.
+/// Changes of a project. `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProjectPatch {
-    /// Its name.
+    /// Name of the project.
     pub name: Option<String>,
-    /// For how many days its spans are kept.
+    /// Days for which spans are stored.
     pub retention_days: Option<u32>,
-    /// How long the classes of its spans are kept.
+    /// Retention of classes of data.
     pub keep: Option<RetentionOverrides>,
-    /// Another currency; `Some(None)` takes it away.
+    /// Display currency; `Some(None)` removes it.
     pub currency: Option<Option<DisplayCurrency>>,
-    /// Take the client's own cost where it sends one.
+    /// Whether the cost that a client reports takes precedence.
     pub prefer_client_cost: Option<bool>,
-    /// Count missing tokens from texts.
+    /// Whether missing tokens are estimated from messages.
     pub estimate_usage: Option<bool>,
-    /// Take nothing in.
+    /// Whether the project rejects all incoming data.
     pub disabled: Option<bool>,
 }
 
 impl MetadataStore {
-    /// Makes a project with its first key.
+    /// Creates a project with its first key.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Gives project 1 its first key, unless it ever had one: this text, or a random one.
+    /// Creates the first key of project 1 unless it ever had one: with this text, or a random one.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl MetadataStore {
     ///
     /// # Errors
     ///
-    /// When there is no such project, or a value cannot be.
+    /// When there is no such project, or a value is invalid.
     pub fn update_project(&self, id: u64, patch: &ProjectPatch) -> Result<ProjectRecord, MetadataError> {
         let mut project = self.project(id)?;
         if let Some(name) = &patch.name {
@@ -126,7 +126,7 @@ impl MetadataStore {
         self.project(id)
     }
 
-    /// Notes that the first span of a project has arrived.
+    /// Records that the first span of a project has arrived.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl MetadataStore {
         self.refresh(true).map(drop)
     }
 
-    /// Notes when keys were last used.
+    /// Records when keys were last used.
     ///
     /// # Errors
     ///
@@ -153,11 +153,11 @@ impl MetadataStore {
         self.refresh(true).map(drop)
     }
 
-    /// Makes another key.
+    /// Creates another key.
     ///
     /// # Errors
     ///
-    /// When there is no such project or the name cannot be.
+    /// When there is no such project, or the name is invalid.
     pub fn create_key(&self, project: u64, name: &str) -> Result<IngestKey, MetadataError> {
         let name = checked_name(name)?;
         self.project(project)?;
@@ -167,7 +167,7 @@ impl MetadataStore {
         directory.keys.get(&text).cloned().ok_or(MetadataError::NoProject(project))
     }
 
-    /// Removes a key: what is sent with it is refused from now on.
+    /// Deletes a key: data sent with it is rejected from now on.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl MetadataStore {
         if deleted == 1 { Ok(()) } else { Err(MetadataError::NoKey { project, key }) }
     }
 
-    /// Deletes a project with its keys, tokens and prices; what it holds is to be deleted before. Project 1 stays.
+    /// Deletes a project with its keys, tokens and prices; its data must be deleted before. Project 1 itself is kept.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl MetadataStore {
         self.refresh(true).map(drop)
     }
 
-    /// A project as it is now.
+    /// Returns the current state of a project.
     ///
     /// # Errors
     ///

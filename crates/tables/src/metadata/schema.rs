@@ -1,4 +1,4 @@
-//! Opening the database, and its tables.
+//! Opening the database, and its schema.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::error::MetadataError;
 use crate::database;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
-/// Each step leads from one format to the next; `user_version` counts those that were taken.
+/// Each step migrates from one format to the next; `user_version` is the number of steps done.
 pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE projects (
@@ -127,7 +127,7 @@ pub(super) const STEPS: &[&str] = &[
 ",
 ];
 
-/// Name under which it is kept when the database was made anew beside others.
+/// Name of the setting with the time at which the database was recreated next to others.
 pub(super) const MADE_ANEW: &str = "made_anew_us";
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
@@ -135,7 +135,7 @@ pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
     let path = dir.join("hinomi.db");
     let is_new = std::fs::metadata(&path).map_or(0, |found| found.len()) == 0;
     let connection = with_tables(&path)?;
-    // A number that was given before is not given again: whoever gets it would see what was stored under it.
+    // IDs of projects are never reused: a new project would see the data stored under its ID.
     let used = if is_new { used_numbers(dir) } else { 0 };
     if used > 0 {
         tracing::error!(
@@ -149,7 +149,7 @@ pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
     Ok(connection)
 }
 
-/// One that lies in memory alone.
+/// Opens a database in memory.
 pub(super) fn in_memory() -> Result<Connection, MetadataError> {
     with_tables(Path::new(":memory:"))
 }
@@ -161,13 +161,13 @@ fn with_tables(path: &Path) -> Result<Connection, MetadataError> {
     Ok(connection)
 }
 
-/// New projects get numbers above this one.
+/// Makes new projects get IDs above this one.
 pub(super) fn reserve(connection: &Connection, project: u64) -> rusqlite::Result<()> {
     let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
     connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)
 }
 
-/// Where numbers of projects stand in other databases.
+/// Queries for the largest project ID in other databases.
 const NUMBERS: [(&str, &str); 11] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
@@ -182,7 +182,7 @@ const NUMBERS: [(&str, &str); 11] = [
     ("outcomes.db", "SELECT max(project) FROM outcomes"),
 ];
 
-/// The largest number of a project that something is stored under beside the log; 0 where nothing is.
+/// Returns the largest ID of a project with stored data, ignoring the WAL; 0 if there is none.
 fn used_numbers(dir: &Path) -> u64 {
     let largest = |(name, sql): &(&str, &str)| -> Option<i64> {
         let path = dir.join(name);
@@ -195,7 +195,7 @@ fn used_numbers(dir: &Path) -> u64 {
     NUMBERS.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
 }
 
-/// Prompts and keys lie here: the folder is for its owner alone.
+/// Creates the directory with access for its owner only, because it contains prompts and keys.
 fn create_folder(dir: &Path) -> std::io::Result<()> {
     if dir.is_dir() {
         return Ok(());

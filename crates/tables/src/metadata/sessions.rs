@@ -1,4 +1,4 @@
-//! One-time sign-in tokens, and the sessions that they begin.
+//! One-time sign-in tokens, and the sessions that they start.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -8,22 +8,22 @@ use super::{MetadataStore, now_us};
 
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
-/// A printed link is meant to be opened soon.
+/// Lifetime of a sign-in link, which is opened soon after it is printed.
 const SIGN_IN_US: i64 = HOUR_US;
-/// Longest description of a client, in characters.
+/// Maximum length of the description of a client in characters.
 const LONGEST_CLIENT: usize = 200;
 
-/// Who is signed in.
+/// Kind of a signed-in client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
     /// A browser with the page.
     Page,
-    /// A command, for as long as it works.
+    /// A command, for as long as it runs.
     Command,
 }
 
 impl SessionKind {
-    /// How long a session lasts without being used, and how long at most.
+    /// Returns the lifetime of an unused session, and the maximum lifetime.
     fn lifetime_us(self) -> (i64, i64) {
         match self {
             SessionKind::Page => (30 * DAY_US, 90 * DAY_US),
@@ -32,23 +32,23 @@ impl SessionKind {
     }
 }
 
-/// A session as it is listed. Times are in microseconds since the Unix epoch.
+/// A session in a list. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// Its number.
+    /// ID of the session.
     pub id: i64,
-    /// What the client calls itself; empty where that is not known.
+    /// Description that the client sends; empty if unknown.
     pub client: String,
-    /// When it began.
+    /// Time of the sign-in.
     pub created_us: i64,
-    /// When it was last used, to the minute or so.
+    /// Time of the last use, accurate to a minute.
     pub last_used_us: i64,
-    /// When it ends, if it is not used before.
+    /// Time at which the session ends if it is not used before.
     pub expires_us: i64,
 }
 
 impl MetadataStore {
-    /// Makes a token that signs in once, within an hour.
+    /// Creates a token that can sign in once, within an hour.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl MetadataStore {
         Ok(secret)
     }
 
-    /// Turns a sign-in token into a session of the page; `None` if it was used, is too old, or never was.
+    /// Exchanges a sign-in token for a session of the page; `None` if it is used, expired or unknown.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl MetadataStore {
         if used == 1 { self.create_session(SessionKind::Page, client).map(Some) } else { Ok(None) }
     }
 
-    /// Begins a session. Returns its secret.
+    /// Starts a session. Returns its secret.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl MetadataStore {
         Ok(secret)
     }
 
-    /// The number of a session that is in force. Its use prolongs it, up to its end.
+    /// Returns the ID of a valid session. Using it extends the session up to its maximum lifetime.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl MetadataStore {
         Ok(id)
     }
 
-    /// The sessions in force, in the order in which they began.
+    /// Returns the valid sessions in the order in which they started.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Ends the session with this number.
+    /// Ends the session with this ID.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl MetadataStore {
         }
     }
 
-    /// Ends all sessions, and makes all links useless that have not been opened. Returns the number of sessions.
+    /// Ends all sessions, and invalidates all unused sign-in links. Returns the number of sessions.
     ///
     /// # Errors
     ///

@@ -57,14 +57,14 @@ fn tokens_are_listed_revoked_and_expire() {
     let shown: Vec<_> =
         listed.iter().map(|token| (token.name.as_str(), token.expires_us.is_some(), token.last_used_us.is_some())).collect();
     assert_eq!(shown, [("first", false, false), ("second", true, true), ("over", true, false)]);
-    // What is used every second is written once a minute.
+    // The last use of a token is written at most once a minute.
     meta.token(&second).unwrap();
     meta.note_used_credentials().unwrap();
     assert_eq!(meta.tokens().unwrap(), listed);
     assert_eq!(meta.revoke_token(listed[0].id).unwrap(), "first");
     assert_eq!(meta.token(&first).unwrap(), None);
     assert!(matches!(meta.revoke_token(listed[0].id), Err(MetadataError::NoToken(_))));
-    // A number is not given again.
+    // IDs are not reused.
     meta.revoke_token(listed[2].id).unwrap();
     meta.create_token("fourth", reader, None).unwrap();
     assert!(meta.tokens().unwrap().iter().all(|token| token.id != listed[2].id));

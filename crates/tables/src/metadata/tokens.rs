@@ -8,39 +8,39 @@ use super::access_secrets::{CredentialId, hash, hex};
 use super::error::MetadataError;
 use super::{MetadataStore, now_us, projects};
 
-/// What an API token may do.
+/// Permissions of an API token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiTokenScope {
-    /// The one project that it may read; all where `None`.
+    /// The project that the token can read; all projects if `None`.
     pub project: Option<u64>,
-    /// Whether it may change things too.
+    /// Whether the token can also change things.
     pub admin: bool,
 }
 
-/// An API token as it is listed. Times are in microseconds since the Unix epoch.
+/// An API token in a list. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiTokenRecord {
-    /// Its number.
+    /// ID of the token.
     pub id: i64,
-    /// What it is for.
+    /// Name of the token.
     pub name: String,
-    /// What it may do.
+    /// Permissions of the token.
     pub token: ApiTokenScope,
-    /// When it was made.
+    /// Time of creation.
     pub created_us: i64,
-    /// When it ends; never where `None`.
+    /// Time of expiry; `None` if the token does not expire.
     pub expires_us: Option<i64>,
-    /// When it was last used, to the minute or so; `None` where it never was.
+    /// Time of the last use, accurate to a minute; `None` if it was never used.
     pub last_used_us: Option<i64>,
 }
 
 impl MetadataStore {
-    /// Makes an API token that may read a project, or all; `admin` may change things too. It ends after `lifetime`, where one is given. The
-    /// text is shown this once.
+    /// Creates an API token that can read one project, or all; with `admin` it can also change things. It expires after `lifetime`, if
+    /// given. Returns the token, which cannot be read again.
     ///
     /// # Errors
     ///
-    /// When there is no such project or the name cannot be.
+    /// When there is no such project, or the name is invalid.
     pub fn create_token(&self, name: &str, token: ApiTokenScope, lifetime: Option<Duration>) -> Result<String, MetadataError> {
         let name = projects::checked_name(name)?;
         if let Some(project) = token.project {
@@ -56,7 +56,7 @@ impl MetadataStore {
         Ok(secret)
     }
 
-    /// What a token may do; `None` for one that was never made, was revoked or has expired.
+    /// Returns the permissions of a token; `None` if it is unknown, revoked or expired.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl MetadataStore {
         }))
     }
 
-    /// All tokens, those that have expired too, in the order in which they were made.
+    /// Returns all tokens, including expired ones, in the order of their creation.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl MetadataStore {
         Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
     }
 
-    /// Revokes a token: it is refused from now on. Returns its name.
+    /// Revokes a token: it is rejected from now on. Returns its name.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Own prices in a file, TOML or JSON: a list `price` of what the API takes too, each with the project that it holds for.
+//! Custom prices in a file, TOML or JSON: a list `price` of entries as in the API, each optionally with a project.
 //!
 //! ```toml
 //! [[price]]
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 
 use super::PriceSourceError;
 
-/// Prices, each with the project that it holds for; without one it holds for all.
+/// Prices, each with its project; `None` for all projects.
 type PriceFileEntries = Vec<(Option<u64>, CustomPrice)>;
 
-/// Reads the file: its text, and the prices in it.
+/// Reads the file. Returns its text, and the prices in it.
 pub(super) fn read(path: &Path) -> Result<(String, PriceFileEntries), PriceSourceError> {
     let text = std::fs::read_to_string(path).map_err(|source| PriceSourceError::Unreadable { path: path.to_owned(), source })?;
     let listed = parse(&text).map_err(|reason| PriceSourceError::Unusable { path: path.to_owned(), reason })?;
@@ -49,7 +49,7 @@ fn one(mut value: Value) -> Result<(Option<u64>, CustomPrice), String> {
     Ok((project, price.checked().map_err(|bad| bad.to_string())?))
 }
 
-/// A day may be written as a date of TOML, without quotes.
+/// Converts TOML to JSON. A day may be a TOML date, without quotes.
 fn json(value: toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text),

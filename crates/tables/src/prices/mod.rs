@@ -1,7 +1,7 @@
-//! Which prices are in force: the table, and before it what owners have set in a file, by the API or on the page.
+//! The effective prices: the price table, and custom prices from a file, the API or the page, which take precedence.
 //!
-//! All three may change while the server runs: [`ActivePrices::refresh`] looks for that, and exchanges the books that ingest and store price by. What cannot
-//! be read leaves in force what was.
+//! All of them may change while the server runs: [`ActivePrices::refresh`] checks for changes, and replaces the price books that
+//! ingestion and the store use. If a source cannot be read, its previous prices remain effective.
 
 mod file;
 
@@ -14,24 +14,24 @@ use sha2::{Digest, Sha256};
 
 use crate::metadata::{CustomPriceRecord, MetadataStore};
 
-/// Name of the newer table in the data folder.
+/// Name of the newer price table in the data directory.
 const TABLE: &str = "prices.json";
-/// Name under which the owner's file is kept as it last could be read.
+/// Name of the setting with the last readable content of the price file.
 const LAST_FILE: &str = "prices.file";
 
-/// The prices in force.
+/// The effective prices.
 #[derive(Debug)]
 pub struct ActivePrices {
     books: Arc<PriceBooks>,
     meta: Arc<MetadataStore>,
-    /// Where a newer table lies, once there is one.
+    /// Path of the newer price table, which may not exist.
     table: PathBuf,
-    /// The owner's own file.
+    /// Path of the price file.
     file: Option<PathBuf>,
     known: Mutex<PriceSourceState>,
 }
 
-/// What was read last, and from what.
+/// The prices that were read last, and the state of their sources.
 #[derive(Debug)]
 struct PriceSourceState {
     table: Arc<PriceTable>,
@@ -39,12 +39,12 @@ struct PriceSourceState {
     from_file: Vec<(Option<u64>, CustomPrice)>,
     file_stamp: FileStamp,
     set: Vec<CustomPriceRecord>,
-    /// What is wrong with the table, and with the file.
+    /// What is wrong with the table; `file_fault` is about the file.
     table_fault: Option<String>,
     file_fault: Option<String>,
 }
 
-/// When a file was last changed, and its length; `None` where there is none.
+/// Modification time and length of a file; `None` if there is none.
 type FileStamp = Option<(SystemTime, u64)>;
 
 /// Why prices cannot be used.
@@ -53,15 +53,15 @@ pub enum PriceSourceError {
     /// A file cannot be read.
     #[error("cannot read the prices in {}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A file holds something else than prices.
+    /// A file is not a valid price file.
     #[error("the prices in {} cannot be used: {reason}", path.display())]
     Unusable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong, and where.
         reason: String,
@@ -69,8 +69,9 @@ pub enum PriceSourceError {
 }
 
 impl ActivePrices {
-    /// The prices of a data folder, and those of the owner's file where there is one. What cannot be used is a problem that is told of: the
-    /// program's own table stands for that of the folder, the file as it was when it last could be read for the file.
+    /// Opens the prices of a data directory, and those of the price file if there is one. Sources that cannot be used are reported by
+    /// [`problems`](ActivePrices::problems): the embedded table is used instead of that of the directory, and the last readable content
+    /// of the file instead of the file.
     pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
         let table_path = data.join(TABLE);
@@ -107,7 +108,7 @@ impl ActivePrices {
         prices
     }
 
-    /// Reads the owner's file. One that cannot be used changes nothing. False then.
+    /// Reads the price file. Returns false and changes nothing if it cannot be used.
     fn take_file(&self, path: &Path, known: &mut PriceSourceState) -> bool {
         match file::read(path) {
             Ok((text, prices)) => {
@@ -128,45 +129,45 @@ impl ActivePrices {
         }
     }
 
-    /// What is wrong with table and file, in words.
+    /// Returns messages about problems with the table and the file.
     pub fn problems(&self) -> Vec<String> {
         let known = self.lock();
         known.table_fault.iter().chain(&known.file_fault).cloned().collect()
     }
 
-    /// The books, which are exchanged whenever prices change.
+    /// Returns the price books, which are replaced whenever prices change.
     pub fn books(&self) -> &Arc<PriceBooks> {
         &self.books
     }
 
-    /// The prices that hold for a project.
+    /// Returns the effective prices of a project.
     pub fn of(&self, project: u64) -> Arc<PriceBook> {
         self.books.of(project)
     }
 
-    /// What tells the prices that hold for a project from others.
+    /// Returns a hash of the effective prices of a project.
     pub fn fingerprint(&self, project: u64) -> String {
         let known = self.lock();
         let from_file = known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price);
         let set = known.set.iter().filter(|set| set.project == project).map(|set| &set.price);
         let own: Vec<&CustomPrice> = from_file.chain(set).collect();
-        // A map with text keys and numbers has a JSON form.
+        // A map with text keys and numbers always has a JSON form.
         let text = serde_json::to_string(&(known.table.date(), known.table.models(), known.table_stamp, own)).unwrap_or_default();
         hex::encode(Sha256::digest(text))
     }
 
-    /// The table in force.
+    /// Returns the effective price table.
     pub fn table(&self) -> Arc<PriceTable> {
         self.lock().table.clone()
     }
 
-    /// The prices of the owner's file that hold for a project.
+    /// Returns the prices of the price file for a project.
     pub fn from_file(&self, project: u64) -> Vec<CustomPrice> {
         let known = self.lock();
         known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price.clone()).collect()
     }
 
-    /// Takes what has changed since. Reads files.
+    /// Applies changes of the sources. Reads files.
     pub fn refresh(&self) {
         let mut known = self.lock();
         let mut changed = false;
@@ -204,7 +205,7 @@ impl ActivePrices {
     }
 
     fn exchange(&self, known: &PriceSourceState) {
-        // What is set later comes later, and wins where two fit alike.
+        // Later prices come last, and win if two match equally.
         let set = known.set.iter().map(|set| (Some(set.project), set.price.clone()));
         let own: Vec<_> = known.from_file.iter().cloned().chain(set).collect();
         self.books.exchange(known.table.clone(), &own);
@@ -215,18 +216,18 @@ impl ActivePrices {
     }
 }
 
-/// What is wrong with the newer table of a data folder and with the owner's file, without taking either.
+/// Returns what is wrong with the newer table of a data directory and with the price file, without using them.
 pub fn faults(data: &Path, file: &Path) -> Vec<PriceSourceError> {
     let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read(file).err());
     table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()
 }
 
-/// Where the newer table of a data folder lies.
+/// Returns the path of the newer price table in a data directory.
 pub fn table_path(data: &Path) -> PathBuf {
     data.join(TABLE)
 }
 
-/// The table in the data folder, unless that of the program is newer: after an update of the program it may be.
+/// Returns the table in the data directory, unless the embedded one is newer, as it may be after an update of the program.
 fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PriceSourceError> {
     let embedded = PriceBook::embedded().table();
     let text = match std::fs::read_to_string(path) {
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
         assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
         assert!(matches!(&faults(dir.path(), &file)[..], [PriceSourceError::Unusable { .. }]));
-        // A start goes on with what could be read before, and says so.
+        // A restart uses the last readable content, and reports the problem.
         let again = ActivePrices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));
         assert!(again.problems().len() == 1 && again.problems()[0].contains("own.toml"), "{:?}", again.problems());
