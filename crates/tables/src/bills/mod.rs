@@ -1,7 +1,7 @@
-//! Bills of providers, in a database of their own: `bill.db`.
+//! Bills of providers, in their own database: `bill.db`.
 //!
-//! What an export says of a day takes the place of what an earlier one of the same sort said of it, so that to import a file twice, or a
-//! longer one later, changes nothing that it should not.
+//! An export replaces what an earlier one of the same kind said about a day. Importing a file twice, or a longer one later, is therefore
+//! safe.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::database::SqliteError;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: [&str; 1] = ["
@@ -53,7 +53,7 @@ const STEPS: [&str; 1] = ["
     ) WITHOUT ROWID, STRICT;
 "];
 
-/// Imports that are remembered of a project.
+/// Number of imports that are listed per project.
 const IMPORTS: usize = 50;
 
 /// An imported bill.
@@ -83,21 +83,21 @@ pub struct BillStore {
 }
 
 impl BillStore {
-    /// Opens them in a data folder. A command may do so beside a server.
+    /// Opens the bills in a data directory. A command may do so while a server runs.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
         let path = dir.join("bill.db");
         Ok(BillStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 
-    /// Takes an export in. Blocks.
+    /// Imports an export. Blocks.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Nothing of it is stored then.
+    /// When the database cannot be written. Nothing of the export is stored then.
     pub fn import(&self, project: u64, name: &str, export: &BillExport) -> Result<(), SqliteError> {
         let key = i64::try_from(project).unwrap_or(i64::MAX);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -147,7 +147,8 @@ impl BillStore {
         write(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
     }
 
-    /// The lines of a project's bills, of days in `from..=to`. Of one day, provider and account, amounts are those of its export of costs.
+    /// Returns the lines of a project's bills for the days `from..=to`: those of exports of costs, which have amounts, and those of
+    /// exports of usage.
     ///
     /// # Errors
     ///
@@ -179,7 +180,7 @@ impl BillStore {
         read().map_err(SqliteError::of(&self.path))
     }
 
-    /// What was imported, the newest first.
+    /// Returns the imports, latest first.
     ///
     /// # Errors
     ///
@@ -207,7 +208,7 @@ impl BillStore {
     }
 }
 
-/// Exports of costs and of usage tell of the same days and must not take each other's place.
+/// Exports of costs and of usage cover the same days and must not replace each other.
 fn sort_of(line: &BillLine) -> &'static str {
     if line.amount.is_some() { "cost" } else { "usage" }
 }

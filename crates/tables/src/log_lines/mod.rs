@@ -1,6 +1,6 @@
-//! Lines that programs logged, by the trace that they stand in: one SQLite database, `logs.db`.
+//! Log lines that programs sent, by trace: one SQLite database, `logs.db`.
 //!
-//! They are written once and asked for by their trace: rows with an index suit them.
+//! Log lines are written once and queried by trace: rows with an index suit them.
 
 #[cfg(test)]
 mod tests;
@@ -19,14 +19,14 @@ use utoipa::ToSchema;
 
 use crate::database::{GroupCommitDatabase, SqliteError};
 
-/// Lines of one trace that are kept. One that logs more has a loop, and its first lines say most.
+/// Maximum number of stored lines per trace. A trace with more has a loop, and its first lines are the most useful.
 pub const MOST_OF_TRACE: usize = 10_000;
-/// Changes that a slow watcher may be behind before it misses some.
+/// Number of changes that a slow subscriber may lag behind before it misses some.
 const CHANGES: usize = 1024;
-/// Lines that are deleted in one go. Intake goes on between two.
+/// Maximum number of lines that are deleted in one transaction. Ingestion continues between two of them.
 const DELETED_AT_ONCE: usize = 5_000;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: &[&str] = &["
@@ -47,24 +47,24 @@ const STEPS: &[&str] = &["
     CREATE INDEX lines_in_time ON lines (project, at_us);
 "];
 
-/// What became of the lines of a request.
+/// Result of storing the lines of a request: the number of lines by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every line that is not stored is an outcome to be counted"]
 pub struct LogAppendResult {
-    /// Stored, durable, visible.
+    /// Number of lines that are stored: durable and visible.
     pub stored: usize,
-    /// Not stored, since the same line was there before.
+    /// Number of lines that were dropped because the same line is already stored.
     pub duplicates: usize,
-    /// Not stored, since their trace has [`MOST_OF_TRACE`].
+    /// Number of lines that were dropped because their trace already has [`MOST_OF_TRACE`].
     pub too_many: usize,
 }
 
-/// That lines were stored.
+/// Message to subscribers that lines were stored.
 #[derive(Debug, Clone)]
 pub struct LogStoreChange {
-    /// The project.
+    /// Project of the lines.
     pub project: u64,
-    /// Their traces, each once.
+    /// Traces of the lines, each once.
     pub traces: Arc<[TraceId]>,
 }
 
@@ -94,7 +94,7 @@ pub struct LogPage {
     pub next_cursor: Option<String>,
 }
 
-/// The lines of all projects.
+/// The log lines of all projects.
 #[derive(Debug)]
 pub struct LogStore {
     database: GroupCommitDatabase,
@@ -102,20 +102,20 @@ pub struct LogStore {
 }
 
 impl LogStore {
-    /// Opens them in a data folder.
+    /// Opens the log lines in a data directory.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
         Ok(LogStore { database: GroupCommitDatabase::open(&dir.join("logs.db"), STEPS)?, changes: broadcast::channel(CHANGES).0 })
     }
 
-    /// Stores the lines of one request. When it returns, they are on disk and in every later answer.
+    /// Stores the lines of one request. When it returns, they are on disk and visible to every later query.
     ///
     /// # Errors
     ///
-    /// Nothing of the request has been stored then; it may be sent again as it is.
+    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
     pub async fn append(&self, project: u64, lines: Vec<LogLine>) -> Result<LogAppendResult, SqliteError> {
         if lines.is_empty() {
             return Ok(LogAppendResult::default());
@@ -125,13 +125,13 @@ impl LogStore {
         traces.dedup();
         let appended = self.database.write(move |transaction| append(transaction, project as i64, &lines)).await?;
         if appended.stored > 0 {
-            // A change that nobody watches is no failure.
+            // Having no subscribers is not an error.
             let _ = self.changes.send(LogStoreChange { project, traces: traces.into() });
         }
         Ok(appended)
     }
 
-    /// The lines of a trace in the order of their times. `after` is what an answer before gave as its cursor.
+    /// Returns one page of the lines of a trace in order of time. `after` is the cursor of the previous page.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl LogStore {
         Ok(LogPage { logs: rows.into_iter().map(|(_, line)| line).collect(), next_cursor })
     }
 
-    /// How many lines a trace has.
+    /// Returns the number of lines of a trace.
     ///
     /// # Errors
     ///
@@ -169,11 +169,11 @@ impl LogStore {
             .await
     }
 
-    /// Deletes the lines of a project that were written before a time, in microseconds since the Unix epoch. Returns how many.
+    /// Deletes the lines of a project before a time, in microseconds since the Unix epoch. Returns the number of deleted lines.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some may have been deleted then.
+    /// When the database cannot be written. Some lines may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {
@@ -193,7 +193,7 @@ impl LogStore {
         }
     }
 
-    /// Tells of what is stored from now on. A watcher that is slow is told that it missed some.
+    /// Returns a receiver of all changes from now on. A receiver that is too slow gets an error that says how many it missed.
     pub fn changes(&self) -> broadcast::Receiver<LogStoreChange> {
         self.changes.subscribe()
     }
@@ -204,7 +204,7 @@ impl LogStore {
     }
 }
 
-/// Where an answer ended.
+/// End of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogCursor {
     at_us: i64,

@@ -1,4 +1,4 @@
-//! Which metrics there are.
+//! Lists of metrics.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct OtelMetricSummary {
     pub last_at: String,
 }
 
-/// The metrics with a point in a range, by name.
+/// Returns the metrics with a point in a range, by name.
 pub(super) fn list(transaction: &Transaction, project: u64, from_us: i64, to_us: i64) -> rusqlite::Result<Vec<OtelMetricSummary>> {
     let mut names = transaction.prepare_cached(
         "SELECT a.metric, a.name, a.own FROM attributes a JOIN metrics m ON m.id = a.metric WHERE m.project = ? ORDER BY a.name",

@@ -1,10 +1,10 @@
-//! Points of metrics: one SQLite database, `metrics.db`.
+//! Points of OpenTelemetry metrics: one SQLite database, `metrics.db`.
 //!
-//! Points are few beside spans (a program sends one a minute for each series), come by series and are asked for by series and time,
-//! and a repeat is known by exactly these: a table with that as its key suits them. They are never part of a sum of spans.
+//! There are few points compared with spans (a program sends one per minute and series), they arrive by series, are queried by series and
+//! time, and duplicates have the same series and time: a table with this key suits them. They are never part of totals of spans.
 //!
-//! A *series* is what one writer reports of one thing since it began counting: a program that starts again begins a new one, so that
-//! within a series a counter only grows.
+//! A *series* contains what one writer reports of one thing since it began counting. A program that restarts begins a new one, so a
+//! counter only grows within a series.
 
 mod list;
 mod series;
@@ -22,14 +22,14 @@ pub use list::OtelMetricSummary;
 pub use series::{OtelMetricChart, OtelMetricGroup};
 pub use series_query::{OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError};
 
-/// Metrics of a project that are told apart, by name, unit and kind.
+/// Maximum number of metrics per project, by name, unit and kind.
 pub const MOST_METRICS: usize = 2_000;
-/// Series that a project may begin in one day. An attribute that is different each time makes a series of each point.
+/// Maximum number of series that a project can begin in one day. An attribute with a new value each time would make every point a series.
 pub const MOST_SERIES_A_DAY: usize = 20_000;
-/// Series that are looked through in one transaction of deleting.
+/// Maximum number of series that are processed in one transaction of a deletion.
 const DELETED_AT_ONCE: usize = 500;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: &[&str] = &["
@@ -78,17 +78,17 @@ const STEPS: &[&str] = &["
     ) WITHOUT ROWID, STRICT;
 "];
 
-/// What became of the points of a request.
+/// Result of storing the points of a request: the number of points by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[must_use = "every point that is not stored is an outcome to be counted"]
 pub struct OtelMetricAppendResult {
-    /// Stored, durable, visible.
+    /// Number of points that are stored: durable and visible.
     pub stored: usize,
-    /// Not stored, since the series has a point of that time.
+    /// Number of points that were dropped because the series already has a point at that time.
     pub duplicates: usize,
-    /// Not stored, since the project has [`MOST_METRICS`].
+    /// Number of points that were dropped because the project already has [`MOST_METRICS`].
     pub too_many_metrics: usize,
-    /// Not stored, since the project has begun [`MOST_SERIES_A_DAY`] today.
+    /// Number of points that were dropped because the project has already begun [`MOST_SERIES_A_DAY`] today.
     pub too_many_series: usize,
 }
 
@@ -99,20 +99,20 @@ pub struct OtelMetricStore {
 }
 
 impl OtelMetricStore {
-    /// Opens them in a data folder.
+    /// Opens the metrics in a data directory.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
         Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join("metrics.db"), STEPS)? })
     }
 
-    /// Stores the points of one request. When it returns, they are on disk and in every later answer.
+    /// Stores the points of one request. When it returns, they are on disk and visible to every later query.
     ///
     /// # Errors
     ///
-    /// Nothing of the request has been stored then; it may be sent again as it is.
+    /// When the database cannot be written. Nothing of the request has been stored; the same request may be sent again.
     pub async fn append(&self, project: u64, received_us: i64, points: Vec<MetricPoint>) -> Result<OtelMetricAppendResult, SqliteError> {
         if points.is_empty() {
             return Ok(OtelMetricAppendResult::default());
@@ -120,7 +120,7 @@ impl OtelMetricStore {
         self.database.write(move |transaction| write::append(transaction, project, received_us, &points)).await
     }
 
-    /// The metrics of a project that have a point in a range of time, in microseconds since the Unix epoch, by name.
+    /// Returns the metrics of a project with a point in a time range, in microseconds since the Unix epoch, by name.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl OtelMetricStore {
         self.database.read(move |transaction| list::list(transaction, project, from_us, to_us)).await
     }
 
-    /// Values over time; `None` where no such metric has a point in the range.
+    /// Returns values over time. The inner error says why the query has no result.
     ///
     /// # Errors
     ///
@@ -138,12 +138,12 @@ impl OtelMetricStore {
         self.database.read(move |transaction| series::draw(transaction, project, &ask)).await
     }
 
-    /// Deletes the points of a project that were measured before a time, in microseconds since the Unix epoch; a series and a metric
-    /// that have none left go too. Returns the number of points.
+    /// Deletes the points of a project before a time, in microseconds since the Unix epoch, and series and metrics that have no points
+    /// left. Returns the number of deleted points.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. Some may have been deleted then.
+    /// When the database cannot be written. Some points may have been deleted then.
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {
@@ -162,7 +162,7 @@ impl OtelMetricStore {
     }
 }
 
-/// Nanoseconds from microseconds; a time beyond what they hold becomes their end.
+/// Converts microseconds to nanoseconds; times out of range become the limit.
 fn ns(us: i64) -> i64 {
     us.saturating_mul(1000)
 }

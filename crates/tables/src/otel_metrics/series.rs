@@ -1,8 +1,8 @@
 //! Points of a metric as lines over time.
 //!
-//! What was counted belongs to the time at which it was reported. Of a counter that goes on counting, two points say what came between
-//! them; the first of a series says what came since it began, which counts where it began within the range, and is a mark to count
-//! from where it did not.
+//! A count belongs to the time at which it was reported. For a cumulative counter, the difference of two points is what was counted
+//! between them. The first point of a series contains everything since the series began: it is counted if the series began within the
+//! range, and is only a baseline otherwise.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 use super::ns;
 use super::series_query::{MOST_BUCKETS, OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError, measures_of};
 
-/// Lines of one answer, the largest.
+/// Maximum number of lines per chart, the largest first.
 const MOST_GROUPS: usize = 50;
-/// Series that one answer is made of, those with the newest points.
+/// Maximum number of series per chart, those with the newest points.
 const MOST_SERIES: i64 = 20_000;
-/// How long a value stands when no other follows: as long as programs are silent between two reports, and some.
+/// How long a value remains valid without a newer one, in nanoseconds: somewhat longer than programs wait between two reports.
 const STANDS_NS: i64 = 300_000_000_000;
 
 /// An OpenTelemetry metric over time.
@@ -53,7 +53,7 @@ pub struct OtelMetricGroup {
     pub points: Vec<(String, Option<f64>)>,
 }
 
-/// What fell into a bucket.
+/// Values that belong to one bucket.
 #[derive(Debug, Clone, Default)]
 struct OtelMetricBucket {
     added: Option<f64>,
@@ -94,7 +94,7 @@ impl OtelMetricBucket {
     }
 }
 
-/// A line while it is made.
+/// A line under construction.
 #[derive(Debug, Default)]
 struct OtelMetricLineBuilder {
     cells: BTreeMap<i64, OtelMetricBucket>,
@@ -106,7 +106,7 @@ impl OtelMetricLineBuilder {
         [self.cells.entry(bucket).or_default(), &mut self.whole]
     }
 
-    /// What makes a line large.
+    /// Returns the value by which lines are ordered.
     fn weight(&self) -> f64 {
         let whole = &self.whole;
         whole
@@ -119,7 +119,7 @@ impl OtelMetricLineBuilder {
     }
 }
 
-/// One point as it is stored.
+/// A stored point.
 enum StoredMetricPoint {
     Number(f64),
     Histogram(Histogram),
@@ -136,7 +136,7 @@ fn stored(row: &Row) -> rusqlite::Result<(i64, StoredMetricPoint)> {
     Ok((at_ns, StoredMetricPoint::Histogram(histogram)))
 }
 
-/// The metric that is meant: of several with the name, the one with the newest point.
+/// The metric of a query: if several have the name, the one with the newest point.
 struct ResolvedMetric {
     id: i64,
     unit: String,
@@ -161,7 +161,7 @@ fn meant(transaction: &Transaction, project: u64, ask: &OtelMetricQuery) -> rusq
     select.query_row(wanted, row).optional()
 }
 
-/// Draws a metric.
+/// Returns the chart of a metric.
 pub(super) fn draw(
     transaction: &Transaction,
     project: u64,
@@ -178,7 +178,7 @@ pub(super) fn draw(
         return Ok(Err(error));
     }
     let bucket_ns = ns(ask.bucket_us).max(1);
-    // An open end is where the points end.
+    // An open end is at the first or last point.
     let from_ns = if ask.from_us == i64::MIN { metric.first_ns } else { ns(ask.from_us) };
     let to_ns = if ask.to_us == i64::MAX { metric.last_ns.saturating_add(1) } else { ns(ask.to_us) };
     let first = from_ns.div_euclid(bucket_ns);
@@ -249,13 +249,13 @@ struct OtelMetricTimeRange {
     from_ns: i64,
     to_ns: i64,
     bucket_ns: i64,
-    /// Whether all that there is was asked for: then what came before the first point belongs to it.
+    /// Whether the range has no start: then what a series counted before its first point is included.
     is_open: bool,
 }
 
 type OtelMetricLinesByKey = BTreeMap<Option<String>, OtelMetricLineBuilder>;
 
-/// All series of the metric in their lines, and how many are left out.
+/// Returns all series of the metric combined into lines, and the number of series that are left out.
 fn lines(
     transaction: &Transaction,
     metric: &ResolvedMetric,
@@ -305,7 +305,7 @@ struct StoredMetricSeries {
     id: i64,
     kind: MetricKind,
     temporality: MetricTemporality,
-    /// 0 where it is not known.
+    /// Start of the series, or 0 if it is unknown.
     start_ns: i64,
 }
 
@@ -354,21 +354,21 @@ impl StoredMetricSeries {
         Ok(())
     }
 
-    /// The last point before a time.
+    /// Returns the last point before a time.
     fn before(&self, transaction: &Transaction, at_ns: i64) -> rusqlite::Result<Option<(i64, StoredMetricPoint)>> {
         let mut select = transaction
             .prepare_cached("SELECT at_ns, number, histogram FROM points WHERE series = ? AND at_ns < ? ORDER BY at_ns DESC LIMIT 1")?;
         select.query_row(params![self.id, at_ns], stored).optional()
     }
 
-    /// Whether the first point of the series tells of the range alone.
+    /// Returns whether the first point of the series only contains what was counted within the range.
     fn begins(&self, range: &OtelMetricTimeRange) -> bool {
         self.start_ns > 0 && (range.is_open || self.start_ns >= range.from_ns)
     }
 
     fn added(&self, value: f64, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<f64> {
         match before {
-            // Less than before: it began anew and did not say so.
+            // The counter was restarted without a new start time if its value is smaller.
             Some((_, StoredMetricPoint::Number(known))) if value < *known && self.kind == MetricKind::Counter => Some(value),
             Some((_, StoredMetricPoint::Number(known))) => Some(value - known),
             _ => self.begins(range).then_some(value),
@@ -389,7 +389,7 @@ fn add(line: &mut OtelMetricLineBuilder, bucket: i64, added: f64) {
     }
 }
 
-/// A value stands from its point to the next, for some minutes at most; a bucket shows what stands at its end.
+/// Inserts values: each is valid from its point to the next, for a limited time; a bucket shows the value at its end.
 fn stand(points: &[(i64, f64)], range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) {
     let first = range.from_ns.div_euclid(range.bucket_ns);
     let last = (range.to_ns - 1).div_euclid(range.bucket_ns);

@@ -1,19 +1,19 @@
-//! What can be asked of a metric.
+//! Queries for metrics.
 
 use hinomi_model::otel_metric::MetricKind;
 use serde::{Deserialize, Serialize};
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// What is drawn of a metric.
+        /// A measure of a metric.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum OtelMetricMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
         impl OtelMetricMeasure {
-            /// All of them.
+            /// All measures.
             pub const ALL: &[OtelMetricMeasure] = &[$(OtelMetricMeasure::$variant),+];
 
-            /// Its name in the API.
+            /// Returns the name of the measure in the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $(OtelMetricMeasure::$variant => $name),+ }
             }
@@ -22,38 +22,38 @@ macro_rules! measures {
 }
 
 measures!(
-    /// How much was added.
+    /// Amount that was added.
     Increase = "increase",
-    /// The same for each second.
+    /// Amount that was added per second.
     Rate = "rate",
-    /// How much there is at the end of the bucket, of all series together.
+    /// Value at the end of the bucket, summed over all series.
     Value = "value",
-    /// The mean of what was measured.
+    /// Mean of the measured values.
     Mean = "mean",
-    /// The least.
+    /// Smallest measured value.
     Min = "min",
-    /// The most.
+    /// Largest measured value.
     Max = "max",
-    /// How many values.
+    /// Number of measured values.
     Count = "count",
-    /// Their sum.
+    /// Sum of the measured values.
     Sum = "sum",
-    /// Their median.
+    /// Median of the measured values.
     P50 = "p50",
-    /// Their 95th percentile.
+    /// 95th percentile of the measured values.
     P95 = "p95",
-    /// Their 99th percentile.
+    /// 99th percentile of the measured values.
     P99 = "p99",
 );
 
 impl OtelMetricMeasure {
-    /// Whether an empty bucket has none of something, rather than no value.
+    /// Returns whether the measure of an empty bucket is zero, rather than unknown.
     pub(super) fn counts(self) -> bool {
         matches!(self, OtelMetricMeasure::Increase | OtelMetricMeasure::Rate | OtelMetricMeasure::Count | OtelMetricMeasure::Sum)
     }
 }
 
-/// What can be drawn of a kind of metric, the usual first.
+/// Returns the measures of a kind of metric, the default one first.
 pub(super) fn measures_of(kind: MetricKind) -> &'static [OtelMetricMeasure] {
     use OtelMetricMeasure::{Count, Increase, Max, Mean, Min, P50, P95, P99, Rate, Sum, Value};
     match kind {
@@ -86,34 +86,34 @@ pub struct OtelMetricQuery {
     pub group_by: Option<String>,
 }
 
-/// Why a question has no answer.
+/// Why a query has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OtelMetricQueryError {
-    /// None of that name has a point in the range.
+    /// No metric with this name has a point in the range.
     #[error("metric {0:?} has no point in this time range")]
     Unknown(String),
-    /// Not to be drawn of a metric of this kind.
+    /// The measure is not available for this kind of metric.
     #[error("measure {wanted:?} is not available for a {kind}; use one of {known}")]
     Measure {
-        /// What was asked for.
+        /// Requested measure.
         wanted: String,
-        /// What sort of metric it is.
+        /// Kind of the metric.
         kind: &'static str,
-        /// What can be drawn.
+        /// Available measures.
         known: String,
     },
-    /// An attribute that no point has.
+    /// No point has this attribute.
     #[error("unknown attribute {wanted:?}; use one of {known}")]
     Attribute {
-        /// What was asked for.
+        /// Requested attribute.
         wanted: String,
-        /// Those there are.
+        /// Available attributes.
         known: String,
     },
-    /// More buckets than one draws.
+    /// The range has too many buckets.
     #[error("the time range has {0} buckets of this length; use a shorter time range or a longer bucket (at most {MOST_BUCKETS})")]
     TooManyBuckets(i64),
 }
 
-/// Buckets of one answer.
+/// Maximum number of buckets per chart.
 pub(super) const MOST_BUCKETS: i64 = 5_000;

@@ -1,4 +1,4 @@
-//! What is stored once, what is refused, and what lines come of it.
+//! Tests of storing, rejecting and charting points.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn point(kind: MetricKind, temporality: MetricTemporality, writer: u8, start: i6
     }
 }
 
-/// A counter that goes on counting: minutes from T0 of start and point.
+/// A cumulative counter; start and time of the point are in minutes from T0.
 fn counter(writer: u8, start: i64, at: i64, value: f64) -> MetricPoint {
     point(
         MetricKind::Counter,
@@ -51,7 +51,7 @@ async fn open(points: Vec<MetricPoint>) -> (tempfile::TempDir, OtelMetricStore) 
     (dir, metrics)
 }
 
-/// Minutes from T0.
+/// Returns a query; times are in minutes from T0.
 fn ask(from: i64, to: i64, bucket: i64, measures: &[&str]) -> OtelMetricQuery {
     let us = |minutes: i64| (T0 + minutes * MINUTE) / 1000;
     OtelMetricQuery {
@@ -89,7 +89,7 @@ async fn counters_of_both_sorts_come_to_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_starts_again_loses_nothing_and_adds_nothing() {
     let before = vec![counter(1, 0, 1, 10.0), counter(1, 0, 2, 15.0)];
-    // With another start, and one whose start nobody knows and whose value falls.
+    // One series with a new start, and one with an unknown start whose value falls.
     let told = vec![counter(1, 3, 4, 2.0), counter(1, 3, 5, 6.0)];
     let (_dir, metrics) = open([before.clone(), told].concat()).await;
     assert_eq!(drawn(&metrics, ask(0, 10, 10, &[])).await.measures["increase"][0].total, Some(21.0));
@@ -97,7 +97,7 @@ async fn a_program_that_starts_again_loses_nothing_and_adds_nothing() {
     let (_dir, metrics) = open(vec![untold(1, 10.0), untold(2, 15.0), untold(4, 2.0), untold(5, 6.0)]).await;
     let total = drawn(&metrics, ask(0, 10, 10, &[])).await.measures["increase"][0].total;
     assert_eq!(total, Some(11.0), "5 before, 6 after; how much of the first 10 was new nobody knows");
-    // One that has counted since before the range and is first heard of within it.
+    // A counter that began before the range and has its first point within it.
     let (_dir, metrics) = open(vec![counter(1, -1000, 1, 5000.0), counter(1, -1000, 2, 5001.0)]).await;
     assert_eq!(drawn(&metrics, ask(0, 10, 10, &[])).await.measures["increase"][0].total, Some(1.0));
     let all = OtelMetricQuery { from_us: i64::MIN, to_us: i64::MAX, ..ask(0, 0, 1440, &[]) };
@@ -214,7 +214,7 @@ async fn what_would_never_end_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the buckets, in whatever batches and order the points come: what was counted within the range is drawn.
+    /// Whatever the buckets, and in whatever batches and order points arrive: everything counted within the range is drawn.
     #[test]
     fn nothing_is_lost_between_buckets(steps in proptest::collection::vec((1i64..20, 0u32..50), 1..30), bucket in 1i64..60, from in 0i64..100, order in any::<u64>()) {
         let (mut at, mut value) = (0, 0.0);

@@ -9,7 +9,7 @@ use super::{MOST_METRICS, MOST_SERIES_A_DAY, OtelMetricAppendResult, ns};
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// Stores points; each that a series has already stays as it is.
+/// Stores points; a point that a series already has remains unchanged.
 pub(super) fn append(
     transaction: &Transaction,
     project: u64,
@@ -50,12 +50,12 @@ pub(super) fn append(
     Ok(appended)
 }
 
-/// What cannot be written as a row is our own fault.
+/// Returns the error for a value that cannot be encoded, which is a defect of this program.
 fn fault(error: &dyn std::fmt::Display) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.to_string().into())
 }
 
-/// Where a point belongs.
+/// The series of a point, or why it has none.
 enum SeriesAssignment {
     Series(i64),
     TooManyMetrics,
@@ -66,7 +66,7 @@ struct MetricPointWriter<'a> {
     transaction: &'a Transaction<'a>,
     project: i64,
     day: i64,
-    /// Series that the project may still begin today, once that was asked.
+    /// Number of series that the project can still begin today; `None` until it has been read.
     room: Option<usize>,
     /// Series of this request, with the first and last time of their points.
     known: HashMap<([u8; 32], i64), (i64, i64, i64)>,
@@ -133,7 +133,7 @@ impl MetricPointWriter<'_> {
                 name.execute(params![metric, attribute, own])?;
             }
         }
-        // The nearest says it best.
+        // The attributes of the point take precedence.
         let attributes: BTreeMap<_, _> = point.reporter.iter().chain(&point.attributes).collect();
         let attributes = serde_json::to_string(&attributes).map_err(|error| fault(&error))?;
         let mut insert = self.transaction.prepare_cached(
@@ -147,7 +147,7 @@ impl MetricPointWriter<'_> {
     }
 }
 
-/// Deletes old points of so many series. Returns the numbers of points and of series that had some.
+/// Deletes old points of at most `limit` series. Returns the number of points, and of series that had some.
 pub(super) fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<(usize, usize)> {
     let before_ns = ns(before_us);
     let mut old = transaction.prepare_cached("SELECT id FROM series WHERE project = ? AND first_ns < ? ORDER BY first_ns LIMIT ?")?;

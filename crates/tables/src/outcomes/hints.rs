@@ -1,7 +1,7 @@
-//! Hints for clients: what was seen, how often, and whether it was seen otherwise since.
+//! Hints for clients: the problems that were seen, how often, and whether there was evidence against them since.
 //!
-//! One row for each project, hint, SDK and subject. All three may be any text that a stranger sends, so that their number is
-//! bounded; what lies beyond is not kept.
+//! There is one row per project, hint, SDK and subject. SDK and subject may be any text that a client sends, so the number of rows is
+//! limited; evidence beyond the limit is dropped.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Rows of one project.
+/// Maximum number of rows per project.
 const MOST_OF_PROJECT: usize = 500;
-/// Rows of one hint of a project: models without a price are many where names are made up.
+/// Maximum number of rows per hint and project: made-up model names would cause many rows about unpriced models.
 const MOST_OF_HINT: usize = 100;
-/// Rows in memory, for all projects.
+/// Maximum number of rows in memory for all projects.
 const MOST: usize = 20_000;
 const LONGEST: usize = 100;
-/// Evidence for a hint that is older than this before evidence against it was only a step on the way: the parts of one call come in
-/// requests of their own, in any order.
+/// Evidence for a hint that is older than this before evidence against it was only temporary: the parts of one call arrive in separate
+/// requests, in any order.
 const GRACE_US: i64 = 60_000_000;
 
-/// Which hint, of whom.
+/// Identity of a hint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct HintKey {
     project: u64,
@@ -31,10 +31,10 @@ struct HintKey {
     subject: String,
 }
 
-/// What is known of it.
+/// State of a hint.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct HintState {
-    /// How often there was evidence for it. 0 while there was only evidence against it: such a row is in memory alone.
+    /// Number of times there was evidence for it. While it is 0 there was only evidence against it, and the row is only in memory.
     count: u64,
     first_us: i64,
     last_us: i64,
@@ -78,7 +78,7 @@ pub struct HintRow {
 }
 
 impl HintRow {
-    /// What one span shows, of which it is not counted how often.
+    /// Returns the hint that one span shows, without times.
     pub fn of(evidence: &HintEvidence) -> HintRow {
         let (trace, span) = evidence.span.unzip();
         HintRow {
@@ -120,14 +120,14 @@ pub(super) const TABLE: &str = "
 ";
 
 impl HintTable {
-    /// Those that were written down.
+    /// Reads the stored hints.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<HintTable> {
         let mut statement = connection.prepare("SELECT * FROM hints")?;
         let mut rows = statement.query([])?;
         let mut hints = HintTable::default();
         while let Some(row) = rows.next()? {
             let name: String = row.get("hint")?;
-            // One of a newer version.
+            // A hint of a newer version.
             let Some(hint) = hinomi_model::hints::InstrumentationHint::from_name(&name) else { continue };
             let which = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
             let known = HintState {
@@ -145,7 +145,7 @@ impl HintTable {
         Ok(hints)
     }
 
-    /// Takes evidence of a project.
+    /// Records evidence about a project.
     pub(super) fn note(&mut self, now_us: i64, project: u64, evidence: &HintEvidence) {
         let which = HintKey {
             project,
@@ -178,7 +178,8 @@ impl HintTable {
         if self.known.len() >= MOST {
             return false;
         }
-        // Evidence against what nobody saw matters only where it comes just before: not worth the looking for most subjects.
+        // Evidence against a hint that was not seen only matters if it comes just before the evidence for it. That is not worth storing
+        // for most subjects.
         if against && !which.subject.is_empty() {
             return false;
         }
@@ -191,7 +192,7 @@ impl HintTable {
         all < MOST_OF_PROJECT && alike < MOST_OF_HINT
     }
 
-    /// Writes down what has changed.
+    /// Writes the changed hints.
     pub(super) fn write(&mut self, connection: &mut Connection) -> rusqlite::Result<()> {
         if !self.known.values().any(|known| known.dirty) {
             return Ok(());
@@ -221,7 +222,7 @@ impl HintTable {
         Ok(())
     }
 
-    /// Those of a project that hold and were seen at a time or later, the newest first.
+    /// Returns the open hints of a project that were seen at a time or later, newest first.
     pub(super) fn open(&self, project: u64, since_us: i64) -> Vec<HintRow> {
         let of_project =
             self.known.iter().filter(|(which, known)| which.project == project && known.is_open() && known.last_us >= since_us);
@@ -230,13 +231,13 @@ impl HintTable {
         open.into_iter().map(|(which, known)| row(which, known)).collect()
     }
 
-    /// Forgets what was not seen since a time. Returns what is to be deleted from the table by the same rule.
+    /// Removes hints that were not seen since a time from memory; [`delete_before`] removes them from the table.
     pub(super) fn forget_before(&mut self, us: i64) {
         self.known.retain(|_, known| known.last_us.max(known.against_us) >= us);
     }
 }
 
-/// Deletes what was not seen since a time.
+/// Deletes hints that were not seen since a time from the table.
 pub(super) fn delete_before(connection: &Connection, us: i64) -> rusqlite::Result<usize> {
     connection.execute("DELETE FROM hints WHERE max(last_us, against_us) < ?", [us])
 }
@@ -257,7 +258,7 @@ fn row(which: &HintKey, known: &HintState) -> HintRow {
     }
 }
 
-/// A name of an SDK or a model without what would break a line.
+/// Returns the name of an SDK or a model without control characters.
 pub(super) fn plain(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
@@ -284,7 +285,7 @@ mod tests {
         assert!(hints.open(2, 0).is_empty() && hints.open(1, 2_000 * SECOND).is_empty());
         note(&mut hints, 1_001, true);
         assert!(hints.open(1, 0).is_empty(), "the texts came by themselves");
-        // The texts of another call come before their call.
+        // The messages of another call arrive before the call.
         note(&mut hints, 1_002, true);
         note(&mut hints, 1_003, false);
         assert!(hints.open(1, 0).is_empty());

@@ -1,4 +1,4 @@
-//! Where the counts are written down: one row for each minute and sort of outcome.
+//! The table of stored counts: one row per minute and class of outcome.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -12,13 +12,13 @@ use super::pending_counts::{LARGEST, OutcomeClass, OutcomeCount, OutcomeKey};
 use crate::database;
 use crate::database::SqliteError;
 
-/// How long a write waits for another process; whoever asks for rows waits with it.
+/// How long a write waits for another process; concurrent reads wait with it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
-/// Each step leads from one format to the next; `user_version` counts those that were taken.
+/// Each step migrates from one format to the next; `user_version` is the number of steps done.
 const STEPS: &[&str] = &["
     CREATE TABLE outcomes (
         project   INTEGER NOT NULL,
@@ -58,12 +58,12 @@ const STEPS: &[&str] = &["
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     let connection = database::open(path, STEPS)?;
     connection.busy_timeout(PATIENCE).map_err(SqliteError::of(path))?;
-    // A power cut may cost the counts of the last seconds. To sync each second would wear a disk for no one's data.
+    // A power failure may lose the counts of the last seconds. Syncing every second would wear out the disk.
     connection.pragma_update(None, "synchronous", "normal").map_err(SqliteError::of(path))?;
     Ok(connection)
 }
 
-/// Adds counts to what is there, all or none.
+/// Adds counts to the stored ones, all or none.
 pub(super) fn write(connection: &mut Connection, counts: &HashMap<OutcomeKey, OutcomeCount>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut add = transaction.prepare_cached(
@@ -94,7 +94,7 @@ pub(super) fn write(connection: &mut Connection, counts: &HashMap<OutcomeKey, Ou
     transaction.commit()
 }
 
-/// Hands out the sums of a project's minutes.
+/// Calls `each` with the stored counts of a project's minutes.
 pub(super) fn read(
     connection: &Connection,
     project: u64,
@@ -115,7 +115,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Deletes minutes before one, of all projects. Returns the number of sums.
+/// Deletes the counts of all projects before a minute. Returns the number of deleted rows.
 pub(super) fn delete_before(connection: &Connection, minute: i64) -> rusqlite::Result<u64> {
     connection.execute("DELETE FROM outcomes WHERE minute < ?", [minute]).map(|deleted| deleted as u64)
 }

@@ -1,8 +1,9 @@
-//! What became of everything that was sent: counted in memory, written down every second, shown at once. Beside it, what clients
-//! could do better (`hints`).
+//! Outcomes of everything that was sent: counted in memory, written every second, visible at once. This module also stores hints for
+//! clients (`hints`).
 //!
-//! Sums are kept for each minute, by outcome, reason, category, key and SDK. All but the first may be any text that a stranger sends, so
-//! that their number is bounded (`tally`): for each project and minute, and in all while the database (`table`) cannot be written.
+//! Counts are stored per minute, by outcome, reason, category, key and SDK. All of these except the outcome may be any text that a client
+//! sends, so their number is limited (`pending_counts`): per project and minute, and in total while the database (`minute_counts`) cannot
+//! be written.
 
 mod hints;
 mod minute_counts;
@@ -30,12 +31,12 @@ use hints::HintTable;
 pub use minute_counts::FORMAT;
 use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 
-/// Stands for the server itself: requests that brought no valid key. Strangers can send as many as they like, so that their counts are
-/// kept by the hour, without key and SDK: a few rows an hour, which are told apart by our own reasons alone.
+/// Project number of the server itself: requests without a valid key. Anybody can send any number of them, so their counts are stored per
+/// hour, without key and SDK: a few rows per hour, distinguished only by the server's own reasons.
 pub const SERVER: u64 = 0;
 
 const MINUTE_US: i64 = 60_000_000;
-/// Pause between two writes.
+/// Interval between two writes.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Number of items with the same outcome, reason, category, ingest key and SDK.
@@ -60,16 +61,16 @@ pub struct OutcomeRow {
     pub last_at: String,
 }
 
-/// Who sent what is counted.
+/// The sender of counted items.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OutcomeSource<'a> {
-    /// The ingest key.
+    /// Ingest key.
     pub key: Option<&'a str>,
-    /// The SDK and its version.
+    /// Name and version of the SDK.
     pub sdk: Option<&'a str>,
 }
 
-/// The counter. Dropping it writes down what is in memory.
+/// The counters of outcomes. Dropping it writes the counts that are in memory.
 #[derive(Debug)]
 pub struct OutcomeStore {
     shared: Arc<OutcomeStoreInner>,
@@ -80,20 +81,21 @@ pub struct OutcomeStore {
 #[derive(Debug)]
 struct OutcomeStoreInner {
     path: PathBuf,
-    /// What is not written yet. Held for microseconds.
+    /// Counts that are not written yet. Locked for microseconds only.
     tally: Mutex<OutcomeTally>,
-    /// Few, and all in memory. Taken after the connection where both are needed.
+    /// All hints, which are few. Must be locked after the connection if both are needed.
     hints: Mutex<HintTable>,
-    /// Taken before the tally where both are needed: what has left the tally and is not in the table yet must be seen by nobody.
+    /// Must be locked before the tally if both are needed: counts that have left the tally and are not in the table yet must not be
+    /// missed by a reader.
     connection: Mutex<Connection>,
 }
 
 impl OutcomeStore {
-    /// Opens the counter in a data folder: `outcomes.db`.
+    /// Opens the counters in a data directory: `outcomes.db`.
     ///
     /// # Errors
     ///
-    /// When its database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
         let path = dir.join("outcomes.db");
         let connection = minute_counts::open(&path)?;
@@ -106,7 +108,7 @@ impl OutcomeStore {
         Ok(OutcomeStore { shared, stop, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Counts outcomes of a project, or of the [`SERVER`]. Waits for no disk.
+    /// Counts outcomes of a project, or of the [`SERVER`]. Does not wait for the disk.
     pub fn count(&self, project: u64, from: OutcomeSource, outcomes: &[Outcome]) {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let mut tally = lock(&self.shared.tally);
@@ -115,7 +117,7 @@ impl OutcomeStore {
         }
     }
 
-    /// Takes evidence of what the clients of a project could do better. Waits for no disk.
+    /// Records evidence for hints to the clients of a project. Does not wait for the disk.
     pub fn note(&self, project: u64, evidence: &[HintEvidence]) {
         if evidence.is_empty() {
             return;
@@ -125,13 +127,13 @@ impl OutcomeStore {
         evidence.iter().for_each(|evidence| hints.note(now_us, project, evidence));
     }
 
-    /// What the clients of a project could do better, as far as it was seen at a time or later.
+    /// Returns the open hints of a project that were seen at a time or later.
     pub fn hints(&self, project: u64, since_us: i64) -> Vec<HintRow> {
         lock(&self.shared.hints).open(project, since_us)
     }
 
-    /// The outcomes of a project in the minutes (of the server: the hours) that `from_us..to_us` touches, the newest first, what was counted just now included.
-    /// Blocks while it reads.
+    /// Returns the outcomes of a project in the minutes (of the server: the hours) that overlap `from_us..to_us`, newest first, including
+    /// those that are not written yet. Blocks while it reads.
     ///
     /// # Errors
     ///
@@ -157,14 +159,14 @@ impl OutcomeStore {
         Ok(sums.into_iter().map(|(what, count)| row(what, count)).collect())
     }
 
-    /// Writes down what is only in memory. What cannot be written stays there.
+    /// Writes the counts that are in memory. Those that cannot be written remain in memory.
     pub fn flush(&self) {
         if let Err(error) = self.shared.write() {
             tracing::warn!(%error, "outcomes.counts.write_failed");
         }
     }
 
-    /// Forgets the minutes that lie before a time, of all projects. Returns how many sums were deleted. Blocks while it writes.
+    /// Deletes the counts of all projects in the minutes before a time. Returns the number of deleted rows. Blocks while it writes.
     ///
     /// # Errors
     ///
@@ -187,7 +189,7 @@ impl Drop for OutcomeStore {
     }
 }
 
-/// Writes once a second until it is told to end. A failure is told once; what is counted meanwhile waits in memory.
+/// Writes once a second until it is stopped. A failure is logged once; counts remain in memory meanwhile.
 fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
     let mut is_failing = false;
     while matches!(stopped.recv_timeout(FLUSH), Err(RecvTimeoutError::Timeout)) {

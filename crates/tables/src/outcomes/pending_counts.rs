@@ -1,4 +1,4 @@
-//! Counts that are in memory, bounded whatever is sent.
+//! Counts in memory, which are limited whatever is sent.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,44 +6,44 @@ use hinomi_model::outcome::Outcome;
 
 use super::{MINUTE_US, OutcomeSource, SERVER, hints};
 
-/// Sorts of outcomes that are told apart for one project in one minute; the rest has the reason `other`, no key and no SDK.
+/// Maximum number of classes of outcomes per project and minute; all others are counted with the reason `other`, without key and SDK.
 const MOST_IN_MINUTE: usize = 300;
-/// Sums that wait while the database cannot be written; the rest is added to one minute, under `other`.
+/// Maximum number of counts that wait while the database cannot be written; all others are added to one minute as `other`.
 const MOST_WAITING: usize = 10_000;
-/// Longest reason, key and detail, in characters.
+/// Maximum length of reason, key and SDK; `LONGEST_DETAIL` is that of details, in characters.
 const LONGEST: usize = 64;
 const LONGEST_DETAIL: usize = 300;
-/// The largest sum of one minute. A client's own figure may be any number, and sums of sums must stay numbers.
+/// Maximum count per minute. A client can report any number, and sums must not overflow.
 pub(super) const LARGEST: u64 = 1_000_000_000_000;
 
-/// What sort of outcome.
+/// Class of an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct OutcomeClass {
     pub(super) outcome: String,
     pub(super) reason: String,
     pub(super) category: String,
-    /// Empty where there was none.
+    /// Ingest key; empty if there was none.
     pub(super) key: String,
-    /// The SDK and its version; empty where it does not say.
+    /// Name and version of the SDK; empty if unknown.
     pub(super) sdk: String,
 }
 
-/// What is counted together.
+/// Items that are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct OutcomeKey {
     pub(super) project: u64,
-    /// Since the Unix epoch.
+    /// Minutes since the Unix epoch.
     pub(super) minute: i64,
     pub(super) what: OutcomeClass,
 }
 
-/// A sum.
+/// A count of items.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct OutcomeCount {
     pub(super) quantity: u64,
-    /// When the newest came, in microseconds since the Unix epoch.
+    /// Time of the newest item in microseconds since the Unix epoch.
     pub(super) last_us: i64,
-    /// The newest words for a person, with their time.
+    /// Newest detail for a person, with its time.
     pub(super) detail: Option<(i64, String)>,
 }
 
@@ -58,17 +58,17 @@ impl OutcomeCount {
     }
 }
 
-/// The counts that are not written yet.
+/// Counts that are not written yet.
 #[derive(Debug, Default)]
 pub(super) struct OutcomeTally {
     counts: HashMap<OutcomeKey, OutcomeCount>,
-    /// The minute that `told_apart` is about.
+    /// Minute of `told_apart`.
     minute: i64,
-    /// The sorts of each project that this minute had, those that are written already among them.
+    /// Classes of each project in this minute, including those already written.
     told_apart: HashMap<u64, HashSet<OutcomeClass>>,
-    /// Sums that are being written: they may come back.
+    /// Number of counts that are being written and may be put back.
     taken: usize,
-    /// The minute to which everything is added while too much waits, until something could be written.
+    /// Minute to which everything is added while too many counts wait, until a write succeeds.
     overflow: Option<i64>,
 }
 
@@ -110,19 +110,19 @@ impl OutcomeTally {
         &self.counts
     }
 
-    /// Takes out everything, to be written. [`written`](OutcomeTally::written) or [`put_back`](OutcomeTally::put_back) follows.
+    /// Takes all counts for writing. [`written`](OutcomeTally::written) or [`put_back`](OutcomeTally::put_back) must follow.
     pub(super) fn take(&mut self) -> HashMap<OutcomeKey, OutcomeCount> {
         self.taken = self.counts.len();
         std::mem::take(&mut self.counts)
     }
 
-    /// What was taken has been written.
+    /// Records that the counts that were taken have been written.
     pub(super) fn written(&mut self) {
         self.taken = 0;
         self.overflow = None;
     }
 
-    /// Puts back what could not be written.
+    /// Puts back counts that could not be written.
     pub(super) fn put_back(&mut self, counts: HashMap<OutcomeKey, OutcomeCount>) {
         self.taken = 0;
         let since = std::mem::replace(&mut self.counts, counts);
@@ -133,19 +133,19 @@ impl OutcomeTally {
 }
 
 impl OutcomeClass {
-    /// The sort for what is not told apart.
+    /// Returns the class for items that are not counted separately.
     fn other(self) -> OutcomeClass {
         OutcomeClass { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
     }
 }
 
-/// The minute under which a time is counted; of the server the first of its hour.
+/// Returns the minute under which a time is counted; for the server the first minute of the hour.
 pub(super) fn minute_of(project: u64, us: i64) -> i64 {
     let minute = us.div_euclid(MINUTE_US);
     if project == SERVER { minute - minute.rem_euclid(60) } else { minute }
 }
 
-/// A client's reason is any text; ours are names.
+/// Converts a reason to snake case: a client's reason may be any text.
 fn snake_case(reason: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let name: String = reason.trim().chars().take(LONGEST).map(plain).collect();
@@ -171,7 +171,7 @@ mod tests {
         let mut tally = OutcomeTally::default();
         for number in 0..5_000 {
             tally.count(number, 1, OutcomeSource { key: Some(&"k".repeat(1000)), sdk: Some("s\n1") }, &dropped(&format!("Très {number}")));
-            // Whether it has been written meanwhile makes no difference.
+            // It makes no difference whether counts have been written meanwhile.
             if number == 150 {
                 assert_eq!(tally.take().len(), 151);
             }

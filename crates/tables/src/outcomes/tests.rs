@@ -82,7 +82,7 @@ fn ranges_take_whole_minutes_and_old_ones_go() {
     let quantity = |from: i64, to: i64| outcomes.rows(1, from, to).unwrap().first().map(|row| row.quantity);
     assert_eq!(quantity(0, 10 * MINUTE_US), Some(10));
     assert_eq!(quantity(3 * MINUTE_US, 6 * MINUTE_US), Some(3));
-    // A minute that has begun belongs to the range as a whole: what happened just now must not wait for the next.
+    // A partly covered minute is included as a whole: items that were just counted must be visible at once.
     assert_eq!(quantity(3 * MINUTE_US + 1, 6 * MINUTE_US + 1), Some(4));
     assert_eq!(quantity(5, 5), None);
     assert_eq!(quantity(i64::MAX, i64::MIN), None);

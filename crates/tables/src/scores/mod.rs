@@ -1,4 +1,4 @@
-//! Judgements of answers, in a database of their own: few, small, and corrected by their ids.
+//! Scores, in their own database: few, small, and updated by their IDs.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::database::SqliteError;
 
-/// The format that is written, and the newest that is read.
+/// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: [&str; 1] = ["
@@ -36,9 +36,9 @@ const STEPS: [&str; 1] = ["
     CREATE INDEX scores_by_time ON scores (project, at_us);
 "];
 
-/// Scores of one trace that are answered at once.
+/// Maximum number of scores of one trace in a response.
 pub const MOST_OF_TRACE: usize = 500;
-/// Bytes that their texts may have together.
+/// Maximum total size of their texts in bytes.
 const MOST_BYTES_OF_TRACE: usize = 1 << 20;
 
 /// A score: a rating of a trace or span by a person or a program.
@@ -69,17 +69,18 @@ pub struct ScoreStore {
 }
 
 impl ScoreStore {
-    /// Opens them in a data folder: `scores.db`.
+    /// Opens the scores in a data directory: `scores.db`.
     ///
     /// # Errors
     ///
-    /// When the database cannot be opened, or a newer version wrote it.
+    /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
         let path = dir.join("scores.db");
         Ok(ScoreStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 
-    /// Stores scores; one with a known id takes the place of that, unless it is older. When it returns they are on disk. Blocks.
+    /// Stores scores; a score with a known ID replaces the stored one unless it is older. When it returns, the scores are on disk.
+    /// Blocks.
     ///
     /// # Errors
     ///
@@ -109,8 +110,8 @@ impl ScoreStore {
         write(&mut connection).map_err(SqliteError::of(&self.path))
     }
 
-    /// The newest scores of a trace and its spans, at most [`MOST_OF_TRACE`] and a megabyte, the oldest first, and how many there are in
-    /// all. Blocks.
+    /// Returns the newest scores of a trace and its spans, at most [`MOST_OF_TRACE`] and one megabyte, oldest first, and the total number
+    /// of scores. Blocks.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl ScoreStore {
         read().map_err(SqliteError::of(&self.path))
     }
 
-    /// Mean of the numeric scores of a name that were given in `from_us..to_us`; `None` where there are none. Blocks.
+    /// Returns the mean of the numeric scores with a name in `from_us..to_us`; `None` if there are none. Blocks.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl ScoreStore {
         read.map_err(SqliteError::of(&self.path))
     }
 
-    /// Deletes the scores of a project that were given before a time. Returns how many. Blocks.
+    /// Deletes the scores of a project before a time in microseconds since the Unix epoch. Returns the number of deleted scores. Blocks.
     ///
     /// # Errors
     ///
