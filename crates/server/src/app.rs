@@ -1,4 +1,4 @@
-//! The parts put together: what runs when `hinomi serve` runs.
+//! Assembles the server: everything that runs in `hinomi serve`.
 
 mod chores;
 mod metrics_page;
@@ -53,28 +53,28 @@ use crate::{backup, body_drain, retention, security_headers, web_assets};
 use chores::{chores, note_used};
 use metrics_page::{ServerMetricsState, readiness, scraped};
 
-/// Name under which the running server keeps what links are made from, for the commands beside it.
+/// Metadata key of the server's public URL, from which other commands build links.
 pub const ADDRESS: &str = "public_url";
-/// Name under which it keeps where it listens.
+/// Metadata key of the address that the server listens on.
 pub const LISTENING: &str = "listening";
-/// Name of what is there while no messages of alerts are to be sent.
+/// Metadata key that exists while notifications are paused.
 pub const PAUSED: &str = "notifications_paused";
 
-/// Name under which it keeps the configuration in force, as TOML.
+/// Metadata key of the effective configuration, as TOML.
 pub const CONFIGURATION: &str = "configuration";
 
-/// How often it is looked whether prices have changed.
+/// Interval at which the server checks for changed prices.
 const PRICES_EVERY: Duration = Duration::from_secs(2);
-/// How often the use of keys is written down.
+/// Interval at which the last use of keys is written to the database.
 const KEYS_EVERY: Duration = Duration::from_secs(20);
-/// When it is first looked, after a start, for what is to be kept no longer.
+/// Delay of the first retention sweep after a start.
 const FIRST_SWEEP: Duration = Duration::from_secs(600);
-/// How often it is tried whether intake that failed works again.
+/// Interval at which the store retries after a failed commit.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
-/// How long requests in work may take to end when the server stops.
+/// Time that requests in progress get to finish when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// OTLP's standard ports: gRPC, HTTP. Each takes both.
+/// Standard ports of OTLP: gRPC and HTTP. Each of the two accepts both protocols.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
 
 /// A server that is ready to serve.
@@ -90,11 +90,11 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the data folder, brings back all that was acknowledged, and listens.
+    /// Opens the data directory, recovers everything that was acknowledged, and listens.
     ///
     /// # Errors
     ///
-    /// When the folder is in use, cannot be written or read, or the address is taken. The message says what to do.
+    /// When the data directory is in use, cannot be written or read, or the address is taken. The message says what to do.
     pub async fn open(config: &Config) -> anyhow::Result<App> {
         let listen = config.listen;
         let listener =
@@ -161,32 +161,32 @@ impl App {
         };
         api.courier.set_paused(config.quiet_notifications || api.meta.get(PAUSED).is_some());
         start_bell(&api, waiting.handle())?;
-        // Where two servers run in one process, as tests may, the first has the metrics.
+        // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
         tracing::info!(limit = connections.limit(), "server.connections.limited");
         Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections, waiting })
     }
 
-    /// What answers and links are made from.
+    /// Returns the state of the API, which answers queries and builds links.
     pub fn api(&self) -> &ApiState {
         &self.api
     }
 
-    /// The port that it listens on.
+    /// Returns the port that the server listens on.
     ///
     /// # Errors
     ///
-    /// When the system does not say.
+    /// When the operating system does not report it.
     pub fn port(&self) -> anyhow::Result<u16> {
         Ok(self.listener.local_addr()?.port())
     }
 
-    /// Serves until `stop` ends, then lets requests in work end, flushes and closes.
+    /// Serves until `stop` completes, then waits for requests in progress, flushes and closes.
     ///
     /// # Errors
     ///
-    /// When the last flush failed; what was acknowledged is in the log all the same.
+    /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let App { api, intake, metrics, listener, otlp, proof, connections, waiting: _waiting } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
@@ -233,7 +233,7 @@ impl App {
     }
 }
 
-/// The bell hears of every span from now on, before any request is answered.
+/// Subscribes the alert evaluator to rows: from now on it sees each span before the sender of the span gets its answer.
 fn start_bell(api: &ApiState, waiting: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
     let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
@@ -267,7 +267,8 @@ struct OpenedServices {
 }
 
 fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
-    // Metadata first, since it makes the folder; the store's lock then says whether the folder is ours.
+    // The metadata store is first because it creates the directory. The store's lock then shows whether another process uses the
+    // directory.
     let meta = Arc::new(MetadataStore::open(&config.data)?);
     let prices = ActivePrices::open(meta.clone(), &config.data, &config.prices);
     let of_store = StoreConfig {
@@ -276,11 +277,11 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         flush_bytes: MemoryBudget::of(config).buffer,
         ..StoreConfig::default()
     };
-    // The engine's paths have no working folder.
+    // The query engine resolves paths without a working directory, so the path must be absolute.
     let data = std::path::absolute(&config.data).with_context(|| format!("cannot tell where {} is", config.data.display()))?;
     let store = Store::open(&data, of_store)?;
     backup::remove_leftovers(&config.data);
-    // What the log alone knows of is not in the databases that were looked at when this one was made.
+    // A new metadata store reserves the project numbers that it finds in the databases. The store may know more of them, from its log.
     meta.reserve_numbers(store.snapshot().largest_project())?;
     meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = ErrorStore::open(&config.data)?;
@@ -303,7 +304,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     Ok(OpenedServices { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }
 
-/// Where a program on this machine reaches the server. "All addresses" is none that it could send to.
+/// Returns the URL at which a program on this machine reaches the server. Loopback replaces "all addresses", which is not a destination.
 fn url_of(listening: SocketAddr) -> String {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -313,8 +314,8 @@ fn url_of(listening: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, listening.port()))
 }
 
-/// Cookies are shared by all ports and paths of a host: two servers on one machine must not sign each other out. Over TLS the name begins
-/// with `__Host-`, so that no other host can set it.
+/// Returns the name of the session cookie. All ports and paths of a host share cookies, so the name contains both: two servers on one
+/// machine must not sign each other out. Over TLS it begins with `__Host-`, so that no other host can set it.
 pub fn cookie_name(public_url: &str) -> String {
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -348,7 +349,7 @@ fn otlp_router(intake: Arc<IngestState>) -> Router {
     ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::settle))
 }
 
-/// The standard ports, so far as they are free: another collector may well have them, and the server's own port takes the same.
+/// Listens on OTLP's standard ports as far as they are free: another collector may use them, and the server's own port accepts the same.
 async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
@@ -360,8 +361,8 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     listeners
 }
 
-/// One spelling for each address: no repeated slashes, none at the end, without the folder that a proxy may put in front. Where the
-/// address names the host, as HTTP/2's does, the header `host` says the same.
+/// Normalizes the path of a request: no repeated or trailing slashes, and without the path prefix of a proxy. If the URI contains a host,
+/// as in HTTP/2, it is copied to the header `host`.
 fn rewrite(base: &str, mut request: Request) -> Request {
     let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(host) = named {
@@ -389,13 +390,13 @@ fn rewrite(base: &str, mut request: Request) -> Request {
     request
 }
 
-/// Writes a text to a file so that a reader sees all of it or nothing, also after a power cut.
+/// Writes a text to a file atomically: a reader sees all of it or nothing, also after a power failure.
 ///
 /// # Errors
 ///
 /// When the file cannot be written.
 pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    // A name that nobody else can have prepared, as a link to another file.
+    // The random name prevents that somebody else has prepared it, for example as a link to another file.
     let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));
     let write = || {
         let mut file = File::options().write(true).create_new(true).open(&beside)?;

@@ -1,6 +1,6 @@
-//! What nobody read of a request's body. An answer that comes before its end (a refusal, mostly) must reach the client all the same:
-//! closed with bytes on their way, a connection is reset, and the client sees that in place of the reason; and one that keeps
-//! connections for later would send its next request into a closed one.
+//! Reads what the handler left of a request's body. A response that comes before the end of the body, mostly a rejection, must reach the
+//! client: closing a connection while bytes are on their way resets it, and the client would see the reset instead of the response. A
+//! client that reuses connections would send its next request into a closed one.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +14,18 @@ use axum::response::Response;
 use futures::{TryStreamExt, stream};
 use http_body_util::BodyExt;
 
-/// How much of a body is read only to be thrown away.
+/// Largest rest of a body that is read and discarded, in bytes.
 const BYTES: usize = 64 << 20;
-/// How long that may take.
+/// Time that this may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads the rest of the body before the answer goes out. Where it is too long or too slow for that, the answer says that the
-/// connection ends with it. HTTP/2 needs none of this: there a stream ends by itself.
+/// Reads the rest of the body before the response is sent. If the rest is too long or too slow, the response closes the connection.
+/// HTTP/2 does not need this: its streams end independently of the connection.
 pub async fn settle(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() || request.version() > Version::HTTP_11 {
         return next.run(request).await;
     }
-    // Who asks first whether to send is told by the answer, and sends nothing.
+    // A client that sends `Expect` waits for the response, and sends no body after a rejection.
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
     let shared = Arc::new(Mutex::new(body));
@@ -54,9 +54,9 @@ async fn read_to_end(mut body: Body) -> bool {
     true
 }
 
-/// The pieces of a body that stays with who lends it.
+/// Returns a body that reads its frames from a shared one; the caller keeps the shared body.
 fn lend(body: Arc<Mutex<Body>>) -> Body {
     let frames = stream::poll_fn(move |context| Pin::new(&mut *body.lock().unwrap_or_else(PoisonError::into_inner)).poll_frame(context));
-    // What HTTP/1 may say behind a body is of no use to anybody here.
+    // Trailers of HTTP/1 are not used.
     Body::from_stream(frames.try_filter_map(async |frame| Ok(frame.into_data().ok())))
 }

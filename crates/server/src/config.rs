@@ -1,4 +1,4 @@
-//! What is in force: defaults, one TOML file, environment variables, flags; each wins over those before it.
+//! Effective configuration: defaults, one TOML file, environment variables, flags. Each of them overrides those before it.
 
 mod settings;
 #[cfg(test)]
@@ -10,56 +10,56 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 pub use settings::{ConfigSetting, SETTINGS};
 
-/// Everything that can be set. Fields that nobody knows are refused, so that a slip of the pen is not a silent default.
+/// All settings. Unknown fields are rejected, so that a misspelled one does not silently leave the default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The data folder.
+    /// Data directory.
     pub data: PathBuf,
-    /// Where the server listens.
+    /// Address and port that the server listens on.
     pub listen: SocketAddr,
-    /// What links and the printed DSN are made from; the listening address where empty.
+    /// URL from which links and the printed DSN are built; the listening address if empty.
     pub public_url: String,
-    /// The key of project 1 at the first start, 32 hex digits; random where empty. It is never printed by `hinomi config`.
+    /// Key of project 1 at the first start, 32 hex digits; random if empty. `hinomi config` never prints it.
     #[serde(skip_serializing)]
     pub dsn_key: String,
-    /// For how many days spans are kept, unless a project says otherwise.
+    /// Number of days that spans are stored, unless a project has its own setting.
     pub retention_days: u32,
-    /// Bytes of memory that queries and intake may take together; 0 for a quarter of the machine.
+    /// Memory limit of queries and ingestion together, in bytes; 0 for a quarter of the machine's memory.
     #[serde(deserialize_with = "size")]
     pub memory_limit_bytes: u64,
-    /// Milliseconds after which a question is given up.
+    /// Milliseconds after which a query times out.
     pub query_timeout_ms: u64,
-    /// A file of own prices, TOML or JSON; none where empty.
+    /// File of custom prices, TOML or JSON; empty for none.
     pub prices: PathBuf,
-    /// Which log lines are written, such as `info` or `warn,hinomi_server=debug`.
+    /// Filter of log lines, such as `info` or `warn,hinomi_server=debug`.
     pub log: String,
-    /// `text` or `json`.
+    /// Format of log lines: `text` or `json`.
     pub log_format: LogFormat,
-    /// What may come in.
+    /// Limits of ingestion.
     pub ingest: IngestConfig,
-    /// How much may be asked.
+    /// Limits of queries.
     pub queries: QueryLimitsConfig,
-    /// How the disk is used.
+    /// Use of the disk.
     pub disk: DiskConfig,
-    /// Where messages may go.
+    /// Where notifications may be sent.
     pub notify: NotifyConfig,
-    /// `--quiet-notifications`
+    /// `--quiet-notifications`: starts with notifications paused.
     #[serde(skip)]
     pub quiet_notifications: bool,
 }
 
-/// How the disk is used.
+/// Settings for the use of the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DiskConfig {
-    /// Bytes that intake leaves free.
+    /// Bytes of free disk space that ingestion leaves.
     #[serde(deserialize_with = "size")]
     pub reserve_bytes: u64,
-    /// Bytes that the data folder may take: beyond, the oldest spans go. 0 for any number.
+    /// Bytes that the data directory may take: beyond that the oldest spans are deleted. 0 for no limit.
     #[serde(deserialize_with = "size")]
     pub budget_bytes: u64,
-    /// Seconds between two looks for what is to be kept no longer.
+    /// Seconds between two retention sweeps.
     pub retain_every_s: u64,
 }
 
@@ -69,13 +69,13 @@ impl Default for DiskConfig {
     }
 }
 
-/// The least memory that a server does something useful with, in bytes.
+/// Smallest memory limit with which a server can do useful work, in bytes.
 pub const LEAST_MEMORY: u64 = 256 << 20;
 
-/// The least disk budget, in bytes: a smaller one is a slip of the pen, and would delete nearly all that is stored.
+/// Smallest disk budget, in bytes: a smaller one is most likely a mistake, and would delete nearly all stored data.
 pub const LEAST_BUDGET: u64 = 256 << 20;
 
-/// A number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
+/// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
 fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
@@ -114,27 +114,27 @@ fn bytes_of(text: &str) -> Result<u64, String> {
     number.checked_mul(*factor).ok_or_else(unreadable)
 }
 
-/// Where messages of alerts may go.
+/// Settings for notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotifyConfig {
-    /// Private networks that targets may be in, such as `10.0.0.0/8, 127.0.0.1`; `all` for any.
+    /// Private networks that notification channels may be in, such as `10.0.0.0/8, 127.0.0.1`; `all` for any.
     pub allow: String,
-    /// A file of certificates, PEM, of authorities that may vouch for targets beside the public ones.
+    /// PEM file of certificate authorities that are trusted for notification channels, in addition to the public ones.
     pub ca_file: PathBuf,
 }
 
-/// How much may be asked at the same time.
+/// Limits of concurrent queries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueryLimitsConfig {
-    /// Threads that compute answers; 0 for one for each processor.
+    /// Threads that run queries; 0 for one per processor.
     pub threads: usize,
-    /// Answers that are computed at the same time; 0 for four for each processor. One caller gets half of them at most.
+    /// Queries that run at the same time; 0 for four per processor. One caller gets at most half of them.
     pub max_at_once: usize,
-    /// Questions that may wait or be answered at the same time; more of them are answered 503.
+    /// Queries that may wait or run at the same time; further ones fail with 503.
     pub max_waiting: usize,
-    /// Those of one token or session; more of them are answered 429.
+    /// The same limit for one token or session; further queries fail with 429.
     pub max_waiting_of_caller: usize,
 }
 
@@ -145,7 +145,7 @@ impl Default for QueryLimitsConfig {
 }
 
 impl QueryLimitsConfig {
-    /// How many answers are computed at the same time.
+    /// Returns how many queries may run at the same time.
     pub fn at_once(&self) -> usize {
         match self.max_at_once {
             0 => 4 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
@@ -153,53 +153,54 @@ impl QueryLimitsConfig {
         }
     }
 
-    /// How many of them for one caller.
+    /// Returns how many queries of one caller may run at the same time.
     pub fn at_once_of_caller(&self) -> usize {
         self.at_once().div_ceil(2)
     }
 }
 
-/// The form of log lines.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What may come in.
+/// Limits of ingestion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IngestConfig {
     /// Largest request body as sent, in bytes.
     #[serde(deserialize_with = "size")]
     pub max_body_bytes: usize,
-    /// Largest request body after inflating, in bytes.
+    /// Largest request body after decompression, in bytes.
     #[serde(deserialize_with = "size")]
     pub max_inflated_bytes: usize,
-    /// Bytes of bodies that may arrive at the same time; more must wait.
+    /// Bytes of request bodies that may arrive at the same time; further ones wait.
     #[serde(deserialize_with = "size")]
     pub max_bytes_in_work: usize,
-    /// The project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on
-    /// loopback alone and no public URL is set. Requests that came through a proxy always need a key.
+    /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
+    /// no public URL is set. Requests through a proxy always need a key.
     pub anonymous_project: String,
-    /// Whether OTLP's standard ports, 4317 and 4318, are opened beside the server's own. Never with port 0.
+    /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
     pub otlp_ports: bool,
 }
 
-/// The project of requests without a key.
+/// Project of requests without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeylessProject {
-    /// Its number.
+    /// Number of the project.
     pub project: u64,
-    /// Whether the request may address the server by any name. Otherwise only by one that means this machine.
+    /// Whether the request may address the server by any name. If false, the name must mean this machine.
     pub any_host: bool,
 }
 
 impl IngestConfig {
-    /// The project of requests without a key, on a server that listens there and has this public URL (empty where none is set).
+    /// Returns the project of requests without a key, on a server that listens on `listen` and has this public URL (empty if none is
+    /// set).
     pub fn keyless_project(&self, listen: SocketAddr, public_url: &str) -> Option<KeylessProject> {
         match self.anonymous_project.as_str() {
             "auto" => (listen.ip().is_loopback() && public_url.is_empty()).then_some(KeylessProject { project: 1, any_host: false }),
@@ -242,43 +243,43 @@ impl Default for IngestConfig {
     }
 }
 
-/// Why the configuration cannot be used.
+/// Reason why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A file or a variable says something that cannot be.
+    /// A file or a variable has an invalid value.
     #[error("{origin}: {reason}")]
     Invalid {
-        /// The file or the variable.
+        /// Name of the file or variable.
         origin: String,
-        /// What is wrong.
+        /// Description of the problem.
         reason: String,
     },
 }
 
-/// Values given as flags; `None` leaves what file, environment and defaults say.
+/// Values of flags; `None` keeps the value of the file, the environment or the default.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigOverrides {
-    /// `--config`
+    /// `--config`: the configuration file.
     pub config: Option<PathBuf>,
-    /// `--data`
+    /// `--data`: the data directory.
     pub data: Option<PathBuf>,
-    /// `--listen`
+    /// `--listen`: the address to listen on.
     pub listen: Option<SocketAddr>,
 }
 
-/// Puts together what is in force. `variable` looks up an environment variable.
+/// Builds the effective configuration. `variable` looks up an environment variable.
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a value cannot be.
+/// When the file cannot be read or a value is invalid.
 pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     let file = flags.config.clone().or_else(|| variable("HINOMI_CONFIG").map(PathBuf::from));
     let mut table = match &file {
@@ -288,7 +289,7 @@ pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) 
     for setting in SETTINGS {
         if let Some(text) = variable(setting.variable).filter(|text| !text.is_empty()) {
             set(&mut table, setting.path, &text);
-            // Each is checked alone, so that the message can name the variable.
+            // Each variable is checked alone, so that the message can name it.
             let mut alone = toml::Table::new();
             set(&mut alone, setting.path, &text);
             typed(alone, || format!("environment variable {}", setting.variable))?;
@@ -307,12 +308,12 @@ pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) 
 fn read(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let invalid = |error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: one_line(&text, &error) };
-    // Its values too are checked here, where it is known on which line they are.
+    // The values of the file are checked here because the line of an error is known here.
     toml::from_str::<Config>(&text).map_err(invalid)?;
     text.parse().map_err(invalid)
 }
 
-/// Which line, which key, what is wrong with it.
+/// Returns the message of an error with its line and its key.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let what = error.message().lines().next().unwrap_or_default();
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what.to_owned() };
@@ -330,7 +331,7 @@ fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, Conf
     table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: origin(), reason: error.message().to_owned() })
 }
 
-/// Puts a text at a dotted path, as the kind of value that it looks like.
+/// Sets the value at a dotted path. The type of the value follows from the text.
 fn set(table: &mut toml::Table, path: &str, text: &str) {
     const TEXTS: &[&str] =
         &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
@@ -351,7 +352,8 @@ fn set(table: &mut toml::Table, path: &str, text: &str) {
     }
 }
 
-/// Log directives with levels that there are. A word that is none would be taken for the name of a module, and all else be silent.
+/// Returns log directives with valid levels only. An unknown level would be taken for the name of a module, and would silence everything
+/// else.
 fn log_filter(text: &str) -> Result<String, ConfigError> {
     let level = |word: &str| match word.trim().to_ascii_lowercase().as_str() {
         "warning" => Some("warn".to_owned()),
@@ -413,7 +415,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What is in force as a file that can be used again, each setting with its meaning.
+/// Returns the effective configuration as a TOML file that can be loaded again, each setting with its description.
 pub fn print(config: &Config) -> String {
     let values = toml::Table::try_from(config).unwrap_or_default();
     let value = |path: &str| match path.split_once('.') {
@@ -434,8 +436,9 @@ pub fn print(config: &Config) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-/// The configuration of the running server (TOML, as [`print`] wrote it when it started), with what a server that is started here and now would
-/// have beside it where that differs; without a running server that configuration alone. The first line says which it is.
+/// Returns the configuration of the running server (TOML, as [`print`] wrote it when it started). Where a server started here and now
+/// would have another value, a comment shows it. Without a running server, returns that configuration alone. The first line says which of
+/// the two it is.
 pub fn print_beside(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
         return format!("# No server is running on this data folder: `hinomi serve` would use these settings here.\n\n{}", print(here));
@@ -457,7 +460,7 @@ pub fn print_beside(here: &Config, running: Option<&str>) -> String {
     text
 }
 
-/// The configuration that [`print`] wrote.
+/// Reads a configuration that [`print`] wrote.
 ///
 /// # Errors
 ///
@@ -466,7 +469,7 @@ pub fn parse(text: &str) -> Result<Config, ConfigError> {
     toml::from_str(text).map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: one_line(text, &error) })
 }
 
-/// Where data of programs lies on this platform.
+/// Returns the default data directory of this platform.
 fn default_data_folder() -> PathBuf {
     let home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("."));
     if cfg!(target_os = "macos") {

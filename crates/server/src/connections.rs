@@ -1,8 +1,8 @@
-//! Connections: how many there may be, and for how long one may do nothing.
+//! Limits of connections: their number, and how long one may be idle.
 //!
-//! A connection costs a file descriptor, which the store needs too, and some memory. So there are fewer than descriptors; who has not
-//! said a word for a while is let go, at once where others wait to come in; and a body that trickles in ends. What is in work is never
-//! cut short: a stream of live news, an export, a slow answer.
+//! A connection costs a file descriptor, which the store needs too, and some memory, so there are fewer connections than descriptors. An
+//! idle connection is closed after a while, or at once if others wait to connect; a request body that arrives too slowly ends with an
+//! error. A response in progress, such as an export, a live stream or a slow query, is never cut short while the client reads it.
 
 mod activity;
 mod timed_body;
@@ -28,45 +28,45 @@ use tower::Service;
 
 use activity::{ActivityTrackingService, ConnectionActivity};
 
-/// How long a new connection may take until its first request is there whole.
+/// Time until the first request of a new connection must have arrived completely.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a connection may be kept for a later request.
+/// Time that an idle connection is kept open for a later request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
-/// How long a client may not read on in an answer.
+/// Time after which a client that does not read its response is disconnected.
 const STALLED_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a connection that is asked to end may take.
+/// Time that a connection may take to close after it was asked to.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection without a request in work may stay once it is asked to end.
+/// Time that a connection without a request in progress may stay open after it was asked to close.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause between two looks for those.
+/// Interval between two sweeps for idle connections.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// How often a client of HTTP/2 is asked whether it is still there, and for how long it may not answer.
+/// Interval between pings to an HTTP/2 client, and the time that it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// Connections that may be closing beside those that are open, and the pause until there are fewer.
+/// Connections that may be closing in addition to the open ones, and the pause between checks of their number.
 const MAX_CLOSING: usize = 16;
 const CLOSING_PAUSE: Duration = Duration::from_millis(2);
-/// Pause after the system refuses a connection.
+/// Pause after the operating system failed to accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Largest head of a request, and the buffer from which it is read.
+/// Largest size of the headers of a request, and of the buffer from which they are read, in bytes.
 const MAX_HEAD_BYTES: usize = 128 << 10;
-/// What a connection may take, of the limit of memory.
+/// Share of the memory limit that is assumed per connection, in bytes.
 const MEMORY_OF_ONE: u64 = 256 << 10;
-/// File descriptors that are never given to connections: the store, databases and queries need them.
+/// File descriptors that connections never get: the store, databases and queries need them.
 const RESERVED_FILES: u64 = 256;
-/// Connections that there may be in any case, and at most.
+/// Smallest and largest limit of connections that the memory limit may lead to.
 const MIN_CONNECTIONS: u64 = 64;
 const MAX_CONNECTIONS: u64 = 16_384;
 
-/// All connections of the server, whichever port they came to.
+/// All connections of the server, of all ports.
 #[derive(Debug)]
 pub struct ConnectionRegistry {
     limit: usize,
     open: Mutex<HashMap<u64, OpenConnection>>,
     tasks: TaskTracker,
     next: AtomicU64,
-    /// Those that were let go and are not closed yet among them.
+    /// Number of connection tasks, including evicted ones that are not closed yet.
     alive: AtomicUsize,
 }
 
@@ -74,13 +74,13 @@ pub struct ConnectionRegistry {
 struct OpenConnection {
     address: Option<IpAddr>,
     activity: Arc<ConnectionActivity>,
-    /// Ends it once what is in work is answered.
+    /// Closes the connection once its requests in progress are answered.
     ending: CancellationToken,
-    /// Ends it now.
+    /// Closes the connection now.
     ended: CancellationToken,
 }
 
-/// A place among the connections, until it is dropped.
+/// Slot of one connection, released when it is dropped.
 struct ConnectionSlot {
     connections: Arc<ConnectionRegistry>,
     number: u64,
@@ -90,7 +90,7 @@ struct ConnectionSlot {
 }
 
 impl ConnectionRegistry {
-    /// For a process that may have so many files open, and so many bytes of memory.
+    /// Creates a registry for a process that may have `files` open files and `memory` bytes of memory.
     pub fn new(files: u64, memory: u64) -> Arc<ConnectionRegistry> {
         let by_files = files.saturating_sub(RESERVED_FILES).max(files / 2);
         let limit = by_files.min((memory / MEMORY_OF_ONE).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
@@ -104,17 +104,17 @@ impl ConnectionRegistry {
         })
     }
 
-    /// How many there may be.
+    /// Returns the maximum number of connections.
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// How many there are.
+    /// Returns the number of open connections.
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// Takes connections of a port until `stop`.
+    /// Accepts connections of a listener until `stop`.
     pub fn serve<S>(self: &Arc<Self>, listener: TcpListener, service: S, stop: CancellationToken)
     where
         S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -140,21 +140,21 @@ impl ConnectionRegistry {
         });
     }
 
-    /// Those that were let go hold their files until their tasks have seen it: newcomers wait for that.
+    /// Waits while too many evicted connections are still open: they hold their file descriptors until their tasks have ended.
     async fn evicted_ones_closed(&self) {
         while self.alive.load(Ordering::Acquire) > self.limit + MAX_CLOSING {
             tokio::time::sleep(CLOSING_PAUSE).await;
         }
     }
 
-    /// Lets go who is idle for too long, until `stop`.
+    /// Closes connections that are idle for too long, until `stop`.
     pub async fn sweep(&self, stop: CancellationToken) {
         while tokio::time::timeout(SWEEP_EVERY, stop.cancelled()).await.is_err() {
             self.sweep_once();
         }
     }
 
-    /// Waits until all connections have ended, after `stop` of all that serve.
+    /// Waits until all connections have ended. Call it after `stop` of all listeners.
     pub async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -173,19 +173,19 @@ impl ConnectionRegistry {
             metrics::counter!("hinomi_connections_rejected_total").increment(1);
             return;
         };
-        // Answers leave at once. The system would hold the second of two small writes back until the client has confirmed the first,
-        // which clients do up to 40 ms later: seen with gRPC, whose answers end with trailers.
+        // Sends responses at once. The operating system would hold back the second of two small writes until the client has acknowledged
+        // the first, which clients do up to 40 ms later. This was measured with gRPC, whose responses end with trailers.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "server.connection.no_delay_failed");
         }
         self.tasks.spawn(serve_connection(stream, place, service, stop));
     }
 
-    /// A place for one more connection; where all are taken, that of the one which has been idle for longest.
+    /// Returns a slot for one more connection. If all are taken, evicts the connection that has been idle for longest.
     fn place(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = counted_address(address);
         let mut open = self.lock();
-        // Behind a proxy all come from one address. One that is not on this machine may have half of all places.
+        // Behind a proxy all connections come from one address. An address other than this machine's may have half of all slots.
         if address.is_some() && open.values().filter(|other| other.address == address).count() >= (self.limit / 2).max(1) {
             evict(&mut open, |other| other.address == address)?;
         }
@@ -217,7 +217,7 @@ impl ConnectionRegistry {
     }
 }
 
-/// Ends the connection that has been idle for longest, those first that never sent a request. `None` where all are at work.
+/// Ends the connection that has been idle for longest, preferring those that never sent a request. Returns `None` if none is idle.
 fn evict(open: &mut HashMap<u64, OpenConnection>, among: impl Fn(&OpenConnection) -> bool) -> Option<()> {
     let idle =
         open.iter().filter(|(_, other)| among(other)).filter_map(|(number, other)| Some((number, other, other.activity.idle_for()?)));
@@ -250,7 +250,7 @@ where
             () = place.ended.cancelled() => return,
             () = place.ending.cancelled(), if !is_ending => {}
             () = stop.cancelled(), if !is_ending => {}
-            // Half a request is not waited for when the server stops.
+            // When the server stops, it does not wait for the rest of an incomplete request.
             () = tokio::time::sleep(LAST_WORD_TIMEOUT), if is_ending => {
                 if place.activity.idle_for().is_some_and(|idle| idle > LAST_WORD_TIMEOUT) {
                     return;
@@ -263,8 +263,8 @@ where
     }
 }
 
-/// The address by which connections are counted: none on this machine, where a proxy speaks for all; a whole network of IPv6, since a
-/// client has one.
+/// Returns the address by which connections are counted: `None` for this machine, where a proxy may connect for many clients; the network
+/// of an IPv6 address, since one client has a whole /64.
 fn counted_address(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         address if address.is_loopback() => None,
@@ -273,13 +273,13 @@ fn counted_address(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether the connection is at fault, and not the server.
+/// Returns whether the client caused the error, and not the server.
 fn is_of_client(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as E;
     matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset | E::Interrupted)
 }
 
-/// Raises the number of files that the process may have open as far as the system lets it, and returns it.
+/// Raises the limit of open files of the process as far as the operating system allows, and returns it.
 pub fn raise_file_limit() -> u64 {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
@@ -290,7 +290,7 @@ pub fn raise_file_limit() -> u64 {
     }
 }
 
-/// The body of a request as axum wants it, with a time limit.
+/// Converts the body of a request to axum's type and adds a time limit.
 fn timed(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<ConnectionActivity>) -> Request {
     request.map(|body| Body::new(timed_body::TimedBody::new(body, activity.clone())))
 }

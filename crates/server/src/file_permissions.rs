@@ -1,8 +1,8 @@
-//! What the data folder holds is for its owner alone: prompts, keys, secrets of notification targets.
+//! File permissions: only the owner may read the data directory. It contains prompts, keys and secrets of notification channels.
 
 use std::path::Path;
 
-/// Makes whatever this process creates from now on readable for its user only.
+/// Makes all files that this process creates from now on accessible to its user only.
 pub fn create_for_owner_only() {
     #[cfg(unix)]
     #[expect(
@@ -15,8 +15,8 @@ pub fn create_for_owner_only() {
     }
 }
 
-/// Takes the rights of group and others from the files of a data folder that are this user's, and warns of what is still open to them. The
-/// folder itself stays as it is: whoever gave others a way into it may have meant that.
+/// Removes the permissions of group and others from files in a data directory that belong to this user, and logs a warning about files
+/// that stay accessible. The mode of the directory itself is not changed, because its owner may have shared it on purpose.
 pub fn close_to_others(data: &Path) {
     #[cfg(unix)]
     {
@@ -42,13 +42,13 @@ pub fn close_to_others(data: &Path) {
     let _ = data;
 }
 
-/// What became of the files of a folder.
+/// Result of restricting the files of a directory.
 #[cfg(unix)]
 #[derive(Debug, Default)]
 struct FilePermissionReport {
-    /// Files that others could read or change, and no longer can.
+    /// Number of files that others could read or change before.
     tightened: usize,
-    /// Files that they still can.
+    /// Files that others can still access.
     open: Vec<std::path::PathBuf>,
 }
 
@@ -59,7 +59,7 @@ fn close(folder: &Path) -> FilePermissionReport {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            // Not of what a link leads to: that is no file of the folder.
+            // `metadata` does not follow links: the target of a link is not a file of the directory.
             let Ok(found) = entry.metadata() else { continue };
             let (path, mode) = (entry.path(), found.mode());
             if found.is_dir() {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-// Many small short-lived texts: the system's allocator keeps far more memory than is in use.
+// Hinomi allocates many small, short-lived strings: with the system's allocator the process holds far more memory than it uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

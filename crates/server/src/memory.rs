@@ -1,4 +1,4 @@
-//! How much memory the server may take, and which part of it each use.
+//! Memory limit of the server, and the share of each use.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, LEAST_MEMORY};
 
-/// How often it is looked how much memory the process holds.
+/// Interval at which the memory of the process is checked.
 const PURGE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Bytes for each use. Together they are less than the limit: what is small is not counted.
+/// Memory budget in bytes for each use. The sum is below the limit, because small uses are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryBudget {
-    /// All of it.
+    /// Memory limit of the server.
     pub limit: u64,
-    /// What operators of queries hold.
+    /// Memory of the operators of queries.
     pub queries: usize,
-    /// The same of exports, which must not take it from the page.
+    /// Memory of exports, separate so that they do not take it from the page.
     pub exports: usize,
-    /// Bodies of requests that arrive.
+    /// Request bodies that are arriving.
     pub arriving: usize,
-    /// What is made of them, as long as it is no more than is usual.
+    /// Decoded requests of usual size.
     pub decoding: usize,
-    /// What is made of a request that is more than usual, of which there is one at a time. It is not a part of the limit's sum: most of
-    /// the time there is none.
+    /// One decoded request of unusual size; only one exists at a time. Not included in the sum of the shares, because most of the time
+    /// there is none.
     pub exceptional: usize,
-    /// Columns of the buffer, at which it is flushed. It may grow to three times as much.
+    /// Columns of the memtable, at which it is flushed. It may grow to three times this size.
     pub buffer: usize,
 }
 
 impl MemoryBudget {
-    /// The shares of what is set, or of a quarter of the machine.
+    /// Returns the shares of the configured limit, or of a quarter of the machine's memory.
     pub fn of(config: &Config) -> MemoryBudget {
         let limit = match config.memory_limit_bytes {
             0 => (machine().unwrap_or(4 << 30) / 4).max(LEAST_MEMORY),
             set => set,
         };
         let part = |share: u64, of: u64| usize::try_from(limit / of * share).unwrap_or(usize::MAX);
-        // One body must fit in any case.
+        // The budget must fit one body in any case.
         let arriving = part(3, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
         MemoryBudget {
             limit,
@@ -52,7 +52,7 @@ impl MemoryBudget {
     }
 }
 
-/// Memory of the machine, or of the container, where the system tells.
+/// Returns the memory of the machine, or of the container, if the operating system reports it.
 fn machine() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -61,17 +61,17 @@ fn machine() -> Option<u64> {
     Some(container.map_or(machine, |container: u64| container.min(machine)))
 }
 
-/// Resident memory of this process, where the system tells.
+/// Returns the resident memory of this process in bytes, if the operating system reports it.
 pub fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Gives freed memory back to the system while the process holds more than three quarters of `limit` bytes, until `stop`.
+/// Returns freed memory to the operating system while the process holds more than three quarters of `limit` bytes, until `stop`.
 ///
-/// The allocator keeps freed memory for a second, and longer where no thread has anything to do: ingestion takes a tenth less processor time for
-/// that. But large requests that follow each other take new memory meanwhile, so that the process would hold twice as much as it uses.
+/// The allocator keeps freed memory for a second, and longer if no thread is active, which saves a tenth of the processor time of
+/// ingestion. But large requests in a row take new memory meanwhile, and the process would hold twice as much as it uses.
 pub async fn return_freed_memory(limit: u64, stop: CancellationToken) {
     let mut interval = tokio::time::interval(PURGE_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,10 +82,10 @@ pub async fn return_freed_memory(limit: u64, stop: CancellationToken) {
     }
 }
 
-/// Gives all freed memory back. Takes processor time.
+/// Returns all freed memory to the operating system. Takes processor time.
 #[allow(unsafe_code)]
 fn purge() {
-    // SAFETY: takes part in no allocation of the caller's, and may be called at any time, from any thread.
+    // SAFETY: uses no allocation of the caller, and may be called at any time from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
 

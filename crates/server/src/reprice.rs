@@ -1,4 +1,4 @@
-//! Pricing stored calls again, after prices have changed: each with the price that holds now for its day.
+//! Recalculates the cost of stored calls after prices have changed, each with the current price for its day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// Spans that are changed at a time, for which intake waits.
+/// Number of spans that are changed at a time; ingestion waits for each batch.
 const AT_A_TIME: usize = 500;
 
 /// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count.
@@ -53,7 +53,7 @@ pub struct RepricedModel {
     pub prices: BTreeSet<String>,
 }
 
-/// Why it ended early. What was changed before is changed.
+/// Reason why recalculation ended early. What was written before stays written.
 #[derive(Debug, thiserror::Error)]
 pub enum RepriceError {
     /// Calls could not be read.
@@ -62,21 +62,21 @@ pub enum RepriceError {
     /// Calls could not be written.
     #[error("could not write the calls: {0}")]
     Store(#[from] StoreError),
-    /// It was to end.
+    /// Recalculation was cancelled.
     #[error("it was stopped")]
     Stopped,
 }
 
-/// Shows how far pricing again is, and ends it early.
+/// Reports progress of a recalculation, and cancels it.
 #[derive(Debug, Clone, Default)]
 pub struct RepriceControl {
-    /// Calls that were looked at.
+    /// Number of processed calls.
     pub calls: Arc<AtomicU64>,
-    /// Cancelled when it is to end: it does so between two writes.
+    /// Cancels the recalculation, which then ends between two writes.
     pub stop: CancellationToken,
 }
 
-/// Sums on the way, exact.
+/// Running totals, exact.
 #[derive(Default)]
 struct RepriceTally {
     calls: u64,
@@ -85,7 +85,7 @@ struct RepriceTally {
     no_longer_priced: u64,
     before: Usd,
     after: Usd,
-    /// Calls that had a cost, and that have one.
+    /// Number of counted calls with a cost, before and after.
     priced_before: u64,
     priced_after: u64,
     models: BTreeMap<Option<String>, ModelRepriceTally>,
@@ -99,17 +99,18 @@ struct ModelRepriceTally {
     prices: BTreeSet<String>,
 }
 
-/// How calls of a project are priced.
+/// How the calls of a project are priced.
 #[derive(Debug, Clone)]
 pub struct PricingPolicy {
-    /// The prices that hold for the project.
+    /// Price book of the project.
     pub book: Arc<PriceBook>,
-    /// Whether the client's own figure is preferred.
+    /// Whether the cost reported by the client is preferred.
     pub prefer_client: bool,
 }
 
-/// Prices the calls of a project that start in `from_us..to_us` again. Without a store nothing is changed, and the answer says what would be.
-/// Returns what was done, and how it ended: what was written before an error stays, and doing it again does the rest.
+/// Recalculates the cost of a project's calls that start in `from_us..to_us`, in microseconds since the Unix epoch. Without a store
+/// nothing is changed, and the report says what would change. Returns the report and how the work ended: what was written before an error
+/// stays, and a second run does the rest.
 pub async fn reprice(
     calls: &ProjectSnapshot,
     project: u64,
@@ -151,7 +152,7 @@ async fn reprice_into(
             if let Some(store) = store {
                 let ids = some.iter().map(|(span, _)| (span.trace_id, span.span_id)).collect();
                 let pricing = pricing.clone();
-                // Priced as it stands then: more of it may have come since it was read.
+                // The span is priced as it is at that moment: more of it may have arrived since it was read.
                 store.revise(project, ids, Arc::new(move |span: &mut Span| pricing.apply(span))).await?;
             }
             some.iter().for_each(|(span, now)| tally.add(span, now.as_ref()));
@@ -165,7 +166,7 @@ async fn reprice_into(
 }
 
 impl PricingPolicy {
-    /// What a call costs now. Its texts are not asked.
+    /// Returns the current cost of a call. Its messages are not used.
     fn cost(&self, span: &Span) -> Option<Cost> {
         let mut again = span.clone();
         self.apply(&mut again);
@@ -187,7 +188,7 @@ impl PricingPolicy {
 }
 
 impl RepriceTally {
-    /// Takes a call with its cost of now.
+    /// Adds a call with its current cost.
     fn add(&mut self, span: &Span, now: Option<&Cost>) {
         let total = |cost: Option<&Cost>| cost.map(|cost| cost.total).filter(|_| span.counted);
         let (before, after) = (total(span.cost.as_ref()), total(now));
@@ -233,22 +234,22 @@ impl RepriceTally {
     }
 }
 
-/// Nothing costs nothing; calls without any price are unknown.
+/// Returns a sum in US dollars: 0 if there are no calls, `None` if there are calls and none of them has a price.
 fn dollars(sum: Usd, priced: u64, calls: u64) -> Option<f64> {
     (priced > 0 || calls == 0).then(|| sum.dollars())
 }
 
 impl Default for RepriceReport {
-    /// Of no calls, which cost nothing.
+    /// Returns the report of no calls, whose cost is 0.
     fn default() -> RepriceReport {
         RepriceTally::default().answer()
     }
 }
 
 impl RepriceReport {
-    /// Takes what another range has changed.
+    /// Adds the report of another time range.
     pub fn add(&mut self, other: RepriceReport) {
-        // Of no calls the cost is 0, and adds no knowledge to a range of calls without one.
+        // A range without calls has cost 0, which must not make the unknown cost of the other range known.
         let sum = |(a, a_calls): (Option<f64>, u64), (b, b_calls): (Option<f64>, u64)| match (a, b) {
             (Some(a), Some(b)) => Some(a + b),
             (known, None) => known.filter(|_| a_calls > 0),

@@ -1,4 +1,4 @@
-//! Headers that protect whoever looks at an answer in a browser.
+//! Headers that protect somebody who opens a response in a browser.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -6,10 +6,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// For what is no page: it loads and runs nothing, whatever it holds.
+/// Policy for responses that are not pages: they load and run nothing, whatever they contain.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 
-/// Adds to an answer what its handler did not say itself: it is what its type says, runs nothing, and is kept by no cache.
+/// Adds protective headers that the handler did not set: no type sniffing, no scripts, no caching, no referrer to other origins.
 pub async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

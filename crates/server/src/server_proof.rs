@@ -1,20 +1,20 @@
-//! How a command knows that what listens is the server of its data folder, before it sends a session there: while the server is down,
-//! any program may take its port.
+//! Proof that the listening program is the server of a data directory. A command checks it before it sends a session, because any program
+//! may take the port while the server is down.
 //!
-//! At each start the server leaves a new secret in `hinomi.db`, which only those read who may do everything anyway. The command sends a random
-//! challenge, and the server answers with a code of it and of its address that nobody else can compute.
+//! At each start the server writes a new secret to `hinomi.db`, which only users with full access to the data can read. The command sends
+//! a random challenge, and the server answers with a keyed hash (HMAC) of the challenge and its address.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hmac_sha256::HMAC;
 
-/// Header of a request with a random text.
+/// Request header with the challenge, a random text.
 pub const CHALLENGE: &str = "x-hinomi-challenge";
-/// Header of the answer with the code, as hex digits.
+/// Response header with the proof, as hex digits.
 pub const PROOF: &str = "x-hinomi-proof";
 /// Longest challenge, in bytes.
 const LONGEST: usize = 128;
 
-/// What the server proves itself with.
+/// Computes the proof of a server.
 #[derive(Debug, Clone)]
 pub struct ServerProof {
     secret: String,
@@ -22,18 +22,18 @@ pub struct ServerProof {
 }
 
 impl ServerProof {
-    /// The proof of a server with this secret that listens at this address.
+    /// Creates the proof of a server with this secret that listens at this address.
     pub fn new(secret: String, address: String) -> ServerProof {
         ServerProof { secret, address }
     }
 
-    /// The code of a challenge.
+    /// Returns the proof for a challenge.
     pub fn of(&self, challenge: &str) -> String {
         let message = format!("hinomi\n{}\n{challenge}", self.address);
         hex::encode(HMAC::mac(message.as_bytes(), self.secret.as_bytes()))
     }
 
-    /// The header that answers the challenge of a request, where it has one.
+    /// Returns the response header for the challenge of a request; empty if the request has none.
     pub fn answer(&self, request: &HeaderMap) -> HeaderMap {
         let challenge = request.get(CHALLENGE).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= LONGEST);
         let code = challenge.and_then(|challenge| HeaderValue::from_str(&self.of(challenge)).ok());

@@ -1,4 +1,4 @@
-//! The page, embedded in the binary.
+//! Serves the web page, which is embedded in the binary.
 
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -9,14 +9,14 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[allow_missing = true]
 struct WebAssets;
 
-/// What a browser sees when the page was not built into the binary.
+/// Shown in a browser when the page was not built into the binary.
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
 
-/// Only our own files and addresses; styles are also set by the charts on their elements.
+/// Policy of the page: only files and addresses of this server. Inline styles are allowed because the charts set them on their elements.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Answers with a file of the page, or with the page itself for whatever address it may have given a view.
+/// Serves a file of the page, or the page itself for any path that may be a view of it.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") || path == "api" {
@@ -27,11 +27,11 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     if let Some(file) = WebAssets::get(path).filter(|_| path != "index.html") {
-        // Names of built files carry a hash of what is in them.
+        // Names of built files contain a hash of their content.
         let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
         return answer(&file, cache, &headers);
     }
-    // A missing file is not a view.
+    // A missing asset is an error: its path is not a view.
     if path.starts_with("assets/") {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -44,14 +44,14 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 fn answer(file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    // A browser takes the headers of a 304 in place of those it has: without the policy, what it kept would be shown under that of the API,
-    // which lets nothing run.
+    // A browser replaces the stored headers with those of a 304. Without the policy here, the cached page would get the API's policy,
+    // under which no script runs.
     let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned()), (header::CONTENT_SECURITY_POLICY, POLICY.to_owned())];
     if unchanged {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let kind = file.metadata.mimetype();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
-    // Pictures too have the policy: one that is opened alone is a page of its own.
+    // Images have the policy too: an image that is opened alone is a document of its own.
     (common, [(header::CONTENT_TYPE, kind)], file.data.to_vec()).into_response()
 }

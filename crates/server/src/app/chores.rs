@@ -1,12 +1,12 @@
-//! What the server does at intervals until it stops: retention, keys, prices, checks of the disk.
+//! Periodic work of the server until it stops: retention, use of keys, prices, probes of the store.
 
 use super::*;
 
-/// What is done by and by until the server stops.
+/// Runs the periodic work until the server stops.
 pub(super) async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
     let mut keys = tokio::time::interval(KEYS_EVERY);
     let mut prices = tokio::time::interval(PRICES_EVERY);
-    // Not at once: a start is busy enough, and whoever started it with other settings than were meant has time to see it.
+    // The first sweep is delayed: a start is busy, and an operator who started with wrong settings has time to notice.
     let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
     let mut probe = tokio::time::interval(PROBE_EVERY);
     let data = api.data.clone();
@@ -39,7 +39,7 @@ pub(super) async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
     }
 }
 
-/// Writes down when keys, tokens and sessions were last used.
+/// Writes to the database when keys, tokens and sessions were last used.
 pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
     intake.note_used_keys();
     if let Err(error) = meta.note_used_credentials() {
@@ -47,14 +47,14 @@ pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
     }
 }
 
-/// Ends deletions that a crash or a failure broke off.
+/// Finishes deletions that a crash or a failure interrupted.
 pub(super) async fn finish_deletions(api: &ApiState) {
     if let Err(error) = retention::finish(&api.places()).await {
         tracing::error!(%error, "erasure.subject.not_finished");
     }
 }
 
-/// Deletes what is to be kept no longer.
+/// Deletes what has expired.
 pub(super) async fn retain(api: &ApiState) {
     finish_deletions(api).await;
     let expired = match retention::expire(&api.places()).await {
@@ -80,7 +80,7 @@ pub(super) async fn retain(api: &ApiState) {
             tracing::error!(%error, project, "retention.notices.failed");
         }
     }
-    // They are of all projects.
+    // Outcomes are deleted for all projects together.
     let Some(before_us) = expired.before_us.values().min().copied().filter(|_| !expired.waits) else { return };
     let outcomes = api.outcomes.clone();
     if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {

@@ -1,8 +1,8 @@
-//! The numbers of the server itself and of a project, for Prometheus; and whether the server is ready.
+//! Prometheus metrics of the server and of a project, and the readiness of the server.
 
 use super::*;
 
-/// Whether all that comes can be taken in and questions be answered. What is wrong beside that is said too.
+/// Returns whether the server ingests data and answers queries. The text also lists problems that prevent neither.
 pub(super) fn readiness(api: &ApiState) -> (StatusCode, String) {
     let problems = api.problems();
     let refuses: Vec<&str> = problems.iter().filter(|problem| problem.refuses).map(|problem| problem.said.as_str()).collect();
@@ -13,21 +13,21 @@ pub(super) fn readiness(api: &ApiState) -> (StatusCode, String) {
     (StatusCode::OK, format!("ready{said}"))
 }
 
-/// The server's own numbers.
+/// State of the endpoint for the server's own metrics.
 #[derive(Clone)]
 pub(super) struct ServerMetricsState {
     pub(super) handle: Option<PrometheusHandle>,
-    /// Whether the server listens on loopback alone.
+    /// Whether the server listens on loopback only.
     pub(super) is_local: bool,
 }
 
-/// The server's own numbers; of a project, where one is named, what its programs did.
+/// Answers a scrape: with the metrics of the server or, if the query names a project, with what that project's programs did.
 pub(super) async fn scraped(request: Request, measured: &ServerMetricsState, api: &Arc<ApiState>) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(project) = query.split('&').find_map(|pair| pair.strip_prefix("project=")) {
         return api::scrape(api, request, project).await.into_response();
     }
-    // A Prometheus server in the same network asks directly. What comes through a proxy comes from anywhere.
+    // A Prometheus server in the same network connects directly. A request through a proxy may come from anywhere.
     let headers = request.headers();
     let is_near = keyless::proxy_header(headers).is_none() && (!measured.is_local || keyless::is_for_this_machine(headers));
     if !is_near && let Err(error) = api::authenticate(api, request).await {
@@ -36,7 +36,7 @@ pub(super) async fn scraped(request: Request, measured: &ServerMetricsState, api
     measures(measured.handle.as_ref(), api).into_response()
 }
 
-/// Our own numbers in Prometheus' text form.
+/// Returns the server's own metrics in the text format of Prometheus.
 pub(super) fn measures(handle: Option<&PrometheusHandle>, api: &ApiState) -> String {
     let stats = api.store.stats();
     let problems = api.problems();

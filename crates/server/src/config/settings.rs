@@ -1,12 +1,12 @@
 //! Every setting: its path in the file, its environment variable, its default and its description.
 
-/// A setting: its place in the file, its environment variable, and what it is.
+/// A setting: its path in the file, its environment variable and its description.
 pub struct ConfigSetting {
-    /// Dotted, such as `ingest.max_body_bytes`.
+    /// Dotted path in the file, such as `ingest.max_body_bytes`.
     pub path: &'static str,
-    /// The environment variable.
+    /// Name of the environment variable.
     pub variable: &'static str,
-    /// One line for a person.
+    /// Description in one line.
     pub about: &'static str,
 }
 

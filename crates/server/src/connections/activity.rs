@@ -1,4 +1,4 @@
-//! What goes on on a connection.
+//! Tracks requests and responses of a connection.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,18 +13,18 @@ use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
 
-/// Requests in work, and since when there are none.
+/// Number of requests in progress, and the time since the last activity.
 #[derive(Debug, Default)]
 pub(super) struct ConnectionActivity {
     requests: AtomicUsize,
-    /// Answers that are being read.
+    /// Number of responses that are being sent.
     answers: AtomicUsize,
     was_of_use: AtomicBool,
-    /// When the last of the above happened.
+    /// Time of the last activity.
     last_ms: AtomicTimestamp,
 }
 
-/// A moment, in milliseconds since the first one that was asked for.
+/// A point in time, in milliseconds since the first call of `now_ms`.
 #[derive(Debug)]
 struct AtomicTimestamp(AtomicU64);
 
@@ -41,22 +41,22 @@ impl Default for AtomicTimestamp {
 }
 
 impl ConnectionActivity {
-    /// For how long nothing has been in work; `None` while something is.
+    /// Returns for how long no request has been in progress; `None` while one is.
     pub(super) fn idle_for(&self) -> Option<Duration> {
         (self.requests.load(Ordering::Acquire) == 0).then(|| self.since())
     }
 
-    /// For how long an answer has not been read on; `None` where none is being read.
+    /// Returns for how long the client has not read its response; `None` if no response is being sent.
     pub(super) fn stalled_for(&self) -> Option<Duration> {
         (self.answers.load(Ordering::Acquire) > 0).then(|| self.since())
     }
 
-    /// Whether a request was ever there whole.
+    /// Returns whether a complete request ever arrived.
     pub(super) fn was_of_use(&self) -> bool {
         self.was_of_use.load(Ordering::Relaxed)
     }
 
-    /// Notes that something goes on.
+    /// Records activity.
     pub(super) fn note(&self) {
         self.last_ms.0.store(now_ms(), Ordering::Release);
     }
@@ -66,7 +66,7 @@ impl ConnectionActivity {
     }
 }
 
-/// A request in work, until it is dropped.
+/// A request in progress, until it is dropped.
 struct ActiveRequestGuard(Arc<ConnectionActivity>);
 
 impl ActiveRequestGuard {
@@ -85,7 +85,7 @@ impl Drop for ActiveRequestGuard {
     }
 }
 
-/// A service that notes what it does.
+/// A service that tracks its requests and responses.
 #[derive(Clone)]
 pub(super) struct ActivityTrackingService<S> {
     service: S,
@@ -118,7 +118,7 @@ where
     }
 }
 
-/// The body of an answer.
+/// Body of a response that tracks whether the client reads it.
 pub(super) struct ActivityTrackingBody {
     body: Body,
     in_work: ActiveRequestGuard,
@@ -144,7 +144,7 @@ impl HttpBody for ActivityTrackingBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        // A client that reads is why more is asked for, whether there is more or not.
+        // hyper polls for more only because the client reads, whether there is more or not.
         self.in_work.0.note();
         frame
     }

@@ -1,4 +1,4 @@
-//! The body of a request, which ends with an error when its client lets the server wait for too long.
+//! Request body that ends with an error when the client sends it too slowly.
 
 use std::io;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::ConnectionActivity;
 
-/// For how long the server waits for bytes of a body in any case. Tests are not that patient.
+/// Time that the server waits for the bytes of any body. Shorter in tests.
 const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(15) };
-/// So many bytes earn a second more: the least speed at which a body may come.
+/// Each time this many bytes have arrived, the body may take one second more: the lowest allowed rate.
 const BYTES_A_SECOND: u64 = 4 << 10;
 
-/// Only the time counts in which the server wants to read on and nothing is there.
+/// A body with a limit on the time in which the server waits for bytes. Time in which the server does not read does not count.
 pub(super) struct TimedBody<B> {
     body: B,
     activity: Arc<ConnectionActivity>,
     received: u64,
-    /// Time that was waited before now.
+    /// Time waited before the current wait.
     waited: Duration,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     is_late: bool,

@@ -1,7 +1,7 @@
-//! Long work that goes on in the server whoever asked for it has gone: jobs, with their state in `hinomi.db`.
+//! Background jobs: long work that continues in the server when the client disconnects. Their state is in `hinomi.db`.
 //!
-//! Of each project and kind one runs at a time; the others wait. What had begun when the server stopped goes on with the next start, from where
-//! it was last written down.
+//! One job per project and kind runs at a time; the others wait. A job that was running when the server stopped continues after the next
+//! start, from its last saved progress.
 
 mod reprice;
 
@@ -21,24 +21,24 @@ use tokio_util::sync::CancellationToken;
 use crate::reprice::RepriceControl;
 pub use reprice::RepriceProgress;
 
-/// Jobs of all projects that run at the same time.
+/// Number of jobs that run at the same time, of all projects.
 const MAX_RUNNING_JOBS: usize = 2;
 
-/// What a job does.
+/// Work of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobTask {
-    /// Gives stored calls the costs that they have by the prices of now.
+    /// Recalculates the cost of stored calls with current prices.
     Reprice {
-        /// Start of the range in microseconds since the Unix epoch; `None` for everything kept.
+        /// Start of the time range in microseconds since the Unix epoch; `None` for everything stored.
         from_us: Option<i64>,
-        /// End, not included; `None` for everything up to the newest call.
+        /// Exclusive end of the time range; `None` for everything up to the newest call.
         to_us: Option<i64>,
     },
 }
 
 impl JobTask {
-    /// Its name in the database and in the API.
+    /// Returns the name of the kind in the database and in the API.
     pub fn kind(&self) -> &'static str {
         match self {
             JobTask::Reprice { .. } => "reprice",
@@ -46,57 +46,57 @@ impl JobTask {
     }
 }
 
-/// What jobs work with.
+/// Resources that jobs use.
 #[derive(Debug, Clone)]
 pub struct JobResources {
     /// Projects, and the jobs themselves.
     pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
-    /// Where queries run.
+    /// Engine that runs queries.
     pub engine: QueryEngine,
-    /// The prices in force.
+    /// Current prices.
     pub prices: Arc<ActivePrices>,
 }
 
-/// The jobs of a server.
+/// Runs the jobs of a server.
 #[derive(Debug)]
 pub struct JobRunner {
     resources: JobResources,
-    /// Threads that give way to intake.
+    /// Low-priority threads.
     threads: Handle,
-    /// Ends all of them with the server; they go on with its next start.
+    /// Stops all jobs when the server stops; they continue after its next start.
     stop: CancellationToken,
     slots: Semaphore,
     running: Mutex<HashMap<i64, RunningJob>>,
-    /// Rises whenever the state of a job changes.
+    /// Incremented whenever the state of a job changes.
     changes: watch::Sender<u64>,
 }
 
-/// A job that has a task of its own, though it may wait for a slot.
+/// A job that has a task, which may be waiting for a slot.
 #[derive(Debug, Clone)]
 struct RunningJob {
     project: u64,
     kind: &'static str,
-    /// Somebody ended it.
+    /// Cancelled by a user.
     cancelled: CancellationToken,
-    /// Cancelled with it and with the server.
+    /// Cancelled by a user or when the server stops.
     control: RepriceControl,
-    /// What was done before the piece that is in work, and how much there is.
+    /// Number of calls processed before the current batch, and the total number of calls.
     done_before: Arc<AtomicU64>,
     total: Arc<AtomicU64>,
 }
 
-/// How work on a job ended.
+/// How the work on a job ended.
 enum JobEnd {
     Done,
-    /// Somebody cancelled it, or the server stops.
+    /// A user cancelled it, or the server stops.
     Stopped,
     Failed(String),
 }
 
 impl JobRunner {
-    /// A runner without jobs: [`start`](JobRunner::start) begins.
+    /// Creates a runner without jobs: [`start`](JobRunner::start) begins them.
     pub fn new(resources: JobResources, threads: Handle, stop: CancellationToken) -> Arc<JobRunner> {
         Arc::new(JobRunner {
             resources,
@@ -108,7 +108,7 @@ impl JobRunner {
         })
     }
 
-    /// Goes on with jobs that have not ended.
+    /// Continues jobs that have not ended.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl JobRunner {
                 continue;
             }
             let Ok(task) = serde_json::from_str::<JobTask>(&record.task) else {
-                // A newer version wrote it, whose work this one cannot do.
+                // A newer version wrote the job, and this version cannot do its work.
                 tracing::error!(job = record.id, kind = record.kind, "jobs.job.unknown_task");
                 continue;
             };
@@ -143,7 +143,7 @@ impl JobRunner {
         Ok(())
     }
 
-    /// Adds a job, and begins with it where nothing of the same project and kind runs.
+    /// Adds a job, and starts it if no other job of the same project and kind runs.
     ///
     /// # Errors
     ///
@@ -155,17 +155,17 @@ impl JobRunner {
         Ok(record)
     }
 
-    /// A job as it stands now.
+    /// Returns a job with its current progress.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is none.
+    /// [`MetadataError::NoJob`] when the job does not exist.
     pub fn get(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.resources.meta.job(id)?;
         Ok(self.as_of_now(record))
     }
 
-    /// Jobs as they stand now, the newest first.
+    /// Returns jobs with their current progress, the newest first.
     ///
     /// # Errors
     ///
@@ -175,11 +175,12 @@ impl JobRunner {
         Ok(records.into_iter().map(|record| self.as_of_now(record)).collect())
     }
 
-    /// Ends a job that has not ended, between two of its writes, and waits for that. What it has done stays done.
+    /// Cancels a job between two of its writes, and waits until it has ended. What it has done stays done. A job that has ended is
+    /// returned unchanged.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is none.
+    /// [`MetadataError::NoJob`] when the job does not exist.
     pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.get(id)?;
         if record.state.is_ended() {
@@ -195,11 +196,11 @@ impl JobRunner {
         self.get(id)
     }
 
-    /// Waits until a job has ended, or the server stops, and answers how it stands.
+    /// Waits until a job has ended or the server stops, and returns the job.
     ///
     /// # Errors
     ///
-    /// [`MetadataError::NoJob`] when there is none.
+    /// [`MetadataError::NoJob`] when the job does not exist.
     pub async fn wait(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let mut changes = self.changes.subscribe();
         loop {
@@ -214,11 +215,11 @@ impl JobRunner {
         }
     }
 
-    /// Waits until nothing is in work any more, after the server's end has begun.
+    /// Waits until no job is in progress, after the server has begun to stop.
     pub async fn stopped(&self) {
         let mut changes = self.changes.subscribe();
         loop {
-            // Not held while it is waited.
+            // The lock must not be held while waiting.
             let is_idle = self.running().is_empty();
             if is_idle || changes.changed().await.is_err() {
                 return;
@@ -245,7 +246,7 @@ impl JobRunner {
             JobEnd::Done => Some(JobState::Done),
             JobEnd::Failed(_) => Some(JobState::Failed),
             JobEnd::Stopped if job.cancelled.is_cancelled() => Some(JobState::Cancelled),
-            // It goes on with the next start.
+            // The job continues after the next start.
             JobEnd::Stopped => None,
         };
         let reason = if let JobEnd::Failed(reason) = end { Some(reason) } else { None };
@@ -262,7 +263,7 @@ impl JobRunner {
         );
         if let Some(state) = state {
             let ended = self.resources.meta.job(id).and_then(|record| self.end(JobRecord { state, reason, done, total, ..record }));
-            // One whose project was deleted meanwhile has gone with it.
+            // The job was deleted together with its project.
             if let Err(error) = ended.or_else(|error| if matches!(error, MetadataError::NoJob(_)) { Ok(()) } else { Err(error) }) {
                 tracing::error!(%error, job = id, "jobs.job.write_failed");
             }
@@ -304,10 +305,10 @@ impl JobRunner {
 }
 
 impl RunningJob {
-    /// How many things have been worked on, of how many.
+    /// Returns the number of processed calls and the total number of calls.
     fn counts(&self) -> (u64, u64) {
         let done = self.done_before.load(Ordering::Relaxed) + self.control.calls.load(Ordering::Relaxed);
-        // More may have come than were counted at the beginning.
+        // More calls may have arrived since they were counted.
         (done, self.total.load(Ordering::Relaxed).max(done))
     }
 }

@@ -1,4 +1,4 @@
-//! Pricing stored calls again, a day at a time: after each it is written down how far it is.
+//! Recalculates the cost of stored calls one day at a time, and saves the progress after each day.
 
 use std::sync::atomic::Ordering;
 
@@ -11,21 +11,22 @@ use super::{JobEnd, JobRunner, RunningJob};
 use crate::reprice::{PricingPolicy, RepriceError, RepriceReport, reprice as price_again};
 
 const DAY_US: i64 = 86_400_000_000;
-/// Which spans are looked at.
+/// Filter of the spans that are processed.
 const CALLS: &str = "kind:llm,embedding";
 
-/// How far it is, and what has changed so far.
+/// Progress of the job, and what has changed so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RepriceProgress {
-    /// Start of the range, in microseconds since the Unix epoch: where it was left open, the first span that was kept when it began.
+    /// Start of the time range in microseconds since the Unix epoch. If the job has no start, the first span that was stored when it
+    /// began.
     pub from_us: i64,
-    /// End, not included; likewise.
+    /// Exclusive end of the time range. If the job has no end, the last span that was stored when it began.
     pub to_us: i64,
-    /// Calls that begin before have been worked on, and maybe some of the day that begins here.
+    /// Calls that start before this time are processed, and possibly some calls of the day that begins here.
     pub reached_us: i64,
-    /// What tells the prices of then from others.
+    /// Fingerprint of the prices that are used.
     pub prices: String,
-    /// What has changed up to there; when it ended early, all that has changed.
+    /// What has changed before `reached_us`; if the job ended early, all changes.
     pub so_far: RepriceReport,
 }
 
@@ -39,7 +40,8 @@ impl JobRunner {
                 Err(error) => return JobEnd::Failed(error.to_string()),
             },
         };
-        // Prices that changed meanwhile, also while the server was stopped, would leave calls with those of before: all of it is done again.
+        // If prices have changed since, also while the server was stopped, the days before have the old costs: the whole range is done
+        // again.
         loop {
             let (pricing, prices) = match self.pricing(record.project) {
                 Ok(known) => known,
@@ -56,15 +58,15 @@ impl JobRunner {
         }
     }
 
-    /// How calls of a project are priced now, and what tells that from any other way.
+    /// Returns how calls of a project are priced now, and a fingerprint of it.
     fn pricing(&self, project: u64) -> Result<(PricingPolicy, String), MetadataError> {
         let prefer_client = self.resources.meta.project(project)?.prefer_client_cost;
-        // First: prices that change in between are seen when it ends.
+        // The fingerprint is read first: prices that change between the two lines are noticed at the end of the job.
         let prices = format!("{} {prefer_client}", self.resources.prices.fingerprint(project));
         Ok((PricingPolicy { book: self.resources.prices.of(project), prefer_client }, prices))
     }
 
-    /// Looks how much there is to do.
+    /// Determines the time range and counts the calls.
     async fn begin(&self, project: u64, range: (Option<i64>, Option<i64>), job: &RunningJob) -> Result<RepriceProgress, RepriceError> {
         let calls = self.resources.engine.project(self.resources.store.snapshot(), project);
         let filter = Filter::parse(CALLS).unwrap_or_default();
@@ -90,7 +92,8 @@ impl JobRunner {
             let calls = self.resources.engine.project(self.resources.store.snapshot(), project);
             let (changed, ended) = price_again(&calls, project, pricing, day, Some(&self.resources.store), &job.control).await;
             if matches!(ended, Err(RepriceError::Stopped)) && !job.cancelled.is_cancelled() {
-                // The server stops. With its next start the day is done again: what has changed by then is right already, and not counted.
+                // The server stops. After its next start the day is done again: calls changed by then are already correct, and are not
+                // counted.
                 return JobEnd::Stopped;
             }
             progress.so_far.add(changed);
