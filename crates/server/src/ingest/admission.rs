@@ -1,10 +1,10 @@
-//! How much memory requests may take from their first byte until they are stored.
+//! Limits the memory that requests use from their first byte until they are stored.
 //!
-//! Bytes are counted as they arrive, never as they are announced. Of the memory for arriving bodies one sender (a key, or all who send
-//! without one) has three quarters at most, so that no sender can shut the others out. Decoding has memory of its own: a request
-//! reserves what its size lets expect, and may not become more ([`hinomi_model::decode_budget`]). One that needs more is decoded again as an
-//! *exceptional* one, with the larger budget of which there is one on the server: so what all requests take together stays bounded
-//! whatever is sent.
+//! Bytes are counted as they arrive, not as they are announced. One sender (a key, or all senders without a key) gets at most three
+//! quarters of the memory for arriving bodies, so that no sender can block the others. Decoding has its own memory: a request reserves
+//! what its size suggests, and must not use more ([`hinomi_model::decode_budget`]). A request that needs more is decoded again as an
+//! *exceptional* one, with a larger budget that exists only once per server. The memory of all requests together is therefore bounded,
+//! whatever clients send.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,41 +17,42 @@ use tokio::time::timeout;
 use super::rejection::IngestRejection;
 use crate::memory::MemoryBudget;
 
-/// Memory is counted in pieces of this many bytes.
+/// Unit in which memory is counted, in bytes.
 pub(super) const UNIT: usize = 16 << 10;
-/// How long a request waits for memory. Tests are not that patient.
+/// Time that a request waits for memory. Shorter in tests.
 const ADMISSION_TIMEOUT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5) };
 
-/// Spans, log records or points of one request.
+/// Largest number of spans, log records or points of one request.
 pub(super) const MAX_ITEMS: usize = 100_000;
-/// Events of one request of Langfuse's older API.
+/// Largest number of events in one request of Langfuse's older API.
 pub(super) const MAX_EVENTS: usize = 10_000;
 
-/// What a compressed body is expected to be after inflating: telemetry shrinks to a tenth or so.
+/// Expected size of a body after decompression, as a multiple of the compressed size: telemetry compresses to about a tenth.
 const EXPECTED_RATIO: usize = 16;
-/// What a byte of a body is expected to become at most: most of it is texts, and what is not becomes structures.
+/// Expected memory of a decoded body, as a multiple of its size: most of it is text, the rest becomes structures.
 const EXPECTED_GROWTH: usize = 10;
-/// What any request may become.
+/// Smallest decode budget of a request, in bytes.
 const LEAST_BUDGET: usize = 4 << 20;
 
-/// Senders that are not known yet of whom more than one piece of a body is held, and bytes of each: a megabyte in all.
+/// Largest number of unidentified senders whose bodies may grow beyond the first chunk, and the largest size of each in bytes: one
+/// megabyte in all.
 const MAX_STRANGERS: usize = 16;
 pub(super) const MAX_STRANGER_BYTES: usize = 64 << 10;
 
-/// The memory of intake.
+/// Memory limits of ingestion.
 #[derive(Debug)]
 pub(super) struct IngestAdmission {
     arriving: Arc<Semaphore>,
     decoding: Arc<Semaphore>,
     exceptional: Arc<Semaphore>,
-    /// Threads that decode: it takes processor time.
+    /// Slots for threads that decode, which takes processor time.
     threads: Arc<Semaphore>,
     strangers: Arc<Semaphore>,
     senders: Mutex<HashMap<i64, SenderAdmission>>,
     shares: MemoryBudget,
 }
 
-/// The part of one sender.
+/// Limits of one sender.
 #[derive(Debug, Clone)]
 pub(super) struct SenderAdmission {
     own: Arc<Semaphore>,
@@ -59,20 +60,20 @@ pub(super) struct SenderAdmission {
     exceptional: Arc<Semaphore>,
 }
 
-/// Memory that a body takes until this is dropped.
+/// Memory of a body, released when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct BodyPermit {
     own: Option<OwnedSemaphorePermit>,
     all: Option<OwnedSemaphorePermit>,
 }
 
-/// How a request is decoded.
+/// Limits under which a request is decoded.
 #[derive(Debug)]
 pub(super) struct DecodeAttempt {
-    /// Bytes of its body after inflating.
+    /// Largest size of the body after decompression, in bytes.
     pub(super) max_inflated: usize,
     pub(super) limits: DecodeLimits,
-    /// Whether it has the budget of which there is only one.
+    /// Whether the request has the exceptional budget.
     pub(super) is_exceptional: bool,
     _permits: [Option<OwnedSemaphorePermit>; 3],
 }
@@ -92,7 +93,7 @@ impl IngestAdmission {
         }
     }
 
-    /// The part of a sender. There are as many as there are keys.
+    /// Returns the limits of a sender. There is one per key, and one for all senders without a key.
     pub(super) fn sender(&self, key: Option<i64>, max_body: usize) -> SenderAdmission {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let own = (self.shares.arriving / 4 * 3).max(max_body).div_ceil(UNIT);
@@ -101,13 +102,13 @@ impl IngestAdmission {
         senders.entry(key.unwrap_or(0)).or_insert_with(new).clone()
     }
 
-    /// Leave to hold more than a first piece of what a sender sends who is not known yet.
+    /// Returns a permit to buffer more than the first chunk of a body whose sender is not identified yet.
     pub(super) fn stranger(&self) -> Result<OwnedSemaphorePermit, IngestRejection> {
         self.strangers.clone().try_acquire_owned().map_err(|_| IngestRejection::Overloaded)
     }
 
-    /// Waits until a body of `bytes` bytes may be decoded. `None` where it is so large that only [`exceptional`](Self::exceptional) is
-    /// of use.
+    /// Waits until a body of `bytes` bytes may be decoded. Returns `None` if it is so large that only [`exceptional`](Self::exceptional)
+    /// can succeed.
     pub(super) async fn usual(&self, bytes: usize, is_compressed: bool, items: usize) -> Result<Option<DecodeAttempt>, IngestRejection> {
         let inflated = if is_compressed { EXPECTED_RATIO.saturating_mul(bytes) } else { bytes };
         let most = self.shares.decoding / 4;
@@ -125,14 +126,14 @@ impl IngestAdmission {
         }))
     }
 
-    /// Waits for the largest budget that there is.
+    /// Waits for the exceptional budget.
     pub(super) async fn exceptional(
         &self,
         sender: &SenderAdmission,
         max_inflated: usize,
         items: usize,
     ) -> Result<DecodeAttempt, IngestRejection> {
-        // One sender waits in one place only, so that others come between.
+        // A sender waits with one request at a time, so that other senders get their turn.
         let own = one(&sender.exceptional).await?;
         let only = one(&self.exceptional).await?;
         let thread = self.threads.clone().acquire_owned().await.map_err(|_| IngestRejection::Stopping)?;
@@ -146,7 +147,7 @@ impl IngestAdmission {
 }
 
 impl SenderAdmission {
-    /// Counts more bytes of a body.
+    /// Reserves memory for more bytes of a body.
     pub(super) async fn grow(&self, held: &mut BodyPermit, bytes: usize) -> Result<(), IngestRejection> {
         let own = take(&self.own, bytes).await?;
         let all = take(&self.all, bytes).await?;
@@ -162,14 +163,14 @@ impl SenderAdmission {
 
 #[cfg(test)]
 impl SenderAdmission {
-    /// Units that are free for all.
+    /// Returns the number of units that are free for all senders.
     pub(super) fn available(&self) -> usize {
         self.all.available_permits()
     }
 }
 
 impl BodyPermit {
-    /// Bytes that are counted.
+    /// Returns the number of reserved bytes.
     pub(super) fn bytes(&self) -> usize {
         self.all.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) * UNIT
     }

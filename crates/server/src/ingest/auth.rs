@@ -1,40 +1,40 @@
-//! Who sent a request. Sentry's protocol asks for exactly one source of authentication; OTLP has no rule of its own.
+//! Authentication of senders. Sentry's protocol requires exactly one source of credentials; OTLP has no rule about it.
 
 use base64::Engine;
 use percent_encoding::percent_decode_str;
 
-/// Why a request has no key. All are status 401, but for a malformed key, which is 400.
+/// Reason why a request has no valid key. The status is 401, or 400 for a malformed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// No source holds a key.
+    /// No source contains a key.
     #[error("missing authorization: send X-Sentry-Auth, or sentry_key in the query, or the dsn in the envelope's header")]
     Missing,
-    /// No header of an OTLP request holds a key.
+    /// No header of an OTLP request contains a key.
     #[error("missing key: send the header Authorization: Bearer KEY, with an ingest key of the project")]
     NoKey,
-    /// More than one source holds a key.
+    /// More than one source contains a key.
     #[error("multiple authorization payloads detected")]
     Multiple,
-    /// Not 32 characters.
+    /// The key does not have 32 characters.
     #[error("malformed key: a key has 32 ASCII characters")]
     Malformed,
 }
 
-/// The places where a Sentry request may carry its key, as they came.
+/// Places of a Sentry request that may contain its key, as received.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SentryAuthSources<'a> {
-    /// Header `X-Sentry-Auth`.
+    /// Value of the header `X-Sentry-Auth`.
     pub sentry_header: Option<&'a str>,
-    /// Header `Authorization`.
+    /// Value of the header `Authorization`.
     pub authorization: Option<&'a str>,
-    /// The query string, percent-encoded.
+    /// Query string, percent-encoded.
     pub query: Option<&'a str>,
-    /// The key as a segment of the path.
+    /// Key in a segment of the path.
     pub path: Option<&'a str>,
 }
 
 impl SentryAuthSources<'_> {
-    /// The version of the protocol that the client says it speaks.
+    /// Returns the protocol version that the client declares.
     pub fn version(&self) -> Option<&str> {
         let in_header = self.sentry_header.or(self.authorization).filter(|value| value.to_ascii_lowercase().starts_with("sentry "));
         let pairs = in_header.map(|value| value["sentry ".len()..].split(','));
@@ -42,7 +42,7 @@ impl SentryAuthSources<'_> {
         of_header.or_else(|| self.query?.split('&').find_map(|pair| pair.strip_prefix("sentry_version=")))
     }
 
-    /// The one key of the request. `None` where no source names one: the envelope's own header may then speak.
+    /// Returns the key of the request; `None` if no source has one, in which case the header of the envelope may name it.
     pub fn key(&self) -> Result<Option<String>, AuthError> {
         let found = [
             self.sentry_header.and_then(from_sentry_scheme),
@@ -59,8 +59,8 @@ impl SentryAuthSources<'_> {
     }
 }
 
-/// The key of an OTLP request: `x-hinomi-key: K`, `Authorization: Bearer K`, `Basic base64(K:anything)` (or `anything:K`, for clients
-/// that have two), or Sentry's own header. `None` where there is none.
+/// Returns the key of an OTLP request: `x-hinomi-key: K`, `Authorization: Bearer K`, `Basic base64(K:anything)` (or `anything:K`, for
+/// clients with two keys), or Sentry's own header. Returns `None` if the request has no key.
 pub fn of_otlp(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option<&str>) -> Result<Option<String>, AuthError> {
     let bearer = |value: &str| {
         let (scheme, key) = value.trim().split_once(' ')?;
@@ -78,20 +78,20 @@ pub fn of_otlp(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option
     }
 }
 
-/// The key of a DSN, `scheme://KEY[:SECRET]@host/project`, as an envelope's header may carry it.
+/// Returns the key of a DSN, `scheme://KEY[:SECRET]@host/project`, which the header of an envelope may contain.
 pub fn of_dsn(dsn: &str) -> Result<String, AuthError> {
     let user = dsn.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user).ok_or(AuthError::Malformed)?;
     checked(user.split(':').next().unwrap_or_default())
 }
 
-/// A key may carry flags behind a dot (`.no-cache`), which say nothing here.
+/// Validates a key. Flags after a dot (`.no-cache`) are ignored.
 fn checked(key: &str) -> Result<String, AuthError> {
     let bare = key.split('.').next().unwrap_or_default();
     let well_formed = bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if well_formed { Ok(bare.to_ascii_lowercase()) } else { Err(AuthError::Malformed) }
 }
 
-/// `Sentry sentry_key=K, sentry_version=7`; other values of the header mean nothing.
+/// Reads `Sentry sentry_key=K, sentry_version=7`; other pairs of the header are ignored.
 fn from_sentry_scheme(value: &str) -> Option<String> {
     let (scheme, pairs) = value.trim().split_once(' ')?;
     let is_sentry = scheme.eq_ignore_ascii_case("sentry");
@@ -99,12 +99,12 @@ fn from_sentry_scheme(value: &str) -> Option<String> {
     pairs.find(|(name, _)| is_sentry && *name == "sentry_key").map(|(_, key)| key.trim().to_owned())
 }
 
-/// `Basic base64(key:)`.
+/// Reads `Basic base64(key:)`.
 fn from_basic(value: &str) -> Option<String> {
     in_basic(value)?.split(':').next().map(str::to_owned)
 }
 
-/// What `Basic` encodes.
+/// Decodes the credentials of `Basic`.
 fn in_basic(value: &str) -> Option<String> {
     let (scheme, encoded) = value.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -114,7 +114,7 @@ fn in_basic(value: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// `?sentry_key=K`.
+/// Reads `?sentry_key=K`.
 fn from_query(query: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, key) = pairs.find(|(name, _)| *name == "sentry_key")?;
@@ -139,7 +139,7 @@ mod tests {
             SentryAuthSources { authorization: Some(&basic), ..SentryAuthSources::default() },
             SentryAuthSources { query: Some(&query), ..SentryAuthSources::default() },
             SentryAuthSources { path: Some(KEY), ..SentryAuthSources::default() },
-            // A header of another scheme is no source.
+            // A header with another scheme is not a source.
             SentryAuthSources { sentry_header: Some(""), authorization: Some("Bearer x"), path: Some(KEY), ..SentryAuthSources::default() },
         ];
         for source in sources {

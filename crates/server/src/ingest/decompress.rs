@@ -1,37 +1,37 @@
-//! Inflating request bodies, with a cap on what comes out: 4 KB on the wire may well be 440 KB, or a bomb.
+//! Decompresses request bodies with a limit on the result: 4 KB on the wire may be 440 KB, or a decompression bomb.
 
 use std::io::{BufRead, BufReader, Read};
 
 use axum::body::Bytes;
 
-/// Why a body cannot be had.
+/// Reason why a body cannot be decompressed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// An encoding that is not known: status 415.
+    /// Unknown content encoding: status 415.
     #[error("content encoding {0:?} is not supported; use gzip, deflate, br or zstd")]
     Encoding(String),
-    /// More encodings than two: status 415.
+    /// Too many content encodings: status 415.
     #[error("more than {MAX_ENCODINGS} content encodings; compress the body once")]
     TooManyEncodings,
-    /// More than `limit` bytes after inflating: status 413.
+    /// More than `limit` bytes after decompression: status 413.
     #[error("the body is larger than {limit} bytes after inflating")]
     TooLarge {
-        /// Bytes allowed.
+        /// Allowed size in bytes.
         limit: usize,
     },
-    /// Not what its encoding says: status 400.
+    /// Invalid data for the content encoding: status 400.
     #[error("the body is not valid {0}")]
     Damaged(&'static str),
 }
 
-/// Encodings that may lie in one another: more cost time and serve nobody.
+/// Largest number of nested content encodings: more cost time and have no use.
 const MAX_ENCODINGS: usize = 2;
-/// Longest first line of a body that is looked for.
+/// Longest first line that [`first_line`] reads, in bytes.
 const MAX_FIRST_LINE: usize = 16 << 10;
-/// Bytes between two encodings that are read for it.
+/// Largest output of each decoder that [`first_line`] reads, in bytes.
 const MAX_BETWEEN: u64 = 256 << 10;
 
-/// How a body is compressed.
+/// A content encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ContentEncoding {
     Gzip,
@@ -62,8 +62,8 @@ impl ContentEncoding {
     }
 }
 
-/// The encodings of a value of `Content-Encoding`, the outermost first. Empty ones, `identity` and `utf-8` (which some old SDKs send)
-/// mean none.
+/// Returns the content encodings of a header value, the outermost first. Empty names, `identity` and `utf-8` (which some old SDKs send)
+/// are ignored.
 fn encodings(header: &str) -> Result<Vec<ContentEncoding>, BodyError> {
     let mut found = Vec::new();
     for name in header.rsplit(',') {
@@ -82,14 +82,14 @@ fn encodings(header: &str) -> Result<Vec<ContentEncoding>, BodyError> {
     Ok(found)
 }
 
-/// Whether a body is compressed at all, as far as its header says.
+/// Returns whether a body is compressed according to its header.
 pub fn is_compressed(encoding: &str) -> bool {
     encodings(encoding).map_or(true, |found| !found.is_empty())
 }
 
-/// The body as it was before compression, of at most `limit` bytes.
+/// Decompresses a body to at most `limit` bytes.
 ///
-/// `encoding` is the value of `Content-Encoding`; two are undone from the last to the first.
+/// `encoding` is the value of `Content-Encoding`; two encodings are decoded from the last to the first.
 pub fn inflate(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyError> {
     let mut bytes = body;
     for encoding in encodings(encoding)? {
@@ -99,15 +99,15 @@ pub fn inflate(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyE
     if bytes.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(bytes) }
 }
 
-/// The first line of a body of which perhaps only the beginning is there, without the line's end; `None` where that has not come yet,
-/// or the line is too long. Nothing behind it is inflated.
+/// Returns the first line of a body, of which only the beginning may have arrived, without the line end. Returns `None` if the line end
+/// has not arrived yet or the line is too long. Nothing after the line is decompressed.
 pub fn first_line(beginning: &[u8], encoding: &str, is_whole: bool) -> Result<Option<Vec<u8>>, BodyError> {
     let mut reader: Box<dyn BufRead> = Box::new(beginning);
     for encoding in encodings(encoding)? {
         reader = Box::new(BufReader::new(encoding.decoder(reader)?.take(MAX_BETWEEN)));
     }
     let mut line = Vec::new();
-    // What is cut off ends with an error; what came before it is there.
+    // A truncated body ends with an error; the bytes before it are in `line`.
     let ended = reader.take(MAX_FIRST_LINE as u64).read_until(b'\n', &mut line).is_ok();
     if line.last() == Some(&b'\n') {
         line.pop();
@@ -117,9 +117,9 @@ pub fn first_line(beginning: &[u8], encoding: &str, is_whole: bool) -> Result<Op
     Ok(is_all.then_some(line))
 }
 
-/// Reads one byte past the limit at most, so that a bomb costs no more than a good body.
+/// Reads at most one byte beyond the limit, so that a decompression bomb costs no more than a valid body.
 fn read(decoder: impl Read, compressed: usize, name: &'static str, limit: usize) -> Result<Vec<u8>, BodyError> {
-    // Telemetry shrinks to a quarter or less; a good first size saves copies as the text grows.
+    // Telemetry compresses to a quarter or less; a good initial capacity saves copies while the buffer grows.
     let mut bytes = Vec::with_capacity(compressed.saturating_mul(4).min(limit));
     let allowed = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     decoder.take(allowed).read_to_end(&mut bytes).map_err(|_| BodyError::Damaged(name))?;
@@ -165,7 +165,7 @@ mod tests {
         let long = [b"{\"dsn\":1}\n".to_vec(), vec![b'x'; 50_000_000]].concat();
         let bomb = gzip(&long);
         assert_eq!(first_line(&bomb, "gzip", true).unwrap().as_deref(), Some(&b"{\"dsn\":1}"[..]));
-        // Also where only its beginning has come.
+        // Also if only the beginning has arrived.
         assert_eq!(first_line(&bomb[..bomb.len() / 2], "gzip", false).unwrap().as_deref(), Some(&b"{\"dsn\":1}"[..]));
         assert_eq!(first_line(&bomb[..10], "gzip", false), Ok(None));
         assert_eq!(first_line(&gzip(&vec![b' '; 50_000_000]), "gzip", true), Ok(None));

@@ -1,7 +1,7 @@
-//! gRPC as far as a call with one message each way needs it, so that its bodies pass the same caps as all others.
+//! gRPC as far as a unary call needs it. With its own implementation the bodies are subject to the same limits as all others.
 //!
-//! Facts: a message stands behind a flag (1: compressed) and its length in 4 bytes; the status stands in trailers, or in the headers
-//! where there is no message.
+//! A message is preceded by a flag (1: compressed) and its length in 4 bytes. The status is in trailers, or in the headers if there is no
+//! message.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -14,16 +14,16 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::decompress::inflate;
 use super::rejection::IngestRejection;
 
-/// Bytes before a message.
+/// Bytes of the prefix of a message.
 const FRAME: usize = 5;
-/// What a header cannot hold as it is.
+/// Characters that are escaped in `grpc-message`.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
-/// What a message may be compressed with.
+/// Compressions that a message may have.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
-/// Of requests and answers.
+/// Content type of requests and responses.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
-/// The message in a body.
+/// Returns the message of a body.
 pub(super) fn message(mut body: Bytes, compression: &str, limit: usize) -> Result<Bytes, IngestRejection> {
     let (flag, length) = match body.first_chunk::<FRAME>() {
         Some([flag, length @ ..]) => (*flag, u32::from_be_bytes(*length) as usize),
@@ -36,7 +36,7 @@ pub(super) fn message(mut body: Bytes, compression: &str, limit: usize) -> Resul
     Ok(inflate(body, if flag == 1 { compression } else { "" }, limit)?)
 }
 
-/// An answer with a message.
+/// Builds a response with a message.
 pub(super) fn answer(message: &[u8]) -> Response {
     let mut framed = Vec::with_capacity(FRAME + message.len());
     framed.push(0);
@@ -47,7 +47,7 @@ pub(super) fn answer(message: &[u8]) -> Response {
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::new(body)).into_response()
 }
 
-/// An answer without one. `status` is the same as `google.rpc.Status`, which says more to clients that read it.
+/// Builds a response without a message. `status` is the error as `google.rpc.Status`, which gives details to clients that read it.
 pub(super) fn refuse(code: i32, why: &str, status: &[u8]) -> Response {
     let mut response = [(header::CONTENT_TYPE, CONTENT_TYPE)].into_response();
     let headers = response.headers_mut();

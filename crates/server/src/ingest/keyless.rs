@@ -1,7 +1,7 @@
-//! Which requests may come without a key: those of programs on this machine, which nobody else could have sent.
+//! Decides which requests are accepted without a key: those of programs on this machine, which nobody else could have sent.
 //!
-//! That the server listens on loopback alone does not say it: a reverse proxy passes on what the whole net sends, and a page in a browser
-//! on this machine sends for its author. Both can be told by their headers.
+//! A server that listens on loopback only is not protected by that: a reverse proxy forwards requests from the whole network, and a page
+//! in a browser on this machine sends requests for its author. Both can be recognized by their headers.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, header};
 use super::otlp::text;
 use super::rejection::IngestRejection;
 
-/// Headers that proxies add and programs do not, beside all that begin with `x-forwarded` or `x-envoy-`.
+/// Headers that proxies add and programs do not, in addition to those that begin with `x-forwarded` or `x-envoy-`.
 const PROXY_HEADERS: &[&str] = &[
     "forwarded",
     "via",
@@ -30,33 +30,34 @@ const PROXY_HEADERS: &[&str] = &[
     "x-arr-log-id",
 ];
 
-/// Names by which programs in containers reach the machine that these run on.
+/// Names by which programs in containers reach their host.
 const NAMES_FROM_CONTAINERS: &[&str] =
     &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
 
-/// Lets pass what a program on this machine sends; with `any_host` also what addresses the server by another name.
+/// Accepts a request of a program on this machine; with `any_host` also one that addresses the server by another name.
 pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), IngestRejection> {
     if let Some(name) = proxy_header(headers) {
         return Err(IngestRejection::KeylessProxy(name.to_owned()));
     }
-    // Any page on the net can make a browser on this machine post to it.
+    // Any page on the web can make a browser on this machine post to it.
     if let Some(page) = text(headers, "origin").or_else(|| text(headers, "sec-fetch-site")) {
         return Err(IngestRejection::KeylessPage(page.to_owned()));
     }
-    // Not every proxy says that it is one, but most keep the name. Nor can a page that has its own name point here.
+    // Not every proxy adds a header, but most keep the host name. The check also rejects a page whose own host name resolves to this
+    // machine.
     if any_host || is_for_this_machine(headers) {
         return Ok(());
     }
     Err(IngestRejection::KeylessHost(text(headers, "host").unwrap_or_default().chars().take(100).collect()))
 }
 
-/// The name of a header that says that a request came through a proxy.
+/// Returns the name of a header which shows that the request came through a proxy.
 pub fn proxy_header(headers: &HeaderMap) -> Option<&str> {
     let of_proxy = |name: &&str| name.starts_with("x-forwarded") || name.starts_with("x-envoy-") || PROXY_HEADERS.contains(name);
     headers.keys().map(header::HeaderName::as_str).find(of_proxy)
 }
 
-/// Whether a request addresses the server by a name that only this machine has.
+/// Returns whether the request addresses the server by a name that only this machine has.
 pub fn is_for_this_machine(headers: &HeaderMap) -> bool {
     let host = text(headers, "host").unwrap_or_default();
     let Ok(authority) = host.parse::<Authority>() else { return false };

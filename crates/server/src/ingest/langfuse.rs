@@ -1,4 +1,4 @@
-//! Langfuse's older ingestion, and what its SDKs ask to check the connection.
+//! Langfuse's older ingestion API, and the endpoints that its SDKs call to check the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
 
-/// Langfuse's paths, without slashes at the end.
+/// Returns the routes of Langfuse, without trailing slashes.
 pub(super) fn routes(intake: Arc<IngestState>) -> Router {
     let headers = ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-langfuse-sdk-name", "x-langfuse-sdk-version"];
     let headers = headers.into_iter().chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
@@ -44,7 +44,7 @@ async fn health() -> Json<Value> {
     Json(json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// The one project that the key belongs to.
+/// Returns the only project of the key.
 async fn projects(State(intake): State<Arc<IngestState>>, headers: HeaderMap) -> Response {
     match sender(&intake, None, &headers) {
         Ok(sender) => {
@@ -82,7 +82,7 @@ async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> 
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
-        // What nobody knows the trace of may be told by a request that is under way.
+        // A concurrent request may report the traces of stray observations.
         let langfuse::DecodedLangfuseBatch { spans, scores, verdicts, outcomes, strays, .. } = decoded;
         let again = (!strays.is_empty()).then_some((body, strays));
         let content = DecodedTelemetry { spans, scores, outcomes, ..DecodedTelemetry::default() };
@@ -106,7 +106,7 @@ async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> 
     Ok(verdicts)
 }
 
-/// Decodes a request, with what is known of the traces of its observations.
+/// Decodes a request with the known traces of its observations.
 fn decode(
     intake: &IngestState,
     body: &[u8],
@@ -127,7 +127,7 @@ fn decode(
     Ok(read()?)
 }
 
-/// What a request told of strays whose traces are known since: to be stored where they belong.
+/// Returns the observations of a request whose traces have become known since it was decoded, ready to be stored in those traces.
 fn found_strays(
     intake: &IngestState,
     body: &[u8],
@@ -155,7 +155,7 @@ async fn scores(State(intake): State<Arc<IngestState>>, headers: HeaderMap, body
     }
 }
 
-/// Answers with the id of the last of them.
+/// Returns the ID of the last score.
 async fn take_scores(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Option<String>, IngestRejection> {
     let sender = sender(intake, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();

@@ -1,8 +1,8 @@
-//! What comes in: from the socket to the store.
+//! Ingestion: from the socket to the store.
 //!
-//! A request is authenticated (`auth`), read and inflated under caps (`admission`, `receive`, `body`), decoded by the model, stored, and only then
-//! answered with 2xx. Whatever becomes of it, or of a part of it, is counted as an outcome. `sentry` speaks Sentry's protocol, `otlp`
-//! OpenTelemetry's, `langfuse` the older one of Langfuse.
+//! A request is authenticated (`auth`), read and decompressed within limits (`admission`, `read_body`, `decompress`), decoded by the
+//! model, stored, and only then answered with 2xx. The result of each request and of its parts is counted as an outcome. `sentry`
+//! implements Sentry's protocol, `otlp` OpenTelemetry's, `langfuse` the older one of Langfuse.
 
 mod admission;
 pub mod auth;
@@ -52,14 +52,14 @@ use auth::AuthError;
 use read_body::{IncomingBody, ReceivedBody};
 use rejection::IngestRejection;
 
-/// All that is taken in, without slashes at the end of paths.
+/// Returns all ingestion routes, without trailing slashes.
 pub fn routes(intake: Arc<IngestState>) -> Router {
     sentry::routes(intake.clone()).merge(otlp::routes(intake.clone())).merge(langfuse::routes(intake))
 }
 
 pub use otlp::routes as otlp_routes;
 
-/// Everything that taking telemetry in needs.
+/// State of ingestion.
 #[derive(Debug)]
 pub struct IngestState {
     meta: Arc<MetadataStore>,
@@ -72,28 +72,28 @@ pub struct IngestState {
     prices: Arc<PriceBooks>,
     limits: config::IngestConfig,
     retention_days: u32,
-    /// The project of requests that bring no key.
+    /// Project of requests without a key.
     keyless: Option<config::KeylessProject>,
-    /// The memory that requests in work may take.
+    /// Memory limits of requests in progress.
     admission: IngestAdmission,
-    /// The traces of Langfuse's observations.
+    /// Traces of Langfuse's observations.
     homes: observation_traces::ObservationTraceCache,
-    /// When each key was last used, until that is written.
+    /// Time of last use by ID of the key, until it is written to the database.
     used: Mutex<HashMap<i64, i64>>,
 }
 
-/// A request that may send: its project, and the key by which it may, where it needs one.
+/// Authenticated sender of a request: its project, and its key unless it needs none.
 #[derive(Debug, Clone)]
 struct AuthenticatedSender {
     project: ProjectRecord,
     key: Option<IngestKey>,
-    /// The prices that hold for the project.
+    /// Price book of the project.
     prices: Arc<PriceBook>,
-    /// The SDK and its version, as far as the headers tell.
+    /// SDK and version, if the headers name them.
     sdk: Option<String>,
 }
 
-/// What was read of a request.
+/// Decoded content of a request.
 #[derive(Default)]
 struct DecodedTelemetry {
     spans: Vec<Span>,
@@ -102,15 +102,15 @@ struct DecodedTelemetry {
     lines: Vec<LogLine>,
     points: Vec<MetricPoint>,
     outcomes: Vec<Outcome>,
-    /// What the request as a whole shows of its client; what its spans show is seen later.
+    /// Evidence for hints that only the request as a whole shows; the evidence of its spans is collected later.
     evidence: Vec<HintEvidence>,
-    /// The SDK and its version, where the body names it.
+    /// SDK and version, if the body names them.
     sdk: Option<String>,
-    /// What part of all traces the client says that it sends.
+    /// Sample rate that the client reports.
     sample_rate: Option<f64>,
 }
 
-/// What is left to do of a request: to store it.
+/// A decoded request that is ready to be stored.
 struct PreparedTelemetry {
     sender: AuthenticatedSender,
     spans: Option<PreparedAppend>,
@@ -122,7 +122,7 @@ struct PreparedTelemetry {
     evidence: Vec<HintEvidence>,
 }
 
-/// The stores that take in what is sent.
+/// Stores of ingested data.
 #[derive(Debug, Clone)]
 pub struct TelemetryStores {
     /// Projects and their keys.
@@ -131,18 +131,18 @@ pub struct TelemetryStores {
     pub store: Arc<Store>,
     /// Error events.
     pub errors: Arc<ErrorStore>,
-    /// Judgements of answers.
+    /// Scores.
     pub scores: Arc<ScoreStore>,
-    /// Lines of programs' logs.
+    /// Log lines.
     pub logs: Arc<LogStore>,
-    /// Points of metrics.
+    /// Points of OpenTelemetry metrics.
     pub metrics: Arc<OtelMetricStore>,
-    /// What became of what was sent.
+    /// Outcomes.
     pub outcomes: Arc<OutcomeStore>,
 }
 
 impl IngestState {
-    /// An intake that stores what it takes in these stores.
+    /// Creates the state of ingestion into these stores.
     pub fn new(stores: TelemetryStores, prices: Arc<PriceBooks>, config: &config::Config) -> IngestState {
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
         IngestState {
@@ -163,7 +163,7 @@ impl IngestState {
         }
     }
 
-    /// Who sends with this key to this project.
+    /// Authenticates a sender by its key, for a project if the request names one.
     fn sender(&self, key: &str, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
         let key = self.meta.key(key).ok_or_else(|| IngestRejection::UnknownKey { key: shortened(key) })?;
         if project.is_some_and(|project| project != key.project) {
@@ -175,7 +175,7 @@ impl IngestState {
         Ok(AuthenticatedSender { prices: self.prices.of(project.id), project, key: Some(key), sdk: None })
     }
 
-    /// Who sends without a key, where that is allowed.
+    /// Returns the sender of a request without a key, if such requests are allowed.
     fn keyless_sender(&self, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
         let keyless = self.keyless.filter(|keyless| project.is_none_or(|project| project == keyless.project)).ok_or(AuthError::NoKey)?;
         keyless::check(headers, keyless.any_host)?;
@@ -189,7 +189,7 @@ impl IngestState {
         if project.disabled { Err(IngestRejection::Disabled { project: id }) } else { Ok(project.clone()) }
     }
 
-    /// Writes down when keys were last used. To be called now and then.
+    /// Writes to the database when keys were last used. Call it periodically.
     pub fn note_used_keys(&self) {
         let used: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
         if used.is_empty() {
@@ -204,8 +204,9 @@ impl IngestState {
         Duration::from_secs(u64::from(project.retention_days.unwrap_or(self.retention_days)) * 86_400)
     }
 
-    /// Reads a body of a known sender to its end, inflates it (`unpack`, down to a limit of bytes) and decodes it (`decode`, to at most
-    /// `items` items), once there is memory and a thread for it. What needs more than is usual is inflated and decoded once more, alone.
+    /// Receives the body of an identified sender, decompresses it (`unpack`, to at most a number of bytes) and decodes it (`decode`, to
+    /// at most `items` items) as soon as memory and a thread are free. A request that exceeds the usual budget is decompressed and
+    /// decoded again with the exceptional one.
     async fn work<T: Send + 'static>(
         self: &Arc<Self>,
         incoming: IncomingBody,
@@ -219,7 +220,7 @@ impl IngestState {
         let admission = self.admission.sender(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
         let ReceivedBody { bytes, permit } = incoming.receive(self.limits.max_body_bytes, &admission).await?;
         let size = bytes.len();
-        // Held by the thread that decodes, which goes on when the client has gone.
+        // Held by the decoding thread, which continues when the client disconnects.
         let work = Arc::new((unpack, decode, permit));
         let attempt = |attempt: DecodeAttempt| {
             let (intake, work, bytes) = (self.clone(), work.clone(), bytes.clone());
@@ -235,7 +236,7 @@ impl IngestState {
         attempt(self.admission.exceptional(&admission, self.limits.max_inflated_bytes, items).await?).await
     }
 
-    /// Takes processor time.
+    /// Decompresses and decodes a body once. Takes processor time.
     fn attempt<T>(
         &self,
         attempt: &DecodeAttempt,
@@ -258,21 +259,21 @@ impl IngestState {
         }
     }
 
-    /// What decoding must know of a sender.
+    /// Returns the context for decoding a sender's request.
     fn context<'a>(&self, sender: &'a AuthenticatedSender, received_us: i64) -> DecodeContext<'a> {
         let retention_us = i64::try_from(self.retention(&sender.project).as_micros()).ok();
         DecodeContext { received_us, retention_us, price: &sender.prices }
     }
 
-    /// Makes what was decoded ready to be stored. Takes processor time.
+    /// Prepares decoded content for storage. Takes processor time.
     fn make_ready(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
         let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
-        // Hints are about what was sent, before anything is added to it.
+        // Hints describe the request as sent, before anything is added to its spans.
         evidence.extend(hints::of_spans(&spans));
         let key = sender.key.as_ref().map(|key| &key.label);
-        // A rate of nothing would make what was sent all the same endlessly much.
+        // With a sample rate of 0, each received span would stand for infinitely many.
         let sample_rate = sample_rate.filter(|rate| *rate > 0.0 && *rate <= 1.0);
         for span in &mut spans {
             (span.ingest_key, span.sample_rate) = (key.cloned(), sample_rate.or(span.sample_rate));
@@ -289,12 +290,13 @@ impl IngestState {
         Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: summed(outcomes), evidence })
     }
 
-    /// Stores what is ready, and counts it. When it returns without an error, all that is good of it is durable and visible. Returns what
-    /// was not kept.
+    /// Stores a prepared request and counts its outcomes. When it returns without an error, everything accepted is durable and visible.
+    /// Returns the outcomes of items that were not stored.
     async fn keep(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
         let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
         let project = sender.project.id;
-        // A request may carry both; the same one sent again is a repeat in either store, so that half a success loses nothing.
+        // A request may have both spans and errors. If only one store succeeds, the client sends the request again, and the other store
+        // drops its part as a duplicate.
         let in_store = async {
             match spans {
                 Some(spans) => self.store.commit(spans).await.map_err(IngestRejection::from),
@@ -372,8 +374,8 @@ impl IngestState {
         self.outcomes.count(sender.project.id, by, outcomes);
     }
 
-    /// Counts a request that was turned away. Without a sender it counts for the server alone: whoever has no key of a project must not
-    /// be able to write into what the project sees of its programs.
+    /// Counts a rejected request. Without a sender it is counted for the server only: somebody without a key of a project must not be
+    /// able to write to what the project sees.
     fn count_refusal(&self, sender: Option<&AuthenticatedSender>, headers: &HeaderMap, refusal: &IngestRejection) {
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
@@ -387,7 +389,7 @@ impl IngestState {
         let key = sender.and_then(|sender| sender.key.as_ref());
         let project = match (sender, refusal) {
             (Some(sender), _) => sender.project.id,
-            // Only a key of the project leads there.
+            // Only a valid key of the project leads to this rejection.
             (None, IngestRejection::Disabled { project }) => *project,
             (None, _) => outcomes::SERVER,
         };
@@ -396,7 +398,7 @@ impl IngestState {
     }
 }
 
-/// Outcomes of one sort as one: a request may have as many as it has items. The last words are kept.
+/// Merges outcomes of the same kind, because a request may have one per item. Keeps the last detail.
 fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let mut sums: BTreeMap<(OutcomeKind, OutcomeCategory, String), Outcome> = BTreeMap::new();
     for outcome in outcomes {
@@ -412,7 +414,7 @@ fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     sums.into_values().collect()
 }
 
-/// Enough of a key to find it, when it is not one of ours.
+/// Shortens a key in a message: enough to recognize it.
 fn shortened(key: &str) -> String {
     format!("{}…", key.chars().take(8).collect::<String>())
 }

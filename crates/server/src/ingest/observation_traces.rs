@@ -1,7 +1,7 @@
-//! Which traces the observations of Langfuse belong to, for updates that name no trace.
+//! Maps the observations of Langfuse to their traces, for updates that do not name a trace.
 //!
-//! What requests tell is remembered before they are stored, so that of two that come at the same time either the later finds what the
-//! earlier told, or the store joins what they hold.
+//! The traces of a request are recorded before it is stored. Of two concurrent requests, the later one therefore finds what the earlier
+//! one reported, or the store joins the two.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -10,29 +10,29 @@ use hinomi_model::id::SpanId;
 use hinomi_model::langfuse::ObservationTrace;
 use hinomi_store::Store;
 
-/// Observations that are remembered: some 20 MB.
+/// Largest number of remembered observations: about 20 MB.
 const MOST: usize = 200_000;
 
-/// An observation. Ids of 64 bits are told apart within a project only: whoever makes two alike has the same span twice.
+/// Project and ID of an observation. IDs of 64 bits are distinct within a project only: two equal ones are the same span.
 type ObservationKey = (u64, SpanId);
 
-/// A bounded memory of the newest observations.
+/// Bounded cache of the newest observations.
 #[derive(Debug, Default)]
 pub(super) struct ObservationTraceCache {
     known: Mutex<ObservationTraceEntries>,
-    /// True once what was stored before the server started is known too.
+    /// True once the observations that were stored before the server started are included.
     is_complete: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
 struct ObservationTraceEntries {
     homes: HashMap<ObservationKey, ObservationTrace>,
-    /// The oldest first.
+    /// Keys in the order of insertion, the oldest first.
     order: VecDeque<ObservationKey>,
 }
 
 impl ObservationTraceCache {
-    /// The trace of an observation, as far as it is remembered.
+    /// Returns the trace of an observation, if it is remembered.
     pub(super) fn of(&self, project: u64, observation: SpanId) -> Option<ObservationTrace> {
         self.known().homes.get(&(project, observation)).copied()
     }
@@ -43,7 +43,7 @@ impl ObservationTraceCache {
         told.iter().for_each(|(span, home)| known.note((project, *span), *home));
     }
 
-    /// Learns what was stored before the server started, if that is still to be done.
+    /// Adds the observations that were stored before the server started, once.
     pub(super) fn complete(&self, store: &Store) {
         let mut is_complete = self.is_complete.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut *is_complete, true) {
@@ -53,7 +53,7 @@ impl ObservationTraceCache {
         let mut known = self.known();
         let newest = stored.len().saturating_sub(MOST);
         for (project, span, home) in stored.into_iter().skip(newest) {
-            // What came meanwhile is newer.
+            // An existing entry is newer than the stored one.
             if !known.homes.contains_key(&(project, span)) {
                 known.note((project, span), home);
             }

@@ -1,4 +1,4 @@
-//! OpenTelemetry's protocol, over HTTP and gRPC: where programs post to, and what they are answered.
+//! OpenTelemetry's protocol over HTTP and gRPC: routes and responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, auth, grpc, sdk_client};
 
-/// Each signal, the end of its path, and the method that carries it over gRPC.
+/// Signals with the last segment of their path and their gRPC method.
 const SIGNALS: [(OtlpSignal, &str, &str); 3] = [
     (OtlpSignal::Traces, "traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"),
     (OtlpSignal::Logs, "logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"),
     (OtlpSignal::Metrics, "metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
 ];
 
-/// Where a signal is posted to: OTLP's own path, Sentry's, Langfuse's.
+/// Path prefixes of a signal: OTLP's own, Sentry's, Langfuse's.
 const PATHS: [&str; 3] = ["/v1", "/api/{project}/integration/otlp/v1", "/api/public/otel/v1"];
 
-/// OTLP's paths, without slashes at the end.
+/// Returns the routes of OTLP, without trailing slashes.
 pub fn routes(intake: Arc<IngestState>) -> Router {
     let mut router = Router::new();
     for (signal, name, method) in SIGNALS {
@@ -86,7 +86,7 @@ fn over_grpc(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
     })
 }
 
-/// What a content type means, and what is answered in.
+/// Returns the encoding of a content type, and the content type of the response.
 fn encoding(content_type: &str) -> Option<(OtlpEncoding, &'static str)> {
     match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/x-protobuf" | "application/protobuf" => Some((OtlpEncoding::Binary, "application/x-protobuf")),
@@ -99,7 +99,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Takes a request in; answers with the body of the response.
+/// Ingests a request. Returns the body of the response.
 async fn take_in(
     intake: &Arc<IngestState>,
     project: Option<u64>,
@@ -126,12 +126,12 @@ async fn take_in(
     Ok(otlp::response(signal, encoding, &outcomes))
 }
 
-/// Counts a refusal where it belongs.
+/// Counts a rejection for the project of its sender.
 pub(super) fn count(intake: &IngestState, project: Option<u64>, headers: &HeaderMap, refusal: &IngestRejection) {
     intake.count_refusal(sender(intake, project, headers).ok().as_ref(), headers, refusal);
 }
 
-/// Who sends, by any of the headers that may say so; without one the project that takes in what comes without a key.
+/// Authenticates a sender by any of the headers that may have a key. Without a key, the sender of the project for such requests.
 pub(super) fn sender(intake: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
     let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
     let sdk = sdk_client::of_headers(headers);

@@ -1,4 +1,4 @@
-//! Reading a request's body: whole, under a cap, and only while there is memory for it.
+//! Reads request bodies completely, within a limit, and only while memory is available.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use super::admission::{BodyPermit, IngestAdmission, MAX_STRANGER_BYTES, SenderAd
 use super::decompress;
 use super::rejection::IngestRejection;
 
-/// How long a body may take from its first byte to its last.
+/// Time that a body may take from its first byte to its last.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the header of an envelope may take of a sender that is not known yet.
+/// Time that the header of an envelope may take from a sender that is not identified yet.
 const STRANGER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Memory that is set aside for a body before its bytes are there.
+/// Initial capacity of the buffer for a body, in bytes.
 const FIRST_CAPACITY: usize = 64 << 10;
 
-/// A body on its way.
+/// A body that is arriving.
 #[derive(Debug)]
 pub(super) struct IncomingBody {
     pieces: BodyDataStream,
     bytes: Vec<u8>,
-    /// Its length, where the header tells.
+    /// Length from the header `Content-Length`, if present.
     announced: Option<usize>,
     has_ended: bool,
 }
 
-/// A body, and the memory that it takes until it is dropped.
+/// A complete body, and its memory permit.
 #[derive(Debug)]
 pub(super) struct ReceivedBody {
     pub(super) bytes: Bytes,
@@ -43,8 +43,8 @@ impl IncomingBody {
         IncomingBody { pieces, bytes: Vec::new(), announced, has_ended: false }
     }
 
-    /// The first line, inflated, of a body whose sender is not known before it is read. What was read stays part of the body. `None`
-    /// where it has none that is short enough.
+    /// Returns the decompressed first line of a body whose sender is not identified yet. The bytes that were read stay part of the body.
+    /// Returns `None` if the body has no first line that is short enough.
     pub(super) async fn first_line(&mut self, encoding: &str, admission: &IngestAdmission) -> Result<Option<Vec<u8>>, IngestRejection> {
         let broken_off = IngestRejection::BrokenOff { seconds: STRANGER_TIMEOUT.as_secs() };
         timeout(STRANGER_TIMEOUT, self.read_first_line(encoding, admission)).await.unwrap_or(Err(broken_off))
@@ -56,7 +56,7 @@ impl IncomingBody {
         loop {
             self.read_piece(STRANGER_TIMEOUT).await?;
             let length = self.bytes.len();
-            // A line that comes in drops is not looked for at each of them.
+            // The search is repeated only when the buffer has doubled, so that a line which arrives in small pieces costs little.
             if self.has_ended || length >= 2 * looked_at {
                 looked_at = length;
                 let line = decompress::first_line(&self.bytes, encoding, self.has_ended)?;
@@ -73,7 +73,7 @@ impl IncomingBody {
         }
     }
 
-    /// The whole body, of at most `limit` bytes.
+    /// Receives the whole body, of at most `limit` bytes.
     pub(super) async fn receive(self, limit: usize, sender: &SenderAdmission) -> Result<ReceivedBody, IngestRejection> {
         if self.announced.is_some_and(|length| length > limit) {
             return Err(IngestRejection::TooLarge { limit });
@@ -91,7 +91,7 @@ impl IncomingBody {
             }
             let holds = permit.bytes();
             if length > holds {
-                // Several bodies may wait for each other here; a time limit ends that.
+                // Several bodies may wait for each other here; the time limit ends that.
                 let next = length.max(2 * holds).min(self.announced.unwrap_or(limit).max(length));
                 sender.grow(&mut permit, next - holds).await?;
             }

@@ -1,4 +1,4 @@
-//! Why a request is turned away, and the answers that say so in Sentry's form, OpenTelemetry's and Langfuse's.
+//! Reasons for rejecting a request, and the responses for Sentry's, OpenTelemetry's and Langfuse's protocols.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,13 +14,13 @@ use super::auth::AuthError;
 use super::decompress::BodyError;
 use super::grpc;
 
-/// Seconds after which a client that met a busy or full server may come again.
+/// Seconds after which a client may retry when the server is busy or its disk is full.
 const COME_AGAIN: u32 = 10;
 
-/// What to do where a key is needed.
+/// Hint for requests that need a key.
 const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
 
-/// Why nothing of a request is kept.
+/// Reason why nothing of a request is stored.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum IngestRejection {
     #[error(transparent)]
@@ -43,7 +43,7 @@ pub(super) enum IngestRejection {
         "the request holds more than {items} spans, log records, points or events, or more than fits into memory at once; send it in parts"
     )]
     TooManyItems { items: usize },
-    /// It never leaves intake: the request is decoded again with more memory.
+    /// Internal to ingestion: the request is decoded again with the exceptional budget.
     #[error("the request takes more memory than is usual")]
     Exceptional,
     #[error("the body broke off or took longer than {seconds} s")]
@@ -90,7 +90,7 @@ impl From<BodyError> for IngestRejection {
 }
 
 impl IngestRejection {
-    /// Status and reason: the table of what each refusal is.
+    /// Returns the status and the reason of each rejection.
     fn is(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -134,32 +134,32 @@ impl IngestRejection {
         }
     }
 
-    /// Snake case, for outcomes.
+    /// Returns the reason in snake case, for outcomes.
     pub(super) fn reason(&self) -> &'static str {
         self.is().1
     }
 
-    /// Seconds after which the same request may be sent again; `None` where it would be refused again.
+    /// Returns the seconds after which the same request may be sent again; `None` if it would be rejected again.
     fn retry_s(&self) -> Option<u32> {
         matches!(self.is().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(COME_AGAIN)
     }
 
-    /// The code that gRPC has for it.
+    /// Returns the gRPC status code.
     fn grpc_code(&self) -> i32 {
         match self.is().0 {
             StatusCode::UNAUTHORIZED => 16,
             StatusCode::FORBIDDEN => 7,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => 12,
-            // Not 8, which some clients send again: the same request would be refused again.
+            // Not 8 (RESOURCE_EXHAUSTED), after which some clients retry: the same request would be rejected again.
             StatusCode::PAYLOAD_TOO_LARGE => 3,
-            // Only this one is sent again.
+            // UNAVAILABLE is the only code after which clients retry.
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
             StatusCode::INTERNAL_SERVER_ERROR => 13,
             _ => 3,
         }
     }
 
-    /// The answer of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
+    /// Builds the response of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
     pub(super) fn into_otlp(self, encoding: OtlpEncoding, content_type: &'static str) -> Response {
         let body = otlp::error(encoding, self.grpc_code(), &self.to_string(), self.retry_s());
         let mut response = (self.is().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
@@ -169,13 +169,13 @@ impl IngestRejection {
         response
     }
 
-    /// The answer of OTLP over gRPC.
+    /// Builds the response of OTLP over gRPC.
     pub(super) fn into_grpc(self) -> Response {
         let (code, why) = (self.grpc_code(), self.to_string());
         grpc::refuse(code, &why, &otlp::error(OtlpEncoding::Binary, code, &why, self.retry_s()))
     }
 
-    /// The answer of Langfuse's API.
+    /// Builds the response of Langfuse's API.
     pub(super) fn into_langfuse(self) -> Response {
         let (status, reason) = self.is();
         let mut response = (status, axum::Json(json!({ "message": self.to_string(), "error": reason }))).into_response();
@@ -185,7 +185,7 @@ impl IngestRejection {
         response
     }
 
-    /// Summary and reasons, as the protocol's errors have them.
+    /// Returns the detail and the causes of an error in Sentry's format.
     fn said(&self) -> (String, Vec<String>) {
         match self {
             IngestRejection::Envelope(error) => (error.detail().to_owned(), error.causes()),
@@ -204,7 +204,7 @@ impl IntoResponse for IngestRejection {
             headers.insert(HeaderName::from_static("x-sentry-error"), text);
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            // Seconds, categories (none: all), scope, reason. A client that is told nothing stops for a minute.
+            // Seconds, categories (empty means all), scope, reason. Without this header a client pauses for a minute.
             if let Ok(limits) = HeaderValue::from_str(&format!("{COME_AGAIN}::organization:{reason}")) {
                 headers.insert(HeaderName::from_static("x-sentry-rate-limits"), limits);
             }

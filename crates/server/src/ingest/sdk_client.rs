@@ -1,8 +1,8 @@
-//! Which SDK sent a request, as far as its headers say.
+//! Determines the SDK that sent a request from its headers.
 
 use axum::http::HeaderMap;
 
-/// The name and version of the client, such as `sentry.python 2.75.0`.
+/// Returns the name and version of the client, such as `sentry.python 2.75.0`.
 pub(super) fn of_headers(headers: &HeaderMap) -> Option<String> {
     let header = |name: &str| headers.get(name)?.to_str().ok().filter(|value| !value.trim().is_empty());
     if let Some(name) = header("x-langfuse-sdk-name") {
@@ -10,7 +10,7 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Option<String> {
         return Some(header("x-langfuse-sdk-version").map_or(name.clone(), |version| format!("{name} {version}")));
     }
     let in_auth = || header("x-sentry-auth")?.split([',', ' ']).find_map(|pair| pair.trim().strip_prefix("sentry_client="));
-    // Its first product; what follows tells of the library that sends.
+    // The first product of the header; the others describe the HTTP library.
     let product = in_auth().or_else(|| header("user-agent")?.split_ascii_whitespace().next())?;
     Some(product.replacen('/', " ", 1))
 }

@@ -1,4 +1,4 @@
-//! Sentry's protocol over HTTP: where SDKs post to, and what they are answered.
+//! Sentry's protocol over HTTP: routes and responses.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,14 +24,14 @@ use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, sdk_client};
 
-/// The newest version of the protocol that there is.
+/// Newest version of the protocol.
 const VERSION: u32 = 7;
 
-/// A picture of one transparent point: the answer to an event that was sent as the address of an image.
+/// Transparent image of one pixel: the response to an event that was sent in the URL of an image.
 const GIF: &[u8] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
-/// Sentry's paths, without slashes at the end.
+/// Returns the routes of Sentry, without trailing slashes.
 pub(super) fn routes(intake: Arc<IngestState>) -> Router {
     let mut router = Router::new()
         .route("/api/{project}/envelope", post(envelope))
@@ -39,7 +39,7 @@ pub(super) fn routes(intake: Arc<IngestState>) -> Router {
         .route("/api/store", post(store_anywhere))
         .route("/api/relay/healthcheck/live", get(healthy))
         .route("/api/relay/healthcheck/ready", get(healthy));
-    // What Hinomi has no use for is taken and counted, so that an SDK that sends it is not told that it failed.
+    // Items that Hinomi does not use are accepted and counted, so that the SDK does not report a failure.
     for path in ["security", "csp-report", "nel", "minidump", "unreal/{key}", "upload", "events/{event}/attachments", "cron/{slug}"] {
         router = router.route(&format!("/api/{{project}}/{path}"), post(not_kept));
     }
@@ -73,12 +73,12 @@ async fn healthy() -> Json<serde_json::Value> {
     Json(json!({ "is_healthy": true }))
 }
 
-/// What every request of the protocol brings, beside its body.
+/// Request of the protocol without its body.
 struct SentryRequest {
     project: Option<u64>,
     headers: HeaderMap,
     query: Option<String>,
-    /// Who sends, once that is known; a refusal that comes later counts for their project.
+    /// The sender, once it is identified; a later rejection is counted for its project.
     sender: Arc<OnceLock<AuthenticatedSender>>,
 }
 
@@ -88,7 +88,7 @@ impl SentryRequest {
     }
 }
 
-/// How a body becomes spans.
+/// Decodes a body.
 type SentryDecodeFn = fn(&[u8], &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError>;
 
 async fn envelope(
@@ -113,13 +113,13 @@ async fn store(
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
-/// The oldest form, in which the key alone says which project is meant.
+/// Handles the oldest endpoint, where only the key determines the project.
 async fn store_anywhere(State(intake): State<Arc<IngestState>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
     let asked = SentryRequest::new(None, headers, query);
     answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
 }
 
-/// An event in the address of an image.
+/// Handles an event in the URL of an image.
 async fn store_by_address(
     State(intake): State<Arc<IngestState>>,
     Path(project): Path<String>,
@@ -135,7 +135,7 @@ async fn store_by_address(
     }
 }
 
-/// What is authenticated, read to its end and not kept.
+/// Authenticates a request, reads its body and discards it.
 async fn not_kept(
     State(intake): State<Arc<IngestState>>,
     Path(parts): Path<Vec<(String, String)>>,
@@ -152,7 +152,7 @@ async fn not_kept(
     answer(&intake, &asked, take_in(&intake, &asked, part("key"), body, decode).await)
 }
 
-/// The event's id, or nothing where there is none.
+/// Builds the response: the ID of the event, or an empty object if there is none.
 fn answer(intake: &IngestState, asked: &SentryRequest, result: Result<Option<String>, IngestRejection>) -> Response {
     match result {
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
@@ -184,7 +184,7 @@ async fn take_in(
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
     let mut incoming = IncomingBody::new(body, &asked.headers);
-    // A request that says who sends it is judged before its body is read, any other one by the first line of it.
+    // A request with credentials is authenticated before its body is read, any other by the first line of its body.
     let sender = match sources.key()? {
         Some(key) => intake.sender(&key, asked.project)?,
         None => sender_of_dsn(intake, incoming.first_line(&encoding, &intake.admission).await?, asked.project)?,
@@ -215,14 +215,14 @@ async fn take_in(
     Ok(event_id)
 }
 
-/// The sender that an envelope itself names, where the request does not.
+/// Authenticates a sender by the DSN in the header of an envelope, if the request has no credentials.
 fn sender_of_dsn(intake: &IngestState, first_line: Option<Vec<u8>>, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
     let header = first_line.and_then(|line| Some(SentryEnvelope::parse(&line).ok()?.header));
     let dsn = header.and_then(|header| header.dsn).ok_or(AuthError::Missing)?;
     intake.sender(&auth::of_dsn(&dsn)?, project)
 }
 
-/// An envelope that names a sender must name the one that the request does. One that cannot be read names none.
+/// Checks that the DSN of an envelope names the same sender as the request. A DSN that cannot be read is ignored.
 fn agree(dsn: &str, sender: &AuthenticatedSender) -> Result<(), IngestRejection> {
     let project = dsn.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
     if project.is_some_and(|project| project != sender.project.id) {
@@ -234,7 +234,7 @@ fn agree(dsn: &str, sender: &AuthenticatedSender) -> Result<(), IngestRejection>
     Ok(())
 }
 
-/// The body of the store endpoint: JSON, or base64 of it, or base64 of it compressed.
+/// Decodes the body of the store endpoint: JSON, base64 of JSON, or base64 of compressed JSON.
 fn decode_store(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> {
     if body.trim_ascii_start().first().is_none_or(|first| *first == b'{') {
         return sentry::decode_store_event(body, context);
