@@ -1,4 +1,4 @@
-//! Responses that are files of any size: slow clients are waited for, stalled ones are not.
+//! Streams files of any size as responses: the server waits for slow clients, but not for stalled ones.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,16 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::streaming::streamed_body;
 
-/// Pieces that wait for a slow client.
+/// Number of chunks that are buffered for a slow client.
 const PIECES: usize = 1;
-/// How long the client may take to read a piece.
+/// Time that the client may take to read a chunk.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long an export waits for a place.
+/// Time that an export waits for a slot.
 const WAIT: Duration = Duration::from_secs(5);
-/// Exports at the same time; more of them wait.
+/// Exports that run at the same time; further ones wait.
 const EXPORTS: usize = 6;
-/// Those of one project.
+/// Exports of one project that run at the same time.
 const EXPORTS_OF_PROJECT: usize = 2;
 
 /// Limits the number of concurrent exports.
@@ -47,7 +47,7 @@ impl Default for ExportLimiter {
 }
 
 impl ExportLimiter {
-    /// Waits for a place, for some seconds.
+    /// Waits a few seconds for a slot; `None` if none becomes free.
     pub(super) async fn place(&self, project: u64) -> Option<ExportPermit> {
         self.place_within(project, WAIT).await
     }
@@ -66,14 +66,14 @@ impl ExportLimiter {
         tokio::time::timeout(wait, places).await.ok().flatten()
     }
 
-    /// How many are in work.
+    /// Returns the number of exports in progress.
     pub fn at_work(&self) -> u64 {
         EXPORTS.saturating_sub(self.all.available_permits()) as u64
     }
 }
 
-/// Makes the pieces of an answer, compressed ones too, on threads that give way to intake, and hands them on. When the client takes none for
-/// long, the answer breaks off, and so does what makes it.
+/// Produces the chunks of a response, including compression, on low-priority threads and streams them to the client. If the client does
+/// not read for a while, the response ends with an error and its production stops.
 pub(super) fn handed_on(response: Response, threads: &Handle) -> Response {
     handed_on_within(response, threads, PATIENCE)
 }
@@ -87,7 +87,7 @@ fn handed_on_within(response: Response, threads: &Handle, patience: Duration) ->
         while let Some(frame) = body.frame().await {
             let piece = match frame.map(|frame| frame.into_data()) {
                 Ok(Ok(piece)) => Ok(piece),
-                // Nothing stands behind a file.
+                // A file has no trailers.
                 Ok(Err(_)) => continue,
                 Err(error) => Err(error),
             };
@@ -107,7 +107,7 @@ fn handed_on_within(response: Response, threads: &Handle, patience: Duration) ->
         match pieces.recv().await {
             Some(piece) => Some((piece, Some((pieces, is_whole)))),
             None if is_whole.load(Ordering::Acquire) => None,
-            // Or the client would take what it has for all.
+            // Without an error the client would take the truncated file for complete.
             None => Some((Err(axum::Error::new(io::Error::other("the file broke off"))), None)),
         }
     });
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// An answer of so many pieces, and what tells when nobody makes them any more.
+    /// Returns a response of `count` chunks, and a handle that shows when its production has ended.
     fn of_pieces(count: usize) -> (Response, Arc<()>) {
         let made = Arc::new(());
         let making = made.clone();

@@ -1,4 +1,4 @@
-//! Layers around the handlers of the API: checks, limits and retries that hold for many routes.
+//! Layers around the handlers of the API: checks, limits and retries for many routes.
 
 pub(crate) mod quarantine_retry;
 pub(crate) mod query_slots;

@@ -1,5 +1,5 @@
-//! How many questions may wait, and how many of them are answered at the same time: in all, and of one caller, so that nobody takes the
-//! answers of others.
+//! Limits how many queries may wait and how many may run at the same time, in total and per caller, so that no caller can block the
+//! others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::QueryLimitsConfig;
 
-/// One who asks, by the token or session that was shown. It is a hash with a key of its own for each process: two with the same would share a limit.
+/// Caller of a query, identified by its token or session. A hash whose key differs for each process; callers with the same hash share a
+/// limit.
 pub(in crate::api) type CallerId = u64;
 
-/// Seats for those who wait, turns for what is computed.
+/// Limits waiting queries (seats) and running queries (turns).
 #[derive(Debug)]
 pub(in crate::api) struct QueryLimiter {
     limits: QueryLimitsConfig,
@@ -31,25 +32,25 @@ struct CallerOccupancy {
     turns: Arc<Semaphore>,
 }
 
-/// There are as many questions as may wait.
+/// A limit of queries that wait or run is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum QueryQueueFull {
-    /// Those of the caller.
+    /// The limit of the caller; contains the number of its queries.
     OfCaller(usize),
-    /// Those of all callers.
+    /// The limit of all callers; contains the number of their queries.
     Altogether(usize),
 }
 
-/// A question that waits or is being answered.
+/// A query that waits or runs.
 #[derive(Debug)]
 pub(in crate::api) struct QueueSlot<'a> {
     of: &'a QueryLimiter,
     caller: CallerId,
-    /// Its caller's turns.
+    /// Turns of the caller.
     turns: Arc<Semaphore>,
 }
 
-/// What is needed to compute an answer, until it is dropped.
+/// Permit to run a query, released when it is dropped.
 #[derive(Debug)]
 pub(in crate::api) struct QueryPermit {
     _of_caller: OwnedSemaphorePermit,
@@ -62,7 +63,7 @@ impl QueryLimiter {
         QueryLimiter { limits, all, seats: Mutex::default() }
     }
 
-    /// Lets a question wait.
+    /// Adds a query to those that wait.
     pub(in crate::api) fn seat(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
         let mut seats = self.lock();
         if seats.taken >= self.limits.max_waiting {
@@ -79,12 +80,12 @@ impl QueryLimiter {
         Ok(QueueSlot { of: self, caller, turns })
     }
 
-    /// Questions that wait or are being answered.
+    /// Returns the number of queries that wait or run.
     pub(in crate::api) fn taken(&self) -> usize {
         self.lock().taken
     }
 
-    /// Answers that are being computed.
+    /// Returns the number of queries that run.
     pub(in crate::api) fn at_work(&self) -> usize {
         self.limits.at_once().saturating_sub(self.all.available_permits())
     }
@@ -95,7 +96,7 @@ impl QueryLimiter {
 }
 
 impl QueueSlot<'_> {
-    /// What it needs to get a turn.
+    /// Returns the semaphores from which the query gets its permit.
     pub(in crate::api) fn pass(&self) -> QueryPermitSemaphores {
         QueryPermitSemaphores { of_caller: self.turns.clone(), of_all: self.of.all.clone() }
     }
@@ -114,7 +115,7 @@ impl Drop for QueueSlot<'_> {
     }
 }
 
-/// What a question needs to get a turn.
+/// Semaphores from which a query gets its permit.
 #[derive(Debug, Clone)]
 pub(in crate::api) struct QueryPermitSemaphores {
     of_caller: Arc<Semaphore>,
@@ -122,7 +123,7 @@ pub(in crate::api) struct QueryPermitSemaphores {
 }
 
 impl QueryPermitSemaphores {
-    /// Waits for a turn, in the order of asking.
+    /// Waits for a permit, in the order of the calls.
     pub(in crate::api) async fn turn(self) -> Option<QueryPermit> {
         let of_caller = self.of_caller.acquire_owned().await.ok()?;
         let of_all = self.of_all.acquire_owned().await.ok()?;

@@ -1,5 +1,5 @@
-//! What becomes of a request, by its sort. A question waits for its turn and is given up when it takes too long; so is one whose client
-//! has gone: its work ends when nobody waits for the answer. A change goes on to its end. All of it is done by threads that give way to intake.
+//! Runs each request according to its class. A query waits for its turn, times out, and is cancelled when its client disconnects and
+//! nobody else waits for the response. A change always runs to its end. All of it runs on low-priority threads.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -17,27 +17,27 @@ use super::shared_queries::{QuerySubmission, SharedQueryKey, aside, ask, to_its_
 use crate::api::auth::{ApiCaller, bearer, cookie};
 use crate::api::{ApiError, ApiState, file_response, params as parameters};
 
-/// Where the routes of a project begin.
+/// Path prefix of the routes of a project.
 const OF_PROJECT: &str = "/api/v1/projects/{project}/";
-/// Routes of it that only read and are not asked by `GET`.
+/// Routes of a project that only read but do not use `GET`.
 const TRIALS: [&str; 1] = ["alerts/preview"];
-/// Answers that depend on nothing but spans and error events: see [`ApiState::version`].
+/// Routes whose responses depend on spans and error events only: see [`ApiState::version`].
 const KEPT: [&str; 6] = ["summary", "series", "breakdown", "facets", "spans", "traces"];
 
-/// The sorts of requests.
+/// Classes of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestClass {
-    /// It asks what takes time: it waits for a turn, and equal ones have one answer.
+    /// A query: it waits for a turn, and equal queries share one response.
     Question,
-    /// It asks what takes time of what it sends.
+    /// A query whose parameters are in the request body.
     Trial,
-    /// It asks what takes none.
+    /// A read that takes little time.
     Look,
-    /// It takes as long as it is read.
+    /// A file that is produced while the client reads it.
     File,
-    /// It goes on.
+    /// A stream without an end.
     Live,
-    /// It changes something.
+    /// A change of stored data or settings.
     Change,
 }
 
@@ -57,12 +57,12 @@ impl RequestClass {
     }
 }
 
-/// Does what is to be done with a request of its sort.
+/// Runs a request according to its class.
 pub(in crate::api) async fn limited(State(api): State<Arc<ApiState>>, path: MatchedPath, request: Request, next: Next) -> Response {
     match RequestClass::of(request.method(), path.as_str()) {
         sort @ (RequestClass::Question | RequestClass::Trial) => {
             let (mut parts, body) = request.into_parts();
-            // Who may not ask is told so by the route itself.
+            // If the caller has no access, the route itself answers.
             let permission = ApiCaller::from_request_parts(&mut parts, &api).await.ok().map(|caller| format!("{:?}", caller.rights()));
             let request = Request::from_parts(parts, body);
             let Some(permission) = permission else { return aside(&api, request, next).await };
@@ -98,7 +98,7 @@ fn same(request: &Request, mut parameters: Vec<(String, String)>, permission: St
     SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, permission, encoding }
 }
 
-/// Who asks, by the secret that was shown.
+/// Returns the caller, identified by the secret that it sent.
 fn caller_id(headers: &HeaderMap, session: &str) -> CallerId {
     static KEYED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     KEYED.hash_one(bearer(headers).or_else(|| cookie(headers, session)).unwrap_or_default())

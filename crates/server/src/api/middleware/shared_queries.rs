@@ -1,8 +1,8 @@
-//! Questions: they wait for a turn, are computed on threads that give way to intake, and equal ones are computed once.
+//! Schedules queries: they wait for a turn and run on low-priority threads, and equal queries run once.
 //!
-//! Who asks what another has asked already gets that one's answer, if its computation had not begun yet: so an answer holds all that was
-//! acknowledged before it was asked for. There is one computation at a time for a question; all who come while it runs wait for the next.
-//! While nothing is stored, an answer is kept for some moments too. When the last who waits has gone, the computation is cut off.
+//! A query shares the response of an equal one that has not started yet, so that the response contains everything acknowledged before the
+//! query arrived. Equal queries run one at a time; those that arrive meanwhile wait for the next run. While nothing is stored, a response
+//! is also cached for a short time. When the last waiting client disconnects, the query is cancelled.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,69 +24,69 @@ use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
-/// Bytes of answers that are kept.
+/// Bytes of cached responses.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// What is being asked.
+/// Schedules and shares queries.
 #[derive(Debug)]
 pub struct QueryScheduler {
     turns: QueryLimiter,
     threads: Handle,
     lanes: Mutex<HashMap<Arc<SharedQueryKey>, QueryLane>>,
-    /// Questions so far whose clients went away before.
+    /// Number of queries so far whose clients disconnected before the response.
     pub left: AtomicU64,
-    /// Those that got the answer to an equal one.
+    /// Number of queries so far that shared the response of an equal one.
     pub shared: AtomicU64,
-    /// Those that were refused, since there were too many.
+    /// Number of queries so far that were rejected because there were too many.
     pub refused: AtomicU64,
-    /// Those that took too long and were given up.
+    /// Number of queries so far that timed out.
     pub given_up: AtomicU64,
 }
 
-/// What makes two questions one. All of it is compared.
+/// Everything that makes two queries equal.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(in crate::api) struct SharedQueryKey {
     pub(in crate::api) method: Method,
-    /// The address.
+    /// Path of the request.
     pub(in crate::api) path: String,
-    /// Its parameters, in one order.
+    /// Query parameters in a normalized order.
     pub(in crate::api) parameters: Vec<(String, String)>,
-    /// What who asks may see.
+    /// Permission of the caller.
     pub(in crate::api) permission: String,
-    /// How the answer may be compressed.
+    /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }
 
-/// Who asks, and who may have the same answer.
+/// A query with its caller and the conditions for sharing its response.
 #[derive(Debug)]
 pub(in crate::api) struct QuerySubmission {
     pub(in crate::api) caller: CallerId,
-    /// `None` for what is computed for each who asks.
+    /// Key of equal queries; `None` for a query that is never shared.
     pub(in crate::api) same: Option<SharedQueryKey>,
-    /// How long the answer may be kept while nothing is stored.
+    /// Time that the response may be cached while nothing is stored.
     pub(in crate::api) keeps: Duration,
 }
 
-/// All that is known of equal questions.
+/// State of equal queries.
 #[derive(Debug, Default)]
 struct QueryLane {
-    /// Held by the one computation that runs.
+    /// Held by the query that runs.
     running: Arc<tokio::sync::Mutex<()>>,
-    /// The computation that has not begun.
+    /// The query that has not started yet.
     open: Option<Arc<InFlightQuery>>,
     kept: Option<CachedResponse>,
 }
 
-/// A computation, and those who wait for its answer.
+/// A query that runs or waits, and the clients that wait for its response.
 #[derive(Debug)]
 struct InFlightQuery {
     answer: watch::Sender<Option<BufferedResponse>>,
-    /// Changed under the lock of the lanes.
+    /// Number of waiting clients, changed while `lanes` is locked.
     waiting: AtomicUsize,
     task: OnceLock<AbortHandle>,
 }
 
-/// An answer that may be given again.
+/// A cached response.
 #[derive(Debug)]
 struct CachedResponse {
     answer: BufferedResponse,
@@ -95,7 +95,7 @@ struct CachedResponse {
     keeps: Duration,
 }
 
-/// Rises with everything that answers may depend on.
+/// Versions of everything that responses depend on; they only increase.
 pub(in crate::api) type ApiStateVersion = [u64; 3];
 
 #[derive(Debug, Clone)]
@@ -106,23 +106,23 @@ struct BufferedResponse {
 }
 
 impl QueryScheduler {
-    /// With limits, and the threads that compute.
+    /// Creates a scheduler with limits and the threads that run queries.
     pub fn new(limits: QueryLimitsConfig, threads: Handle) -> QueryScheduler {
         let [left, shared, refused, given_up] = [(); 4].map(|()| AtomicU64::new(0));
         QueryScheduler { turns: QueryLimiter::new(limits), threads, lanes: Mutex::default(), left, shared, refused, given_up }
     }
 
-    /// Threads that give way to intake.
+    /// Returns the low-priority threads.
     pub(in crate::api) fn threads(&self) -> &Handle {
         &self.threads
     }
 
-    /// Questions that wait or are being answered.
+    /// Returns the number of queries that wait or run.
     pub fn in_work(&self) -> u64 {
         self.turns.taken() as u64
     }
 
-    /// Answers that are being computed.
+    /// Returns the number of queries that run.
     pub fn at_work(&self) -> u64 {
         self.turns.at_work() as u64
     }
@@ -132,7 +132,7 @@ impl QueryScheduler {
     }
 }
 
-/// Answers a question.
+/// Runs a query or shares the response of an equal one.
 pub(in crate::api) async fn ask(api: &Arc<ApiState>, asking: QuerySubmission, request: Request, next: Next) -> Response {
     let seat = match api.questions.turns.seat(asking.caller) {
         Ok(seat) => seat,
@@ -146,7 +146,7 @@ pub(in crate::api) async fn ask(api: &Arc<ApiState>, asking: QuerySubmission, re
     let answer: Result<BufferedResponse, ApiError> = match asking.same {
         None => {
             let computing = computed(api.clone(), pass, || {}, request, next);
-            // Dropped with whoever waits.
+            // Cancelled when the client disconnects.
             AbortOnDropHandle::new(api.questions.threads.spawn(computing)).await.map_err(ApiError::from)
         }
         Some(same) => match board(api, Arc::new(same), asking.keeps, pass, request, next) {
@@ -164,13 +164,13 @@ pub(in crate::api) async fn ask(api: &Arc<ApiState>, asking: QuerySubmission, re
     answer.map_or_else(ApiError::into_response, BufferedResponse::into_response)
 }
 
-/// Does work of a request on the threads that give way, until whoever waits has gone.
+/// Runs a request on the low-priority threads until its client disconnects.
 pub(in crate::api) async fn aside(api: &ApiState, request: Request, next: Next) -> Response {
     let done = AbortOnDropHandle::new(api.questions.threads.spawn(next.run(request))).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
-/// The same for work that must not be left half done: it goes on when whoever waits has gone.
+/// Runs a request on the low-priority threads to its end, even if the client disconnects, so that no change is left half done.
 pub(in crate::api) async fn to_its_end(api: &ApiState, request: Request, next: Next) -> Response {
     let done = api.questions.threads.spawn(next.run(request)).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
@@ -181,7 +181,7 @@ enum CoalescedQuery {
     On(Arc<SharedQueryKey>, Arc<InFlightQuery>),
 }
 
-/// Joins the computation of a question that has not begun, or plans one.
+/// Joins an equal query that has not started, or schedules a new one.
 fn board(
     api: &Arc<ApiState>,
     same: Arc<SharedQueryKey>,
@@ -222,12 +222,12 @@ async fn fly(
     request: Request,
     next: Next,
 ) {
-    // Whichever way it ends.
+    // Its `drop` completes the query in every case.
     let mut landing = QueryCompletionGuard { api: api.clone(), same: same.clone(), flight: flight.clone(), kept: None };
     let alone = running.lock_owned().await;
     let mut version = None;
     let begin = || {
-        // Who comes from now on waits for the next.
+        // Equal queries that arrive from now on wait for the next run.
         close(&mut api.questions.lanes(), &same, &flight);
         version = Some(api.version());
     };
@@ -240,7 +240,7 @@ async fn fly(
     drop(landing);
 }
 
-/// Waits for a turn, says that it begins, and computes.
+/// Waits for a turn, calls `begin`, and runs the query.
 async fn computed(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
     let path = request.uri().path().to_owned();
     let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.turn()).await else {
@@ -259,7 +259,7 @@ async fn computed(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl F
     }
 }
 
-/// Nobody joins a flight any more.
+/// Closes a query to further clients.
 fn close(lanes: &mut HashMap<Arc<SharedQueryKey>, QueryLane>, same: &Arc<SharedQueryKey>, flight: &Arc<InFlightQuery>) {
     if let Some(lane) = lanes.get_mut(same)
         && lane.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, flight))
@@ -268,7 +268,7 @@ fn close(lanes: &mut HashMap<Arc<SharedQueryKey>, QueryLane>, same: &Arc<SharedQ
     }
 }
 
-/// One who waits for an answer.
+/// A client that waits for a response.
 struct QueryWaiter<'a> {
     api: &'a Arc<ApiState>,
     flight: Option<(Arc<SharedQueryKey>, Arc<InFlightQuery>)>,
@@ -291,7 +291,7 @@ impl Drop for QueryWaiter<'_> {
     }
 }
 
-/// The end of a computation.
+/// Completes a query when it is dropped.
 struct QueryCompletionGuard {
     api: Arc<ApiState>,
     same: Arc<SharedQueryKey>,
@@ -302,10 +302,10 @@ struct QueryCompletionGuard {
 impl Drop for QueryCompletionGuard {
     fn drop(&mut self) {
         if self.flight.answer.borrow().is_none() {
-            // Nobody is to wait for ever. It panicked; or all who waited have gone; or the server ends.
+            // Nobody may wait forever. The query panicked, all clients have disconnected, or the server stops.
             let panicked = std::thread::panicking();
             let error = if panicked { ApiError::internal("the computation of an answer panicked") } else { ApiError::stopping() };
-            // The body of an error is there already.
+            // The body of an error is available at once.
             self.flight.answer.send_replace(BufferedResponse::of(error.into_response()).now_or_never());
         }
         let mut lanes = self.api.questions.lanes();
@@ -323,13 +323,13 @@ impl Drop for QueryCompletionGuard {
 }
 
 impl BufferedResponse {
-    /// A response with all of its body: compressed, where it is, by the thread that computes.
+    /// Reads a whole response. If it is compressed, that happens here, on the thread that runs the query.
     async fn of(response: Response) -> BufferedResponse {
         let (parts, body) = response.into_parts();
         match axum::body::to_bytes(body, usize::MAX).await {
             Ok(body) => BufferedResponse { status: parts.status, headers: parts.headers, body },
             Err(error) => {
-                // An error has a body that is there already.
+                // The status of an error without its body.
                 let status = ApiError::internal(error).into_response().status();
                 BufferedResponse { status, headers: HeaderMap::new(), body: Bytes::new() }
             }
