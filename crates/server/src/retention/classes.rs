@@ -1,4 +1,4 @@
-//! The classes of spans: how long each is kept.
+//! Retention classes of spans: how long each class is stored.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,21 +8,21 @@ use hinomi_tables::metadata::ProjectRecord;
 
 const DAY_US: i64 = 86_400_000_000;
 
-/// How long the spans of one project are kept, at one moment. Times are in microseconds since the Unix epoch: what starts before goes.
+/// Retention rules of one project at one moment. Times are in microseconds since the Unix epoch: what starts before them is deleted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RetentionRules {
     before_us: i64,
     environments: BTreeMap<String, i64>,
     texts_before_us: Option<i64>,
-    /// Traces with errors or scores, and until when they stay at least.
+    /// Traces with errors or scores; they are stored at least until `notable_before_us`.
     notable: HashSet<TraceId>,
     notable_before_us: i64,
-    /// Traces that somebody marked: they stay.
+    /// Pinned traces, which do not expire.
     pinned: HashSet<TraceId>,
 }
 
 impl RetentionRules {
-    /// The rules of a project at a moment. `days` is what holds where the project does not say.
+    /// Returns the rules of a project at a moment. `days` is the default for projects without their own setting.
     pub fn of(project: &ProjectRecord, days: u32, now_us: i64) -> RetentionRules {
         let before = |days: u32| now_us.saturating_sub(i64::from(days) * DAY_US);
         let keep = &project.keep;
@@ -37,23 +37,23 @@ impl RetentionRules {
         }
     }
 
-    /// Whether some traces stay longer than others.
+    /// Returns whether some traces are stored longer than others.
     pub fn favours_notable(&self) -> bool {
         self.notable_before_us < self.before_us || self.texts_before_us.is_some()
     }
 
-    /// Says which traces have errors or scores, and which are pinned.
+    /// Sets the traces with errors or scores, and the pinned ones.
     pub fn set_traces(&mut self, notable: HashSet<TraceId>, pinned: HashSet<TraceId>) {
         (self.notable, self.pinned) = (notable, pinned);
     }
 
-    /// The time before which something may be to be done.
+    /// Returns the time before which spans may have to be deleted or stripped.
     pub fn latest_us(&self) -> i64 {
         let environments = self.environments.values().copied();
         environments.chain([self.before_us]).chain(self.texts_before_us).max().unwrap_or(i64::MIN)
     }
 
-    /// What is to become of a span.
+    /// Decides what happens to a span.
     pub fn fate(&self, seen: &RetentionCandidate) -> RetentionDecision {
         if self.pinned.contains(&seen.trace) {
             return RetentionDecision::Kept;
@@ -70,37 +70,37 @@ impl RetentionRules {
         RetentionDecision::Kept
     }
 
-    /// The time before which lines of logs, which are texts, go, unless their trace stays.
+    /// Returns the time before which log lines expire, unless their trace is stored longer. They expire like messages.
     pub fn lines_before_us(&self) -> i64 {
         self.texts_before_us.map_or(self.before_us, |texts| texts.max(self.before_us))
     }
 
-    /// Traces that somebody marked.
+    /// Returns the pinned traces.
     pub fn pinned(&self) -> HashSet<TraceId> {
         self.pinned.clone()
     }
 
-    /// Those with errors or scores.
+    /// Returns the traces with errors or scores.
     pub fn notable(&self) -> &HashSet<TraceId> {
         &self.notable
     }
 
-    /// Whether a span goes whatever else is known of its trace, but for a mark.
+    /// Returns whether a span expires even if its trace has errors or scores. Pinned traces do not expire.
     pub fn is_past(&self, seen: &RetentionCandidate) -> bool {
         self.fate(seen) == RetentionDecision::Gone && seen.start_us < self.notable_before_us
     }
 
-    /// Those that somebody marked, and the ones with errors or scores.
+    /// Returns the pinned traces and those with errors or scores.
     pub fn kept_traces(&self) -> HashSet<TraceId> {
         self.pinned.union(&self.notable).copied().collect()
     }
 
-    /// The time before which what has no class of its own goes.
+    /// Returns the time before which data without a class of its own expires.
     pub fn before_us(&self) -> i64 {
         self.before_us
     }
 
-    /// The earliest time of which anything is kept that a notable trace may hold.
+    /// Returns the earliest time of data that is stored for traces with errors or scores.
     pub fn notable_before_us(&self) -> i64 {
         self.before_us.min(self.notable_before_us)
     }

@@ -1,4 +1,4 @@
-//! What a deletion would take away, counted before it is asked for.
+//! Counts what a deletion would remove, before it is requested.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -26,7 +26,7 @@ pub struct DeletionPreview {
     pub series: u64,
 }
 
-/// Counts what is stored of a subject.
+/// Counts the stored data of a subject.
 ///
 /// # Errors
 ///

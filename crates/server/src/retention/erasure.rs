@@ -1,4 +1,4 @@
-//! One trace, one user or one project, deleted from every file, with a receipt.
+//! Deletion of one trace, one user or one project from every file, with a receipt.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,21 +17,22 @@ use super::name_redaction::DeletedNames;
 use super::table_statements::{OF_PROJECT, OF_TRACES};
 use super::{RetentionError, RetentionResources, blocking, table_statements};
 
-/// What is deleted.
+/// Subject of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeletionSubject {
-    /// One trace, with its errors, scores and lines of logs.
+    /// One trace, with its errors, scores and log lines.
     Trace(TraceId),
-    /// The spans of a user, and the traces in which nobody else is named.
+    /// The spans of a user, and the traces that name no other user.
     User(String),
-    /// Everything of a project, and the project. Project 1 is emptied and stays.
+    /// A project with all its data. Project 1 is emptied, but remains.
     Project,
-    /// The oldest spans of all projects, since the disk budget is reached.
+    /// The oldest spans of all projects, because the disk budget is reached.
     Budget,
 }
 
 impl DeletionSubject {
-    /// Whether a span of its project belongs to it. Of a user these are those that name the user, and those of the same `traces` that name nobody.
+    /// Returns whether a span of the project belongs to the subject. For a user, these are spans that name the user, and spans of
+    /// `traces` that name no user.
     pub(super) fn has(&self, trace: TraceId, user: Option<&str>, traces: &HashSet<TraceId>) -> bool {
         match self {
             DeletionSubject::Project => true,
@@ -42,16 +43,16 @@ impl DeletionSubject {
     }
 }
 
-/// A deletion that has begun, as it is kept until there is a receipt: what belongs to a user is only known for as long as it is stored.
+/// A deletion that has begun, stored until there is a receipt: the traces of a user can only be found while they are stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PendingDeletion {
     project: u64,
-    /// The project's name.
+    /// Name of the project.
     name: String,
-    /// Whether it took nothing in before.
+    /// Whether the project was disabled before.
     disabled: bool,
     subject: DeletionSubject,
-    /// The traces that belong to it.
+    /// Traces of the subject.
     traces: HashSet<TraceId>,
 }
 
@@ -104,7 +105,7 @@ impl DeletionReceipt {
         };
         let (what, subject) = match subject {
             DeletionSubject::Trace(id) => ("trace", Some(id.to_string())),
-            // The hash needs a secret.
+            // The hash needs a secret, which is not available here.
             DeletionSubject::User(_) => ("user", None),
             DeletionSubject::Project => ("project", None),
             DeletionSubject::Budget => ("budget", None),
@@ -123,7 +124,7 @@ impl DeletionReceipt {
         }
     }
 
-    /// Whether anything was deleted, or may be left in a segment that cannot be read.
+    /// Returns whether anything was deleted, or may be left in a segment that cannot be read.
     fn has_something(&self) -> bool {
         let DeletionReceipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
         [spans, errors, scores, log_lines, series, incidents, mentions].into_iter().any(|count| *count > 0) || !self.unreadable.is_empty()
@@ -133,19 +134,19 @@ impl DeletionReceipt {
         serde_json::to_string(self).map_err(|error| RetentionError::Fault(error.to_string()))
     }
 
-    /// Puts it with the others.
+    /// Stores the receipt.
     pub(super) async fn keep(&self, places: &RetentionResources) -> Result<(), RetentionError> {
         let (meta, text) = (places.meta.clone(), self.text()?);
         Ok(blocking(move || meta.add_receipt(&text)).await??)
     }
 }
 
-/// How receipts name a user. Without the secret nobody can try names.
+/// Returns the hash that names a user in receipts. Without the secret nobody can test names.
 fn keyed_hash(key: &str, user: &str) -> String {
     format!("hmac-sha256:{}", hex::encode(HMAC::mac(user, key)))
 }
 
-/// The receipts of deletions of a user, the newest first, whichever version made them.
+/// Returns the receipts of a user's deletions, the newest first, of all versions.
 ///
 /// # Errors
 ///
@@ -157,7 +158,7 @@ pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<Deletion
     Ok(read.filter(|receipt| receipt.what == "user" && receipt.subject.as_ref().is_some_and(|subject| names.contains(subject))).collect())
 }
 
-/// Takes away the spans of a subject.
+/// Returns the sweep that deletes the spans of a subject.
 fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
     RetentionSweep {
         concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
@@ -168,12 +169,12 @@ fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) ->
     }
 }
 
-/// Deletes a subject from every file. When it returns, nothing of it is left but for what the receipt names.
+/// Deletes a subject from every file. When it returns, nothing of the subject is left except in the files that the receipt lists.
 ///
 /// # Errors
 ///
-/// [`RetentionError::Nothing`] when there is nothing of a trace or a user. When something cannot be read or written: what was done until then is
-/// done; asked again, or by [`finish`], it goes on.
+/// [`RetentionError::Nothing`] when nothing of a trace or a user is stored. When something cannot be read or written: what was deleted
+/// before stays deleted, and a repeated call or [`finish`] continues.
 pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionReceipt, RetentionError> {
     let _alone = places.erasing.lock().await;
     let known = places.meta.project(project)?;
@@ -183,7 +184,7 @@ pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionS
         DeletionSubject::Project | DeletionSubject::Budget => HashSet::new(),
     };
     let mut begun = PendingDeletion { project, name: known.name, disabled: known.disabled, subject, traces };
-    // One that failed half-way knows what is in no file any more.
+    // A deletion that failed halfway knows traces that are not in any file any more.
     for (id, before) in begun_before(places)? {
         if (before.project, &before.subject) == (project, &begun.subject) {
             begun.traces.extend(&before.traces);
@@ -197,7 +198,7 @@ pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionS
     go_on(places, id, begun, DeletionTrigger::First).await
 }
 
-/// Ends deletions that a crash or a failure broke off.
+/// Finishes deletions that a crash or a failure interrupted.
 ///
 /// # Errors
 ///
@@ -216,18 +217,18 @@ fn begun_before(places: &RetentionResources) -> Result<Vec<(i64, PendingDeletion
     kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
 }
 
-/// How a deletion comes to be worked on.
+/// Why a deletion is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DeletionTrigger {
-    /// Somebody asked for it.
+    /// It was requested.
     First,
-    /// Somebody asked for it again after it failed half-way.
+    /// It was requested again after it failed halfway.
     Again,
-    /// It was found at a start.
+    /// It was found unfinished after a start.
     AfterStart,
 }
 
-/// What the bell still has in hand could be told after the databases were looked through.
+/// Fails if the alert evaluator has not handed over its pending work: it could write a deleted name after the databases were searched.
 fn in_hand(is_handed_over: bool) -> Result<(), RetentionError> {
     if is_handed_over {
         Ok(())
@@ -236,7 +237,7 @@ fn in_hand(is_handed_over: bool) -> Result<(), RetentionError> {
     }
 }
 
-/// Each step may have been done before.
+/// Processes a deletion. Each step may have been done before.
 async fn go_on(
     places: &RetentionResources,
     id: i64,
@@ -253,7 +254,7 @@ async fn go_on(
             set => set.map(drop),
         };
     if is_project {
-        // What still comes in would be left.
+        // Data that arrives during the deletion would remain.
         set_disabled(true)?;
     }
     let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
@@ -286,7 +287,7 @@ async fn go_on(
     };
     let (counts, mentions) = blocking(rest).await??;
     if is_project {
-        // What was on its way when the project was shut.
+        // Data that was arriving when the project was disabled.
         receipt.spans += places.store.sweep(sweep_of(project, DeletionSubject::Project, HashSet::new())).await?.spans;
     }
     if is_project && project == 1 {
@@ -297,7 +298,7 @@ async fn go_on(
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     let (meta, text) = (places.meta.clone(), receipt.text()?);
     if begin == DeletionTrigger::First && !is_project && !receipt.has_something() {
-        // A receipt would say that something is gone which never was here: a slip of the pen in an id, most likely.
+        // A receipt would claim the deletion of something that was never stored, most likely because of a mistyped ID.
         blocking(move || meta.drop_deletion(id)).await??;
         return Err(RetentionError::Nothing);
     }

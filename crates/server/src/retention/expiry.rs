@@ -1,4 +1,4 @@
-//! What is older than its class is kept goes, and the oldest of all where the disk budget is reached.
+//! Deletes data that has expired, and the oldest data when the disk budget is reached.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,21 +14,20 @@ use super::held_deletions::permit;
 use super::table_statements::{DeletedRowCounts, EXPIRED, EXPIRED_LINES};
 use super::{RetentionError, RetentionResources, blocking, bytes_of, table_statements};
 
-/// What else goes by the days of a project.
+/// Cutoff times for other data that follows the retention of projects.
 #[derive(Debug, Default)]
 pub struct ExpiryCutoffs {
-    /// For each project, the time before which nothing is to be kept, in microseconds since the Unix epoch. One of which nothing is to be
-    /// deleted at this time is missing.
+    /// Time by project before which everything expires, in microseconds since the Unix epoch. Projects with a held deletion are missing.
     pub before_us: BTreeMap<u64, i64>,
-    /// Whether something waits.
+    /// Whether a deletion is held.
     pub waits: bool,
 }
 
-/// Takes away what is to be kept no longer, but for what waits to be confirmed. The log says what.
+/// Deletes what has expired, except deletions that wait for confirmation. The log reports what was deleted.
 ///
 /// # Errors
 ///
-/// When something could not be read or written. What was done until then is done, and the next time goes on.
+/// When something could not be read or written. What was deleted before stays deleted, and the next run continues.
 pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, RetentionError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = places.meta.directory();
@@ -48,7 +47,7 @@ pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, Retent
             let latest = |project| of_segments.get(project).map_or(i64::MIN, RetentionRules::latest_us);
             segment.projects.iter().any(|project| segment.min_start_us < latest(project))
         }),
-        // A project that nobody knows is one whose settings were lost.
+        // The settings of an unknown project are lost, so its spans are kept.
         judge: Arc::new(move |seen| of_spans.get(&seen.project).map_or(RetentionDecision::Kept, |rules| rules.fate(seen))),
     };
     let RetentionSweepResult { spans, without_texts, files, .. } = places.store.sweep(sweep).await?;
@@ -65,7 +64,7 @@ pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, Retent
     Ok(ExpiryCutoffs { before_us, waits })
 }
 
-/// The rules of a project, with the traces that stay longer than others.
+/// Returns the rules of a project, with the traces that are stored longer than others.
 async fn of_project(places: &RetentionResources, project: &ProjectRecord, now_us: i64) -> Result<RetentionRules, RetentionError> {
     let mut rules = RetentionRules::of(project, places.days, now_us);
     let pinned: HashSet<TraceId> = places.meta.pins(project.id)?.into_iter().collect();
@@ -79,13 +78,13 @@ async fn of_project(places: &RetentionResources, project: &ProjectRecord, now_us
     Ok(rules)
 }
 
-/// Errors, scores and lines of logs.
+/// Deletes expired error events, scores and log lines.
 async fn beside(places: &RetentionResources, project: u64, rules: &RetentionRules) -> Result<(), RetentionError> {
     let (before_us, lines_before_us) = (rules.notable_before_us(), rules.lines_before_us());
     let kept = rules.clone();
     let (data, scores) = (places.data.clone(), places.scores.clone());
     let gone = if rules.kept_traces().is_empty() {
-        // Some thousand at a time, so that intake goes on.
+        // The stores delete a few thousand rows at a time, so that ingestion continues.
         let errors = places.errors.delete_before(project, before_us).await?;
         let log_lines = places.logs.delete_before(project, lines_before_us).await?;
         let rest = move || {
@@ -111,7 +110,7 @@ async fn beside(places: &RetentionResources, project: u64, rules: &RetentionRule
     Ok(())
 }
 
-/// Drops the oldest segments while the data folder takes more than it may, says so, and leaves a receipt.
+/// Deletes the oldest segments while the data directory exceeds the disk budget, logs it and stores a receipt.
 async fn within_budget(places: &RetentionResources, budget: u64) -> Result<(), RetentionError> {
     let data = places.data.clone();
     let used = blocking(move || bytes_of(&data)).await?;

@@ -1,9 +1,9 @@
-//! Deletion that nobody may have meant waits.
+//! Holds a deletion that may be unintended.
 //!
-//! The folder remembers how long what of each project was kept, and when that was last enforced (`retention.last` in `hinomi.db`). Where that
-//! is shorter now, by a setting, a folder that is started without its configuration, or a clock that has jumped, the next sweep counts what it
-//! would delete first. More than a tail is not deleted before somebody confirms it (`hinomi retention confirm`) or the server has run for a week
-//! since it first said so.
+//! The data directory remembers how long the data of each project was stored, and when that was last applied (`retention.last` in
+//! `hinomi.db`). If retention is shorter now, because of a setting, a start without the configuration, or a clock that jumped, the next
+//! sweep first counts what it would delete. If that is more than a small part, it is not deleted before somebody confirms it (`hinomi
+//! retention confirm`) or the server has run for a week since it first reported it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,24 +19,24 @@ use serde::{Deserialize, Serialize};
 use super::classes::RetentionRules;
 use super::{RetentionError, RetentionResources, blocking};
 
-/// How long a server says what it would delete before it does so without having been told to. The time that it runs counts: a clock that
-/// jumps shortens nothing.
+/// Running time after which the server deletes without confirmation. It counts while the server runs, so a clock that jumps does not
+/// shorten it.
 const GRACE: Duration = Duration::from_secs(7 * 86_400);
-/// What part of a project's spans a change of settings takes without asking: one of so many.
+/// Divisor for the part of a project's data that a change of settings may delete without confirmation: one tenth.
 const BY_A_CHANGE: u64 = 10;
-/// The same for time that passed while nothing was deleted: the server was stopped, or the clock jumped.
+/// The same for time that passed without a deletion, because the server was stopped or the clock jumped: one half.
 const BY_TIME: u64 = 2;
-/// Fewer traces that stay longer than others may all have gone by age.
+/// Number of traces with errors or scores below which a decrease is not suspicious: they may all have expired.
 const NOTABLE: u64 = 100;
-/// A gap between two sweeps that is no gap.
+/// Gap between two sweeps that counts as normal.
 const USUAL_GAP: Duration = Duration::from_secs(2 * 3600);
 
-/// Names of values in `hinomi.db`.
+/// Metadata keys in `hinomi.db`.
 const LAST: &str = "retention.last";
 const HELD: &str = "retention.held";
 const CONFIRMED: &str = "retention.confirmed";
 
-/// How long a project's telemetry is kept.
+/// Retention of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ProjectRetention {
     days: u32,
@@ -54,34 +54,34 @@ impl ProjectRetention {
     }
 }
 
-/// What was enforced last.
+/// Retention that was last applied.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct EnforcedRetention {
-    /// For each project: how long what was kept, and when that was enforced, in microseconds since the Unix epoch.
+    /// Retention by project, and when it was applied, in microseconds since the Unix epoch.
     projects: BTreeMap<u64, (ProjectRetention, i64)>,
-    /// For each project in which traces with errors or scores stay longer: how many of these were known.
+    /// Number of traces with errors or scores, for each project that stores these longer.
     notable: BTreeMap<u64, u64>,
-    /// The disk budget.
+    /// Disk budget in bytes.
     budget_bytes: Option<u64>,
 }
 
-/// What waits.
+/// A held deletion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RetentionHold {
-    /// What a confirmation names.
+    /// ID by which a confirmation refers to it.
     id: String,
-    /// What is to be enforced.
+    /// Retention that would be applied.
     projects: BTreeMap<u64, ProjectRetention>,
     budget_bytes: Option<u64>,
-    /// For how many seconds the server has run since it first said so.
+    /// Seconds that the server has run since it first reported the deletion.
     waited_s: u64,
-    /// What would be deleted and why, a sentence each.
+    /// What would be deleted and why, one sentence each.
     pub what: Vec<String>,
 }
 
 impl RetentionHold {
-    /// What is said of it.
+    /// Returns the description of the held deletion.
     pub fn told(&self) -> String {
         let left = GRACE.as_secs().saturating_sub(self.waited_s);
         let left =
@@ -93,19 +93,19 @@ impl RetentionHold {
     }
 }
 
-/// What the server knows of a hold from one sweep to the next.
+/// State of a held deletion between two sweeps.
 #[derive(Debug, Default)]
 pub struct RetentionHoldTracker(Mutex<RetentionHoldState>);
 
 #[derive(Debug, Default)]
 struct RetentionHoldState {
     current: Option<RetentionHold>,
-    /// When it was last looked.
+    /// Time of the last check.
     looked: Option<Instant>,
 }
 
 impl RetentionHoldTracker {
-    /// What waits at this moment.
+    /// Returns the held deletion at this moment.
     pub fn current(&self) -> Option<RetentionHold> {
         self.lock().current.clone()
     }
@@ -115,12 +115,12 @@ impl RetentionHoldTracker {
     }
 }
 
-/// What waits in a data folder, as its server wrote it down.
+/// Returns the held deletion of a data directory, as the server saved it.
 pub fn held(meta: &MetadataStore) -> Option<RetentionHold> {
     serde_json::from_str(&meta.get(HELD)?).ok()
 }
 
-/// Lets what waits be deleted. False when nothing does.
+/// Confirms the held deletion and returns it; `None` if there is none.
 ///
 /// # Errors
 ///
@@ -131,18 +131,18 @@ pub fn confirm(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataEr
     Ok(Some(held))
 }
 
-/// Whether what waits has been confirmed and is still to be deleted.
+/// Returns whether the held deletion has been confirmed and is still to be carried out.
 pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
     holds.current().is_some_and(|held| meta.get(CONFIRMED).as_ref() == Some(&held.id))
 }
 
-/// How long what of each project was kept when that was last enforced, a line each.
+/// Returns the retention of each project that was last applied, one line each.
 pub fn enforced(meta: &MetadataStore) -> Vec<String> {
     let projects = last(meta).projects;
     projects.iter().map(|(project, (kept, _))| format!("project {project}: kept for {} days", kept.days)).collect()
 }
 
-/// Which settings keep less than what was enforced last, for somebody who looks at a folder that is not running.
+/// Returns the settings that store less than what was last applied, for a data directory whose server is not running.
 pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
     let last = last(meta);
     let mut found = Vec::new();
@@ -163,24 +163,25 @@ fn last(meta: &MetadataStore) -> EnforcedRetention {
     meta.get(LAST).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
-/// Whether a budget is smaller than another; 0 is none.
+/// Returns whether a budget is smaller than another; 0 means no budget.
 fn is_less(budget: u64, before: Option<u64>) -> bool {
     budget != 0 && before.is_none_or(|before| before == 0 || budget < before)
 }
 
-/// What a sweep may do.
+/// What a sweep may delete.
 #[derive(Debug)]
 pub(super) struct RetentionSweepPermit {
-    /// Projects of which nothing is to be deleted.
+    /// Projects whose deletions are held.
     pub(super) waiting: HashSet<u64>,
-    /// The disk budget that is enforced; 0 for none.
+    /// Disk budget to apply in bytes; 0 for none.
     pub(super) budget_bytes: u64,
     last: EnforcedRetention,
     notable: BTreeMap<u64, u64>,
     confirmed: bool,
 }
 
-/// Decides what may be deleted now. `rules` are those of now, with the traces that stay longer; `over_budget` says how many bytes are to go.
+/// Decides what may be deleted now. `rules` are the current ones, with the traces that are stored longer; `over_budget` is the number of
+/// bytes to delete.
 pub(super) async fn permit(
     places: &RetentionResources,
     rules: &BTreeMap<u64, RetentionRules>,
@@ -193,7 +194,7 @@ pub(super) async fn permit(
     let usual_us = i64::try_from(USUAL_GAP.max(2 * places.every).as_micros()).unwrap_or(i64::MAX);
     let mut waiting = BTreeMap::new();
     let mut what = Vec::new();
-    // What is new, and what is enforced as it was a while ago, needs no look.
+    // Projects whose retention is unchanged and was applied recently need no check.
     let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
         .keys()
         .map(|project| (project, last.projects.get(project)))
@@ -279,7 +280,7 @@ pub(super) async fn permit(
     Ok(RetentionSweepPermit { waiting, budget_bytes, last, notable, confirmed: false })
 }
 
-/// Writes down what waits, if anything.
+/// Saves or removes the held deletion.
 async fn settle(places: &RetentionResources, held: Option<RetentionHold>) -> Result<(), RetentionError> {
     let text = held.as_ref().map(|held| serde_json::to_string(held).unwrap_or_default());
     let was_held = {
@@ -301,7 +302,7 @@ async fn settle(places: &RetentionResources, held: Option<RetentionHold>) -> Res
 }
 
 impl RetentionSweepPermit {
-    /// Remembers what was enforced.
+    /// Saves the retention that was applied.
     pub(super) async fn enforced(self, places: &RetentionResources, now_us: i64) -> Result<(), RetentionError> {
         let directory = places.meta.directory();
         let mut now = EnforcedRetention {
@@ -319,7 +320,7 @@ impl RetentionSweepPermit {
         }
         for project in directory.projects.values() {
             let entry = match self.last.projects.get(&project.id) {
-                // Time goes on for it once something may be deleted.
+                // The entry of a project does not change while its deletion is held.
                 Some(before) if self.waiting.contains(&project.id) => Some(before.clone()),
                 None if self.waiting.contains(&project.id) => None,
                 _ => Some((ProjectRetention::of(project, places.days), now_us)),
@@ -334,10 +335,10 @@ impl RetentionSweepPermit {
     }
 }
 
-/// How much of what each project would lose.
+/// Losses by project, for each kind of data.
 type ProjectDeletionLosses = BTreeMap<u64, [(&'static str, DeletionLoss); 4]>;
 
-/// Counts what goes by rules of now and did not by those of before; all of it where there are none.
+/// Counts the data that expires by the current rules but not by the previous ones; without previous rules, all data that expires.
 async fn lost(
     places: &RetentionResources,
     projects: &HashSet<u64>,

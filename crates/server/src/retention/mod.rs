@@ -1,9 +1,8 @@
-//! What is kept, for how long, and what is deleted before its time.
+//! Retention and deletion.
 //!
-//! [`expiry`] takes away what is older than its class is kept, and the oldest where the disk budget is reached; more than usual waits until
-//! somebody says that it is meant (`hold`). [`erasure`] takes away one
-//! trace, one user or one project, from every file, and leaves a receipt. Neither leaves anything in a file: segments are written anew, and
-//! SQLite overwrites what it deletes.
+//! [`expiry`] deletes expired data, and the oldest data when the disk budget is reached; an unusually large deletion waits for
+//! confirmation (`held_deletions`). [`erasure`] deletes one trace, one user or one project from every file and stores a receipt. Neither
+//! leaves deleted data in a file: segments are rewritten, and SQLite overwrites what it deletes.
 
 mod classes;
 mod deletion_preview;
@@ -31,7 +30,7 @@ pub use erasure::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_u
 pub use expiry::{ExpiryCutoffs, expire};
 pub use held_deletions::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
 
-/// Where all is that is kept.
+/// Stores and settings that retention uses.
 #[derive(Debug, Clone)]
 pub struct RetentionResources {
     /// Projects, pins, receipts.
@@ -40,55 +39,55 @@ pub struct RetentionResources {
     pub store: Arc<Store>,
     /// Error events.
     pub errors: Arc<ErrorStore>,
-    /// Judgements of answers.
+    /// Scores.
     pub scores: Arc<ScoreStore>,
-    /// Lines of logs.
+    /// Log lines.
     pub logs: Arc<LogStore>,
-    /// Incidents that are open.
+    /// Open incidents.
     pub alerts: Arc<AlertService>,
-    /// Where queries run.
+    /// Engine that runs queries.
     pub engine: QueryEngine,
-    /// The data folder.
+    /// Data directory.
     pub data: std::path::PathBuf,
-    /// Days that spans are kept where a project does not say.
+    /// Days that spans are stored if the project has no setting.
     pub days: u32,
-    /// Bytes that the data folder may take; 0 for any number.
+    /// Disk budget in bytes; 0 for no limit.
     pub budget_bytes: u64,
-    /// How often it is looked for what is to be kept no longer.
+    /// Interval between two retention sweeps.
     pub every: std::time::Duration,
-    /// What is to be deleted, and waits for somebody to say that it is meant.
+    /// Deletions that wait for confirmation.
     pub holds: Arc<RetentionHoldTracker>,
-    /// Held while something is deleted or a backup is made ready: a backup with a receipt in it must not hold what the receipt is of.
+    /// Held during a deletion and while a backup is prepared: a backup that contains a receipt must not contain the deleted data.
     pub erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Why something was not deleted.
+/// Reason why something was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// Spans.
+    /// Error of the span store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Error events.
+    /// Error of the store of error events.
     #[error(transparent)]
     Errors(#[from] ErrorStoreError),
-    /// A database.
+    /// Error of a database.
     #[error(transparent)]
     Database(#[from] SqliteError),
-    /// Projects, pins, receipts.
+    /// Error of the metadata store.
     #[error(transparent)]
     Meta(#[from] MetadataError),
-    /// What belongs to a trace or user could not be found.
+    /// The data of a trace or user could not be found.
     #[error(transparent)]
     Query(#[from] QueryError),
-    /// There is no trace, or nothing of a user, that is to be deleted.
+    /// Nothing of the trace or user is stored.
     #[error("nothing of it is stored")]
     Nothing,
-    /// A fault in the program.
+    /// A bug in Hinomi.
     #[error("a fault in the program: {0}")]
     Fault(String),
 }
 
-/// Bytes of all files in a folder and the folders in it.
+/// Returns the size in bytes of all files in a directory and its subdirectories.
 pub fn bytes_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries
@@ -100,7 +99,7 @@ pub fn bytes_of(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Does work that waits for the disk where that hinders nobody.
+/// Runs work that waits for the disk on a thread where it blocks nothing else.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RetentionError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| RetentionError::Fault(error.to_string()))
 }

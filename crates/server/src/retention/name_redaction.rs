@@ -1,5 +1,5 @@
-//! Stories and messages of alerts name users and traces. Those that are deleted become blanks in them, in each form in which they stand there;
-//! the story stays, and a message that waits is sent without the name.
+//! Redacts the names of deleted users and traces in incident timelines and notifications, in each form in which they are written there.
+//! The timeline stays, and a pending notification is sent without the name.
 
 use std::collections::HashSet;
 
@@ -8,21 +8,21 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::Transaction;
 use serde_json::Value;
 
-/// What stands where a name was.
+/// Replacement for a deleted name.
 const BLANK: &str = "(deleted)";
-/// A name that is shorter may be a part of other words.
+/// Bytes from which a name is replaced anywhere in a text; a shorter one may be part of another word.
 const LONG: usize = 6;
-/// One that is shorter still may be a word of its own.
+/// Bytes from which a name is replaced where it is a whole word; a shorter one may be a common word.
 const WORD: usize = 3;
 const TRACE_DIGITS: usize = 32;
 
-/// Fields of incidents, stories and notices in which names may stand. All others say what the program itself knows, such as `cost`, whatever a
-/// user is called.
+/// Fields of incidents, timelines and notifications that may contain names. All others have values of the program itself, such as `cost`,
+/// whatever a user is called.
 const FIELDS: [&str; 9] = ["key", "value", "link", "traces", "text", "by", "acknowledged_by", "resolved_by", "rule_name"];
-/// Those of them that people wrote.
+/// Fields that people wrote.
 const WRITTEN: [&str; 4] = ["text", "by", "acknowledged_by", "resolved_by"];
 
-/// What is to be blanked.
+/// Names to redact.
 #[derive(Debug)]
 pub(super) struct DeletedNames {
     people: Vec<DeletedUser>,
@@ -32,11 +32,11 @@ pub(super) struct DeletedNames {
 #[derive(Debug)]
 struct DeletedUser {
     id: String,
-    /// Within a JSON text.
+    /// Escaped as part of a JSON string.
     quoted: String,
-    /// As a value in the filter of an address, with the quotes around it.
+    /// Quoted value in a filter in a URL, percent-encoded with the quotes.
     linked: String,
-    /// By itself in an address.
+    /// Percent-encoded in a URL without quotes.
     encoded: String,
 }
 
@@ -52,7 +52,7 @@ impl DeletedNames {
         DeletedNames { people: people.iter().map(person).collect(), traces: traces.iter().map(ToString::to_string).collect() }
     }
 
-    /// Whether a JSON text may name any of them.
+    /// Returns whether a JSON text may contain any of the names.
     fn may_be_in(&self, body: &str) -> bool {
         let has = |person: &DeletedUser| {
             [&person.id, &person.quoted, &person.linked, &person.encoded].into_iter().any(|form| body.contains(form))
@@ -60,13 +60,13 @@ impl DeletedNames {
         self.people.iter().any(has) || self.trace_in(body).is_some()
     }
 
-    /// The first of the traces that a text names.
+    /// Returns the first trace that a text names.
     fn trace_in<'a>(&self, text: &'a str) -> Option<&'a str> {
         let mut runs = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() == TRACE_DIGITS);
         if self.traces.is_empty() { None } else { runs.find(|run| self.traces.contains(*run)) }
     }
 
-    /// A field's text without the names; `None` where it has none of them.
+    /// Returns the text of a field without the names; `None` if it contains none of them.
     fn blanked(&self, field: &str, text: &str) -> Option<String> {
         let mut left = text.to_owned();
         for person in self.people.iter().filter(|person| !person.id.is_empty()) {
@@ -86,7 +86,7 @@ impl DeletedNames {
         (left != text).then_some(left)
     }
 
-    /// True if anything was blanked.
+    /// Redacts all fields of a value. Returns whether anything was redacted.
     fn walk(&self, field: &str, value: &mut Value) -> bool {
         match value {
             Value::String(text) if FIELDS.contains(&field) => match self.blanked(field, text) {
@@ -103,7 +103,7 @@ impl DeletedNames {
     }
 }
 
-/// A text in which a name is blank wherever it is a word.
+/// Replaces a name wherever it is a whole word.
 fn without_word(text: &str, word: &str) -> String {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let mut left = String::with_capacity(text.len());
@@ -117,7 +117,7 @@ fn without_word(text: &str, word: &str) -> String {
     left + &text[from..]
 }
 
-/// Blanks names in the JSON texts of a table. Returns how many rows named one. `condition` asks for the project as `?1`.
+/// Redacts names in the JSON texts of a table. Returns the number of changed rows. `condition` filters by the project `?1`.
 pub(super) fn blank(
     transaction: &Transaction,
     (table, condition): (&str, &str),

@@ -1,5 +1,5 @@
-//! What of a subject lies in which database, as a table of statements. `?1` is the project, `?2` a time; `temp.traces` holds the traces that
-//! are meant, as the blob and the text that tables have them as, and `temp.people` the users.
+//! SQL statements that delete a subject from each database. `?1` is the project, `?2` a time; `temp.traces` contains the traces, both as
+//! the blobs and as the texts that tables use, and `temp.people` the users.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -12,7 +12,7 @@ use rusqlite::{Transaction, TransactionBehavior, params_from_iter};
 use super::name_redaction;
 use super::name_redaction::DeletedNames;
 
-/// How many rows of each sort went.
+/// Number of deleted rows of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct DeletedRowCounts {
     pub(super) errors: u64,
@@ -20,17 +20,17 @@ pub(super) struct DeletedRowCounts {
     pub(super) log_lines: u64,
     pub(super) series: u64,
     pub(super) incidents: u64,
-    /// Told of nowhere by itself.
+    /// Not reported separately.
     pub(super) other: u64,
 }
 
-/// Where a statement's rows are counted.
+/// Counter for the rows of a statement.
 type DeletedRowCounter = fn(&mut DeletedRowCounts) -> &mut u64;
 
-/// A statement on a database.
+/// Database, counter and SQL of a statement.
 type DeletionStatement = (&'static str, DeletedRowCounter, &'static str);
 
-/// What belongs to traces, or to a user.
+/// Deletes the data of traces or of a user.
 pub(super) const OF_TRACES: &[DeletionStatement] = &[
     (
         "errors.db",
@@ -53,7 +53,7 @@ pub(super) const OF_TRACES: &[DeletionStatement] = &[
     ),
 ];
 
-/// What belongs to a project.
+/// Deletes the data of a project.
 pub(super) const OF_PROJECT: &[DeletionStatement] = &[
     ("errors.db", |c| &mut c.errors, "DELETE FROM events WHERE project = ?1"),
     ("errors.db", |c| &mut c.other, "DELETE FROM issues WHERE project = ?1"),
@@ -63,7 +63,7 @@ pub(super) const OF_PROJECT: &[DeletionStatement] = &[
     ("metrics.db", |c| &mut c.other, "DELETE FROM metrics WHERE project = ?1"),
     ("alerts.db", |c| &mut c.incidents, "DELETE FROM incidents WHERE project = ?1"),
     ("alerts.db", |c| &mut c.other, "DELETE FROM rules WHERE project = ?1"),
-    // What delivery has not taken yet.
+    // Notices that the delivery worker has not taken yet.
     ("alerts.db", |c| &mut c.other, "DELETE FROM notices WHERE json_extract(body, '$.project') = ?1"),
     ("notify.db", |c| &mut c.other, "DELETE FROM notices WHERE project = ?1"),
     ("notify.db", |c| &mut c.other, "DELETE FROM targets WHERE project = ?1"),
@@ -73,7 +73,7 @@ pub(super) const OF_PROJECT: &[DeletionStatement] = &[
     ("outcomes.db", |c| &mut c.other, "DELETE FROM hints WHERE project = ?1"),
 ];
 
-/// What is too old, but for the traces that are named.
+/// Deletes expired data, except that of the given traces.
 pub(super) const EXPIRED: &[DeletionStatement] = &[
     (
         "errors.db",
@@ -93,14 +93,14 @@ pub(super) const EXPIRED: &[DeletionStatement] = &[
     ),
 ];
 
-/// The same of lines of logs alone, which are texts.
+/// Deletes expired log lines only.
 pub(super) const EXPIRED_LINES: &[DeletionStatement] = &[(
     "logs.db",
     |c| &mut c.log_lines,
     "DELETE FROM lines WHERE project = ?1 AND at_us < ?2 AND trace NOT IN (SELECT bytes FROM temp.traces)",
 )];
 
-/// Texts (JSON) in which traces and users may be named: database, table, condition.
+/// JSON texts that may name traces and users: database, table, condition.
 pub(super) const MENTIONS: [(&str, &str, &str); 4] = [
     ("alerts.db", "incidents", "project = ?1"),
     ("alerts.db", "timeline", "incident IN (SELECT id FROM incidents WHERE project = ?1)"),
@@ -108,7 +108,7 @@ pub(super) const MENTIONS: [(&str, &str, &str); 4] = [
     ("notify.db", "notices", "project = ?1"),
 ];
 
-/// Runs statements, those of a database in one transaction. What they delete is overwritten, in the file beside the database too.
+/// Runs statements, in one transaction per database. Deleted rows are overwritten, also in the WAL of the database.
 pub(super) fn run(
     data: &Path,
     steps: &[DeletionStatement],
@@ -134,7 +134,7 @@ pub(super) fn run(
     Ok(counts)
 }
 
-/// Counts what statements would delete. The time is not asked for.
+/// Counts what statements would delete. They must not use the time.
 pub(super) fn count(
     data: &Path,
     steps: &[DeletionStatement],
@@ -158,8 +158,8 @@ pub(super) fn count(
     Ok(counts)
 }
 
-/// Blanks traces and users in the stories and messages of alerts. Returns in how many rows. What the bell has taken out of its own stories by
-/// then is overwritten too.
+/// Redacts traces and users in incident timelines and notifications. Returns the number of changed rows. Names that the alert evaluator
+/// has already redacted itself are overwritten too.
 pub(super) fn blank(data: &Path, project: u64, names: &DeletedNames) -> Result<u64, SqliteError> {
     let mut blanked = 0;
     for (database, table, condition) in MENTIONS {
@@ -175,12 +175,12 @@ fn empty(path: &Path) -> Result<(), SqliteError> {
     database::empty_wal(&database::open_existing(path)?).map_err(SqliteError::of(path))
 }
 
-/// Empties what stands beside the databases from which expired rows go.
+/// Empties the WALs of the databases from which expired rows are deleted.
 pub(super) fn empty_wals(data: &Path) -> Result<(), SqliteError> {
     EXPIRED.iter().try_for_each(|(database, ..)| empty(&data.join(database)))
 }
 
-/// Traces of a project with errors or scores.
+/// Returns the traces of a project with errors or scores.
 pub(super) fn notable(data: &Path, project: u64) -> Result<HashSet<TraceId>, SqliteError> {
     let mut found = HashSet::new();
     for (database, sql) in [
@@ -199,7 +199,7 @@ pub(super) fn notable(data: &Path, project: u64) -> Result<HashSet<TraceId>, Sql
     Ok(found)
 }
 
-/// Changes a database that others have open too. `work` says how many rows it changed; so does this.
+/// Changes a database that other connections use too. `work` returns the number of changed rows, which is also the result.
 fn changed(path: &Path, work: impl FnOnce(&Transaction) -> rusqlite::Result<u64>) -> Result<u64, SqliteError> {
     let failed = SqliteError::of(path);
     let mut connection = database::open_existing(path)?;
@@ -216,7 +216,7 @@ fn number(project: u64) -> i64 {
     i64::try_from(project).unwrap_or(i64::MAX)
 }
 
-/// Puts what is meant where the statements find it.
+/// Creates the temporary tables of traces and users for the statements.
 fn name(transaction: &Transaction, traces: &HashSet<TraceId>, people: &[String]) -> rusqlite::Result<()> {
     transaction
         .execute_batch("CREATE TEMP TABLE traces (bytes BLOB PRIMARY KEY, text TEXT); CREATE TEMP TABLE people (id TEXT PRIMARY KEY);")?;
