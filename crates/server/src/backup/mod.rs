@@ -1,12 +1,12 @@
-//! A backup: all of a data folder at one moment, as a tar archive that begins with a list of its files and their sums.
+//! Backups: the whole data directory at one moment, as a tar archive that begins with a list of its files and their checksums.
 //!
 //! ```text
 //! backup.json            version, time, and for each file its length and CRC-32C
 //! manifest.db, segments/*, *.db, prices.json
 //! ```
 //!
-//! The server may run meanwhile. Everything that was acknowledged before the backup began is in it: spans in segments, which are
-//! immutable and held until they are copied, all else in copies that SQLite makes of its databases.
+//! The server may run meanwhile. A backup contains everything that was acknowledged before it began: spans in segments, which are
+//! immutable and held until they are copied, everything else in copies that SQLite makes of its databases.
 
 mod restore;
 #[cfg(test)]
@@ -24,29 +24,29 @@ use serde::{Deserialize, Serialize};
 
 pub use restore::{MissingFilePolicy, RestoreReport, check_finished, finish, restore, unpack, verify};
 
-/// The format that is written, and the newest that is read.
+/// Format that is written, and the newest that can be read.
 const FORMAT: u32 = 1;
-/// The name of the list.
+/// Name of the list.
 const LIST: &str = "backup.json";
-/// How the names of folders begin in which copies lie for a while.
+/// Prefix of the names of directories for temporary copies.
 const STAGING: &str = ".backup-";
-/// Bytes in a block of a tar archive.
+/// Size of a block of a tar archive, in bytes.
 const BLOCK: u64 = 512;
 
-/// What a backup holds: its first file.
+/// Contents of a backup: its first file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupManifest {
-    /// The format of the backup.
+    /// Format of the backup.
     pub format: u32,
-    /// The version that made it.
+    /// Version of Hinomi that created the backup.
     pub version: String,
-    /// When, RFC 3339.
+    /// Time of the backup (RFC 3339).
     pub created_at: String,
-    /// Spans in it.
+    /// Number of spans.
     pub spans: u64,
     /// All other files, in the order in which they follow.
     pub files: Vec<BackupFileEntry>,
-    /// Segments that the manifest names and that are not in it: they were missing or damaged when it was made.
+    /// Segments in the manifest that are not in the backup: they were missing or damaged when it was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingSegment>,
 }
@@ -54,25 +54,25 @@ pub struct BackupManifest {
 /// A file of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackupFileEntry {
-    /// Its place in the data folder.
+    /// Path in the data directory.
     pub name: String,
-    /// Its length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// Its CRC-32C.
+    /// CRC-32C of the file.
     pub crc32c: u32,
 }
 
-/// A backup that is about to be written.
+/// A backup that is ready to be written.
 #[derive(Debug)]
 pub struct BackupPlan {
     contents: BackupManifest,
     sources: Vec<PathBuf>,
-    /// Both are let go when it is written.
+    /// Both are released when the backup has been written.
     _spans: hinomi_store::StoreCheckpoint,
     _staging: BackupStagingFolder,
 }
 
-/// A folder of copies, removed when it is dropped.
+/// A directory of copies, removed when it is dropped.
 #[derive(Debug)]
 struct BackupStagingFolder(PathBuf);
 
@@ -82,7 +82,7 @@ impl Drop for BackupStagingFolder {
     }
 }
 
-/// Removes what a crash left of backups.
+/// Removes temporary copies that a crash left.
 pub fn remove_leftovers(data: &Path) {
     let entries = std::fs::read_dir(data).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(STAGING)) {
@@ -90,11 +90,11 @@ pub fn remove_leftovers(data: &Path) {
     }
 }
 
-/// Copies the databases and holds the segments. Takes about as long as reading both: what is damaged is left out, and the list says so.
+/// Copies the databases and holds the segments. Takes about as long as reading both. Damaged segments are left out and listed as missing.
 ///
 /// # Errors
 ///
-/// When there is no room for the copies of the databases, or something cannot be read or written.
+/// When the disk has too little space for the copies of the databases, or something cannot be read or written.
 pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     store.set_damaged_aside().await?;
     let now = jiff::Timestamp::now().as_microsecond();
@@ -146,7 +146,7 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::Store
     Ok(BackupPlan { contents, sources, _spans: spans, _staging: staging })
 }
 
-/// The databases of a data folder but for the manifest, by name.
+/// Returns the databases of a data directory except the manifest, sorted by name.
 fn databases(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(data).with_context(|| format!("cannot list {}", data.display()))? {
@@ -160,7 +160,7 @@ fn databases(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 impl BackupPlan {
-    /// What it holds.
+    /// Returns the contents of the backup.
     pub fn contents(&self) -> &BackupManifest {
         &self.contents
     }
@@ -169,15 +169,15 @@ impl BackupPlan {
         serde_json::to_vec_pretty(&self.contents).map_err(io::Error::other)
     }
 
-    /// Length of the archive in bytes.
+    /// Returns the length of the archive in bytes.
     ///
     /// # Errors
     ///
-    /// When the list cannot be written as JSON.
+    /// When the list cannot be serialized as JSON.
     pub fn length(&self) -> io::Result<u64> {
         let list = self.list()?.len() as u64;
         let lengths = self.contents.files.iter().map(|file| file.bytes).chain([list]);
-        // Each with its header, filled up to whole blocks; two empty ones at the end.
+        // Each file has a header block and is padded to whole blocks; two empty blocks end the archive.
         Ok(lengths.map(|bytes| BLOCK + bytes.div_ceil(BLOCK) * BLOCK).sum::<u64>() + 2 * BLOCK)
     }
 
@@ -185,7 +185,7 @@ impl BackupPlan {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, has another length than it had, or nothing can be written any more.
+    /// When a file cannot be read, its length has changed, or the output cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         let list = self.list()?;
@@ -200,7 +200,7 @@ impl BackupPlan {
 fn append(archive: &mut tar::Builder<impl Write>, name: &str, bytes: u64, from: impl io::Read) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
-    // Prompts and keys lie in it.
+    // The archive contains prompts and keys.
     header.set_mode(0o600);
     header.set_mtime(jiff::Timestamp::now().as_second().unsigned_abs());
     archive.append_data(&mut header, name, from)

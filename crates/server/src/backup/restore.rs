@@ -1,4 +1,4 @@
-//! A backup read: checked, unpacked as it is, or made a data folder again.
+//! Reads backups: verifies them, unpacks them, or restores a data directory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
@@ -11,30 +11,30 @@ use hinomi_store::doctor::DoctorSeverity;
 
 use super::{BackupFileEntry, BackupManifest, FORMAT, LIST};
 
-/// A file that lies in a folder from the first moment of a restore to the last.
+/// File that is in a directory from the beginning of a restore to its end.
 const UNFINISHED: &str = "RESTORING";
 const UNFINISHED_TEXT: &str = "A restore into this folder has not finished. Until it is begun again and ends, this is no data folder.\n";
 
-/// Bytes of the list at most.
+/// Largest size of the list, in bytes.
 const LONGEST_LIST: u64 = 256 << 20;
 
-/// What was restored.
+/// Result of a restore.
 #[derive(Debug)]
 pub struct RestoreReport {
-    /// What the backup held.
+    /// Contents of the backup.
     pub contents: BackupManifest,
-    /// Bytes of all files.
+    /// Size of all files in bytes.
     pub bytes: u64,
-    /// What it should hold and does not, with what is wrong with each.
+    /// Files that are missing from the restored directory, with the reason for each.
     pub missing: Vec<String>,
 }
 
-/// Whether what a backup lacks is a reason to refuse it.
+/// Whether missing files are a reason to reject a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingFilePolicy {
-    /// All of it is restored, or nothing.
+    /// Restores everything or nothing.
     Refused,
-    /// What is there is restored.
+    /// Restores what is available.
     Allowed,
 }
 
@@ -42,16 +42,16 @@ pub enum MissingFilePolicy {
 ///
 /// # Errors
 ///
-/// When it is no backup, is cut off, or a file is not what it was.
+/// When the archive is not a backup or is truncated, or a file differs from the list.
 pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
     each(archive, |_| Ok(Box::new(io::sink())), None)
 }
 
-/// Unpacks an archive into a folder that is empty, list included, checking each file. The list comes last: without it, it is no backup.
+/// Unpacks an archive into an empty directory and checks each file. The list is written last: a directory without it is not a backup.
 ///
 /// # Errors
 ///
-/// As [`verify`], and when the folder is not empty or cannot be written.
+/// As [`verify`], and when the directory is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
     make_empty(folder)?;
     let contents = each(archive, |name| durable(&folder.join(name)), None)?;
@@ -63,12 +63,13 @@ pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifes
     Ok(contents)
 }
 
-/// Makes a data folder of a backup: an archive, or what [`unpack`] made of one. `archive` is asked for the bytes of the archive where `source` is
-/// no folder. Until [`finish`] has said that all is well, the folder is not to be used; what a restore left that broke off is begun again.
+/// Restores a data directory from a backup, which is an archive or a directory that [`unpack`] wrote. If `source` is not a directory,
+/// `archive` returns the bytes of the archive. The data directory must not be used until [`finish`] has been called. A restore that was
+/// interrupted starts again.
 ///
 /// # Errors
 ///
-/// As [`unpack`], and when what came of it is not whole, unless that is allowed; the manifest is needed in any case.
+/// As [`unpack`], and when the result is incomplete, unless that is allowed. The manifest is needed in any case.
 pub fn restore(
     source: &Path,
     archive: impl FnOnce() -> anyhow::Result<Box<dyn Read>>,
@@ -77,7 +78,7 @@ pub fn restore(
 ) -> anyhow::Result<RestoreReport> {
     let mark = data.join(UNFINISHED);
     if mark.exists() {
-        // Everything in it came from a restore, which had found it empty.
+        // Everything in the directory is from a restore, which had found it empty.
         empty(data)?;
     } else {
         make_empty(data)?;
@@ -92,7 +93,7 @@ pub fn restore(
     let contents =
         if source.is_dir() { from_folder(source, &place, left_out)? } else { each(archive()?, |name| durable(&place(name)), left_out)? };
     for entry in contents.files.iter().filter(|entry| missing.iter().any(|(name, _)| *name == entry.name)) {
-        // Half of a file is worse than none.
+        // An incomplete file is worse than none.
         let path = place(&entry.name);
         if path.exists() {
             std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -112,29 +113,29 @@ pub fn restore(
     Ok(RestoreReport { bytes, contents, missing: lacks })
 }
 
-/// Says that a restored folder may be used.
+/// Marks a restored directory as usable.
 ///
 /// # Errors
 ///
-/// When that cannot be made durable.
+/// When the mark cannot be removed durably.
 pub fn finish(data: &Path) -> anyhow::Result<()> {
     std::fs::remove_file(data.join(UNFINISHED))
         .and_then(|()| File::open(data)?.sync_all())
         .with_context(|| format!("cannot write {}", data.display()))
 }
 
-/// Refuses a folder into which a restore has not finished.
+/// Rejects a directory with an unfinished restore.
 ///
 /// # Errors
 ///
-/// When it is one.
+/// When a restore into the directory has not finished.
 pub fn check_finished(data: &Path) -> anyhow::Result<()> {
     let is_finished = !data.join(UNFINISHED).exists();
     ensure!(is_finished, "a restore into {} has not finished: run `hinomi restore` with this folder again, or remove it", data.display());
     Ok(())
 }
 
-/// Removes everything but the mark.
+/// Removes everything except the mark.
 fn empty(folder: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
@@ -148,7 +149,7 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the names of files durable.
+/// Syncs the directories of all files, so that the names of the files are durable.
 fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> {
     let folders: BTreeSet<PathBuf> =
         contents.files.iter().filter_map(|entry| Some(folder.join(&entry.name).parent()?.to_owned())).chain([folder.to_owned()]).collect();
@@ -158,7 +159,8 @@ fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A file that is made, for its owner alone. What is written to it is durable when it is dropped; a failure then shows when it is checked.
+/// Creates a file that only its owner can access. Its content is durable when it is dropped; an error there shows when the file is
+/// checked.
 fn durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -177,14 +179,14 @@ impl Write for DurableFileWriter {
         self.0.write(bytes)
     }
 
-    /// Brings it to the disk.
+    /// Syncs the file to disk.
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()?;
         self.0.get_ref().sync_all()
     }
 }
 
-/// Makes a folder, for its owner alone, or finds it empty.
+/// Creates a directory that only its owner can access, or checks that it is empty.
 fn make_empty(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         let mut entries = std::fs::read_dir(folder).with_context(|| format!("{} is no folder that can be used", folder.display()))?;
@@ -198,10 +200,10 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
     builder.create(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
-/// Files that could not be restored, with what is wrong with each.
+/// Files that could not be restored, with the reason for each.
 type SkippedFiles<'a> = Option<&'a mut Vec<(String, String)>>;
 
-/// Notes a file that cannot be restored, where that is allowed.
+/// Records a file that cannot be restored, if that is allowed.
 fn leave_out(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow::Result<()>) -> anyhow::Result<()> {
     match (done, left_out) {
         (Err(error), Some(left_out)) => {
@@ -236,14 +238,14 @@ fn read_list(text: &[u8]) -> anyhow::Result<BackupManifest> {
     ensure!(format <= FORMAT, "the backup is of a newer version (format {format}, known here up to {FORMAT}); use that version");
     let contents: BackupManifest = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
     for entry in &contents.files {
-        // An archive from somewhere must not write beside the folder.
+        // A foreign archive must not write outside the directory.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
         ensure!(plain && !entry.name.is_empty() && entry.name != LIST, "the backup names a file {:?}, which cannot be", entry.name);
     }
     Ok(contents)
 }
 
-/// Reads an archive and copies each file to where `place` says, checking it.
+/// Reads an archive, copies each file to the writer that `place` returns, and checks it.
 fn each(
     archive: impl Read,
     place: impl Fn(&str) -> anyhow::Result<Box<dyn Write>>,
@@ -259,7 +261,7 @@ fn each(
     let mut awaited: HashMap<&str, &BackupFileEntry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     for found in entries {
         let found = match found.context("the backup is cut off or damaged") {
-            // Where the next file begins is not known any more.
+            // The position of the next file is unknown.
             Err(_) if left_out.is_some() => break,
             found => found?,
         };
@@ -276,7 +278,7 @@ fn each(
     Ok(contents)
 }
 
-/// Copies a file and checks that it is the one of the list.
+/// Copies a file and checks that it matches the list.
 fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &BackupFileEntry) -> anyhow::Result<()> {
     let mut piece = vec![0; 1 << 20];
     let (mut crc, mut bytes) = (0, 0);

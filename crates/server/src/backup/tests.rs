@@ -50,7 +50,7 @@ async fn all_that_was_stored_comes_back() {
     let x: i64 =
         hinomi_tables::database::open_reader(&other.join("scores.db")).unwrap().query_row("SELECT x FROM a", [], |row| row.get(0)).unwrap();
     assert_eq!(x, 7);
-    // What goes on afterwards is stored under new numbers.
+    // New segments get new numbers.
     let _ = again.append(1, vec![span(9, 1, 10), span(1, 1, 10)]).await.unwrap();
     again.flush().await.unwrap();
     assert_eq!(rows(&again.snapshot()).len(), 11);
@@ -78,7 +78,7 @@ async fn what_is_cut_off_or_changed_is_refused() {
     let list = String::from_utf8_lossy(&bytes[512..6000]).into_owned();
     assert!(list.contains("\"manifest.db\""), "{list}");
     let whole = bytes.clone();
-    // In the middle of each of the larger files.
+    // The damage is inside each of the larger files.
     for at in [bytes.len() / 3, bytes.len() / 2] {
         let mut bytes = bytes.clone();
         bytes[at..at + 600].iter_mut().for_each(|byte| *byte ^= 0xff);
@@ -88,7 +88,7 @@ async fn what_is_cut_off_or_changed_is_refused() {
             "changed at {at}"
         );
         assert!(check_finished(&other).unwrap_err().to_string().contains("run `hinomi restore`"));
-        // The same folder takes a backup that is whole.
+        // A complete backup can be restored into the same directory.
         restore(Path::new("-"), || Ok(Box::new(Cursor::new(whole.clone()))), &other, MissingFilePolicy::Refused).unwrap();
         finish(&other).unwrap();
         assert_eq!(rows(&Store::open(&other, StoreConfig::default()).unwrap().snapshot()).len(), 10);
@@ -141,7 +141,7 @@ async fn what_is_missing_or_damaged_is_left_out_and_named() {
         let again = Store::open(&of("taken"), StoreConfig::default()).unwrap();
         assert_eq!((rows(&again.snapshot()).len(), again.stats().damaged.is_empty()), (4, false));
         drop(again);
-        // The same file out of an older backup heals both.
+        // The same file from an older backup repairs both.
         std::fs::copy(good.join("segments/0000000001.parquet"), of("taken").join("segments/0000000001.parquet")).unwrap();
         let again = Store::open(&of("taken"), StoreConfig::default()).unwrap();
         assert_eq!((rows(&again.snapshot()), again.stats().damaged), (expected.clone(), Vec::new()));
@@ -167,6 +167,6 @@ async fn of_a_backup_that_was_cut_or_changed_the_rest_can_be_had() {
         assert!(lacks > missing && spans <= 10, "cut at {at}: {lacks} {spans}");
         missing = lacks;
     }
-    // Without the manifest nothing can be had.
+    // Without the manifest nothing can be restored.
     assert!(taken("nothing", &bytes[..4000]).is_err());
 }

@@ -1,4 +1,4 @@
-//! One value of a column as text, and back.
+//! Converts one value of a column to text and back.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, Timesta
 use hinomi_model::api_time::rfc3339;
 use hinomi_store::schema::MONEY;
 
-/// Columns whose texts are JSON.
+/// Columns with JSON texts.
 const JSON: [&str; 10] = [
     "finish_reasons",
     "tags",
@@ -25,23 +25,23 @@ const JSON: [&str; 10] = [
     "also_reported",
 ];
 
-/// Places behind the point of an amount of money.
+/// Decimal places of an amount of money.
 const PLACES: usize = 12;
 
-/// What the text of a value is.
+/// Format of the text of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellFormat {
     /// Any text.
     Text,
-    /// JSON of its own.
+    /// A JSON text.
     Json,
-    /// A number, a truth value: JSON as it is.
+    /// A number or a boolean, which is valid JSON without quotes.
     Bare,
-    /// A time in RFC 3339.
+    /// A time (RFC 3339).
     Time,
 }
 
-/// The form of a column's values.
+/// Returns the format of a column's values.
 pub(super) fn form(name: &str, data_type: &DataType) -> CellFormat {
     match data_type {
         _ if JSON.contains(&name) => CellFormat::Json,
@@ -51,7 +51,7 @@ pub(super) fn form(name: &str, data_type: &DataType) -> CellFormat {
     }
 }
 
-/// Appends the text of a value. False where there is none.
+/// Appends the text of a value. Returns false if the value is null.
 pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     if array.is_null(row) {
         return false;
@@ -59,7 +59,7 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     match array.data_type() {
         DataType::Utf8View => out.push_str(array.as_string_view().value(row)),
         DataType::Int64 => drop(write!(out, "{}", array.as_primitive::<Int64Type>().value(row))),
-        // The shortest digits that give the same number back.
+        // The shortest digits that parse to the same number.
         DataType::Float64 => drop(write!(out, "{}", array.as_primitive::<Float64Type>().value(row))),
         DataType::Boolean => drop(write!(out, "{}", array.as_boolean().value(row))),
         DataType::Timestamp(..) => out.push_str(&rfc3339(array.as_primitive::<TimestampMicrosecondType>().value(row))),
@@ -69,19 +69,19 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
             let whole = 10u128.pow(PLACES as u32);
             let _ = write!(out, "{sign}{}.{:0PLACES$}", steps.unsigned_abs() / whole, steps.unsigned_abs() % whole);
         }
-        // No column of the schema holds anything else.
+        // The schema has no columns of other types.
         _ => return false,
     }
     true
 }
 
-/// Whether a spreadsheet could take a text for a formula. A quote before it, by which it is known as a text, would itself be taken off again,
-/// so that texts that begin with such a quote count too.
+/// Returns whether a spreadsheet could interpret a text as a formula. The export puts a quote before such a text and the import removes
+/// it, so texts that already begin with such a quote count too.
 pub(super) fn is_like_formula(text: &str) -> bool {
     text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-/// A column that is being read from texts.
+/// Builds a column from texts.
 pub(super) enum TextColumnBuilder {
     Text(StringViewBuilder),
     Int(Int64Builder),
@@ -103,11 +103,11 @@ impl TextColumnBuilder {
         }
     }
 
-    /// Adds a value, or that there is none.
+    /// Adds a value, or null.
     ///
     /// # Errors
     ///
-    /// What it should be.
+    /// A description of the expected value when the text cannot be parsed.
     pub(super) fn add(&mut self, text: Option<&str>) -> Result<(), &'static str> {
         match self {
             TextColumnBuilder::Text(builder) => builder.append_option(text),
@@ -142,12 +142,12 @@ impl TextColumnBuilder {
     }
 }
 
-/// A number as JSON has them: there is none that is not finite.
+/// Parses a number; JSON has finite numbers only.
 fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// An amount in steps of 10^-12 dollars; places beyond those must be zeros.
+/// Parses an amount in units of 10^-12 dollars; further decimal places must be zeros.
 fn steps(text: &str) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
@@ -157,7 +157,7 @@ fn steps(text: &str) -> Option<i128> {
         return None;
     }
     let amount: i128 = format!("{whole}{kept:0<PLACES$}").parse().ok()?;
-    // What an amount holds.
+    // Amounts are 64-bit numbers.
     i64::try_from(amount).ok().map(|amount| sign * i128::from(amount))
 }
 

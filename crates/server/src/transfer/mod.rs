@@ -1,4 +1,4 @@
-//! Spans as files that other tools read and that come back as they were: Parquet, a JSON object a line, or CSV, all with the columns of
+//! Spans as files that other tools can read and that can be imported without loss: Parquet, JSON Lines or CSV, all with the columns of
 //! [`SCHEMA`](hinomi_store::schema::SCHEMA).
 
 mod cell;
@@ -12,19 +12,19 @@ use std::str::FromStr;
 pub use read::{rows, to_lines};
 pub use write::SpanFileWriter;
 
-/// The form of a file.
+/// Format of a file of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanFileFormat {
-    /// Columns, compressed, as segments are.
+    /// Parquet, compressed like segments.
     Parquet,
-    /// One JSON object a line. What is unknown is left out.
+    /// One JSON object per line, without null values.
     Jsonl,
-    /// A line of names, then one line a span. What is unknown is empty.
+    /// A line with the column names, then one line per span. Null values are empty.
     Csv,
 }
 
 impl SpanFileFormat {
-    /// How names of such files end.
+    /// Returns the file name extension.
     pub fn extension(self) -> &'static str {
         match self {
             SpanFileFormat::Parquet => "parquet",
@@ -33,7 +33,7 @@ impl SpanFileFormat {
         }
     }
 
-    /// Its media type.
+    /// Returns the media type.
     pub fn media_type(self) -> &'static str {
         match self {
             SpanFileFormat::Parquet => "application/vnd.apache.parquet",

@@ -1,4 +1,4 @@
-//! Files of spans back to rows.
+//! Reads spans from files.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,16 +19,16 @@ use super::SpanFileFormat;
 use super::cell::{CellFormat, TextColumnBuilder, form, is_like_formula};
 use super::write::lines;
 
-/// Columns without which there is no span.
+/// Columns that every span needs.
 const NEEDED: [&str; 4] = ["trace_id", "span_id", "start_time", "end_time"];
 /// Rows of a Parquet file that are read at a time.
 const ROWS: usize = 512;
 
-/// The spans of lines of JSON objects. Columns that are not known are passed over; `first` is the number of the first line.
+/// Reads spans from lines of JSON objects. Unknown columns are ignored; `first` is the number of the first line.
 ///
 /// # Errors
 ///
-/// Says which line and column cannot be read, and why.
+/// A message with the line, the column and the reason when a value cannot be read.
 pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
     let mut columns: Vec<(&str, CellFormat, TextColumnBuilder)> = SCHEMA
         .fields()
@@ -69,12 +69,12 @@ fn is_id(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()) && text.bytes().any(|byte| byte != b'0')
 }
 
-/// Reads a file of any of the formats and calls back with its spans as lines of JSON objects, some hundred at a time, and with the part of the
-/// file that is read.
+/// Reads a file of any format and calls `work` with its spans as lines of JSON objects, a few hundred at a time, and with the fraction of
+/// the file that has been read.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, says which row; or what `work` met.
+/// When the file cannot be read, with the row; or the error of `work`.
 pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let name = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read {name}"))?;
@@ -105,10 +105,10 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
     }
 }
 
-/// Bytes of lines that are handed on together.
+/// Bytes of lines that are passed to `work` at a time.
 const PIECE: usize = 2 << 20;
 
-/// What a file is, by its first bytes, else by its name.
+/// Returns the format of a file according to its first bytes, or to its name if it is empty.
 fn format(path: &Path, start: &[u8]) -> SpanFileFormat {
     match start {
         b"PAR1" => SpanFileFormat::Parquet,
@@ -125,7 +125,7 @@ fn parquet(file: File, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) ->
     for batch in builder.with_batch_size(ROWS).build()? {
         let batch = batch?;
         done += batch.num_rows();
-        // Another tool may have written it, with other types for the same columns.
+        // The file may be from another tool, with other types for the same columns.
         let found = SCHEMA.fields().iter().filter_map(|field| Some((field, batch.column_by_name(field.name())?)));
         let (mut fields, mut arrays) = (Vec::new(), Vec::new());
         for (field, array) in found {
@@ -152,7 +152,7 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         let mut fields = Vec::new();
         for ((name, form), value) in names.iter().zip(&forms).zip(&record).filter(|(_, value)| !value.is_empty()) {
             let Some(form) = form else { continue };
-            // The quote that keeps spreadsheets from taking a text for a formula; JSON of a negative number has it too.
+            // Removes the quote that prevents a spreadsheet from interpreting a text as a formula. JSON of a negative number has it too.
             let bare = value.strip_prefix('\'').filter(|_| matches!(form, CellFormat::Text | CellFormat::Json) && is_like_formula(value));
             let value = bare.unwrap_or(value);
             let value = match form {
@@ -165,7 +165,7 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         if let Err(error) = serde_json::from_str::<HashMap<&str, &RawValue>>(&line) {
             bail!("line {}: a value is not what its column holds: {error}", record.position().map_or(0, csv::Position::line));
         }
-        // A value of several lines would be taken for several spans.
+        // A value with line breaks would be read as several spans.
         piece += &line.replace(['\n', '\r'], " ");
         piece.push('\n');
         if piece.len() >= PIECE {

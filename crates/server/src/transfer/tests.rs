@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Writes rows as a file, and reads that back.
+/// Writes rows to a file and reads it back.
 fn there_and_back(rows: &[SpanRow], format: SpanFileFormat) -> Vec<SpanRow> {
     let mut writer = SpanFileWriter::new(format).unwrap();
     let mut bytes = Vec::new();
@@ -41,11 +41,11 @@ proptest! {
             span.end_us = 1_700_000_000_000_000;
             SpanRow { project_id: 1, received_us: 5, span, local: None }
         };
-        // As the columns hold it.
+        // The rows as the columns store them.
         let rows: Vec<SpanRow> = hinomi_store::rows::from_batch(&to_batch(&spans.into_iter().enumerate().map(row).collect::<Vec<_>>()));
         prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Jsonl), &rows);
         prop_assert_eq!(&there_and_back(&rows, SpanFileFormat::Parquet), &rows);
-        // A table does not tell an empty text from none.
+        // CSV does not distinguish an empty text from null.
         prop_assert_eq!(there_and_back(&rows, SpanFileFormat::Csv).len(), rows.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Batches of spans to bytes of a file, piece by piece.
+//! Writes batches of spans as a file, in parts.
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
@@ -11,15 +11,15 @@ use parquet::file::properties::WriterProperties;
 use super::SpanFileFormat;
 use super::cell::{CellFormat, form, is_like_formula, push};
 
-/// Rows of a row group: what a writer holds in memory.
+/// Rows of a row group, which the writer holds in memory.
 const ROWS_PER_GROUP: usize = 16_384;
-/// The same in bytes, compressed.
+/// Largest compressed size of a row group, in bytes.
 const GROUP_BYTES: usize = 16 << 20;
 
-/// Bytes that are handed on together.
+/// Bytes of a batch that are converted at a time.
 const PART_BYTES: usize = 4 << 20;
 
-/// Writes one file.
+/// Writes one file of spans.
 #[derive(Debug)]
 pub struct SpanFileWriter(SpanFileWriterKind);
 
@@ -31,11 +31,11 @@ enum SpanFileWriterKind {
 }
 
 impl SpanFileWriter {
-    /// Begins a file.
+    /// Starts a file.
     ///
     /// # Errors
     ///
-    /// When the Parquet library refuses.
+    /// When the Parquet writer cannot be created.
     pub fn new(format: SpanFileFormat) -> Result<SpanFileWriter, ParquetError> {
         Ok(SpanFileWriter(match format {
             SpanFileFormat::Jsonl => SpanFileWriterKind::Jsonl,
@@ -56,18 +56,18 @@ impl SpanFileWriter {
         }))
     }
 
-    /// Parts of a batch that take some bytes each, or one row.
+    /// Splits a batch into parts of at most [`PART_BYTES`] in memory, or of one row.
     pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
         let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
         let rows = (PART_BYTES / of_row.max(1)).max(1);
         (0..batch.num_rows()).step_by(rows).map(move |first| batch.slice(first, rows.min(batch.num_rows() - first)))
     }
 
-    /// The next bytes of the file. The batch has the columns of the schema, in order.
+    /// Returns the next bytes of the file. The batch must have the columns of the schema, in order.
     ///
     /// # Errors
     ///
-    /// When the Parquet library refuses the batch.
+    /// When the Parquet writer rejects the batch.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
         match &mut self.0 {
             SpanFileWriterKind::Parquet(writer) => {
@@ -83,11 +83,11 @@ impl SpanFileWriter {
         }
     }
 
-    /// The last bytes of the file.
+    /// Returns the last bytes of the file.
     ///
     /// # Errors
     ///
-    /// When the Parquet library refuses.
+    /// When the Parquet writer fails.
     pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
         match self.0 {
             SpanFileWriterKind::Parquet(writer) => writer.into_inner(),
@@ -97,13 +97,13 @@ impl SpanFileWriter {
     }
 }
 
-/// Columns with their names and forms.
+/// Returns the columns with their names and formats.
 fn columns(batch: &RecordBatch) -> Vec<(&str, CellFormat, &ArrayRef)> {
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
     fields.map(|(field, array)| (field.name().as_str(), form(field.name(), field.data_type()), array)).collect()
 }
 
-/// The rows as JSON objects, one a line.
+/// Returns the rows as JSON objects, one per line.
 pub(super) fn lines(batch: &RecordBatch) -> String {
     let columns = columns(batch);
     let mut out = String::new();
