@@ -1,4 +1,4 @@
-//! Work without a customer who waits, and the small programs: digests of reviews, intents, the three-line script.
+//! Batch work and the small programs: review digests, intents, the three-line script.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::llm::{DemoChatCall, DemoInstrumentation, GPT_3_5, GPT_4O_MINI, SWALLO
 use super::texts::{self, TextSlots, text};
 use super::trace::{DemoTrace, ROOT};
 
-/// Digests of the newest reviews of one hotel.
+/// Summarizes the newest reviews of one hotel.
 pub(super) fn digest(trace: &mut DemoTrace) {
     let part = texts::of("reviews");
     let pipeline = trace.open(ROOT, "ai.pipeline", "review-digest", "manual");
@@ -17,7 +17,7 @@ pub(super) fn digest(trace: &mut DemoTrace) {
         let messages = [message("user", text(&review[0]))];
         let answer = json!({"digest": review[1], "mood": review[2]}).to_string();
         let mut chat = DemoChatCall::new(&GPT_4O_MINI, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
-        // Twenty worked examples go with each request.
+        // Each request includes twenty examples.
         chat.hidden_tokens = 2_300;
         chat.seen_before = 0.1;
         if trace.dice.chance(0.004) {
@@ -34,7 +34,7 @@ pub(super) fn digest(trace: &mut DemoTrace) {
     trace.close(pipeline);
 }
 
-/// The intent of one utterance, by a model of the company's own.
+/// Classifies one utterance with a self-hosted model.
 pub(super) fn intent(trace: &mut DemoTrace) {
     let part = texts::of("intents");
     let slots = TextSlots::new(&mut trace.dice);
@@ -59,7 +59,7 @@ pub(super) fn intent(trace: &mut DemoTrace) {
     trace.close(pipeline);
 }
 
-/// One question to a model, with nothing around it but a pipeline.
+/// Sends one question to a model, with only a pipeline around it.
 pub(super) fn article(trace: &mut DemoTrace) {
     let item = &texts::rows(texts::of("article"))[trace.dice.weighted(&[0.6, 0.2, 0.2])];
     let pipeline = trace.open(ROOT, "ai.pipeline", "GPT-3.5 Pipeline", "manual");

@@ -5,21 +5,21 @@ use serde_json::{Value, json};
 use super::texts::{TextSlots, tokens};
 use super::trace::{DemoSdk, DemoSpanIndex, DemoTrace};
 
-/// A model as the provider serves it.
+/// A model as its provider serves it.
 #[derive(Debug)]
 pub(super) struct DemoModel {
-    /// The name that is asked for.
+    /// Requested model.
     pub(super) asked: &'static str,
-    /// The name that answers.
+    /// Answering model.
     pub(super) answers: &'static str,
-    /// Where its calls go.
+    /// URL of the provider.
     host: &'static str,
-    /// Milliseconds to the first token, tokens per second from then on.
+    /// Time to the first token in milliseconds, and the speed from then on in tokens per second.
     first_ms: i64,
     speed: u64,
-    /// Tokens that are thought before an answer, at most.
+    /// Largest number of reasoning tokens before an answer.
     thinks: i64,
-    /// The smallest prompt that the provider keeps in its cache.
+    /// Smallest prompt that the provider caches, in tokens.
     cache_from: u64,
 }
 
@@ -45,7 +45,7 @@ pub(super) const GEMINI: DemoModel = DemoModel {
     thinks: 300,
     cache_from: 1_024,
 };
-/// Runs in the company's own cluster behind OpenAI's protocol; no list has a price for it.
+/// Self-hosted in the company's cluster behind OpenAI's protocol; no price table includes it.
 pub(super) const SWALLOW: DemoModel = DemoModel {
     asked: "swallow-70b-instruct",
     answers: "swallow-70b-instruct",
@@ -60,7 +60,7 @@ const fn openai(asked: &'static str, answers: &'static str, first_ms: i64, speed
     DemoModel { asked, answers, host: "https://api.openai.com/v1/chat/completions", first_ms, speed, thinks, cache_from: 1_024 }
 }
 
-/// The library whose instrumentation reports a call.
+/// Library whose instrumentation reports a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DemoInstrumentation {
     OpenAi,
@@ -69,7 +69,7 @@ pub(super) enum DemoInstrumentation {
     Vercel,
 }
 
-/// A tool that a model asks for.
+/// A tool call that a model requests.
 #[derive(Debug, Clone)]
 pub(super) struct DemoToolCall {
     pub(super) id: String,
@@ -84,20 +84,20 @@ pub(super) struct DemoChatCall<'a> {
     pub(super) library: DemoInstrumentation,
     pub(super) agent: Option<&'static str>,
     pub(super) system: &'a str,
-    /// `{role, content}` in the order of the conversation.
+    /// Messages as `{role, content}` in the order of the conversation.
     pub(super) messages: &'a [Value],
     pub(super) tools: Option<&'a Value>,
     pub(super) answer: &'a str,
     pub(super) calls: &'a [DemoToolCall],
-    /// Tokens of the prompt beyond the texts shown: long instructions, examples, pictures.
+    /// Input tokens beyond the visible messages: long instructions, examples, images.
     pub(super) hidden_tokens: u64,
-    /// How much of the prompt the provider has seen lately, from 0 to 1.
+    /// Fraction of the prompt that is in the provider's cache, from 0 to 1.
     pub(super) seen_before: f64,
     pub(super) streamed: bool,
-    /// False for a stream that was not asked to report usage.
+    /// False for a stream that did not request its usage.
     pub(super) reports_usage: bool,
     pub(super) finish: Option<&'static str>,
-    /// Counts where they are given: input and output.
+    /// Fixed input and output tokens; otherwise they are estimated.
     pub(super) counts: Option<(u64, u64)>,
 }
 
@@ -128,7 +128,7 @@ impl<'a> DemoChatCall<'a> {
     }
 }
 
-/// Tokens that a call took; input and output are the whole.
+/// Token usage of a call; input and output are totals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DemoTokenUsage {
     pub(super) input: u64,
@@ -149,7 +149,7 @@ impl std::ops::AddAssign for DemoTokenUsage {
 }
 
 impl DemoTrace {
-    /// A call that is answered.
+    /// Adds a successful call.
     pub(super) fn chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
         let at = self.ask(parent, chat);
         let spent = self.count(chat);
@@ -164,7 +164,7 @@ impl DemoTrace {
         spent
     }
 
-    /// A call that fails, with an error; `status` is the HTTP status, or none when nothing came back.
+    /// Adds a failed call with an error; `status` is the HTTP status, or `None` if there was no response.
     pub(super) fn failing_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall, what: &str, status: Option<i64>, ms: i64) {
         let at = self.ask(parent, chat);
         let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
@@ -181,7 +181,7 @@ impl DemoTrace {
         self.close(at);
     }
 
-    /// A call that the library repeats by itself after a refusal, as one span.
+    /// Adds a call that the library retries automatically after a rejection, as one span.
     pub(super) fn retried_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
         let at = self.ask(parent, chat);
         let name = format!("POST {}", chat.model.host);
@@ -213,7 +213,7 @@ impl DemoTrace {
         let reasoning = if chat.model.thinks > 0 { self.dice.between(chat.model.thinks / 5, chat.model.thinks) as u64 } else { 0 };
         let caches = input >= chat.model.cache_from;
         let seen = (input as f64 * chat.seen_before) as u64;
-        // OpenAI keeps blocks of 128 tokens and writes them without a charge; Anthropic keeps all, and says what it wrote.
+        // OpenAI caches blocks of 128 tokens and does not charge for cache writes; Anthropic caches everything and reports cache writes.
         let (cached, written) = match chat.library {
             DemoInstrumentation::LangChain if caches && chat.model.asked == CLAUDE.asked => (seen, (input - seen) * 7 / 10),
             _ if caches => (seen / 128 * 128, 0),
@@ -222,7 +222,7 @@ impl DemoTrace {
         DemoTokenUsage { input, cached, written, output: output + reasoning, reasoning }
     }
 
-    /// Opens the span of a call with what is known when it starts.
+    /// Opens the span of a call with the attributes known at its start.
     fn ask(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoSpanIndex {
         let model = chat.model;
         let (op, operation, origin) = match chat.library {
@@ -264,7 +264,7 @@ impl DemoTrace {
         at
     }
 
-    /// Adds what came back.
+    /// Adds the attributes of the response.
     fn answered(&mut self, at: DemoSpanIndex, chat: &DemoChatCall, spent: DemoTokenUsage, first_ms: i64) {
         let finish = chat.finish.unwrap_or(if chat.calls.is_empty() { "stop" } else { "tool_calls" });
         self.set(at, "gen_ai.response.model", chat.model.answers);
@@ -282,7 +282,7 @@ impl DemoTrace {
                     })
                     .collect();
                 let refused = finish == "refusal";
-                // The SDK writes what is absent as the text `None`.
+                // The SDK writes absent values as the text `None`.
                 let reply = json!({
                     "content": if chat.answer.is_empty() || refused { "None" } else { chat.answer }, "role": "assistant",
                     "refusal": if refused { chat.answer } else { "None" },
@@ -317,7 +317,7 @@ impl DemoTrace {
         }
     }
 
-    /// Usage under the names that a library's instrumentation has for it.
+    /// Adds token usage with the attribute names of a library's instrumentation.
     pub(super) fn spent(&mut self, at: DemoSpanIndex, library: DemoInstrumentation, spent: DemoTokenUsage) {
         self.set(at, "gen_ai.usage.input_tokens", spent.input);
         self.set(at, "gen_ai.usage.output_tokens", spent.output);
@@ -337,7 +337,7 @@ impl DemoTrace {
         }
     }
 
-    /// An embedding of a text.
+    /// Adds an embedding of a text.
     pub(super) fn embed(&mut self, parent: DemoSpanIndex, input: &str) {
         let node = self.setting.sdk == DemoSdk::Node;
         let origin = if node { "auto.ai.vercelai" } else { "auto.ai.openai" };
@@ -355,7 +355,7 @@ impl DemoTrace {
         self.close(at);
     }
 
-    /// Opens the span of a tool that runs.
+    /// Opens the span of a tool execution.
     pub(super) fn tool(&mut self, parent: DemoSpanIndex, call: &DemoToolCall, agent: &'static str) -> DemoSpanIndex {
         let at = self.open(parent, "gen_ai.execute_tool", format!("execute_tool {}", call.name), "auto.ai.langchain");
         self.set(at, "gen_ai.operation.name", "execute_tool");
@@ -366,7 +366,7 @@ impl DemoTrace {
         at
     }
 
-    /// A tool call with an id of its own.
+    /// Creates a tool call with an ID.
     pub(super) fn tool_call(&mut self, name: &'static str, arguments: Value) -> DemoToolCall {
         let id = format!("toolu_{}", self.dice.hex(20));
         DemoToolCall { id, name, arguments }
@@ -381,7 +381,7 @@ impl DemoTrace {
         at
     }
 
-    /// Ends the span of an agent, which repeats the sum of its calls.
+    /// Ends the span of an agent, which repeats the total usage of its calls.
     pub(super) fn agent_done(&mut self, at: DemoSpanIndex, answer: &str, spent: DemoTokenUsage) {
         self.set(at, "gen_ai.response.text", answer);
         self.spent(at, DemoInstrumentation::LangChain, spent);
@@ -389,18 +389,18 @@ impl DemoTrace {
     }
 }
 
-/// A message of a conversation.
+/// Returns a message of a conversation.
 pub(super) fn message(role: &str, content: &str) -> Value {
     json!({"role": role, "content": content})
 }
 
-/// What a model said when it asked for tools.
+/// Returns the message of a model that requests tools.
 pub(super) fn asked_for(text: &str, calls: &[DemoToolCall]) -> Value {
     let calls: Vec<Value> = calls.iter().map(|c| json!({"id": c.id, "name": c.name, "args": c.arguments, "type": "tool_call"})).collect();
     json!({"role": "assistant", "content": text, "tool_calls": calls})
 }
 
-/// What a tool answered.
+/// Returns the message with the result of a tool.
 pub(super) fn tool_result(call: &DemoToolCall, result: &str) -> Value {
     json!({"role": "tool", "tool_call_id": call.id, "content": result})
 }

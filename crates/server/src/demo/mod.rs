@@ -1,13 +1,12 @@
-//! Traffic for `hinomi demo`: what the programs of an invented travel agency, tabi-desk, would have sent.
+//! Sample traffic for `hinomi demo`: what the programs of tabi-desk, a fictional travel agency, would have sent.
 //!
-//! Six pipelines run under sentry-python and sentry-javascript: a trip planner with tools and a second agent, a support desk that
-//! answers from passages, a search of documents, digests of reviews, a classifier on a model without a price, and a three-line
-//! script. For one customer the planner has been looping for some hours, which is where most of the money goes. The same seed and
-//! time give the same bytes.
+//! Six pipelines run with sentry-python and sentry-javascript: a trip planner with tools and a second agent, a support desk with
+//! retrieval, a document search, review digests, a classifier on an unpriced model, and a three-line script. For one customer the planner
+//! has been looping for some hours, which causes most of the cost. The same seed and time produce the same bytes.
 //!
-//! - `schedule` says who comes when, `trip`, `desk` and `batch` tell what happens then,
-//! - `trace` builds spans along a clock, `llm` adds what instrumentations write about calls of models and tools,
-//! - `sentry_envelope` makes the envelopes, `texts` the words, `random` chance.
+//! - `schedule` decides when visits happen; `trip_planner`, `support_desk` and `batch` generate them.
+//! - `trace` builds spans along a clock; `llm` adds the attributes that instrumentations write for calls of models and tools.
+//! - `sentry_envelope` builds the envelopes, `texts` provides the texts, `random` the random numbers.
 
 mod batch;
 mod llm;
@@ -27,10 +26,10 @@ use std::time::Duration;
 
 use schedule::DemoVisitSchedule;
 
-/// What [`envelopes`] makes of a day.
+/// Number of traces per day that [`envelopes`] generates.
 pub const TRACES_PER_DAY: u32 = 1_500;
 
-/// What [`live`] makes of a day: three or four in a minute.
+/// Number of traces per day that [`live`] generates: three or four per minute.
 pub const LIVE_TRACES_PER_DAY: u32 = 5_000;
 
 /// A Sentry envelope as an SDK would have sent it.
@@ -38,19 +37,19 @@ pub const LIVE_TRACES_PER_DAY: u32 = 5_000;
 pub struct DemoEnvelope {
     /// Header line and items.
     pub body: Vec<u8>,
-    /// When the earliest span in it started, in microseconds since the Unix epoch.
+    /// Start of the earliest span, in microseconds since the Unix epoch.
     pub start_us: i64,
-    /// When the SDK would have sent it.
+    /// Time at which the SDK would have sent the envelope, in microseconds since the Unix epoch.
     pub end_us: i64,
 }
 
-/// The traffic of a `span` of time up to now, in the order in which it was sent. All of it has ended by `now_us`. Headers have no
-/// `sent_at`: a server would take an old one for a wrong clock and move the spans to now.
+/// Generates the traffic of a period of length `span` before `now_us`, in the order in which it was sent. All of it has ended by
+/// `now_us`. The headers have no `sent_at`: a server would take an old one for a wrong clock and move the spans to the present.
 pub fn envelopes(seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     envelopes_at(TRACES_PER_DAY, seed, now_us, span, dsn_key)
 }
 
-/// The same with another number of traces in a day.
+/// Like [`envelopes`], with another number of traces per day.
 pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     let from_us = now_us.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX));
     let visits = DemoVisitSchedule::new(seed, from_us, traces_per_day, schedule::loop_start(now_us).max(from_us));
@@ -58,20 +57,20 @@ pub fn envelopes_at(traces_per_day: u32, seed: u64, now_us: i64, span: Duration,
     EnvelopeSchedule::new(visits, now_us, dsn_key, false).filter(move |envelope| envelope.end_us <= now_us)
 }
 
-/// Traffic from now on, without an end, in the order in which it is to be sent, which is when [`DemoEnvelope::end_us`] has come. It is
-/// as busy by night as by day, and the loop of the one customer goes on.
+/// Generates endless traffic from `from_us` on, in the order in which it is to be sent. Each envelope is due at [`DemoEnvelope::end_us`].
+/// The rate is the same by day and by night, and the loop of the one customer continues.
 pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     live_at(LIVE_TRACES_PER_DAY, seed, from_us, dsn_key)
 }
 
-/// The same with another number of traces in a day.
+/// Like [`live`], with another number of traces per day.
 pub fn live_at(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     let first_loop_us = from_us + 240_000_000;
     let visits = DemoVisitSchedule::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).evenly();
     EnvelopeSchedule::new(visits, from_us, dsn_key, true)
 }
 
-/// An envelope by the time when it is sent; the number keeps those of one time in the order in which they were built.
+/// An envelope ordered by the time at which it is sent, then by the number of its creation.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct PendingEnvelope {
     end_us: i64,
@@ -86,7 +85,7 @@ struct EnvelopeSchedule<V: Iterator> {
     now_us: i64,
     dsn_key: String,
     with_sent_at: bool,
-    /// Built and not yet given out, the first to end on top.
+    /// Envelopes that are built and not returned yet, the first to end on top.
     waiting: BinaryHeap<Reverse<PendingEnvelope>>,
     built: u64,
     dice: random::DemoRng,
@@ -116,7 +115,7 @@ impl<V: Iterator<Item = schedule::DemoVisit>> Iterator for EnvelopeSchedule<V> {
     type Item = DemoEnvelope;
 
     fn next(&mut self) -> Option<DemoEnvelope> {
-        // A visit ends after it starts, so whatever ends before the next one starts can go.
+        // A visit ends after it starts, so every envelope that ends before the next visit starts can be returned.
         while let Some(visit) = self.visits.peek() {
             if self.waiting.peek().is_some_and(|Reverse(first)| first.end_us <= visit.at_us) {
                 break;

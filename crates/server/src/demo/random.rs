@@ -1,11 +1,11 @@
-//! Chance that is the same for the same seed, on every machine.
+//! Random numbers that are the same for the same seed on every machine.
 
-/// A small generator of pseudo-random numbers (SplitMix64). Good for a demo, not for secrets.
+/// Pseudo-random number generator (SplitMix64). Sufficient for a demo, not for secrets.
 #[derive(Debug, Clone)]
 pub(super) struct DemoRng(u64);
 
 impl DemoRng {
-    /// Dice that depend on all of these numbers.
+    /// Creates a generator whose seed is derived from all of these numbers.
     pub(super) fn of(parts: &[u64]) -> DemoRng {
         let mut dice = DemoRng(0x5EED_1A17_E12E_57ED);
         for part in parts {
@@ -15,7 +15,7 @@ impl DemoRng {
         dice
     }
 
-    /// Any number.
+    /// Returns the next random number.
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -24,27 +24,27 @@ impl DemoRng {
         z ^ (z >> 31)
     }
 
-    /// At least 0, below 1.
+    /// Returns a number of at least 0 and below 1.
     pub(super) fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// True with a probability.
+    /// Returns true with a probability.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
         self.share() < probability
     }
 
-    /// From `low` to `high`, both included.
+    /// Returns an integer from `low` to `high`, both included.
     pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
         low + (self.share() * (high - low + 1) as f64) as i64
     }
 
-    /// One of them.
+    /// Returns a random element.
     pub(super) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.between(0, of.len() as i64 - 1) as usize]
     }
 
-    /// The place of one of them, by weight.
+    /// Returns a random index, by weight.
     pub(super) fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut left = self.share() * weights.iter().sum::<f64>();
         for (place, weight) in weights.iter().enumerate() {
@@ -56,20 +56,20 @@ impl DemoRng {
         weights.len() - 1
     }
 
-    /// A duration in milliseconds as services have them: mostly near the middle, now and then several times as long.
+    /// Returns a duration in milliseconds as services have them: mostly near the median, sometimes several times as long.
     pub(super) fn around(&mut self, median_ms: i64) -> i64 {
-        // Three shares make a bell that is close enough to the normal one.
+        // The sum of three uniform numbers is close enough to a normal distribution.
         let bell = self.share() + self.share() + self.share() - 1.5;
         let long_tail = if self.chance(0.03) { 1.0 + 1.5 * self.share() } else { 1.0 };
         ((median_ms as f64 * (bell * 0.7).exp() * long_tail) as i64).max(1)
     }
 
-    /// The time to the next of things that happen at random, `mean` apart.
+    /// Returns the time to the next event of a Poisson process with mean interval `mean`.
     pub(super) fn gap(&mut self, mean: f64) -> f64 {
         -(1.0 - self.share()).ln() * mean
     }
 
-    /// So many hex digits, of which not all are zero.
+    /// Returns hex digits, not all of which are zero.
     pub(super) fn hex(&mut self, digits: usize) -> String {
         let text = format!("{:016x}{:016x}", self.next() | 1, self.next() | 1);
         text[32 - digits..].to_owned()

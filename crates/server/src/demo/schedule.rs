@@ -1,4 +1,4 @@
-//! Who comes when: visits over a day as a travel agency has them.
+//! Schedules visits over a day as a travel agency would have them.
 
 use super::random::DemoRng;
 use super::trace::{DemoSdk, DemoTrace, DemoTraceSettings};
@@ -8,20 +8,20 @@ const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
-/// The customer for whom the planner loops, and for how long it has.
+/// Customer for whom the planner loops, and the duration of the loop so far.
 const LOOPING_USER: &str = "u_20481";
 const LOOPING_FOR: i64 = 150 * MINUTE;
 
-/// How busy each hour of the day is in Tokyo, as a share of the mean.
+/// Load of each hour of the day in Tokyo, relative to the mean.
 const CUSTOMERS: [f64; 24] = [
     0.50, 0.28, 0.16, 0.10, 0.10, 0.18, 0.42, 0.80, 1.10, 1.35, 1.45, 1.40, 1.50, 1.35, 1.30, 1.30, 1.35, 1.50, 1.55, 1.55, 1.65, 1.50,
     1.10, 0.75,
 ];
-/// Digests run at night, and a few through the day.
+/// Load of digests, which run mostly at night.
 const BATCHES: [f64; 24] =
     [0.5, 1.0, 6.0, 5.0, 1.5, 0.5, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5];
 
-/// What a visit is about.
+/// Scenario of a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DemoScenario {
     Plan,
@@ -33,7 +33,7 @@ enum DemoScenario {
     Article,
 }
 
-/// Shares of all traces, the loop aside.
+/// Shares of all traces without the loop.
 const SHARES: [(DemoScenario, f64); 6] = [
     (DemoScenario::Support, 0.44),
     (DemoScenario::Search, 0.25),
@@ -43,7 +43,7 @@ const SHARES: [(DemoScenario, f64); 6] = [
     (DemoScenario::Article, 0.005),
 ];
 
-/// One trace to be.
+/// A visit, from which one trace is generated.
 #[derive(Debug, Clone)]
 pub(super) struct DemoVisit {
     pub(super) at_us: i64,
@@ -53,21 +53,21 @@ pub(super) struct DemoVisit {
     seed: u64,
 }
 
-/// Visits in the order of time, without an end. Busy hours bring more.
+/// Endless visits in the order of time, more of them in busy hours.
 pub(super) struct DemoVisitSchedule {
     dice: DemoRng,
     seed: u64,
     now_us: i64,
     per_hour: f64,
-    /// False where each hour is as busy as the next.
+    /// False if all hours have the same load.
     by_hour: bool,
     next_loop_us: i64,
-    /// Second and third turns that are still to come, by time.
+    /// Second and third turns that are still to come.
     later: Vec<DemoVisit>,
 }
 
 impl DemoVisitSchedule {
-    /// Visits from a time on. The loop starts at `loop_from_us`.
+    /// Schedules visits from a time on. The loop starts at `loop_from_us`.
     pub(super) fn new(seed: u64, from_us: i64, traces_per_day: u32, loop_from_us: i64) -> DemoVisitSchedule {
         let dice = DemoRng::of(&[seed, from_us as u64]);
         DemoVisitSchedule {
@@ -81,7 +81,7 @@ impl DemoVisitSchedule {
         }
     }
 
-    /// The same number at each hour of the day.
+    /// Gives all hours of the day the same load.
     pub(super) fn evenly(self) -> DemoVisitSchedule {
         DemoVisitSchedule { by_hour: false, ..self }
     }
@@ -90,12 +90,12 @@ impl DemoVisitSchedule {
         DemoVisit { at_us, story, user, turn, seed: self.dice.next() ^ self.seed }
     }
 
-    /// The next visit by itself, which may bring later turns.
+    /// Returns the next first turn of a conversation, and schedules its later turns.
     fn fresh(&mut self) -> DemoVisit {
-        // A conversation has 1.22 turns in the mean, each a trace; the rate here is that of first turns.
+        // A conversation has 1.22 turns on average, each a trace; the rate here is that of first turns.
         let firsts_per_hour = self.per_hour / 1.22;
         loop {
-            // Thinning: candidates at the rate of the busiest hour, kept by the weight of theirs.
+            // Thinning: candidates come at the rate of the busiest hour, and are kept according to the weight of their hour.
             let busiest = 6.0;
             self.now_us += (self.dice.gap(HOUR as f64 / (firsts_per_hour * busiest)) as i64).max(1);
             let weights: Vec<f64> = SHARES
@@ -132,7 +132,7 @@ impl Iterator for DemoVisitSchedule {
     type Item = DemoVisit;
 
     fn next(&mut self) -> Option<DemoVisit> {
-        // Turns and loops that come before the next fresh visit are known only when that visit is: it waits in the same list.
+        // Turns and loops before the next first turn are known only once that turn is, so it waits in the same list.
         loop {
             let first = self.later.iter().enumerate().min_by_key(|(_, visit)| visit.at_us).map(|(place, visit)| (place, visit.at_us));
             match first {
@@ -153,7 +153,7 @@ impl Iterator for DemoVisitSchedule {
     }
 }
 
-/// When the loop of past traffic starts.
+/// Returns the start of the loop in past traffic.
 pub(super) fn loop_start(now_us: i64) -> i64 {
     now_us - LOOPING_FOR
 }
@@ -164,7 +164,7 @@ fn hourly(weights: &[f64; 24], at_us: i64) -> f64 {
     weights[hour] * (1.0 - part) + weights[(hour + 1) % 24] * part
 }
 
-/// The whole trace of a visit. `now_us` is when the newest release is nine hours old.
+/// Generates the whole trace of a visit. At `now_us` the newest release is nine hours old.
 pub(super) fn trace(visit: &DemoVisit, now_us: i64) -> DemoTrace {
     let mut dice = DemoRng::of(&[visit.seed]);
     let row = &texts::rows(texts::of("users"))[visit.user];
@@ -203,7 +203,7 @@ pub(super) fn trace(visit: &DemoVisit, now_us: i64) -> DemoTrace {
     } else {
         vec![("queue", "default".to_owned())]
     };
-    // Turns of one conversation are minutes apart; an hour makes a new one.
+    // Turns of one conversation are minutes apart; another hour is another conversation.
     let conversation = visit.at_us.div_euclid(HOUR) as u64 ^ (visit.user as u64) << 40 ^ u64::from(visit.story == DemoScenario::Plan) << 50;
     let session = matches!(visit.story, DemoScenario::Plan | DemoScenario::Loop | DemoScenario::Support)
         .then(|| format!("s_{}", DemoRng::of(&[conversation, u64::from(visit.story == DemoScenario::Loop)]).hex(8)));

@@ -1,4 +1,4 @@
-//! A trace as the bytes that Sentry's SDKs send for it.
+//! Writes a trace as the envelopes that Sentry's SDKs send.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::trace::{DemoFailure, DemoSdk, DemoSpan, DemoTrace, DemoTraceSettings,
 
 const SPANS_V2: &str = "application/vnd.sentry.items.span.v2+json";
 
-/// The envelopes of a trace in the order in which they are sent: each error by itself, then the spans.
+/// Returns the envelopes of a trace in the order in which they are sent: one per error, then the spans.
 pub(super) fn envelopes(trace: &DemoTrace, dsn_key: &str, with_sent_at: bool) -> Vec<DemoEnvelope> {
     let writer = DemoEnvelopeWriter { trace, dsn_key, with_sent_at };
     let mut sent: Vec<DemoEnvelope> = trace.failures.iter().map(|failure| writer.error(failure)).collect();
@@ -20,7 +20,7 @@ pub(super) fn envelopes(trace: &DemoTrace, dsn_key: &str, with_sent_at: bool) ->
     sent
 }
 
-/// What an SDK tells of telemetry that it did not send.
+/// Returns a report of telemetry that an SDK discarded.
 pub(super) fn client_report(dice: &mut DemoRng, start_us: i64) -> DemoEnvelope {
     let (reason, category, quantity) = match dice.between(0, 3) {
         0 => ("ratelimit_backoff", "transaction", dice.between(1, 6)),
@@ -47,7 +47,7 @@ impl DemoEnvelopeWriter<'_> {
         &self.trace.setting
     }
 
-    /// sentry-python: the transaction with its ordinary spans, and beside it a container of those that concern AI.
+    /// sentry-python: the transaction with its ordinary spans, and a separate container of the AI spans.
     fn transaction(&self) -> DemoEnvelope {
         let (ai, other): (Vec<&DemoSpan>, Vec<&DemoSpan>) = self.trace.spans[1..].iter().partition(|span| is_ai(span));
         let setting = self.setting();
@@ -80,7 +80,7 @@ impl DemoEnvelopeWriter<'_> {
         self.envelope(Some(event_id), root.end_us, items)
     }
 
-    /// sentry-javascript: all spans in one container, the innermost first, as they end.
+    /// sentry-javascript: all spans in one container, in the order in which they end.
     fn stream(&self) -> DemoEnvelope {
         let mut spans: Vec<&DemoSpan> = self.trace.spans.iter().collect();
         spans.sort_by_key(|span| span.end_us);
@@ -212,12 +212,12 @@ impl DemoEnvelopeWriter<'_> {
     }
 }
 
-/// Spans that sentry-python takes out of the transaction.
+/// Returns whether sentry-python sends a span separately from the transaction.
 fn is_ai(span: &DemoSpan) -> bool {
     span.op.starts_with("gen_ai.")
 }
 
-/// Header lines, then each item with its length in bytes.
+/// Writes header lines, then each item with its length in bytes.
 fn lines(headers: &[&Value], items: &[(Value, Value)]) -> Vec<u8> {
     let mut body = Vec::new();
     for header in headers {
@@ -236,7 +236,7 @@ fn lines(headers: &[&Value], items: &[(Value, Value)]) -> Vec<u8> {
     body
 }
 
-/// A value with its type, as the second form of spans has it.
+/// Returns a value with its type, as in version 2 of the span format.
 fn attribute(value: Value) -> Value {
     let kind = match &value {
         Value::Bool(_) => "boolean",
@@ -248,7 +248,7 @@ fn attribute(value: Value) -> Value {
     json!({"type": kind, "value": value})
 }
 
-/// `[file, module, function, line of code, line number, in the program itself]`
+/// Builds a frame from `[file, module, function, line of code, line number, in_app]`.
 fn frame(row: &Value) -> Value {
     json!({
         "filename": row[0], "abs_path": row[0].as_str().map(|file| if file.starts_with('/') { file.to_owned() } else { format!("/srv/app/{file}") }),
@@ -284,7 +284,7 @@ fn seconds(us: i64) -> f64 {
     us as f64 / 1e6
 }
 
-/// RFC 3339 with microseconds.
+/// Returns a time in RFC 3339 with microseconds.
 fn time(us: i64) -> String {
     jiff::Timestamp::from_microsecond(us).map(|time| format!("{time:.6}")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Answers from passages: the support desk (Python) and the search of documents (Node).
+//! Retrieval-augmented generation: the support desk (Python) and the document search (Node).
 
 use serde_json::{Value, json};
 
@@ -32,13 +32,13 @@ pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) 
     let context: Vec<&str> = std::iter::once(item).chain(passages.iter().copied()).map(|passage| text(&passage[2])).collect();
     messages.push(message("user", &format!("{question}\n\n---\n{}", context.join("\n"))));
 
-    // Now and then somebody has whole conditions compared.
+    // A few customers have whole conditions compared.
     let long = trace.dice.chance(0.004);
     let mut chat = DemoChatCall::new(&GPT_4O, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
     chat.hidden_tokens = if long { 38_000 } else { 1_350 + u64::from(turn - 1) * 240 };
     chat.seen_before = if trace.dice.chance(0.72) { 0.68 } else { 0.0 };
     chat.streamed = trace.dice.chance(0.6);
-    // Streams that the older service opens do not ask for usage.
+    // The older service opens streams that do not request usage.
     chat.reports_usage = !(chat.streamed && trace.dice.chance(0.09));
     chat.finish = refused.then_some("refusal");
     if refused {
@@ -52,7 +52,7 @@ pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) 
             trace.retried_chat(pipeline, &chat);
         }
         2 => {
-            // The program itself tries again after a pause, with the smaller model.
+            // The program itself retries after a pause, with the smaller model.
             trace.failing_chat(pipeline, &chat, "rate_limit", Some(429), 190);
             trace.wait(1_100);
             chat.model = &GPT_4O_MINI;
@@ -88,7 +88,7 @@ fn retrieve(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, item: 
     trace.close(at);
 }
 
-/// A note in Japanese for the staff.
+/// Adds a note in Japanese for the staff.
 fn staff_note(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, answer: &str) {
     let messages = [message("user", &format!("次のやり取りを日本語で一文にまとめてください。\nQ: {question}\nA: {answer}"))];
     let chat = DemoChatCall::new(
@@ -122,7 +122,7 @@ pub(super) fn search(trace: &mut DemoTrace, language: &'static str) {
     }
     trace.close(store);
 
-    // Questions that need several passages go to the model that reasons.
+    // Questions that need several passages go to the reasoning model.
     let hard = trace.dice.chance(0.12);
     let model = if hard { &GPT_5_MINI } else { &GPT_4O_MINI };
     let agent = trace.open(ROOT, "gen_ai.invoke_agent", "invoke_agent doc-search", "auto.ai.vercelai");

@@ -12,10 +12,10 @@ const NOW: i64 = 1_795_423_320_000_000;
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// One day of traffic, made once.
+/// One day of traffic, generated once.
 static A_DAY: LazyLock<Vec<DemoEnvelope>> = LazyLock::new(|| envelopes(1, NOW, DAY, KEY).collect());
 
-/// A span of either form.
+/// A span in either format.
 struct Seen {
     trace: String,
     id: String,
@@ -26,7 +26,7 @@ struct Seen {
     data: HashMap<String, Value>,
 }
 
-/// The items of an envelope, taken apart by the lengths that they state.
+/// Splits an envelope into items according to their stated lengths.
 fn items(body: &[u8]) -> Vec<(Value, Value)> {
     let mut rest = body;
     let mut line = |length: Option<usize>| -> Option<Vec<u8>> {
@@ -130,14 +130,14 @@ fn errors_point_to_spans_that_come() {
             if header["type"] == "event" {
                 assert!(payload["exception"]["values"][0]["stacktrace"]["frames"].as_array().is_some_and(|frames| frames.len() > 1));
                 let value = payload["exception"]["values"][0]["value"].as_str().expect("a value").to_owned();
-                // A slot that was not filled.
+                // An unfilled slot.
                 assert!(!value.contains("{model}") && !value.contains("{times}"), "{value}");
                 errors.push(payload["contexts"]["trace"]["span_id"].as_str().expect("a span").to_owned());
             }
         }
     }
     assert!(errors.len() > 20, "{} errors", errors.len());
-    // An error near the end may have been sent before its spans were.
+    // An error near the end may have been sent before its spans.
     assert!(errors.iter().filter(|id| !spans_seen.contains(*id)).count() <= 2);
 }
 

@@ -1,4 +1,4 @@
-//! What people ask and models answer in the demo: `texts.json` with its slots filled.
+//! Texts of the demo's users and models: `texts.json` with its slots filled.
 
 use std::sync::LazyLock;
 
@@ -9,22 +9,22 @@ use super::random::DemoRng;
 static TEXTS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("texts.json")).expect("the texts are part of the program and its tests read them"));
 
-/// A part of the texts, such as `planner`.
+/// Returns a part of the texts, such as `planner`.
 pub(super) fn of(part: &str) -> &'static Value {
     &TEXTS[part]
 }
 
-/// A text of the file. Empty where there is none.
+/// Returns a text of the file; empty if the value is not a text.
 pub(super) fn text(value: &'static Value) -> &'static str {
     value.as_str().unwrap_or("")
 }
 
-/// The rows of a list.
+/// Returns the rows of a list.
 pub(super) fn rows(value: &'static Value) -> &'static [Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// One row of a list whose first field is the language, in that language where there is one.
+/// Returns a row of a list whose first field is the language, in that language if the list has it.
 pub(super) fn in_language(dice: &mut DemoRng, list: &'static Value, language: &str) -> &'static Value {
     let fitting: Vec<&'static Value> = rows(list).iter().filter(|row| row[0] == language).collect();
     if fitting.is_empty() {
@@ -33,12 +33,12 @@ pub(super) fn in_language(dice: &mut DemoRng, list: &'static Value, language: &s
     fitting[dice.between(0, fitting.len() as i64 - 1) as usize]
 }
 
-/// What stands in the slots of texts, the same throughout one trace.
+/// Values of the slots, the same throughout one trace.
 #[derive(Debug, Clone)]
 pub(super) struct TextSlots(Vec<(&'static str, String)>);
 
 impl TextSlots {
-    /// A trip: a city with its sights, prices that add up, references.
+    /// Creates the values of a trip: a city with its sights, prices that add up, references.
     pub(super) fn new(dice: &mut DemoRng) -> TextSlots {
         let city = dice.pick(rows(of("cities")));
         let (nights, fare, room) = (dice.between(1, 4), dice.between(180, 920) * 100, dice.between(82, 340) * 100);
@@ -76,23 +76,23 @@ impl TextSlots {
         ])
     }
 
-    /// No slots.
+    /// Creates an empty set of slots.
     pub(super) fn none() -> TextSlots {
         TextSlots(Vec::new())
     }
 
-    /// Sets a slot of the caller's own.
+    /// Adds a slot.
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> TextSlots {
         self.0.push((name, value.to_string()));
         self
     }
 
-    /// What stands in a slot.
+    /// Returns the value of a slot.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(slot, _)| *slot == name).map_or("", |(_, value)| value)
     }
 
-    /// The text with its slots filled. In English texts a city has its English name.
+    /// Fills the slots of a text. In English texts a city has its English name.
     pub(super) fn fill(&self, text: &str) -> String {
         let text = if text.is_ascii() { text.replace("{city}", "{city_en}") } else { text.to_owned() };
         self.0.iter().fold(text, |text, (slot, value)| if text.contains('{') { text.replace(&format!("{{{slot}}}"), value) } else { text })
@@ -111,7 +111,7 @@ fn thousands(number: i64) -> String {
     text
 }
 
-/// About how many tokens a text has: a quarter of a token for an ASCII letter, nearly one for a kanji or kana.
+/// Estimates the number of tokens of a text: a quarter of a token for an ASCII character, nearly one for a kanji or kana.
 pub(super) fn tokens(text: &str) -> u64 {
     let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
     let other = text.chars().filter(|c| !c.is_ascii()).count() as u64;

@@ -1,24 +1,24 @@
-//! Building one trace: spans that open and close along a clock.
+//! Builds one trace: spans that open and close along a clock.
 
 use serde_json::{Map, Value};
 
 use super::random::DemoRng;
 use super::texts::{self, TextSlots};
 
-/// Which SDK reports.
+/// SDK that reports a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DemoSdk {
-    /// sentry-python 2.75: a transaction beside a container of the AI spans.
+    /// sentry-python 2.75: a transaction and a separate container of the AI spans.
     Python,
     /// sentry-javascript 11 for Node: one container of all spans.
     Node,
 }
 
-/// What holds for a whole trace.
+/// Settings of a whole trace.
 #[derive(Debug, Clone)]
 pub(super) struct DemoTraceSettings {
     pub(super) sdk: DemoSdk,
-    /// Name and op of the root.
+    /// Name and op of the root span.
     pub(super) transaction: &'static str,
     pub(super) op: &'static str,
     pub(super) server: &'static str,
@@ -29,10 +29,10 @@ pub(super) struct DemoTraceSettings {
     pub(super) tags: Vec<(&'static str, String)>,
 }
 
-/// A span, by its place in the trace. The root is 0.
+/// Index of a span in the trace. The root span has index 0.
 pub(super) type DemoSpanIndex = usize;
 
-/// The root of each trace.
+/// Root span of each trace.
 pub(super) const ROOT: DemoSpanIndex = 0;
 
 #[derive(Debug)]
@@ -44,27 +44,27 @@ pub(super) struct DemoSpan {
     pub(super) origin: &'static str,
     pub(super) start_us: i64,
     pub(super) end_us: i64,
-    /// Sentry's word for how it ended, where it did not end well.
+    /// Sentry's status if the span failed.
     pub(super) failed: Option<&'static str>,
     pub(super) data: Map<String, Value>,
 }
 
-/// An error, caught or not, in a span.
+/// An error in a span, handled or not.
 #[derive(Debug)]
 pub(super) struct DemoFailure {
     pub(super) id: String,
     pub(super) at: DemoSpanIndex,
     pub(super) time_us: i64,
-    /// Its entry in the texts.
+    /// Entry of the error in the texts.
     pub(super) what: &'static Value,
-    /// What it says.
+    /// Message of the error.
     pub(super) value: String,
 }
 
-/// What happens beside other steps.
+/// A step that runs concurrently with others.
 pub(super) type DemoTraceStep<'a> = Box<dyn FnOnce(&mut DemoTrace) + 'a>;
 
-/// A trace that grows.
+/// A trace that is being built.
 #[derive(Debug)]
 pub(super) struct DemoTrace {
     pub(super) dice: DemoRng,
@@ -94,7 +94,7 @@ impl DemoTrace {
 
     /// Opens a span below another.
     pub(super) fn open(&mut self, parent: DemoSpanIndex, op: &'static str, name: impl Into<String>, origin: &'static str) -> DemoSpanIndex {
-        // Between one step and the next a program does something of its own.
+        // Programs do other work between their steps.
         self.now_us += self.dice.between(150, 2_400);
         let span = DemoSpan {
             id: self.dice.hex(16),
@@ -111,7 +111,7 @@ impl DemoTrace {
         self.spans.len() - 1
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub(super) fn wait(&mut self, ms: i64) {
         self.now_us += ms * 1_000 + self.dice.between(0, 999);
     }
@@ -122,7 +122,7 @@ impl DemoTrace {
         self.now_us += self.dice.between(40, 400);
     }
 
-    /// A span without anything below it.
+    /// Adds a span without children.
     pub(super) fn leaf(
         &mut self,
         parent: DemoSpanIndex,
@@ -137,7 +137,7 @@ impl DemoTrace {
         at
     }
 
-    /// Runs steps side by side: each starts now, and time goes on when the last of them is done.
+    /// Runs steps concurrently: each starts now, and the clock continues at the end of the last one.
     pub(super) fn together(&mut self, steps: Vec<DemoTraceStep<'_>>) {
         let (start, mut end) = (self.now_us, self.now_us);
         for step in steps {
@@ -152,12 +152,12 @@ impl DemoTrace {
         self.spans[at].data.insert(key.to_owned(), value.into());
     }
 
-    /// How a span ended, where not well: a status of Sentry's.
+    /// Sets the status of a failed span, in Sentry's terms.
     pub(super) fn fail(&mut self, at: DemoSpanIndex, status: &'static str) {
         self.spans[at].failed = Some(status);
     }
 
-    /// An error in a span, now.
+    /// Adds an error to a span, now.
     pub(super) fn error(&mut self, at: DemoSpanIndex, what: &str, slots: &TextSlots) {
         let what = &texts::of("failures")[what];
         let value = slots.fill(texts::text(&what["value"]));

@@ -1,4 +1,4 @@
-//! The planner: an agent with tools, a guard, a handoff to a second agent, and one customer for whom it loops.
+//! The trip planner: an agent with tools, a guardrail, a handoff to a second agent, and one customer for whom it loops.
 
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub(super) fn plan(trace: &mut DemoTrace, language: &'static str, turn: u32) {
     trace.leaf(agent, "db.query", "SELECT * FROM travellers WHERE user_id = $1", "auto.db.asyncpg", ms);
 
     let mut talk = PlannerConversation::new(agent, &question);
-    // A second turn carries what was said in the first.
+    // A second turn includes the messages of the first.
     talk.hidden_tokens = 5_200 + u64::from(turn - 1) * 2_900;
     talk.seen_before = if turn > 1 { 0.62 } else { 0.4 };
 
@@ -95,7 +95,7 @@ pub(super) fn plan(trace: &mut DemoTrace, language: &'static str, turn: u32) {
     }
 }
 
-/// The run of the one customer for whom the search of flights times out, and the planner asks again and again.
+/// Runs the planner for the customer whose flight search times out, after which the planner searches again and again.
 pub(super) fn planner_loop(trace: &mut DemoTrace) {
     let part = texts::of("planner");
     let slots = TextSlots::new(&mut trace.dice);
@@ -129,7 +129,7 @@ pub(super) fn planner_loop(trace: &mut DemoTrace) {
     talk.done(trace, "");
 }
 
-/// The planner's side of a conversation, which grows with each step.
+/// Conversation of the planner, which grows with each step.
 struct PlannerConversation {
     agent: DemoSpanIndex,
     messages: Vec<Value>,
@@ -161,7 +161,7 @@ impl PlannerConversation {
         chat
     }
 
-    /// A step in which the model asks for tools.
+    /// Adds a call in which the model requests tools.
     fn say(&mut self, trace: &mut DemoTrace, part: &'static Value, words: &str, calls: &[DemoToolCall]) {
         self.spent += trace.chat(self.agent, &self.chat(part, words, calls));
         self.messages.push(asked_for(words, calls));
@@ -170,7 +170,7 @@ impl PlannerConversation {
 
     fn heard(&mut self, calls: &[DemoToolCall], results: &[String]) {
         self.messages.extend(calls.iter().zip(results).map(|(call, result)| tool_result(call, result)));
-        // Offers come as long lists, of which the texts here show the first lines.
+        // Offers are long lists, of which the texts here show the first lines.
         self.hidden_tokens += 220 * calls.len() as u64;
     }
 
@@ -250,7 +250,7 @@ fn rerank(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str) {
     trace.set(at, "gen_ai.input.messages", json!([{"role": "user", "content": question}]).to_string());
 }
 
-/// A second model draws up the way between the sights.
+/// A second model plans the route between the sights.
 fn route(trace: &mut DemoTrace, parent: DemoSpanIndex, slots: &TextSlots) {
     let ask = slots.fill("{see}、{see2}、{see3}を、歩く距離が短い順に回る順番と所要時間を書いてください。");
     let order = slots.fill("{see3} → {see} → {see2}。合わせて徒歩42分、市電2回。{see}は午前が空いています。");
@@ -262,7 +262,7 @@ fn route(trace: &mut DemoTrace, parent: DemoSpanIndex, slots: &TextSlots) {
     trace.chat(parent, &chat);
 }
 
-/// The second agent holds what was planned, asks the customer, and confirms.
+/// The second agent reserves the planned trip, asks the customer, and confirms.
 fn book(trace: &mut DemoTrace, parent: DemoSpanIndex, slots: &TextSlots, handoff: &str, [confirm, yes, booked]: [&str; 3]) {
     let system = text(&texts::of("planner")["booker"]);
     let agent = trace.agent(parent, BOOKER);
