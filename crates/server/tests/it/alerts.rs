@@ -1,4 +1,4 @@
-//! Rules, budgets and incidents over HTTP.
+//! Alert rules, budgets and incidents over HTTP.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::envelopes::{call, of_item, transaction};
 use crate::server::{Answer, KEY, Server};
 
 impl Server {
-    /// Sends JSON as somebody who may change things.
+    /// Sends JSON with the admin token.
     pub(crate) fn change(&self, method: &str, path: &str, body: &Value) -> Answer {
         let bearer = format!("Bearer {}", self.token);
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
@@ -59,7 +59,7 @@ fn budgets_are_made_changed_and_taken_away() {
     assert_eq!(server.change("DELETE", &path, &json!({})).status, 204);
 }
 
-/// Asks until it is so: the bell answers within milliseconds, but not within the request.
+/// Queries until the condition is true: rules are evaluated within milliseconds, but not within the request.
 pub(crate) fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     for _ in 0..600 {
@@ -76,7 +76,7 @@ pub(crate) fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> 
 fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
     let mut server = Server::start();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
-    // Two calls of 0.00045 dollars are too much; the first was stored before the budget was made.
+    // Two calls of 0.00045 dollars exceed the budget; the first was stored before the budget was created.
     let budget = json!({ "name": "Day", "amount": 0.0008, "period": "day", "time_zone": "Asia/Tokyo", "steps": [50, 100] });
     assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
     let rule = json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 1, "critical": 2 });
@@ -85,7 +85,7 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
     assert_eq!(server.ask("/budgets/Day/state")["used_up"], false);
 
     assert_eq!(server.envelope(call(2, "q", "a")).status, 200);
-    // What opens and what worsens is written down one after the other.
+    // An incident is opened first and escalated in a second step.
     let found = eventually(&server, "/alerts/incidents", |found| found["open"] == 2 && found.to_string().contains("\"critical\""));
     let named = |name: &str| found["incidents"].as_array().unwrap().iter().find(|one| one["rule_name"] == name).unwrap().clone();
     let (day, calls) = (named("Day"), named("Calls"));
@@ -100,7 +100,7 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
     assert!(detail["incident"]["culprits"].to_string().contains("/p/1/traces"), "{detail}");
     assert_eq!(detail["timeline"].as_array().unwrap().len(), 2, "{detail}");
 
-    // A second report of the same call, and a kill: nothing rings twice, and what comes after is counted on.
+    // After a duplicate report of the same call and a kill, nothing fires twice, and later calls are added.
     assert_eq!(server.envelope(call(2, "q", "a")).status, 200);
     server.restart();
     assert_eq!(server.envelope(call(3, "q", "a")).status, 200);
@@ -124,7 +124,7 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
 #[test]
 fn a_percentile_lies_within_what_was_measured() {
     let server = Server::start();
-    // Each takes exactly a second.
+    // Each call takes exactly one second.
     for trace in 1..=5 {
         let mut call = transaction(trace, "q", "a");
         let start = call["spans"][1]["start_timestamp"].as_f64().unwrap().floor();
@@ -207,7 +207,7 @@ fn prometheus_reads_a_project_with_a_token() {
     panic!("{}", server.get("/metrics?project=1").text);
 }
 
-/// An envelope as an SDK sends it that keeps one trace in so many.
+/// Returns an envelope of an SDK that keeps the fraction `rate` of its traces.
 fn sampled(trace: u128, rate: f64, user: &str, plan: &str) -> String {
     let mut payload = transaction(trace, "q", "a");
     payload["user"] = json!({ "id": user });
@@ -221,14 +221,14 @@ fn sampled(trace: u128, rate: f64, user: &str, plan: &str) -> String {
 #[test]
 fn what_clients_leave_out_by_sampling_stands_apart_and_rings_for_nothing() {
     let mut server = Server::start();
-    // A call costs 0.00045 dollars. With what was left out it is five times as much.
+    // A call costs 0.00045 dollars. The traces that were not sent make that five times as much.
     let budget = json!({ "name": "Day", "amount": 0.001, "period": "day", "time_zone": "UTC", "steps": [100] });
     assert_eq!(server.change("POST", "/alerts/budgets", &budget).status, 201);
     let users = json!({ "name": "Users", "amount": 1, "period": "month", "time_zone": "UTC", "group_by": "user" });
     assert_eq!(server.change("POST", "/alerts/budgets", &users).status, 201);
     assert_eq!(server.envelope(sampled(1, 0.2, "a", "pro")).status, 200);
     assert_eq!(server.envelope(sampled(2, 1.0, "b", "pro")).status, 200);
-    // A rate that cannot be is none.
+    // An impossible sample rate is ignored.
     assert_eq!(server.envelope(sampled(3, 0.0, "c", "pro")).status, 200);
     for _ in 0..2 {
         let is_counted = |found: &Value| found["budgets"].as_array().unwrap().iter().all(|budget| budget["state"].is_object());
@@ -240,7 +240,7 @@ fn what_clients_leave_out_by_sampling_stands_apart_and_rings_for_nothing() {
         assert!(of("b")["estimated"].is_null());
         let day = eventually(&server, "/budgets/Day/state", |state| state["spent"] == 0.00135);
         assert_eq!((day["used_up"].as_bool(), day["estimated"].as_f64()), (Some(true), Some(0.00315)), "{day}");
-        // It is in the store too.
+        // The same from the store.
         server.restart();
     }
     let found = server.ask("/alerts/incidents");
@@ -263,7 +263,7 @@ fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
     let text = sampled(2, 1.0, "u_2", "free").replace(KEY, &key);
     let answer = server.send("POST", &format!("/api/1/envelope/?sentry_key={key}"), &[], text.into_bytes());
     assert_eq!(answer.status, 200, "{}", answer.text);
-    // Two models' worth of groups where the calls differ, one where they do not; an agent is in none of them.
+    // Two groups where the two calls differ, one where they do not. Neither call has an agent.
     let found = eventually(&server, "/alerts/incidents?limit=100", |found| found["open"] == 11);
     assert!(!found.to_string().contains(&key) && !found.to_string().contains(KEY), "{found}");
     let mut rang: Vec<(String, Option<String>)> = Vec::new();
@@ -286,7 +286,7 @@ fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
     ];
     let expected: Vec<_> = expected.iter().map(|(rule, value)| ((*rule).to_owned(), value.map(str::to_owned))).collect();
     assert_eq!(rang, expected);
-    // Search and overview know the field too.
+    // Queries know the field too.
     assert_eq!(server.ask("/summary?from=-1h&q=key:Batch")["llm_calls"], 1);
     let by_key = server.ask("/breakdown?from=-1h&by=key");
     assert_eq!(by_key["rows"].as_array().unwrap().len(), 2, "{by_key}");
@@ -320,7 +320,7 @@ fn an_incident_has_a_chart_of_its_own_figures() {
     );
     assert_eq!((named("Day")["time_zone"].as_str(), named("Day")["value"].as_f64()), (Some("Asia/Tokyo"), Some(0.00045)));
     assert_eq!((named("Errors")["value"].as_f64(), last(&chart("Errors"))), (Some(1.0), Some(1.0)));
-    // A rule that is gone leaves its story.
+    // The incident of a deleted rule keeps its timeline.
     assert_eq!(server.change("DELETE", &format!("/alerts/rules/{}", made["id"]), &json!({})).status, 204);
     let left = chart("Calls");
     assert_eq!((left["points"][0][1].as_f64(), &left["levels"][0]["severity"]), (Some(1.0), &json!("warning")), "{left}");

@@ -1,4 +1,4 @@
-//! The query contract, access, and the live stream.
+//! API contract of queries, access control, and the live stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,7 +34,7 @@ fn a_sign_in_link_works_once_and_changes_need_the_page() {
     let link = server.command(&["login"]).0;
     let path = link.trim().strip_prefix(&server.url).unwrap();
     assert_eq!(server.send("GET", "/login", &[], Vec::new()).header("location"), "/sign-in?error=expired", "a link that was cut");
-    // As a program adds to links that counts who opens them.
+    // Link trackers add such a parameter.
     let answer = server.send("GET", &format!("{path}&utm_source=mail"), &[], Vec::new());
     assert_eq!((answer.status, answer.header("location")), (303, "/"));
     let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
@@ -93,12 +93,12 @@ fn an_empty_project_answers_every_query() {
     assert_eq!(server.get("/api/v1/system").json()["spans"]["stored"], 0);
 }
 
-/// The types of the page are generated from the checked-in document.
+/// The page's types are generated from the checked-in document.
 #[test]
 fn the_openapi_document_is_checked_in() {
     let server = Server::start();
     let mut served = server.get("/api/v1/openapi.json").json();
-    // It changes independently of the API.
+    // The version changes independently of the API.
     served["info"].as_object_mut().unwrap().remove("version");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let checked_in: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
@@ -134,7 +134,7 @@ fn errors_stand_at_their_span_and_in_every_sum() {
     assert_eq!(trace["trace"]["error_count"], 1);
     let listed = &server.ask("/traces")["traces"][0];
     assert_eq!(listed["error_count"], 1);
-    // Why a trace and a span failed stands wherever they do.
+    // The reason of a failure is in every list of traces and spans.
     let previews = |spans: &Value| {
         let all = spans.as_array().unwrap().iter();
         all.map(|span| (span["span_id"].as_str().unwrap().to_owned(), span["error_preview"].clone())).collect::<BTreeMap<_, _>>()
@@ -151,7 +151,7 @@ fn errors_stand_at_their_span_and_in_every_sum() {
     assert_eq!((issue["type"].as_str(), issue["cost"].as_f64()), (Some("RateLimitError"), Some(0.00045)));
     let detail = server.ask(&format!("/issues/{}", issue["issue_id"]));
     assert_eq!(detail["events"][0]["frames"][0]["lineno"], 3);
-    // The event that an address names is there whatever the range is.
+    // An event with its ID is found in any time range.
     assert_eq!(server.ask(&format!("/issues/{}?to=2020-01-01", issue["issue_id"]))["events"], json!([]));
     let event = server.ask(&format!("/issues/{}/events/{}", issue["issue_id"], "e".repeat(32)));
     assert_eq!(event, detail["events"][0]);

@@ -1,11 +1,11 @@
-//! Bills beside what was observed.
+//! Bills compared with observed cost.
 
 use crate::envelopes::call;
 use crate::server::Server;
 
 fn today() -> String {
     let days = crate::envelopes::now() as i64 / 86_400;
-    // The calls of a test lie some seconds back: they may be of the day before.
+    // The calls of a test start a few seconds ago, which may be on the previous day.
     let at = jiff::Timestamp::from_second(days * 86_400).unwrap();
     at.to_string()[..10].to_owned()
 }
@@ -20,7 +20,7 @@ fn import(server: &Server, name: &str, text: &str) -> crate::server::Answer {
 fn a_bill_stands_beside_what_was_observed() {
     let server = Server::start();
     assert_eq!(server.ask("/bill")["rows"].as_array().unwrap().len(), 0);
-    // 0.00045 dollars.
+    // The call costs 0.00045 dollars.
     assert_eq!(server.envelope(call(0xb1, "q", "a")).status, 200);
     let day = today();
     let table = format!("day,model,amount,note\n{day},gpt-4o-mini-2024-07-18,0.00090,x\n{day},o3,2.5,y\nsoon,o3,1,z\n");

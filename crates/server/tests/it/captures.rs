@@ -1,4 +1,5 @@
-//! What real clients sent, replayed over HTTP, and what the API then says: once, after a restart, sent twice, and backwards.
+//! Captured requests of real clients, replayed over HTTP, and what the API returns then: once, after a restart, sent twice, and in
+//! reverse order.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use crate::server::{KEY, Server};
 
-/// What was not sent is expected to be unknown.
+/// Starts a server without estimates, because the captures expect token usage that was not sent to be unknown.
 fn without_estimates() -> Server {
     let server = Server::start();
     let authorization = format!("Bearer {}", server.token);
@@ -26,7 +27,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// The requests of a case, in their order.
+/// Returns the requests of a case in order.
 pub(crate) fn requests(case: &Path) -> Vec<PathBuf> {
     let mut requests: Vec<_> = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()).collect();
     requests.push(case.to_owned());
@@ -39,7 +40,7 @@ pub(crate) fn requests(case: &Path) -> Vec<PathBuf> {
 pub(crate) fn replay(server: &Server, folder: &Path) {
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
-    // What belongs to the connection; and the bodies are kept as they are after inflating.
+    // Headers of the connection, and those about compression: the captured bodies are decompressed.
     let hop = ["host", "content-length", "transfer-encoding", "connection", "content-encoding", "accept-encoding"];
     let headers: Vec<(String, String)> = serde_json::from_value(request["headers"].clone()).unwrap();
     let mut headers: Vec<(&str, &str)> = headers
@@ -47,7 +48,7 @@ pub(crate) fn replay(server: &Server, folder: &Path) {
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .filter(|(name, _)| !hop.contains(&name.to_lowercase().as_str()))
         .collect();
-    // Keys of other products stand for the one of the project.
+    // Replaces keys of other products with the key of the project.
     let ours = format!("Bearer {KEY}");
     for (_, value) in headers.iter_mut().filter(|(name, value)| name.eq_ignore_ascii_case("authorization") && !value.starts_with("Sentry "))
     {
@@ -65,7 +66,7 @@ pub(crate) fn replay(server: &Server, folder: &Path) {
     assert_eq!(answer.status / 100, 2, "{}: {}", folder.display(), answer.text);
 }
 
-/// What the API says of a case, against what the client did.
+/// Compares the API's responses for a case with what the client did. Returns the differences.
 fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
     let expect: Value = serde_json::from_slice(&std::fs::read(case.join("expect.json")).unwrap()).unwrap();
     let name = case.display();
@@ -84,11 +85,11 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
     let mut sums = [0.0; 5];
     let mut cost = 0.0;
     let mut errors = Vec::new();
-    // Calls that only log records tell of stand in traces and spans of our own making, and are known by their session.
+    // Calls that only log records report are in traces and spans with generated IDs, and are identified by their session.
     let told_by_records = !list("llm_log_calls").is_empty();
     for want in list("traces") {
         let found = server.ask(&format!("/traces/{}", want["trace_id"].as_str().unwrap()));
-        // Spans that are made of log records may stand in the trace too.
+        // The trace may also contain spans that were created from log records.
         if !want["span_count"].is_null() && expect["log_records"].is_null() {
             same("number of spans".into(), &Value::from(found["spans"].as_array().unwrap().len()), &want["span_count"]);
         }
@@ -127,7 +128,7 @@ fn wrong_in(server: &Server, case: &Path) -> Vec<String> {
             same(format!("{ours} of {path}"), &span["usage"][ours], &want[theirs]);
         }
         same(format!("status of {path}"), &span["status"], &want["status"]);
-        // What Langfuse's clients hang below nothing hangs below the trace.
+        // Langfuse's clients send spans without a parent, which become children of the trace's span.
         if expect["ids_as_sent"].is_null() {
             same(format!("parent of {path}"), &span["parent_span_id"], &want["parent_span_id"]);
         }

@@ -1,14 +1,14 @@
-//! Questions over many users and models: answers of bounded length, with figures that hold.
+//! Queries over many users and models: responses of bounded length with correct numbers.
 
 use serde_json::{Value, json};
 
 use crate::envelopes::now;
 use crate::server::{KEY, Server};
 
-/// More than the query engine's plans are asked about.
+/// More spans than the tests of the query engine's plans use.
 const SPANS: usize = 60_000;
 
-/// Calls of a second each, of as many users and of 20,000 models without a price, within the last day.
+/// Sends calls of one second each within the last day, one per user and of 20,000 models without a price.
 fn send(server: &Server) {
     let start = now() - 80_000.0;
     let text = |key: &str, value: String| json!({ "key": key, "value": { "stringValue": value } });

@@ -1,4 +1,4 @@
-//! Ids that one project computes so that their hash is that of another project's span: neither is read, changed or suppressed by them.
+//! IDs that one project chooses so that their hash equals that of another project's span: they must not read, change or suppress it.
 
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_store::{span_hash, trace_hash};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::envelopes::now;
 use crate::server::{KEY, Server};
 
-/// A span of project 1.
+/// IDs of a span of project 1.
 #[derive(Clone, Copy)]
 struct Ids {
     trace: TraceId,
     span: SpanId,
 }
 
-/// A span in a trace of project 2 whose hash is that of a span of project 1.
+/// Returns the IDs of a span in a trace of project 2 whose hash equals that of a span of project 1.
 fn like(victim: Ids, trace: u128) -> Ids {
     let trace = TraceId(trace);
     let span = SpanId(trace_hash(2, trace) ^ trace_hash(1, victim.trace) ^ victim.span.0);
@@ -37,7 +37,7 @@ fn call(ids: Ids, asked: &str) -> Vec<u8> {
     json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }).to_string().into_bytes()
 }
 
-/// A message of a call, as a log record of its own.
+/// Returns a message of a call as a separate log record.
 fn message(ids: Ids) -> Vec<u8> {
     let record = json!({
         "traceId": ids.trace.to_string(), "spanId": ids.span.to_string(), "timeUnixNano": nanos(now() - 1.0),
@@ -60,7 +60,7 @@ fn send_events(server: &Server, key: &str, event: &Value) {
     assert_eq!((answer.status, answer.json()["errors"].as_array().map(Vec::len)), (207, Some(0)), "{}", answer.text);
 }
 
-/// All that a project shows of a span, and of all its spans together.
+/// Returns everything that a project shows of a span, and the list of its spans.
 fn shown(server: &Server, project: u64, ids: Ids) -> (u16, String) {
     let span = server.get(&format!("/api/v1/projects/{project}/traces/{}/spans/{}", ids.trace, ids.span));
     let list = server.get(&format!("/api/v1/projects/{project}/spans?limit=100"));
@@ -75,7 +75,7 @@ fn another_project_s_span_is_not_read_and_not_suppressed() {
     let key = KEY;
     let at = |seconds: i64| jiff::Timestamp::from_second(now() as i64 - 100 + seconds).unwrap().to_string();
 
-    // Each is met twice: in the buffer, and in a segment that a start has opened.
+    // One round in the memtable, one in a segment that was opened at a start.
     for round in 0..2u64 {
         let victim = Ids { trace: TraceId(0xfeed << 64 | u128::from(round + 1)), span: SpanId(round + 71) };
         let secret = format!("the secret of round {round}");
@@ -87,7 +87,7 @@ fn another_project_s_span_is_not_read_and_not_suppressed() {
         let found = server.ask(&format!("/traces/{order}"));
         let of = |field: &str| found["spans"][0][field].as_str().unwrap().to_owned();
         let root = Ids { trace: of("trace_id").parse().unwrap(), span: of("span_id").parse().unwrap() };
-        // What is sent later is suppressed by a span that is there before.
+        // A span that is stored first must not suppress one that is sent later.
         let later = Ids { trace: TraceId(0xbeef << 64 | u128::from(round + 1)), span: SpanId(round + 91) };
         let squatter = like(later, 500 + u128::from(round));
         send(&server, "/v1/traces", &other, call(squatter, "the squatter"));
@@ -118,7 +118,7 @@ fn another_project_s_span_is_not_read_and_not_suppressed() {
         let (status, text) = shown(&server, 1, later);
         assert!(status == 200 && text.contains("sent later"), "round {round}: {text}");
         assert!(shown(&server, 2, squatter).1.contains("the squatter"));
-        // A repeat is one, of either.
+        // A duplicate is recognized in each project.
         send(&server, "/v1/traces", key, call(later, "again"));
         send(&server, "/v1/traces", &other, call(squatter, "again"));
         assert!(!shown(&server, 1, later).1.contains("again") && !shown(&server, 2, squatter).1.contains("again"));

@@ -1,4 +1,4 @@
-//! `kill -9` under load, again and again: what was acknowledged is there, once.
+//! `kill -9` under load, repeatedly: everything that was acknowledged is stored exactly once.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -33,7 +33,7 @@ fn what_was_acknowledged_survives_kills() {
                     }
                 });
             }
-            // Each round meets the server at another moment of its work.
+            // Each round kills the server at another moment of its work.
             std::thread::sleep(Duration::from_millis(150 + 170 * round));
             server.kill_now();
             killed.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Many who ask at the same time: nobody is told less than was acknowledged before, nobody takes the answers of others.
+//! Many concurrent queries: each response contains everything acknowledged before, and no caller blocks the others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -40,7 +40,7 @@ fn equal_questions_share_an_answer_that_holds_all_that_was_acknowledged_before()
     });
     assert!(gauge(&server, "hinomi_queries_shared_total") > 0);
 
-    // Nothing comes: the same is not computed again, but for another form or another caller's rights it is.
+    // While nothing arrives, an equal query does not run again, unless its encoding or the caller's permission differs.
     let shared = || gauge(&server, "hinomi_queries_shared_total");
     let path = "/summary?q=model:nothing&from=2020-01-01";
     let first = server.ask(path);
@@ -102,7 +102,7 @@ fn who_asks_too_much_at_once_is_told_to_come_again() {
     let mut round = 0;
     until("one is refused", || {
         round += 1;
-        // Each asks something else.
+        // Each query is different.
         let mut asked: Vec<TcpStream> =
             (0..6).map(|number| ask(&server, &format!("/traces?q=nowhere%20to%20be%20found%20{round}x{number}"))).collect();
         let answers = asked.iter_mut().map(|stream| {

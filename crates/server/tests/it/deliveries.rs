@@ -1,4 +1,4 @@
-//! From a span to a receiver, with kills in between.
+//! Notifications from a span to a receiver, with kills in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use crate::envelopes::{of_item, transaction};
 use crate::left::until;
 use crate::server::Server;
 
-/// A program that is told things. It keeps `webhook-id` and body of each request.
+/// A webhook receiver that records the `webhook-id` and the body of each request.
 struct Receiver {
     url: String,
     told: Arc<Mutex<Vec<(String, Value)>>>,
@@ -33,7 +33,7 @@ impl Receiver {
         Receiver { url, told }
     }
 
-    /// How often each change was told, by the user it is about; changes of a digest too.
+    /// Returns the idempotency keys of the opened incidents by user, including those in digests.
     fn opened(&self) -> BTreeMap<String, BTreeSet<String>> {
         let mut users: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (_, body) in self.told.lock().unwrap().iter() {
@@ -48,7 +48,7 @@ impl Receiver {
     }
 }
 
-/// One request of a connection; `None` at its end.
+/// Reads one request of a connection; `None` at its end.
 fn take(mut stream: &TcpStream, told: &Mutex<Vec<(String, Value)>>) -> Option<()> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 65_536];
@@ -97,7 +97,7 @@ fn kills_between_a_call_and_its_message_lose_and_double_nothing() {
             call["user"] = json!({ "id": format!("u{number}") });
             assert_eq!(server.envelope(of_item("transaction", &call)).status, 200);
         }
-        // Each round meets judging, sending and writing down at another moment.
+        // Each round interrupts evaluation, delivery and recording at another moment.
         std::thread::sleep(Duration::from_millis(u64::try_from(round).unwrap() * 15));
         server.restart();
     }
@@ -110,7 +110,7 @@ fn kills_between_a_call_and_its_message_lose_and_double_nothing() {
     }
     let opened = receiver.opened();
     assert_eq!(opened.keys().cloned().collect::<BTreeSet<_>>(), wanted);
-    // What was told twice, since nobody could know whether it had arrived, has the same key.
+    // A notification that was sent twice because nobody could know whether it had arrived has the same key.
     assert!(opened.values().all(|keys| keys.len() == 1), "{opened:?}");
     let waiting = || server.ask("/alerts/deliveries?state=waiting")["deliveries"].as_array().unwrap().len();
     while waiting() > 0 {
@@ -185,7 +185,7 @@ fn an_incident_that_gets_worse_names_who_made_it_worse() {
     let (opened, worsened) = (told("opened"), told("worsened"));
     for name in ["Day", "Calls"] {
         assert_eq!(users(&opened[name]["culprits"]), [share("alice", 1.0)], "{}", opened[name]);
-        // The whole of the period and of the window, the one first who made it worse. Nothing is told of a stretch of less than a minute.
+        // Contributors cover the whole period and window, the largest first. A comparison needs more than a minute of data.
         assert_eq!(users(&worsened[name]["culprits"]), [share("bob", 0.75), share("alice", 0.25)], "{}", worsened[name]);
         let culprits = worsened[name]["culprits"].as_array().unwrap();
         assert!(culprits.iter().all(|one| one["usual"].is_null() && one["since"].is_null() && one["share_of"] == "total"), "{culprits:?}");

@@ -1,19 +1,19 @@
-//! Small envelopes made for a test.
+//! Small envelopes for tests.
 
 use serde_json::{Value, json};
 
-/// Seconds since the Unix epoch.
+/// Returns the seconds since the Unix epoch.
 pub(crate) fn now() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-/// An envelope of one item.
+/// Returns an envelope with one item.
 pub(crate) fn of_item(kind: &str, payload: &Value) -> String {
     let payload = payload.to_string();
     format!("{{}}\n{{\"type\":\"{kind}\",\"length\":{}}}\n{payload}\n", payload.len())
 }
 
-/// A pipeline `answer` with one call of gpt-4o-mini: 1,000 tokens in, 500 out, 0.00045 dollars.
+/// Returns a pipeline `answer` with one call of gpt-4o-mini: 1,000 input tokens, 500 output tokens, 0.00045 dollars.
 pub(crate) fn call(trace: u128, question: &str, answer: &str) -> String {
     of_item("transaction", &transaction(trace, question, answer))
 }

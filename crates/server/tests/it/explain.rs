@@ -1,4 +1,4 @@
-//! How spans were read, what is estimated, and what clients could do better.
+//! Provenance of spans, estimates and hints.
 
 use std::path::{Path, PathBuf};
 

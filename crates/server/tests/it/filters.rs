@@ -1,4 +1,4 @@
-//! Filters as long as a request can carry them: answered or refused, and the server lives on.
+//! Filters as long as a request can be: they are answered or rejected, and the server survives.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::alerts::eventually;
 use crate::envelopes::{call, now};
 use crate::server::{KEY, Server};
 
-/// Queries that take a filter.
+/// Queries that have a filter.
 const ROUTES: [&str; 11] = [
     "/spans?",
     "/spans?sort=-cost&",
@@ -20,10 +20,10 @@ const ROUTES: [&str; 11] = [
     "/export?format=csv&",
     "/prices/unpriced?",
 ];
-/// Bytes of the longest address that the server reads.
+/// Longest URL that the server reads, in bytes.
 const LONGEST_ADDRESS: usize = 65_000;
 
-/// `count` numbered values, each within `around`.
+/// Returns `count` numbered values, each inserted into `around`.
 fn values(count: usize, around: &str) -> String {
     (0..count).map(|number| around.replace('N', &format!("v{number}"))).collect::<Vec<_>>().join(",")
 }
@@ -115,7 +115,7 @@ fn a_rule_from_before_the_limits_goes_on() {
     server.start_again();
     assert_eq!(server.envelope(call(1, "?", "!")).status, 200);
     eventually(&server, "/alerts/incidents", |found| found["open"] == 1);
-    // Its reasons are looked for by a query, which is refused.
+    // Its contributors are looked up by a query, which is rejected.
     assert_eq!(server.envelope(call(2, "?", "!")).status, 200);
     assert_eq!(server.ask("/summary")["llm_calls"], 2, "{}", server.log());
 }

@@ -1,4 +1,4 @@
-//! What is deleted or too old is in no file any more, whichever way one looks.
+//! Deleted and expired data is not in any file any more.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::alerts::eventually;
 use crate::envelopes::{now, of_item, transaction};
 use crate::server::{Answer, Server, run};
 
-/// The files in which a text stands, as it is or compressed.
+/// Returns the files that contain a text, plain or compressed.
 pub(crate) fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -25,7 +25,7 @@ pub(crate) fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Looks into every frame of zstd too: pages of Parquet files, frames of the log, roll-ups.
+/// Also searches every zstd frame: pages of Parquet files, frames of the WAL, roll-ups.
 fn holds(bytes: &[u8], text: &[u8]) -> bool {
     let within = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     if within(bytes) {
@@ -35,13 +35,13 @@ fn holds(bytes: &[u8], text: &[u8]) -> bool {
     starts.into_iter().any(|at| {
         let mut plain = Vec::new();
         let decoder = zstd::stream::read::Decoder::new(&bytes[at..]).map(zstd::stream::read::Decoder::single_frame);
-        // A frame that is cut off by chance is none.
+        // A byte sequence that only looks like a frame fails to decode.
         let _ = decoder.and_then(|mut decoder| std::io::Read::read_to_end(&mut decoder, &mut plain));
         within(&plain)
     })
 }
 
-/// Sends a trace of a user with everything that may belong to one, each with a text of its own that begins with `mark`.
+/// Sends a trace of a user with everything that can belong to one, each with its own text that begins with `mark`.
 fn send(server: &Server, trace: u128, mark: &str, user: &str, age_s: f64) {
     let mut body = transaction(trace, &format!("{mark}-question"), &format!("{mark}-answer"));
     let back = |value: &mut Value| *value = json!(value.as_f64().unwrap() - age_s);
@@ -80,7 +80,7 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
     {
         send(&server, trace, mark, user, 10.0);
         if trace == 2 {
-            // Some lie in a segment, some in the log.
+            // Some of the traces are in a segment, some in the WAL.
             assert_eq!(server.stop(), Some(0));
             server.start_again();
         }
@@ -116,7 +116,7 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
     let users: Vec<Value> = server.ask("/breakdown?by=user")["rows"].as_array().unwrap().clone();
     assert_eq!(users.len(), 2, "{users:?}");
 
-    // The others are as they were, also after a start.
+    // The other traces are unchanged, also after a restart.
     server.restart();
     assert_eq!(holding(&data, "MARK-one"), Vec::<PathBuf>::new());
     let third = server.ask(&format!("/traces/{:032x}", 3));
@@ -136,7 +136,7 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
     let what: Vec<&str> = deletions["deletions"].as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
     assert_eq!(what, ["project", "user", "trace"]);
     assert!(!deletions.to_string().contains("boris"), "a receipt keeps no name");
-    // Project 1 stays, and takes what comes.
+    // Project 1 remains and ingests new data.
     send(&server, 1, "MARK-again", "anna", 1.0);
     assert_eq!(server.ask("/summary")["spans"], 3);
 
@@ -157,7 +157,7 @@ fn a_receipt_names_a_user_to_those_alone_who_know_the_name() {
     let subject = receipt["subject"].as_str().unwrap().to_owned();
     let plain = hex::encode(sha2::Sha256::digest("u_7"));
     assert!(subject.starts_with("hmac-sha256:") && !subject.contains(&plain), "short names would be tried in seconds: {subject}");
-    // As earlier versions wrote them.
+    // A receipt as earlier versions wrote it.
     let old = json!({ "at": "2026-01-01T00:00:00Z", "project": 1, "what": "user", "subject": format!("sha256:{plain}"), "spans": 3 });
     let database = rusqlite::Connection::open(server.data().join("hinomi.db")).unwrap();
     database.execute("INSERT INTO deletions (receipt) VALUES (?1)", [old.to_string()]).unwrap();
@@ -169,7 +169,7 @@ fn a_receipt_names_a_user_to_those_alone_who_know_the_name() {
     let (said, error, status) = server.command(&["delete", "list", "--user", "u_7"]);
     assert_eq!(status, Some(0), "{error}");
     assert!(said.contains(&subject) && said.contains(&plain), "{said}");
-    // The same user, deleted again later, is named alike.
+    // The same user gets the same hash when deleted again.
     send(&server, 2, "MARK-two", "u_7", 1.0);
     assert_eq!(delete(&server, "/1/users/u_7").json()["subject"], json!(subject));
 }
@@ -194,7 +194,7 @@ fn an_incident_that_is_open_names_a_deleted_user_no_more() {
     let found = server.ask("/alerts/incidents");
     assert_eq!((found["open"].as_u64(), found.to_string().matches(NAME).count()), (Some(1), 0), "{found}");
     assert!(of(&found, "By user")["resolved_at"].is_string(), "{found}");
-    // What stays open goes on, and so does the rule.
+    // The remaining incident and its rule continue to be evaluated.
     send(&server, 2, "MARK-two", "boris", 1.0);
     send(&server, 3, "MARK-three", "boris", 1.0);
     eventually(&server, "/alerts/incidents", |found| of(found, "Altogether")["severity"] == "critical" && found["open"] == 2);
@@ -203,12 +203,12 @@ fn an_incident_that_is_open_names_a_deleted_user_no_more() {
     assert_eq!(holding(&server.data(), NAME), Vec::<PathBuf>::new());
 }
 
-/// Alerts name users in their stories, in messages that were sent and in links to their traces, whatever users are called.
+/// Alerts name users in incident timelines, in notifications and in links to traces, whatever the users are called.
 #[test]
 fn what_alerts_said_of_a_deleted_user_a_trace_or_a_project_is_in_no_file() {
     const USERS: [&str; 4] = ["carol", "anna@example.org", "o\"neil & sons", "critical"];
     let mut server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
-    // Nobody listens: messages wait.
+    // Nothing listens there, so notifications wait.
     let target = json!({ "name": "program", "address": { "kind": "webhook", "url": "http://127.0.0.1:9/hook" } });
     let targets = json!({ "targets": [server.change("POST", "/alerts/targets", &target).json()["id"]] });
     // Each call costs 0.00045 dollars.
@@ -266,27 +266,27 @@ fn what_alerts_said_of_a_deleted_user_a_trace_or_a_project_is_in_no_file() {
     assert_eq!(in_notices("\"key\":\"critical\""), 0);
     let story = server.ask(&format!("/alerts/incidents/{day}"));
     assert!(story.to_string().contains("(deleted) loops, carolina does not"), "{story}");
-    // The words of the program itself are no names.
+    // The program's own words are not names.
     assert!(in_notices("\"kind\":\"opened\"") > 0 && story["incident"]["severity"] == "warning", "{story}");
     server.restart();
     check(&server.data());
     assert!(server.ask("/alerts/deliveries")["deliveries"].as_array().unwrap().len() >= before);
 
-    // A trace goes from messages too, and a project with all of them.
+    // A deleted trace is redacted in notifications too, and a deleted project removes them all.
     let mut body = transaction(0xfeed, "q", "a");
     body["user"] = json!({ "id": "dora-the-last" });
     assert_eq!(server.envelope(of_item("transaction", &body)).status, 200);
     let trace = format!("{:032x}", 0xfeed);
     eventually(&server, "/alerts/incidents", |found| found.to_string().contains(&trace));
     assert_eq!(delete(&server, &format!("/1/traces/{trace}")).status, 200);
-    // The receipt says which trace it was.
+    // The receipt names the trace.
     let but_for_receipts = |path: &PathBuf| !path.file_name().unwrap().to_string_lossy().starts_with("hinomi.db");
     let naming: Vec<PathBuf> = holding(&data, &trace).into_iter().filter(but_for_receipts).collect();
     assert_eq!(naming, Vec::<PathBuf>::new());
     assert!(!holding(&data, "dora-the-last").is_empty());
     assert_eq!(delete(&server, "/1").status, 200);
     assert_eq!(holding(&data, "dora-the-last"), Vec::<PathBuf>::new());
-    // The bell goes on for what comes.
+    // Alerts continue to be evaluated for new data.
     assert_eq!(server.ask("/alerts/incidents")["incidents"], json!([]));
     let rule = json!({ "name": "Any", "measure": "calls", "window": "1h", "warning": 0 });
     assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);
@@ -305,7 +305,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until something waits to be deleted, which the server says, and lets it.
+/// Waits until the system page reports a held deletion, then confirms it.
 fn confirm(server: &Server, said: &str) {
     until("it waits to be deleted", || server.get("/api/v1/system").json()["problems"].to_string().contains(said));
     let (told, error, status) = server.command(&["retention", "confirm"]);
@@ -362,7 +362,7 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     }
     assert_eq!(server.ask("/summary?from=-40d")["llm_calls"], 4);
 
-    // The class of errors and scores ends, and so does the mark.
+    // Traces with errors or scores are now stored as long as others, and the trace is unpinned.
     assert_eq!(set(json!({ "environments": { "prod": 12 } })).status, 200);
     let changed = json!({ "retention_days": 12 }).to_string().into_bytes();
     let headers = [("authorization", &*token), ("content-type", "application/json")];
@@ -390,7 +390,7 @@ fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() 
     }
     assert_eq!(server.ask("/summary")["spans"], 9);
     until("what was enforced is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 90 days"));
-    // What takes the room is no span: all old segments would go, and the newest stays.
+    // The space is not used by spans: all older segments would be deleted, and only the newest would remain.
     std::fs::File::create(server.data().join("ballast")).unwrap().set_len(1 << 30).unwrap();
     server.set("HINOMI_DISK_BUDGET_BYTES", LEAST);
     server.restart();
@@ -416,7 +416,7 @@ fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() 
     assert!(output.status.code() == Some(2) && error.contains("at least 268435456"), "{error}");
 }
 
-/// [`confirm`], with a look before.
+/// Calls `look` while the deletion is held, then [`confirm`].
 fn confirm_after(server: &Server, said: &str, look: impl Fn()) {
     until("it waits to be deleted", || server.get("/api/v1/system").json()["problems"].to_string().contains(said));
     look();
@@ -447,14 +447,14 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
     assert_eq!(server.ask("/summary?from=-300d")["spans"], 9);
     let first = server.ask(&format!("/traces/{:032x}", 1));
     assert_eq!((first["errors"].as_array().unwrap().len(), &first["log_count"]), (1, &json!(1)), "what belongs to them is kept too");
-    // Started as it was before, nothing waits any more.
+    // With the previous setting again, nothing is held.
     server.set("HINOMI_RETENTION_DAYS", "1000");
     server.restart();
     until("nothing waits", || server.command(&["retention"]).0.contains("nothing waits"));
     assert_eq!(server.get("/api/v1/system").json()["problems"], json!([]));
     let (_, error, status) = server.command(&["retention", "confirm"]);
     assert!(status == Some(1) && error.contains("nothing waits"), "{error}");
-    // What is meant is confirmed, by the API as well.
+    // An intended deletion can also be confirmed with the API.
     server.set("HINOMI_RETENTION_DAYS", "90");
     server.restart();
     until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
@@ -477,7 +477,7 @@ fn a_clock_that_jumped_deletes_nothing_by_itself() {
     }
     until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 1000 days"));
     assert_eq!(server.stop(), Some(0));
-    // The same as a clock that is 400 days ahead: when something was last deleted is so much older.
+    // The same as a clock that is 400 days ahead: the last deletion appears to be that much older.
     const AHEAD_US: i64 = 400 * 86_400_000_000;
     let database = rusqlite::Connection::open(server.data().join("hinomi.db")).unwrap();
     let last: String = database.query_row("SELECT value FROM settings WHERE name = 'retention.last'", [], |row| row.get(0)).unwrap();

@@ -1,4 +1,4 @@
-//! What is taken in, what is refused, and that either is said and counted.
+//! What is ingested and what is rejected, and that both are reported and counted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::envelopes::{call, of_item, transaction};
 use crate::server::{KEY, Server};
 
 fn outcomes(server: &Server) -> Vec<(String, String, String, u64)> {
-    // Requests without a valid key count for no project.
+    // Requests without a valid key are not counted for a project.
     let (of_project, of_server) = (server.ask("/outcomes"), server.get("/api/v1/system").json());
     let rows = [&of_project["outcomes"], &of_server["refused"]].into_iter().flat_map(|rows| rows.as_array().unwrap());
     let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();
@@ -101,7 +101,7 @@ fn refusals_say_why_and_are_counted() {
     assert!(!server.log().contains("panicked"));
 }
 
-/// The head of the next answer on a connection; its body is read away.
+/// Returns the headers of the next response on a connection, and skips its body.
 fn next_answer(reader: &mut impl BufRead) -> String {
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -136,7 +136,7 @@ fn a_refusal_reaches_who_still_sends_and_leaves_the_connection_whole() {
     stream.write_all(&post(3, "")).unwrap();
     stream.write_all(b"{}\n").unwrap();
     assert!(next_answer(&mut reader).starts_with("http/1.1 200"));
-    // Who asks before it sends, and who would never come to an end, are told at once that the connection ends.
+    // A client that sends `Expect`, or announces a body that is too long, learns at once that the connection closes.
     for head in [post(20_000_000, "expect: 100-continue\r\n"), post(1_000_000_000, "")] {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(&head).unwrap();
@@ -187,7 +187,7 @@ fn strange_but_readable_input_is_kept() {
         let span = server.ask(&format!("/traces/{trace:032x}/spans/{:016x}", 3));
         assert_eq!(span["kind"], "llm", "{index}");
     }
-    // Half of a surrogate pair, as it stands in JSON.
+    // Half of a surrogate pair, escaped in JSON.
     let body = call(0xd0, "MARK", "a").replace("MARK", r"\\ud83d");
     let (head, payload) = body.split_once("}\n{\"type\"").map(|(head, _)| (head.len() + 2, &body)).unwrap();
     let payload = payload[head..].lines().nth(1).unwrap();

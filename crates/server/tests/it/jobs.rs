@@ -1,4 +1,4 @@
-//! Long work goes on in the server: without who asked for it, over a kill, and until somebody ends it.
+//! Jobs: long work continues in the server when the client disconnects, after a kill, and until it is cancelled.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::envelopes::{now, of_item, transaction};
 use crate::left::until;
 use crate::server::{Answer, Server};
 
-/// Days over which the calls lie, and calls of each.
+/// Number of days with calls, and number of calls per day.
 const DAYS: u64 = 6;
 const CALLS: u64 = 1_500;
 const DAY_S: f64 = 86_400.0;
@@ -25,13 +25,13 @@ impl Server {
         self.get(&format!("/api/v1/jobs/{id}")).json()
     }
 
-    /// What all calls cost together.
+    /// Returns the total cost of all calls.
     fn cost(&self) -> f64 {
         self.ask("/summary")["cost"].as_f64().unwrap()
     }
 }
 
-/// A server with calls of 1,000 tokens in and 500 out, over some days.
+/// Starts a server with calls of 1,000 input and 500 output tokens, spread over some days.
 fn filled() -> Server {
     let server = Server::start();
     for day in 0..DAYS {
@@ -54,7 +54,7 @@ fn filled() -> Server {
     server
 }
 
-/// Sets a price by which each call costs 0.002 dollars.
+/// Sets a price with which each call costs 0.002 dollars.
 fn set_price(server: &Server) {
     let price = json!({ "model": "gpt-4o-mini", "prices": { "input": 1, "output": 2 } });
     let set = server.api("POST", "/projects/1/prices", &server.token, &price);
@@ -67,7 +67,7 @@ const ALL: f64 = (DAYS * CALLS) as f64 * 0.002;
 fn calls_are_priced_again_whether_or_not_somebody_waits() {
     let server = filled();
     set_price(&server);
-    // A client that asks, and goes away at once.
+    // A client that sends the request and disconnects at once.
     let body = json!({}).to_string();
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     write!(
@@ -87,7 +87,7 @@ fn calls_are_priced_again_whether_or_not_somebody_waits() {
     assert_eq!((job["result"]["calls"].as_u64(), job["result"]["changed"].as_u64()), (Some(DAYS * CALLS), Some(DAYS * CALLS)), "{job}");
     assert!((server.cost() - ALL).abs() < 1e-9, "{}", server.cost());
 
-    // Who waits is told what has changed: nothing more.
+    // A client that waits gets the number of changes: none are left.
     let again = server.api("POST", "/projects/1/reprice", &server.token, &json!({}));
     assert_eq!(
         (again.status, again.json()["calls"].as_u64(), again.json()["changed"].as_u64()),
@@ -122,7 +122,7 @@ fn a_job_goes_on_after_a_kill() {
     let job = server.job(&id);
     assert_eq!((job["done"].as_u64(), job["result"]["calls"].as_u64()), (Some(DAYS * CALLS), Some(DAYS * CALLS)), "{job}");
     assert!((server.cost() - ALL).abs() < 1e-9, "{}", server.cost());
-    // A polite end in the midst of one leaves it to the next start too.
+    // A regular stop during a job also leaves it to the next start.
     let asked = server.api("POST", "/projects/1/reprice", &server.token, &json!({ "wait": false })).json();
     assert_eq!(server.stop(), Some(0));
     server.start_again();
@@ -136,7 +136,7 @@ fn a_job_can_be_ended_and_says_how_far_it_came() {
     set_price(&server);
     let ask = || server.api("POST", "/projects/1/reprice", &server.token, &json!({ "wait": false })).json();
     let (first, second) = (ask(), ask());
-    // One at a time of a project and kind: the second waits, and never begins.
+    // Only one job per project and kind runs at a time: the second waits, and never starts.
     let ended = server.api("DELETE", &format!("/jobs/{}", second["id"]), &server.token, &json!({}));
     assert_eq!(
         (ended.status, ended.json()["state"].as_str(), &ended.json()["result"]),
@@ -148,7 +148,7 @@ fn a_job_can_be_ended_and_says_how_far_it_came() {
     assert_eq!(ended.status, 200, "{}", ended.text);
     let job = ended.json();
     match job["state"].as_str() {
-        // It may have been fast.
+        // The job may have been done before it was cancelled.
         Some("done") => assert!((server.cost() - ALL).abs() < 1e-9),
         Some("cancelled") => {
             let changed = job["result"]["changed"].as_u64().unwrap_or(0);
@@ -158,7 +158,7 @@ fn a_job_can_be_ended_and_says_how_far_it_came() {
         }
         other => panic!("{other:?}: {job}"),
     }
-    // An end of what has ended changes nothing, and the next job does the rest.
+    // Cancelling an ended job changes nothing, and the next job does the rest.
     assert_eq!(server.api("DELETE", &format!("/jobs/{}", second["id"]), &server.token, &json!({})).json()["state"], "cancelled");
     assert_eq!(server.api("POST", "/projects/1/reprice", &server.token, &json!({})).status, 200);
     assert!((server.cost() - ALL).abs() < 1e-9);
@@ -184,7 +184,7 @@ fn jobs_are_seen_and_ended_by_those_who_may() {
         assert_eq!(server.api("GET", wrong, &server.token, &json!({})).status, 404, "{wrong}");
     }
     assert_eq!(server.api("GET", "/jobs?cursor=x", &server.token, &json!({})).status, 400);
-    // A project takes its jobs with it.
+    // Deleting a project deletes its jobs.
     let other = server.api("POST", "/projects/2/reprice", &server.token, &json!({})).status;
     assert_eq!(other, 200);
     assert_eq!(server.api("DELETE", "/projects/2", &server.token, &json!({})).status, 200);

@@ -1,4 +1,4 @@
-//! A data folder over the years: a disk that fills up, files that are damaged, and what `hinomi doctor` says.
+//! Operating a data directory: a disk that fills up, damaged files, and `hinomi doctor`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::envelopes::call;
 use crate::server::{Server, run};
 
-/// Waits, generously, until something is so.
+/// Waits with a generous timeout until a condition is true.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
@@ -21,7 +21,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A file system of 64 MB of its own; none where that is not permitted.
+/// A file system of 64 MB; `None` if mounting is not permitted.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -40,7 +40,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn intake_stops_before_the_disk_is_full_and_resumes() {
-    // The same with a number in the place of a disk is tested beside the store.
+    // Tests of the store do the same with a number in place of a disk.
     let Some(disk) = SmallDisk::mount() else { return };
     let server = Server::start_on(disk.0.path(), &[("HINOMI_DISK_RESERVE_BYTES", "16000000")]);
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
@@ -100,7 +100,7 @@ fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
     let (said, error, status) = server.command(&["doctor"]);
     assert_eq!(status, Some(1), "{said}{error}");
     assert!(said.contains("0000000002.parquet: its bytes are not those that were written"), "{said}");
-    // The question that meets it is answered from the other two.
+    // A query that reads the damaged segment is answered from the other two.
     assert_eq!(server.ask("/spans?limit=100")["spans"].as_array().unwrap().len(), 6);
     let problems = server.get("/api/v1/system").json()["problems"].to_string();
     assert!(problems.contains("0000000002.parquet"), "{problems}");
@@ -108,7 +108,7 @@ fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
     assert_eq!(server.envelope(call(9, "q", "a")).status, 200);
     assert!(server.log().contains("store.data.damaged"), "{}", server.log());
 
-    // One bit that no question may ever meet is found after the next start.
+    // A single changed bit that no query may ever read is found after the next start.
     let mut bytes = std::fs::read(&files[2]).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -134,7 +134,7 @@ fn the_doctor_says_what_it_cannot_look_at() {
     assert!(status == Some(1) && said.contains("scores.db is damaged"), "{said}{error}");
 }
 
-/// All spans of a project, by trace and span, as the API shows them.
+/// Returns all spans of a project by trace and span ID, as the API shows them.
 fn shown(server: &Server) -> BTreeMap<(String, String), Value> {
     let mut found = BTreeMap::new();
     let mut cursor = String::new();
@@ -195,7 +195,7 @@ fn a_backup_under_load_holds_what_was_acknowledged_before() {
         assert!(traces.iter().all(|trace| *trace < sent));
         let (said, error, status) = restored.command(&["doctor"]);
         assert_eq!(status, Some(0), "{said}{error}");
-        // The key holds, and what is sent again is known.
+        // The key is valid, and a repeated span is recognized.
         let again = *acknowledged.first().unwrap();
         assert_eq!(restored.envelope(call(u128::from(again), "q", "a")).status, 200);
         assert_eq!(shown(&restored).len(), spans.len());
@@ -206,7 +206,7 @@ fn a_backup_under_load_holds_what_was_acknowledged_before() {
 fn a_backup_without_a_server_and_one_that_is_cut_off() {
     let mut server = Server::start();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
-    // The spans are in the log alone.
+    // The spans are only in the WAL.
     server.kill();
     let folder = tempfile::tempdir().unwrap();
     let (archive, other) = (folder.path().join("b.tar"), folder.path().join("other"));
@@ -231,7 +231,7 @@ fn what_is_exported_comes_back_the_same() {
         body["environment"] = json!(if trace % 2 == 0 { "prod" } else { "dev" });
         assert_eq!(server.envelope(crate::envelopes::of_item("transaction", &body)).status, 200);
     }
-    // Some of them from segments, some from memory.
+    // Some of the spans are in segments, some in memory.
     let folder = tempfile::tempdir().unwrap();
     let (said, error, status) = server.command(&["backup", folder.path().join("x").to_str().unwrap()]);
     assert_eq!(status, Some(0), "{said}{error}");
@@ -256,14 +256,14 @@ fn what_is_exported_comes_back_the_same() {
         let detail = "/traces/00000000000000000000000000000005/spans/0000000000000003";
         let of = |server: &Server| {
             let mut detail = server.ask(detail);
-            // The one thing that is new.
+            // The only field that differs.
             detail.as_object_mut().unwrap().remove("received_at").unwrap();
             detail
         };
         assert_eq!(of(&other), of(&server), "{format}");
         let (said, ..) = other.command(&["import", file]);
         assert!(said.contains("0 stored, 93 there already"), "{said}");
-        // Into another project they are other spans.
+        // In another project they are different spans.
         assert_eq!(other.command(&["project", "create", "copy"]).2, Some(0));
         let (said, ..) = other.command(&["import", "--project", "2", file]);
         assert!(said.contains("93 stored"), "{said}");
@@ -289,7 +289,7 @@ fn a_question_that_takes_too_long_is_given_up_and_intake_goes_on() {
     }
     server.set("HINOMI_QUERY_TIMEOUT_MS", "1");
     server.restart();
-    // A question may be answered within a millisecond, or may wait longer than that for its turn. Each is another one, so that no answer is kept.
+    // A query may be answered within a millisecond, or may wait longer for its turn. Each query is different, so no response is cached.
     let mut answers = (1..=200).map(|limit| server.get(&format!("/api/v1/projects/1/traces?q=model:gpt*&limit={limit}")));
     let answer = answers.find(|answer| answer.status == 504).expect("no question took longer than a millisecond");
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (504, Some("timeout")), "{}", answer.text);

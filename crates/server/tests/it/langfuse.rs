@@ -1,4 +1,4 @@
-//! Langfuse's older ingestion: what its SDKs ask, what they are told, and that what they tell in pieces ends in one trace.
+//! Langfuse's older ingestion API: what its SDKs call and what they get, and that events about one observation end up in one trace.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn send(server: &Server, events: &Value) -> Value {
     answer.json()
 }
 
-/// A time of today, so many seconds after the others.
+/// Returns a time of today, `seconds` after a common start.
 fn at(seconds: i64) -> String {
     let start = crate::envelopes::now() as i64 / 1000 * 1000 - 1000;
     jiff::Timestamp::from_second(start + seconds).unwrap().to_string()
@@ -68,7 +68,7 @@ fn updates_come_first_users_come_last_and_free_text_is_an_id() {
     assert!(counted(&server, "duplicate", "duplicate") >= 2);
 }
 
-/// Whether the call `id` is one call of one trace of these, with what its creation and its update tell.
+/// Asserts that the call `id` is one call in the trace, with the fields of its creation and of its update.
 fn assert_one_call(server: &Server, id: &str, trace: &str) {
     let call = server.ask(&format!("/traces/{trace}/spans/{id}"));
     assert_eq!((call["model"].as_str(), call["duration_ms"].as_f64()), (Some("gpt-4o-mini"), Some(3000.0)), "{call}");
@@ -95,14 +95,14 @@ fn an_update_that_names_only_its_observation_finds_it_in_either_order() {
             "usage": { "input": 1000, "output": 500, "unit": "TOKENS" },
         } })
     };
-    // In one request, in two, and in two the other way round.
+    // In one request, in two, and in two in reverse order.
     send(&server, &json!([update("one"), create("one", "trace-one")]));
     send(&server, &json!([create("two", "trace-two")]));
     send(&server, &json!([update("two")]));
     send(&server, &json!([update("three")]));
     assert_eq!(server.ask("/traces/three")["spans"].as_array().unwrap().len(), 2, "visible before its creation comes");
     send(&server, &json!([create("three", "trace-three")]));
-    // Over restarts, and with one of them in a segment.
+    // Across restarts, and with one of the two in a segment.
     send(&server, &json!([create("four", "trace-four"), update("five")]));
     server.stop();
     server.start_again();
@@ -121,7 +121,7 @@ fn an_update_that_names_only_its_observation_finds_it_in_either_order() {
         );
     };
     check(&server);
-    // Sent again, in whatever order, they are repeats.
+    // Sent again in any order, they are duplicates.
     all.iter().for_each(|id| _ = send(&server, &json!([update(id)])));
     all.iter().for_each(|id| _ = send(&server, &json!([create(id, &format!("trace-{id}"))])));
     check(&server);
@@ -160,7 +160,7 @@ fn updates_of_one_trace_do_not_write_without_bound() {
         let body = json!({ "id": "much", "name": "much", "metadata": { field: value } });
         json!({ "id": format!("u{number}"), "type": "trace-create", "timestamp": at(number as i64), "body": body })
     };
-    // Sixty kilobytes that zstd cannot make smaller by much.
+    // Sixty kilobytes that zstd can hardly compress.
     let mut state = 7u64;
     let mut noise = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -175,7 +175,7 @@ fn updates_of_one_trace_do_not_write_without_bound() {
     assert!(joined > 20 && refused > 0 && joined + refused == updates as u64 - 1, "{joined} {refused}");
     let log: u64 = std::fs::read_dir(server.data().join("log")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(log < 64 << 20, "{log} bytes");
-    // What is stored is shown, and other spans of the trace are taken.
+    // The stored trace is shown, and other spans of the trace are ingested.
     let call =
         json!({ "id": "c", "type": "generation-create", "timestamp": at(50), "body": { "id": "call", "traceId": "much", "name": "call" } });
     send(&server, &json!([call]));

@@ -1,4 +1,4 @@
-//! A client that goes away takes its work with it.
+//! The server stops the work of a client that disconnects.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::envelopes::call;
 use crate::server::Server;
 
-/// Asks, and does not wait for the answer.
+/// Sends a query without waiting for the response.
 pub(crate) fn ask(server: &Server, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     write!(stream, "GET /api/v1/projects/1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", server.token).unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 #[test]
 fn an_export_ends_when_nobody_reads_it_any_more() {
     let server = Server::start();
-    // More than stands in the buffers between the two, in batches of its own each, which a question cuts.
+    // More data than fits into the buffers of the connection, in a separate batch each, which a query in between causes.
     for trace in 1..=12 {
         assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(180_000), "a")).status, 200);
         server.ask("/summary");
@@ -40,7 +40,7 @@ fn an_export_ends_when_nobody_reads_it_any_more() {
     let mut start = [0; 15];
     stream.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 200 OK");
-    // It waits for its reader.
+    // The export waits for its reader.
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(gauge(&server, "hinomi_exports_executing"), 1);
     drop(stream);
@@ -54,7 +54,7 @@ fn a_question_ends_when_its_client_goes_away() {
     for trace in 1..=20 {
         assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(20_000), "a")).status, 200);
     }
-    // By chance one may be answered before it is seen that nobody waits.
+    // A query may be answered before the server notices that the client disconnected.
     until("a client that went away is seen", || {
         let asked: Vec<TcpStream> = (0..20).map(|_| ask(&server, "/traces?q=nowhere%20to%20be%20found")).collect();
         drop(asked);
@@ -75,7 +75,7 @@ fn a_question_that_a_stop_breaks_off_is_no_fault_of_the_server() {
     server.stop();
     for mut stream in asked {
         let mut answer = String::new();
-        // Others end without an answer.
+        // Others end without a response.
         if stream.read_to_string(&mut answer).is_ok() && !answer.is_empty() {
             assert!(!answer.starts_with("HTTP/1.1 500"), "{answer}");
         }

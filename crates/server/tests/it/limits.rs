@@ -1,4 +1,4 @@
-//! What one request may hold, what a client may take before it is known, and how long it may do nothing.
+//! Limits of a request, of a client before it is identified, and of idle connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::envelopes::call;
 use crate::server::{Answer, KEY, Server};
 
-/// Limit of memory of the servers here; the process may take twice as much.
+/// Memory limit of these servers, and the memory that the process may use, which is twice as much.
 const LIMIT: &str = "536870912";
 const MOST: u64 = 1 << 30;
 
@@ -29,7 +29,7 @@ fn json(server: &Server, path: &str, body: &str) -> Answer {
     post(server, path, "application/json", body.as_bytes())
 }
 
-/// How many requests were refused for their size.
+/// Returns the number of requests that were rejected for their size.
 fn refused(server: &Server) -> u64 {
     let outcomes = server.ask("/outcomes")["outcomes"].as_array().unwrap().clone();
     let of = |outcome: &&Value| outcome["outcome"] == "refused" && outcome["reason"] == "too_many_items";
@@ -104,7 +104,7 @@ fn as_many_events_as_are_promised_and_not_one_more() {
     let answer = json(&server, "/api/public/ingestion", &events(10_000));
     assert_eq!((answer.status, count_of(&server)), (207, 10_000));
     assert_eq!(answer.json()["successes"].as_array().map(Vec::len), Some(10_000));
-    // What is no event is answered too, and neither an event nor its id makes the answer long.
+    // Invalid events get a response too, and neither an event nor its ID makes the response long.
     let answer = json(&server, "/api/public/ingestion", &format!(r#"{{"batch":[{}[]]}}"#, "[],".repeat(9_999)));
     assert!(answer.status == 207 && answer.text.len() < 1_000_000, "{} {}", answer.status, answer.text.len());
     let answer = json(&server, "/api/public/ingestion", &format!(r#"{{"batch":[{{"id":"{}"}}]}}"#, "x".repeat(10_000_000)));
@@ -135,7 +135,7 @@ fn small_requests_do_not_become_large_ones() {
     for (path, body) in &bombs {
         let answer = json(&server, path, body);
         assert!(answer.text.len() < 10_000 && answer.status != 500, "{path} {}", answer.text.len());
-        // What nobody reads costs nothing either, and is then taken.
+        // An ignored field costs nothing either, and the request is accepted.
         assert!(
             answer.status == 413 || (answer.status == 200 && body.starts_with(r#"{"resourceSpans":[{"x""#)),
             "{path} {}",
@@ -174,12 +174,12 @@ fn a_stranger_is_known_by_the_first_line_or_refused() {
     assert_eq!(send("gzip, gzip", gzip(&gzip(envelope(KEY, 10).as_bytes()))), 200);
     assert_eq!(send("", envelope(KEY, 3_000_000).into_bytes()), 200);
     assert_eq!(send("gzip", gzip(envelope(&"f".repeat(32), 1_000_000).as_bytes())), 401);
-    // No line that is short enough.
+    // No first line that is short enough.
     assert_eq!(send("gzip", gzip(&vec![b' '; 30 << 20])), 401);
     assert_eq!(send("gzip, gzip, gzip", gzip(&gzip(&gzip(envelope(KEY, 10).as_bytes())))), 415);
 }
 
-/// A connection on which something is sent that is not a whole request.
+/// Opens a connection and sends an incomplete request.
 fn half(server: &Server, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     stream.write_all(text.as_bytes()).unwrap();
@@ -203,7 +203,7 @@ fn who_announces_and_does_not_send_holds_nothing() {
         ));
         held.push(half(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "));
     }
-    // Each of them would have taken all of the memory of intake before.
+    // Each of the connections once took all memory of ingestion.
     for trace in 1..=10 {
         assert_eq!(server.envelope(call(trace, "good", "a")).status, 200);
         assert_eq!(json(&server, "/v1/traces", &spans(10)).status, 200);
@@ -223,7 +223,7 @@ fn who_never_says_a_word_is_let_go_and_who_asked_before_may_stay() {
     for stream in &mut silent {
         stream.set_read_timeout(Some(Duration::from_secs(50))).unwrap();
         let mut rest = Vec::new();
-        // A reset is an end as well; a time that runs out is none.
+        // A reset is an end too; a timeout is not.
         if let Err(error) = stream.read_to_end(&mut rest) {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
         }

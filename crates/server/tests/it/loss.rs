@@ -1,4 +1,4 @@
-//! Nothing is lost because a file is missing, empty or damaged, and whatever fails is said.
+//! No data is lost because a file is missing, empty or damaged, and every failure is reported.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn problems(server: &Server) -> String {
     server.get("/api/v1/system").json()["problems"].to_string()
 }
 
-/// A server that was stopped, with a segment for each of some traces.
+/// Returns a stopped server with one segment per trace.
 fn stopped(traces: u128) -> Server {
     let mut server = Server::start();
     for trace in 1..=traces {
@@ -58,7 +58,7 @@ fn an_empty_manifest_costs_no_segment() {
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains(said), "{}", ready.text);
     assert!(server.log().contains("store.segment.quarantined"), "{}", server.log());
-    // What comes is taken in meanwhile.
+    // New data is ingested meanwhile.
     assert_eq!(server.envelope(call(3, "q", "a")).status, 200);
     assert_eq!(server.ask("/summary")["spans"], 3);
     let (_, error, status) = server.command(&["doctor", "--repair"]);
@@ -83,7 +83,7 @@ fn a_backup_says_what_it_lacks_and_the_rest_can_be_restored() {
     std::fs::write(&files[0], bytes).unwrap();
     for running in [false, true] {
         if running {
-            // Another one is missing, too.
+            // Another segment is missing too.
             std::fs::remove_file(&files[1]).unwrap();
             server.start_again();
         }
@@ -109,7 +109,7 @@ fn a_backup_says_what_it_lacks_and_the_rest_can_be_restored() {
     assert_eq!(restored.ask("/summary")["spans"], 3);
     assert!(problems(&restored).contains("0000000001.parquet"), "{}", problems(&restored));
     restored.stop();
-    // The files out of an older backup heal it.
+    // The files from an older backup repair it.
     for file in &files[..2] {
         let name = file.file_name().unwrap();
         std::fs::copy(folder.path().join("whole/segments").join(name), data.join("segments").join(name)).unwrap();
@@ -203,7 +203,7 @@ fn a_database_that_is_damaged_is_a_problem_everywhere_and_the_rest_goes_on() {
     bytes[4096..7096].iter_mut().for_each(|byte| *byte ^= 0x5a);
     std::fs::write(&database, bytes).unwrap();
     server.start_again();
-    // Nobody has asked for anything yet.
+    // The failure is reported without any query.
     until("it is said", || server.get("/readyz").status == 503);
     let ready = server.get("/readyz");
     assert!(ready.text.contains("errors.db fails"), "{}", ready.text);
@@ -267,7 +267,7 @@ fn a_number_of_a_project_is_not_given_twice() {
         assert_eq!(answer.status, 200, "{}", answer.text);
     };
     send(1);
-    // In the log alone, and in a segment.
+    // Only in the WAL, and in a segment.
     for in_segment in [false, true] {
         if in_segment {
             assert_eq!(server.stop(), Some(0));

@@ -1,4 +1,4 @@
-//! The real executable, asked as clients and people ask it. One binary, so that it is linked once.
+//! Tests of the real executable, used as clients and people use it. One binary, so that it is linked once.
 
 mod alerts;
 mod api;

@@ -1,19 +1,20 @@
-//! Names of types: nouns with their subject, each of one type alone (docs/glossary.md has the rules).
+//! Checks the names of types: nouns with their subject, each used by one type only (docs/glossary.md has the rules).
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Words that say nothing by themselves: pronouns, participles, adjectives, adverbs.
+/// Words that are not names on their own: pronouns, participles, adjectives, adverbs.
 const EMPTY_WORDS: [&str; 54] = [
     "All", "Any", "Apart", "As", "Asked", "Before", "Begun", "Below", "Beside", "Both", "Broken", "By", "Chosen", "Drawn", "Each", "Found",
     "From", "Given", "Gone", "Had", "Heard", "Held", "Here", "How", "Judged", "Kept", "Known", "Live", "Made", "Met", "Most", "Moved",
     "Next", "Of", "Old", "Open", "Opened", "Other", "Placed", "Read", "Said", "Seen", "Sent", "Shown", "Taken", "Then", "There", "Told",
     "Wanted", "What", "Which", "Whole", "Whose", "Written",
 ];
-/// The part of all types, in thousandths, whose name may be a single word: those of protocols, and the field's own (`Span`, `Usage`).
+/// Largest fraction of all types, in thousandths, whose name is a single word: those of protocols, and terms of the field (`Span`,
+/// `Usage`).
 const MAX_ONE_WORD: usize = 80;
-/// The part of all types, in thousandths, that may have their name together with another one: types that traits ask for.
+/// Largest fraction of all types, in thousandths, that share a name: types that traits require.
 const MAX_SHARED: usize = 40;
 
 fn sources(path: &Path) -> Vec<PathBuf> {
@@ -27,7 +28,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The types that a source file defines, outside of its tests.
+/// Returns the types that a source file defines outside of its tests.
 fn types(text: &str) -> Vec<&str> {
     let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text);
     code.lines().filter_map(type_of).collect()
@@ -71,7 +72,7 @@ fn a_type_is_named_after_what_it_is() {
     assert!(sharing * 1000 <= all * MAX_SHARED, "too many types have the name of another one: {shared:?}");
 }
 
-/// The name of an event: the last text in the call of a macro, up to a colon.
+/// Returns the name of a log event: the last string in a macro call, up to a colon.
 fn event_of(call: &str) -> Option<&str> {
     let end = call.rfind('"')?;
     let start = call[..end].rfind('"')?;

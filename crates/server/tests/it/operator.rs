@@ -1,4 +1,4 @@
-//! What whoever runs the server meets: signals, rights of files, the greeting, settings.
+//! What an operator of the server sees: signals, file permissions, the greeting, settings.
 
 use std::process::{Command, Stdio};
 
@@ -33,7 +33,7 @@ fn files_are_for_their_owner_alone() {
     let open = |server: &Server| files(&server.data()).into_iter().filter(|path| mode(path) & 0o077 != 0).collect::<Vec<_>>();
     assert_eq!(open(&server), Vec::<std::path::PathBuf>::new());
     assert!(server.log().contains("permissions.directory.too_open"), "{}", server.log());
-    // As a version before this one left them.
+    // File permissions as an earlier version left them.
     assert_eq!(server.stop(), Some(0));
     files(&server.data()).iter().filter(|path| path.is_file()).for_each(|path| set_mode(path, 0o644));
     server.start_again();

@@ -1,4 +1,4 @@
-//! OpenTelemetry's protocol over HTTP: who may send, what is refused, and what is said of it. gRPC needs a real client: see `e2e`.
+//! OpenTelemetry's protocol over HTTP: who may send, what is rejected, and how it is reported. gRPC needs a real client: see `e2e`.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::server::{KEY, Server};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A call of gpt-4o-mini: 1,000 tokens in, 500 out, 0.00045 dollars. Its messages come as log records.
+/// Returns a call of gpt-4o-mini: 1,000 input tokens, 500 output tokens, 0.00045 dollars. Its messages are separate log records.
 fn call(trace: u128, span_id: &str) -> Value {
     let start = now() - 1.0;
     json!({
@@ -32,7 +32,7 @@ fn traces(spans: &[Value]) -> Vec<u8> {
     json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] }).to_string().into_bytes()
 }
 
-/// What the user asked in a call, as a log record of its own.
+/// Returns the user's message of a call as a separate log record.
 fn question(trace: u128, span_id: &str, text: &str) -> Vec<u8> {
     let record = json!({
         "traceId": format!("{trace:032x}"), "spanId": span_id, "timeUnixNano": nanos(now() - 1.0), "eventName": "gen_ai.user.message",

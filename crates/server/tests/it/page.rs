@@ -1,4 +1,4 @@
-//! The page and the health of the server.
+//! The page, and the health of the server.
 
 use crate::server::Server;
 

@@ -1,4 +1,4 @@
-//! Own prices by file, API and command; what has none; a newer table; pricing again what is stored.
+//! Custom prices from a file, the API and the command line; unpriced calls; a newer price table; recalculating the cost of stored calls.
 
 use serde_json::{Value, json};
 
@@ -13,12 +13,12 @@ fn change(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Valu
     (answer.status, body)
 }
 
-/// The call of a trace: total, price, source.
+/// Returns the cost of a trace's call: total, price, source.
 fn cost(server: &Server, trace: u128) -> Value {
     server.ask(&format!("/traces/{trace:032x}/spans/{:016x}", 3))["cost"].clone()
 }
 
-/// A call of a model that no table knows: 1,000 tokens in, 500 out, a second long.
+/// Returns a call of a model that no price table contains: 1,000 input tokens, 500 output tokens, one second long.
 fn unlisted(trace: u128, more: Value) -> String {
     let mut sent = transaction(trace, "q", "a");
     let data = sent["spans"][1]["data"].as_object_mut().unwrap();
@@ -103,7 +103,7 @@ fn a_file_of_prices_holds_and_may_change_while_the_server_runs() {
     std::fs::write(&file, "[[price]]\nmodel = \"kaede-7b\"\nfrom = 2026-01-01\nprices = { hour = 3.6 }\n").unwrap();
     let server = Server::start_with(&[("HINOMI_PRICES", file.to_str().unwrap())]);
     server.envelope(unlisted(1, json!({})));
-    // A second of $3.60 an hour.
+    // One second at $3.60 per hour.
     let priced = cost(&server, 1);
     assert_eq!(priced["price"], "own:kaede-7b@2026-01-01");
     assert!((priced["total"].as_f64().unwrap() - 0.001).abs() < 1e-6, "{priced}");
@@ -127,7 +127,7 @@ fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
     let question = || server.ask("/spans?q=kind:llm")["spans"][0].clone();
     assert_eq!(cost(&server, 1)["total"], 0.00045);
 
-    // The data of genai-prices, with other prices than ours.
+    // A file in the format of genai-prices, with other prices than the built-in ones.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.json");
     let table = json!([{ "id": "openai", "name": "OpenAI", "models": [
@@ -156,7 +156,7 @@ fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
     let (status, answer) = change(&server, "POST", "/reprice", &json!({ "from": "-1d" }));
     assert_eq!(status, 200, "{answer}");
     assert_eq!((answer["calls"].as_u64(), answer["changed"].as_u64(), answer["newly_priced"].as_u64()), (Some(4), Some(4), Some(1)));
-    // Each is 1,000 × $1/M + 500 × $2/M.
+    // Each costs 1,000 × $1/M + 500 × $2/M.
     assert!((answer["cost_after"].as_f64().unwrap() - 0.008).abs() < 1e-12, "{answer}");
     for trace in 1..=3 {
         assert_eq!(
@@ -175,7 +175,7 @@ fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
     let (_, again) = change(&server, "POST", "/reprice", &json!({}));
     assert_eq!((again["calls"].as_u64(), again["changed"].as_u64()), (Some(4), Some(0)));
 
-    // What was changed is as durable as what was sent.
+    // Changes are as durable as ingested data.
     let mut server = server;
     server.kill();
     server.restart();
@@ -191,7 +191,8 @@ fn the_client_s_cost_stands_beside_ours() {
     let mut sent = transaction(1, "q", "a");
     sent["spans"][1]["data"]["gen_ai.cost.total_tokens"] = json!(0.0002);
     server.envelope(of_item("transaction", &sent));
-    // Lower than ours, with no cache reads told: the client's is taken, ours stays beside it.
+    // The client's cost is lower than the computed one and the client reports no cache reads: the client's is used, and the computed one
+    // is shown as well.
     let priced = cost(&server, 1);
     assert_eq!((priced["source"].as_str(), priced["total"].as_f64()), (Some("client"), Some(0.0002)));
     assert_eq!((priced["client_total"].as_f64(), priced["computed_total"].as_f64()), (Some(0.0002), Some(0.00045)));
@@ -204,7 +205,7 @@ fn mistakes_of_the_commands() {
         let (_, error, status) = crate::server::run(&folder.path().join("data"), arguments);
         (status, error)
     };
-    // Without counts the price is that of an ordinary call, and that long inputs have another is said beside it.
+    // Without token counts the price is that of an ordinary call, and a note mentions the other price of long inputs.
     let (tiered, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "claude-sonnet-4-5"]);
     assert!(tiered.contains("1000 × $3.00/M") && tiered.contains("$6.00/M; say how many"), "{tiered}");
     let (flat, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "gpt-4o-mini"]);

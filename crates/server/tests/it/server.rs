@@ -1,4 +1,4 @@
-//! A real server in a process of its own, on a port that the system chose.
+//! A real server in a separate process, on a port that the operating system chooses.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The key of project 1 in every test.
+/// Key of project 1 in every test.
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// A running `hinomi serve` on a folder of its own. It is killed when this is dropped.
+/// A running `hinomi serve` with its own data directory. It is killed when this is dropped.
 pub(crate) struct Server {
     process: Option<Child>,
     folder: tempfile::TempDir,
@@ -18,11 +18,11 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) token: String,
     agent: ureq::Agent,
-    /// How many files it may have open; as many as this process where `None`.
+    /// Limit of open files; `None` for the limit of this process.
     files: Option<u32>,
 }
 
-/// What a request was answered.
+/// Response to a request.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: ureq::http::HeaderMap,
@@ -44,21 +44,21 @@ impl Server {
         Server::start_with(&[])
     }
 
-    /// With environment variables beside the usual ones.
+    /// Starts a server with additional environment variables.
     pub(crate) fn start_with(variables: &[(&str, &str)]) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         Server::start_in(folder, data, variables)
     }
 
-    /// With so many files that it may have open.
+    /// Starts a server with a limit of open files.
     pub(crate) fn start_with_files(files: u32) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         Server::begin(folder, data, &[], Some(files))
     }
 
-    /// With the data folder below another folder.
+    /// Starts a server with its data directory below another directory.
     pub(crate) fn start_on(disk: &Path, variables: &[(&str, &str)]) -> Server {
         Server::start_in(tempfile::tempdir().unwrap(), disk.join("data"), variables)
     }
@@ -126,14 +126,14 @@ impl Server {
         self.process.as_ref().unwrap().id()
     }
 
-    /// The most bytes of memory that it ever took.
+    /// Returns the largest amount of memory that the process ever used, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.as_ref().unwrap().id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
-    /// As a power cut does it.
+    /// Kills the process, as in a power failure.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -141,13 +141,13 @@ impl Server {
         }
     }
 
-    /// The same while others still send: the process is gone, and is taken note of by the next start.
+    /// Kills the process while other threads still send. The next start notices that it has ended.
     pub(crate) fn kill_now(&self) {
         let process = self.process.as_ref().unwrap();
         assert!(Command::new("kill").args(["-9", &process.id().to_string()]).status().unwrap().success());
     }
 
-    /// Another value of an environment variable, from the next start on.
+    /// Changes an environment variable from the next start on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_owned()));
@@ -158,7 +158,7 @@ impl Server {
         self.launch();
     }
 
-    /// Asks politely; answers the exit status.
+    /// Asks the process to stop. Returns its exit status.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         let mut process = self.process.take().unwrap();
         let asked = Command::new("kill").arg(process.id().to_string()).status().unwrap();
@@ -171,7 +171,7 @@ impl Server {
         self.launch();
     }
 
-    /// Runs a command on the same data folder; standard output, standard error, exit status.
+    /// Runs a command on the same data directory. Returns standard output, standard error and exit status.
     pub(crate) fn command(&self, arguments: &[&str]) -> (String, String, Option<i32>) {
         run(&self.data(), arguments)
     }
@@ -184,7 +184,7 @@ impl Server {
         self.send("GET", path, &[("authorization", &format!("Bearer {token}"))], Vec::new())
     }
 
-    /// A query of project 1 that must be answered.
+    /// Runs a query of project 1 that must succeed.
     pub(crate) fn ask(&self, path: &str) -> Value {
         let answer = self.get(&format!("/api/v1/projects/1{path}"));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -199,7 +199,7 @@ impl Server {
         self.try_send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}; {}", self.log()))
     }
 
-    /// Asks, and answers as soon as the headers are there.
+    /// Sends a request and returns as soon as the response headers are there.
     pub(crate) fn open(&self, path: &str, headers: &[(&str, &str)]) -> ureq::http::Response<ureq::Body> {
         let mut request = ureq::http::Request::get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
@@ -220,7 +220,7 @@ impl Server {
             agent.run(request.body(body).unwrap())?
         };
         let bytes = answer.body_mut().with_config().limit(200 << 20).read_to_vec()?;
-        // Some answers are no text.
+        // Some responses are not text.
         let text = String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text })
     }
@@ -232,7 +232,7 @@ impl Drop for Server {
     }
 }
 
-/// The program under test, with nothing of this machine's own settings.
+/// Returns the program under test without the settings of this machine.
 pub(crate) fn hinomi(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hinomi"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HINOMI_")) {

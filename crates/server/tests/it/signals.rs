@@ -1,4 +1,4 @@
-//! Metrics, logs and exceptions: stored once, shown where they belong, in no sum of spans.
+//! Metrics, log lines and exceptions: stored once, shown where they belong, not part of any total of spans.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn of_category(server: &Server, outcome: &str, category: &str) -> u64 {
     rows.iter().filter(|row| row["outcome"] == outcome && row["category"] == category).map(|row| row["quantity"].as_u64().unwrap()).sum()
 }
 
-/// Key and total of each line.
+/// Returns the key and the total of each line.
 fn totals(drawn: &Value, measure: &str) -> Vec<(Option<String>, f64)> {
     let groups = drawn["measures"][measure].as_array().unwrap_or_else(|| panic!("{drawn}"));
     groups.iter().map(|group| (group["key"].as_str().map(str::to_owned), group["total"].as_f64().unwrap())).collect()
@@ -55,7 +55,7 @@ fn metrics_of_real_clients_are_kept_once_and_added_to_nothing() {
         assert_eq!(totals(&by_type, "increase"), wanted.map(|(key, total)| (Some(key.to_owned()), total)));
         let cost = server.ask("/metrics/series?name=claude_code.cost.usage&bucket=1d&from=-30d&measure=increase");
         assert!((totals(&cost, "increase")[0].1 - 0.0035694).abs() < 1e-9, "{cost}");
-        // Cumulative, explicit buckets: one call of a known length.
+        // Cumulative, explicit buckets: one call of a known duration.
         let duration = of("gen_ai.client.operation.duration");
         assert_eq!((&duration["kind"], &duration["unit"]), (&json!("histogram"), &json!("s")));
         let drawn = server.ask("/metrics/series?name=gen_ai.client.operation.duration&bucket=1d&from=-30d&measure=count,p95,mean");
@@ -82,7 +82,7 @@ fn metrics_of_sentrys_sdks_are_kept_once_too() {
         let attributes = json!({ "queue": { "value": "mail", "type": "string" }, "sentry.release": { "value": "1.2", "type": "string" } });
         json!({ "timestamp": now, "trace_id": "a".repeat(32), "name": name, "type": kind, "value": value, "unit": "none", "attributes": attributes })
     };
-    // Two alike within one millisecond are two.
+    // Two equal points within one millisecond are two points.
     let items = json!([
         point("jobs", "counter", json!(2)),
         point("jobs", "counter", json!(2)),
@@ -177,7 +177,7 @@ fn attribute(key: &str, value: &str) -> Value {
     json!({ "key": key, "value": { "stringValue": value } })
 }
 
-/// A failing step with its exception.
+/// Returns a failing span with its exception.
 fn failing(trace: u128, span: u64, parent: u64, at: f64) -> Value {
     let stack = "Traceback (most recent call last):\n  File \"/app/shop.py\", line 9, in pay\n    ask()\nopenai.RateLimitError: slow down";
     let attributes = [
@@ -201,11 +201,11 @@ fn exceptions_are_issues_and_count_once() {
         let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] }).to_string();
         assert_eq!(server.send("POST", "/v1/traces", &[JSON], body.into_bytes()).status, 200);
     };
-    // On its way out through three spans, the inner ones in a request of their own; then all of it once more.
+    // An exception passes through three spans, the inner two in a separate request; then everything is sent once more.
     send(&[failing(1, 3, 2, at), failing(1, 2, 1, at + 0.001)]);
     send(&[failing(1, 1, 0, at + 0.002)]);
     send(&[failing(1, 3, 2, at), failing(1, 2, 1, at + 0.001), failing(1, 1, 0, at + 0.002)]);
-    // The same in another trace is the same issue.
+    // The same exception in another trace belongs to the same issue.
     send(&[failing(2, 3, 0, at)]);
     let issues = server.ask("/issues")["issues"].as_array().unwrap().clone();
     assert_eq!(issues.len(), 1, "{issues:?}");
@@ -216,7 +216,7 @@ fn exceptions_are_issues_and_count_once() {
     assert_eq!((found["trace"]["error_count"].as_u64(), found["errors"][0]["span_id"].as_str()), (Some(1), Some("0000000000000003")));
     assert_eq!((counted(&server, "duplicate", "same_error"), counted(&server, "duplicate", "duplicate")), (2, 6));
 
-    // Sentry's SDK beside OpenTelemetry's tells more of the same error.
+    // Sentry's SDK, used together with OpenTelemetry, reports more details of the same error.
     let event = json!({
         "event_id": "ab".repeat(16), "timestamp": at + 0.1, "level": "error",
         "contexts": { "trace": { "trace_id": format!("{:032x}", 2), "span_id": format!("{:016x}", 9) } },
@@ -227,7 +227,7 @@ fn exceptions_are_issues_and_count_once() {
     send(&[failing(2, 3, 0, at)]);
     let found = server.ask(&format!("/traces/{:032x}", 2));
     assert_eq!((found["trace"]["error_count"].as_u64(), found["errors"][0]["event_id"].as_str()), (Some(1), Some(&*"ab".repeat(16))));
-    // A log record that tells of one in a trace that has nothing else.
+    // A log record with an exception in a trace that has nothing else.
     let record = json!({ "traceId": format!("{:032x}", 3), "timeUnixNano": nanos(at), "severityText": "ERROR",
         "attributes": [attribute("exception.type", "KeyError"), attribute("exception.message", "'a'")] });
     let body = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [record] }] }] }).to_string();
@@ -312,7 +312,7 @@ fn bad_input_costs_only_itself() {
     };
     let hex = format!("{:032x}", 5);
     let many: Vec<Value> = (0..5_000).map(|at| attribute(&format!("key.{at}"), "value")).collect();
-    // Kept, each in a way of its own.
+    // Stored, each in a different form.
     let good = [
         span(&hex, "0000000000000001", json!({ "kind": "SPAN_KIND_CLIENT", "status": { "code": "STATUS_CODE_ERROR" } })),
         span("AAAAAAAAAAAAAAAAAAAABQ==", "AAAAAAAAAAI=", json!({ "kind": 3, "unknown": { "deep": [1] } })),
@@ -324,7 +324,7 @@ fn bad_input_costs_only_itself() {
         span(&hex, "0000000000000009", json!({ "startTimeUnixNano": 1, "endTimeUnixNano": 2 })),
         span(&hex, "000000000000000a", json!({ "endTimeUnixNano": "18446744073709551615" })),
     ];
-    // Not kept, each with its reason.
+    // Not stored, each with its reason.
     let bad = [
         (span(&"0".repeat(32), "0000000000000007", json!({})), "invalid_trace_id"),
         (span("zz", "0000000000000007", json!({})), "invalid_trace_id"),
@@ -361,7 +361,7 @@ fn bad_input_costs_only_itself() {
     let whole = server.ask(&format!("/traces/{hex}/spans/0000000000000005"));
     assert_eq!(whole["attributes"].as_object().unwrap().len(), 5_000);
 
-    // Half a message in protobuf is refused as a whole: nobody knows what is missing.
+    // An incomplete protobuf message is rejected as a whole: nobody knows what is missing.
     let body = std::fs::read(capture("otel-openai-v2/chat/req-01/body.decoded")).unwrap();
     let half = server.send("POST", "/v1/logs", &[BINARY], body[..body.len() / 2].to_vec());
     assert_eq!((half.status, half.header("content-type")), (400, BINARY.1));

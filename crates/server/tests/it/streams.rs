@@ -1,4 +1,4 @@
-//! Responses that are sent piece by piece: compressed or not, read at once, slowly or not to the end.
+//! Streamed responses: compressed or not, read at once, slowly, or not to the end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::server::{Server, run};
 const GZIP: [(&str, &str); 1] = [("accept-encoding", "gzip, deflate, br, zstd")];
 const PLAIN: [(&str, &str); 1] = [("accept-encoding", "identity")];
 
-/// The routes of files.
+/// Routes of files.
 const FILES: [&str; 5] = [
     "/api/v1/projects/1/export?format=csv",
     "/api/v1/projects/1/export?format=jsonl",
@@ -23,11 +23,11 @@ const FILES: [&str; 5] = [
     "/api/v1/backup",
 ];
 
-/// A server whose files are of several pieces, larger than what lies in the buffers of a connection.
+/// Starts a server whose files have several chunks and are larger than the buffers of a connection.
 fn filled() -> Server {
     let server = Server::start();
     for trace in 1..=12u64 {
-        // Words that are not all alike, so that there is much of them compressed too.
+        // Text that is still long when it is compressed.
         let mut number = trace;
         let mut question = String::new();
         while question.len() < 800_000 {
@@ -40,7 +40,7 @@ fn filled() -> Server {
     server
 }
 
-/// A body as it was sent, and inflated where it is compressed.
+/// Returns a body, decompressed if it was compressed.
 fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     let mut response = server.open(path, headers);
     assert_eq!(response.status(), 200, "{path}");
@@ -55,7 +55,7 @@ fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
     inflated
 }
 
-/// Restores a backup, which verifies the sums of all its files, and answers how many spans are in it.
+/// Restores a backup, which verifies the checksums of all files. Returns the number of its segments.
 fn restored(archive: &[u8], folder: &Path) -> usize {
     std::fs::create_dir_all(folder).unwrap();
     let file = folder.join("backup.tar");
@@ -73,7 +73,7 @@ fn a_compressed_file_is_the_same_file() {
     for path in FILES {
         let (plain, inflated) = (read(&server, path, &PLAIN), read(&server, path, &GZIP));
         if path == "/api/v1/backup" {
-            // The databases in it move on meanwhile, and it says when it was made.
+            // The databases change meanwhile, and a backup contains its time.
             let [plain, inflated] =
                 [("plain", &plain), ("gzip", &inflated)].map(|(name, archive)| restored(archive, &folder.path().join(name)));
             assert_eq!(inflated, plain);
@@ -127,7 +127,7 @@ fn live_events_arrive_at_a_client_that_takes_gzip_and_end_with_the_server() {
     let mut lines = Vec::new();
     for headers in [GZIP, PLAIN] {
         let response = server.open("/api/v1/projects/1/live", &headers);
-        // A compressed event would wait for the next one.
+        // A compressed event would wait in the encoder for the next one.
         assert!(response.headers().get("content-encoding").is_none());
         lines.push(BufReader::new(response.into_body().into_reader()).lines());
     }

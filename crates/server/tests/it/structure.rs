@@ -1,11 +1,11 @@
-//! Who may use whom: the arrows of ARCHITECTURE.md. Cargo keeps crates from using what they do not name; this keeps the names, and the walls
-//! between the parts of a crate.
+//! Checks the dependencies in ARCHITECTURE.md. Cargo prevents a crate from using crates that it does not declare; this checks the
+//! declarations, and the dependencies between the modules of a crate.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A crate and the crates of this project that it may use.
+/// A crate, and the crates of this project that it may use.
 const LAYERS: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("store", &["model"]),
@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("server", &["model", "store", "tables", "query", "alerting"]),
 ];
 
-/// A part of a crate and the other parts of it that it may use. In the server, `app` and `cli` put all together and may use any.
+/// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
 const ARROWS: [(&str, &str, &[&str]); 25] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
@@ -52,7 +52,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
     entries.flat_map(|entry| sources(&entry.unwrap().path())).collect()
 }
 
-/// Parts named after `crate::` in a source file.
+/// Returns the modules that a source file names after `crate::`.
 fn used(text: &str) -> BTreeSet<String> {
     let mut parts = BTreeSet::new();
     for (at, found) in text.match_indices("crate::") {

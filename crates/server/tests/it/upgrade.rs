@@ -1,4 +1,4 @@
-//! Folders that earlier versions wrote, of `fixtures/folders`: the server of today opens each and says of it what its writer said.
+//! Data directories of earlier versions, in `fixtures/folders`: the current server opens each and returns what its writer returned.
 
 use std::path::{Path, PathBuf};
 
@@ -11,20 +11,20 @@ fn folders() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/folders")
 }
 
-/// The names of the folders that are kept.
+/// Returns the names of the stored data directories.
 fn kept() -> Vec<String> {
     let names = std::fs::read_dir(folders()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter_map(|name| Some(name.strip_suffix(".tar.gz")?.to_owned())).collect()
 }
 
-/// Unpacks a folder below another one.
+/// Unpacks a data directory below another directory.
 fn unpack(name: &str, into: &Path) -> Value {
     let archive = std::fs::File::open(folders().join(format!("{name}.tar.gz"))).unwrap();
     tar::Archive::new(flate2::read::GzDecoder::new(archive)).unpack(into).unwrap();
     serde_json::from_slice(&std::fs::read(folders().join(format!("{name}.expect.json"))).unwrap()).unwrap()
 }
 
-/// What an answer lacks: it must hold all fields that are wanted, and in lists as many items, each with its fields, in any order.
+/// Returns what a response lacks: it must contain all expected fields, and in lists as many items, each with its fields, in any order.
 fn lacking(wanted: &Value, got: &Value, place: &str) -> Option<String> {
     match (wanted, got) {
         (Value::Object(wanted), Value::Object(got)) => {
@@ -64,7 +64,8 @@ fn check(server: &Server, expect: &Value) {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), server.log());
 }
 
-/// A folder, a span of it by trace and id, and what its writer said in sentences: why the span is excluded, or from what a field was read.
+/// A data directory, a span of it by trace and ID, and a fact that its writer stored as a sentence: why the span is excluded, or the
+/// source of a field.
 const FACTS: [(&str, &str, &str, Fact); 4] = [
     (
         "bb20e99",
@@ -88,7 +89,7 @@ enum Fact {
     Read(&'static str, &'static str, Option<&'static str>, Option<&'static str>),
 }
 
-/// What earlier versions stored in sentences is served and exported as data.
+/// Facts that earlier versions stored as sentences are served and exported as data.
 fn check_facts(server: &Server, name: &str, token: &str) {
     let exported = server.get_as("/api/v1/projects/1/export?format=jsonl", token);
     assert!(!exported.text.contains("not_counted_because") && !exported.text.contains("the vendor of the model"));
@@ -125,13 +126,13 @@ fn folders_of_earlier_versions_are_opened_whole() {
     for name in kept {
         let disk = tempfile::tempdir().unwrap();
         let expect = unpack(&name, disk.path());
-        // As long as a server can be told to keep what it has, so that the test holds for years.
+        // The longest retention that a server accepts, so that the test passes for years.
         let mut server = Server::start_on(disk.path(), &[("HINOMI_RETENTION_DAYS", "3650")]);
         assert!(!server.log().contains("damaged"), "{}", server.log());
         check(&server, &expect);
         check_facts(&server, &name, expect["admin"].as_str().unwrap());
 
-        // Its tokens and keys are good for what they were.
+        // Tokens and keys have the permissions that they had.
         let reader = expect["reader"].as_str().unwrap();
         assert_eq!(server.get_as("/api/v1/projects/1/summary", reader).status, 200);
         assert_eq!(server.get_as("/api/v1/projects/2/summary", reader).status / 100, 4, "it is for project 1 alone");
@@ -143,7 +144,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
             let sent = server.send("POST", &format!("/api/{project}/envelope/"), &[("x-sentry-auth", &header)], b"{}\n".to_vec());
             assert_eq!(sent.status, 200, "{project} {key}: {}", sent.text);
         }
-        // What is sent again is known.
+        // Duplicates are recognized.
         let cases = folders().join("../captures");
         for case in ["sentry-python-2.75/openai-tools", "logfire/pydantic-ai-agent", "openinference-openai/tools"] {
             requests(&cases.join(case)).iter().for_each(|request| replay(&server, request));
@@ -152,7 +153,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
         let expect = json!({ "admin": expect["admin"], "answers": without_outcomes });
         check(&server, &expect);
 
-        // What came later works on it too.
+        // Newer features work on it too.
         let admin = format!("Bearer {}", expect["admin"].as_str().unwrap());
         let headers = [("authorization", admin.as_str()), ("content-type", "application/json")];
         let range = json!({ "from": "2000-01-01", "to": "2000-01-02" }).to_string().into_bytes();
@@ -160,7 +161,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
         let jobs = server.get_as("/api/v1/jobs", expect["admin"].as_str().unwrap()).json();
         assert_eq!((jobs["jobs"].as_array().unwrap().len(), &jobs["jobs"][0]["state"]), (1, &json!("done")), "{jobs}");
 
-        // Over a kill and an end, and for those who look after the folder.
+        // After a kill and a regular stop, and for the operator's commands.
         server.restart();
         check(&server, &expect);
         assert_eq!(server.stop(), Some(0));
@@ -172,7 +173,7 @@ fn folders_of_earlier_versions_are_opened_whole() {
     }
 }
 
-/// Whether an answer tells of what came in since the folder was written.
+/// Returns whether a response depends on what was ingested since the data directory was written.
 fn about_intake(one: &Value) -> bool {
     ["/outcomes", "/hints"].iter().any(|part| one["path"].as_str().unwrap().contains(part))
 }

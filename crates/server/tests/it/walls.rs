@@ -1,4 +1,4 @@
-//! What a stranger, a reader and a neighbour may not do.
+//! Access control: what clients without a key, with a read-only token, and of other projects must not do.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::server::{Answer, KEY, Server};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A span of OTLP.
+/// Returns a span in OTLP.
 fn span(number: u64) -> Vec<u8> {
     let start = (crate::envelopes::now() * 1e9) as u64;
     let span = json!({
@@ -20,7 +20,7 @@ fn span(number: u64) -> Vec<u8> {
     json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }).to_string().into_bytes()
 }
 
-/// What is sent without a key to each address that may take it; the name of each with its answer.
+/// Sends a request without a key to each endpoint that may accept it. Returns the name of each with its response.
 fn keyless(server: &Server, number: u64, headers: &[(&str, &str)]) -> Vec<(&'static str, Answer)> {
     let events = json!({ "batch": [{ "id": format!("e{number}"), "type": "trace-create", "timestamp": jiff::Timestamp::now().to_string(), "body": { "id": format!("t{number}") } }] });
     let score = json!({ "id": format!("s{number}"), "traceId": "t", "name": "n", "value": 1 });
@@ -37,7 +37,7 @@ fn keyless(server: &Server, number: u64, headers: &[(&str, &str)]) -> Vec<(&'sta
     ]
 }
 
-/// Whether it was taken. gRPC says so in a header where it is not.
+/// Returns whether the request was accepted. gRPC reports a rejection in a header.
 fn is_taken(answer: &Answer) -> bool {
     answer.status < 300 && matches!(answer.header("grpc-status"), "" | "0")
 }
@@ -80,13 +80,13 @@ fn a_public_address_or_another_setting_ends_sending_without_a_key() {
         assert!(!is_taken(&answer), "{what}: {}", answer.text);
     }
     assert_eq!(counted(&server, "refused", "missing_key"), 7);
-    // Whoever names the project means it for other names of the host too, but never for what comes through a proxy.
+    // An explicitly configured project accepts other host names too, but never requests through a proxy.
     let server = Server::start_with(&[("HINOMI_PUBLIC_URL", "https://hinomi.example.com"), ("HINOMI_INGEST_ANONYMOUS_PROJECT", "1")]);
     assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("host", "hinomi:8119")], span(1)).status, 200);
     assert_eq!(server.send("POST", "/v1/traces", &[JSON, ("x-forwarded-for", "10.0.0.1")], span(2)).status, 401);
 }
 
-/// A gRPC call as a client without a library writes it: HTTP/2 by prior knowledge, headers that are not compressed.
+/// Sends a gRPC call as a client without a library would: HTTP/2 with prior knowledge and uncompressed headers.
 fn grpc(server: &Server, authority: &str, extra: &[(&str, &str)], message: &[u8]) {
     let mut block = Vec::new();
     let path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -106,7 +106,7 @@ fn grpc(server: &Server, authority: &str, extra: &[(&str, &str)], message: &[u8]
     let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     stream.write_all(&[frame(4, 0, 0, &[]), frame(1, 4, 1, &block), frame(0, 1, 1, &body)].concat()).unwrap();
-    // Until the last frame of the stream has come.
+    // Reads until the last frame of the stream.
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();
@@ -118,7 +118,7 @@ fn grpc(server: &Server, authority: &str, extra: &[(&str, &str)], message: &[u8]
     }
 }
 
-/// `field` of protobuf that holds bytes.
+/// Encodes a protobuf field of bytes.
 fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
     [&[field << 3 | 2, u8::try_from(content.len()).unwrap()], content].concat()
 }
@@ -142,7 +142,7 @@ fn grpc_names_its_host_in_the_address() {
 #[test]
 fn strangers_do_not_write_into_the_outcomes_of_a_project() {
     let server = Server::start();
-    // More sorts than a project tells apart in a minute, in whichever minutes they fall.
+    // More kinds of outcomes than a project distinguishes in a minute, in whichever minutes they fall.
     for number in 0..700 {
         let auth = format!("Sentry sentry_key={number:032x}, sentry_client=evil{number}/{number}");
         assert_eq!(server.send("POST", "/api/1/envelope/", &[("x-sentry-auth", &auth)], b"x".to_vec()).status, 401);
@@ -219,7 +219,7 @@ fn scores_need_an_admin_or_a_key_of_the_project() {
     assert_eq!((shown["scores"].as_array().unwrap().len(), &shown["score_count"]), (3, &json!(3)));
 }
 
-/// The cookie of a fresh session, as a browser sends it.
+/// Signs in and returns the session cookie, as a browser sends it.
 fn signed_in(server: &Server) -> String {
     let link = server.command(&["login"]).0;
     let path = link.trim().strip_prefix(&server.url).unwrap();
@@ -324,7 +324,7 @@ fn answers_say_that_they_run_nothing_and_are_not_kept() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
     }
-    // A browser shows what it kept under the policy of the answer that nothing has changed.
+    // A browser shows its cached page under the policy of a response that reports no change.
     for path in ["/", "/p/1/traces", "/mark.svg"] {
         let first = server.send("GET", path, &[], Vec::new());
         let again = server.send("GET", path, &[("if-none-match", first.header("etag"))], Vec::new());
@@ -389,7 +389,7 @@ fn a_command_sends_its_session_to_nobody_else() {
     assert!(heard.starts_with("get /healthz") && !heard.contains("cookie"), "{heard}");
 }
 
-/// The operations of the description: method, path with numbers in place of its parameters, permission.
+/// Returns the operations of the OpenAPI document: method, path with numbers in place of its parameters, permission.
 fn operations(server: &Server) -> Vec<(String, String, String)> {
     let description = server.get("/api/v1/openapi.json").json();
     let mut found = Vec::new();
@@ -412,7 +412,7 @@ fn each_operation_states_its_permission_and_keeps_it() {
         let unknown = server.send(&method, &path, &[JSON], Vec::new());
         let what = format!("{method} {path} ({permission})");
         if path.ends_with("/live") {
-            // The answer has no end.
+            // The response has no end.
             assert_eq!(unknown.status, 401, "{what}: {}", unknown.text);
             continue;
         }
