@@ -14,7 +14,7 @@ pub enum BodyError {
     #[error("more than {MAX_ENCODINGS} content encodings; compress the body once")]
     TooManyEncodings,
     /// More than `limit` bytes after decompression: status 413.
-    #[error("the body is larger than {limit} bytes after inflating")]
+    #[error("the body is larger than {limit} bytes after decompression")]
     TooLarge {
         /// Allowed size in bytes.
         limit: usize,

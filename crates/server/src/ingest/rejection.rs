@@ -25,28 +25,26 @@ const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ing
 pub(super) enum IngestRejection {
     #[error(transparent)]
     Auth(#[from] AuthError),
-    #[error("key {key} is not one of this server; copy the DSN from the project's set-up page")]
+    #[error("unknown key {key}; copy the DSN from the project's Set up page")]
     UnknownKey { key: String },
-    #[error("key {key} belongs to another project; copy the DSN from the project's set-up page")]
+    #[error("key {key} belongs to another project; copy the DSN from the project's Set up page")]
     OtherProject { key: String },
-    #[error("there is no such project")]
+    #[error("unknown project")]
     NoProject,
     #[error("project {project} is disabled; enable it in its settings")]
     Disabled { project: u64 },
     #[error("{0} header mismatch between envelope and request")]
     Mismatch(&'static str),
-    #[error("protocol version {0} is not supported; this server speaks version 7")]
+    #[error("protocol version {0} is not supported; this server supports version 7")]
     Version(String),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
-    #[error(
-        "the request holds more than {items} spans, log records, points or events, or more than fits into memory at once; send it in parts"
-    )]
+    #[error("the request contains more than {items} spans, log records, points or events, or needs too much memory; send it in parts")]
     TooManyItems { items: usize },
     /// Internal to ingestion: the request is decoded again with the exceptional budget.
-    #[error("the request takes more memory than is usual")]
+    #[error("the request needs more memory than usual")]
     Exceptional,
-    #[error("the body broke off or took longer than {seconds} s")]
+    #[error("the body is incomplete or took longer than {seconds} s")]
     BrokenOff { seconds: u64 },
     #[error(transparent)]
     Body(BodyError),
@@ -56,19 +54,19 @@ pub(super) enum IngestRejection {
     Otlp(#[from] OtlpError),
     #[error(transparent)]
     Langfuse(#[from] LangfuseError),
-    #[error("the score cannot be read: {0}")]
+    #[error("invalid score: {0}")]
     Score(&'static str),
-    #[error("content type {0:?} is not one of OTLP: send application/x-protobuf or application/json")]
+    #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
-    #[error("a page in a browser ({0}) sends without a key; only programs may: {SEND_A_KEY}")]
+    #[error("a page in a browser ({0}) cannot send without a key; {SEND_A_KEY}")]
     KeylessPage(String),
     #[error("the request came through a proxy (header {0}) without a key; {SEND_A_KEY}")]
     KeylessProxy(String),
-    #[error("the request is for host {0:?}, which is not a name of this machine, and has no key; {SEND_A_KEY}")]
+    #[error("the request has no key and is for host {0:?}, which is not a name of this machine; {SEND_A_KEY}")]
     KeylessHost(String),
-    #[error("the gRPC message is damaged: its frame does not fit it")]
+    #[error("malformed gRPC message: its frame does not match the body")]
     Frame,
-    #[error("more arrives than can be taken in; send again later")]
+    #[error("the server is overloaded; send again later")]
     Overloaded,
     #[error(transparent)]
     Store(#[from] StoreError),

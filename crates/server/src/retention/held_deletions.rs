@@ -87,7 +87,7 @@ impl RetentionHold {
         let left =
             if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
         format!(
-            "deletion waits: {}; set it back if that is not meant; `hinomi retention confirm` lets it be deleted, or the server does so after {left} of running",
+            "deletion held: {}; revert the change if it is not intended, or confirm the deletion with `hinomi retention confirm`; without either, the server deletes the data after running for {left}",
             self.what.join("; ")
         )
     }
@@ -139,7 +139,7 @@ pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool 
 /// Returns the retention of each project that was last applied, one line each.
 pub fn enforced(meta: &MetadataStore) -> Vec<String> {
     let projects = last(meta).projects;
-    projects.iter().map(|(project, (kept, _))| format!("project {project}: kept for {} days", kept.days)).collect()
+    projects.iter().map(|(project, (kept, _))| format!("project {project}: retention of {} days", kept.days)).collect()
 }
 
 /// Returns the settings that store less than what was last applied, for a data directory whose server is not running.
@@ -149,12 +149,12 @@ pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String>
     for project in meta.directory().projects.values() {
         let now = ProjectRetention::of(project, days);
         if let Some((before, _)) = last.projects.get(&project.id).filter(|(before, _)| now.days < before.days) {
-            found.push(format!("project {}: {} days, where {} were kept before", project.id, now.days, before.days));
+            found.push(format!("project {}: {} days, previously {}", project.id, now.days, before.days));
         }
     }
     if let Some(before) = last.budget_bytes.filter(|before| is_less(budget_bytes, Some(*before))) {
-        let before = if before == 0 { "there was none".to_owned() } else { format!("{before} were allowed") };
-        found.push(format!("disk.budget_bytes: {budget_bytes}, where {before} before"));
+        let before = if before == 0 { "no limit".to_owned() } else { before.to_string() };
+        found.push(format!("disk.budget_bytes: {budget_bytes}, previously {before}"));
     }
     found
 }
@@ -224,14 +224,14 @@ pub(super) async fn permit(
                 continue;
             };
             let why = match before {
-                None => format!("nothing says how long they were kept before, and {} days are to be kept now", now.days),
+                None => format!("the previous retention is unknown, and it is {} days now", now.days),
                 Some((_, at_us)) if by_time => {
-                    format!("the clock is {} days ahead of when something was last deleted", (now_us - at_us) / 86_400_000_000)
+                    format!("the clock is {} days ahead of the last deletion", (now_us - at_us) / 86_400_000_000)
                 }
-                Some((kept, _)) if kept.days > now.days => format!("{} days are to be kept, where it was {}", now.days, kept.days),
-                Some(_) => "classes of them are to be kept for less time than before".to_owned(),
+                Some((kept, _)) if kept.days > now.days => format!("the retention is {} days, previously {}", now.days, kept.days),
+                Some(_) => "some classes have a shorter retention than before".to_owned(),
             };
-            what.push(format!("{lost} of {all} {name} of project {project} would go: {why}"));
+            what.push(format!("{lost} of {all} {name} of project {project} would be deleted: {why}"));
             waiting.insert(*project, now);
         }
     }
@@ -242,7 +242,7 @@ pub(super) async fn permit(
         let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
         if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
             what.push(format!(
-                "traces of project {project} with errors or scores stay longer, and {count} are known where it were {before}: errors.db or scores.db may be lost"
+                "project {project} stores traces with errors or scores longer than others, and has {count} of them, previously {before}: errors.db or scores.db may be lost"
             ));
             waiting.insert(*project, ProjectRetention::of(known, places.days));
         }
@@ -251,8 +251,8 @@ pub(super) async fn permit(
     if over_budget > 0 && is_less(places.budget_bytes, last.budget_bytes) {
         let DeletionLoss { lost, all } = places.store.oldest(over_budget);
         if lost.saturating_mul(BY_A_CHANGE) > all {
-            let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(", where it was {bytes}"));
-            what.push(format!("the oldest {lost} of {all} spans would go: disk.budget_bytes is {}{before}", places.budget_bytes));
+            let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(", previously {bytes}"));
+            what.push(format!("the oldest {lost} of {all} spans would be deleted: disk.budget_bytes is {}{before}", places.budget_bytes));
             held_budget = Some(places.budget_bytes);
         }
     }
@@ -388,13 +388,13 @@ async fn lost(
                     new,
                 )?,
                 count(
-                    ("lines of logs", "logs.db", "SELECT count(*), sum(at_us >= ?2 AND at_us < ?3) FROM lines WHERE project = ?1"),
+                    ("log lines", "logs.db", "SELECT count(*), sum(at_us >= ?2 AND at_us < ?3) FROM lines WHERE project = ?1"),
                     old_lines,
                     new_lines,
                 )?,
                 count(
                     (
-                        "series of metrics",
+                        "metric series",
                         "metrics.db",
                         "SELECT count(*), sum(last_ns / 1000 >= ?2 AND last_ns / 1000 < ?3) FROM series WHERE project = ?1",
                     ),

@@ -346,11 +346,11 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     assert_eq!(set(json!({ "texts": 1 })).status, 400);
     until("what was kept until now is remembered", || {
         let (said, ..) = server.command(&["doctor", "--verbose"]);
-        said.contains("kept for 30 days")
+        said.contains("retention of 30 days")
     });
     let answer = set(json!({ "environments": { "dev": 3 }, "message_days": 10, "flagged_days": 25 }));
     assert_eq!((answer.status, &answer.json()["retention"]["environments"]["dev"]), (200, &json!(3)));
-    confirm(&server, "of project 1 would go: classes of them are to be kept for less time");
+    confirm(&server, "of project 1 would be deleted: some classes have a shorter retention");
 
     until("dev is gone after three days", || holding(&data, "MARK-of-dev").is_empty());
     until("texts are gone after ten days", || holding(&data, "MARK-middle").is_empty());
@@ -367,7 +367,7 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     let changed = json!({ "retention_days": 12 }).to_string().into_bytes();
     let headers = [("authorization", &*token), ("content-type", "application/json")];
     assert_eq!(server.send("PATCH", "/api/v1/projects/1", &headers, changed).status, 200);
-    confirm(&server, "12 days are to be kept, where it was 30");
+    confirm(&server, "the retention is 12 days, previously 30");
     for part in ["question", "answer", "line", "error"] {
         until("errors and scores are like others", || holding(&data, &format!("MARK-notable-{part}")).is_empty());
     }
@@ -389,12 +389,12 @@ fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() 
         server.start_again();
     }
     assert_eq!(server.ask("/summary")["spans"], 9);
-    until("what was enforced is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 90 days"));
+    until("what was enforced is remembered", || server.command(&["doctor", "--verbose"]).0.contains("retention of 90 days"));
     // The space is not used by spans: all older segments would be deleted, and only the newest would remain.
     std::fs::File::create(server.data().join("ballast")).unwrap().set_len(1 << 30).unwrap();
     server.set("HINOMI_DISK_BUDGET_BYTES", LEAST);
     server.restart();
-    confirm_after(&server, "the oldest 6 of 9 spans would go: disk.budget_bytes is 268435456, where it was 10000000000", || {
+    confirm_after(&server, "the oldest 6 of 9 spans would be deleted: disk.budget_bytes is 268435456, previously 10000000000", || {
         assert_eq!(server.ask("/summary")["spans"], 9);
     });
     until("the oldest are gone", || server.ask("/summary")["spans"] == 3);
@@ -429,15 +429,15 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
     for (trace, days) in [(1, 200.0), (2, 100.0), (3, 1.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
     }
-    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 1000 days"));
+    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("retention of 1000 days"));
     server.set("HINOMI_RETENTION_DAYS", "90");
     server.stop();
     let mut command = crate::server::hinomi(&server.data());
     let output = command.arg("doctor").env("HINOMI_RETENTION_DAYS", "90").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("project 1: 90 days, where 1000 were kept before"), "{said}");
+    assert!(said.contains("project 1: 90 days, previously 1000"), "{said}");
     server.start_again();
-    let waits = "6 of 9 spans of project 1 would go: 90 days are to be kept, where it was 1000";
+    let waits = "6 of 9 spans of project 1 would be deleted: the retention is 90 days, previously 1000";
     until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
     assert!(server.log().contains("retention.deletion.held"), "{}", server.log());
     let ready = server.get("/readyz");
@@ -475,7 +475,7 @@ fn a_clock_that_jumped_deletes_nothing_by_itself() {
     for (trace, days) in [(1, 10.0), (2, 365.0), (3, 366.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
     }
-    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("kept for 1000 days"));
+    until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("retention of 1000 days"));
     assert_eq!(server.stop(), Some(0));
     // The same as a clock that is 400 days ahead: the last deletion appears to be that much older.
     const AHEAD_US: i64 = 400 * 86_400_000_000;
@@ -491,7 +491,7 @@ fn a_clock_that_jumped_deletes_nothing_by_itself() {
     server.start_again();
     until("it waits", || {
         let problems = server.get("/api/v1/system").json()["problems"].to_string();
-        problems.contains("6 of 9 spans of project 1 would go: the clock is 400 days ahead")
+        problems.contains("6 of 9 spans of project 1 would be deleted: the clock is 400 days ahead")
     });
     assert_eq!(server.ask("/summary?from=-1000d")["spans"], 9);
 }
