@@ -1,4 +1,4 @@
-//! A backup comes back whole, or not at all.
+//! Tests that a backup is restored completely or not at all.
 
 use std::io::Cursor;
 

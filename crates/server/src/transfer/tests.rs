@@ -1,4 +1,4 @@
-//! What is written comes back.
+//! Tests that exported files of spans can be imported again.
 
 use crate::test_spans::any_span;
 use hinomi_model::dedup::exclusion::Exclusion;
