@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Spans arrive faster than they can be written. The same request may be sent again.
-    #[error("no room for new spans within {} ms: {reason}; send again later", waited.as_millis())]
+    #[error("no memory for new spans within {} ms: {reason}; send again later", waited.as_millis())]
     Busy {
         /// How long the request waited.
         waited: Duration,
@@ -17,13 +17,13 @@ pub enum StoreError {
         reason: String,
     },
     /// The disk is full. Ingestion resumes automatically when space is available.
-    #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
+    #[error("the disk of {} is full; free some space or move the data directory", path.display())]
     DiskFull {
         /// File that could not grow.
         path: PathBuf,
     },
     /// The disk is nearly full. Ingestion resumes automatically when space is available.
-    #[error("the disk that holds {} has {} left, and {} are kept in reserve (disk.reserve_bytes); free some space or move the data folder",
+    #[error("the disk of {} has {} left, less than the reserve of {} (disk.reserve_bytes); free some space or move the data directory",
         path.display(), megabytes(*free), megabytes(*reserve))]
     DiskLow {
         /// Data directory.
@@ -34,7 +34,7 @@ pub enum StoreError {
         reserve: u64,
     },
     /// A write could not be made durable, and the contents of the disk are unknown. Nothing is stored until a restart has read the file.
-    #[error("{} could not be made durable ({reason}); check the disk, then restart: nothing acknowledged is lost", path.display())]
+    #[error("could not sync {} to disk ({reason}); check the disk, then restart the server: acknowledged data is not lost", path.display())]
     Poisoned {
         /// WAL file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The data directory cannot be written.
-    #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
+    #[error("cannot write to {} ({reason}); give this user write permission", path.display())]
     ReadOnly {
         /// Directory or file that cannot be written.
         path: PathBuf,
@@ -112,10 +112,10 @@ pub enum StoreError {
         reason: String,
     },
     /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
-    #[error("the spans cannot be stored: a fault in the program; please report it with what the server's log says")]
+    #[error("cannot store the spans because of an internal error; please report it with the server's log")]
     Fault,
     /// The store has been closed, or its thread has ended.
-    #[error("the store is closed; restart to go on")]
+    #[error("the store is closed; restart the server")]
     Closed,
 }
 

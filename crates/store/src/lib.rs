@@ -417,7 +417,7 @@ impl Store {
         if let Some(ended) = threads.iter().find(|thread| thread.is_finished()) {
             let name = ended.thread().name().unwrap_or_default();
             stats.intake_error =
-                Some(format!("the thread {name} has ended by a fault in the program; restart: nothing acknowledged is lost"));
+                Some(format!("the thread {name} has stopped by an internal error; restart: acknowledged data is not lost"));
         }
         stats
     }

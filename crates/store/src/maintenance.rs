@@ -135,8 +135,8 @@ pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
 /// Runs work and turns a panic in it into an error. Errors are logged and shown in the statistics until work succeeds again.
 fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let source = std::io::Error::other(format!("a fault in the program: {}", text_of(&*panic)));
-        Err(StoreError::Io { doing: "tend", path: shared.folder.segments(), source: Arc::new(source) })
+        let source = std::io::Error::other(format!("internal error: {}", text_of(&*panic)));
+        Err(StoreError::Io { doing: "maintain", path: shared.folder.segments(), source: Arc::new(source) })
     });
     let mut shown = lock(&shared.health.background_error);
     match &done {

@@ -116,7 +116,7 @@ fn open_segment(
         Some(_) => Err(StoreError::io("read", &segment.path)(error)),
     });
     if let Some(fault) = &fault {
-        set_aside(health, format!("{}: {fault}; left where it is and not read", segment.path.display()));
+        set_aside(health, format!("{}: {fault}; queries skip this segment", segment.path.display()));
     }
     match ids {
         Ok(ids) => {
@@ -126,7 +126,7 @@ fn open_segment(
             Some(live)
         }
         Err(error) => {
-            set_aside(health, format!("{}: the ids in it are lost too ({error})", segment.path.display()));
+            set_aside(health, format!("{}: the IDs in it cannot be read either ({error})", segment.path.display()));
             None
         }
     }
@@ -142,7 +142,7 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
     }
     let mut end = [0; 4];
     file.read_exact_at(&mut end, length.saturating_sub(4)).map_err(|error| error.to_string())?;
-    if &end == b"PAR1" { Ok(()) } else { Err("does not end as a Parquet file does".to_owned()) }
+    if &end == b"PAR1" { Ok(()) } else { Err("no Parquet footer".to_owned()) }
 }
 
 /// Rebuilds the ID file of a segment.
@@ -190,7 +190,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
                 |damage| format!("{} bytes from byte {} on cannot be read", damage.bytes, damage.at),
             );
             let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy is in {}", copy.display()));
-            set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
+            set_aside(&shared.health, format!("{}: {lost}; the rest was recovered; {kept}", path.display()));
         } else if let Some(first) = first.filter(|first| *first > before + 1) {
             missing.push(nowhere(&shared.folder, before + 1, first - 1));
         }
@@ -232,7 +232,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
 fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
-        "{}: {frames} of the log were acknowledged and are in no file: a log file is missing, or was cut; restore a backup for what they held",
+        "{}: {frames} of the write-ahead log were acknowledged but are missing: a log file was deleted or truncated; restore a backup to get their data back",
         folder.logs().display()
     )
 }

@@ -29,7 +29,7 @@ pub enum SqliteError {
         known: u32,
     },
     /// The disk is full. Writing resumes automatically when space is available.
-    #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
+    #[error("the disk of {} is full; free some space or move the data directory", path.display())]
     DiskFull {
         /// Path of the database.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum SqliteError {
         path: PathBuf,
     },
     /// The database cannot be written.
-    #[error("{} cannot be written ({reason}); give this user the right to write there", path.display())]
+    #[error("cannot write to {} ({reason}); give this user write permission", path.display())]
     ReadOnly {
         /// Path of the database.
         path: PathBuf,

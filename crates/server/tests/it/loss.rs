@@ -53,7 +53,7 @@ fn an_empty_manifest_costs_no_segment() {
     assert!(status == Some(1) && said.contains("manifest.db is empty, and 2 segments lie beside it"), "{said}");
     server.start_again();
     assert_eq!(segments(&data.join("damaged")).len(), 2);
-    let said = "2 segments that the manifest does not name were set aside";
+    let said = "2 segments that are not in the manifest were quarantined";
     assert!(problems(&server).contains(said), "{}", problems(&server));
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains(said), "{}", ready.text);

@@ -59,7 +59,7 @@ pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
         let mut state = lock(&shared.state);
         if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
             live.mergeable = false;
-            lock(&shared.health.damaged).push(format!("{}: {reason}; not merged with others", path.display()));
+            lock(&shared.health.damaged).push(format!("{}: {reason}; excluded from compaction", path.display()));
         }
     }
     merged.map(|()| true)

@@ -73,7 +73,7 @@ pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
     }
     if let Some(written) = segment.crc {
         let found = crc_of(path).map_err(|error| error.to_string())?;
-        return if found == written { Ok(()) } else { Err("its bytes are not those that were written".to_owned()) };
+        return if found == written { Ok(()) } else { Err("checksum mismatch".to_owned()) };
     }
     let rows = decode(path)?;
     if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
@@ -112,7 +112,7 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     live.readable = false;
     state.touch();
     drop(state);
-    let what = format!("{}: {fault}; left where it is and not read", segment.path.display());
+    let what = format!("{}: {fault}; queries skip this segment", segment.path.display());
     tracing::error!(what, "store.data.damaged");
     lock(&shared.health.damaged).push(what);
     true

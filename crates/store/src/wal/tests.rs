@@ -105,7 +105,7 @@ fn a_failed_sync_is_never_tried_again() {
     assert!(matches!(log.write(&group), Err(StoreError::Poisoned { .. })));
     log.fault = None;
     let message = log.write(&group).unwrap_err().to_string();
-    assert!(message.contains("could not be made durable (asked to fail)"), "{message}");
+    assert!(message.contains("to disk (asked to fail)"), "{message}");
 }
 
 #[test]

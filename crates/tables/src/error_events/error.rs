@@ -14,7 +14,7 @@ pub enum ErrorStoreError {
     #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
     /// The disk is full. Ingestion resumes automatically when space is available.
-    #[error("the disk that holds {} is full; free some space or move the data folder", path.display())]
+    #[error("the disk of {} is full; free some space or move the data directory", path.display())]
     DiskFull {
         /// Path of the database.
         path: PathBuf,
@@ -29,7 +29,7 @@ pub enum ErrorStoreError {
     #[error(transparent)]
     Database(SqliteError),
     /// The store has been closed.
-    #[error("the store of errors is closed; restart to go on")]
+    #[error("the error store is closed; restart the server")]
     Closed,
 }
 

@@ -89,7 +89,7 @@ impl ActivePrices {
             Ok(table) => known.table = table,
             Err(error) => {
                 tracing::error!(%error, "prices.table.invalid: the table of the program stands for it");
-                known.table_fault = Some(format!("{error}; the table of the program stands for it"));
+                known.table_fault = Some(format!("{error}; the built-in price table is used instead"));
             }
         }
         let prices = ActivePrices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
@@ -123,7 +123,7 @@ impl ActivePrices {
             }
             Err(error) => {
                 tracing::error!(%error, "prices.file.invalid: what was in force stays");
-                known.file_fault = Some(format!("{error}; prices are those of when it could last be read, if it ever could"));
+                known.file_fault = Some(format!("{error}; the prices of its last valid version apply, if there was one"));
                 false
             }
         }
@@ -183,7 +183,7 @@ impl ActivePrices {
                 }
                 Err(error) => {
                     tracing::error!(%error, "prices.table.invalid: what was in force stays");
-                    known.table_fault = Some(format!("{error}; the table that was in force stays"));
+                    known.table_fault = Some(format!("{error}; the previous price table is still used"));
                 }
             }
         }
