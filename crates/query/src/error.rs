@@ -1,73 +1,73 @@
-//! Why a question has no answer.
+//! Errors of queries.
 
 use datafusion::error::DataFusionError;
 use hinomi_store::StoreError;
 
-/// Why a question has no answer. Mistakes of the one who asks name what there is.
+/// Reason for which a query fails. Messages about mistakes in the request list the valid values.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// Rows cannot be sorted by this.
+    /// Unknown sort.
     #[error("unknown sort {sort:?}; use one of {list}, with a leading - for descending order", list = known.join(" "))]
     BadSort {
-        /// As asked.
+        /// Sort as requested.
         sort: String,
-        /// What there is.
+        /// Valid sorts.
         known: Vec<&'static str>,
     },
-    /// There is no such measure.
+    /// Unknown measure of a series.
     #[error("unknown measure {0:?}; use one of {list}", list = super::aggregate::measure::SeriesMeasure::names().join(" "))]
     BadMeasure(String),
-    /// Nothing can be broken down by this.
+    /// Unknown property to group by.
     #[error("cannot group by {0:?}; use one of {list}, or tag:NAME", list = super::aggregate::group_by::GroupBy::names().join(" "))]
     BadBy(String),
-    /// There is no such bucket of time.
+    /// Unknown bucket length.
     #[error("unknown bucket {0:?}; use one of {list}", list = super::aggregate::measure::BucketInterval::names().join(" "))]
     BadBucket(String),
-    /// There is no such field.
+    /// Unknown field in a filter.
     #[error("unknown field {0:?}; use one of {list}, tag, tag.NAME or attr.NAME", list = super::filter::FIELDS.join(" "))]
     BadField(String),
-    /// A cursor that this list did not give out.
+    /// Cursor that does not come from this list.
     #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
-    /// A bound that cannot be compared with the field.
+    /// Value in a filter that cannot be compared with the field.
     #[error("{field}: {value:?} is not {wanted}")]
     BadValue {
-        /// The field.
+        /// Name of the field.
         field: String,
-        /// As asked.
+        /// Value as requested.
         value: String,
-        /// What it should be.
+        /// Description of a valid value.
         wanted: &'static str,
     },
-    /// A filter that was stored before filters had a limit.
+    /// Filter with too many terms, stored before filters had a limit.
     #[error("the filter has {0} terms, more than a query can have")]
     TooManyTerms(usize),
-    /// The range has too many buckets.
+    /// Time range with too many buckets.
     #[error("the chart would have {0} points; use a longer bucket or a shorter time range")]
     TooManyPoints(i64),
-    /// Whoever asked has gone, so that it was not computed to the end.
+    /// The client disconnected, and the query was cancelled.
     #[error("nobody waits for the answer any more")]
     Gone,
-    /// What is stored could not be read.
+    /// The store could not read its files.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Our own fault, or the disk's.
+    /// The query engine failed: a bug or a disk error.
     #[error("the query engine failed: {0}")]
     Engine(#[from] DataFusionError),
 }
 
 impl QueryError {
-    /// Whether the one who asks can put it right.
+    /// Returns whether the request is at fault, so the client can correct it.
     pub fn is_users(&self) -> bool {
         !matches!(self, QueryError::Engine(_) | QueryError::Store(_) | QueryError::Gone)
     }
 
-    /// Whether it needs more memory than there is for questions.
+    /// Returns whether the query needs more memory than the limit of queries allows.
     pub fn is_of_memory(&self) -> bool {
         matches!(self, QueryError::Engine(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
     }
 
-    /// Whether it was broken off because the server ends.
+    /// Returns whether the query was cancelled because the server shuts down.
     pub fn is_of_end(&self) -> bool {
         let cancelled = |error: &tokio::task::JoinError| error.is_cancelled();
         match self {
@@ -80,7 +80,7 @@ impl QueryError {
         }
     }
 
-    /// Whether a file may be what could not be read.
+    /// Returns whether an unreadable file may be the cause.
     pub fn is_of_files(&self) -> bool {
         use DataFusionError as E;
         match self {

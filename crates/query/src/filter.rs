@@ -1,7 +1,7 @@
 //! The filter language: `model:gpt-4o,gpt-4o-mini (status:error OR cost:>0.01) -user:u_1 "words in the text"`.
 //!
-//! Terms side by side mean *and*, which binds tighter than `OR`; `docs/filters.md` has the grammar. This file parses the text; `fields`
-//! says what a term means for columns.
+//! Adjacent terms are joined by *and*, which binds tighter than `OR`; `docs/filters.md` has the grammar. This file parses the text;
+//! `fields` maps terms to conditions on columns.
 
 pub(crate) mod fields;
 pub(crate) mod id_suggestions;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use hinomi_model::id::TraceId;
 
-/// The fields that a term may name, beside `tag.NAME` and `attr.NAME`.
+/// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
 pub const FIELDS: &[&str] = &[
     "model",
     "provider",
@@ -45,42 +45,42 @@ pub const FIELDS: &[&str] = &[
     "total_tokens",
 ];
 
-/// Maximum number of terms in a filter. The query planner handles joined conditions recursively, on a stack of two megabytes: some 130 terms
-/// overflow it.
+/// Maximum number of terms in a filter. The query planner handles joined conditions recursively on a stack of 2 MB, which about 130 terms
+/// overflow.
 pub const MAX_TERMS: usize = 64;
 /// Maximum number of values in a filter, over all terms.
 pub const MAX_VALUES: usize = 1000;
-/// Maximum number of parentheses within one another.
+/// Maximum nesting depth of parentheses.
 pub const MAX_DEPTH: usize = 8;
 
-/// Why a filter cannot be read.
+/// Reason for which a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// No such field.
+    /// Unknown field.
     #[error("unknown field {0:?}; use one of {list}, tag.NAME or attr.NAME", list = FIELDS.join(" "))]
     UnknownField(String),
-    /// A field without a value.
+    /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
-    /// A quotation mark without its partner, at this character (from 0, as in all variants).
+    /// Quotation mark without a closing one, at this character (counted from 0, as in all variants).
     #[error("the quotation mark at character {} is not closed", .0 + 1)]
     OpenQuote(usize),
-    /// An opening parenthesis without its partner.
+    /// Opening parenthesis without a closing one.
     #[error("the parenthesis at character {} is not closed", .0 + 1)]
     OpenParenthesis(usize),
-    /// A closing parenthesis without its partner.
+    /// Closing parenthesis without an opening one.
     #[error("the parenthesis at character {} has no opening parenthesis", .0 + 1)]
     StrayParenthesis(usize),
-    /// An operator or a parenthesis without a term where one must be.
+    /// Operator or parenthesis where a term is required.
     #[error("a term is missing at character {}", .0 + 1)]
     MissingTerm(usize),
-    /// More than [`MAX_DEPTH`].
+    /// Parenthesis nested deeper than [`MAX_DEPTH`].
     #[error("the parenthesis at character {} is more than {MAX_DEPTH} levels deep", .0 + 1)]
     TooDeep(usize),
-    /// More than [`MAX_TERMS`].
+    /// More terms than [`MAX_TERMS`].
     #[error("the filter has {0} terms; the limit is {MAX_TERMS}")]
     TooManyTerms(usize),
-    /// More than [`MAX_VALUES`].
+    /// More values than [`MAX_VALUES`].
     #[error("the filter has {0} values; the limit is {MAX_VALUES}")]
     TooManyValues(usize),
 }
@@ -100,7 +100,7 @@ impl FilterError {
     }
 }
 
-/// How a number stands to a bound.
+/// Comparison of a number with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparisonOperator {
     /// `>`
@@ -126,49 +126,49 @@ impl ComparisonOperator {
     }
 }
 
-/// What a field must be.
+/// Condition on the value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldTest {
-    /// One of these values.
+    /// Equal to one of these values or patterns.
     OneOf(Vec<String>),
-    /// On this side of a bound, which is kept as written (`2s`, `0.01`).
+    /// Compared with a bound, which is stored as written (`2s`, `0.01`).
     Compare(ComparisonOperator, String),
-    /// Anything but absent.
+    /// Not absent.
     Present,
 }
 
-/// One term.
+/// One term of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterTerm {
-    /// A test of a field; `not` turns it round.
+    /// Condition on a field; `not` negates it.
     Field {
         /// True for `-field:value`.
         not: bool,
         /// One of [`FIELDS`], or `tag.NAME`, `attr.NAME`.
         field: String,
-        /// What it must be.
+        /// Condition on the value.
         test: FieldTest,
     },
-    /// Words in prompts and answers, in any case of letters.
+    /// Text in prompts and answers, case-insensitive.
     Text {
         /// True for `-"words"`.
         not: bool,
-        /// The words.
+        /// Text to search for.
         text: String,
     },
-    /// Parentheses: one of these filters holds. One without `not` has at least two.
+    /// Parentheses: at least one of these filters must hold. A group without `not` has at least two alternatives.
     Group {
         /// True for `-(...)`.
         not: bool,
-        /// The alternatives between `OR`, none of which is empty.
+        /// Alternatives between `OR`. None of them is empty.
         any: Vec<Filter>,
     },
-    /// The span is of one of these traces. No text reads as this term: queries add it to a filter.
+    /// The span belongs to one of these traces. The parser never returns this term: queries add it to a filter.
     OfTraces(Arc<HashSet<TraceId>>),
 }
 
 impl FilterTerm {
-    /// The number of terms without groups, and of their values.
+    /// Returns the number of terms, without groups, and the number of their values.
     fn size(&self) -> (usize, usize) {
         match self {
             FilterTerm::Group { any, .. } => any.iter().map(Filter::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
@@ -178,16 +178,17 @@ impl FilterTerm {
     }
 }
 
-/// A filter: all terms must hold. The empty one lets everything pass.
+/// A filter, all of whose terms must hold. The empty filter selects everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter(pub Vec<FilterTerm>);
 
 impl Filter {
-    /// Reads the text of a filter.
+    /// Parses the text of a filter.
     ///
     /// # Errors
     ///
-    /// When it is not a filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels.
+    /// When the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels of
+    /// parentheses.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
         let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
@@ -201,31 +202,31 @@ impl Filter {
         }
     }
 
-    /// Reads a filter of any length, as rules that were stored before the limits have it, or before `OR` and parentheses were more than words.
-    /// A [`SpanMatcher`](super::SpanMatcher) can be made of it; queries refuse it.
+    /// Parses a filter of any length. Rules that were stored before the limits may have longer filters, or use `OR` and parentheses as
+    /// words. A [`SpanMatcher`](super::SpanMatcher) accepts such a filter, a query rejects it.
     ///
     /// # Errors
     ///
-    /// When it is not a filter.
+    /// When the text is not a valid filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
         let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text);
         read(true).or_else(|_| read(false))
     }
 
-    /// The number of terms without groups, and of their values.
+    /// Returns the number of terms, without groups, and the number of their values.
     pub(super) fn size(&self) -> (usize, usize) {
         self.0.iter().map(FilterTerm::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
-/// A character, and whether it stood within quotation marks: there it has no meaning but itself.
+/// A character, and whether it was quoted. A quoted character has no special meaning.
 type QuotedChar = (char, bool);
 
-/// A word of the language.
+/// A token of the filter language.
 #[derive(Debug)]
 enum FilterToken {
     Word(Vec<QuotedChar>),
-    /// `(`, or `-(`.
+    /// `(` or `-(`.
     Open {
         not: bool,
     },
@@ -234,9 +235,9 @@ enum FilterToken {
     Or,
 }
 
-/// Splits at white space and parentheses outside of quotation marks; a backslash within them takes the next character as it is. Each token
-/// comes with the character at which it begins. A parenthesis opens a group at the beginning of a word alone: `name:f(x)` is one word.
-/// Without `groups`, parentheses and operators are letters of words.
+/// Splits text at white space and parentheses outside of quotation marks. Within quotation marks, a backslash escapes the next character.
+/// Each token is returned with the position of its first character. A parenthesis opens a group only at the beginning of a word:
+/// `name:f(x)` is one word. Without `groups`, parentheses and operators are ordinary characters.
 fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, FilterToken)>, FilterError> {
     let mut tokens = Vec::new();
     let mut word: Vec<QuotedChar> = Vec::new();
@@ -249,7 +250,7 @@ fn tokens(text: &str, groups: bool) -> Result<Vec<(usize, FilterToken)>, FilterE
         match (character, quote) {
             ('"', None) => {
                 quote = Some(position);
-                // An empty quotation is still a value: a mark that no character can be.
+                // An empty quotation is still a value: mark it with a character that no text contains.
                 word.push(('\0', true));
             }
             ('"', Some(_)) => quote = None,
@@ -294,10 +295,10 @@ fn end_word(tokens: &mut Vec<(usize, FilterToken)>, start: usize, word: &mut Vec
     }
 }
 
-/// Reads tokens as a filter.
+/// Parses tokens into a filter.
 struct FilterParser {
     tokens: std::vec::IntoIter<(usize, FilterToken)>,
-    /// Where the text ends.
+    /// Length of the text in characters.
     end: usize,
 }
 
@@ -311,10 +312,10 @@ impl FilterParser {
         Ok(if any.len() == 1 { any.remove(0) } else { Filter(vec![FilterTerm::Group { not: false, any }]) })
     }
 
-    /// The filters between `OR`, up to the parenthesis that closes what was opened at `opened`, or to the end of the text.
+    /// Parses the alternatives between `OR`, up to the parenthesis that closes the one at `opened`, or to the end of the text.
     fn alternatives(&mut self, opened: Option<usize>, depth: usize) -> Result<Vec<Filter>, FilterError> {
         let (mut any, mut terms): (Vec<Filter>, Vec<FilterTerm>) = (Vec::new(), Vec::new());
-        // Whether a term must follow.
+        // Whether the next token must start a term.
         let mut wants_term = true;
         let end = loop {
             let Some((at, token)) = self.tokens.next() else {
@@ -329,7 +330,7 @@ impl FilterParser {
                 FilterToken::Open { .. } if depth >= MAX_DEPTH => return Err(FilterError::TooDeep(at)),
                 FilterToken::Open { not } => {
                     let mut inner = self.alternatives(Some(at), depth + 1)?;
-                    // All of them must hold as the terms beside them must.
+                    // A group with one alternative and without `not` is the same as its terms.
                     if inner.len() == 1 && !not { terms.append(&mut inner[0].0) } else { terms.push(FilterTerm::Group { not, any: inner }) }
                 }
                 FilterToken::Close if opened.is_none() => return Err(FilterError::StrayParenthesis(at)),
@@ -378,7 +379,7 @@ fn test(value: &[QuotedChar]) -> Option<FieldTest> {
     (!values.is_empty()).then_some(FieldTest::OneOf(values))
 }
 
-/// The characters without the marks of empty quotations.
+/// Returns the characters as text, without the marks of empty quotations.
 fn plain(characters: &[QuotedChar]) -> String {
     characters.iter().filter(|c| **c != ('\0', true)).map(|(c, _)| c).collect()
 }
@@ -388,7 +389,7 @@ fn quoted(text: &str) -> String {
 }
 
 impl fmt::Display for Filter {
-    /// Text that reads as the same filter, with every value in quotation marks.
+    /// Writes text that parses as the same filter, with every value in quotation marks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, term) in self.0.iter().enumerate() {
             f.write_str(if index > 0 { " " } else { "" })?;
@@ -396,7 +397,7 @@ impl fmt::Display for Filter {
             match term {
                 FilterTerm::Text { not, text } => write!(f, "{}{}", minus(*not), quoted(text))?,
                 FilterTerm::Field { not, field, test } => {
-                    // The field in quotation marks keeps names of tags that hold colons or spaces.
+                    // Quoting the field keeps tag names with colons or spaces intact.
                     write!(f, "{}{}:", minus(*not), quoted(field))?;
                     match test {
                         FieldTest::Present => f.write_str("*")?,

@@ -5,13 +5,14 @@
 //! - `scan` exposes the spans of memtable and segments as a table of the query engine, and reads rows by number (`scan::row_lookup`).
 //! - `filter` parses the filter language and turns it into conditions on columns (`filter::fields`) or on one span in memory
 //!   (`filter::matcher`).
-//! - `aggregate` computes sums, series and breakdowns: from roll-ups where they hold the requested dimensions (`aggregate::rollup`), from rows
-//!   elsewhere (`aggregate::live`).
-//! - `list` finds the spans and traces of a list; `list::latest` reads the newest without looking at older ones.
-//! - `trace` reads whole traces and derives what needs all of their spans: totals below a span, self time, comparison with similar spans.
+//! - `aggregate` computes sums, series and breakdowns: from roll-ups where they have the requested dimensions (`aggregate::rollup`), from
+//!   rows otherwise (`aggregate::live`).
+//! - `list` finds the spans and traces of a list; `list::latest` reads the newest ones without reading older ones.
+//! - `trace` reads whole traces and derives values that need all of their spans: totals below a span, self time, comparison with similar
+//!   spans.
 //! - `response` holds the types that the API returns.
 //!
-//! The store has dealt with corrections and duplicates: every live row is a span as it is.
+//! The store has already applied corrections and deduplication: every live row is a complete span.
 
 mod aggregate;
 mod error;
@@ -42,50 +43,51 @@ pub use error::QueryError;
 use filter::Filter;
 pub use response::*;
 
-/// Footers of segments that the engine's own scans keep in memory, in bytes.
+/// Memory limit of the segment footers that the query engine caches for its scans, in bytes.
 const METADATA_CACHE: usize = 256 << 20;
-/// Footers that are kept for reading single rows: this part of the memory of queries, within these bounds in bytes. A segment of 150,000
-/// rows has one of half a megabyte.
+/// Fraction of the memory of queries that caches footers for reads of single rows (one part in so many). The cache size stays within
+/// [`FOOTERS`]. The footer of a segment of 150,000 rows takes half a megabyte.
 const FOOTERS_PART: usize = 8;
 const FOOTERS: (usize, usize) = (16 << 20, 256 << 20);
-/// Numbers of different traces, and those of users, take this part of the memory of queries at most.
+/// Fraction of the memory of queries that each distinct counter may use (one part in so many): one counts traces, the other users.
 const NUMBERS_PART: usize = 8;
-/// What the operators of all queries together may hold, and those of exports, in bytes, where nobody says.
+/// Default memory limits in bytes: for the operators of all queries together, and for those of all exports.
 const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
 
-/// Rows of segments from which on sums are made of roll-ups.
+/// Minimum number of rows for which sums are computed from roll-ups.
 const LEAST_ROWS: u64 = 50_000;
 
-/// Values of a list that are compared with the statistics of row groups at most.
+/// Maximum number of values in a list that are compared with the statistics of row groups.
 const MAX_PRUNING_VALUES: usize = 64;
 
-/// Rows that are read at a time.
+/// Number of rows in a batch.
 const BATCH_ROWS: usize = 8192;
-/// Bytes of long texts that are read at a time: no pool of memory counts them.
+/// Maximum size in bytes of the long texts that are read in one batch. No memory pool accounts for them.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Where queries run: what they share. Made once.
+/// Resources that all queries share: memory pools, caches and limits. A process creates one engine.
 #[derive(Debug, Clone)]
 pub struct QueryEngine {
     runtime: Arc<RuntimeEnv>,
-    /// Footers of segments of which single rows are read.
+    /// Footers of segments from which single rows are read.
     footers: Arc<SegmentFooterCache>,
-    /// Where exports run: their memory is their own, so that they do not take the page's.
+    /// Runtime of exports. It has its own memory pool, which keeps exports from taking the memory of the page's queries.
     exports: Arc<RuntimeEnv>,
-    /// Numbers of the hashes of traces, and of users.
+    /// Counters of distinct traces and of distinct users, which number the hashes of IDs.
     traces: Arc<DistinctCounter>,
     users: Arc<DistinctCounter>,
-    /// What plans terms of filters: to make it takes longer than to use it.
+    /// Plans the terms of filters. Creating a planner takes longer than planning with it, so it is shared.
     planner: ExpressionPlanner,
-    /// Sums over segments with fewer rows are made from the rows: that is as fast, and percentiles are exact.
+    /// Minimum number of rows for which sums are computed from roll-ups. Below it, reading the rows is as fast, and percentiles are
+    /// exact.
     least_rows: u64,
-    /// Rows that are read from files at a time.
+    /// Number of rows in a batch read from a file.
     batch_rows: usize,
-    /// One for each look into long texts that may go on: each takes memory and a processor, and more of them are no faster.
+    /// Permits for scans of long texts, one per processor: each scan takes memory and a processor, and more of them are not faster.
     looks: Arc<Semaphore>,
 }
 
-/// What makes expressions ready that are tried on batches.
+/// Plans expressions that are evaluated on batches.
 #[derive(Clone)]
 struct ExpressionPlanner(SessionContext);
 
@@ -98,26 +100,26 @@ impl std::fmt::Debug for ExpressionPlanner {
 /// How a scan treats filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanMode {
-    /// Most rows are wanted: whole columns, then the filter.
+    /// For queries that need most rows: reads whole columns, then applies the filter.
     Much,
-    /// Few rows are wanted: the filter's columns first, the others only where it holds.
+    /// For queries that need few rows: reads the columns of the filter first, and the other columns only of the rows that pass.
     Little,
 }
 
-/// Which spans a question is about: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
-/// lets pass. The ends of `i64` stand for everything kept.
+/// The spans that a query covers: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
+/// selects. The minimum and maximum of `i64` leave the range open: all stored spans.
 #[derive(Debug, Clone)]
 pub struct QueryScope {
-    /// Start.
+    /// Start of the time range, inclusive.
     pub from_us: i64,
-    /// End, not included.
+    /// End of the time range, exclusive.
     pub to_us: i64,
-    /// The filter.
+    /// Filter that spans must pass.
     pub filter: Filter,
 }
 
 impl QueryScope {
-    /// Everything kept.
+    /// Returns the scope of all stored spans.
     pub fn all() -> QueryScope {
         QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: Filter::default() }
     }
@@ -129,20 +131,20 @@ pub struct ProjectSnapshot {
     engine: QueryEngine,
     snapshot: Arc<Snapshot>,
     project: u64,
-    /// Whether somebody waits for what is computed.
+    /// Cancelled when nobody waits for the result any more.
     wanted: CancellationFlag,
 }
 
-/// Memory that is held, until this is dropped.
+/// Memory reserved from the pool of all queries until it is dropped.
 #[derive(Debug)]
 pub struct ReservedMemory(MemoryReservation);
 
 impl ReservedMemory {
-    /// Holds some more bytes.
+    /// Reserves more bytes.
     ///
     /// # Errors
     ///
-    /// When all questions together would hold more than they may.
+    /// When the reservations of all queries together would exceed the memory limit.
     pub fn grow(&self, bytes: usize) -> Result<(), QueryError> {
         Ok(self.0.try_grow(bytes)?)
     }
@@ -155,17 +157,17 @@ impl Default for QueryEngine {
 }
 
 impl QueryEngine {
-    /// An engine with its own caches.
+    /// Creates an engine with the default memory limits and its own caches.
     pub fn new() -> QueryEngine {
         QueryEngine::with_memory(MEMORY.0, MEMORY.1)
     }
 
-    /// The same, with what the operators of all queries together, and those of exports, may hold in bytes.
+    /// Creates an engine with memory limits in bytes: for the operators of all queries together, and for those of all exports.
     pub fn with_memory(queries: usize, exports: usize) -> QueryEngine {
         let runtime = |memory: usize| {
             let built =
                 RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE.min(memory)).with_memory_limit(memory, 1.0).build_arc();
-            // Only a folder for spilling could fail to be made; the defaults do without.
+            // Building fails only if a directory for spilling cannot be created. The defaults create none.
             built.unwrap_or_default()
         };
         QueryEngine {
@@ -181,17 +183,17 @@ impl QueryEngine {
         }
     }
 
-    /// The same engine, working with what exports may hold.
+    /// Returns this engine with the memory pool of exports and another batch size.
     fn for_exports(&self, batch_rows: usize) -> QueryEngine {
         QueryEngine { runtime: self.exports.clone(), batch_rows, ..self.clone() }
     }
 
-    /// A project as it is in a snapshot. Costs nothing.
+    /// Returns a view of a project in a snapshot. The call is cheap.
     pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> ProjectSnapshot {
         ProjectSnapshot { engine: self.clone(), snapshot, project, wanted: CancellationFlag::default() }
     }
 
-    /// Memory that a question holds, of what all questions may hold together: nothing yet.
+    /// Registers an empty reservation in the memory pool of all queries.
     fn reserve(&self, what: &'static str) -> MemoryReservation {
         MemoryConsumer::new(what).register(&self.runtime.memory_pool)
     }
@@ -203,20 +205,20 @@ impl QueryEngine {
         let parquet = &mut config.options_mut().execution.parquet;
         parquet.pushdown_filters = reading == ScanMode::Little;
         parquet.reorder_filters = reading == ScanMode::Little;
-        // A longer list is not looked up in the statistics of row groups: the engine would make a chain of comparisons of it, each within the
-        // next.
+        // Longer lists are not compared with the statistics of row groups: the engine would turn them into a chain of nested comparisons.
         parquet.max_in_list_size = MAX_PRUNING_VALUES;
         SessionContext::new_with_config_rt(config, self.runtime.clone())
     }
 }
 
 impl ProjectSnapshot {
-    /// Memory that whoever asks holds, of what all questions may hold together: nothing yet.
+    /// Returns an empty reservation in the memory pool of all queries.
     pub fn reserve(&self, what: &'static str) -> ReservedMemory {
         ReservedMemory(self.engine.reserve(what))
     }
 
-    /// All spans of the project that start within the range, as a table. The wall between projects stands outside of the scan too.
+    /// Returns all spans of the project that start in the range, as a table. Project and range are filtered outside of the scan as well,
+    /// which keeps projects apart even if the scan returns too much.
     fn table(&self, reading: ScanMode, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
         self.table_of(reading, scan::SpanTable::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
     }
@@ -226,7 +228,7 @@ impl ProjectSnapshot {
         Ok(table.filter(self.within(from_us, to_us))?)
     }
 
-    /// The spans of a scope.
+    /// Returns the spans of a scope as a table.
     async fn spans_of(&self, reading: ScanMode, scope: &QueryScope) -> Result<DataFrame, QueryError> {
         let mut spans = scan::SpanTable::new(self.snapshot.clone(), self.project, scope.from_us, scope.to_us);
         if scope.filter.0.iter().any(crate::scan::row_lookup::tells_places) {

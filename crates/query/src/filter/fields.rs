@@ -1,4 +1,4 @@
-//! What the fields of the filter language mean for columns.
+//! Mapping of the fields of the filter language to columns and conditions.
 
 use arrow::datatypes::DataType;
 use datafusion::prelude::{Expr, cast, col, lit, try_cast};
@@ -8,23 +8,23 @@ use super::{ComparisonOperator, FieldTest, Filter, FilterTerm, MAX_TERMS, json_t
 use crate::error::QueryError;
 use crate::scan::columns::money;
 
-/// Terms that are planned at most: those of a filter within its limits, and some that the server adds, such as a rule's group.
+/// Maximum number of terms that are planned: those of a filter within its limits, and some that the server adds, such as a rule's group.
 const MAX_PLANNED_TERMS: usize = MAX_TERMS + 8;
 
-/// What a column holds.
+/// Type of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilterColumnType {
     Text,
-    /// Lower-case hex digits.
+    /// Lower-case hexadecimal digits.
     Id,
-    /// Dollars.
+    /// US dollars.
     Money,
     /// Microseconds.
     Duration,
     Count,
 }
 
-/// The fields with a column of their own.
+/// Fields with a column of their own: name of the field, name of the column, type.
 pub(crate) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
     ("model", "model", FilterColumnType::Text),
     ("provider", "provider", FilterColumnType::Text),
@@ -52,7 +52,7 @@ pub(crate) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
     ("total_tokens", "total_tokens", FilterColumnType::Count),
 ];
 
-/// The columns that tokens of a span are made of.
+/// Columns from which the token counts of a span are computed.
 pub(crate) const USAGE: [&str; 9] = [
     "usage_input",
     "usage_cache_read",
@@ -65,7 +65,7 @@ pub(crate) const USAGE: [&str; 9] = [
     "total_tokens",
 ];
 
-/// Where a field lies: its expression, and what that holds.
+/// Returns the expression of a field and its type.
 fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
     if let Some((_, column, holds)) = COLUMNS.iter().find(|(name, ..)| *name == field) {
         return Ok((col(*column), *holds));
@@ -79,12 +79,12 @@ fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
     Err(QueryError::BadField(field.to_owned()))
 }
 
-/// The column of a field that holds text.
+/// Returns the column of a field that contains text.
 pub(crate) fn column(field: &str) -> Option<&'static str> {
     COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, FilterColumnType::Text)).map(|(_, column, _)| *column)
 }
 
-/// The texts of a field, for its most frequent values.
+/// Returns the values of a field as text, to find the most frequent ones.
 pub(crate) fn texts(field: &str) -> Result<Expr, QueryError> {
     match place(field)? {
         (expr, FilterColumnType::Text | FilterColumnType::Id) => Ok(expr),
@@ -92,11 +92,11 @@ pub(crate) fn texts(field: &str) -> Result<Expr, QueryError> {
     }
 }
 
-/// The condition that a filter is; `None` for the one that lets everything pass.
+/// Returns the condition that a filter stands for; `None` for the empty filter.
 ///
 /// # Errors
 ///
-/// When it compares what cannot be compared, or has more terms than the planner can take.
+/// When the filter compares values that cannot be compared, or has more terms than the planner can handle.
 pub(crate) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     let (terms, _) = filter.size();
     if terms > MAX_PLANNED_TERMS {
@@ -110,7 +110,8 @@ fn all_of(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     Ok(joined(terms, Expr::and))
 }
 
-/// Joins expressions with `and` or `or` as a balanced tree: whoever walks through it recursively goes as deep as the logarithm of their number.
+/// Joins expressions with `and` or `or` as a balanced tree, whose depth, and thus that of a recursive walk, is the logarithm of their
+/// number.
 pub(crate) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
     while expressions.len() > 1 {
         let mut pairs = expressions.into_iter();
@@ -139,11 +140,11 @@ fn term(term: &FilterTerm) -> Result<Expr, QueryError> {
         }
         FilterTerm::OfTraces(traces) => (false, json_text::is_of_traces(col("trace_id"), traces)),
     };
-    // What is absent is not the value that is excluded.
+    // An absent value passes a negated term.
     Ok(if not { holds.is_not_true() } else { holds })
 }
 
-/// A model is the one that was asked for as well as the one that answered.
+/// Returns the condition on a model, which holds if the requested or the answering model passes.
 fn model_test(test: &FieldTest) -> Result<Expr, QueryError> {
     let answered = field_test("model", test)?;
     Ok(answered.or(expression_test("model", col("request_model"), FilterColumnType::Text, test)?))
@@ -186,7 +187,7 @@ fn expression_test(field: &str, expr: Expr, holds: FilterColumnType, test: &Fiel
     }
 }
 
-/// A text as the column holds it.
+/// Returns a value in the spelling of the column.
 fn written(holds: FilterColumnType, text: &str) -> String {
     if holds == FilterColumnType::Id { text.to_ascii_lowercase() } else { text.to_owned() }
 }
@@ -198,7 +199,7 @@ fn literal(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, Que
     }
 }
 
-/// `gpt-4*` as a pattern of the engine: a star at either end stands for anything.
+/// Converts `gpt-4*` to a `LIKE` pattern. A star at either end matches anything.
 fn pattern(text: &str) -> String {
     let bare = text.trim_start_matches('*').trim_end_matches('*');
     let escaped: String = bare.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
@@ -214,29 +215,29 @@ fn value(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, Query
     }
 }
 
-/// An amount of dollars as a person writes it.
+/// Parses an amount in dollars.
 pub(crate) fn read_amount(field: &str, text: &str) -> Result<Usd, QueryError> {
     let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
     amount.ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
 }
 
-/// A duration in microseconds.
+/// Parses a duration and returns it in microseconds.
 pub(crate) fn read_duration(field: &str, text: &str) -> Result<i64, QueryError> {
     duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m (a number without a unit is milliseconds)"))
 }
 
-/// A finite number.
+/// Parses a finite number.
 pub(crate) fn read_number(field: &str, text: &str) -> Result<f64, QueryError> {
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
     number.ok_or_else(|| bad(field, text, "a number"))
 }
 
-/// That ids cannot be compared.
+/// Returns the error of a comparison of IDs by order.
 pub(crate) fn no_order(field: &str, bound: &str) -> QueryError {
     bad(field, bound, "something that an id can be compared with; ids are only equal or not")
 }
 
-/// `250ms`, `2s`, `1.5m` in microseconds; a bare number is milliseconds.
+/// Parses `250ms`, `2s` or `1.5m` and returns microseconds. A number without a unit is milliseconds.
 fn duration(text: &str) -> Option<i64> {
     const UNITS: [(&str, f64); 5] = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9)];
     let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1e3));

@@ -1,4 +1,4 @@
-//! What a word is that somebody pasted into the filter: the id of a user, a conversation, a trace or a span.
+//! Detection of IDs that are pasted into the filter: of users, conversations, traces and spans.
 
 use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::prelude::{ExprFunctionExt, cast, col, lit};
@@ -12,15 +12,15 @@ use crate::response::IdSuggestion;
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// Words of a filter that are looked up.
+/// Maximum number of words of a filter that are looked up.
 const MAX_WORDS: usize = 4;
 
 impl ProjectSnapshot {
-    /// What the words of a filter are, whenever that was.
+    /// Returns the IDs that words of the filter match, at any time.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn suggestions(&self, filter: &Filter) -> Result<Vec<IdSuggestion>, QueryError> {
         let words = filter.0.iter().filter_map(|term| match term {
             FilterTerm::Text { not: false, text } => Some(text.as_str()),
@@ -48,7 +48,7 @@ impl ProjectSnapshot {
         if let Some(newest_us) = spans.iter().map(|loaded| loaded.span().start_us).max() {
             return Ok(Some(suggestion("trace", trace, None, newest_us)));
         }
-        // Ids of spans have no index: only what looks like one is worth a scan.
+        // Span IDs have no index: scan only for words that look like one.
         let is_hex = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_uuid = word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         if !is_hex && !is_uuid {
@@ -88,7 +88,7 @@ impl ProjectSnapshot {
     }
 }
 
-/// The text of a filter for one value.
+/// Returns the text of a filter for one value.
 fn text(field: &str, value: String) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_.@/+=".contains(c) || c == '-';
     if value.chars().all(is_plain) && !value.starts_with('-') {

@@ -1,4 +1,4 @@
-//! Looking into the columns that hold JSON: words in prompts and answers, values of tags and attributes.
+//! Functions on JSON columns: search in prompts and answers, values of tags and attributes.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,31 +14,31 @@ use hinomi_model::id::TraceId;
 use hinomi_store::rows::each_text;
 use serde_json::value::RawValue;
 
-/// Whether a text stands in the messages of a column, whatever the case of letters.
+/// Returns whether the messages in a column contain a text, case-insensitive.
 pub(crate) fn holds(column: Expr, text: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("messages_hold", DataType::Boolean, hold));
     FUNCTION.call(vec![column, lit(text.to_lowercase())])
 }
 
-/// The value of a field of a JSON object as text; a text as it is, anything else as JSON. Null where there is none.
+/// Returns the value of a field of a JSON object: a string as it is, any other value as JSON. Null if the field is absent.
 pub(crate) fn json_text(column: Expr, field: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("json_text", DataType::Utf8View, field_of));
     FUNCTION.call(vec![column, lit(field)])
 }
 
-/// The names of the fields of a JSON object, with a line end after each. Null where there is none.
+/// Returns the names of the fields of a JSON object, each followed by a line feed. Null if there are none.
 pub(crate) fn json_names(column: Expr) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("json_names", DataType::Utf8View, names_of));
     FUNCTION.call(vec![column, lit("")])
 }
 
-/// Whether a text begins so, whatever the case of letters.
+/// Returns whether a text begins with a prefix, case-insensitive.
 pub(crate) fn begins(column: Expr, prefix: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_begins", DataType::Boolean, begin));
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(prefix.to_lowercase())])
 }
 
-/// Whether the id in a column is one of these traces.
+/// Returns whether the ID in a column belongs to one of these traces.
 pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr {
     let among = traces.clone();
     let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
@@ -47,7 +47,7 @@ pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr
         let is_among = |id: &str| id.parse().is_ok_and(|id: TraceId| among.contains(&id));
         let mut found = Vec::with_capacity(ids[0].len());
         for id in ids[0].as_string_view() {
-            // Neighbours are of one trace most often.
+            // Adjacent rows often belong to the same trace.
             let id = id.unwrap_or_default();
             if id != last.0 || found.is_empty() {
                 last = (id, is_among(id));
@@ -56,12 +56,12 @@ pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr
         }
         Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(found))))
     };
-    // Functions of one name are taken for one function.
+    // The engine treats functions with the same name as the same function.
     let name = format!("is_of_traces_{:p}", Arc::as_ptr(traces));
     create_udf(&name, vec![DataType::Utf8View], DataType::Boolean, Volatility::Immutable, Arc::new(run)).call(vec![column])
 }
 
-/// Whether a text stands in another one, whatever the case of letters.
+/// Returns whether a column contains a text, case-insensitive.
 pub(crate) fn contains(column: Expr, text: &str) -> Expr {
     static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_contains", DataType::Boolean, contain));
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(text.to_lowercase())])
@@ -69,7 +69,7 @@ pub(crate) fn contains(column: Expr, text: &str) -> Expr {
 
 type JsonColumnFn = fn(&ArrayRef, &str) -> ArrayRef;
 
-/// A function of a column of JSON texts and a constant.
+/// Creates a function of a JSON column and a constant.
 fn function(name: &str, answer: DataType, work: JsonColumnFn) -> ScalarUDF {
     let run = move |arguments: &[ColumnarValue]| -> Result<ColumnarValue> {
         let [column, constant] = arguments else {
@@ -106,7 +106,7 @@ fn hold(column: &ArrayRef, text: &str) -> ArrayRef {
 }
 
 fn messages_hold(json: &str, text: &str) -> bool {
-    // Where nothing is escaped, what is not in the JSON is not in its texts; most rows end here.
+    // Without escape sequences, a text that is not in the JSON is not in its strings. Most rows end here.
     if !json.contains('\\') && !json.to_lowercase().contains(text) {
         return false;
     }
@@ -119,7 +119,7 @@ type RawJsonObject<'a> = std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 fn field_of(column: &ArrayRef, field: &str) -> ArrayRef {
     let column = column.as_string_view();
-    // A name with nothing to escape stands in the JSON as it is.
+    // A name without characters to escape appears in the JSON verbatim.
     let plain = !field.contains(['"', '\\']) && !field.chars().any(char::is_control);
     let mut values = StringViewBuilder::with_capacity(column.len());
     for json in column {

@@ -1,4 +1,4 @@
-//! A filter, asked of one span in memory: it says what [`condition`](super::fields::condition) says of the stored row.
+//! Evaluation of a filter on one span in memory, with the same result as [`condition`](super::fields::condition) on the stored row.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use super::{ComparisonOperator, FieldTest, Filter, FilterTerm};
 use crate::GroupBy;
 use crate::error::QueryError;
 
-/// A filter that can be asked of spans.
+/// A filter that is prepared for matching spans in memory.
 #[derive(Debug, Clone)]
 pub struct SpanMatcher {
     terms: Vec<(bool, MatcherTerm)>,
@@ -23,7 +23,7 @@ enum MatcherTerm {
     Any(Vec<SpanMatcher>),
 }
 
-/// Where a value is.
+/// Source of the value that is tested.
 #[derive(Debug, Clone, PartialEq)]
 enum MatcherField {
     Column(&'static str, FilterColumnType),
@@ -34,7 +34,7 @@ enum MatcherField {
 #[derive(Debug, Clone)]
 pub(crate) enum ValueTest {
     Present,
-    /// One of these texts.
+    /// Equal to one of these texts or patterns.
     Texts(Vec<WildcardPattern>),
     Numbers(Vec<f64>),
     Amounts(Vec<i64>),
@@ -42,11 +42,11 @@ pub(crate) enum ValueTest {
     Amount(ComparisonOperator, i64),
 }
 
-/// A text, with a star for anything at either end.
+/// A text, with a wildcard at either end or none.
 #[derive(Debug, Clone)]
 pub(crate) struct WildcardPattern {
     bare: String,
-    /// Anything may stand before, after.
+    /// Whether any text may precede, and whether any text may follow.
     open: (bool, bool),
 }
 
@@ -68,11 +68,11 @@ impl WildcardPattern {
 }
 
 impl SpanMatcher {
-    /// Makes a filter ready.
+    /// Prepares a filter.
     ///
     /// # Errors
     ///
-    /// When it compares what cannot be compared.
+    /// When the filter compares values that cannot be compared.
     pub fn new(filter: &Filter) -> Result<SpanMatcher, QueryError> {
         let term = |term: &FilterTerm| match term {
             FilterTerm::Text { not, text } => Ok((*not, MatcherTerm::Words(text.to_lowercase()))),
@@ -90,12 +90,12 @@ impl SpanMatcher {
         Ok(SpanMatcher { terms: filter.0.iter().map(term).collect::<Result<_, QueryError>>()? })
     }
 
-    /// Whether the filter lets a span pass.
+    /// Returns whether a span passes the filter.
     pub fn holds(&self, span: &Span) -> bool {
         self.terms.iter().all(|(not, check)| check.holds(span) != *not)
     }
 
-    /// The columns that must be there for an answer.
+    /// Returns the columns that [`holds`](SpanMatcher::holds) needs.
     pub fn columns(&self) -> BTreeSet<&'static str> {
         let mut columns = BTreeSet::new();
         for (_, check) in &self.terms {
@@ -115,8 +115,8 @@ impl SpanMatcher {
         columns
     }
 
-    /// A column and the texts one of which it must be: spans with other values need not be asked. `None` where there is no such term. A
-    /// model is no such column, since a span has two of them.
+    /// Returns a column and the texts of which it must equal one, so spans with other values need not be tested; `None` if the filter has
+    /// no such term. The model is never returned, since a span has two of them.
     pub fn anchor(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
             MatcherTerm::Field(MatcherField::Column(column, FilterColumnType::Text), ValueTest::Texts(patterns))
@@ -131,7 +131,7 @@ impl SpanMatcher {
 }
 
 impl GroupBy {
-    /// The value of a span, as [`key`](GroupBy::key) says it of the stored row.
+    /// Returns the value of a span, equal to that of `GroupBy::key` for the stored row.
     pub fn of<'a>(&self, span: &'a Span) -> Option<Cow<'a, str>> {
         match self {
             GroupBy::Column(_, column) => text_of(column, span),
@@ -140,7 +140,7 @@ impl GroupBy {
         }
     }
 
-    /// The columns that must be there for it.
+    /// Returns the columns that [`of`](GroupBy::of) needs.
     pub fn columns(&self) -> Vec<&'static str> {
         match self {
             GroupBy::Column(_, "model") | GroupBy::AnsweringModel(_) => vec!["request_model", "response_model"],
@@ -161,7 +161,7 @@ fn place(field: &str) -> Result<MatcherField, QueryError> {
     attribute.ok_or_else(|| QueryError::BadField(field.to_owned()))
 }
 
-/// What a test asks of a value that is held so.
+/// Prepares the condition of a field whose values are of type `holds`.
 pub(crate) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest) -> Result<ValueTest, QueryError> {
     let number = |text: &str| match holds {
         FilterColumnType::Duration => fields::read_duration(field, text).map(|us| us as f64),
@@ -187,7 +187,7 @@ pub(crate) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest)
 }
 
 impl ValueTest {
-    /// Whether an amount passes, in steps of money.
+    /// Returns whether an amount passes, in steps of 10⁻¹² dollars.
     pub(crate) fn amount_holds(&self, amount: Option<i64>) -> bool {
         amount.is_some_and(|amount| match self {
             ValueTest::Present => true,
@@ -197,7 +197,7 @@ impl ValueTest {
         })
     }
 
-    /// Whether a number passes.
+    /// Returns whether a number passes.
     pub(crate) fn number_holds(&self, number: Option<f64>) -> bool {
         number.is_some_and(|number| match self {
             ValueTest::Present => true,
@@ -218,7 +218,7 @@ fn stands<T: PartialOrd>(order: ComparisonOperator, value: T, bound: T) -> bool 
 }
 
 impl MatcherTerm {
-    /// Absent values hold nothing; `-field:value` turns that round, as in a query.
+    /// Returns whether the term holds, before negation. Absent values never pass; `-field:value` negates that, as in a query.
     fn holds(&self, span: &Span) -> bool {
         match self {
             MatcherTerm::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
@@ -244,7 +244,7 @@ impl MatcherField {
         }
     }
 
-    /// The model that was asked for, beside the one that answered.
+    /// Returns the requested model as the second text of the field `model`.
     fn second_text<'a>(&self, span: &'a Span) -> Option<&'a str> {
         if *self == MatcherField::Column("model", FilterColumnType::Text) { span.request_model.as_deref() } else { None }
     }
@@ -281,7 +281,7 @@ impl MatcherField {
     }
 }
 
-/// The text of a column.
+/// Returns the text of a column.
 fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
     let some = |text: &'a str| Some(Cow::Borrowed(text));
     let optional = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
@@ -309,7 +309,7 @@ fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
     }
 }
 
-/// Whether a text, in lower case, stands in whatever a person wrote or reads.
+/// Returns whether a lower-case text is contained in any part of the messages.
 fn say(messages: &[ChatMessage], text: &str) -> bool {
     let holds = |part: &str| part.to_lowercase().contains(text);
     messages.iter().flat_map(|message| &message.parts).any(|part| match part {

@@ -1,8 +1,8 @@
 //! Filters of the trace list: which traces a filter selects.
 //!
-//! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if one span of the trace that
-//! starts in the range satisfies it; `-` in front of a term or of parentheses turns the answer round. The traces that pass become a term of
-//! their own ([`FilterTerm::OfTraces`]), so that lists, sums and charts of them are made as those of any filter.
+//! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if at least one span of
+//! the trace that starts in the range satisfies it; `-` in front of a term or of parentheses negates it. The selected traces become one
+//! term ([`FilterTerm::OfTraces`]), so lists, sums and charts of them are computed like those of any filter.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -22,14 +22,14 @@ use crate::error::QueryError;
 use crate::scan::row_lookup::HEAVY;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// How far outside of a range spans of its traces are looked for, in microseconds: a day.
+/// Distance outside of the range up to which spans of its traces are searched, in microseconds: one day.
 const MARGIN_US: i64 = 86_400_000_000;
-/// About what a trace takes in memory while it is tested.
+/// Approximate memory of a trace while it is tested, in bytes.
 const BYTES_PER_TRACE: usize = 256;
-/// Texts are searched in these traces alone where there are no more of them.
+/// Maximum number of candidate traces to which a text search is restricted. With more candidates, all spans are searched.
 const MAX_SEARCHED_TRACES: usize = 10_000;
 
-/// A filter as conditions of a trace, each with the place of its answer among the bits of a trace.
+/// A filter as conditions on a trace. `Test` refers to a test by its index, which is also its bit in [`TraceTotals`].
 enum TraceCondition {
     All(Vec<TraceCondition>),
     Any(Vec<TraceCondition>),
@@ -37,19 +37,19 @@ enum TraceCondition {
     Test(usize),
 }
 
-/// What is tested of a trace.
+/// A test of a trace.
 enum TraceTest {
-    /// One span satisfies it. Long texts are not read together with the rest.
+    /// Passes if one span satisfies the condition. Conditions on long texts are evaluated separately.
     AnySpan {
         condition: Expr,
         is_long: bool,
     },
-    /// The root satisfies it, which gives a trace its name and status.
+    /// Passes if the root span satisfies the condition: name and status of a trace are those of its root.
     Root(Expr),
     Total(TraceFigure, ValueTest),
 }
 
-/// A sum of a trace that the list shows.
+/// A total of a trace that the list shows.
 #[derive(Clone, Copy)]
 enum TraceFigure {
     Cost,
@@ -60,7 +60,7 @@ enum TraceFigure {
 }
 
 impl TraceFigure {
-    /// That of a field of the filter language.
+    /// Returns the total that a field of the filter language refers to, and its type.
     fn of(field: &str) -> Option<(TraceFigure, FilterColumnType)> {
         Some(match field {
             "cost" => (TraceFigure::Cost, FilterColumnType::Money),
@@ -73,7 +73,7 @@ impl TraceFigure {
     }
 }
 
-/// A filter, taken apart.
+/// A filter, split into a condition and the tests that it combines.
 pub(crate) struct TraceFilter {
     condition: TraceCondition,
     tests: Vec<TraceTest>,
@@ -113,19 +113,19 @@ impl TraceFilter {
         Ok(if not { TraceCondition::Not(Box::new(test)) } else { test })
     }
 
-    /// A condition of single spans, where a trace passes exactly if one of its spans in the range does.
+    /// Returns whether the filter is one test of spans: a trace passes exactly if one of its spans in the range does.
     fn is_of_one_span(&self) -> bool {
         let is_test = matches!(self.condition.only(), TraceCondition::Test(_));
         is_test && matches!(self.tests.as_slice(), [TraceTest::AnySpan { .. }])
     }
 
-    /// `None` for a filter that the trace list can be made of span by span.
+    /// Returns the filter of whole traces; `None` for a filter that the trace list can evaluate span by span.
     pub(crate) fn of_whole_traces(filter: &Filter) -> Result<Option<TraceFilter>, QueryError> {
         let taken_apart = TraceFilter::new(filter)?;
         Ok(if filter.0.is_empty() || taken_apart.is_of_one_span() { None } else { Some(taken_apart) })
     }
 
-    /// Tests that a trace must pass, whatever the others say, each with what one of its spans must be for that.
+    /// Returns the tests that every selected trace must pass, each with the condition that one of its spans must satisfy.
     fn required(&self) -> Vec<(usize, &Expr)> {
         let TraceCondition::All(conditions) = &self.condition else { return Vec::new() };
         let test = |condition: &TraceCondition| match condition {
@@ -147,7 +147,7 @@ impl TraceTest {
 }
 
 impl TraceCondition {
-    /// Itself, or the only condition that it consists of.
+    /// Returns the innermost condition if this one consists of only one, otherwise itself.
     fn only(&self) -> &TraceCondition {
         match self {
             TraceCondition::All(conditions) | TraceCondition::Any(conditions) if conditions.len() == 1 => conditions[0].only(),
@@ -155,7 +155,7 @@ impl TraceCondition {
         }
     }
 
-    /// Whether it holds; `None` where that depends on a test without an answer.
+    /// Returns whether the condition holds; `None` if that depends on a test without a result.
     fn holds(&self, answer: &impl Fn(usize) -> Option<bool>) -> Option<bool> {
         match self {
             TraceCondition::Test(at) => answer(*at),
@@ -166,7 +166,7 @@ impl TraceCondition {
     }
 }
 
-/// `decisive` if one of the conditions is so, its opposite if none is; `None` if that is not known.
+/// Returns `decisive` if one of the conditions has this result, its opposite if none can have it, and `None` if that is unknown.
 fn decide(conditions: &[TraceCondition], answer: &impl Fn(usize) -> Option<bool>, decisive: bool) -> Option<bool> {
     let mut decided = Some(!decisive);
     for condition in conditions {
@@ -179,16 +179,16 @@ fn decide(conditions: &[TraceCondition], answer: &impl Fn(usize) -> Option<bool>
     decided
 }
 
-/// What is known of a trace.
+/// Results and totals of a trace.
 #[derive(Debug, Clone, Default)]
 struct TraceTotals {
-    /// Whether one of its spans starts in the range.
+    /// Whether a span of the trace starts in the range.
     in_range: bool,
-    /// Which tests one of its spans in the range passes.
+    /// Bits of the tests that a span in the range passes.
     passed: u64,
-    /// What makes a span the root: the least of these is.
+    /// Sort key of the root: the span with the smallest key is the root.
     root: Option<(bool, i64, Reverse<i64>, String)>,
-    /// Which tests the root passes.
+    /// Bits of the tests that the root passes.
     root_passes: u64,
     start_us: i64,
     end_us: i64,
@@ -216,11 +216,11 @@ impl TraceTotals {
 }
 
 impl ProjectSnapshot {
-    /// A scope of all spans in the range of the traces that the filter selects as the trace list does.
+    /// Returns a scope of all spans in the range that belong to the traces that the filter selects in the trace list.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when there is not enough memory for so many traces.
+    /// As [`summary`](ProjectSnapshot::summary); also when the traces need more memory than allowed.
     pub async fn scope_of_traces(&self, scope: &QueryScope) -> Result<QueryScope, QueryError> {
         if scope.filter.0.is_empty() {
             return Ok(scope.clone());
@@ -233,19 +233,19 @@ impl ProjectSnapshot {
         self.scope_of_selected(scope, &filter).await
     }
 
-    /// A scope of all spans in the range of the traces that a filter selects.
+    /// Returns a scope of all spans in the range that belong to the traces that a filter selects.
     pub(crate) async fn scope_of_selected(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
         let traces = self.selected(scope, filter, MARGIN_US).await?;
         Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
-    /// The same for traces that start in the range. What is found of others may be wrong.
+    /// Returns such a scope for traces that start in the range. The result for other traces may be wrong.
     pub(crate) async fn scope_of_starting(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
         let traces = self.selected(scope, filter, 0).await?;
         Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
-    /// The traces of the spans of a scope, of those that satisfy a condition where there is one.
+    /// Returns the traces of the spans in a scope, restricted to spans that satisfy the condition, if there is one.
     async fn traces_with(&self, scope: &QueryScope, condition: Option<Expr>) -> Result<HashSet<TraceId>, QueryError> {
         let reserved = self.engine.reserve("traces of a filter");
         let mut spans = self.spans_of(ScanMode::Little, scope).await?;
@@ -264,14 +264,14 @@ impl ProjectSnapshot {
         Ok(traces)
     }
 
-    /// The traces that a filter selects. Their spans are looked for down to `before_us` microseconds before the range.
+    /// Returns the traces that a filter selects. Their spans are searched from `before_us` microseconds before the range.
     async fn selected(&self, scope: &QueryScope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
         let around = QueryScope {
             from_us: scope.from_us.saturating_sub(before_us),
             to_us: scope.to_us.saturating_add(MARGIN_US),
             filter: Filter::default(),
         };
-        // A filter that few spans satisfy leaves few traces to be looked at.
+        // Test the required conditions first: a selective filter leaves few candidate traces.
         let required = filter.required();
         let mut spans = around.clone();
         if !required.is_empty() {
@@ -309,7 +309,7 @@ impl ProjectSnapshot {
         Ok(traces.into_keys().collect())
     }
 
-    /// What some spans tell of their traces. With `only_bits` no more than which tests they pass.
+    /// Computes the totals of traces from these spans. With `only_bits`, computes only which tests they pass.
     async fn totals(
         &self,
         spans: DataFrame,
@@ -337,7 +337,7 @@ impl ProjectSnapshot {
                 _ => continue,
             };
             columns.push(condition.clone().alias(format!("test{at}")));
-            // Whatever the root is, it may lie outside of the range.
+            // The root may start outside of the range.
             tested.push((at, of_root, matches!(test, TraceTest::Root(_))));
         }
         let reserved = self.engine.reserve("traces of a filter");
@@ -354,8 +354,8 @@ impl ProjectSnapshot {
     }
 }
 
-/// Adds spans to what is known of their traces. `tested` are the places of tests, whether they are of the root, and whether they are of spans
-/// outside of the range too.
+/// Adds the rows of a batch to the totals of their traces. `tested` contains, for each test, its index, whether it tests the root, and
+/// whether spans outside of the range count too.
 fn add_rows(
     traces: &mut HashMap<TraceId, TraceTotals>,
     batch: &RecordBatch,
