@@ -1,5 +1,5 @@
-//! Which model answers when a model is asked for: `gpt-4o` is asked for, `gpt-4o-2024-08-06` answers. A call that failed has no answer, so
-//! tables of models put it under the model that answered most calls of the same requested name.
+//! The model that answers for a requested model: a request for `gpt-4o` is answered by `gpt-4o-2024-08-06`. A failed call has no
+//! answering model. Tables of models list it under the model that answered most calls with the same requested model.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::filter::Filter;
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// The status of a call that was answered.
+/// Status of a call that a model answered.
 const ANSWERED: &str = "ok";
 
-/// For each requested model the one that answered most calls.
+/// For each requested model, the model that answered most of its calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnsweringModels(HashMap<String, String>);
 
 impl AnsweringModels {
-    /// Keeps the most frequent answering model of each requested one; of equally frequent ones the first by name.
+    /// Selects the most frequent answering model of each requested model; among equally frequent ones, the first by name.
     fn most_frequent(counts: HashMap<(String, String), u64>) -> AnsweringModels {
         let mut most: HashMap<String, (u64, String)> = HashMap::new();
         for ((requested, answered), calls) in counts {
@@ -40,7 +40,7 @@ impl AnsweringModels {
         AnsweringModels(most.into_iter().map(|(requested, (_, answered))| (requested, answered)).collect())
     }
 
-    /// The model that a span without an answer is put under; `None` where its own model stays.
+    /// Returns the model under which a call without an answer is listed; `None` if the call is listed under its own model.
     fn of(&self, status: Option<&str>, model: Option<&str>, requested: Option<&str>) -> Option<&str> {
         if status == Some(ANSWERED) || model != requested {
             return None;
@@ -48,12 +48,12 @@ impl AnsweringModels {
         self.0.get(requested?).map(String::as_str)
     }
 
-    /// The same for a cell of a roll-up.
+    /// Returns the model under which a cell of a roll-up is listed; `None` if the cell is listed under its own model.
     pub(crate) fn of_cell(&self, placed: &RollupCellRef) -> Option<&str> {
         self.of(placed.text(STATUS), placed.text(MODEL), placed.text(REQUEST_MODEL))
     }
 
-    /// The model that a row is put under.
+    /// Returns the model under which a row is listed.
     pub(crate) fn key(self: &Arc<Self>) -> Expr {
         let models = self.clone();
         let run = move |arguments: &[ColumnarValue]| {
@@ -71,7 +71,7 @@ impl AnsweringModels {
             }
             Ok(ColumnarValue::Array(Arc::new(keys.finish())))
         };
-        // Functions of one name are taken for one function.
+        // The engine treats functions with the same name as the same function.
         let name = format!("answering_model_{:p}", Arc::as_ptr(self));
         let function = create_udf(&name, vec![DataType::Utf8View; 3], DataType::Utf8View, Volatility::Immutable, Arc::new(run));
         function.call(vec![col("status"), col("model"), col("request_model")])
@@ -79,7 +79,8 @@ impl AnsweringModels {
 }
 
 impl ProjectSnapshot {
-    /// A property as sums of a scope are grouped by it: of models, those that answer in the range of the scope, whatever its filter.
+    /// Returns the property by which the totals of a scope are grouped. The model becomes the answering model, determined from all calls
+    /// in the range of the scope, regardless of its filter.
     pub(crate) async fn grouping(&self, scope: &QueryScope, by: &GroupBy) -> Result<GroupBy, QueryError> {
         if *by != GroupBy::Column("model", "model") {
             return Ok(by.clone());

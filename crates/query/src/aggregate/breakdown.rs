@@ -1,4 +1,5 @@
-//! Sums for each value of a property: the first rows by a sort. All groups have exact sums, only those that are shown the rest.
+//! Breakdown of totals by a property: the first rows in a sort order. All groups have exact sums; other values are computed only for the
+//! returned rows.
 
 use std::cmp::Ordering;
 
@@ -18,15 +19,15 @@ use crate::response::{BreakdownRow, DurationPercentiles, RunDurations};
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// Candidates that are kept beyond the rows that are shown, before the worst are dropped.
+/// Number of candidates beyond the requested rows that are collected before the last ones are dropped.
 const SPARE_CANDIDATES: usize = 1024;
 
 type BreakdownValueFn = fn(&BreakdownRow) -> Option<f64>;
 
-/// A percentile that rows can be sorted by.
+/// Percentile by which rows are sorted, if they are.
 type SortedPercentile = Option<(DurationSubject, f64)>;
 
-/// What the rows of a breakdown can be sorted by: a name, the value, and the percentile that it is, if it is one.
+/// Sort orders of a breakdown: name, value of a row, and the percentile that the value is, if it is one.
 const ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
     ("cost", |row| row.cost, None),
     ("llm_calls", |row| Some(row.llm_calls as f64), None),
@@ -44,7 +45,7 @@ const ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
     ("key", |_| None, None),
 ];
 
-/// The order of rows.
+/// Sort order of rows.
 #[derive(Clone, Copy)]
 struct RowOrder {
     value: BreakdownValueFn,
@@ -63,7 +64,7 @@ impl RowOrder {
         Ok(RowOrder { value: *value, percentile: *percentile, descending: sort.starts_with('-'), keys_descending: sort == "-key" })
     }
 
-    /// The order of two rows by their values and keys. What is unknown comes last, whichever way.
+    /// Compares two rows by value, then by key. Unknown values come last in both directions.
     fn compare(&self, (a, a_key): (Option<f64>, Option<&str>), (b, b_key): (Option<f64>, Option<&str>)) -> Ordering {
         let by_value = match (a, b) {
             (None, None) => Ordering::Equal,
@@ -76,18 +77,19 @@ impl RowOrder {
     }
 }
 
-/// Whether a row is worth showing.
+/// Returns whether a row belongs in the breakdown.
 fn is_shown(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
     let is_of_runs = matches!(by, GroupBy::Column("pipeline" | "agent" | "tool", _));
     row.llm_calls > 0 || (by.has_runs() && has_key && (row.runs > 0 || !is_of_runs))
 }
 
 impl ProjectSnapshot {
-    /// Sums by a property. Rows without a value are shown where they have calls.
+    /// Returns totals by a property, at most `limit` rows. Rows without calls are left out, unless they have runs or spans of a property
+    /// such as `op`.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when rows cannot be sorted so.
+    /// As [`summary`](ProjectSnapshot::summary); also when the sort is unknown.
     pub async fn breakdown(&self, scope: &QueryScope, by: &GroupBy, sort: &str, limit: usize) -> Result<Vec<BreakdownRow>, QueryError> {
         let order = RowOrder::read(sort)?;
         let by = &self.grouping(scope, by).await?;
@@ -113,7 +115,7 @@ impl ProjectSnapshot {
         Ok(rows)
     }
 
-    /// The rows of a breakdown from the spans themselves.
+    /// Computes the rows of a breakdown with the query engine, from the rows of spans.
     async fn scanned_rows(&self, scope: &QueryScope, by: &GroupBy, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
         let is_run = by.is_run();
         let mut sums = common(&is_run)?;
@@ -130,7 +132,7 @@ impl ProjectSnapshot {
     }
 }
 
-/// The rows that come first, from groups.
+/// Returns the first rows, from aggregated groups.
 fn grouped_rows(
     mut groups: GroupAggregates,
     sources: &ScopeSources,
@@ -145,7 +147,7 @@ fn grouped_rows(
     let key = |cell: u32| table.key(table.cells()[cell as usize].0);
     let compare = |a: &(Option<f64>, u32), b: &(Option<f64>, u32)| order.compare((a.0, key(a.1)), (b.0, key(b.1)));
     let mut first: Vec<(Option<f64>, u32)> = Vec::new();
-    // No candidate behind this one is among the first.
+    // Value of the last candidate that can still be among the first rows.
     let mut last: Option<(Option<f64>, u32)> = None;
     for (cell, (group, _)) in (0u32..).zip(table.cells()) {
         let row = sums_of(table, cell, minutes);
@@ -182,7 +184,7 @@ fn grouped_rows(
     Ok(rows.collect())
 }
 
-/// What a cell adds up to, without its key and what is only made for the rows that are shown.
+/// Returns the totals of a cell, without its key and without values that are computed only for returned rows.
 fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
     let value = |component: GroupSumComponent| table.value(cell, component);
     let count = |component: GroupSumComponent| tokens(value(component));

@@ -1,4 +1,4 @@
-//! Who contributes to a figure, in a window and in earlier windows like it.
+//! Contributions to a metric, in a time window and in earlier windows of the same length.
 
 use std::collections::HashMap;
 
@@ -13,52 +13,52 @@ use crate::filter::{Filter, fields};
 use crate::scan::columns::{BatchColumn, time};
 use crate::{GroupBy, ProjectSnapshot, ScanMode};
 
-/// About what a key of one row takes in memory.
+/// Approximate memory of a key of one row, in bytes.
 const BYTES_PER_KEY: usize = 96;
 
-/// What a span adds to a figure.
+/// Amount that a span contributes to a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ContributionWeight {
-    /// What the measure of this name adds up.
+    /// The value that the series measure sums.
     Of(SeriesMeasure),
-    /// All tokens of a call.
+    /// Total tokens of a call.
     TotalTokens,
-    /// One for a call without a price.
+    /// One for each unpriced call.
     Unpriced,
-    /// One for a use of a tool that failed.
+    /// One for each failed tool call.
     FailedTool,
-    /// One for a call that took longer than so many microseconds.
+    /// One for each call that took longer than this many microseconds.
     Slow(i64),
-    /// One for a call whose answer began later than so many microseconds.
+    /// One for each call whose first token took longer than this many microseconds.
     SlowToBegin(i64),
 }
 
-/// A window of time that is looked at, and earlier ones like it.
+/// A time window and earlier windows of the same length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContributionWindows {
-    /// Start and end, in microseconds since the Unix epoch.
+    /// Start of the window, in microseconds since the Unix epoch, inclusive.
     pub from_us: i64,
-    /// The end is not included.
+    /// End of the window, in microseconds since the Unix epoch, exclusive.
     pub to_us: i64,
-    /// Of the window that is looked at only what was received after this counts, whenever it began; `None` for all of it.
+    /// Counts only spans of the latest window that were received after this time, whenever they started; `None` for all.
     pub since_us: Option<i64>,
-    /// Of the window that is looked at what was received later does not count; `None` where all of it does.
+    /// Counts only spans of the latest window that were received at this time or earlier; `None` for all.
     pub until_us: Option<i64>,
-    /// How far each earlier window lies before the next.
+    /// Distance between the starts of adjacent windows, in microseconds.
     pub apart_us: i64,
-    /// How many of them.
+    /// Number of earlier windows.
     pub earlier: i64,
 }
 
-/// Sums by what spans have in common, for each window: 0 is the one that is looked at, 1 the one before, and so on.
+/// Sums by window and property values. Window 0 is the latest one, 1 the one before it.
 pub type ContributionSums = HashMap<(i64, Vec<Option<String>>), f64>;
 
 impl ProjectSnapshot {
-    /// Adds up a weight for each combination of these properties.
+    /// Sums a weight for each window and combination of property values.
     ///
     /// # Errors
     ///
-    /// When the filter compares what cannot be compared, or the engine fails.
+    /// When the filter compares values that cannot be compared, the query engine fails, or the sums need more memory than allowed.
     pub async fn contributions(
         &self,
         filter: &Filter,
@@ -87,7 +87,7 @@ impl ProjectSnapshot {
             spans = spans.filter(condition)?;
         }
         let start = cast(col("start_time"), arrow::datatypes::DataType::Int64);
-        // Windows of one length do not overlap, so that the distance of a start to the end says which it is in.
+        // Windows of the same length do not overlap, so the distance of a start from the end gives its window.
         let number = (lit(to_us - 1) - start) / lit(apart_us.max(1));
         let number = number.alias("window");
         let mut keys = vec![number];

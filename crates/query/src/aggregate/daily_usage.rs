@@ -1,4 +1,4 @@
-//! What was observed by day and model, to stand beside a bill.
+//! Observed usage by day and model, for comparison with a bill.
 
 use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::sum;
@@ -15,11 +15,11 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const DAY_US: i64 = 86_400_000_000;
 
 impl ProjectSnapshot {
-    /// Calls, tokens and cost by day (UTC), provider and model.
+    /// Returns calls, tokens and cost by day (UTC), provider and model.
     ///
     /// # Errors
     ///
-    /// When the filter compares what cannot be compared, or the engine fails.
+    /// When the filter compares values that cannot be compared, or the query engine fails.
     pub async fn observed(&self, scope: &QueryScope) -> Result<Vec<ObservedModelDay>, QueryError> {
         let start = cast(col("start_time"), DataType::Int64);
         let day = ((start.clone() - start % lit(DAY_US)) / lit(DAY_US)).alias("day");

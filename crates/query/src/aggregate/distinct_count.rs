@@ -1,9 +1,10 @@
-//! How many different traces and users there are in many lists of their hashes: exactly, and without a look at each hash for each question.
+//! Exact counts of distinct traces and users over many lists of hashes, without comparing every hash in every query.
 //!
-//! Two that have one hash count as one. Whoever makes such ids makes the count of a project less to which they may send anyway.
+//! IDs with the same hash count as one. A client that crafts such IDs only reduces the counts of the project that it sends to.
 //!
-//! Each different hash has a number, and those of a list that are met for the first time have them in a row. Most traces are in one list
-//! alone, so that a list of thousands is a few ranges of numbers. To count what lists have together is to set ranges of bits.
+//! Each distinct hash has a number, and hashes of a list that are seen for the first time have consecutive numbers. Most traces are in
+//! one list only, so a list of thousands of hashes takes a few ranges of numbers. The union of lists is counted by setting ranges in a
+//! bit set.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,41 +15,41 @@ use hinomi_store::rollup::{Rollup, RollupHour};
 
 use crate::list::latest::runs;
 
-/// Numbers beyond twice those in use that are kept for hashes of segments that are gone.
+/// Number of hashes of removed segments, beyond twice the hashes in use, that are kept before all numbers are reset.
 const SPARE: usize = 1 << 16;
 
-/// What a hash with its number takes in memory, in bytes.
+/// Memory of a hash and its number, in bytes.
 const BYTES_PER_NUMBER: usize = 24;
-/// Hashes that are in memory together where they have no numbers.
+/// Maximum number of hashes that are sorted in memory at a time if they have no numbers.
 const HASHES_AT_A_TIME: usize = 1 << 20;
 
-/// Counts one sort of hashes.
+/// Counts distinct hashes of one kind.
 #[derive(Debug)]
 pub(crate) struct DistinctCounter {
-    /// The hashes of an hour, rising.
+    /// Returns the hashes of an hour, in ascending order.
     of: fn(&RollupHour) -> &[u64],
-    /// How many hashes may have numbers. Where there are more, they are looked at for each question.
+    /// Maximum number of hashes that are numbered. Beyond it, every query compares the hashes.
     max_numbers: usize,
     numbers: Mutex<DistinctHashNumbers>,
 }
 
-/// Hashes and their numbers.
+/// Numbers of hashes.
 #[derive(Debug, Default)]
 struct DistinctHashNumbers {
     known: HashMap<u64, u32>,
-    /// The lists of segments, by their files.
+    /// Lists of numbers by segment file.
     segments: HashMap<PathBuf, SegmentHashLists>,
 }
 
-/// The lists of one segment.
+/// Lists of numbers of one segment.
 #[derive(Debug, Default)]
 struct SegmentHashLists {
     hashes: usize,
-    /// For each hour of its roll-up the numbers of its hashes.
+    /// Numbers of the hashes, for each hour of the roll-up.
     hours: Vec<Vec<Range<u32>>>,
 }
 
-/// Hours of a segment's roll-up.
+/// Selected hours of a segment's roll-up.
 pub(crate) struct SegmentHours<'a> {
     pub(crate) segment: &'a Path,
     pub(crate) rollup: &'a Rollup,
@@ -56,12 +57,13 @@ pub(crate) struct SegmentHours<'a> {
 }
 
 impl DistinctCounter {
-    /// Counts with numbers that take so many bytes at most.
+    /// Creates a counter whose numbers take at most `max_bytes`.
     pub(crate) fn new(of: fn(&RollupHour) -> &[u64], max_bytes: usize) -> DistinctCounter {
         DistinctCounter { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
     }
 
-    /// How many different hashes there are in hours of segments and in others. `is_there` says whether a segment still is.
+    /// Returns the number of distinct hashes in selected hours of segments and in other roll-ups. `is_there` returns whether a segment
+    /// still exists.
     pub(crate) fn count(&self, stored: &[SegmentHours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.forget(is_there);
@@ -95,7 +97,7 @@ impl DistinctCounter {
     }
 }
 
-/// How many different hashes there are in lists, which rise: those of one part of all hashes after the other, so that few are in memory.
+/// Returns the number of distinct hashes in sorted lists. Processes one part of the hash range after the other, to limit memory.
 fn count_in_parts(lists: &[&[u64]]) -> u64 {
     let hashes: usize = lists.iter().map(|list| list.len()).sum();
     let bits = (hashes / HASHES_AT_A_TIME + 1).next_power_of_two().trailing_zeros();
@@ -119,7 +121,7 @@ fn count_in_parts(lists: &[&[u64]]) -> u64 {
 }
 
 impl DistinctHashNumbers {
-    /// Numbers the hashes of a segment, unless that has been done.
+    /// Numbers the hashes of a segment, if this has not been done yet.
     fn learn(&mut self, hours: &SegmentHours, of: fn(&RollupHour) -> &[u64]) {
         if self.segments.contains_key(hours.segment) {
             return;
@@ -140,7 +142,7 @@ impl DistinctHashNumbers {
         *self.known.entry(hash).or_insert(next)
     }
 
-    /// Forgets segments that are gone, and all numbers when most are of such.
+    /// Drops the lists of removed segments, and all numbers if most of them belong to removed segments.
     fn forget(&mut self, is_there: impl Fn(&Path) -> bool) {
         self.segments.retain(|segment, _| is_there(segment));
         let in_use: usize = self.segments.values().map(|lists| lists.hashes).sum();
@@ -150,7 +152,7 @@ impl DistinctHashNumbers {
     }
 }
 
-/// A set of numbers.
+/// A bit set of numbers.
 struct DistinctBitSet(Vec<u64>);
 
 impl DistinctBitSet {
@@ -204,7 +206,7 @@ mod tests {
                     .iter()
                     .map(|(segment, hours)| SegmentHours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
                     .collect();
-                // Segments that are gone, and what was remembered of them.
+                // Drops segments that no longer exist, and the numbers of their hashes.
                 let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
                 prop_assert_eq!(different.count(&stored, &[rollup(&others)], there), expected.len() as u64);
                 prop_assert_eq!(without_numbers.count(&stored, &[rollup(&others)], there), expected.len() as u64);

@@ -1,4 +1,4 @@
-//! What sums can be broken down by.
+//! Properties by which totals are grouped.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use super::rollup::RunSelector;
 use crate::error::QueryError;
 use crate::filter::json_text;
 
-/// A property that spans have in common.
+/// A property by which spans are grouped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupBy {
-    /// A column: its name in the API, and in storage.
+    /// A column: its name in the API and in storage.
     Column(&'static str, &'static str),
-    /// A tag by its name.
+    /// A tag, by name.
     Tag(String),
-    /// The model, where a failed call is put under the model that answers such calls. [`ProjectSnapshot::grouping`](hinomi_server::ProjectSnapshot::grouping) makes
-    /// it of the column `model`.
+    /// The model; a failed call is listed under the model that answers such calls. `ProjectSnapshot::grouping` creates it from the column
+    /// `model`.
     AnsweringModel(Arc<AnsweringModels>),
 }
 
@@ -42,11 +42,11 @@ const COLUMNS: &[(&str, &str)] = &[
 ];
 
 impl GroupBy {
-    /// Reads `model`, `tag:plan` and the like.
+    /// Parses a property such as `model` or `tag:plan`.
     ///
     /// # Errors
     ///
-    /// When there is no such property.
+    /// When the property is unknown.
     pub fn parse(text: &str) -> Result<GroupBy, QueryError> {
         let tag = text.strip_prefix("tag:").or_else(|| text.strip_prefix("tag.")).filter(|name| !name.is_empty());
         if let Some(tag) = tag {
@@ -56,12 +56,12 @@ impl GroupBy {
         found.map(|(name, column)| GroupBy::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
     }
 
-    /// All names.
+    /// Returns the names of all columns that can be grouped by.
     pub fn names() -> Vec<&'static str> {
         COLUMNS.iter().map(|(name, _)| *name).collect()
     }
 
-    /// The value of a span.
+    /// Returns the expression of a span's value.
     pub(crate) fn key(&self) -> Expr {
         match self {
             GroupBy::Column(_, column) => col(*column),
@@ -70,12 +70,12 @@ impl GroupBy {
         }
     }
 
-    /// Whether a row's value is none of the dimensions of roll-ups: it has to be computed from columns.
+    /// Returns whether the value is computed from several columns or from JSON, since it is not a dimension of roll-ups.
     pub(crate) fn is_computed(&self) -> bool {
         matches!(self, GroupBy::AnsweringModel(_)) || self.dimension().is_none()
     }
 
-    /// The place among the dimensions of roll-ups; `None` for what these do not tell apart.
+    /// Returns the index among the dimensions of roll-ups; `None` if roll-ups do not have the property as a dimension.
     pub(crate) fn dimension(&self) -> Option<usize> {
         match self {
             GroupBy::Column(_, column) => rollup::dimension(column),
@@ -84,7 +84,7 @@ impl GroupBy {
         }
     }
 
-    /// The same as [`is_run`](GroupBy::is_run), for cells.
+    /// Returns which cells are runs, like [`is_run`](GroupBy::is_run) for rows.
     pub(crate) fn runs(&self) -> RunSelector {
         match self {
             GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::OfKind(kind),
@@ -92,7 +92,7 @@ impl GroupBy {
         }
     }
 
-    /// Which spans are one run of the thing: a turn of the agent, a use of the tool, a run of a pipeline.
+    /// Returns which spans are runs: turns of the agent, tool calls, or runs of the pipeline.
     pub(crate) fn is_run(&self) -> Expr {
         match self {
             GroupBy::Column("agent", _) => col("kind").eq(lit("agent")),
@@ -101,7 +101,7 @@ impl GroupBy {
         }
     }
 
-    /// Whether a row without any call is worth showing.
+    /// Returns whether a row without calls may belong in a breakdown.
     pub(crate) fn has_runs(&self) -> bool {
         matches!(self, GroupBy::Column("pipeline" | "agent" | "tool" | "op" | "kind" | "name", _))
     }

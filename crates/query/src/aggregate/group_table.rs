@@ -1,7 +1,7 @@
-//! Sums of many groups in little memory: each group has its exact sums, and percentiles are made of those groups alone that are shown.
+//! Totals of many groups in little memory: sums are exact for every group, percentiles are computed only for returned groups.
 //!
-//! A group is a value of a property, such as a user, and where a question tells steps of time apart, a cell is a group in one of them. A cell
-//! takes eight bytes for each component that the question needs, and as many for each duration: a million users are some 200 MB.
+//! A group is a value of a property, such as a user. If the query groups by time too, a cell is a group in one time step. A cell takes
+//! eight bytes for each component that the query needs, and as many for each duration: a million users take about 200 MB.
 
 mod text_numbers;
 
@@ -16,16 +16,16 @@ use super::grouped::GroupPlan;
 use super::rollup::{CellContribution, ContributionPart, RunSelector};
 use text_numbers::{TextTable, ViewMemo};
 
-/// Cells of which durations are spread out at a time: each takes some kilobytes then.
+/// Number of cells whose durations are expanded into histograms at a time. A histogram takes some kilobytes.
 const SPREADS: usize = 4096;
-/// Cells whose values lie in one piece of memory.
+/// Number of cells in one chunk of values.
 const CHUNK_CELLS: usize = 1024;
-/// Texts of a column that are remembered.
+/// Maximum number of texts of a column that a memo remembers.
 const MAX_MET_VIEWS: usize = 512;
-/// Durations that may be kept before equal ones are made one.
+/// Minimum number of duration entries before equal ones are merged.
 const LEAST_MERGED: usize = 1 << 20;
 
-/// Something that adds up over the spans of a cell.
+/// A component of the totals of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupSumComponent {
     Spans,
@@ -37,7 +37,7 @@ pub(crate) enum GroupSumComponent {
     CacheReadTokens,
     CacheWriteTokens,
     ReasoningTokens,
-    /// In steps of 10⁻¹² dollars.
+    /// In units of 10⁻¹² US dollars.
     Cost,
     PricedCalls,
     UnpricedCalls,
@@ -46,18 +46,18 @@ pub(crate) enum GroupSumComponent {
     EstimatedPricedCalls,
     Runs,
     FailedRuns,
-    /// In microseconds, as are the next ones.
+    /// In microseconds, as are the following components.
     RunDuration,
     LeastCall,
     GreatestCall,
     LeastRun,
     GreatestRun,
-    /// The number of a provider's text and one; 0 while no call has one, -1 where there are several.
+    /// Number of the provider's text plus one; 0 if no call has a provider, -1 if the calls have several.
     Provider,
 }
 
 impl GroupSumComponent {
-    /// All of them, in the order of their numbers.
+    /// All components, in the order of their discriminants.
     pub(crate) const ALL: [GroupSumComponent; 23] = {
         use GroupSumComponent::*;
         [
@@ -87,7 +87,7 @@ impl GroupSumComponent {
         ]
     };
 
-    /// The value of no spans.
+    /// Returns the value for a cell without spans.
     fn empty(self) -> i64 {
         match self {
             GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => i64::MAX,
@@ -100,7 +100,7 @@ impl GroupSumComponent {
         match self {
             GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => one.min(other),
             GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => one.max(other),
-            // Tokens add up as the query engine adds them; what else could pass the end of 64 bits stays there.
+            // Token sums wrap like those of the query engine; all other sums saturate.
             GroupSumComponent::InputTokens
             | GroupSumComponent::OutputTokens
             | GroupSumComponent::NewInputTokens
@@ -122,7 +122,7 @@ impl GroupSumComponent {
         let steps = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
         let calls = |of: &dyn Fn(&ContributionPart) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
         let runs = |of: &dyn Fn(&ContributionPart) -> i64| spans.runs.as_ref().map_or(self.empty(), of);
-        // Of a range that is not known nothing lies outside.
+        // If the range of durations is unknown, use the widest one.
         let least = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MIN, |(least, _)| least);
         let greatest = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MAX, |(_, greatest)| greatest);
         match self {
@@ -148,13 +148,13 @@ impl GroupSumComponent {
             GroupSumComponent::GreatestCall => calls(&greatest),
             GroupSumComponent::LeastRun => runs(&least),
             GroupSumComponent::GreatestRun => runs(&greatest),
-            // Added by its number, which only the table knows.
+            // `add_provider` sets it, since only the table knows the number of a provider.
             GroupSumComponent::Provider => 0,
         }
     }
 }
 
-/// Of which spans durations are kept.
+/// Which durations are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum CollectedDurations {
     #[default]
@@ -164,7 +164,7 @@ pub(crate) enum CollectedDurations {
 }
 
 impl CollectedDurations {
-    /// Those of some spans.
+    /// Returns the durations of calls and of runs that are to be collected.
     fn of<'a>(self, spans: &CellContribution<'a>) -> (Option<&'a DurationHistogram>, Option<&'a DurationHistogram>) {
         let durations = |part: Option<ContributionPart<'a>>| part.and_then(|part| part.durations);
         let calls = durations(spans.calls).filter(|_| self != CollectedDurations::None);
@@ -172,7 +172,7 @@ impl CollectedDurations {
     }
 }
 
-/// Equal durations of a cell.
+/// Number of equal durations in a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct BinCount {
     cell: u32,
@@ -180,14 +180,14 @@ struct BinCount {
     count: u16,
 }
 
-/// Calls or runs, of which percentiles are asked for.
+/// Spans of which percentiles are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DurationSubject {
     Calls,
     Runs,
 }
 
-/// Durations that lie in roll-ups, and the cell that each belongs to.
+/// Durations in roll-ups, each with the cell that it belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct RollupDurations<'a> {
     calls: Vec<(u32, &'a DurationHistogram)>,
@@ -195,7 +195,7 @@ pub(crate) struct RollupDurations<'a> {
 }
 
 impl<'a> RollupDurations<'a> {
-    /// Notes the durations of what was added to a cell.
+    /// Records the durations of spans that were added to a cell.
     pub(crate) fn note(&mut self, cell: u32, spans: &CellContribution<'a>, kept: CollectedDurations) {
         let (calls, runs) = kept.of(spans);
         self.calls.extend(calls.map(|bins| (cell, bins)));
@@ -203,17 +203,17 @@ impl<'a> RollupDurations<'a> {
     }
 }
 
-/// Groups and their sums.
+/// Groups and their totals.
 #[derive(Debug)]
 pub(crate) struct GroupTable {
     components: Vec<GroupSumComponent>,
-    /// Where each component stands among the values of a cell.
+    /// Position of each component among the values of a cell.
     places: [usize; GroupSumComponent::ALL.len()],
     kept: CollectedDurations,
-    /// Values of the property, and names of providers.
+    /// Values of the property, then names of providers.
     keys: TextTable,
     providers: TextTable,
-    /// The cells: each a group, where 0 is that of spans without a value, and a step of time.
+    /// Group and time step of each cell. Group 0 contains the spans without a value.
     cells: Vec<(u32, u32)>,
     cell_at: HashMap<(u32, u32), u32, FastBuildHasher>,
     values: Vec<Vec<i64>>,
@@ -241,27 +241,27 @@ impl GroupTable {
         }
     }
 
-    /// The number of a group.
+    /// Returns the number of a group.
     pub(crate) fn group(&mut self, key: Option<&str>) -> u32 {
         key.map_or(0, |key| self.keys.number(key) + 1)
     }
 
-    /// The value that spans of a group have in common.
+    /// Returns the value of the property that spans of a group share.
     pub(crate) fn key(&self, group: u32) -> Option<&str> {
         Some(self.keys.text(group.checked_sub(1)?))
     }
 
-    /// How many groups there may be.
+    /// Returns an upper bound of the group numbers.
     pub(crate) fn groups(&self) -> usize {
         self.keys.len() + 1
     }
 
-    /// The cells that have spans, by their numbers: each a group and a step.
+    /// Returns group and time step of each cell that has spans, by cell number.
     pub(crate) fn cells(&self) -> &[(u32, u32)] {
         &self.cells
     }
 
-    /// About how many bytes it takes.
+    /// Returns the approximate memory use in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let of_cell = size_of::<(u32, u32)>() + 2 * size_of::<((u32, u32), u32)>();
         self.keys.bytes()
@@ -271,7 +271,7 @@ impl GroupTable {
             + (self.calls.capacity() + self.runs.capacity()) * size_of::<BinCount>()
     }
 
-    /// Adds spans to a group in a step. Returns the cell. Their durations are kept by whoever calls.
+    /// Adds spans to a group in a time step and returns the cell. The caller adds the durations.
     pub(crate) fn add(&mut self, group: u32, step: u32, spans: &CellContribution) -> u32 {
         let cell = self.cell(group, step);
         let first = cell as usize % CHUNK_CELLS * self.components.len();
@@ -282,7 +282,7 @@ impl GroupTable {
         cell
     }
 
-    /// The cell of a group in a step.
+    /// Returns the cell of a group in a time step, and creates it if it does not exist.
     fn cell(&mut self, group: u32, step: u32) -> u32 {
         let next = self.cells.len() as u32;
         let cell = *self.cell_at.entry((group, step)).or_insert(next);
@@ -298,7 +298,7 @@ impl GroupTable {
         cell
     }
 
-    /// Adds to a component of a cell.
+    /// Adds a value to a component of a cell, if the query needs the component.
     fn join(&mut self, cell: u32, component: GroupSumComponent, more: i64) {
         let place = self.places[component as usize];
         if place != usize::MAX {
@@ -307,7 +307,7 @@ impl GroupTable {
         }
     }
 
-    /// Notes a provider of calls in a cell, where the question asks for it.
+    /// Records a provider of the calls in a cell, if the query needs providers.
     pub(crate) fn add_provider(&mut self, cell: u32, provider: &str) {
         if self.places[GroupSumComponent::Provider as usize] != usize::MAX {
             let number = i64::from(self.providers.number(provider)) + 1;
@@ -315,7 +315,7 @@ impl GroupTable {
         }
     }
 
-    /// Keeps durations of spans that were added to a cell, for percentiles.
+    /// Collects the durations of spans that were added to a cell, for percentiles.
     pub(crate) fn keep_durations(&mut self, cell: u32, spans: &CellContribution) {
         let keep = |kept: &mut Vec<BinCount>, bins: &DurationHistogram| {
             for (bin, mut count) in bins.iter() {
@@ -340,7 +340,7 @@ impl GroupTable {
         }
     }
 
-    /// Adds the spans of some rows. `by` is the property.
+    /// Adds the spans of rows. `by` is the column of the property, if there is one.
     pub(crate) fn add_rows(&mut self, rows: &RollupColumns, by: Option<&StringViewArray>, plan: &GroupPlan) {
         let mut groups = by.map(ViewMemo::of);
         let mut providers = rows.dimension(PROVIDER).map(ViewMemo::of);
@@ -384,7 +384,7 @@ impl GroupTable {
         self.merge_durations();
     }
 
-    /// Adds all that another table of the same components has.
+    /// Adds all cells of a table with the same components.
     pub(crate) fn add_table(&mut self, other: &GroupTable) {
         let groups: Vec<u32> = (0..other.groups() as u32).map(|group| self.group(other.key(group))).collect();
         let providers: Vec<i64> =
@@ -407,20 +407,20 @@ impl GroupTable {
         self.merge_durations();
     }
 
-    /// The value of a component in a cell. One that the question does not need is that of no spans.
+    /// Returns the value of a component in a cell; the value of an empty cell if the query does not need the component.
     pub(crate) fn value(&self, cell: u32, component: GroupSumComponent) -> i64 {
         let place = self.places[component as usize];
         let at = cell as usize % CHUNK_CELLS * self.components.len() + place;
         if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
     }
 
-    /// The provider of the calls in a cell, where it is only one.
+    /// Returns the provider of the calls in a cell, if all of them have the same one.
     pub(crate) fn provider(&self, cell: u32) -> Option<&str> {
         let number = u32::try_from(self.value(cell, GroupSumComponent::Provider) - 1).ok()?;
         Some(self.providers.text(number))
     }
 
-    /// Percentiles in milliseconds of the durations in cells: for each cell one for each share.
+    /// Returns percentiles of the durations in cells, in milliseconds: one for each cell and share.
     pub(crate) fn percentiles_ms<const N: usize>(
         &self,
         cells: &[u32],
@@ -433,7 +433,7 @@ impl GroupTable {
             DurationSubject::Runs => (&self.runs, &stored.runs),
         };
         let mut percentiles = Vec::with_capacity(cells.len());
-        // Where the durations of a cell are spread out.
+        // Position of each cell's histogram in `spreads`.
         let mut spread_at = vec![u32::MAX; self.cells.len()];
         for cells in cells.chunks(SPREADS) {
             let mut spreads = vec![DenseDurationHistogram::default(); cells.len()];
@@ -457,7 +457,7 @@ impl GroupTable {
         percentiles
     }
 
-    /// A percentile in milliseconds of each cell, of the durations that were kept.
+    /// Returns one percentile of the collected durations in milliseconds, for every cell.
     pub(crate) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
         let kept = match of {
             DurationSubject::Calls => &mut self.calls,
@@ -477,7 +477,7 @@ impl GroupTable {
         percentiles
     }
 
-    /// The shortest and the longest duration in a cell, in microseconds, where they are known.
+    /// Returns the shortest and the longest duration in a cell in microseconds, if known.
     fn range_us(&self, cell: u32, of: DurationSubject) -> Option<(i64, i64)> {
         let (least, greatest) = match of {
             DurationSubject::Calls => (GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall),
@@ -487,7 +487,7 @@ impl GroupTable {
     }
 }
 
-/// Makes equal durations of a cell one entry.
+/// Merges entries of equal durations in the same cell.
 fn merge(durations: &mut Vec<BinCount>) {
     durations.sort_unstable();
     durations.dedup_by(|next, first| {

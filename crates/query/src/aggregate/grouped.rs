@@ -1,5 +1,5 @@
-//! Sums for each value of a property, and for each step of time: whole hours and days from roll-ups, other rows a few at a time, so that it
-//! takes memory for the groups and not for the rows.
+//! Totals by property value and time step: whole hours and days from roll-ups, other rows in batches. Memory grows with the number of
+//! groups, not of rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,42 +14,42 @@ use super::rollup::{CellContribution, QueryGrouping, RollupCellRef, RunSelector,
 use crate::error::QueryError;
 use crate::{ProjectSnapshot, QueryScope};
 
-/// Cells that each worker has for itself.
+/// Maximum number of cells in the local table of a worker.
 const MAX_LOCAL_CELLS: usize = 8192;
-/// With fewer rows in each of them there is little to gain.
+/// Minimum number of rows per cell for which local tables are worthwhile.
 const MIN_ROWS_PER_CELL: usize = 4;
 
-/// What a question wants of each group.
+/// What a query computes for each group.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupPlan {
-    /// The property; without one there is one group.
+    /// Property to group by; `None` for one group of all spans.
     pub(crate) by: Option<GroupBy>,
     pub(crate) runs: RunSelector,
     pub(crate) components: Vec<GroupSumComponent>,
     pub(crate) durations: CollectedDurations,
-    /// Steps of time that are told apart; spans outside of them are left out.
+    /// Time steps to group by. Spans outside of them are left out.
     pub(crate) steps: Option<GroupSteps>,
 }
 
-/// Steps of time.
+/// Time steps of equal length.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupSteps {
-    /// The number of the first, counted from the Unix epoch.
+    /// Number of the first step, counted from the Unix epoch.
     pub(crate) first: i64,
     pub(crate) count: i64,
-    /// Length of each, in microseconds.
+    /// Length of a step, in microseconds.
     pub(crate) us: i64,
 }
 
 impl GroupSteps {
-    /// Where the step is that has this moment.
+    /// Returns the index of the step that contains a time; `None` outside of the steps.
     pub(crate) fn place(&self, us: i64) -> Option<u32> {
         let place = us.div_euclid(self.us) - self.first;
         u32::try_from(place).ok().filter(|_| place < self.count)
     }
 }
 
-/// The groups of a scope.
+/// The aggregated groups of a scope.
 #[derive(Debug)]
 pub(crate) struct GroupAggregates {
     plan: GroupPlan,
@@ -58,12 +58,12 @@ pub(crate) struct GroupAggregates {
 }
 
 impl ProjectSnapshot {
-    /// The groups of the rows of a scope, and the sources of all others; `None` where there are so few rows that the query engine is as fast,
-    /// and exact.
+    /// Aggregates the rows of a scope that no roll-up covers and returns them with the sources of all other spans; `None` if there are so
+    /// few rows that the query engine is as fast, and exact.
     ///
     /// # Errors
     ///
-    /// When the engine fails, or there is not enough memory for so many groups.
+    /// When the query engine fails, or the groups need more memory than allowed.
     pub(crate) async fn groups(&self, scope: &QueryScope, plan: GroupPlan) -> Result<Option<(GroupAggregates, ScopeSources)>, QueryError> {
         let apart = QueryGrouping { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };
         let Some(mut sources) = self.sources(scope, apart).await? else { return Ok(None) };
@@ -89,16 +89,16 @@ impl ProjectSnapshot {
     }
 }
 
-/// Rows of which groups are made by one of several workers.
+/// Aggregates the rows of one of several workers.
 struct GroupRowConsumer {
     shared: Arc<Mutex<GroupAggregates>>,
-    /// What was not yet added to the groups of all: while there are few groups, nobody waits for another.
+    /// Groups that are not merged into the shared table yet. With few groups, workers do not wait for each other.
     local: GroupTable,
     plan: GroupPlan,
     grain: RollupGranularity,
-    /// How many rows are in it.
+    /// Number of rows in the local table.
     rows: usize,
-    /// Whether nearly each row is of another group, so that to add it twice is of no use.
+    /// Whether nearly every row has its own group, in which case rows are added to the shared table directly.
     is_direct: bool,
 }
 
@@ -127,7 +127,7 @@ impl RowConsumer for GroupRowConsumer {
 }
 
 impl GroupRowConsumer {
-    /// Adds what is only here to the groups of all.
+    /// Merges the local table into the shared one.
     fn hand_on(&mut self) -> Result<(), QueryError> {
         let local = std::mem::replace(&mut self.local, GroupTable::new(&self.plan.components, self.plan.durations));
         self.rows = 0;
@@ -138,7 +138,8 @@ impl GroupRowConsumer {
 }
 
 impl GroupAggregates {
-    /// Adds all that roll-ups tell. With `keeps` their durations go into the table as those of rows do, else they are only noted.
+    /// Adds the totals of roll-ups. With `keeps`, their durations are stored in the table like those of rows; otherwise they are only
+    /// referenced.
     pub(crate) fn add_sources<'a>(&mut self, sources: &'a ScopeSources, keeps: bool) -> Result<RollupDurations<'a>, QueryError> {
         let mut stored = RollupDurations::default();
         let mut memo = GroupMemo::default();
@@ -191,7 +192,7 @@ impl GroupAggregates {
         with_durations(&mut self.table, cell, &spans);
     }
 
-    /// Says how much memory it takes now.
+    /// Updates the reservation to the memory that the table uses.
     fn settle(&self) -> Result<(), QueryError> {
         Ok(self.reserved.try_resize(self.table.bytes())?)
     }
@@ -200,18 +201,18 @@ impl GroupAggregates {
         &self.table
     }
 
-    /// Whether there is one group of all spans, without a property.
+    /// Returns whether there is one group of all spans.
     pub(crate) fn is_one(&self) -> bool {
         self.plan.by.is_none()
     }
 
-    /// A percentile of each cell, in milliseconds, where all durations were kept.
+    /// Returns one percentile of the durations of every cell in milliseconds, if all durations were collected.
     pub(crate) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
         self.table.every_percentile_ms(of, share)
     }
 }
 
-/// The groups of a roll-up's texts, as far as they were looked up.
+/// Memo of the groups of a roll-up's texts.
 #[derive(Debug, Default)]
 struct GroupMemo<'a> {
     rollup: Option<&'a Rollup>,

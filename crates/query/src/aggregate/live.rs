@@ -1,4 +1,4 @@
-//! Adding up rows that no roll-up tells of: each processor takes row groups until there are none left.
+//! Aggregation of rows that no roll-up covers. Every worker takes row groups until none are left.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,29 +18,29 @@ use crate::list::latest::{ScanStage, runs};
 use crate::scan::row_lookup::{columns, failed, overlap, project};
 use crate::{ProjectSnapshot, QueryScope};
 
-/// Rows that are read at once.
+/// Rows that one worker reads at a time.
 #[derive(Debug)]
 pub(crate) struct ScanUnit {
     pub(crate) view: Arc<SegmentView>,
     pub(crate) rows: Vec<Range<u32>>,
-    /// Whether all of them are of the project and within the range.
+    /// Whether all rows belong to the project and the range.
     pub(crate) is_inside: bool,
 }
 
-/// What is done with each unit.
+/// Work that the workers of a scan share.
 struct ParallelRowScan {
     units: Vec<ScanUnit>,
     next: AtomicUsize,
-    /// Project and range; the filter's terms.
+    /// Condition on project and range, then those of the filter.
     within: ScanStage,
     terms: Vec<ScanStage>,
-    /// One more property.
+    /// Expression of a computed property.
     by: Option<ScanStage>,
     columns: SchemaRef,
 }
 
 impl ProjectSnapshot {
-    /// Rows cut at row groups, without those groups that have nothing of the project and the range. Reads files.
+    /// Splits rows at row groups, and skips groups without rows of the project in the range. Reads files.
     pub(crate) fn units(&self, rows: SegmentRows, from_us: i64, to_us: i64) -> Result<Vec<ScanUnit>, QueryError> {
         let project = self.stored_id();
         let mut units = Vec::new();
@@ -60,7 +60,8 @@ impl ProjectSnapshot {
         Ok(units)
     }
 
-    /// What these rows and the buffer add up to, as far as they are in the scope, and the memory that this takes of what all queries may.
+    /// Aggregates these rows and those of the memtable, as far as they are in the scope. Returns the reservations of the memory that the
+    /// result uses.
     pub(crate) async fn add_up(
         &self,
         scope: &QueryScope,
@@ -78,11 +79,11 @@ impl ProjectSnapshot {
         Ok(built.into_iter().map(|rows| (rows.built, rows.reserved)).unzip())
     }
 
-    /// Gives these rows and the buffer's, as far as they are in the scope, to some takers: each works on a thread of its own.
+    /// Passes these rows and those of the memtable, as far as they are in the scope, to consumers, each of which runs on its own thread.
     ///
     /// # Errors
     ///
-    /// When the engine or a taker fails.
+    /// When the query engine or a consumer fails.
     pub(crate) async fn take_rows<T: RowConsumer>(
         &self,
         scope: &QueryScope,
@@ -139,16 +140,16 @@ impl ProjectSnapshot {
     }
 }
 
-/// Takes rows, some thousands at a time.
+/// Consumes rows in batches of some thousands.
 pub(crate) trait RowConsumer: Send + 'static {
-    /// Takes the rows of a batch with the columns that were asked for; `by` is one more property.
+    /// Consumes the rows of a batch with the requested columns. `by` is a computed property.
     fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError>;
 
-    /// There are no more of them.
+    /// Ends the scan after the last batch.
     fn finish(&mut self) -> Result<(), QueryError>;
 }
 
-/// Rows that become a roll-up.
+/// Aggregates rows into a roll-up.
 struct RollupRowConsumer {
     builder: RollupBuilder,
     built: Rollup,
@@ -168,7 +169,7 @@ impl RowConsumer for RollupRowConsumer {
 }
 
 impl ParallelRowScan {
-    /// Hands on those of some rising rows that pass.
+    /// Passes those of the rows, in ascending order, that match to the consumer.
     fn take(
         &self,
         taker: &mut impl RowConsumer,

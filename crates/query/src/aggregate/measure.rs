@@ -1,17 +1,17 @@
-//! What can be drawn over time, and in which steps.
+//! Measures of time series and the lengths of buckets.
 
 use crate::error::QueryError;
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// What a series measures. Calls are counted calls of models.
+        /// Measure of a time series. Calls are LLM calls that count.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum SeriesMeasure { $($(#[$doc])* $variant),+ }
 
         impl SeriesMeasure {
             const ALL: &[SeriesMeasure] = &[$(SeriesMeasure::$variant),+];
 
-            /// Its name in the API.
+            /// Returns the name in the API.
             pub fn name(self) -> &'static str {
                 match self { $(SeriesMeasure::$variant => $name),+ }
             }
@@ -20,59 +20,59 @@ macro_rules! measures {
 }
 
 measures!(
-    /// Calls.
+    /// Number of calls.
     Calls = "calls",
-    /// Calls that failed.
+    /// Number of failed calls.
     Failed = "failed",
-    /// Error events, which are not spans: the API answers this one.
+    /// Number of error events. They are not spans; the API computes this measure.
     Errors = "errors",
-    /// Dollars.
+    /// Cost in US dollars.
     Cost = "cost",
-    /// All input.
+    /// Input tokens, including those read from or written to a cache.
     InputTokens = "input_tokens",
-    /// All output.
+    /// Output tokens, including reasoning.
     OutputTokens = "output_tokens",
-    /// Input at the full price.
+    /// Input tokens at the full price.
     NewInputTokens = "new_input_tokens",
-    /// Input from caches.
+    /// Input tokens read from a cache.
     CacheReadTokens = "cache_read_tokens",
-    /// Input into caches.
+    /// Input tokens written to a cache.
     CacheWriteTokens = "cache_write_tokens",
-    /// Output that was thought and not said.
+    /// Output tokens spent on reasoning.
     ReasoningTokens = "reasoning_tokens",
-    /// Median of the calls' durations in milliseconds.
+    /// Median duration of calls in milliseconds.
     DurationP50 = "duration_p50",
-    /// 95th percentile.
+    /// 95th percentile of the duration of calls in milliseconds.
     DurationP95 = "duration_p95",
-    /// 99th percentile.
+    /// 99th percentile of the duration of calls in milliseconds.
     DurationP99 = "duration_p99",
-    /// Runs of pipelines.
+    /// Number of runs of pipelines.
     Runs = "runs",
-    /// All spans.
+    /// Number of spans of any kind.
     Spans = "spans",
 );
 
 impl SeriesMeasure {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// When there is no such measure.
+    /// When the measure is unknown.
     pub fn parse(name: &str) -> Result<SeriesMeasure, QueryError> {
         SeriesMeasure::ALL.iter().copied().find(|measure| measure.name() == name).ok_or_else(|| QueryError::BadMeasure(name.to_owned()))
     }
 
-    /// All names.
+    /// Returns the names of all measures.
     pub fn names() -> Vec<&'static str> {
         SeriesMeasure::ALL.iter().map(|measure| measure.name()).collect()
     }
 
-    /// Whether an empty bucket has no value, rather than none of something.
+    /// Returns whether the measure is a duration, so an empty bucket has no value instead of 0.
     pub fn is_duration(self) -> bool {
         self.share().is_some()
     }
 
-    /// Which percentile it is, as a part of one.
+    /// Returns the percentile as a fraction of one, if the measure is a percentile.
     pub(crate) fn share(self) -> Option<f64> {
         match self {
             SeriesMeasure::DurationP50 => Some(0.5),
@@ -83,7 +83,7 @@ impl SeriesMeasure {
     }
 }
 
-/// A step of time. Steps are counted from the Unix epoch in UTC.
+/// Length of the buckets of a time series. Buckets are aligned to the Unix epoch in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketInterval {
     name: &'static str,
@@ -104,20 +104,21 @@ const BUCKETS: &[BucketInterval] = &[
 ];
 
 impl BucketInterval {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// When there is no such bucket.
+    /// When the bucket length is unknown.
     pub fn parse(name: &str) -> Result<BucketInterval, QueryError> {
         BUCKETS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
-    /// Reads a name; where none is given, answers the buckets from an hour on: the first with which a range has not too many is the one to take.
+    /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first one that does
+    /// not split the range into too many buckets.
     ///
     /// # Errors
     ///
-    /// When there is no such bucket.
+    /// When the bucket length is unknown.
     pub fn candidates(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
         match name {
             Some(name) => Ok(vec![BucketInterval::parse(name)?]),
@@ -125,17 +126,17 @@ impl BucketInterval {
         }
     }
 
-    /// All names.
+    /// Returns the names of all bucket lengths.
     pub fn names() -> Vec<&'static str> {
         BUCKETS.iter().map(|bucket| bucket.name).collect()
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         self.name
     }
 
-    /// Its length in microseconds.
+    /// Returns the length in microseconds.
     pub fn us(self) -> i64 {
         self.us
     }

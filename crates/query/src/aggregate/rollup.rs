@@ -1,7 +1,7 @@
-//! Sums from roll-ups: whole hours from what was added up when their segments were written, everything else from the rows.
+//! Aggregation with roll-ups: whole hours from the roll-ups of segments, everything else from rows.
 //!
-//! The rows are added up by what made the roll-ups (`live`), so that nobody can tell which way an answer came but by percentiles, which
-//! are within one per cent of the exact ones.
+//! Rows are aggregated by the code that builds roll-ups (`live`), so both ways give the same results, except percentiles: those are
+//! within one percent of the exact ones.
 
 mod choose;
 #[cfg(test)]
@@ -29,25 +29,25 @@ use crate::{ProjectSnapshot, QueryScope};
 pub(crate) use choose::{SegmentRows, choose};
 use choose::{choose_days, whole};
 
-/// What a question tells apart.
+/// What a query groups by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct QueryGrouping<'a> {
-    /// A property, whether a dimension or not.
+    /// Property, whether it is a dimension of roll-ups or not.
     pub(crate) by: Option<&'a GroupBy>,
-    /// Steps of time of this length, in microseconds.
+    /// Length of time steps, in microseconds.
     pub(crate) step_us: Option<i64>,
-    /// Traces and users.
+    /// Whether distinct traces and users are counted.
     pub(crate) distinct: bool,
-    /// Requested and answering models.
+    /// Whether requested models are needed in addition to answering ones.
     pub(crate) requests: bool,
 }
 
 impl QueryGrouping<'_> {
-    /// The same for whoever adds rows up.
+    /// Returns the granularity at which rows are aggregated.
     pub(crate) fn grain(&self) -> RollupGranularity {
         let mut grain =
             RollupGranularity { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
-        // Who asks for sums alone is told which models have no price.
+        // Queries without a property return the models without a price, so they need the model.
         let model = self.by.is_none().then_some(MODEL);
         let by = self.by.and_then(GroupBy::dimension);
         let requested = self.requests.then_some(REQUEST_MODEL);
@@ -60,47 +60,47 @@ impl QueryGrouping<'_> {
 
 /// All spans of a scope, as cells.
 pub(crate) struct ScopeCells {
-    /// Hours of roll-ups.
+    /// Selected hours of roll-ups.
     stored: Vec<RollupSelection>,
-    /// What the cells of these have to pass.
+    /// Conditions on the cells of these roll-ups.
     tests: Vec<DimensionTest>,
-    /// What the other rows that pass add up to.
+    /// Aggregates of all other rows that pass the filter.
     added: Vec<Rollup>,
-    /// The memory that these take of what all queries may.
+    /// Reservations of the memory that these aggregates use.
     _reserved: Vec<MemoryReservation>,
 }
 
-/// What a question is made from.
+/// Sources from which the result of a query is computed.
 pub(crate) struct ScopeSources {
-    /// Hours of roll-ups.
+    /// Selected hours of roll-ups.
     pub(crate) stored: Vec<RollupSelection>,
-    /// What the cells of these have to pass.
+    /// Conditions on the cells of these roll-ups.
     tests: Vec<DimensionTest>,
-    /// Days of roll-ups, which are told by users alone.
+    /// Selected days of roll-ups, which are grouped by user only.
     days: Vec<RollupSelection>,
-    /// All other rows, but for the buffer's.
+    /// All other rows, except those of the memtable.
     pub(crate) rest: SegmentRows,
 }
 
-/// Some spans, by what they add up to.
+/// Totals of some spans.
 #[derive(Debug)]
 pub(crate) struct CellContribution<'a> {
-    /// Spans of any kind.
+    /// Number of spans of any kind.
     pub(crate) spans: u64,
-    /// Those of them that are counted calls.
+    /// Totals of counted calls.
     pub(crate) calls: Option<ContributionPart<'a>>,
-    /// Calls whose tokens were counted from texts.
+    /// Totals of calls with estimated tokens.
     pub(crate) estimated: Option<&'a RollupSums>,
-    /// Runs.
+    /// Totals of runs.
     pub(crate) runs: Option<ContributionPart<'a>>,
 }
 
-/// Part of some spans.
+/// Totals of a part of the spans.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContributionPart<'a> {
     pub(crate) sums: &'a RollupSums,
     pub(crate) failed: u64,
-    /// `None` for a single span.
+    /// Durations; `None` for a single span.
     pub(crate) durations: Option<&'a DurationHistogram>,
 }
 
@@ -111,33 +111,33 @@ impl<'a> ContributionPart<'a> {
 }
 
 impl<'a> CellContribution<'a> {
-    /// The spans of a user.
+    /// Returns the totals of a user's spans.
     fn of_user(sums: &'a UserSums) -> CellContribution<'a> {
         let some = |part: &'a SpanSubtotal| Some(ContributionPart::of(part)).filter(|part| part.sums.spans > 0);
         CellContribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
     }
 }
 
-/// What is taken from the roll-up of a segment.
+/// The part of a segment's roll-up that a query uses.
 pub(crate) struct RollupSelection {
     segment: Arc<Segment>,
     pub(crate) rollup: Arc<Rollup>,
-    /// Places of its hours, or of its days.
+    /// Indexes of the selected hours or days.
     pub(crate) places: Vec<usize>,
 }
 
-/// A term of a filter about dimensions.
+/// A term of a filter on dimensions.
 enum DimensionTest {
-    /// A test of values.
+    /// Condition on a value.
     Values {
-        /// One of these dimensions must pass: models have two.
+        /// Dimensions of which at least one must pass. Models have two.
         dimensions: Vec<usize>,
-        /// Whether it must not hold.
+        /// Whether the condition is negated.
         not: bool,
-        /// One of which the value must be; `None` for any.
+        /// Patterns of which the value must match one; `None` for any value.
         patterns: Option<Vec<WildcardPattern>>,
     },
-    /// One of these lists must pass whole.
+    /// At least one of these lists must pass entirely.
     Any { not: bool, any: Vec<Vec<DimensionTest>> },
 }
 
@@ -162,7 +162,7 @@ impl DimensionTest {
         }
     }
 
-    /// The terms of a filter, where all are about dimensions.
+    /// Returns the terms of a filter, if all of them are conditions on dimensions.
     fn all_of(filter: &Filter) -> Option<Vec<DimensionTest>> {
         filter.0.iter().map(DimensionTest::of).collect()
     }
@@ -178,7 +178,7 @@ impl DimensionTest {
     }
 }
 
-/// A cell and where it stands.
+/// A cell with its hour and roll-up.
 #[derive(Clone, Copy)]
 pub(crate) struct RollupCellRef<'a> {
     rollup: &'a Rollup,
@@ -187,22 +187,22 @@ pub(crate) struct RollupCellRef<'a> {
 }
 
 impl<'a> RollupCellRef<'a> {
-    /// Start of the hour, in microseconds since the Unix epoch.
+    /// Returns the start of the hour, in microseconds since the Unix epoch.
     pub(crate) fn start_us(&self) -> i64 {
         self.hour.hour.saturating_mul(HOUR_US)
     }
 
-    /// The roll-up that it is of.
+    /// Returns the roll-up that contains the cell.
     pub(crate) fn rollup(&self) -> &'a Rollup {
         self.rollup
     }
 
-    /// Where the value of a property stands among the roll-up's texts.
+    /// Returns the index of the property's value among the texts of the roll-up.
     pub(crate) fn value_place(&self, by: &GroupBy) -> u32 {
         by.dimension().map_or(self.cell.key.by, |dimension| self.cell.key.values[dimension])
     }
 
-    /// What its spans add up to.
+    /// Returns the totals of the cell's spans.
     pub(crate) fn contribution(&self, runs: RunSelector) -> CellContribution<'a> {
         let sums = &self.cell.sums;
         let failed = if self.is(STATUS, "error") { sums.spans } else { 0 };
@@ -223,12 +223,12 @@ impl<'a> RollupCellRef<'a> {
         }
     }
 
-    /// The provider of calls.
+    /// Returns the provider, if the spans are calls.
     pub(crate) fn provider(&self) -> Option<&'a str> {
         self.rollup.text(&self.cell.key, PROVIDER).filter(|_| self.is_call())
     }
 
-    /// The value of a dimension.
+    /// Returns the value of a dimension.
     pub(crate) fn text(&self, dimension: usize) -> Option<&str> {
         self.rollup.text(&self.cell.key, dimension)
     }
@@ -237,12 +237,12 @@ impl<'a> RollupCellRef<'a> {
         self.text(dimension) == Some(value)
     }
 
-    /// Whether its spans are calls that count.
+    /// Returns whether the spans are counted calls.
     pub(crate) fn is_call(&self) -> bool {
         self.rollup.is_call(&self.cell.key)
     }
 
-    /// How many spans it stands for.
+    /// Returns the number of spans.
     pub(crate) fn spans(&self) -> u64 {
         self.cell.sums.spans
     }
@@ -252,29 +252,29 @@ impl<'a> RollupCellRef<'a> {
     }
 }
 
-/// Which cells are runs: of pipelines, or of the kind.
+/// Which cells are runs: those of pipelines, or spans of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunSelector {
     OfPipelines,
     OfKind(&'static str),
 }
 
-/// What cells add up to, as answers tell it.
+/// Totals of cells.
 #[derive(Debug, Default)]
 pub(crate) struct CellTotals {
-    /// Spans of any kind.
+    /// Number of spans of any kind.
     pub(crate) spans: u64,
-    /// Of counted calls.
+    /// Totals of counted calls.
     pub(crate) calls: SubsetTotals,
-    /// Successful calls without usage.
+    /// Number of successful calls without token usage.
     pub(crate) calls_without_usage: u64,
-    /// Of calls whose tokens were counted from texts.
+    /// Totals of calls with estimated tokens.
     pub(crate) estimated: RollupSums,
-    /// Of runs.
+    /// Totals of runs.
     pub(crate) runs: SubsetTotals,
 }
 
-/// What some of the spans add up to.
+/// Totals of a subset of the spans.
 #[derive(Debug, Default)]
 pub(crate) struct SubsetTotals {
     pub(crate) sums: RollupSums,
@@ -297,14 +297,14 @@ impl SubsetTotals {
         self.failed += part.failed;
     }
 
-    /// A percentile of the durations in milliseconds.
+    /// Returns a percentile of the durations, in milliseconds.
     pub(crate) fn percentile_ms(&self, share: f64) -> Option<f64> {
         self.durations.percentile(share, self.sums.duration_range_us).map(|us| us / 1000.0)
     }
 }
 
 impl CellTotals {
-    /// Adds what an hour adds up to, with the runs of pipelines.
+    /// Adds the totals of an hour, with runs of pipelines.
     fn add_whole(&mut self, whole: &HourTotals) {
         self.spans += whole.spans;
         self.calls.add_part(&whole.calls);
@@ -340,20 +340,20 @@ impl ScopeCells {
         self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
     }
 
-    /// Hours of which all spans pass, as they are, and the cells of all others.
+    /// Returns whole hours if all spans pass, and otherwise the cells that pass.
     fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &RollupHour)>, impl Iterator<Item = RollupCellRef<'_>>) {
         let all_pass = self.tests.is_empty();
         let cells = self.stored().filter(move |_| !all_pass).flat_map(placed).filter(|placed| placed.passes(&self.tests));
         (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
     }
 
-    /// All cells that the filter lets pass.
+    /// Returns the cells that pass the filter.
     pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
         let stored = self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests));
         stored.chain(self.added().flat_map(placed))
     }
 
-    /// What all cells add up to.
+    /// Returns the totals of all cells.
     pub(crate) fn totals(&self) -> CellTotals {
         let mut totals = CellTotals::default();
         let (hours, cells) = self.wholes();
@@ -362,7 +362,7 @@ impl ScopeCells {
         totals
     }
 
-    /// Models of calls without a price: those with most calls first, at most so many, and how many there are.
+    /// Returns the models of unpriced calls, at most `most` and those with most calls first, and the number of all such models.
     pub(crate) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
         let mut models: HashMap<&str, u64> = HashMap::new();
         let (hours, cells) = self.wholes();
@@ -386,14 +386,14 @@ impl ScopeCells {
 }
 
 impl ScopeSources {
-    /// The cells that the filter lets pass.
+    /// Returns the cells that pass the filter.
     pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
         let hours =
             self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
         hours.flat_map(placed).filter(|placed| placed.passes(&self.tests))
     }
 
-    /// The users of whole days, and what their spans, which are in no cell, add up to; the providers of their calls.
+    /// Returns the users of whole days, the totals of their spans, which are not part of any cell, and the providers of their calls.
     pub(crate) fn users_of_days(&self) -> impl Iterator<Item = (Option<&str>, CellContribution<'_>, impl Iterator<Item = &str>)> {
         let of_day = |(rollup, day): (_, _)| {
             let (rollup, day): (&Rollup, &UserRollupDay) = (rollup, day);
@@ -414,7 +414,7 @@ fn placed<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Ite
 }
 
 impl ProjectSnapshot {
-    /// How many different traces and end users there are, where the question tells them apart.
+    /// Returns the numbers of distinct traces and end users, if the query counts them.
     pub(crate) fn traces_and_users(&self, parts: &ScopeCells) -> (u64, u64) {
         let hours =
             parts.stored.iter().map(|taken| SegmentHours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
@@ -424,14 +424,14 @@ impl ProjectSnapshot {
         (count(&self.engine.traces), count(&self.engine.users))
     }
 
-    /// The spans of a scope as cells; `None` where there are so few rows that the query engine is as fast, and exact.
+    /// Returns the spans of a scope as cells; `None` if there are so few rows that the query engine is as fast, and exact.
     pub(crate) async fn parts(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
         let Some(ScopeSources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
         let (added, reserved) = self.add_up(scope, rest, apart.grain(), apart.by).await?;
         Ok(Some(ScopeCells { stored, tests, added, _reserved: reserved }))
     }
 
-    /// What answers about a scope are made from; `None` where there are so few rows that the query engine is as fast, and exact.
+    /// Returns the sources for a query on a scope; `None` if there are so few rows that the query engine is as fast, and exact.
     pub(crate) async fn sources(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
@@ -444,9 +444,9 @@ impl ProjectSnapshot {
             let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
             return Ok(Some(ScopeSources { stored: Vec::new(), tests: Vec::new(), days, rest }));
         }
-        // Steps that are no hours are told by the rows alone.
+        // Steps that are not whole hours need rows.
         let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
-        // Which traces and users a filter lets pass, stored roll-ups do not know.
+        // Stored roll-ups do not know which traces and users pass a filter.
         let tests = DimensionTest::all_of(&scope.filter).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
         let (stored, rest) = match &tests {
             // Roll-ups may have to be read from their files.

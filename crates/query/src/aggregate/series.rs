@@ -1,4 +1,4 @@
-//! Measures over time, by a property where given: the largest lines, and the others together.
+//! Time series of measures, optionally by a property: the largest lines, and the sum of the others.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,16 +20,16 @@ use crate::response::{OtherTimeSeriesGroups, TimeSeries, TimeSeriesGroup};
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// Points of one line at most.
+/// Maximum number of points in a line.
 const MAX_POINTS: i64 = 5_000;
-/// Lines of one chart at most; the others are too small to be told apart.
+/// Maximum number of lines in a chart. Further lines could not be distinguished.
 const MAX_LINES: usize = 50;
 
-/// A point: where it stands, and its value.
+/// A point: index of its bucket, and its value.
 type SeriesPoint = (usize, Option<f64>);
 
 impl ProjectSnapshot {
-    /// Measures for each bucket of time, by a property where given. A range that is open ends where the spans do.
+    /// Returns measures for each time bucket, optionally by a property. An open range ends with the stored spans.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl ProjectSnapshot {
     }
 }
 
-/// The number of calls, beside other measures.
+/// Name of the number of calls that is queried together with the cost.
 const CALLS_OF_COST: &str = "calls_of_cost";
 
 impl TimeSeries {
@@ -104,7 +104,7 @@ impl TimeSeries {
     }
 }
 
-/// The points of each line, from what the query engine answers.
+/// Returns the points of each line, from the result of the query engine.
 fn scanned_lines(
     batches: &[RecordBatch],
     measure: SeriesMeasure,
@@ -132,7 +132,7 @@ fn scanned_lines(
     lines
 }
 
-/// What a measure is made from.
+/// Returns the components from which a measure is computed.
 fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
     match measure {
         SeriesMeasure::Calls => &[GroupSumComponent::Calls],
@@ -152,7 +152,7 @@ fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
     }
 }
 
-/// A measure of a cell; of durations how many there are.
+/// Returns a measure of a cell; for durations, their number.
 fn measured(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f64> {
     let value = |component: GroupSumComponent| table.value(cell, component);
     match (measure, components(measure)) {
@@ -165,7 +165,7 @@ fn measured(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f64
     }
 }
 
-/// Draws the largest groups for each measure.
+/// Adds the lines of the largest groups for each measure.
 fn add_grouped_lines(
     mut series: TimeSeries,
     mut groups: GroupAggregates,
@@ -181,7 +181,7 @@ fn add_grouped_lines(
     Ok(series)
 }
 
-/// The lines of a measure.
+/// Returns the lines of a measure.
 fn grouped_lines(
     table: &GroupTable,
     stored: &RollupDurations,
@@ -196,7 +196,7 @@ fn grouped_lines(
         sizes[group as usize] += measured(table, cell, measure).unwrap_or(0.0);
         is_met[group as usize] = true;
     }
-    // Without a property there is one line, also where nothing is.
+    // Without a property there is one line, even if it is empty.
     is_met[0] |= is_one;
     let is_only = is_met.iter().filter(|met| **met).count() == 1;
     let mut largest: Vec<u32> = (0..table.groups() as u32).filter(|group| is_met[*group as usize]).collect();
@@ -224,13 +224,13 @@ fn grouped_lines(
         drawn.iter().zip(percentiles).for_each(|((_, line, step), [value])| lines[*line].push((*step, value)));
     }
     let mut named: Vec<_> = largest.iter().map(|group| table.key(*group).map(str::to_owned)).zip(lines).collect();
-    // Calls that all took no time.
+    // Removes lines of calls that all took no time.
     named.retain(|(_, points)| is_only || size(points) > 0.0);
     let others = (count > MAX_LINES).then(|| OtherTimeSeriesGroups::of(count - MAX_LINES, measure, &others, starts_us));
     (shown(named, measure, starts_us), others)
 }
 
-/// What the values of other groups add up to.
+/// Sum of the values of other groups.
 #[derive(Debug, Clone, Copy, Default)]
 struct OtherSum {
     sum: f64,
@@ -243,7 +243,7 @@ impl OtherSum {
         self.has_unknown |= value.is_none();
     }
 
-    /// Nothing is 0; of nothing but unknown values the sum is unknown.
+    /// Returns the sum; `None` if there are unknown values and the sum is 0.
     fn value(self) -> Option<f64> {
         (self.sum != 0.0 || !self.has_unknown).then_some(self.sum)
     }
@@ -256,7 +256,7 @@ impl OtherTimeSeriesGroups {
     }
 }
 
-/// The largest lines, and the others together. Lines of nothing but zeros are left out, unless it is the only one.
+/// Returns the largest lines, and the sum of the others. Lines of zeros are left out, unless there is only one line.
 fn largest(
     lines: HashMap<Option<String>, Vec<SeriesPoint>>,
     measure: SeriesMeasure,
@@ -278,7 +278,7 @@ fn size(points: &[SeriesPoint]) -> f64 {
     points.iter().filter_map(|(_, value)| *value).sum()
 }
 
-/// Lines as the API shows them, the largest first.
+/// Converts lines to those of the API, the largest first.
 fn shown(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeasure, starts_us: &[i64]) -> Vec<TimeSeriesGroup> {
     lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
     let starts: Vec<String> = starts_us.iter().map(|us| rfc3339(*us)).collect();
@@ -291,7 +291,7 @@ fn shown(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeas
     lines.into_iter().map(line).collect()
 }
 
-/// How a measure is made from spans.
+/// Returns the aggregate expression of a measure.
 fn aggregate(measure: SeriesMeasure) -> Result<Expr, QueryError> {
     let name = measure.name();
     match measure {

@@ -1,4 +1,4 @@
-//! Sums over the spans of a range, and the most frequent values.
+//! Totals over the spans of a range, and the most frequent values of fields.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,13 +20,13 @@ use crate::scan::columns::BatchColumn;
 use crate::scan::row_lookup::{columns, live};
 use crate::{GroupBy, ProjectSnapshot, QueryEngine, QueryScope, ScanMode};
 
-/// Models without a price that a summary names.
+/// Maximum number of models without a price in a summary.
 const MAX_UNPRICED_MODELS: usize = 50;
 
-/// Names of tags that are counted; where there are more, those that are met first.
+/// Maximum number of tag names that are counted: the first ones that are read.
 const MAX_TAG_NAMES: usize = 100_000;
 
-/// A call whose tokens and cost go into sums.
+/// Returns the condition for calls that count: their tokens and cost are included in totals.
 pub(crate) fn is_call() -> Expr {
     col("kind").in_list(vec![lit("llm"), lit("embedding")], false).and(col("counted"))
 }
@@ -47,12 +47,12 @@ pub(crate) fn how_many(condition: Expr, name: &str) -> Result<Expr, QueryError> 
     Ok(count(lit(1)).filter(condition).build()?.alias(name))
 }
 
-/// Tokens that were counted from texts.
+/// Returns the condition for calls with estimated tokens.
 pub(crate) fn is_estimated() -> Expr {
     is_call().and(col("usage_source").eq(lit("estimated")))
 }
 
-/// A sum over calls.
+/// Returns the sum of a value over calls.
 pub(crate) fn sum_of_calls(value: Expr, name: &str) -> Result<Expr, QueryError> {
     Ok(sum(value).filter(is_call()).build()?.alias(name))
 }
@@ -62,7 +62,7 @@ pub(crate) fn cache_writes() -> Expr {
     let part = |name: &str| datafusion::prelude::when(col(name).is_null(), none()).otherwise(col(name));
     match (part("usage_cache_write_5m"), part("usage_cache_write_1h")) {
         (Ok(short), Ok(long)) => short + long,
-        // A case with one branch and another can always be built.
+        // Building this `CASE` expression never fails.
         _ => col("usage_cache_write_5m"),
     }
 }
@@ -72,7 +72,7 @@ pub(crate) fn percentile(condition: Expr, share: f64, name: &str) -> Result<Expr
     Ok(percentile_cont(duration.sort(true, false), lit(share)).filter(condition).build()?.alias(name))
 }
 
-/// What summary and breakdown have in common. `is_run` says which spans are runs.
+/// Returns the aggregates that summary and breakdown share. `is_run` is the condition for runs.
 pub(crate) fn common(is_run: &Expr) -> Result<Vec<Expr>, QueryError> {
     Ok(vec![
         count(lit(1)).alias("spans"),
@@ -95,17 +95,17 @@ pub(crate) fn common(is_run: &Expr) -> Result<Vec<Expr>, QueryError> {
     ])
 }
 
-/// Nothing costs nothing; calls without any price are unknown.
+/// Returns a cost in dollars: 0 if there are no calls, `None` if there are calls and none of them has a price.
 pub(crate) fn dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
     if calls == 0 { Some(0.0) } else { cost.map(Usd::dollars) }
 }
 
 impl ProjectSnapshot {
-    /// Sums over a scope. Error events are not spans: `errors` is left 0.
+    /// Returns the totals of a scope. Error events are not spans, so `errors` is left at 0.
     ///
     /// # Errors
     ///
-    /// When the filter compares what cannot be compared, or the engine fails; so with all questions.
+    /// When the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than allowed.
     pub async fn summary(&self, scope: &QueryScope) -> Result<UsageSummary, QueryError> {
         if let Some(parts) = self.parts(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
             return self.reading(move |project| Ok(rolled_summary(&parts, project.traces_and_users(&parts)))).await;
@@ -152,7 +152,7 @@ impl ProjectSnapshot {
         })
     }
 
-    /// Models of calls without a price, those with most calls first, and how many there are.
+    /// Returns the models of unpriced calls, those with most calls first, and the number of all such models.
     async fn unpriced_models(&self, scope: &QueryScope) -> Result<(Vec<String>, u64), QueryError> {
         let table = self.spans_of(ScanMode::Little, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
         let batches = table.aggregate(vec![col("model")], vec![count(lit(1)).alias("calls")])?.collect().await?;
@@ -166,11 +166,11 @@ impl ProjectSnapshot {
         Ok((models.into_iter().take(MAX_UNPRICED_MODELS).map(|(_, model)| model).collect(), count))
     }
 
-    /// The most frequent values of a field, and those that are asked for by name.
+    /// Returns the most frequent values of a field, and the values that are requested by name.
     ///
     /// # Errors
     ///
-    /// As [`summary`](ProjectSnapshot::summary); also when there is no such field.
+    /// As [`summary`](ProjectSnapshot::summary); also when the field is unknown.
     pub async fn facets(&self, scope: &QueryScope, asked: &FacetQuery<'_>) -> Result<Vec<FacetValue>, QueryError> {
         let FacetQuery { field, prefix, limit, .. } = *asked;
         let names_of_tags = field == "tag";
@@ -180,7 +180,7 @@ impl ProjectSnapshot {
             _ => fields::texts(field)?,
         };
         let mut spans = self.spans_of(ScanMode::Much, scope).await?;
-        // A trace has the name and the status of its root.
+        // Name and status of a trace are those of its root.
         if asked.of_traces && matches!(field, "name" | "status") {
             spans = spans.filter(col("parent_span_id").is_null())?;
         }
@@ -205,7 +205,7 @@ impl ProjectSnapshot {
             }
             return Ok(facets);
         }
-        // Each value is the names of the tags that some spans have.
+        // Each value is the list of tag names of some spans.
         let mut names: HashMap<String, u64> = HashMap::new();
         let mut batches = values.aggregate(vec![col("value")], counts)?.execute_stream().await?;
         while let Some(batch) = batches.next().await {
@@ -230,7 +230,7 @@ impl ProjectSnapshot {
         Ok(facets)
     }
 
-    /// How many spans or traces a filter of each of these values would select; those that select none are left out.
+    /// Returns how many spans or traces a filter for each of these values selects. Values that select none are left out.
     async fn chosen_facets(
         &self,
         spans: DataFrame,
@@ -242,7 +242,7 @@ impl ProjectSnapshot {
         for (at, value) in values.iter().enumerate() {
             let term = FilterTerm::Field { not: false, field: field.to_owned(), test: FieldTest::OneOf(vec![value.clone()]) };
             let condition = fields::condition(&Filter(vec![term]))?.unwrap_or_else(|| lit(true));
-            // A builder begins without `distinct`, whatever it is made of.
+            // An aggregate builder drops `distinct`, even if the expression has it.
             let count = if of_traces { count(col("trace_id")).filter(condition).distinct() } else { count(lit(1)).filter(condition) };
             counts.push(count.build()?.alias(format!("count{at}")));
         }
@@ -258,7 +258,7 @@ impl ProjectSnapshot {
         Ok(facets.filter(|facet| facet.count > 0).collect())
     }
 
-    /// Which of these traces have a span in the scope.
+    /// Returns which of these traces have a span in the scope.
     ///
     /// # Errors
     ///
@@ -273,7 +273,7 @@ impl ProjectSnapshot {
         Ok(batches.iter().flat_map(|batch| texts(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// The range of a scope; where it is open, that of the spans kept.
+    /// Returns the range of a scope. Open ends are those of the stored spans.
     ///
     /// # Errors
     ///
@@ -288,12 +288,12 @@ impl ProjectSnapshot {
         Ok((from_us, to_us.max(from_us)))
     }
 
-    /// The starts of the first and of the last span of the project.
+    /// Returns the starts of the first and the last span of the project.
     async fn bounds(&self) -> Result<Option<(i64, i64)>, QueryError> {
         self.reading(ProjectSnapshot::bounds_of_rows).await
     }
 
-    /// Most of it is told by what files say of their rows.
+    /// Computes the bounds, mostly from the statistics of files.
     fn bounds_of_rows(&self) -> Result<Option<(i64, i64)>, QueryError> {
         let project = self.stored_id();
         let narrow = columns(|name| ["project_id", "start_time"].contains(&name));
@@ -324,7 +324,7 @@ impl ProjectSnapshot {
 }
 
 impl QueryEngine {
-    /// Start of the oldest span of all projects, in microseconds since the Unix epoch. Reads files.
+    /// Returns the start of the oldest span of all projects, in microseconds since the Unix epoch. Reads files.
     ///
     /// # Errors
     ///
@@ -354,7 +354,7 @@ impl QueryEngine {
     }
 }
 
-/// The first and the last of some starts.
+/// Range of start times.
 #[derive(Default)]
 struct StartTimeBounds(Option<(i64, i64)>);
 
@@ -378,7 +378,7 @@ impl StartTimeBounds {
     }
 }
 
-/// A sum that the query engine would show as nothing when it is negative.
+/// Converts a sum to an unsigned number; a negative one becomes 0, as in the query engine.
 pub(crate) fn tokens(sum: i64) -> u64 {
     u64::try_from(sum).unwrap_or(0)
 }

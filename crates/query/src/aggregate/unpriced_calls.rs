@@ -1,4 +1,4 @@
-//! Calls that have no price, by their models.
+//! Unpriced calls by model.
 
 use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
@@ -11,15 +11,16 @@ use crate::response::UnpricedModel;
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// Microseconds in an hour.
+/// Number of microseconds in an hour.
 const HOUR_US: f64 = 3.6e9;
 
 impl ProjectSnapshot {
-    /// The models of calls that have usage and no price, those with most calls first, at most so many; and how many there are.
+    /// Returns the models of calls that report usage and have no price, at most `most` and those with most calls first, and the number of
+    /// all such models.
     ///
     /// # Errors
     ///
-    /// When the filter compares what cannot be compared, or the engine fails.
+    /// When the filter compares values that cannot be compared, or the query engine fails.
     pub async fn unpriced(&self, scope: &QueryScope, most: usize) -> Result<(Vec<UnpricedModel>, u64), QueryError> {
         let start = || cast(col("start_time"), DataType::Int64);
         let sums = vec![

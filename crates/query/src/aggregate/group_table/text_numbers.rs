@@ -1,9 +1,9 @@
-//! Texts by number, so that groups are found without comparing whole texts.
+//! Numbering of texts, which finds groups without comparing whole texts.
 
 use super::*;
 
-/// The numbers of a column's texts, as far as they were looked up. Within a column, equal views are equal texts, and a column with few values
-/// comes from a dictionary, where each has one view.
+/// Memo of the numbers of a column's texts. Within a column, equal views are equal texts; a column with few values comes from a
+/// dictionary, in which each value has one view.
 pub(super) struct ViewMemo<'a> {
     column: &'a StringViewArray,
     last: (u128, u32),
@@ -12,11 +12,11 @@ pub(super) struct ViewMemo<'a> {
 
 impl<'a> ViewMemo<'a> {
     pub(super) fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
-        // No view is of this length.
+        // No view has this bit pattern as its length.
         ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
     }
 
-    /// One more than the number of a row's text; 0 for none.
+    /// Returns the number of a row's text plus one; 0 if the row has none.
     pub(super) fn number(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
         if self.column.is_null(row) {
             return 0;
@@ -24,7 +24,7 @@ impl<'a> ViewMemo<'a> {
         let view = self.column.views()[row];
         if view != self.last.0 {
             let number = self.met.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
-            // Where nearly each row has another text, it is of no use to remember them.
+            // If nearly every row has a different text, remembering more of them does not help.
             if self.met.len() < MAX_MET_VIEWS {
                 self.met.insert(view, number);
             }
@@ -34,12 +34,12 @@ impl<'a> ViewMemo<'a> {
     }
 }
 
-/// Different texts, each with a number.
+/// Distinct texts, each with a number.
 #[derive(Debug, Default)]
 pub(super) struct TextTable {
     letters: String,
     ends: Vec<usize>,
-    /// By hash; a text whose place another one has stands at the next that is free.
+    /// Number of each text by hash. On a collision, the text takes the next free hash.
     numbers: HashMap<u64, u32, FastBuildHasher>,
     hasher: std::hash::RandomState,
 }
@@ -51,7 +51,7 @@ impl TextTable {
         loop {
             match self.numbers.get(&hash) {
                 Some(number) if self.text(*number) == text => return *number,
-                // Two texts with one hash: told apart all the same.
+                // Different texts with the same hash: probe the next one.
                 Some(_) => hash = hash.wrapping_add(1),
                 None => break,
             }

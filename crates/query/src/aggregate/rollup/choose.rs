@@ -1,11 +1,11 @@
-//! Which roll-ups and which rows answer for a time range.
+//! Selection of the roll-ups and rows that cover a time range.
 
 use super::*;
 
-/// Rows of segments.
+/// Rows of segments, as ranges of row numbers.
 pub(crate) type SegmentRows = Vec<(Arc<SegmentView>, Vec<Range<u32>>)>;
 
-/// All rows of a segment that hold.
+/// Returns all live rows of a segment.
 pub(super) fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>>) {
     let all = 0..view.segment.rows as u32;
     let rows = live(std::slice::from_ref(&all), &view.dead);
@@ -14,8 +14,8 @@ pub(super) fn whole(view: Arc<SegmentView>) -> (Arc<SegmentView>, Vec<Range<u32>
 
 pub(super) type RollupsAndRows = (Vec<RollupSelection>, SegmentRows);
 
-/// Which hours are taken from roll-ups: those that lie whole in the range, have no dead rows, and can tell. The rows of all others are
-/// to be read.
+/// Selects the hours that are read from roll-ups: those that are entirely in the range, have no dead rows, and satisfy `can_tell`.
+/// Returns the rows of all other hours, which must be read.
 pub(crate) fn choose(
     views: Vec<Arc<SegmentView>>,
     project: u64,
@@ -57,7 +57,7 @@ pub(crate) fn choose(
     (sources, rest)
 }
 
-/// The same for days that are told by users.
+/// Selects days that are grouped by user, in the same way.
 pub(super) fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i64, to_us: i64) -> RollupsAndRows {
     let mut sources = Vec::new();
     let mut rest = Vec::new();
@@ -92,7 +92,7 @@ pub(super) fn choose_days(views: Vec<Arc<SegmentView>>, project: u64, from_us: i
     (sources, rest)
 }
 
-/// Whether rows of an hour do not hold any more.
+/// Returns whether an hour has dead rows.
 pub(super) fn has_dead(view: &SegmentView, hour: &RollupHour) -> bool {
     hour.rows.iter().any(|rows| {
         let first = view.dead.partition_point(|row| *row < rows.start);
