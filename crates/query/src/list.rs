@@ -1,4 +1,4 @@
-//! Lists of spans and of traces: first which, by narrow columns, then those alone as they are shown.
+//! Lists of spans and of traces. A query first selects the rows of the page by narrow columns, then reads only those rows in full.
 
 pub(crate) mod cursor;
 pub(crate) mod latest;
@@ -25,11 +25,11 @@ use super::trace::tree::derive;
 use super::trace::{LoadedSpan, shown};
 use super::{ProjectSnapshot, QueryScope, ScanMode};
 
-/// The part of a range, in microseconds from its end, in which the newest traces are looked for first: an hour. Each further part is four
-/// times as long.
+/// Length of the end of a range in which the newest traces are searched first, in microseconds: one hour. Each further search covers four
+/// times as much.
 const FIRST_PART_US: i64 = 3_600_000_000;
 
-/// What is sorted by.
+/// Type of the column by which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SortColumnType {
     Time,
@@ -38,7 +38,7 @@ enum SortColumnType {
     Text,
 }
 
-/// A sort: its name in the API, the column of narrow rows, what that holds.
+/// A sort: name in the API, column of the narrow rows, and the type of the column.
 type ListSort = (&'static str, &'static str, SortColumnType);
 
 const SPAN_SORTS: &[ListSort] = &[
@@ -66,7 +66,7 @@ const TRACE_SORTS: &[ListSort] = &[
     ("llm_calls", "llm_calls", SortColumnType::Count),
 ];
 
-/// The order of a list, and where it goes on.
+/// Sort order of a list, and the position at which a page begins.
 struct ListOrder {
     list: String,
     column: &'static str,
@@ -93,7 +93,7 @@ impl ListOrder {
         Ok(ListOrder { list, column, holds, descending: sort.starts_with('-'), ids, after })
     }
 
-    /// The rows that come next, in order, and one more that tells whether there are others behind.
+    /// Returns the next rows in order, and one more row if there are further pages.
     fn next(&self, rows: DataFrame, limit: usize) -> Result<DataFrame, QueryError> {
         let rows = match &self.after {
             Some(cursor) => rows.filter(self.comes_after(cursor)?)?,
@@ -104,7 +104,8 @@ impl ListOrder {
         Ok(rows.sort(sort)?.limit(0, Some(limit + 1))?)
     }
 
-    /// Behind the last row: further along by value, or of the same value and further along by ids. What has no value comes last.
+    /// Returns the condition for rows after the cursor: those with a later value, or with the same value and later IDs. Rows without a
+    /// value come last.
     fn comes_after(&self, cursor: &ListCursor) -> Result<Expr, QueryError> {
         let column = || col(self.column);
         let mut by_ids = lit(false);
@@ -122,14 +123,14 @@ impl ListOrder {
         self.column == "start_time" && self.descending
     }
 
-    /// Start and ids of the last row, where the list goes on.
+    /// Returns start and IDs of the last row of the previous page.
     fn after_start(&self) -> Result<Option<(i64, Vec<String>)>, QueryError> {
         let Some(cursor) = &self.after else { return Ok(None) };
         let start_us = cursor.value.as_deref().and_then(|text| text.parse().ok()).ok_or(QueryError::BadCursor)?;
         Ok(Some((start_us, cursor.ids.clone())))
     }
 
-    /// Where a list goes on behind a row.
+    /// Returns the cursor after a row.
     fn cursor(&self, start_us: i64, ids: Vec<String>) -> String {
         ListCursor { list: self.list.clone(), value: Some(start_us.to_string()), ids }.write()
     }
@@ -139,13 +140,13 @@ impl ListOrder {
         Ok(match self.holds {
             SortColumnType::Time => time(number()?),
             SortColumnType::Count => lit(number()?),
-            // A sum of money is wider than one amount.
+            // A sum has more digits than a single amount.
             SortColumnType::Money => lit(ScalarValue::Decimal128(Some(text.parse().map_err(|_| QueryError::BadCursor)?), 38, 12)),
             SortColumnType::Text => lit(text),
         })
     }
 
-    /// The rows of a page, and the cursor of what follows.
+    /// Returns the rows of a page and the cursor of the next one.
     fn page<T>(&self, batches: &[RecordBatch], limit: usize, row: impl Fn(&RecordBatch, usize) -> T) -> (Vec<T>, Option<String>) {
         let mut rows = Vec::new();
         let mut last = None;
@@ -172,12 +173,12 @@ impl ListOrder {
 }
 
 impl ProjectSnapshot {
-    /// Spans of a scope, in the order asked for.
+    /// Returns one page of the spans of a scope, in the requested order.
     ///
     /// # Errors
     ///
-    /// When they cannot be sorted so, the cursor is not one of this list, the filter compares what cannot be compared, or the engine
-    /// fails.
+    /// When the sort is unknown, the cursor does not belong to this list, the filter compares values that cannot be compared, or the
+    /// query engine fails.
     pub async fn spans(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<SpanPage, QueryError> {
         let order = ListOrder::read("spans", SPAN_SORTS, &["trace_id", "span_id"], sort, cursor)?;
         let (ids, next_cursor) = match order.is_newest_first() {
@@ -203,8 +204,8 @@ impl ProjectSnapshot {
         Ok(SpanPage { spans, next_cursor, suggestions: Vec::new() })
     }
 
-    /// Traces with a span in the range that the filter selects (see [`trace_filter`](super::filter::trace_filter)), in the order asked for. They are
-    /// sorted by, and shown with, all of their spans.
+    /// Returns one page of the traces that have a span in the range and that the filter selects (see
+    /// [`trace_filter`](super::filter::trace_filter)), in the requested order. Sort values and totals cover all spans of a trace.
     ///
     /// # Errors
     ///
@@ -238,7 +239,7 @@ impl ProjectSnapshot {
         Ok(TracePage { traces, next_cursor, suggestions: Vec::new() })
     }
 
-    /// Spans by any sort.
+    /// Returns the IDs of a page of spans in any order, and the next cursor.
     async fn sorted_spans(
         &self,
         scope: &QueryScope,
@@ -259,7 +260,7 @@ impl ProjectSnapshot {
         Ok((ids.into_iter().flatten().collect(), next_cursor))
     }
 
-    /// The same for the newest.
+    /// Returns the IDs of a page of the newest spans, and the next cursor.
     async fn newest_spans(
         &self,
         scope: &QueryScope,
@@ -294,8 +295,8 @@ impl ProjectSnapshot {
         Ok((found.into_iter().map(|hit| (hit.trace, hit.span)).collect(), next_cursor))
     }
 
-    /// The newest traces that a filter of whole traces selects. All spans of a trace start when it does or later: so the newest part of the
-    /// range tells of the traces that start there. It is widened until the page is full.
+    /// Returns the newest traces that a filter of whole traces selects. No span starts before its trace, so the newest part of the range
+    /// contains all spans of the traces that start in it. The part grows until the page is full.
     async fn newest_selected(
         &self,
         scope: &QueryScope,
@@ -319,15 +320,15 @@ impl ProjectSnapshot {
         self.newest_traces(&selected, order, limit, i64::MIN).await
     }
 
-    /// When the first and the last span start. They may be another project's.
+    /// Returns the starts of the first and the last span, possibly of other projects.
     fn starts_us(&self) -> (i64, i64) {
         let of_segments = self.snapshot.segments.iter().map(|view| (view.segment.min_start_us, view.segment.max_start_us));
         let of_buffer = self.snapshot.buffer.iter().filter_map(starts_of);
         of_segments.chain(of_buffer).reduce(|(a, b), (c, d)| (a.min(c), b.max(d))).unwrap_or((i64::MAX, i64::MAX))
     }
 
-    /// The newest traces that start at `earliest_us` or later. When a trace starts is known only from all of its spans: it is read as soon
-    /// as one of them that passes may stand on the page.
+    /// Returns the newest traces that start at `earliest_us` or later. The start of a trace is known only from all of its spans, so a
+    /// trace is read as soon as a matching span of it may belong to the page.
     async fn newest_traces(&self, scope: &QueryScope, order: &ListOrder, limit: usize, earliest_us: i64) -> Result<TracePage, QueryError> {
         let after = order.after_start()?;
         let is_after = |start_us: i64, trace: TraceId| match &after {
@@ -335,7 +336,7 @@ impl ProjectSnapshot {
             None => true,
         };
         let mut walk = self.walk(scope, None)?;
-        // No trace starts later than any span of it.
+        // Latest possible start of each trace: that of its earliest span so far.
         let mut at_latest: HashMap<TraceId, i64> = HashMap::new();
         let mut read: HashSet<TraceId> = HashSet::new();
         let mut page: BTreeMap<(Reverse<i64>, TraceId), TraceSummary> = BTreeMap::new();
@@ -356,7 +357,7 @@ impl ProjectSnapshot {
                 *known = hit.start_us.0.min(*known);
             }
             loop {
-                // What starts earlier than the last of the page, or than what has not been seen yet, can wait.
+                // Traces that start before the end of the page, or before spans that are not read yet, can wait.
                 let last_us = page.keys().nth(limit).map_or(i64::MIN, |(start_us, _)| start_us.0);
                 let mut due: Vec<(i64, TraceId)> =
                     at_latest.iter().map(|(trace, us)| (*us, *trace)).filter(|(us, _)| *us >= last_us.max(rest_us)).collect();
@@ -377,7 +378,7 @@ impl ProjectSnapshot {
                     }
                 })
                 .await?;
-                // What lies behind the page is not asked for.
+                // Drop traces after the end of the page.
                 while page.len() > limit + 1 {
                     page.pop_last();
                 }
@@ -392,7 +393,7 @@ impl ProjectSnapshot {
     }
 }
 
-/// One row for each trace, with what it can be sorted by.
+/// Returns one row per trace, with the columns that traces can be sorted by.
 fn narrow(spans: DataFrame) -> Result<DataFrame, QueryError> {
     let of_calls = |value: Expr, name: &str| -> Result<Expr, QueryError> { Ok(sum(value).filter(is_call()).build()?.alias(name)) };
     let sums = vec![
@@ -418,7 +419,7 @@ fn narrow(spans: DataFrame) -> Result<DataFrame, QueryError> {
         or_zero("input_tokens")?,
         or_zero("output_tokens")?,
         or_zero("total_tokens")?,
-        // Nothing costs nothing; calls without any price are unknown.
+        // The cost is 0 without calls, and null if there are calls and none of them has a price.
         when(col("llm_calls").eq(lit(0i64)), nothing).otherwise(col("known_cost"))?.alias("cost"),
     ])?)
 }

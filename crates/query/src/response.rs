@@ -21,7 +21,7 @@ pub struct DurationPercentiles {
     pub p99: Option<f64>,
 }
 
-/// Totals of a time range. "Calls" are LLM calls that count, each call once.
+/// Totals of a time range. "Calls" are counted LLM calls, each call once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct UsageSummary {
     /// Number of spans of any kind.

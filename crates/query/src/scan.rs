@@ -1,4 +1,4 @@
-//! The spans of a snapshot as a table of the query engine: the buffer's batches, and the segments without their dead rows.
+//! The spans of a snapshot as a table of the query engine: the batches of the memtable, and the live rows of the segments.
 
 pub(crate) mod columns;
 pub(crate) mod export;
@@ -29,15 +29,15 @@ use hinomi_store::schema::SCHEMA;
 use hinomi_store::snapshot::{SegmentView, Snapshot};
 use parquet::arrow::arrow_reader::RowSelection;
 
-/// Spans of a snapshot that may belong to a project and a range of time. It may give more than was asked for, never less: the
-/// filters are applied above it.
+/// Spans of a snapshot that may belong to a project and a time range. The scan may return more rows than requested, never fewer: filters
+/// are applied on top of it.
 #[derive(Debug)]
 pub(super) struct SpanTable {
     snapshot: Arc<Snapshot>,
     segments: Vec<(Arc<SegmentView>, SelectedRowRanges)>,
 }
 
-/// Which rows of a segment are wanted; `None` for all that hold.
+/// Rows of a segment that are read; `None` for all live rows.
 type SelectedRowRanges = Option<Vec<Range<usize>>>;
 
 impl SpanTable {
@@ -47,7 +47,7 @@ impl SpanTable {
         SpanTable { snapshot, segments }
     }
 
-    /// Of each segment only the rows that are given for it, and of these the live ones; `None` for all.
+    /// Restricts each segment to the live rows among those that `rows` returns for it; `None` for all.
     pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
         for (view, wanted) in &mut self.segments {
             *wanted = rows(view).map(|rows| without(&rows, &view.dead));
@@ -87,7 +87,7 @@ impl SpanTable {
     }
 }
 
-/// A segment: these rows, or all but the dead ones.
+/// Returns the scan of a segment: the given rows, or all live rows.
 fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
     let segment = &view.segment;
     let file = PartitionedFile::new(segment.path.to_string_lossy(), segment.bytes);
@@ -101,7 +101,7 @@ fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
     file.with_extension(ParquetRowSelection::new(selection))
 }
 
-/// Rows, rising, without the dead ones, which rise too.
+/// Returns rows without the dead ones. Both lists are ascending.
 pub(super) fn without(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
     let mut live = Vec::new();
     for rows in rows {

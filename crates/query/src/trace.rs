@@ -1,4 +1,4 @@
-//! Whole traces: reading their spans, and what they add up to.
+//! Whole traces: their spans and their totals.
 
 pub(crate) mod span_detail;
 pub(crate) mod span_facts;
@@ -35,16 +35,16 @@ use super::trace::summary::{error_preview, summarize};
 use super::trace::tree::{SpanTreeTotals, derive};
 use super::{ProjectSnapshot, QueryScope, ScanMode, response};
 
-/// How far back a span is compared.
+/// Time before a trace in which similar spans are compared, in microseconds.
 const COMPARED_US: i64 = 7 * 86_400_000_000;
-/// Spans of several traces that are in memory together.
+/// Maximum number of spans of several traces in memory at the same time.
 const MAX_LOADED_ROWS: usize = 50_000;
-/// Durations of one sort of span that are kept exactly.
+/// Maximum number of durations of similar spans that are kept exactly.
 const MAX_EXACT_DURATIONS: usize = 1 << 16;
-/// Fewer others say nothing.
+/// Minimum number of similar spans for a comparison.
 const COMPARED_LEAST: u64 = 5;
 
-/// A span as it was read, with the previews that stand beside it.
+/// A span as it was read, with the stored previews.
 #[derive(Debug, Clone)]
 pub(super) struct LoadedSpan {
     pub(super) row: SpanRow,
@@ -72,13 +72,14 @@ impl LoadedSpan {
 }
 
 impl ProjectSnapshot {
-    /// All spans of a trace by their starts, and the memory that they take of what queries may; no spans when there is no such trace.
+    /// Returns all spans of a trace by start, and the reservation of their memory. Returns no spans if the trace does not exist.
     pub(super) async fn load_trace(&self, trace: TraceId) -> Result<(Vec<LoadedSpan>, MemoryReservation), QueryError> {
         let (loaded, reserved) = self.load(vec![trace], usize::MAX).await?;
         Ok((loaded.and_then(|mut loaded| loaded.remove(&trace)).unwrap_or_default(), reserved))
     }
 
-    /// Calls back with the spans of each of these traces by their starts. Traces of many spans are read a few at a time.
+    /// Calls `work` with the spans of each of these traces, ordered by start. If the traces have many spans, reads a few traces at a
+    /// time.
     pub(super) async fn each_trace(&self, traces: &[TraceId], mut work: impl FnMut(TraceId, Vec<LoadedSpan>)) -> Result<(), QueryError> {
         let mut parts = vec![traces.to_vec()];
         while let Some(ids) = parts.pop().filter(|ids| !ids.is_empty()) {
@@ -105,7 +106,7 @@ impl ProjectSnapshot {
                 by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
             }
             for spans in by_trace.values_mut() {
-                // A span that encloses others of the same start stands before them.
+                // Of spans with the same start, the enclosing one comes first.
                 spans.sort_by_key(|loaded| (loaded.span().start_us, std::cmp::Reverse(loaded.span().end_us), loaded.span().span_id));
             }
             Ok((Some(by_trace), reserved))
@@ -113,11 +114,11 @@ impl ProjectSnapshot {
         self.reading(read).await
     }
 
-    /// A trace with all its spans; `None` when there is none. The hint of a time is not needed: ids have filters of their own.
+    /// Returns a trace with all its spans; `None` if it does not exist. The time hint is unused: IDs have indexes of their own.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn trace(&self, trace: &TraceId, _at_us: Option<i64>) -> Result<Option<TraceDetail>, QueryError> {
         let (loaded, _reserved) = self.load_trace(*trace).await?;
         if loaded.is_empty() {
@@ -132,7 +133,7 @@ impl ProjectSnapshot {
         Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
     }
 
-    /// Median durations of the sorts of spans that a trace has, in the seven days before it, from the full hour on.
+    /// Returns the median durations of the spans similar to those of a trace, in the seven days before it, starting at a full hour.
     pub(super) async fn medians(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
         let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
         let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
@@ -147,7 +148,7 @@ impl ProjectSnapshot {
         }
         let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
         let views: Vec<Arc<SegmentView>> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
-        // Few rows are as fast to read, and exact.
+        // With few rows, reading them is as fast, and exact.
         let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.least_rows;
         let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
         for RollupSelection { rollup, places, .. } in stored {
@@ -188,11 +189,11 @@ impl ProjectSnapshot {
         }
     }
 
-    /// The spans of a trace in whose names, prompts or answers a text stands, whatever the case of letters, by their starts.
+    /// Returns the spans of a trace whose names, prompts or answers contain a text, case-insensitive, by start.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn spans_holding(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
         let filter = Filter(vec![FilterTerm::OfTraces(Arc::new(HashSet::from([trace])))]);
         let names = ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| json_text::contains(col(column), text));
@@ -208,11 +209,11 @@ impl ProjectSnapshot {
         Ok(batches.iter().flat_map(of_batch).collect())
     }
 
-    /// What each of these traces cost; nothing for one that is not there, `None` for one whose cost is unknown.
+    /// Returns the cost of each of these traces that has calls; `None` for an unknown cost.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn trace_costs(&self, traces: &[TraceId]) -> Result<HashMap<TraceId, Option<Usd>>, QueryError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
@@ -234,20 +235,20 @@ impl ProjectSnapshot {
     }
 }
 
-/// How long spans took, by op and name.
+/// Durations of spans by op and name.
 #[derive(Debug, Default)]
 pub(super) struct MedianDurations(HashMap<String, HashMap<String, DurationSamples>>);
 
 /// Durations in microseconds.
 #[derive(Debug, Default)]
 struct DurationSamples {
-    /// Each of them, as long as they are few.
+    /// Exact durations, as long as they are few.
     exact: Vec<i64>,
-    /// All others.
+    /// Histogram of all other durations.
     spread: DenseDurationHistogram,
-    /// How many those are.
+    /// Number of durations in the histogram.
     binned: u64,
-    /// The shortest and the longest of all.
+    /// Shortest and longest of all durations.
     range: Option<(i64, i64)>,
 }
 
@@ -270,13 +271,13 @@ impl DurationSamples {
         self.range = Some(self.range.map_or(range, |known| (known.0.min(range.0), known.1.max(range.1))));
     }
 
-    /// Moves those that are known exactly to the others.
+    /// Moves the exact durations to the histogram.
     fn bin(&mut self) {
         self.binned += self.exact.len() as u64;
         self.exact.drain(..).for_each(|us| self.spread.add_value(us));
     }
 
-    /// Their median and their number.
+    /// Returns the median and the number of durations.
     fn median(&mut self) -> Option<(f64, u64)> {
         if self.binned == 0 {
             self.exact.sort_unstable();
@@ -304,7 +305,7 @@ fn is_one_of(traces: &[TraceId]) -> Expr {
     col("trace_id").in_list(traces.iter().map(|id| lit(id.to_string())).collect(), false)
 }
 
-/// A span as the API shows it.
+/// Converts a span to the type that the API returns.
 pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Option<DurationComparison>) -> response::SpanSummary {
     let span = loaded.span();
     let below = in_tree.below;
@@ -395,10 +396,10 @@ pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Opt
     }
 }
 
-/// What the spans of a trace show of their clients, each once.
+/// Returns the hints about the clients of a trace's spans, each once.
 fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
     let mut found: Vec<HintEvidence> = Vec::new();
-    // Calls whose texts another report of them has.
+    // Calls whose messages are available in another report.
     let instead = |one: &LoadedSpan| one.span().exclusion?.counted_in_trace();
     let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
     for one in loaded {
@@ -417,7 +418,7 @@ fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
 }
 
 impl DurationPercentiles {
-    /// Of columns named `p50`, `p95`, `p99`, in microseconds.
+    /// Reads the columns `p50`, `p95` and `p99`, which are in microseconds.
     pub(super) fn of(batch: &RecordBatch, row: usize) -> DurationPercentiles {
         let ms = |name: &str| BatchColumn::of(batch, name).ms(row);
         DurationPercentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }

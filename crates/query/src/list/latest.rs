@@ -1,8 +1,8 @@
-//! The newest of a list, found without a look at what is older.
+//! Scan of the newest rows of a list, which avoids reading older ones.
 //!
-//! Row groups are taken from the one with the latest start on, as many at a time as there are processors, until nothing in the others
-//! could stand before what was found. Of a row group the filter's narrow columns are read first, long texts only where those let a row
-//! pass, and ids only of rows that may be shown.
+//! Row groups are read from the one with the latest start backwards, as many at a time as there are processors, until no other group can
+//! contain newer rows than those found. Of a row group, the narrow columns of the filter are read first, long texts only for rows that
+//! pass these, and IDs only for rows that may be returned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,19 +24,19 @@ use crate::scan::columns::BatchColumn;
 use crate::scan::row_lookup::{HEAVY, columns, failed, live, overlap, project};
 use crate::{BATCH_BYTES, ProjectSnapshot, QueryScope};
 
-/// Rows of which long texts are read first.
+/// Number of rows whose long texts are read first.
 const FEW: usize = 512;
 
-/// A span that the filter lets pass.
+/// A span that passes the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SpanHit {
-    /// So that the newest come first.
+    /// Start of the span, reversed to sort the newest ones first.
     pub(crate) start_us: Reverse<i64>,
     pub(crate) trace: TraceId,
     pub(crate) span: SpanId,
 }
 
-/// Part of what is stored, by what it may hold: the latest first.
+/// Part of the stored rows, ordered by the latest start that it may contain.
 #[derive(Debug)]
 struct ScanPart {
     latest_us: i64,
@@ -70,42 +70,42 @@ impl Ord for ScanPart {
     }
 }
 
-/// How many hits are wanted.
+/// Number of hits that are requested.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HitLimit {
-    /// So many, and those that start at the same time as the last of them.
+    /// Number of hits. Hits that start at the same time as the last of them are included.
     pub(crate) hits: usize,
-    /// Not counting those that start then or later.
+    /// Hits that start at this time or later are not counted.
     pub(crate) before_us: i64,
 }
 
 impl HitLimit {
-    /// The start of the last hit that is wanted, if there are as many among rows whose starts fall.
+    /// Returns the start of the last requested hit, if `rows`, sorted by descending start, contain that many.
     fn last_us(self, rows: &[(u32, i64)]) -> Option<i64> {
         let first = rows.partition_point(|(_, start_us)| *start_us >= self.before_us);
         rows.get(first + self.hits.checked_sub(1)?).map(|(_, start_us)| *start_us)
     }
 }
 
-/// An expression of columns: terms of a filter that are tried together, or a property.
+/// A prepared expression: terms of a filter that are evaluated together, or a property.
 #[derive(Debug)]
 pub(crate) struct ScanStage {
     columns: SchemaRef,
     expression: Arc<dyn PhysicalExpr>,
 }
 
-/// A walk from the newest to the oldest.
+/// A scan from the newest to the oldest rows.
 pub(crate) struct LatestFirstScan {
     project: ProjectSnapshot,
     scope: QueryScope,
     stages: Arc<Vec<ScanStage>>,
-    /// How many hits of each part are wanted.
+    /// Number of hits that are requested of each part.
     most: Option<HitLimit>,
     parts: BinaryHeap<ScanPart>,
 }
 
 impl ProjectSnapshot {
-    /// Begins a walk through the spans of a scope.
+    /// Starts a scan of the spans in a scope.
     pub(crate) fn walk(&self, scope: &QueryScope, most: Option<HitLimit>) -> Result<LatestFirstScan, QueryError> {
         let mut stages = vec![self.stage(self.within(scope.from_us, scope.to_us))?];
         stages.extend(self.terms(&scope.filter)?);
@@ -126,7 +126,7 @@ impl ProjectSnapshot {
         Ok(LatestFirstScan { project: self.clone(), scope: scope.clone(), stages: Arc::new(stages), most, parts })
     }
 
-    /// The terms of a filter: those about narrow columns together, then those about long texts, each of which may be none.
+    /// Prepares the terms of a filter: first those on narrow columns, joined, then those on long texts. Either may be absent.
     pub(crate) fn terms(&self, filter: &Filter) -> Result<Vec<ScanStage>, QueryError> {
         let (mut narrow, mut long) = (Vec::new(), Vec::new());
         for term in &filter.0 {
@@ -138,7 +138,7 @@ impl ProjectSnapshot {
         stages.map(|terms| self.stage(terms)).collect()
     }
 
-    /// An expression made ready.
+    /// Prepares an expression.
     pub(crate) fn stage(&self, expression: Expr) -> Result<ScanStage, QueryError> {
         let names: Vec<String> = expression.column_refs().iter().map(|column| column.name.clone()).collect();
         let columns = columns(|name| name == "start_time" || names.iter().any(|known| known == name));
@@ -149,7 +149,7 @@ impl ProjectSnapshot {
 }
 
 impl LatestFirstScan {
-    /// The hits of the next parts, in no order, and the latest start that any other may have; `None` at the end.
+    /// Returns the hits of the next parts, unordered, and the latest start that any further hit may have; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<(Vec<SpanHit>, i64)>, QueryError> {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut now = Vec::new();
@@ -170,7 +170,7 @@ impl LatestFirstScan {
         let has_long = self.stages.iter().any(ScanStage::is_long);
         let look = async |what: ScanPartSource| {
             let (stages, most) = (self.stages.clone(), self.most);
-            // Who waits can still go away; who looks, looks to the end.
+            // A query that waits for a permit can still be cancelled; a scan that has one runs to its end.
             let permit = if has_long { self.project.engine.looks.clone().acquire_owned().await.ok() } else { None };
             let looked = move |project: &ProjectSnapshot| {
                 let _permit = permit;
@@ -185,7 +185,7 @@ impl LatestFirstScan {
 }
 
 impl ProjectSnapshot {
-    /// The row groups of a segment that may hold what is looked for.
+    /// Returns the row groups of a segment that may contain hits.
     fn parts_of(&self, view: &Arc<SegmentView>, scope: &QueryScope) -> Result<Vec<ScanPart>, QueryError> {
         let (project, from_us, to_us) = (self.stored_id(), scope.from_us, scope.to_us);
         let may_hold = self.places(view, &scope.filter);
@@ -210,7 +210,7 @@ impl ProjectSnapshot {
         Ok(parts)
     }
 
-    /// The hits of a part. Reads files.
+    /// Returns the hits of a part. Reads files.
     fn look(&self, what: &ScanPartSource, stages: &[ScanStage], most: Option<HitLimit>) -> Result<Vec<SpanHit>, QueryError> {
         match what {
             ScanPartSource::Rows(view, rows) => {
@@ -240,8 +240,8 @@ impl ProjectSnapshot {
     }
 }
 
-/// The hits among rows, of which `read` gives columns; it is asked for rising numbers, and for long texts of no more than `fitting` rows at a
-/// time.
+/// Returns the hits among rows. `read` returns columns of rows; it is called with ascending row numbers, and for long texts with at most
+/// `fitting` rows.
 fn sift(
     rows: &[u32],
     stages: &[ScanStage],
@@ -263,7 +263,7 @@ fn sift(
         let (mut rest, mut few) = (&passed[..], FEW.min(fitting));
         while !rest.is_empty() {
             let (some, others) = rest.split_at(few.min(rest.len()));
-            // Texts are stored in large pages: who needs more than few rows likely needs all.
+            // Texts are stored in large pages: a query that needs more than a few rows probably needs all of them.
             (rest, few) = (others, (few * 8).min(fitting));
             if most.is_some_and(|most| most.last_us(&kept).is_some_and(|last_us| last_us > some[0].1)) {
                 break;
@@ -298,17 +298,17 @@ impl ScanStage {
         self.columns.fields().iter().any(|field| HEAVY.contains(&field.name().as_str()))
     }
 
-    /// The columns that it is made of, and the start.
+    /// Returns the columns that the expression needs, and the start.
     pub(crate) fn columns(&self) -> &SchemaRef {
         &self.columns
     }
 
-    /// Its value for each row of a batch of its columns.
+    /// Evaluates the expression for each row of a batch.
     pub(crate) fn values(&self, batch: &RecordBatch) -> Result<ArrayRef, QueryError> {
         Ok(self.expression.evaluate(batch)?.into_array(batch.num_rows())?)
     }
 
-    /// The rows that pass, each with its start.
+    /// Returns the rows that pass, each with its start.
     pub(crate) fn passing(
         &self,
         rows: &[u32],
@@ -326,13 +326,13 @@ impl ScanStage {
     }
 }
 
-/// The first and the last start in a batch of rows, in microseconds.
+/// Returns the first and the last start in a batch, in microseconds.
 pub(crate) fn starts_of(batch: &RecordBatch) -> Option<(i64, i64)> {
     let starts = batch.column_by_name("start_time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
     Some((min(starts)?, max(starts)?))
 }
 
-/// Rising numbers as ranges.
+/// Converts ascending numbers to ranges.
 pub(crate) fn runs(numbers: &[u32]) -> Vec<Range<u32>> {
     let mut runs: Vec<Range<u32>> = Vec::new();
     for number in numbers {

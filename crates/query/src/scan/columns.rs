@@ -1,4 +1,4 @@
-//! Reading the columns of an answer, and writing values as the columns hold them.
+//! Reading the columns of query results, and literals in the types of the columns.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -7,17 +7,17 @@ use datafusion::prelude::{Expr, lit};
 use datafusion::scalar::ScalarValue;
 use hinomi_model::money::Usd;
 
-/// A moment, as the column of times holds it.
+/// Returns a time as a literal of the type of time columns.
 pub(crate) fn time(us: i64) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())))
 }
 
-/// An amount of money, as its columns hold it.
+/// Returns an amount as a literal of the type of cost columns.
 pub(crate) fn money(amount: Usd) -> Expr {
     lit(ScalarValue::Decimal128(Some(i128::from(amount.0)), 18, 12))
 }
 
-/// A column of an answer by its name. A column that is not there reads as null.
+/// A column of a query result, by name. A missing column reads as null.
 pub(crate) struct BatchColumn<'a>(Option<&'a dyn Array>);
 
 impl<'a> BatchColumn<'a> {
@@ -35,7 +35,7 @@ impl<'a> BatchColumn<'a> {
         }
     }
 
-    /// Whole numbers and times, the latter in microseconds.
+    /// Returns an integer, or a time in microseconds.
     pub(crate) fn int(&self, row: usize) -> Option<i64> {
         let array = self.0.filter(|array| !array.is_null(row))?;
         match array.data_type() {
@@ -49,7 +49,7 @@ impl<'a> BatchColumn<'a> {
         }
     }
 
-    /// A sum that is nothing where there were no rows.
+    /// Returns a count; 0 for null and for negative values.
     pub(crate) fn count(&self, row: usize) -> u64 {
         self.int(row).and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
     }
@@ -62,7 +62,7 @@ impl<'a> BatchColumn<'a> {
         }
     }
 
-    /// Microseconds as milliseconds.
+    /// Returns a duration in microseconds as milliseconds.
     pub(crate) fn ms(&self, row: usize) -> Option<f64> {
         self.float(row).map(|us| us / 1000.0)
     }

@@ -1,4 +1,4 @@
-//! Whole rows of a scope, as they are stored, for whoever takes them elsewhere.
+//! Export of the whole rows of a scope, as they are stored.
 
 use std::collections::HashSet;
 
@@ -16,20 +16,20 @@ use crate::error::QueryError;
 use crate::{BATCH_BYTES, BATCH_ROWS, ProjectSnapshot, QueryScope, ScanMode};
 
 impl ProjectSnapshot {
-    /// The traces in which a user is named.
+    /// Returns the traces that have a span with this user.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn traces_of_user(&self, user: &str) -> Result<HashSet<TraceId>, QueryError> {
         self.traces_where(col("user_id").eq(lit(user))).await
     }
 
-    /// The traces with a span that failed.
+    /// Returns the traces that have a failed span.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn failed_traces(&self) -> Result<HashSet<TraceId>, QueryError> {
         self.traces_where(col("status").eq(lit(SpanStatus::Error.as_str()))).await
     }
@@ -44,21 +44,22 @@ impl ProjectSnapshot {
         Ok(ids.collect())
     }
 
-    /// How many spans a scope has.
+    /// Returns the number of spans in a scope.
     ///
     /// # Errors
     ///
-    /// When the filter compares what cannot be compared, or the engine fails.
+    /// When the filter compares values that cannot be compared, or the query engine fails.
     pub async fn count(&self, scope: &QueryScope) -> Result<u64, QueryError> {
         let counted = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
         Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
-    /// The spans of a scope with all columns of the schema, in any order. No fact is in words, also where an earlier version stored it so.
+    /// Returns the spans of a scope with all columns of the schema, unordered. Facts are kinds and IDs, even where an earlier version
+    /// stored sentences.
     ///
     /// # Errors
     ///
-    /// As [`count`](ProjectSnapshot::count); while it is read, when the engine fails.
+    /// As [`count`](ProjectSnapshot::count). The stream returns an error when the query engine fails.
     pub async fn rows(&self, scope: &QueryScope) -> Result<SendableRecordBatchStream, QueryError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         let fitting = move |asked: &ProjectSnapshot| {

@@ -1,4 +1,4 @@
-//! Plain rows of a range, for whoever counts for himself.
+//! Scan of single spans, for callers that aggregate them on their own.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::error::QueryError;
 use crate::{ProjectSnapshot, ScanMode};
 
 impl ProjectSnapshot {
-    /// Calls back for each span that starts within the range, in any order, with the fields of these columns alone.
+    /// Calls `work` for each span that starts in the range, unordered. Only the fields of these columns are set.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn each_span(
         &self,
         from_us: i64,

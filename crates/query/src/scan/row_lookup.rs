@@ -1,4 +1,4 @@
-//! Reading rows that are known by their numbers: whole traces by their ids, without a plan and without a look at other rows.
+//! Point reads of rows by number, such as those of whole traces by ID, without a query plan and without reading other rows.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -18,43 +18,43 @@ use crate::ProjectSnapshot;
 use crate::error::QueryError;
 use crate::filter::{FieldTest, Filter, FilterTerm};
 
-/// Columns that only one span's own page shows.
+/// Columns that only the detail of one span needs.
 pub(crate) const HEAVY: &[&str] = &["input_messages", "output_messages", "tool_definitions", "attributes", "reading", "local_decision"];
 
-/// Traces that are looked up one by one in the files of ids; for more of them, their rows are found by a scan.
+/// Maximum number of traces that are looked up one by one in the ID indexes. Rows of more traces are found by a scan.
 const MAX_TRACES_BY_ID: usize = 1000;
 
-/// About what a span takes in memory while a list or a trace is made of it.
+/// Approximate memory of a span while a list or a trace is built, in bytes.
 const BYTES_PER_ROW: usize = 2048;
 
-/// The columns of lists and traces.
+/// Columns that lists and traces need.
 pub(crate) static LIGHT: LazyLock<SchemaRef> = LazyLock::new(|| {
     let light = SCHEMA.fields().iter().filter(|field| !HEAVY.contains(&field.name().as_str()));
     Arc::new(Schema::new(light.cloned().collect::<Vec<_>>()))
 });
 
-/// Columns of the store by their names, in the order of its schema.
+/// Returns the columns of the store with these names, in the order of its schema.
 pub(crate) fn columns(wanted: impl Fn(&str) -> bool) -> SchemaRef {
     Arc::new(Schema::new(SCHEMA.fields().iter().filter(|field| wanted(field.name())).cloned().collect::<Vec<_>>()))
 }
 
-/// Some columns of a batch of all.
+/// Selects columns of a batch.
 pub(crate) fn project(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch, QueryError> {
     let places = columns.fields().iter().filter_map(|field| batch.schema_ref().index_of(field.name()).ok()).collect::<Vec<_>>();
     batch.project(&places).map_err(failed)
 }
 
-/// What goes wrong with columns is our own fault.
+/// Converts an Arrow error. It is always a bug, never a mistake in the request.
 pub(crate) fn failed(error: arrow::error::ArrowError) -> QueryError {
     QueryError::Engine(error.into())
 }
 
-/// The rows that hold, as numbers of this width.
+/// Returns the live rows among these.
 pub(crate) fn live(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<u32>> {
     without(rows, dead).into_iter().map(|rows| rows.start as u32..rows.end as u32).collect()
 }
 
-/// What two lists of rising ranges have in common.
+/// Returns the intersection of two lists of ascending ranges.
 pub(crate) fn overlap(one: &[Range<u32>], other: &[Range<u32>]) -> Vec<Range<u32>> {
     let mut common = Vec::new();
     let (mut at, mut beside) = (0, 0);
@@ -68,7 +68,7 @@ pub(crate) fn overlap(one: &[Range<u32>], other: &[Range<u32>]) -> Vec<Range<u32
     common
 }
 
-/// Ranges in any order as rising ones that do not overlap.
+/// Converts ranges in any order to ascending ranges that do not overlap.
 fn union(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
     ranges.sort_unstable_by_key(|rows| rows.start);
     let mut union: Vec<Range<u32>> = Vec::with_capacity(ranges.len());
@@ -81,7 +81,7 @@ fn union(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
     union
 }
 
-/// Whether [`places`](ProjectSnapshot::places) may tell something by a term.
+/// Returns whether [`places`](ProjectSnapshot::places) may be able to use a term.
 pub(crate) fn tells_places(term: &FilterTerm) -> bool {
     match term {
         FilterTerm::Text { not, .. } => !not,
@@ -92,8 +92,8 @@ pub(crate) fn tells_places(term: &FilterTerm) -> bool {
 }
 
 impl ProjectSnapshot {
-    /// The rows of a segment that a filter may let pass, as far as what lies beside the segment tells: which have the grams of a text,
-    /// which are of a trace. `None` where nothing is told. Reads files.
+    /// Returns the rows of a segment that may pass a filter, according to its indexes: rows with the n-grams of a text, and rows of a
+    /// trace. `None` if no index applies. Reads files.
     pub(crate) fn places(&self, view: &SegmentView, filter: &Filter) -> Option<Vec<Range<u32>>> {
         let of_traces = |ids: &mut dyn Iterator<Item = Option<TraceId>>| {
             let mut rows = Vec::new();
@@ -115,17 +115,17 @@ impl ProjectSnapshot {
         filter.0.iter().filter(|term| tells_places(term)).filter_map(of_term).reduce(|one, other| overlap(&one, &other))
     }
 
-    /// The project as its column holds it.
+    /// Returns the project ID as stored in its column.
     pub(crate) fn stored_id(&self) -> i64 {
         i64::try_from(self.project).unwrap_or(i64::MAX)
     }
 
-    /// Ends what is computed when nobody waits for it any more. To be asked now and then by whatever takes long.
+    /// Returns an error if nobody waits for the result any more. Long computations call it regularly.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         if self.wanted.still() { Ok(()) } else { Err(QueryError::Gone) }
     }
 
-    /// Work that reads files, off the threads that answer requests.
+    /// Runs work that reads files on a blocking thread.
     pub(crate) async fn reading<T: Send + 'static>(
         &self,
         work: impl FnOnce(&ProjectSnapshot) -> Result<T, QueryError> + Send + 'static,
@@ -139,8 +139,8 @@ impl ProjectSnapshot {
         blocking(work).await?
     }
 
-    /// All spans of these traces, with these columns, among which are project and trace; `None` where they are more than `most_rows`. What is
-    /// read is taken from the memory of queries. Reads files.
+    /// Returns all spans of these traces with these columns, which must include project and trace; `None` if there are more than
+    /// `most_rows`. Reserves the memory of the rows from the pool of queries. Reads files.
     pub(crate) fn rows_of_traces(
         &self,
         traces: &[TraceId],
@@ -180,12 +180,12 @@ impl ProjectSnapshot {
         Ok(Some(found))
     }
 
-    /// A span with all that is known of it.
+    /// Returns a span with all columns; empty if it does not exist.
     pub(crate) fn rows_of_span(&self, trace: TraceId, span: SpanId) -> Result<Vec<RecordBatch>, QueryError> {
         let ids = HashSet::from([trace.to_string()]);
         let narrow = columns(|name| ["project_id", "trace_id", "span_id"].contains(&name));
         let span = span.to_string();
-        // The place of the span among rows of its trace.
+        // Position of the span among the rows of its trace.
         let place = |batch: &RecordBatch| {
             let wanted = self.of_traces(batch, &ids);
             let spans = batch.column_by_name("span_id").map(|column| column.as_string_view());
@@ -210,7 +210,7 @@ impl ProjectSnapshot {
         Ok(Vec::new())
     }
 
-    /// Which rows of a segment may be of these traces: all that are, and hardly any other.
+    /// Returns the rows of a segment that may belong to these traces: all that do, and hardly any others.
     fn places_of_traces(&self, view: &SegmentView, traces: &[TraceId], ids: &HashSet<String>) -> Result<Vec<Range<u32>>, QueryError> {
         if view.segment.projects.binary_search(&self.project).is_err() {
             return Ok(Vec::new());
@@ -218,7 +218,7 @@ impl ProjectSnapshot {
         let known = traces.iter().map(|trace| view.rows_of_trace(self.project, *trace)).collect::<Result<Vec<_>, _>>();
         let mut rows: Vec<Range<u32>> = match known {
             Ok(rows) => rows.into_iter().flatten().collect(),
-            // The file of ids is damaged: the segment says it too.
+            // The ID index is damaged: read the IDs from the segment instead.
             Err(_) => {
                 let all = 0..view.segment.rows as u32;
                 let narrow = columns(|name| ["project_id", "trace_id"].contains(&name));
@@ -239,7 +239,7 @@ impl ProjectSnapshot {
         let (project, mut last) = (self.stored_id(), ("", false));
         let is_wanted = |row: usize| {
             let trace = traces.value(row);
-            // Neighbours are of one trace most often.
+            // Adjacent rows often belong to the same trace.
             if trace != last.0 {
                 last = (trace, ids.contains(trace));
             }

@@ -1,4 +1,4 @@
-//! Stored calls, for whoever works on all of them: some at a time.
+//! Scan of stored calls in batches, for jobs that process all of them.
 
 use datafusion::prelude::{col, lit};
 use futures::{Stream, StreamExt};
@@ -8,15 +8,16 @@ use hinomi_store::schema::SCHEMA;
 use crate::error::QueryError;
 use crate::{ProjectSnapshot, ScanMode};
 
-/// Columns that say nothing of what a call cost.
+/// Columns that are not needed to price a call.
 const TEXTS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
 
 impl ProjectSnapshot {
-    /// The calls that start in `from_us..to_us`, without their texts, a batch at a time. A range without a call gives no batch.
+    /// Returns the calls that start in `from_us..to_us`, without their messages, as a stream of batches. A range without calls returns no
+    /// batch.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn calls(
         &self,
         from_us: i64,

@@ -1,4 +1,4 @@
-//! One span in full.
+//! Detail of one span.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use crate::error::QueryError;
 use crate::response::{CostBucket, MessageSourceSpan, SpanDetail};
 
 impl ProjectSnapshot {
-    /// A span as it is stored, without its texts; `None` when it is not there.
+    /// Returns a span as it is stored, without messages from other reports of the call; `None` if it does not exist.
     ///
     /// # Errors
     ///
@@ -28,11 +28,11 @@ impl ProjectSnapshot {
         Ok(LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span))
     }
 
-    /// One span with its messages and attributes; `None` when it is not there.
+    /// Returns a span with its messages and attributes; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// When the engine fails.
+    /// When the query engine fails.
     pub async fn span(
         &self,
         trace: &TraceId,
@@ -43,7 +43,7 @@ impl ProjectSnapshot {
         let (of_trace, of_span) = (*trace, *span);
         let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
         let Some(full) = LoadedSpan::all(&found).into_iter().next() else { return Ok(None) };
-        // What stands beside it in the trace says what lies below it and how long it ran itself.
+        // Totals below the span and its self time depend on the other spans of the trace.
         let (mut beside, _reserved) = self.load_trace(*trace).await?;
         if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
             beside.push(full.clone());
@@ -85,8 +85,8 @@ impl ProjectSnapshot {
 }
 
 impl ProjectSnapshot {
-    /// Where a call counts and another report of it has its texts (a framework's span has the usage, the provider's SDK in it the messages),
-    /// adds what is missing to the call. Returns the first span that something came from.
+    /// Adds missing messages to a counted call from other reports of it: a framework's span may have the usage, and the provider's SDK
+    /// below it the messages. Returns the first span from which messages were taken.
     async fn add_texts(&self, call: &mut Span, beside: &[LoadedSpan]) -> Result<Option<MessageSourceSpan>, QueryError> {
         let lacks = |call: &Span| call.input_messages.is_empty() || call.output_messages.is_empty();
         if !call.is_call() || !call.counted || !lacks(call) {
@@ -116,7 +116,7 @@ impl ProjectSnapshot {
     }
 }
 
-/// Calls of a trace that do not count since this one does, also by way of one another, and that have texts.
+/// Returns the calls of a trace that have messages and are excluded because of this call, directly or through other excluded calls.
 fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
     let instead = |loaded: &LoadedSpan| {
         let span = loaded.span();
@@ -126,7 +126,7 @@ fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
     let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
     let is_report = |loaded: &&LoadedSpan| {
         let mut at = loaded.span().span_id;
-        // Reasons never form a circle, and a chain of them is short.
+        // Exclusions never form a cycle, and their chains are short.
         for _ in 0..8 {
             match left.get(&at) {
                 Some(next) if *next == call.span_id => return true,
@@ -139,7 +139,7 @@ fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
     beside.iter().filter(|loaded| loaded.has_texts()).filter(is_report).map(|loaded| loaded.span().span_id).collect()
 }
 
-/// How a computed cost came about. Prices may have changed since: lines that do not add up to what is stored are not shown.
+/// Returns the buckets of a computed cost; `None` if they do not add up to the stored cost, since prices may have changed.
 fn bill(cost: &CostExplanation) -> Option<Vec<CostBucket>> {
     let line = |line: &CostLine| CostBucket {
         bucket: line.bucket,

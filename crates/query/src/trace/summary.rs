@@ -1,4 +1,4 @@
-//! What the spans of a trace add up to, in one line.
+//! Totals of a trace.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +12,10 @@ use super::tree::is_unpriced;
 use crate::aggregate::summary::dollars;
 use crate::response::TraceSummary;
 
-/// Characters of an error that stand in one line.
+/// Maximum number of characters in the preview of an error.
 const MAX_PREVIEW_CHARACTERS: usize = 200;
 
-/// What the spans of a trace add up to. They are in the order of their starts, and there is at least one.
+/// Returns the totals of a trace. The spans are ordered by start, and there is at least one.
 pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
     let spans = || loaded.iter().map(LoadedSpan::span);
     let root = spans().find(|span| span.parent_span_id.is_none()).or_else(|| spans().next());
@@ -65,36 +65,36 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
     }
 }
 
-/// Calls whose texts stand for the trace: those that count, unless only other reports of them have any.
+/// Returns the calls from which previews are taken: counted ones, or all calls if only excluded reports have messages.
 fn previews<'a>(calls: &[&'a LoadedSpan], loaded: &'a [LoadedSpan]) -> impl DoubleEndedIterator<Item = &'a LoadedSpan> + use<'a> {
     let told = calls.iter().any(|call| call.has_texts());
     loaded.iter().filter(move |one| one.span().is_call() && (one.span().counted || !told))
 }
 
-/// What the status of a failed span says of its failure, cut to what stands in one line.
+/// Returns the reason in the status of a failed span, shortened to the length of a preview.
 pub(crate) fn error_preview(span: &span::Span) -> Option<String> {
     let detail = span.status_detail.as_deref().filter(|_| span.status == SpanStatus::Error)?;
     Some(detail.chars().take(MAX_PREVIEW_CHARACTERS).collect())
 }
 
-/// The first span that failed by itself, and not since one below it did. One that says why comes before one that does not.
+/// Returns the first span that failed on its own, not because a span below it failed. Spans with a reason come first.
 fn first_failure(loaded: &[LoadedSpan]) -> Option<&span::Span> {
     let failed = || loaded.iter().map(LoadedSpan::span).filter(|span| span.status == SpanStatus::Error);
     let above: HashSet<SpanId> = failed().filter_map(|span| span.parent_span_id).collect();
     failed().min_by_key(|span| (span.status_detail.is_none(), above.contains(&span.span_id)))
 }
 
-/// What the calls of a model cost together.
+/// Cost of the calls of a model.
 struct ModelCost<'a> {
     model: &'a str,
     cost: Option<Usd>,
-    /// Whether it is called for embeddings alone.
+    /// Whether all calls are embeddings.
     embeds_only: bool,
 }
 
-/// The models of calls: the most expensive first, those of unknown cost by their first use. Where the cost of a language model is unknown,
-/// embedding models, which cost next to nothing, come last. Where a call has no answer and its requested model was answered by another one,
-/// that one stands for both.
+/// Returns the models of calls, the most expensive first, and those of unknown cost by first use. If the cost of a language model is
+/// unknown, embedding models come last, since they cost little. A call without a response adds no model if another call answered for its
+/// requested model.
 fn models(calls: &[&LoadedSpan]) -> Vec<String> {
     let spans = || calls.iter().map(|call| call.span());
     let answered: HashSet<&str> =
@@ -118,13 +118,13 @@ fn models(calls: &[&LoadedSpan]) -> Vec<String> {
         known.cost = span.cost.as_ref().map(|cost| known.cost.unwrap_or(Usd::ZERO) + cost.total).or(known.cost);
     }
     let is_unknown = costs.iter().any(|one| one.cost.is_none() && !one.embeds_only);
-    // Equal ones stay in the order of their first use.
+    // The sort is stable: models of equal cost stay in the order of first use.
     costs.sort_by_key(|one| (is_unknown && one.embeds_only, std::cmp::Reverse(one.cost)));
     costs.into_iter().map(|one| one.model.to_owned()).collect()
 }
 
-/// Failed calls after whose end a successful one of the same logical call began: of the same op and requested model, and with the same input,
-/// or, where no input is recorded, below the same parent.
+/// Returns the number of failed calls after whose end a successful call began that repeats them: with the same op, requested model and
+/// input, or, if no input is recorded, the same parent.
 fn retries(calls: &[&LoadedSpan]) -> u64 {
     type LogicalCall<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<SpanId>);
     fn logical(call: &LoadedSpan) -> LogicalCall<'_> {
@@ -141,7 +141,7 @@ fn retries(calls: &[&LoadedSpan]) -> u64 {
     calls.iter().filter(|call| call.span().status == SpanStatus::Error).filter(is_retried).count() as u64
 }
 
-/// Several spans may report one tool call; a span without an id is one of its own.
+/// Returns the number of tool calls. Several spans may report the same tool call; a span without an ID counts on its own.
 fn tool_calls(loaded: &[LoadedSpan]) -> u64 {
     let tools = || loaded.iter().map(LoadedSpan::span).filter(|span| span.kind == SpanType::Tool);
     let ids: HashSet<&str> = tools().filter_map(|span| span.tool_call_id.as_deref()).collect();

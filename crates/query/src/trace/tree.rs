@@ -1,4 +1,4 @@
-//! What needs the whole tree of a trace: sums below a span, and a span's own time.
+//! Values that depend on the whole tree of a trace: totals below a span, and self time.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use hinomi_model::id::SpanId;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus};
 
-/// The sums of counted calls in a span and below it.
+/// Totals of the counted calls in a span and below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct SubtreeAggregate {
     pub(crate) llm_calls: u64,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
-    /// `None` where there are calls and none is priced.
+    /// `None` if there are calls and none of them has a price.
     pub(crate) cost: Option<Usd>,
     pub(crate) unpriced_calls: u64,
     pub(crate) estimated_calls: u64,
@@ -47,27 +47,27 @@ impl SubtreeAggregate {
         self.priced |= other.priced;
     }
 
-    /// Nothing costs nothing; something without a price is unknown.
+    /// Sets the final cost: 0 without calls, `None` if no call has a price.
     fn settle(mut self) -> SubtreeAggregate {
         self.cost = if self.llm_calls == 0 { Some(Usd::ZERO) } else { self.cost.filter(|_| self.priced) };
         self
     }
 }
 
-/// A call with usage and without a price, which did not fail.
+/// Returns whether a call reports usage, has no price and did not fail.
 pub(crate) fn is_unpriced(span: &Span) -> bool {
     span.is_call() && span.counted && span.cost.is_none() && !span.usage.is_unknown() && span.status != SpanStatus::Error
 }
 
-/// What the tree says of each span, in the order of the spans.
+/// Values of one span that depend on the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SpanTreeTotals {
     pub(crate) below: SubtreeAggregate,
     pub(crate) self_us: i64,
 }
 
-/// Derives it for all spans of a trace. A parent that never arrived, or spans that are each other's parents, hinder nothing: each
-/// span is then summed under as many of its forebears as can be reached.
+/// Computes the values of all spans of a trace, in the order of the spans. Missing parents and cycles are allowed: the totals of each
+/// span are then added to those ancestors that can be reached.
 pub(crate) fn derive(spans: &[&Span]) -> Vec<SpanTreeTotals> {
     let index: HashMap<SpanId, usize> = spans.iter().enumerate().map(|(at, span)| (span.span_id, at)).collect();
     let parent = |at: usize| spans[at].parent_span_id.and_then(|id| index.get(&id).copied()).filter(|parent| *parent != at);
@@ -88,7 +88,7 @@ pub(crate) fn derive(spans: &[&Span]) -> Vec<SpanTreeTotals> {
     below.into_iter().enumerate().map(|(at, below)| SpanTreeTotals { below: below.settle(), self_us: own(at) }).collect()
 }
 
-/// Each span after all below it; spans on a circle are left out, since nothing on it is below anything.
+/// Returns the spans in an order in which each span follows all spans below it. Spans in a cycle are left out.
 fn deepest_first(children: &[Vec<usize>], parent: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..children.len()).filter(|at| parent(*at).is_none()).collect();
     let mut next = 0;
@@ -100,7 +100,7 @@ fn deepest_first(children: &[Vec<usize>], parent: impl Fn(usize) -> Option<usize
     order
 }
 
-/// The duration of a span less the time in which any of its children ran.
+/// Returns the duration of a span without the time in which any of its children ran.
 fn self_us<'a>(span: &Span, children: impl Iterator<Item = &'a Span>) -> i64 {
     let clipped = children.map(|child| (child.start_us.max(span.start_us), child.end_us.min(span.end_us)));
     let mut ran: Vec<(i64, i64)> = clipped.filter(|(start, end)| start < end).collect();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn own_time_without_that_of_children() {
-        // Two at the same time, one that begins before its parent, one that ends after it.
+        // Two children overlap, one begins before the parent, and one ends after it.
         let spans = [span(1, 0, 100, 200), span(2, 1, 110, 130), span(3, 1, 120, 140), span(4, 1, 90, 105), span(5, 1, 195, 300)];
         let own: Vec<i64> = derived(&spans).iter().map(|one| one.self_us).collect();
         assert_eq!(own, [100 - 30 - 5 - 5, 20, 20, 15, 105]);
