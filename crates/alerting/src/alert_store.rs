@@ -1,7 +1,7 @@
-//! Rules, budgets, incidents and what is still to be told, on disk: `alerts.db`.
+//! Database of rules, budgets, incidents and pending notices: `alerts.db`.
 //!
-//! A command beside the server may change rules. A change of an incident and the notice that tells of it are one transaction: what
-//! is in `notices` is handed to delivery again at a start, where its key keeps it from being told twice.
+//! A command may change rules while the server runs. A change of an incident and its notice are written in one transaction. Notices that
+//! are still in `notices` at a start are passed to delivery again, which recognizes duplicates by their key.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::rule::AlertRule;
 use super::rule::budget::Budget;
 use crate::delivery::notice::AlertNotice;
 
-/// The format that is written, and the newest that is read.
+/// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: [&str; 1] = ["
@@ -59,31 +59,31 @@ const STEPS: [&str; 1] = ["
     ) STRICT;
 "];
 
-/// A rule or a budget, as it is kept.
+/// A stored rule or budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertRecord<T> {
-    /// Its number.
+    /// ID of the rule or budget.
     pub id: i64,
-    /// The project.
+    /// ID of the project.
     pub project: u64,
-    /// What it says.
+    /// Definition of the rule or budget.
     pub what: T,
-    /// Until when nobody is told, in microseconds since the Unix epoch; the end of `i64` is for ever.
+    /// Time until which it is muted, in microseconds since the Unix epoch; the maximum of `i64` for no end.
     pub muted_until_us: Option<i64>,
-    /// When it was made.
+    /// Time of creation, in microseconds since the Unix epoch.
     pub created_us: i64,
-    /// When it was last changed.
+    /// Time of the last change, in microseconds since the Unix epoch.
     pub updated_us: i64,
 }
 
 impl<T> AlertRecord<T> {
-    /// Whether nobody is told at a time.
+    /// Returns whether the rule or budget is muted at a time.
     pub fn is_muted(&self, now_us: i64) -> bool {
         self.muted_until_us.is_some_and(|until| now_us < until)
     }
 }
 
-/// What can be kept as a rule.
+/// A definition that can be stored as a rule: an alert rule or a budget.
 pub(super) trait AlertDefinition: Serialize + DeserializeOwned + Clone {
     const SOURCE: AlertSource;
     fn name(&self) -> &str;
@@ -110,25 +110,25 @@ impl AlertDefinition for Budget {
     }
 }
 
-/// A notice that delivery has not taken yet.
+/// A notice that delivery has not accepted yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PendingNotice {
-    /// Its number; 0 while it is not stored.
+    /// ID of the notice; 0 until it is stored.
     pub(super) id: i64,
     pub(super) notice: AlertNotice,
     pub(super) targets: Vec<i64>,
 }
 
-/// Which incidents are wanted.
+/// Selects incidents.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
-    /// Only open ones, or only those that are over.
+    /// Only open incidents if true, only resolved ones if false.
     pub open: Option<bool>,
-    /// Only of this rule or budget.
+    /// Only incidents of this rule or budget.
     pub rule: Option<i64>,
-    /// Only those with a smaller number: what follows a page.
+    /// Only incidents with a smaller ID: those after a page.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of incidents.
     pub limit: usize,
 }
 
@@ -145,7 +145,7 @@ impl AlertStore {
         Ok(AlertStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 
-    /// Changes whenever another connection has committed something.
+    /// Returns a number that changes when another connection commits.
     pub(super) fn version(&self) -> Result<i64, SqliteError> {
         self.run(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
     }
@@ -209,19 +209,19 @@ impl AlertStore {
         if deleted == 0 { Err(AlertError::Unknown(T::SOURCE.name())) } else { Ok(()) }
     }
 
-    /// Takes all rules and budgets of a project away.
+    /// Deletes all rules and budgets of a project and returns their number.
     pub(super) fn delete_rules(&self, project: u64) -> Result<usize, SqliteError> {
         self.run(|connection| connection.execute("DELETE FROM rules WHERE project = ?1", [number(project)]))
     }
 
-    /// Says until when nobody is told of a rule or budget.
+    /// Sets the time until which a rule or budget is muted; `None` to unmute it.
     pub(super) fn mute<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
         self.get::<T>(project, id)?;
         self.run(|connection| connection.execute("UPDATE rules SET muted_until_us = ?2 WHERE id = ?1", params![id, until_us]))?;
         self.get(project, id)
     }
 
-    /// Incidents of a project, the newest first.
+    /// Returns incidents of a project, the newest first.
     pub(super) fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
         self.run(|connection| {
             let mut select = connection.prepare_cached(
@@ -233,7 +233,8 @@ impl AlertStore {
         })
     }
 
-    /// All open incidents, and those that were over after a time, the oldest first: what must be known so that nothing rings twice.
+    /// Returns open incidents and those that were resolved at or after a time, the oldest first. The evaluator needs them to avoid firing
+    /// twice.
     pub(super) fn recent(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
         self.run(|connection| {
             let mut select =
@@ -260,12 +261,11 @@ impl AlertStore {
         found.ok_or(AlertError::Unknown("incident"))
     }
 
-    /// Writes changes of incidents, their stories and what is to be told of them, all or nothing. Incidents without a number get one,
-    /// and so do notices.
+    /// Writes changes of incidents, their timeline entries and notices in one transaction. Sets the IDs of new incidents and notices.
     pub(super) fn write(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
         self.run(|connection| {
             let transaction = connection.transaction()?;
-            // An incident may open and end in one go.
+            // One batch may open and resolve the same incident.
             let mut opened = HashMap::new();
             for change in changes.iter_mut() {
                 let incident = &change.incident;
@@ -280,7 +280,7 @@ impl AlertStore {
         })
     }
 
-    /// What delivery has not taken yet.
+    /// Returns the notices that delivery has not accepted yet, the oldest first.
     pub(super) fn untold(&self) -> Result<Vec<PendingNotice>, SqliteError> {
         self.run(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
@@ -288,7 +288,7 @@ impl AlertStore {
         })
     }
 
-    /// Delivery has taken these.
+    /// Deletes notices that delivery has accepted.
     pub(super) fn told(&self, ids: &[i64]) -> Result<(), SqliteError> {
         self.run(|connection| {
             let transaction = connection.transaction()?;
@@ -299,7 +299,7 @@ impl AlertStore {
         })
     }
 
-    /// Forgets incidents that were over before a time. Returns how many.
+    /// Deletes incidents that were resolved before a time and returns their number.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         let delete = "DELETE FROM incidents WHERE project = ?1 AND resolved_us < ?2";
         self.run(|connection| connection.execute(delete, params![number(project), us]))
@@ -310,7 +310,7 @@ impl AlertStore {
     }
 }
 
-/// One change of an incident.
+/// A change of an incident, with its timeline entries and notices.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct IncidentChange {
     pub(super) incident: Incident,
@@ -360,7 +360,7 @@ fn incident(row: &Row) -> rusqlite::Result<Incident> {
     Ok(Incident { id: row.get(0)?, ..parsed(row, 1)? })
 }
 
-/// A column of JSON.
+/// Reads a JSON column.
 fn parsed<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text)

@@ -1,17 +1,17 @@
-//! What time it is, passed in so that tests can say it.
+//! Clock of the evaluator, which tests replace.
 
 use std::fmt::Debug;
 use std::time::Instant;
 
-/// Tells the time.
+/// Source of the time.
 pub trait EvaluationClock: Debug + Send + Sync {
-    /// By the calendar, in microseconds since the Unix epoch. It may jump either way.
+    /// Returns the wall-clock time in microseconds since the Unix epoch. It may jump in either direction.
     fn now_us(&self) -> i64;
-    /// Since some moment, in microseconds. It never jumps.
+    /// Returns a monotonic time in microseconds since an arbitrary moment.
     fn steady_us(&self) -> i64;
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Debug)]
 pub struct SystemClock(Instant);
 

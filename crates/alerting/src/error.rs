@@ -1,38 +1,38 @@
-//! Why an alert could not be kept or changed.
+//! Errors of alerts.
 
 use hinomi_tables::database::SqliteError;
 
-/// Why an alert could not be kept or changed.
+/// Reason for which an alert cannot be stored or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertError {
-    /// A rule or budget that cannot be.
+    /// The definition of a rule or budget is not valid.
     #[error("{field}: {reason}")]
     Invalid {
-        /// The field, as it is called in JSON and TOML.
+        /// Name of the field in JSON and TOML.
         field: &'static str,
-        /// What is wrong, and what it should be.
+        /// What is wrong, and what is valid.
         reason: String,
     },
-    /// Another one of the project has the name.
+    /// Another rule or budget of the project has the name.
     #[error("name: a {what} named {name:?} already exists")]
     NameTaken {
         /// `rule` or `budget`.
         what: &'static str,
-        /// The name.
+        /// Name that is taken.
         name: String,
     },
-    /// There is no such rule, budget or incident.
+    /// The rule, budget or incident does not exist.
     #[error("{0} not found")]
     Unknown(&'static str),
-    /// The incident is over.
+    /// The incident is resolved.
     #[error("incident {0} is resolved; only notes can be added")]
     Over(i64),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] SqliteError),
 }
 
-/// A field that cannot be so.
+/// Returns the error of an invalid field.
 pub(super) fn invalid(field: &'static str, reason: impl Into<String>) -> AlertError {
     AlertError::Invalid { field, reason: reason.into() }
 }

@@ -1,5 +1,6 @@
-//! The bell itself: figures, what is open, and what a change of a figure means. It knows no clock, no thread and no disk: time and spans
-//! are given to it, and it answers with changes that somebody else writes down. `budgets` judges budgets, `course` takes a place through one
+//! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. It uses no clock, thread or
+//! disk: it receives the time and spans, and returns changes for the caller to store. `budgets` evaluates budgets, `transition` evaluates
+//! one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes deleted users and traces.
 //! round, `telling` says what is told of that, `forget` takes out what is deleted.
 
 pub(crate) mod buckets;
@@ -30,61 +31,61 @@ use super::rule::NoDataPolicy;
 use super::rule::metric::{AlertMetric, SeriesAggregation};
 use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
 
-/// A rule's or budget's group.
+/// One group of a rule or budget.
 pub(super) type AlertInstanceKey = (i64, AlertGroupKey);
 
-/// Step of a budget that stands for its forecast.
+/// Value in place of a budget's step that stands for its forecast.
 const FORECAST_STEP: f64 = 0.0;
 
-/// What is judged.
+/// Scope of an evaluation pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EvaluationPass {
-    /// What has just changed, so far as it is cheap.
+    /// Series that changed, if they are cheap to evaluate.
     Arrived,
-    /// Whatever time changes too.
+    /// All series, including changes that follow from the time alone.
     Clock,
 }
 
-/// What a round of judging comes to.
+/// Changes that an evaluation pass results in.
 #[derive(Debug, Default)]
 pub(super) struct EvaluationResult {
     pub(super) changes: Vec<IncidentChange>,
-    /// What was ended by hand and is no longer beyond its threshold.
+    /// Instances that were resolved manually and are now back to normal.
     lifted: Vec<AlertInstanceKey>,
 }
 
-/// What was told of a place.
+/// Past incidents of an alert instance.
 #[derive(Debug, Clone, Copy)]
 struct AlertInstanceHistory {
-    /// End of the window of the last change; windows before that have been told of.
+    /// End of the window of the last change; earlier windows are not evaluated again.
     until_us: i64,
-    /// When the last incident opened.
+    /// Time at which the last incident opened.
     opened_us: i64,
 }
 
-/// All figures and all that rings.
+/// All metric series and the state of all alert instances.
 #[derive(Debug)]
 pub(super) struct RuleEvaluator {
     watchers: BTreeMap<i64, AlertWatch>,
     tracks: Vec<AlertSeries>,
-    /// Places of tracks, by what tells them apart.
+    /// Indexes of series by specification.
     places: HashMap<AlertSeriesSpec, usize>,
-    /// Rules and budgets by track.
+    /// IDs of the rules and budgets that use each series.
     lookers: Vec<Vec<i64>>,
     index: SeriesIndex,
     open: HashMap<AlertInstanceKey, Incident>,
-    /// What was ended by hand and is still beyond its threshold: how bad.
+    /// Instances that were resolved manually and are still beyond their threshold, with their severity.
     put_down: HashMap<AlertInstanceKey, AlertSeverity>,
     past: HashMap<AlertInstanceKey, AlertInstanceHistory>,
-    /// The highest step of a budget that was told in the period with this start.
+    /// Highest step of a budget that fired in the period that begins at the given time.
     rung: HashMap<(AlertInstanceKey, i64), f64>,
-    /// Step of each track at which the clock last judged it.
+    /// Last time bucket of each series in which it was evaluated by the clock.
     ticked: Vec<i64>,
-    /// The latest time that it was told.
+    /// Latest time that the evaluator received.
     now_us: i64,
-    /// Since when nothing that came can have been missed.
+    /// Time since which no spans can have been missed.
     since_us: i64,
-    /// What links are made from.
+    /// Base URL of links.
     public_url: Arc<str>,
 }
 
@@ -107,7 +108,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// What rang before: what is open, and what must not ring again.
+    /// Restores the state of a stored incident: what is open, and what must not fire again.
     pub(super) fn remember(&mut self, incident: Incident) {
         let place = (incident.rule, AlertGroupKey::read(incident.group.as_ref()));
         let past = self.past.entry(place.clone()).or_insert(AlertInstanceHistory { until_us: i64::MIN, opened_us: i64::MIN });
@@ -121,7 +122,8 @@ impl RuleEvaluator {
         self.put_down.remove(&place);
         match incident.state() {
             IncidentState::Open | IncidentState::Acknowledged => {
-                // What comes late for a budget's period before opens beside what is open of this one, and is over at once.
+                // A late incident of a budget's previous period opens while one of the current period is open, and is resolved
+                // immediately.
                 let is_of_before = |open: &Incident| open.id != incident.id && open.window_from_us > incident.window_from_us;
                 if incident.source == AlertSource::Rule || !self.open.get(&place).is_some_and(is_of_before) {
                     self.open.insert(place, incident);
@@ -138,14 +140,15 @@ impl RuleEvaluator {
         }
     }
 
-    /// Puts rules and budgets in force. Answers what of figures is missing, and how many steps back: [`fill`](RuleEvaluator::fill) brings it.
+    /// Activates rules and budgets. Returns the series that are missing and the number of steps that they need;
+    /// [`fill`](RuleEvaluator::fill) adds them.
     pub(super) fn set(&mut self, watchers: Vec<AlertWatch>) -> Vec<(AlertSeriesSpec, i64)> {
         let before = std::mem::replace(&mut self.watchers, watchers.into_iter().map(|watcher| (watcher.id(), watcher)).collect());
         for (id, watcher) in &self.watchers {
             if let (AlertWatch::Budget(now), Some(AlertWatch::Budget(old))) = (watcher, before.get(id))
                 && (now.kept.what.amount != old.kept.what.amount || now.spec != old.spec)
             {
-                // Another amount: its steps are others.
+                // Another amount has other steps.
                 self.rung.retain(|((budget, _), _), _| budget != id);
             }
         }
@@ -163,7 +166,7 @@ impl RuleEvaluator {
         wanted.into_iter().filter(|(spec, keep)| is_short(spec, *keep)).collect()
     }
 
-    /// Adds figures that were missing.
+    /// Adds series that were missing.
     pub(super) fn fill(&mut self, tracks: Vec<AlertSeries>) {
         for track in tracks {
             self.tracks.retain(|known| known.spec != track.spec);
@@ -177,7 +180,7 @@ impl RuleEvaluator {
         self.lookers = vec![Vec::new(); self.tracks.len()];
         self.ticked = vec![i64::MIN; self.tracks.len()];
         for watcher in self.watchers.values() {
-            // What does not reach back far enough yet is not judged by.
+            // A series that does not reach back far enough yet is not evaluated.
             let place = watcher.spec().and_then(|spec| self.places.get(spec)).filter(|place| self.tracks[**place].keep >= watcher.keep());
             if let Some(place) = place {
                 self.lookers[*place].push(watcher.id());
@@ -186,7 +189,7 @@ impl RuleEvaluator {
         self.index = SeriesIndex::new(self.tracks.iter().enumerate());
     }
 
-    /// What of spans the figures of a project need; `None` for nothing.
+    /// Returns the span fields that the series of each project need.
     pub(super) fn wants(&self) -> HashMap<u64, RequiredSpanFields> {
         let mut wants: HashMap<u64, RequiredSpanFields> = HashMap::new();
         for track in &self.tracks {
@@ -195,7 +198,7 @@ impl RuleEvaluator {
         wants
     }
 
-    /// A span came (1) or went (-1), in a step of the store with this version.
+    /// Adds (1) or removes (-1) a span that the store added or removed in this version.
     pub(super) fn count(&mut self, project: u64, span: &Span, sign: i64, version: u64) {
         let RuleEvaluator { index, tracks, now_us, .. } = self;
         index.each(project, span, |place| {
@@ -206,12 +209,13 @@ impl RuleEvaluator {
         });
     }
 
-    /// What was counted while this was not known: figures are right, but nothing is said of too little for a while.
+    /// Records that spans may have been missed: the series are complete, but low values and missing data are not evaluated for a while.
     pub(super) fn missed(&mut self, now_us: i64) {
         self.since_us = now_us;
     }
 
-    /// Judges figures at a time, which never goes back. The changes hold once they are [`settle`](RuleEvaluator::settle)d.
+    /// Evaluates the series at a time, which never decreases, and returns the changes. They take effect when they are passed to
+    /// [`settle`](RuleEvaluator::settle).
     pub(super) fn judge(&mut self, now_us: i64, round: EvaluationPass) -> Vec<IncidentChange> {
         self.pass(now_us);
         let mut judged = EvaluationResult::default();
@@ -256,7 +260,8 @@ impl RuleEvaluator {
         judged.changes
     }
 
-    /// Groups that a rule must judge though nothing is left of them: what is open, and a whole of which nothing came at all.
+    /// Returns groups that a rule must evaluate although they have no data left: those with an open incident, and the single group of a
+    /// rule without groups.
     fn beside<'a>(&'a self, id: i64, known: &'a HashMap<AlertGroupKey, Option<i64>>) -> impl Iterator<Item = AlertGroupKey> + use<'a> {
         let is_whole = self.watchers.get(&id).is_some_and(|watcher| watcher.group_by().is_none());
         let rings = self.open.keys().chain(self.put_down.keys()).filter(move |(rule, _)| *rule == id).map(|(_, group)| group);
@@ -276,7 +281,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// How bad a place was taken for last.
+    /// Returns the last severity of an instance.
     fn before(&self, place: &AlertInstanceKey) -> Option<AlertSeverity> {
         self.open.get(place).map(|incident| incident.severity).or_else(|| self.put_down.get(place).copied())
     }
@@ -296,7 +301,8 @@ impl RuleEvaluator {
         let window = |last: i64| ((last - steps + 1) * step_us, ((last + 1) * step_us).min(self.now_us));
         let mut at = AlertInstanceEvaluation::new(self, watch, &place);
 
-        // Too much is told at once, of windows that have just ended too: a call is counted when it began, and told of when it ended.
+        // High values are evaluated in windows that ended recently, too: a call belongs to the time of its start, but arrives after its
+        // end.
         let late = match (rule.direction, oldest) {
             (ThresholdDirection::Above, Some(oldest)) => oldest.max(current - LATE.0 / step_us).min(current),
             _ => current,
@@ -312,7 +318,7 @@ impl RuleEvaluator {
         let now = watch.read(track, group, current);
         if let WindowValue::Value(value) = now {
             let next = limits.next(at.severity, value);
-            // Too little may be because the window is not over yet; enough is enough.
+            // A low value may rise until the window ends; reaching the threshold is final.
             if rule.direction == ThresholdDirection::Above || next < at.severity {
                 at.go(next, Some(value), window(current));
             }
@@ -340,12 +346,12 @@ impl RuleEvaluator {
         at.end(judged);
     }
 
-    /// Whether so much time has passed without a gap that "nothing came" is true.
+    /// Returns whether spans were received without a gap for long enough to trust an empty window.
     fn has_watched(&self, watch: &RuleWatch) -> bool {
         self.now_us - self.since_us >= watch.kept.what.window.0.min(LATE.0) + GRACE.0
     }
 
-    /// A figure that was asked elsewhere. `None` where there is nothing.
+    /// Evaluates a rule whose value is queried elsewhere. `value` is `None` if there is no data.
     pub(super) fn judge_asked(&mut self, id: i64, value: Option<f64>, from_us: i64, to_us: i64) -> Vec<IncidentChange> {
         let Some(AlertWatch::Rule(watch)) = self.watchers.get(&id).filter(|watcher| watcher.spec().is_none()) else { return Vec::new() };
         let place = (id, AlertGroupKey::Whole);
@@ -354,7 +360,7 @@ impl RuleEvaluator {
         match value {
             Some(value) => {
                 let next = watch.limits.next(at.severity, value);
-                // A sum may be too little because it is not over yet; a mean is what it is.
+                // A sum may be low because its window has not ended; a mean is final.
                 let is_mean = rule.measure == AlertMetric::Score;
                 if rule.direction == ThresholdDirection::Above || is_mean || next < at.severity || self.has_watched(watch) {
                     at.go(next, Some(value), (from_us, to_us));
@@ -374,7 +380,7 @@ impl RuleEvaluator {
         self.lift(judged)
     }
 
-    /// Rules whose figures are asked elsewhere.
+    /// Returns the rules whose values are queried elsewhere.
     pub(super) fn asked(&self) -> Vec<RuleWatch> {
         let rules = self.watchers.values().filter_map(|watcher| match watcher {
             AlertWatch::Rule(watch) if watch.spec.is_none() && watch.kept.what.enabled => Some(watch.as_ref().clone()),
@@ -383,7 +389,7 @@ impl RuleEvaluator {
         rules.collect()
     }
 
-    /// The figure of a rule now: that of the group that is furthest out. `None` while there is none.
+    /// Returns the current value of a rule; with groups, the one furthest beyond the threshold. `None` without data.
     pub(super) fn figure(&self, id: i64) -> Option<f64> {
         let Some(AlertWatch::Rule(watch)) = self.watchers.get(&id) else { return None };
         let track = &self.tracks[*self.places.get(watch.spec.as_ref()?)?];
@@ -397,40 +403,40 @@ impl RuleEvaluator {
         values.reduce(|a, b| watch.limits.worse(a, b))
     }
 
-    /// How many incidents of a rule or budget are open, and how bad the worst is.
+    /// Returns the number of open incidents of a rule or budget, and the worst severity.
     pub(super) fn open_of(&self, id: i64) -> (usize, Option<AlertSeverity>) {
         let open = || self.open.iter().filter(|((rule, _), _)| *rule == id).map(|(_, incident)| incident.severity);
         (open().count(), open().max())
     }
 
-    /// What is open at a place.
+    /// Returns the open incident of an instance.
     #[cfg(test)]
     pub(super) fn open_at(&self, place: &AlertInstanceKey) -> Option<&Incident> {
         self.open.get(place)
     }
 
-    /// The open incident with a number.
+    /// Returns the open incident with an ID.
     pub(super) fn open_with(&self, id: i64) -> Option<&Incident> {
         self.open.values().find(|incident| incident.id == id)
     }
 
-    /// Time goes on; it never goes back.
+    /// Advances the time. It never decreases.
     pub(super) fn pass(&mut self, now_us: i64) {
         self.now_us = now_us.max(self.now_us);
     }
 
-    /// When an incident opens at a place now. No two do so at the same moment, which would be told as one: while a clock is waited for that
-    /// was set back, it is always now.
+    /// Returns the opening time of a new incident of an instance. Two incidents never open at the same time, since their notices would
+    /// have the same key. The time is later than now only after the clock was set back.
     fn opening_us(&self, place: &AlertInstanceKey) -> i64 {
         self.past.get(place).map_or(self.now_us, |past| self.now_us.max(past.opened_us + 1))
     }
 
-    /// Says what links are made from.
+    /// Sets the base URL of links.
     pub(super) fn link_to(&mut self, public_url: &str) {
         self.public_url = Arc::from(public_url);
     }
 
-    /// The rule or budget with a number.
+    /// Returns the rule or budget with an ID.
     pub(super) fn watcher(&self, id: i64) -> Option<&AlertWatch> {
         self.watchers.get(&id)
     }
@@ -439,18 +445,18 @@ impl RuleEvaluator {
         self.watchers.values()
     }
 
-    /// Changes have been written down: they hold.
+    /// Applies changes after they have been stored.
     pub(super) fn settle(&mut self, changes: Vec<IncidentChange>) {
         changes.into_iter().for_each(|change| self.remember(change.incident));
     }
 
-    /// Changes could not be written down: what they are about is judged again.
+    /// Marks everything for evaluation, after changes could not be stored.
     pub(super) fn judge_again(&mut self) {
         self.ticked.fill(i64::MIN);
     }
 }
 
-/// The place of an incident.
+/// Returns the alert instance of an incident.
 pub(super) fn place_of(incident: &Incident) -> AlertInstanceKey {
     (incident.rule, AlertGroupKey::read(incident.group.as_ref()))
 }

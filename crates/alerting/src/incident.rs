@@ -1,4 +1,4 @@
-//! An incident: that a rule or budget rang, for one group, from opening to end.
+//! Incidents: a rule or budget that fired for one group, from opening to resolution.
 
 pub(crate) mod chart;
 pub(crate) mod contributors;
@@ -24,7 +24,7 @@ pub enum AlertSource {
 }
 
 impl AlertSource {
-    /// Its name in the database and in messages.
+    /// Returns the name in the database and in messages.
     pub fn name(self) -> &'static str {
         match self {
             AlertSource::Rule => "rule",
@@ -126,7 +126,7 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// One that rings from now on; its figures are still to be said.
+    /// Creates an incident that opens now. The caller sets its values.
     pub(super) fn opened<T>(source: AlertSource, of: &AlertRecord<T>, name: &str, measure: AlertMetric, now_us: i64) -> Incident {
         Incident {
             id: 0,
@@ -164,14 +164,14 @@ impl Incident {
         }
     }
 
-    /// What tells incidents of a rule apart before they have numbers: group, moment of opening, and of budgets the period, since one call to
-    /// judge may open two.
+    /// Returns what identifies an incident before it has an ID: rule, group, opening time, and the period of a budget, since one
+    /// evaluation may open incidents of two periods.
     pub(super) fn which(&self) -> (i64, Option<AlertGroup>, i64, i64) {
         let period = if self.source == AlertSource::Budget { self.window_from_us } else { 0 };
         (self.rule, self.group.clone(), self.opened_us, period)
     }
 
-    /// Where it stands.
+    /// Returns the state.
     pub fn state(&self) -> IncidentState {
         match (self.resolved_us, self.acknowledged_us) {
             (Some(_), _) => IncidentState::Resolved,
@@ -223,7 +223,7 @@ pub struct IncidentTimelineEntry {
 }
 
 impl IncidentTimelineEntry {
-    /// A line without a figure.
+    /// Creates an entry without a value.
     pub(super) fn new(at_us: i64, happened: IncidentEventKind) -> IncidentTimelineEntry {
         IncidentTimelineEntry { at_us, happened, value: None, severity: None, by: None, text: None }
     }

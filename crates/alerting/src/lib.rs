@@ -1,10 +1,10 @@
 //! Alert rules and budgets: what they measure, when they fire, and who is notified.
 //!
-//! `rule` and `incident` define rules, budgets and incidents; `alert_store` keeps them in `alerts.db`. `worker::row_feed` receives every row
-//! that the store adds or removes. `evaluator::series_index` finds the metric series of a row (`evaluator::metric_series`), which add it to
-//! buckets of time. The `evaluator` compares the series with the thresholds whenever rows arrive and whenever time has passed. It is pure and
-//! is given the time. The `worker` runs it on a thread: it reads the past from the store (`worker::backfill`), records the changes, finds the top
-//! contributors (`incident::contributors`) and passes notifications to `delivery`.
+//! `rule` and `incident` define rules, budgets and incidents; `alert_store` stores them in `alerts.db`. `worker::row_feed` receives every
+//! row that the store adds or removes. `evaluator::series_index` finds the metric series of a row (`evaluator::metric_series`), which add
+//! it to time buckets. The `evaluator` compares the series with the thresholds when rows arrive and as time passes. It is pure: it
+//! receives the time as an argument. The `worker` runs it on a thread: it reads past rows from the store (`worker::backfill`), stores the
+//! changes, finds the top contributors (`incident::contributors`) and passes notifications to `delivery`.
 
 mod alert_store;
 mod clock;
@@ -49,31 +49,31 @@ pub use rule::{AlertRule, NoDataPolicy, NotificationPolicy};
 use worker::EvaluationWorker;
 pub use worker::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
 
-/// Incidents that are over are remembered for so long, so that what comes late does not ring for them again.
+/// Time for which resolved incidents are remembered, which keeps late spans from firing for them again, in microseconds.
 const REMEMBERED_US: i64 = 63 * 86_400_000_000;
 
-/// How long it is waited at most until what the bell has in hand is with delivery.
+/// Maximum time to wait until delivery has accepted pending notices.
 const IN_HAND: Duration = Duration::from_secs(60);
 
-/// Rules, budgets and incidents of all projects. Its methods block while they read or write.
+/// Rules, budgets and incidents of all projects. The methods block while they read or write.
 #[derive(Debug)]
 pub struct AlertService {
     table: AlertStore,
     bell: Mutex<RuleEvaluator>,
-    /// What budgets stand at, by project and name.
+    /// State of budgets by project and name.
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
-    /// What people's deeds have to be told of, on its way to the thread.
+    /// Notices of actions by people, until the evaluation thread takes them.
     untold: Mutex<Vec<PendingNotice>>,
     /// Counters of projects that are scraped.
     scrapes: Mutex<HashMap<u64, ProjectCounters>>,
-    /// Rules or budgets were changed in this process.
+    /// Set when rules or budgets were changed in this process.
     changed: AtomicBool,
-    /// Rounds of the thread so far: at the end of each, what it has to tell is with delivery.
+    /// Number of passes of the evaluation thread. At the end of each pass, delivery has accepted its notices.
     rounds: AtomicU64,
     running: Mutex<Option<EvaluationThread>>,
 }
 
-/// The thread while it runs.
+/// The running evaluation thread.
 #[derive(Debug)]
 struct EvaluationThread {
     feed: Arc<RowChangeFeed>,
@@ -81,16 +81,16 @@ struct EvaluationThread {
     thread: JoinHandle<()>,
 }
 
-/// What somebody does with an incident.
+/// Action of a person on an incident.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IncidentAction {
-    /// Says that they look at it.
+    /// Acknowledges the incident.
     Acknowledge,
-    /// Says that it is over.
+    /// Resolves the incident.
     Resolve,
-    /// Writes something down.
+    /// Adds a note.
     Note(String),
-    /// Wants nobody to be told until then; `None` ends that.
+    /// Snoozes notifications until this time, in microseconds since the Unix epoch; `None` ends the snooze.
     Snooze(Option<i64>),
 }
 
@@ -129,7 +129,7 @@ macro_rules! kept {
 }
 
 impl AlertService {
-    /// Opens them in a data folder: `alerts.db`.
+    /// Opens or creates `alerts.db` in a data directory.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl AlertService {
         })
     }
 
-    /// Starts the bell, which asks its questions on the threads of a run time that gives way to intake.
+    /// Starts the evaluation thread. Its queries run on `runtime`, which yields to ingestion.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl AlertService {
         Ok(())
     }
 
-    /// Ends the bell when what it has heard is judged. Blocks.
+    /// Stops the evaluation thread after it has evaluated all received rows. Blocks.
     pub fn stop(&self) {
         let running = lock(&self.running).take();
         if let Some(EvaluationThread { feed, stop, thread }) = running {
@@ -178,7 +178,7 @@ impl AlertService {
         }
     }
 
-    /// Rules have changed: the bell looks again.
+    /// Makes the evaluation thread reload rules and budgets.
     fn change(&self) {
         self.changed.store(true, Ordering::Release);
         self.nudge();
@@ -190,13 +190,13 @@ impl AlertService {
         }
     }
 
-    /// What a budget stands at, from memory. `None` where there is none with this name, or it is not counted yet.
+    /// Returns the state of a budget, from memory; `None` if it does not exist or has not been counted yet.
     pub fn budget_state(&self, project: u64, name: &str) -> Option<Arc<BudgetState>> {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         states.get(&(project, name.to_owned())).cloned()
     }
 
-    /// A project's counters in Prometheus' text form. They begin with the first time that this is asked.
+    /// Returns the counters of a project in the Prometheus text format. They count from the first call for the project.
     pub fn scrape(&self, project: u64) -> String {
         let mut scrapes = lock(&self.scrapes);
         let is_new = !scrapes.contains_key(&project);
@@ -208,19 +208,19 @@ impl AlertService {
         text
     }
 
-    /// How a rule stands: its figure, and what is open of it.
+    /// Returns the current value of a rule and its open incidents.
     pub fn rule_state(&self, id: i64) -> RuleState {
         let bell = lock(&self.bell);
         let (open, severity) = bell.open_of(id);
         RuleState { value: bell.figure(id), open, severity }
     }
 
-    /// The time zone of a rule or budget; `None` where it is not in force.
+    /// Returns the time zone of a rule or budget; `None` if it is not active.
     pub fn zone_of(&self, id: i64) -> Option<String> {
         lock(&self.bell).watcher(id).map(|watcher| watcher.time_zone().to_owned())
     }
 
-    /// Forgets incidents of a project that were over before a time. Returns how many.
+    /// Deletes incidents of a project that were resolved before a time and returns their number.
     ///
     /// # Errors
     ///
@@ -229,8 +229,9 @@ impl AlertService {
         self.table.delete_before(project, us)
     }
 
-    /// Makes open incidents of a project name none of these users and traces, which are deleted; what is about one of them is over. When it
-    /// returns true, only the databases may name them. Blocks until what the bell has in hand is with delivery; false where that takes too long.
+    /// Removes deleted users and traces from the open incidents of a project, and resolves incidents about one of them. Blocks until
+    /// delivery has accepted all pending notices. Returns true if only the databases may still contain the names, false if delivery took
+    /// too long.
     ///
     /// # Errors
     ///
@@ -248,7 +249,8 @@ impl AlertService {
         Ok(self.is_handed_over())
     }
 
-    /// Takes the rules and budgets of a project away, and forgets what is open of them. The rest is as of [`AlertService::forget`].
+    /// Deletes the rules and budgets of a project and removes their open incidents from memory. Blocks and returns as
+    /// [`AlertService::forget`].
     ///
     /// # Errors
     ///
@@ -261,7 +263,7 @@ impl AlertService {
         Ok(self.is_handed_over())
     }
 
-    /// Waits for what the bell has in hand.
+    /// Waits until delivery has accepted all pending notices; returns false if that takes too long.
     fn is_handed_over(&self) -> bool {
         let rounds = || self.rounds.load(Ordering::Acquire);
         let (seen, began) = (rounds(), std::time::Instant::now());
@@ -278,7 +280,7 @@ impl AlertService {
     kept!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
     kept!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
 
-    /// Incidents of a project, the newest first.
+    /// Returns incidents of a project, the newest first.
     ///
     /// # Errors
     ///
@@ -287,7 +289,7 @@ impl AlertService {
         Ok(self.table.incidents(project, wanted)?)
     }
 
-    /// How many incidents of a project are open.
+    /// Returns the number of open incidents of a project.
     ///
     /// # Errors
     ///
@@ -296,25 +298,25 @@ impl AlertService {
         Ok(self.table.count_open(project)?)
     }
 
-    /// An incident and its story, the oldest line first.
+    /// Returns an incident and its timeline, the oldest entry first.
     ///
     /// # Errors
     ///
-    /// When there is none with this number.
+    /// When the incident does not exist.
     pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
         self.table.incident(project, id)
     }
 
-    /// Does something with an incident. To acknowledge twice changes nothing.
+    /// Applies an action to an incident and returns the changed incident. Acknowledging it again has no effect.
     ///
     /// # Errors
     ///
-    /// When there is none with this number, or it is over; notes can be written all the same.
+    /// When the incident does not exist, or is resolved. Notes can still be added to a resolved incident.
     pub fn act(&self, project: u64, id: i64, deed: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
         let mut bell = lock(&self.bell);
         bell.pass(now_us());
         let (stored, _) = self.table.incident(project, id)?;
-        // What is open is known better in memory: its figure moves on.
+        // The evaluator has newer values of an open incident than the database.
         let incident = bell.open_with(id).cloned().unwrap_or(stored);
         let mut changes = vec![act(&bell, incident, deed, by)?];
         self.table.write(&mut changes)?;

@@ -1,4 +1,4 @@
-//! What a rule would have done: the same bell, over what is stored, with a clock that runs fast.
+//! Preview of a rule: evaluates stored spans with the same evaluator and a simulated clock.
 
 use hinomi_model::span::Span;
 use hinomi_query::ProjectSnapshot;
@@ -14,35 +14,35 @@ use super::incident::Incident;
 use super::rule::AlertRule;
 use super::rule::metric::MetricFormula;
 
-/// Most spans that a preview looks at.
+/// Maximum number of spans in a preview.
 const MOST_SPANS: usize = 2_000_000;
-/// Spans for which memory is asked at a time.
+/// Number of spans for which memory is reserved at a time.
 const SPANS_AT_A_TIME: usize = 10_000;
-/// Points of its chart.
+/// Number of points in the chart.
 const POINTS: i64 = 400;
-/// Incidents that are shown.
+/// Maximum number of incidents in the result.
 const MOST_INCIDENTS: usize = 200;
 
-/// What a rule would have done.
+/// Result of a rule over a past time range.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RulePreview {
-    /// How often it would have fired.
+    /// Number of times the rule would have fired.
     pub fired: usize,
-    /// When and for how long, the oldest first; at most 200 of them.
+    /// Incidents with their times, the oldest first; at most 200.
     pub incidents: Vec<Incident>,
-    /// The figure over time, of a rule with groups that of the group furthest out: microseconds since the Unix epoch, figure.
+    /// Values over time, with the time in microseconds since the Unix epoch; with groups, the value furthest beyond the threshold.
     pub points: Vec<(i64, Option<f64>)>,
-    /// From when on it was tried.
+    /// Start of the time range.
     pub from_us: i64,
-    /// Until when.
+    /// End of the time range.
     pub to_us: i64,
 }
 
-/// Tries a rule on what is stored of a stretch of time.
+/// Evaluates a rule on the stored spans of a time range.
 ///
 /// # Errors
 ///
-/// When the rule cannot be, is not about spans, or there are too many of them.
+/// When the rule is not valid, does not measure spans, or there are too many spans.
 pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
     if matches!(rule.measure.made(), MetricFormula::Asked(_)) {
@@ -90,21 +90,21 @@ pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_
     blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
 }
 
-/// Why a rule could not be tried.
+/// Reason for which a preview fails.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewError {
-    /// The rule.
+    /// The rule is not valid or cannot be previewed.
     #[error(transparent)]
     Rule(#[from] AlertError),
-    /// The engine.
+    /// The query engine failed.
     #[error(transparent)]
     Query(#[from] hinomi_query::QueryError),
-    /// The work was cut off.
+    /// The preview was cancelled.
     #[error("the preview was cut off")]
     Ended,
 }
 
-/// `None` when nobody waits for it any more.
+/// Evaluates the spans; `None` if nobody waits for the result any more.
 fn run(
     watcher: AlertWatch,
     window: HumanDuration,
@@ -129,7 +129,7 @@ fn run(
         if !wanted.still() {
             return None;
         }
-        // Between two rounds of the clock what came is judged at once, as it would have been.
+        // Between two passes of the clock, spans are evaluated as they arrive, as they would have been.
         while let Some(span) = spans.next_if(|span| span.end_us.max(span.start_us) < at_us + step_us) {
             bell.pass(span.end_us.max(span.start_us).min(to_us));
             bell.count(1, &span, 1, 1);
@@ -148,7 +148,7 @@ fn run(
     Some(RulePreview { fired: seen.fired, incidents: seen.incidents, points, from_us, to_us })
 }
 
-/// What rang so far.
+/// Incidents so far.
 #[derive(Default)]
 struct PreviewIncidents {
     fired: usize,

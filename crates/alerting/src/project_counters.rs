@@ -1,5 +1,5 @@
-//! A project's figures for Prometheus, for those who alert elsewhere: counters by provider, model and environment, from the first
-//! scrape on. Labels come from what programs send, so that their number is bounded.
+//! Prometheus counters of a project, for alerting in other systems: by provider, model and environment, from the first scrape on. Clients
+//! choose the label values, so their number is limited.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,18 +7,18 @@ use std::fmt::Write;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus};
 
-/// Combinations of labels that are told apart; what comes later is `other`.
+/// Maximum number of label combinations; further ones are counted as `other`.
 const MOST: usize = 200;
-/// Longest value of a label, in characters.
+/// Maximum length of a label value, in characters.
 const LONGEST: usize = 100;
-/// Upper bounds of the latency's buckets, in seconds.
+/// Upper bounds of the latency buckets, in seconds.
 const BOUNDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0];
 const TOKENS: [&str; 6] = ["input", "cache_read", "cache_write", "output", "reasoning", "audio"];
 
-/// Provider, model, environment.
+/// Provider, model and environment.
 type CounterLabels = [String; 3];
 
-/// Sums of one combination. A call that turns out not to count is taken back.
+/// Sums of one label combination. A call that turns out to be excluded is subtracted.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct CounterValues {
     calls: i64,
@@ -26,21 +26,21 @@ struct CounterValues {
     unpriced: i64,
     tokens: [i64; TOKENS.len()],
     cost: i128,
-    /// Calls by the bound that they lie below; the last is of those above all.
+    /// Number of calls by the smallest bound that they do not exceed; the last element counts longer calls.
     latency: [i64; BOUNDS.len() + 1],
     latency_us: i128,
 }
 
-/// The counters of one project.
+/// Counters of one project.
 #[derive(Debug, Default)]
 pub(super) struct ProjectCounters {
     sums: BTreeMap<CounterLabels, CounterValues>,
-    /// What was shown last: a counter never falls.
+    /// Values of the last scrape: a counter never decreases.
     shown: BTreeMap<String, f64>,
 }
 
 impl ProjectCounters {
-    /// A span came (1) or went (-1).
+    /// Adds (1) or removes (-1) a span.
     pub(super) fn count(&mut self, span: &Span, sign: i64) {
         if !(span.is_call() && span.counted) {
             return;
@@ -73,7 +73,7 @@ impl ProjectCounters {
         sums.latency_us += i128::from(sign) * i128::from(us);
     }
 
-    /// All counters in Prometheus' text form.
+    /// Returns all counters in the Prometheus text format.
     pub(super) fn text(&mut self, project: u64) -> String {
         let mut out = String::new();
         let sums = self.sums.clone();
@@ -116,7 +116,7 @@ impl ProjectCounters {
         let series = format!("{name}{{{labels}}}");
         let shown = self.shown.entry(series.clone()).or_default();
         *shown = shown.max(value);
-        // Writing to a text cannot fail.
+        // Writing to a string never fails.
         let _ = writeln!(out, "{series} {shown}");
     }
 }
@@ -151,7 +151,7 @@ mod tests {
         assert!(text.contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")), "{text}");
         assert!(text.contains(&format!("hinomi_llm_duration_seconds_bucket{{{labels},le=\"0.5\"}} 1\n")), "{text}");
         assert!(text.contains(&format!("hinomi_llm_duration_seconds_sum{{{labels}}} 3.3\n")), "{text}");
-        // It was another call's sum.
+        // Removing a call lowers the sums, but not the exposed counters.
         scrape.count(&call("m\"1\n", 300_000), -1);
         assert!(scrape.text(1).contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")));
         for number in 0..MOST * 2 {

@@ -1,4 +1,4 @@
-//! A rule: what is measured of which spans over which window, and when that is too much or too little.
+//! Alert rules: a metric of selected spans over a time window, and its thresholds.
 
 pub(crate) mod budget;
 pub(crate) mod calendar;
@@ -16,9 +16,9 @@ use super::rule::duration::HumanDuration;
 use super::rule::metric::AlertMetric;
 use crate::delivery::notice::{AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection};
 
-/// Groups that a rule tells apart, where it does not say.
+/// Default maximum number of groups of a rule.
 const GROUPS: u32 = 100;
-/// And at most.
+/// Upper limit of the maximum number of groups.
 const MOST_GROUPS: u32 = 10_000;
 const LONGEST_NAME: usize = 100;
 const SHORTEST_WINDOW: HumanDuration = HumanDuration::minutes(1);
@@ -148,7 +148,7 @@ impl NotificationPolicy {
     }
 }
 
-/// A name that people and files can use.
+/// Checks the name of a rule or budget.
 pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
     let length = name.chars().count();
     if !(1..=LONGEST_NAME).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
@@ -160,12 +160,12 @@ pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
     Ok(())
 }
 
-/// A filter that can be read and compares what can be compared.
+/// Parses a filter and prepares it for matching spans.
 pub(super) fn check_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse(text))
 }
 
-/// The same for a rule that is stored: one from before filters had a limit goes on.
+/// Parses the filter of a stored rule, which may exceed the limits if it was stored before filters had limits.
 pub(super) fn stored_filter(text: &str) -> Result<SpanMatcher, AlertError> {
     matcher(Filter::parse_stored(text))
 }
@@ -175,7 +175,7 @@ fn matcher(filter: Result<Filter, FilterError>) -> Result<SpanMatcher, AlertErro
     SpanMatcher::new(&filter).map_err(|error| invalid("filter", error.to_string()))
 }
 
-/// What a group is of.
+/// Parses the property to group by.
 pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>, AlertError> {
     if !(1..=MOST_GROUPS).contains(&most) {
         return Err(invalid("max_groups", format!("must be from 1 to {MOST_GROUPS}")));
@@ -183,7 +183,7 @@ pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>
     by.map(|by| GroupBy::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
 }
 
-/// A time zone that is known.
+/// Parses the name of a time zone.
 pub(super) fn check_zone(name: &str) -> Result<jiff::tz::TimeZone, AlertError> {
     let zone = jiff::tz::TimeZone::get(name);
     zone.map_err(|_| {
@@ -192,11 +192,11 @@ pub(super) fn check_zone(name: &str) -> Result<jiff::tz::TimeZone, AlertError> {
 }
 
 impl AlertRule {
-    /// Whether it can be a rule at all.
+    /// Checks that the rule is valid.
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when it cannot.
+    /// With the field and the reason, when the rule is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         check_filter(&self.filter)?;
@@ -282,12 +282,12 @@ impl AlertRule {
         Ok(())
     }
 
-    /// The threshold that is passed first.
+    /// Returns the threshold that is crossed first.
     pub(super) fn nearest(&self) -> f64 {
         self.warning.or(self.critical).unwrap_or_default()
     }
 
-    /// The threshold of a severity; that of the other one where it has none.
+    /// Returns the threshold of a severity, or that of the other severity if it has none.
     pub(super) fn threshold(&self, severity: AlertSeverity) -> f64 {
         match severity {
             AlertSeverity::Warning => self.nearest(),

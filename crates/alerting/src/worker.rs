@@ -1,4 +1,5 @@
-//! The thread of the bell: it hears what came, judges, writes down what that means, says why, and hands it to delivery.
+//! The evaluation thread: receives row changes, evaluates the rules, stores the resulting changes, explains them, and passes notices to
+//! delivery.
 
 pub(crate) mod backfill;
 mod explain;
@@ -25,44 +26,44 @@ use super::worker::row_feed::{EvaluatorMessage, RowChangeFeed};
 use super::{AlertService, BudgetState, lock};
 use crate::delivery::NotificationOutbox;
 
-/// Pause of the clock's rounds.
+/// Interval of evaluation passes by the clock, in microseconds.
 const TICK_US: i64 = 1_000_000;
-/// Between two looks at what is asked elsewhere.
+/// Interval of queries for rules that are not evaluated from spans, in microseconds.
 const ASK_US: i64 = 10_000_000;
-/// What has come is judged at the latest after this, also while more comes.
+/// Maximum delay after which received rows are evaluated, even if more rows arrive.
 const GATHER: Duration = Duration::from_millis(25);
-/// A jump of the calendar's clock against the steady one that is larger than this is one.
+/// Difference between wall clock and monotonic clock above which the wall clock is considered to have jumped, in microseconds.
 const JUMP_US: i64 = 120_000_000;
-/// How long a commit may take that began before a rule was known.
+/// Maximum duration of a commit that began before a rule was known.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Mean of the scores of a name in a project between two moments; `None` where there are none. Errors have been told of.
+/// Returns the mean of the scores with a name in a project, between two times; `None` if there are none. Logs errors.
 pub type MeanScoreFn = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
 
-/// How many error events of a project happened between two moments; `None` where that cannot be read, which has been told of.
+/// Returns the number of error events of a project between two times; `None` if they cannot be read, which is logged.
 pub type ErrorCountFn = dyn Fn(u64, i64, i64) -> Option<u64> + Send + Sync;
 
-/// What the bell needs of the rest of the server.
+/// The other parts of the server that the evaluator needs.
 pub struct EvaluatorDependencies {
-    /// Spans.
+    /// Store of spans.
     pub store: Arc<Store>,
-    /// Where queries run.
+    /// Engine that queries run on.
     pub engine: QueryEngine,
-    /// What became of what was sent.
+    /// Outcomes of received items.
     pub outcomes: Arc<OutcomeStore>,
-    /// Scores.
+    /// Reads mean scores.
     pub scores: Box<MeanScoreFn>,
-    /// Error events.
+    /// Counts error events.
     pub errors: Box<ErrorCountFn>,
-    /// Delivery.
+    /// Outbox of notifications.
     pub outbox: Arc<NotificationOutbox>,
-    /// What links are made from.
+    /// Base URL of links.
     pub public_url: String,
-    /// The time.
+    /// Clock of the evaluator.
     pub clock: Box<dyn EvaluationClock>,
 }
 
-/// The thread's own.
+/// State of the evaluation thread.
 pub(super) struct EvaluationWorker {
     alerts: Arc<AlertService>,
     around: EvaluatorDependencies,
@@ -70,19 +71,19 @@ pub(super) struct EvaluationWorker {
     heard: Receiver<EvaluatorMessage>,
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
-    /// What is written down and not yet with delivery.
+    /// Stored notices that delivery has not accepted yet.
     untold: Vec<PendingNotice>,
-    /// Changes whose reasons are still to be found: project and incident.
+    /// Changes whose contributors are not determined yet: project and incident.
     unexplained: Vec<(u64, i64)>,
     version: i64,
     ticked_us: i64,
     asked_us: i64,
-    /// By both clocks, at the last tick.
+    /// Wall-clock and monotonic time of the last tick.
     clocks: (i64, i64),
     is_failing: bool,
-    /// What is stored could not be counted.
+    /// Whether the last backfill failed.
     is_uncounted: bool,
-    /// What is being counted beside the bell.
+    /// Backfill that runs on another thread.
     pending: Option<PendingBackfill>,
 }
 
@@ -114,13 +115,13 @@ impl EvaluationWorker {
         }
     }
 
-    /// Works until it is told to stop. What was heard by then is judged.
+    /// Runs until it is stopped. Everything received by then is evaluated.
     pub(super) fn run(mut self) {
         match self.alerts.table.untold() {
             Ok(untold) => self.untold = untold,
             Err(error) => tracing::error!(%error, "alert.definition.read_failed"),
         }
-        // What a crash kept back has waited long enough: its reasons come later, and on its page.
+        // Notices left over from a crash are sent without delay; their contributors follow on the incident page.
         self.unexplained = self.untold.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
         self.tell();
         self.reload();
@@ -141,7 +142,7 @@ impl EvaluationWorker {
             if self.feed.has_overflowed() {
                 tracing::warn!("alert.backfill.restarted: spans came faster than rules could be judged");
                 lock(&self.alerts.bell).set(Vec::new());
-                // What is being counted lacks them too.
+                // The backfill that is running lacks these rows too.
                 if let Some(pending) = &mut self.pending {
                     pending.miss();
                 }
@@ -194,7 +195,7 @@ impl EvaluationWorker {
         count
     }
 
-    /// What time alone changes.
+    /// Evaluates changes that follow from the time alone.
     fn tick(&mut self) {
         let (now_us, steady_us) = (self.around.clock.now_us(), self.around.clock.steady_us());
         let drift = (now_us - self.clocks.0) - (steady_us - self.clocks.1);
@@ -218,7 +219,7 @@ impl EvaluationWorker {
         self.explain_later();
     }
 
-    /// Puts rules and budgets in force as they are kept, and brings the figures that they need.
+    /// Activates the stored rules and budgets and loads the series that they need.
     fn reload(&mut self) {
         let table = &self.alerts.table;
         let kept = table.list::<super::AlertRule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
@@ -243,7 +244,7 @@ impl EvaluationWorker {
         fresh.iter().chain(&of_pending).for_each(|track| wants.entry(track.spec.project).or_default().add(track));
         lock(&self.alerts.scrapes).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
         if self.feed.want(wants) {
-            // Spans that were looked at before are in the snapshot after this.
+            // Wait for running commits: rows that they selected with the old fields are in the snapshot that is read next.
             std::thread::sleep(SETTLE);
         }
         let (mut near, far): (Vec<AlertSeries>, Vec<AlertSeries>) = fresh.into_iter().partition(backfill::is_near);
@@ -254,7 +255,7 @@ impl EvaluationWorker {
                 Err(error) => self.count_again(&error.to_string()),
             }
         }
-        // One count at a time: what is wanted meanwhile is counted after it.
+        // One backfill runs at a time: series that are needed meanwhile are counted after it.
         if !far.is_empty() && self.pending.is_none() {
             self.count_beside(far);
         } else if !far.is_empty() {
@@ -262,7 +263,7 @@ impl EvaluationWorker {
         }
     }
 
-    /// Counts without the bell waiting for it.
+    /// Counts series on another thread, so evaluation continues.
     fn count_beside(&mut self, mut tracks: Vec<AlertSeries>) {
         self.pending = Some(PendingBackfill::new(&tracks));
         let (store, engine, runtime) = (self.around.store.clone(), self.around.engine.clone(), self.runtime.clone());
@@ -277,10 +278,10 @@ impl EvaluationWorker {
         }
     }
 
-    /// What was counted beside the bell is there.
+    /// Takes the result of a backfill on another thread.
     fn counted(&mut self, counted: Result<Vec<AlertSeries>, String>) {
         let Some(pending) = self.pending.take() else { return };
-        // It is judged, and published, at once.
+        // Evaluate and publish it immediately.
         self.ticked_us = i64::MIN;
         match counted {
             Ok(tracks) => match pending.catch_up(tracks, self.around.clock.now_us()) {
@@ -294,7 +295,7 @@ impl EvaluationWorker {
         }
     }
 
-    /// It is tried at the next tick.
+    /// Schedules another attempt at the next tick.
     fn count_again(&mut self, error: &str) {
         self.version = -1;
         if !std::mem::replace(&mut self.is_uncounted, true) {
@@ -314,7 +315,7 @@ impl EvaluationWorker {
         self.tell();
     }
 
-    /// Figures that are not made of spans.
+    /// Evaluates rules whose values are not computed from spans.
     fn ask(&mut self, now_us: i64) {
         let alerts = self.alerts.clone();
         let rules = lock(&alerts.bell).asked();
@@ -344,7 +345,7 @@ impl EvaluationWorker {
         }
     }
 
-    /// Writes changes down; only then do they hold. What cannot be written is judged again.
+    /// Stores changes, and applies them only if that succeeds; otherwise they are evaluated again.
     fn write(&mut self, bell: &mut super::evaluator::RuleEvaluator, mut changes: Vec<IncidentChange>) {
         if changes.is_empty() {
             return;
@@ -367,7 +368,7 @@ impl EvaluationWorker {
         bell.settle(changes);
     }
 
-    /// Hands what is written down to delivery, which knows keys: after a crash in between it is handed over again.
+    /// Passes stored notices to delivery. After a crash they are passed again, and delivery recognizes them by their keys.
     fn tell(&mut self) {
         self.untold.append(&mut lock(&self.alerts.untold));
         if self.untold.is_empty() {
@@ -390,7 +391,7 @@ fn fresh((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
 }
 
 impl AlertService {
-    /// What budgets stand at, for those who ask in a hurry.
+    /// Publishes the state of budgets for readers that must not wait.
     fn publish(&self, bell: &super::evaluator::RuleEvaluator, round: EvaluationPass, rang: &[i64]) {
         let budgets = bell.watchers().filter_map(|watcher| match watcher {
             AlertWatch::Budget(watch) => Some(watch),
@@ -405,7 +406,7 @@ impl AlertService {
             let last = last.filter(|last| last.from_us == standing.from_us);
             let fresh = last.filter(|last| !is_due(last, &standing, bell.minute(), round) && !rang.contains(&watch.kept.id));
             let forecast = match fresh {
-                // Between two of them it is never below what is spent.
+                // Until the next forecast, move the last one with the spend, so it is never below what is spent.
                 Some(last) => (last.forecast.clone().map(|forecast| forecast.moved(standing.spent - last.spent)), last.forecast_of),
                 None => {
                     standing.forecast = bell.standing(watch.kept.id, &AlertGroupKey::Whole, true).and_then(|standing| standing.forecast);
@@ -423,7 +424,8 @@ impl AlertService {
     }
 }
 
-/// Whether a budget's forecast is made anew, which takes longer than the rest: once a minute, and when a hundredth more has been spent.
+/// Returns whether the forecast of a budget is due, which takes longer than the rest: once a minute, and when another hundredth of the
+/// amount or spend has been spent.
 fn is_due(last: &BudgetState, now: &BudgetPeriodSpend, minute: i64, round: EvaluationPass) -> bool {
     let (made, spent) = last.forecast_of;
     let least = now.spent.max(last.amount) / 100.0;

@@ -1,19 +1,19 @@
-//! What happened, by small steps of time. Only steps in which something happened take memory, and old ones are forgotten.
+//! Aggregates in short time buckets. Only buckets with data take memory, and old ones are removed.
 
 use std::collections::VecDeque;
 
-/// What a step of time holds. Whatever is added can be taken back.
+/// Aggregate of a bucket. Anything that is added can be removed.
 pub(crate) trait BucketAggregate: Default {
-    /// Whether nothing is left.
+    /// Returns whether the aggregate contains no data.
     fn is_empty(&self) -> bool;
 }
 
-/// Sums.
+/// Sum of a quantity, and number of spans.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct QuantitySum {
-    /// Of the quantity.
+    /// Sum of the quantity.
     pub(crate) quantity: i64,
-    /// Spans.
+    /// Number of spans.
     pub(crate) spans: i64,
 }
 
@@ -23,30 +23,30 @@ impl BucketAggregate for QuantitySum {
     }
 }
 
-/// A distribution: a DDSketch from which values can be taken back, since a span that came may turn out not to count. A class is shown as the mean
-/// of its values, so that no percentile lies outside of what was measured. Rising by class; no class is empty.
+/// A distribution: a DDSketch from which values can be removed, since a counted span may be excluded later. A bin is represented by the
+/// mean of its values, so percentiles are never outside of the measured range. Bins are in ascending order; none is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DurationSketch(Vec<SketchBin>);
 
-/// The values of a sketch that are nearly equal.
+/// Values of a sketch that are nearly equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SketchBin {
     number: i16,
     count: i32,
-    /// Microseconds. It wraps: what is added and taken back is right again.
+    /// Sum in microseconds. It wraps, so removing a value restores the sum exactly.
     sum: i64,
 }
 
-/// Ratio of the bounds of a class: any two of its values differ by one per cent at most.
+/// Ratio of the bounds of a bin: two of its values differ by at most one percent.
 const RATIO: f64 = 1.01;
 
 impl DurationSketch {
     fn class(us: i64) -> i16 {
-        // Up to a microsecond is one class; the longest time that there is lies in class 4390.
+        // Values up to one microsecond are in one bin; the longest possible duration is in bin 4390.
         (us.max(1) as f64).log(RATIO).ceil() as i16
     }
 
-    /// Adds a value of so many microseconds, or takes it back.
+    /// Adds (positive count) or removes (negative count) a value in microseconds.
     pub(crate) fn add(&mut self, us: i64, count: i32) {
         let number = DurationSketch::class(us);
         let sum = us.max(0).wrapping_mul(i64::from(count));
@@ -70,7 +70,7 @@ impl BucketAggregate for DurationSketch {
     }
 }
 
-/// The value in microseconds below which this part of all values lies; `None` where there are none.
+/// Returns the percentile at this fraction in microseconds, `None` without values, and the number of values.
 pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>, part: f64) -> (Option<f64>, i64) {
     let mut classes: std::collections::BTreeMap<i16, (i64, i128)> = std::collections::BTreeMap::new();
     for class in sketches.flat_map(|sketch| &sketch.0) {
@@ -88,21 +88,21 @@ pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>,
         seen += count;
         seen > rank
     });
-    // What was taken back before it came, from another step, leaves a class without values.
+    // A value that was removed from another bucket than it was added to can leave a bin without values.
     let mean =
         class.or_else(|| classes.values().next_back()).filter(|(count, _)| *count != 0).map(|(count, sum)| *sum as f64 / *count as f64);
     (mean, total)
 }
 
-/// Steps of time in order.
+/// Aggregates of time buckets, in order of time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BucketSeries<H>(VecDeque<(i64, H)>);
 
 impl<H: BucketAggregate> BucketSeries<H> {
-    /// Changes what a step holds.
+    /// Changes the aggregate of a step.
     pub(crate) fn change(&mut self, step: i64, change: impl FnOnce(&mut H)) {
         let at = match self.0.back() {
-            // Nearly always it is the newest.
+            // Usually it is the newest step.
             Some((last, _)) if *last == step => self.0.len() - 1,
             Some((last, _)) if *last < step => self.0.len(),
             _ => self.0.partition_point(|(other, _)| *other < step),
@@ -116,21 +116,21 @@ impl<H: BucketAggregate> BucketSeries<H> {
         }
     }
 
-    /// What lies in the steps from one to another, the latter not included.
+    /// Returns the aggregates from one step to another, exclusive.
     pub(crate) fn range(&self, from: i64, to: i64) -> impl Iterator<Item = &H> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(_, heap)| heap)
     }
 
-    /// The same with their steps.
+    /// Returns the aggregates from one step to another, exclusive, with their steps.
     pub(crate) fn steps(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &H)> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(step, heap)| (*step, heap))
     }
 
-    /// Forgets what lies before a step.
+    /// Removes the steps before this one.
     pub(crate) fn forget_before(&mut self, step: i64) {
         let gone = self.0.partition_point(|(other, _)| *other < step);
         self.0.drain(..gone);
@@ -140,14 +140,14 @@ impl<H: BucketAggregate> BucketSeries<H> {
         self.0.is_empty()
     }
 
-    /// The oldest step in which something happened.
+    /// Returns the oldest step with data.
     pub(crate) fn first(&self) -> Option<i64> {
         self.0.front().map(|(step, _)| *step)
     }
 }
 
 impl BucketSeries<QuantitySum> {
-    /// Sums from one step to another, the latter not included.
+    /// Returns the sums from one step to another, exclusive: quantity and number of spans.
     pub(crate) fn sums(&self, from: i64, to: i64) -> (i128, i64) {
         self.range(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
     }

@@ -1,4 +1,4 @@
-//! Budgets: what is spent of them, and the steps that ring.
+//! Evaluation of budgets: spend and crossed steps.
 
 use super::notification_plan::PERIOD_ENDED;
 use super::{FORECAST_STEP, RuleEvaluator};
@@ -12,15 +12,15 @@ use crate::evaluator::state::BudgetGroupState;
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 use crate::rule::metric::{SeriesAggregation, SpanQuantity};
 
-/// How a budget stands.
+/// Spend of a budget in a period.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BudgetPeriodSpend {
     /// Start and end of the period, in microseconds since the Unix epoch.
     pub(crate) from_us: i64,
     pub(crate) to_us: i64,
-    /// In the budget's unit.
+    /// Spend in the unit of the budget.
     pub(crate) spent: f64,
-    /// The same.
+    /// Spend that clients probably left out by sampling, in the unit of the budget.
     pub(crate) unsent: f64,
     pub(crate) forecast: Option<SpendForecast>,
 }
@@ -43,7 +43,7 @@ impl RuleEvaluator {
         {
             changes.push(self.ended(incident, Some(PERIOD_ENDED), incident.value));
         }
-        // What came late for the period before is still told, once.
+        // Late spend of the previous period still fires, once.
         if let Some(oldest) = oldest
             && oldest * track.spec.step_us < from_us
         {
@@ -79,7 +79,7 @@ impl RuleEvaluator {
             }
         }
         let Some(step) = step else {
-            // Spending does not fall by itself: spans were corrected, or prices.
+            // Spend falls only if spans or prices were corrected.
             let over = open.filter(|_| told.is_some_and(|told| told > FORECAST_STEP));
             return over.map(|incident| self.ended(incident, None, Some(spent))).into_iter().collect();
         };
@@ -107,7 +107,7 @@ impl RuleEvaluator {
             )
         });
         if incident.severity < severity {
-            // Worse than what somebody said that they look at.
+            // The severity is worse than the one that was acknowledged.
             incident.acknowledged_us = None;
             incident.acknowledged_by = None;
         }
@@ -133,14 +133,14 @@ impl RuleEvaluator {
         };
         let mut changes = vec![self.changed(incident, kind, entry)];
         if !is_now && let Some(change) = changes.first() {
-            // It was over before it was known.
+            // The period ended before the step was known to be crossed.
             let over = self.ended(&change.incident, Some(PERIOD_ENDED), Some(spent));
             changes.push(over);
         }
         changes
     }
 
-    /// What the spending of a budget comes to; only of the whole.
+    /// Returns the forecast of a budget, for the whole budget only.
     fn forecast(
         &self,
         watch: &BudgetWatch,
@@ -155,12 +155,12 @@ impl RuleEvaluator {
         forecast::forecast(sums, track.spec.step_us, period, self.now_us, spent, amount, |sum| quantity.shown(sum))
     }
 
-    /// The minute that is now.
+    /// Returns the current minute since the Unix epoch.
     pub(crate) fn minute(&self) -> i64 {
         self.now_us.div_euclid(60_000_000)
     }
 
-    /// How a budget stands for a group in the period that is now. The forecast, which takes longer, where it is wanted.
+    /// Returns the spend of a group in the current period. Computes the forecast only on request, since it takes longer.
     pub(crate) fn standing(&self, id: i64, group: &AlertGroupKey, with_forecast: bool) -> Option<BudgetPeriodSpend> {
         let Some(AlertWatch::Budget(watch)) = self.watchers.get(&id) else { return None };
         let track = &self.tracks[*self.places.get(&watch.spec)?];
@@ -170,7 +170,7 @@ impl RuleEvaluator {
         Some(BudgetPeriodSpend { from_us, to_us, spent, unsent: unsent(watch, track, group, (from_us, to_us)), forecast })
     }
 
-    /// What a budget's groups have spent in the period that is now, the largest first.
+    /// Returns the spend of all groups of a budget in the current period, the largest first.
     pub(crate) fn standings(&self, id: i64) -> Vec<BudgetGroupState> {
         let Some(AlertWatch::Budget(watch)) = self.watchers.get(&id) else { return Vec::new() };
         let Some(track) = self.places.get(&watch.spec).map(|place| &self.tracks[*place]) else { return Vec::new() };
@@ -199,7 +199,7 @@ fn sum(track: &AlertSeries, group: &AlertGroupKey, (from_us, to_us): (i64, i64))
     track.figure(group, from_us.div_euclid(track.spec.step_us), to_us.div_euclid(track.spec.step_us), 0.0).quantity
 }
 
-/// What clients are likely not to have sent of a period, by the rates at which they say that they sample.
+/// Returns the spend of a period that clients probably left out by sampling, according to their sample rates.
 fn unsent(watch: &BudgetWatch, track: &AlertSeries, group: &AlertGroupKey, (from_us, to_us): (i64, i64)) -> f64 {
     let step = |us: i64| us.div_euclid(track.spec.step_us);
     quantity(watch).shown(track.unsent(group, step(from_us), step(to_us)))

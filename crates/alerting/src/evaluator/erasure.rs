@@ -1,4 +1,4 @@
-//! Users and traces that were deleted: the bell names them no longer.
+//! Removal of deleted users and traces from the evaluator.
 
 use std::collections::HashSet;
 
@@ -8,13 +8,13 @@ use crate::delivery::notice;
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 
-/// Why an incident is over that was about what is gone.
+/// Reason in the timeline of an incident whose user or trace was deleted.
 const DELETED: &str = "what it was about was deleted";
-/// What stands where a name was.
+/// Text in place of a deleted name.
 const BLANK: &str = "(deleted)";
 
 impl RuleEvaluator {
-    /// The changes after which no open incident of a project names any of these. One that is about one of them is over.
+    /// Returns changes after which no open incident of a project contains these names. Incidents about one of them are resolved.
     pub(crate) fn without(&self, project: u64, names: &HashSet<String>) -> Vec<IncidentChange> {
         let open = self.open.iter().filter(|(_, incident)| incident.project == project);
         open.filter_map(|((_, group), incident)| {
@@ -35,7 +35,7 @@ impl RuleEvaluator {
         .collect()
     }
 
-    /// Forgets the figures of groups with these names, so that nothing of what is gone rings once more.
+    /// Removes the series and history of groups with these names, so nothing deleted fires again.
     pub(crate) fn forget(&mut self, project: u64, names: &HashSet<String>) {
         for track in self.tracks.iter_mut().filter(|track| track.spec.project == project) {
             track.forget_groups(|group| is_named(group, names));
@@ -49,7 +49,7 @@ impl RuleEvaluator {
         self.rung.retain(|(place, _), _| stays(place));
     }
 
-    /// Forgets a project that is deleted: nothing of it rings, is open or is told any more.
+    /// Removes a deleted project: its rules, open incidents and series.
     pub(crate) fn forget_project(&mut self, project: u64) {
         let gone: HashSet<i64> = self.watchers.values().filter(|watcher| watcher.project() == project).map(AlertWatch::id).collect();
         let open: HashSet<i64> = self.open.values().filter(|incident| incident.project == project).map(|incident| incident.rule).collect();

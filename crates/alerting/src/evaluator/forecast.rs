@@ -1,16 +1,17 @@
-//! What a period will have cost at its end, from what the same stretch of time brought on earlier days or weeks.
+//! Forecast of the spend at the end of a period, from the same part of earlier days or weeks.
 
 use super::buckets::{BucketSeries, QuantitySum};
 
 const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
-/// What runs now is what ran in this time: long enough to hold several runs of a thing, short enough to be of today.
+/// Length of the time that the current pace is measured over, in microseconds: long enough for several runs of a job, short enough to
+/// describe now.
 const NOW_US: i64 = 3 * HOUR_US;
-/// Days back that are looked at.
+/// Number of past days that are considered.
 const DAYS: i64 = 35;
-/// Weeks that make a forecast by weekdays.
+/// Minimum number of weeks for a forecast by weekday.
 const WEEKS: usize = 3;
-/// Days that make one without.
+/// Minimum number of days for a forecast by day.
 const FEW: usize = 2;
 
 /// How a forecast was computed.
@@ -25,34 +26,34 @@ pub enum ForecastMethod {
     Linear,
 }
 
-/// What a period comes to.
+/// Forecast of the spend in a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpendForecast {
-    /// How it was made.
+    /// Method that computed the forecast.
     pub method: ForecastMethod,
-    /// From how many earlier stretches.
+    /// Number of earlier samples that the forecast is based on.
     pub samples: usize,
-    /// The likely sum at the end.
+    /// Expected total at the end of the period.
     pub expected: f64,
-    /// In nine of ten such stretches it was more.
+    /// 10th percentile of the total: nine of ten samples were higher.
     pub low: f64,
-    /// In nine of ten it was less.
+    /// 90th percentile of the total: nine of ten samples were lower.
     pub high: f64,
-    /// The sum at the end if as much more than usual is spent each hour as in the last three hours. Where less than usual is spent: if
-    /// it stays that part of the usual. Without history: at the pace of the last three hours, or of the period so far if that is faster.
+    /// Total at the end if the excess over the usual spend stays as in the last three hours. If less than usual is spent: if the ratio to
+    /// the usual spend stays the same. Without history: at the pace of the last three hours, or of the period so far if that is faster.
     pub projected: f64,
-    /// What the period usually has cost by now; `None` without history.
+    /// Usual spend of the period by now; `None` without history.
     pub usual_by_now: Option<f64>,
-    /// When the amount is likely to be used up; `None` if not in this period, or if it is already.
+    /// Time at which the amount is expected to be used up; `None` if that is not in this period, or has already happened.
     pub runs_out_us: Option<i64>,
-    /// The same at the high edge: the earliest moment.
+    /// Time at which the amount is used up at the 90th percentile: the earliest estimate.
     pub runs_out_earliest_us: Option<i64>,
-    /// What is to come, for each step of the rest, rising to `expected`.
+    /// Expected cumulative spend for each remaining step, rising to `expected`.
     pub(crate) curve: Vec<f64>,
 }
 
 impl SpendForecast {
-    /// The same when so much more, or less, has been spent since: what is to come stays as it is, until a new one is made.
+    /// Returns the forecast moved by the spend since it was computed; the remaining part stays the same until the next forecast.
     pub(crate) fn moved(mut self, by: f64) -> SpendForecast {
         let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.projected];
         figures.into_iter().chain(&mut self.curve).for_each(|figure| *figure += by);
@@ -60,7 +61,7 @@ impl SpendForecast {
     }
 }
 
-/// Makes a forecast at a time within a period. `None` where nothing can be said: nothing has come yet.
+/// Computes a forecast at a time within a period; `None` without data.
 pub(crate) fn forecast(
     sums: &BucketSeries<QuantitySum>,
     step_us: i64,
@@ -76,7 +77,7 @@ pub(crate) fn forecast(
     let between = |from: i64, to: i64| shown(sums.sums(from.div_euclid(step_us), to.div_euclid(step_us)).0);
     let recent_us = (now_us - from_us).clamp(NOW_US, DAY_US);
 
-    // Days back on which the same stretch lies wholly in the past and wholly in what is known.
+    // Days back on which the same part of the day is entirely in the past and entirely covered by data.
     let known = |day: &i64| day * DAY_US >= rest_us && now_us - day * DAY_US - recent_us >= first_us;
     let days: Vec<i64> = (1..=DAYS).filter(known).collect();
     let weeks: Vec<i64> = days.iter().copied().filter(|day| day % 7 == 0).collect();
@@ -89,12 +90,13 @@ pub(crate) fn forecast(
     let before: Vec<f64> = sorted(days.iter().map(|day| between(now_us - day * DAY_US - recent_us, now_us - day * DAY_US)));
     let usual_by_now = quantile(&sorted(days.iter().map(|day| between(from_us - day * DAY_US, now_us - day * DAY_US))), 0.5);
     let (recent, usual) = (between(now_us - recent_us, now_us), quantile(&before, 0.5));
-    // A day that runs hot stays hotter than usual for a while, and not for ever.
+    // A day with high spend stays above the usual for a while, but not forever.
     let level = if usual > 0.0 { (recent / usual).clamp(0.1, 20.0) } else { 1.0 };
     let level_of_rest = level.sqrt();
     let median = quantile(&rest, 0.5);
     let low = spent + quantile(&rest, 0.1) * level_of_rest.min(1.0);
-    // A loop at night, when little is spent, is many times the usual; by day it is no larger. So it is added, and does not multiply the day.
+    // A loop at night, when spend is low, is many times the usual, but adds no more by day. The excess is therefore added, not
+    // multiplied.
     let now = between(now_us - NOW_US, now_us).max(0.0);
     let usual_now = quantile(&sorted(days.iter().map(|day| between(now_us - day * DAY_US - NOW_US, now_us - day * DAY_US))), 0.5);
     let projected = if now >= usual_now {
@@ -122,7 +124,7 @@ pub(crate) fn forecast(
     })
 }
 
-/// The pace of the period so far.
+/// Forecasts from the pace of the period so far.
 fn linear(
     first_us: i64,
     (from_us, to_us): (i64, i64),
@@ -135,10 +137,10 @@ fn linear(
     if since_us <= 0 {
         return None;
     }
-    // The first minutes of a program say little of a month: at least an hour is what its first hour brings.
+    // The first minutes of a program say little about a month: the pace is computed over at least an hour.
     let pace = spent / since_us.max(HOUR_US) as f64;
     let rest_us = (to_us - now_us) as f64;
-    // The same of what ran in the last hours, and of the last day, in which a burst of an hour is one hour of 24.
+    // Pace of the last three hours, and of the last day, in which a burst of an hour is one hour of 24.
     let known_us = (now_us - first_us).max(HOUR_US);
     let pace_of = |length: i64| between(now_us - length, now_us).max(0.0) / length.min(known_us) as f64;
     let (goes_on, highest) = (pace_of(NOW_US).max(pace), 2.0 * pace_of(DAY_US).max(pace));
@@ -160,7 +162,7 @@ fn linear(
     })
 }
 
-/// How the rest usually comes, step by step, as parts of one that rise to it.
+/// Returns the usual cumulative distribution of the remaining spend by step, as fractions that rise to one.
 fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
     let first = now_us.div_euclid(step_us);
     let steps = usize::try_from((to_us.div_euclid(step_us) - first).max(1)).unwrap_or(1);
@@ -177,7 +179,7 @@ fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i
     let mut sum = 0.0;
     for (slot, value) in shape.iter_mut().enumerate() {
         sum += *value;
-        // Where nothing is usual, whatever comes is spread evenly.
+        // Without usual spend, distribute the remaining spend evenly.
         *value = if total > 0.0 { sum / total } else { (slot + 1) as f64 / steps as f64 };
     }
     shape
@@ -201,7 +203,7 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// Between the values at both sides; the ends for the ends.
+/// Returns a quantile, interpolated between adjacent values.
 fn quantile(sorted: &[f64], part: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let at = part * last as f64;

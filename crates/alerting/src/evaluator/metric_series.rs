@@ -1,4 +1,4 @@
-//! A figure over time, for each group: what one or more rules and budgets with the same filter look at.
+//! Metric series: a metric over time for each group, shared by rules and budgets with the same filter.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use super::buckets::{BucketSeries, DurationSketch, QuantitySum, percentile};
 use crate::delivery::notice;
 use crate::rule::metric::SeriesAggregation;
 
-/// What stands for the groups beyond those that are told apart.
+/// Name of the group that contains all groups beyond the maximum number.
 pub(crate) const REST: &str = "(all others)";
 
-/// Which spans of a track belong together.
+/// Group of a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum AlertGroupKey {
-    /// All of them: the track has no groups.
+    /// All spans: the series has no groups.
     Whole,
-    /// Those with this value; `None` where the spans do not say.
+    /// Spans with this value; `None` for spans without one.
     Of(Option<Arc<str>>),
-    /// Those of groups beyond what is told apart.
+    /// Spans of groups beyond the maximum number.
     Rest,
 }
 
 impl AlertGroupKey {
-    /// As it is shown.
+    /// Returns the group as shown in notices.
     pub(crate) fn shown(&self, by: Option<&str>) -> Option<notice::AlertGroup> {
         let name = by.unwrap_or_default().to_owned();
         match self {
@@ -35,7 +35,7 @@ impl AlertGroupKey {
         }
     }
 
-    /// From how it is shown.
+    /// Returns the group from its form in notices.
     pub(crate) fn read(shown: Option<&notice::AlertGroup>) -> AlertGroupKey {
         match shown {
             None => AlertGroupKey::Whole,
@@ -45,7 +45,7 @@ impl AlertGroupKey {
     }
 }
 
-/// What tells tracks apart. Rules that say the same share one.
+/// Specification of a series. Rules with the same specification share one series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct AlertSeriesSpec {
     pub(crate) project: u64,
@@ -55,52 +55,53 @@ pub(crate) struct AlertSeriesSpec {
     pub(crate) gathers: SeriesAggregation,
     /// Length of a step in microseconds.
     pub(crate) step_us: i64,
-    /// Whether it is estimated what clients left out by sampling.
+    /// Whether to estimate what clients left out by sampling.
     pub(crate) with_unsent: bool,
 }
 
-/// What one group did.
+/// Aggregates of one group over time.
 #[derive(Debug, Clone)]
 enum GroupBuckets {
     Sums(BucketSeries<QuantitySum>),
     Sketches(BucketSeries<DurationSketch>),
 }
 
-/// A figure of some steps.
+/// Aggregate of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct WindowAggregate {
-    /// Of the quantity; 0 for sketches.
+    /// Sum of the quantity; 0 for sketches.
     pub(crate) quantity: i128,
-    /// Spans.
+    /// Number of spans.
     pub(crate) spans: i64,
-    /// The percentile that was asked for, in microseconds.
+    /// The requested percentile in microseconds.
     pub(crate) percentile: Option<f64>,
 }
 
-/// A figure over time.
+/// A metric over time.
 #[derive(Debug)]
 pub(crate) struct AlertSeries {
     pub(crate) spec: AlertSeriesSpec,
-    /// Steps that are kept: as many as the rule that looks back furthest needs.
+    /// Number of steps that are kept: as many as the rule that looks back furthest needs.
     pub(crate) keep: i64,
     by: Option<GroupBy>,
     pub(crate) matcher: SpanMatcher,
-    /// The version of the store up to which everything is in it.
+    /// Version of the store up to which the series is complete.
     pub(crate) version: u64,
-    /// Most tracks have no groups: theirs lies here, so that a span of a thousand rules costs no look-up in each.
+    /// Group of a series without groups. Most series have none; storing it here saves a lookup for each of the series that a span belongs
+    /// to.
     whole: Option<AlertSeriesGroup>,
     groups: HashMap<AlertGroupKey, AlertSeriesGroup>,
-    /// Groups that changed since they were last judged.
+    /// Groups that changed since the last evaluation.
     changed: Vec<AlertGroupKey>,
 }
 
-/// One group.
+/// One group of a series.
 #[derive(Debug)]
 struct AlertSeriesGroup {
     heaps: GroupBuckets,
-    /// What clients that say at which rate they sample are likely not to have sent: a call at a rate of 0.2 stands for four more.
+    /// Estimate of what clients left out by sampling: a call at a sample rate of 0.2 represents four more.
     unsent: BucketSeries<QuantitySum>,
-    /// The oldest step that changed since it was last judged.
+    /// Oldest step that changed since the last evaluation.
     oldest: Option<i64>,
 }
 
@@ -119,7 +120,7 @@ impl AlertSeries {
         AlertSeries { spec, keep, by, matcher, version: 0, whole: None, groups: HashMap::new(), changed: Vec::new() }
     }
 
-    /// The columns that must be there of a span.
+    /// Returns the columns of a span that the series needs.
     pub(crate) fn columns(&self) -> BTreeSet<&'static str> {
         let mut columns = self.matcher.columns();
         columns.extend(self.spec.gathers.columns());
@@ -132,7 +133,7 @@ impl AlertSeries {
         us.div_euclid(self.spec.step_us)
     }
 
-    /// Adds a span that the filter lets pass, or takes it back. What lies too far back changes nothing.
+    /// Adds or removes a span that passes the filter. Spans that are too old are ignored.
     pub(crate) fn add(&mut self, span: &Span, sign: i64, now_us: i64) {
         let step = self.step_of(span.start_us);
         if step <= self.step_of(now_us) - self.keep {
@@ -187,7 +188,7 @@ impl AlertSeries {
         if is_known { group } else { AlertGroupKey::Rest }
     }
 
-    /// The figure of a group from one step to another, the latter not included. `part` is the percentile that is wanted.
+    /// Returns the aggregate of a group from one step to another, exclusive. `part` is the percentile as a fraction.
     pub(crate) fn figure(&self, group: &AlertGroupKey, from: i64, to: i64, part: f64) -> WindowAggregate {
         match self.slot(group).map(|slot| &slot.heaps) {
             None => WindowAggregate { quantity: 0, spans: 0, percentile: None },
@@ -202,12 +203,12 @@ impl AlertSeries {
         }
     }
 
-    /// What clients are likely not to have sent of a group; 0 where none says that it samples.
+    /// Returns the estimate of what clients left out of a group by sampling; 0 if none reports a sample rate.
     pub(crate) fn unsent(&self, group: &AlertGroupKey, from: i64, to: i64) -> i128 {
         self.slot(group).map_or(0, |slot| slot.unsent.sums(from, to).0)
     }
 
-    /// Sums of a group by steps.
+    /// Returns the sums of a group by step.
     pub(crate) fn sums(&self, group: &AlertGroupKey) -> Option<&BucketSeries<QuantitySum>> {
         match &self.slot(group)?.heaps {
             GroupBuckets::Sums(buckets) => Some(buckets),
@@ -219,12 +220,12 @@ impl AlertSeries {
         self.groups.keys().chain(self.whole.as_ref().map(|_| &AlertGroupKey::Whole))
     }
 
-    /// What changed since this was last asked.
+    /// Returns the groups that changed since the last call, each with its oldest changed step.
     pub(crate) fn take_changed(&mut self) -> HashMap<AlertGroupKey, i64> {
         let mut changed = HashMap::with_capacity(self.changed.len());
         for group in std::mem::take(&mut self.changed) {
             let slot = if group == AlertGroupKey::Whole { self.whole.as_mut() } else { self.groups.get_mut(&group) };
-            // A group that was forgotten meanwhile has nothing left to judge.
+            // A group that was removed meanwhile is not evaluated.
             if let Some(oldest) = slot.and_then(|slot| slot.oldest.take()) {
                 changed.insert(group, oldest);
             }
@@ -236,13 +237,13 @@ impl AlertSeries {
         !self.changed.is_empty()
     }
 
-    /// Forgets some groups, whatever is in them.
+    /// Removes groups with all their data.
     pub(crate) fn forget_groups(&mut self, is_meant: impl Fn(&AlertGroupKey) -> bool) {
         self.groups.retain(|group, _| !is_meant(group));
         self.changed.retain(|group| !is_meant(group));
     }
 
-    /// Forgets what is older than what is kept, and groups of which nothing is left.
+    /// Removes steps that are too old, and groups without data.
     pub(crate) fn forget(&mut self, now_us: i64) {
         let oldest = self.step_of(now_us) - self.keep + 1;
         let is_left = |slot: &mut AlertSeriesGroup| {

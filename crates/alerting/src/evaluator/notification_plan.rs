@@ -1,4 +1,4 @@
-//! What is told of a change, to whom, and when it is told again.
+//! Decides which notices a change results in, to which channels they go, and when they are repeated.
 
 use std::collections::HashSet;
 
@@ -13,14 +13,14 @@ use crate::evaluator::prepared_rule::AlertWatch;
 use crate::incident::links::{narrowed_text, traces};
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
-/// Why an incident is over that no figure ended.
+/// Reason in the timeline of an incident whose rule was deleted or disabled.
 const REMOVED: &str = "the rule was taken away or switched off";
-/// The least time between two steps of which it is told what came in it.
+/// Minimum time between two severity changes for which contributors are computed separately.
 const LEAST_STRETCH: HumanDuration = HumanDuration::minutes(1);
 pub(super) const PERIOD_ENDED: &str = "the period ended";
 
 impl RuleEvaluator {
-    /// Ends what is open of rules that are in force no longer.
+    /// Resolves open incidents of rules that are not active any more.
     pub(super) fn end_orphans(&self, changes: &mut Vec<IncidentChange>) {
         let is_off = |incident: &&Incident| match self.watchers.get(&incident.rule) {
             None => true,
@@ -31,7 +31,7 @@ impl RuleEvaluator {
         changes.extend(orphans.map(|incident| self.ended(incident, Some(REMOVED), incident.value)));
     }
 
-    /// Tells what was kept quiet, and again what is critical and nobody has acknowledged.
+    /// Sends notices that were held back while muted or snoozed, and reminders and escalations of unacknowledged critical incidents.
     pub(super) fn tell_again(&self, changes: &mut Vec<IncidentChange>) {
         let busy: HashSet<AlertInstanceKey> = changes.iter().map(|change| place_of(&change.incident)).collect();
         for incident in self.open.iter().filter(|(place, _)| !busy.contains(*place)).map(|(_, incident)| incident) {
@@ -85,7 +85,7 @@ impl RuleEvaluator {
         watcher.is_muted(self.now_us) || incident.snoozed_until_us.is_some_and(|until| self.now_us < until)
     }
 
-    /// That an incident is over.
+    /// Returns the change that resolves an incident.
     pub(crate) fn ended(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> IncidentChange {
         let mut incident = incident.clone();
         incident.resolved_us = Some(self.now_us.max(incident.opened_us));
@@ -98,11 +98,12 @@ impl RuleEvaluator {
         )
     }
 
-    /// A change with what is told of it.
+    /// Returns a change with the notice that it results in, if any.
     pub(super) fn changed(&self, mut incident: Incident, kind: AlertNoticeKind, entry: IncidentTimelineEntry) -> IncidentChange {
         incident.changes += 1;
         if kind == AlertNoticeKind::Worsened {
-            // What made it worse need not be what opened it. Seconds tell nothing of that: they belong to the stretch before.
+            // The cause of the worsening may differ from that of the opening. A step of seconds shows nothing: it belongs to the time
+            // before.
             incident.culprits.clear();
             let stretch = incident.stepped_us.filter(|us| self.now_us - us >= LEAST_STRETCH.0);
             incident.culprits_since_us = stretch.or(incident.culprits_since_us).filter(|us| *us > incident.window_from_us);
@@ -137,13 +138,14 @@ impl RuleEvaluator {
     fn notice(&self, incident: &Incident, kind: AlertNoticeKind) -> AlertNotice {
         let watcher = self.watchers.get(&incident.rule);
         let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
-        // As long as nobody finds another group of the same: it would be told of in the place of this one. Users choose their names.
+        // The key contains a hash of the group. Users choose names, so the hash must be collision-resistant: a group with the same hash
+        // would suppress the notice of this one.
         let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..16]);
-        // Two periods of a budget may ring at the same moment.
+        // Two periods of a budget may fire at the same time.
         let period = if incident.source == AlertSource::Budget { format!("-{}", incident.window_from_us) } else { String::new() };
         let (project, public_url) = (incident.project, &self.public_url);
         AlertNotice {
-            // The same change has the same key, whenever it is told: where and when the incident opened, and which of its changes it is.
+            // The same change always has the same key: where and when the incident opened, and the number of the change.
             idempotency_key: format!("{project}-{}-{of}-{}{period}-{}", incident.rule, incident.opened_us, incident.changes),
             project,
             rule_id: incident.rule,
@@ -175,7 +177,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// Where the traces of an incident's window are.
+    /// Returns the link to the traces in an incident's window.
     fn traces(&self, watcher: &AlertWatch, incident: &Incident) -> String {
         let group = incident.group.as_ref().filter(|_| AlertGroupKey::read(incident.group.as_ref()) != AlertGroupKey::Rest);
         let q = narrowed_text(watcher.filter(), group);
@@ -184,7 +186,7 @@ impl RuleEvaluator {
     }
 }
 
-/// How far a budget is spent; `None` for a rule.
+/// Returns the step that a budget has reached; `None` for a rule.
 fn step_of(watcher: &AlertWatch, incident: &Incident) -> Option<BudgetStep> {
     let AlertWatch::Budget(watch) = watcher else { return None };
     let budget = &watch.kept.what;

@@ -1,4 +1,4 @@
-//! Rules and budgets made ready: what they look at, and how far back.
+//! Prepared rules and budgets: the series that they use, and how far back they look.
 
 use hinomi_model::span::{Cost, Span};
 
@@ -13,34 +13,34 @@ use crate::rule::duration::HumanDuration;
 use crate::rule::metric::{MetricFormula, SeriesAggregation, SpanQuantity};
 use crate::rule::{AlertRule, NotificationPolicy, check_group, check_zone, stored_filter};
 
-/// How long after its end a window is judged once more when spans come late.
+/// Time after its end during which a window is evaluated again when spans arrive late.
 pub(crate) const LATE: HumanDuration = HumanDuration::hours(1);
-/// How long spans are waited for before a window is taken for complete: where it is about too little, or about nothing at all.
+/// Time after its end until which a window waits for spans before low values or missing data are evaluated.
 pub(crate) const GRACE: HumanDuration = HumanDuration::minutes(1);
-/// History that a forecast is made of.
+/// History that a forecast uses.
 const HISTORY: HumanDuration = HumanDuration::days(35);
-/// How far back budgets are counted: two months, so that what comes late is still told of the month before.
+/// Time that budgets are counted back: two months, so late spend of the previous month still counts.
 const MONTHS: HumanDuration = HumanDuration::days(63);
-/// A budget's step. Every zone's midnight is at a whole quarter of an hour.
+/// Step of a budget. Midnight in every time zone is at a whole quarter of an hour.
 pub(crate) const QUARTER: HumanDuration = HumanDuration::minutes(15);
-/// Steps that a window may have: so many are added up each time that it is judged.
+/// Maximum number of steps in a window. Every evaluation adds them up.
 const MOST_STEPS: i64 = 1440;
-/// The same for percentiles, of which each step is larger.
+/// Maximum number of steps in a window of percentiles, whose steps are larger.
 const MOST_SKETCHES: i64 = 120;
 const WEEK: HumanDuration = HumanDuration::days(7);
 
-/// A rule that is in force.
+/// An active rule.
 #[derive(Debug, Clone)]
 pub(crate) struct RuleWatch {
     pub(crate) kept: AlertRecord<AlertRule>,
     pub(crate) limits: RuleThresholds,
-    /// `None` for a measure that is asked elsewhere.
+    /// Series of the rule; `None` if its value is queried elsewhere.
     pub(crate) spec: Option<AlertSeriesSpec>,
-    /// Steps that must be kept for it.
+    /// Number of steps that the rule needs.
     keep: i64,
 }
 
-/// A budget that is in force.
+/// An active budget.
 #[derive(Debug, Clone)]
 pub(crate) struct BudgetWatch {
     pub(crate) kept: AlertRecord<Budget>,
@@ -48,7 +48,7 @@ pub(crate) struct BudgetWatch {
     pub(crate) spec: AlertSeriesSpec,
 }
 
-/// Either.
+/// An active rule or budget.
 #[derive(Debug, Clone)]
 pub(crate) enum AlertWatch {
     Rule(Box<RuleWatch>),
@@ -121,7 +121,7 @@ impl AlertWatch {
         }
     }
 
-    /// Steps of its track that must be kept for it.
+    /// Returns the number of steps that the series must keep.
     pub(crate) fn keep(&self) -> i64 {
         match self {
             AlertWatch::Rule(watch) => watch.keep,
@@ -157,7 +157,7 @@ impl AlertWatch {
         }
     }
 
-    /// What a budget adds up.
+    /// Returns the quantity that a budget sums.
     pub(crate) fn quantity(&self) -> Option<SpanQuantity> {
         match self.spec()?.gathers {
             SeriesAggregation::Sums(_, quantity) => Some(quantity),
@@ -174,11 +174,11 @@ impl AlertWatch {
 }
 
 impl AlertSeriesSpec {
-    /// An empty track that keeps so many steps.
+    /// Creates an empty series that keeps this many steps.
     ///
     /// # Errors
     ///
-    /// When its filter or group cannot be read any more.
+    /// When the filter or group is not valid any more.
     pub(crate) fn track(&self, keep: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
         let by = check_group(self.by.as_deref(), self.max_groups)?;
@@ -186,28 +186,28 @@ impl AlertSeriesSpec {
     }
 }
 
-/// The length of a step: the shortest of these that divides the window into few enough.
+/// Returns the length of a step: the shortest one that divides the window into at most `most` steps.
 fn step(window: HumanDuration, most: i64) -> HumanDuration {
     let minutes = window.as_minutes();
     let steps = [1, 5, 15, 30, 60, 240, 480].into_iter().find(|step| minutes % step == 0 && minutes / step <= most);
     HumanDuration::minutes(steps.unwrap_or(1))
 }
 
-/// What a window holds for a rule.
+/// Value of a rule in a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum WindowValue {
     Value(f64),
-    /// Nothing that could be judged.
+    /// Too little data to evaluate.
     Nothing,
 }
 
 impl RuleWatch {
-    /// Steps of the window.
+    /// Returns the number of steps in the window.
     pub(crate) fn steps(&self, step_us: i64) -> i64 {
         self.kept.what.window.0 / step_us
     }
 
-    /// What the window that ends with a step, which is in it, holds.
+    /// Returns the value of the window that ends with step `last`, inclusive.
     pub(crate) fn read(&self, track: &AlertSeries, group: &AlertGroupKey, last: i64) -> WindowValue {
         let rule = &self.kept.what;
         let steps = self.steps(track.spec.step_us);
@@ -239,7 +239,7 @@ impl RuleWatch {
     }
 }
 
-/// What of a span tracks must know.
+/// Copies the fields of a span that series need.
 pub(crate) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
     let text = |wanted: bool, text: &Option<String>| if wanted { text.clone() } else { None };
     let mut kept = Span {
@@ -256,7 +256,7 @@ pub(crate) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
         sample_rate: span.sample_rate,
         ..Span::default()
     };
-    // Nearly all rules ask for some of these, which are short.
+    // Nearly all rules need some of these fields, which are short.
     kept.request_model = text(columns.texts, &span.request_model);
     kept.response_model = text(columns.texts, &span.response_model);
     kept.provider = text(columns.texts, &span.provider);
@@ -288,7 +288,7 @@ pub(crate) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
     kept
 }
 
-/// What of spans is wanted beside their figures.
+/// Span fields that series need in addition to the measured values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RequiredSpanFields {
     pub(crate) texts: bool,
@@ -298,7 +298,7 @@ pub(crate) struct RequiredSpanFields {
 }
 
 impl RequiredSpanFields {
-    /// Adds what a track needs.
+    /// Adds the fields that a series needs.
     pub(crate) fn add(&mut self, track: &AlertSeries) {
         const FIGURES: [&str; 19] = [
             "kind",
@@ -332,7 +332,7 @@ impl RequiredSpanFields {
         }
     }
 
-    /// Whether all that another one has is in it.
+    /// Returns whether these fields include all those of `other`.
     pub(crate) fn covers(&self, other: &RequiredSpanFields) -> bool {
         let pairs =
             [(self.texts, other.texts), (self.tags, other.tags), (self.attributes, other.attributes), (self.messages, other.messages)];

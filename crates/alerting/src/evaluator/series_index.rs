@@ -1,5 +1,5 @@
-//! Which tracks a span may belong to: by project, and where a filter asks for one of some values, by these. So a thousand rules for a
-//! thousand users cost a look-up, not a thousand questions.
+//! Index of the series that a span may belong to: by project, and by value if a filter requires one of some values. A thousand rules for
+//! a thousand users then take one lookup instead of a thousand filters.
 
 use std::collections::HashMap;
 
@@ -8,29 +8,29 @@ use hinomi_query::{GroupBy, SpanMatcher};
 
 use super::metric_series::AlertSeries;
 
-/// The tracks with one filter.
+/// The series with the same filter.
 #[derive(Debug)]
 struct SeriesFilterEntry {
     matcher: SpanMatcher,
     tracks: Vec<usize>,
 }
 
-/// The tracks of one project.
+/// The series of one project.
 #[derive(Debug, Default)]
 struct ProjectSeriesIndex {
     filters: Vec<SeriesFilterEntry>,
-    /// Filters that must be asked of each span.
+    /// Filters that are tested on every span.
     always: Vec<usize>,
-    /// Filters that need be asked only of spans with a value in a column.
+    /// Filters that are tested only on spans with a certain value of a column.
     anchored: Vec<(GroupBy, HashMap<String, Vec<usize>>)>,
 }
 
-/// The tracks of all projects.
+/// The series of all projects.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesIndex(HashMap<u64, ProjectSeriesIndex>);
 
 impl SeriesIndex {
-    /// Of tracks by their places in the list.
+    /// Builds the index from series with their positions in the list.
     pub(crate) fn new<'a>(tracks: impl IntoIterator<Item = (usize, &'a AlertSeries)>) -> SeriesIndex {
         let mut index = SeriesIndex::default();
         let mut known: HashMap<(u64, String), usize> = HashMap::new();
@@ -47,7 +47,7 @@ impl SeriesIndex {
         index
     }
 
-    /// Calls back for each track that a span belongs to.
+    /// Calls `work` with the position of each series that a span belongs to.
     pub(crate) fn each(&self, project: u64, span: &Span, mut work: impl FnMut(usize)) {
         let Some(of_project) = self.0.get(&project) else { return };
         let mut ask = |number: &usize| {

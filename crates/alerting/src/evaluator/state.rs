@@ -1,4 +1,4 @@
-//! How rules and budgets stand, from memory.
+//! State of rules and budgets, from memory.
 
 use std::sync::Arc;
 
@@ -10,52 +10,52 @@ use crate::delivery::notice::{AlertSeverity, BudgetPeriod};
 use crate::rule::budget::Budget;
 use crate::rule::metric::AlertMetric;
 
-/// How a rule stands.
+/// State of a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RuleState {
-    /// Its figure now; of groups the one that is furthest out. `None` while there is none.
+    /// Current value; with groups, the one furthest beyond the threshold. `None` without data.
     pub value: Option<f64>,
-    /// Incidents that are open.
+    /// Number of open incidents.
     pub open: usize,
-    /// How bad the worst of them is.
+    /// Worst severity of the open incidents.
     pub severity: Option<AlertSeverity>,
 }
 
-/// How a budget stands.
+/// State of a budget in the current period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetState {
-    /// Its number.
+    /// ID of the budget.
     pub id: i64,
-    /// What it says.
+    /// Length of the period.
     pub period: BudgetPeriod,
-    /// What is limited.
+    /// Metric that is limited.
     pub measure: AlertMetric,
-    /// How much, for the whole or for each group.
+    /// Amount, for the whole budget or for each group.
     pub amount: f64,
-    /// Start of the period, microseconds since the Unix epoch.
+    /// Start of the period, in microseconds since the Unix epoch.
     pub from_us: i64,
-    /// Its end.
+    /// End of the period, in microseconds since the Unix epoch.
     pub to_us: i64,
-    /// What is spent so far; of a budget with groups, by all of them.
+    /// Spend so far; with groups, of all of them.
     pub spent: f64,
-    /// What clients are likely to have left out by sampling, by the rates that they say; in no sum above.
+    /// Estimate of what clients left out by sampling, according to their sample rates. Not included in `spent`.
     pub unsent: f64,
-    /// What the period comes to; `None` while nothing can be said, and for groups.
+    /// Forecast of the period; `None` without data, and for groups.
     pub forecast: Option<SpendForecast>,
-    /// The minute in which it was made, and what was spent then.
+    /// Minute in which the forecast was computed, and the spend at that time.
     pub(crate) forecast_of: (i64, f64),
-    /// Each group, the largest first; `None` where there are no groups.
+    /// State of each group, the largest spend first; `None` without groups.
     pub groups: Option<Arc<Vec<BudgetGroupState>>>,
 }
 
-/// How a group of a budget stands.
+/// State of a group of a budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetGroupState {
-    /// Which one; `None` where the spans do not say.
+    /// Value of the group; `None` for spans without one.
     pub key: Option<String>,
-    /// What it has spent.
+    /// Spend of the group.
     pub spent: f64,
-    /// What clients are likely to have left out by sampling.
+    /// Estimate of what clients left out by sampling.
     pub unsent: f64,
 }
 

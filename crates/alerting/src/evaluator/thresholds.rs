@@ -1,15 +1,15 @@
-//! When a figure rings and when that is over: thresholds with a gap between, so that a figure at a threshold does not ring again and again.
+//! Thresholds with hysteresis: a value that hovers around a threshold does not fire repeatedly.
 
 use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
 use crate::rule::AlertRule;
 
-/// The thresholds of a rule.
+/// Thresholds of a rule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RuleThresholds {
     pub(crate) direction: ThresholdDirection,
     pub(crate) warning: Option<f64>,
     pub(crate) critical: Option<f64>,
-    /// Not beyond this it is over.
+    /// Value at which the incident is resolved.
     pub(crate) resolve: f64,
 }
 
@@ -19,7 +19,7 @@ impl RuleThresholds {
         RuleThresholds { direction: rule.direction, warning: rule.warning, critical: rule.critical, resolve }
     }
 
-    /// Whether a figure has passed a threshold.
+    /// Returns whether a value is beyond a threshold.
     pub(crate) fn is_beyond(&self, value: f64, threshold: f64) -> bool {
         match self.direction {
             ThresholdDirection::Above => value > threshold,
@@ -27,7 +27,7 @@ impl RuleThresholds {
         }
     }
 
-    /// How bad a figure is by itself.
+    /// Returns the severity of a value, regardless of the state.
     pub(crate) fn level(&self, value: f64) -> Option<AlertSeverity> {
         let passed = |threshold: Option<f64>| threshold.is_some_and(|threshold| self.is_beyond(value, threshold));
         match (passed(self.critical), passed(self.warning)) {
@@ -37,7 +37,7 @@ impl RuleThresholds {
         }
     }
 
-    /// How bad it is after a figure, given how bad it was before.
+    /// Returns the severity after a value, given the severity before.
     pub(crate) fn next(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
         let level = self.level(value);
         let Some(before) = before else { return level };
@@ -49,7 +49,7 @@ impl RuleThresholds {
         }
         match (before, self.warning, self.critical) {
             (AlertSeverity::Critical, Some(warning), Some(critical)) => {
-                // The same gap as between warning and over.
+                // Use the same distance as between warning and resolution.
                 let bound = critical - (warning - self.resolve);
                 if self.is_beyond(value, bound) { Some(AlertSeverity::Critical) } else { Some(AlertSeverity::Warning) }
             }
@@ -57,7 +57,7 @@ impl RuleThresholds {
         }
     }
 
-    /// The one of two figures that is further out.
+    /// Returns the value that is further beyond the thresholds.
     pub(crate) fn worse(&self, a: f64, b: f64) -> f64 {
         if self.is_beyond(b, a) { b } else { a }
     }

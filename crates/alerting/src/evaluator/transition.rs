@@ -1,20 +1,20 @@
-//! What one round of judging does to one place.
+//! Transitions of one alert instance in one evaluation pass.
 
 use super::{AlertInstanceKey, EvaluationResult, RuleEvaluator};
 use crate::delivery::notice::{AlertNoticeKind, AlertSeverity, MeasureUnit};
 use crate::evaluator::prepared_rule::RuleWatch;
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
-/// What one round of judging does to one place: it may open, worsen and end in one go, where news came late.
+/// Evaluation of one alert instance in one pass. Late spans may open, worsen and resolve an incident in the same pass.
 pub(super) struct AlertInstanceEvaluation<'a> {
     bell: &'a RuleEvaluator,
     watch: &'a RuleWatch,
     place: &'a AlertInstanceKey,
     pub(super) severity: Option<AlertSeverity>,
-    /// Ended by hand: nothing rings until the figure was back.
+    /// Whether the incident was resolved manually: nothing fires until the value is back to normal.
     is_put_down: bool,
     incident: Option<Incident>,
-    /// When the next incident opens.
+    /// Time at which the next incident opens.
     opens_us: i64,
     judged: EvaluationResult,
 }
@@ -38,7 +38,7 @@ impl<'a> AlertInstanceEvaluation<'a> {
         judged.lifted.extend(self.judged.lifted);
     }
 
-    /// Takes the place from where it stands to how bad it is now.
+    /// Moves the instance from its current severity to the next one.
     pub(super) fn go(&mut self, next: Option<AlertSeverity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
         let before = std::mem::replace(&mut self.severity, next);
         if self.is_put_down && next.is_none() {
@@ -76,7 +76,7 @@ impl<'a> AlertInstanceEvaluation<'a> {
         match next {
             Some(severity) => {
                 if kind == AlertNoticeKind::Worsened {
-                    // Worse than what somebody said that they look at.
+                    // The severity is worse than the one that was acknowledged.
                     incident.acknowledged_us = None;
                     incident.acknowledged_by = None;
                 }
