@@ -1,11 +1,11 @@
-//! Which addresses a target may be at. Whoever may set up a target must not reach what only this machine or its network can reach:
-//! names are resolved, the addresses checked, and only checked addresses are connected to.
+//! Addresses that notifications may be sent to. A user who can create a target must not reach services that only this machine or its
+//! network can reach: names are resolved, addresses are checked, and connections go to checked addresses only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Networks that are nobody's on the internet (IANA's special-purpose registries).
+/// Networks without public addresses (IANA special-purpose registries).
 const PRIVATE: [&str; 26] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -35,16 +35,16 @@ const PRIVATE: [&str; 26] = [
     "ff00::/8",
 ];
 
-/// The private networks that the owner allows.
+/// Private networks that the server's configuration allows.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedNetworks(Vec<IpNet>);
 
 impl AllowedNetworks {
-    /// Reads a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
+    /// Parses a list such as `10.0.0.0/8, 127.0.0.1`; `all` allows every network, an empty text none.
     ///
     /// # Errors
     ///
-    /// Says which part is no network.
+    /// With the part that is not a network.
     pub fn parse(text: &str) -> Result<AllowedNetworks, String> {
         let mut networks = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -58,20 +58,20 @@ impl AllowedNetworks {
         Ok(AllowedNetworks(networks))
     }
 
-    /// Whether a target may be there.
+    /// Returns whether a target may have this address.
     pub fn permits(&self, address: IpAddr) -> bool {
         let address = inner(address);
         let private = PRIVATE.iter().any(|network| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address)));
         !private || self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The addresses that may be connected to.
+    /// Returns the addresses that connections are allowed to.
     pub(super) fn keep(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         addresses.into_iter().filter(|address| self.permits(address.ip())).collect()
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, translated (NAT64), 6to4.
+/// Returns the IPv4 address that an IPv6 address embeds: mapped, translated (NAT64) or 6to4.
 pub(super) fn inner(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
     if let Some(four) = six.to_ipv4_mapped() {

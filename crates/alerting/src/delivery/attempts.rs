@@ -1,4 +1,4 @@
-//! What became of each notice: deliveries with all their attempts, for API and page.
+//! Deliveries with all their attempts, for the API and the page.
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::database::SqliteError;
@@ -64,18 +64,18 @@ pub struct DeliveryAttempt {
     pub error: Option<String>,
 }
 
-/// Which deliveries are asked for.
+/// Selects deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
-    /// Of this incident.
+    /// Only deliveries about this incident.
     pub incident: Option<i64>,
-    /// To this target.
+    /// Only deliveries to this target.
     pub target: Option<TargetId>,
-    /// In this state.
+    /// Only deliveries in this state.
     pub state: Option<String>,
-    /// Older than this one.
+    /// Only deliveries with a smaller ID: those after a page.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of deliveries.
     pub limit: usize,
 }
 
@@ -83,7 +83,7 @@ const SELECT: &str = "SELECT deliveries.id, deliveries.target, deliveries.state,
     deliveries.folded_into, notices.body FROM deliveries JOIN notices ON notices.id = deliveries.notice";
 
 impl NotificationOutbox {
-    /// Deliveries of a project, the newest first. Blocks.
+    /// Returns deliveries of a project, the newest first. Blocks.
     ///
     /// # Errors
     ///
@@ -101,11 +101,11 @@ impl NotificationOutbox {
         })
     }
 
-    /// One delivery. Blocks.
+    /// Returns one delivery. Blocks.
     ///
     /// # Errors
     ///
-    /// When there is none, or the database cannot be read.
+    /// When the delivery does not exist, or the database cannot be read.
     pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
         let found = self.run(|db| {
             let mut select = db.prepare_cached(&format!("{SELECT} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
@@ -115,7 +115,7 @@ impl NotificationOutbox {
         found.ok_or(NotifyError::Missing("delivery"))
     }
 
-    /// How many deliveries wait for each target, as (target, how many). Blocks.
+    /// Returns the number of waiting deliveries of each target, as (target, number). Blocks.
     ///
     /// # Errors
     ///

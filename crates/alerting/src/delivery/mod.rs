@@ -1,4 +1,4 @@
-//! Delivery of what the bell says: targets, a queue of its own for each, and a log of every attempt.
+//! Delivery of notices: notification targets, a queue for each target, and a log of all attempts.
 
 mod allowed_networks;
 mod attempts;

@@ -1,4 +1,4 @@
-//! What is told to people and programs: one notice for each change of an incident.
+//! Notices: one for each change of an incident, for people and programs.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,13 +1,13 @@
-//! What is to be told, and to whom, kept on disk until it is told: `notify.db`.
+//! Outbox: notices and their targets, on disk until they are delivered: `notify.db`.
 //!
-//! **What holds.** A change is told at least once, and to a receiver that knows keys exactly once. A notice is durable before
-//! [`NotificationOutbox::enqueue`] returns, and its key is unique: the same change enqueued again changes nothing. An attempt is written down
-//! before it starts and again when it has ended. If the process dies in between, nobody can know whether the receiver has it, so
-//! it is sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`); chat services know no keys, and in that window of
-//! milliseconds their channel may show a message twice. Losing it would be worse.
+//! **Guarantees.** A change is delivered at least once, and exactly once to a receiver that recognizes keys. A notice is durable before
+//! [`NotificationOutbox::enqueue`] returns, and its key is unique: enqueuing the same change again has no effect. An attempt is recorded
+//! before it starts and when it ends. If the process dies in between, it is unknown whether the receiver has the message, so it is sent
+//! again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of milliseconds their
+//! channel may show a message twice. Losing it would be worse.
 //!
-//! Whoever changes an incident enqueues its notice after the change is durable, and again at the next start for changes of which
-//! it does not know that this was done.
+//! The caller enqueues a notice after the change of the incident is durable, and again at the next start if it does not know whether this
+//! was done.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 
 use super::notice::AlertNotice;
 
-/// A target's number.
+/// ID of a notification target.
 pub type TargetId = i64;
 
-/// The format that is written, and the newest that is read.
+/// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
 const STEPS: [&str; 1] = ["
@@ -74,12 +74,12 @@ const STEPS: [&str; 1] = ["
 pub struct NotificationOutbox {
     path: PathBuf,
     connection: Mutex<Connection>,
-    /// Rung whenever something may have become due.
+    /// Notified whenever a delivery may have become due.
     pub(super) due: Arc<Notify>,
 }
 
 impl NotificationOutbox {
-    /// Opens it in a data folder.
+    /// Opens or creates the database in a data directory.
     ///
     /// # Errors
     ///
@@ -89,12 +89,13 @@ impl NotificationOutbox {
         Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
     }
 
-    /// Takes notices, each for its targets. When it returns they are on disk, and delivery begins. A key that is known changes nothing;
-    /// targets that there are not, or that are of another project, are passed over. Returns how many notices were new. Blocks.
+    /// Enqueues notices, each for its targets. They are durable when this returns, and delivery begins. Notices with a known key are
+    /// ignored, and so are targets that do not exist, are disabled or belong to another project. Returns the number of new notices.
+    /// Blocks.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. None of them is taken then.
+    /// When the database cannot be written. None of the notices is enqueued then.
     pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.run(|connection| {
@@ -126,7 +127,7 @@ impl NotificationOutbox {
     }
 }
 
-/// The number of a notice that was not known yet.
+/// Inserts a notice and returns its ID; `None` if its key is known.
 pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> rusqlite::Result<Option<i64>> {
     let body = serde_json::to_string(notice).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let mut insert = connection.prepare_cached(
@@ -137,12 +138,12 @@ pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> ru
     insert.query_row(values, |row| row.get(0)).optional()
 }
 
-/// SQLite has signed numbers; no project has such a high one.
+/// Converts a project ID to the signed integers of SQLite. No project ID is too large.
 pub(super) fn key_of(project: u64) -> i64 {
     i64::try_from(project).unwrap_or(i64::MAX)
 }
 
-/// Now, in microseconds since the Unix epoch.
+/// Returns the current time in microseconds since the Unix epoch.
 pub(super) fn now_us() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }

@@ -1,4 +1,4 @@
-//! The queue of each target: what is next, how it ended, what is folded together.
+//! Queue of each target: the next delivery, the results of attempts, and digests.
 
 use std::time::Duration;
 
@@ -12,15 +12,16 @@ use super::target::{ChannelConfiguration, NotificationTarget};
 use super::target_store::find;
 use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 
-/// More than so many that wait for one target become one message.
+/// Number of waiting deliveries to one target above which they are combined in a digest.
 const STORM: i64 = 10;
-/// At most so many are gathered in one.
+/// Maximum number of changes in a digest.
 const MOST_GATHERED: i64 = 2000;
-/// A target that people read gets so many messages within [`CALM`] one by one; what comes then is gathered until that has passed.
+/// Number of separate messages within [`CALM`] to a target that people read. Further ones wait until that time has passed, and are
+/// combined.
 const ONE_BY_ONE: i64 = 10;
 const CALM: Duration = Duration::from_secs(60);
 
-/// What is to be sent now. Its attempt is written down already.
+/// A delivery that is due. Its attempt is recorded already.
 #[derive(Debug)]
 pub(super) struct DueDelivery {
     pub(super) delivery: i64,
@@ -32,7 +33,7 @@ pub(super) struct DueDelivery {
 }
 
 impl NotificationOutbox {
-    /// The first waiting delivery of each target, as (when it is due in microseconds, target). Blocks.
+    /// Returns the first waiting delivery of each target, as (due time in microseconds since the Unix epoch, target). Blocks.
     pub(super) fn heads(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
         self.run(|db| {
             let mut select = db.prepare_cached(
@@ -43,8 +44,8 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes what is to be sent to a target now, and writes down that it is being sent; `None` where nothing is due. A target's
-    /// deliveries go in their order: while the first one waits for its next attempt, so do those behind it. Blocks.
+    /// Takes the delivery to a target that is due and records its attempt; `None` if none is due. The deliveries of a target are in
+    /// order: while the first one waits for its next attempt, the others wait too. Blocks.
     pub(super) fn take(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
         self.run(|db| {
             let transaction = db.transaction()?;
@@ -70,7 +71,8 @@ impl NotificationOutbox {
         })
     }
 
-    /// Writes down how an attempt ended, and what follows. Says whether the target can be sent the next one. Blocks.
+    /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the target can be sent now.
+    /// Blocks.
     pub(super) fn ended(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();
         let age = Duration::from_micros(u64::try_from(now - next.created_us).unwrap_or(0));
@@ -86,7 +88,7 @@ impl NotificationOutbox {
                 "UPDATE attempts SET duration_us = ?2, status = ?3, error = ?4 WHERE id = ?1",
                 params![next.attempt, micros(took), ended.status, ended.error],
             )?;
-            // Somebody may have cancelled it meanwhile.
+            // The delivery may have been cancelled meanwhile.
             transaction.execute(
                 "UPDATE deliveries SET state = ?2, next_us = ?3 WHERE id = ?1 AND (state IN ('waiting', 'sending') OR ?2 = 'delivered')",
                 params![next.delivery, state, next_us],
@@ -96,7 +98,7 @@ impl NotificationOutbox {
         Ok(goes_on)
     }
 
-    /// What was being sent when the process ended: nobody knows whether it arrived, so that it is due again. Blocks.
+    /// Schedules the deliveries whose attempts were interrupted by the end of the process: it is unknown whether they arrived. Blocks.
     pub(super) fn resume(&self) -> Result<usize, SqliteError> {
         self.run(|db| {
             let transaction = db.transaction()?;
@@ -113,7 +115,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes a test for a target, past its queue. Blocks.
+    /// Takes a test for a target, ahead of its queue. Blocks.
     pub(super) fn take_test(&self, notice: AlertNotice, target: NotificationTarget) -> Result<DueDelivery, SqliteError> {
         self.run(|db| {
             let transaction = db.transaction()?;
@@ -129,7 +131,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Deletes what was told, or given up, before a time. Returns how many notices. Blocks.
+    /// Deletes notices before a time that have been delivered or given up and returns their number. Blocks.
     ///
     /// # Errors
     ///
@@ -145,7 +147,7 @@ impl NotificationOutbox {
     }
 }
 
-/// The first waiting delivery of a target, and when it is due.
+/// Returns the first waiting delivery of a target, and its due time.
 fn head(db: &Connection, target: TargetId) -> rusqlite::Result<Option<(i64, i64)>> {
     let mut select = db.prepare_cached("SELECT id, next_us FROM deliveries WHERE target = ?1 AND state = 'waiting' ORDER BY id LIMIT 1")?;
     select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -164,7 +166,7 @@ fn begin(db: &Connection, delivery: i64, target: NotificationTarget) -> rusqlite
     Ok(DueDelivery { delivery, attempt, failed_before, created_us, notice: parsed(&body)?, target })
 }
 
-/// Until when a target that people read is left in peace: it has had its messages of this minute.
+/// Returns the time until which messages to a target wait, if it has received the maximum number of separate messages.
 fn storm_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64>> {
     let since = now_us() - micros(CALM);
     let mut select =
@@ -173,13 +175,13 @@ fn storm_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64
     Ok(first.filter(|_| told >= ONE_BY_ONE).map(|first| first + micros(CALM)))
 }
 
-/// Makes one message of a storm. What was attempted already stays as it is: the receiver may have it.
+/// Combines waiting deliveries in a digest. Deliveries that were attempted remain: the receiver may have them.
 fn fold(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
     const WAITING: &str = "FROM deliveries JOIN notices ON notices.id = deliveries.notice
         WHERE deliveries.target = ?1 AND deliveries.state = 'waiting' AND notices.rule != 0
         AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery = deliveries.id)
         AND (?2 OR json_extract(notices.body, '$.kind') != 'resolved')";
-    // PagerDuty ends an alert by the end of its own incident, which pages nobody.
+    // PagerDuty resolves an alert by the resolution of its own incident, which pages nobody.
     let ends_too = !matches!(target.address, ChannelConfiguration::Pagerduty { .. });
     let waiting: i64 =
         db.prepare_cached(&format!("SELECT count(*) {WAITING}"))?.query_row(params![target.id, ends_too], |row| row.get(0))?;
@@ -207,7 +209,7 @@ fn fold(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// One notice of many. Its rule is none, by which a digest is known.
+/// Creates the notice of a digest. It is recognized by its rule ID, which is 0.
 fn digest(gathered: Vec<AlertNotice>, key: &str) -> AlertNotice {
     let worst = gathered.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
     let first = gathered[0].clone();

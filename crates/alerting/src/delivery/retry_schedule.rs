@@ -1,17 +1,17 @@
-//! When it is tried again: growing pauses, a little by chance, so that targets that failed together do not come back together.
+//! Retry schedule: increasing delays with jitter, so targets that failed together are not retried at the same time.
 
 use std::time::Duration;
 
 use rand::RngExt;
 
-/// Pauses after the first, second, … failed attempt, in seconds; the last holds from there on.
+/// Delays after the first, second, … failed attempt in seconds; the last one repeats.
 const PAUSES_S: [u64; 8] = [2, 10, 30, 120, 300, 900, 1800, 3600];
-/// For how long it is tried, from the moment at which the notice was taken.
+/// Maximum age of a delivery for which it is retried.
 pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// The longest pause that a target may ask for.
+/// Maximum delay that a target may request.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
-/// The pause after so many failed attempts (from 1). What the target asked for (`Retry-After`) is respected when it is longer.
+/// Returns the delay after a number of failed attempts (from 1). A longer delay that the target requests (`Retry-After`) is respected.
 pub(super) fn pause(failed: u32, asked: Option<Duration>) -> Duration {
     let step = usize::try_from(failed.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES_S.len() - 1);
     let chance = rand::rng().random_range(0.9..1.2);
@@ -19,7 +19,7 @@ pub(super) fn pause(failed: u32, asked: Option<Duration>) -> Duration {
     own.max(asked.unwrap_or_default().min(LONGEST))
 }
 
-/// Reads `Retry-After`: seconds, or a date.
+/// Parses `Retry-After`: seconds, or a date.
 pub(super) fn retry_after(text: &str, now_us: i64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));

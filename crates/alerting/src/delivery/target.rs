@@ -16,11 +16,11 @@ use super::allowed_networks::{AllowedNetworks, inner};
 use super::notice::MessageLanguage;
 use super::outbox::TargetId;
 
-/// Longest name of a target, in characters.
+/// Maximum length of a target's name, in characters.
 const NAME_LIMIT: usize = 100;
-/// Most recipients of one mail.
+/// Maximum number of recipients of one e-mail.
 const MOST_RECIPIENTS: usize = 50;
-/// PagerDuty's endpoint of Events v2, outside of its European region.
+/// Endpoint of PagerDuty's Events API v2 in the US service region.
 pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// A notification target with its secret.
@@ -96,22 +96,22 @@ pub enum SmtpSecurity {
     None,
 }
 
-/// A text that is shown to nobody.
+/// A secret, which `Debug` does not print.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ChannelSecret(String);
 
 impl ChannelSecret {
-    /// Keeps a text.
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> ChannelSecret {
         ChannelSecret(text.into())
     }
 
-    /// The text, for the one who must send it.
+    /// Returns the secret to send or sign a message.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
 
-    /// The text, for the one answer in which a secret that was just made is shown.
+    /// Returns the secret for the only response that contains it, after it was generated.
     pub fn into_text(self) -> String {
         self.0
     }
@@ -123,23 +123,23 @@ impl fmt::Debug for ChannelSecret {
     }
 }
 
-/// Why a target cannot be as it was described.
+/// Reason for which the configuration of a target is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// A field cannot have this value.
+    /// The value of a field is not valid.
     #[error("`{field}` {reason}")]
     Invalid {
-        /// The field of the request.
+        /// Field of the request.
         field: &'static str,
-        /// What is wrong with it, and what to do.
+        /// What is wrong, and how to fix it.
         reason: String,
     },
-    /// It is at a private or loopback address that the owner of the server has not allowed.
+    /// The target has a private or loopback address that the server's configuration does not allow.
     #[error("`{field}` is at {address}, a private address that the server's configuration does not allow")]
     NotAllowed {
-        /// The field of the request.
+        /// Field of the request.
         field: &'static str,
-        /// The address, as the setting `notify.allow` names it.
+        /// Address in the form that the setting `notify.allow` accepts.
         address: IpAddr,
     },
 }
@@ -151,7 +151,7 @@ impl TargetError {
 }
 
 impl ChannelConfiguration {
-    /// The word by which the API names it.
+    /// Returns the name of the kind in the API.
     pub fn kind(&self) -> &'static str {
         match self {
             ChannelConfiguration::Email { .. } => "email",
@@ -163,12 +163,12 @@ impl ChannelConfiguration {
         }
     }
 
-    /// Whether people read it one by one: a storm reaches them in few messages.
+    /// Returns whether people read each message, so many messages are combined in digests.
     pub(super) fn is_read_by_people(&self) -> bool {
         !matches!(self, ChannelConfiguration::Webhook { .. } | ChannelConfiguration::Pagerduty { .. })
     }
 
-    /// Where it is in a word, without what is secret, for lists.
+    /// Returns a short description of the address without secrets, for lists.
     pub fn shown(&self, secret: &ChannelSecret) -> String {
         match self {
             ChannelConfiguration::Email { to, .. } => to.join(", "),
@@ -180,11 +180,11 @@ impl ChannelConfiguration {
         }
     }
 
-    /// Whether a target can be like this. Names are looked up only when something is sent.
+    /// Checks that the configuration is valid. Host names are resolved only when a message is sent.
     ///
     /// # Errors
     ///
-    /// Names the field and says what is wrong with it.
+    /// With the field and what is wrong with it.
     pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), TargetError> {
         let wrong = |field, reason: &str| Err(TargetError::invalid(field, reason));
         match self {
@@ -231,11 +231,11 @@ impl ChannelConfiguration {
     }
 }
 
-/// Whether a name is one.
+/// Checks the name of a target and returns it without surrounding spaces.
 ///
 /// # Errors
 ///
-/// Says what is wrong with it.
+/// With what is wrong with the name.
 pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
     let name = name.trim();
     let long = name.chars().count() > NAME_LIMIT;
@@ -245,14 +245,14 @@ pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
     Ok(name.to_owned())
 }
 
-/// A new secret to sign with.
+/// Generates a signing secret.
 pub(super) fn new_signing_secret() -> ChannelSecret {
     let mut random = [0u8; 32];
     rand::rng().fill_bytes(&mut random);
     ChannelSecret(format!("whsec_{}", STANDARD.encode(random)))
 }
 
-/// The bytes to sign with.
+/// Returns the key of a signing secret; `None` if the secret is malformed.
 pub(super) fn signing_key(secret: &ChannelSecret) -> Option<Vec<u8>> {
     let key = STANDARD.decode(secret.text().strip_prefix("whsec_")?).ok()?;
     (24..=64).contains(&key.len()).then_some(key)
@@ -262,7 +262,7 @@ fn host_of(url: &str) -> Option<String> {
     Some(url.parse::<Uri>().ok()?.authority()?.host().to_owned())
 }
 
-/// Only `https`, but for programs in a network of one's own and for addresses that the owner allows.
+/// Checks a URL. Only `https` is allowed, except for programs in a private network and for literal addresses.
 fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), TargetError> {
     let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
@@ -281,7 +281,7 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
     }
 }
 
-/// An address that is written out, or `localhost`, need not be looked up to be refused.
+/// Rejects literal addresses and `localhost` without resolving a name.
 fn check_literal(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
     let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]

@@ -1,4 +1,4 @@
-//! Targets in the database: made, changed, deleted.
+//! Notification targets in the database.
 
 use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -8,44 +8,44 @@ use super::notice::MessageLanguage;
 use super::outbox::{NotificationOutbox, TargetId, key_of, now_us};
 use super::target::{ChannelConfiguration, ChannelSecret, NotificationTarget, TargetError, checked_name, new_signing_secret};
 
-/// Most targets of one project.
+/// Maximum number of targets of one project.
 const MOST_TARGETS: i64 = 200;
 
-/// A target as somebody describes it.
+/// Definition of a target as a user sends it.
 #[derive(Debug, Clone)]
 pub struct NotificationTargetDraft {
-    /// What it is called.
+    /// Name of the target.
     pub name: String,
-    /// The language of its messages; the rule's where there is none.
+    /// Language of the messages; `None` for the language of the rule.
     pub language: Option<MessageLanguage>,
-    /// Nothing is sent.
+    /// True if nothing is sent to the target.
     pub disabled: bool,
-    /// Where it is.
+    /// Kind and configuration of the channel.
     pub address: ChannelConfiguration,
-    /// What lets in; where left out it stays as it was, and a webhook that has none gets one.
+    /// Secret of the channel. `None` keeps the stored one, and generates one for a webhook without a secret.
     pub secret: Option<ChannelSecret>,
 }
 
-/// Why a change was not made.
+/// Reason for which a change of a target fails.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// It cannot be so.
+    /// The definition is not valid.
     #[error(transparent)]
     Invalid(#[from] TargetError),
-    /// There is no such target or delivery.
+    /// The target or delivery does not exist.
     #[error("{0} not found")]
     Missing(&'static str),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
 }
 
 impl NotificationOutbox {
-    /// Makes a target. The second value is the signing secret if one was made; it is shown this once. Blocks.
+    /// Creates a target. The second value is the signing secret if one was generated; it is returned only here. Blocks.
     ///
     /// # Errors
     ///
-    /// When it cannot be so, or the database cannot be written.
+    /// When the definition is not valid, or the database cannot be written.
     pub fn create_target(
         &self,
         project: u64,
@@ -77,12 +77,12 @@ impl NotificationOutbox {
         Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))
     }
 
-    /// Describes a target anew. What waits for it is tried at once, since that may be why it was changed; what waits for one that is
-    /// disabled is given up. Blocks.
+    /// Updates a target. Its waiting deliveries are retried immediately, since the update may have fixed them. If the target is disabled,
+    /// they are cancelled. Blocks.
     ///
     /// # Errors
     ///
-    /// When there is none, it cannot be so, or the database cannot be written.
+    /// When the target does not exist, the definition is not valid, or the database cannot be written.
     pub fn update_target(
         &self,
         project: u64,
@@ -91,7 +91,7 @@ impl NotificationOutbox {
         allowed: &AllowedNetworks,
     ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
         let old = self.target(project, id)?;
-        // A secret goes with the kind of target that it lets into, and with the place it was given for.
+        // A secret is kept only for the same kind of target and the same place.
         let same_place = place(&old.address) == place(&draft.address);
         let kept = if same_place { old.secret } else { ChannelSecret::default() };
         let (name, secret, made) = checked(&draft, kept, allowed)?;
@@ -114,17 +114,17 @@ impl NotificationOutbox {
         Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
     }
 
-    /// Deletes a target with what waits for it and its log. Blocks.
+    /// Deletes a target with its deliveries. Blocks.
     ///
     /// # Errors
     ///
-    /// When there is none, or the database cannot be written.
+    /// When the target does not exist, or the database cannot be written.
     pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
         let deleted = self.run(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
     }
 
-    /// The targets of a project, the oldest first. Blocks.
+    /// Returns the targets of a project, the oldest first. Blocks.
     ///
     /// # Errors
     ///
@@ -136,11 +136,11 @@ impl NotificationOutbox {
         })
     }
 
-    /// One target. Blocks.
+    /// Returns one target. Blocks.
     ///
     /// # Errors
     ///
-    /// When there is none, or the database cannot be read.
+    /// When the target does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
         let found = self.run(|db| find(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
@@ -149,7 +149,7 @@ impl NotificationOutbox {
 
 const COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
-/// A target by its number alone.
+/// Returns a target by its ID, regardless of the project.
 pub(super) fn find(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read).optional()
 }
@@ -170,7 +170,7 @@ fn read(row: &Row) -> rusqlite::Result<NotificationTarget> {
     })
 }
 
-/// The name, the secret in force, and the secret if it was made just now.
+/// Checks a definition and returns its name, its secret, and the secret again if it was just generated.
 fn checked(
     draft: &NotificationTargetDraft,
     kept: ChannelSecret,
@@ -187,12 +187,12 @@ fn checked(
     Ok((name, secret, made))
 }
 
-/// What a secret was given for: it must not be sent to another host just because somebody changed that.
+/// Returns the place that a secret is sent to: a change of the host must not send the secret to another one.
 fn place(address: &ChannelConfiguration) -> (&'static str, String) {
     let at = match address {
         ChannelConfiguration::Email { host, username, .. } => format!("{host} {}", username.as_deref().unwrap_or_default()),
         ChannelConfiguration::Pagerduty { endpoint } => endpoint.clone().unwrap_or_default(),
-        // A signature shows nothing of the key, and the other addresses are the secret itself.
+        // A signature does not reveal the key, and for the others the URL is the secret itself.
         ChannelConfiguration::Webhook { .. }
         | ChannelConfiguration::Slack
         | ChannelConfiguration::Discord

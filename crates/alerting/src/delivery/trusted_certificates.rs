@@ -1,20 +1,20 @@
-//! Who may vouch for targets beside the public authorities: those of a company's own network.
+//! Certificate authorities that are trusted in addition to the public ones, such as those of a company's network.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// Certificates of authorities, in DER form.
+/// Certificates of authorities, in DER format.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedCertificates(Vec<Vec<u8>>);
 
 impl TrustedCertificates {
-    /// Reads a file of certificates in PEM form; the empty path is none.
+    /// Reads a file of certificates in PEM format; an empty path means none.
     ///
     /// # Errors
     ///
-    /// Says what is wrong when it cannot be read or holds no certificate.
+    /// When the file cannot be read or contains no certificate, with the reason.
     pub fn read(path: &Path) -> Result<TrustedCertificates, String> {
         if path.as_os_str().is_empty() {
             return Ok(TrustedCertificates::default());
@@ -31,13 +31,14 @@ impl TrustedCertificates {
         if found.is_empty() { Err(format!("{} holds no certificate in PEM form", path.display())) } else { Ok(TrustedCertificates(found)) }
     }
 
-    /// For requests to the web, of targets that no public authority vouches for. `None` where there are none of our own.
+    /// Returns the TLS configuration for HTTP targets whose certificates no public authority has signed; `None` without configured
+    /// authorities.
     pub(super) fn of_web(&self) -> Option<TlsConfig> {
         let own: Vec<_> = self.0.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         (!own.is_empty()).then(|| TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(own))).build())
     }
 
-    /// For mail servers, beside the public ones.
+    /// Returns the certificates for mail servers, used in addition to the public ones.
     pub(super) fn of_mail(&self) -> impl Iterator<Item = lettre::transport::smtp::client::Certificate> {
         self.0.iter().filter_map(|der| lettre::transport::smtp::client::Certificate::from_der(der.clone()).ok())
     }

@@ -1,4 +1,4 @@
-//! Carries what waits to its targets: one task for each target that has something, so that none waits for another.
+//! Delivery worker: sends waiting deliveries. Each target has a task of its own, so no target waits for another.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,25 +16,26 @@ use super::target_store::NotifyError;
 use super::transport::DeliveryTransport;
 use super::trusted_certificates::TrustedCertificates;
 
-/// Looked at even when nobody rang: the clock may have been set.
+/// Maximum time between two looks at the queue, even without a notification: the clock may have been set.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
-/// After a fault of the database.
+/// Delay after an error of the database.
 const REST: Duration = Duration::from_secs(5);
 
-/// The courier.
+/// Delivers notices to their targets.
 #[derive(Debug)]
 pub struct DeliveryWorker {
     outbox: Arc<NotificationOutbox>,
     allowed: AllowedNetworks,
     wire: DeliveryTransport,
-    /// Targets that are being sent something.
+    /// Targets to which a task is sending.
     busy: Mutex<HashSet<TargetId>>,
-    /// Nothing is sent; what is rung waits.
+    /// Whether delivery is paused; notices then wait.
     paused: AtomicBool,
 }
 
 impl DeliveryWorker {
-    /// One that connects to public addresses and to those that the owner allows, and trusts who the owner trusts.
+    /// Creates a worker that connects to public addresses and to the allowed private networks, and trusts the public and the given
+    /// certificate authorities.
     pub fn new(outbox: Arc<NotificationOutbox>, allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryWorker {
         DeliveryWorker {
             outbox,
@@ -45,17 +46,17 @@ impl DeliveryWorker {
         }
     }
 
-    /// What waits, and the targets.
+    /// Returns the outbox.
     pub fn outbox(&self) -> &Arc<NotificationOutbox> {
         &self.outbox
     }
 
-    /// The private networks that the owner allows.
+    /// Returns the private networks that the server's configuration allows.
     pub fn allowed(&self) -> &AllowedNetworks {
         &self.allowed
     }
 
-    /// Holds what is rung back from now on, or lets it go.
+    /// Pauses or resumes delivery.
     pub fn set_paused(&self, paused: bool) {
         if self.paused.swap(paused, Ordering::Relaxed) != paused {
             tracing::info!(paused, "notify.delivery.paused");
@@ -63,12 +64,12 @@ impl DeliveryWorker {
         }
     }
 
-    /// Whether what is rung is held back.
+    /// Returns whether delivery is paused.
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
     }
 
-    /// Delivers until `stop`.
+    /// Delivers until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         match self.ask(NotificationOutbox::resume).await {
             Ok(0) => {}
@@ -92,7 +93,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// Sets off for each target that has something due; answers how long nothing else is.
+    /// Starts a task for each target with a due delivery. Returns the time until the next delivery is due.
     fn start(self: &Arc<Self>, heads: Vec<(i64, TargetId)>, stop: &CancellationToken) -> Duration {
         let now = now_us();
         let mut rest = AT_LEAST_EVERY;
@@ -107,7 +108,7 @@ impl DeliveryWorker {
                         tokio::time::sleep(REST).await;
                     }
                     courier.busy().remove(&target);
-                    // Something may have come since this task looked last.
+                    // A delivery may have become due since this task last looked.
                     courier.outbox.due.notify_one();
                 });
             }
@@ -115,7 +116,7 @@ impl DeliveryWorker {
         rest
     }
 
-    /// Sends what is due to one target, one after the other. False after a fault of the database.
+    /// Sends the due deliveries of one target in order. Returns false after an error of the database.
     async fn serve(&self, target: TargetId, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() && !self.is_paused() {
             let next = match self.ask(move |outbox| outbox.take(target)).await {
@@ -138,7 +139,7 @@ impl DeliveryWorker {
         true
     }
 
-    /// One attempt, written down before and after. Says whether the next one may follow.
+    /// Makes one attempt and records it before and after. Returns the ID of the delivery, and whether the next one can be sent.
     async fn attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
         let started = Instant::now();
         let ended = self.wire.send(&next.notice, &next.target).await;
@@ -153,11 +154,11 @@ impl DeliveryWorker {
         Ok((delivery, goes_on))
     }
 
-    /// Sends a test to a target at once, past its queue, and answers how that ended.
+    /// Sends a test to a target immediately, ahead of its queue, and returns the result.
     ///
     /// # Errors
     ///
-    /// When there is no such target, or the database cannot be written.
+    /// When the target does not exist, or the database cannot be read or written.
     pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
@@ -170,7 +171,7 @@ impl DeliveryWorker {
         self.ask(move |outbox| outbox.delivery(project, delivery)).await
     }
 
-    /// Asks the database on a thread where that may block.
+    /// Runs database work on a blocking thread.
     async fn ask<T: Send + 'static, E: From<SqliteError> + Send + 'static>(
         &self,
         question: impl FnOnce(&NotificationOutbox) -> Result<T, E> + Send + 'static,
@@ -178,7 +179,7 @@ impl DeliveryWorker {
         let outbox = self.outbox.clone();
         match tokio::task::spawn_blocking(move || question(&outbox)).await {
             Ok(answer) => answer,
-            // The runtime is ending, or a panic was told already.
+            // The runtime is shutting down, or the work panicked, which is logged already.
             Err(error) => Err(E::from(SqliteError::Failed { path: "notify.db".into(), reason: error.to_string() })),
         }
     }

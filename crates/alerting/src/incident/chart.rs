@@ -1,4 +1,4 @@
-//! The chart of an incident: the figure around it, with the thresholds, from what is stored.
+//! Chart of an incident: the metric around it, computed from stored spans, and the thresholds.
 
 use hinomi_query::ProjectSnapshot;
 
@@ -14,50 +14,51 @@ use crate::preview::{PreviewError, preview};
 use crate::rule::AlertRule;
 use crate::rule::budget::Budget;
 
-/// Longest time that is shown; of an incident that lasts longer, its beginning.
+/// Maximum time range of a chart. A longer incident shows its beginning.
 const LONGEST: HumanDuration = HumanDuration::days(35);
-/// Shown before and after, at least.
+/// Minimum time that is shown before and after an incident.
 const BESIDE: HumanDuration = HumanDuration::minutes(30);
 
-/// What an incident is of, as it is now.
+/// Current definition of the rule or budget of an incident.
 #[derive(Debug, Clone)]
 pub enum IncidentDefinition {
-    /// A rule.
+    /// An alert rule.
     Rule(Box<AlertRule>),
     /// A budget.
     Budget(Box<AlertRecord<Budget>>),
-    /// Neither: it was taken away.
+    /// The rule or budget was deleted.
     Nothing,
 }
 
-/// A line that the figure is held against.
+/// A threshold in the chart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThresholdLine {
-    /// What passing it means; `None` for the threshold at which it is over.
+    /// Severity of the threshold; `None` for the value at which the incident is resolved.
     pub severity: Option<AlertSeverity>,
-    /// Where it lies.
+    /// Value of the threshold, in the unit of the metric.
     pub value: f64,
 }
 
-/// The figure around an incident.
+/// Chart of an incident.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentChart {
-    /// Start, in microseconds since the Unix epoch.
+    /// Start of the chart, in microseconds since the Unix epoch.
     pub from_us: i64,
-    /// End.
+    /// End of the chart, in microseconds since the Unix epoch.
     pub to_us: i64,
-    /// Time and figure, rising; `None` where there was none. Of a budget what was spent since its period began.
+    /// Time in microseconds since the Unix epoch and value, in ascending order of time; `None` without data. For a budget, the spend
+    /// since the start of its period.
     pub points: Vec<(i64, Option<f64>)>,
     /// Thresholds.
     pub levels: Vec<ThresholdLine>,
 }
 
-/// Draws an incident. What cannot be counted again (a rule that was taken away, what is not made of spans, the rest of many groups) is drawn
-/// from the incident's own story.
+/// Returns the chart of an incident. If the values cannot be computed (the rule was deleted, does not measure spans, or the incident is
+/// about the group of all others), the chart shows the values in the timeline.
 ///
 /// # Errors
 ///
-/// When the engine fails.
+/// When the query engine fails.
 pub async fn chart(
     view: &ProjectSnapshot,
     incident: &Incident,

@@ -1,9 +1,9 @@
-//! Who or what brought a figure about: the traces, users, models, pipelines, prompts and releases that contribute most.
+//! Contributors: the traces, users, models, pipelines, prompts and releases that caused most of a change.
 //!
-//! Of a rule's window a key is the culprit when it accounts for the change *and* is usually a small part of the whole: that a pipeline with
-//! ninety per cent of all traffic has ninety per cent of what is too much says nothing, that a user with one per cent has it says all. A budget
-//! is passed by all that was spent of it, so that shares are of that, and whoever spent much is named on a usual day too. Without a usual, a key
-//! stands out by having more than an even share. Who made an incident worse is told by what came since the step before.
+//! For a rule, a key is a contributor if it explains the change *and* is usually a small part of the total: a pipeline with 90 percent of
+//! all traffic explains nothing by having 90 percent of the excess, but a user with one percent does. The whole spend exhausts a budget,
+//! so shares of a budget refer to its total, and large spenders are named on a usual day too. Without history, a key is compared with an
+//! even share. The contributors to a worsening are determined from the time since the previous step.
 
 use std::collections::HashMap;
 
@@ -13,55 +13,55 @@ use hinomi_query::{ContributionSums, ContributionWeight, ContributionWindows, Gr
 use crate::delivery::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
 use crate::rule::metric::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity, SpanSubject};
 
-/// What may be to blame beside single traces.
+/// Properties of which values can be contributors, in addition to traces.
 pub(crate) const DIMENSIONS: [&str; 7] = ["user", "model", "pipeline", "prompt", "release", "agent", "tool"];
 const TRACE: &str = "trace";
-/// Most that are named.
+/// Maximum number of contributors.
 const MOST: usize = 6;
-/// Traces that are looked at.
+/// Maximum number of traces that are ranked.
 const MOST_TRACES: usize = 20;
-/// What is less of the change, or of the whole, is not named.
+/// Minimum share of the change or total.
 const LEAST: f64 = 0.1;
-/// A part of the whole that is taken for chance.
+/// Share that may be due to chance.
 const CHANCE: f64 = 0.02;
 const DAY_US: i64 = 86_400_000_000;
 
-/// One key of one dimension, in the window and usually.
+/// Contribution of one value of a property: in the window and usually.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DimensionContribution {
     pub(crate) dimension: &'static str,
     pub(crate) key: Option<String>,
     pub(crate) now: f64,
-    /// `None` without history, and for traces.
+    /// Mean of earlier windows; `None` without history, and for traces.
     pub(crate) usual: Option<f64>,
-    /// What of `now` came since the step before; `None` where that is not asked.
+    /// Part of `now` since the previous step; `None` if it is not requested.
     pub(crate) since: Option<f64>,
 }
 
-/// What contributors are looked for.
+/// Question that contributors answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContributorGoal {
-    /// Who makes a figure higher, or lower, than it usually is.
+    /// Who makes a metric higher or lower than usual.
     Change(ThresholdDirection),
     /// Who spent a budget.
     Spending,
 }
 
-/// What is looked at.
+/// Spans that contributors are searched in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContributorScope<'a> {
-    /// Start and end of the window, or of a budget's period so far.
+    /// Start and end of the window, or of a budget's period so far, in microseconds since the Unix epoch.
     pub(crate) window: (i64, i64),
-    /// What was received later is not in the figure.
+    /// Time after which received spans are ignored, since the metric does not include them.
     pub(crate) until_us: Option<i64>,
-    /// When the step before was passed, where that lies within the window and not just before.
+    /// Time of the previous step, if it is within the window and not immediately before.
     pub(crate) since_us: Option<i64>,
-    /// What the figure is of already: all of it has the same one.
+    /// Property that the metric is already grouped by: all spans have the same value.
     pub(crate) group: Option<&'a str>,
 }
 
-/// What adds up to a measure; `None` where that is not made of spans, or it is not known from which duration on (`threshold`, in milliseconds)
-/// one is slow.
+/// Returns the weight of a span in a metric; `None` if the metric is not computed from spans, or if the duration from which a call is
+/// slow (`threshold`, in milliseconds) is unknown.
 pub(crate) fn weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
     let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {
@@ -88,7 +88,7 @@ pub(crate) fn weight(measure: AlertMetric, threshold: Option<f64>) -> Option<Con
     })
 }
 
-/// What contributions are in.
+/// Returns the unit of contributions.
 fn unit(weight: ContributionWeight) -> MeasureUnit {
     match weight {
         ContributionWeight::Of(SeriesMeasure::Cost) => MeasureUnit::Usd,
@@ -105,11 +105,11 @@ fn unit(weight: ContributionWeight) -> MeasureUnit {
     }
 }
 
-/// Asks the store who is to blame.
+/// Finds the contributors to a metric, the largest first.
 ///
 /// # Errors
 ///
-/// When the engine fails.
+/// When the query engine fails.
 pub(crate) async fn explain(
     project: &ProjectSnapshot,
     filter: &Filter,
@@ -118,7 +118,7 @@ pub(crate) async fn explain(
     scope: ContributorScope<'_>,
 ) -> Result<Vec<AlertContributor>, QueryError> {
     let ContributorScope { window: (from_us, to_us), until_us, since_us, group } = scope;
-    // The same hours of the days before; of a new project, what was just before.
+    // Compare with the same hours of earlier days; for a new project, with the time immediately before.
     let length = (to_us - from_us).max(1);
     let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
     let days = ContributionWindows { from_us, to_us, since_us: None, until_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
@@ -144,7 +144,7 @@ pub(crate) async fn explain(
     Ok(rank(parts, goal, unit(weight)))
 }
 
-/// The traces with most of a window, of which each is new.
+/// Returns the traces with the largest contributions. A trace has no history.
 fn traces(found: &ContributionSums) -> Vec<DimensionContribution> {
     let part = |((_, keys), now): (&(i64, Vec<Option<String>>), &f64)| DimensionContribution {
         dimension: TRACE,
@@ -159,7 +159,7 @@ fn traces(found: &ContributionSums) -> Vec<DimensionContribution> {
     traces
 }
 
-/// Sums of each dimension alone, the usual as the mean of those earlier windows in which anything was.
+/// Sums contributions by the values of each property. `usual` is the mean of the earlier windows that have data.
 pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
     let earlier: std::collections::BTreeSet<i64> = found.keys().map(|(window, _)| *window).filter(|window| *window > 0).collect();
     let mut sums: HashMap<(usize, Option<&str>), (f64, f64)> = HashMap::new();
@@ -180,9 +180,9 @@ pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
     sums.into_iter().map(part).collect()
 }
 
-/// What all parts of a figure come to, and each dimension by itself.
+/// Totals of a metric, and of each property.
 struct ContributionTotals {
-    /// More is worse, or less is.
+    /// 1 if higher values are worse, -1 if lower values are.
     sign: f64,
     now: f64,
     usual: f64,
@@ -191,20 +191,20 @@ struct ContributionTotals {
     by_dimension: HashMap<&'static str, DimensionTotals>,
 }
 
-/// What one dimension's keys do.
+/// Totals of one property.
 #[derive(Debug, Clone, Copy, Default)]
 struct DimensionTotals {
-    /// All that changed, in both directions.
+    /// Sum of all changes, regardless of direction.
     moved: f64,
-    /// All that got worse.
+    /// Sum of the changes for the worse.
     worse: f64,
-    /// Keys with anything.
+    /// Number of values with a contribution.
     keys: f64,
 }
 
 impl ContributionTotals {
     fn of(parts: &[DimensionContribution], sign: f64) -> ContributionTotals {
-        // Each dimension adds up to the same whole; of traces there are only the largest.
+        // All properties have the same total; of traces, only the largest are known.
         let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
         let all = || parts.iter().filter(move |part| Some(part.dimension) == first);
         let mut whole = ContributionTotals {
@@ -233,24 +233,24 @@ impl ContributionTotals {
         if self.has_usual { self.sign * (self.now - self.usual) } else { 0.0 }
     }
 
-    /// How much a part explains the change against the usual; `None` where it does not.
+    /// Returns how well a part explains the change from the usual value; `None` if it does not.
     fn by_change(&self, part: &DimensionContribution) -> Option<f64> {
         let change = self.change();
         let covers = if change > 0.0 { self.delta(part) / change } else { 0.0 };
         let before = if self.usual > 0.0 { part.usual.unwrap_or(0.0) / self.usual } else { 0.0 };
-        // Where much comes and goes anyway, as releases do, a new key means less.
+        // If values of a property come and go anyway, as releases do, a new value means less.
         let churn = if part.dimension == TRACE { 1.0 } else { (change / self.by_dimension[part.dimension].moved.max(change)).sqrt() };
         standing_out(covers, before).map(|score| score * churn)
     }
 
-    /// How much a part stands out of the whole by itself; `None` for a small one.
+    /// Returns how far a part exceeds an even share of the total; `None` for a small part.
     fn by_total(&self, part: &DimensionContribution) -> Option<f64> {
         let covers = if self.now > 0.0 { part.now / self.now } else { 0.0 };
         let even = 1.0 / self.by_dimension[part.dimension].keys.max(1.0);
         (covers >= LEAST).then(|| standing_out(covers, even).unwrap_or(0.0))
     }
 
-    /// How much a part explains what came since the step before, by how much it was of what had come until then.
+    /// Returns how well a part explains what arrived since the previous step, compared with its share before.
     fn by_stretch(&self, part: &DimensionContribution) -> Option<f64> {
         let since = part.since.filter(|_| self.since > 0.0)?;
         let until = self.now - self.since;
@@ -259,25 +259,25 @@ impl ContributionTotals {
     }
 }
 
-/// How much it means that a key that was one part of the whole before is another one now; `None` where it means nothing.
+/// Returns the significance of a share compared with its earlier share; `None` if it is not significant.
 fn standing_out(covers: f64, before: f64) -> Option<f64> {
     let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
     (covers >= LEAST && surprise > 0.0).then(|| covers.min(1.0) * surprise)
 }
 
-/// Those who are to blame, the most to blame first. Links are left out.
+/// Ranks the contributors, the largest first. Links are not set.
 pub(crate) fn rank(parts: Vec<DimensionContribution>, goal: ContributorGoal, unit: MeasureUnit) -> Vec<AlertContributor> {
     let is_below = goal == ContributorGoal::Change(ThresholdDirection::Below);
     let whole = ContributionTotals::of(&parts, if is_below { -1.0 } else { 1.0 });
-    // Without a usual there is no change; who is missing cannot be known then.
+    // Without history there is no change, and missing contributors of a low value cannot be determined.
     let of_total = goal == ContributorGoal::Spending || !(whole.has_usual || is_below);
     let mut scored: Vec<(f64, usize, AlertContributor)> = Vec::new();
     for part in parts.into_iter().filter(|part| part.key.is_some()) {
         let by_change = whole.by_change(&part);
-        // Who explains the change comes before who is large each day.
+        // A part that explains the change ranks before one that is always large.
         let by_total = whole.by_total(&part).filter(|_| of_total).map(|score| if whole.change() > 0.0 { 0.0 } else { score });
         let Some(score) = [by_change.or(by_total), whole.by_stretch(&part)].into_iter().flatten().reduce(f64::max) else { continue };
-        // A single trace is more to the point than the user who made it.
+        // A single trace is more specific than the user who caused it.
         let score = if part.dimension == TRACE { score * 1.1 } else { score };
         let share_of = if of_total || part.dimension == TRACE { ShareOf::Total } else { ShareOf::Change };
         let (share, all) = match share_of {

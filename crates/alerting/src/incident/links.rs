@@ -1,9 +1,9 @@
-//! Where a person who was told of something looks further: filters of what a rule or a culprit means, and addresses on the page.
+//! Links in notices: filters for the spans of a rule or contributor, and URLs of the page.
 
 use crate::delivery::notice;
 use crate::delivery::notice::AlertContributor;
 
-/// The filter of a rule, for one of its groups that has a value of its own.
+/// Returns the filter of a rule, restricted to one of its groups.
 pub(crate) fn narrowed_text(filter: &str, group: Option<&notice::AlertGroup>) -> String {
     let by_group = group.map(|group| format!(" {}", term(&group.name, group.value.as_deref()))).unwrap_or_default();
     format!("{filter}{by_group}").trim().to_owned()
@@ -13,7 +13,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The term of the filter language for one value of what spans can be grouped by.
+/// Returns the filter term for one value of a property.
 fn term(by: &str, value: Option<&str>) -> String {
     let field = quoted(&by.replacen("tag:", "tag.", 1));
     match value {
@@ -22,7 +22,7 @@ fn term(by: &str, value: Option<&str>) -> String {
     }
 }
 
-/// Where a culprit's traces are.
+/// Returns the URL of a contributor's traces.
 pub(crate) fn link(public_url: &str, project: u64, culprit: &AlertContributor, window: (i64, i64)) -> String {
     let key = culprit.key.as_deref();
     if culprit.dimension == "trace" {
@@ -31,7 +31,7 @@ pub(crate) fn link(public_url: &str, project: u64, culprit: &AlertContributor, w
     traces(public_url, project, window, &term(&culprit.dimension, key))
 }
 
-/// The page's list of traces for a window and a filter.
+/// Returns the URL of the trace list for a window and a filter.
 pub(crate) fn traces(public_url: &str, project: u64, (from_us, to_us): (i64, i64), filter: &str) -> String {
     let q = percent_encoding::utf8_percent_encode(filter, percent_encoding::NON_ALPHANUMERIC);
     let (from, to) = (hinomi_model::api_time::rfc3339(from_us), hinomi_model::api_time::rfc3339(to_us));

@@ -1,4 +1,4 @@
-//! A budget: what may be spent in a calendar day, week or month of a time zone.
+//! Budgets: an amount per calendar day, week or month in a time zone.
 
 use jiff::civil::Weekday;
 use serde::{Deserialize, Serialize};
@@ -104,11 +104,11 @@ fn hundred() -> f64 {
 }
 
 impl Budget {
-    /// Whether it can be a budget at all.
+    /// Checks that the budget is valid.
     ///
     /// # Errors
     ///
-    /// With the field and the reason, when it cannot.
+    /// With the field and the reason, when the budget is not valid.
     pub fn check(&self) -> Result<(), AlertError> {
         check_name(&self.name)?;
         if self.name.contains('/') {

@@ -1,4 +1,4 @@
-//! Days, weeks and months as the people of a time zone count them.
+//! Calendar days, weeks and months in a time zone.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use super::budget::WeekStart;
 use crate::delivery::notice::BudgetPeriod;
 
-/// A stretch of a calendar.
+/// Calendar of a budget's periods.
 #[derive(Debug, Clone)]
 pub(crate) struct BudgetCalendar {
     pub(crate) period: BudgetPeriod,
@@ -16,7 +16,7 @@ pub(crate) struct BudgetCalendar {
 }
 
 impl BudgetCalendar {
-    /// Start and end, not included, of the stretch that a moment lies in; microseconds since the Unix epoch.
+    /// Returns start and end (exclusive) of the period that contains a time, in microseconds since the Unix epoch.
     pub(crate) fn around(&self, us: i64) -> (i64, i64) {
         let date = self.zone.to_datetime(moment(us)).date();
         let (first, next) = match self.period {
@@ -28,11 +28,11 @@ impl BudgetCalendar {
             }
             BudgetPeriod::Month => (date.first_of_month(), date.first_of_month().checked_add(1.month())),
         };
-        // A calendar ends in the year 9999.
+        // The calendar ends in the year 9999.
         (self.start_of(first), next.map_or(i64::MAX, |next| self.start_of(next)))
     }
 
-    /// The first moment of a day. Where the clock is put forward at midnight, that is later than midnight.
+    /// Returns the start of a day. If the clock is put forward at midnight, it is later than midnight.
     fn start_of(&self, date: Date) -> i64 {
         let start = self.zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
         start.map_or(if date.year() < 1970 { i64::MIN } else { i64::MAX }, Timestamp::as_microsecond)

@@ -1,33 +1,33 @@
-//! Lengths of time as people write them: `90s`, `15m`, `24h`, `30d`, `2w`.
+//! Durations in a readable form: `90s`, `15m`, `24h`, `30d`, `2w`.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The units, the largest first.
+/// Units, the largest first.
 const UNITS: [(char, i64); 5] = [('w', 604_800_000_000), ('d', 86_400_000_000), ('h', 3_600_000_000), ('m', 60_000_000), ('s', 1_000_000)];
 
-/// A length of time in microseconds. Written as a text in JSON and TOML.
+/// A duration in microseconds. JSON and TOML contain it as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HumanDuration(pub i64);
 
 impl HumanDuration {
-    /// So many minutes.
+    /// Returns a duration of minutes.
     pub const fn minutes(count: i64) -> HumanDuration {
         HumanDuration(count * 60_000_000)
     }
 
-    /// So many hours.
+    /// Returns a duration of hours.
     pub const fn hours(count: i64) -> HumanDuration {
         HumanDuration::minutes(count * 60)
     }
 
-    /// So many days of 24 hours.
+    /// Returns a duration of days of 24 hours.
     pub const fn days(count: i64) -> HumanDuration {
         HumanDuration::hours(count * 24)
     }
 
-    /// Reads `15m` and the like. `None` for anything else, zero and less included.
+    /// Parses a duration such as `15m`. Returns `None` for anything else, and for zero and negative durations.
     pub fn parse(text: &str) -> Option<HumanDuration> {
         let unit = text.chars().last()?;
         let (_, us) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
@@ -35,14 +35,14 @@ impl HumanDuration {
         count.checked_mul(*us).filter(|us| *us > 0).map(HumanDuration)
     }
 
-    /// In whole minutes.
+    /// Returns the number of whole minutes.
     pub fn as_minutes(self) -> i64 {
         self.0 / 60_000_000
     }
 }
 
 impl fmt::Display for HumanDuration {
-    /// In the largest unit that needs no fraction; days rather than weeks, as windows are thought of.
+    /// Writes the duration in the largest unit without a fraction. Uses days instead of weeks, as is usual for windows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (letter, us) = UNITS[1..].iter().find(|(_, us)| self.0 % us == 0).unwrap_or(&UNITS[4]);
         write!(f, "{}{letter}", self.0 / us)

@@ -1,4 +1,4 @@
-//! Rules and budgets as a TOML file that lies under version control, and what would change.
+//! Rules and budgets in a TOML file under version control, and comparison with the stored ones.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +12,45 @@ use crate::alert_store::{AlertDefinition, AlertRecord};
 use crate::error::{AlertError, invalid};
 use crate::{AlertService, AlertSource};
 
-/// What a file holds: `[[rule]]` and `[[budget]]`. Targets stand in it by name.
+/// Contents of a file: `[[rule]]` and `[[budget]]`. The file refers to notification targets by name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFile {
-    /// The rules.
+    /// Alert rules.
     pub rules: Vec<AlertRule>,
-    /// The budgets.
+    /// Budgets.
     pub budgets: Vec<Budget>,
 }
 
-/// Targets of a project by name.
+/// IDs of the notification targets of a project by name.
 pub type TargetNames = BTreeMap<String, i64>;
 
-/// One line of a diff.
+/// One difference between a file and the stored rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertFileChange {
-    /// What differs.
+    /// Whether a rule or a budget differs.
     pub source: AlertSource,
-    /// Its name.
+    /// Name of the rule or budget.
     pub name: String,
-    /// What happens to it.
+    /// Difference.
     pub what: AlertFileChangeKind,
 }
 
-/// What happens to a rule or budget.
+/// Difference of a rule or budget.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlertFileChangeKind {
-    /// It is made.
+    /// The rule or budget will be created.
     Added,
-    /// Fields change: their names, what they were, what they become.
+    /// Fields will change: name, old value and new value.
     Changed(Vec<(String, String, String)>),
-    /// It is not in the file.
+    /// The rule or budget is not in the file.
     Missing,
 }
 
-/// Reads a file.
+/// Parses a file.
 ///
 /// # Errors
 ///
-/// With the place, when it is no TOML, a field is not known, a rule cannot be, or there is no target of a name.
+/// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a target does not exist.
 pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> {
     let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
     let mut file = AlertFile::default();
@@ -83,7 +83,7 @@ fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<
     values.into_iter().enumerate().map(item).collect()
 }
 
-/// Puts numbers in the place of names.
+/// Replaces the names of targets by their IDs.
 fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
     for field in ["targets", "escalate_to"] {
         for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -105,11 +105,11 @@ fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
     }
 }
 
-/// Writes rules and budgets as a file that reads as the same.
+/// Writes rules and budgets as a file that [`read`] parses to the same rules and budgets.
 ///
 /// # Errors
 ///
-/// When a number has no place in TOML.
+/// When a number cannot be represented in TOML.
 pub fn write(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertError> {
     let named = |value: Value| named(value, targets);
     let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
@@ -119,7 +119,7 @@ pub fn write(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertErr
     toml::to_string_pretty(&tables).map_err(|error| invalid("file", error.to_string()))
 }
 
-/// As JSON without what is not set.
+/// Converts an item to JSON without fields that are not set.
 fn plain(item: &impl Serialize) -> Value {
     fn without_nulls(value: Value) -> Value {
         match value {
@@ -136,7 +136,7 @@ fn plain(item: &impl Serialize) -> Value {
     without_nulls(serde_json::to_value(item).unwrap_or_default())
 }
 
-/// Puts names in the place of numbers. A target that is gone is left out.
+/// Replaces the IDs of targets by their names. Deleted targets are left out.
 fn named(mut value: Value, targets: &TargetNames) -> Value {
     if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
         for field in ["targets", "escalate_to"] {
@@ -152,7 +152,7 @@ fn named(mut value: Value, targets: &TargetNames) -> Value {
 }
 
 impl AlertService {
-    /// What a project would be like after a file: what differs, the rules first.
+    /// Returns the differences between a file and the stored rules and budgets of a project, the rules first.
     ///
     /// # Errors
     ///
@@ -163,11 +163,11 @@ impl AlertService {
         Ok(differences)
     }
 
-    /// Makes a project's rules and budgets those of a file. What is not in it stays, unless it is to be taken away.
+    /// Creates and updates rules and budgets of a project as in a file. With `takes_away`, deletes those that are not in it.
     ///
     /// # Errors
     ///
-    /// At the first that cannot be kept; those before it are.
+    /// When a rule or budget cannot be stored; those before it are stored.
     pub fn apply(&self, project: u64, file: &AlertFile, takes_away: bool) -> Result<(), AlertError> {
         self.apply_all(project, &file.rules, takes_away)?;
         self.apply_all(project, &file.budgets, takes_away)?;
@@ -208,7 +208,7 @@ fn differences<T: AlertDefinition>(kept: &[AlertRecord<T>], items: &[T], targets
     all
 }
 
-/// Fields that differ.
+/// Returns the fields that differ.
 fn changed(before: &Value, after: &Value) -> Vec<(String, String, String)> {
     let empty = Map::new();
     let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));

@@ -1,4 +1,4 @@
-//! What a rule can measure: a table. Each measure is made of sums over spans, of a distribution, or of what is asked elsewhere.
+//! Table of the metrics that a rule can measure. A metric is computed from sums over spans or a distribution, or queried elsewhere.
 
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus, SpanType};
@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 
 use crate::delivery::notice::MeasureUnit;
 
-/// A number that each span adds, as a whole number: dollars in steps of 10^-12, all else as it is.
+/// Integer that each span adds to a sum: cost in units of 10⁻¹² US dollars, everything else as is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpanQuantity {
     /// One for each span of the subject.
     One,
-    /// One for each that failed.
+    /// One for each failed span of the subject.
     Failed,
-    /// One for each call that succeeded, told its usage, and has no price.
+    /// One for each successful call that reports usage and has no price.
     Unpriced,
     Cost,
     InputTokens,
@@ -26,42 +26,42 @@ pub(crate) enum SpanQuantity {
     ReasoningTokens,
 }
 
-/// Durations, in microseconds.
+/// Durations in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum LatencyKind {
     Duration,
     FirstToken,
 }
 
-/// What is asked elsewhere when the clock says so.
+/// Metric that is queried elsewhere, by the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PolledMetric {
-    /// Outcomes of this kind.
+    /// Number of received items with these outcomes.
     Outcomes(&'static [&'static str]),
-    /// The mean of scores.
+    /// Mean of scores.
     Scores,
-    /// Error events.
+    /// Number of error events.
     Errors,
 }
 
-/// Which spans are looked at.
+/// Spans that a metric measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpanSubject {
-    /// Counted calls of models.
+    /// Counted LLM calls.
     Calls,
-    /// Uses of tools.
+    /// Tool calls.
     Tools,
     /// All spans.
     Spans,
 }
 
-/// How a measure is made.
+/// Formula of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum MetricFormula {
     Sum(SpanSubject, SpanQuantity),
-    /// What part of the subject has the quantity.
+    /// Fraction of the subject's spans that have the quantity.
     Share(SpanSubject, SpanQuantity),
-    /// This part of the calls is at or below the value.
+    /// Percentile of a duration, as a fraction of the calls.
     Percentile(LatencyKind, f64),
     Asked(PolledMetric),
 }
@@ -73,15 +73,15 @@ macro_rules! measures {
         pub enum AlertMetric { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
         impl AlertMetric {
-            /// All of them.
+            /// All metrics.
             pub const ALL: &[AlertMetric] = &[$(AlertMetric::$variant),+];
 
-            /// Its name in API and file.
+            /// Returns the name in the API and in files.
             pub fn name(self) -> &'static str {
                 match self { $(AlertMetric::$variant => $name),+ }
             }
 
-            /// What its figures are in.
+            /// Returns the unit of the values.
             pub fn unit(self) -> MeasureUnit {
                 match self { $(AlertMetric::$variant => MeasureUnit::$unit),+ }
             }
@@ -154,17 +154,17 @@ measures!(
 );
 
 impl AlertMetric {
-    /// Whether it is made of spans, so that a filter and a group mean something.
+    /// Returns whether the metric is computed from spans, so filters and groups apply.
     pub(crate) fn is_of_spans(self) -> bool {
         !matches!(self.made(), MetricFormula::Asked(_))
     }
 }
 
-/// What spans of a subject must have for it to be told.
+/// Columns that determine whether a span belongs to a subject.
 const SUBJECT_COLUMNS: [&str; 4] = ["kind", "counted", "start_time", "status"];
 
 impl SpanSubject {
-    /// Whether a span is one.
+    /// Returns whether a span belongs to the subject.
     pub(crate) fn has(self, span: &Span) -> bool {
         match self {
             SpanSubject::Calls => span.is_call() && span.counted,
@@ -175,7 +175,7 @@ impl SpanSubject {
 }
 
 impl SpanQuantity {
-    /// What a span of the subject adds.
+    /// Returns what a span of the subject adds.
     pub(crate) fn of(self, span: &Span) -> i64 {
         let usage = &span.usage;
         let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
@@ -194,13 +194,13 @@ impl SpanQuantity {
         }
     }
 
-    /// A sum as the API shows it.
+    /// Converts a sum to the value in the API.
     pub(crate) fn shown(self, sum: i128) -> f64 {
         let sum = sum as f64;
         if self == SpanQuantity::Cost { sum / Usd::SCALE } else { sum }
     }
 
-    /// What the API says, as a sum.
+    /// Converts a value in the API to a sum.
     pub(crate) fn summed(self, shown: f64) -> i128 {
         (if self == SpanQuantity::Cost { shown * Usd::SCALE } else { shown }).round() as i128
     }
@@ -228,7 +228,7 @@ const USAGE_COLUMNS: &[&str] = &[
 ];
 
 impl LatencyKind {
-    /// The value of a call in microseconds; `None` where it does not say.
+    /// Returns the duration of a call in microseconds; `None` if the call does not report it.
     pub(crate) fn of(self, span: &Span) -> Option<i64> {
         match self {
             LatencyKind::Duration => Some(span.end_us.saturating_sub(span.start_us)),
@@ -237,7 +237,7 @@ impl LatencyKind {
     }
 }
 
-/// What a track adds up.
+/// Aggregation of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SeriesAggregation {
     Sums(SpanSubject, SpanQuantity),
@@ -245,7 +245,7 @@ pub(crate) enum SeriesAggregation {
 }
 
 impl SeriesAggregation {
-    /// What must be added up for a measure; `None` for one that is asked elsewhere.
+    /// Returns the aggregation for a formula; `None` if it is queried elsewhere.
     pub(crate) fn of(made: MetricFormula) -> Option<SeriesAggregation> {
         match made {
             MetricFormula::Sum(subject, quantity) | MetricFormula::Share(subject, quantity) => {
@@ -256,7 +256,7 @@ impl SeriesAggregation {
         }
     }
 
-    /// The columns that must be there for it.
+    /// Returns the columns that the aggregation needs.
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
             SeriesAggregation::Sums(_, quantity) => quantity.columns(),

@@ -1,5 +1,6 @@
-//! What is stored, counted for rules and budgets that are new or come with a start. What looks back a few days is counted at once. What looks
-//! back for weeks is counted beside the bell, which goes on judging; what comes meanwhile is kept and added when that is done.
+//! Backfill: aggregation of stored spans for rules and budgets that are new, or after a start. Series that look back a few days are
+//! filled immediately. Series that look back weeks are filled on another thread while evaluation continues; rows that arrive meanwhile
+//! are buffered and added afterwards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,20 +12,20 @@ use hinomi_store::{RowChanges, Store};
 use crate::evaluator::metric_series::{AlertSeries, AlertSeriesSpec};
 use crate::evaluator::series_index::SeriesIndex;
 
-/// What looks back further is counted beside the bell.
+/// Time back from which a series is filled on another thread, in microseconds.
 const NEAR_US: i64 = 3 * 86_400_000_000;
-/// Rows that are kept meanwhile. Beyond that it is counted anew.
+/// Maximum number of buffered rows. If more arrive, the backfill starts again.
 const MOST_ROWS: usize = 200_000;
 
-/// Whether it takes so little time that it can be waited for.
+/// Returns whether a backfill is quick enough for the evaluation thread to wait for it.
 pub(crate) fn is_near(track: &AlertSeries) -> bool {
     track.keep * track.spec.step_us <= NEAR_US
 }
 
-/// What is counted from, and where the engine does its part.
+/// Store, query engine, and the runtime on which queries run.
 type BackfillSource<'a> = (&'a Arc<Store>, &'a QueryEngine, &'a tokio::runtime::Handle);
 
-/// Counts what is stored. Blocks, while a thread that gives way to intake does it.
+/// Fills series from stored spans. Blocks until a low-priority thread, which yields to ingestion, has done the work.
 pub(crate) fn count(from: BackfillSource, tracks: &mut [AlertSeries], now_us: i64) -> Result<(), QueryError> {
     let counting = || {
         give_way();
@@ -51,12 +52,12 @@ fn count_here((store, engine, runtime): BackfillSource, tracks: &mut [AlertSerie
     Ok(())
 }
 
-/// What is being counted beside the bell.
+/// A backfill that runs on another thread.
 #[derive(Debug)]
 pub(crate) struct PendingBackfill {
-    /// Which tracks, and how many steps of them.
+    /// Series that are filled, and their number of steps.
     pub(crate) specs: Vec<(AlertSeriesSpec, i64)>,
-    /// What came meanwhile, in order.
+    /// Changes that arrived meanwhile, in order.
     moved: Vec<RowChanges>,
     rows: usize,
 }
@@ -66,7 +67,7 @@ impl PendingBackfill {
         PendingBackfill { specs: tracks.iter().map(|track| (track.spec.clone(), track.keep)).collect(), moved: Vec::new(), rows: 0 }
     }
 
-    /// Keeps what came.
+    /// Buffers changes.
     pub(crate) fn keep(&mut self, moved: RowChanges) {
         self.rows += moved.added.len() + moved.gone.len();
         if self.rows <= MOST_ROWS {
@@ -76,12 +77,12 @@ impl PendingBackfill {
         }
     }
 
-    /// Something was not heard: what is being counted cannot be caught up with.
+    /// Records that changes were lost: the backfill cannot catch up.
     pub(crate) fn miss(&mut self) {
         (self.moved, self.rows) = (Vec::new(), MOST_ROWS + 1);
     }
 
-    /// Adds what came while the tracks were counted. `None` when that was too much to be kept.
+    /// Applies the buffered changes to the filled series; `None` if there were too many to buffer.
     pub(crate) fn catch_up(self, mut tracks: Vec<AlertSeries>, now_us: i64) -> Option<Vec<AlertSeries>> {
         if self.rows > MOST_ROWS {
             return None;

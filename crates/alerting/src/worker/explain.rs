@@ -1,4 +1,4 @@
-//! The reasons of a change: who or what brought it about.
+//! Determination of the contributors to a change.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::incident::contributors::{ContributorGoal, ContributorScope};
 use crate::incident::links::{link, narrowed_text};
 use crate::{AlertError, AlertService, Incident, lock};
 
-/// How long the reasons of a change are looked for before it is told without them.
+/// Timeout for finding the contributors to a change before its notice is sent without them.
 const EXPLAIN: Duration = Duration::from_millis(500);
-/// The same for the page alone, when there is nothing else to do.
+/// Timeout for finding the contributors for the page only, when the thread is idle.
 const EXPLAIN_LATER: Duration = Duration::from_secs(2);
-/// Changes of one round that are told with their reasons. The others get theirs on their page later.
+/// Maximum number of changes per pass whose notices include contributors. Those of further changes are added to the incident later.
 const EXPLAINED: usize = 3;
 
 impl EvaluationWorker {
-    /// Finds the reasons of what is about to be told.
+    /// Finds the contributors for notices that are about to be sent.
     pub(super) fn explain_now(&mut self) {
         let mut explained = 0;
         let mut untold = std::mem::take(&mut self.untold);
@@ -46,7 +46,7 @@ impl EvaluationWorker {
         self.untold = untold;
     }
 
-    /// One change that was told without its reasons, at a time.
+    /// Finds the contributors to one change whose notice was sent without them.
     pub(super) fn explain_later(&mut self) {
         if let Some((project, incident)) = self.unexplained.pop() {
             self.explain(project, incident, EXPLAIN_LATER);
@@ -61,7 +61,7 @@ impl EvaluationWorker {
                 AlertWatch::Rule(watch) => (watch.kept.what.measure, watch.kept.what.compare, ContributorGoal::Change(incident.direction)),
                 AlertWatch::Budget(watch) => (watch.kept.what.measure, None, ContributorGoal::Spending),
             };
-            // The threshold of a comparison says how much slower, not what is slow.
+            // The threshold of a comparison is relative, so it does not say which durations are slow.
             let threshold = compare.is_none().then_some(incident.threshold);
             let now_us = self.around.clock.now_us();
             let window = (incident.window_from_us, incident.window_to_us.min(now_us).max(incident.window_from_us + 1));
@@ -92,7 +92,7 @@ impl EvaluationWorker {
     }
 }
 
-/// The filter of a rule, for one of its groups. `None` for the rest of the groups, which no filter can name.
+/// Returns the filter of a rule for one of its groups; `None` for the group of all others, which no filter can select.
 fn narrowed(filter: &str, group: Option<&notice::AlertGroup>) -> Option<Filter> {
     if group.is_some() && AlertGroupKey::read(group) == AlertGroupKey::Rest {
         return None;
@@ -101,7 +101,7 @@ fn narrowed(filter: &str, group: Option<&notice::AlertGroup>) -> Option<Filter> 
 }
 
 impl AlertService {
-    /// Changes an open incident as it is known now.
+    /// Changes an open incident in its latest version, in memory and on disk.
     fn change_open(&self, id: i64, change: impl FnOnce(&mut Incident)) -> Result<(), AlertError> {
         let mut bell = lock(&self.bell);
         let Some(mut incident) = bell.open_with(id).cloned() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! From the thread that stores spans to the bell: it takes what the bell needs of each row and never waits.
+//! Feed of row changes from the store's commit thread to the evaluation thread. It selects the needed fields of each row and never waits.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,21 +11,22 @@ use hinomi_store::{RowChangeSubscriber, RowChanges};
 use crate::evaluator::metric_series::AlertSeries;
 use crate::evaluator::prepared_rule::{RequiredSpanFields, strip};
 
-/// Steps of the store that may wait for the bell. What is beyond that is not waited for: the bell counts anew from the store.
+/// Maximum number of commits that wait for the evaluation thread. Beyond it, changes are dropped, and the series are filled again from
+/// the store.
 const WAITING: usize = 20_000;
 
-/// What the bell hears.
+/// Message to the evaluation thread.
 #[derive(Debug)]
 pub(crate) enum EvaluatorMessage {
-    /// Spans came and went.
+    /// Rows were added or removed.
     Moved(RowChanges),
-    /// Something was changed by somebody: look again.
+    /// Rules, budgets or incidents were changed: wake up.
     Changed,
-    /// What is stored was counted beside the bell, or why not.
+    /// Result of a backfill on another thread, or the reason for its failure.
     Counted(Result<Vec<AlertSeries>, String>),
 }
 
-/// The store's side.
+/// Subscriber of the store.
 #[derive(Debug)]
 pub(crate) struct RowChangeFeed {
     wants: RwLock<HashMap<u64, RequiredSpanFields>>,
@@ -39,7 +40,7 @@ impl RowChangeFeed {
         (RowChangeFeed { wants: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
     }
 
-    /// Says what is wanted from now on. Whether anything is wanted that was not before.
+    /// Sets the fields that are needed from now on. Returns whether any of them was not needed before.
     pub(crate) fn want(&self, wants: HashMap<u64, RequiredSpanFields>) -> bool {
         let mut known = self.wants.write().unwrap_or_else(PoisonError::into_inner);
         let is_more = wants.iter().any(|(project, wants)| !known.get(project).is_some_and(|known| known.covers(wants)));
@@ -47,20 +48,20 @@ impl RowChangeFeed {
         is_more
     }
 
-    /// Whether something was not heard since this was last asked.
+    /// Returns whether changes were dropped since the last call.
     pub(crate) fn has_overflowed(&self) -> bool {
         self.overflowed.swap(false, Ordering::AcqRel)
     }
 
-    /// Hands over what was counted beside the bell. Waits for room.
+    /// Sends the result of a backfill. Blocks while the queue is full.
     pub(crate) fn counted(&self, counted: Result<Vec<AlertSeries>, String>) {
-        // Nobody hears it when the bell has ended.
+        // The receiver is gone after the evaluation thread has ended.
         let _ = self.sender.send(EvaluatorMessage::Counted(counted));
     }
 
-    /// Wakes the bell.
+    /// Wakes the evaluation thread.
     pub(crate) fn nudge(&self) {
-        // When so much waits, it is awake.
+        // If the queue is full, the thread is awake.
         let _ = self.sender.try_send(EvaluatorMessage::Changed);
     }
 }

@@ -1,8 +1,8 @@
-//! Figures as people read them: three significant digits, units, money with cents.
+//! Formatting of values: three significant digits, units, amounts with cents.
 
 use crate::delivery::notice::MeasureUnit;
 
-/// A figure with its unit.
+/// Formats a value with its unit.
 pub(super) fn figure(value: f64, unit: MeasureUnit) -> String {
     match unit {
         MeasureUnit::Usd => usd(value),
@@ -13,8 +13,8 @@ pub(super) fn figure(value: f64, unit: MeasureUnit) -> String {
     }
 }
 
-/// Dollars: from one on with cents, below with four places, below a cent with three figures, so that the one side of a tiny limit can
-/// be told from the other.
+/// Formats an amount in dollars: with two decimals from one dollar, four from one cent, and otherwise three significant digits, so values
+/// on both sides of a tiny threshold can be distinguished.
 pub(super) fn usd(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let amount = value.abs();
@@ -22,7 +22,7 @@ pub(super) fn usd(value: f64) -> String {
         0.0 => 2,
         amount if amount >= 1.0 => 2,
         amount if amount >= 0.01 => 4,
-        // Two more than there are zeros behind the point.
+        // Two more than the number of zeros after the decimal point.
         amount => (-amount.log10()).ceil().clamp(2.0, 10.0) as usize + 2,
     };
     if amount > 0.0 && amount < 0.01 {
@@ -33,13 +33,13 @@ pub(super) fn usd(value: f64) -> String {
     format!("{sign}${}.{cents}", thousands(whole))
 }
 
-/// A share of one as per cent.
+/// Formats a fraction as a percentage.
 pub(super) fn percent(share: f64) -> String {
     let places = if share.abs() < 0.1 { 1 } else { 0 };
     format!("{} %", trimmed(share * 100.0, places))
 }
 
-/// The same of a budget: it is not 100 % before all of it is spent.
+/// Formats the spent fraction of a budget. It is rounded down, so it is not 100 % before the whole budget is spent.
 pub(super) fn percent_spent(share: f64) -> String {
     let places = if share.abs() < 0.1 { 1000.0 } else { 100.0 };
     percent((share * places + 1e-6).floor() / places)
@@ -61,7 +61,7 @@ fn grouped(value: f64) -> String {
     }
 }
 
-/// At most so many places, without zeros at the end.
+/// Formats a value with at most this many decimals, without trailing zeros.
 fn trimmed(value: f64, places: usize) -> String {
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

@@ -1,5 +1,5 @@
-//! A notice in words, the same for all targets of a language: what happened, the number and its threshold, who moved it, what the
-//! bill will be, where to look. What a language says is a table ([`phrases`]).
+//! Text of a notice, the same for all targets with the same language: what happened, the value and its threshold, the contributors, the
+//! projected cost, and links. The phrases of each language are in a table ([`phrases`]).
 
 mod figures;
 mod phrases;
@@ -16,29 +16,29 @@ use super::notice::{
 use figures::figure;
 use phrases::{MessagePhrases, of};
 
-/// Longest name of a rule, a user or a prompt in a message, in characters.
+/// Maximum length of the name of a rule, user or prompt in a message, in characters.
 const NAME_LIMIT: usize = 120;
-/// Most culprits, and most changes of a digest, in a message.
+/// Maximum number of contributors, or of changes of a digest, in a message.
 const MOST_LINES: usize = 12;
 
-/// What a person reads. Every text is one line and holds names that strangers chose: whoever renders it escapes it.
+/// Text for people. Every part is one line and contains untrusted names: renderers must escape it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NotificationMessage {
-    /// The language, as in HTML's `lang`.
+    /// Language as in HTML's `lang`.
     pub(super) lang: &'static str,
-    /// One line that says it all.
+    /// Summary in one line.
     pub(super) subject: String,
     /// Sentences.
     pub(super) sentences: Vec<String>,
-    /// What stands above the lines.
+    /// Heading of the lines.
     pub(super) heading: Option<String>,
-    /// Culprits, or the changes of a digest, each with where to see it.
+    /// Contributors, or the changes of a digest, each with its link.
     pub(super) lines: Vec<(String, Option<String>)>,
-    /// Where to look: what it is, its address.
+    /// Labels and URLs of links.
     pub(super) links: Vec<(&'static str, String)>,
 }
 
-/// Puts a notice into words.
+/// Returns the text of a notice in a language.
 pub(super) fn message(notice: &AlertNotice, language: MessageLanguage) -> NotificationMessage {
     let phrases = of(language);
     let mut links = vec![(phrases.open_incident, notice.links.incident.clone())];
@@ -106,7 +106,7 @@ fn digest(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationM
     }
 }
 
-/// The worst first: what is critical and goes on, then by how far beyond its threshold.
+/// Returns the sort weight of a change in a digest: open before resolved, then critical ones, then by distance from the threshold.
 fn weight(notice: &AlertNotice) -> f64 {
     let severity = if notice.severity == AlertSeverity::Critical { 1e6 } else { 0.0 };
     let going_on = if notice.kind == AlertNoticeKind::Resolved { 0.0 } else { 1e9 };
@@ -132,7 +132,7 @@ fn state_of(notice: &AlertNotice, phrases: &MessagePhrases) -> &'static str {
     }
 }
 
-/// The rule with its group, the number and the threshold.
+/// Returns the headline: the rule with its group, the value and the threshold.
 fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     let mut rule = plain(&notice.rule_name);
     if let Some(group) = &notice.group {
@@ -153,7 +153,7 @@ fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     fill(template, &[("rule", &rule), ("measure", &measure), ("value", &value), ("threshold", &threshold)])
 }
 
-/// The figure now; where it is a change, with what it is compared with.
+/// Returns the current value; if it is relative, with the baseline that it is compared with.
 fn told(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     let against = match notice.compare {
         None => return figure(value, notice.unit),
@@ -165,7 +165,7 @@ fn told(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     fill(against, &[("change", &change)])
 }
 
-/// A sentence on a budget.
+/// Fills a phrase about a budget.
 fn spent(template: &str, notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases, rule: &str) -> String {
     let (value, percent) = match notice.value {
         Some(value) => (figure(value, notice.unit), figures::percent_spent(value / budget.amount)),
@@ -190,7 +190,7 @@ fn spent(template: &str, notice: &AlertNotice, budget: BudgetStep, phrases: &Mes
     fill(template, &values)
 }
 
-/// Why a budget rings now.
+/// Returns why a budget fired.
 fn step(notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases) -> String {
     if budget.step <= 0.0 {
         return phrases.forecast.to_owned();
@@ -237,12 +237,12 @@ fn line(culprit: &AlertContributor, notice: &AlertNotice, phrases: &MessagePhras
     (text, culprit.link.clone())
 }
 
-/// Start of the window.
+/// Returns the start of the window.
 fn from(notice: &AlertNotice) -> String {
     time(notice.window_from, &notice.time_zone)
 }
 
-/// Its end.
+/// Returns the end of the window.
 fn to(notice: &AlertNotice) -> String {
     time(notice.window_to, &notice.time_zone)
 }
@@ -251,14 +251,14 @@ fn dimension(name: &str, phrases: &MessagePhrases) -> String {
     phrases.dimension(name).map_or_else(|| plain(name), str::to_owned)
 }
 
-/// A time in a zone, to the minute: the same in all languages.
+/// Formats a time in a time zone, to the minute, in the same way in all languages.
 fn time(us: i64, zone: &str) -> String {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     let time = Timestamp::from_microsecond(us).unwrap_or_default();
     time.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// A stranger's text as part of one line: no control characters, not too long.
+/// Returns an untrusted text as part of one line: without control characters, and shortened.
 fn plain(text: &str) -> String {
     let mut line: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).take(NAME_LIMIT + 1).collect();
     if line.chars().count() > NAME_LIMIT {
@@ -268,12 +268,12 @@ fn plain(text: &str) -> String {
     line
 }
 
-/// Characters that turn the direction of text around, with which a name could dress as something else.
+/// Returns whether a character changes the text direction or breaks lines, with which a name could imitate other text.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Puts values into a template's `{name}`s, once, so that a value that looks like one stays as it is.
+/// Replaces the `{name}` placeholders of a template. Placeholders in values are not replaced.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::with_capacity(template.len() + 40);
     let mut rest = template;

@@ -1,8 +1,8 @@
-//! What each language says. `{name}` is filled in.
+//! Phrases of each language. `{name}` is a placeholder.
 
 use crate::delivery::notice::MessageLanguage;
 
-/// The phrases of one language.
+/// Phrases of one language.
 pub(super) struct MessagePhrases {
     pub(super) lang: &'static str,
     pub(super) warning: &'static str,
@@ -59,12 +59,12 @@ pub(super) struct MessagePhrases {
 }
 
 impl MessagePhrases {
-    /// What a measure is called; its own name where the table has none.
+    /// Returns the name of a measure in the language; the API name if the table has none.
     pub(super) fn measure(&self, name: &str) -> String {
         find(self.measures, name).map_or_else(|| super::plain(&name.replace('_', " ")), str::to_owned)
     }
 
-    /// What a dimension is called.
+    /// Returns the name of a property in the language.
     pub(super) fn dimension(&self, name: &str) -> Option<&'static str> {
         find(self.dimensions, name)
     }
@@ -74,7 +74,7 @@ fn find(table: &'static [(&'static str, &'static str)], name: &str) -> Option<&'
     table.iter().find(|(known, _)| *known == name).map(|(_, said)| *said)
 }
 
-/// The phrases of a language.
+/// Returns the phrases of a language.
 pub(super) fn of(language: MessageLanguage) -> &'static MessagePhrases {
     match language {
         MessageLanguage::En => &EN,

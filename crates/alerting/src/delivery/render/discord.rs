@@ -1,4 +1,4 @@
-//! Discord's webhooks: one embed, which mentions nobody.
+//! Discord webhooks: one embed, without mentions.
 //! <https://discord.com/developers/docs/resources/webhook#execute-webhook>
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 
-/// Longest description of an embed is 4,096 characters.
+/// Maximum length of a description in characters; Discord allows 4,096.
 const DESCRIPTION: usize = 3800;
 const TITLE: usize = 256;
 

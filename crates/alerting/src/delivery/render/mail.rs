@@ -1,4 +1,4 @@
-//! A mail of plain text and plain HTML. All mails of an incident make one conversation, and every attempt for one change has the
+//! E-mail in plain text and simple HTML. All e-mails about an incident form one thread, and every attempt for the same change has the
 //! same `Message-ID`.
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -11,11 +11,11 @@ use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 use crate::delivery::target::{ChannelConfiguration, NotificationTarget};
 
-/// The mail for a target of that kind.
+/// Renders the e-mail for an e-mail target.
 ///
 /// # Errors
 ///
-/// Says why it cannot be written, such as an address that is none.
+/// With the reason, such as an invalid address.
 pub(in crate::delivery) fn mail(notice: &AlertNotice, target: &NotificationTarget) -> Result<lettre::Message, String> {
     let ChannelConfiguration::Email { from, to, .. } = &target.address else { return Err("the target takes no mail".to_owned()) };
     let message = message_text::message(notice, target.language.unwrap_or(notice.language));
@@ -31,7 +31,7 @@ pub(in crate::delivery) fn mail(notice: &AlertNotice, target: &NotificationTarge
     }
     let parts = MultiPart::alternative_plain_html(plain(&message), html(notice, &message));
     let mut mail = builder.multipart(parts).map_err(|error| format!("the mail cannot be written: {error}"))?;
-    // Programs that answer mails by themselves leave these alone (RFC 3834).
+    // Auto-responders ignore messages with this header (RFC 3834).
     mail.headers_mut().insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
     Ok(mail)
 }

@@ -1,5 +1,5 @@
-//! A notice in the form that each kind of target takes. Names that strangers chose are escaped in each form's own way: they can
-//! neither address anybody nor become a link or markup.
+//! Rendering of notices for each kind of target. Untrusted names are escaped according to the format: they cannot mention anybody, and
+//! cannot become links or markup.
 
 mod discord;
 mod mail;
@@ -15,7 +15,7 @@ use super::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
 use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY};
 pub(super) use mail::mail;
 
-/// What is sent over HTTP.
+/// HTTP POST request.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct HttpPostRequest {
     pub(super) url: String,
@@ -23,7 +23,7 @@ pub(super) struct HttpPostRequest {
     pub(super) body: Vec<u8>,
 }
 
-/// The request for a target of the web; none for mail.
+/// Returns the request for an HTTP target; `None` for e-mail.
 pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
     let message = message_text::message(notice, target.language.unwrap_or(notice.language));
     let secret = target.secret.text();
@@ -44,7 +44,7 @@ pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i6
     }
 }
 
-/// Red, ochre or green, as on the page, in hex digits.
+/// Returns the color of a notice, as on the page.
 fn color(notice: &AlertNotice) -> u32 {
     match (notice.kind, notice.severity) {
         (AlertNoticeKind::Resolved, _) => 0x2d_7a3e,
@@ -54,7 +54,7 @@ fn color(notice: &AlertNotice) -> u32 {
     }
 }
 
-/// A link that can stand between a form's own brackets.
+/// Escapes a URL for use within the brackets of any format.
 fn safe_url(url: &str) -> String {
     let mut safe = String::with_capacity(url.len());
     for c in url.chars() {

@@ -1,4 +1,4 @@
-//! PagerDuty's Events v2: one alert for each incident, which ends when the incident does.
+//! PagerDuty Events API v2: one alert per incident, resolved with the incident.
 //! <https://developer.pagerduty.com/docs/events-api-v2-overview>
 
 use hinomi_model::api_time::rfc3339;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
 
-/// Longest summary.
+/// Maximum length of the summary, in characters.
 const SUMMARY: usize = 1024;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_key: &str) -> Value {
@@ -41,7 +41,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_
     })
 }
 
-/// The same for all changes of one incident.
+/// Returns the key that all changes of an incident share.
 fn dedup_key(notice: &AlertNotice) -> String {
     match notice.incident_id {
         Some(incident) => format!("hinomi-{}-{incident}", notice.project),

@@ -1,4 +1,4 @@
-//! Slack's incoming webhooks: Block Kit in an attachment, for its coloured edge.
+//! Slack incoming webhooks: Block Kit in an attachment, which has a colored border.
 //! <https://api.slack.com/reference/messaging/payload>
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 
-/// Longest text of a section is 3,000 characters.
+/// Maximum length of a section in characters; Slack allows 3,000.
 const SECTION: usize = 2800;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
@@ -34,10 +34,10 @@ fn section(text: &str) -> Value {
     json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })
 }
 
-/// Slack's three characters, and those that would make text bold or code.
+/// Escapes the three control characters of Slack, and those that make text bold or code.
 fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    // A zero-width space keeps a mark from being one; Slack has no other way.
+    // A zero-width space before a character keeps it from being markup; Slack has no other way to escape it.
     text.replace('*', "\u{200b}*").replace('_', "\u{200b}_").replace('~', "\u{200b}~").replace('`', "\u{200b}`")
 }
 

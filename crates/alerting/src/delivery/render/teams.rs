@@ -1,4 +1,4 @@
-//! Microsoft Teams' webhooks (Workflows): an Adaptive Card of runs of plain text, in which nothing is markup.
+//! Microsoft Teams webhooks (Workflows): an Adaptive Card of plain text runs, which contain no markup.
 //! <https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook>
 
 use serde_json::{Value, json};

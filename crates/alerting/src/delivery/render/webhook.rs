@@ -1,5 +1,5 @@
-//! A POST to a program, signed as Standard Webhooks says: <https://www.standardwebhooks.com>. `webhook-id` is the change's
-//! idempotency key, the same in every attempt.
+//! A POST request to a program, signed according to Standard Webhooks: <https://www.standardwebhooks.com>. `webhook-id` is the
+//! idempotency key of the change, the same in every attempt.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize()))
 }
 
-/// A notice as the API writes things: times in RFC 3339.
+/// Returns a notice as in the API: with times in RFC 3339.
 fn shown(notice: &AlertNotice) -> Value {
     let mut value = serde_json::to_value(notice).unwrap_or_default();
     value["window_from"] = json!(rfc3339(notice.window_from));
@@ -53,7 +53,7 @@ fn shown(notice: &AlertNotice) -> Value {
     value
 }
 
-/// A key is visible ASCII already where we made it; this keeps any other from breaking the header.
+/// Keys are visible ASCII. Any other character is replaced, to keep the header valid.
 fn header_safe(key: &str) -> String {
     key.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(255).collect()
 }

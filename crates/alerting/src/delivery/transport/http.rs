@@ -1,4 +1,4 @@
-//! Requests to targets of the web: to checked addresses only, no redirects, no proxy, little read of the answer.
+//! HTTP requests to targets: to checked addresses only, without redirects or a proxy, and with a limit on the response.
 
 use ureq::config::Config;
 use ureq::http::{Request, Response, Uri};
@@ -14,12 +14,13 @@ use crate::delivery::render::HttpPostRequest;
 use crate::delivery::retry_schedule::retry_after;
 use crate::delivery::trusted_certificates::TrustedCertificates;
 
-/// Most bytes read of an answer. None of them is needed; short ones are read so that the connection can be used again.
+/// Maximum number of bytes that are read of a response. Its content is not needed, but reading it to the end allows the connection to be
+/// reused.
 const ANSWER: u64 = 16 << 10;
-/// What the resolver says of an address that is not allowed. It is known again by this text.
+/// Error text of the resolver for an address that is not allowed. The error is recognized by it.
 const REFUSED: &str = "the target is in a private network";
 
-/// Looks up names and leaves only addresses that may be connected to: what is checked is what is connected to.
+/// Resolves names to the addresses that connections are allowed to, so the address that is checked is the one that is used.
 #[derive(Debug)]
 struct AllowedNetworkResolver {
     allowed: AllowedNetworks,
@@ -36,12 +37,12 @@ impl Resolver for AllowedNetworkResolver {
     }
 }
 
-/// Who sends requests.
+/// HTTP clients.
 #[derive(Debug, Clone)]
 pub(super) struct HttpAgents {
-    /// Trusts the public authorities.
+    /// Trusts the public certificate authorities.
     public: Agent,
-    /// Trusts those that the owner names; `None` where there are none.
+    /// Trusts the configured certificate authorities; `None` if there are none.
     own: Option<Agent>,
 }
 
@@ -51,7 +52,8 @@ impl HttpAgents {
         HttpAgents { public: agent(allowed.clone(), TlsConfig::default()), own }
     }
 
-    /// Sends a request; once more where no public authority vouches for the target, which ends before anything is sent.
+    /// Sends a request. If no public authority has signed the target's certificate, tries again with the configured ones; nothing has
+    /// been sent by then.
     fn run(&self, request: &Request<&[u8]>) -> Result<Response<Body>, Error> {
         let is_untrusted = |error: &Error| match error {
             Error::Tls(_) | Error::Rustls(_) => true,
@@ -72,7 +74,7 @@ fn agent(allowed: AllowedNetworks, tls: TlsConfig) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        // A proxy would look names up by itself.
+        // A proxy would resolve names on its own.
         .proxy(None)
         .max_response_header_size(32 << 10)
         .user_agent(concat!("Hinomi/", env!("CARGO_PKG_VERSION")))
@@ -103,7 +105,7 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
             DeliveryDisposition::Again(None),
             Some(format!("it answered {status}, a redirect, which is not followed; set the address that it leads to")),
         ),
-        // The message itself is refused; the same one would be refused again.
+        // The target rejects the message itself, and would reject it again.
         400 | 413 | 415 | 422 => (DeliveryDisposition::GiveUp, Some(format!("it answered {status}{word}: it does not take this message"))),
         401 | 403 | 404 | 410 => {
             (DeliveryDisposition::Again(asked), Some(format!("it answered {status}{word}; the address or its secret may have changed")))
@@ -113,14 +115,15 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
     DeliveryAttemptResult { status: Some(status), error, then }
 }
 
-/// Services such as Slack answer with one telling word (`no_service`). Anything longer might repeat the message, and is not kept.
+/// Returns the one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat the message and is
+/// not recorded.
 fn word(answer: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(answer).ok()?.trim();
     let telling = !text.is_empty() && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     telling.then_some(text)
 }
 
-/// What went wrong, without the address: it may be the secret.
+/// Describes an error without the URL, which may be the secret.
 fn said(error: &Error) -> String {
     match error {
         Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".to_owned(),

@@ -1,4 +1,4 @@
-//! One attempt: out into the world, with limits on time and on what comes back.
+//! One delivery attempt, with limits on its duration and on the response.
 
 mod http;
 mod smtp;
@@ -14,28 +14,28 @@ use super::render;
 use super::target::{ChannelConfiguration, NotificationTarget};
 use super::trusted_certificates::TrustedCertificates;
 
-/// Longest time that one attempt may take, from the name to the last byte.
+/// Maximum duration of one attempt, from resolving the name to the last byte.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How an attempt ended.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeliveryAttemptResult {
-    /// The status of HTTP or SMTP; none where no answer came.
+    /// HTTP or SMTP status code; `None` without a response.
     pub(super) status: Option<u16>,
-    /// What is to be said about it. On a delivery that succeeded, what did not (a recipient that was refused).
+    /// Reason of the failure; for a successful delivery, what failed in part, such as a rejected recipient.
     pub(super) error: Option<String>,
-    /// What follows.
+    /// What to do next.
     pub(super) then: DeliveryDisposition,
 }
 
-/// What follows an attempt.
+/// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeliveryDisposition {
-    /// The receiver has it.
+    /// The receiver has accepted the message.
     Delivered,
-    /// It is tried again, not before what the receiver asked for.
+    /// Retry, at the earliest after the delay that the receiver requested.
     Again(Option<Duration>),
-    /// The receiver will never take this message.
+    /// Give up: the receiver will never accept the message.
     GiveUp,
 }
 
@@ -45,7 +45,7 @@ impl DeliveryAttemptResult {
     }
 }
 
-/// The way out.
+/// Sends notices to targets of all kinds.
 #[derive(Debug)]
 pub(super) struct DeliveryTransport {
     http: http::HttpAgents,
@@ -58,7 +58,7 @@ impl DeliveryTransport {
         DeliveryTransport { http: http::HttpAgents::new(&allowed, &trust), allowed, trust }
     }
 
-    /// Sends a notice to a target, once.
+    /// Makes one attempt to send a notice to a target.
     pub(super) async fn send(&self, notice: &AlertNotice, target: &NotificationTarget) -> DeliveryAttemptResult {
         if let ChannelConfiguration::Email { .. } = target.address {
             let sending = smtp::send(notice, target, &self.allowed, &self.trust);
@@ -71,7 +71,7 @@ impl DeliveryTransport {
         };
         let agents = self.http.clone();
         let (told, ended) = oneshot::channel();
-        // A thread of its own: those that hang take none from the pool in which questions are answered.
+        // Use a dedicated thread: attempts that hang must not occupy the pool on which queries run.
         let sending = std::thread::Builder::new().name("delivery".to_owned()).spawn(move || {
             let _ = told.send(http::send(&agents, &post));
         });

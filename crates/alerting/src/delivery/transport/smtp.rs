@@ -1,4 +1,4 @@
-//! Mail: one conversation with the mail server, at an address that was checked.
+//! E-mail: one SMTP session, at a checked address.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::delivery::render;
 use crate::delivery::target::{ChannelConfiguration, NotificationTarget, SmtpSecurity};
 use crate::delivery::trusted_certificates::TrustedCertificates;
 
-/// Longest text of a mail server that is kept, in characters.
+/// Maximum length of an error text of the mail server, in characters.
 const SAID: usize = 160;
 
 pub(super) async fn send(
@@ -34,7 +34,7 @@ pub(super) async fn send(
     }
 }
 
-/// Hands the mail over; says which recipients the server refused, if it took others.
+/// Sends the e-mail. Returns the recipients that the server rejected, if it accepted others.
 async fn converse(
     mail: &lettre::Message,
     target: &NotificationTarget,
@@ -76,7 +76,7 @@ async fn converse(
         match connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
             Ok(_) => {}
             Err(error) if error.is_permanent() => refused.push((recipient.to_string(), failed("", &error))),
-            // Nothing is sent yet, so that nobody gets it twice.
+            // Nothing has been sent yet, so a retry sends no duplicates.
             Err(error) => return Err(failed("the mail server does not take a recipient now", &error)),
         }
     }
@@ -91,7 +91,7 @@ async fn converse(
         then: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Again(None) },
         ..failed("the mail server did not take the mail", &error)
     })?;
-    // It has the mail; how it says goodbye does not matter.
+    // The server has accepted the e-mail; how the session ends does not matter.
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
     let names: Vec<_> = refused.into_iter().map(|(address, _)| address).collect();
     Ok((!names.is_empty()).then(|| format!("the mail server refused {}, and took it for the others", names.join(", "))))
@@ -112,7 +112,7 @@ async fn resolve(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec
     Ok(kept)
 }
 
-/// What was being done, and what the server or the system said about it.
+/// Returns the result of a failed attempt: what failed, and the error of the server or the system.
 fn failed(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttemptResult {
     let status = error.status().map(u16::from);
     let mut reason = error.to_string();
