@@ -12,7 +12,7 @@ pub(super) struct ViewMemo<'a> {
 
 impl<'a> ViewMemo<'a> {
     pub(super) fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
-        // No view has this bit pattern as its length.
+        // No view has this value: its length would be out of range.
         ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
     }
 
