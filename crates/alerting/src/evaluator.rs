@@ -1,7 +1,6 @@
 //! The rule evaluator: metric series, open incidents, and the changes that follow from a change of a metric. It uses no clock, thread or
 //! disk: it receives the time and spans, and returns changes for the caller to store. `budgets` evaluates budgets, `transition` evaluates
 //! one alert instance in one pass, `notification_plan` decides who is notified, and `erasure` removes deleted users and traces.
-//! round, `telling` says what is told of that, `forget` takes out what is deleted.
 
 pub(crate) mod buckets;
 mod budgets;

@@ -1,4 +1,4 @@
-//! Answers against an oracle that computes them from plain rows: of the buffer, of segments, of both.
+//! Tests of queries against an oracle that computes the results from plain rows: of the memtable, of segments, and of both.
 
 mod groups;
 mod orders;
@@ -93,10 +93,10 @@ fn scope(filter: &str) -> QueryScope {
     QueryScope { filter: Filter::parse(filter).unwrap(), ..QueryScope::all() }
 }
 
-/// Trace, parent, minute; which model and status; what is known of the cost; whether it counts; which user.
+/// Trace, parent, minute, model, status, cost, whether the span counts, and user.
 type Drawn = (u64, u64, i64, usize, usize, usize, bool, u64);
 
-/// Spans of a few traces with all that makes a difference to sums.
+/// Generates spans of a few traces that differ in everything that affects totals.
 fn spans() -> impl Strategy<Value = Vec<Span>> {
     let one = (1..6u64, 0..4u64, 0..200i64, 0..4usize, 0..3usize, 0..3usize, any::<bool>(), 0..5u64);
     proptest::collection::vec(one, 1..60).prop_map(|drawn| {
@@ -109,7 +109,7 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
             span.counted = counted || !span.is_call();
             if model < 3 {
                 span.request_model = Some(["gpt-4o", "gpt-4o", "o3"][model].into());
-                // What fails is seldom answered.
+                // Failed calls rarely have an answering model.
                 span.response_model = span.response_model.filter(|_| span.status == SpanStatus::Ok || known == 2);
             }
             if id.is_multiple_of(5) {
@@ -133,7 +133,7 @@ fn counted_calls<'a>(spans: &'a [&Span]) -> Vec<&'a Span> {
     spans.iter().copied().filter(|span| span.is_call() && span.counted).collect()
 }
 
-/// Linear interpolation between neighbours, in milliseconds.
+/// Returns a percentile, interpolated between adjacent values, in milliseconds.
 fn percentile(calls: &[&Span], share: f64) -> Option<f64> {
     let mut durations: Vec<f64> = calls.iter().map(|call| (call.end_us - call.start_us) as f64 / 1000.0).collect();
     durations.sort_by(f64::total_cmp);
@@ -182,7 +182,7 @@ async fn check_summary(project: &ProjectSnapshot, scope: &QueryScope, spans: &[&
 
 async fn check_breakdown_and_series(project: &ProjectSnapshot, spans: &[&Span]) {
     let by = GroupBy::parse("model").unwrap();
-    // Of the models that answered calls of a name, the most frequent one.
+    // The model that answered most calls with the same requested model.
     let answering = |requested: Option<&str>| {
         let mut models: BTreeMap<&str, usize> = BTreeMap::new();
         let answered =
@@ -280,7 +280,7 @@ async fn check_lists(project: &ProjectSnapshot, spans: &[&Span]) {
     }
 }
 
-/// The same, but for what roll-ups keep of percentiles.
+/// Compares values with the tolerance of percentiles from roll-ups.
 fn near(rolled: Option<f64>, exact: Option<f64>) -> bool {
     match (rolled, exact) {
         (Some(rolled), Some(exact)) => (rolled - exact).abs() <= 0.01 * exact + 1e-6,
@@ -292,7 +292,7 @@ fn assert_near(rolled: DurationPercentiles, exact: DurationPercentiles) {
     assert!(near(rolled.p50, exact.p50) && near(rolled.p95, exact.p95) && near(rolled.p99, exact.p99), "{rolled:?} {exact:?}");
 }
 
-/// Both ways to an answer, for ranges that cut hours and for filters. `turn` chooses what each is broken down by.
+/// Compares both ways to compute results, for ranges that split hours and for filters. `turn` selects the property of the breakdown.
 async fn check_rolled(rolled: &ProjectSnapshot, exact: &ProjectSnapshot, turn: usize) {
     let filters = ["", "model:gpt-4o*", "-model:o3,gpt-4o kind:llm", "status:error", "-model:*", "pipeline:*", "user:u1"];
     let ranges = [(i64::MIN, i64::MAX), (BASE_US, BASE_US + 120 * MINUTE_US), (BASE_US + 30 * MINUTE_US, BASE_US + 150 * MINUTE_US + 1)];
@@ -353,7 +353,7 @@ proptest! {
         runtime.block_on(async {
             let mut cuts = cuts.map(|cut| cut.index(spans.len() + 1));
             cuts.sort_unstable();
-            // What comes later makes some of the earlier rows dead; the last of it is in the buffer.
+            // Later spans make some earlier rows dead; the last ones are in the memtable.
             let given = Given::new().with(1, spans[..cuts[0]].to_vec()).await.with(2, spans[..cuts[0]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[0]..cuts[1]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[1]..].to_vec()).await;
@@ -376,7 +376,7 @@ proptest! {
             let (early, late) = (spans[..cut].to_vec(), spans[cut..].to_vec());
             let foreign: Vec<Span> = spans.iter().take(5).cloned().collect();
             let given = Given::new().with(2, foreign).await.with(1, early).await.flushed().await.with(1, late).await;
-            // What counts is the business of the store's rules: the oracle starts from the rows as they are.
+            // The store's rules decide which spans count: the oracle starts from the stored rows.
             let rows: Vec<Span> = snapshot_rows::rows(&given.store.snapshot()).into_iter()
                 .filter(|((project, ..), _)| *project == 1).map(|(_, row)| row.span).collect();
             let all: Vec<&Span> = rows.iter().collect();
@@ -412,7 +412,7 @@ async fn filters_mean_what_they_say() {
     other.user_id = Some("u_1".into());
     let given = Given::new().with(1, vec![asked, other]).await.flushed().await;
     let count = async |filter: &str| given.project(1).summary(&scope(filter)).await.unwrap().spans;
-    // Rules ask the same of spans in memory, of which they have the columns that the filter needs.
+    // Rules evaluate the same filter on spans in memory, with only the columns that it needs.
     let in_memory = async |filter: &str| {
         let matcher = SpanMatcher::new(&Filter::parse(filter).unwrap()).unwrap();
         let mut held = 0;
@@ -484,7 +484,7 @@ async fn filters_mean_what_they_say() {
 #[tokio::test]
 async fn a_trace_with_what_lies_below_and_beside() {
     let mut given = Given::new();
-    // Five earlier traces whose root took one second, then one of three.
+    // Five earlier traces with a root of one second, then one of three seconds.
     for trace in 1..=5 {
         given = given.with(1, vec![Span { end_us: BASE_US + trace * MINUTE_US + 1_000_000, ..span(trace as u64, 7, 0, trace) }]).await;
     }
@@ -507,7 +507,7 @@ async fn a_trace_with_what_lies_below_and_beside() {
 async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_has() {
     let message = |role: &str, text: &str| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] };
     let framework = Span { origin: Some("openinference.instrumentation.langchain".into()), ..call(3, 8, 7, 10, "claude-sonnet-4-5") };
-    // The provider's SDK within it tells the messages and no tokens.
+    // The span of the provider's SDK below it has the messages and no tokens.
     let inner = Span {
         span_id: SpanId(9),
         parent_span_id: Some(SpanId(8)),
@@ -537,7 +537,7 @@ async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_ha
     );
 }
 
-/// Calls with these texts as answers, a minute apart, of which every third has the next as its prompt too.
+/// Calls with these texts as answers, a minute apart. Every third has the next text as its prompt.
 fn chats(texts: &[String]) -> Vec<Span> {
     let message = |role: &str, text: &String| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.clone() }] };
     let chat = |(at, text): (usize, &String)| Span {

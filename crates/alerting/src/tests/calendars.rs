@@ -1,4 +1,4 @@
-//! Days, weeks and months of time zones, against counting day by day.
+//! Tests of days, weeks and months in time zones, against counting day by day.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -32,7 +32,7 @@ fn a_day_has_23_or_25_hours_when_the_clock_is_put() {
     let day = calendar("Europe/Berlin", BudgetPeriod::Day, WeekStart::Monday);
     assert_eq!(day.around(us("2026-03-29T12:00:00Z")), (us("2026-03-28T23:00:00Z"), us("2026-03-29T22:00:00Z")));
     assert_eq!(day.around(us("2026-10-25T12:00:00Z")), (us("2026-10-24T22:00:00Z"), us("2026-10-25T23:00:00Z")));
-    // Egypt puts its clock forward at midnight: the day begins at one o'clock.
+    // Egypt puts the clock forward at midnight: the day begins at one o'clock.
     let cairo = calendar("Africa/Cairo", BudgetPeriod::Day, WeekStart::Monday);
     assert_eq!(cairo.around(us("2026-04-24T09:00:00Z")).0, us("2026-04-23T22:00:00Z"));
     let month = calendar("Asia/Tokyo", BudgetPeriod::Month, WeekStart::Monday);
@@ -44,7 +44,7 @@ fn a_day_has_23_or_25_hours_when_the_clock_is_put() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Every moment lies in one period; the next begins where it ends; all moments of a period have the same first day.
+    /// Every time belongs to one period; the next begins where it ends; all times of a period have the same first day.
     #[test]
     fn periods_follow_each_other_without_gaps(
         zone in prop::sample::select(&ZONES[..]),
@@ -62,7 +62,7 @@ proptest! {
         prop_assert_eq!(calendar.around(to).0, to);
         prop_assert_eq!(calendar.around(from + ((to - from - 1) as f64 * within) as i64), (from, to));
         prop_assert_eq!((from.rem_euclid(900_000_000), to.rem_euclid(900_000_000)), (0, 0), "a budget's steps divide it");
-        // Naively: the local date goes back to the first day, hour by hour.
+        // Naive model: go back to the first day hour by hour.
         let date = |us: i64| calendar.zone.to_datetime(Timestamp::from_microsecond(us).unwrap()).date();
         let is_first = |us: i64| match period {
             BudgetPeriod::Day => true,

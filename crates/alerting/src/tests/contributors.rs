@@ -1,4 +1,4 @@
-//! Who is to blame, on made-up histories in which it is known.
+//! Tests of contributors on generated histories with a known cause.
 
 use hinomi_query::ContributionSums;
 use rand::rngs::StdRng;
@@ -10,7 +10,7 @@ use crate::incident::contributors::{ContributorGoal, DIMENSIONS, DimensionContri
 const HISTORIES: u64 = 240;
 const DAYS: i64 = 7;
 
-/// A program: pipelines with their prompts and models, users of very different size.
+/// Simulated program: pipelines with their prompts and models, and users of very different size.
 struct World {
     dice: StdRng,
     users: usize,
@@ -40,12 +40,12 @@ impl World {
         World { users: dice.random_range(20..200), dice, pipelines }
     }
 
-    /// One call of a usual day.
+    /// Generates one call of a usual day.
     fn call(&mut self, release: usize, trace: usize) -> Call {
         let pipeline = self.dice.random_range(0..self.pipelines.len());
         let (model, prompts) = &self.pipelines[pipeline];
         let (model, prompt) = (*model, prompts[self.dice.random_range(0..prompts.len())]);
-        // A few users make most of it.
+        // A few users make most of the calls.
         let user = ((self.users as f64) * self.dice.random_range(0.0f64..1.0).powi(3)) as usize;
         let dollars = 0.01 * (1.0 + model as f64) * self.dice.random_range(0.5..1.5);
         Call { keys: self.keys(user, model, pipeline, prompt, release), trace, dollars }
@@ -68,20 +68,20 @@ fn index(dimension: &str) -> usize {
     DIMENSIONS.iter().position(|name| *name == dimension).unwrap()
 }
 
-/// A day with a cause in it, and the seven before; who is to blame, and who is named first.
+/// Generates a day with a cause and the seven days before. Returns the cause, the expected contributor, and the one that is named first.
 fn history(seed: u64) -> (Cause, (&'static str, String), Option<(String, String)>) {
     let mut world = World::new(seed);
     let causes = [Cause::User, Cause::Model, Cause::Pipeline, Cause::Prompt, Cause::Release, Cause::Trace];
     let cause = causes[(seed % causes.len() as u64) as usize];
     let mut calls: Vec<(i64, Call)> = Vec::new();
-    // Releases come and go, also where they are not to blame.
+    // Releases come and go, even if they are not the cause.
     let released = world.dice.random_range(2..6i64);
     for day in (0..=DAYS).rev() {
         let release = usize::from(day <= released);
         let count = world.dice.random_range(250..350);
         calls.extend((0..count).map(|number| (day, world.call(release, (day as usize) * 1000 + number))));
     }
-    // What is too much today: from a quarter of a usual day to three of them.
+    // Excess of today: from a quarter of a usual day to three days.
     let usual: f64 = calls.iter().filter(|(day, _)| *day > 0).map(|(_, call)| call.dollars).sum::<f64>() / DAYS as f64;
     let extra = usual * world.dice.random_range(0.25..3.0);
     let (release, victim) = (usize::from(0 <= released), world.dice.random_range(0..world.users));
@@ -112,7 +112,7 @@ fn history(seed: u64) -> (Cause, (&'static str, String), Option<(String, String)
             name("trace", "t7".to_owned())
         }
         Cause::Model => {
-            // A model that was hardly used takes over some of all pipelines' work.
+            // A model that was rarely used takes over some work of all pipelines.
             add(&mut world, &|_, call| call.keys[index("model")] = Some("m9".to_owned()));
             name("model", "m9".to_owned())
         }
@@ -136,7 +136,7 @@ fn history(seed: u64) -> (Cause, (&'static str, String), Option<(String, String)
             name("prompt", format!("p{pipeline}/q0"))
         }
         Cause::Release => {
-            // Today's release makes every call dearer.
+            // Today's release makes every call more expensive.
             let dearer = 1.0 + extra / usual;
             for (_, call) in calls.iter_mut().filter(|(day, _)| *day == 0) {
                 call.keys[index("release")] = Some("r2".to_owned());
@@ -199,11 +199,11 @@ fn nobody_is_to_blame_for_nothing() {
     let usual = part("user", "a", 1.0, Some(1.0), None);
     assert_eq!(rank(vec![usual.clone()], ABOVE, MeasureUnit::Usd), []);
     assert_eq!(rank(Vec::new(), ABOVE, MeasureUnit::Usd), []);
-    // Too little is to blame on who is missing.
+    // The cause of a low value is who is missing.
     let other = part("user", "b", 0.0, Some(5.0), None);
     let culprits = rank(vec![usual, other], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd);
     assert_eq!(named(&culprits), [("b", Some(1.0))]);
-    // Who is missing is not known without a usual.
+    // Without history, it is unknown who is missing.
     assert_eq!(rank(vec![part("user", "a", 1.0, None, None)], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd), []);
 }
 
@@ -216,10 +216,10 @@ fn a_budget_names_who_spent_it() {
     let shares: Vec<(&str, f64)> = named(&culprits).into_iter().map(|(key, share)| (key, (share.unwrap() * 100.0).round())).collect();
     assert_eq!(shares, [("bob", 57.0), ("carol", 34.0), ("m", 100.0)]);
     assert!(culprits.iter().all(|one| one.share_of == ShareOf::Total && one.usual.is_none()));
-    // On a day like all others too.
+    // Also on a usual day.
     let usual = vec![part("user", "a", 7.0, Some(7.5), None), part("user", "b", 3.0, Some(3.0), None)];
     assert_eq!(named(&rank(usual, ContributorGoal::Spending, MeasureUnit::Usd)), [("a", Some(0.7)), ("b", Some(0.3))]);
-    // Who spends more than usual comes before who always spends most.
+    // A user who spends more than usual ranks before one who always spends most.
     let more = vec![part("user", "a", 7.0, Some(7.0), None), part("user", "b", 3.0, Some(0.1), None)];
     assert_eq!(named(&rank(more, ContributorGoal::Spending, MeasureUnit::Usd)), [("b", Some(0.3)), ("a", Some(0.7))]);
 }
@@ -248,7 +248,7 @@ fn shares_of_a_dimension_are_one_whole_at_most() {
         let mut dice = StdRng::seed_from_u64(seed);
         let (with_usual, with_since) = (dice.random_bool(0.6), dice.random_bool(0.5));
         let mut parts = Vec::new();
-        // Each dimension divides the same calls.
+        // Every property divides the same calls.
         let (mut now, mut usual) = (Vec::new(), Vec::new());
         for call in 0..dice.random_range(1..40) {
             let amount = dice.random_range(0.0..2.0);

@@ -1,4 +1,4 @@
-//! What a period comes to, on made-up histories of which the end is known.
+//! Tests of forecasts on generated histories with a known end.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -9,7 +9,7 @@ use crate::evaluator::forecast::{ForecastMethod, forecast};
 const QUARTER: i64 = 900_000_000;
 const DAY: i64 = 96;
 
-/// Spending by quarters of an hour, in whole steps: by the hours of the day, less at weekends, and by chance.
+/// Spend by quarter of an hour, in whole steps: depends on the hour, is lower at weekends, and varies randomly.
 fn history(seed: u64, days: i64, hot: f64) -> Vec<i64> {
     let mut dice = StdRng::seed_from_u64(seed);
     let mut level = 1.0;
@@ -76,11 +76,11 @@ fn a_hot_day_is_seen_and_says_when_the_money_is_gone() {
 
 #[test]
 fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day() {
-    // Little at night, much by day, and the same each day: 2 an hour, or 40.
+    // Low spend at night, high spend by day, the same every day: 2 or 40 per step.
     let usual = |at: i64| if (at % DAY) / 4 < 8 { 2 } else { 40 };
     let days = 8;
     let (from, to) = ((days - 1) * DAY, days * DAY);
-    // From two o'clock in the night a loop spends 100 more each quarter of an hour.
+    // From two o'clock at night, a loop spends 100 more per quarter of an hour.
     for now in [20, 24, 30, 60, 90] {
         let now = from + now;
         let spent: Vec<i64> = (0..to).map(|at| usual(at) + if at >= from + 8 { 100 } else { 0 }).collect();
@@ -94,7 +94,7 @@ fn a_loop_that_goes_on_costs_what_it_costs_each_hour_and_no_multiple_of_the_day(
         assert!((quiet.projected - usual_end as f64).abs() < 1.0 && (quiet.expected - usual_end as f64).abs() < 1.0, "{quiet:?}");
         assert!((found.low - (end - (to - now) * 100) as f64).abs() < 1.0, "it may end at once: {found:?}");
     }
-    // Without history a burst is carried on at the pace of hours, not of its minute.
+    // Without history, a burst is projected at the pace of hours, not of its minute.
     let burst: Vec<i64> = (0..96).map(|at| if at == 47 { 1200 } else { 10 }).collect();
     let found = ask(&burst, 48, (0, 30 * DAY), 1e12).unwrap();
     assert_eq!((found.method, found.projected), (ForecastMethod::Linear, 1670.0 + 1310.0 / 12.0 * (30 * DAY - 48) as f64));

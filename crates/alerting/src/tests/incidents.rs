@@ -1,4 +1,4 @@
-//! What rings, when, and what is told of it, by a clock that the test turns.
+//! Tests of when rules fire and what notices say, with a simulated clock.
 
 use hinomi_model::span::{Span, SpanType as SpanKind};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{Budget, ComparisonBaseline, HumanDuration};
 pub(super) const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
-/// A rule in minutes.
+/// Creates a rule with a window in minutes.
 pub(super) fn rule(measure: &str, window: i64, warning: f64) -> AlertRule {
     let change = json!({ "measure": measure, "window": format!("{window}m"), "warning": warning, "critical": null });
     let mut said = json!({ "name": "r", "measure": measure, "window": "1m" });
@@ -25,13 +25,13 @@ pub(super) fn rule(measure: &str, window: i64, warning: f64) -> AlertRule {
     serde_json::from_value(said).unwrap()
 }
 
-/// A bell without thread and disk.
+/// An evaluator without thread and disk.
 pub(super) struct Scene {
     bell: RuleEvaluator,
     now_us: i64,
     version: u64,
     incidents: i64,
-    /// What was told, the oldest first.
+    /// Notices with their targets, the oldest first.
     pub(super) told: Vec<(AlertNotice, Vec<i64>)>,
     changes: Vec<IncidentChange>,
 }
@@ -60,7 +60,7 @@ impl Scene {
         self.bell.fill(missing.iter().map(|(spec, keep)| spec.track(*keep).unwrap()).collect());
     }
 
-    /// Rules, and behind them budgets, are in force; they are numbered from 1.
+    /// Activates rules, and budgets after them, with IDs from 1.
     pub(super) fn watch(&mut self, rules: &[AlertRule], budgets: &[Budget]) {
         let watchers = self.watchers(rules, budgets);
         self.set(watchers);
@@ -73,26 +73,26 @@ impl Scene {
         of_rules.chain(of_budgets).collect()
     }
 
-    /// The server is killed, and starts again with what is stored.
+    /// Simulates a crash and a restart with the stored spans.
     pub(super) fn kill(&mut self, now_us: i64, rules: &[AlertRule], budgets: &[Budget], stored: &[Span]) {
         self.now_us = now_us;
         let watchers = self.watchers(rules, budgets);
         self.restart(watchers, stored);
     }
 
-    /// The machine sleeps, as the thread around the bell sees it by its two clocks.
+    /// Simulates a suspend of the machine, as the evaluation thread detects it by its two clocks.
     pub(super) fn sleep_until(&mut self, now_us: i64) {
         self.now_us = now_us;
         self.bell.missed(now_us);
     }
 
-    /// The calendar's clock is put back, and is right again at the next round.
+    /// Sets the wall clock back; it is right again in the next pass.
     pub(super) fn clock_back(&mut self, earlier_us: i64) {
         let changes = self.bell.judge(earlier_us, EvaluationPass::Clock);
         self.hold(changes);
     }
 
-    /// A span comes or goes, and is judged.
+    /// Adds or removes a span and evaluates it.
     pub(super) fn span(&mut self, now_us: i64, span: &Span, sign: i64) {
         self.now_us = now_us;
         self.version += 1;
@@ -108,7 +108,7 @@ impl Scene {
         self.hold(changes);
     }
 
-    /// The clock goes round until then.
+    /// Advances the clock to this time, minute by minute.
     fn until(&mut self, us: i64) {
         while self.now_us + MINUTE <= us {
             self.clock(self.now_us + MINUTE);
@@ -131,7 +131,7 @@ impl Scene {
         self.bell.settle(changes);
     }
 
-    /// Counts a span and judges nothing.
+    /// Adds a span without evaluating it.
     pub(super) fn count(&mut self, span: &Span) {
         self.version += 1;
         self.bell.count(1, span, 1, self.version);
@@ -167,7 +167,7 @@ impl Scene {
         &self.changes.last().unwrap().incident
     }
 
-    /// As a kill does it: what was written down is read again, and figures are counted from the store.
+    /// Restarts as after a crash: stored incidents are read again, and series are filled from the store.
     fn restart(&mut self, watchers: Vec<AlertWatch>, stored: &[Span]) {
         let mut latest: std::collections::BTreeMap<i64, Incident> = std::collections::BTreeMap::new();
         for change in &self.changes {
@@ -232,7 +232,7 @@ fn what_is_corrected_no_longer_counts() {
     scene.span(at, &dollars(at, 4.0), 1);
     scene.span(at, &dollars(at, 4.0), 1);
     assert_eq!(scene.severity(None), Some(AlertSeverity::Warning));
-    // It was the sum of an agent: another span has its tokens.
+    // It was the total of an agent: another span has its tokens.
     scene.span(at + 1, &dollars(at, 4.0), -1);
     scene.span(at + 1, &Span { counted: false, ..dollars(at, 4.0) }, 1);
     assert_eq!(scene.severity(None), None);
@@ -248,7 +248,7 @@ fn a_late_report_of_a_peak_that_is_over_is_told_and_over_at_once() {
     scene.span(at + 40 * MINUTE, &dollars(at + 10 * MINUTE, 9.0), 1);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     assert_eq!((scene.opened(), scene.told[0].0.window_to), (1, at + 11 * MINUTE));
-    // The rest of the same peak does not ring again, nor does what is older than an hour.
+    // The rest of the same peak does not fire again, and neither do calls older than an hour.
     scene.span(at + 41 * MINUTE, &dollars(at + 10 * MINUTE, 9.0), 1);
     scene.until(at + 100 * MINUTE);
     scene.span(at + 100 * MINUTE, &dollars(at + 5 * MINUTE, 9.0), 1);
@@ -263,18 +263,18 @@ fn a_restart_within_a_window_loses_and_doubles_nothing() {
     scene.rules(vec![rule("cost", 60, 5.0)]);
     let first = dollars(at, 3.0);
     scene.span(at, &first, 1);
-    // Killed with 3 dollars counted, and 3 more acknowledged but not judged.
+    // Crash with 3 dollars evaluated, and 3 more acknowledged but not evaluated.
     let second = dollars(at + MINUTE, 3.0);
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.clock(at + 2 * MINUTE);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
-    // Killed while it rings: it goes on and is not told again.
+    // Crash with an open incident: it stays open without another notice.
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.until(at + 3 * MINUTE);
     assert_eq!((scene.kinds(), scene.severity(None)), (vec![AlertNoticeKind::Opened], Some(AlertSeverity::Warning)));
-    // It ends, and a restart after that does not open it again, though the store still has the windows in which it rang.
+    // The incident is resolved. A restart does not open it again, although the store still has the windows in which it fired.
     scene.until(at + 63 * MINUTE);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
     let watchers = with(&scene);
@@ -290,18 +290,18 @@ fn silence_rings_when_it_is_real() {
     let mut silent = rule("spans", 10, 1.0);
     silent.direction = ThresholdDirection::Below;
     scene.rules(vec![silent]);
-    // The server has just started: nobody knows whether nothing came.
+    // The server has just started: it does not know whether spans were missed.
     scene.until(at + 9 * MINUTE);
     assert_eq!(scene.kinds(), []);
     scene.until(at + 30 * MINUTE);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
     scene.span(at + 30 * MINUTE, &Span { kind: SpanKind::Db, ..dollars(at + 30 * MINUTE, 0.0) }, 1);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
-    // The machine slept for ten hours.
+    // The machine was suspended for ten hours.
     scene.bell.missed(at + 10 * HOUR);
     scene.until(at + 10 * HOUR + 8 * MINUTE);
     assert_eq!(scene.kinds().len(), 2);
-    // A clock that goes back changes nothing.
+    // A clock that is set back has no effect.
     scene.clock(at + HOUR);
     assert_eq!(scene.kinds().len(), 2);
 }
@@ -339,7 +339,7 @@ fn what_is_muted_is_told_when_that_ends_and_what_is_put_down_stays_down() {
     scene.until(at + 11 * MINUTE);
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
 
-    // Somebody says that it is over. It rings again only after the figure was back.
+    // Somebody resolves the incident. The rule fires again only after the value was back to normal.
     let mut incident = scene.bell.open_at(&(1, AlertGroupKey::Whole)).unwrap().clone();
     incident.resolved_by = Some("somebody".to_owned());
     let change = scene.bell.ended(&incident, None, incident.value);
@@ -451,18 +451,18 @@ fn a_budget_tells_each_step_once_a_period() {
     assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Worsened]);
     assert_eq!((scene.last().severity, scene.last().value, scene.last().threshold), (AlertSeverity::Critical, Some(11.0), 10.0));
     assert_eq!(scene.last().steps, [50.0, 80.0, 100.0]);
-    // A correction takes it below and it goes beyond again: no step is told twice.
+    // A correction lowers the spend, which then rises again: no step fires twice.
     scene.span(midnight + 4 * HOUR, &dollars(midnight + 3 * HOUR, 4.0), -1);
     spend(&mut scene, midnight + 5 * HOUR, 4.0);
     assert_eq!(scene.told.len(), 2);
-    // That day has 25 hours.
+    // The day has 25 hours.
     scene.until(midnight + 25 * HOUR - MINUTE);
     assert_eq!(scene.told.len(), 2);
     scene.until(midnight + 25 * HOUR + MINUTE);
     assert_eq!(scene.kinds().last(), Some(&AlertNoticeKind::Resolved));
     spend(&mut scene, midnight + 26 * HOUR, 6.0);
     assert_eq!((scene.kinds().last(), scene.opened()), (Some(&AlertNoticeKind::Opened), 2));
-    // The day before gets more: its steps were told.
+    // The previous day receives more spend: its steps have fired already.
     scene.span(midnight + 27 * HOUR, &dollars(midnight + 20 * HOUR, 50.0), 1);
     assert_eq!(scene.opened(), 2);
 }
@@ -479,7 +479,7 @@ fn what_came_since_the_step_before_is_told_of_stretches_of_a_minute_or_more() {
         since(&scene)
     };
     let (noon, later) = (midnight + 12 * HOUR, midnight + 15 * HOUR);
-    // Seconds belong to the stretch before, and the first has none.
+    // A step of seconds belongs to the time before, and the first step has no earlier one.
     assert_eq!(spend(noon, 1.0), (None, Some(None)));
     assert_eq!(spend(noon + second, 1.0), (None, Some(None)));
     assert_eq!(spend(later, 3.0), (Some(noon + second), Some(Some(noon + second))));

@@ -1,4 +1,4 @@
-//! What is kept, and what is refused.
+//! Tests of which definitions are accepted and rejected.
 
 use serde_json::{Value, json};
 

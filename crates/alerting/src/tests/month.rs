@@ -1,5 +1,6 @@
-//! Thirty days, minute by minute: rules and budgets side by side, against models that look at all calls anew each time. Calls are told of
-//! late and taken back, the server is killed, the machine sleeps and its clock goes back; days have 23 and 25 hours. 0 false, 0 missed.
+//! Simulation of thirty days, minute by minute: rules and budgets together, against models that evaluate all calls each time. Calls
+//! arrive late and are removed, the server crashes, the machine is suspended and its clock is set back; days have 23 and 25 hours.
+//! Expects no false and no missed alarms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,13 +34,13 @@ struct Call {
     user: usize,
 }
 
-/// What the server lives through, in order of time.
+/// Events in the simulation, in order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
     Told(usize),
     TakenBack(usize),
     Killed,
-    /// For so many minutes nothing runs.
+    /// Nothing runs for this many minutes.
     Asleep(i64),
     ClockBack,
 }
@@ -47,7 +48,7 @@ enum Moment {
 fn calls(dice: &mut StdRng, from: i64) -> Vec<Call> {
     let mut calls = Vec::new();
     for day in 0..30 {
-        // Busy days and quiet ones; now and then a burst.
+        // Busy days and quiet ones, with occasional bursts.
         let count = dice.random_range(2..40);
         let burst = dice.random_bool(0.3).then(|| dice.random_range(0..DAY - HOUR));
         for n in 0..count {
@@ -76,11 +77,11 @@ fn calls(dice: &mut StdRng, from: i64) -> Vec<Call> {
     calls
 }
 
-/// A rule's windows, added up from nothing each time.
+/// Naive model of a rule: sums its windows from scratch each time.
 struct NaiveRule {
     rule: AlertRule,
     limits: RuleThresholds,
-    /// How bad each group is, and until which end of a window that is told.
+    /// Severity of each group, and the end of the last window that was evaluated.
     groups: BTreeMap<Option<usize>, (Option<AlertSeverity>, i64)>,
     rang: usize,
     since: i64,
@@ -118,7 +119,7 @@ impl NaiveRule {
             }
         };
         if self.rule.direction == ThresholdDirection::Above {
-            // A call that is told of late makes the windows of the last hour worth another look.
+            // After a late call, the windows of the last hour are evaluated again.
             for last in oldest.map_or(current, |oldest| oldest.max(current - 60).min(current))..current {
                 if (last + 1) * MINUTE > told.max(0)
                     && let Some(value) = self.value(known, user, last)
@@ -132,7 +133,7 @@ impl NaiveRule {
                 go(&mut severity, &mut told, next, now);
             }
         } else {
-            // Enough is enough at once; too little is said only of a window that is over, by a server that has watched it.
+            // A high value fires immediately; a low value only after the window has ended, if the server was running all the time.
             let threshold = self.limits.warning.unwrap();
             let is_enough = |last: i64| self.value(known, user, last).is_some_and(|value| value >= threshold);
             if is_enough(current) {
@@ -147,17 +148,17 @@ impl NaiveRule {
     }
 }
 
-/// A budget's periods by the calendar of its zone, added up from nothing each time.
+/// Naive model of a budget: sums its calendar periods from scratch each time.
 struct NaiveBudget {
     budget: Budget,
     zone: TimeZone,
     by_user: bool,
-    /// In which period each call lies.
+    /// Period of each call.
     firsts: Vec<Date>,
-    /// For each group and first day: the highest step that was told, and how bad what is open is.
+    /// Highest step that fired, for each group and first day; then the open incidents.
     told: BTreeMap<(Option<usize>, Date), f64>,
     open: BTreeMap<Option<usize>, (Date, AlertSeverity)>,
-    /// Steps that were told, each with its period; what must not come twice.
+    /// Number of steps that fired; none may fire twice in a period.
     rung: usize,
 }
 
@@ -180,7 +181,7 @@ impl NaiveBudget {
         if self.open.get(&user).is_some_and(|(first, _)| *first != today) {
             self.open.remove(&user);
         }
-        // What comes for the period before is told too, and is over at once; what is older is not.
+        // Late spend of the previous period fires too and is resolved immediately; older spend does not.
         let before = self.first_day(self.start_of(today) - 1);
         if touched.is_some_and(|start| self.first_day(start) == before) {
             self.period(known, user, before, false);
@@ -195,7 +196,7 @@ impl NaiveBudget {
     fn period(&mut self, known: &[&Call], user: Option<usize>, first: Date, is_now: bool) {
         let of_group = known.iter().filter(|call| user.is_none_or(|user| call.user == user));
         let cents: i64 = of_group.filter(|call| self.firsts[call.number] == first).map(|call| call.cents).sum();
-        // Amounts are whole dollars, and steps whole per cent.
+        // Amounts are whole dollars, and steps are whole percents.
         let reached = self.budget.steps.iter().copied().rfind(|step| cents as f64 >= step * self.budget.amount);
         let told = self.told.get(&(user, first)).copied();
         match reached {
@@ -298,11 +299,11 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
     for (at, moment) in moments {
         while ticked + MINUTE <= at.max(awake) && ticked + MINUTE > awake {
             ticked += MINUTE;
-            // Time changes a budget only where a period ends, which is at a whole quarter of an hour.
+            // Time alone changes a budget only at the end of a period, which is at a whole quarter of an hour.
             let with_budgets = ticked % (15 * MINUTE) == 0;
             tick(&mut scene, &calls, &known, &mut naive_rules, &mut naive_budgets, ticked, with_budgets);
         }
-        // What happens while the machine sleeps, happens when it wakes.
+        // Events during a suspend are handled when the machine wakes.
         let at = at.max(awake).max(ticked);
         match moment {
             Moment::Told(index) | Moment::TakenBack(index) => {
@@ -366,7 +367,7 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
     Ok((of_rules, of_budgets))
 }
 
-/// The longest window is a day, and windows of the last hour are looked at again: what is older is in none.
+/// Returns the calls that any window can contain: the longest window is a day, and windows of the last hour are evaluated again.
 fn recent<'a>(calls: &'a [Call], known: &BTreeSet<usize>, now: i64) -> Vec<&'a Call> {
     known.iter().map(|index| &calls[*index]).filter(|call| call.start > now - DAY - 2 * HOUR).collect()
 }
@@ -416,7 +417,7 @@ fn check(scene: &Scene, rules: &[NaiveRule], budgets: &[NaiveBudget], now: i64) 
 }
 
 proptest! {
-    // Each case is 43,200 rounds of the clock.
+    // Each case is 43,200 passes of the clock.
     #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! What rules cost. Run by hand: `cargo test --profile quick -p hinomi --lib alert::tests::speed -- --ignored --nocapture`.
+//! Cost of rules. Run manually: `cargo test --profile quick -p hinomi-alerting --lib tests::speed -- --ignored --nocapture`.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ fn what_rules_cost() {
         let rules = (0..count).map(|n| {
             let mut rule = rule("cost", 60, 1e6);
             rule.name = format!("r{n}");
-            // Filters that differ, so that no two rules share their figures.
+            // The filters differ, so no two rules share a series.
             rule.filter = if which == "each of one user" { format!("user:u{n}") } else { format!("-user:x{n}") };
             rule
         });

@@ -1,4 +1,4 @@
-//! The bell over random histories, against a naive model that looks at all spans each time: 0 false and 0 missed alarms.
+//! Evaluation of random histories, against a naive model that reads all spans each time: no false and no missed alarms.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::evaluator::thresholds::RuleThresholds;
 
 const MINUTE: i64 = 60_000_000;
 
-/// A call that is told of some time after it began, and may be taken back.
+/// A call that arrives some time after its start, and may be removed later.
 #[derive(Debug, Clone)]
 struct Event {
     start: i64,
@@ -47,7 +47,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 0..120)
 }
 
-/// What a rule says of a window, from all that is known at a time.
+/// Returns the value of a rule in a window, from all calls that are known at a time.
 fn naive(rule: &crate::AlertRule, known: &[(&Event, bool)], user: Option<u8>, last: i64) -> Option<f64> {
     let steps = rule.window.as_minutes();
     let value = |last: i64| -> Option<f64> {
@@ -73,7 +73,8 @@ fn naive(rule: &crate::AlertRule, known: &[(&Event, bool)], user: Option<u8>, la
     }
 }
 
-/// Hysteresis, written down once more: rings at a threshold, ends at the resolve threshold, falls to a warning by the same gap.
+/// Hysteresis, implemented independently: fires at a threshold, is resolved at the resolve threshold, and becomes a warning at the same
+/// distance.
 pub(super) fn naive_next(limits: &RuleThresholds, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
     let warning = limits.warning.is_some_and(|threshold| value > threshold);
     let critical = limits.critical.is_some_and(|threshold| value > threshold);
@@ -121,7 +122,7 @@ proptest! {
         events.sort_by_key(|event| event.told);
         let mut scene = Scene::at(0);
         scene.rules(vec![rule.clone()]);
-        // What happens, in order: a call is told of, or taken back.
+        // Events in order: a call arrives or is removed.
         let mut moments: Vec<(i64, usize, bool)> = Vec::new();
         for (index, event) in events.iter().enumerate() {
             moments.push((event.told, index, true));
@@ -134,7 +135,7 @@ proptest! {
         let mut rang = 0usize;
         let mut last_tick = 0;
         for (at, index, came) in moments {
-            // The clock goes round each minute between.
+            // The clock advances minute by minute in between.
             while last_tick + MINUTE <= at {
                 last_tick += MINUTE;
                 for user in &users {
@@ -160,7 +161,7 @@ proptest! {
     }
 }
 
-/// The naive bell's round for one group.
+/// One pass of the naive model for one group.
 #[allow(clippy::too_many_arguments)]
 fn step(
     rule: &crate::AlertRule,
@@ -180,7 +181,7 @@ fn step(
             *state = (next, end.max(state.1));
         }
     };
-    // A call that is told of late makes the windows of the last hour that have ended since it began worth another look.
+    // After a late call, the windows of the last hour that have ended since its start are evaluated again.
     for last in oldest.map_or(current, |oldest| oldest.max(current - 60)).min(current)..current {
         let end = (last + 1) * MINUTE;
         if end > seen.max(0)

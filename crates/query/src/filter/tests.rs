@@ -65,7 +65,7 @@ fn alternatives_and_parentheses() {
     assert!(Filter::parse("((((((((a))))))))").is_ok());
     assert_eq!(Filter::parse(&"(".repeat(9)), Err(FilterError::TooDeep(8)));
     assert!(FilterError::StrayParenthesis(1).to_string().contains("character 2"), "people count from one");
-    // What a rule was stored with before means what it meant.
+    // A stored filter keeps its meaning.
     assert_eq!(Filter::parse_stored("a) b").map(|filter| filter.0.len()), Ok(2));
 }
 

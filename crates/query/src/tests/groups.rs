@@ -1,8 +1,8 @@
-//! Sums of many groups: the same answers as from plain rows, in bounded memory and with bounded length.
+//! Tests of totals of many groups: the same results as from plain rows, in bounded memory and with bounded length.
 
 use super::*;
 
-/// Calls of `count` users, one each but for the first, and of as many models, without prices; all take a second.
+/// Calls of `count` users, mostly one each, and of as many models, without prices. Every call takes a second.
 fn many(count: u64) -> Vec<Span> {
     let one = |id: u64| Span {
         user_id: Some(format!("user {}", if id.is_multiple_of(3) { 0 } else { id })),
@@ -15,7 +15,7 @@ fn many(count: u64) -> Vec<Span> {
 }
 
 async fn given(count: u64) -> (Given, ProjectSnapshot, ProjectSnapshot) {
-    // In some hundred row groups a file of thousands of rows takes minutes to read.
+    // A file with thousands of rows in some hundred row groups takes minutes to read.
     let config = StoreConfig { rows_per_group: (count / 40).max(16) as usize, ..StoreConfig::default() };
     let given = Given::with_config(config).with(1, many(count)).await.flushed().await;
     let of = |least_rows: u64| QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
@@ -105,7 +105,7 @@ async fn groups_beyond_the_memory_of_queries_are_refused() {
     let refused =
         project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], Some(&by)).await.unwrap_err();
     assert!(refused.is_of_memory(), "{refused}");
-    // What was refused holds nothing any more.
+    // The rejected query has released its memory.
     assert!(project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], None).await.is_ok());
 }
 

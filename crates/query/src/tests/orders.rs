@@ -1,10 +1,10 @@
-//! What real clients sent, in any order, with flushes, merges and crashes anywhere between: roll-ups tell what rows tell, and in no order is
-//! that anything else.
+//! Requests of real clients, in any order, with flushes, merges and crashes in between: roll-ups and rows give the same results, in every
+//! order.
 
 use super::support::{CASES, Dice, in_any_order, opened, sent};
 use super::*;
 
-/// What the overview shows, made from rows.
+/// Returns what the overview shows, computed from rows.
 async fn overview(exact: &ProjectSnapshot) -> (UsageSummary, Vec<Vec<BreakdownRow>>) {
     let mut rows = Vec::new();
     for by in ["model", "kind", "pipeline", "agent", "tool", "user"] {
@@ -27,7 +27,7 @@ async fn the_order_of_arrival_changes_no_answer() {
         }
         let spans: Vec<Span> = requests.into_iter().flatten().collect();
         let (_dir, shuffled) = in_any_order(case, &spans, &mut dice).await;
-        // The last of it is in no segment yet; then all is, and merged.
+        // First the last spans are not in a segment yet; then all are, and are merged.
         for round in 0..2 {
             let snapshot = shuffled.snapshot();
             if turn % 2 == round {

@@ -1,4 +1,4 @@
-//! What a list says of a trace in one line.
+//! Tests of the summary of a trace in lists.
 
 use super::*;
 

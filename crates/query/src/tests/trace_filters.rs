@@ -1,12 +1,12 @@
-//! Filters of the trace list, failed calls by model, retries, and what a pasted id is.
+//! Tests of filters in the trace list, failed calls by model, retries, and pasted IDs.
 
 use super::*;
 use crate::filter::FilterTerm;
 
-/// Fields that test the trace.
+/// Fields that test the trace as a whole.
 const OF_TRACE: [&str; 7] = ["cost", "duration", "input_tokens", "output_tokens", "total_tokens", "name", "status"];
 
-/// A span that is what a trace is as a whole.
+/// Returns a span with the values of a trace as a whole.
 fn as_span(trace: &TraceSummary) -> Span {
     let total = trace.cost.map(|dollars| Usd::from_dollars(dollars).unwrap());
     Span {
@@ -48,7 +48,7 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
     })
 }
 
-/// The ids of a list, page by page.
+/// Returns the IDs in a list, read page by page.
 async fn ids(project: &ProjectSnapshot, scope: &QueryScope, sort: &str, limit: usize) -> BTreeSet<String> {
     let (mut ids, mut cursor, mut last) = (BTreeSet::new(), None, None);
     loop {
@@ -101,7 +101,7 @@ proptest! {
         runtime.block_on(async {
             let cut = cut.index(spans.len() + 1);
             let given = Given::new().with(1, spans[..cut].to_vec()).await.flushed().await.with(1, spans[cut..].to_vec()).await;
-            // What counts is the business of the store's rules.
+            // The store's rules decide which spans count.
             let stored: Vec<Span> = snapshot_rows::rows(&given.store.snapshot()).into_values().map(|row| row.span).collect();
             let project = given.project(1);
             let all = project.traces(&QueryScope::all(), "-start_time", 1000, None).await.unwrap().traces;
@@ -154,7 +154,7 @@ async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
         let row = |key: &str, calls: u64, failed: u64| (key.to_owned(), calls, failed);
         let all = [row("gone", 1, 1), row("gpt-4o-2024-08-06", 4, 2), row("gpt-4o-2024-11-20", 1, 0)];
         assert_eq!(rows(&QueryScope::all()).await, all);
-        // What answers is asked of the range, not of the filter.
+        // The answering model is determined from the range, regardless of the filter.
         assert_eq!(rows(&scope("status:error")).await, [row("gone", 1, 1), row("gpt-4o-2024-08-06", 2, 2)]);
         let late = QueryScope { from_us: BASE_US + 299 * MINUTE_US, ..QueryScope::all() };
         assert_eq!(rows(&late).await, [row("gpt-4o", 1, 1)], "nothing answered in this range");
@@ -168,7 +168,7 @@ async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
         let chosen = FacetQuery { values: vec!["gpt-4o".into()], ..facet("model", "") };
         let facets = project.facets(&QueryScope::all(), &chosen).await.unwrap();
         assert_eq!(facets.last().map(|facet| (facet.value.as_str(), facet.count)), Some(("gpt-4o", 5)), "what the filter would select");
-        // The span keeps its own model, and filters find both names.
+        // The span keeps its own model, and filters match both names.
         let spans = project.spans(&scope("model:gpt-4o status:error"), "start_time", 10, None).await.unwrap().spans;
         assert_eq!(spans.iter().map(|span| span.model.as_deref()).collect::<Vec<_>>(), [Some("gpt-4o"); 2]);
         assert_eq!(project.summary(&scope("model:gpt-4o")).await.unwrap().llm_calls, 5);
@@ -228,7 +228,7 @@ async fn a_pasted_id_and_a_text_deep_in_a_prompt_are_found() {
 
 #[tokio::test]
 async fn a_span_is_compared_with_the_median_of_its_kind() {
-    // One run took an hour: a mean would say nothing of what is usual.
+    // One run took an hour: the mean would not show what is usual.
     let durations = [1000, 1100, 1200, 1300, 1400, 3_600_000];
     let earlier = durations.into_iter().zip(1..).map(|(ms, id): (i64, u64)| {
         let span = span(id, 4 * id, 0, id as i64);

@@ -1,4 +1,4 @@
-//! A query sees its own project and nothing else, whatever the filter says and whichever version wrote the segment.
+//! Isolation tests: a query returns only rows of its own project, for every filter and every version that wrote the segment.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::*;
 
-/// What a filter may be tried with. Each is read, or refused.
+/// Hostile filters. Each is either accepted or rejected.
 const HOSTILE: &[&str] = &[
     "",
     "-model:gpt-4o",
@@ -53,12 +53,12 @@ fn of(project: u64, id: u64) -> Span {
         tags: [("team".to_owned(), mine.to_owned())].into(),
         attributes: [("project_id".to_owned(), serde_json::json!(project))].into_iter().collect(),
         input_messages: said("user", &format!("secret of project {project}")),
-        // The ids are the same in both projects.
+        // The IDs are the same in both projects.
         ..call(id % 3 + 1, id, 0, id as i64, "gpt-4o")
     }
 }
 
-/// Takes the last columns out of a segment's file, as a version wrote it that did not know them.
+/// Removes the last columns from a segment file, as if an earlier version without them had written it.
 fn without_last_columns(dir: &std::path::Path, segment: u64, count: usize) {
     let path = dir.join(format!("segments/{segment:010}.parquet"));
     let file = std::fs::File::open(&path).unwrap();
@@ -73,11 +73,11 @@ fn without_last_columns(dir: &std::path::Path, segment: u64, count: usize) {
     assert_eq!(manifest.execute("UPDATE segments SET bytes = ?, crc = NULL WHERE id = ?", (bytes, segment as i64)).unwrap(), 1);
 }
 
-/// Panics where an answer, as it would be sent, tells of the other project.
+/// Panics if a response contains data of the other project.
 fn check(what: &str, filter: &str, answer: &impl serde::Serialize, project: u64) {
     let text = serde_json::to_string(answer).unwrap();
     let (other, name) = if project == 1 { ("theirs", "secret of project 2") } else { ("ours", "secret of project 1") };
-    // The filter's own words are no leak.
+    // The text of the filter itself is not a leak.
     let told = text.contains(name) || text.contains(&format!("\"{other}\""));
     assert!(!told, "{what} of project {project} with {filter:?} tells of the other: {text}");
 }
@@ -88,7 +88,7 @@ async fn no_filter_reaches_another_project_in_segments_of_any_version() {
     let config =
         || StoreConfig { rows_per_group: 4, merge_at: 100, flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
     let store = Store::open(dir.path(), config()).unwrap();
-    // Three segments with both projects, and a buffer with both.
+    // Three segments with both projects, and a memtable with both.
     for part in 0..4u64 {
         for project in [1, 2] {
             let spans = (1..=6).map(|id| of(project, part * 10 + id)).collect();
@@ -112,7 +112,7 @@ async fn no_filter_reaches_another_project_in_segments_of_any_version() {
             for filter in HOSTILE {
                 let Ok(read) = Filter::parse(filter) else { continue };
                 let scope = QueryScope { filter: read, ..QueryScope::all() };
-                // A value that a column cannot be compared with is refused.
+                // A value that cannot be compared with a column is rejected.
                 let Ok(spans) = asked.spans(&scope, "-start_time", 100, None).await else { continue };
                 check("spans", filter, &spans, project);
                 check("traces", filter, &asked.traces(&scope, "-cost", 100, None).await.unwrap(), project);

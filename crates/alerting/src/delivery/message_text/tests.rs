@@ -17,7 +17,7 @@ fn a_ring_says_number_threshold_culprit_and_bill() {
     assert!(message.lines[0].1.as_ref().unwrap().contains("user:u_20481"));
 }
 
-/// A budget of a cent a day at one of its steps.
+/// Notice of a budget of one cent per day at one of its steps.
 fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f64) -> AlertNotice {
     let culprit = |dimension: &str, key: &str, contribution: f64, share: f64| AlertContributor {
         dimension: dimension.to_owned(),

@@ -10,7 +10,7 @@ fn target(address: ChannelConfiguration, secret: &str) -> NotificationTarget {
     NotificationTarget { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, address, secret, created_us: 0 }
 }
 
-/// What a stranger could call a user.
+/// Notice with a hostile user name.
 fn hostile() -> AlertNotice {
     let group =
         AlertGroup { name: "user".to_owned(), value: Some("<!channel> @everyone [x](http://evil.example) **b** \"><script>".to_owned()) };

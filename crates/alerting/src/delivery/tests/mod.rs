@@ -1,4 +1,4 @@
-//! What the tests of delivery share.
+//! Helpers for the tests of delivery.
 
 mod receiver;
 mod worker;
@@ -11,7 +11,7 @@ use super::notice::{
     ThresholdDirection,
 };
 
-/// The budget of a day is passed.
+/// Notice of a daily budget that was exceeded.
 pub(super) fn notice(key: &str) -> AlertNotice {
     AlertNotice {
         idempotency_key: key.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn notice(key: &str) -> AlertNotice {
     }
 }
 
-/// A target of a project, as it lies in the database.
+/// Inserts a target of a project into the database.
 pub(super) fn slack(outbox: &NotificationOutbox, project: u64) -> i64 {
     let insert = "INSERT INTO targets (project, name, address, secret, created_us) VALUES (?1, 'ops', '{}', '{}', 0) RETURNING id";
     outbox.run(|db| db.query_row(insert, params![project], |row| row.get(0))).unwrap()

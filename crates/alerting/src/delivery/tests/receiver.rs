@@ -1,4 +1,4 @@
-//! A program that is told things: it answers as a test wants it to.
+//! A receiver of notifications that responds as a test requires.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How it answers.
+/// Response of the receiver.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Answer {
-    /// With this status.
+    /// This status.
     Status(u16),
-    /// With this one at first, then with 200.
+    /// This status first, then 200.
     Once(u16),
-    /// Elsewhere.
+    /// A redirect to this URL.
     Redirect(&'static str),
-    /// With a megabyte.
+    /// A body of one megabyte.
     Much,
-    /// Never.
+    /// No response.
     Hang,
 }
 
-/// What it was told.
+/// A request that was received.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) id: String,
@@ -54,7 +54,7 @@ impl Receiver {
         self.told.lock().unwrap().clone()
     }
 
-    /// Waits until it was told so much.
+    /// Waits until this many requests were received.
     pub(super) fn wait(&self, count: usize) -> Vec<Told> {
         let started = Instant::now();
         while self.told().len() < count {

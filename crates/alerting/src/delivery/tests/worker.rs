@@ -1,4 +1,4 @@
-//! The way to real receivers on this machine.
+//! Delivery to real receivers on this machine.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::delivery::{
     NotificationTargetDraft, TrustedCertificates,
 };
 
-/// A courier at work on a folder of its own.
+/// A running delivery worker with a directory of its own.
 struct Post {
     outbox: Arc<NotificationOutbox>,
     courier: Arc<DeliveryWorker>,
@@ -84,7 +84,7 @@ fn one_that_hangs_fails_redirects_or_babbles_delays_no_other() {
     assert!(failed.next_attempt_at.is_some());
     let redirected = post.wait("the one that redirects", redirecting, tried);
     assert!(redirected.attempts[0].error.as_ref().unwrap().contains("redirect"));
-    // Told by now: the first change, and not the second one before it.
+    // Only the first change has been sent by now; the second one waits behind it.
     assert_eq!(receivers[0].wait(1)[0].id, "a");
     assert!(post.of(hanging).iter().all(|delivery| delivery.state == "waiting"));
     post.stop.cancel();
@@ -100,7 +100,7 @@ fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
         .enqueue(&[(notice("opened"), vec![target]), (AlertNotice { kind: AlertNoticeKind::Resolved, ..notice("resolved") }, vec![target])])
         .unwrap();
     post.wait("the first attempt", target, |delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some()));
-    // A target that was described anew is tried at once.
+    // The deliveries of an updated target are retried immediately.
     post.outbox.update_target(1, target, Post::draft(&receiver.url), post.courier.allowed()).unwrap();
     post.wait("both", target, |delivery| delivery.kind == AlertNoticeKind::Resolved && delivery.state == "delivered");
     let ids: Vec<_> = receiver.told().into_iter().map(|told| told.id).collect();
@@ -115,7 +115,7 @@ fn a_paused_one_sends_nothing_and_then_all_that_waited() {
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
     post.courier.set_paused(true);
-    // What waited before it was paused, as in a folder that was restored, waits too.
+    // Deliveries that waited before the pause, as in a restored directory, wait too.
     post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
     post.run();
     post.outbox.enqueue(&[(notice("b"), vec![target])]).unwrap();
@@ -168,7 +168,7 @@ fn private_networks_are_reached_only_where_the_owner_allows_it() {
     let post = Post::at(tempfile::tempdir().unwrap(), "");
     let receiver = Receiver::start(Answer::Status(200));
     assert!(post.outbox.create_target(1, Post::draft(&receiver.url), post.courier.allowed()).is_err());
-    // A name is looked up when something is sent, and the setting may have been another when the target was saved.
+    // A name is resolved when something is sent, and the setting may have changed since the target was saved.
     let named = Post::draft(&receiver.url.replace("127.0.0.1", "localhost"));
     let target = post.outbox.create_target(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
     let tested = post.runtime.block_on(post.courier.test(1, target, "http://h")).unwrap();
@@ -209,7 +209,7 @@ fn secrets_stay_where_they_were_given_for() {
     let (mail, _) = post.outbox.create_target(1, draft("smtp.example.com", Some("word")), allowed).unwrap();
     let kept = post.outbox.update_target(1, mail.id, draft("smtp.example.com", None), allowed).unwrap().0;
     assert_eq!(kept.secret.text(), "word");
-    // Another host does not get the password of this one.
+    // The password is not sent to another host.
     let moved = post.outbox.update_target(1, mail.id, draft("smtp.evil.example", None), allowed);
     assert!(moved.unwrap_err().to_string().contains("secret"));
 }
