@@ -38,7 +38,7 @@ pub(crate) struct DimensionContribution {
     pub(crate) since: Option<f64>,
 }
 
-/// Question that contributors answer.
+/// What contributors explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContributorGoal {
     /// Who makes a metric higher or lower than usual.

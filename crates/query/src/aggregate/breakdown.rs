@@ -84,8 +84,8 @@ fn is_shown(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
 }
 
 impl ProjectSnapshot {
-    /// Returns totals by a property, at most `limit` rows. Rows without calls are left out, except pipelines, agents and tools with runs, and
-    /// values of `op`, `kind` and `name`.
+    /// Returns totals by a property, at most `limit` rows. Rows without calls are left out, except pipelines, agents and tools with runs,
+    /// and values of `op`, `kind` and `name`.
     ///
     /// # Errors
     ///
