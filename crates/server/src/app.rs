@@ -215,6 +215,8 @@ impl App {
         if tokio::time::timeout(GRACE, connections.ended()).await.is_err() {
             tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.interrupted");
         }
+        // A deletion that waits for its turn is recorded and continues at the next start.
+        api.store.stop_maintenance();
         let _ = chores.await;
         let _ = courier.await;
         if tokio::time::timeout(GRACE, api.jobs.stopped()).await.is_err() {

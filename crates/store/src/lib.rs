@@ -399,6 +399,12 @@ impl Store {
         flushed
     }
 
+    /// Lets maintenance end soon, because the server stops: the segment that is being written is finished, and sweeps of further segments
+    /// return [`StoreError::Closed`]. Deletions that are recorded elsewhere continue at the next start.
+    pub fn stop_maintenance(&self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
+    }
+
     /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. To be
     /// called periodically.
     pub async fn probe(&self) {

@@ -10,6 +10,7 @@ pub(crate) mod retention_sweep;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,9 @@ pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
             Ok(MaintenanceCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 // Failures are in the statistics, and the next tick tries again.
-                let _ = guarded(shared, || Ok(compaction::once(shared)? || rebuild::once(shared)? || checksum::once(shared)));
+                if !shared.is_stopping.load(Ordering::Acquire) {
+                    let _ = guarded(shared, || Ok(compaction::once(shared)? || rebuild::once(shared)? || checksum::once(shared)));
+                }
             }
         }
     }
@@ -141,6 +144,8 @@ fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>)
     let mut shown = lock(&shared.health.background_error);
     match &done {
         Ok(_) => *shown = None,
+        // The server stops.
+        Err(StoreError::Closed) => {}
         Err(error) => {
             let message = error.to_string();
             if shown.as_ref() != Some(&message) {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{broadcast, watch};
@@ -62,6 +62,7 @@ pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Res
         next_segment: AtomicU64::new(last_id + 1),
         progress: watch::Sender::new(FlushProgress::default()),
         subscribers: RowSubscriberList::default(),
+        is_stopping: AtomicBool::new(false),
         config,
     });
     let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;

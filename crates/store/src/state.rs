@@ -4,7 +4,7 @@
 //! ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -42,6 +42,8 @@ pub(super) struct StoreInner {
     pub(super) progress: watch::Sender<FlushProgress>,
     /// Subscribers to rows that are added and removed.
     pub(super) subscribers: RowSubscriberList,
+    /// True once the server stops: maintenance leaves what it has not begun to the next start.
+    pub(super) is_stopping: AtomicBool,
 }
 
 /// Progress of flushing.

@@ -528,3 +528,17 @@ async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_store_that_stops_leaves_sweeps_to_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    let _ = store.append(1, vec![span(1, 1, 10), span(2, 2, 20)]).await.unwrap();
+    store.flush().await.unwrap();
+    store.stop_maintenance();
+    assert!(matches!(store.sweep(before(1, 15)).await, Err(StoreError::Closed)));
+    store.close().await.unwrap();
+    let store = Store::open(dir.path(), small()).unwrap();
+    assert_eq!(rows(&store.snapshot()).len(), 2, "nothing was deleted yet");
+    assert_eq!(store.sweep(before(1, 15)).await.unwrap().spans, 1);
+}

@@ -49,7 +49,10 @@ pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
 
 /// Finishes deletions that a crash or a failure interrupted.
 pub(super) async fn finish_deletions(api: &ApiState) {
-    if let Err(error) = retention::finish(&api.places()).await {
+    // When the server stops, they continue at the next start.
+    if let Err(error) = retention::finish(&api.places()).await
+        && !api.stop.is_cancelled()
+    {
         tracing::error!(%error, "erasure.subject.not_finished");
     }
 }
@@ -59,6 +62,7 @@ pub(super) async fn retain(api: &ApiState) {
     finish_deletions(api).await;
     let expired = match retention::expire(&api.places()).await {
         Ok(expired) => expired,
+        Err(_) if api.stop.is_cancelled() => return,
         Err(error) => {
             tracing::error!(%error, "retention.spans.failed");
             return;

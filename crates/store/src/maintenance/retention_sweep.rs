@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -190,6 +191,9 @@ pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<Reten
         held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
     };
     for (id, settled_before) in candidates {
+        if shared.is_stopping.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
         one(shared, id, &settled_before, sweep, &mut swept)?;
     }
     Ok(swept)
