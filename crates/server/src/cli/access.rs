@@ -1,4 +1,4 @@
-//! `hinomi token`, `hinomi session`, `hinomi logout`: who may ask, and the end of that.
+//! `hinomi token`, `hinomi session` and `hinomi logout`: manage API tokens and sessions.
 
 use std::time::Duration;
 
@@ -10,59 +10,59 @@ use super::{CommonArguments, existing, in_force, note, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Create an API token and print it, this once
+    /// Create an API token and print it; it is not shown again
     Create {
         #[command(flatten)]
         common: CommonArguments,
-        /// The project that it may read
+        /// Project that the token can read
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
-        /// May read all projects and change things; not with --project
+        /// Allow to read all projects and to make changes; not with --project
         #[arg(long, conflicts_with = "project")]
         admin: bool,
-        /// What it is for
+        /// Name of the token
         #[arg(long, default_value = "API token")]
         name: String,
-        /// When it expires, such as 12h, 30d or 8w from now [default: never]
+        /// Time until the token expires, such as 12h, 30d or 8w [default: never]
         #[arg(long, value_name = "TIME", value_parser = lifetime)]
         expires: Option<Duration>,
     },
-    /// List API tokens: number, name, rights, and when each was created, last used and expires
+    /// List API tokens: ID, name, permissions, and when each was created, last used and expires
     List {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Revoke an API token: it is refused at once
+    /// Revoke an API token; takes effect immediately
     Revoke {
         #[command(flatten)]
         common: CommonArguments,
-        /// Its number, as `hinomi token list` prints it
+        /// ID of the token, see `hinomi token list`
         id: i64,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionCommand {
-    /// List sessions: number, browser, and when each began, was last used and expires
+    /// List sessions: ID, client, and when each was created, last used and expires
     List {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// End a session: it is refused at once
+    /// End a session; takes effect immediately
     Revoke {
         #[command(flatten)]
         common: CommonArguments,
-        /// Its number, as `hinomi session list` prints it
+        /// ID of the session, see `hinomi session list`
         id: i64,
     },
 }
 
-/// End all sessions and make unused sign-in links invalid
+/// End all sessions and invalidate unused sign-in links
 #[derive(Debug, Args)]
 pub(super) struct LogoutCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// Confirm that everybody is signed out
+    /// Confirm that everyone is signed out
     #[arg(long, required = true)]
     all: bool,
 }
@@ -76,9 +76,7 @@ impl TokenCommand {
                 let meta = MetadataStore::open(&data)?;
                 if is_new {
                     let data = data.display();
-                    note(&format!(
-                        "made a new data folder in {data}: the token is valid for a server that is started there, and for no other"
-                    ));
+                    note(&format!("created a new data directory {data}; the token is only valid for a server that uses this directory"));
                 }
                 let token = ApiTokenScope { project: (!admin).then_some(project), admin };
                 say(&meta.create_token(&name, token, expires)?)
@@ -89,7 +87,7 @@ impl TokenCommand {
             }
             TokenCommand::Revoke { common, id } => {
                 let name = meta(&common)?.revoke_token(id)?;
-                say(&format!("token {id} ({name}) is revoked"))
+                say(&format!("revoked token {id} ({name})"))
             }
         }
     }
@@ -105,7 +103,7 @@ impl SessionCommand {
             }),
             SessionCommand::Revoke { common, id } => {
                 meta(&common)?.revoke_session(id)?;
-                say(&format!("session {id} has ended"))
+                say(&format!("ended session {id}"))
             }
         }
     }
@@ -115,11 +113,11 @@ impl LogoutCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         debug_assert!(self.all);
         let ended = meta(&self.common)?.sign_out_all()?;
-        say(&format!("{ended} sessions have ended; `hinomi login` prints a new sign-in link"))
+        say(&format!("ended {ended} sessions; `hinomi login` prints a new sign-in link"))
     }
 }
 
-/// The metadata of a data folder that is there.
+/// Opens the metadata of an existing data directory.
 fn meta(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
     existing(&in_force(common, None)?)
 }
@@ -139,7 +137,7 @@ fn token_line(record: &ApiTokenRecord, now_us: i64) -> String {
     format!("{id}\t{name}\t{rights}\tcreated {}\t{used}\t{expires}", rfc3339(*created_us))
 }
 
-/// `12h`, `30d`, `8w`.
+/// Parses a lifetime such as `12h`, `30d` or `8w`.
 fn lifetime(text: &str) -> Result<Duration, String> {
     const HOUR: u64 = 3600;
     let seconds = |unit: char| match unit {
@@ -152,7 +150,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
         text.chars().last().and_then(seconds).zip(text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok()));
     match parsed {
         Some((unit, count)) if count > 0 => Ok(Duration::from_secs(unit * u64::from(count))),
-        _ => Err("a number of hours, days or weeks, such as 12h, 30d or 8w".to_owned()),
+        _ => Err("use a number of hours, days or weeks, such as 12h, 30d or 8w".to_owned()),
     }
 }
 

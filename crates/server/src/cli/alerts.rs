@@ -1,4 +1,4 @@
-//! `hinomi alerts`: rules and budgets as a file.
+//! `hinomi alerts`: manages rules and budgets as a TOML file.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -12,16 +12,16 @@ use super::{CommonArguments, existing, in_force, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
-    /// Make rules and budgets those of a TOML file; shows what would change first
+    /// Apply rules and budgets from a TOML file; shows the changes and asks first
     Apply {
         #[command(flatten)]
         of: AlertsProjectArguments,
-        /// The file, as `hinomi alerts export` writes it
+        /// TOML file as written by `hinomi alerts export`
         file: PathBuf,
-        /// Do not ask
+        /// Apply without asking for confirmation
         #[arg(long)]
         yes: bool,
-        /// Take away what is not in the file
+        /// Delete rules and budgets that are not in the file
         #[arg(long)]
         prune: bool,
     },
@@ -37,12 +37,12 @@ pub(super) enum AlertsCommand {
     },
 }
 
-/// Whose rules.
+/// Arguments that select a project.
 #[derive(Debug, Args)]
 pub(super) struct AlertsProjectArguments {
     #[command(flatten)]
     common: CommonArguments,
-    /// The project
+    /// Project number
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
 }
@@ -81,19 +81,19 @@ impl AlertsCommand {
 
 fn apply(place: &AlertsCommandContext, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file = read_file(&text, &place.targets).with_context(|| format!("{} is not applied", path.display()))?;
+    let file = read_file(&text, &place.targets).with_context(|| format!("cannot apply {}", path.display()))?;
     let differences = place.alerts.compare(place.project, &file, &place.targets)?;
     for difference in &differences {
         show(difference, prune)?;
     }
     if differences.iter().all(|difference| difference.what == AlertFileChangeKind::Missing && !prune) {
-        return say("Nothing to change.");
+        return say("No changes.");
     }
     if !yes && !confirmed()? {
-        bail!("nothing was changed");
+        bail!("nothing changed");
     }
     place.alerts.apply(place.project, &file, prune)?;
-    say("Applied. A running server follows within a second.")
+    say("Applied. A running server uses the changes within a second.")
 }
 
 fn show(difference: &AlertFileChange, prune: bool) -> anyhow::Result<()> {
@@ -106,15 +106,15 @@ fn show(difference: &AlertFileChange, prune: bool) -> anyhow::Result<()> {
             fields.iter().try_for_each(|(field, before, after)| say(&format!("    {field}: {before} -> {after}")))
         }
         AlertFileChangeKind::Missing if prune => say(&format!("- {source} {name:?}")),
-        AlertFileChangeKind::Missing => say(&format!("  {source} {name:?} is not in the file and stays; --prune takes it away")),
+        AlertFileChangeKind::Missing => say(&format!("  {source} {name:?} is not in the file and stays; use --prune to delete it")),
     }
 }
 
 fn confirmed() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        bail!("nothing was changed; add --yes to apply this without being asked");
+        bail!("nothing changed; use --yes to apply without confirmation");
     }
-    super::confirmed("Apply this? [y/N] ")
+    super::confirmed("Apply these changes? [y/N] ")
 }
 
 fn list(place: &AlertsCommandContext) -> anyhow::Result<()> {
@@ -122,15 +122,15 @@ fn list(place: &AlertsCommandContext) -> anyhow::Result<()> {
         let rule = kept.what;
         let thresholds = [("warning", rule.warning), ("critical", rule.critical)];
         let thresholds: Vec<String> = thresholds.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
-        let off = if rule.enabled { "" } else { " (off)" };
+        let off = if rule.enabled { "" } else { " (disabled)" };
         say(&format!("rule\t{}\t{}{off}\t{} over {}\t{}", kept.id, rule.name, rule.measure.name(), rule.window, thresholds.join(", ")))?;
     }
     for kept in place.alerts.budgets(place.project)? {
         let budget = kept.what;
-        let off = if budget.enabled { "" } else { " (off)" };
+        let off = if budget.enabled { "" } else { " (disabled)" };
         let period = format!("{:?}", budget.period).to_lowercase();
         say(&format!(
-            "budget\t{}\t{}{off}\t{} {} a {period} in {}",
+            "budget\t{}\t{}{off}\t{} {} per {period} ({})",
             kept.id,
             budget.name,
             budget.amount,

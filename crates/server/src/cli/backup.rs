@@ -17,30 +17,30 @@ use super::{CommonArguments, existing, file_owner, in_force, say};
 use crate::api::MISSING;
 use crate::backup::{self, BackupManifest, MissingFilePolicy, plan, unpack, verify};
 
-/// What stands for standard input or output.
+/// Path that means standard input or output.
 const PIPE: &str = "-";
 
-/// Copy all that the data folder holds while the server runs; it need not run
+/// Back up the data directory (works with or without a running server)
 #[derive(Debug, Args)]
 pub(super) struct BackupCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// A file (NAME.tar), a folder that is empty or not there yet, or - for a tar archive on standard output
+    /// Tar file (NAME.tar), new or empty directory, or - for a tar archive on standard output
     target: PathBuf,
-    /// End with 0 although segments are missing or damaged, which a backup leaves out and names
+    /// Exit with status 0 even if the backup is incomplete because segments are missing or damaged
     #[arg(long)]
     allow_missing: bool,
 }
 
-/// Make a data folder of a backup
+/// Restore a backup into a new data directory
 #[derive(Debug, Args)]
 pub(super) struct RestoreCommand {
-    /// What `hinomi backup` made: a tar archive, a folder, or - for an archive on standard input
+    /// Backup: a tar archive, a directory, or - for a tar archive on standard input
     source: PathBuf,
-    /// The data folder: one that is empty or not there yet, or in which a restore broke off
+    /// Data directory to create; may be empty or left by an interrupted restore
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Restore what is there of a backup that is not whole, and list what is missing
+    /// Restore an incomplete backup and list what is missing
     #[arg(long)]
     allow_missing: bool,
 }
@@ -50,23 +50,23 @@ impl BackupCommand {
         check_target(&self.target)?;
         let config = in_force(&self.common, None)?;
         let data = config.data.clone();
-        ensure!(data.join("manifest.db").exists(), "{} holds no data to back up; name the data folder with --data", data.display());
+        ensure!(data.join("manifest.db").exists(), "{} contains no data to back up; pass the data directory with --data", data.display());
         let meta = existing(&config)?;
-        // It may take hours.
+        // No timeout: a backup may take hours.
         match RunningServer::find(&meta, None) {
             Ok(server) => {
                 let session = CommandSession::begin(&meta)?;
                 let answer = session.sign(server.agent.get(format!("{}/api/v1/backup", server.address))).call();
                 answer.map_err(anyhow::Error::from).and_then(|mut answer| {
                     if answer.status().as_u16() != 200 {
-                        bail!("the server answered {}: {}", answer.status(), answer.body_mut().read_to_string()?);
+                        bail!("the server responded with {}: {}", answer.status(), answer.body_mut().read_to_string()?);
                     }
                     let length = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
                     let missing = answer.headers().get(MISSING).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
                     self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length, missing)
                 })
             }
-            Err(error) if holder(&data).is_some() => Err(error.context("a process has the data folder open, but no server answers")),
+            Err(error) if holder(&data).is_some() => Err(error.context("a process has the data directory open, but no server responds")),
             Err(_) => self.without_server(&data),
         }
     }
@@ -81,11 +81,11 @@ impl BackupCommand {
         std::thread::scope(|scope| {
             let written = scope.spawn(|| plan.write(io::BufWriter::with_capacity(1 << 20, writer)));
             self.take(reader, Some(length), plan.contents().missing.len())?;
-            written.join().map_err(|_| anyhow::anyhow!("the archive could not be written"))?.map_err(anyhow::Error::from)
+            written.join().map_err(|_| anyhow::anyhow!("cannot write the archive"))?.map_err(anyhow::Error::from)
         })
     }
 
-    /// Brings an archive to where it is to be.
+    /// Writes an archive to the target and prints what it contains.
     fn take(&self, archive: impl Read, length: Option<u64>, missing: usize) -> anyhow::Result<()> {
         let bar = bytes_bar("backup", length)?;
         let archive = bar.wrap_read(archive);
@@ -95,45 +95,45 @@ impl BackupCommand {
             let copied = io::copy(&mut { archive }, &mut out).context("cannot write to standard output")?;
             out.flush()?;
             bar.finish_and_clear();
-            ensure!(length.is_none_or(|length| length == copied), "the backup broke off after {copied} bytes; it is not whole");
-            return self.complain(missing, "; its list, backup.json, names them");
+            ensure!(length.is_none_or(|length| length == copied), "the backup ended after {copied} bytes and is incomplete");
+            return self.complain(missing, "; backup.json in the archive lists them");
         }
         let contents =
             if target.extension().is_some_and(|extension| extension == "tar") { self.as_file(archive)? } else { unpack(archive, target)? };
         bar.finish_and_clear();
-        let checked = if contents.missing.is_empty() { "checked" } else { "checked; NOT WHOLE" };
+        let checked = if contents.missing.is_empty() { "checked" } else { "checked; INCOMPLETE" };
         say(&format!("{}: {} ({checked})", target.display(), told(&contents)))?;
         for lacking in &contents.missing {
-            say(&format!("  without {}, {} spans: {}", lacking.name, lacking.spans, lacking.fault))?;
+            say(&format!("  missing {} ({} spans): {}", lacking.name, lacking.spans, lacking.fault))?;
         }
         self.complain(contents.missing.len(), "")
     }
 
-    /// A backup that is not whole is not to take the place of one that is without somebody knowing.
+    /// Fails if segments are missing, so that a rotation does not replace a complete backup with an incomplete one unnoticed.
     fn complain(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
         ensure!(
             missing == 0 || self.allow_missing,
-            "the backup was made without {missing} segments that are missing or damaged{where_named}; keep the last one that is whole \
-             (the same files out of it, copied into segments/, heal this folder), and add --allow-missing once that is known"
+            "the backup is incomplete: {missing} segments are missing or damaged{where_named}; keep the last complete backup \
+             (to repair this directory, copy these files from it into segments/), or accept this with --allow-missing"
         );
         Ok(())
     }
 
-    /// Writes the archive beside, checks it, and gives it its name.
+    /// Writes the archive to a temporary file next to the target, verifies it and renames it.
     fn as_file(&self, mut archive: impl Read) -> anyhow::Result<BackupManifest> {
         let target = &self.target;
-        ensure!(!target.exists(), "{} is there already; choose another name", target.display());
+        ensure!(!target.exists(), "{} already exists; choose another name", target.display());
         let beside = target.with_extension("tar.part");
         let mut write = || {
             let mut options = File::options();
             options.write(true).create(true).truncate(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&beside).with_context(|| format!("cannot make {}", beside.display()))?;
+            let mut file = options.open(&beside).with_context(|| format!("cannot create {}", beside.display()))?;
             io::copy(&mut archive, &mut file).with_context(|| format!("cannot write {}", beside.display()))?;
             file.sync_all()?;
             let contents = verify(BufReader::with_capacity(1 << 20, File::open(&beside)?))?;
-            std::fs::rename(&beside, target).with_context(|| format!("cannot make {}", target.display()))?;
+            std::fs::rename(&beside, target).with_context(|| format!("cannot create {}", target.display()))?;
             let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(folder)?.sync_all()?;
             Ok(contents)
@@ -142,14 +142,14 @@ impl BackupCommand {
     }
 }
 
-/// An archive is not compressed here, and a folder that is named like one helps nobody.
+/// Rejects names of compressed archives: backups are not compressed, and a directory with such a name would mislead.
 fn check_target(target: &Path) -> anyhow::Result<()> {
     const COMPRESSED: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
     let extension = target.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     let name = target.display();
     ensure!(
         !COMPRESSED.contains(&extension.as_str()),
-        "backups are not compressed (segments are already): name a file .tar, or compress it yourself: hinomi backup - | gzip > {name}"
+        "backups are not compressed (segments already are); use a name that ends in .tar, or run: hinomi backup - | gzip > {name}"
     );
     Ok(())
 }
@@ -161,7 +161,7 @@ impl RestoreCommand {
             Ok(found) if source.as_os_str() != PIPE => (found.is_file().then_some(found.len()), true),
             _ => (None, false),
         };
-        ensure!(is_file || source.as_os_str() == PIPE, "{} is not there", source.display());
+        ensure!(is_file || source.as_os_str() == PIPE, "{} does not exist", source.display());
         let bar = bytes_bar("restore", length)?;
         let archive = || -> anyhow::Result<Box<dyn Read>> {
             if source.as_os_str() == PIPE {
@@ -174,10 +174,10 @@ impl RestoreCommand {
         let gaps = if *allow_missing { MissingFilePolicy::Allowed } else { MissingFilePolicy::Refused };
         let restored = backup::restore(source, archive, data, gaps)?;
         bar.finish_and_clear();
-        // Whoever was signed in, and where the server listened, is of the other folder.
+        // Sessions and the listening address belong to the other directory.
         let meta = MetadataStore::open(data)?;
         meta.forget_server()?;
-        // A copy of a folder must not ring people a second time.
+        // A copy of a directory must not send notifications a second time.
         set_paused(&meta, true)?;
         drop(meta);
         backup::finish(data)?;
@@ -186,22 +186,22 @@ impl RestoreCommand {
         }
         file_owner::give_back(data);
         say(&format!(
-            "{}: {}, made {} by version {}",
+            "{}: {}, created {} by version {}",
             data.display(),
             told(&restored.contents),
             restored.contents.created_at,
             restored.contents.version
         ))?;
         if restored.missing.is_empty() {
-            say("every file is what was backed up; sessions of the page have ended, keys and tokens hold")?;
+            say("all files match the backup; sessions have ended, keys and tokens stay valid")?;
         } else {
-            say("sessions of the page have ended; missing, everything else is what was backed up:")?;
+            say("all other files match the backup; sessions have ended; missing:")?;
             restored.missing.iter().try_for_each(|missing| say(&format!("  {missing}")))?;
         }
         say(
-            "messages of alerts are paused, those that waited too: `hinomi notifications resume` lets them go once this is the folder in use",
+            "notifications are paused, including those in the outbox; run `hinomi notifications resume` when this server is the one in use",
         )?;
-        say(&format!("start it with: hinomi serve --data {}", data.display()))
+        say(&format!("start the server with: hinomi serve --data {}", data.display()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `hinomi bill`: what providers billed, taken in from their exports.
+//! `hinomi bill`: imports bills from the exports of providers.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use hinomi_tables::bills::BillStore;
 
 use super::{CommonArguments, existing, in_force, say};
 
-/// Rows that could not be read, of which the command tells at most.
+/// Maximum number of unreadable rows that the command prints.
 const TOLD: usize = 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BillCommand {
-    /// Take in an export of OpenAI's or Anthropic's costs or usage, or a table with day, model and amount
+    /// Import a cost or usage export of OpenAI or Anthropic, or a table with day, model and amount
     Import {
         #[command(flatten)]
         common: CommonArguments,
-        /// The project that it is the bill of
+        /// Project number
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
-        /// CSV or JSON
+        /// CSV or JSON file
         file: PathBuf,
     },
 }
@@ -39,15 +39,15 @@ impl BillCommand {
         BillStore::open(&config.data)?.import(project, &file_name, &export)?;
         let days = export.lines.iter().map(|line| line.day);
         let range = days.clone().min().zip(days.max()).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-        say(&format!("{}: {} rows, {} of them read{range}", export.format, export.rows, export.rows - export.unread.len()))?;
+        say(&format!("{}: {} rows, {} imported{range}", export.format, export.rows, export.rows - export.unread.len()))?;
         if !export.unknown_columns.is_empty() {
-            say(&format!("columns that nothing is known of: {}", export.unknown_columns.join(", ")))?;
+            say(&format!("ignored columns: {}", export.unknown_columns.join(", ")))?;
         }
         for row in export.unread.iter().take(TOLD) {
             say(&format!("line {}: {}", row.line, row.why))?;
         }
         if export.unread.len() > TOLD {
-            say(&format!("and {} more that could not be read", export.unread.len() - TOLD))?;
+            say(&format!("and {} more unreadable rows", export.unread.len() - TOLD))?;
         }
         Ok(())
     }

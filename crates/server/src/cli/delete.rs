@@ -1,4 +1,4 @@
-//! `hinomi delete`: a trace, a user or a project, from every file.
+//! `hinomi delete`: deletes a trace, a user's data or a project from every file.
 
 use std::io::IsTerminal as _;
 
@@ -14,30 +14,30 @@ use crate::retention::{DeletionPreview, DeletionReceipt, receipts_of_user};
 /// Delete a trace, a user's data or a project from every file, with a receipt
 #[derive(Debug, Subcommand)]
 pub(super) enum DeleteCommand {
-    /// A trace, with its errors, scores and lines of logs
+    /// Delete a trace with its error events, scores and log lines
     Trace {
         #[command(flatten)]
         which: DeleteArguments,
-        /// Its id
+        /// ID of the trace
         id: String,
     },
-    /// What a user did
+    /// Delete the data of a user
     User {
         #[command(flatten)]
         which: DeleteArguments,
-        /// As programs name the user
+        /// ID of the user as programs send it
         id: String,
     },
-    /// A project with everything in it; project 1 is emptied and stays
+    /// Delete a project with everything in it; project 1 is emptied and stays
     Project {
         #[command(flatten)]
         which: DeleteArguments,
     },
-    /// List the receipts
+    /// List the receipts of deletions
     List {
         #[command(flatten)]
         common: CommonArguments,
-        /// Only those of this user, as programs name the user: a receipt keeps a hash alone
+        /// Only receipts of this user ID (receipts contain only its hash)
         #[arg(long, value_name = "ID")]
         user: Option<String>,
     },
@@ -47,10 +47,10 @@ pub(super) enum DeleteCommand {
 pub(super) struct DeleteArguments {
     #[command(flatten)]
     common: CommonArguments,
-    /// The project
+    /// Project number
     #[arg(long, value_name = "N")]
     project: u64,
-    /// It cannot be undone: say that it is meant. Without this it is said what would be deleted, and asked
+    /// Confirm; this cannot be undone. Without it, the command shows what would be deleted and asks
     #[arg(long)]
     yes: bool,
 }
@@ -69,22 +69,24 @@ impl DeleteCommand {
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
         if !which.yes {
             let text = read(session.sign(server.agent.get(format!("{url}/deletion"))).call()?)?;
-            let stored: DeletionPreview = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+            let stored: DeletionPreview =
+                serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
             let DeletionPreview { traces, spans, errors, scores, log_lines, series } = stored;
             say(&format!(
-                "to be deleted: {traces} traces, {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics"
+                "to be deleted: {traces} traces, {spans} spans, {errors} error events, {scores} scores, {log_lines} log lines, {series} metric series"
             ))?;
-            const LAST: &str = "what is deleted is gone from every file and cannot be brought back";
-            ensure!(std::io::stdin().is_terminal(), "{LAST}; add --yes if that is meant");
-            ensure!(super::confirmed(&format!("{}. Delete it? [y/N] ", LAST.replacen('w', "W", 1)))?, "nothing was deleted");
+            const LAST: &str = "deleted data is removed from every file and cannot be recovered";
+            ensure!(std::io::stdin().is_terminal(), "{LAST}; use --yes to confirm");
+            ensure!(super::confirmed(&format!("{}. Delete it? [y/N] ", LAST.replacen('d', "D", 1)))?, "nothing was deleted");
         }
         let text = read(session.sign(server.agent.delete(url)).call()?)?;
-        let receipt: DeletionReceipt = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+        let receipt: DeletionReceipt =
+            serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
         told(&receipt)
     }
 }
 
-/// What a server that agreed has answered.
+/// Returns the body of a successful response, or the error of the server.
 fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
     ensure!(answer.status().as_u16() == 200, "{}", super::transfer::said(&text));
@@ -103,7 +105,7 @@ fn list(common: &CommonArguments, user: Option<&str>) -> anyhow::Result<()> {
         None => meta.receipts()?.iter().map(read).collect(),
     };
     if receipts.is_empty() {
-        return say(if user.is_some() { "nothing of this user was deleted" } else { "nothing was deleted" });
+        return say(if user.is_some() { "no deletions of this user" } else { "no deletions" });
     }
     receipts.iter().try_for_each(told)
 }
@@ -113,14 +115,14 @@ fn told(receipt: &DeletionReceipt) -> anyhow::Result<()> {
     let subject = subject.as_deref().unwrap_or_default();
     say(&format!("{at}  project {project}, {what} {subject}"))?;
     say(&format!(
-        "  {spans} spans, {errors} errors, {scores} scores, {log_lines} log lines, {series} series of metrics, {incidents} incidents; name removed from {mentions} alert records"
+        "  {spans} spans, {errors} error events, {scores} scores, {log_lines} log lines, {series} metric series, {incidents} incidents; name removed from {mentions} alert records"
     ))?;
-    say(&format!("  {} files removed or written anew, {} ms", receipt.files.len(), receipt.duration_ms))?;
+    say(&format!("  {} files removed or rewritten, {} ms", receipt.files.len(), receipt.duration_ms))?;
     for file in &receipt.still_read {
-        say(&format!("  {file} is still being read by a query, and is removed when that ends"))?;
+        say(&format!("  {file} is still being read by a query and is removed when the query ends"))?;
     }
     for file in &receipt.unreadable {
-        say(&format!("  {file} is damaged and could not be looked into: remove it by hand"))?;
+        say(&format!("  {file} is damaged and cannot be read; remove it manually"))?;
     }
     Ok(())
 }

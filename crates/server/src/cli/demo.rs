@@ -1,4 +1,4 @@
-//! `hinomi demo`: a project of its own, filled through the real ingest endpoint.
+//! `hinomi demo`: a demo project, filled through the regular ingestion endpoint.
 
 use std::io::Read;
 use std::sync::Mutex;
@@ -15,11 +15,11 @@ use super::{CommonArguments, existing, in_force, say, sign_in_link};
 use crate::app::ADDRESS;
 use crate::demo::{DemoEnvelope, envelopes, live};
 
-/// What the project is called: the invented travel agency whose programs it watches.
+/// Name of the demo project, a fictional travel agency.
 const NAME: &str = "tabi-desk (demo)";
-/// How long one request may take.
+/// Timeout of one request.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Requests in flight.
+/// Number of concurrent requests.
 const SENDERS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -27,13 +27,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) struct DemoCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// Days of traffic up to now
+    /// Days of traffic to generate, up to now: 1 to 90
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=90))]
     days: u32,
-    /// Go on with live traffic until stopped
+    /// Then send live traffic until stopped
     #[arg(long)]
     live: bool,
-    /// Other traffic of the same sort
+    /// Seed of the random generator; another seed gives different traffic
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -51,20 +51,20 @@ impl DemoCommand {
         let key = meta
             .directory()
             .first_key(project.id)
-            .context("the demo project has no key any more; make one on its settings page")?
+            .context("the demo project has no ingest key; create one on its settings page")?
             .public_key
             .clone();
         let to = DemoDestination { server, project, key };
         if !filled {
             to.fill(self.seed, DAY * self.days)?;
         } else if !self.live {
-            bail!("project {} has demo traffic already; --live adds new traffic as it happens", to.project.id);
+            bail!("project {} already has demo traffic; use --live to send new traffic", to.project.id);
         }
         let url = meta.get(ADDRESS).unwrap_or_default();
         say(&format!("Open {}", sign_in_link(&meta, &url)?))?;
-        say(&format!("and choose the project {NAME}."))?;
+        say(&format!("and select the project {NAME}."))?;
         if self.live {
-            say("Live traffic goes on until you press Ctrl-C.")?;
+            say("Sending live traffic. Press Ctrl-C to stop.")?;
             to.go_on(self.seed)?;
         }
         Ok(())
@@ -78,7 +78,7 @@ struct DemoDestination {
 }
 
 impl DemoDestination {
-    /// Sends back-dated traffic, several requests at a time.
+    /// Sends traffic for a past period, several requests at a time.
     fn fill(&self, seed: u64, span: Duration) -> anyhow::Result<()> {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let bar = ProgressBar::new(span.as_secs()).with_style(ProgressStyle::with_template("{msg} [{bar:30}] {percent}%")?);
@@ -103,10 +103,10 @@ impl DemoDestination {
         say(&format!("Sent {} envelopes to project {} ({NAME}).", sent.load(Ordering::Relaxed), self.project.id))
     }
 
-    /// Sends traffic as it happens, without an end.
+    /// Sends live traffic until the process ends.
     fn go_on(&self, seed: u64) -> anyhow::Result<()> {
         let now_us = jiff::Timestamp::now().as_microsecond();
-        // Another start is other traffic: the same ids would be repeats.
+        // Each start needs other IDs: repeated ones would be duplicates.
         for envelope in live(seed ^ now_us.unsigned_abs(), now_us, &self.key) {
             let wait_us = envelope.end_us - jiff::Timestamp::now().as_microsecond();
             std::thread::sleep(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)));
@@ -125,9 +125,9 @@ impl DemoDestination {
             }
             let mut said = String::new();
             let _ = answer.body_mut().as_reader().take(1000).read_to_string(&mut said);
-            // A server that is busy with all this traffic may ask for a pause.
+            // Under this load the server may ask to slow down.
             if status != 429 {
-                bail!("the server answered {status}: {said}");
+                bail!("the server responded with {status}: {said}");
             }
             std::thread::sleep(Duration::from_secs(1));
         }

@@ -1,4 +1,4 @@
-//! `hinomi doctor`: what is wrong with a data folder, and what to do about it.
+//! `hinomi doctor`: checks a data directory and says what to do about each problem.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use super::{CommonArguments, in_force, say};
 use crate::config::Config;
 use crate::retention;
 
-/// Databases beside the store's own, and the newest format of each that is read.
+/// Databases other than the manifest, and the newest supported format of each.
 const DATABASES: [(&str, u32); 9] = [
     ("hinomi.db", metadata::FORMAT),
     ("errors.db", error_events::FORMAT),
@@ -31,16 +31,16 @@ const DATABASES: [(&str, u32); 9] = [
     ("outcomes.db", outcomes::FORMAT),
 ];
 
-/// Check a data folder: exit status 0 when all is well, 1 when something is wrong
+/// Check the data directory (exit status 0: no problems, 1: problems found)
 #[derive(Debug, Args)]
 pub(super) struct DoctorCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// First make whole what can be, while the server is stopped: take in segments that were set aside, make a manifest anew that
-    /// cannot be read. Deletes nothing
+    /// Repair first what can be repaired (the server must be stopped): rebuild an unreadable manifest, restore quarantined segments.
+    /// Deletes nothing
     #[arg(long)]
     repair: bool,
-    /// Say what is fine too
+    /// Also list checks that passed
     #[arg(long, short)]
     verbose: bool,
 }
@@ -50,7 +50,7 @@ impl DoctorCommand {
         let config = in_force(&self.common, None)?;
         let root = &config.data;
         if !root.is_dir() {
-            bail!("{} is no folder; name the data folder with --data", root.display());
+            bail!("{} is not a directory; pass the data directory with --data", root.display());
         }
         let mut findings = if self.repair { repair(root)? } else { Vec::new() };
         findings
@@ -68,7 +68,7 @@ impl DoctorCommand {
         findings.extend(databases(root));
         let prices = hinomi_tables::prices::faults(root, &config.prices).into_iter();
         findings.extend(
-            prices.map(|fault| DoctorFinding::problem(fault.to_string(), "what was in force before stays; mend the file, or take it away")),
+            prices.map(|fault| DoctorFinding::problem(fault.to_string(), "the previous prices stay effective; fix or remove the file")),
         );
         findings.extend(retention(root, &config));
         self.tell(root, &findings)
@@ -90,42 +90,42 @@ impl DoctorCommand {
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         let (fine, notes, problems) = (count(DoctorSeverity::Fine), count(DoctorSeverity::Note), count(DoctorSeverity::Problem));
         if problems > 0 {
-            bail!("{}: {problems} of {} checks found something wrong", root.display(), fine + notes + problems);
+            bail!("{}: {problems} of {} checks found a problem", root.display(), fine + notes + problems);
         }
-        say(&format!("{}: all is well ({fine} checks, {notes} notes)", root.display()))
+        say(&format!("{}: no problems found ({fine} checks, {notes} notes)", root.display()))
     }
 }
 
-/// Who has the folder, whose it is, and how much room there is.
+/// Checks which process uses the directory, the free disk space, and owners and permissions.
 fn around(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     match holder(root) {
         Some(pid) => findings
-            .push(DoctorFinding::note(format!("process {pid} has the folder open: what it is writing right now is not looked at"), "")),
-        None => findings.push(DoctorFinding::fine("no process has the folder open")),
+            .push(DoctorFinding::note(format!("process {pid} has the directory open; files that it is writing are not checked"), "")),
+        None => findings.push(DoctorFinding::fine("no process has the directory open")),
     }
     let reserve = config.disk.reserve_bytes;
     match free_bytes(root) {
         Some(free) if free < reserve => findings.push(DoctorFinding::problem(
-            format!("{:.1} MB are free, and intake leaves {:.1} MB free: nothing is taken in", free as f64 / 1e6, reserve as f64 / 1e6),
-            "free some space, move the folder to a larger disk, or set disk.reserve_bytes lower",
+            format!("{:.1} MB are free, less than the reserve of {:.1} MB: ingestion is stopped", free as f64 / 1e6, reserve as f64 / 1e6),
+            "free some space, move the directory to a larger disk, or lower disk.reserve_bytes",
         )),
         Some(free) => findings.push(DoctorFinding::fine(format!("{:.1} MB are free", free as f64 / 1e6))),
-        None => findings.push(DoctorFinding::note("the system does not say how much of the disk is free", "")),
+        None => findings.push(DoctorFinding::note("cannot determine the free disk space", "")),
     }
     match rights(root) {
         Ok(found) => findings.extend(found),
-        Err(error) => findings.push(DoctorFinding::problem(format!("{error:#}"), "give this user the right to read all of the folder")),
+        Err(error) => findings.push(DoctorFinding::problem(format!("{error:#}"), "give this user permission to read the whole directory")),
     }
     findings
 }
 
-/// Files that the folder's owner cannot write, as one start under another user leaves them, and a folder that others may read.
+/// Finds files that the owner of the directory cannot write (left by a start as another user), and a directory that others can read.
 fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();
     if of_root.permissions().mode() & 0o077 != 0 {
-        let what = format!("other users of this machine may look into {}, where prompts and keys lie", root.display());
+        let what = format!("other users of this machine can read {}, which contains prompts and keys", root.display());
         findings.push(DoctorFinding::note(what, format!("chmod 700 {}", root.display())));
     }
     let mut foreign = Vec::new();
@@ -133,7 +133,7 @@ fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path: PathBuf = entry?.path();
-            // What has gone meanwhile is no matter.
+            // A file may have been removed in the meantime.
             let Ok(found) = std::fs::symlink_metadata(&path) else { continue };
             if found.uid() != of_root.uid() || found.permissions().mode() & 0o200 == 0 {
                 foreign.push(path.clone());
@@ -144,28 +144,28 @@ fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
         }
     }
     match foreign.first() {
-        None => findings.push(DoctorFinding::fine("all files belong to the owner of the folder, who may write them")),
+        None => findings.push(DoctorFinding::fine("all files belong to the owner of the directory and are writable")),
         Some(first) => findings.push(DoctorFinding::problem(
-            format!("{} files, such as {}, belong to another user than the folder, or may not be written", foreign.len(), first.display()),
-            format!("as root: chown -R {}:{} {2}; chmod -R u+rwX {2}", of_root.uid(), of_root.gid(), root.display()),
+            format!("{} files, such as {}, belong to another user than the directory, or are read-only", foreign.len(), first.display()),
+            format!("run as root: chown -R {}:{} {2}; chmod -R u+rwX {2}", of_root.uid(), of_root.gid(), root.display()),
         )),
     }
     Ok(findings)
 }
 
-/// What a start with this configuration would delete, or a server waits to.
+/// Reports deletions that wait for confirmation, and what a start with this configuration would delete.
 fn retention(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let path = root.join("hinomi.db");
-    // What is wrong with it has been said.
+    // `databases` reports this problem.
     if database::examine(&path, metadata::FORMAT).is_err() {
         return Vec::new();
     }
     let Ok(meta) = MetadataStore::open(root) else { return Vec::new() };
-    let held = retention::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` says the same"));
+    let held = retention::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` shows this too"));
     let shrunk = retention::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
         DoctorFinding::note(
-            format!("less is to be kept than before: {what}"),
-            "the server asks before it deletes more than a tenth; start it with the configuration that it had if that is not meant",
+            format!("retention is shorter than before: {what}"),
+            "deleting more than a tenth needs confirmation; if this is not intended, start the server with its previous configuration",
         )
     });
     let enforced = retention::enforced(&meta).into_iter().map(DoctorFinding::fine);
@@ -178,14 +178,14 @@ fn databases(root: &Path) -> Vec<DoctorFinding> {
         let path = root.join(name);
         if !path.exists() && has_data && *name == "hinomi.db" {
             return DoctorFinding::problem(
-                format!("{} is missing: it held projects, keys, tokens and settings", path.display()),
-                "restore it from a backup; the next start makes an empty one, and gives new projects numbers above those of the old",
+                format!("{} is missing; it contained projects, keys, tokens and settings", path.display()),
+                "restore it from a backup; otherwise the next start creates an empty one and gives new projects higher numbers",
             );
         }
         if !path.exists() {
             return DoctorFinding::note(
-                format!("{} is not there", path.display()),
-                "the next start makes an empty one; if there was one, restore a backup",
+                format!("{} does not exist", path.display()),
+                "the next start creates an empty one; if it existed before, restore a backup",
             );
         }
         match database::examine(&path, *known) {

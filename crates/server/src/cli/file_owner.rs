@@ -1,30 +1,30 @@
-//! Files that a command of root makes in the data folder of another user are that user's: a server that runs as the user could not write them.
+//! Gives files that root creates in another user's data directory to that user, whose server could not write them otherwise.
 
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The data folder of this command.
+/// Data directory of this command.
 static USED: OnceLock<PathBuf> = OnceLock::new();
 
-/// Notes the data folder that this command works on.
+/// Records the data directory that this command uses.
 pub(super) fn uses(data: &Path) {
     let _ = USED.set(data.to_owned());
 }
 
-/// Whether this process is root's; false where the system does not say.
+/// Returns whether this process runs as root; false if that is unknown.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// [`give_back`] for that folder.
+/// Calls [`give_back`] for the data directory of this command.
 pub(super) fn give_back_used() {
     if let Some(data) = USED.get() {
         give_back(data);
     }
 }
 
-/// Where this process is root's and the folder another user's, gives that user the files of root in it. Returns how many there were.
+/// If this process runs as root and the directory belongs to another user, gives root's files in it to that user. Returns their number.
 pub(super) fn give_back(data: &Path) -> usize {
     let Ok(folder) = std::fs::symlink_metadata(data) else { return 0 };
     if !is_root() || folder.uid() == 0 || !folder.is_dir() {
@@ -38,7 +38,7 @@ pub(super) fn give_back(data: &Path) -> usize {
             if found.uid() == 0 {
                 match lchown(&path, Some(folder.uid()), Some(folder.gid())) {
                     Ok(()) => given += 1,
-                    Err(error) => super::note(&format!("{} stays root's: {error}", path.display())),
+                    Err(error) => super::note(&format!("cannot change the owner of {}, which stays root: {error}", path.display())),
                 }
             }
             if found.is_dir() {
@@ -49,12 +49,12 @@ pub(super) fn give_back(data: &Path) -> usize {
     given
 }
 
-/// Gives a folder that root has just made to the user who owns the one that it lies in.
+/// Gives a directory that root has just created to the owner of its parent directory.
 pub(super) fn inherit(data: &Path) {
     let parent = data.parent().and_then(|parent| std::fs::metadata(parent).ok());
     if let Some(parent) = parent.filter(|parent| is_root() && parent.uid() != 0)
         && let Err(error) = lchown(data, Some(parent.uid()), Some(parent.gid()))
     {
-        super::note(&format!("{} stays root's: {error}", data.display()));
+        super::note(&format!("cannot change the owner of {}, which stays root: {error}", data.display()));
     }
 }

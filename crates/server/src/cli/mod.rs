@@ -1,4 +1,4 @@
-//! The command line. Flags, help and errors come from one description.
+//! The command line: arguments, help and dispatch of all commands.
 
 mod access;
 mod alerts;
@@ -30,26 +30,26 @@ use hinomi_tables::metadata::MetadataStore;
 use crate::app::ADDRESS;
 use crate::config::{self, Config, ConfigOverrides};
 
-/// LLM monitoring in one binary: what your programs ask of language models, what they answer, take and cost.
+/// LLM monitoring in one binary: traces, token usage, cost and alerts of your LLM calls
 #[derive(Debug, Parser)]
 #[command(
     name = "hinomi",
     version,
     arg_required_else_help = true,
-    after_help = "`hinomi serve` starts the server; everything else works beside it."
+    after_help = "`hinomi serve` starts the server; other commands operate on the same data directory."
 )]
 struct Cli {
     #[command(subcommand)]
     command: CliCommand,
 }
 
-/// What every command shares.
+/// Arguments that every command has.
 #[derive(Debug, Args)]
 struct CommonArguments {
-    /// Data folder [default: this user's own; env: HINOMI_DATA]
+    /// Data directory [default: per user, see `hinomi config`; env: HINOMI_DATA]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Configuration file, TOML [env: HINOMI_CONFIG]
+    /// Configuration file (TOML) [env: HINOMI_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -60,40 +60,40 @@ enum CliCommand {
     Serve {
         #[command(flatten)]
         common: CommonArguments,
-        /// Address and port; port 0 lets the system choose [default: 127.0.0.1:8119; env: HINOMI_LISTEN]
+        /// Address and port to listen on; port 0 lets the system choose [default: 127.0.0.1:8119; env: HINOMI_LISTEN]
         #[arg(long, value_name = "HOST:PORT", value_parser = address)]
         listen: Option<SocketAddr>,
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
-        /// Send no messages of alerts; they wait
+        /// Do not send notifications; they wait in the outbox
         #[arg(long)]
         quiet_notifications: bool,
     },
-    /// Print a fresh one-time sign-in link
+    /// Print a new one-time sign-in link
     Login {
         #[command(flatten)]
         common: CommonArguments,
     },
     Logout(access::LogoutCommand),
-    /// API tokens
+    /// Manage API tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
-    /// Sessions of the page
+    /// Manage sessions of signed-in browsers
     #[command(subcommand)]
     Session(access::SessionCommand),
-    /// Projects
+    /// Manage projects
     #[command(subcommand)]
     Project(ProjectCommand),
-    /// The price table and own prices
+    /// Update the price table, or check the price of a call
     #[command(subcommand)]
     Prices(prices::PricesCommand),
-    /// Rules and budgets as a file
+    /// Manage alert rules and budgets as a TOML file
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
-    /// Give stored calls the costs that they have by the prices of now
+    /// Recalculate the cost of stored calls with current prices
     Reprice(reprice::RepriceCommand),
-    /// Fill a project with made-up traffic, to see what Hinomi is for
+    /// Fill a demo project with sample traffic; needs no provider API key
     Demo(demo::DemoCommand),
     Explain(explain::ExplainCommand),
     Backup(backup::BackupCommand),
@@ -106,10 +106,10 @@ enum CliCommand {
     Retention(retention::RetentionArguments),
     #[command(subcommand)]
     Notifications(notifications::NotificationsCommand),
-    /// Bills of providers, to stand beside what was observed
+    /// Import bills of providers to compare them with the observed cost
     #[command(subcommand)]
     Bill(bill::BillCommand),
-    /// Print the configuration of the running server, or that `hinomi serve` would have, as a file that can be used again
+    /// Print the effective configuration as TOML: that of the running server, or what `hinomi serve` would use
     Config {
         #[command(flatten)]
         common: CommonArguments,
@@ -118,11 +118,11 @@ enum CliCommand {
 
 #[derive(Debug, Subcommand)]
 enum ProjectCommand {
-    /// Make a project and print its DSN
+    /// Create a project and print its DSN
     Create {
         #[command(flatten)]
         common: CommonArguments,
-        /// What it is called
+        /// Name of the project
         name: String,
     },
     /// List projects with their DSNs
@@ -132,7 +132,7 @@ enum ProjectCommand {
     },
 }
 
-/// Runs the program. Exit status: 0 done, 1 failed, 2 asked for in a way that cannot be.
+/// Runs the program. Returns exit status 0 on success, 1 on failure, 2 for invalid arguments or an invalid configuration.
 pub fn run() -> ExitCode {
     crate::file_permissions::create_for_owner_only();
     let cli = match Cli::try_parse() {
@@ -151,7 +151,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// What happened, and why. A cause that the message before it has already said is not said again.
+/// Joins an error and its causes with colons. Omits a cause that the text already contains.
 fn one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match () {
         () if said.contains(&cause) => said,
@@ -160,7 +160,7 @@ fn one_line(error: &anyhow::Error) -> String {
     })
 }
 
-/// Help and version go to standard output; a mistake is one clear line on standard error.
+/// Prints help and version to standard output, and an argument error as one line to standard error. Returns the exit status.
 fn told(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
@@ -168,7 +168,7 @@ fn told(error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    // Which arguments are missing stands on lines of its own.
+    // Clap lists missing arguments on separate indented lines.
     let missing: Vec<_> = text.lines().skip(1).take_while(|line| line.starts_with("  ")).map(str::trim).collect();
     let _ =
         writeln!(std::io::stderr(), "hinomi: {line} {}(see hinomi --help)", missing.join(" ") + if missing.is_empty() { "" } else { " " });
@@ -187,8 +187,8 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             let data = config.data.display();
             ensure!(
                 holder(&config.data).is_some(),
-                "no server is running on {data}, so a link would lead nowhere; start one with `hinomi serve --data {data}`, which prints a link, \
-                 or name the folder of the running server with --data: the server prints it at its start"
+                "no server is running on {data}; start one with `hinomi serve --data {data}`, which prints a sign-in link, \
+                 or pass the data directory of the running server with --data (the server prints it at startup)"
             );
             say(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
@@ -208,7 +208,7 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
             let url = public_url(&meta, &config);
             for project in meta.directory().projects.values() {
                 let notes = [(project.demo, " (demo)"), (project.disabled, " (disabled)")];
-                // The demo's project has it in its name.
+                // The name of the demo project already ends with this note.
                 let notes: String = notes.iter().filter(|(is, note)| *is && !project.name.ends_with(note)).map(|(_, note)| *note).collect();
                 say(&format!("{}\t{}{notes}\t{}", project.id, project.name, dsn(&meta, &url, project.id)))?;
             }
@@ -243,18 +243,18 @@ fn in_force(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Res
     Ok(config)
 }
 
-/// The database of a data folder that is there: a command that only looks, or works beside a server, makes none.
+/// Opens the metadata of an existing data directory. Commands that only read, or that work with a running server, create none.
 fn existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(
         is_there,
-        "{} is no data folder; name the one of your server with --data (the server prints it at its start), or make one with `hinomi serve`",
+        "{} is not a data directory; pass your server's with --data (it prints the path at startup), or create one with `hinomi serve`",
         config.data.display()
     );
     Ok(MetadataStore::open(&config.data)?)
 }
 
-/// What links are made from: as set, else as the running server wrote it down, else where it would listen.
+/// Returns the base URL of links: `public_url` if it is set, else the URL that the running server stored, else the listening address.
 fn public_url(meta: &MetadataStore, config: &Config) -> String {
     if !config.public_url.is_empty() {
         return config.public_url.clone();
@@ -271,16 +271,16 @@ fn dsn(meta: &MetadataStore, public_url: &str, project: u64) -> String {
     let (scheme, rest) = public_url.split_once("://").unwrap_or(("http", public_url));
     match directory.first_key(project) {
         Some(key) => format!("{scheme}://{}@{rest}/{project}", key.public_key),
-        None => "(no key yet: start the server once)".to_owned(),
+        None => "(no key yet; start the server once)".to_owned(),
     }
 }
 
-/// A line on standard error, which nobody takes for the answer.
+/// Writes a note to standard error, separate from the output of the command.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "hinomi: {line}");
 }
 
-/// Asks a person who sits there.
+/// Prints a question to standard error and returns whether the answer on standard input is yes.
 fn confirmed(question: &str) -> anyhow::Result<bool> {
     write!(std::io::stderr(), "{question}")?;
     let mut answer = String::new();
@@ -288,19 +288,19 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// One line on standard output.
+/// Writes one line to standard output.
 fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
 }
 
-/// `localhost:8119` as well as `127.0.0.1:8119`.
+/// Parses `HOST:PORT` and resolves host names such as `localhost`.
 fn address(text: &str) -> Result<SocketAddr, String> {
     use std::net::ToSocketAddrs;
     let reason = "expected HOST:PORT, such as 127.0.0.1:8119 or 0.0.0.0:8119";
     text.to_socket_addrs().map_err(|_| reason.to_owned())?.next().ok_or_else(|| reason.to_owned())
 }
 
-/// Whether a person reads what is written.
+/// Returns whether standard error is a terminal.
 fn is_interactive() -> bool {
     std::io::stderr().is_terminal()
 }

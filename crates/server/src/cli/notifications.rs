@@ -1,4 +1,4 @@
-//! `hinomi notifications`: whether messages of alerts are sent.
+//! `hinomi notifications`: pauses and resumes notifications.
 
 use clap::Subcommand;
 use hinomi_tables::metadata::{MetadataError, MetadataStore};
@@ -6,15 +6,15 @@ use hinomi_tables::metadata::{MetadataError, MetadataStore};
 use super::{CommonArguments, existing, in_force, say};
 use crate::app::PAUSED;
 
-/// Pause and resume the messages of alerts; a restored folder is paused
+/// Pause or resume notifications; they are paused after a restore
 #[derive(Debug, Subcommand)]
 pub(super) enum NotificationsCommand {
-    /// Send none from now on; they wait
+    /// Pause notifications; they wait in the outbox
     Pause {
         #[command(flatten)]
         common: CommonArguments,
     },
-    /// Send those that wait, and all that follow
+    /// Resume notifications, and send those that wait in the outbox
     Resume {
         #[command(flatten)]
         common: CommonArguments,
@@ -31,15 +31,15 @@ impl NotificationsCommand {
         let before = meta.get(PAUSED).is_some();
         set_paused(&meta, paused)?;
         say(match (before, paused) {
-            (true, true) => "messages of alerts were paused already",
-            (false, true) => "messages of alerts wait from now on; `hinomi notifications resume` lets them go",
-            (true, false) => "messages of alerts are sent again, those that waited too",
-            (false, false) => "messages of alerts were not paused",
+            (true, true) => "notifications were already paused",
+            (false, true) => "notifications are paused and wait in the outbox; `hinomi notifications resume` sends them",
+            (true, false) => "notifications are resumed, including those in the outbox",
+            (false, false) => "notifications were not paused",
         })
     }
 }
 
-/// Holds messages back, or lets them go. A running server sees it within seconds.
+/// Pauses or resumes notifications. A running server applies it within seconds.
 pub(super) fn set_paused(meta: &MetadataStore, paused: bool) -> Result<(), MetadataError> {
     if paused { meta.set(PAUSED, "yes") } else { meta.unset(PAUSED) }
 }

@@ -1,4 +1,4 @@
-//! `hinomi prices`: a newer table, and which price a call has.
+//! `hinomi prices`: updates the price table and explains the price of a call.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,21 +17,21 @@ use super::{CommonArguments, existing, in_force, running_server, say};
 use crate::app::write_whole;
 use crate::config;
 
-/// Tokens of a call of which nothing is counted: the price of long inputs begins above it.
+/// Input and output tokens assumed when no counts are given; below any long-context threshold.
 const ORDINARY: u64 = 1_000;
-/// Tokens of a call for which the price of long inputs holds, where there is one.
+/// Tokens of a call to which the long-context price applies, if the model has one.
 const LONG: u64 = 1_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PricesCommand {
-    /// Take a newer price table: one of Hinomi's own form, or genai-prices' data (prices/new_data/v2/data.json)
+    /// Install a newer price table: Hinomi's own format, or genai-prices' prices/new_data/v2/data.json
     Update {
         #[command(flatten)]
         common: CommonArguments,
-        /// The table
+        /// JSON file with the price table
         file: PathBuf,
     },
-    /// Say which price a call has, where it is from, and work it out
+    /// Show the price of a call, its source and the calculation
     Check(Box<PriceCheckCommand>),
 }
 
@@ -51,11 +51,11 @@ impl PricesCommand {
 fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let now = rfc3339(jiff::Timestamp::now().as_microsecond());
-    let imported = import(&text, now.get(..10).unwrap_or_default()).with_context(|| format!("{} was not taken", file.display()))?;
+    let imported = import(&text, now.get(..10).unwrap_or_default()).with_context(|| format!("cannot use {}", file.display()))?;
     let embedded = PriceBook::embedded().table();
     if imported.table.date() < embedded.date() {
         bail!(
-            "{} is of {}, older than the table of this program ({}); it was not taken",
+            "{} is from {}, older than the built-in price table ({}), and was not installed",
             file.display(),
             imported.table.date(),
             embedded.date()
@@ -65,9 +65,9 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
     let before = std::fs::read_to_string(&path).unwrap_or_else(|_| PriceTable::embedded_text().to_owned());
     let changes = PriceTableDiff::between(&before, &imported.text);
     write_whole(&path, &imported.text).with_context(|| format!("cannot write {}", path.display()))?;
-    say(&format!("{} models as of {}, in {}", imported.models, imported.table.date(), path.display()))?;
-    say(&format!("{} new, {} changed, {} gone", changes.new.len(), changes.changed.len(), changes.gone.len()))?;
-    for (word, names) in [("new", &changes.new), ("changed", &changes.changed), ("gone", &changes.gone)] {
+    say(&format!("installed {} models as of {} in {}", imported.models, imported.table.date(), path.display()))?;
+    say(&format!("{} new, {} changed, {} removed", changes.new.len(), changes.changed.len(), changes.gone.len()))?;
+    for (word, names) in [("new", &changes.new), ("changed", &changes.changed), ("removed", &changes.gone)] {
         const MOST: usize = 10;
         names.iter().take(MOST).try_for_each(|name| say(&format!("  {word}  {name}")))?;
         if names.len() > MOST {
@@ -75,15 +75,12 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
         }
     }
     if !imported.left_out.is_empty() {
-        say(&format!(
-            "{} models were left out, since they are not sold or the rules about their names are of a kind that is not known here",
-            imported.left_out.len()
-        ))?;
+        say(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
     }
-    say("A running server takes it within seconds. What is stored is priced again by `hinomi reprice`.")
+    say("A running server uses it within seconds. `hinomi reprice` recalculates the cost of stored calls.")
 }
 
-/// How two tables differ, by `provider:model`.
+/// Differences between two price tables, as names `provider:model`.
 struct PriceTableDiff {
     new: Vec<String>,
     changed: Vec<String>,
@@ -104,7 +101,7 @@ impl PriceTableDiff {
     }
 }
 
-/// The prices of each model of a table.
+/// Returns the prices and variants of each model of a table.
 fn prices_of(table: &str) -> BTreeMap<String, (Value, Value)> {
     let table: Value = serde_json::from_str(table).unwrap_or_default();
     let mut prices = BTreeMap::new();
@@ -121,57 +118,57 @@ fn prices_of(table: &str) -> BTreeMap<String, (Value, Value)> {
 pub(super) struct PriceCheckCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// The model, as the client names it
+    /// Model name as the client sends it
     model: String,
-    /// Who runs it
+    /// Provider of the model [default: any]
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// The project whose own prices come first
+    /// Project whose custom prices apply first
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
-    /// When: YYYY-MM-DD or RFC 3339 [default: now]
+    /// Time of the call: YYYY-MM-DD or RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<i64>,
-    /// The tier of service, such as batch, flex, priority
+    /// Service tier, such as batch, flex or priority
     #[arg(long, value_name = "NAME")]
     tier: Option<String>,
-    /// Tokens of plain input [default, where nothing is counted: 1,000 in, 1,000 out]
+    /// Input tokens [default if no counts are given: 1,000 input and 1,000 output]
     #[arg(long, value_name = "N")]
     input: Option<u64>,
-    /// Tokens read from a cache
+    /// Cache read tokens
     #[arg(long, value_name = "N")]
     cache_read: Option<u64>,
-    /// Tokens written to a cache
+    /// Cache write tokens (5 minutes)
     #[arg(long, value_name = "N")]
     cache_write: Option<u64>,
-    /// Tokens written to a cache for an hour
+    /// Cache write tokens (1 hour)
     #[arg(long, value_name = "N")]
     cache_write_1h: Option<u64>,
-    /// Tokens of sound that go in
+    /// Audio input tokens
     #[arg(long, value_name = "N")]
     input_audio: Option<u64>,
-    /// Tokens of pictures that go in
+    /// Image input tokens
     #[arg(long, value_name = "N")]
     input_image: Option<u64>,
-    /// Tokens of plain output
+    /// Output tokens
     #[arg(long, value_name = "N")]
     output: Option<u64>,
-    /// Tokens that are thought and not said
+    /// Reasoning tokens
     #[arg(long, value_name = "N")]
     reasoning: Option<u64>,
-    /// Tokens of sound that come out
+    /// Audio output tokens
     #[arg(long, value_name = "N")]
     output_audio: Option<u64>,
-    /// Tokens of pictures that come out
+    /// Image output tokens
     #[arg(long, value_name = "N")]
     output_image: Option<u64>,
-    /// Searches of the web
+    /// Web searches
     #[arg(long, value_name = "N")]
     web_searches: Option<u64>,
-    /// Pictures made
+    /// Generated images
     #[arg(long, value_name = "N")]
     images: Option<u64>,
-    /// For how long the call runs
+    /// Duration of the call in seconds, for models that are priced by the hour
     #[arg(long, value_name = "S", default_value_t = 0.0)]
     seconds: f64,
 }
@@ -179,10 +176,10 @@ pub(super) struct PriceCheckCommand {
 impl PriceCheckCommand {
     fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        // A running server may have been given another file of own prices.
+        // A running server may use another file of custom prices.
         let running = running_server::configuration(&config.data).and_then(|text| config::parse(&text).ok());
         let own = running.as_ref().map_or(&config.prices, |running| &running.prices);
-        // Without a data folder there are no prices of one.
+        // Without a data directory, only the built-in table and the price file apply.
         let meta = if config.data.exists() { existing(&config)? } else { MetadataStore::of_no_folder()? };
         let prices = ActivePrices::open(Arc::new(meta), &config.data, own);
         if let [first, ..] = &prices.problems()[..] {
@@ -199,14 +196,14 @@ impl PriceCheckCommand {
                 let longer = book.explain(&self.call(&long, at_us)).filter(|_| !counted);
                 match longer.and_then(|longer| Some((input_price(&priced)?, input_price(&longer)?))) {
                     Some((ordinary, longer)) if ordinary != longer => {
-                        say(&format!("  a call with {LONG} tokens of input has {}/M; say how many yours has with --input", dollars(longer)))
+                        say(&format!("  long context: {}/M for a call with {LONG} input tokens; use --input for yours", dollars(longer)))
                     }
                     _ => Ok(()),
                 }
             }
-            (None, Some(id)) => bail!("{id} stands for {}, but gives no cost for these counts", self.model),
+            (None, Some(id)) => bail!("price {id} applies to {} but does not cover these counts", self.model),
             (None, None) => bail!(
-                "no price for {}; set one on the settings page, by POST /api/v1/projects/{}/prices, or in a file (`prices` of the configuration)",
+                "no price for {}; add a custom price on the settings page, with POST /api/v1/projects/{}/prices, or in a file (`prices`)",
                 self.model,
                 self.project
             ),
@@ -226,16 +223,16 @@ impl PriceCheckCommand {
         }
     }
 
-    /// Whether anything is counted.
+    /// Returns whether any count is given.
     fn counted(&self) -> bool {
         let usage = self.sent();
         PriceBucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
     }
 
-    /// What is counted; where nothing is, so many tokens in and out.
+    /// Returns the given counts; if there are none, this number of input and output tokens.
     fn usage(&self, tokens: u64) -> Usage {
         let mut usage = self.sent();
-        // Whoever counts one thing means that there is nothing of the others.
+        // If one count is given, the others are 0.
         let others = if self.counted() { 0 } else { tokens };
         usage.input = usage.input.or(Some(others));
         usage.output = usage.output.or(Some(others));
@@ -261,13 +258,13 @@ impl PriceCheckCommand {
     }
 }
 
-/// What a million tokens of plain input cost in a bill.
+/// Returns the price of a million input tokens, in dollars.
 fn input_price(priced: &PricedCall) -> Option<f64> {
     priced.lines.iter().find(|line| line.bucket == PriceBucket::Input).map(|line| line.price.dollars())
 }
 
 fn shown(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
-    let source = if priced.own { "own price".to_owned() } else { format!("the price table, as of {}", table.date()) };
+    let source = if priced.own { "custom price".to_owned() } else { format!("price table as of {}", table.date()) };
     say(&format!("{}  ({source})", priced.price_id))?;
     let lines: Vec<[String; 3]> = priced.lines.iter().map(arithmetic).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(5);
@@ -277,7 +274,7 @@ fn shown(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
     say(&format!("  {:<w$}  {}", "total", dollars(priced.cost.total.dollars()), w = width(0)))
 }
 
-/// What it is, how many at what price, and what that makes.
+/// Returns the bucket, the count times the price, and the amount.
 fn arithmetic(line: &PricedBucket) -> [String; 3] {
     let per = match line.bucket.unit() {
         PriceUnit::MillionTokens => format!("{} × {}/M", line.count, dollars(line.price.dollars())),
@@ -287,7 +284,7 @@ fn arithmetic(line: &PricedBucket) -> [String; 3] {
     [line.bucket.to_string(), per, dollars(line.amount.dollars())]
 }
 
-/// Exact, with two decimals at least.
+/// Formats an amount in dollars exactly, with at least two decimals.
 pub(super) fn dollars(amount: f64) -> String {
     let text = format!("{amount:.12}");
     let short = text.trim_end_matches('0');
@@ -295,10 +292,10 @@ pub(super) fn dollars(amount: f64) -> String {
     format!("${short}{}", "0".repeat(2_usize.saturating_sub(decimals)))
 }
 
-/// A day or a moment, in microseconds since the Unix epoch.
+/// Parses a day or an RFC 3339 time; returns microseconds since the Unix epoch.
 pub(super) fn time(text: &str) -> Result<i64, String> {
     let moment = text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond).or_else(|| day_start(text));
-    moment.ok_or_else(|| "a time is YYYY-MM-DD or RFC 3339, such as 2026-11-23T10:00:00Z".to_owned())
+    moment.ok_or_else(|| "use YYYY-MM-DD or RFC 3339, such as 2026-11-23T10:00:00Z".to_owned())
 }
 
 #[cfg(test)]

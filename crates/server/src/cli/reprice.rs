@@ -1,4 +1,4 @@
-//! `hinomi reprice`: gives stored calls the costs that they have by the prices of now.
+//! `hinomi reprice`: recalculates the cost of stored calls with current prices.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ use super::{CommonArguments, existing, in_force, is_interactive, note, say};
 use crate::reprice::RepriceReport;
 
 const DAY_US: i64 = 86_400_000_000;
-/// Pause between two looks at a job.
+/// Interval between two polls of a job.
 const POLL: Duration = Duration::from_millis(200);
-const ANOTHER_VERSION: &str = "the server is of another version; restart it";
-/// How long a day of calls may take.
+const ANOTHER_VERSION: &str = "the running server is another version of Hinomi; restart it";
+/// Timeout of one request; a dry run requests one day at a time.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
 pub(super) struct RepriceCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// The first day or moment: YYYY-MM-DD or RFC 3339
+    /// Start, inclusive: YYYY-MM-DD or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: i64,
-    /// The end, not included [default: now]
+    /// End, exclusive: YYYY-MM-DD or RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     to: Option<i64>,
-    /// Only this project [default: all]
+    /// Project number [default: all projects]
     #[arg(long, value_name = "N")]
     project: Option<u64>,
-    /// Change nothing, and say what would be changed
+    /// Print what would change without changing anything
     #[arg(long)]
     dry_run: bool,
 }
@@ -70,7 +70,7 @@ impl RepriceCommand {
         Ok(())
     }
 
-    /// What would be changed, asked for a day at a time.
+    /// Requests a dry run for one day at a time and returns the sum.
     fn dry(
         &self,
         server: &RunningServer,
@@ -93,7 +93,7 @@ impl RepriceCommand {
         Ok(sum)
     }
 
-    /// Has the server do it, and waits for the end.
+    /// Starts a job on the server and waits until it ends.
     fn real(
         &self,
         server: &RunningServer,
@@ -107,7 +107,7 @@ impl RepriceCommand {
         let text = answered(session.sign(request).send_json(&body)?, 202)?;
         let mut job: RepriceJobReport = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
         if is_interactive() {
-            note(&format!("job {} goes on in the server if you stop waiting for it", job.id));
+            note(&format!("job {} continues on the server if you interrupt this command", job.id));
         }
         bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} calls, {eta} left")?);
         loop {
@@ -119,9 +119,9 @@ impl RepriceCommand {
                     let why = job.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                     let far = job
                         .reached
-                        .map(|reached| format!("; calls before {reached} have new costs, later ones may have the old"))
+                        .map(|reached| format!("; calls before {reached} have new costs, later ones may still have the old"))
                         .unwrap_or_default();
-                    bail!("project {project}: job {} {}{why}{far}; run the command again to do the rest", job.id, job.state.name())
+                    bail!("project {project}: job {} {}{why}{far}; run the command again to finish", job.id, job.state.name())
                 }
                 JobState::Queued | JobState::Running | JobState::Paused => std::thread::sleep(POLL),
             }
@@ -132,18 +132,18 @@ impl RepriceCommand {
     }
 
     fn told(&self, project: u64, sum: &RepriceReport) -> anyhow::Result<()> {
-        let (change, after) = if self.dry_run { ("would change", "would cost") } else { ("changed", "now cost") };
+        let (change, after) = if self.dry_run { ("would change", "would be") } else { ("changed", "is now") };
         say(&format!("project {project}: {} of {} calls {change}", sum.changed, sum.calls))?;
         if sum.changed == 0 {
             return Ok(());
         }
         let amount = |amount: Option<f64>| amount.map_or_else(|| "unknown".to_owned(), dollars);
-        say(&format!("  all of them cost {} and {after} {}", amount(sum.cost_before), amount(sum.cost_after)))?;
+        say(&format!("  total cost was {} and {after} {}", amount(sum.cost_before), amount(sum.cost_after)))?;
         if sum.newly_priced > 0 {
-            say(&format!("  {} without a price before", sum.newly_priced))?;
+            say(&format!("  {} had no price before", sum.newly_priced))?;
         }
         if sum.no_longer_priced > 0 {
-            say(&format!("  {} without a price now", sum.no_longer_priced))?;
+            say(&format!("  {} no longer have a price", sum.no_longer_priced))?;
         }
         for model in &sum.models {
             let prices: Vec<&str> = model.prices.iter().map(String::as_str).collect();
@@ -160,7 +160,7 @@ impl RepriceCommand {
     }
 }
 
-/// What of a job is told.
+/// Fields of a job that the command reads.
 #[derive(Debug, Deserialize)]
 struct RepriceJobReport {
     id: i64,
@@ -172,16 +172,16 @@ struct RepriceJobReport {
     result: Option<RepriceReport>,
 }
 
-/// The text of an answer that has this status.
+/// Returns the body of a response, or an error if it does not have the expected status.
 fn answered(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
     if answer.status().as_u16() != status {
-        bail!("the server answered {}: {text}", answer.status());
+        bail!("the server responded with {}: {text}", answer.status());
     }
     Ok(text)
 }
 
-/// The range, cut where days (UTC) begin.
+/// Splits the range at midnight UTC.
 fn days(from: i64, to: i64) -> Vec<(i64, i64)> {
     let mut days = Vec::new();
     let mut start = from;

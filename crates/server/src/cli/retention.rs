@@ -1,11 +1,11 @@
-//! `hinomi retention`: what is to be deleted and waits for somebody to say that it is meant.
+//! `hinomi retention`: shows and confirms large deletions that wait for confirmation.
 
 use clap::{Args, Subcommand};
 
 use super::{CommonArguments, existing, in_force, say};
 use crate::retention;
 
-/// What the server is about to delete and does not without being told to
+/// Show large deletions that wait for confirmation
 #[derive(Debug, Args)]
 pub(super) struct RetentionArguments {
     #[command(subcommand)]
@@ -16,7 +16,7 @@ pub(super) struct RetentionArguments {
 
 #[derive(Debug, Subcommand)]
 enum RetentionCommand {
-    /// Let it be deleted
+    /// Confirm the deletions
     Confirm {
         #[command(flatten)]
         common: CommonArguments,
@@ -33,13 +33,13 @@ impl RetentionArguments {
         let meta = existing(&config)?;
         let held = if is_confirmed { retention::confirm(&meta)? } else { retention::held(&meta) };
         match held {
-            None if is_confirmed => anyhow::bail!("nothing waits to be deleted"),
-            None => say("nothing waits to be deleted"),
+            None if is_confirmed => anyhow::bail!("no deletion waits for confirmation"),
+            None => say("no deletion waits for confirmation"),
             Some(held) if is_confirmed => {
                 for what in &held.what {
                     say(what)?;
                 }
-                say("confirmed; a running server deletes it within seconds, another one within ten minutes of its start")
+                say("confirmed; a running server deletes it within seconds, otherwise the next one within ten minutes after its start")
             }
             Some(held) => say(&held.told()),
         }

@@ -1,4 +1,4 @@
-//! The server that runs on a data folder, as commands beside it reach it.
+//! Access of commands to the server that is running on a data directory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,21 +11,20 @@ use ureq::RequestBuilder;
 use crate::app::{ADDRESS, CONFIGURATION, LISTENING, cookie_name};
 use crate::server_proof::{CHALLENGE, PROOF, ServerProof};
 
-/// How long the server may take to prove itself.
+/// Timeout of the request by which the server proves its identity.
 const FINDING: Duration = Duration::from_secs(10);
 
-/// A server that answers.
+/// A running server whose identity has been verified.
 pub(super) struct RunningServer {
-    /// Where it listens, without a slash at the end.
+    /// URL at which the server listens, without a trailing slash.
     pub(super) address: String,
     pub(super) agent: ureq::Agent,
 }
 
 impl RunningServer {
-    /// The server on this data folder. `patience` is how long one request may take; `None` is as long as it likes.
+    /// Finds the server that is running on this data directory. `patience` is the timeout of one request; `None` means no timeout.
     pub(super) fn find(meta: &MetadataStore, patience: impl Into<Option<Duration>>) -> anyhow::Result<RunningServer> {
-        // Straight to the server: a proxy of the environment is for other machines, and must not see the session. Nor may an answer send it
-        // elsewhere.
+        // Bypass proxies and redirects: neither a proxy from the environment nor another server may see the session.
         let config = ureq::Agent::config_builder().timeout_global(patience.into()).http_status_as_error(false).proxy(None).max_redirects(0);
         let agent = config.build().new_agent();
         let address = meta.get(LISTENING).unwrap_or_default();
@@ -33,21 +32,21 @@ impl RunningServer {
         let asked = agent.get(format!("{address}/healthz")).header(CHALLENGE, &challenge);
         let asked = asked.config().timeout_global(Some(FINDING)).build();
         let Some(answer) = (if address.is_empty() { None } else { asked.call().ok() }) else {
-            bail!("no server is running on this data folder; start `hinomi serve` in another terminal first");
+            bail!("no server is running on this data directory; start `hinomi serve` in another terminal first");
         };
         let expected = meta.server_secret().map(|secret| ServerProof::new(secret, address.clone()).of(&challenge));
         let shown = answer.headers().get(PROOF).and_then(|value| value.to_str().ok());
         if expected.as_deref() != shown || shown.is_none() {
             bail!(
-                "what listens at {address} is not the server of this data folder, or another version of it; \
-                 start `hinomi serve`, or restart it if it runs"
+                "the process listening at {address} is not the server of this data directory, or is another version of it; \
+                 start `hinomi serve`, or restart it if it is running"
             );
         }
         Ok(RunningServer { address, agent })
     }
 }
 
-/// A command may do what the page may: it is signed in for as long as it works.
+/// Session of a command, with the permissions of the page. It is signed out when dropped.
 pub(super) struct CommandSession<'a> {
     meta: &'a MetadataStore,
     secret: String,
@@ -61,7 +60,7 @@ impl CommandSession<'_> {
         Ok(CommandSession { meta, secret, cookie })
     }
 
-    /// Shows who asks.
+    /// Adds the session to a request.
     pub(super) fn sign<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         request.header("cookie", &self.cookie).header("x-hinomi-page", "1")
     }
@@ -69,12 +68,12 @@ impl CommandSession<'_> {
 
 impl Drop for CommandSession<'_> {
     fn drop(&mut self) {
-        // One that stays ends by itself.
+        // If this fails, the session expires.
         let _ = self.meta.sign_out(&self.secret);
     }
 }
 
-/// The configuration, as TOML, of the server that runs on a data folder; `None` where none runs.
+/// Returns the configuration, as TOML, of the server that is running on a data directory; `None` if none is running.
 pub(super) fn configuration(data: &Path) -> Option<String> {
     holder(data)?;
     MetadataStore::open(data).ok()?.get(CONFIGURATION)

@@ -1,4 +1,4 @@
-//! `hinomi serve`.
+//! `hinomi serve`: runs the server.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -29,27 +29,27 @@ pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result
     })
 }
 
-/// What a person needs next: where to look, what to set, where the data lies.
+/// Prints the page's URL, the DSN and the data directory.
 fn greet(app: &App, config: &Config) -> anyhow::Result<()> {
     let (meta, url) = (&app.api().meta, &app.api().public_url);
     say(&format!("Hinomi {} is ready.\n", crate::VERSION))?;
-    // A link that signs in is for the eyes of whoever started the server, not for a journal.
+    // A sign-in link belongs on a terminal, not in a journal that others may read.
     if std::io::stdout().is_terminal() {
         say(&format!("  Page     {}", sign_in_link(meta, url)?))?;
-        say("           (signs in once, within an hour; `hinomi login` prints another)")?;
+        say("           (one-time sign-in link, valid for an hour; `hinomi login` prints a new one)")?;
     } else {
         say(&format!("  Page     {url}"))?;
-        say("           (`hinomi login` prints a link that signs in)")?;
+        say("           (`hinomi login` prints a sign-in link)")?;
     }
     say(&format!("  DSN      {}", dsn(meta, url, 1)))?;
-    say("           (give it to the Sentry SDK of your program as SENTRY_DSN)")?;
+    say("           (set it as SENTRY_DSN for the Sentry SDK of your program)")?;
     say(&format!("  Data     {}\n", config.data.display()))
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| ConfigError::Invalid { origin: "log".into(), reason: format!("{:?}: {error}", config.log) })?;
-    // Standard output is for what was asked for; log lines go beside it.
+    // Standard output is for the greeting; log lines go to standard error.
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match config.log_format {
         LogFormat::Text => lines.with_ansi(super::is_interactive()).init(),
@@ -62,7 +62,7 @@ fn signal_ignored(name: &str) {
     tracing::warn!(signal = name, hint = "restart the server to change its settings", "server.signal.ignored");
 }
 
-/// Signals that would end the process by default, and that other servers take for a request to log more or to open files again.
+/// Ignores signals that would end the process by default, and that make other servers log more or reopen files.
 fn ignore_signals() -> anyhow::Result<()> {
     #[cfg(unix)]
     {
@@ -79,7 +79,7 @@ fn ignore_signals() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends when the process is asked to stop.
+/// Returns a future that completes when the process should stop.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -91,7 +91,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => return,
                 _ = terminate.recv() => return,
-                // Its terminal has gone; where it never had one, somebody asks for a new configuration.
+                // The terminal was closed; without a terminal, SIGHUP usually means a request to reload the configuration.
                 _ = hangup.recv() => if std::io::stdout().is_terminal() { return } else { signal_ignored("SIGHUP") },
             }
         }

@@ -1,4 +1,4 @@
-//! `hinomi export` and `hinomi import`.
+//! `hinomi export` and `hinomi import`: write and read files of spans.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,50 +13,54 @@ use super::running_server::{CommandSession, RunningServer};
 use super::{CommonArguments, existing, in_force, say};
 use crate::transfer::{SpanFileFormat, to_lines};
 
-/// Write the spans of a project to a file that other tools, and `hinomi import`, read
+/// Export spans of a project as Parquet, JSON lines or CSV
 #[derive(Debug, Args)]
 pub(super) struct ExportCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// The project
+    /// Project number
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
-    /// The start: RFC 3339, a day, or back from now such as -7d [default: everything kept]
+    /// Start, inclusive: RFC 3339, YYYY-MM-DD, or relative such as -7d [default: oldest span]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<String>,
-    /// The end, not included [default: now and later]
+    /// End, exclusive, same forms as --from [default: no end]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
-    /// Only spans that this filter lets pass, such as "model:gpt-4o* status:error"
+    /// Export only spans that match this filter, such as "model:gpt-4o* status:error" [default: all]
     #[arg(long, value_name = "FILTER", allow_hyphen_values = true)]
     query: Option<String>,
-    /// parquet, jsonl or csv [default: as the file's name ends, else jsonl]
+    /// File format: parquet, jsonl or csv [default: from the file extension, else jsonl]
     #[arg(long)]
     format: Option<SpanFileFormat>,
-    /// The file, or - for standard output
+    /// Output file, or - for standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Replace the file if it exists
+    /// Overwrite the file if it exists
     #[arg(long)]
     force: bool,
 }
 
-/// Read spans that were exported; those that are there already stay as they are
+/// Import exported spans; spans that are already stored stay unchanged
 #[derive(Debug, Args)]
 pub(super) struct ImportCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// The project that they become part of
+    /// Project number to import into
     #[arg(long, value_name = "N", default_value_t = 1)]
     project: u64,
-    /// Parquet, JSON lines or CSV
+    /// Parquet, JSON lines or CSV file
     file: PathBuf,
 }
 
 impl ExportCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = in_force(&self.common, None)?;
-        ensure!(self.force || self.is_pipe() || !self.out.exists(), "{} exists; choose another name or add --force", self.out.display());
+        ensure!(
+            self.force || self.is_pipe() || !self.out.exists(),
+            "{} already exists; choose another name or use --force",
+            self.out.display()
+        );
         let meta = existing(&config)?;
         let server = RunningServer::find(&meta, None)?;
         let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
@@ -86,15 +90,15 @@ impl ExportCommand {
     fn write(&self, mut from: impl Read, format: SpanFileFormat, spans: Option<u64>) -> anyhow::Result<()> {
         let name = self.out.display();
         let to_pipe = self.is_pipe();
-        // What breaks off is not taken for a whole file.
+        // The file gets its name only when it is complete.
         let beside = PathBuf::from(format!("{name}.part"));
         let mut out: Box<dyn Write> = match to_pipe {
             true => Box::new(io::stdout().lock()),
             false => {
-                // One of an export that was killed. The new file has this user's rights alone.
+                // Remove the leftover of a killed export, so that the new file has this user's permissions.
                 let _ = std::fs::remove_file(&beside);
                 let file = File::options().write(true).create_new(true).open(&beside);
-                Box::new(file.with_context(|| format!("cannot make {}", beside.display()))?)
+                Box::new(file.with_context(|| format!("cannot create {}", beside.display()))?)
             }
         };
         let bar = match spans.filter(|_| format != SpanFileFormat::Parquet) {
@@ -107,7 +111,7 @@ impl ExportCommand {
         let mut piece = vec![0; 1 << 18];
         let mut copy = || -> anyhow::Result<()> {
             loop {
-                let length = from.read(&mut piece).context("the server broke off; its log says why")?;
+                let length = from.read(&mut piece).context("the server ended the response early; see its log")?;
                 if length == 0 {
                     return Ok(out.flush()?);
                 }
@@ -121,9 +125,9 @@ impl ExportCommand {
         if to_pipe {
             return copied;
         }
-        let named = copied.and_then(|()| std::fs::rename(&beside, &self.out).with_context(|| format!("cannot make {name}")));
+        let named = copied.and_then(|()| std::fs::rename(&beside, &self.out).with_context(|| format!("cannot create {name}")));
         named.inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
-        say(&format!("{name}: {} spans", spans.map_or_else(|| "some".to_owned(), |spans| spans.to_string())))
+        say(&format!("{name}: {} spans", spans.map_or_else(|| "unknown number of".to_owned(), |spans| spans.to_string())))
     }
 }
 
@@ -141,7 +145,7 @@ impl ImportCommand {
             let mut answer = session.sign(server.agent.post(url)).send(lines)?;
             let text = answer.body_mut().read_to_string()?;
             ensure!(answer.status().as_u16() == 200, "{}", said(&text));
-            let counts: Value = serde_json::from_str(&text).context("the server is of another version; restart it")?;
+            let counts: Value = serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
             for (sum, name) in sums.iter_mut().zip(["read", "stored", "duplicates", "joined", "too_old"]) {
                 *sum += counts[name].as_u64().unwrap_or(0);
             }
@@ -150,16 +154,16 @@ impl ImportCommand {
         });
         bar.finish_and_clear();
         let [read, stored, duplicates, joined, too_old] = sums;
-        let mut told = format!("{read} spans read: {stored} stored, {duplicates} there already, {joined} made one with what was there");
+        let mut told = format!("{read} spans read: {stored} stored, {duplicates} already stored, {joined} joined with stored parts");
         if too_old > 0 {
-            told += &format!("; {too_old} not stored, since they are older than project {} keeps spans (retention_days)", self.project);
+            told += &format!("; {too_old} not stored, because they are older than the retention of project {}", self.project);
         }
-        done.with_context(|| format!("{told}; the rest can be imported by the same command, nothing is stored twice"))?;
+        done.with_context(|| format!("{told}; run the same command again to import the rest (nothing is stored twice)"))?;
         say(&told)
     }
 }
 
-/// What the server said, as a person reads it.
+/// Returns the message and hint of an error response, or the text itself.
 pub(super) fn said(text: &str) -> String {
     let error: Value = serde_json::from_str(text).unwrap_or_default();
     match (error["error"]["message"].as_str(), error["error"]["hint"].as_str()) {

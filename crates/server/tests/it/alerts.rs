@@ -172,7 +172,7 @@ fn a_file_is_applied_after_its_diff_and_a_running_server_follows() {
     assert_eq!(server.ask("/alerts/rules")["rules"], json!([]));
     let (out, error, status) = server.command(&["alerts", "apply", path, "--yes"]);
     assert_eq!(status, Some(0), "{out} {error}");
-    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "Nothing to change.");
+    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "No changes.");
     eventually(&server, "/alerts/budgets", |budgets| budgets["budgets"][0]["state"]["spent"] == 0.0);
 
     std::fs::write(&file, text.replace("0.02", "0.05")).unwrap();
@@ -181,7 +181,7 @@ fn a_file_is_applied_after_its_diff_and_a_running_server_follows() {
     assert!(server.command(&["alerts", "list"]).0.contains("error_rate over 15m\twarning 0.05"));
     let exported = server.command(&["alerts", "export"]).0;
     std::fs::write(&file, &exported).unwrap();
-    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "Nothing to change.", "{exported}");
+    assert_eq!(server.command(&["alerts", "apply", path]).0.trim(), "No changes.", "{exported}");
     std::fs::write(&file, "[[rule]]\nname = \"x\"\nmeasure = \"cost\"\nwindow = \"1h\"\nwarning = 1\nnotify.targets = [\"pager\"]\n")
         .unwrap();
     let (_, error, status) = server.command(&["alerts", "apply", path, "--yes"]);

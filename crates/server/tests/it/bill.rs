@@ -61,7 +61,7 @@ fn a_bill_is_imported_beside_a_running_server() {
     .unwrap();
     let (said, error, status) = server.command(&["bill", "import", file.to_str().unwrap()]);
     assert_eq!((status, error.as_str()), (Some(0), ""));
-    assert!(said.contains("2 rows, 1 of them read") && said.contains("line 2: the currency"), "{said}");
+    assert!(said.contains("2 rows, 1 imported") && said.contains("line 2: the currency"), "{said}");
     assert_eq!(server.ask("/bill")["total"]["billed"], 0.06);
     assert_eq!(server.command(&["bill", "import", "--project", "9", file.to_str().unwrap()]).2, Some(1));
     std::fs::write(&file, "nothing").unwrap();

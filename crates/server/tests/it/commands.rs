@@ -28,7 +28,7 @@ fn a_token_before_the_first_start() {
     let data = folder.path().join("new/data");
     let (token, error, status) = run(&data, &["token", "create"]);
     assert_eq!((status, token.trim().lines().count()), (Some(0), 1));
-    assert!(error.contains("made a new data folder in") && error.trim().lines().count() == 1, "{error}");
+    assert!(error.contains("created a new data directory") && error.trim().lines().count() == 1, "{error}");
     let (_, error, status) = run(&data, &["token", "create"]);
     assert_eq!((status, error.as_str()), (Some(0), ""));
     let (_, error, status) = run(&data, &["token", "create", "--project", "7"]);
@@ -132,5 +132,5 @@ fn the_demo_fills_a_project_of_its_own() {
     assert_eq!(server.ask("/summary")["spans"], 0, "project 1 is left alone");
     let (_, error, status) = server.command(&["demo"]);
     assert_eq!(status, Some(1));
-    assert!(error.contains("has demo traffic already"), "{error}");
+    assert!(error.contains("already has demo traffic"), "{error}");
 }

@@ -105,12 +105,12 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
 
     let (said, error, status) = server.command(&["delete", "user", "--project", "1", "boris-the-second"]);
     assert!(status == Some(1) && error.contains("--yes"), "{said}{error}");
-    assert_eq!(said, "to be deleted: 1 traces, 3 spans, 1 errors, 1 scores, 1 log lines, 0 series of metrics\n");
+    assert_eq!(said, "to be deleted: 1 traces, 3 spans, 1 error events, 1 scores, 1 log lines, 0 metric series\n");
     let (said, ..) = server.command(&["delete", "project", "--project", "1"]);
-    assert_eq!(said, "to be deleted: 3 traces, 9 spans, 3 errors, 3 scores, 3 log lines, 0 series of metrics\n");
-    assert_eq!(server.command(&["delete", "list", "--user", "boris-the-second"]).0, "nothing of this user was deleted\n");
+    assert_eq!(said, "to be deleted: 3 traces, 9 spans, 3 error events, 3 scores, 3 log lines, 0 metric series\n");
+    assert_eq!(server.command(&["delete", "list", "--user", "boris-the-second"]).0, "no deletions of this user\n");
     let (said, error, status) = server.command(&["delete", "user", "--project", "1", "--yes", "boris-the-second"]);
-    assert!(status == Some(0) && said.contains("3 spans, 1 errors, 1 scores, 1 log lines"), "{said}{error}");
+    assert!(status == Some(0) && said.contains("3 spans, 1 error events, 1 scores, 1 log lines"), "{said}{error}");
     assert_eq!(holding(&data, "MARK-two"), Vec::<PathBuf>::new());
     assert_eq!(holding(&data, "boris-the-second"), Vec::<PathBuf>::new());
     let users: Vec<Value> = server.ask("/breakdown?by=user")["rows"].as_array().unwrap().clone();
@@ -450,10 +450,10 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
     // With the previous setting again, nothing is held.
     server.set("HINOMI_RETENTION_DAYS", "1000");
     server.restart();
-    until("nothing waits", || server.command(&["retention"]).0.contains("nothing waits"));
+    until("nothing waits", || server.command(&["retention"]).0.contains("no deletion waits"));
     assert_eq!(server.get("/api/v1/system").json()["problems"], json!([]));
     let (_, error, status) = server.command(&["retention", "confirm"]);
-    assert!(status == Some(1) && error.contains("nothing waits"), "{error}");
+    assert!(status == Some(1) && error.contains("no deletion waits"), "{error}");
     // An intended deletion can also be confirmed with the API.
     server.set("HINOMI_RETENTION_DAYS", "90");
     server.restart();

@@ -89,11 +89,11 @@ fn a_backup_says_what_it_lacks_and_the_rest_can_be_restored() {
         }
         let (name, folder_name) = (path(&format!("{running}.tar")), path(&format!("{running}")));
         let (said, error, status) = server.command(&["backup", &name]);
-        assert!(status == Some(1) && said.contains("NOT WHOLE") && error.contains("segments that are missing or damaged"), "{said}{error}");
-        assert!(said.contains("without segments/0000000001.parquet, 3 spans"), "{said}");
-        assert_eq!(said.contains("without segments/0000000002.parquet"), running, "{said}");
+        assert!(status == Some(1) && said.contains("INCOMPLETE") && error.contains("segments are missing or damaged"), "{said}{error}");
+        assert!(said.contains("missing segments/0000000001.parquet (3 spans)"), "{said}");
+        assert_eq!(said.contains("missing segments/0000000002.parquet"), running, "{said}");
         let (said, error, status) = server.command(&["backup", "--allow-missing", &folder_name]);
-        assert!(status == Some(0) && said.contains("NOT WHOLE"), "{said}{error}");
+        assert!(status == Some(0) && said.contains("INCOMPLETE"), "{said}{error}");
     }
     let (disk, archive) = (tempfile::tempdir().unwrap(), path("true.tar"));
     let data = disk.path().join("data");
@@ -127,15 +127,15 @@ fn a_restored_folder_rings_nobody_until_it_is_told_to() {
     let (archive, data) = (folder.path().join("b.tar"), folder.path().join("data"));
     assert_eq!(server.command(&["backup", archive.to_str().unwrap()]).2, Some(0));
     let (said, error, status) = run(&data, &["restore", archive.to_str().unwrap(), "--data", data.to_str().unwrap()]);
-    assert!(status == Some(0) && said.contains("messages of alerts are paused"), "{said}{error}");
+    assert!(status == Some(0) && said.contains("notifications are paused"), "{said}{error}");
     let restored = Server::start_on(folder.path(), &[]);
     let paused = "alert notifications are paused, as after a restore";
     assert!(problems(&restored).contains(paused), "{}", problems(&restored));
     let (said, ..) = restored.command(&["notifications", "resume"]);
-    assert!(said.contains("are sent again"), "{said}");
+    assert!(said.contains("notifications are resumed"), "{said}");
     until("they go", || problems(&restored) == "[]");
     let (said, ..) = server.command(&["notifications", "pause"]);
-    assert!(said.contains("wait from now on"), "{said}");
+    assert!(said.contains("wait in the outbox"), "{said}");
     until("they wait", || problems(&server).contains(paused));
     server.stop();
 }
@@ -307,7 +307,7 @@ fn what_is_too_old_to_be_kept_is_not_imported() {
     std::fs::write(&file, lines.join("\n")).unwrap();
     let (said, error, status) = server.command(&["import", file.to_str().unwrap()]);
     assert!(
-        status == Some(0) && said.contains("4 spans read: 2 stored") && said.contains("2 not stored, since they are older"),
+        status == Some(0) && said.contains("4 spans read: 2 stored") && said.contains("2 not stored, because they are older"),
         "{said}{error}"
     );
     assert_eq!(server.ask("/summary?from=-1000d")["spans"], 2);

@@ -149,7 +149,7 @@ fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
 
     let (said, error, status) = server.command(&["reprice", "--from", "2026-01-01", "--dry-run"]);
     assert_eq!(status, Some(0), "{error}");
-    assert!(said.contains("4 of 4 calls would change") && said.contains("1 without a price before"), "{said}");
+    assert!(said.contains("4 of 4 calls would change") && said.contains("1 had no price before"), "{said}");
     assert_eq!(cost(&server, 1)["total"], 0.00045, "a dry run changes nothing");
 
     let before = question();
@@ -207,7 +207,7 @@ fn mistakes_of_the_commands() {
     };
     // Without token counts the price is that of an ordinary call, and a note mentions the other price of long inputs.
     let (tiered, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "claude-sonnet-4-5"]);
-    assert!(tiered.contains("1000 × $3.00/M") && tiered.contains("$6.00/M; say how many"), "{tiered}");
+    assert!(tiered.contains("1000 × $3.00/M") && tiered.contains("long context: $6.00/M"), "{tiered}");
     let (flat, _, _) = crate::server::run(&folder.path().join("data"), &["prices", "check", "gpt-4o-mini"]);
     assert!(flat.contains("1000 × $0.15/M") && !flat.contains("--input"), "{flat}");
     let (status, error) = said(&["prices", "check", "nobody-s-model"]);

@@ -384,7 +384,7 @@ fn a_command_sends_its_session_to_nobody_else() {
     });
     let (status, said) = export(&server, "");
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("is not the server of this data folder"), "{said}");
+    assert!(said.contains("is not the server of this data directory"), "{said}");
     let heard = heard.join().unwrap();
     assert!(heard.starts_with("get /healthz") && !heard.contains("cookie"), "{heard}");
 }

@@ -1,21 +1,21 @@
-//! A body as it was before compression and framing, from what it looks like.
+//! Removes compression and gRPC framing from a body; detects both from the bytes.
 
 use anyhow::bail;
 
 use crate::ingest::decompress::inflate;
 
-/// What was inside.
+/// A body without compression and framing.
 #[derive(Debug)]
 pub(super) struct UnpackedBody {
     pub(super) bytes: Vec<u8>,
-    /// How it was packed, the outermost first: `gzip`, `zstd`, `deflate`, `br`, `gRPC frame`.
+    /// Layers that were removed, the outermost first: `gzip`, `zstd`, `deflate`, `br`, `gRPC frame`.
     pub(super) packing: Vec<&'static str>,
 }
 
-/// Layers of packing that are taken off at most.
+/// Maximum number of layers that are removed.
 const MOST_LAYERS: usize = 3;
 
-/// Takes off compression and the frame of gRPC, as far as they can be seen.
+/// Removes compression and a gRPC frame, if they can be detected. Fails if the body is empty or cannot be decompressed.
 pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<UnpackedBody> {
     let mut packing = Vec::new();
     while packing.len() < MOST_LAYERS {
@@ -30,9 +30,9 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
         }
     }
     if bytes.is_empty() {
-        bail!("it is empty");
+        bail!("the body is empty");
     }
-    // Brotli has no mark of its own: whatever is neither JSON nor protobuf, and inflates, was brotli.
+    // Brotli has no magic number: if a body that is not JSON decompresses to JSON, it was Brotli.
     if packing.is_empty()
         && !looks_like_text(&bytes)
         && let Ok(inflated) = inflate(bytes.clone().into(), "br", limit)
@@ -43,7 +43,7 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
     Ok(UnpackedBody { bytes, packing })
 }
 
-/// Bytes before a message of gRPC that fills the rest.
+/// Returns the length of a gRPC frame header, if its message is exactly the rest of the bytes.
 fn framed(bytes: &[u8]) -> Option<usize> {
     let [flag, length @ ..] = bytes.first_chunk::<5>()?;
     (*flag <= 1 && u32::from_be_bytes(*length) as usize == bytes.len() - 5).then_some(5)

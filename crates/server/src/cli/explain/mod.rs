@@ -1,5 +1,5 @@
-//! `hinomi explain`: what Hinomi would make of captured requests, without a server. So that whoever finds a span read wrongly can say
-//! where, with or without the texts in it.
+//! `hinomi explain`: decodes captured requests without a server and shows how each span was read. Users can report wrong data from a
+//! client with this output, which contains messages only on request.
 
 mod body;
 mod print;
@@ -24,43 +24,43 @@ use hinomi_store::rows::SpanRow;
 
 use request::DecodedRequest;
 
-/// The largest file that is read, before and after inflating.
+/// Maximum size of a file in bytes, before and after decompression.
 const LARGEST: usize = 256 << 20;
 
-/// Say what Hinomi makes of captured requests, without a server
+/// Show how captured requests are decoded, without a server
 #[derive(Debug, Args)]
 pub(super) struct ExplainCommand {
-    /// Bodies of requests as a client sent them, compressed or not, in the order of their arrival; - reads standard input
+    /// Files with request bodies as a client sent them, compressed or not, in order of arrival; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the bodies are, where that cannot be seen
+    /// Format of the bodies [default: detected]
     #[arg(long, value_enum)]
     kind: Option<RequestBodyKind>,
-    /// When they arrived, RFC 3339 [default: when the body says that it was sent, else now]
+    /// Time of receipt, RFC 3339 [default: time at which the body was sent, if it is given, else now]
     #[arg(long, value_name = "TIME")]
     received: Option<jiff::Timestamp>,
-    /// Show the texts of messages and the values of attributes too
+    /// Also print messages and attribute values
     #[arg(long)]
     texts: bool,
-    /// Print JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What a body can be.
+/// Format of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum RequestBodyKind {
     /// A Sentry envelope
     Sentry,
-    /// One event or transaction, as Sentry's older store endpoint takes it
+    /// One event or transaction for Sentry's legacy store endpoint
     SentryStore,
-    /// OTLP traces, protobuf or JSON
+    /// OTLP traces (protobuf or JSON)
     Traces,
-    /// OTLP logs
+    /// OTLP logs (protobuf or JSON)
     Logs,
-    /// OTLP metrics
+    /// OTLP metrics (protobuf or JSON)
     Metrics,
-    /// A batch of Langfuse's older ingestion
+    /// A batch for Langfuse's legacy ingestion API
     Langfuse,
 }
 
@@ -77,7 +77,7 @@ impl RequestBodyKind {
     }
 }
 
-/// All that the requests hold.
+/// Decoded content of all requests.
 struct ExplainedRequests {
     requests: Vec<print::RequestDescription>,
     spans: Vec<(Span, SpanExplanation)>,
@@ -148,7 +148,7 @@ fn repeat() -> Outcome {
     Outcome { kind: OutcomeKind::Duplicate, reason: "duplicate".into(), category: OutcomeCategory::Span, quantity: 1, detail: None }
 }
 
-/// Asks the rules of counting about each trace, as the store does.
+/// Applies deduplication to each trace, as the store does.
 fn decide_all(rows: &mut [SpanRow]) {
     let mut traces: BTreeMap<_, Vec<&mut SpanRow>> = BTreeMap::new();
     for row in rows {
@@ -171,7 +171,7 @@ fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
         std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     }
     if bytes.len() > LARGEST {
-        bail!("it is larger than {LARGEST} bytes");
+        bail!("larger than {LARGEST} bytes");
     }
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! What was found, for a person and for a program.
+//! Prints decoded requests as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::ExplainedRequests;
 
-/// A request, from outside.
+/// Format, size and sender of a request.
 #[derive(Debug, Serialize)]
 pub(super) struct RequestDescription {
     pub(super) file: String,
@@ -29,7 +29,7 @@ pub(super) struct RequestDescription {
     pub(super) received_us: i64,
 }
 
-/// Everything as one JSON object.
+/// Writes everything as one JSON object.
 pub(super) fn json(mut out: impl Write, found: &ExplainedRequests, texts: bool) -> io::Result<()> {
     let spans: Vec<Value> = found.spans.iter().map(|(span, explanation)| span_json(span, explanation, texts)).collect();
     let error = |error: &hinomi_model::sentry::ErrorEvent| {
@@ -52,7 +52,7 @@ fn span_json(span: &Span, explanation: &SpanExplanation, texts: bool) -> Value {
         object.remove("joined");
         object.remove("reading");
         if !texts {
-            // Whatever may hold what people wrote.
+            // Fields that may contain text written by people.
             for name in ["input_messages", "output_messages", "tool_definitions", "attributes", "status_detail"] {
                 object.remove(name);
             }
@@ -66,19 +66,19 @@ fn span_json(span: &Span, explanation: &SpanExplanation, texts: bool) -> Value {
     shown
 }
 
-/// Everything in lines.
+/// Writes everything as lines of text.
 pub(super) fn text(mut out: impl Write, found: &ExplainedRequests, texts: bool) -> io::Result<()> {
     for about in &found.requests {
         let packing: String = about.packing.iter().map(|packing| format!(", {packing}")).collect();
-        let size = if about.bytes == about.inflated_bytes { String::new() } else { format!(" ({} inflated)", about.inflated_bytes) };
-        let sdk = about.sdk.as_ref().map(|sdk| format!(", by {}", plain(sdk))).unwrap_or_default();
+        let size = if about.bytes == about.inflated_bytes { String::new() } else { format!(" ({} decompressed)", about.inflated_bytes) };
+        let sdk = about.sdk.as_ref().map(|sdk| format!(", sent by {}", plain(sdk))).unwrap_or_default();
         writeln!(out, "{}: {} as {}{packing}, {} bytes{size}{sdk}", plain(&about.file), about.kind, about.encoding, about.bytes)?;
-        writeln!(out, "  read as received at {}", rfc3339(about.received_us))?;
+        writeln!(out, "  time of receipt: {}", rfc3339(about.received_us))?;
     }
     let counts = [("span", found.spans.len()), ("error event", found.errors.len()), ("score", found.scores)];
     let counts: Vec<String> =
         counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" })).collect();
-    writeln!(out, "\n{}", if counts.is_empty() { "Nothing to keep".to_owned() } else { counts.join(", ") })?;
+    writeln!(out, "\n{}", if counts.is_empty() { "Nothing to store".to_owned() } else { counts.join(", ") })?;
     let mut order: Vec<&(Span, SpanExplanation)> = found.spans.iter().collect();
     order.sort_by_key(|(span, _)| (span.trace_id, span.start_us, std::cmp::Reverse(span.end_us)));
     let mut trace = None;
@@ -104,7 +104,7 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
         *sums.entry((outcome.kind.as_str(), outcome.category.as_str(), &outcome.reason, detail)).or_default() += outcome.quantity;
     }
     if !sums.is_empty() {
-        writeln!(out, "\nnot kept")?;
+        writeln!(out, "\nnot stored")?;
     }
     for ((kind, category, reason, detail), quantity) in sums {
         let detail = if detail.is_empty() { String::new() } else { format!(" ({})", plain(detail)) };
@@ -114,7 +114,7 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
 }
 
 fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bool) -> io::Result<()> {
-    let parent = span.parent_span_id.map(|parent| format!(", below {parent}")).unwrap_or_default();
+    let parent = span.parent_span_id.map(|parent| format!(", child of {parent}")).unwrap_or_default();
     let ms = (span.end_us - span.start_us) as f64 / 1000.0;
     writeln!(out, "\n  {}  [{}] {ms} ms, {}", plain(&span.name), span.kind, span.status)?;
     let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", plain(value));
@@ -123,7 +123,7 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
         told.conventions.iter().map(|one| format!("{} ({})", one.name, one.attributes)).collect::<Vec<_>>().join(", ")
     };
     if !told.conventions.is_empty() {
-        line("names are of", &names(told))?;
+        line("conventions", &names(told))?;
     }
     let reporter = [span.sdk_name.as_deref(), span.sdk_version.as_deref(), span.origin.as_deref().map(|_| "by")];
     let reporter: Vec<&str> =
@@ -132,16 +132,16 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
         line("sent by", &reporter.join(" "))?;
     }
     if told.pieces > 0 {
-        line("came in pieces", &told.pieces.to_string())?;
+        line("partial spans", &told.pieces.to_string())?;
     }
     if told.clock_shift_us != 0 {
-        line("clock", &format!("{} s were added to the client's times", told.clock_shift_us as f64 / 1e6))?;
+        line("clock", &format!("{} s added to the client's timestamps", told.clock_shift_us as f64 / 1e6))?;
     }
     for field in &told.fields {
         let value = match &field.value {
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),
-            None => "text".to_owned(),
+            None => "(text)".to_owned(),
         };
         line(&field.field, &format!("{value}  <- {}", source_in_words(&field.source)))?;
     }
@@ -155,8 +155,8 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
     }
     line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, counted_in_words(span)))?;
     for change in &told.corrections {
-        let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
-        line("its trace says", &format!("{} is {}, the span alone {}", change.field, said(&change.in_trace), said(&change.alone)))?;
+        let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
+        line("trace overrides", &format!("{} is {}; from the span alone: {}", change.field, said(&change.in_trace), said(&change.alone)))?;
     }
     for (messages, side) in [(&span.input_messages, "input_messages"), (&span.output_messages, "output_messages")] {
         if !messages.is_empty() && !texts {
@@ -179,71 +179,71 @@ fn source_in_words(source: &FieldSource) -> String {
         FieldSource::Attribute(name) => name.clone(),
         FieldSource::AttributePrefix(prefix) => format!("{prefix}.N.…"),
         FieldSource::Instrumentation => "inferred from the instrumentation".into(),
-        FieldSource::ModelVendor => "inferred from the vendor of the model".into(),
-        FieldSource::RestOfTotal => "inferred from the rest of the total".into(),
+        FieldSource::ModelVendor => "inferred from the model vendor".into(),
+        FieldSource::RestOfTotal => "inferred as the rest of the total".into(),
         FieldSource::GatewayReport(report) => {
-            format!("inferred from the gateway's report, span {} of trace {}", report.span_id, report.trace_id)
+            format!("inferred from the gateway's report: span {} of trace {}", report.span_id, report.trace_id)
         }
-        FieldSource::OtherReport(report) => format!("inferred from another report, span {} of trace {}", report.span_id, report.trace_id),
+        FieldSource::OtherReport(report) => format!("inferred from another report: span {} of trace {}", report.span_id, report.trace_id),
         FieldSource::Time(time) => format!("inferred from {time}"),
     }
 }
 
 fn counted_in_words(span: &Span) -> String {
     match (&span.exclusion, span.is_call()) {
-        (Some(Exclusion::WrapsCall { span_id }), _) => format!("the same call as span {span_id} below it"),
-        (Some(Exclusion::SameResponse { span_id }), _) => format!("the same response as span {span_id}"),
-        (Some(Exclusion::DuplicateReport { span_id: Some(span_id) }), _) => format!("another report of the call of span {span_id}"),
-        (Some(Exclusion::DuplicateReport { span_id: None }), _) => "another report of a call of this trace".into(),
+        (Some(Exclusion::WrapsCall { span_id }), _) => format!("same call as its descendant, span {span_id}"),
+        (Some(Exclusion::SameResponse { span_id }), _) => format!("same response as span {span_id}"),
+        (Some(Exclusion::DuplicateReport { span_id: Some(span_id) }), _) => format!("duplicate report of the call of span {span_id}"),
+        (Some(Exclusion::DuplicateReport { span_id: None }), _) => "duplicate report of a call in this trace".into(),
         (Some(Exclusion::ReportedElsewhere { trace_id, span_id }), _) => {
-            format!("another report of the call of span {span_id} of trace {trace_id}")
+            format!("duplicate report of the call of span {span_id} of trace {trace_id}")
         }
-        (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of the calls below it", span.kind),
-        (None, true) => "a call of a model, and no other report of it is known".into(),
-        (None, false) => format!("only calls of models are summed, and this is a span of kind {}", span.kind),
+        (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of its LLM calls", span.kind),
+        (None, true) => "an LLM call without another report".into(),
+        (None, false) => format!("only LLM calls are counted; this is a span of kind {}", span.kind),
     }
 }
 
 fn taken_in_words(taken: &TokenCountInterpretation) -> String {
     let rule = match taken.rule {
-        TokenInclusionRule::Inclusive => "holds",
-        TokenInclusionRule::Exclusive => "stands beside",
-        TokenInclusionRule::Partly => "holds what was written to the cache, and stands beside what was read, of",
+        TokenInclusionRule::Inclusive => "includes",
+        TokenInclusionRule::Exclusive => "excludes",
+        TokenInclusionRule::Partly => "includes cache writes and excludes cache reads of",
     };
     let because = match taken.because {
-        TokenCountBasis::TotalAgrees => "this source counts so, and the total agrees",
-        TokenCountBasis::Total => "only so do the counts add up to the total",
-        TokenCountBasis::Convention => "this source counts so",
-        TokenCountBasis::Impossible => "it is smaller than they are",
+        TokenCountBasis::TotalAgrees => "this client's convention, confirmed by the total",
+        TokenCountBasis::Total => "the only interpretation that adds up to the total",
+        TokenCountBasis::Convention => "this client's convention",
+        TokenCountBasis::Impossible => "the count is smaller than these tokens",
     };
-    format!("{} {rule} {} cached, thought or heard: {} in all; {because}", taken.sent, taken.special, taken.whole)
+    format!("{} {rule} {} cached, reasoning or audio tokens; total {} ({because})", taken.sent, taken.special, taken.whole)
 }
 
 fn cost_lines(cost: &CostExplanation, line: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
     let because = match cost.because {
-        CostBasis::Computed | CostBasis::ComputedThen => "tokens times prices",
-        CostBasis::ProviderBill => "the client's figure, which is the provider's own bill",
-        CostBasis::ClientLower => "the client's figure, which is lower: it may know of cached tokens that it does not send",
-        CostBasis::ClientOnly => "the client's figure, since there is no price for the model",
-        CostBasis::ClientPreferred => "the client's figure, as the project wants it",
-        CostBasis::Failed => "the call failed before any usage was told",
-        CostBasis::NoUsage => "the tokens are not known",
-        CostBasis::NoModel => "the model is not known",
-        CostBasis::NoPrice => "there is no price for the model",
+        CostBasis::Computed | CostBasis::ComputedThen => "tokens times price",
+        CostBasis::ProviderBill => "reported by the client: the amount that the provider billed",
+        CostBasis::ClientLower => "reported by the client: lower than the computed cost, perhaps because of unreported cached tokens",
+        CostBasis::ClientOnly => "reported by the client: the model has no price",
+        CostBasis::ClientPreferred => "reported by the client: preferred in the project's settings",
+        CostBasis::Failed => "the call failed before it reported token usage",
+        CostBasis::NoUsage => "no token usage was reported",
+        CostBasis::NoModel => "no model was reported",
+        CostBasis::NoPrice => "the model has no price",
     };
     let total = cost.total.map_or("unknown".to_owned(), |total| format!("${total}"));
     line("cost", &format!("{total}: {because}"))?;
     if let Some(price) = &cost.price {
         let tier = cost.service_tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
-        let from = cost.price_from.as_ref().map(|from| format!(", since {from}")).unwrap_or_default();
-        line("price", &format!("{price}{from}{tier}; table of {}", cost.table_date))?;
+        let from = cost.price_from.as_ref().map(|from| format!(", effective from {from}")).unwrap_or_default();
+        line("price", &format!("{price}{from}{tier}; price table of {}", cost.table_date))?;
     }
     for one in &cost.lines {
         line("", &format!("{} {} x ${}/M = ${}", one.tokens, one.bucket, one.usd_per_million, one.amount))?;
     }
     if let Some(client) = cost.client {
-        let difference = cost.computed.map(|ours| format!(", {:+.12} to ours", client - ours)).unwrap_or_default();
-        line("the client says", &format!("${client}{difference}"))?;
+        let difference = cost.computed.map(|ours| format!(", {:+.12} vs. computed", client - ours)).unwrap_or_default();
+        line("client's cost", &format!("${client}{difference}"))?;
     }
     Ok(())
 }
@@ -259,14 +259,14 @@ fn ignored(ignored: &[IgnoredAttribute], line: &mut impl FnMut(&str, &str) -> io
         let names: Vec<String> = ignored
             .iter()
             .filter(|one| one.why == why)
-            .map(|one| one.better.as_ref().map_or(one.name.clone(), |better| format!("{} ({better} says it)", one.name)))
+            .map(|one| one.better.as_ref().map_or(one.name.clone(), |better| format!("{} ({better} takes precedence)", one.name)))
             .collect();
         let label = match why {
-            AttributeIgnoreReason::Better => "said better elsewhere",
-            AttributeIgnoreReason::Unreadable => "not readable",
-            AttributeIgnoreReason::OtherMeaning => "other meaning here",
-            AttributeIgnoreReason::Empty => "empty",
-            AttributeIgnoreReason::NoMeaning => "kept, not read",
+            AttributeIgnoreReason::Better => "ignored, same meaning",
+            AttributeIgnoreReason::Unreadable => "ignored, invalid",
+            AttributeIgnoreReason::OtherMeaning => "ignored, other meaning",
+            AttributeIgnoreReason::Empty => "ignored, empty",
+            AttributeIgnoreReason::NoMeaning => "stored, unknown name",
         };
         if !names.is_empty() {
             line(label, &names.join(", "))?;
@@ -289,7 +289,7 @@ fn written(message: &ChatMessage) -> String {
     message.parts.iter().map(part).collect::<Vec<_>>().join(" ")
 }
 
-/// Without characters that would do something to a terminal.
+/// Replaces control characters, which a terminal would interpret.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! A request by its body alone: which protocol it is of, and what it holds.
+//! Detects the protocol of a request from its body alone, and decodes it.
 
 use anyhow::{Context as _, anyhow, bail};
 use hinomi_model::clock::DecodeContext;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::RequestBodyKind;
 
-/// What a request holds.
+/// Decoded content of a request.
 pub(super) struct DecodedRequest {
     pub(super) kind: RequestBodyKind,
     /// `JSON`, `protobuf`, `lines of JSON`.
@@ -25,9 +25,9 @@ pub(super) struct DecodedRequest {
     pub(super) outcomes: Vec<Outcome>,
 }
 
-const TOLD_APART: &str = "a Sentry envelope, OTLP traces, logs or metrics (protobuf or JSON), or a Langfuse batch; --kind says which it is";
+const TOLD_APART: &str = "expected a Sentry envelope, OTLP (protobuf or JSON) or a Langfuse batch; --kind sets the format";
 
-/// Reads a body of a kind, or of the one that it looks like.
+/// Decodes a body of the given kind, or of the detected one.
 pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<jiff::Timestamp>) -> anyhow::Result<DecodedRequest> {
     let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = match kind {
@@ -47,7 +47,7 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         let sdk = decoded.header.sdk();
         DecodedRequest { encoding, sdk, spans: decoded.spans, errors: decoded.errors, outcomes: decoded.outcomes, ..read }
     };
-    let cannot = || format!("it cannot be read as {}", kind.name());
+    let cannot = || format!("cannot decode it as {}", kind.name());
     match kind {
         RequestBodyKind::Sentry => Ok(of_sentry(sentry::decode(body, &context).with_context(cannot)?, "lines of JSON")),
         RequestBodyKind::SentryStore => Ok(of_sentry(sentry::decode_store_event(body, &context).with_context(cannot)?, "JSON")),
@@ -72,7 +72,7 @@ fn signal(kind: RequestBodyKind) -> OtlpSignal {
     }
 }
 
-/// Names that only one kind has at its outermost level.
+/// Top-level field names that identify a kind.
 const MARKS: &[(&str, RequestBodyKind)] = &[
     ("resourceSpans", RequestBodyKind::Traces),
     ("resource_spans", RequestBodyKind::Traces),
@@ -85,45 +85,46 @@ const MARKS: &[(&str, RequestBodyKind)] = &[
 
 fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     if let Ok(whole) = serde_json::from_slice::<Value>(body) {
-        let object = whole.as_object().ok_or_else(|| anyhow!("a JSON list is none of what Hinomi takes: {TOLD_APART}"))?;
+        let object = whole.as_object().ok_or_else(|| anyhow!("unknown format (a JSON array): {TOLD_APART}"))?;
         if let Some((_, kind)) = MARKS.iter().find(|(name, _)| object.contains_key(*name)) {
             return Ok(*kind);
         }
         let is_event =
             ["exception", "contexts", "spans", "transaction", "platform", "message"].iter().any(|name| object.contains_key(*name));
-        // An envelope may have no items.
+        // The header of an envelope without items.
         let is_header = || ["sent_at", "dsn", "sdk", "trace"].iter().any(|name| object.contains_key(*name));
         return match is_event {
             true => Ok(RequestBodyKind::SentryStore),
             false if is_header() => Ok(RequestBodyKind::Sentry),
-            false => Err(anyhow!("a JSON object with none of the names that tell {TOLD_APART}")),
+            false => Err(anyhow!("unknown format (a JSON object without a known field): {TOLD_APART}")),
         };
     }
     match SentryEnvelope::parse(body) {
         Ok(_) => Ok(RequestBodyKind::Sentry),
-        // JSON that is mended when it is read.
+        // Malformed JSON that the decoders repair.
         Err(error) => {
             let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
             let marked = MARKS.iter().find(|(name, _)| text.contains(&format!("\"{name}\"")));
             marked
                 .map(|(_, kind)| *kind)
-                .ok_or_else(|| anyhow!("it is neither one JSON object nor a Sentry envelope ({error}): {TOLD_APART}"))
+                .ok_or_else(|| anyhow!("unknown format (neither a JSON object nor a Sentry envelope, {error}): {TOLD_APART}"))
         }
     }
 }
 
-/// The three messages of OTLP look alike from outside; what can be read of their parts tells them apart.
+/// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
 fn of_binary(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     let context = DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
     let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
     let broken = |decoded: &otlp::DecodedOtlpRequest| decoded.outcomes.iter().any(|outcome| outcome.reason == "invalid_protobuf");
-    let traces = decode(OtlpSignal::Traces).map_err(|error| anyhow!("it is neither JSON nor protobuf ({error}): {TOLD_APART}"))?;
+    let traces =
+        decode(OtlpSignal::Traces).map_err(|error| anyhow!("unknown format (neither JSON nor protobuf, {error}): {TOLD_APART}"))?;
     if !traces.spans.is_empty() {
         return Ok(RequestBodyKind::Traces);
     }
     let parts: u64 = traces.outcomes.iter().map(|outcome| outcome.quantity).sum();
     if parts == 0 {
-        bail!("a protobuf message without spans, log records or metrics: {TOLD_APART}");
+        bail!("unknown format (a protobuf message without spans, log records or metrics): {TOLD_APART}");
     }
     let logs = decode(OtlpSignal::Logs).ok().filter(|logs| !broken(logs));
     if logs.is_some() {
