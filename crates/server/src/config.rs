@@ -88,7 +88,7 @@ fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T,
         ByteSizeInput::Text(text) => bytes_of(&text),
     };
     let bytes = bytes.map_err(serde::de::Error::custom)?;
-    T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are more than this machine can count")))
+    T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are too large for this machine")))
 }
 
 fn bytes_of(text: &str) -> Result<u64, String> {
@@ -105,7 +105,7 @@ fn bytes_of(text: &str) -> Result<u64, String> {
         ("TIB", 1 << 40),
     ];
     let unreadable =
-        || format!("{text:?} is no size: write bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 100GB");
+        || format!("{text:?} is not a valid size; use bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 100GB");
     let text = text.trim();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
@@ -368,7 +368,7 @@ fn log_filter(text: &str) -> Result<String, ConfigError> {
     let read = |part: &str| {
         directive(part).ok_or_else(|| ConfigError::Invalid {
             origin: "log".to_owned(),
-            reason: format!("{part:?} is not one of off, error, warn, info, debug, trace, and not module=level"),
+            reason: format!("{part:?} is not a valid log level; use off, error, warn, info, debug, trace or module=level"),
         })
     };
     let parts = text.split(',').filter(|part| !part.trim().is_empty()).map(read).collect::<Result<Vec<_>, _>>()?;
@@ -386,16 +386,16 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     }
     let anonymous = config.ingest.anonymous_project.as_str();
     if !matches!(anonymous, "auto" | "none") && anonymous.parse::<u64>().is_err() {
-        return wrong("ingest.anonymous_project", "must be the number of a project, \"none\" or \"auto\"");
+        return wrong("ingest.anonymous_project", "must be a project number, \"none\" or \"auto\"");
     }
     if config.memory_limit_bytes != 0 && config.memory_limit_bytes < LEAST_MEMORY {
-        return wrong("memory_limit_bytes", "must be 0 or at least 268435456 (256 MB)");
+        return wrong("memory_limit_bytes", "must be 0 or at least 268435456 (256MiB)");
     }
     if config.query_timeout_ms == 0 {
         return wrong("query_timeout_ms", "must be at least 1");
     }
     if config.disk.budget_bytes != 0 && config.disk.budget_bytes < LEAST_BUDGET {
-        return wrong("disk.budget_bytes", "must be 0 for any number, or at least 268435456 (256MiB); units may be written: \"100GB\"");
+        return wrong("disk.budget_bytes", "must be 0 (no limit) or at least 268435456 (256MiB); sizes can have a unit, such as \"100GB\"");
     }
     if config.queries.max_waiting == 0 || config.queries.max_waiting_of_caller == 0 {
         return wrong("queries.max_waiting and queries.max_waiting_of_caller", "must be at least 1");
@@ -410,7 +410,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
         return wrong("ingest.max_inflated_bytes", "must not be below ingest.max_body_bytes");
     }
     if config.ingest.max_body_bytes == 0 || config.ingest.max_bytes_in_work < config.ingest.max_body_bytes {
-        return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, and that not zero");
+        return wrong("ingest.max_bytes_in_work", "must not be below ingest.max_body_bytes, which must be above 0");
     }
     Ok(())
 }
@@ -441,21 +441,21 @@ pub fn print(config: &Config) -> String {
 /// the two it is.
 pub fn print_beside(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
-        return format!("# No server is running on this data folder: `hinomi serve` would use these settings here.\n\n{}", print(here));
+        return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", print(here));
     };
     let here = print(here);
     let settings = |text: &str| text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).count();
-    let mut text = "# The settings of the running server.\n\n".to_owned();
+    let mut text = "# Settings of the running server.\n\n".to_owned();
     let same_form = settings(&here) == settings(running);
     for (index, line) in running.lines().enumerate() {
         text.push_str(line);
         text.push('\n');
         if let Some(other) = here.lines().nth(index).filter(|other| same_form && *other != line && !other.starts_with('#')) {
-            text.push_str(&format!("# A server started here would have: {other}\n"));
+            text.push_str(&format!("# A new server would use: {other}\n"));
         }
     }
     if !same_form {
-        text.push_str("# Another version of Hinomi started it.\n");
+        text.push_str("# The running server is another version of Hinomi.\n");
     }
     text
 }
