@@ -89,11 +89,11 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
         let state = if path.exists() { "empty" } else { "missing" };
         match numbered(&root.join("segments"), "parquet") {
             Ok(lost) if !lost.is_empty() => findings.push(DoctorFinding::problem(
-                format!("{} is {state}, and {} segments lie beside it", path.display(), lost.len()),
-                "run `hinomi doctor --repair` with the server stopped, which takes them in again, or restore a backup; a start sets them \
-                 aside in damaged/ and deletes nothing",
+                format!("{} is {state}, but there are {} segments", path.display(), lost.len()),
+                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; a start \
+                 moves them to damaged/ and deletes nothing",
             )),
-            _ => findings.push(DoctorFinding::note("nothing has been stored yet", "")),
+            _ => findings.push(DoctorFinding::note("no data has been stored yet", "")),
         }
         return findings;
     }
@@ -111,7 +111,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
         look_at(segment, dead, running, &mut findings);
     }
     progress(count, count);
-    findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans looked at")));
+    findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans checked")));
     unnamed(root, &known, running, &mut findings);
     findings
 }
@@ -123,11 +123,11 @@ fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
     match found {
         Ok(found) if found.is_empty() => {}
         Ok(found) => findings.push(DoctorFinding::problem(
-            format!("{} segments lie in {}, and their spans are not shown", found.len(), root.join("damaged").display()),
-            "run `hinomi doctor --repair` with the server stopped, which takes in what can be read; remove what nobody wants any more",
+            format!("{} segments are quarantined in {}; their spans are not shown", found.len(), root.join("damaged").display()),
+            "stop the server and run `hinomi doctor --repair`, which adds those that can be read; remove those that you do not need",
         )),
         Err(_) if !root.join("damaged").exists() => {}
-        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it")),
+        Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it")),
     }
     has_some
 }
@@ -142,7 +142,7 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding
     let files = match numbered(&root.join("log"), "log") {
         Ok(files) => files,
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
             return Vec::new();
         }
     };
@@ -161,23 +161,23 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding
         };
         if let Some(damage) = &contents.damage {
             findings.push(DoctorFinding::problem(
-                format!("{}: {} bytes from byte {} on cannot be read", path.display(), damage.bytes, damage.at),
-                "the next start reads the rest and keeps a copy in damaged/; check the disk, and restore a backup for what is lost",
+                format!("{}: {} bytes starting at byte {} cannot be read", path.display(), damage.bytes, damage.at),
+                "the next start reads the rest and saves a copy in damaged/; check the disk; restore a backup if you need the lost data",
             ));
         }
         if let Some(at) = contents.torn_at {
-            let what = format!("{}: its end, from byte {at} on, is no whole frame", path.display());
+            let what = format!("{}: incomplete frame at the end, starting at byte {at}", path.display());
             let is_new = contents.frames().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
             findings.push(match last == Some(number) && is_new {
-                true => DoctorFinding::note(what, "a write that was never acknowledged; the next start cuts it off"),
-                false => DoctorFinding::problem(what, "check the disk, and restore a backup for what is lost"),
+                true => DoctorFinding::note(what, "this write was never acknowledged; the next start removes it"),
+                false => DoctorFinding::problem(what, "check the disk, and restore a backup if you need the lost data"),
             });
         }
         for (sequence, payload) in contents.frames() {
             if let Err(error) = frame::read(payload) {
                 findings.push(DoctorFinding::problem(
                     format!("{}: frame {sequence}: {error}", path.display()),
-                    "restore a backup for what it held",
+                    "restore a backup if you need its data",
                 ));
             }
         }
@@ -213,9 +213,12 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Opti
             None
         }
         Ok((found, None)) => {
-            let what =
-                format!("{} was written by a newer version (format {found}, known here up to {})", path.display(), manifest::VERSION);
-            findings.push(DoctorFinding::problem(what, "start that version"));
+            let what = format!(
+                "{} was written by a newer version of Hinomi (format {found}; supported: up to {})",
+                path.display(),
+                manifest::VERSION
+            );
+            findings.push(DoctorFinding::problem(what, "run that version"));
             None
         }
         Err(error) => {
@@ -226,7 +229,7 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Opti
 }
 
 const UNREADABLE_MANIFEST: &str =
-    "restore a backup, or run `hinomi doctor --repair` with the server stopped, which makes it again from the segments";
+    "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds it from the segments";
 
 /// Checks that the frames after those in the manifest have no gap, up to the last acknowledged frame.
 fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
@@ -236,8 +239,13 @@ fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running
             // A running server may have flushed and removed a file between the two reads.
             if sequence > last + 1 && !running {
                 findings.push(DoctorFinding::problem(
-                    format!("frames {} to {} of the log are nowhere; {} goes on with {sequence}", last + 1, sequence - 1, path.display()),
-                    "a log file is missing or damaged: restore a backup for what it held",
+                    format!(
+                        "frames {} to {} of the WAL are missing; {} continues with frame {sequence}",
+                        last + 1,
+                        sequence - 1,
+                        path.display()
+                    ),
+                    "a WAL file is missing or damaged; restore a backup if you need its data",
                 ));
             }
             last = last.max(sequence);
@@ -245,19 +253,19 @@ fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running
     }
     if let Some(acknowledged) = acknowledged.filter(|acknowledged| *acknowledged > last && !running) {
         findings.push(DoctorFinding::problem(
-            format!("frames {} to {acknowledged} of the log were acknowledged and are nowhere", last + 1),
-            "a log file is missing, or was cut: restore a backup for what it held",
+            format!("frames {} to {acknowledged} of the WAL were acknowledged but are missing", last + 1),
+            "a WAL file is missing or truncated; restore a backup if you need its data",
         ));
     }
 }
 
 fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
     let name = segment.path.display();
-    let lost = "the server reads everything else; check the disk, and, with the server stopped, copy the file of the same name out of a backup \
-                into segments/, or have `hinomi doctor --repair` take it out";
+    let lost = "all other data can be read; check the disk, stop the server, and copy the file of the same name from a backup into \
+                segments/, or remove it from the manifest with `hinomi doctor --repair`";
     if !segment.path.exists() {
         findings.push(match running {
-            true => DoctorFinding::note(format!("{name} has been merged or deleted meanwhile"), ""),
+            true => DoctorFinding::note(format!("{name} was merged or deleted during the check"), ""),
             false => DoctorFinding::problem(format!("{name} is missing"), lost),
         });
         return;
@@ -270,13 +278,16 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
         findings.push(DoctorFinding::problem(format!("{name}: {fault}"), lost));
     }
     if dead.iter().any(|row| u64::from(row) >= segment.rows) {
-        findings.push(DoctorFinding::problem(format!("{name}: the manifest tells of rows that it does not have"), "restore a backup"));
+        findings.push(DoctorFinding::problem(
+            format!("{name}: the manifest refers to rows that the segment does not have"),
+            "restore a backup",
+        ));
     }
     let ids = segment.path.with_extension("ids");
     if let Err(error) = SegmentIdIndex::open(&ids) {
-        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start makes it again from the segment"));
+        findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds it from the segment"));
     }
-    let again = "the server makes it again by itself from the segment";
+    let again = "the server rebuilds it from the segment";
     let hours = segment.path.with_extension(Rollup::EXTENSION);
     if let Err(error) = Rollup::read(&hours) {
         findings.push(DoctorFinding::note(format!("{}: {error}", hours.display()), again));
@@ -301,14 +312,14 @@ fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut V
     });
     if count > 0 {
         findings.push(DoctorFinding::note(
-            format!("{count} copies of damaged files lie in {}", root.join("damaged").display()),
-            "remove them once nobody wants to look at them any more",
+            format!("{count} copies of damaged files in {}", root.join("damaged").display()),
+            "remove them when you no longer need them",
         ));
     }
     let orphans = match known.orphans(&root.join("segments")) {
         Ok(orphans) => orphans,
         Err(error) => {
-            findings.push(DoctorFinding::problem(error.to_string(), "give this user the right to read it"));
+            findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
             return;
         }
     };
@@ -317,15 +328,15 @@ fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut V
     let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
     if rest > 0 {
         findings.push(DoctorFinding::note(
-            format!("{rest} files in segments/ belong to none"),
-            "the rest of a flush or a merge; the next start removes them",
+            format!("{rest} files in segments/ do not belong to a segment"),
+            "they are left from a flush or merge; the next start removes them",
         ));
     }
     if let Some((id, _)) = unknown.first() {
         findings.push(DoctorFinding::note(
-            format!("{} segments in segments/, such as {id:010}.parquet, are not named by the manifest", unknown.len()),
-            "the next start removes what the log holds too, and sets everything else aside in damaged/; if the manifest is too old or was \
-             made anew, run `hinomi doctor --repair` with the server stopped, which takes them in again",
+            format!("{} segments in segments/, such as {id:010}.parquet, are not in the manifest", unknown.len()),
+            "the next start removes those whose spans are also in the WAL and moves the others to damaged/; if the manifest is too old \
+             or was recreated, stop the server and run `hinomi doctor --repair`, which adds them",
         ));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// Spans arrive faster than they can be written. The same request may be sent again.
-    #[error("no memory for new spans within {} ms: {reason}; send again later", waited.as_millis())]
+    #[error("spans could not be stored within {} ms: {reason}; retry later", waited.as_millis())]
     Busy {
         /// How long the request waited.
         waited: Duration,
@@ -23,7 +23,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The disk is nearly full. Ingestion resumes automatically when space is available.
-    #[error("the disk of {} has {} left, less than the reserve of {} (disk.reserve_bytes); free some space or move the data directory",
+    #[error("the disk of {} has {} left, below the reserve of {} (disk.reserve_bytes); free some space or move the data directory",
         path.display(), megabytes(*free), megabytes(*reserve))]
     DiskLow {
         /// Data directory.
@@ -34,7 +34,7 @@ pub enum StoreError {
         reserve: u64,
     },
     /// A write could not be made durable, and the contents of the disk are unknown. Nothing is stored until a restart has read the file.
-    #[error("could not sync {} to disk ({reason}); check the disk, then restart the server: acknowledged data is not lost", path.display())]
+    #[error("could not sync {} to disk ({reason}); check the disk, then restart the server: no acknowledged data is lost", path.display())]
     Poisoned {
         /// WAL file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The data directory cannot be written.
-    #[error("cannot write to {} ({reason}); give this user write permission", path.display())]
+    #[error("cannot write to {} ({reason}); give this user permission to write there", path.display())]
     ReadOnly {
         /// Directory or file that cannot be written.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum StoreError {
         reason: String,
     },
     /// Another process has the data directory open.
-    #[error("{} is in use by {holder}; stop that process or choose another data folder", path.display())]
+    #[error("{} is in use by {holder}; stop that process or choose another data directory", path.display())]
     Locked {
         /// Data directory.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum StoreError {
         holder: String,
     },
     /// A file is damaged.
-    #[error("{} is damaged: {what}; run `hinomi doctor --repair`, which makes it again from the segments, or restore a backup", path.display())]
+    #[error("{} is damaged: {what}; run `hinomi doctor --repair` to rebuild it from the segments, or restore a backup", path.display())]
     Damaged {
         /// Path of the file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum StoreError {
         what: String,
     },
     /// The data directory was written by a newer version.
-    #[error("{} was written by a newer version (format {found}, known here up to {known}); start that version", path.display())]
+    #[error("{} was written by a newer version of Hinomi (format {found}; supported: up to {known}); run that version", path.display())]
     Newer {
         /// Path of the file.
         path: PathBuf,
@@ -106,13 +106,13 @@ pub enum StoreError {
         reason: String,
     },
     /// The shape or size of the request does not fit into the WAL. Sending it again does not help.
-    #[error("the spans cannot be stored: {reason}; send fewer at a time")]
+    #[error("the spans cannot be stored: {reason}; send fewer spans per request")]
     Unfit {
         /// What is wrong with the request.
         reason: String,
     },
     /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
-    #[error("cannot store the spans because of an internal error; please report it with the server's log")]
+    #[error("the spans cannot be stored because of a bug in Hinomi; please report it with the server's log")]
     Fault,
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart the server")]

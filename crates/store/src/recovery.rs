@@ -117,7 +117,7 @@ fn open_segment(
         Some(_) => Err(StoreError::io("read", &segment.path)(error)),
     });
     if let Some(fault) = &fault {
-        set_aside(health, format!("{}: {fault}; queries skip this segment", segment.path.display()));
+        set_aside(health, format!("{}: {fault}; the segment is not read, its file stays in place", segment.path.display()));
     }
     match ids {
         Ok(ids) => {
@@ -127,7 +127,7 @@ fn open_segment(
             Some(live)
         }
         Err(error) => {
-            set_aside(health, format!("{}: the IDs in it cannot be read either ({error})", segment.path.display()));
+            set_aside(health, format!("{}: its ID index cannot be read either ({error})", segment.path.display()));
             None
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
     }
     let mut end = [0; 4];
     file.read_exact_at(&mut end, length.saturating_sub(4)).map_err(|error| error.to_string())?;
-    if &end == b"PAR1" { Ok(()) } else { Err("no Parquet footer".to_owned()) }
+    if &end == b"PAR1" { Ok(()) } else { Err("does not end like a Parquet file".to_owned()) }
 }
 
 /// Rebuilds the ID file of a segment.
@@ -188,10 +188,10 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
             let copied = std::fs::copy(&path, &copy).map_err(StoreError::io("copy", &path));
             let lost = contents.damage.as_ref().map_or_else(
                 || "its end cannot be read".to_owned(),
-                |damage| format!("{} bytes from byte {} on cannot be read", damage.bytes, damage.at),
+                |damage| format!("{} bytes starting at byte {} cannot be read", damage.bytes, damage.at),
             );
-            let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy is in {}", copy.display()));
-            set_aside(&shared.health, format!("{}: {lost}; the rest was recovered; {kept}", path.display()));
+            let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy was saved as {}", copy.display()));
+            set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
         } else if let Some(first) = first.filter(|first| *first > before + 1) {
             missing.push(nowhere(&shared.folder, before + 1, first - 1));
         }
@@ -233,7 +233,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
 fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
-        "{}: {frames} of the write-ahead log were acknowledged but are missing: a log file was deleted or truncated; restore a backup to get their data back",
+        "{}: {frames} of the WAL were acknowledged but are missing: a file is missing or truncated; restore a backup if you need their data",
         folder.logs().display()
     )
 }

@@ -50,13 +50,13 @@ fn intake_stops_before_the_disk_is_full_and_resumes() {
     std::fs::write(&ballast, vec![7; (free(disk.0.path()) - 15_000_000) as usize]).unwrap();
     let answer = server.envelope(call(2, "q", "a"));
     assert_eq!((answer.status, answer.header("retry-after")), (503, "10"), "{}", answer.text);
-    assert!(answer.text.contains("less than the reserve of"), "{}", answer.text);
+    assert!(answer.text.contains("below the reserve"), "{}", answer.text);
     let otlp = server.send("POST", "/v1/logs", &[("content-type", "application/json")], b"{\"resourceLogs\":[]}".to_vec());
     assert_eq!(otlp.status, 503, "{}", otlp.text);
     let ready = server.get("/readyz");
-    assert!(ready.status == 503 && ready.text.contains("less than the reserve of"), "{}", ready.text);
+    assert!(ready.status == 503 && ready.text.contains("below the reserve"), "{}", ready.text);
     let problems = server.get("/api/v1/system").json()["problems"].to_string();
-    assert!(problems.contains("less than the reserve of"), "{problems}");
+    assert!(problems.contains("below the reserve"), "{problems}");
     assert_eq!(server.ask("/summary")["spans"], 3, "what is stored can be read");
     let (said, error, status) = run(&server.data(), &["doctor"]);
     assert!(status == Some(1) && said.contains("are free, less than the reserve"), "{said}{error}");
@@ -93,7 +93,7 @@ fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
     }
     let (said, error, status) = server.command(&["doctor", "--verbose"]);
     assert_eq!(status, Some(0), "{said}{error}");
-    assert!(said.contains("3 segments with 9 spans looked at") && said.contains("has the directory open"), "{said}");
+    assert!(said.contains("3 segments with 9 spans checked") && said.contains("has the directory open"), "{said}");
     let files = segments(&server.data());
     assert_eq!(files.len(), 3);
     spoil(&files[1]);

@@ -50,10 +50,10 @@ fn an_empty_manifest_costs_no_segment() {
     }
     std::fs::write(data.join("manifest.db"), "").unwrap();
     let (said, _, status) = server.command(&["doctor"]);
-    assert!(status == Some(1) && said.contains("manifest.db is empty, and 2 segments lie beside it"), "{said}");
+    assert!(status == Some(1) && said.contains("manifest.db is empty, but there are 2 segments"), "{said}");
     server.start_again();
     assert_eq!(segments(&data.join("damaged")).len(), 2);
-    let said = "2 segments that are not in the manifest were quarantined";
+    let said = "2 segments quarantined because the manifest does not list them";
     assert!(problems(&server).contains(said), "{}", problems(&server));
     let ready = server.get("/readyz");
     assert!(ready.status == 200 && ready.text.contains(said), "{}", ready.text);
@@ -65,7 +65,7 @@ fn an_empty_manifest_costs_no_segment() {
     assert!(status == Some(1) && error.contains("in use by"), "{error}");
     assert_eq!(server.stop(), Some(0));
     let (said, error, status) = server.command(&["doctor", "--repair"]);
-    assert!(status == Some(0) && said.matches("taken in as").count() == 2, "{said}{error}");
+    assert!(status == Some(0) && said.matches(": added as").count() == 2, "{said}{error}");
     server.start_again();
     assert_eq!((server.ask("/summary")["spans"].clone(), problems(&server).as_str()), (json!(9), "[]"));
 }

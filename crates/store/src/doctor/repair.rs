@@ -54,12 +54,12 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
         {
             let name = segment.path.display();
             let kept = match segment.path.exists() {
-                true => format!("it lies as {} now", put_away(&folder, &segment.path)?.display()),
-                false => "no file of it is left".to_owned(),
+                true => format!("its file is now {}", put_away(&folder, &segment.path)?.display()),
+                false => "its file is missing".to_owned(),
             };
             findings.push(DoctorFinding::problem(
-                format!("{name}: {fault}; taken out of the manifest with its {} spans; {kept}", segment.rows),
-                "copy the file of the same name out of an older backup into segments/ and run this again to have them back",
+                format!("{name}: {fault}; removed from the manifest with its {} spans; {kept}", segment.rows),
+                "to restore its spans, copy the file of the same name from an older backup into segments/ and run this command again",
             ));
             lost.push(segment.id);
         }
@@ -82,11 +82,11 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
             Ok((to, rows)) => {
                 taken_in = true;
                 let (from, to) = (path.display(), to.display());
-                findings.push(DoctorFinding::fine(format!("{from}: taken in as {to}, with {rows} spans that were nowhere else")));
+                findings.push(DoctorFinding::fine(format!("{from}: added as {to} with {rows} spans that were not stored elsewhere")));
             }
             Err(fault) => findings.push(DoctorFinding::problem(
-                format!("{}: {fault}; left where it is", path.display()),
-                "copy the file of the same name out of an older backup into segments/ and run this again, or remove it",
+                format!("{}: {fault}; not added, the file stays in place", path.display()),
+                "copy the file of the same name from an older backup into segments/ and run this command again, or remove it",
             )),
         }
     }
@@ -117,7 +117,7 @@ fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Res
             let has_segments =
                 !numbered(&folder.segments(), "parquet")?.is_empty() || !orphan_files::set_aside_in(&folder.damaged())?.is_empty();
             if has_segments {
-                findings.push(DoctorFinding::note(format!("{} was {state}; it was made anew", path.display()), ""));
+                findings.push(DoctorFinding::note(format!("{} was {state} and has been recreated", path.display()), ""));
             }
             Ok(manifest)
         }
@@ -131,8 +131,9 @@ fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Res
             }
             sync_folder(&folder.damaged())?;
             sync_folder(folder.root())?;
-            let what = format!("{error}; it lies as {} now, and was made anew", aside.display());
-            findings.push(DoctorFinding::note(what, "which rows did not hold is known from the later segments only"));
+            let what = format!("{error}; it was moved to {} and has been rebuilt", aside.display());
+            findings
+                .push(DoctorFinding::note(what, "superseded rows are only known as far as later segments contain their newer versions"));
             Manifest::open(folder)
         }
         (Err(error), _) => Err(error),
@@ -147,7 +148,7 @@ fn bring_back(folder: &DataFolder, segment: &Segment, findings: &mut Vec<DoctorF
                 put_away(folder, &segment.path)?;
             }
             move_to(&path, &segment.path)?;
-            findings.push(DoctorFinding::fine(format!("{}: brought back from {}", segment.path.display(), path.display())));
+            findings.push(DoctorFinding::fine(format!("{}: restored from {}", segment.path.display(), path.display())));
             return Ok(true);
         }
     }
@@ -266,7 +267,7 @@ fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
     let rows = keys(&batch, 0, 0);
     let has_ids = rows.iter().all(|row| row.key.trace != TraceId(0) && row.key.span.0 != 0);
     if rows.len() != count as usize || !has_ids {
-        return Err("it is no segment".to_owned());
+        return Err("not a segment".to_owned());
     }
     decode(path).map(|_| rows)
 }

@@ -136,8 +136,8 @@ pub(crate) fn told(damaged: &Path) -> Result<Option<String>, StoreError> {
     let Some(first) = found.first() else { return Ok(None) };
     let segments = if found.len() == 1 { "1 segment".to_owned() } else { format!("{} segments", found.len()) };
     Ok(Some(format!(
-        "{segments} that are not in the manifest were quarantined, such as {}: queries do not return their spans; stop the server and run \
-         `hinomi doctor --repair` to add them again, or remove the files",
+        "{segments} quarantined because the manifest does not list them, such as {}; their spans are not shown; stop the server and run \
+         `hinomi doctor --repair`, which adds them, or remove them",
         first.display()
     )))
 }

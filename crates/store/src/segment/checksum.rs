@@ -69,7 +69,7 @@ pub(crate) fn examine(segment: &Segment) -> Result<(), String> {
 pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if length != segment.bytes {
-        return Err(format!("{length} bytes long instead of {}", segment.bytes));
+        return Err(format!("{length} bytes instead of {}", segment.bytes));
     }
     if let Some(written) = segment.crc {
         let found = crc_of(path).map_err(|error| error.to_string())?;
@@ -112,7 +112,7 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     live.readable = false;
     state.touch();
     drop(state);
-    let what = format!("{}: {fault}; queries skip this segment", segment.path.display());
+    let what = format!("{}: {fault}; the segment is not read, its file stays in place", segment.path.display());
     tracing::error!(what, "store.data.damaged");
     lock(&shared.health.damaged).push(what);
     true

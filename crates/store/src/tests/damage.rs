@@ -58,7 +58,7 @@ async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
         loss(&log_file(dir.path()));
         let findings = doctor::examine(dir.path(), |_, _| {});
         let told =
-            |severity| findings.iter().any(|found| found.severity == severity && found.what.contains("were acknowledged and are nowhere"));
+            |severity| findings.iter().any(|found| found.severity == severity && found.what.contains("were acknowledged but are missing"));
         assert!(told(doctor::DoctorSeverity::Problem), "{findings:?}");
         let store = Store::open(dir.path(), small()).unwrap();
         assert_eq!(rows(&store.snapshot()).len(), left);
@@ -84,7 +84,7 @@ async fn a_last_frame_that_cannot_be_read_is_kept_for_a_look() {
     std::fs::write(&path, bytes).unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let damaged = store.stats().damaged;
-    assert!(damaged[0].contains("a copy is in") && damaged[1].contains("frame 1 of the write-ahead log"), "{damaged:?}");
+    assert!(damaged[0].contains("a copy was saved as") && damaged[1].contains("frame 1 of the WAL"), "{damaged:?}");
     assert_eq!(std::fs::read_dir(dir.path().join("damaged")).unwrap().count(), 1);
 }
 
@@ -100,7 +100,7 @@ async fn a_damaged_frame_is_set_aside_and_the_rest_is_read() {
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(rows(&store.snapshot()).len(), 4);
     let damaged = store.stats().damaged;
-    assert!(damaged.len() == 1 && damaged[0].contains("the rest was recovered; a copy is in"), "{damaged:?}");
+    assert!(damaged.len() == 1 && damaged[0].contains("the rest was read; a copy was saved as"), "{damaged:?}");
     assert_eq!(std::fs::read_dir(dir.path().join("damaged")).unwrap().count(), 1);
     store.flush().await.unwrap();
     drop(store);
@@ -192,14 +192,17 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
                 Ok(store) if start_first => {
                     assert_eq!(rows(&store.snapshot()).len(), 1, "what the log holds");
                     let damaged = store.stats().damaged;
-                    assert!(damaged.len() == 1 && damaged[0].contains("2 segments that are not in the manifest"), "{damaged:?}");
+                    assert!(
+                        damaged.len() == 1 && damaged[0].contains("2 segments quarantined because the manifest does not list them"),
+                        "{damaged:?}"
+                    );
                     assert_eq!(names(&dir.path().join("damaged"), "parquet"), segments);
                     // The damage is reported until something is done about it.
                     drop(store);
                     let store = Store::open(dir.path(), small()).unwrap();
                     assert_eq!(store.stats().damaged.len(), 1);
                     let problems = doctor::examine(dir.path(), |_, _| {});
-                    assert!(problems.iter().any(|found| found.what.contains("2 segments lie in")), "{problems:?}");
+                    assert!(problems.iter().any(|found| found.what.contains("2 segments are quarantined in")), "{problems:?}");
                 }
                 Ok(store) => drop(store),
                 Err(error) => assert!(case >= 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
@@ -313,7 +316,7 @@ async fn a_segment_from_an_older_backup_heals() {
     damage();
     let findings = repair(dir.path()).unwrap();
     assert!(
-        findings.iter().any(|found| found.severity == doctor::DoctorSeverity::Problem && found.what.contains("taken out")),
+        findings.iter().any(|found| found.severity == doctor::DoctorSeverity::Problem && found.what.contains("removed from the manifest")),
         "{findings:?}"
     );
     let store = Store::open(dir.path(), small()).unwrap();
@@ -413,7 +416,7 @@ async fn intake_stops_before_the_disk_is_full_and_goes_on_by_itself() {
     FREE.store(999, Ordering::Relaxed);
     let error = store.append(1, vec![span(2, 1, 10)]).await.unwrap_err();
     assert!(matches!(error, StoreError::DiskLow { free: 999, reserve: 1000, .. }), "{error}");
-    assert!(store.stats().intake_error.unwrap().contains("less than the reserve of"));
+    assert!(store.stats().intake_error.unwrap().contains("below the reserve"));
     // Stored spans are still written as a segment.
     store.flush().await.unwrap();
     assert_eq!((store.stats().segments, rows(&store.snapshot()).len()), (1, 1));
@@ -456,7 +459,7 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
     let traces: Vec<u128> = rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect();
     assert_eq!(traces, [1, 1, 3, 3]);
     let damaged = store.stats().damaged;
-    assert!(damaged.len() == 1 && damaged[0].contains("queries skip this segment"), "{damaged:?}");
+    assert!(damaged.len() == 1 && damaged[0].contains("is not read, its file stays in place"), "{damaged:?}");
     let _ = store.append(1, vec![span(4, 1, 10)]).await.unwrap();
 }
 
@@ -476,9 +479,9 @@ async fn the_doctor_names_what_is_wrong_with_the_log() {
     std::fs::write(&path, bytes).unwrap();
     let problems = said(doctor::DoctorSeverity::Problem);
     assert!(problems[0].contains("cannot be read"), "{problems:?}");
-    assert!(problems[1].contains("is no whole frame"), "{problems:?}");
-    assert!(problems[2].contains("frames 1 to 1 of the log are nowhere"), "{problems:?}");
-    assert!(problems[3].contains("frames 3 to 3 of the log were acknowledged"), "{problems:?}");
+    assert!(problems[1].contains("incomplete frame at the end"), "{problems:?}");
+    assert!(problems[2].contains("frames 1 to 1 of the WAL are missing"), "{problems:?}");
+    assert!(problems[3].contains("frames 3 to 3 of the WAL were acknowledged"), "{problems:?}");
     std::fs::write(dir.path().join("segments/0000000077.ids"), "rest of a flush").unwrap();
-    assert!(said(doctor::DoctorSeverity::Note).iter().any(|note| note.contains("1 files in segments/ belong to none")));
+    assert!(said(doctor::DoctorSeverity::Note).iter().any(|note| note.contains("1 files in segments/ do not belong to a segment")));
 }
