@@ -46,7 +46,7 @@ pub struct RulePreview {
 pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
     if matches!(rule.measure.made(), MetricFormula::Asked(_)) {
-        return Err(invalid("measure", format!("{} cannot be tried on the past", rule.measure.name())).into());
+        return Err(invalid("measure", format!("{} cannot be previewed", rule.measure.name())).into());
     }
     let kept = AlertRecord {
         id: 1,
@@ -80,7 +80,7 @@ pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_
     .await?;
     is_held?;
     if is_too_much {
-        return Err(invalid("from", format!("more than {MOST_SPANS} spans are too many to try; choose a shorter time")).into());
+        return Err(invalid("from", format!("the preview covers more than {MOST_SPANS} spans; choose a shorter time range")).into());
     }
     let window = rule.window;
     let run = move |wanted: CancellationFlag| {
@@ -100,7 +100,7 @@ pub enum PreviewError {
     #[error(transparent)]
     Query(#[from] hinomi_query::QueryError),
     /// The preview was cancelled.
-    #[error("the preview was cut off")]
+    #[error("the preview was cancelled")]
     Ended,
 }
 

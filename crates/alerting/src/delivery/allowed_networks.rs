@@ -53,7 +53,7 @@ impl AllowedNetworks {
                 continue;
             }
             let network = part.parse::<IpNet>().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
-            networks.push(network.map_err(|_| format!("`{part}` is no network; write one such as 10.0.0.0/8, or `all`"))?);
+            networks.push(network.map_err(|_| format!("`{part}` is not a valid network; use one such as 10.0.0.0/8, or `all`"))?);
         }
         Ok(AllowedNetworks(networks))
     }

@@ -107,7 +107,7 @@ impl NotificationOutbox {
                 .execute(&format!("UPDATE deliveries SET next_us = ?1 WHERE state = 'waiting' AND id IN ({open})"), [now_us()])?;
             transaction.execute(&format!("UPDATE deliveries SET state = 'failed' WHERE state = 'sending' AND id IN ({open})"), [])?;
             transaction.execute(
-                "UPDATE attempts SET error = 'the server stopped before the answer came' WHERE duration_us IS NULL AND error IS NULL",
+                "UPDATE attempts SET error = 'the server stopped before a response arrived' WHERE duration_us IS NULL AND error IS NULL",
                 [],
             )?;
             transaction.commit()?;

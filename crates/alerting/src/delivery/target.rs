@@ -267,9 +267,9 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
     let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
-    let Some((scheme, authority)) = parts else { return wrong("must be an address that begins with https://") };
+    let Some((scheme, authority)) = parts else { return wrong("must be a URL that starts with https://") };
     if authority.as_str().contains('@') {
-        return wrong("must not hold a user name or a password");
+        return wrong("must not contain a user name or password");
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     check_literal(field, host, allowed)?;
@@ -277,7 +277,7 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
     match scheme {
         "https" => Ok(()),
         "http" if plain || near => Ok(()),
-        _ => wrong("must begin with https://"),
+        _ => wrong("must start with https://"),
     }
 }
 

@@ -71,7 +71,11 @@ impl NotificationOutbox {
             Ok(Some(id))
         })?;
         let Some(id) = id else {
-            return Err(TargetError::invalid("name", format!("is one too many: a project has at most {MOST_TARGETS} targets")).into());
+            return Err(TargetError::invalid(
+                "name",
+                format!("cannot be added: a project has at most {MOST_TARGETS} notification channels"),
+            )
+            .into());
         };
         let NotificationTargetDraft { language, disabled, address, .. } = draft;
         Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))

@@ -28,7 +28,11 @@ impl TrustedCertificates {
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
         }
-        if found.is_empty() { Err(format!("{} holds no certificate in PEM form", path.display())) } else { Ok(TrustedCertificates(found)) }
+        if found.is_empty() {
+            Err(format!("{} contains no certificates in PEM format", path.display()))
+        } else {
+            Ok(TrustedCertificates(found))
+        }
     }
 
     /// Returns the TLS configuration for HTTP targets whose certificates no public authority has signed; `None` without configured
@@ -54,7 +58,7 @@ mod tests {
         let path = dir.path().join("ca.pem");
         assert!(TrustedCertificates::read(&path).unwrap_err().contains("ca.pem"));
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(TrustedCertificates::read(&path).unwrap_err().contains("holds no certificate"));
+        assert!(TrustedCertificates::read(&path).unwrap_err().contains("contains no certificates"));
         assert!(TrustedCertificates::read(Path::new("")).unwrap().of_web().is_none());
     }
 }

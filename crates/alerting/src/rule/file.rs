@@ -58,7 +58,7 @@ pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> 
         match name.as_str() {
             "rule" => file.rules = items(value, targets)?,
             "budget" => file.budgets = items(value, targets)?,
-            other => return Err(invalid("file", format!("{other:?} is neither [[rule]] nor [[budget]]"))),
+            other => return Err(invalid("file", format!("unknown entry {other:?}; use [[rule]] and [[budget]]"))),
         }
     }
     unique(&file.rules)?;
@@ -68,7 +68,7 @@ pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> 
 
 fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
     let Value::Array(values) = value else {
-        return Err(invalid("file", format!("write [[{}]] with two brackets: there may be several", T::SOURCE.name())));
+        return Err(invalid("file", format!("{0} must be a list; write [[{0}]] with two brackets", T::SOURCE.name())));
     };
     let item = |(index, mut value): (usize, Value)| {
         let name = value.get("name").and_then(Value::as_str).map_or_else(|| format!("number {}", index + 1), |name| format!("{name:?}"));
@@ -87,9 +87,11 @@ fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<
 fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
     for field in ["targets", "escalate_to"] {
         for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
-            let Some(text) = name.as_str() else { return Err(format!("notify.{field}: targets stand here by name")) };
+            let Some(text) = name.as_str() else { return Err(format!("notify.{field}: must contain names of notification channels")) };
             let known = || targets.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-            let number = targets.get(text).ok_or_else(|| format!("notify.{field}: there is no target {text:?}; there are {}", known()))?;
+            let number = targets
+                .get(text)
+                .ok_or_else(|| format!("notify.{field}: notification channel {text:?} not found; available: {}", known()))?;
             *name = Value::from(*number);
         }
     }
@@ -100,7 +102,7 @@ fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
     let mut names: Vec<&str> = items.iter().map(AlertDefinition::name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(invalid("file", format!("{} {:?} stands in it twice", T::SOURCE.name(), pair[0]))),
+        Some(pair) => Err(invalid("file", format!("duplicate {} {:?}", T::SOURCE.name(), pair[0]))),
         None => Ok(()),
     }
 }

@@ -185,7 +185,7 @@ fn a_file_is_applied_after_its_diff_and_a_running_server_follows() {
     std::fs::write(&file, "[[rule]]\nname = \"x\"\nmeasure = \"cost\"\nwindow = \"1h\"\nwarning = 1\nnotify.targets = [\"pager\"]\n")
         .unwrap();
     let (_, error, status) = server.command(&["alerts", "apply", path, "--yes"]);
-    assert!(status == Some(1) && error.contains("there is no target \"pager\""), "{error}");
+    assert!(status == Some(1) && error.contains("notification channel \"pager\" not found"), "{error}");
 }
 
 #[test]

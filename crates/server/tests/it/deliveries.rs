@@ -198,11 +198,11 @@ fn an_incident_that_gets_worse_names_who_made_it_worse() {
     };
     let subjects: Vec<Value> = texts("Day").iter().map(|text| text["subject"].clone()).collect();
     let expected = [
-        "[Warning] Day: Cost $0.00045, 25 % of the day’s budget of $0.0018",
-        "[Got worse, critical] Day: Cost $0.0018, 100 % of the day’s budget of $0.0018",
+        "[Warning] Day: Cost $0.00045, 25 % of the daily budget of $0.0018",
+        "[Got worse, critical] Day: Cost $0.0018, 100 % of the daily budget of $0.0018",
     ];
     assert_eq!(subjects, expected);
-    assert_eq!(texts("Day")[1]["lines"][0], "user bob: $0.00135, 75 % of what was spent");
+    assert_eq!(texts("Day")[1]["lines"][0], "user bob: $0.00135, 75 % of the spend");
     assert!(!texts("Calls").iter().any(|text| text.to_string().contains("unknown")), "{:?}", texts("Calls"));
     for incident in server.ask("/alerts/incidents")["incidents"].as_array().unwrap() {
         assert_eq!(users(&incident["culprits"])[0].0, "bob", "{incident}");

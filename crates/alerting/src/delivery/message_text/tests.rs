@@ -10,10 +10,10 @@ fn a_ring_says_number_threshold_culprit_and_bill() {
         message.sentences,
         [
             "Cost is $50.42; the threshold is $50.00. Window: 2026-11-23 00:00 to 2026-11-24 00:00 (Asia/Tokyo).",
-            "If it goes on like this, the bill will be $67.79 by 2026-11-24 00:00.",
+            "At this rate, the cost will reach $67.79 by 2026-11-24 00:00.",
         ]
     );
-    assert_eq!(message.lines[0].0, "user u_20481: $6.42, 93 % of the rise; usually $0.0900");
+    assert_eq!(message.lines[0].0, "user u_20481: $6.42, 93 % of the increase; usually $0.0900");
     assert!(message.lines[0].1.as_ref().unwrap().contains("user:u_20481"));
 }
 
@@ -44,27 +44,27 @@ fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f6
 #[test]
 fn a_budget_is_told_by_its_amount_its_period_and_what_part_of_it_is_spent() {
     let opened = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::En);
-    assert_eq!(opened.subject, "[Warning] Budget of the day: Cost $0.00512, 51 % of the day’s budget of $0.0100");
+    assert_eq!(opened.subject, "[Warning] Budget of the day: Cost $0.00512, 51 % of the daily budget of $0.0100");
     assert_eq!(
         opened.sentences[..2],
         [
-            "Cost is $0.00512, 51 % of the day’s budget of $0.0100. Counted from 2026-11-23 00:00 to 2026-11-24 00:00 (Asia/Tokyo).",
-            "The step of 50 % ($0.005) was reached.",
+            "Cost is $0.00512, 51 % of the daily budget of $0.0100. Period: 2026-11-23 00:00 to 2026-11-24 00:00 (Asia/Tokyo).",
+            "The 50 % threshold ($0.005) was reached.",
         ]
     );
-    assert_eq!(opened.heading.as_deref(), Some("What it was spent on, 2026-11-23 00:00 to 2026-11-24 00:00"));
+    assert_eq!(opened.heading.as_deref(), Some("Budget usage by contributor, 2026-11-23 00:00 to 2026-11-24 00:00"));
     let lines: Vec<&str> = opened.lines.iter().map(|(line, _)| line.as_str()).collect();
-    assert_eq!(lines, ["user bob: $0.0085, 57 % of what was spent", "model gpt-4o-mini: $0.0150, 100 % of what was spent"]);
+    assert_eq!(lines, ["user bob: $0.0085, 57 % of the spend", "model gpt-4o-mini: $0.0150, 100 % of the spend"]);
     let japanese = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【警告】Budget of the day: コスト $0.00512(1 日の予算 $0.0100 の 51 %)");
-    assert_eq!(japanese.sentences[1], "50 % の段階($0.005)に達しました。");
+    assert_eq!(japanese.sentences[1], "50 % のしきい値($0.005)に達しました。");
     assert_eq!(japanese.lines[0].0, "ユーザー bob: $0.0085(消費の 57 %)");
     let forecast = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.003, 0.0), MessageLanguage::En);
-    assert_eq!(forecast.sentences[1], "Even the low edge of the forecast for its end is above the budget.");
+    assert_eq!(forecast.sentences[1], "Even the low estimate of the forecast for the end of the period exceeds the budget.");
     let over = message(&spending(AlertNoticeKind::Resolved, AlertSeverity::Critical, 0.015, 100.0), MessageLanguage::En);
     assert_eq!(
         (over.subject.as_str(), over.sentences.len()),
-        ("[Resolved] Budget of the day: Cost $0.0150, 150 % of the day’s budget of $0.0100", 1)
+        ("[Resolved] Budget of the day: Cost $0.0150, 150 % of the daily budget of $0.0100", 1)
     );
 }
 
@@ -76,7 +76,7 @@ fn what_got_worse_says_how_bad_it_is_and_what_came_since_the_step_before() {
     worse.culprits[0].usual = Some(0.001);
     let said = message(&worse, MessageLanguage::En);
     assert!(said.subject.starts_with("[Got worse, warning] "), "{}", said.subject);
-    assert_eq!(said.lines[0].0, "user bob: $0.0085, 57 % of what was spent; usually $0.001; $0.003 of it since 2026-11-23 01:00");
+    assert_eq!(said.lines[0].0, "user bob: $0.0085, 57 % of the spend; usually $0.001; $0.003 since 2026-11-23 01:00");
     assert!(message(&worse, MessageLanguage::Ja).subject.starts_with("【悪化・警告】"));
     assert_eq!(
         message(&worse, MessageLanguage::Ja).lines[0].0,
@@ -92,14 +92,14 @@ fn a_culprit_of_slowness_is_told_by_how_many_were_slow() {
     let mut slow = notice("a");
     (slow.unit, slow.culprits[0].unit, slow.culprits[0].contribution) = (MeasureUnit::Ms, MeasureUnit::Count, 81.0);
     slow.culprits[0].usual = Some(0.0);
-    assert_eq!(message(&slow, MessageLanguage::En).lines[0].0, "user u_20481: 81, 93 % of the rise; usually 0");
+    assert_eq!(message(&slow, MessageLanguage::En).lines[0].0, "user u_20481: 81, 93 % of the increase; usually 0");
 }
 
 #[test]
 fn the_same_in_japanese() {
     let message = message(&notice("a"), MessageLanguage::Ja);
     assert_eq!(message.subject, "【重大】Budget of the day: コスト $50.42(しきい値 $50.00 を超過)");
-    assert!(message.sentences[1].contains("2026-11-24 00:00 までの費用は $67.79"));
+    assert!(message.sentences[1].contains("2026-11-24 00:00 までのコストは $67.79"));
     assert_eq!(message.lines[0].0, "ユーザー u_20481: $6.42(増加分の 93 %、通常 $0.0900)");
 }
 
@@ -114,8 +114,8 @@ fn a_change_is_told_as_one() {
         ..notice("a")
     };
     let english = message(&changed, MessageLanguage::En);
-    assert_eq!(english.subject, "[Critical] Budget of the day: Cost up 62 % against the window before, above 50 %");
-    assert!(english.sentences[0].starts_with("Cost is up 62 % against the window before; the threshold is 50 %. Window: "));
+    assert_eq!(english.subject, "[Critical] Budget of the day: Cost up 62 % compared with the previous window, above 50 %");
+    assert!(english.sentences[0].starts_with("Cost is up 62 % compared with the previous window; the threshold is 50 %. Window: "));
     let japanese = message(&changed, MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【重大】Budget of the day: コスト 直前の期間比 62 % 増(しきい値 50 % を超過)");
     let fell = AlertNotice {
@@ -126,7 +126,8 @@ fn a_change_is_told_as_one() {
         ..changed
     };
     assert!(
-        message(&fell, MessageLanguage::En).sentences[0].starts_with("Cost is down 40 % against the week before; the threshold is -30 %.")
+        message(&fell, MessageLanguage::En).sentences[0]
+            .starts_with("Cost is down 40 % compared with the same window last week; the threshold is -30 %.")
     );
     assert!(message(&fell, MessageLanguage::Ja).sentences[0].starts_with("コストは 前週の同期間比 40 % 減、しきい値は -30 % です。"));
 }

@@ -17,20 +17,22 @@ use crate::delivery::target::{ChannelConfiguration, NotificationTarget};
 ///
 /// With the reason, such as an invalid address.
 pub(in crate::delivery) fn mail(notice: &AlertNotice, target: &NotificationTarget) -> Result<lettre::Message, String> {
-    let ChannelConfiguration::Email { from, to, .. } = &target.address else { return Err("the target takes no mail".to_owned()) };
+    let ChannelConfiguration::Email { from, to, .. } = &target.address else {
+        return Err("the channel is not an e-mail channel".to_owned());
+    };
     let message = message_text::message(notice, target.language.unwrap_or(notice.language));
-    let from: Mailbox = from.parse().map_err(|error| format!("the sender's address cannot be used: {error}"))?;
+    let from: Mailbox = from.parse().map_err(|error| format!("the sender address is invalid: {error}"))?;
     let domain = from.email.domain().to_owned();
     let id = format!("<{}@{domain}>", hash(&format!("{} {}", notice.idempotency_key, target.id)));
     let mut builder = lettre::Message::builder().from(from).subject(message.subject.clone()).message_id(Some(id));
     for address in to {
-        builder = builder.to(address.parse().map_err(|error| format!("a recipient's address cannot be used: {error}"))?);
+        builder = builder.to(address.parse().map_err(|error| format!("a recipient address is invalid: {error}"))?);
     }
     if let Some(incident) = notice.incident_id {
         builder = builder.references(format!("<incident-{}-{incident}@{domain}>", notice.project));
     }
     let parts = MultiPart::alternative_plain_html(plain(&message), html(notice, &message));
-    let mut mail = builder.multipart(parts).map_err(|error| format!("the mail cannot be written: {error}"))?;
+    let mut mail = builder.multipart(parts).map_err(|error| format!("cannot create the e-mail: {error}"))?;
     // Auto-responders ignore messages with this header (RFC 3834).
     mail.headers_mut().insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
     Ok(mail)

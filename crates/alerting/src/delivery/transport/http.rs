@@ -18,7 +18,7 @@ use crate::delivery::trusted_certificates::TrustedCertificates;
 /// reused.
 const ANSWER: u64 = 16 << 10;
 /// Error text of the resolver for an address that is not allowed. The error is recognized by it.
-const REFUSED: &str = "the target is in a private network";
+const REFUSED: &str = "the address is in a private network";
 
 /// Resolves names to the addresses that connections are allowed to, so the address that is checked is the one that is used.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
         request = request.header(*name, value);
     }
     let Ok(request) = request.body(post.body.as_slice()) else {
-        return DeliveryAttemptResult::again("the target's address cannot be used; change it");
+        return DeliveryAttemptResult::again("the channel's URL is invalid; change it");
     };
     let mut answer = match agents.run(&request) {
         Ok(answer) => answer,
@@ -98,19 +98,19 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
     let status = answer.status().as_u16();
     let asked = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(|text| retry_after(text, now_us()));
     let text = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
-    let word = word(&text).map(|word| format!(", it said `{word}`")).unwrap_or_default();
+    let word = word(&text).map(|word| format!(" (`{word}`)")).unwrap_or_default();
     let (then, error) = match status {
         200..=299 => (DeliveryDisposition::Delivered, None),
         300..=399 => (
             DeliveryDisposition::Again(None),
-            Some(format!("it answered {status}, a redirect, which is not followed; set the address that it leads to")),
+            Some(format!("HTTP {status}: redirects are not followed; set the channel's URL to the destination of the redirect")),
         ),
         // The target rejects the message itself, and would reject it again.
-        400 | 413 | 415 | 422 => (DeliveryDisposition::GiveUp, Some(format!("it answered {status}{word}: it does not take this message"))),
+        400 | 413 | 415 | 422 => (DeliveryDisposition::GiveUp, Some(format!("HTTP {status}{word}: the notification was rejected"))),
         401 | 403 | 404 | 410 => {
-            (DeliveryDisposition::Again(asked), Some(format!("it answered {status}{word}; the address or its secret may have changed")))
+            (DeliveryDisposition::Again(asked), Some(format!("HTTP {status}{word}: check the channel's URL and secret")))
         }
-        _ => (DeliveryDisposition::Again(asked), Some(format!("it answered {status}{word}"))),
+        _ => (DeliveryDisposition::Again(asked), Some(format!("HTTP {status}{word}"))),
     };
     DeliveryAttemptResult { status: Some(status), error, then }
 }
@@ -126,22 +126,22 @@ fn word(answer: &[u8]) -> Option<&str> {
 /// Describes an error without the URL, which may be the secret.
 fn said(error: &Error) -> String {
     match error {
-        Error::Timeout(Timeout::Resolve) => "its name was not looked up in time".to_owned(),
-        Error::Timeout(Timeout::Connect) => "it could not be connected to in time".to_owned(),
-        Error::Timeout(_) => format!("it did not answer within {} s", LIMIT.as_secs()),
-        Error::HostNotFound => "there is no host of its name; check the address".to_owned(),
-        Error::ConnectionFailed => "it could not be connected to".to_owned(),
+        Error::Timeout(Timeout::Resolve) => "the DNS lookup timed out".to_owned(),
+        Error::Timeout(Timeout::Connect) => "the connection timed out".to_owned(),
+        Error::Timeout(_) => format!("no response within {} s", LIMIT.as_secs()),
+        Error::HostNotFound => "host not found; check the URL".to_owned(),
+        Error::ConnectionFailed => "the connection failed".to_owned(),
         Error::Io(error) if error.to_string() == REFUSED => {
-            format!("{REFUSED}; the owner of this server can allow it by the setting notify.allow")
+            format!("{REFUSED}; an administrator can allow it with the setting notify.allow")
         }
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            format!("no trusted connection: {error}; an authority of your own can be named by the setting notify.ca_file")
+            format!("no trusted TLS connection: {error}; an administrator can add a CA certificate with the setting notify.ca_file")
         }
         Error::Io(error) => format!("the connection failed: {}", error.kind()),
-        Error::Tls(reason) => format!("no trusted connection: {reason}"),
-        Error::Rustls(reason) => format!("no trusted connection: {reason}"),
-        Error::LargeResponseHeader(..) => "its answer's headers are too large".to_owned(),
-        Error::Protocol(_) | Error::Http(_) => "its answer is not HTTP".to_owned(),
+        Error::Tls(reason) => format!("no trusted TLS connection: {reason}"),
+        Error::Rustls(reason) => format!("no trusted TLS connection: {reason}"),
+        Error::LargeResponseHeader(..) => "the response headers are too large".to_owned(),
+        Error::Protocol(_) | Error::Http(_) => "the response is not valid HTTP".to_owned(),
         _ => "the request failed".to_owned(),
     }
 }

@@ -64,10 +64,10 @@ impl DeliveryTransport {
             let sending = smtp::send(notice, target, &self.allowed, &self.trust);
             return tokio::time::timeout(LIMIT * 2, sending)
                 .await
-                .unwrap_or_else(|_| DeliveryAttemptResult::again("the mail server took longer than 20 s"));
+                .unwrap_or_else(|_| DeliveryAttemptResult::again("no response from the mail server within 20 s"));
         }
         let Some(post) = render::post(notice, target, now_us()) else {
-            return DeliveryAttemptResult::again("the target takes no messages");
+            return DeliveryAttemptResult::again("the channel cannot receive notifications");
         };
         let agents = self.http.clone();
         let (told, ended) = oneshot::channel();
@@ -76,8 +76,8 @@ impl DeliveryTransport {
             let _ = told.send(http::send(&agents, &post));
         });
         if let Err(error) = sending {
-            return DeliveryAttemptResult::again(format!("no thread could be started: {error}"));
+            return DeliveryAttemptResult::again(format!("cannot start a thread: {error}"));
         }
-        ended.await.unwrap_or_else(|_| DeliveryAttemptResult::again("the attempt ended without an answer"))
+        ended.await.unwrap_or_else(|_| DeliveryAttemptResult::again("the attempt ended without a response"))
     }
 }

@@ -42,7 +42,7 @@ async fn converse(
     trust: &TrustedCertificates,
 ) -> Result<Option<String>, DeliveryAttemptResult> {
     let ChannelConfiguration::Email { host, port, security, username, .. } = &target.address else {
-        return Err(DeliveryAttemptResult::again("the target takes no mail"));
+        return Err(DeliveryAttemptResult::again("the channel is not an e-mail channel"));
     };
     let port = port.unwrap_or(match security {
         SmtpSecurity::Tls => 465,
@@ -53,60 +53,60 @@ async fn converse(
     let tls = || {
         let builder = TlsParameters::builder(host.clone());
         let builder = trust.of_mail().fold(builder, |builder, certificate| builder.add_root_certificate(certificate));
-        builder.build().map_err(|error| failed("no trusted connection", &error))
+        builder.build().map_err(|error| failed("no trusted TLS connection", &error))
     };
     let own = ClientId::default();
     let immediate = if *security == SmtpSecurity::Tls { Some(tls()?) } else { None };
     let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(LIMIT), &own, immediate, None);
-    let mut connection = connecting.await.map_err(|error| failed("the mail server could not be reached", &error))?;
+    let mut connection = connecting.await.map_err(|error| failed("cannot connect to the mail server", &error))?;
     if *security == SmtpSecurity::Starttls {
-        connection.starttls(tls()?, &own).await.map_err(|error| failed("no encrypted connection (STARTTLS)", &error))?;
+        connection.starttls(tls()?, &own).await.map_err(|error| failed("STARTTLS failed", &error))?;
     }
     if let Some(username) = username {
         let credentials = Credentials::new(username.clone(), target.secret.text().to_owned());
         let signed_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await;
-        signed_in.map_err(|error| failed("the mail server did not let us in; check user name and password", &error))?;
+        signed_in.map_err(|error| failed("the mail server rejected the login; check user name and password", &error))?;
     }
 
     let envelope = mail.envelope();
     let begun = connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await;
-    begun.map_err(|error| failed("the mail server does not take mail from this sender", &error))?;
+    begun.map_err(|error| failed("the mail server rejected the sender", &error))?;
     let mut refused = Vec::new();
     for recipient in envelope.to() {
         match connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
             Ok(_) => {}
             Err(error) if error.is_permanent() => refused.push((recipient.to_string(), failed("", &error))),
             // Nothing has been sent yet, so a retry sends no duplicates.
-            Err(error) => return Err(failed("the mail server does not take a recipient now", &error)),
+            Err(error) => return Err(failed("the mail server temporarily rejected a recipient", &error)),
         }
     }
     if refused.len() == envelope.to().len() {
         let (address, ended) = refused.swap_remove(0);
-        let error = format!("the mail server refuses {address}{}", ended.error.unwrap_or_default());
+        let error = format!("the mail server rejected the recipient {address}{}", ended.error.unwrap_or_default());
         return Err(DeliveryAttemptResult { error: Some(error), then: DeliveryDisposition::GiveUp, ..ended });
     }
-    connection.command(Data).await.map_err(|error| failed("the mail server does not take the mail", &error))?;
+    connection.command(Data).await.map_err(|error| failed("the mail server rejected the message", &error))?;
     let taken = connection.message(&mail.formatted()).await;
     taken.map_err(|error| DeliveryAttemptResult {
         then: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Again(None) },
-        ..failed("the mail server did not take the mail", &error)
+        ..failed("the mail server rejected the message", &error)
     })?;
     // The server has accepted the e-mail; how the session ends does not matter.
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
     let names: Vec<_> = refused.into_iter().map(|(address, _)| address).collect();
-    Ok((!names.is_empty()).then(|| format!("the mail server refused {}, and took it for the others", names.join(", "))))
+    Ok((!names.is_empty()).then(|| format!("the mail server rejected {} and accepted the other recipients", names.join(", "))))
 }
 
 async fn resolve(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec<std::net::SocketAddr>, DeliveryAttemptResult> {
     let looking = tokio::net::lookup_host((host, port));
     let found = tokio::time::timeout(LIMIT, looking)
         .await
-        .map_err(|_| DeliveryAttemptResult::again("the mail server's name was not looked up in time"))?;
-    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::again("there is no mail server of that name; check the host"))?.collect();
+        .map_err(|_| DeliveryAttemptResult::again("the DNS lookup of the mail server timed out"))?;
+    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::again("mail server not found; check the host name"))?.collect();
     let kept = allowed.keep(found.iter().copied());
     if kept.is_empty() {
         let at = found.first().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-        let hint = "the owner of this server can allow it by the setting notify.allow";
+        let hint = "an administrator can allow it with the setting notify.allow";
         return Err(DeliveryAttemptResult::again(format!("the mail server is in a private network ({at}); {hint}")));
     }
     Ok(kept)
