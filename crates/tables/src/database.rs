@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SqliteError {
     /// A newer version wrote the database.
-    #[error("{} was written by a newer version (format {found}, known here up to {known}); start that version", path.display())]
+    #[error("{} was written by a newer version of Hinomi (format {found}; supported: up to {known}); run that version", path.display())]
     Newer {
         /// Path of the database.
         path: PathBuf,
@@ -35,13 +35,13 @@ pub enum SqliteError {
         path: PathBuf,
     },
     /// Another process has been writing for too long. Writing resumes automatically when that ends.
-    #[error("{} is locked by another process; end that process, or wait until it is done", path.display())]
+    #[error("{} is locked by another process; stop that process or retry later", path.display())]
     Busy {
         /// Path of the database.
         path: PathBuf,
     },
     /// The database cannot be written.
-    #[error("cannot write to {} ({reason}); give this user write permission", path.display())]
+    #[error("cannot write to {} ({reason}); give this user permission to write there", path.display())]
     ReadOnly {
         /// Path of the database.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum SqliteError {
         reason: String,
     },
     /// Any other error of SQLite.
-    #[error("could not use {}: {reason}", path.display())]
+    #[error("database error in {}: {reason}", path.display())]
     Failed {
         /// Path of the database.
         path: PathBuf,
@@ -114,9 +114,7 @@ const LAST_FORMAT: u32 = 999;
 fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> {
     let path = path.to_owned();
     match found {
-        found if found > LAST_FORMAT => {
-            Err(SqliteError::Damaged { path, reason: format!("its header names a format {found}, which no version writes") })
-        }
+        found if found > LAST_FORMAT => Err(SqliteError::Damaged { path, reason: format!("invalid format {found} in its header") }),
         found if found > known => Err(SqliteError::Newer { path, found, known }),
         _ => Ok(()),
     }
@@ -147,7 +145,7 @@ pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
     check_format(path, found, known)?;
     if found == 0 {
-        return Err(SqliteError::Damaged { path: path.to_owned(), reason: "it is empty".to_owned() });
+        return Err(SqliteError::Damaged { path: path.to_owned(), reason: "the file is empty".to_owned() });
     }
     let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(&failed)?;
     if said == "ok" { Ok(()) } else { Err(SqliteError::Damaged { path: path.to_owned(), reason: said }) }
@@ -211,7 +209,7 @@ mod tests {
         drop(connection);
         let error = open(&path, &[FIRST]).unwrap_err();
         assert!(matches!(error, SqliteError::Newer { found: 2, known: 1, .. }));
-        assert!(error.to_string().contains("start that version"), "{error}");
+        assert!(error.to_string().contains("run that version"), "{error}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn a_token_before_the_first_start() {
     assert_eq!((status, error.as_str()), (Some(0), ""));
     let (_, error, status) = run(&data, &["token", "create", "--project", "7"]);
     assert_eq!(status, Some(1));
-    assert!(error.contains("no project 7"), "{error}");
+    assert!(error.contains("project 7 not found"), "{error}");
 }
 
 #[test]

@@ -244,10 +244,10 @@ fn tokens_are_listed_and_revoked() {
     let of_ci = shown["tokens"].as_array().unwrap().iter().find(|token| token["name"] == "ci").unwrap();
     assert_eq!((of_ci["id"].to_string().as_str(), &of_ci["project_id"], &of_ci["admin"]), (id, &json!(1), &json!(false)));
     let (said, _, status) = server.command(&["token", "revoke", id]);
-    assert_eq!((said.trim(), status), (format!("token {id} (ci) is revoked").as_str(), Some(0)));
+    assert_eq!((said.trim(), status), (format!("revoked token {id} (ci)").as_str(), Some(0)));
     assert_eq!(server.get_as("/api/v1/me", &token).status, 401, "a running server knows at once");
     let (_, error, status) = server.command(&["token", "revoke", id]);
-    assert!(error.contains("no token") && status == Some(1), "{error}");
+    assert!(error.contains("not found") && status == Some(1), "{error}");
     let second = server.command(&["token", "create"]).0.trim().to_owned();
     let id = server.get("/api/v1/tokens").json()["tokens"][1]["id"].clone();
     let admin = format!("Bearer {}", server.token);

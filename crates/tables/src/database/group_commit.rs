@@ -57,7 +57,7 @@ impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> GroupCommitT
 
     fn answer(self: Box<Self>, result: Result<(), SqliteError>) {
         let GroupCommitChange { made, reply, .. } = *self;
-        let fault = "a fault in the program".to_owned();
+        let fault = "bug in Hinomi".to_owned();
         let result = result.and_then(|()| made.ok_or(SqliteError::Failed { path: PathBuf::new(), reason: fault }));
         // A caller that no longer waits is not an error.
         let _ = reply.send(result);
@@ -131,7 +131,7 @@ impl GroupCommitDatabase {
     }
 
     fn closed(&self) -> SqliteError {
-        SqliteError::Failed { path: self.readers.path.clone(), reason: "it is closed; restart to go on".to_owned() }
+        SqliteError::Failed { path: self.readers.path.clone(), reason: "the database is closed; restart the server".to_owned() }
     }
 }
 
@@ -206,7 +206,7 @@ impl GroupCommitWriter {
         // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(written) => written.map_err(SqliteError::of(&self.path)),
-            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),
+            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "bug in Hinomi".to_owned() }),
         }
     }
 }

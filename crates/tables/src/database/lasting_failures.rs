@@ -42,7 +42,7 @@ pub fn note(path: &Path, error: &rusqlite::Error) {
 
 fn remember(path: &Path, reason: &str, is_damaged: bool) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let said = format!("{name} fails ({reason}): its data cannot be stored; run `hinomi doctor` to find the cause");
+    let said = format!("{name} fails ({reason}): its data cannot be stored; run `hinomi doctor` to find the problem");
     if lock().insert(path.to_owned(), DatabaseFailure { said, is_damaged, at: Instant::now() }).is_none() {
         tracing::error!(path = %path.display(), reason, "database.access.failed");
     }

@@ -20,7 +20,7 @@ pub enum ErrorStoreError {
         path: PathBuf,
     },
     /// Events arrive faster than they can be written, or another process has locked the database. The same request may be sent again.
-    #[error("error events cannot be stored now: {reason}; send again later")]
+    #[error("error events cannot be stored: {reason}; retry later")]
     Busy {
         /// What the request waited for.
         reason: String,
@@ -29,7 +29,7 @@ pub enum ErrorStoreError {
     #[error(transparent)]
     Database(SqliteError),
     /// The store has been closed.
-    #[error("the error store is closed; restart the server")]
+    #[error("the store of error events is closed; restart the server")]
     Closed,
 }
 

@@ -8,7 +8,7 @@ use crate::database::SqliteError;
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
     /// The data directory could not be created or opened.
-    #[error("could not open the data folder {}: {source}; give this user the right to write there, or choose another with --data", path.display())]
+    #[error("cannot open the data directory {}: {source}; give this user permission to write there, or use --data", path.display())]
     Folder {
         /// Path of the directory.
         path: PathBuf,
@@ -19,10 +19,10 @@ pub enum MetadataError {
     #[error(transparent)]
     Open(#[from] SqliteError),
     /// There is no such project.
-    #[error("there is no project {0}")]
-    NoProject(u64),
     /// The project has no such key.
-    #[error("project {project} has no key {key}")]
+    #[error("project {0} not found")]
+    NoProject(u64),
+    #[error("ingest key {key} not found in project {project}")]
     NoKey {
         /// ID of the project.
         project: u64,
@@ -30,13 +30,13 @@ pub enum MetadataError {
         key: i64,
     },
     /// There is no such API token.
-    #[error("there is no token {0}")]
-    NoToken(i64),
     /// There is no such session.
-    #[error("there is no session {0}")]
-    NoSession(i64),
     /// The project has no such price.
-    #[error("project {project} has no price {price}")]
+    #[error("token {0} not found")]
+    NoToken(i64),
+    #[error("session {0} not found")]
+    NoSession(i64),
+    #[error("custom price {price} not found in project {project}")]
     NoPrice {
         /// ID of the project.
         project: u64,
@@ -44,13 +44,13 @@ pub enum MetadataError {
         price: i64,
     },
     /// There is no such job.
-    #[error("there is no job {0}")]
+    #[error("job {0} not found")]
     NoJob(i64),
     /// A value is invalid.
     #[error("{0}")]
     Invalid(String),
     /// Any other error of SQLite.
-    #[error("could not use hinomi.db: {0}")]
+    #[error("database error in hinomi.db: {0}")]
     Database(rusqlite::Error),
 }
 

@@ -61,7 +61,7 @@ impl MetadataStore {
     pub fn first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
         let text = match text {
             Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
-            Some(_) => return Err(MetadataError::Invalid("HINOMI_DSN_KEY: a key has 32 hex digits".into())),
+            Some(_) => return Err(MetadataError::Invalid("dsn_key (HINOMI_DSN_KEY): must be 32 hex digits".into())),
             None => access_secrets::hex(16),
         };
         {

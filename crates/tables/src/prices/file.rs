@@ -33,9 +33,9 @@ pub(super) fn parse(text: &str) -> Result<PriceFileEntries, String> {
     };
     let list = table.remove("price").unwrap_or_else(|| Value::Array(Vec::new()));
     if let Some(name) = table.keys().next() {
-        return Err(format!("{name:?} is not known; the file is a list of [[price]]"));
+        return Err(format!("unknown entry {name:?}; the file must be a list of [[price]]"));
     }
-    let Value::Array(list) = list else { return Err("\"price\" is a list: [[price]] in TOML".to_owned()) };
+    let Value::Array(list) = list else { return Err("\"price\" must be a list: [[price]] in TOML".to_owned()) };
     let price = |(place, value): (usize, Value)| one(value).map_err(|reason| format!("price {}: {reason}", place + 1));
     list.into_iter().enumerate().map(price).collect()
 }
@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<PriceFileEntries, String> {
 fn one(mut value: Value) -> Result<(Option<u64>, CustomPrice), String> {
     let project = match value.as_object_mut().and_then(|price| price.remove("project")) {
         None | Some(Value::Null) => None,
-        Some(project) => Some(project.as_u64().ok_or("project: a number from 1 on")?),
+        Some(project) => Some(project.as_u64().ok_or("project: must be a project number")?),
     };
     let price: CustomPrice = serde_json::from_value(value).map_err(|error| error.to_string())?;
     Ok((project, price.checked().map_err(|bad| bad.to_string())?))

@@ -123,7 +123,7 @@ impl ActivePrices {
             }
             Err(error) => {
                 tracing::error!(%error, "prices.file.invalid: what was in force stays");
-                known.file_fault = Some(format!("{error}; the prices of its last valid version apply, if there was one"));
+                known.file_fault = Some(format!("{error}; the prices that it last contained stay effective, if it was ever read"));
                 false
             }
         }
@@ -183,7 +183,7 @@ impl ActivePrices {
                 }
                 Err(error) => {
                     tracing::error!(%error, "prices.table.invalid: what was in force stays");
-                    known.table_fault = Some(format!("{error}; the previous price table is still used"));
+                    known.table_fault = Some(format!("{error}; the previous price table stays effective"));
                 }
             }
         }

@@ -120,5 +120,5 @@ fn a_newer_format_is_left_alone() {
     drop(ErrorStore::open(dir.path()).unwrap());
     Connection::open(dir.path().join("errors.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = ErrorStore::open(dir.path()).unwrap_err();
-    assert!(error.to_string().contains("newer version (format 99"), "{error}");
+    assert!(error.to_string().contains("newer version of Hinomi (format 99"), "{error}");
 }
