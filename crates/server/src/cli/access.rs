@@ -17,7 +17,7 @@ pub(super) enum TokenCommand {
         /// Project that the token can read
         #[arg(long, value_name = "N", default_value_t = 1)]
         project: u64,
-        /// Allow to read all projects and to make changes; not with --project
+        /// Allow reading all projects and making changes; not with --project
         #[arg(long, conflicts_with = "project")]
         admin: bool,
         /// Name of the token

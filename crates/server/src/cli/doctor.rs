@@ -36,8 +36,7 @@ const DATABASES: [(&str, u32); 9] = [
 pub(super) struct DoctorCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// Repair first what can be repaired (the server must be stopped): rebuild an unreadable manifest, restore quarantined segments.
-    /// Deletes nothing
+    /// Repair the manifest and quarantined segments first; the server must be stopped (deletes nothing)
     #[arg(long)]
     repair: bool,
     /// Also list checks that passed

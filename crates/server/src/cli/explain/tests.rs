@@ -24,7 +24,7 @@ fn asked(files: &[&Path]) -> ExplainCommand {
     ExplainCommand { files: files.iter().map(|path| path.to_path_buf()).collect(), kind: None, received: None, texts: false, json: false }
 }
 
-/// The kind that a capture is of, by where it was posted to.
+/// Returns the kind of a capture, from the path that it was sent to.
 fn posted_as(body: &Path) -> Option<RequestBodyKind> {
     let request = std::fs::read_to_string(body.with_file_name("request.json")).unwrap();
     let request: serde_json::Value = serde_json::from_str(&request).unwrap();
