@@ -195,7 +195,7 @@ impl App {
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
         let service = rewritten.layer(router(api.clone(), intake.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
         let chores = tokio::spawn(chores(api.clone(), intake.clone()));
-        api.jobs.start().context("cannot go on with jobs that have not ended")?;
+        api.jobs.start().context("cannot resume unfinished jobs")?;
         let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
 
         for listener in otlp {
@@ -229,7 +229,7 @@ impl App {
         api.errors.close().await;
         api.logs.close().await;
         api.metrics.close().await;
-        api.store.close().await.context("the last flush failed; the next start reads the log instead")?;
+        api.store.close().await.context("the final flush failed; the next start replays the WAL")?;
         tracing::info!("server.process.stopped");
         Ok(())
     }
@@ -280,7 +280,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         ..StoreConfig::default()
     };
     // The query engine resolves paths without a working directory, so the path must be absolute.
-    let data = std::path::absolute(&config.data).with_context(|| format!("cannot tell where {} is", config.data.display()))?;
+    let data = std::path::absolute(&config.data).with_context(|| format!("cannot resolve the path {}", config.data.display()))?;
     let store = Store::open(&data, of_store)?;
     backup::remove_leftovers(&config.data);
     // A new metadata store reserves the project numbers that it finds in the databases. The store may know more of them, from its log.

@@ -99,7 +99,7 @@ pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     store.set_damaged_aside().await?;
     let now = jiff::Timestamp::now().as_microsecond();
     let staging = BackupStagingFolder(data.join(format!("{STAGING}{now}")));
-    std::fs::create_dir(&staging.0).with_context(|| format!("cannot make {}", staging.0.display()))?;
+    std::fs::create_dir(&staging.0).with_context(|| format!("cannot create {}", staging.0.display()))?;
     let spans = store.copy_to(&staging.0).await?;
     let data = data.to_owned();
     tokio::task::spawn_blocking(move || planned(&data, staging, spans, now)).await?
@@ -109,7 +109,7 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::Store
     let databases = databases(data)?;
     let needed: u64 = databases.iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum();
     if free_bytes(data).is_some_and(|free| free < needed) {
-        bail!("copies of the databases take {} MB in {}, and less is free", needed / 1_000_000, data.display());
+        bail!("not enough disk space: copies of the databases need {} MB in {}", needed / 1_000_000, data.display());
     }
     let mut sources = Vec::new();
     let mut files = Vec::new();

@@ -13,7 +13,7 @@ use super::{BackupFileEntry, BackupManifest, FORMAT, LIST};
 
 /// File that is in a directory from the beginning of a restore to its end.
 const UNFINISHED: &str = "RESTORING";
-const UNFINISHED_TEXT: &str = "A restore into this folder has not finished. Until it is begun again and ends, this is no data folder.\n";
+const UNFINISHED_TEXT: &str = "A restore into this directory is incomplete. Run it again: until it ends, this is not a data directory.\n";
 
 /// Largest size of the list, in bytes.
 const LONGEST_LIST: u64 = 256 << 20;
@@ -99,7 +99,7 @@ pub fn restore(
             std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
-    ensure!(data.join("manifest.db").exists(), "the backup has no manifest that can be read");
+    ensure!(data.join("manifest.db").exists(), "the backup contains no readable manifest");
     sync_folders(data, &contents)?;
     let mut lacks: Vec<String> = missing.into_iter().map(|(_, fault)| fault).collect();
     lacks.extend(contents.missing.iter().map(|lacking| format!("{} with {} spans ({})", lacking.name, lacking.spans, lacking.fault)));
@@ -107,7 +107,7 @@ pub fn restore(
     let problems = doctor::examine(data, |_, _| {}).into_iter().filter(|finding| finding.severity == DoctorSeverity::Problem);
     lacks.extend(problems.map(|finding| finding.what).filter(|what| !named(what)));
     if !lacks.is_empty() && gaps == MissingFilePolicy::Refused {
-        bail!("the backup is not whole: {}; restore it with --allow-missing to have everything else", lacks.join("; "));
+        bail!("the backup is incomplete: {}; use --allow-missing to restore everything else", lacks.join("; "));
     }
     let bytes = contents.files.iter().filter(|entry| place(&entry.name).exists()).map(|file| file.bytes).sum();
     Ok(RestoreReport { bytes, contents, missing: lacks })
@@ -131,7 +131,7 @@ pub fn finish(data: &Path) -> anyhow::Result<()> {
 /// When a restore into the directory has not finished.
 pub fn check_finished(data: &Path) -> anyhow::Result<()> {
     let is_finished = !data.join(UNFINISHED).exists();
-    ensure!(is_finished, "a restore into {} has not finished: run `hinomi restore` with this folder again, or remove it", data.display());
+    ensure!(is_finished, "a restore into {} is incomplete; run `hinomi restore` with this directory again, or remove it", data.display());
     Ok(())
 }
 
@@ -163,12 +163,12 @@ fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> 
 /// checked.
 fn durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(Box::new(DurableFileWriter(BufWriter::with_capacity(1 << 20, file))))
 }
 
@@ -189,15 +189,15 @@ impl Write for DurableFileWriter {
 /// Creates a directory that only its owner can access, or checks that it is empty.
 fn make_empty(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
-        let mut entries = std::fs::read_dir(folder).with_context(|| format!("{} is no folder that can be used", folder.display()))?;
-        ensure!(entries.next().is_none(), "{} is not empty; name a folder that is, or that is not there yet", folder.display());
+        let mut entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the directory {}", folder.display()))?;
+        ensure!(entries.next().is_none(), "{} is not empty; use an empty or new directory", folder.display());
         return Ok(());
     }
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).with_context(|| format!("cannot make {}", folder.display()))
+    builder.create(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 /// Files that could not be restored, with the reason for each.
@@ -217,12 +217,12 @@ fn leave_out(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow:
 fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: SkippedFiles) -> anyhow::Result<BackupManifest> {
     let list = source.join(LIST);
     let text = std::fs::read(&list)
-        .with_context(|| format!("{} is no backup, or one that broke off: {} cannot be read", source.display(), list.display()))?;
+        .with_context(|| format!("{} is not a backup, or an incomplete one: cannot read {}", source.display(), list.display()))?;
     let contents = read_list(&text)?;
     for entry in &contents.files {
         let path = source.join(&entry.name);
         let copied = File::open(&path)
-            .with_context(|| format!("{} is not whole: {} cannot be read", source.display(), entry.name))
+            .with_context(|| format!("{} is incomplete: cannot read {}", source.display(), entry.name))
             .and_then(|from| copy(from, durable(&place(&entry.name))?, entry));
         leave_out(&mut left_out, entry, copied)?;
     }
@@ -234,13 +234,16 @@ fn read_list(text: &[u8]) -> anyhow::Result<BackupManifest> {
     struct BackupFormatHeader {
         format: u32,
     }
-    let BackupFormatHeader { format } = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
-    ensure!(format <= FORMAT, "the backup is of a newer version (format {format}, known here up to {FORMAT}); use that version");
-    let contents: BackupManifest = serde_json::from_slice(text).context("it is no backup: its list cannot be read")?;
+    let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
+    ensure!(
+        format <= FORMAT,
+        "the backup was written by a newer version of Hinomi (format {format}; supported: up to {FORMAT}); use that version"
+    );
+    let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
     for entry in &contents.files {
         // A foreign archive must not write outside the directory.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
-        ensure!(plain && !entry.name.is_empty() && entry.name != LIST, "the backup names a file {:?}, which cannot be", entry.name);
+        ensure!(plain && !entry.name.is_empty() && entry.name != LIST, "the backup contains an invalid file name {:?}", entry.name);
     }
     Ok(contents)
 }
@@ -252,28 +255,28 @@ fn each(
     mut left_out: SkippedFiles,
 ) -> anyhow::Result<BackupManifest> {
     let mut archive = tar::Archive::new(archive);
-    let mut entries = archive.entries().context("it is no backup")?;
-    let first = entries.next().context("it is no backup: it is empty")?.context("it is no backup")?;
-    ensure!(first.path()?.as_os_str() == LIST, "it is no backup of Hinomi: its first file is {:?}", first.path()?.display().to_string());
+    let mut entries = archive.entries().context("not a backup")?;
+    let first = entries.next().context("not a backup: the file is empty")?.context("not a backup")?;
+    ensure!(first.path()?.as_os_str() == LIST, "not a backup of Hinomi: its first file is {:?}", first.path()?.display().to_string());
     let mut text = Vec::new();
-    first.take(LONGEST_LIST).read_to_end(&mut text).context("the backup is cut off")?;
+    first.take(LONGEST_LIST).read_to_end(&mut text).context("the backup is truncated")?;
     let contents = read_list(&text)?;
     let mut awaited: HashMap<&str, &BackupFileEntry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     for found in entries {
-        let found = match found.context("the backup is cut off or damaged") {
+        let found = match found.context("the backup is truncated or damaged") {
             // The position of the next file is unknown.
             Err(_) if left_out.is_some() => break,
             found => found?,
         };
         let name = found.path()?.to_string_lossy().into_owned();
-        let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup holds {name:?}, which its list does not name"))?;
+        let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in its list"))?;
         leave_out(&mut left_out, entry, copy(found, place(&name)?, entry))?;
     }
     let mut missing = contents.files.iter().filter(|entry| awaited.contains_key(entry.name.as_str())).peekable();
     if let Some(left_out) = left_out {
-        left_out.extend(missing.map(|entry| (entry.name.clone(), format!("{} is not in it: the backup is cut off", entry.name))));
+        left_out.extend(missing.map(|entry| (entry.name.clone(), format!("{} is missing: the backup is truncated", entry.name))));
     } else if let Some(missing) = missing.peek() {
-        bail!("the backup is cut off: {} of {} files are missing, the first is {}", awaited.len(), contents.files.len(), missing.name);
+        bail!("the backup is truncated: {} of {} files are missing, the first is {}", awaited.len(), contents.files.len(), missing.name);
     }
     Ok(contents)
 }
@@ -283,7 +286,7 @@ fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &BackupFileEntry) ->
     let mut piece = vec![0; 1 << 20];
     let (mut crc, mut bytes) = (0, 0);
     loop {
-        let length = from.read(&mut piece).with_context(|| format!("{} cannot be read: the backup is cut off", entry.name))?;
+        let length = from.read(&mut piece).with_context(|| format!("cannot read {}: the backup is truncated", entry.name))?;
         if length == 0 {
             break;
         }
@@ -292,11 +295,11 @@ fn copy(mut from: impl Read, mut to: Box<dyn Write>, entry: &BackupFileEntry) ->
         bytes += length as u64;
     }
     to.flush().with_context(|| format!("cannot write {}", entry.name))?;
-    ensure!(bytes >= entry.bytes, "the backup is cut off: {} has {bytes} bytes of {}", entry.name, entry.bytes);
+    ensure!(bytes >= entry.bytes, "the backup is truncated: {} has {bytes} bytes of {}", entry.name, entry.bytes);
     let whole = (bytes, crc) == (entry.bytes, entry.crc32c);
     ensure!(
         whole,
-        "{} is not what was backed up: {bytes} bytes of {}, sum {crc:08x} instead of {:08x}",
+        "{} differs from what was backed up: {bytes} bytes of {}, checksum {crc:08x} instead of {:08x}",
         entry.name,
         entry.bytes,
         entry.crc32c

@@ -93,7 +93,7 @@ async fn what_is_cut_off_or_changed_is_refused() {
         finish(&other).unwrap();
         assert_eq!(rows(&Store::open(&other, StoreConfig::default()).unwrap().snapshot()).len(), 10);
     }
-    assert!(verify(Cursor::new(b"no archive at all")).unwrap_err().to_string().contains("no backup"));
+    assert!(verify(Cursor::new(b"no archive at all")).unwrap_err().to_string().contains("not a backup"));
     let mut archive = tar::Builder::new(Vec::new());
     let list = br#"{"format":1,"version":"0","created_at":"","spans":0,"files":[{"name":"../evil","bytes":1,"crc32c":0}]}"#;
     append(&mut archive, LIST, list.len() as u64, list.as_slice()).unwrap();

@@ -87,7 +87,7 @@ impl RetentionHold {
         let left =
             if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
         format!(
-            "deletion held: {}; revert the change if it is not intended, or confirm the deletion with `hinomi retention confirm`; without either, the server deletes the data after running for {left}",
+            "a deletion waits for confirmation: {}; revert the setting if this is not intended, or run `hinomi retention confirm`; the server deletes it after {left} of running",
             self.what.join("; ")
         )
     }
@@ -149,12 +149,12 @@ pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String>
     for project in meta.directory().projects.values() {
         let now = ProjectRetention::of(project, days);
         if let Some((before, _)) = last.projects.get(&project.id).filter(|(before, _)| now.days < before.days) {
-            found.push(format!("project {}: {} days, previously {}", project.id, now.days, before.days));
+            found.push(format!("project {}: {} days instead of {}", project.id, now.days, before.days));
         }
     }
     if let Some(before) = last.budget_bytes.filter(|before| is_less(budget_bytes, Some(*before))) {
         let before = if before == 0 { "no limit".to_owned() } else { before.to_string() };
-        found.push(format!("disk.budget_bytes: {budget_bytes}, previously {before}"));
+        found.push(format!("disk.budget_bytes: {budget_bytes} instead of {before}"));
     }
     found
 }
@@ -224,11 +224,11 @@ pub(super) async fn permit(
                 continue;
             };
             let why = match before {
-                None => format!("the previous retention is unknown, and it is {} days now", now.days),
+                None => format!("their previous retention is unknown, now {} days", now.days),
                 Some((_, at_us)) if by_time => {
-                    format!("the clock is {} days ahead of the last deletion", (now_us - at_us) / 86_400_000_000)
+                    format!("the clock is {} days ahead of the last sweep", (now_us - at_us) / 86_400_000_000)
                 }
-                Some((kept, _)) if kept.days > now.days => format!("the retention is {} days, previously {}", now.days, kept.days),
+                Some((kept, _)) if kept.days > now.days => format!("the retention is {} days instead of {}", now.days, kept.days),
                 Some(_) => "some classes have a shorter retention than before".to_owned(),
             };
             what.push(format!("{lost} of {all} {name} of project {project} would be deleted: {why}"));
@@ -242,7 +242,7 @@ pub(super) async fn permit(
         let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
         if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
             what.push(format!(
-                "project {project} stores traces with errors or scores longer than others, and has {count} of them, previously {before}: errors.db or scores.db may be lost"
+                "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
             ));
             waiting.insert(*project, ProjectRetention::of(known, places.days));
         }
@@ -251,7 +251,7 @@ pub(super) async fn permit(
     if over_budget > 0 && is_less(places.budget_bytes, last.budget_bytes) {
         let DeletionLoss { lost, all } = places.store.oldest(over_budget);
         if lost.saturating_mul(BY_A_CHANGE) > all {
-            let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(", previously {bytes}"));
+            let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(" instead of {bytes}"));
             what.push(format!("the oldest {lost} of {all} spans would be deleted: disk.budget_bytes is {}{before}", places.budget_bytes));
             held_budget = Some(places.budget_bytes);
         }

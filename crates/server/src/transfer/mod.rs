@@ -49,6 +49,6 @@ impl FromStr for SpanFileFormat {
     fn from_str(text: &str) -> Result<SpanFileFormat, String> {
         let all = [SpanFileFormat::Parquet, SpanFileFormat::Jsonl, SpanFileFormat::Csv];
         let found = all.into_iter().find(|format| format.extension() == text);
-        found.ok_or_else(|| format!("{text:?} is no format; there are parquet, jsonl and csv"))
+        found.ok_or_else(|| format!("unknown format {text:?}; use parquet, jsonl or csv"))
     }
 }

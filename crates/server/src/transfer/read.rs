@@ -37,11 +37,11 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
         .collect();
     for (number, line) in (first..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let mut values: HashMap<String, Box<RawValue>> =
-            serde_json::from_str(line).map_err(|error| format!("line {number} is no JSON object: {error}"))?;
+            serde_json::from_str(line).map_err(|error| format!("line {number} is not a JSON object: {error}"))?;
         values.retain(|_, value| value.get() != "null");
         for name in NEEDED {
             if !values.contains_key(name) {
-                return Err(format!("line {number} has no {name}"));
+                return Err(format!("line {number}: {name} is missing"));
             }
         }
         for (name, form, column) in &mut columns {
@@ -54,7 +54,7 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
             if let Some(text) = text.as_deref().filter(|_| matches!(*name, "trace_id" | "span_id"))
                 && !is_id(text, if *name == "trace_id" { 32 } else { 16 })
             {
-                return Err(wrong("an id of hex digits, not all of them zero"));
+                return Err(wrong("an ID of hex digits, not all of them zero"));
             }
             column.add(text.as_deref()).map_err(wrong)?;
         }
@@ -144,7 +144,7 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
     let forms: Vec<Option<CellFormat>> =
         names.iter().map(|name| SCHEMA.field_with_name(name).ok().map(|field| form(name, field.data_type()))).collect();
     if let Some(missing) = NEEDED.iter().find(|needed| !names.iter().any(|name| name == **needed)) {
-        bail!("its first line names no column {missing}");
+        bail!("the first line has no column {missing}");
     }
     let mut piece = String::new();
     let mut record = csv::StringRecord::new();
@@ -163,7 +163,7 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         }
         let line = format!("{{{}}}", fields.join(","));
         if let Err(error) = serde_json::from_str::<HashMap<&str, &RawValue>>(&line) {
-            bail!("line {}: a value is not what its column holds: {error}", record.position().map_or(0, csv::Position::line));
+            bail!("line {}: invalid value: {error}", record.position().map_or(0, csv::Position::line));
         }
         // A value with line breaks would be read as several spans.
         piece += &line.replace(['\n', '\r'], " ");

@@ -144,10 +144,10 @@ fn mistakes_are_named_with_their_line() {
     let line = r#"{"trace_id":"00000000000000000000000000000001","span_id":"0000000000000001","start_time":"2026-01-01T00:00:00Z","end_time":"2026-01-01T00:00:01Z""#;
     assert_eq!(rows(&format!("{line}}}\n\n{line},\"unknown\":1}}\n"), 1).unwrap().len(), 2);
     let said = |rest: &str| rows(&format!("{line}}}\n{line}{rest}\n"), 1).unwrap_err();
-    assert!(said("").starts_with("line 2 is no JSON object"));
+    assert!(said("").starts_with("line 2 is not a JSON object"));
     assert_eq!(said(",\"cost\":\"much\"}"), "line 2: cost is not an amount of dollars");
     assert_eq!(said(",\"counted\":1}"), "line 2: counted is not true or false");
     assert_eq!(said(",\"name\":1}"), "line 2: name is not a text");
-    assert_eq!(rows("{}", 9).unwrap_err(), "line 9 has no trace_id");
+    assert_eq!(rows("{}", 9).unwrap_err(), "line 9: trace_id is missing");
     assert!(rows(&format!("{}}}", line.replace("0001", "0000")), 1).unwrap_err().contains("not all of them zero"));
 }

@@ -367,7 +367,7 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     let changed = json!({ "retention_days": 12 }).to_string().into_bytes();
     let headers = [("authorization", &*token), ("content-type", "application/json")];
     assert_eq!(server.send("PATCH", "/api/v1/projects/1", &headers, changed).status, 200);
-    confirm(&server, "the retention is 12 days, previously 30");
+    confirm(&server, "the retention is 12 days instead of 30");
     for part in ["question", "answer", "line", "error"] {
         until("errors and scores are like others", || holding(&data, &format!("MARK-notable-{part}")).is_empty());
     }
@@ -394,7 +394,7 @@ fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() 
     std::fs::File::create(server.data().join("ballast")).unwrap().set_len(1 << 30).unwrap();
     server.set("HINOMI_DISK_BUDGET_BYTES", LEAST);
     server.restart();
-    confirm_after(&server, "the oldest 6 of 9 spans would be deleted: disk.budget_bytes is 268435456, previously 10000000000", || {
+    confirm_after(&server, "the oldest 6 of 9 spans would be deleted: disk.budget_bytes is 268435456 instead of 10000000000", || {
         assert_eq!(server.ask("/summary")["spans"], 9);
     });
     until("the oldest are gone", || server.ask("/summary")["spans"] == 3);
@@ -435,9 +435,9 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
     let mut command = crate::server::hinomi(&server.data());
     let output = command.arg("doctor").env("HINOMI_RETENTION_DAYS", "90").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(said.contains("project 1: 90 days, previously 1000"), "{said}");
+    assert!(said.contains("project 1: 90 days instead of 1000"), "{said}");
     server.start_again();
-    let waits = "6 of 9 spans of project 1 would be deleted: the retention is 90 days, previously 1000";
+    let waits = "6 of 9 spans of project 1 would be deleted: the retention is 90 days instead of 1000";
     until("it waits", || server.get("/api/v1/system").json()["problems"].to_string().contains(waits));
     assert!(server.log().contains("retention.deletion.held"), "{}", server.log());
     let ready = server.get("/readyz");
