@@ -161,12 +161,12 @@ pub(super) fn put(line: &mut BillLine, column: BillColumn, value: &str) -> Resul
     let number = || value.replace([',', '$', '_'], "").parse::<f64>().ok().filter(|number| number.is_finite());
     let count = || number().filter(|number| (0.0..9e15).contains(number)).map(|number| number.round() as u64);
     let add = |own: &mut Option<u64>, what: &str| {
-        let more = count().ok_or_else(|| format!("{value:?} is no number of {what}"))?;
+        let more = count().ok_or_else(|| format!("{value:?} is not a valid number of {what}"))?;
         *own = Some(own.unwrap_or(0).saturating_add(more));
         Ok::<(), String>(())
     };
     match column {
-        BillColumn::Day => line.day = day(value).ok_or_else(|| format!("{value:?} is no day; write it as 2026-11-30"))?,
+        BillColumn::Day => line.day = day(value).ok_or_else(|| format!("{value:?} is not a valid day; use a format such as 2026-11-30"))?,
         BillColumn::Model => line.model = value.chars().take(200).collect(),
         BillColumn::LineItem if line.model.is_empty() => {
             let model = value.split(", ").next().unwrap_or(value);
@@ -178,10 +178,12 @@ pub(super) fn put(line: &mut BillLine, column: BillColumn, value: &str) -> Resul
         BillColumn::Dollars | BillColumn::Cents => {
             let scale = if column == BillColumn::Cents { 0.01 } else { 1.0 };
             let amount = number().and_then(|number| Usd::from_dollars(number * scale));
-            let amount = amount.ok_or_else(|| format!("{value:?} is no amount of money"))?;
+            let amount = amount.ok_or_else(|| format!("{value:?} is not a valid amount"))?;
             line.amount = Some(line.amount.unwrap_or_default() + amount);
         }
-        BillColumn::Currency if !value.eq_ignore_ascii_case("usd") => return Err(format!("the currency {value:?} is not the dollar")),
+        BillColumn::Currency if !value.eq_ignore_ascii_case("usd") => {
+            return Err(format!("the currency {value:?} is not supported, only USD"));
+        }
         BillColumn::Input => add(&mut line.input_tokens, "tokens")?,
         BillColumn::Output => add(&mut line.output_tokens, "tokens")?,
         BillColumn::Requests => add(&mut line.requests, "requests")?,

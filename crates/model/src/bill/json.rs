@@ -37,11 +37,11 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
 }
 
 fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String>) -> Result<BillLine, String> {
-    let result = result.as_object().ok_or("it is no object")?;
+    let result = result.as_object().ok_or("the result is not an object")?;
     let mut line = BillLine { provider: provider.to_owned(), ..BillLine::default() };
     columns::put(&mut line, BillColumn::Day, start)?;
     if start.is_empty() {
-        return Err("its bucket has no start".to_owned());
+        return Err("the bucket has no start".to_owned());
     }
     let of_anthropic = provider == "anthropic";
     fields(result, of_anthropic, &mut line, unknown)?;
@@ -56,7 +56,7 @@ fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String
         }
     }
     if line.amount.is_none() && line.input_tokens.is_none() && line.output_tokens.is_none() && line.requests.is_none() {
-        return Err("it has no amount".to_owned());
+        return Err("no amount".to_owned());
     }
     Ok(line)
 }

@@ -93,7 +93,7 @@ pub enum BillError {
     #[error("the file is empty")]
     Empty,
     /// The file is JSON, but not a known export.
-    #[error("the JSON is none of the exports that are known: it needs a list `data` of buckets with `results`")]
+    #[error("unknown JSON format: expected a list `data` of buckets with `results`")]
     Json,
     /// The file is invalid JSON.
     #[error("the file is not JSON: line {0}, column {1}")]
@@ -107,7 +107,7 @@ pub enum BillError {
         found: String,
     },
     /// The file is not text.
-    #[error("the file is not text in UTF-8")]
+    #[error("the file is not UTF-8 text")]
     NotText,
 }
 

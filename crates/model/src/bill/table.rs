@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
             Ok(row) => row,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                export.unread.push(UnreadBillRow { line, why: "it is no row of this table".to_owned() });
+                export.unread.push(UnreadBillRow { line, why: "not a valid row of this table".to_owned() });
                 continue;
             }
         };
@@ -67,10 +67,10 @@ fn line_of(row: &csv::StringRecord, meanings: &[Option<BillColumn>], provider: &
         }
     }
     if line.day == none {
-        return Err("it has no day".to_owned());
+        return Err("no day".to_owned());
     }
     if line.amount.is_none() && line.input_tokens.is_none() && line.output_tokens.is_none() && line.requests.is_none() {
-        return Err("it has no amount".to_owned());
+        return Err("no amount".to_owned());
     }
     if line.provider.is_empty() {
         line.provider = PriceBook::embedded().vendor_of(&line.model).unwrap_or_default().to_owned();

@@ -30,7 +30,7 @@ fn openai_costs_from_the_interface() {
     let export = read(OPENAI_COSTS.as_bytes()).unwrap();
     assert_eq!(amounts(&export), [("2026-11-23".into(), "", "", 0.02), ("2026-11-23".into(), "gpt-4o-2024-08-06", "", 0.16)]);
     assert_eq!((export.rows, export.unread.iter().map(|row| row.line).collect::<Vec<_>>()), (5, vec![4, 5]));
-    assert!(export.unread[0].why.contains("eur") && export.unread[1].why.contains("no amount"), "{:?}", export.unread);
+    assert!(export.unread[0].why.contains("eur") && export.unread[1].why.contains("not a valid amount"), "{:?}", export.unread);
     assert_eq!(export.unknown_columns, ["odd_field"]);
     assert!(export.lines.iter().all(|line| line.provider == "openai"));
 }

@@ -45,10 +45,10 @@ pub struct ImportedPriceTable {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceImportError {
     /// The file is not JSON.
-    #[error("it is not JSON: {0}")]
-    NotJson(String),
     /// The JSON is not a price table.
-    #[error("it is neither a price table of Hinomi nor the data of genai-prices (prices/data.json): {0}")]
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    #[error("neither a Hinomi price table nor genai-prices data (prices/new_data/v2/data.json): {0}")]
     OtherShape(String),
     /// An entry is invalid.
     #[error("{entry}: {reason}")]
@@ -59,7 +59,7 @@ pub enum PriceImportError {
         reason: String,
     },
     /// The file contains no models.
-    #[error("it has no model with a price")]
+    #[error("no model has a price")]
     Empty,
 }
 
@@ -87,7 +87,7 @@ pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImport
 /// Converts the data of genai-prices to a price table.
 fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceImportError> {
     let other = |reason: &str| PriceImportError::OtherShape(reason.to_owned());
-    let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("there is no list of providers"))?;
+    let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("no list of providers"))?;
     let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let list = |name: &str| known[name].as_array().into_iter().flatten();
     let mut rows: Vec<Map<String, Value>> = list("providers").filter_map(Value::as_object).cloned().collect();
@@ -321,7 +321,7 @@ mod tests {
         assert!(said("[").contains("not JSON"));
         assert!(said("{}").contains("neither"));
         assert!(said("[1]").contains("no id"));
-        assert!(said("[]").contains("no model"));
+        assert!(said("[]").contains("no model has"));
         let own = |models: &str| format!(r#"{{"date":"2026-01-01","providers":[{{"id":"p","names":["p"],"models":[{models}]}}]}}"#);
         assert!(said(&own(r#"{"id":"m","prices":[{"in":-1}]}"#)).contains("from 0 on"));
         assert!(said(&own(r#"{"id":"m","like":[{"regex":"("}],"prices":[{"in":1}]}"#)).starts_with("p:m: "));
