@@ -45,9 +45,9 @@ pub struct ImportedPriceTable {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceImportError {
     /// The file is not JSON.
-    /// The JSON is not a price table.
     #[error("not JSON: {0}")]
     NotJson(String),
+    /// The JSON is not a price table.
     #[error("neither a Hinomi price table nor genai-prices data (prices/new_data/v2/data.json): {0}")]
     OtherShape(String),
     /// An entry is invalid.

@@ -19,9 +19,9 @@ pub enum MetadataError {
     #[error(transparent)]
     Open(#[from] SqliteError),
     /// There is no such project.
-    /// The project has no such key.
     #[error("project {0} not found")]
     NoProject(u64),
+    /// The project has no such key.
     #[error("ingest key {key} not found in project {project}")]
     NoKey {
         /// ID of the project.
@@ -30,12 +30,12 @@ pub enum MetadataError {
         key: i64,
     },
     /// There is no such API token.
-    /// There is no such session.
-    /// The project has no such price.
     #[error("token {0} not found")]
     NoToken(i64),
+    /// There is no such session.
     #[error("session {0} not found")]
     NoSession(i64),
+    /// The project has no such price.
     #[error("custom price {price} not found in project {project}")]
     NoPrice {
         /// ID of the project.
