@@ -162,7 +162,7 @@ export function series(id, params) {
       };
     });
   }
-  return { bucket, measures, others: {} };
+  return { bucket, groups: Object.values(measures)[0] ?? [], measures, others: {} };
 }
 
 export function breakdown(id, params) {

@@ -120,21 +120,11 @@ export const SCHEMAS = {
   DeliveryState: oneOf('waiting', 'sending', 'delivered', 'failed', 'folded', 'cancelled'),
   ChannelKind: oneOf('email', 'slack', 'discord', 'teams', 'pagerduty', 'webhook'),
 
-  // query/answer.rs: the types derive `ToSchema`, but no operation refers to them.
-  TimeSeriesGroup: object({ key: textOrNull, points }),
-  OtherTimeSeriesGroups: object({ groups: number, points: nullable(points) }),
-  // api/queries.rs builds it with `json!`. A request for a single measure returns `groups` instead of `measures`; the page never sends one.
+  // api/queries.rs: the keys of the maps are measures.
   TimeSeriesByMeasure: some(SERIES_MEASURES, list(ref('TimeSeriesGroup'))),
   OtherTimeSeriesByMeasure: some(SERIES_MEASURES, ref('OtherTimeSeriesGroups')),
-  TimeSeriesResponse: object({
-    bucket: ref('BucketInterval'),
-    measures: ref('TimeSeriesByMeasure'),
-    others: ref('OtherTimeSeriesByMeasure'),
-  }),
   // metrics/draw.rs: the keys of the map are metrics.
   OtelMetricGroupsByMeasure: some(METRIC_MEASURES, list(ref('MetricGroup'))),
-  // api/live.rs: the data of a `change` event.
-  LiveUpdate: object({ traces: list(text), spans: number, errors: number }),
 
   // model/src/span.rs
   MessagePart: {
@@ -335,6 +325,11 @@ export const NARROWED = [
   { at: 'CustomPriceRequest.prices', schema: ref('BucketPrices') },
   { at: 'Issue.points', schema: list(tuple(text, number)) },
   { at: 'MetricGroup.points', schema: points },
+  { at: 'TimeSeriesGroup.points', schema: points },
+  { at: 'OtherTimeSeriesGroups.points', schema: nullable(points) },
+  { at: 'TimeSeriesResponse.bucket', schema: ref('BucketInterval') },
+  { at: 'TimeSeriesResponse.measures', whatever: true, schema: ref('TimeSeriesByMeasure') },
+  { at: 'TimeSeriesResponse.others', whatever: true, schema: ref('OtherTimeSeriesByMeasure') },
   { at: 'OtelMetricChart.measures', schema: ref('OtelMetricGroupsByMeasure'), whatever: true },
   // api/bill.rs: `value_type = Object` on a flattened field.
   {
@@ -343,6 +338,4 @@ export const NARROWED = [
     schema: { allOf: [ref('ReconciliationReport'), object({ imports: list(ref('BillImport')) })] },
   },
   { at: 'BillImportResult.unread_rows', schema: list(ref('UnreadBillRow')) },
-  { at: 'GET /api/v1/projects/{project}/series 200', schema: ref('TimeSeriesResponse') },
-  { at: 'GET /api/v1/projects/{project}/live 200', schema: ref('LiveUpdate') },
 ];

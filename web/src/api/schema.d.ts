@@ -9,8 +9,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All of the data folder at this moment, as a tar archive that `hinomi restore` reads. For those who may change things: keys of programs and
-         *     secrets of targets are in it. Segments that are missing or damaged are left out: the header `x-hinomi-missing` says how many, its list which.
+         * Downloads a backup of the data directory as a tar archive.
+         * @description `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
+         *     the archive lists them. The archive contains ingest keys and the secrets of notification targets. Requires admin permission.
          */
         get: {
             parameters: {
@@ -21,7 +22,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description the archive */
+                /** @description The tar archive. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -45,11 +46,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was deleted before its time, with a receipt for each. For those who may see all projects. */
+        /**
+         * Lists the receipts of deletions.
+         * @description Requires admin permission.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description Only those of this user, whom a receipt names by a hash alone. */
+                    /** @description User ID: only the receipts of deletions of this user are returned. Receipts hold a hash instead of the ID. */
                     user?: string;
                 };
                 header?: never;
@@ -83,17 +87,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists jobs, the newest first: those that have not ended, and of each project and kind the last hundred that have. */
+        /**
+         * Lists background jobs, the newest first.
+         * @description The list holds all jobs that have not ended, and the last 100 ended jobs of each project and kind.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the page before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Only those of this kind. */
+                    /** @description Kind of work, such as `reprice`: only jobs of this kind are returned. Default: all kinds. */
                     kind?: string;
-                    /** @description At most so many; at most 1,000. */
+                    /** @description Maximum number of jobs, from 1 to 1,000. Default: 50. */
                     limit?: number;
-                    /** @description Only those of this project. */
+                    /** @description ID of a project: only its jobs are returned. Default: all projects that the caller may see. */
                     project?: number;
                 };
                 header?: never;
@@ -135,12 +142,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One job. */
+        /** Returns a background job. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the job. */
                     job: number;
                 };
                 cookie?: never;
@@ -167,12 +175,16 @@ export interface paths {
         };
         put?: never;
         post?: never;
-        /** Ends a job that has not ended, and answers how it ended. What it has done stays done. For admins. */
+        /**
+         * Cancels a background job that has not ended.
+         * @description Changes that the job has already made are kept. Returns the job in its final state. Requires admin permission.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the job. */
                     job: number;
                 };
                 cookie?: never;
@@ -217,7 +229,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who asks, and what they may see. */
+        /** Returns the server's version and the projects that the caller may see. */
         get: {
             parameters: {
                 query?: never;
@@ -260,7 +272,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists projects. */
+        /** Lists the projects that the caller may see. */
         get: {
             parameters: {
                 query?: never;
@@ -281,7 +293,7 @@ export interface paths {
             };
         };
         put?: never;
-        /** Makes a project with its first key. */
+        /** Creates a project with its first ingest key. */
         post: {
             parameters: {
                 query?: never;
@@ -326,12 +338,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One project. */
+        /** Returns a project. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -350,12 +363,16 @@ export interface paths {
         };
         put?: never;
         post?: never;
-        /** Deletes a project with everything in it, from every file. Project 1 is emptied and stays. */
+        /**
+         * Deletes a project with all its data.
+         * @description The data is removed from every file. Project 1 itself is kept, without its data.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -382,12 +399,13 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Changes a project. */
+        /** Changes the settings of a project. */
         patch: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -425,11 +443,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Lists the budgets of a project. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -447,11 +467,13 @@ export interface paths {
             };
         };
         put?: never;
+        /** Creates a budget. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -493,12 +515,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Returns a budget and its current state. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -523,12 +548,18 @@ export interface paths {
                 };
             };
         };
+        /**
+         * Replaces a budget.
+         * @description Fields that are left out get their default value. Incidents are kept.
+         */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -566,19 +597,25 @@ export interface paths {
             };
         };
         post?: never;
+        /**
+         * Deletes a budget.
+         * @description Its incidents are kept. Those that are open are resolved.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description taken away */
+                /** @description Deleted. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -609,12 +646,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /**
+         * Mutes the notifications of a budget.
+         * @description Evaluation continues, and incidents are still opened and resolved.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -643,12 +686,18 @@ export interface paths {
                 };
             };
         };
+        /**
+         * Turns the notifications of a budget on again.
+         * @description Open incidents whose notifications were muted are notified immediately.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -685,23 +734,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists what became of messages, with every attempt. */
+        /** Lists deliveries with all their attempts, the newest first. */
         get: {
             parameters: {
                 query?: {
-                    /** @description From the answer before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: number;
-                    /** @description Of this incident. */
+                    /** @description ID of an incident: only its deliveries are returned. */
                     incident?: number;
-                    /** @description 1 to 500. */
+                    /** @description Maximum number of deliveries, from 1 to 500. Default: 50. */
                     limit?: number;
-                    /** @description `waiting delivered failed folded cancelled` */
+                    /** @description State of the deliveries: `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`. Default: all. */
                     state?: string;
-                    /** @description To this target. */
+                    /** @description ID of a notification target: only its deliveries are returned. */
                     target?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -733,21 +783,22 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists incidents. */
+        /** Lists the incidents of a project, the newest first. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Only those before this one: `next_before` of the page before. */
+                    /** @description Cursor: `next_before` of the previous page. */
                     before?: number;
-                    /** @description At most so many. */
+                    /** @description Maximum number of incidents, from 1 to 500. Default: 50. */
                     limit?: number;
-                    /** @description Only of this rule or budget. */
+                    /** @description ID of a rule or budget: only its incidents are returned. */
                     rule?: number;
-                    /** @description `open` (acknowledged ones too), `resolved`; left out: all. */
+                    /** @description `open` for open and acknowledged incidents, or `resolved`. Default: all. */
                     state?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -787,13 +838,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One incident. */
+        /** Returns an incident with its timeline. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -835,13 +888,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Somebody looks at it: it is not told again, and not to anyone else. */
+        /**
+         * Acknowledges an incident.
+         * @description Stops reminders and escalation for the incident.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -891,13 +949,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The figure around an incident and its thresholds, counted again from what is stored; of what cannot be, the figures of its story. */
+        /**
+         * Returns the values and thresholds around an incident.
+         * @description The values are computed again from stored data. If that is not possible, they are those of the timeline.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -939,13 +1002,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Writes something down. */
+        /** Adds a note to the timeline of an incident. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -997,13 +1062,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** It is over. It rings again if the figure passes a threshold anew. */
+        /**
+         * Resolves an incident.
+         * @description The rule or budget fires again if its value crosses a threshold again.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1055,13 +1125,15 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Nobody is told of it for a while. */
+        /** Snoozes the notifications of an incident. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1098,13 +1170,15 @@ export interface paths {
                 };
             };
         };
-        /** People are told of it again. */
+        /** Ends the snooze of an incident. */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the incident. */
                     incident: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1143,12 +1217,16 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Tries a rule on what is stored: how often would it have rung? */
+        /**
+         * Evaluates an alert rule against stored data.
+         * @description Returns how often the rule would have fired. Nothing is saved, and no notification is sent.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1190,11 +1268,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Lists the rules of a project. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1212,11 +1292,13 @@ export interface paths {
             };
         };
         put?: never;
+        /** Creates a rule. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1258,12 +1340,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Returns a rule and its current state. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1288,12 +1373,18 @@ export interface paths {
                 };
             };
         };
+        /**
+         * Replaces a rule.
+         * @description Fields that are left out get their default value. Incidents are kept.
+         */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1331,19 +1422,25 @@ export interface paths {
             };
         };
         post?: never;
+        /**
+         * Deletes a rule.
+         * @description Its incidents are kept. Those that are open are resolved.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description taken away */
+                /** @description Deleted. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1374,12 +1471,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /**
+         * Mutes the notifications of a rule.
+         * @description Evaluation continues, and incidents are still opened and resolved.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1408,12 +1511,18 @@ export interface paths {
                 };
             };
         };
+        /**
+         * Turns the notifications of a rule on again.
+         * @description Open incidents whose notifications were muted are notified immediately.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the rule or budget. */
                     id: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1450,12 +1559,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists targets. */
+        /** Lists the notification targets of a project. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1473,12 +1583,13 @@ export interface paths {
             };
         };
         put?: never;
-        /** Makes a target. */
+        /** Creates a notification target. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1521,13 +1632,19 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Describes a target anew. A secret that is left out stays, unless the target is at another host now. What waits is tried at once. */
+        /**
+         * Replaces a notification target.
+         * @description A secret that is left out is kept, unless the target moves to another host. Waiting messages are retried immediately, or cancelled if
+         *     the target is disabled.
+         */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the notification target. */
                     target: number;
                 };
                 cookie?: never;
@@ -1565,19 +1682,25 @@ export interface paths {
             };
         };
         post?: never;
-        /** Deletes a target with its log and what waits for it. */
+        /**
+         * Deletes a notification target.
+         * @description Its delivery log and its waiting messages are deleted too.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the notification target. */
                     target: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
+                /** @description The target was deleted. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -1608,13 +1731,18 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sends a test message, once, and answers how that ended. */
+        /**
+         * Sends a test message to a notification target.
+         * @description The message is tried once. The response describes the attempt.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the notification target. */
                     target: number;
                 };
                 cookie?: never;
@@ -1652,17 +1780,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What providers billed, what was observed, the gap and its causes, by day (UTC) and model. */
+        /**
+         * Compares the bills of providers with observed usage.
+         * @description Returns billed and observed amounts, their difference and its causes, by day (UTC) and model.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1689,17 +1824,19 @@ export interface paths {
         };
         put?: never;
         /**
-         * Imports an export of OpenAI's or Anthropic's costs or usage, or a table of day, model and amount; the body is the file. What it says of
-         *     a day takes the place of what an earlier one said.
+         * Imports a bill.
+         * @description The body is an export of costs or usage from OpenAI or Anthropic, or a table with day, model and amount. Data of a day replaces the
+         *     data of an earlier import for the same day.
          */
         post: {
             parameters: {
                 query?: {
-                    /** @description The name of the file, to be shown. */
+                    /** @description Name of the file, for display. Default: empty. */
                     name?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1741,27 +1878,37 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sums for each model, pipeline, user or the like. */
+        /** Returns totals by model, pipeline, user or another property. */
         get: {
             parameters: {
                 query?: {
-                    /** @description `model provider op pipeline agent tool prompt user session release environment tag:NAME` */
+                    /**
+                     * @description Property to group by: `model`, `provider`, `op`, `kind`, `status`, `name`, `pipeline`, `agent`, `tool`, `prompt`, `user`,
+                     *     `session`, `release`, `environment`, `service` or `tag:NAME`. Default: `model`.
+                     */
                     by?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description At most so many rows. */
+                    /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
                     limit?: number;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows. */
+                    /**
+                     * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+                     *     that the trace list returns for the filter.
+                     */
                     select?: "spans" | "traces";
-                    /** @description A field of the rows, with `-` in front for descending; `-cost` where left out. */
+                    /** @description Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`. */
                     sort?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1801,17 +1948,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether a budget is used up, from memory: for gateways and programs that want to stop by themselves. */
+        /**
+         * Returns whether a budget is used up.
+         * @description The answer comes from memory, and is suitable for gateways and programs that check a budget before each call.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description The group, for a budget that has groups. */
+                    /**
+                     * @description Value of the property that the budget groups by, such as a user ID. Required for a budget with groups, not allowed for one
+                     *     without.
+                     */
                     group?: string;
                 };
                 header?: never;
                 path: {
-                    /** @description The budget's name */
+                    /** @description Name of the budget. */
                     name: string;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1834,7 +1988,7 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
-                /** @description it is there, and not counted yet */
+                /** @description The budget has not been evaluated yet. */
                 503: {
                     headers: {
                         [name: string]: unknown;
@@ -1860,12 +2014,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What deleting a project would take away. */
+        /** Returns how much data the deletion of a project would remove. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -1898,32 +2053,40 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The spans of a range and a filter as a file, with all their columns, in any order. The header `x-hinomi-spans` says how many. An answer that
-         *     breaks off is not whole.
+         * Exports spans as a file.
+         * @description The file has all columns of the matching spans, in no particular order. The header `x-hinomi-spans` holds the number of spans. A
+         *     response that ends early is incomplete.
          */
         get: {
             parameters: {
                 query?: {
-                    /** @description `parquet`, `jsonl` (one JSON object a line) or `csv`. Left out: `jsonl`. */
+                    /** @description `parquet`, `jsonl` (one JSON object per line) or `csv`. Default: `jsonl`. */
                     format?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows. */
+                    /**
+                     * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+                     *     that the trace list returns for the filter.
+                     */
                     select?: "spans" | "traces";
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description the file */
+                /** @description The file. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -1955,29 +2118,39 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The most frequent values of a field, to complete a filter; counted in spans, or with `select=traces` in traces. */
+        /**
+         * Returns the most frequent values of a field.
+         * @description Values are counted in spans, or in traces with `select=traces`. They are suitable for completing a filter.
+         */
         get: {
             parameters: {
                 query: {
-                    /** @description A field of the filter language, `tag.NAME`, or `tag` for the names of tags. */
+                    /** @description Field of the filter language, `tag.NAME`, or `tag` for the names of tags. */
                     field: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description At most so many. */
+                    /** @description Maximum number of most frequent values, from 1 to 1,000. Default: 20. */
                     limit?: number;
-                    /** @description Only values that start so, whatever the case of letters. */
+                    /** @description Prefix of the values to return, ignoring case. Default: all values. */
                     prefix?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows. */
+                    /**
+                     * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+                     *     that the trace list returns for the filter.
+                     */
                     select?: "spans" | "traces";
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
-                    /** @description Values that are counted too if they are not among the most frequent ones, as a JSON list of texts. */
+                    /** @description Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings. */
                     values?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2018,19 +2191,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What the clients of a project could do better, by SDK. Those that were seen since `from`, or in the last seven days. A model that has
-         *     a price now has no hint, also while stored calls of it have no cost.
+         * Lists hints on client settings that would make more data available.
+         * @description Hints are grouped by SDK. They are those that were seen since `from`, by default in the last seven days. Hints about a model that has
+         *     a price by now are left out, even if stored calls of the model have no cost yet.
          */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2065,14 +2243,16 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Takes in spans that were exported: one JSON object a line, at most 64 MB. All of them but those that are older than the project keeps, or, where a
-         *     line cannot be read, none. Sent again, nothing changes.
+         * Imports exported spans.
+         * @description The body has one JSON object per line and at most 64 MiB. Spans that are older than the retention of the project are skipped. If a
+         *     line cannot be read, nothing is stored. Importing the same file again changes nothing.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2114,25 +2294,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists issues that happened in the range. */
+        /** Lists issues with events in the time range. */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the answer before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description At most so many, up to 1000. */
+                    /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
                     limit?: number;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description A field, with `-` in front for descending. */
+                    /** @description Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues. */
                     sort?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2172,20 +2356,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One issue with its newest events. */
+        /** Returns an issue with its newest events. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the issue. */
                     issue: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2225,14 +2414,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One event of an issue, whenever it happened. */
+        /** Returns an event of an issue, regardless of its time. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the event: 32 hexadecimal digits. */
                     event: string;
+                    /** @description ID of the issue. */
                     issue: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2272,12 +2464,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the keys of a project. */
+        /** Lists the ingest keys of a project. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2295,12 +2488,13 @@ export interface paths {
             };
         };
         put?: never;
-        /** Makes another key. */
+        /** Creates an ingest key. */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2345,20 +2539,25 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes a key: what is sent with it is refused from now on. */
+        /**
+         * Deletes an ingest key.
+         * @description Data that is sent with the key is rejected from then on.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the ingest key. */
                     key: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description removed */
+                /** @description The key was deleted. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -2387,19 +2586,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: `change` with `{"traces":[...],"spans":N,"errors":N}`, at most twice a second. */
+        /**
+         * Streams changes of a project as server-sent events.
+         * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
+         *     and error events. At most two events are sent per second.
+         */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description events of type `change` */
+                /** @description Events of type `change`. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2425,17 +2629,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The metrics that have a point in the range, by name. */
+        /** Lists the OpenTelemetry metrics with a point in the time range, by name. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2476,31 +2684,42 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A metric over time, by bucket: `increase` and `rate` of counters, values of gauges, percentiles of histograms. Of an empty bucket
-         *     counts are 0 and all else is null.
+         * Returns an OpenTelemetry metric over time.
+         * @description Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
+         *     other values are null.
          */
         get: {
             parameters: {
                 query: {
-                    /** @description `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points. */
+                    /**
+                     * @description Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
+                     *     length with at most 5,000 buckets.
+                     */
                     bucket?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description One line for each value of this attribute. */
+                    /** @description Name of an attribute: each of its values gets a line of its own. Default: one line for all points. */
                     group_by?: string;
-                    /** @description Its kind, likewise. */
+                    /**
+                     * @description Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
+                     *     that of the metric with the newest point.
+                     */
                     kind?: string;
-                    /** @description Of `measures` of the metric, several with commas between them; left out: the first of these. */
+                    /** @description One or more of the `measures` of the metric, separated by commas. Default: the first one. */
                     measure?: string;
-                    /** @description The metric. */
+                    /** @description Name of the metric. */
                     name: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
-                    /** @description Its unit, where several have the name; left out: the one with the newest point. */
+                    /** @description Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point. */
                     unit?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2548,17 +2767,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was accepted, refused, dropped, sent twice, or never sent by the client, and why. */
+        /**
+         * Returns what happened to received items, and why.
+         * @description Items are accepted, rejected, dropped, duplicates, or were dropped by the client before they were sent.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2590,12 +2816,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the own prices of a project, and says which table stands behind them. */
+        /** Lists the custom prices of a project, and describes the price table. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2613,12 +2840,16 @@ export interface paths {
             };
         };
         put?: never;
-        /** Sets a price. It holds for what comes in from now on; what is stored is priced again by `reprice`. */
+        /**
+         * Creates a custom price.
+         * @description It applies to calls that arrive from now on. `reprice` recalculates the cost of stored calls.
+         */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2663,20 +2894,25 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes a price, as if it had never been set. To keep it for what it was, end it instead. */
+        /**
+         * Deletes a custom price, as if it had never existed.
+         * @description To keep the price for past days, set its end date instead.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the custom price. */
                     price: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description removed */
+                /** @description The price was deleted. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -2695,13 +2931,15 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Ends a price. */
+        /** Changes the end date of a custom price. */
         patch: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the custom price. */
                     price: number;
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2747,19 +2985,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the models of calls that have usage and no price, with what they took. */
+        /** Lists the models of calls that report token usage and have no price. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2802,14 +3044,16 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Gives the stored calls of a range the costs that they have by the prices of now: own ones and the table, each for its days. A job of the kind
-         *     `reprice` does it; one that is asked for while another of the project runs waits for that one.
+         * Recalculates the cost of stored calls with current prices.
+         * @description Each call gets the price that is effective on its day, from custom prices and the price table. The work is done by a job of kind
+         *     `reprice`; it waits if another job of the project is running.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2820,7 +3064,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description what was changed, or would be */
+                /** @description What was changed, or would be changed with `dry_run`. */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2829,7 +3073,7 @@ export interface paths {
                         "application/json": components["schemas"]["RepriceReport"];
                     };
                 };
-                /** @description the job that does it */
+                /** @description The job that recalculates the cost, with `wait` set to false. */
                 202: {
                     headers: {
                         [name: string]: unknown;
@@ -2846,7 +3090,7 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
-                /** @description the job was cancelled */
+                /** @description The job was cancelled. */
                 409: {
                     headers: {
                         [name: string]: unknown;
@@ -2873,15 +3117,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stores one score or a list of them: `{"trace_id", "name", "value"}`, where the value is a number, true, false or a class, and may be
-         *     given `span_id`, `id`, `comment` and `timestamp`. The same id again corrects the score. Needs a token that may change things, or an ingest
-         *     key of the project, sent as OTLP sends it.
+         * Stores a score or a list of scores.
+         * @description A score is `{"trace_id", "name", "value"}`, where the value is a number, a boolean or a string. `span_id`, `id`, `comment` and
+         *     `timestamp` are optional. A score with an existing ID replaces the stored one. Requires an admin token, or an ingest key of the
+         *     project sent in the same way as for OTLP.
          */
         post: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -2931,37 +3177,47 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Sums for each bucket of time. One measure answers `groups`, several `measures`. The 50 largest groups have lines; `others` is what all
-         *     other groups add up to, and how many they are.
-         */
+        /** Returns one or more measures over time. */
         get: {
             parameters: {
                 query?: {
-                    /** @description `1m 5m 15m 30m 1h 6h 12h 1d`. Left out: `1h`, or of a range with more than 5,000 hours the shortest with which it has fewer points. */
+                    /**
+                     * @description Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
+                     *     length with at most 5,000 buckets.
+                     */
                     bucket?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description One line for each value of this, as `by` of a breakdown. */
+                    /** @description Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans. */
                     group_by?: string;
-                    /** @description One of `calls failed errors cost input_tokens output_tokens duration_p50 ...`, or several with commas between them. */
+                    /**
+                     * @description One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
+                     *     `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
+                     *     (milliseconds), `runs` or `spans`. Default: `calls`.
+                     */
                     measure?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows. */
+                    /**
+                     * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+                     *     that the trace list returns for the filter.
+                     */
                     select?: "spans" | "traces";
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description `{bucket, groups, others}`, or `{bucket, measures: {name: groups}, others: {name: others}}` */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -2995,25 +3251,29 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists spans. */
+        /** Lists spans that match a filter. */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the answer before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description At most so many, up to 1000. */
+                    /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
                     limit?: number;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description A field, with `-` in front for descending. */
+                    /** @description Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues. */
                     sort?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -3053,21 +3313,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sums over a range. */
+        /** Returns the totals of a time range. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description What the filter selects: `spans` (where left out), or `traces`: all spans, in the range, of the traces that the trace list shows. */
+                    /**
+                     * @description What the filter selects: `spans` for the matching spans (default), or `traces` for all spans within the time range of the traces
+                     *     that the trace list returns for the filter.
+                     */
                     select?: "spans" | "traces";
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -3108,27 +3375,32 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists traces with a span in the range. The terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` of the
-         *     filter test the trace; every other term holds if one span of the trace satisfies it.
+         * Lists traces with a span in the time range.
+         * @description The filter terms `cost`, `duration`, `input_tokens`, `output_tokens`, `total_tokens`, `name` and `status` are applied to the trace as
+         *     a whole. Every other term matches if at least one span of the trace matches it.
          */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the answer before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description Start: RFC 3339, unix seconds, or relative such as `-24h`. Left out: everything kept. */
+                    /**
+                     * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                     *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                     */
                     from?: string;
-                    /** @description At most so many, up to 1000. */
+                    /** @description Maximum number of rows, from 1 to 1,000. Default: 50. */
                     limit?: number;
-                    /** @description The filter, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. */
+                    /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
                     q?: string;
-                    /** @description A field, with `-` in front for descending. */
+                    /** @description Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues. */
                     sort?: string;
-                    /** @description End, not included: as `from`, or `now`. */
+                    /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
                     to?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
                 };
                 cookie?: never;
@@ -3168,16 +3440,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One trace. */
+        /** Returns a trace with its spans, error events, scores and hints. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Some time of the trace: RFC 3339, unix seconds or relative. */
+                    /**
+                     * @description A time within the trace, which makes the lookup faster: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`,
+                     *     or an offset from now such as `-24h`. Default: all stored data is searched.
+                     */
                     at?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3205,15 +3482,18 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a trace with its errors, scores and lines of logs, from every file. What its programs send of it later is stored again. 404 when there is
-         *     nothing of it.
+         * Deletes a trace with its error events, scores and log lines.
+         * @description The data is removed from every file. Spans of the trace that arrive later are stored again. Responds with 404 if nothing is stored of
+         *     the trace.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3250,13 +3530,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What deleting a trace would take away. */
+        /** Returns how much data the deletion of a trace would remove. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3288,18 +3570,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was logged within a trace, in the order of time: log records of OpenTelemetry that tell of no call, and Sentry's logs. */
+        /**
+         * Lists the log lines of a trace in order of time.
+         * @description Log lines are OpenTelemetry log records that do not describe a call, and logs of Sentry.
+         */
         get: {
             parameters: {
                 query?: {
-                    /** @description `next_cursor` of the answer before. */
+                    /** @description Cursor: `next_cursor` of the previous page. */
                     cursor?: string;
-                    /** @description At most so many, up to 2000. */
+                    /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
                     limit?: number;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3340,20 +3627,25 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Marks a trace: it stays, whatever its age. Only the disk budget and a deletion take it away. */
+        /**
+         * Pins a trace so that it does not expire.
+         * @description Only the disk budget and a manual deletion remove a pinned trace.
+         */
         put: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description marked */
+                /** @description The trace is pinned. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3371,20 +3663,22 @@ export interface paths {
             };
         };
         post?: never;
-        /** Takes the mark away. */
+        /** Unpins a trace. */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description not marked any more */
+                /** @description The trace is not pinned. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3405,16 +3699,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Searches the names of a trace's spans, their models, tools and agents, and the whole texts of their prompts and answers. */
+        /**
+         * Searches the spans of a trace for a text.
+         * @description Searches names, models, tools and agents, and the full text of inputs and outputs.
+         */
         get: {
             parameters: {
                 query: {
-                    /** @description The text, in any case of letters. */
+                    /** @description Text to search for, ignoring case. It must not be empty. */
                     text: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3454,17 +3753,23 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One span with its messages and attributes. */
+        /** Returns a span with its messages and attributes. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Some time of the trace: RFC 3339, unix seconds or relative. */
+                    /**
+                     * @description A time within the trace, which makes the lookup faster: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`,
+                     *     or an offset from now such as `-24h`. Default: all stored data is searched.
+                     */
                     at?: string;
                 };
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the span. */
                     span: string;
+                    /** @description ID of the trace. */
                     trace: string;
                 };
                 cookie?: never;
@@ -3508,15 +3813,18 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes what a user did: the spans that name the user, those of the same traces that name nobody, and what belongs to these traces; from every
-         *     file. 404 when there is nothing of the user.
+         * Deletes the data of a user.
+         * @description Deletes the spans with the user's ID, spans without a user ID in the same traces, and the error events, scores and log lines of these
+         *     traces. The data is removed from every file. Responds with 404 if nothing is stored of the user.
          */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the user. */
                     user: string;
                 };
                 cookie?: never;
@@ -3553,13 +3861,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What deleting a user would take away. */
+        /** Returns how much data the deletion of a user's data would remove. */
         get: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the project. */
                     project: number;
+                    /** @description ID of the user. */
                     user: string;
                 };
                 cookie?: never;
@@ -3594,8 +3904,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Lets what waits be deleted: what settings that keep less than before, or a clock that has jumped, would take away at once. `GET /system` says what
-         *     waits. For those who may see all projects.
+         * Confirms a pending deletion.
+         * @description Data that would expire all at once, because retention was shortened or the clock jumped, is not deleted until this request or a grace
+         *     period of seven days. `GET /system` describes the pending deletion. Requires admin permission.
          */
         post: {
             parameters: {
@@ -3606,14 +3917,14 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description it is deleted within seconds */
+                /** @description The data is deleted within seconds. */
                 204: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content?: never;
                 };
-                /** @description nothing waits */
+                /** @description No deletion is pending. */
                 404: {
                     headers: {
                         [name: string]: unknown;
@@ -3639,7 +3950,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in with a token that was pasted. */
+        /**
+         * Signs in with a one-time token.
+         * @description The response sets the session cookie. Each token works once.
+         */
         post: {
             parameters: {
                 query?: never;
@@ -3653,7 +3967,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description signed in; the session is in the cookie */
+                /** @description Signed in; the cookie holds the session. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3670,7 +3984,7 @@ export interface paths {
                 };
             };
         };
-        /** Signs out. */
+        /** Signs out and ends the session of the caller. */
         delete: {
             parameters: {
                 query?: never;
@@ -3680,7 +3994,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description signed out */
+                /** @description Signed out. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3701,7 +4015,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists who is signed in. For admins. */
+        /**
+         * Lists the sessions that have not expired.
+         * @description Requires admin permission.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -3747,19 +4064,23 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Ends a session. */
+        /**
+         * Ends a session.
+         * @description Requires admin permission.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the session. */
                     session: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description ended */
+                /** @description The session was ended. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3796,7 +4117,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the server is doing. For those who may see all projects. */
+        /**
+         * Returns the state of the server.
+         * @description Requires admin permission.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -3831,7 +4155,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists API tokens. For admins. */
+        /**
+         * Lists all API tokens.
+         * @description Requires admin permission.
+         */
         get: {
             parameters: {
                 query?: never;
@@ -3877,19 +4204,23 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes an API token: it is refused from now on. */
+        /**
+         * Revokes an API token.
+         * @description Later requests with the token are rejected. Requires admin permission.
+         */
         delete: {
             parameters: {
                 query?: never;
                 header?: never;
                 path: {
+                    /** @description ID of the API token. */
                     token: number;
                 };
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description revoked */
+                /** @description The token was revoked. */
                 204: {
                     headers: {
                         [name: string]: unknown;
@@ -3923,320 +4254,344 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What moved the figure. */
+        /** @description A contributor: a user, model, trace or other group that caused part of a change. */
         AlertContributor: {
             /**
              * Format: double
-             * @description What it contributes in the window; of a budget in its period so far.
+             * @description Contribution in the window, or in the period of a budget so far.
              */
             contribution: number;
-            /** @description `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and so on. */
+            /** @description Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others. */
             dimension: string;
-            /** @description Which one; null where the spans do not say. */
+            /** @description Value of the property; null for spans without it. */
             key: string | null;
-            /** @description Where to see it, an address of the page. */
+            /** @description Link to the spans of the contributor on the page; null if there is none. */
             link: string | null;
             /**
              * Format: double
-             * @description Its share of what `share_of` says, from 0 to 1; null where that cannot be said. The shares of one dimension add up to 1 at most.
+             * @description Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
              */
             share: number | null;
-            /** @description What the share is of. */
+            /** @description What the share refers to. */
             share_of: components["schemas"]["ShareOf"];
             /**
              * Format: double
-             * @description What of the contribution was received since the step before; null where there was none, or it was less than a minute ago.
+             * @description Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
+             *     before.
              */
             since: number | null;
-            /** @description What its figures are in. Sums are made of parts like themselves; to a percentile or a share a part adds so many slow or failed ones. */
+            /** @description Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items. */
             unit: components["schemas"]["MeasureUnit"];
             /**
              * Format: double
-             * @description What it usually contributes in such a window; null where there is no history, and for traces, of which each is new.
+             * @description Usual contribution in a window of this length; null without history, and for traces.
              */
             usual: number | null;
         };
-        /** @description One group of a grouped rule. */
+        /** @description One group of a rule or budget. */
         AlertGroup: {
-            /** @description What is grouped by, such as `user`. */
+            /** @description Property that is grouped by, such as `user`. */
             name: string;
-            /** @description Which one it is; null where the spans do not say. */
+            /** @description Value of the property; null for spans without it. */
             value: string | null;
         };
         /**
-         * @description What a rule measures. Calls are counted calls of models, as everywhere.
+         * @description What a rule measures. LLM calls are those that count, each call once.
          * @enum {string}
          */
         AlertMetric: "cost" | "input_tokens" | "output_tokens" | "total_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "calls" | "failed" | "error_rate" | "duration_p50" | "duration_p90" | "duration_p95" | "duration_p99" | "time_to_first_token_p50" | "time_to_first_token_p90" | "time_to_first_token_p95" | "time_to_first_token_p99" | "tool_failures" | "tool_failure_rate" | "unpriced_calls" | "spans" | "refusals" | "client_dropped" | "error_events" | "score";
         /**
-         * @description What has happened to an incident.
+         * @description What happened to an incident.
          * @enum {string}
          */
         AlertNoticeKind: "opened" | "worsened" | "improved" | "resolved" | "reminder" | "escalated" | "digest" | "test";
-        /** @description What a rule would have done. */
+        /** @description How a rule would have fired in a past period. */
         AlertPreview: {
+            /** @description Number of times the rule would have fired. */
+            fired: number;
+            /** @description Start of the period (RFC 3339). */
             from: string;
-            /** @description When and for how long, the oldest first; at most 200. */
+            /** @description Incidents that the rule would have opened, the oldest first; at most 200. */
             incidents: components["schemas"]["AlertPreviewRing"][];
-            /** @description Time and figure, of a rule with groups that of the group furthest out; null where there was none. */
+            /**
+             * @description Pairs of time (RFC 3339) and value, in order of time; of a rule with groups, the value of the group that is furthest beyond the
+             *     threshold. The value is null if there is none.
+             */
             points: [
                 string,
                 number | null
             ][];
-            /** @description How often it would have rung. */
-            fired: number;
+            /** @description End of the period (RFC 3339). */
             to: string;
         };
-        /** @description A rule that is tried. */
+        /** @description A rule to evaluate against stored data. */
         AlertPreviewRequest: {
-            /** @description How far back it is tried: `14d` where left out, `35d` at most. */
+            /** @description Length of the past period to evaluate, such as `7d`; at most `35d`. Default: `14d`. */
             back?: string | null;
-            /** @description The rule, which need not be kept. */
+            /** @description The rule. It does not have to be saved. */
             rule: components["schemas"]["AlertRule"];
         };
-        /** @description That it would have rung. */
+        /** @description An incident that a rule would have opened. */
         AlertPreviewRing: {
             group: components["schemas"]["AlertGroup"] | null;
+            /** @description Time at which the rule would have fired (RFC 3339). */
             opened_at: string;
             /**
              * Format: double
-             * @description The figure furthest beyond the threshold.
+             * @description Value that was furthest beyond the threshold; null if there was none.
              */
             peak: number | null;
-            /** @description Null where it would still ring. */
+            /** @description Time at which the incident would have been resolved (RFC 3339); null if it would still be open. */
             resolved_at: string | null;
+            /** @description Worst severity of the incident. */
             severity: components["schemas"]["AlertSeverity"];
         };
-        /** @description A rule. Ratios and changes are parts of one: 0.02 is two per cent. */
+        /** @description An alert rule: a measure over a time window, with thresholds. Ratios and relative changes are fractions: 0.02 is 2 percent. */
         AlertRule: {
-            /**
-             * Format: int64
-             * @description A window with fewer calls (uses of tools, spans) is one without data.
-             */
-            min_samples?: number | null;
             compare?: components["schemas"]["ComparisonBaseline"] | null;
             /**
              * Format: double
-             * @description Beyond this it is critical.
+             * @description Threshold of a critical incident, in the unit of the measure; null for none.
              */
             critical?: number | null;
-            /** @description Whether the bell rings above or below the thresholds. */
+            /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction?: components["schemas"]["ThresholdDirection"];
-            /** @description A rule that is not enabled rings for nobody: a draft. */
+            /** @description False for a draft, which is never evaluated. Default: true. */
             enabled?: boolean;
-            /** @description Which spans, in the language of search. */
+            /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter?: string;
-            /** @description Each group rings for itself: `model user agent pipeline environment tag:NAME ...` */
+            /**
+             * @description Property to group by, such as `model`, `user`, `agent`, `pipeline`, `environment` or `tag:NAME`: each group has incidents of its
+             *     own. Null for no groups.
+             */
             group_by?: string | null;
-            /** @description What is measured. */
-            measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int32
-             * @description Groups that are told apart at most; what comes later is watched together as one more group.
+             * @description Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 100.
              */
             max_groups?: number;
-            /** @description 1 to 100 characters; tells rules of a project apart. */
+            /** @description What the rule measures. */
+            measure: components["schemas"]["AlertMetric"];
+            /**
+             * Format: int64
+             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+             *     minimum.
+             */
+            min_samples?: number | null;
+            /** @description Name of 1 to 100 characters, unique within the project. */
             name: string;
             no_data?: components["schemas"]["NoDataPolicy"] | null;
-            /** @description Whom to tell. */
+            /** @description Who is notified, and how often. */
             notify?: components["schemas"]["NotificationPolicy"];
-            /** @description Who looks after it. */
+            /** @description Person or team that is responsible for the rule; null for none. */
             owner?: string | null;
             /**
              * Format: double
-             * @description Back at this, or on its other side, it is over; the nearer threshold where not given.
+             * @description Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
              */
             resolve?: number | null;
-            /** @description Which score, for the measure `score`. */
+            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
             score?: string | null;
-            /** @description The IANA time zone of its messages. */
+            /** @description IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone?: string;
             /**
              * Format: double
-             * @description Beyond this it is a warning.
+             * @description Threshold of a warning, in the unit of the measure; null for none. At least one of `warning` and `critical` is required.
              */
             warning?: number | null;
-            /** @description From `1m` to `30d`. */
+            /** @description Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day. */
             window: string;
         };
-        /** @description All of them. */
+        /** @description All items of the project, in the order in which they were created. */
         AlertRules: {
+            /** @description All items of the project, the oldest first. */
             rules: components["schemas"]["RuleShown"][];
         };
         /**
-         * @description How bad it is.
+         * @description Severity of an incident.
          * @enum {string}
          */
         AlertSeverity: "warning" | "critical";
         /**
-         * @description What may ring.
+         * @description What can fire.
          * @enum {string}
          */
         AlertSource: "rule" | "budget";
-        /** @description API tokens. */
+        /** @description All API tokens. */
         ApiTokenList: {
+            /** @description API tokens, including expired ones, the oldest first. */
             tokens: components["schemas"]["ApiTokenView"][];
         };
-        /** @description An API token. Its secret is shown only when it is made. */
+        /** @description An API token. Its secret is shown only once, when it is created. */
         ApiTokenView: {
-            /** @description May change things too. */
+            /** @description True if the token may also make changes; false if it is read-only. */
             admin: boolean;
+            /** @description Time at which the token was created (RFC 3339). */
             created_at: string;
-            /** @description Null where it does not end. One that has expired is listed until it is revoked. */
+            /** @description Time at which the token expires (RFC 3339); null if it does not expire. Expired tokens are listed until they are revoked. */
             expires_at: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the token.
+             */
             id: number;
-            /** @description To the minute or so; null while it was never used. */
+            /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the token has never been used. */
             last_used_at: string | null;
+            /** @description Name of the token. */
             name: string;
             /**
              * Format: int64
-             * @description The one project that it may read; null for all.
+             * @description ID of the only project that the token can access; null for all projects.
              */
             project_id: number | null;
         };
-        /** @description An import that was made. */
+        /** @description An imported bill. */
         BillImport: {
-            /** @description When. */
+            /** @description Time of the import (RFC 3339). */
             at: string;
-            /** @description What it was. */
+            /** @description Detected format of the file. */
             format: string;
-            /** @description Its first day. */
+            /** @description First day, `YYYY-MM-DD` (UTC); null if no row could be read. */
             from: string | null;
-            /** @description The file. */
+            /** @description Name of the file. */
             name: string;
             /**
              * Format: int64
-             * @description Its rows.
+             * @description Number of rows in the file.
              */
             rows: number;
-            /** @description Its last day. */
+            /** @description Last day, `YYYY-MM-DD` (UTC); null if no row could be read. */
             to: string | null;
             /**
              * Format: int64
-             * @description Those that could not be read.
+             * @description Number of rows that could not be read.
              */
             unread: number;
         };
-        /** @description What became of an import. */
+        /** @description Result of the import of a bill. */
         BillImportResult: {
-            /** @description What the file is. */
+            /** @description Detected format of the file. */
             format: string;
-            /** @description First day. */
+            /** @description First day, `YYYY-MM-DD` (UTC); null if no row could be read. */
             from: string | null;
-            /** @description Days, providers, models and tiers that it tells of. */
+            /** @description Number of bill lines: distinct combinations of day, provider, account, model and tier. */
             lines: number;
-            /** @description Its rows. */
+            /** @description Number of rows in the file. */
             rows: number;
-            /** @description Last day. */
+            /** @description Last day, `YYYY-MM-DD` (UTC); null if no row could be read. */
             to: string | null;
-            /** @description Columns and fields that nothing is known of. */
+            /** @description Columns and fields that were ignored because their meaning is unknown. */
             unknown_columns: string[];
-            /** @description How many rows could not be read. */
+            /** @description Number of rows that could not be read. */
             unread: number;
-            /** @description The first of these, each with its line and why. */
+            /** @description The first rows that could not be read, at most 100, each with its line number and the reason. */
             unread_rows: components["schemas"]["UnreadBillRow"][];
         };
-        /** @description The bill beside what was observed. */
+        /** @description The bills of providers compared with observed usage. */
         BillReconciliationResponse: components["schemas"]["ReconciliationReport"] & {
             imports: components["schemas"]["BillImport"][];
         };
-        /** @description A step before an error. */
+        /** @description A breadcrumb: an event before an error. Null means that the client did not report the value. */
         Breadcrumb: {
+            /** @description Category, such as `http`. */
             category: string | null;
-            /** @description JSON text. */
+            /** @description Further data as JSON text. */
             data: string | null;
+            /** @description Severity, such as `info`. */
             level: string | null;
+            /** @description Text of the breadcrumb. */
             message: string | null;
+            /** @description Time of the breadcrumb (RFC 3339). */
             timestamp: string | null;
         };
-        /** @description Rows of a breakdown. */
+        /** @description Totals by the values of a property. */
         Breakdown: {
+            /** @description One row for each value, in the requested order. */
             rows: components["schemas"]["BreakdownRow"][];
         };
-        /** @description Sums of what has one value in common. */
+        /** @description Totals of the spans that share one value of the property that is grouped by. */
         BreakdownRow: {
             /**
              * Format: int64
-             * @description Input from caches.
+             * @description Input tokens read from a cache.
              */
             cache_read_tokens: number;
             /**
              * Format: int64
-             * @description Input into caches.
+             * @description Input tokens written to a cache.
              */
             cache_write_tokens: number;
             /**
              * Format: double
-             * @description Null where there are calls and none is priced.
+             * @description Cost in US dollars; null if there are calls and none of them has a price.
              */
             cost: number | null;
-            /** @description Of calls. */
+            /** @description Durations of the calls. */
             duration_ms: components["schemas"]["DurationPercentiles"];
             /**
              * Format: int64
-             * @description Calls whose tokens were counted from their texts; they are in the sums above.
+             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
              */
             estimated_calls: number;
             /**
              * Format: double
-             * @description The part of the cost that is theirs. Null where there are some and none is priced.
+             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
              * Format: int64
-             * @description Calls that failed.
+             * @description Number of LLM calls that failed.
              */
             failed_llm_calls: number;
             /**
              * Format: int64
-             * @description Runs that failed.
+             * @description Number of these runs that failed.
              */
             failed_runs: number;
             /**
              * Format: int64
-             * @description All input.
+             * @description Input tokens, including those read from or written to a cache.
              */
             input_tokens: number;
-            /** @description The value; null for calls that have none. */
+            /** @description Value of the property; null for spans without it. */
             key: string | null;
             /**
              * Format: int64
-             * @description Calls.
+             * @description Number of LLM calls.
              */
             llm_calls: number;
             /**
              * Format: int64
-             * @description All output.
+             * @description Output tokens, including reasoning.
              */
             output_tokens: number;
-            /** @description The provider, where it is only one. */
+            /** @description Provider of the calls, if all of them have the same one. */
             provider: string | null;
             /**
              * Format: int64
-             * @description Output that was thought and not said.
+             * @description Output tokens spent on reasoning.
              */
             reasoning_tokens: number;
-            /** @description Of runs. */
+            /** @description Durations of the runs. */
             run_duration_ms: components["schemas"]["RunDurations"];
             /**
              * Format: int64
-             * @description Runs: of the pipeline, turns of the agent, uses of the tool.
+             * @description Number of runs of the pipeline, turns of the agent or uses of the tool.
              */
             runs: number;
             /**
              * Format: double
-             * @description Over the range; null where that has no length.
+             * @description Runs per minute of the time range; null if the range has no length.
              */
             runs_per_minute: number | null;
             /**
              * Format: int64
-             * @description Spans of any kind.
+             * @description Number of spans of any kind.
              */
             spans: number;
             /**
              * Format: int64
-             * @description Calls with usage and without a price.
+             * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
         };
@@ -4258,333 +4613,374 @@ export interface components {
             request?: number;
             web_search?: number;
         };
-        /** @description A budget. */
+        /** @description A budget: an amount that may be spent per day, week or month. */
         Budget: {
             /**
+             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
+             *     false.
+             */
+            alert_on_forecast?: boolean;
+            /**
              * Format: double
-             * @description How much, in dollars, tokens or calls.
+             * @description Amount per period in US dollars, tokens or calls; more than 0.
              */
             amount: number;
             /**
              * Format: double
-             * @description From this step on it is critical.
+             * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from?: number;
-            /** @description A budget that is not enabled rings for nobody. */
+            /** @description False for a draft, which is never evaluated. Default: true. */
             enabled?: boolean;
-            /** @description Which spans, in the language of search. */
+            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
             filter?: string;
-            /** @description Each group has the amount for itself: `user`, `model`, `tag:NAME` ... */
+            /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by?: string | null;
-            /** @description What is limited: `cost`, tokens or `calls`. */
-            measure?: components["schemas"]["AlertMetric"];
             /**
              * Format: int32
-             * @description Groups that are told apart at most; what comes later is watched together as one more group.
+             * @description Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 1,000.
              */
             max_groups?: number;
-            /** @description 1 to 100 characters; tells budgets of a project apart. */
+            /** @description What is limited: `cost`, a number of tokens, or a count such as `calls`. Default: `cost`. */
+            measure?: components["schemas"]["AlertMetric"];
+            /** @description Name of 1 to 100 characters without `/`, unique within the project. */
             name: string;
-            /** @description Whom to tell. */
+            /** @description Who is notified, and how often. */
             notify?: components["schemas"]["NotificationPolicy"];
-            /** @description Who looks after it. */
+            /** @description Person or team that is responsible for the budget; null for none. */
             owner?: string | null;
-            /** @description In which stretch of the calendar. */
+            /** @description Period of the budget. */
             period: components["schemas"]["BudgetPeriod"];
-            /** @description Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups. */
-            alert_on_forecast?: boolean;
-            /** @description Per cent of the amount at which the bell rings, rising. */
+            /** @description Percentages of the amount at which the budget fires, in ascending order: at most 20. Default: 50, 80 and 100. */
             steps?: number[];
-            /** @description Whose calendar: an IANA time zone such as `Asia/Tokyo`. */
+            /** @description IANA time zone in which periods start, such as `Asia/Tokyo`. */
             time_zone: string;
-            /** @description On which day a week begins. */
+            /** @description First day of a week. Default: `monday`. */
             week_starts?: components["schemas"]["WeekStart"];
         };
-        /** @description What the period comes to. */
+        /** @description Forecast of the amount at the end of a period, in the unit of the budget. */
         BudgetForecast: {
             /**
              * Format: double
-             * @description The likely sum at the end of the period.
+             * @description Expected amount at the end of the period.
              */
             expected: number;
             /**
              * Format: double
-             * @description Of ten such stretches nine brought less.
+             * @description Amount that nine of ten comparable stretches of time did not exceed.
              */
             high: number;
             /**
              * Format: double
-             * @description The sum at the end if what runs now goes on as it does.
+             * @description Amount that nine of ten comparable stretches of time exceeded.
+             */
+            low: number;
+            /**
+             * @description How the forecast was computed: `weekly` from the same hours of the same weekdays, `daily` from the same hours of other days,
+             *     `linear` from the pace of the period so far.
+             */
+            method: components["schemas"]["ForecastMethod"];
+            /**
+             * Format: double
+             * @description Amount at the end of the period if spending continues as in the last three hours.
              */
             projected: number;
             /**
-             * Format: double
-             * @description Of ten such stretches nine brought more.
+             * @description Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
+             *     used up.
              */
-            low: number;
-            /** @description `weekly`: from the same hours of the same weekdays; `daily`: of other days; `linear`: from the pace so far. */
-            method: components["schemas"]["ForecastMethod"];
-            /** @description When it is likely to be used up; null if not in this period, or if it is. */
             runs_out_at: string | null;
-            /** @description The same at the high edge. */
+            /**
+             * @description Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
+             *     it is already used up.
+             */
             runs_out_earliest_at: string | null;
-            /** @description From how many earlier stretches it is made. */
+            /** @description Number of earlier stretches of time that the forecast is based on. */
             samples: number;
             /**
              * Format: double
-             * @description What is usually spent by now; null without history.
+             * @description Amount that is usually spent by this time of the period; null without history.
              */
             usual_by_now: number | null;
         };
-        /** @description What a group has spent. */
+        /** @description Amount that one group of a budget has spent in the current period. */
         BudgetGroup: {
             /**
              * Format: double
-             * @description As for the whole.
+             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
              */
             estimated: number | null;
-            /** @description Null where the spans do not say. */
+            /** @description Value of the property that the budget groups by; null for spans without it. */
             key: string | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Amount that is left, negative if the group has exceeded the budget.
+             */
             left: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Amount observed so far, in US dollars, tokens or calls.
+             */
             spent: number;
         };
         /**
-         * @description A stretch of the calendar.
+         * @description Period of a budget.
          * @enum {string}
          */
         BudgetPeriod: "day" | "week" | "month";
-        /** @description All of them. */
+        /** @description All items of the project, in the order in which they were created. */
         Budgets: {
+            /** @description All items of the project, the oldest first. */
             budgets: components["schemas"]["BudgetShown"][];
         };
-        /** @description A budget and how it stands. */
+        /** @description A budget and its current state. */
         BudgetShown: {
             /**
+             * @description True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
+             *     false.
+             */
+            alert_on_forecast: boolean;
+            /**
              * Format: double
-             * @description How much, in dollars, tokens or calls.
+             * @description Amount per period in US dollars, tokens or calls; more than 0.
              */
             amount: number;
             /**
              * Format: double
-             * @description From this step on it is critical.
+             * @description Percentage of the amount from which incidents are critical. Default: 100.
              */
             critical_from: number;
-            /** @description A budget that is not enabled rings for nobody. */
+            /** @description False for a draft, which is never evaluated. Default: true. */
             enabled: boolean;
-            /** @description Which spans, in the language of search. */
+            /** @description Filter for the spans that count, in the filter language. Default: all spans. */
             filter: string;
-            /** @description Each group has the amount for itself: `user`, `model`, `tag:NAME` ... */
+            /** @description Property to group by, such as `user`, `model` or `tag:NAME`: each group has the full amount. Null for no groups. */
             group_by: string | null;
-            /** @description What is limited: `cost`, tokens or `calls`. */
-            measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int32
-             * @description Groups that are told apart at most; what comes later is watched together as one more group.
+             * @description Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 1,000.
              */
             max_groups: number;
-            /** @description 1 to 100 characters; tells budgets of a project apart. */
+            /** @description What is limited: `cost`, a number of tokens, or a count such as `calls`. Default: `cost`. */
+            measure: components["schemas"]["AlertMetric"];
+            /** @description Name of 1 to 100 characters without `/`, unique within the project. */
             name: string;
-            /** @description Whom to tell. */
+            /** @description Who is notified, and how often. */
             notify: components["schemas"]["NotificationPolicy"];
-            /** @description Who looks after it. */
+            /** @description Person or team that is responsible for the budget; null for none. */
             owner: string | null;
-            /** @description In which stretch of the calendar. */
+            /** @description Period of the budget. */
             period: components["schemas"]["BudgetPeriod"];
-            /** @description Rings a warning as soon as even the low edge of the forecast is above the amount. Not for groups. */
-            alert_on_forecast: boolean;
-            /** @description Per cent of the amount at which the bell rings, rising. */
+            /** @description Percentages of the amount at which the budget fires, in ascending order: at most 20. Default: 50, 80 and 100. */
             steps: number[];
-            /** @description Whose calendar: an IANA time zone such as `Asia/Tokyo`. */
+            /** @description IANA time zone in which periods start, such as `Asia/Tokyo`. */
             time_zone: string;
-            /** @description On which day a week begins. */
+            /** @description First day of a week. Default: `monday`. */
             week_starts: components["schemas"]["WeekStart"];
         } & {
+            /** @description Time at which the budget was created (RFC 3339). */
             created_at: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the budget.
+             */
             id: number;
-            /** @description Until when nobody is told; null while somebody is, `forever` without an end. */
+            /** @description Time until which notifications are muted (RFC 3339), or `forever`; null if the budget is not muted. */
             muted_until: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project.
+             */
             project_id: number;
             state: components["schemas"]["BudgetState"] | null;
+            /** @description Time of the last change of the budget (RFC 3339). */
             updated_at: string;
         };
-        /** @description How a budget stands. */
+        /** @description State of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget. */
         BudgetState: {
             /**
              * Format: double
-             * @description About how much it is with what clients left out by sampling, by the rates that they say: a call that came at a rate of 0.2 stands for
-             *     five. Null where none samples. Nothing rings for it.
+             * @description Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
+             *     if no client samples. Alerts never use it.
              */
             estimated: number | null;
             forecast: components["schemas"]["BudgetForecast"] | null;
-            /** @description The groups that have spent most, at most 100 of them; null where there are no groups. */
+            /** @description Groups that have spent the most, at most 100, in descending order; null for a budget without groups. */
             groups: components["schemas"]["BudgetGroup"][] | null;
             /**
              * Format: double
-             * @description What is left; below zero when it is overdrawn. Null for a budget with groups.
+             * @description Amount that is left, negative if the budget is exceeded; null for a budget with groups.
              */
             left: number | null;
+            /** @description End of the current period, exclusive (RFC 3339). */
             period_end: string;
+            /** @description Start of the current period (RFC 3339). */
             period_start: string;
             /**
              * Format: double
-             * @description What is spent, as was observed: in dollars, tokens or calls. Of a budget with groups, by all of them.
+             * @description Amount observed so far in the period; of a budget with groups, the sum of all groups.
              */
             spent: number;
-            /** @description Whether nothing is left; of a budget with groups, whether that is so for any of them. */
+            /** @description True if nothing is left; of a budget with groups, if nothing is left for at least one group. */
             used_up: boolean;
         };
-        /** @description Whether a budget is used up. */
+        /** @description Use of a budget in the current period. Amounts are in US dollars, tokens or calls, according to the measure of the budget. */
         BudgetUse: {
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Amount that may be spent in the period.
+             */
             amount: number;
             /**
              * Format: double
-             * @description About how much it is with what clients left out by sampling; null where none samples.
+             * @description Approximate amount including traces that clients left out by sampling; null if no client samples.
              */
             estimated: number | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Amount that is left, negative if the budget is exceeded.
+             */
             left: number;
+            /** @description End of the current period, exclusive (RFC 3339). */
             period_end: string;
+            /** @description Start of the current period (RFC 3339). */
             period_start: string;
             /**
              * Format: double
-             * @description What was observed.
+             * @description Amount observed so far in the period.
              */
             spent: number;
+            /** @description True if nothing is left. */
             used_up: boolean;
         };
-        /** @description What a call cost, in dollars. */
+        /** @description Cost of a call in US dollars. */
         CallCost: {
-            /** @description How it came about; only of one span, and only where computed. */
+            /** @description How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed. */
             buckets?: components["schemas"]["CostBucket"][] | null;
             /**
              * Format: double
-             * @description What the client says, kept beside ours.
+             * @description Cost that the client reported, in US dollars.
              */
             client_total: number | null;
             /**
              * Format: double
-             * @description What it is by our prices, where the client's figure is taken; only of one span.
+             * @description Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
              */
             computed_total?: number | null;
-            /** @description True where the tokens that were priced are estimated. */
+            /** @description True if the priced tokens are estimated. */
             estimated: boolean;
             /**
              * Format: double
-             * @description Its input part, where it can be told apart.
+             * @description Input part of the cost; null if it cannot be separated.
              */
             input: number | null;
             /**
              * Format: double
-             * @description Its output part, where it can be told apart.
+             * @description Output part of the cost; null if it cannot be separated.
              */
             output: number | null;
-            /** @description The entry of the price table, or the owner's price: `own:MODEL@date`. */
+            /** @description Entry of the price table, or the custom price as `own:MODEL@date`. */
             price: string | null;
-            /** @description `computed` or `client`. */
+            /** @description `computed` from tokens and prices, or the figure of the `client`. */
             source: components["schemas"]["CostSource"];
             /**
              * Format: double
-             * @description The whole.
+             * @description Cost of the whole call in US dollars.
              */
             total: number;
         };
-        /** @description What the caller may see. */
+        /** @description The server and the projects that the caller may see. */
         CallerProfile: {
             /** @description Projects that the caller may see. */
             projects: components["schemas"]["ProjectView"][];
-            /** @description What links and DSNs are made from. */
+            /** @description Base URL of links and DSNs, without a trailing slash. */
             public_url: string;
-            /** @description The server's version. */
+            /** @description Version of the server. */
             version: string;
         };
-        /** @description Tokens of a call. */
+        /** @description Token usage of a call. Null means that the client did not report it. */
         CallUsage: {
             /**
              * Format: int64
-             * @description Input from caches.
+             * @description Input tokens read from a cache.
              */
             cache_read_tokens: number | null;
             /**
              * Format: int64
-             * @description Input into caches.
+             * @description Input tokens written to a cache.
              */
             cache_write_tokens: number | null;
             /**
              * Format: int64
-             * @description Pictures that were made.
+             * @description Images that the model generated.
              */
             images: number | null;
             /**
              * Format: int64
-             * @description Sound that went in.
+             * @description Input tokens of audio.
              */
             input_audio_tokens: number | null;
             /**
              * Format: int64
-             * @description Pictures that went in.
+             * @description Input tokens of images.
              */
             input_image_tokens: number | null;
             /**
              * Format: int64
-             * @description All input, cache reads and writes included.
+             * @description Input tokens, including those read from or written to a cache.
              */
             input_tokens: number | null;
             /**
              * Format: int64
-             * @description Sound that came out.
+             * @description Output tokens of audio.
              */
             output_audio_tokens: number | null;
             /**
              * Format: int64
-             * @description Pictures that came out.
+             * @description Output tokens of images.
              */
             output_image_tokens: number | null;
             /**
              * Format: int64
-             * @description All output, reasoning included.
+             * @description Output tokens, including reasoning.
              */
             output_tokens: number | null;
             /**
              * Format: int64
-             * @description Output that was thought and not said.
+             * @description Output tokens spent on reasoning.
              */
             reasoning_tokens: number | null;
-            /** @description `reported`, `estimated`, or null when unknown. */
+            /** @description `reported` by the client, `estimated` from the messages, or null if unknown. */
             source: components["schemas"]["UsageSource"] | null;
             /**
              * Format: int64
-             * @description As sent, else input and output.
+             * @description Total as the client reported it, otherwise input plus output.
              */
             total_tokens: number | null;
             /**
              * Format: int64
-             * @description Searches of the web that the provider made, as it bills them.
+             * @description Web searches that the provider made and bills.
              */
             web_searches: number | null;
         };
-        /** @description Where a target is, without what is secret. */
+        /** @description Kind and configuration of a channel, without its secret. */
         ChannelConfiguration: {
-            /** @description Who it is from, such as `Hinomi <hinomi@example.com>`. */
+            /** @description Sender, such as `Hinomi <hinomi@example.com>`. */
             from: string;
-            /** @description The mail server's name. */
+            /** @description Host name of the SMTP server. */
             host: string;
             /** @enum {string} */
             kind: "email";
             /**
              * Format: int32
-             * @description Its port; where left out 465 for `tls`, 587 for `starttls`, 25 for `none`.
+             * @description Port of the SMTP server, from 1 to 65535. Default: 465 for `tls`, 587 for `starttls`, 25 for `none`.
              */
             port?: number | null;
-            /** @description How the connection is encrypted. */
+            /** @description Encryption of the connection. */
             security: components["schemas"]["SmtpSecurity"];
-            /** @description Who gets it. */
+            /** @description Recipients: 1 to 50 addresses. */
             to: string[];
-            /** @description Who signs in there; null where nobody does. */
+            /** @description User name for the SMTP server; null for no authentication. */
             username?: string | null;
         } | {
             /** @enum {string} */
@@ -4596,14 +4992,14 @@ export interface components {
             /** @enum {string} */
             kind: "teams";
         } | {
-            /** @description Its address, where it is not that of the United States' region. */
+            /** @description URL of the endpoint. Default: that of the US service region. */
             endpoint?: string | null;
             /** @enum {string} */
             kind: "pagerduty";
         } | {
             /** @enum {string} */
             kind: "webhook";
-            /** @description Where it listens. */
+            /** @description URL that receives the notifications. */
             url: string;
         };
         /** @enum {string} */
@@ -4613,27 +5009,27 @@ export interface components {
             role: string;
         };
         /**
-         * @description What another figure a rule compares with.
+         * @description Period that a rule compares with.
          * @enum {string}
          */
         ComparisonBaseline: "previous" | "last_week";
-        /** @description One line of a bill. */
+        /** @description One bucket of a computed cost. */
         CostBucket: {
             /**
              * Format: double
-             * @description What they cost.
+             * @description Cost of the bucket in US dollars.
              */
             amount: number;
-            /** @description `input`, `cache_read`, `output` and the like; `request`, `web_search`, `image`, `hour` are no tokens. */
+            /** @description `input`, `cache_read`, `output` and other token buckets; `request`, `web_search`, `image` and `hour` are units other than tokens. */
             bucket: components["schemas"]["PriceBucket"];
             /**
              * Format: int64
-             * @description How many; for `hour`, microseconds.
+             * @description Number of units; microseconds for `hour`.
              */
             tokens: number;
             /**
              * Format: double
-             * @description The price of a million of them.
+             * @description Price of a million units in US dollars.
              */
             usd_per_million: number;
         };
@@ -4651,221 +5047,226 @@ export interface components {
         };
         /** @enum {string} */
         CostSource: "computed" | "client";
-        /** @description A price to set. */
+        /** @description A custom price to create. */
         CustomPriceRequest: {
-            /** @description The first day (UTC), `YYYY-MM-DD`; always where left out. */
+            /** @description First day on which the price applies, `YYYY-MM-DD` (UTC). Default: no start. */
             from?: string | null;
             /**
              * Format: int64
-             * @description Only for calls with more tokens of input, cached ones included.
+             * @description Number of input tokens that a call must exceed for the price to apply, including cached ones. Default: no limit.
              */
             input_above?: number | null;
-            /** @description As clients name the model, with or without a date behind it, or the beginning of its name with `*` behind it. */
+            /** @description Name of the model as clients send it, with or without a date suffix, or a prefix that ends with `*`. */
             model: string;
-            /** @description As in the answer; at least one of `input`, `request`, `image`, `hour`. */
+            /**
+             * @description Prices in US dollars by bucket, in the same form as in the response; at least one of `input`, `request`, `image` and `hour` is
+             *     required.
+             */
             prices: components["schemas"]["BucketPrices"];
-            /** @description Only where this provider runs it. */
+            /** @description Provider to which the price is limited. Default: all providers. */
             provider?: string | null;
-            /** @description Only for calls of this tier of service, such as `batch`. */
+            /** @description Service tier to which the price is limited, such as `batch`. Default: all tiers. */
             service_tier?: string | null;
-            /** @description The first day on which it holds no longer. */
+            /** @description First day on which the price no longer applies, `YYYY-MM-DD` (UTC). Default: no end. */
             until?: string | null;
         };
-        /** @description When a price ends. */
+        /** @description A new end date of a custom price. */
         CustomPriceUpdateRequest: {
-            /** @description The first day (UTC) on which it holds no longer, `YYYY-MM-DD`; null lets it hold on. */
+            /** @description First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end. */
             until?: string | null;
         };
-        /** @description A price that the owner has set. It comes before the table. */
+        /** @description A custom price of a project. It takes precedence over the price table. */
         CustomPriceView: {
-            /** @description Null for one of the owner's file. */
+            /** @description Time at which the price was created (RFC 3339); null for a price from the price file of the server. */
             created_at: string | null;
-            /** @description The first day (UTC); null for always. */
+            /** @description First day on which the price applies, `YYYY-MM-DD` (UTC); null for no start. */
             from: string | null;
             /**
              * Format: int64
-             * @description Null for one of the owner's file, which is changed there.
+             * @description ID of the price; null for a price from the price file of the server, which can only be changed there.
              */
             id: number | null;
             /**
              * Format: int64
-             * @description Only for calls with more tokens of input.
+             * @description Number of input tokens that a call must exceed for the price to apply, including cached ones; null for no limit.
              */
             input_above: number | null;
-            /** @description As clients name the model, or the beginning of its name with `*` behind it. */
+            /** @description Name of the model as clients send it, or a prefix that ends with `*`. */
             model: string;
-            /** @description By what the cost of a span names it. */
+            /** @description Identifier of the price as the cost of a span names it. */
             price: string;
             /**
-             * @description Dollars by what they are for: a million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
-             *     `reasoning`, `input_audio`, `output_audio`, `input_image`, `output_image`; one `request`, `web_search`, `image`; an `hour` of the
-             *     call's time.
+             * @description Prices in US dollars by bucket: per million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
+             *     `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search` and `image`; per `hour`
+             *     of the duration of the call.
              */
             prices: components["schemas"]["BucketPrices"];
-            /** @description Only where this provider runs it. */
+            /** @description Provider to which the price is limited; null for all providers. */
             provider: string | null;
-            /** @description Only for calls of this tier of service. */
+            /** @description Service tier to which the price is limited, such as `batch`; null for all tiers. */
             service_tier: string | null;
-            /** @description The first day on which it holds no longer. */
+            /** @description First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end. */
             until: string | null;
         };
-        /** @description How much is stored of a trace, a user or a project. */
+        /** @description Amount of data that a deletion would remove. */
         DeletionPreview: {
             /**
              * Format: int64
-             * @description Error events.
+             * @description Number of error events.
              */
             errors: number;
             /**
              * Format: int64
-             * @description Lines of logs.
+             * @description Number of log lines.
              */
             log_lines: number;
             /**
              * Format: int64
-             * @description Scores.
+             * @description Number of scores.
              */
             scores: number;
             /**
              * Format: int64
-             * @description Series of metrics.
+             * @description Number of series of OpenTelemetry metrics.
              */
             series: number;
             /**
              * Format: int64
-             * @description Spans.
+             * @description Number of spans.
              */
             spans: number;
             /**
              * Format: int64
-             * @description Traces with spans of it.
+             * @description Number of traces with affected spans.
              */
             traces: number;
         };
-        /** @description What was deleted, how much of it, from which files, and when. */
+        /** @description Receipt of a deletion: what was deleted, how much, from which files, and when. */
         DeletionReceipt: {
             /**
-             * @description When, RFC 3339.
+             * @description Time of the deletion (RFC 3339).
              * @default
              */
             at: string;
             /**
              * Format: int64
-             * @description How long it took.
+             * @description Duration of the deletion in milliseconds.
              * @default 0
              */
             duration_ms: number;
             /**
              * Format: int64
-             * @description Error events.
+             * @description Number of deleted error events.
              * @default 0
              */
             errors: number;
             /**
-             * @description Segments, with the files beside them, that were removed; what stays of them is in new ones.
+             * @description Names of the removed segments. Their remaining rows are in new segments.
              * @default []
              */
             files: string[];
             /**
              * Format: int64
-             * @description Incidents of alerts that were deleted.
+             * @description Number of deleted incidents.
              * @default 0
              */
             incidents: number;
             /**
              * Format: int64
-             * @description Lines of logs.
+             * @description Number of deleted log lines.
              * @default 0
              */
             log_lines: number;
             /**
              * Format: int64
-             * @description Stories and messages of alerts in which a name was blanked.
+             * @description Number of incident timelines and notifications in which a name was redacted.
              * @default 0
              */
             mentions: number;
             /**
              * Format: int64
-             * @description The project; 0 for all.
+             * @description ID of the project; 0 for all projects.
              * @default 0
              */
             project: number;
             /**
-             * @description The server ended in the midst of it, and finished it after its next start: what had gone before is not in the numbers.
+             * @description True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
+             *     in the numbers.
              * @default false
              */
             resumed: boolean;
             /**
              * Format: int64
-             * @description Scores.
+             * @description Number of deleted scores.
              * @default 0
              */
             scores: number;
             /**
              * Format: int64
-             * @description Series of metrics.
+             * @description Number of deleted series of OpenTelemetry metrics.
              * @default 0
              */
             series: number;
             /**
              * Format: int64
-             * @description Spans.
+             * @description Number of deleted spans.
              * @default 0
              */
             spans: number;
             /**
-             * @description Those that a query was still reading: they are removed when it ends.
+             * @description Names of segments that a query was still reading. They are removed when the query ends.
              * @default []
              */
             still_read: string[];
             /**
-             * @description Which trace; the name of a project; of a user a hash, so that the receipt does not keep the name: `hmac-sha256:` with a secret of the data
-             *     folder, in receipts of earlier versions `sha256:` without one.
+             * @description ID of the trace, or name of the project. For a user, a hash of the ID: `hmac-sha256:` with a secret of the data directory, or
+             *     `sha256:` without a secret in receipts of earlier versions. Null if it does not apply.
              * @default null
              */
             subject: string | null;
             /**
-             * @description Damaged segments that could not be looked into. They are read by no query; remove them by hand.
+             * @description Names of damaged segments that could not be checked. No query reads them; remove them manually.
              * @default []
              */
             unreadable: string[];
             /**
-             * @description The latest start of a span that is gone, RFC 3339.
+             * @description Latest start of a deleted span (RFC 3339); null if no span was deleted.
              * @default null
              */
             until: string | null;
             /**
-             * @description `trace`, `user`, `project` or `budget`.
+             * @description `trace`, `user`, `project` or `budget` (the disk budget was reached).
              * @enum {string}
              */
             what: "trace" | "user" | "project" | "budget";
         };
-        /** @description Receipts. */
+        /** @description Receipts of deletions. */
         DeletionReceiptList: {
-            /** @description The newest first, at most 1000. */
+            /** @description Receipts, the newest first, at most 1,000. */
             deletions: components["schemas"]["DeletionReceipt"][];
         };
-        /** @description One attempt. */
+        /** @description One attempt to deliver a notification. */
         DeliveryAttempt: {
-            /** @description When it began. */
+            /** @description Start of the attempt (RFC 3339). */
             at: string;
             /**
              * Format: double
-             * @description How long it took; null while it goes on, and where the server stopped before it had ended.
+             * @description Duration in milliseconds; null while the attempt is in progress, or if the server stopped before it ended.
              */
             duration_ms: number | null;
-            /** @description What went wrong; null where nothing did. */
+            /** @description Reason of the failure; null if the attempt succeeded. */
             error: string | null;
             /**
              * Format: int32
-             * @description The status of HTTP or SMTP; null where no answer came.
+             * @description HTTP or SMTP status code; null if there was no response.
              */
             status: number | null;
         };
-        /** @description What became of messages, the newest first. */
+        /** @description One page of deliveries. */
         DeliveryPage: {
+            /** @description Deliveries, the newest first. */
             deliveries: components["schemas"]["NotificationDelivery"][];
-            /** @description Where it goes on; null at the end. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
@@ -4875,120 +5276,131 @@ export interface components {
             examples: string[];
             name: string;
         };
+        /** @description Use of disk space by the server. */
         DiskUsage: {
             /**
              * Format: int64
-             * @description Null where the platform does not say.
+             * @description Free space on the disk in bytes; null if the platform does not report it.
              */
             free_bytes: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Size of the write-ahead log in bytes.
+             */
             log_bytes: number;
             /**
              * Format: int64
-             * @description While less than this is free, nothing is taken in.
+             * @description Free space in bytes below which incoming data is rejected.
              */
             reserve_bytes: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Size of all segments in bytes.
+             */
             segments_bytes: number;
         };
-        /** @description Another currency in which the page shows money. Everything is kept in US dollars. */
+        /** @description A currency in which amounts are displayed. All amounts are stored in US dollars. */
         DisplayCurrency: {
             /** @description ISO 4217 code, such as `JPY`. */
             code: string;
             /**
              * Format: double
-             * @description How many of it a dollar is.
+             * @description Amount of the currency that equals one US dollar.
              */
             rate: number;
         };
-        /** @description Another report of a call that is reported more than once, in several traces: by a program and its gateway, or by two instrumentations. */
+        /** @description Another report of the same call in another trace, for example by a program and its gateway. */
         DuplicateReportView: {
-            /** @description True at the span that counts, and takes usage and cost from another that knows more; false at the others, which point to it. */
+            /** @description True if this span counts, and takes usage and cost from a report that has more; false if the other report counts. */
             counts: boolean;
-            /** @description Its span. */
+            /** @description Span of the other report. */
             span_id: string;
-            /** @description Its trace. */
+            /** @description Trace of the other report. */
             trace_id: string;
         };
-        /** @description A span beside others of its project, op and name in the seven days before it, those of its own trace left out. */
+        /** @description A span compared with spans of the same project, op and name in the seven days before it, outside of its trace. */
         DurationComparison: {
             /**
              * Format: double
-             * @description Their median duration; within one per cent of it where they are many.
+             * @description Median duration of the similar spans in milliseconds; exact to one percent if there are many.
              */
             median_ms: number;
             /**
              * Format: int64
-             * @description How many they are.
+             * @description Number of similar spans.
              */
             n: number;
             /**
              * Format: double
-             * @description This one's duration over the median.
+             * @description Duration of this span divided by the median.
              */
             ratio: number;
         };
-        /** @description Durations of calls in milliseconds; null where there are none. Interpolated between neighbours. */
+        /** @description Percentiles of the durations of calls in milliseconds, interpolated between neighbors; null if there are no calls. */
         DurationPercentiles: {
             /**
              * Format: double
-             * @description Median.
+             * @description Median duration in milliseconds.
              */
             p50: number | null;
             /**
              * Format: double
-             * @description 95th percentile.
+             * @description 95th percentile of the duration in milliseconds.
              */
             p95: number | null;
             /**
              * Format: double
-             * @description 99th percentile.
+             * @description 99th percentile of the duration in milliseconds.
              */
             p99: number | null;
         };
-        /** @description What a client reads. */
+        /** @description Body of every error response. */
         Error: {
             /** @description The error. */
             error: components["schemas"]["ErrorSaid"];
         };
-        /** @description An error event as it stands beside spans. */
+        /** @description An error event without its stack trace. */
         ErrorEvent: {
-            /** @description `function in file`. */
+            /** @description Place of the error in the form `function in file`; null if unknown. */
             culprit: string | null;
-            /** @description 32 hex digits. */
+            /** @description ID of the event: 32 hexadecimal digits. */
             event_id: string;
-            /** @description False when nothing caught it; null where the client does not say. */
+            /** @description False if nothing caught the exception; null if the client does not report it. */
             handled: boolean | null;
             /**
              * Format: int64
-             * @description The issue that it belongs to.
+             * @description ID of the issue that the event belongs to.
              */
             issue_id: number;
-            /** @description `fatal`, `error`, `warning`, `info`, `debug`. */
+            /** @description `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
-            /** @description The span in which it happened. */
+            /** @description ID of the span in which the error happened; null if unknown. */
             span_id: string | null;
-            /** @description When it happened. */
+            /** @description Time of the error (RFC 3339). */
             time: string;
-            /** @description The trace in which it happened. */
+            /** @description ID of the trace in which the error happened; null if unknown. */
             trace_id: string | null;
             /** @description Type of the exception raised last. */
             type: string;
-            /** @description Its message. */
+            /** @description Message of the exception raised last; empty if there is none. */
             value: string;
         };
+        /** @description An error in detail. */
         ErrorSaid: {
-            /** @description Snake case, for programs. */
+            /** @description Machine-readable code in snake case, such as `not_found` or `bad_parameter`. */
             code: string;
-            /** @description What to do about it. */
+            /** @description How to fix the problem; null if there is no advice. */
             hint: string | null;
-            /** @description What happened, to what. */
+            /** @description What happened, and to what. */
             message: string;
         };
-        /** @description An exception of a chain. */
+        /** @description An exception in a chain. */
         Exception: {
+            /** @description Module of the exception type; null if unknown. */
             module: string | null;
+            /** @description Type of the exception. */
             type: string;
+            /** @description Message of the exception. */
             value: string;
         };
         ExplainedField: {
@@ -4998,28 +5410,29 @@ export interface components {
             /** @description Null for texts. */
             value: string | number | boolean | null;
         };
-        /** @description A value and how many spans have it. */
+        /** @description A value of a field and how often it occurs. */
         FacetValue: {
             /**
              * Format: int64
-             * @description Spans that have it.
+             * @description Number of spans, or of traces where traces are counted, that have the value.
              */
             count: number;
-            /** @description The value. */
+            /** @description Value of the field. */
             value: string;
         };
-        /** @description Values of a field. */
+        /** @description Values of a field with their counts. */
         FacetValueList: {
+            /** @description Values, the most frequent first. */
             values: components["schemas"]["FacetValue"][];
         };
-        /** @description What a field was read from, as noted when the span was read. */
+        /** @description Source of a field of a span, recorded when the span was decoded. */
         FieldReading: {
-            /** @description The canonical field, such as `usage.input_tokens`. */
+            /** @description Field of the span, such as `usage.input_tokens`. */
             field: string;
             /**
-             * @description `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was concluded from: `instrumentation`,
-             *     `model_vendor`, `rest_of_total`, `gateway_report` and `other_report` with `trace_id` and `span_id`; for a time that was
-             *     impossible as sent, `start_time`, `end_time`, `event_time` or `received_at`.
+             * @description `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was inferred from: `instrumentation`,
+             *     `model_vendor`, `rest_of_total`, and `gateway_report` or `other_report` with `trace_id` and `span_id`; for a time that was invalid
+             *     as sent, `start_time`, `end_time`, `event_time` or `received_at`.
              */
             source: components["schemas"]["FieldSource"];
         };
@@ -5037,7 +5450,7 @@ export interface components {
             trace_id: string;
         };
         /**
-         * @description How a forecast was made.
+         * @description How a forecast was computed.
          * @enum {string}
          */
         ForecastMethod: "weekly" | "daily" | "linear";
@@ -5049,55 +5462,56 @@ export interface components {
             model: string | null;
             rate: number | null;
         };
-        /** @description A hint as the API shows it. */
+        /** @description A hint: a client setting that would make more data available. */
         Hint: {
             /**
              * Format: int64
-             * @description Requests that showed it.
+             * @description Number of requests that showed the problem.
              */
             count: number;
-            /** @description When it was first seen. */
+            /** @description Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans. */
             first_at: string | null;
-            /** @description Such as `stream_without_usage`. */
+            /** @description Kind of the hint, such as `stream_without_usage`. */
             hint: components["schemas"]["InstrumentationHint"];
-            /** @description When it was last seen. */
+            /** @description Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans. */
             last_at: string | null;
-            /** @description Of `unpriced_model`: the model has a price now, and stored calls get a cost when they are priced again. */
+            /** @description For `unpriced_model`: true if the model has a price by now. Stored calls get their cost when they are repriced. */
             priced: boolean;
-            /** @description The SDK and its version; null where it does not say. */
+            /** @description Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown. */
             sdk: string | null;
-            /** @description The span. */
+            /** @description ID of the span in which the problem was last seen; null if unknown. */
             span_id: string | null;
-            /** @description What it is about, such as a model. */
+            /** @description What the hint is about, such as a model; null if it is about the SDK as a whole. */
             subject: string | null;
-            /** @description Where it was last seen. */
+            /** @description ID of the trace in which the problem was last seen; null if unknown. */
             trace_id: string | null;
             /**
              * Format: double
-             * @description A number that belongs to it: the part of traces that is sent, the seconds by which a clock is off.
+             * @description Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
              */
             value: number | null;
         };
-        /** @description Hints, the newest first. */
+        /** @description Hints for the clients of a project. */
         HintList: {
+            /** @description Hints, the most recently seen first. */
             hints: components["schemas"]["Hint"][];
         };
         /** Format: int64 */
         i64: number;
-        /** @description What a word is that was searched in texts: an id. */
+        /** @description A word of a text search that is an ID. */
         IdSuggestion: {
             /**
              * @description `user`, `session`, `trace` or `span`.
              * @enum {string}
              */
             field: "user" | "session" | "trace" | "span";
-            /** @description The start of its newest span. */
+            /** @description Start of the newest span with the ID. */
             last_seen: string;
-            /** @description The filter that selects it. */
+            /** @description Filter that selects what the ID names. */
             q: string;
-            /** @description The span; null for others. */
+            /** @description The span; null for other IDs. */
             span_id: string | null;
-            /** @description The trace that it is, or that it lies in; null for users and sessions. */
+            /** @description The trace, or the trace of the span; null for users and sessions. */
             trace_id: string | null;
             /** @description The word. */
             value: string;
@@ -5108,94 +5522,130 @@ export interface components {
             /** @enum {string} */
             why: "better" | "unreadable" | "other_meaning" | "empty" | "no_meaning";
         };
-        /** @description An incident. */
+        /** @description An incident: the time from when an alert rule or budget fires until its metric is back to normal. */
         Incident: {
+            /** @description Time at which the incident was acknowledged (RFC 3339); null if it was not. */
             acknowledged_at: string | null;
+            /** @description Name of the person who acknowledged the incident; null if unknown. */
             acknowledged_by: string | null;
             compare: components["schemas"]["ComparisonBaseline"] | null;
-            /** @description What moved the figure, the most important first. */
+            /** @description Main contributors to the change, the largest first. */
             culprits: components["schemas"]["AlertContributor"][];
             /**
-             * @description From when on `since` of the culprits is counted: when the figure passed the threshold before. Null where it passed none before, or did so
-             *     within the last minute.
+             * @description Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
+             *     none, or if it was less than a minute before.
              */
             culprits_since: string | null;
+            /** @description Whether the rule fires above or below the threshold. */
             direction: components["schemas"]["ThresholdDirection"];
             group: components["schemas"]["AlertGroup"] | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the incident.
+             */
             id: number;
+            /** @description What is measured, such as `cost` or `duration_p95`. */
             measure: string;
+            /** @description Time at which the rule or budget fired (RFC 3339). */
             opened_at: string;
             outlook: components["schemas"]["IncidentOutlook"] | null;
             /**
              * Format: double
-             * @description The figure furthest beyond the threshold.
+             * @description Value that was furthest beyond the threshold; null if there was none.
              */
             peak: number | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project.
+             */
             project_id: number;
+            /** @description Time at which the incident was resolved (RFC 3339); null while it is open. */
             resolved_at: string | null;
-            /** @description Null where the figure went back by itself. */
+            /** @description Name of the person who resolved the incident; null if the metric returned to normal or no name was given. */
             resolved_by: string | null;
             /**
              * Format: int64
-             * @description The rule or budget, which may have been taken away since.
+             * @description ID of the rule or budget that fired. It may have been deleted since.
              */
             rule_id: number;
+            /** @description Name of the rule or budget when the incident opened. */
             rule_name: string;
+            /** @description Current severity, or the last one of a resolved incident. */
             severity: components["schemas"]["AlertSeverity"];
+            /** @description Time until which notifications are snoozed (RFC 3339), or `forever`; null if the incident is not snoozed. */
             snoozed_until: string | null;
-            /** @description `rule` or `budget` */
+            /** @description `rule` for an alert rule, `budget` for a budget. */
             source: components["schemas"]["AlertSource"];
+            /** @description `open`, `acknowledged` or `resolved`. */
             state: components["schemas"]["IncidentState"];
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Threshold that was crossed last.
+             */
             threshold: number;
-            /** @description In which the rule or budget counts days and writes its messages; null where it was taken away. */
+            /** @description IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted. */
             time_zone: string | null;
+            /** @description Unit of `threshold`, `value` and `peak`. */
             unit: components["schemas"]["MeasureUnit"];
             /**
              * Format: double
-             * @description The figure at the last change; null where there was none.
+             * @description Value at the last change; null if there was none.
              */
             value: number | null;
+            /** @description Start of the window at the last change (RFC 3339). */
             window_from: string;
+            /** @description End of the window at the last change (RFC 3339). */
             window_to: string;
-            /** @description The worst that it was. */
+            /** @description Worst severity so far. */
             worst: components["schemas"]["AlertSeverity"];
         };
-        /** @description Who does something. */
+        /** @description An action on an incident. */
         IncidentActionRequest: {
             /**
-             * @description A name, as the person says it.
+             * @description Name of the person who acts, for the timeline. It is not verified; at most 100 characters are kept.
              * @default null
              */
             by?: string | null;
         };
-        /** @description The figure around an incident. */
+        /** @description Values of the measure around an incident, and its thresholds. */
         IncidentChart: {
+            /** @description Start of the chart (RFC 3339). */
             from: string;
+            /** @description Thresholds of the rule or budget. */
             levels: components["schemas"]["IncidentLevel"][];
-            /** @description Time and figure, rising; null where there was none. Of a budget what was spent since its period began. */
+            /**
+             * @description Pairs of time (RFC 3339) and value, in order of time; the value is null if there is none. For a budget, the amount spent since the
+             *     start of the period.
+             */
             points: [
                 string,
                 number | null
             ][];
+            /** @description End of the chart (RFC 3339). */
             to: string;
         };
-        /** @description An incident with its story. */
+        /** @description An incident with its timeline. */
         IncidentDetail: {
+            /** @description The incident. */
             incident: components["schemas"]["Incident"];
-            /** @description The oldest line first. */
+            /** @description Timeline of the incident, the oldest entry first. */
             timeline: components["schemas"]["IncidentEntry"][];
         };
-        /** @description One line of an incident's story. */
+        /** @description One entry in the timeline of an incident. */
         IncidentEntry: {
+            /** @description Time of the event (RFC 3339). */
             at: string;
+            /** @description Name of the person who acted; null for the server, or if no name was given. */
             by: string | null;
+            /** @description What happened. */
             happened: components["schemas"]["IncidentEventKind"];
             severity: components["schemas"]["AlertSeverity"] | null;
+            /** @description Text of a note, or the reason for the event; null if there is none. */
             text: string | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Value of the measure at that time; null if there was none.
+             */
             value: number | null;
         };
         /**
@@ -5203,238 +5653,267 @@ export interface components {
          * @enum {string}
          */
         IncidentEventKind: "opened" | "worsened" | "improved" | "acknowledged" | "resolved" | "snoozed" | "note" | "reminded" | "escalated";
-        /** @description A threshold. */
+        /** @description A threshold of a rule or budget. */
         IncidentLevel: {
             severity: components["schemas"]["AlertSeverity"] | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Value of the threshold.
+             */
             value: number;
         };
-        /** @description What somebody writes down. */
+        /** @description A note for the timeline of an incident. */
         IncidentNoteRequest: {
-            /** @description A name, as the person says it. */
+            /** @description Name of the author. It is not verified; at most 100 characters are kept. */
             by?: string | null;
-            /** @description 1 to 4000 characters. */
+            /** @description Text of 1 to 4000 characters. */
             text: string;
         };
-        /** @description What the bill will be. */
+        /** @description Projected cost at the end of a period. */
         IncidentOutlook: {
             /**
              * Format: double
-             * @description Dollars at the end of the period if it goes on like this.
+             * @description Cost in US dollars at the end of the period if spending continues at the current rate.
              */
             projected_usd: number;
+            /** @description End of the period (RFC 3339). */
             until: string;
         };
-        /** @description A page of incidents. */
+        /** @description One page of incidents. */
         Incidents: {
-            /** @description The newest first. */
+            /** @description Incidents, the newest first. */
             incidents: components["schemas"]["Incident"][];
             /**
              * Format: int64
-             * @description Where the next page goes on; null on the last.
+             * @description Value of `before` for the next page; null on the last page.
              */
             next_before: number | null;
             /**
              * Format: int64
-             * @description How many of the project are open, on whatever page.
+             * @description Number of open incidents of the project, on all pages.
              */
             open: number;
         };
         /**
-         * @description Where an incident stands.
+         * @description State of an incident.
          * @enum {string}
          */
         IncidentState: "open" | "acknowledged" | "resolved";
-        /** @description A list of keys. */
+        /** @description Ingest keys of a project. */
         IngestKeyList: {
+            /** @description Ingest keys, the oldest first. */
             keys: components["schemas"]["IngestKeyView"][];
         };
-        /** @description An ingest key. */
+        /** @description An ingest key. Programs send data with it; it cannot read. */
         IngestKeyView: {
+            /** @description Time at which the key was created (RFC 3339). */
             created_at: string;
+            /** @description Always false. */
             disabled: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the key.
+             */
             id: number;
-            /** @description To the minute; null while it was never used. */
+            /** @description Time of the last use (RFC 3339), accurate to a minute; null if the key has never been used. */
             last_used_at: string | null;
+            /** @description Name of the key. */
             name: string;
+            /** @description The key as programs send it: 32 lower-case letters and digits. */
             public_key: string;
         };
         /** @enum {string} */
         InstrumentationHint: "stream_without_usage" | "langchain_hides_openai" | "prompts_not_sent" | "sampled" | "old_sdk" | "clock_off" | "no_response_model" | "unpriced_model";
-        /** @description Errors that are the same. */
+        /** @description An issue: a group of similar error events. */
         Issue: {
             /**
              * Format: double
-             * @description What the traces cost in which it happened, in US dollars; null when unknown. This store leaves it null: it knows no costs.
+             * @description Cost of the traces with events in the time range, in US dollars; null if it is unknown.
              */
             cost: number | null;
             /**
              * Format: int64
-             * @description Events in the range.
+             * @description Number of events in the time range.
              */
             count: number;
-            /** @description `function in file`. */
+            /** @description Place of the newest event in the form `function in file`; null if unknown. */
             culprit: string | null;
-            /** @description Of all that is kept. */
+            /** @description Time of the oldest stored event (RFC 3339), regardless of the time range. */
             first_seen: string;
-            /** @description False when nothing caught it. */
+            /** @description False if nothing caught the exception of the newest event; null if the client does not report it. */
             handled: boolean | null;
             /**
              * Format: int64
-             * @description Its number.
+             * @description ID of the issue.
              */
             issue_id: number;
-            /** @description Of all that is kept. */
+            /** @description Time of the newest stored event (RFC 3339), regardless of the time range. */
             last_seen: string;
-            /** @description The newest event's span. */
+            /** @description ID of the span of the newest event; null if unknown. */
             last_span_id: string | null;
-            /** @description The newest event's trace. */
+            /** @description ID of the trace of the newest event; null if unknown. */
             last_trace_id: string | null;
-            /** @description `error` and the like. */
+            /** @description Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`. */
             level: string;
-            /** @description Events in each of 24 equal parts of the range, with the start of each. */
+            /** @description Start (RFC 3339) and number of events of each of 24 equal parts of the time range. */
             points: [
                 string,
                 number
             ][];
             /**
              * Format: int64
-             * @description Traces in the range in which it happened.
+             * @description Number of traces with events in the time range.
              */
             traces: number;
-            /** @description Of its newest event, as the next four. */
+            /** @description Exception type of the newest event. */
             type: string;
             /**
              * Format: int64
-             * @description Users in the range to whom it happened.
+             * @description Number of users with events in the time range.
              */
             users: number;
-            /** @description Its message; empty when there is none. */
+            /** @description Message of the newest event; empty if there is none. */
             value: string;
         };
         /** @description An issue with its newest events. */
         IssueDetail: {
-            /** @description Its newest events in the range, the newest first, up to 50. */
+            /** @description Newest events in the time range, the newest first, at most 50. */
             events: components["schemas"]["IssueEvent"][];
             /** @description The issue. */
             issue: components["schemas"]["Issue"];
         };
-        /** @description An error event in full. */
+        /** @description An error event with its stack trace. */
         IssueEvent: components["schemas"]["ErrorEvent"] & {
-            /** @description What happened before. */
+            /** @description Events before the error, as the SDK recorded them. */
             breadcrumbs: components["schemas"]["Breadcrumb"][];
-            /** @description Such as `production`. */
+            /** @description Environment of the program, such as `production`; null if unknown. */
             environment: string | null;
-            /** @description The chain of exceptions, the oldest cause first. */
+            /** @description Chain of exceptions, the oldest cause first. */
             exceptions: components["schemas"]["Exception"][];
-            /** @description The stack of the exception raised last, the innermost frame last. */
+            /** @description Stack frames of the exception raised last, the innermost frame last. */
             frames: components["schemas"]["StackFrame"][];
-            /** @description Version of the program. */
+            /** @description Version of the program; null if unknown. */
             release: string | null;
             /** @description Tags that the program set. */
             tags: {
                 [key: string]: string;
             };
-            /** @description The end user. */
+            /** @description ID of the end user; null if unknown. */
             user_id: string | null;
         };
-        /** @description Issues of a list. */
+        /** @description One page of a list of issues. */
         IssuePage: {
-            /** @description In the order asked for. */
+            /** @description Issues in the requested order. */
             issues: components["schemas"]["Issue"][];
-            /** @description Where the list goes on; null at its end. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description A page of jobs. */
+        /** @description One page of jobs. */
         JobPage: {
+            /** @description Jobs, the newest first. */
             jobs: components["schemas"]["JobStatus"][];
-            /** @description Null on the last page. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
-         * @description Where a job stands.
+         * @description State of a background job.
          * @enum {string}
          */
         JobState: "queued" | "running" | "paused" | "done" | "failed" | "cancelled";
-        /** @description A job. */
+        /** @description A background job. */
         JobStatus: {
+            /** @description Time at which the job was requested (RFC 3339). */
             created_at: string;
             /**
              * Format: int64
-             * @description How many things have been worked on; of `reprice` calls.
+             * @description Number of items that have been processed; for `reprice`, of calls.
              */
             done: number;
-            /** @description When it was done, failed or was cancelled. */
+            /** @description Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended. */
             ended_at: string | null;
-            /** @description What `reprice` works on: the start of the range; null where it is open. */
+            /** @description Start of the time range that `reprice` works on (RFC 3339); null for no start. */
             from: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the job.
+             */
             id: number;
-            /** @description `reprice`: stored calls are priced again. */
+            /** @description Kind of work. `reprice` recalculates the cost of stored calls. */
             kind: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project that the job works on.
+             */
             project_id: number;
-            /** @description How far `reprice` is: calls that begin before have the prices of now, later ones may still have those of before. Null before it begins. */
+            /**
+             * @description Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
+             *     one. Null before the job starts.
+             */
             reached: string | null;
-            /** @description Why it failed; null in every other state. */
+            /** @description Reason of the failure; null unless the state is `failed`. */
             reason: string | null;
             result: components["schemas"]["RepriceReport"] | null;
+            /** @description Time at which the job first started (RFC 3339); null if it has not started. */
             started_at: string | null;
+            /** @description State of the job. */
             state: components["schemas"]["JobState"];
-            /** @description The end, not included; null where it is open. */
+            /** @description End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end. */
             to: string | null;
             /**
              * Format: int64
-             * @description How many there are, as far as is known: 0 before it begins.
+             * @description Number of items to process, as far as it is known; 0 before the job starts.
              */
             total: number;
         };
-        /** @description A span that another one names. */
+        /** @description A span that another span links to. */
         LinkedSpan: {
-            /** @description What the client says of the link. */
+            /** @description Attributes of the link, as the client sent them. */
             attributes: {
                 [key: string]: unknown;
             };
-            /** @description Its id. */
+            /** @description ID of the linked span. */
             span_id: string;
-            /** @description Its trace. */
+            /** @description ID of the trace of the linked span. */
             trace_id: string;
         };
+        /** @description Changes since the previous event. */
         LiveUpdate: {
+            /** @description Number of new error events. */
             errors: number;
+            /** @description Number of new spans. */
             spans: number;
+            /** @description IDs of changed traces, at most 200. */
             traces: string[];
         };
-        /** @description A line as it is shown. */
+        /** @description A log line within a trace. */
         LogLine: {
-            /** @description What else is known. */
+            /** @description Attributes as the client sent them. */
             attributes: {
                 [key: string]: unknown;
             };
-            /** @description What it says. */
+            /** @description Text of the log line. */
             body: string;
-            /** @description `trace debug info warn error fatal`; null where the client does not say. */
+            /** @description `trace`, `debug`, `info`, `warn`, `error` or `fatal`; null if unknown. */
             level: string | null;
-            /** @description The span that it was written in; null where the client does not say. */
+            /** @description ID of the span in which the line was logged; null if unknown. */
             span_id: string | null;
-            /** @description When. */
+            /** @description Time of the log line (RFC 3339). */
             time: string;
         };
-        /** @description Lines of a trace. */
+        /** @description One page of the log lines of a trace. */
         LogPage: {
-            /** @description In the order of their times. */
+            /** @description Log lines in order of time. */
             logs: components["schemas"]["LogLine"][];
-            /** @description What asks for the next ones; null at the end. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
-         * @description What figures are in.
+         * @description Unit of values.
          * @enum {string}
          */
         MeasureUnit: "usd" | "tokens" | "ms" | "ratio" | "count" | "score";
         /**
-         * @description A language of messages.
+         * @description Language of messages.
          * @enum {string}
          */
         MessageLanguage: "en" | "ja";
@@ -5469,170 +5948,179 @@ export interface components {
             /** @enum {string} */
             type: "other";
         };
-        /** @description A span whose texts stand at another report of its call. */
+        /** @description The span that holds the messages of a call. */
         MessageSourceSpan: {
-            /** @description Its span. */
+            /** @description ID of the span. */
             span_id: string;
-            /** @description Its trace. */
+            /** @description Trace of the span. */
             trace_id: string;
         };
-        /** @description One line. */
+        /** @description One line of a chart of an OpenTelemetry metric. */
         MetricGroup: {
-            /** @description The value of the attribute; null for all, and for points without it. */
+            /** @description Value of the attribute; null for the line of all points, and for points without the attribute. */
             key: string | null;
-            /** @description Start of each bucket and its value. */
+            /** @description Start (RFC 3339) and value of each bucket; the value is null if it is unknown. */
             points: [
                 string,
                 number | null
             ][];
             /**
              * Format: double
-             * @description The measure of the whole range; of what stands at the end for `value`.
+             * @description Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
              */
             total: number | null;
         };
         /** @enum {string} */
         MetricKind: "counter" | "updown_counter" | "gauge" | "histogram" | "summary";
-        /** @description A metric over time. */
+        /** @description An OpenTelemetry metric over time. */
         MetricSeries: components["schemas"]["OtelMetricChart"] & {
+            /** @description Length of a bucket, such as `1h`. */
             bucket: components["schemas"]["BucketInterval"];
         };
         /** @enum {string} */
         MetricTemporality: "delta" | "cumulative" | "momentary";
-        /** @description For how long nobody is to be told. */
+        /** @description How long notifications are silenced. At most one of the fields may be given; with neither, until notifications are turned on again. */
         MuteRequest: {
             /**
-             * @description A length of time from now, such as `2h`. With neither, for ever.
+             * @description Duration from now, such as `2h` or `7d`.
              * @default null
              */
             for?: string | null;
             /**
-             * @description A moment, RFC 3339.
+             * @description Time at which notifications are sent again (RFC 3339).
              * @default null
              */
             until?: string | null;
         };
         /**
-         * @description What a window without anything in it means.
+         * @description What a rule does if its window has no data.
          * @enum {string}
          */
-        NoDataPolicy: "keep" | "ring" | "resolve";
-        /** @description One notice on its way to one target. */
+        NoDataPolicy: "keep" | "alert" | "resolve";
+        /** @description One notification to one target. */
         NotificationDelivery: {
-            /** @description The attempts, the first one first. */
+            /** @description Attempts, the first one first. */
             attempts: components["schemas"]["DeliveryAttempt"][];
-            /** @description When the notice was taken. */
+            /** @description Time at which the notification was created (RFC 3339). */
             created_at: string;
             /**
              * Format: int64
-             * @description The digest that it was told in; null where it was told by itself.
+             * @description ID of the delivery of the digest that contains this change; null if it was sent separately.
              */
             folded_into: number | null;
-            /** @description How many changes a digest gathers; 0 for all others. */
+            /** @description Number of changes that a digest combines; 0 for all other kinds. */
             gathered: number;
             group: components["schemas"]["AlertGroup"] | null;
             /**
              * Format: int64
-             * @description Its number.
+             * @description ID of the delivery.
              */
             id: number;
-            /** @description The change's key, which goes with every attempt. */
+            /** @description Key of the change, which is sent with every attempt. */
             idempotency_key: string;
             /**
              * Format: int64
-             * @description The incident; null for tests and digests.
+             * @description ID of the incident; null for tests and digests.
              */
             incident_id: number | null;
-            /** @description What happened. */
+            /** @description What happened to the incident. */
             kind: components["schemas"]["AlertNoticeKind"];
-            /** @description When it is tried next; null where it is not. */
+            /** @description Time of the next attempt (RFC 3339); null if there is none. */
             next_attempt_at: string | null;
             /**
              * Format: int64
-             * @description The rule; null for tests and digests.
+             * @description ID of the rule or budget; null for tests and digests.
              */
             rule_id: number | null;
-            /** @description What the rule is called. */
+            /** @description Name of the rule or budget. */
             rule_name: string;
-            /** @description How bad it is. */
+            /** @description Severity of the incident. */
             severity: components["schemas"]["AlertSeverity"];
-            /** @description What became of it. */
+            /** @description `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`. */
             state: components["schemas"]["DeliveryState"];
-            /** @description The target. */
+            /** @description ID of the notification target. */
             target_id: components["schemas"]["i64"];
-            /** @description What kind of target it is. */
+            /** @description Kind of the notification target, such as `email` or `slack`. */
             target_kind: components["schemas"]["ChannelKind"];
-            /** @description What the target is called. */
+            /** @description Name of the notification target. */
             target_name: string;
         };
-        /** @description Whom to tell, and how often. */
+        /** @description Who is notified, and how often. */
         NotificationPolicy: {
             /**
-             * @description How long that may take, such as `30m`.
+             * @description Time without acknowledgement after which a critical incident is escalated, such as `30m`, from `1m` to `30d`. Required with
+             *     `escalate_to`; null for no escalation.
              * @default null
              */
             escalate_after?: string | null;
             /**
-             * @description Numbers of the targets that are told when a critical incident is not acknowledged.
+             * @description IDs of the notification targets for critical incidents that nobody acknowledges. Default: none.
              * @default []
              */
             escalate_to?: number[];
             /**
-             * @description `en` or `ja`, for targets that have no language of their own.
+             * @description Language of messages to targets without a language of their own. Default: `en`.
              * @default en
              */
             language?: components["schemas"]["MessageLanguage"];
             /**
-             * @description How often it is told again until somebody acknowledges, such as `1h`.
+             * @description Interval of reminders until the incident is acknowledged, such as `1h`, from `1m` to `30d`; null for no reminders.
              * @default null
              */
             repeat_every?: string | null;
             /**
-             * @description Numbers of the targets that are told of each change.
+             * @description IDs of the notification targets for every change of an incident. Default: none.
              * @default []
              */
             targets?: number[];
         };
-        /** @description The targets of a project. */
+        /** @description Notification targets of a project. */
         NotificationTargetList: {
+            /** @description Notification targets. */
             targets: components["schemas"]["NotificationTargetView"][];
         };
-        /** @description A target. What is secret about it is not shown. */
+        /** @description A notification channel without its secret. */
         NotificationTargetView: {
+            /** @description Kind and configuration of the channel. */
             address: components["schemas"]["ChannelConfiguration"];
+            /** @description Time at which the target was created (RFC 3339). */
             created_at: string;
-            /** @description Nothing is sent. */
+            /** @description True if nothing is sent to the target. */
             disabled: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the target.
+             */
             id: number;
             language: components["schemas"]["MessageLanguage"] | null;
+            /** @description Name of the target. */
             name: string;
-            /** @description Where it is, in a word, without what is secret. */
+            /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
             shown: string;
-            /** @description The secret to verify signatures with. It is shown once, in the answer to the change by which it was made. */
+            /** @description Secret for verifying webhook signatures. Present only in the response to the request that generated it. */
             signing_secret?: string | null;
             /**
              * Format: int64
-             * @description Messages that wait for it.
+             * @description Number of messages that wait for delivery.
              */
             waiting: number;
         };
-        /** @description A metric over time. */
+        /** @description An OpenTelemetry metric over time. */
         OtelMetricChart: {
-            /** @description Values of the attribute that have no line, since there are too many. */
+            /** @description Number of attribute values without a line, because there are too many. */
             groups_left_out: number;
-            /** @description `counter updown_counter gauge histogram summary` */
+            /** @description `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. */
             kind: components["schemas"]["MetricKind"];
-            /** @description Lines by measure, the largest first. */
+            /** @description Lines by measure, at most 50 each, the largest first. */
             measures: components["schemas"]["OtelMetricGroupsByMeasure"];
-            /** @description Its name. */
+            /** @description Name of the metric. */
             name: string;
             /**
              * Format: int64
-             * @description Series that are in no line, since there are too many.
+             * @description Number of series that are not part of any line, because there are too many.
              */
             series_left_out: number;
-            /** @description Its unit as sent. */
+            /** @description Unit as the client sent it. */
             unit: string;
         };
         OtelMetricGroupsByMeasure: {
@@ -5648,36 +6136,37 @@ export interface components {
             sum?: components["schemas"]["MetricGroup"][];
             value?: components["schemas"]["MetricGroup"][];
         };
-        /** @description Metrics of a project. */
+        /** @description OpenTelemetry metrics of a project. */
         OtelMetricList: {
+            /** @description Metrics by name. */
             metrics: components["schemas"]["OtelMetricSummary"][];
         };
         /** @enum {string} */
         OtelMetricMeasure: "increase" | "rate" | "value" | "mean" | "min" | "max" | "count" | "sum" | "p50" | "p95" | "p99";
-        /** @description A metric. */
+        /** @description An OpenTelemetry metric. */
         OtelMetricSummary: {
-            /** @description What points are told apart by. */
+            /** @description Names of the attributes of the points. */
             attributes: string[];
-            /** @description What it is, in words; often empty. */
+            /** @description Description as the client sent it; often empty. */
             description: string;
-            /** @description `counter updown_counter gauge histogram summary` */
+            /** @description `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. */
             kind: components["schemas"]["MetricKind"];
-            /** @description The time of its last point. */
+            /** @description Time of the newest point (RFC 3339). */
             last_at: string;
-            /** @description What can be drawn of it, the usual first. */
+            /** @description Measures that the metric supports, the default one first. */
             measures: components["schemas"]["OtelMetricMeasure"][];
-            /** @description Its name. */
+            /** @description Name of the metric. */
             name: string;
-            /** @description What those who report it are told apart by. */
+            /** @description Names of the attributes of the programs that report the metric. */
             reporter_attributes: string[];
             /**
              * Format: int64
-             * @description Series with a point in the range.
+             * @description Number of series with a point in the time range.
              */
             series: number;
-            /** @description What its points say: `delta`, `cumulative`, `momentary`; several where programs differ. */
+            /** @description Temporality of the points: `delta`, `cumulative` or `momentary`; more than one if clients differ. */
             temporality: components["schemas"]["MetricTemporality"][];
-            /** @description Its unit as sent, such as `s`, `{token}`, `USD`; empty where none was sent. */
+            /** @description Unit as the client sent it, such as `s`, `{token}` or `USD`; empty if it sent none. */
             unit: string;
         };
         OtherTimeSeriesByMeasure: {
@@ -5697,104 +6186,127 @@ export interface components {
             runs?: components["schemas"]["OtherTimeSeriesGroups"];
             spans?: components["schemas"]["OtherTimeSeriesGroups"];
         };
+        /** @description The groups of a chart beyond the 50 that have a line of their own. */
         OtherTimeSeriesGroups: {
+            /**
+             * Format: int64
+             * @description Number of groups without a line of their own.
+             */
             groups: number;
+            /**
+             * @description Start of each bucket (RFC 3339) and the sum of these groups in it, or null if it is unknown. The whole list is null for durations,
+             *     which cannot be added.
+             */
             points: [
                 string,
                 number | null
             ][] | null;
         };
-        /** @description A sum of outcomes of one sort. */
+        /** @description Number of items with the same outcome, reason, category, ingest key and SDK. */
         Outcome: {
-            /** @description `span`, `error`, `request` and the like. */
+            /** @description Kind of the items, such as `span`, `error` or `request`. */
             category: string;
-            /** @description What the newest that had something to say said, for a person. */
+            /** @description Detail of the newest item that has one, for a person to read; null if there is none. */
             detail: string | null;
-            /** @description The ingest key; null where there was none. */
+            /** @description The ingest key; null if there was none. */
             key: string | null;
-            /** @description When the newest came. */
+            /** @description Time of the newest item (RFC 3339). */
             last_at: string;
-            /** @description `accepted`, `refused`, `dropped`, `duplicate`, `client_dropped`. */
+            /** @description `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`. */
             outcome: components["schemas"]["OutcomeKind"];
             /**
              * Format: int64
-             * @description How many.
+             * @description Number of items.
              */
             quantity: number;
-            /** @description Why, in snake case; `other` for those beyond what is told apart. */
+            /** @description Reason in snake case; `other` for rare reasons that are not counted separately. */
             reason: string;
-            /** @description The SDK and its version, such as `sentry.python 2.75.0`; null where it does not say. */
+            /** @description Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown. */
             sdk: string | null;
         };
         /** @enum {string} */
         OutcomeKind: "accepted" | "refused" | "dropped" | "duplicate" | "client_dropped";
-        /** @description Outcomes by reason. */
+        /** @description Outcomes of received items. */
         OutcomeList: {
+            /** @description Number of items by outcome, reason, category, ingest key and SDK. */
             outcomes: components["schemas"]["Outcome"][];
         };
         /** @enum {string} */
         PriceBucket: "input" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "input_audio" | "input_image" | "output" | "reasoning" | "output_audio" | "output_image" | "request" | "web_search" | "image" | "hour";
-        /** @description The list prices of providers. */
+        /** @description The built-in table of the list prices of providers. */
         PriceTableSummary: {
-            /** @description Up to which day prices were followed. */
+            /** @description Day up to which the table is maintained, `YYYY-MM-DD`. */
             date: string;
-            /** @description How many models it lists. */
+            /** @description Number of models in the table. */
             models: number;
         };
-        /** @description A list of projects. */
+        /** @description Projects that the caller may see. */
         ProjectList: {
+            /** @description Projects by ID. */
             projects: components["schemas"]["ProjectView"][];
         };
-        /** @description What a new project or key is called. */
+        /** @description The name of a new project or ingest key. */
         ProjectOrKeyName: {
-            /** @description 1 to 100 characters. */
+            /** @description Name of 1 to 100 characters. */
             name: string;
         };
-        /** @description The prices of a project. */
+        /** @description Prices of a project. */
         ProjectPriceList: {
-            /** @description Those that its owner has set, the newest first. */
+            /** @description Custom prices, the newest first. */
             prices: components["schemas"]["CustomPriceView"][];
-            /** @description What stands behind them. */
+            /** @description The price table for models without a custom price. */
             table: components["schemas"]["PriceTableSummary"];
         };
-        /** @description What to change of a project; what is left out stays. */
+        /** @description Changes to a project. Fields that are left out keep their value. */
         ProjectUpdateRequest: {
             currency?: components["schemas"]["DisplayCurrency"] | null;
+            /** @description Whether the project rejects all incoming data. */
             disabled?: boolean | null;
+            /** @description Whether the tokens of calls without token usage are estimated from their messages where possible. */
             estimate_usage?: boolean | null;
-            keep?: components["schemas"]["RetentionOverrides"] | null;
+            /** @description Name of 1 to 100 characters. */
             name?: string | null;
+            /** @description Whether the cost that a client reports takes precedence over the computed cost. */
             prefer_client_cost?: boolean | null;
+            retention?: components["schemas"]["RetentionOverrides"] | null;
             /**
              * Format: int32
-             * @description From 1 to 3650.
+             * @description Days for which spans are stored, from 1 to 3650.
              */
             retention_days?: number | null;
         };
         /** @description A project. */
         ProjectView: {
+            /** @description Time at which the project was created (RFC 3339). */
             created_at: string;
             currency: components["schemas"]["DisplayCurrency"] | null;
-            /** @description Filled by `hinomi demo`. */
+            /** @description True if `hinomi demo` created the project. */
             demo: boolean;
-            /** @description Nothing is taken in. */
+            /** @description True if the project rejects all incoming data. */
             disabled: boolean;
-            /** @description What a Sentry SDK is given; null while the project has no key. */
+            /** @description DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key. */
             dsn: string | null;
-            /** @description Count the tokens of calls that come without counts from their texts, where that can be done; such counts are marked. */
+            /**
+             * @description True if the tokens of calls without token usage are estimated from their messages where possible. Such calls are marked as
+             *     estimated.
+             */
             estimate_usage: boolean;
-            /** @description Null while nothing has arrived. */
+            /** @description Time at which the first span arrived (RFC 3339); null if none has arrived. */
             first_span_at: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project.
+             */
             id: number;
-            /** @description Classes of spans that are kept for another time. */
-            keep: components["schemas"]["RetentionOverridesView"];
+            /** @description Name of the project. */
             name: string;
-            /** @description Take the client's own cost where it sends one. */
+            /** @description True if the cost that a client reports takes precedence over the computed cost. */
             prefer_client_cost: boolean;
+            /** @description Retention of classes of data that differs from `retention_days`. */
+            retention: components["schemas"]["RetentionOverridesView"];
             /**
              * Format: int32
-             * @description Days that spans are kept.
+             * @description Days for which spans are stored: the project's own setting, otherwise the server's.
              */
             retention_days: number;
         };
@@ -5822,88 +6334,91 @@ export interface components {
             observed_tokens: number;
             unpriced_calls: number;
         };
-        /** @description The SDK that reported. */
+        /** @description The SDK that reported a span. */
         ReportingSdk: {
-            /** @description Such as `sentry.python`. */
+            /** @description Name of the SDK, such as `sentry.python`. */
             name: string;
-            /** @description Its version. */
+            /** @description Version of the SDK. */
             version: string | null;
         };
-        /** @description The calls of a model whose cost changes. */
+        /** @description Changed calls of one model. */
         RepricedModel: {
             /**
              * Format: int64
-             * @description How many change.
+             * @description Number of changed calls.
              */
             calls: number;
             /**
              * Format: double
-             * @description Null where none of them has one.
+             * @description New cost in US dollars; null if none of the calls has a cost.
              */
             cost_after: number | null;
             /**
              * Format: double
-             * @description Null where none of them had a cost.
+             * @description Previous cost in US dollars; null if none of the calls had a cost.
              */
             cost_before: number | null;
-            /** @description The model; null for calls that name none. */
+            /** @description Name of the model; null for calls that name none. */
             model: string | null;
-            /** @description The prices that hold for them now. */
+            /** @description Identifiers of the prices that now apply to the calls. */
             prices: string[];
         };
-        /** @description What pricing stored calls again has changed, or would change. Dollars are of calls that are counted. */
+        /** @description Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count. */
         RepriceReport: {
             /**
              * Format: int64
-             * @description Calls in the range.
+             * @description Number of calls in the time range.
              */
             calls: number;
             /**
              * Format: int64
-             * @description Calls whose cost or price is another now.
+             * @description Number of calls whose cost or price changes.
              */
             changed: number;
             /**
              * Format: double
-             * @description What they cost now. Null where there are calls and none has one.
+             * @description New cost of all calls in the time range in US dollars; null if there are calls and none of them has a cost.
              */
             cost_after: number | null;
             /**
              * Format: double
-             * @description What all calls in the range cost before. Null where there are calls and none had a cost.
+             * @description Previous cost of all calls in the time range in US dollars; null if there are calls and none of them had a cost.
              */
             cost_before: number | null;
-            /** @description The calls that change, by their model; those that change most first. */
+            /** @description Changed calls by model, those with the largest changes first. */
             models: components["schemas"]["RepricedModel"][];
             /**
              * Format: int64
-             * @description Calls of these that had no cost before.
+             * @description Number of changed calls that had no cost before.
              */
             newly_priced: number;
             /**
              * Format: int64
-             * @description Calls of these that have none any more.
+             * @description Number of changed calls that no longer have a cost.
              */
             no_longer_priced: number;
         };
-        /** @description Which calls, and whether to wait for the end. */
+        /** @description Selects the calls whose cost is recalculated. */
         RepriceRequest: {
-            /** @description Change nothing, and say what would be changed. */
+            /** @description True to return what would change without changing anything. Default: false. */
             dry_run?: boolean;
-            /** @description Start: a day, RFC 3339, unix seconds, or relative such as `-7d`. Left out: everything kept. */
+            /**
+             * @description Start of the time range, inclusive: a day such as `2026-01-31` (UTC), an RFC 3339 time, Unix seconds, `now`, or an offset from now
+             *     such as `-7d`. Default: all stored data.
+             */
             from?: string | null;
-            /** @description End, not included: as `from`, or `now`. */
+            /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
             to?: string | null;
             /**
-             * @description Answer when all is done, with what was changed. False: answer at once, with the job that does it. It goes on either way when the client
-             *     goes away.
+             * @description True to respond with the result when the job is done; false to respond with the job immediately. The job continues if the client
+             *     disconnects. Default: true.
              */
             wait?: boolean;
         };
-        /** @description How long the classes of a project's spans are kept, where that is not the usual time. */
+        /** @description Retention of classes of data that differs from the default of the project. */
         RetentionOverrides: {
             /**
-             * @description Days for each environment that has its own.
+             * @description Days for which the spans of an environment are stored, by environment.
              * @default {}
              */
             environments?: {
@@ -5911,13 +6426,13 @@ export interface components {
             };
             /**
              * Format: int32
-             * @description Days that traces with errors or scores are kept at least, texts included.
+             * @description Minimum number of days for which traces with errors or scores are stored, including their messages; null for no minimum.
              * @default null
              */
             flagged_days?: number | null;
             /**
              * Format: int32
-             * @description Days that texts (messages, attributes, lines of logs) are kept; as long as the numbers where null.
+             * @description Days for which messages, attributes and log lines are stored; null for as long as their spans.
              * @default null
              */
             message_days?: number | null;
@@ -5929,275 +6444,348 @@ export interface components {
             flagged_days: number | null;
             message_days: number | null;
         };
-        /** @description A rule and how it stands. */
+        /** @description An alert rule and its current state. */
         RuleShown: {
-            /**
-             * Format: int64
-             * @description A window with fewer calls (uses of tools, spans) is one without data.
-             */
-            min_samples: number | null;
             compare: components["schemas"]["ComparisonBaseline"] | null;
             /**
              * Format: double
-             * @description Beyond this it is critical.
+             * @description Threshold of a critical incident, in the unit of the measure; null for none.
              */
             critical: number | null;
-            /** @description Whether the bell rings above or below the thresholds. */
+            /** @description Whether the rule fires above or below the thresholds. Default: `above`. */
             direction: components["schemas"]["ThresholdDirection"];
-            /** @description A rule that is not enabled rings for nobody: a draft. */
+            /** @description False for a draft, which is never evaluated. Default: true. */
             enabled: boolean;
-            /** @description Which spans, in the language of search. */
+            /** @description Filter for the spans that are measured, in the filter language. Default: all spans. */
             filter: string;
-            /** @description Each group rings for itself: `model user agent pipeline environment tag:NAME ...` */
+            /**
+             * @description Property to group by, such as `model`, `user`, `agent`, `pipeline`, `environment` or `tag:NAME`: each group has incidents of its
+             *     own. Null for no groups.
+             */
             group_by: string | null;
-            /** @description What is measured. */
-            measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int32
-             * @description Groups that are told apart at most; what comes later is watched together as one more group.
+             * @description Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 100.
              */
             max_groups: number;
-            /** @description 1 to 100 characters; tells rules of a project apart. */
+            /** @description What the rule measures. */
+            measure: components["schemas"]["AlertMetric"];
+            /**
+             * Format: int64
+             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+             *     minimum.
+             */
+            min_samples: number | null;
+            /** @description Name of 1 to 100 characters, unique within the project. */
             name: string;
             no_data: components["schemas"]["NoDataPolicy"] | null;
-            /** @description Whom to tell. */
+            /** @description Who is notified, and how often. */
             notify: components["schemas"]["NotificationPolicy"];
-            /** @description Who looks after it. */
+            /** @description Person or team that is responsible for the rule; null for none. */
             owner: string | null;
             /**
              * Format: double
-             * @description Back at this, or on its other side, it is over; the nearer threshold where not given.
+             * @description Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
              */
             resolve: number | null;
-            /** @description Which score, for the measure `score`. */
+            /** @description Name of the score. Required for the measure `score`, not allowed for others. */
             score: string | null;
-            /** @description The IANA time zone of its messages. */
+            /** @description IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone: string;
             /**
              * Format: double
-             * @description Beyond this it is a warning.
+             * @description Threshold of a warning, in the unit of the measure; null for none. At least one of `warning` and `critical` is required.
              */
             warning: number | null;
-            /** @description From `1m` to `30d`. */
+            /** @description Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day. */
             window: string;
         } & {
+            /** @description Time at which the rule was created (RFC 3339). */
             created_at: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the rule.
+             */
             id: number;
-            /** @description Until when nobody is told; null while somebody is, `forever` without an end. */
+            /** @description Time until which notifications are muted (RFC 3339), or `forever`; null if the rule is not muted. */
             muted_until: string | null;
             /**
              * Format: double
-             * @description The figure now, of groups the one that is furthest out; null while there is none.
+             * @description Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
+             *     the value of the group that is furthest beyond the threshold. Null if there is no value.
              */
             now: number | null;
+            /** @description Number of open incidents of the rule. */
             open_incidents: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project.
+             */
             project_id: number;
             severity: components["schemas"]["AlertSeverity"] | null;
+            /** @description Time of the last change of the rule (RFC 3339). */
             updated_at: string;
         };
-        /** @description Durations of runs in milliseconds. */
+        /** @description Durations of pipeline runs in milliseconds. */
         RunDurations: {
             /**
              * Format: double
-             * @description Mean.
+             * @description Mean duration in milliseconds.
              */
             mean: number | null;
             /**
              * Format: double
-             * @description Median.
+             * @description Median duration in milliseconds.
              */
             p50: number | null;
             /**
              * Format: double
-             * @description 95th percentile.
+             * @description 95th percentile of the duration in milliseconds.
              */
             p95: number | null;
         };
-        /** @description A score as it is shown. */
+        /** @description A score: a rating of a trace or span by a person or a program. */
         Score: {
-            /** @description When. */
+            /** @description Time of the score (RFC 3339). */
             at: string;
-            /** @description Why. */
+            /** @description Comment on the score; null if there is none. */
             comment: string | null;
-            /** @description Its id. */
+            /** @description ID of the score. */
             id: string;
-            /** @description A class; null for a number. */
+            /** @description Category; null for a numeric score. */
             label: string | null;
-            /** @description What is judged. */
+            /** @description Name of the score, such as `helpfulness`. */
             name: string;
-            /** @description The span that is judged; null for the whole trace. */
+            /** @description ID of the rated span; null if the score is for the whole trace. */
             span_id: string | null;
             /**
              * Format: double
-             * @description A number; null for a class.
+             * @description Numeric value; null for a categorical score.
              */
             value: number | null;
         };
-        /** @description The scores that were stored. */
+        /** @description Stored scores. */
         ScoreIdList: {
-            /** @description Their ids, in the order in which they were sent. */
+            /** @description IDs of the scores, in the order in which they were sent. */
             ids: string[];
         };
         /** @enum {string} */
         SeriesMeasure: "calls" | "failed" | "errors" | "cost" | "input_tokens" | "output_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "duration_p50" | "duration_p95" | "duration_p99" | "runs" | "spans";
-        /** @description Sessions. */
+        /** @description Sessions that have not expired. */
         SessionList: {
+            /** @description Sessions that have not expired, the oldest first. */
             sessions: components["schemas"]["SessionView"][];
         };
-        /** @description A session: a browser, or a command that works. */
+        /** @description A session of a browser or of a command. */
         SessionView: {
-            /** @description What the client calls itself; null where that is not known. */
+            /** @description User agent of the client; null if it is unknown. */
             client: string | null;
+            /** @description Time of the sign-in (RFC 3339). */
             created_at: string;
-            /** @description The one that asks. */
+            /** @description True for the session that made this request. */
             current: boolean;
-            /** @description When it ends, if it is not used before. */
+            /** @description Time at which the session expires if it is not used again (RFC 3339). */
             expires_at: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the session.
+             */
             id: number;
-            /** @description To the minute or so. */
+            /** @description Time of the last use (RFC 3339), accurate to about a minute. */
             last_used_at: string;
         };
         /**
-         * @description What a contributor's share is of.
+         * @description What the share of a contributor refers to.
          * @enum {string}
          */
         ShareOf: "change" | "total";
-        /** @description A sign-in token. */
+        /** @description A request to sign in. */
         SignInRequest: {
-            /** @description As printed by `hinomi login`. */
+            /** @description One-time token, as printed by `hinomi login`. */
             token: string;
         };
         /**
-         * @description How a connection to a mail server is encrypted.
+         * @description Encryption of the connection to an SMTP server.
          * @enum {string}
          */
         SmtpSecurity: "tls" | "starttls" | "none";
-        /** @description A span as it stands in lists and traces: without messages and attributes. */
+        /** @description A span in lists and traces: without messages and attributes. */
         Span: {
+            /** @description Name of the agent; null if there is none. */
             agent: string | null;
             also_reported: components["schemas"]["DuplicateReportView"] | null;
             /**
              * Format: double
-             * @description What the client says that it cost, also where we say nothing.
+             * @description Cost that the client reported in US dollars, even if no price is known; null if it reported none.
              */
             client_cost: number | null;
             compared: components["schemas"]["DurationComparison"] | null;
             cost: components["schemas"]["CallCost"] | null;
-            counted: boolean;
-            /** Format: double */
-            duration_ms: number;
-            environment: string | null;
             /**
-             * @description The first 200 characters of the first error event that names the span, else of what its status says of its failure; null where there
-             *     is neither.
+             * @description False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
+             *     included in totals.
              */
+            counted: boolean;
+            /**
+             * Format: double
+             * @description Duration in milliseconds.
+             */
+            duration_ms: number;
+            /** @description Environment, such as `production`; null if unknown. */
+            environment: string | null;
+            /** @description First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither. */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
-            /** @description True while only parts of the span have come, such as its messages, and not its own report. */
+            /** @description True while only parts of the span, such as its messages, have arrived. */
             incomplete: boolean;
+            /** @description Beginning of the input; null if there is none. */
             input_preview: string | null;
-            /** @description True for the span that is one run of its pipeline. */
+            /** @description True if the span is one run of its pipeline. */
             is_run: boolean;
+            /**
+             * @description Kind of the span: `llm`, `embedding`, `agent`, `tool`, `retriever`, `reranker`, `guardrail`, `evaluator`, `chain`, `handoff`,
+             *     `prompt`, `http`, `db`, `function` or `other`.
+             */
             kind: components["schemas"]["SpanType"];
+            /** @description The answering model if it is known, otherwise the requested model; null if both are unknown. */
             model: string | null;
+            /** @description Name of the span, such as `chat gpt-4o`; empty if the client did not send one. */
             name: string;
+            /** @description Op of Sentry, or one derived from the conventions of other clients, such as `gen_ai.chat`. */
             op: string;
+            /** @description GenAI operation (`gen_ai.operation.name` or its equivalent), such as `chat`; null if unknown. */
             operation: string | null;
+            /** @description Instrumentation that created the span, such as `auto.ai.openai`; null if unknown. */
             origin: string | null;
+            /** @description Beginning of the output; null if there is none. */
             output_preview: string | null;
+            /** @description ID of the parent span, which may not have arrived; null for a root span. */
             parent_span_id: string | null;
+            /** @description Pipeline: the workflow or outermost agent that the span belongs to; null if there is none. */
             pipeline: string | null;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description ID of the project.
+             */
             project_id: number;
+            /** @description Name of the prompt template; null if there is none. */
             prompt: string | null;
+            /** @description Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown. */
             provider: string | null;
-            /** @description True when the provider was not sent but concluded. */
+            /** @description True if the client did not send the provider and it was inferred. */
             provider_inferred: boolean;
+            /** @description Version of the program; null if unknown. */
             release: string | null;
+            /** @description Requested model; null if unknown. */
             request_model: string | null;
+            /** @description Answering model; null if unknown. */
             response_model: string | null;
             sdk: components["schemas"]["ReportingSdk"] | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Duration without the spans below in milliseconds.
+             */
             self_time_ms: number;
+            /** @description Service or host that reported the span; null if unknown. */
             service: string | null;
+            /** @description ID of the conversation; null if unknown. */
             session_id: string | null;
+            /** @description ID of the span, unique within the trace. */
             span_id: string;
+            /** @description Start (RFC 3339), after correction of the client's clock. */
             start_time: string;
+            /** @description `ok`, `error` or `cancelled`. */
             status: components["schemas"]["SpanStatus"];
+            /** @description Status as the client sent it, such as `resource_exhausted`, or the error message; null if there is no detail. */
             status_detail: string | null;
+            /** @description True if the response was streamed; null if unknown. */
             streaming: boolean | null;
+            /** @description Totals of the span and everything below it. */
             subtree: components["schemas"]["SubtreeTotals"];
+            /** @description Tags that the program set. */
             tags: {
                 [key: string]: string;
             };
+            /** @description Thread in which the span ran; null if unknown. */
             thread: string | null;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description Time from the start to the first part of a streamed response in milliseconds; null if unknown.
+             */
             time_to_first_token_ms: number | null;
-            /** @description In words, where its name is a template with places for values; null elsewhere. */
+            /** @description Readable form of the name if the name is a template with placeholders; null otherwise. */
             title: string | null;
+            /** @description Name of the tool; null if there is none. */
             tool: string | null;
+            /** @description ID of the trace. */
             trace_id: string;
+            /** @description Token usage. */
             usage: components["schemas"]["CallUsage"];
+            /** @description ID of the end user; null if unknown. */
             user_id: string | null;
         };
+        /** @description Number of stored spans. */
         SpanCounts: {
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of spans that are not in a segment yet.
+             */
             buffered: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of stored spans.
+             */
             stored: number;
         };
-        /** @description One span in full. */
+        /** @description One span with its messages and attributes. */
         SpanDetail: components["schemas"]["Span"] & {
-            /** @description As the client sent them. */
+            /** @description Attributes as the client sent them. */
             attributes: {
                 [key: string]: unknown;
             };
             /**
              * Format: double
-             * @description What was added to the client's times, in milliseconds; 0 for a clock that is right.
+             * @description Milliseconds that were added to the client's timestamps; 0 if its clock is right.
              */
             clock_shift_ms: number;
-            /** @description How this was read: conventions, sources of all fields, what was ignored, how tokens and cost came about, why it counts. */
+            /** @description Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts. */
             explanation: components["schemas"]["SpanExplanation"];
-            /** @description Why the model stopped. */
+            /** @description Reasons why the model stopped. */
             finish_reasons: string[];
-            /** @description What was asked, system instructions first. */
+            /** @description Messages that were sent to the model, system instructions first. */
             input_messages: components["schemas"]["ChatMessage"][];
-            /** @description Spans that it names, mostly of other traces, as OpenTelemetry's links. */
+            /** @description Spans that this one links to, mostly in other traces, as in OpenTelemetry. */
             links: components["schemas"]["LinkedSpan"][];
-            /** @description What was answered. */
+            /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];
             /** @description Version of the prompt template. */
             prompt_version: string | null;
-            /** @description What its fields were read from. */
+            /** @description Source attribute of each field. */
             reading: components["schemas"]["FieldReading"][];
-            /** @description When it arrived. */
+            /** @description Time at which the server received the span. */
             received_at: string;
-            /** @description Temperature and the like, by their short names. */
+            /** @description Request parameters such as the temperature, by their short names. */
             request: {
                 [key: string]: unknown;
             };
-            /** @description The provider's id of the answer. */
+            /** @description Response ID of the provider. */
             response_id: string | null;
             texts_from: components["schemas"]["MessageSourceSpan"] | null;
-            /** @description Tools that the model could call, as sent. */
+            /** @description Tools that the model could call, as the client sent them. */
             tool_definitions: unknown;
         };
         /** @description Why a span is excluded from totals. */
         SpanExclusion: {
             /**
-             * @description `wraps_call`: it is a wrapper around the same call. `same_response`: another span reports the same response. `duplicate_report`: another
-             *     report of a call of this trace. `reported_elsewhere`: a span of another trace reports the same call. `sum_of_calls`: it repeats the
-             *     usage of the calls below it.
+             * @description `wraps_call`: the span is a wrapper around the same call. `same_response`: another span reports the same response.
+             *     `duplicate_report`: the span is another report of a call of this trace. `reported_elsewhere`: a span of another trace reports the
+             *     same call. `sum_of_calls`: the span repeats the usage of the calls below it.
              * @enum {string}
              */
             kind: "wraps_call" | "same_response" | "duplicate_report" | "reported_elsewhere" | "sum_of_calls";
-            /** @description The span that is in totals instead; null where it is not known, and for `sum_of_calls`. */
+            /** @description ID of the span that is included in totals instead; null if it is unknown, and for `sum_of_calls`. */
             span_id: string | null;
-            /** @description The trace of that span; null where it is the trace of this one. */
+            /** @description ID of the trace of that span; null if it is the same trace. */
             trace_id: string | null;
         };
         SpanExplanation: {
@@ -6213,128 +6801,151 @@ export interface components {
             output: components["schemas"]["TokenCountInterpretation"] | null;
             pieces: number;
         };
-        /** @description What became of an import. */
+        /** @description Result of the import of spans. */
         SpanImportResult: {
-            /** @description Those that were there already, by project, trace id and span id. */
+            /** @description Number of spans that were already stored, by project, trace ID and span ID. */
             duplicates: number;
-            /** @description Those that were made one with what is stored under their id. */
+            /** @description Number of spans that were joined with a stored span of the same ID. */
             joined: number;
-            /** @description Spans that were read. */
+            /** @description Number of spans in the file. */
             read: number;
-            /** @description Those of them that are new. */
+            /** @description Number of new spans that were stored. */
             stored: number;
-            /** @description Those that are older than the project keeps spans, and were not stored: the next sweep would delete them. */
+            /** @description Number of spans that were not stored because they are older than the retention of the project. */
             too_old: number;
         };
-        /** @description Spans of a list. */
+        /** @description One page of a list of spans. */
         SpanPage: {
-            /** @description Where the list goes on; null at its end. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
-            /** @description In the order asked for. */
+            /** @description Spans in the requested order. */
             spans: components["schemas"]["Span"][];
-            /** @description What the words of the filter are elsewhere, where nothing matches. */
+            /** @description IDs that the words of the filter match, if the list is empty. */
             suggestions: components["schemas"]["IdSuggestion"][];
         };
-        /** @description Spans in which a text was found. */
+        /** @description Spans that contain a text. */
         SpanSearchResult: {
-            /** @description Their ids, by start. */
+            /** @description IDs of the spans, by start time. */
             span_ids: string[];
         };
         /** @enum {string} */
         SpanStatus: "ok" | "error" | "cancelled";
         /** @enum {string} */
         SpanType: "llm" | "embedding" | "agent" | "tool" | "retriever" | "reranker" | "guardrail" | "evaluator" | "chain" | "handoff" | "prompt" | "http" | "db" | "function" | "other";
-        /** @description A frame of a stack. */
+        /** @description A frame of a stack trace. Null means that the client did not report the value. */
         StackFrame: {
+            /** @description Source line of the frame. */
             context_line: string | null;
+            /** @description Name of the source file. */
             filename: string | null;
+            /** @description Name of the function. */
             function: string | null;
+            /** @description True if the frame is part of the program and not of a library. */
             in_app: boolean;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Line number in the source file.
+             */
             lineno: number | null;
+            /** @description Name of the module. */
             module: string | null;
+            /** @description Source lines after the frame's line. */
             post_context: string[];
+            /** @description Source lines before the frame's line. */
             pre_context: string[];
         };
-        /** @description Sums of a span with all below it, each call once. */
+        /** @description Totals of a span and everything below it, each call once. */
         SubtreeTotals: {
             /**
              * Format: double
-             * @description Null where there are calls and none is priced.
+             * @description Cost in US dollars; null if there are calls and none of them has a price.
              */
             cost: number | null;
             /**
              * Format: int64
-             * @description Calls whose tokens were counted from their texts.
+             * @description Number of calls whose tokens are estimated from their messages.
              */
             estimated_calls: number;
             /**
              * Format: int64
-             * @description All input.
+             * @description Input tokens, including those read from or written to a cache.
              */
             input_tokens: number;
             /**
              * Format: int64
-             * @description Calls.
+             * @description Number of LLM calls.
              */
             llm_calls: number;
             /**
              * Format: int64
-             * @description All output.
+             * @description Output tokens, including reasoning.
              */
             output_tokens: number;
             /**
              * Format: int64
-             * @description Calls with usage and without a price.
+             * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
         };
-        /** @description The server. */
+        /** @description State of the server. */
         SystemStatus: {
+            /** @description Path of the data directory on the server. */
             data_dir: string;
+            /** @description Use of disk space. */
             disk: components["schemas"]["DiskUsage"];
             /**
              * Format: int64
-             * @description Resident memory; null where the platform does not say.
+             * @description Resident memory of the server in bytes; null if the platform does not report it.
              */
             memory_bytes: number | null;
             /**
              * Format: int64
-             * @description What queries and intake may take of it together.
+             * @description Memory in bytes that queries and ingestion may use together.
              */
             memory_limit_bytes: number;
-            /** @description Start of the oldest span. */
+            /** @description Start of the oldest span (RFC 3339); null if there are no spans. */
             oldest: string | null;
-            /** @description What is wrong, in words; empty when all is well. */
+            /** @description Current problems as text for administrators; empty if there are none. */
             problems: string[];
-            /** @description Requests of the last 24 hours that brought no valid key, by reason. They count for no project. */
+            /** @description Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project. */
             refused: components["schemas"]["Outcome"][];
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Days for which spans are stored if a project has no setting of its own.
+             */
             retention_days: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of segments.
+             */
             segments: number;
+            /** @description Number of spans. */
             spans: components["schemas"]["SpanCounts"];
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Time since the start of the server, in seconds.
+             */
             uptime_s: number;
+            /** @description Version of the server. */
             version: string;
         };
-        /** @description A target as somebody describes it. */
+        /** @description A notification target to create or replace. */
         TargetDraft: {
-            /** @description Where it is. */
+            /** @description Kind and configuration of the channel. */
             address: components["schemas"]["ChannelConfiguration"];
-            /** @description Nothing is sent. */
+            /** @description True if nothing is sent to the target. Default: false. */
             disabled?: boolean;
             language?: components["schemas"]["MessageLanguage"] | null;
-            /** @description 1 to 100 characters. */
+            /** @description Name of 1 to 100 characters. */
             name: string;
             /**
-             * @description What lets in: the webhook's address of Slack, Discord and Teams, the mail server's password, PagerDuty's routing key, the signing secret.
-             *     Left out it stays as it was; a program's webhook without one gets one.
+             * @description Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
+             *     or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
              */
             secret?: string | null;
         };
         /**
-         * @description On which side of the threshold the bell rings.
+         * @description Side of the threshold on which a rule fires.
          * @enum {string}
          */
         ThresholdDirection: "above" | "below";
@@ -6355,16 +6966,25 @@ export interface components {
             runs?: components["schemas"]["TimeSeriesGroup"][];
             spans?: components["schemas"]["TimeSeriesGroup"][];
         };
+        /** @description One line of a chart. */
         TimeSeriesGroup: {
+            /** @description Value of the property that the line groups by; null for the line of all spans, and for spans without the property. */
             key: string | null;
+            /** @description Start of each bucket (RFC 3339) and the value in it, or null if it is unknown. */
             points: [
                 string,
                 number | null
             ][];
         };
+        /** @description One or more measures over time. */
         TimeSeriesResponse: {
+            /** @description Length of a bucket, such as `1h`. */
             bucket: components["schemas"]["BucketInterval"];
+            /** @description Lines of the first measure. */
+            groups: components["schemas"]["TimeSeriesGroup"][];
+            /** @description Lines of each measure by its name: the 50 largest groups. */
             measures: components["schemas"]["TimeSeriesByMeasure"];
+            /** @description Number and sum of the remaining groups, for each measure that has more than 50. */
             others: components["schemas"]["OtherTimeSeriesByMeasure"];
         };
         TokenCountInterpretation: {
@@ -6381,195 +7001,200 @@ export interface components {
             field: string;
             in_trace: string | null;
         };
-        /** @description Traces of a list. */
+        /** @description One page of a list of traces. */
         TracePage: {
-            /** @description Where the list goes on; null at its end. */
+            /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
-            /** @description What the words of the filter are elsewhere, where nothing matches. */
+            /** @description IDs that the words of the filter match, if the list is empty. */
             suggestions: components["schemas"]["IdSuggestion"][];
-            /** @description In the order asked for. */
+            /** @description Traces in the requested order. */
             traces: components["schemas"]["TraceSummary"][];
         };
-        /** @description A trace with its spans and error events. */
+        /** @description A trace with its spans, error events, scores and hints. */
         TraceResponse: {
+            /** @description Error events of the trace. */
             errors: components["schemas"]["ErrorEvent"][];
-            /** @description What the clients of these spans could do better. */
+            /** @description Hints on client settings that would make more data available for these spans. */
             hints: components["schemas"]["Hint"][];
             /**
              * Format: int64
-             * @description How many lines were logged within it: `/traces/{trace}/logs` has them.
+             * @description Number of log lines of the trace. `/traces/{trace}/logs` returns them.
              */
             log_count: number;
-            /** @description Whether it is marked as one that stays. */
+            /** @description True if the trace is pinned and does not expire. */
             pinned: boolean;
             /**
              * Format: int64
-             * @description How many scores there are in all.
+             * @description Number of all scores of the trace and its spans.
              */
             score_count: number;
-            /** @description Of the trace and of its spans, the oldest first: the newest, at most 500 and a megabyte. */
+            /** @description Newest scores of the trace and its spans, at most 500 and 1 MiB of text, the oldest first. */
             scores: components["schemas"]["Score"][];
-            /** @description Without messages and attributes, by start. */
+            /** @description Spans without messages and attributes, by start time. */
             spans: components["schemas"]["Span"][];
+            /** @description Totals of the trace. */
             trace: components["schemas"]["TraceSummary"];
         };
         /** @description A trace in one line. */
         TraceSummary: {
             /**
              * Format: int64
-             * @description Successful calls of which nobody said what they took.
+             * @description Number of successful calls that report no token usage.
              */
             calls_without_usage: number;
             /**
              * Format: double
-             * @description Null where there are calls and none is priced.
+             * @description Cost in US dollars; null if there are calls and none of them has a price.
              */
             cost: number | null;
             /**
              * Format: double
-             * @description From the earliest start to the latest end.
+             * @description Milliseconds from the earliest start to the latest end.
              */
             duration_ms: number;
-            /** @description Such as `production`. */
+            /** @description Environment of the first span that names one, such as `production`. */
             environment: string | null;
             /**
              * Format: int64
-             * @description Error events; the API fills it in.
+             * @description Number of error events.
              */
             error_count: number;
             /**
-             * @description The first 200 characters of the first error event, else of what the status of the first span that failed by itself says; null where
-             *     nothing failed or nobody says why. The API fills the events in.
+             * @description First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
+             *     failed or no reason is known.
              */
             error_preview: string | null;
             /**
              * Format: int64
-             * @description Calls whose tokens were counted from their texts; they are in the sums above.
+             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
              */
             estimated_calls: number;
             /**
              * Format: double
-             * @description The part of the cost that is theirs. Null where there are some and none is priced.
+             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
              * Format: int64
-             * @description Calls that failed.
+             * @description Number of LLM calls that failed.
              */
             failed_llm_calls: number;
-            /** @description The first question. */
+            /** @description First 200 characters of the first question. */
             input_preview: string | null;
             /**
              * Format: int64
-             * @description All input.
+             * @description Input tokens, including those read from or written to a cache.
              */
             input_tokens: number;
             /**
              * Format: int64
-             * @description Calls.
+             * @description Number of LLM calls.
              */
             llm_calls: number;
-            /** @description Models of calls, the most expensive first. A call without an answer adds none where its requested model was answered by another one. */
+            /**
+             * @description Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
+             *     model.
+             */
             models: string[];
-            /** @description The root's name. */
+            /** @description Name of the root span. */
             name: string;
-            /** @description The root's op. */
+            /** @description Op of the root span. */
             op: string;
-            /** @description The last answer. */
+            /** @description First 200 characters of the last answer. */
             output_preview: string | null;
             /**
              * Format: int64
-             * @description All output.
+             * @description Output tokens, including reasoning.
              */
             output_tokens: number;
-            /** @description Of the first run. */
+            /** @description Pipeline of the first run. */
             pipeline: string | null;
-            /** @description Version of the program. */
+            /** @description Version of the program, of the first span that names one. */
             release: string | null;
             /**
              * Format: int64
-             * @description Failed calls that were followed by a successful one of the same logical call: same requested model and same input.
+             * @description Number of failed calls that a successful call with the same requested model and the same input followed.
              */
             retries: number;
-            /** @description The span that stands for it. */
+            /** @description ID of the root span, or of the span that represents the trace if the root has not arrived. */
             root_span_id: string;
-            /** @description Conversation. */
+            /** @description Conversation ID of the first span that names one. */
             session_id: string | null;
             /**
              * Format: int64
-             * @description Spans.
+             * @description Number of spans.
              */
             span_count: number;
-            /** @description The earliest start. */
+            /** @description Start of the earliest span. */
             start_time: string;
-            /** @description The root's status. */
+            /** @description Status of the root span. */
             status: components["schemas"]["SpanStatus"];
-            /** @description The root's name in words, where it is a template with places for values; null elsewhere. */
+            /** @description Readable form of the name if the name is a template with placeholders; null otherwise. */
             title: string | null;
             /**
              * Format: int64
-             * @description Tool calls, each id once.
+             * @description Number of tool calls, each tool call ID once.
              */
             tool_calls: number;
             /**
              * Format: int64
-             * @description Totals as sent, else input and output.
+             * @description Sum of the totals as the clients reported them, otherwise of input and output.
              */
             total_tokens: number;
-            /** @description Its id. */
+            /** @description ID of the trace. */
             trace_id: string;
             /**
              * Format: int64
-             * @description Calls with usage and without a price.
+             * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
-            /** @description The first that a span names, as the next four. */
+            /** @description User of the first span that names one. */
             user_id: string | null;
         };
-        /** @description A model whose calls have usage and no price. */
+        /** @description A model whose calls report token usage and have no price. */
         UnpricedModel: {
             /**
              * Format: int64
-             * @description Input from caches.
+             * @description Input tokens read from a cache.
              */
             cache_read_tokens: number;
             /**
              * Format: int64
-             * @description Calls.
+             * @description Number of calls.
              */
             calls: number;
             /** @description Start of the first call. */
             first_seen: string;
             /**
              * Format: double
-             * @description For how long the calls ran, in hours.
+             * @description Total duration of the calls in hours.
              */
             hours: number;
             /**
              * Format: int64
-             * @description All input.
+             * @description Input tokens of these calls, including those read from or written to a cache.
              */
             input_tokens: number;
             /** @description Start of the last call. */
             last_seen: string;
-            /** @description Its name; null for calls that name none. */
+            /** @description Name of the model; null for calls that name none. */
             model: string | null;
             /**
              * Format: int64
-             * @description All output.
+             * @description Output tokens of these calls, including reasoning.
              */
             output_tokens: number;
-            /** @description Who runs it. */
+            /** @description Provider of the model. */
             provider: string | null;
         };
         /** @description Models without a price. */
         UnpricedModelList: {
             /**
              * Format: int64
-             * @description How many there are.
+             * @description Number of models without a price.
              */
             count: number;
-            /** @description Those with most calls first, at most 200. */
+            /** @description Models, at most 200, those with the most calls first. */
             models: components["schemas"]["UnpricedModel"][];
         };
         UnreadBillRow: {
@@ -6578,125 +7203,125 @@ export interface components {
         };
         /** @enum {string} */
         UsageSource: "reported" | "estimated";
-        /** @description Sums over a range. Calls are counted calls of models. */
+        /** @description Totals of a time range. "Calls" are counted LLM calls, each call once. */
         UsageSummary: {
             /**
              * Format: int64
-             * @description Input from caches.
+             * @description Input tokens read from a cache.
              */
             cache_read_tokens: number;
             /**
              * Format: int64
-             * @description Input into caches.
+             * @description Input tokens written to a cache.
              */
             cache_write_tokens: number;
             /**
              * Format: int64
-             * @description Successful calls of which nobody said what they took.
+             * @description Number of successful calls that report no token usage.
              */
             calls_without_usage: number;
             /**
              * Format: double
-             * @description Null where there are calls and none is priced.
+             * @description Cost in US dollars; null if there are calls and none of them has a price.
              */
             cost: number | null;
-            /** @description Of calls. */
+            /** @description Durations of the calls. */
             duration_ms: components["schemas"]["DurationPercentiles"];
             /**
              * Format: int64
-             * @description Error events; the API fills it in.
+             * @description Number of error events.
              */
             errors: number;
             /**
              * Format: int64
-             * @description Calls whose tokens were counted from their texts; they are in the sums above.
+             * @description Number of calls whose tokens are estimated from their messages. They are part of all totals.
              */
             estimated_calls: number;
             /**
              * Format: double
-             * @description The part of the cost that is theirs. Null where there are some and none is priced.
+             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
              * Format: int64
-             * @description The part of the input that is theirs.
+             * @description Estimated part of the input tokens.
              */
             estimated_input_tokens: number;
             /**
              * Format: int64
-             * @description The part of the output that is theirs.
+             * @description Estimated part of the output tokens.
              */
             estimated_output_tokens: number;
             /**
              * Format: int64
-             * @description Calls that failed.
+             * @description Number of LLM calls that failed.
              */
             failed_llm_calls: number;
             /**
              * Format: int64
-             * @description Runs that failed.
+             * @description Number of runs of pipelines that failed.
              */
             failed_runs: number;
             /**
              * Format: int64
-             * @description All input, cached included.
+             * @description Input tokens, including those read from or written to a cache.
              */
             input_tokens: number;
             /**
              * Format: int64
-             * @description Calls.
+             * @description Number of LLM calls.
              */
             llm_calls: number;
             /**
              * Format: int64
-             * @description Input at the full price.
+             * @description Input tokens at the full price: neither read from nor written to a cache.
              */
             new_input_tokens: number;
             /**
              * Format: int64
-             * @description All output, reasoning included.
+             * @description Output tokens, including reasoning.
              */
             output_tokens: number;
             /**
              * Format: int64
-             * @description Output that was thought and not said.
+             * @description Output tokens spent on reasoning.
              */
             reasoning_tokens: number;
             /**
              * Format: int64
-             * @description Runs of pipelines.
+             * @description Number of runs of pipelines.
              */
             runs: number;
             /**
              * Format: int64
-             * @description Spans of any kind.
+             * @description Number of spans of any kind.
              */
             spans: number;
             /**
              * Format: int64
-             * @description Traces that have one of them.
+             * @description Number of distinct traces.
              */
             traces: number;
             /**
              * Format: int64
-             * @description Calls with usage and without a price.
+             * @description Number of calls that report token usage and have no price.
              */
             unpriced_calls: number;
             /**
              * Format: int64
-             * @description How many such models there are.
+             * @description Number of distinct models without a price.
              */
             unpriced_model_count: number;
-            /** @description Models of the calls without a price: those with the most calls first, at most 50. */
+            /** @description Models of the calls without a price: at most 50, those with the most calls first. */
             unpriced_models: string[];
             /**
              * Format: int64
-             * @description Different end users.
+             * @description Number of distinct end users.
              */
             users: number;
         };
         /**
-         * @description On which day a week begins.
+         * @description First day of a week.
          * @enum {string}
          */
         WeekStart: "monday" | "sunday" | "saturday";

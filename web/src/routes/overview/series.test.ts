@@ -45,7 +45,8 @@ describe('stackOf', () => {
 });
 
 it('reads times and values, gaps among them', () => {
-  const answer = { bucket: '1h' as const, measures: { duration_p95: [group('', 5, null)] }, others: {} };
+  const lines = [group('', 5, null)];
+  const answer = { bucket: '1h' as const, groups: lines, measures: { duration_p95: lines }, others: {} };
   expect(seriesValues(answer, 'duration_p95')).toEqual([5, null]);
   expect(seriesValues(answer, 'cost')).toEqual([]);
   expect(bucketTimes(answer)).toEqual([Date.parse('2026-11-23T00:00:00Z'), Date.parse('2026-11-23T01:00:00Z')]);
