@@ -538,6 +538,7 @@ async fn a_store_that_stops_leaves_sweeps_to_the_next_start() {
     store.stop_maintenance();
     assert!(matches!(store.sweep(before(1, 15)).await, Err(StoreError::Closed)));
     store.close().await.unwrap();
+    drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(rows(&store.snapshot()).len(), 2, "nothing was deleted yet");
     assert_eq!(store.sweep(before(1, 15)).await.unwrap().spans, 1);

@@ -281,7 +281,7 @@ fn a_number_of_a_project_is_not_given_twice() {
         assert!(status == Some(1) && said.contains("hinomi.db is missing"), "{said}");
         std::fs::write(server.data().join("hinomi.db"), "").unwrap();
         let (said, _, status) = server.command(&["doctor"]);
-        assert!(status == Some(1) && said.contains("hinomi.db is damaged (it is empty)"), "{said}");
+        assert!(status == Some(1) && said.contains("hinomi.db is damaged (the file is empty)"), "{said}");
         server.start_again();
         assert_eq!(server.command(&["project", "create", "newcomer"]).2, Some(0));
         let (listed, ..) = server.command(&["project", "list"]);
