@@ -14,7 +14,7 @@ const project = (id, name, first) => ({
   demo: false,
   dsn: `http://${KEY}@127.0.0.1:${port}/${id}`,
   retention_days: 90,
-  keep: { environments: {}, message_days: null, flagged_days: null },
+  retention: { environments: {}, message_days: null, flagged_days: null },
   currency: id === 1 ? { code: 'JPY', rate: 150 } : null,
   prefer_client_cost: false,
   estimate_usage: true,
@@ -51,8 +51,8 @@ const findTrace = (id) =>
 const issueOrEvent = (found, event) =>
   event ? (found.events.find(({ event_id: id }) => id === event) ?? fail(404, 'No such event')) : found;
 
-const change = (project, { keep = project.keep, ...changes }) =>
-  Object.assign(project, changes, { keep: { environments: {}, message_days: null, flagged_days: null, ...keep } });
+const change = (project, { retention = project.retention, ...changes }) =>
+  Object.assign(project, changes, { retention: { environments: {}, message_days: null, flagged_days: null, ...retention } });
 
 /** 201 for everything that is created, 202 for a job. */
 const statusOf = (method, path, value) => {

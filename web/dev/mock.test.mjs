@@ -88,7 +88,7 @@ test('account, tokens and system', async () => {
 
 test('projects and keys', async () => {
   await ask('post', `${API}/projects`, { body: { name: 'New' } });
-  await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', keep: { environments: { production: 30 } } } });
+  await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', retention: { environments: { production: 30 } } } });
   const { id } = await ask('post', `${PROJECT}/keys`, { body: { name: 'New' } });
   await ask('get', `${PROJECT}/keys`);
   await ask('delete', `${PROJECT}/keys/{key}`, { path: { key: id } });
