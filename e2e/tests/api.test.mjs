@@ -74,7 +74,7 @@ test('traces, spans and issues', async () => {
 
 test('projects, keys, prices and bills', async () => {
   for (const list of ['system', 'tokens', 'sessions', 'deletions']) await ask('get', `${API}/${list}`);
-  await ask('patch', PROJECT, { body: { currency: { code: 'JPY', rate: 150 }, keep: { environments: { production: 30 } } } });
+  await ask('patch', PROJECT, { body: { currency: { code: 'JPY', rate: 150 }, retention: { environments: { production: 30 } } } });
   const { id: key } = await ask('post', `${PROJECT}/keys`, { body: { name: 'k' } });
   await ask('get', `${PROJECT}/keys`);
   await ask('delete', `${PROJECT}/keys/{key}`, { path: { key } });
