@@ -27,7 +27,7 @@ export const ALWAYS_SENT = true;
 
 /** Fields that may really be absent in an answer (`skip_serializing_if`). */
 export const LEFT_OUT = {
-  // query/answer.rs: only for a single span with a computed cost.
+  // query/src/response.rs: only for a single span with a computed cost.
   CallCost: ['buckets', 'computed_total'],
   // api/targets.rs: only in the answer to the request that created it.
   NotificationTargetView: ['signing_secret'],
@@ -109,21 +109,21 @@ export const SCHEMAS = {
     'no_response_model',
     'unpriced_model',
   ),
-  // query/measure.rs
+  // query/src/aggregate/measure.rs
   SeriesMeasure: oneOf(...SERIES_MEASURES),
   BucketInterval: oneOf('1m', '5m', '15m', '30m', '1h', '6h', '12h', '1d'),
-  // model/src/metric/mod.rs and metrics/ask.rs
+  // model/src/otel_metric/mod.rs and tables/src/otel_metrics/series_query.rs
   MetricKind: oneOf('counter', 'updown_counter', 'gauge', 'histogram', 'summary'),
   MetricTemporality: oneOf('delta', 'cumulative', 'momentary'),
   OtelMetricMeasure: oneOf(...METRIC_MEASURES),
-  // notify/outbox.rs and notify/target.rs
+  // alerting/src/delivery/outbox.rs and alerting/src/delivery/target.rs
   DeliveryState: oneOf('waiting', 'sending', 'delivered', 'failed', 'folded', 'cancelled'),
   ChannelKind: oneOf('email', 'slack', 'discord', 'teams', 'pagerduty', 'webhook'),
 
   // api/queries.rs: the keys of the maps are measures.
   TimeSeriesByMeasure: some(SERIES_MEASURES, list(ref('TimeSeriesGroup'))),
   OtherTimeSeriesByMeasure: some(SERIES_MEASURES, ref('OtherTimeSeriesGroups')),
-  // metrics/draw.rs: the keys of the map are metrics.
+  // tables/src/otel_metrics/series.rs: the keys of the map are metrics.
   OtelMetricGroupsByMeasure: some(METRIC_MEASURES, list(ref('MetricGroup'))),
 
   // model/src/span.rs
@@ -231,7 +231,7 @@ export const SCHEMAS = {
     rows: list(ref('ReconciliationRow')),
     causes: list(ref('GapCause')),
   }),
-  // meta/directory.rs: `RetentionOverrides` in an answer.
+  // tables/src/metadata/directory.rs: `RetentionOverrides` in an answer.
   RetentionOverridesView: object({
     environments: { type: 'object', additionalProperties: number },
     flagged_days: numberOrNull,
@@ -269,40 +269,6 @@ export const NARROWED = [
   { at: 'NotificationDelivery.target_kind', schema: ref('ChannelKind') },
   { at: 'DeletionReceipt.what', schema: oneOf('trace', 'user', 'project', 'budget') },
 
-  // alert/measure.rs: utoipa ignores the macro's `serde(rename = $name)` and uses the names of the variants.
-  {
-    at: 'AlertMetric',
-    whatever: true,
-    schema: oneOf(
-      'cost',
-      'input_tokens',
-      'output_tokens',
-      'total_tokens',
-      'new_input_tokens',
-      'cache_read_tokens',
-      'cache_write_tokens',
-      'reasoning_tokens',
-      'calls',
-      'failed',
-      'error_rate',
-      'duration_p50',
-      'duration_p90',
-      'duration_p95',
-      'duration_p99',
-      'time_to_first_token_p50',
-      'time_to_first_token_p90',
-      'time_to_first_token_p95',
-      'time_to_first_token_p99',
-      'tool_failures',
-      'tool_failure_rate',
-      'unpriced_calls',
-      'spans',
-      'refusals',
-      'client_dropped',
-      'error_events',
-      'score',
-    ),
-  },
   // api/projects.rs: fields that are optional in a request are always present in an answer.
   {
     at: 'ProjectView.retention',
