@@ -93,51 +93,15 @@ pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
 pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
     let found = RecognizedAttributes::new(&raw.attributes, dialect);
     let kind = kind_of(&raw, &found);
-    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
     let sampled = sampling::rate(&raw.attributes);
-    let in_answer = if is_call && !found.has(SpanField::ResponseId) { response_id::id_in_answer(&found) } else { None };
-    let mut span = Span {
-        trace_id: raw.trace_id,
-        span_id: raw.span_id,
-        parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
-        kind,
-        operation: operation(&raw.op, kind, &found),
-        request_model: found
-            .text(SpanField::RequestModel)
-            .or_else(|| model_of_parameters(&found))
-            .or_else(|| model_of_name(&raw, kind, &found)),
-        origin: raw.origin.or_else(|| found.text(SpanField::Origin)),
-        response_model: found.text(SpanField::ResponseModel),
-        start_us: raw.start_us,
-        end_us: raw.end_us.max(raw.start_us),
-        clock_shift_us: raw.clock_shift_us,
-        time_to_first_token_us: first_token(
-            &found,
-            raw.start_us.saturating_sub(raw.clock_shift_us),
-            raw.end_us.saturating_sub(raw.start_us),
-            raw.time_sources,
-        ),
-        streaming: found.flag(SpanField::Streaming).or_else(|| in_pieces(&found)),
-        client_cost: client_cost(&found),
-        session_id: found.text(SpanField::Session),
-        user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
-        environment: found.text(SpanField::Environment),
-        release: found.text(SpanField::Release),
-        service: found.text(SpanField::Service),
-        agent: found.text(SpanField::Agent),
-        tool: found.text(SpanField::Tool),
-        tool_call_id: found.text(SpanField::ToolCallId),
-        prompt: found.text(SpanField::Prompt),
-        prompt_version: found.text(SpanField::PromptVersion),
-        response_id: found.text(SpanField::ResponseId).or_else(|| in_answer.as_ref().map(|(_, id)| id.clone())),
-        finish_reasons: finish_reasons(&found),
-        sdk_name: found.text(SpanField::SdkName),
-        sdk_version: found.text(SpanField::SdkVersion),
-        thread: found.text(SpanField::ThreadName).or_else(|| found.text(SpanField::ThreadId)),
-        tags: raw.tags,
-        sample_rate: sampled.map(|(_, rate)| rate),
-        ..Span::default()
-    };
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let id_in_answer = if is_call && !found.has(SpanField::ResponseId) { response_id::id_in_answer(&found) } else { None };
+
+    // The order matters: each step reads fields that earlier steps have set.
+    let mut span = plain_fields(&raw, kind, &found);
+    span.tags = raw.tags;
+    span.response_id = span.response_id.or_else(|| id_in_answer.as_ref().map(|(_, id)| id.clone()));
+    span.sample_rate = sampled.map(|(_, rate)| rate);
     let otel_kind = raw.attributes.get("otel.kind").and_then(Value::as_str);
     span.op = op(raw.op, otel_kind, &found, &span);
     span.name = raw.name;
@@ -166,7 +130,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     count_in_answer(&mut span);
     if matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent | SpanType::Tool) {
         read_from(&mut span, &found, &raw.measurements);
-        span.reading.extend(in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
+        span.reading.extend(id_in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
         span.reading.extend(thought.map(|_| read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)));
         span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
     }
@@ -181,6 +145,50 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     }
     tidy(&mut span);
     span
+}
+
+/// Returns a span with the fields that each depend on the raw span and its recognized attributes alone.
+fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Span {
+    Span {
+        trace_id: raw.trace_id,
+        span_id: raw.span_id,
+        parent_span_id: raw.parent_span_id.filter(|parent| *parent != raw.span_id),
+        kind,
+        operation: operation(&raw.op, kind, found),
+        request_model: found
+            .text(SpanField::RequestModel)
+            .or_else(|| model_of_parameters(found))
+            .or_else(|| model_of_name(raw, kind, found)),
+        origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
+        response_model: found.text(SpanField::ResponseModel),
+        start_us: raw.start_us,
+        end_us: raw.end_us.max(raw.start_us),
+        clock_shift_us: raw.clock_shift_us,
+        time_to_first_token_us: first_token(
+            found,
+            raw.start_us.saturating_sub(raw.clock_shift_us),
+            raw.end_us.saturating_sub(raw.start_us),
+            raw.time_sources,
+        ),
+        streaming: found.flag(SpanField::Streaming).or_else(|| in_pieces(found)),
+        client_cost: client_cost(found),
+        session_id: found.text(SpanField::Session),
+        user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
+        environment: found.text(SpanField::Environment),
+        release: found.text(SpanField::Release),
+        service: found.text(SpanField::Service),
+        agent: found.text(SpanField::Agent),
+        tool: found.text(SpanField::Tool),
+        tool_call_id: found.text(SpanField::ToolCallId),
+        prompt: found.text(SpanField::Prompt),
+        prompt_version: found.text(SpanField::PromptVersion),
+        response_id: found.text(SpanField::ResponseId),
+        finish_reasons: finish_reasons(found),
+        sdk_name: found.text(SpanField::SdkName),
+        sdk_version: found.text(SpanField::SdkVersion),
+        thread: found.text(SpanField::ThreadName).or_else(|| found.text(SpanField::ThreadId)),
+        ..Span::default()
+    }
 }
 
 fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {

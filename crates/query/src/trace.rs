@@ -334,32 +334,8 @@ pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Opt
         duration_ms: ms(span.end_us - span.start_us),
         time_to_first_token_ms: span.time_to_first_token_us.map(ms),
         streaming: span.streaming,
-        usage: CallUsage {
-            input_tokens: span.usage.input_tokens(),
-            output_tokens: span.usage.output_tokens(),
-            total_tokens: span.usage.total,
-            cache_read_tokens: span.usage.cache_read,
-            cache_write_tokens: span.usage.cache_write_tokens(),
-            reasoning_tokens: span.usage.reasoning,
-            input_audio_tokens: span.usage.input_audio,
-            output_audio_tokens: span.usage.output_audio,
-            input_image_tokens: span.usage.input_image,
-            output_image_tokens: span.usage.output_image,
-            web_searches: span.usage.web_searches,
-            images: span.usage.images,
-            source: span.usage.source.map(span::UsageSource::as_str),
-        },
-        cost: span.cost.as_ref().map(|cost| CallCost {
-            total: cost.total.dollars(),
-            input: cost.input.map(Usd::dollars),
-            output: cost.output.map(Usd::dollars),
-            source: cost.source.as_str(),
-            estimated: span.is_estimated() && cost.source == span::CostSource::Computed,
-            price: cost.price.clone(),
-            client_total: span.client_cost.map(Usd::dollars),
-            computed_total: None,
-            buckets: None,
-        }),
+        usage: call_usage(&span.usage),
+        cost: span.cost.as_ref().map(|cost| call_cost(span, cost)),
         client_cost: span.client_cost.map(Usd::dollars),
         subtree: SubtreeTotals {
             llm_calls: below.llm_calls,
@@ -393,6 +369,38 @@ pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Opt
         output_preview: loaded.output_preview.clone(),
         thread: span.thread.clone(),
         sdk: span.sdk_name.clone().map(|name| ReportingSdk { name, version: span.sdk_version.clone() }),
+    }
+}
+
+fn call_usage(usage: &span::Usage) -> CallUsage {
+    CallUsage {
+        input_tokens: usage.input_tokens(),
+        output_tokens: usage.output_tokens(),
+        total_tokens: usage.total,
+        cache_read_tokens: usage.cache_read,
+        cache_write_tokens: usage.cache_write_tokens(),
+        reasoning_tokens: usage.reasoning,
+        input_audio_tokens: usage.input_audio,
+        output_audio_tokens: usage.output_audio,
+        input_image_tokens: usage.input_image,
+        output_image_tokens: usage.output_image,
+        web_searches: usage.web_searches,
+        images: usage.images,
+        source: usage.source.map(span::UsageSource::as_str),
+    }
+}
+
+fn call_cost(span: &span::Span, cost: &span::Cost) -> CallCost {
+    CallCost {
+        total: cost.total.dollars(),
+        input: cost.input.map(Usd::dollars),
+        output: cost.output.map(Usd::dollars),
+        source: cost.source.as_str(),
+        estimated: span.is_estimated() && cost.source == span::CostSource::Computed,
+        price: cost.price.clone(),
+        client_total: span.client_cost.map(Usd::dollars),
+        computed_total: None,
+        buckets: None,
     }
 }
 

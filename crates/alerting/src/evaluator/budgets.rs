@@ -93,19 +93,7 @@ impl RuleEvaluator {
         } else {
             (AlertNoticeKind::Opened, IncidentEventKind::Opened)
         };
-        let mut incident = open.cloned().unwrap_or_else(|| Incident {
-            group: group.shown(budget.group_by.as_deref()),
-            severity,
-            window_from_us: period.0,
-            window_to_us: period.1,
-            ..Incident::opened(
-                AlertSource::Budget,
-                &watch.kept,
-                &budget.name,
-                budget.measure,
-                self.opening_us(&(watch.kept.id, group.clone())),
-            )
-        });
+        let mut incident = open.cloned().unwrap_or_else(|| self.budget_incident(watch, group, period, severity));
         if incident.severity < severity {
             // The severity is worse than the one that was acknowledged.
             incident.acknowledged_us = None;
@@ -138,6 +126,19 @@ impl RuleEvaluator {
             changes.push(over);
         }
         changes
+    }
+
+    /// Returns a new incident of a budget.
+    fn budget_incident(&self, watch: &BudgetWatch, group: &AlertGroupKey, period: (i64, i64), severity: AlertSeverity) -> Incident {
+        let budget = &watch.kept.what;
+        let opening_us = self.opening_us(&(watch.kept.id, group.clone()));
+        Incident {
+            group: group.shown(budget.group_by.as_deref()),
+            severity,
+            window_from_us: period.0,
+            window_to_us: period.1,
+            ..Incident::opened(AlertSource::Budget, &watch.kept, &budget.name, budget.measure, opening_us)
+        }
     }
 
     /// Returns the forecast of a budget, for the whole budget only.

@@ -54,11 +54,12 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::api::middleware::shared_queries::QueryScheduler;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 pub use error::ApiError;
 pub use file_response::ExportLimiter;
+pub use middleware::shared_queries::QueryScheduler;
+use middleware::{quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
 pub use system::SystemProblem;
 pub use transfer::MISSING;
@@ -160,7 +161,7 @@ impl ApiState {
 
     /// Returns a version that increases with every change that responses about spans and error events depend on, before the change is
     /// acknowledged.
-    fn version(&self) -> crate::api::middleware::shared_queries::ApiStateVersion {
+    fn version(&self) -> shared_queries::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
@@ -222,15 +223,11 @@ impl utoipa::Modify for OpenApiSecurityModifier {
 pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described().split_for_parts();
     name_operations(&mut description);
-    let router =
-        router.route_layer(axum::middleware::from_fn_with_state(api.clone(), crate::api::middleware::quarantine_retry::without_damaged));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
     let router = router.route_layer(CompressionLayer::new());
-    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), crate::api::middleware::request_timeout::limited));
-    let router = router.route_layer(axum::middleware::from_fn_with_state(
-        crate::api::middleware::unknown_params::of(&description),
-        crate::api::middleware::unknown_params::check,
-    ));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limited));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(unknown_params::of(&description), unknown_params::check));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)
@@ -257,7 +254,13 @@ fn name_operations(description: &mut utoipa::openapi::OpenApi) {
 }
 
 fn described() -> OpenApiRouter<Arc<ApiState>> {
-    let v1 = permitted_routes!(OpenApiRouter::new();
+    let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes());
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
+}
+
+/// Routes of sessions, credentials, projects, prices and jobs.
+fn account_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
         session::create,
         session::end,
         session::me,
@@ -282,6 +285,12 @@ fn described() -> OpenApiRouter<Arc<ApiState>> {
         jobs::list,
         jobs::get,
         jobs::cancel,
+    )
+}
+
+/// Routes of stored telemetry and of its retention.
+fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
         queries::summary,
         queries::series,
         queries::breakdown,
@@ -308,6 +317,12 @@ fn described() -> OpenApiRouter<Arc<ApiState>> {
         issues::issue,
         issues::event,
         outcomes::outcomes,
+    )
+}
+
+/// Routes of notifications, alerts, hints, bills, transfers and the server itself.
+fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
         targets::list,
         targets::create,
         targets::update,
@@ -346,6 +361,5 @@ fn described() -> OpenApiRouter<Arc<ApiState>> {
         transfer::import,
         transfer::backup,
         system::system,
-    );
-    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
+    )
 }

@@ -77,22 +77,27 @@ pub(super) fn plan(trace: &mut DemoTrace, language: &'static str, turn: u32) {
         route(trace, agent, &slots);
     }
     if trace.dice.chance(0.38) {
-        let handoff = ask(&mut trace.dice, "handoff");
-        let call = [trace.tool_call("transfer_to_booking_agent", json!({"reason": "plan agreed"}))];
-        talk.say(trace, part, &handoff, &call);
-        let at = trace.open(agent, "gen_ai.handoff", format!("handoff from {PLANNER} to {BOOKER}"), "auto.ai.langgraph");
-        trace.set(at, "gen_ai.operation.name", "handoff");
-        trace.wait(24);
-        trace.close(at);
+        let reason = ask(&mut trace.dice, "handoff");
+        hand_off(trace, agent, &mut talk, &reason);
         let confirm = ask(&mut trace.dice, "confirm");
         let yes = ask(&mut trace.dice, "yes");
         let booked = ask(&mut trace.dice, "booked");
-        book(trace, agent, &slots, &handoff, [&confirm, &yes, &booked]);
+        book(trace, agent, &slots, &reason, [&confirm, &yes, &booked]);
         talk.done(trace, &booked);
     } else {
         talk.answer(trace, part, &answer);
         talk.done(trace, &answer);
     }
+}
+
+/// Hands the conversation to the booking agent.
+fn hand_off(trace: &mut DemoTrace, agent: DemoSpanIndex, talk: &mut PlannerConversation, reason: &str) {
+    let call = [trace.tool_call("transfer_to_booking_agent", json!({"reason": "plan agreed"}))];
+    talk.say(trace, texts::of("planner"), reason, &call);
+    let at = trace.open(agent, "gen_ai.handoff", format!("handoff from {PLANNER} to {BOOKER}"), "auto.ai.langgraph");
+    trace.set(at, "gen_ai.operation.name", "handoff");
+    trace.wait(24);
+    trace.close(at);
 }
 
 /// Runs the planner for the customer whose flight search times out, after which the planner searches again and again.

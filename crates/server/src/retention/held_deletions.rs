@@ -189,31 +189,80 @@ pub(super) async fn permit(
     over_budget: u64,
 ) -> Result<RetentionSweepPermit, RetentionError> {
     let meta = places.meta.clone();
-    let (last, confirmed, mut known) = blocking(move || (last(&meta), meta.get(CONFIRMED), held(&meta))).await?;
-    let directory = places.meta.directory();
-    let usual_us = i64::try_from(USUAL_GAP.max(2 * places.every).as_micros()).unwrap_or(i64::MAX);
-    let mut waiting = BTreeMap::new();
-    let mut what = Vec::new();
-    // Projects whose retention is unchanged and was applied recently need no check.
-    let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
-        .keys()
-        .map(|project| (project, last.projects.get(project)))
-        .filter(|(project, before)| {
-            let now = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days));
-            !before.is_some_and(|(kept, at_us)| Some(kept) == now.as_ref() && now_us - at_us <= usual_us)
-        })
-        .collect();
-    if !unusual.is_empty() {
-        let before: BTreeMap<u64, RetentionRules> = unusual
-            .iter()
-            .filter_map(|(project, before)| {
-                let (kept, at_us) = before.as_ref()?;
-                let mut old = kept.rules(*at_us);
-                let now = rules.get(project)?;
-                old.set_traces(now.notable().clone(), now.pinned());
-                Some((**project, old))
+    let (last, confirmed, known) = blocking(move || (last(&meta), meta.get(CONFIRMED), held(&meta))).await?;
+    let favouring = rules.iter().filter(|(_, rules)| rules.favours_notable());
+    let notable = favouring.map(|(project, rules)| (*project, rules.notable().len() as u64)).collect();
+    let mut suspicious = SuspiciousDeletions::default();
+    suspicious.check_retention(places, &last, rules, now_us).await?;
+    suspicious.check_notable(places, &last, &notable);
+    suspicious.check_budget(places, &last, over_budget);
+    let mut permit = RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false };
+    if suspicious.reasons.is_empty() {
+        settle(places, None).await?;
+        return Ok(permit);
+    }
+    let known = known.filter(|known| known.projects == suspicious.projects && known.budget_bytes == suspicious.budget_bytes);
+    let is_new = known.is_none();
+    let held = suspicious.into_hold(places, known);
+    if confirmed.as_ref() == Some(&held.id) || held.waited_s >= GRACE.as_secs() {
+        tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.deletion.resumed");
+        settle(places, None).await?;
+        permit.confirmed = true;
+        return Ok(permit);
+    }
+    if is_new {
+        tracing::warn!(what = held.told(), "retention.deletion.held");
+    }
+    if held.budget_bytes.is_some() {
+        permit.budget_bytes = permit.last.budget_bytes.unwrap_or(0);
+    }
+    permit.waiting = held.projects.keys().copied().collect();
+    settle(places, Some(held)).await?;
+    Ok(permit)
+}
+
+/// Deletions that may be unintended, found before a sweep.
+#[derive(Debug, Default)]
+struct SuspiciousDeletions {
+    /// Retention that would be applied.
+    projects: BTreeMap<u64, ProjectRetention>,
+    /// Disk budget in bytes that would be applied.
+    budget_bytes: Option<u64>,
+    /// What would be deleted and why, one sentence each.
+    reasons: Vec<String>,
+}
+
+impl SuspiciousDeletions {
+    /// Finds projects of which a shorter retention, or a clock that jumped, would delete a large part.
+    async fn check_retention(
+        &mut self,
+        places: &RetentionResources,
+        last: &EnforcedRetention,
+        rules: &BTreeMap<u64, RetentionRules>,
+        now_us: i64,
+    ) -> Result<(), RetentionError> {
+        let directory = places.meta.directory();
+        let usual_us = i64::try_from(USUAL_GAP.max(2 * places.every).as_micros()).unwrap_or(i64::MAX);
+        // Projects whose retention is unchanged and was applied recently need no check.
+        let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
+            .keys()
+            .map(|project| (project, last.projects.get(project)))
+            .filter(|(project, before)| {
+                let now = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days));
+                !before.is_some_and(|(kept, at_us)| Some(kept) == now.as_ref() && now_us - at_us <= usual_us)
             })
             .collect();
+        if unusual.is_empty() {
+            return Ok(());
+        }
+        let rules_before = |(project, before): &(&u64, Option<&(ProjectRetention, i64)>)| {
+            let (kept, at_us) = before.as_ref()?;
+            let mut old = kept.rules(*at_us);
+            let now = rules.get(project)?;
+            old.set_traces(now.notable().clone(), now.pinned());
+            Some((**project, old))
+        };
+        let before: BTreeMap<u64, RetentionRules> = unusual.iter().filter_map(rules_before).collect();
         let lost = lost(places, &unusual.iter().map(|(project, _)| **project).collect(), before, rules).await?;
         for (project, before) in unusual {
             let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days)) else { continue };
@@ -231,53 +280,49 @@ pub(super) async fn permit(
                 Some((kept, _)) if kept.days > now.days => format!("the retention is {} days instead of {}", now.days, kept.days),
                 Some(_) => "some classes have a shorter retention than before".to_owned(),
             };
-            what.push(format!("{lost} of {all} {name} of project {project} would be deleted: {why}"));
-            waiting.insert(*project, now);
+            self.reasons.push(format!("{lost} of {all} {name} of project {project} would be deleted: {why}"));
+            self.projects.insert(*project, now);
+        }
+        Ok(())
+    }
+
+    /// Finds projects that store traces with errors or scores longer, and of which most are not known any more.
+    fn check_notable(&mut self, places: &RetentionResources, last: &EnforcedRetention, notable: &BTreeMap<u64, u64>) {
+        let directory = places.meta.directory();
+        for (project, count) in notable {
+            let before = last.notable.get(project).copied().unwrap_or(0);
+            let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
+            if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
+                self.reasons.push(format!(
+                    "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
+                ));
+                self.projects.insert(*project, ProjectRetention::of(known, places.days));
+            }
         }
     }
-    let favouring = rules.iter().filter(|(_, rules)| rules.favours_notable());
-    let notable: BTreeMap<u64, u64> = favouring.map(|(project, rules)| (*project, rules.notable().len() as u64)).collect();
-    for (project, count) in &notable {
-        let before = last.notable.get(project).copied().unwrap_or(0);
-        let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
-        if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
-            what.push(format!(
-                "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
-            ));
-            waiting.insert(*project, ProjectRetention::of(known, places.days));
+
+    /// Finds a smaller disk budget that would delete a large part of all spans.
+    fn check_budget(&mut self, places: &RetentionResources, last: &EnforcedRetention, over_budget: u64) {
+        if over_budget == 0 || !is_less(places.budget_bytes, last.budget_bytes) {
+            return;
         }
-    }
-    let mut held_budget = None;
-    if over_budget > 0 && is_less(places.budget_bytes, last.budget_bytes) {
         let DeletionLoss { lost, all } = places.store.oldest(over_budget);
         if lost.saturating_mul(BY_A_CHANGE) > all {
             let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(" instead of {bytes}"));
-            what.push(format!("the oldest {lost} of {all} spans would be deleted: disk.budget_bytes is {}{before}", places.budget_bytes));
-            held_budget = Some(places.budget_bytes);
+            let budget_bytes = places.budget_bytes;
+            self.reasons.push(format!("the oldest {lost} of {all} spans would be deleted: disk.budget_bytes is {budget_bytes}{before}"));
+            self.budget_bytes = Some(budget_bytes);
         }
     }
-    if what.is_empty() {
-        settle(places, None).await?;
-        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false });
+
+    /// Returns the hold for these deletions, which continues the `known` one if that holds the same.
+    fn into_hold(self, places: &RetentionResources, known: Option<RetentionHold>) -> RetentionHold {
+        let looked = places.holds.lock().looked.replace(Instant::now()).filter(|_| known.is_some());
+        let since_s = looked.map_or(0, |looked| looked.elapsed().as_secs());
+        let (id, waited_s) = known.map_or_else(|| (format!("{:016x}", rand::random::<u64>()), 0), |known| (known.id, known.waited_s));
+        let SuspiciousDeletions { projects, budget_bytes, reasons } = self;
+        RetentionHold { id, projects, budget_bytes, waited_s: waited_s + since_s, what: reasons }
     }
-    known = known.filter(|known| known.projects == waiting && known.budget_bytes == held_budget);
-    let is_new = known.is_none();
-    let id = known.as_ref().map_or_else(|| format!("{:016x}", rand::random::<u64>()), |known| known.id.clone());
-    let since = places.holds.lock().looked.replace(Instant::now()).filter(|_| !is_new).map_or(0, |looked| looked.elapsed().as_secs());
-    let waited_s = known.map_or(0, |known| known.waited_s) + since;
-    let held = RetentionHold { id, projects: waiting, budget_bytes: held_budget, waited_s, what };
-    if confirmed.as_ref() == Some(&held.id) || waited_s >= GRACE.as_secs() {
-        tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.deletion.resumed");
-        settle(places, None).await?;
-        return Ok(RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: true });
-    }
-    if is_new {
-        tracing::warn!(what = held.told(), "retention.deletion.held");
-    }
-    let budget_bytes = if held_budget.is_some() { last.budget_bytes.unwrap_or(0) } else { places.budget_bytes };
-    let waiting = held.projects.keys().copied().collect();
-    settle(places, Some(held)).await?;
-    Ok(RetentionSweepPermit { waiting, budget_bytes, last, notable, confirmed: false })
 }
 
 /// Saves or removes the held deletion.

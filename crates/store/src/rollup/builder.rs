@@ -87,6 +87,26 @@ struct RollupCellBuilder {
     durations: Vec<u16>,
 }
 
+impl RollupHourBuilder {
+    fn add_row(&mut self, number: u32) {
+        match self.rows.last_mut() {
+            Some(last) if last.end == number => last.end += 1,
+            _ => self.rows.push(number..number + 1),
+        }
+    }
+
+    /// Adds a duration to those of its op and name, unless the hour has too many different names.
+    fn add_name(&mut self, op_and_name: (u32, u32), duration_us: i64) {
+        if self.names.len() > NAMES {
+            return;
+        }
+        let new = || OpNameDurationsBuilder { bins: Vec::new(), range_us: (duration_us, duration_us) };
+        let named = self.names.entry(op_and_name).or_insert_with(new);
+        named.bins.push(bin_of(duration_us));
+        named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
+    }
+}
+
 impl Default for RollupBuilder {
     fn default() -> RollupBuilder {
         RollupBuilder::new(RollupGranularity::FINE)
@@ -136,27 +156,15 @@ impl RollupBuilder {
             let of_hour = (project, self.grain.step_us.map_or(0, |step_us| columns.start.value(row).div_euclid(step_us)));
             let at = match last_hour {
                 Some((hour, at)) if hour == of_hour => at,
-                _ => *self.hour_at.entry(of_hour).or_insert_with(|| {
-                    self.hours.push((of_hour, RollupHourBuilder::default()));
-                    self.hours.len() - 1
-                }),
+                _ => self.index_of_hour(of_hour),
             };
             last_hour = Some((of_hour, at));
             let hour = &mut self.hours[at].1;
             if self.grain.places {
-                match hour.rows.last_mut() {
-                    Some(last) if last.end == number => last.end += 1,
-                    _ => hour.rows.push(number..number + 1),
-                }
+                hour.add_row(number);
             }
-            if let Some(name) = name
-                && hour.names.len() <= NAMES
-            {
-                let duration_us = columns.duration.value(row);
-                let new = || OpNameDurationsBuilder { bins: Vec::new(), range_us: (duration_us, duration_us) };
-                let named = hour.names.entry((key.values[op], name)).or_insert_with(new);
-                named.bins.push(bin_of(duration_us));
-                named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
+            if let Some(name) = name {
+                hour.add_name((key.values[op], name), columns.duration.value(row));
             }
             if let Some(traces) = columns.trace {
                 let trace = traces.value(row);
@@ -168,9 +176,7 @@ impl RollupBuilder {
                     hour.traces.push(last_trace.1);
                 }
             }
-            if let Some(users) = columns.user
-                && users.is_valid(row)
-            {
+            if let Some(users) = columns.user.filter(|users| users.is_valid(row)) {
                 let user = text_hash(users.value(row));
                 if hour.users.last() != Some(&user) {
                     hour.users.push(user);
@@ -199,6 +205,14 @@ impl RollupBuilder {
             };
             self.days.entry((project, columns.start.value(row).div_euclid(DAY_US))).or_default().add(seen);
         }
+    }
+
+    /// Returns the index of an hour of a project in `hours`, which it is added to.
+    fn index_of_hour(&mut self, hour: (u64, i64)) -> usize {
+        *self.hour_at.entry(hour).or_insert_with(|| {
+            self.hours.push((hour, RollupHourBuilder::default()));
+            self.hours.len() - 1
+        })
     }
 
     /// Returns the approximate memory of the builder in bytes, including what finishing needs.

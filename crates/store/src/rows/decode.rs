@@ -20,95 +20,115 @@ use super::{SpanRow, legacy};
 
 /// Returns the rows of a batch in the same order. Columns may be missing: see the module documentation.
 pub fn from_batch(batch: &RecordBatch) -> Vec<SpanRow> {
-    let column = |name: &str| PhysicalColumn::of(batch, name);
-    let mut rows = vec![SpanRow::default(); batch.num_rows()];
-    let text = |name: &str, set: fn(&mut Span, String), rows: &mut [SpanRow]| {
-        let column = column(name);
-        for (index, row) in rows.iter_mut().enumerate() {
+    let mut decoder = SpanRowDecoder { batch, rows: vec![SpanRow::default(); batch.num_rows()] };
+    decoder.row_columns();
+    decoder.call_columns();
+    decoder.context_columns();
+    let mut rows = decoder.rows;
+    exclusions(batch, &mut rows);
+    usage(batch, &mut rows);
+    money(batch, &mut rows);
+    rows
+}
+
+/// Fills rows from the columns of a batch.
+struct SpanRowDecoder<'a> {
+    batch: &'a RecordBatch,
+    rows: Vec<SpanRow>,
+}
+
+impl SpanRowDecoder<'_> {
+    fn text(&mut self, name: &str, set: fn(&mut Span, String)) {
+        let column = PhysicalColumn::of(self.batch, name);
+        for (index, row) in self.rows.iter_mut().enumerate() {
             if let Some(text) = column.text(index) {
                 set(&mut row.span, text.to_owned());
             }
         }
-    };
-    let int = |name: &str, set: fn(&mut Span, i64), rows: &mut [SpanRow]| {
-        let column = column(name);
-        for (index, row) in rows.iter_mut().enumerate() {
+    }
+
+    fn int(&mut self, name: &str, set: fn(&mut Span, i64)) {
+        let column = PhysicalColumn::of(self.batch, name);
+        for (index, row) in self.rows.iter_mut().enumerate() {
             if let Some(n) = column.int(index) {
                 set(&mut row.span, n);
             }
         }
-    };
-    let bool = |name: &str, set: fn(&mut Span, bool), rows: &mut [SpanRow]| {
-        let column = column(name);
-        for (index, row) in rows.iter_mut().enumerate() {
+    }
+
+    fn bool(&mut self, name: &str, set: fn(&mut Span, bool)) {
+        let column = PhysicalColumn::of(self.batch, name);
+        for (index, row) in self.rows.iter_mut().enumerate() {
             if let Some(b) = column.bool(index) {
                 set(&mut row.span, b);
             }
         }
-    };
+    }
 
-    let (project, received, local) = (column("project_id"), column("received_at"), column("local_decision"));
-    for (index, row) in rows.iter_mut().enumerate() {
-        row.project_id = project.int(index).unwrap_or(0) as u64;
-        row.received_us = received.int(index).unwrap_or(0);
-        row.local = local.text(index).and_then(json);
+    /// Reads what belongs to the row and not to its span, and the sample rate.
+    fn row_columns(&mut self) {
+        let [project, received, local, sample_rate] =
+            ["project_id", "received_at", "local_decision", "sample_rate"].map(|name| PhysicalColumn::of(self.batch, name));
+        for (index, row) in self.rows.iter_mut().enumerate() {
+            row.project_id = project.int(index).unwrap_or(0) as u64;
+            row.received_us = received.int(index).unwrap_or(0);
+            row.local = local.text(index).and_then(json);
+            row.span.sample_rate = sample_rate.float(index);
+        }
     }
-    let rows_mut = rows.as_mut_slice();
-    text("trace_id", |s, t| s.trace_id = TraceId(u128::from_str_radix(&t, 16).unwrap_or(0)), rows_mut);
-    text("span_id", |s, t| s.span_id = SpanId(u64::from_str_radix(&t, 16).unwrap_or(0)), rows_mut);
-    text("parent_span_id", |s, t| s.parent_span_id = u64::from_str_radix(&t, 16).ok().map(SpanId), rows_mut);
-    int("start_time", |s, n| s.start_us = n, rows_mut);
-    int("end_time", |s, n| s.end_us = n, rows_mut);
-    int("clock_shift_us", |s, n| s.clock_shift_us = n, rows_mut);
-    text("name", |s, t| s.name = t, rows_mut);
-    text("op", |s, t| s.op = t, rows_mut);
-    text("kind", |s, t| s.kind = SpanType::from_name(&t).unwrap_or(SpanType::Other), rows_mut);
-    text("operation", |s, t| s.operation = Some(t), rows_mut);
-    text("origin", |s, t| s.origin = Some(t), rows_mut);
-    text("provider", |s, t| s.provider = Some(t), rows_mut);
-    bool("provider_inferred", |s, b| s.provider_inferred = b, rows_mut);
-    text("request_model", |s, t| s.request_model = Some(t), rows_mut);
-    text("response_model", |s, t| s.response_model = Some(t), rows_mut);
-    text("status", |s, t| s.status = SpanStatus::from_name(&t).unwrap_or(SpanStatus::Ok), rows_mut);
-    text("status_detail", |s, t| s.status_detail = Some(t), rows_mut);
-    int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n), rows_mut);
-    bool("streaming", |s, b| s.streaming = Some(b), rows_mut);
-    bool("counted", |s, b| s.counted = b, rows_mut);
-    text("session_id", |s, t| s.session_id = Some(t), rows_mut);
-    text("user_id", |s, t| s.user_id = Some(t), rows_mut);
-    text("environment", |s, t| s.environment = Some(t), rows_mut);
-    text("release", |s, t| s.release = Some(t), rows_mut);
-    text("service", |s, t| s.service = Some(t), rows_mut);
-    text("pipeline", |s, t| s.pipeline = Some(t), rows_mut);
-    bool("is_run", |s, b| s.is_run = b, rows_mut);
-    text("agent", |s, t| s.agent = Some(t), rows_mut);
-    text("tool", |s, t| s.tool = Some(t), rows_mut);
-    text("tool_call_id", |s, t| s.tool_call_id = Some(t), rows_mut);
-    text("prompt", |s, t| s.prompt = Some(t), rows_mut);
-    text("prompt_version", |s, t| s.prompt_version = Some(t), rows_mut);
-    text("response_id", |s, t| s.response_id = Some(t), rows_mut);
-    text("sdk_name", |s, t| s.sdk_name = Some(t), rows_mut);
-    text("sdk_version", |s, t| s.sdk_version = Some(t), rows_mut);
-    text("thread", |s, t| s.thread = Some(t), rows_mut);
-    text("finish_reasons", |s, t| s.finish_reasons = json(&t).unwrap_or_default(), rows_mut);
-    text("tags", |s, t| s.tags = json(&t).unwrap_or_default(), rows_mut);
-    text("input_messages", |s, t| s.input_messages = json(&t).unwrap_or_default(), rows_mut);
-    text("output_messages", |s, t| s.output_messages = json(&t).unwrap_or_default(), rows_mut);
-    text("tool_definitions", |s, t| s.tool_definitions = Some(value(&t)), rows_mut);
-    text("attributes", |s, t| s.attributes = attributes(&t), rows_mut);
-    text("reading", |s, t| s.reading = json(&t).unwrap_or_default(), rows_mut);
-    text("joined", |s, t| s.joined = json(&t), rows_mut);
-    text("also_reported", |s, t| s.also_reported = json(&t), rows_mut);
-    text("ingest_key", |s, t| s.ingest_key = Some(t), rows_mut);
-    text("title", |s, t| s.title = Some(t), rows_mut);
-    let sample_rate = column("sample_rate");
-    for (index, row) in rows_mut.iter_mut().enumerate() {
-        row.span.sample_rate = sample_rate.float(index);
+
+    fn call_columns(&mut self) {
+        self.text("trace_id", |s, t| s.trace_id = TraceId(u128::from_str_radix(&t, 16).unwrap_or(0)));
+        self.text("span_id", |s, t| s.span_id = SpanId(u64::from_str_radix(&t, 16).unwrap_or(0)));
+        self.text("parent_span_id", |s, t| s.parent_span_id = u64::from_str_radix(&t, 16).ok().map(SpanId));
+        self.int("start_time", |s, n| s.start_us = n);
+        self.int("end_time", |s, n| s.end_us = n);
+        self.int("clock_shift_us", |s, n| s.clock_shift_us = n);
+        self.text("name", |s, t| s.name = t);
+        self.text("op", |s, t| s.op = t);
+        self.text("kind", |s, t| s.kind = SpanType::from_name(&t).unwrap_or(SpanType::Other));
+        self.text("operation", |s, t| s.operation = Some(t));
+        self.text("origin", |s, t| s.origin = Some(t));
+        self.text("provider", |s, t| s.provider = Some(t));
+        self.bool("provider_inferred", |s, b| s.provider_inferred = b);
+        self.text("request_model", |s, t| s.request_model = Some(t));
+        self.text("response_model", |s, t| s.response_model = Some(t));
+        self.text("status", |s, t| s.status = SpanStatus::from_name(&t).unwrap_or(SpanStatus::Ok));
+        self.text("status_detail", |s, t| s.status_detail = Some(t));
+        self.int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n));
+        self.bool("streaming", |s, b| s.streaming = Some(b));
+        self.bool("counted", |s, b| s.counted = b);
     }
-    exclusions(batch, rows_mut);
-    usage(batch, rows_mut);
-    money(batch, rows_mut);
-    rows
+
+    fn context_columns(&mut self) {
+        self.text("session_id", |s, t| s.session_id = Some(t));
+        self.text("user_id", |s, t| s.user_id = Some(t));
+        self.text("environment", |s, t| s.environment = Some(t));
+        self.text("release", |s, t| s.release = Some(t));
+        self.text("service", |s, t| s.service = Some(t));
+        self.text("pipeline", |s, t| s.pipeline = Some(t));
+        self.bool("is_run", |s, b| s.is_run = b);
+        self.text("agent", |s, t| s.agent = Some(t));
+        self.text("tool", |s, t| s.tool = Some(t));
+        self.text("tool_call_id", |s, t| s.tool_call_id = Some(t));
+        self.text("prompt", |s, t| s.prompt = Some(t));
+        self.text("prompt_version", |s, t| s.prompt_version = Some(t));
+        self.text("response_id", |s, t| s.response_id = Some(t));
+        self.text("sdk_name", |s, t| s.sdk_name = Some(t));
+        self.text("sdk_version", |s, t| s.sdk_version = Some(t));
+        self.text("thread", |s, t| s.thread = Some(t));
+        self.text("finish_reasons", |s, t| s.finish_reasons = json(&t).unwrap_or_default());
+        self.text("tags", |s, t| s.tags = json(&t).unwrap_or_default());
+        self.text("input_messages", |s, t| s.input_messages = json(&t).unwrap_or_default());
+        self.text("output_messages", |s, t| s.output_messages = json(&t).unwrap_or_default());
+        self.text("tool_definitions", |s, t| s.tool_definitions = Some(value(&t)));
+        self.text("attributes", |s, t| s.attributes = attributes(&t));
+        self.text("reading", |s, t| s.reading = json(&t).unwrap_or_default());
+        self.text("joined", |s, t| s.joined = json(&t));
+        self.text("also_reported", |s, t| s.also_reported = json(&t));
+        self.text("ingest_key", |s, t| s.ingest_key = Some(t));
+        self.text("title", |s, t| s.title = Some(t));
+    }
 }
 
 /// Reads the exclusion reasons, from the current columns and from the one of earlier versions.

@@ -23,94 +23,131 @@ const LARGEST_BLOCK: usize = 16 << 20;
 /// Returns the rows as one batch of [`SCHEMA`] in the same order.
 pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
     let c = SpanColumnEncoder(rows);
-    let columns = vec![
-        c.int(|row| Some(row.project_id as i64)),
-        c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
-        c.written(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
-        c.written(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
-        c.time(|row| row.span.start_us),
-        c.time(|row| row.span.end_us),
-        c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
-        c.time(|row| row.received_us),
-        c.int(|row| Some(row.span.clock_shift_us)),
-        c.text(|row| Some(&row.span.name)),
-        c.text(|row| Some(&row.span.op)),
-        c.text(|row| Some(row.span.kind.as_str())),
-        c.text(|row| row.span.operation.as_deref()),
-        c.text(|row| row.span.origin.as_deref()),
-        c.text(|row| row.span.provider.as_deref()),
-        c.bool(|row| Some(row.span.provider_inferred)),
-        c.text(|row| row.span.model()),
-        c.text(|row| row.span.request_model.as_deref()),
-        c.text(|row| row.span.response_model.as_deref()),
-        c.text(|row| Some(row.span.status.as_str())),
-        c.text(|row| row.span.status_detail.as_deref()),
-        c.int(|row| row.span.time_to_first_token_us),
-        c.bool(|row| row.span.streaming),
-        c.count(|row| row.span.usage.input_tokens()),
-        c.count(|row| row.span.usage.output_tokens()),
-        c.count(|row| row.span.usage.total),
-        c.count(|row| row.span.usage.input),
-        c.count(|row| row.span.usage.cache_read),
-        c.count(|row| row.span.usage.cache_write_5m),
-        c.count(|row| row.span.usage.cache_write_1h),
-        c.count(|row| row.span.usage.input_audio),
-        c.count(|row| row.span.usage.output),
-        c.count(|row| row.span.usage.reasoning),
-        c.count(|row| row.span.usage.output_audio),
-        c.text(|row| row.span.usage.source.map(|source| source.as_str())),
-        c.money(|row| row.span.cost.as_ref().map(|cost| cost.total)),
-        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
-        c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
-        c.text(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
-        c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
-        c.money(|row| row.span.client_cost),
-        c.bool(|row| Some(row.span.counted)),
-        c.none(),
-        c.text(|row| row.span.session_id.as_deref()),
-        c.text(|row| row.span.user_id.as_deref()),
-        c.text(|row| row.span.environment.as_deref()),
-        c.text(|row| row.span.release.as_deref()),
-        c.text(|row| row.span.service.as_deref()),
-        c.text(|row| row.span.pipeline.as_deref()),
-        c.bool(|row| Some(row.span.is_run)),
-        c.text(|row| row.span.agent.as_deref()),
-        c.text(|row| row.span.tool.as_deref()),
-        c.text(|row| row.span.tool_call_id.as_deref()),
-        c.text(|row| row.span.prompt.as_deref()),
-        c.text(|row| row.span.prompt_version.as_deref()),
-        c.text(|row| row.span.response_id.as_deref()),
-        c.text(|row| row.span.sdk_name.as_deref()),
-        c.text(|row| row.span.sdk_version.as_deref()),
-        c.text(|row| row.span.thread.as_deref()),
-        c.owned(|row| preview(&row.span.input_messages, "user")),
-        c.owned(|row| preview(&row.span.output_messages, "assistant")),
-        c.json(|row| some(&row.span.finish_reasons)),
-        c.json(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
-        c.json(|row| some(&row.span.input_messages)),
-        c.json(|row| some(&row.span.output_messages)),
-        c.json(|row| row.span.tool_definitions.as_ref()),
-        c.json(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
-        c.json(|row| some(&row.span.reading)),
-        c.json(|row| row.local.as_ref()),
-        c.json(|row| row.span.joined.as_ref()),
-        c.count(|row| row.span.usage.input_image),
-        c.count(|row| row.span.usage.output_image),
-        c.count(|row| row.span.usage.web_searches),
-        c.count(|row| row.span.usage.images),
-        c.json(|row| row.span.also_reported.as_ref()),
-        c.text(|row| row.span.ingest_key.as_deref()),
-        c.float(|row| row.span.sample_rate),
-        c.text(|row| row.span.title.as_deref()),
-        c.text(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
-        c.written(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
-        c.written(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
-    ];
+    let mut columns = c.identity_columns();
+    columns.extend(c.usage_columns());
+    columns.extend(c.context_columns());
+    columns.extend(c.content_columns());
+    columns.extend(c.later_columns());
     RecordBatch::try_new(SCHEMA.clone(), columns).expect("columns stand in the order of SCHEMA and required ones have no nulls")
 }
 
 /// Builds one column at a time from the rows.
 struct SpanColumnEncoder<'a>(&'a [SpanRow]);
+
+/// The columns of [`SCHEMA`], in its order.
+impl SpanColumnEncoder<'_> {
+    fn identity_columns(&self) -> Vec<ArrayRef> {
+        let c = self;
+        vec![
+            c.int(|row| Some(row.project_id as i64)),
+            c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
+            c.written(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
+            c.written(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.time(|row| row.span.start_us),
+            c.time(|row| row.span.end_us),
+            c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
+            c.time(|row| row.received_us),
+            c.int(|row| Some(row.span.clock_shift_us)),
+            c.text(|row| Some(&row.span.name)),
+            c.text(|row| Some(&row.span.op)),
+            c.text(|row| Some(row.span.kind.as_str())),
+            c.text(|row| row.span.operation.as_deref()),
+            c.text(|row| row.span.origin.as_deref()),
+            c.text(|row| row.span.provider.as_deref()),
+            c.bool(|row| Some(row.span.provider_inferred)),
+            c.text(|row| row.span.model()),
+            c.text(|row| row.span.request_model.as_deref()),
+            c.text(|row| row.span.response_model.as_deref()),
+            c.text(|row| Some(row.span.status.as_str())),
+            c.text(|row| row.span.status_detail.as_deref()),
+            c.int(|row| row.span.time_to_first_token_us),
+            c.bool(|row| row.span.streaming),
+        ]
+    }
+
+    fn usage_columns(&self) -> Vec<ArrayRef> {
+        let c = self;
+        vec![
+            c.count(|row| row.span.usage.input_tokens()),
+            c.count(|row| row.span.usage.output_tokens()),
+            c.count(|row| row.span.usage.total),
+            c.count(|row| row.span.usage.input),
+            c.count(|row| row.span.usage.cache_read),
+            c.count(|row| row.span.usage.cache_write_5m),
+            c.count(|row| row.span.usage.cache_write_1h),
+            c.count(|row| row.span.usage.input_audio),
+            c.count(|row| row.span.usage.output),
+            c.count(|row| row.span.usage.reasoning),
+            c.count(|row| row.span.usage.output_audio),
+            c.text(|row| row.span.usage.source.map(|source| source.as_str())),
+            c.money(|row| row.span.cost.as_ref().map(|cost| cost.total)),
+            c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
+            c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
+            c.text(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
+            c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
+            c.money(|row| row.span.client_cost),
+            c.bool(|row| Some(row.span.counted)),
+            c.none(),
+        ]
+    }
+
+    fn context_columns(&self) -> Vec<ArrayRef> {
+        let c = self;
+        vec![
+            c.text(|row| row.span.session_id.as_deref()),
+            c.text(|row| row.span.user_id.as_deref()),
+            c.text(|row| row.span.environment.as_deref()),
+            c.text(|row| row.span.release.as_deref()),
+            c.text(|row| row.span.service.as_deref()),
+            c.text(|row| row.span.pipeline.as_deref()),
+            c.bool(|row| Some(row.span.is_run)),
+            c.text(|row| row.span.agent.as_deref()),
+            c.text(|row| row.span.tool.as_deref()),
+            c.text(|row| row.span.tool_call_id.as_deref()),
+            c.text(|row| row.span.prompt.as_deref()),
+            c.text(|row| row.span.prompt_version.as_deref()),
+            c.text(|row| row.span.response_id.as_deref()),
+            c.text(|row| row.span.sdk_name.as_deref()),
+            c.text(|row| row.span.sdk_version.as_deref()),
+            c.text(|row| row.span.thread.as_deref()),
+        ]
+    }
+
+    fn content_columns(&self) -> Vec<ArrayRef> {
+        let c = self;
+        vec![
+            c.owned(|row| preview(&row.span.input_messages, "user")),
+            c.owned(|row| preview(&row.span.output_messages, "assistant")),
+            c.json(|row| some(&row.span.finish_reasons)),
+            c.json(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
+            c.json(|row| some(&row.span.input_messages)),
+            c.json(|row| some(&row.span.output_messages)),
+            c.json(|row| row.span.tool_definitions.as_ref()),
+            c.json(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
+            c.json(|row| some(&row.span.reading)),
+            c.json(|row| row.local.as_ref()),
+            c.json(|row| row.span.joined.as_ref()),
+        ]
+    }
+
+    /// Columns that were added to the schema after its first version.
+    fn later_columns(&self) -> Vec<ArrayRef> {
+        let c = self;
+        vec![
+            c.count(|row| row.span.usage.input_image),
+            c.count(|row| row.span.usage.output_image),
+            c.count(|row| row.span.usage.web_searches),
+            c.count(|row| row.span.usage.images),
+            c.json(|row| row.span.also_reported.as_ref()),
+            c.text(|row| row.span.ingest_key.as_deref()),
+            c.float(|row| row.span.sample_rate),
+            c.text(|row| row.span.title.as_deref()),
+            c.text(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
+            c.written(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.written(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+        ]
+    }
+}
 
 impl<'a> SpanColumnEncoder<'a> {
     fn int(&self, get: impl Fn(&SpanRow) -> Option<i64>) -> ArrayRef {
