@@ -46,8 +46,9 @@ use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, raise_file_limit};
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
-use crate::jobs::{JobResources, JobRunner};
+use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
+use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
 use chores::{chores, note_used};
@@ -124,8 +125,8 @@ impl App {
         let made_anew_us = meta.made_anew_us();
         let waiting = LowPriorityRuntime::start(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, stop) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
-        let of_jobs = JobResources { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
-        let jobs = JobRunner::new(of_jobs, waiting.handle().clone(), stop.clone());
+        let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
+        let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), waiting.handle().clone(), stop.clone());
         let api = ApiState {
             meta,
             store,

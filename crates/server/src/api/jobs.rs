@@ -13,8 +13,8 @@ use super::auth::{ApiCaller, AuthorizedCaller};
 use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
-use crate::jobs::{JobTask, RepriceProgress};
-use crate::reprice::RepriceReport;
+use crate::jobs::JobHandler;
+use crate::reprice::{RepriceJob, RepriceProgress, RepriceReport, RepriceTask};
 
 /// Default number of jobs in a response.
 const ROWS: usize = 50;
@@ -57,12 +57,11 @@ pub(super) struct JobStatus {
 
 impl JobStatus {
     pub(super) fn of(record: JobRecord) -> JobStatus {
-        let task = serde_json::from_str::<JobTask>(&record.task).ok();
-        let progress = record.progress.as_deref().and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
-        let (from_us, to_us) = match task {
-            Some(JobTask::Reprice { from_us, to_us }) => (from_us, to_us),
-            None => (None, None),
-        };
+        let is_reprice = record.kind == RepriceJob::KIND;
+        let task = serde_json::from_str::<RepriceTask>(&record.task).ok().filter(|_| is_reprice);
+        let progress = record.progress.as_deref().filter(|_| is_reprice);
+        let progress = progress.and_then(|text| serde_json::from_str::<RepriceProgress>(text).ok());
+        let (from_us, to_us) = task.map_or((None, None), |task| (task.from_us, task.to_us));
         JobStatus {
             id: record.id,
             project_id: record.project,

@@ -16,8 +16,7 @@ use super::jobs::JobStatus;
 use super::params::moment;
 use super::permission::Admin;
 use super::{ApiError, ApiState};
-use crate::jobs::JobTask;
-use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice as price_again};
+use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceJob, RepriceReport, RepriceTask, reprice as price_again};
 
 /// Selects the calls whose cost is recalculated.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,7 +73,7 @@ pub(super) async fn reprice(
         return Ok(Json(repriced).into_response());
     }
     let jobs = api.jobs.clone();
-    let submitted = tokio::task::spawn_blocking(move || jobs.submit(of.project, &JobTask::Reprice { from_us, to_us })).await;
+    let submitted = tokio::task::spawn_blocking(move || jobs.submit::<RepriceJob>(of.project, &RepriceTask { from_us, to_us })).await;
     let record = submitted??;
     if !wait {
         return Ok((StatusCode::ACCEPTED, Json(JobStatus::of(record))).into_response());

@@ -77,6 +77,10 @@ pub struct JobRecord {
     pub started_us: Option<i64>,
     /// Time of the end.
     pub ended_us: Option<i64>,
+    /// Number of attempts that failed temporarily since the job last made progress.
+    pub attempts: u32,
+    /// Time of the next attempt; `None` unless the state is paused.
+    pub retry_us: Option<i64>,
 }
 
 /// Selects the jobs to list.
@@ -90,7 +94,8 @@ pub struct JobFilter {
     pub before: Option<i64>,
 }
 
-const COLUMNS: &str = "id, project_id, kind, state, task, progress, done, total, reason, created_us, started_us, ended_us";
+const COLUMNS: &str =
+    "id, project_id, kind, state, task, progress, done, total, reason, created_us, started_us, ended_us, attempts, retry_us";
 
 fn record(row: &Row) -> rusqlite::Result<JobRecord> {
     let state: String = row.get(3)?;
@@ -108,6 +113,8 @@ fn record(row: &Row) -> rusqlite::Result<JobRecord> {
         created_us: row.get(9)?,
         started_us: row.get(10)?,
         ended_us: row.get(11)?,
+        attempts: row.get(12)?,
+        retry_us: row.get(13)?,
     })
 }
 
@@ -134,15 +141,27 @@ impl MetadataStore {
         read(&connection, id)?.ok_or(MetadataError::NoJob(id))
     }
 
-    /// Writes the state of a job: state, progress, counts, reason and times.
+    /// Writes the state of a job: state, progress, counts, reason, attempts and times.
     ///
     /// # Errors
     ///
     /// [`MetadataError::NoJob`] when the job was deleted with its project; else when the database cannot be written.
     pub fn update_job(&self, job: &JobRecord) -> Result<(), MetadataError> {
         let changed = self.lock().execute(
-            "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8 WHERE id = ?1",
-            params![job.id, job.state.name(), job.progress, job.done, job.total, job.reason, job.started_us, job.ended_us],
+            "UPDATE jobs SET state = ?2, progress = ?3, done = ?4, total = ?5, reason = ?6, started_us = ?7, ended_us = ?8, attempts = ?9,
+                retry_us = ?10 WHERE id = ?1",
+            params![
+                job.id,
+                job.state.name(),
+                job.progress,
+                job.done,
+                job.total,
+                job.reason,
+                job.started_us,
+                job.ended_us,
+                job.attempts,
+                job.retry_us
+            ],
         )?;
         if changed == 1 { Ok(()) } else { Err(MetadataError::NoJob(job.id)) }
     }

@@ -125,6 +125,11 @@ pub(super) const STEPS: &[&str] = &[
     CREATE INDEX jobs_by_project ON jobs (project_id, kind, id);
     CREATE INDEX jobs_unfinished ON jobs (id) WHERE state IN ('queued', 'running', 'paused');
 ",
+    "
+    -- Failed attempts since the last progress, and the time of the next attempt.
+    ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN retry_us INTEGER;
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

@@ -114,6 +114,21 @@ fn tokens_and_sessions_of_the_format_before_hold() {
 }
 
 #[test]
+fn jobs_of_the_format_before_have_no_failed_attempts() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::STEPS[..7]).unwrap();
+    let insert = "INSERT INTO jobs (project_id, kind, state, task, created_us) VALUES (1, 'export', 'running', '{}', 5)";
+    connection.execute(insert, []).unwrap();
+    drop(connection);
+    let meta = MetadataStore::open(dir.path()).unwrap();
+    let before = meta.unfinished_jobs().unwrap().remove(0);
+    assert_eq!((before.state, before.attempts, before.retry_us), (JobState::Running, 0, None));
+    let paused = JobRecord { state: JobState::Paused, attempts: 2, retry_us: Some(7), ..before };
+    meta.update_job(&paused).unwrap();
+    assert_eq!(meta.job(paused.id).unwrap(), paused);
+}
+
+#[test]
 fn keys_come_and_go() {
     let (_dir, meta) = meta();
     let key = meta.create_key(1, " second ").unwrap();

@@ -1,5 +1,7 @@
 //! Recalculates the cost of stored calls after prices have changed, each with the current price for its day.
 
+mod job;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,8 @@ use hinomi_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
+
+pub use job::{RepriceJob, RepriceProgress, RepriceTask};
 
 /// Number of spans that are changed at a time; ingestion waits for each batch.
 const AT_A_TIME: usize = 500;
