@@ -12,6 +12,7 @@ pub mod file_permissions;
 pub mod ingest;
 pub mod jobs;
 pub mod memory;
+pub mod query_parameters;
 pub mod reprice;
 pub mod retention;
 pub mod security_headers;

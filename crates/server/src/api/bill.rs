@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::AuthorizedProject;
-use super::params::{QueryParameters, TimeRangeParameters};
+use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
+use crate::query_parameters::TimeRangeParameters;
 
 /// Maximum number of unreadable rows in a response.
 const TOLD: usize = 100;

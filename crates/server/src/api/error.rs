@@ -5,7 +5,6 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_query::QueryError;
-use hinomi_query::filter::FilterError;
 use hinomi_tables::error_events::ErrorStoreError;
 use hinomi_tables::metadata::MetadataError;
 use serde::Serialize;
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::middleware::quarantine_retry::SuspectedSegmentDamage;
 use super::middleware::query_slots::QueryQueueFull;
+use crate::query_parameters::QueryParameterError;
 
 /// An error response.
 #[derive(Debug)]
@@ -167,10 +167,16 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<FilterError> for ApiError {
-    fn from(error: FilterError) -> ApiError {
-        let hint = error.hint();
-        ApiError::bad_request("bad_filter", error.to_string()).hint(hint)
+impl From<QueryParameterError> for ApiError {
+    fn from(error: QueryParameterError) -> ApiError {
+        if let QueryParameterError::BadQuery(error) = error {
+            return error.into();
+        }
+        let rejected = ApiError::bad_request(error.code(), error.to_string());
+        match error.hint() {
+            Some(hint) => rejected.hint(hint),
+            None => rejected,
+        }
     }
 }
 

@@ -13,9 +13,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{QueryParameters, TimeRangeParameters};
+use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
+use crate::query_parameters::TimeRangeParameters;
 
 /// Default age of hints: a problem that was not seen for a week counts as solved.
 const RECENT_US: i64 = 7 * 86_400_000_000;

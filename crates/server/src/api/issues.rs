@@ -7,13 +7,10 @@ use axum::extract::{Path, State};
 use hinomi_tables::error_events::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssuePage};
 
 use super::auth::AuthorizedProject;
-use super::params::{FilterParameters, QueryParameters};
+use super::params::QueryParameters;
 use super::permission::Viewer;
-use super::traces::PageParameters;
 use super::{ApiError, ApiState};
-
-/// Default number of issues in a response.
-const ROWS: usize = 50;
+use crate::query_parameters::{FilterParameters, ISSUE_SORT, PageParameters, PageQuery};
 
 impl ApiState {
     /// Adds the cost of the traces with events of the issues.
@@ -42,9 +39,10 @@ pub(super) async fn issues(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
-    let within = api.errors_within(of.project, &narrow.scope()?).await?;
-    let sort = rows.sort.as_deref().unwrap_or("-last_seen");
-    let mut page = api.errors.issues(of.project, within.clone(), sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
+    let scope = narrow.scope()?;
+    let PageQuery { sort, limit, cursor } = rows.query(ISSUE_SORT)?;
+    let within = api.errors_within(of.project, &scope).await?;
+    let mut page = api.errors.issues(of.project, within.clone(), sort, limit, cursor).await?;
     api.add_costs(of.project, &mut page.issues, within).await?;
     Ok(Json(page))
 }

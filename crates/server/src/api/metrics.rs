@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use hinomi_query::BucketInterval;
-use hinomi_tables::otel_metrics::{OtelMetricChart, OtelMetricQuery, OtelMetricQueryError, OtelMetricSummary};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use hinomi_tables::otel_metrics::{OtelMetricChart, OtelMetricQueryError, OtelMetricSummary};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{QueryParameters, TimeRangeParameters};
+use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
+use crate::query_parameters::{OtelMetricSeriesParameters, TimeRangeParameters};
 
 /// OpenTelemetry metrics of a project.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,26 +33,6 @@ pub(super) async fn list(
     Ok(Json(OtelMetricList { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
 }
 
-/// Selects a metric and how it is aggregated.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct OtelMetricSeriesParameters {
-    /// Name of the metric.
-    name: String,
-    /// Unit of the metric, if several metrics share the name; may be empty. Default: that of the metric with the newest point.
-    unit: Option<String>,
-    /// Kind of the metric, if several metrics share the name: `counter`, `updown_counter`, `gauge`, `histogram` or `summary`. Default:
-    /// that of the metric with the newest point.
-    kind: Option<String>,
-    /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
-    /// length with at most 5,000 buckets.
-    bucket: Option<String>,
-    /// One or more of the `measures` of the metric, separated by commas. Default: the first one.
-    measure: Option<String>,
-    /// Name of an attribute: each of its values gets a line of its own. Default: one line for all points.
-    group_by: Option<String>,
-}
-
 /// Returns an OpenTelemetry metric over time.
 ///
 /// Counters have an `increase` and a `rate`, gauges have values, histograms have percentiles. In an empty bucket, counts are 0 and all
@@ -65,21 +45,7 @@ pub(super) async fn series(
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
     QueryParameters(wanted): QueryParameters<OtelMetricSeriesParameters>,
 ) -> Result<Json<OtelMetricSeriesResponse>, ApiError> {
-    let (from_us, to_us) = within.range()?;
-    let buckets = BucketInterval::candidates(wanted.bucket.as_deref())?;
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let measures = given(wanted.measure).map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
-    let mut ask = OtelMetricQuery {
-        name: wanted.name,
-        // An empty unit is a unit too.
-        unit: wanted.unit,
-        kind: given(wanted.kind),
-        from_us,
-        to_us,
-        bucket_us: 0,
-        measures: measures.unwrap_or_default(),
-        group_by: given(wanted.group_by),
-    };
+    let (buckets, mut ask) = wanted.query(within.range()?)?;
     let mut last = Err(OtelMetricQueryError::TooManyBuckets(0));
     for bucket in buckets {
         ask.bucket_us = bucket.us();

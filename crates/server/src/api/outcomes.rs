@@ -8,9 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{QueryParameters, TimeRangeParameters};
+use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
+use crate::query_parameters::TimeRangeParameters;
 
 /// Outcomes of received items.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{FilterParameters, QueryParameters};
+use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
 use super::projects::change;
 use super::{ApiError, ApiState};
+use crate::query_parameters::FilterParameters;
 
 /// A custom price of a project. It takes precedence over the price table.
 #[derive(Debug, Serialize, ToSchema)]

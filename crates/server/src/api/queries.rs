@@ -7,22 +7,20 @@ use axum::Json;
 use axum::extract::State;
 use hinomi_model::api_time::rfc3339;
 use hinomi_query::{
-    BreakdownRow, BucketInterval, FacetQuery, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope,
-    SeriesMeasure, TimeSeries, TimeSeriesGroup, UsageSummary,
+    BreakdownRow, BucketInterval, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure,
+    TimeSeries, TimeSeriesGroup, UsageSummary,
 };
 use hinomi_tables::error_events::ErrorEventFilter;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{FilterParameters, FilterSelection, QueryParameters};
+use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState};
-
-/// Maximum number of values of a facet that a request can name.
-const MAX_FACET_VALUES: usize = 100;
-/// Default number of rows of a breakdown.
-const ROWS: usize = 50;
+use crate::query_parameters::{
+    BreakdownParameters, BreakdownQuery, FacetParameters, FilterParameters, FilterSelection, TimeSeriesParameters, TimeSeriesQuery,
+};
 
 impl ApiState {
     /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces.
@@ -56,21 +54,6 @@ pub(super) async fn summary(
     Ok(Json(summary))
 }
 
-/// Measures and buckets of a chart.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TimeSeriesParameters {
-    /// Length of a bucket: `1m`, `5m`, `15m`, `30m`, `1h`, `6h`, `12h` or `1d`. Default: `1h`, or for more than 5,000 hours the shortest
-    /// length with at most 5,000 buckets.
-    bucket: Option<String>,
-    /// One or more measures, separated by commas: `calls`, `failed`, `errors`, `cost` (US dollars), `input_tokens`, `output_tokens`,
-    /// `new_input_tokens`, `cache_read_tokens`, `cache_write_tokens`, `reasoning_tokens`, `duration_p50`, `duration_p95`, `duration_p99`
-    /// (milliseconds), `runs` or `spans`. Default: `calls`.
-    measure: Option<String>,
-    /// Property to group by, as `by` of a breakdown: each value gets a line of its own. Default: one line for all spans.
-    group_by: Option<String>,
-}
-
 /// One or more measures over time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TimeSeriesResponse {
@@ -93,21 +76,11 @@ pub(super) async fn series(
     of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
-    QueryParameters(drawn): QueryParameters<TimeSeriesParameters>,
+    QueryParameters(chart): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<TimeSeriesResponse>, ApiError> {
     let project = api.ask(of.project);
     let scope = narrow.scope()?;
-    let buckets = BucketInterval::candidates(drawn.bucket.as_deref())?;
-    let text = drawn.measure.as_deref().unwrap_or("calls");
-    let mut measures = Vec::new();
-    for name in text.split(',') {
-        let measure = SeriesMeasure::parse(name.trim())?;
-        // One that is named twice is answered once.
-        if !measures.contains(&measure) {
-            measures.push(measure);
-        }
-    }
-    let by = drawn.group_by.as_deref().filter(|by| !by.is_empty()).map(GroupBy::parse).transpose()?;
+    let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
     let scope = selecting.apply(&project, scope).await?;
     let (bucket, mut series) = drawn_with_first(&project, &scope, &buckets, &measures, by.as_ref()).await?;
     if measures.contains(&SeriesMeasure::Errors) {
@@ -142,19 +115,6 @@ async fn drawn_with_first(
     last
 }
 
-/// Grouping, order and length of a breakdown.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct BreakdownParameters {
-    /// Property to group by: `model`, `provider`, `op`, `kind`, `status`, `name`, `pipeline`, `agent`, `tool`, `prompt`, `user`,
-    /// `session`, `release`, `environment`, `service` or `tag:NAME`. Default: `model`.
-    by: Option<String>,
-    /// Field of the rows to sort by, with a leading `-` for descending order. Default: `-cost`.
-    sort: Option<String>,
-    /// Maximum number of rows, from 1 to 1,000. Default: 50.
-    limit: Option<usize>,
-}
-
 /// Totals by the values of a property.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Breakdown {
@@ -172,26 +132,10 @@ pub(super) async fn breakdown(
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(broken): QueryParameters<BreakdownParameters>,
 ) -> Result<Json<Breakdown>, ApiError> {
-    let by = GroupBy::parse(broken.by.as_deref().unwrap_or("model"))?;
-    let sort = broken.sort.as_deref().unwrap_or("-cost");
-    let limit = broken.limit.unwrap_or(ROWS).clamp(1, 1000);
+    let BreakdownQuery { by, sort, limit } = broken.query()?;
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
-}
-
-/// Selects the values of a field.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct FacetParameters {
-    /// Field of the filter language, `tag.NAME`, or `tag` for the names of tags.
-    field: String,
-    /// Prefix of the values to return, ignoring case. Default: all values.
-    prefix: Option<String>,
-    /// Values to count even if they are not among the most frequent ones, as a JSON array of at most 100 strings.
-    values: Option<String>,
-    /// Maximum number of most frequent values, from 1 to 1,000. Default: 20.
-    limit: Option<usize>,
 }
 
 /// Values of a field with their counts.
@@ -213,18 +157,8 @@ pub(super) async fn facets(
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(wanted): QueryParameters<FacetParameters>,
 ) -> Result<Json<FacetValueList>, ApiError> {
-    let limit = wanted.limit.unwrap_or(20).clamp(1, 1000);
-    let prefix = wanted.prefix.as_deref().unwrap_or_default();
-    let values: Vec<String> = match wanted.values.as_deref() {
-        None => Vec::new(),
-        Some(json) => serde_json::from_str(json)
-            .map_err(|error| ApiError::bad_request("bad_parameter", format!("values: not a JSON array of strings: {error}")))?,
-    };
-    if values.len() > MAX_FACET_VALUES {
-        return Err(ApiError::bad_request("bad_parameter", format!("values: must have at most {MAX_FACET_VALUES} items")));
-    }
+    let facet = wanted.query(&selecting)?;
     let project = api.ask(of.project);
     let scope = selecting.apply(&project, narrow.scope()?).await?;
-    let asked = FacetQuery { field: &wanted.field, prefix, values, limit, of_traces: selecting.selects_traces() };
-    Ok(Json(FacetValueList { values: project.facets(&scope, &asked).await? }))
+    Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
 }

@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::jobs::JobStatus;
-use super::params::moment;
 use super::permission::Admin;
 use super::{ApiError, ApiState};
+use crate::query_parameters::{QueryParameterError, moment};
 use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceJob, RepriceReport, RepriceTask, reprice as price_again};
 
 /// Selects the calls whose cost is recalculated.
@@ -54,14 +54,12 @@ pub(super) async fn reprice(
 ) -> Result<Response, ApiError> {
     let Json(RepriceRequest { from, to, dry_run, wait }) = body?;
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let time = |name: &str, text: Option<String>| match text {
+    let time = |parameter, text: Option<String>| match text {
         None => Ok(None),
-        Some(text) => moment(&text, now_us).map(Some).ok_or_else(|| {
-            ApiError::bad_request(
-                "bad_time",
-                format!("{name}: {text:?} is not a valid time; use a day, RFC 3339, Unix seconds, now, or an offset such as -7d"),
-            )
-        }),
+        Some(text) => {
+            let forms = Some("a day, RFC 3339, Unix seconds, now, or an offset such as -7d");
+            moment(&text, now_us).map(Some).ok_or(QueryParameterError::BadTime { parameter, text, forms })
+        }
     };
     let (from_us, to_us) = (time("from", from)?, time("to", to)?);
     if dry_run {

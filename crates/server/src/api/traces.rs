@@ -12,40 +12,14 @@ use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use hinomi_tables::error_events::{ErrorEventSummary, preview};
 use hinomi_tables::outcomes::HintRow;
 use hinomi_tables::scores;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
-use super::params::{FilterParameters, QueryParameters, moment};
+use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState, hints};
-
-/// Default number of rows in a response.
-const ROWS: usize = 50;
-/// Maximum number of rows in a response.
-const MOST_ROWS: usize = 1000;
-
-/// Order and page of a list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageParameters {
-    /// Field to sort by, with a leading `-` for descending order. Default: `-start_time` for spans and traces, `-last_seen` for issues.
-    pub(super) sort: Option<String>,
-    /// Maximum number of rows, from 1 to 1,000. Default: 50.
-    limit: Option<usize>,
-    /// Cursor: `next_cursor` of the previous page.
-    pub(super) cursor: Option<String>,
-}
-
-impl PageParameters {
-    pub(super) fn limit(&self, usual: usize) -> Result<usize, ApiError> {
-        match self.limit {
-            None => Ok(usual),
-            Some(limit) if (1..=MOST_ROWS).contains(&limit) => Ok(limit),
-            Some(_) => Err(ApiError::bad_request("bad_parameter", format!("limit: must be from 1 to {MOST_ROWS}"))),
-        }
-    }
-}
+use crate::query_parameters::{FilterParameters, PageParameters, PageQuery, SPAN_SORT, TimeHintParameters, TraceSearchParameters};
 
 /// Lists spans that match a filter.
 #[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
@@ -56,10 +30,10 @@ pub(super) async fn spans(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
-    let sort = rows.sort.as_deref().unwrap_or("-start_time");
     let (project, scope) = (api.ask(of.project), narrow.scope()?);
-    let mut page = project.spans(&scope, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
-    if page.spans.is_empty() && rows.cursor.is_none() {
+    let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
+    let mut page = project.spans(&scope, sort, limit, cursor).await?;
+    if page.spans.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     add_errors(&api, of.project, &mut page.spans).await?;
@@ -91,10 +65,10 @@ pub(super) async fn traces(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
-    let sort = rows.sort.as_deref().unwrap_or("-start_time");
     let (project, scope) = (api.ask(of.project), narrow.scope()?);
-    let mut page = project.traces(&scope, sort, rows.limit(ROWS)?, rows.cursor.as_deref()).await?;
-    if page.traces.is_empty() && rows.cursor.is_none() {
+    let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
+    let mut page = project.traces(&scope, sort, limit, cursor).await?;
+    if page.traces.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
@@ -107,27 +81,6 @@ pub(super) async fn traces(
         }
     }
     Ok(Json(page))
-}
-
-/// Approximate time of a trace.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TimeHintParameters {
-    /// A time within the trace, which makes the lookup faster: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`,
-    /// or an offset from now such as `-24h`. Default: all stored data is searched.
-    at: Option<String>,
-}
-
-impl TimeHintParameters {
-    fn us(&self) -> Result<Option<i64>, ApiError> {
-        let now = jiff::Timestamp::now().as_microsecond();
-        match self.at.as_deref().filter(|text| !text.is_empty()) {
-            None => Ok(None),
-            Some(text) => {
-                moment(text, now).map(Some).ok_or_else(|| ApiError::bad_request("bad_time", format!("at: {text:?} is not a valid time")))
-            }
-        }
-    }
 }
 
 /// A trace with its spans, error events, scores and hints.
@@ -195,14 +148,6 @@ fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintR
     shown.iter().filter(|evidence| !evidence.against).map(HintRow::of).chain(beside).collect()
 }
 
-/// Text to search for in a trace.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TraceSearchParameters {
-    /// Text to search for, ignoring case. It must not be empty.
-    text: String,
-}
-
 /// Spans that contain a text.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SpanSearchResult {
@@ -222,11 +167,7 @@ pub(super) async fn search(
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(sought): QueryParameters<TraceSearchParameters>,
 ) -> Result<Json<SpanSearchResult>, ApiError> {
-    let text = sought.text.trim();
-    if text.is_empty() {
-        return Err(ApiError::bad_request("bad_parameter", "text: must not be empty"));
-    }
-    let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), text).await?;
+    let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), sought.text()?).await?;
     Ok(Json(SpanSearchResult { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 

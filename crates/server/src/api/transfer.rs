@@ -19,11 +19,12 @@ use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{AuthorizedCaller, AuthorizedProject};
-use super::params::{FilterParameters, FilterSelection, QueryParameters};
+use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
 use super::streaming::streamed_body;
 use super::{ApiError, ApiState};
 use crate::backup;
+use crate::query_parameters::{FilterParameters, FilterSelection};
 use crate::retention::RetentionRules;
 use crate::transfer::{SpanFileFormat, SpanFileWriter, rows};
 

@@ -29,6 +29,7 @@ use hinomi_tables::metadata::MetadataStore;
 
 use crate::app::ADDRESS;
 use crate::config::{self, Config, ConfigOverrides};
+use crate::query_parameters::{TIME_FORMS, moment};
 
 /// LLM monitoring in one binary: traces, token usage, cost and alerts of your LLM calls
 #[derive(Debug, Parser)]
@@ -300,6 +301,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.to_socket_addrs().map_err(|_| reason.to_owned())?.next().ok_or_else(|| reason.to_owned())
 }
 
+/// Parses a time in the forms of the API, in microseconds since the Unix epoch.
+fn time(text: &str) -> Result<i64, String> {
+    moment(text, jiff::Timestamp::now().as_microsecond()).ok_or_else(|| format!("use {TIME_FORMS}"))
+}
+
 /// Returns whether standard error is a terminal.
 fn is_interactive() -> bool {
     std::io::stderr().is_terminal()
@@ -308,6 +314,14 @@ fn is_interactive() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_the_forms_of_the_api() {
+        assert_eq!(time("1970-01-02"), Ok(86_400_000_000));
+        assert_eq!(time("1970-01-01T00:00:01Z"), Ok(1_000_000));
+        assert!(time("-1d").unwrap() < time("now").unwrap());
+        assert_eq!(time("soon"), Err(format!("use {TIME_FORMS}")));
+    }
 
     #[test]
     fn a_cause_is_said_once() {

@@ -12,9 +12,9 @@ use serde_json::json;
 use ureq::Body;
 use ureq::http::Response;
 
-use super::prices::{dollars, time};
+use super::prices::dollars;
 use super::running_server::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, in_force, is_interactive, note, say};
+use super::{CommonArguments, existing, in_force, is_interactive, note, say, time};
 use crate::reprice::RepriceReport;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -28,11 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub(super) struct RepriceCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// Start, inclusive: YYYY-MM-DD or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    /// Start, inclusive: RFC 3339, YYYY-MM-DD, or relative such as -7d
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     from: i64,
-    /// End, exclusive: YYYY-MM-DD or RFC 3339 [default: now]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    /// End, exclusive, same forms as --from [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     to: Option<i64>,
     /// Project number [default: all projects]
     #[arg(long, value_name = "N")]

@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ARROWS: [(&str, &str, &[&str]); 25] = [
+const ARROWS: [(&str, &str, &[&str]); 26] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
     ("tables", "bills", &["database"]),
@@ -41,7 +41,8 @@ const ARROWS: [(&str, &str, &[&str]); 25] = [
     ("server", "retention", &[]),
     ("server", "demo", &[]),
     ("server", "ingest", &["config", "memory"]),
-    ("server", "api", &["backup", "config", "ingest", "jobs", "memory", "reprice", "retention", "transfer"]),
+    ("server", "query_parameters", &[]),
+    ("server", "api", &["backup", "config", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "transfer"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

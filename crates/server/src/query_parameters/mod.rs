@@ -1,0 +1,18 @@
+//! Parameters of queries as text, whatever brings them: the URL of a request, the options of a command, or the arguments of a tool.
+//!
+//! Each structure holds the texts of one group of parameters. Its methods parse them, and apply defaults and limits. They know no HTTP:
+//! `api` extracts the structures from requests and turns a [`QueryParameterError`] into its response.
+
+mod charts;
+mod error;
+mod filter;
+mod groups;
+mod pages;
+mod times;
+
+pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQuery};
+pub use error::QueryParameterError;
+pub use filter::{FilterParameters, FilterSelection, FilterTarget, TraceSearchParameters};
+pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
+pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, PageParameters, PageQuery, SPAN_SORT};
+pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, moment};
