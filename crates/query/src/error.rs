@@ -1,7 +1,10 @@
 //! Errors of queries.
 
+use std::error::Error;
+
 use datafusion::error::DataFusionError;
 use hinomi_store::StoreError;
+use tokio::task::JoinError;
 
 /// Reason for which a query fails. Messages about mistakes in the request list the valid values.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +72,19 @@ impl QueryError {
 
     /// Returns whether the query was cancelled because the server shuts down.
     pub fn is_of_end(&self) -> bool {
-        let cancelled = |error: &tokio::task::JoinError| error.is_cancelled();
-        match self {
-            QueryError::Engine(error) => match error.find_root() {
-                DataFusionError::ExecutionJoin(join) => cancelled(join),
-                DataFusionError::External(other) => other.downcast_ref().is_some_and(cancelled),
-                _ => false,
-            },
-            _ => false,
+        let QueryError::Engine(error) = self else { return false };
+        if let DataFusionError::Execution(text) = error.find_root() {
+            // DataFusion keeps only the text of a task that ended without a panic, which means that it was cancelled.
+            return text.starts_with("Non Panic Task error");
         }
+        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+        std::iter::from_fn(|| {
+            let current = cause?;
+            cause = current.source();
+            Some(current)
+        })
+        .filter_map(|cause| cause.downcast_ref::<JoinError>().or_else(|| cause.downcast_ref::<Box<JoinError>>().map(AsRef::as_ref)))
+        .any(JoinError::is_cancelled)
     }
 
     /// Returns whether an unreadable file may be the cause.
@@ -93,27 +100,63 @@ impl QueryError {
     }
 }
 
-impl From<tokio::task::JoinError> for QueryError {
-    fn from(error: tokio::task::JoinError) -> QueryError {
+impl From<JoinError> for QueryError {
+    fn from(error: JoinError) -> QueryError {
         QueryError::Engine(DataFusionError::External(error.into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Schema;
+    use datafusion::parquet::errors::ParquetError;
+    use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+    use futures::StreamExt;
+
     use super::*;
 
+    async fn cancelled() -> JoinError {
+        let task = tokio::spawn(std::future::pending::<()>());
+        task.abort();
+        task.await.unwrap_err()
+    }
+
     #[tokio::test]
-    async fn a_query_that_a_stop_broke_off_is_told_from_one_that_failed() {
-        let cancelled = tokio::spawn(std::future::pending::<()>());
-        cancelled.abort();
-        assert!(QueryError::from(cancelled.await.unwrap_err()).is_of_end());
+    async fn cancellation_at_shutdown_is_not_a_failure() {
+        assert!(QueryError::from(cancelled().await).is_of_end());
+        let nested = DataFusionError::ExecutionJoin(Box::new(cancelled().await));
+        assert!(QueryError::Engine(DataFusionError::Context("sorting".to_owned(), Box::new(nested))).is_of_end());
+        let reading = object_store::Error::from(cancelled().await);
+        let reading = DataFusionError::ParquetError(Box::new(ParquetError::External(Box::new(reading))));
+        assert!(QueryError::Engine(reading).is_of_end());
+    }
+
+    #[tokio::test]
+    async fn faults_are_failures() {
         let panicked = tokio::spawn(async { panic!("a fault") });
         assert!(!QueryError::from(panicked.await.unwrap_err()).is_of_end());
-        let inner = tokio::spawn(std::future::pending::<()>());
-        inner.abort();
-        let inner = DataFusionError::ExecutionJoin(Box::new(inner.await.unwrap_err()));
-        assert!(QueryError::Engine(DataFusionError::Context("sorting".to_owned(), Box::new(inner))).is_of_end());
         assert!(!QueryError::Engine(DataFusionError::Internal("a fault".to_owned())).is_of_end());
+        assert!(!QueryError::Engine(DataFusionError::Execution("a fault".to_owned())).is_of_end());
+    }
+
+    #[test]
+    fn a_stream_whose_runtime_ends_is_cancelled() {
+        let ending = tokio::runtime::Runtime::new().unwrap();
+        let mut stream = ending.block_on(async {
+            let mut builder = RecordBatchReceiverStream::builder(Arc::new(Schema::empty()), 1);
+            let sender = builder.tx();
+            builder.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(sender);
+                Ok(())
+            });
+            builder.build()
+        });
+        ending.shutdown_background();
+        let reading = tokio::runtime::Runtime::new().unwrap();
+        let error = reading.block_on(stream.next()).unwrap().unwrap_err();
+        assert!(QueryError::Engine(error).is_of_end());
     }
 }
