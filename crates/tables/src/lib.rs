@@ -8,4 +8,5 @@ pub mod metadata;
 pub mod otel_metrics;
 pub mod outcomes;
 pub mod prices;
+pub mod retained_rows;
 pub mod scores;

@@ -3,6 +3,7 @@
 //! An export replaces what an earlier one of the same kind said about a day. Importing a file twice, or a longer one later, is therefore
 //! safe.
 
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::database::SqliteError;
 
+/// File name of the database.
+const DATABASE: &str = "bill.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
@@ -89,7 +92,7 @@ impl BillStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
-        let path = dir.join("bill.db");
+        let path = dir.join(DATABASE);
         Ok(BillStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 

@@ -130,6 +130,11 @@ impl GroupCommitDatabase {
         let _ = tokio::task::spawn_blocking(move || thread.map(JoinHandle::join)).await;
     }
 
+    /// Returns the path of the database.
+    pub fn path(&self) -> &Path {
+        &self.readers.path
+    }
+
     fn closed(&self) -> SqliteError {
         SqliteError::Failed { path: self.readers.path.clone(), reason: "the database is closed; restart the server".to_owned() }
     }

@@ -21,6 +21,7 @@ mod issues;
 mod read;
 mod read_connections;
 mod response;
+mod retention;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -48,6 +49,8 @@ use row::ErrorEventRow;
 pub use schema::FORMAT;
 use writer::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter, ErrorWriterCommand};
 
+/// File name of the database.
+const DATABASE: &str = "errors.db";
 /// Number of changes that a slow subscriber may lag behind before it misses some.
 const CHANGES: usize = 1024;
 /// Maximum number of requests that wait for the writing thread.
@@ -123,7 +126,7 @@ impl ErrorStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
-        let path = dir.join("errors.db");
+        let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
         let (commands, queue) = mpsc::channel(QUEUE);
         let (changes, _) = broadcast::channel(CHANGES);

@@ -8,6 +8,8 @@ use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
 use serde_json::json;
 
 use super::*;
+use crate::retained_rows;
+use crate::retained_rows::{ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, RetainedRows};
 
 const SECOND: i64 = 1_000_000;
 
@@ -455,4 +457,47 @@ async fn one_error_told_of_in_many_ways_counts_once() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_removes_what_its_preview_counts_also_from_the_wal() {
+    let (dir, errors) = store();
+    // Traces 1, 2 and 3 and users 0 and 1 take turns; the two events of trace 3 are the only ones of their issue.
+    let events: Vec<ErrorEvent> = (0..6).map(|id| event(id, if id % 3 == 2 { 2 } else { 1 }, i64::from(id))).collect();
+    assert_eq!(stored(&errors, 1, events.clone()).await.0, 6);
+    assert_eq!(stored(&errors, 2, events).await.0, 6);
+    let erased = |traces: &[u128], users: &[&str]| ErasureSubject {
+        project: 1,
+        names: Some(ErasedNames {
+            traces: traces.iter().map(|trace| TraceId(*trace)).collect(),
+            users: users.iter().map(|&user| user.to_owned()).collect(),
+        }),
+    };
+    let of_trace = erased(&[3], &[]);
+    assert_eq!(retained_rows::count(dir.path(), &errors, &of_trace).unwrap().of(ErasedRowKind::ErrorEvent), 2);
+    let counts = retained_rows::erase(dir.path(), &errors, &of_trace).unwrap();
+    assert_eq!((counts.of(ErasedRowKind::ErrorEvent), counts.total()), (2, 3), "two events and their issue");
+    assert_eq!(std::fs::metadata(dir.path().join("errors.db-wal")).unwrap().len(), 0);
+    assert_eq!(ids(&listed(&errors, "-last_seen", ErrorEventFilter::all()).await).len(), 1);
+    for (subject, expected) in [(of_trace, 0), (erased(&[], &["user 1"]), 2), (ErasureSubject { project: 1, names: None }, 2)] {
+        assert_eq!(retained_rows::count(dir.path(), &errors, &subject).unwrap().of(ErasedRowKind::ErrorEvent), expected, "{subject:?}");
+        assert_eq!(retained_rows::erase(dir.path(), &errors, &subject).unwrap().of(ErasedRowKind::ErrorEvent), expected, "{subject:?}");
+    }
+    let left = retained_rows::count(dir.path(), &errors, &ErasureSubject { project: 2, names: None }).unwrap();
+    assert_eq!(left.of(ErasedRowKind::ErrorEvent), 6, "another project keeps its events");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_pinned_traces_do_not_expire() {
+    let (dir, errors) = store();
+    let errors = Arc::new(errors);
+    assert_eq!(stored(&errors, 1, (0..6).map(|id| event(id, 1, i64::from(id))).collect()).await.0, 6);
+    let rows = errors.expiring_rows().unwrap();
+    let expiring = retained_rows::count_expiring(dir.path(), &*errors, &rows, 1, 1, 5).unwrap();
+    assert_eq!((expiring.all, expiring.expiring), (6, 4));
+    let pinned = ExpiryCutoffs { notable_before_us: 5, pinned: HashSet::from([TraceId(1)]), ..ExpiryCutoffs::default() };
+    assert_eq!(errors.clone().expire(1, Arc::new(pinned.clone())).await.unwrap(), 3);
+    assert_eq!(retained_rows::notable_traces(dir.path(), &*errors, 1).unwrap(), [1, 3].map(TraceId).into());
+    let unpinned = ExpiryCutoffs { pinned: HashSet::new(), ..pinned };
+    assert_eq!(errors.clone().expire(1, Arc::new(unpinned)).await.unwrap(), 2);
 }

@@ -2,6 +2,7 @@
 //!
 //! Log lines are written once and queried by trace: rows with an index suit them.
 
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,8 @@ const CHANGES: usize = 1024;
 /// Maximum number of lines that are deleted in one transaction. Ingestion continues between two of them.
 const DELETED_AT_ONCE: usize = 5_000;
 
+/// File name of the database.
+const DATABASE: &str = "logs.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
@@ -108,7 +111,7 @@ impl LogStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
-        Ok(LogStore { database: GroupCommitDatabase::open(&dir.join("logs.db"), STEPS)?, changes: broadcast::channel(CHANGES).0 })
+        Ok(LogStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), STEPS)?, changes: broadcast::channel(CHANGES).0 })
     }
 
     /// Stores the lines of one request. When it returns, they are on disk and visible to every later query.

@@ -1,6 +1,7 @@
 use hinomi_model::log_line::LogLevel;
 
 use super::*;
+use crate::retained_rows::{ExpiryCutoffs, RetainedRows};
 
 fn line(number: u64, trace: u128, at_us: i64) -> LogLine {
     let mut key = [0; 16];
@@ -48,4 +49,29 @@ async fn a_trace_has_so_many_lines_and_no_more() {
     let appended = logs.append(1, lines(most - 2, most + 2)).await.unwrap();
     assert_eq!(appended, LogAppendResult { stored: 1, duplicates: 1, too_many: 2 });
     assert_eq!(logs.append(1, vec![line(most + 9, 2, 1)]).await.unwrap().stored, 1, "another trace has room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_expire_like_messages_unless_their_trace_is_stored_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = Arc::new(LogStore::open(dir.path()).unwrap());
+    let (plain, notable, pinned) = (1, 2, 3);
+    // One line is older than everything notable, one older than lines, and one is young.
+    let ages = [5, 15, 25];
+    let lines = |trace: u128| ages.into_iter().map(move |at_us| line(trace as u64 * 100 + at_us as u64, trace, at_us));
+    let all: Vec<LogLine> = [plain, notable, pinned].into_iter().flat_map(lines).collect();
+    for project in [1, 2] {
+        assert_eq!(logs.append(project, all.clone()).await.unwrap().stored, 9);
+    }
+    let mut cutoffs = ExpiryCutoffs { before_us: 10, notable_before_us: 10, lines_before_us: 20, ..ExpiryCutoffs::default() };
+    (cutoffs.notable, cutoffs.pinned) = ([TraceId(notable)].into(), [TraceId(pinned)].into());
+    assert_eq!(logs.clone().expire(1, Arc::new(cutoffs.clone())).await.unwrap(), 3);
+    let mut left = Vec::new();
+    for trace in [plain, notable, pinned] {
+        left.push(logs.count(1, TraceId(trace)).await.unwrap());
+    }
+    assert_eq!(left, [1, 2, 3]);
+    let without_exceptions = ExpiryCutoffs { notable: Default::default(), pinned: Default::default(), ..cutoffs };
+    assert_eq!(logs.clone().expire(1, Arc::new(without_exceptions)).await.unwrap(), 3);
+    assert_eq!(logs.count(2, TraceId(plain)).await.unwrap(), 3, "another project has its own cutoffs");
 }

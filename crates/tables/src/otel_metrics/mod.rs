@@ -7,6 +7,7 @@
 //! counter only grows within a series.
 
 mod list;
+mod retention;
 mod series;
 mod series_query;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub const MOST_SERIES_A_DAY: usize = 20_000;
 /// Maximum number of series that are processed in one transaction of a deletion.
 const DELETED_AT_ONCE: usize = 500;
 
+/// File name of the database.
+const DATABASE: &str = "metrics.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
@@ -105,7 +108,7 @@ impl OtelMetricStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
-        Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join("metrics.db"), STEPS)? })
+        Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), STEPS)? })
     }
 
     /// Stores the points of one request. When it returns, they are on disk and visible to every later query.

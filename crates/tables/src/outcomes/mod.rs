@@ -8,6 +8,7 @@
 mod hints;
 mod minute_counts;
 mod pending_counts;
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,8 @@ use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 /// hour, without key and SDK: a few rows per hour, distinguished only by the server's own reasons.
 pub const SERVER: u64 = 0;
 
+/// File name of the database.
+const DATABASE: &str = "outcomes.db";
 const MINUTE_US: i64 = 60_000_000;
 /// Interval between two writes.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -97,7 +100,7 @@ impl OutcomeStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
-        let path = dir.join("outcomes.db");
+        let path = dir.join(DATABASE);
         let connection = minute_counts::open(&path)?;
         let hints = Mutex::new(HintTable::read(&connection).map_err(SqliteError::of(&path))?);
         let shared = Arc::new(OutcomeStoreInner { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });

@@ -1,5 +1,6 @@
 //! Scores, in their own database: few, small, and updated by their IDs.
 
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,8 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::database::SqliteError;
 
+/// File name of the database.
+const DATABASE: &str = "scores.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
@@ -75,7 +78,7 @@ impl ScoreStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
-        let path = dir.join("scores.db");
+        let path = dir.join(DATABASE);
         Ok(ScoreStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 

@@ -1,0 +1,71 @@
+//! Expiry and erasure of error events. What else is stored of an event is deleted with it, and an issue with its last event.
+
+use std::sync::Arc;
+
+use super::{DATABASE, ErrorStore, ErrorStoreError};
+use crate::database::SqliteError;
+use crate::retained_rows::{
+    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, delete_expired,
+};
+
+const UNUSED_ISSUES: RowSelection =
+    RowSelection::new("issues", "project = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = issues.id)");
+
+const OF_PROJECT: [RowSelection; 2] = [events("project = ?1"), RowSelection::new("issues", "project = ?1")];
+
+const OF_NAMES: [RowSelection; 2] =
+    [events("project = ?1 AND (trace IN (SELECT bytes FROM temp.traces) OR user_id IN (SELECT id FROM temp.people))"), UNUSED_ISSUES];
+
+const EXPIRED: [RowSelection; 2] =
+    [events("project = ?1 AND time_us < ?2 AND (trace IS NULL OR trace NOT IN (SELECT bytes FROM temp.traces))"), UNUSED_ISSUES];
+
+const fn events(condition: &'static str) -> RowSelection {
+    RowSelection::new("events", condition).counted_as(ErasedRowKind::ErrorEvent)
+}
+
+impl RetainedRows for ErrorStore {
+    fn database(&self) -> &'static str {
+        DATABASE
+    }
+
+    fn rows_of_project(&self) -> &'static [RowSelection] {
+        &OF_PROJECT
+    }
+
+    fn rows_of_names(&self) -> &'static [RowSelection] {
+        &OF_NAMES
+    }
+
+    fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
+        let before_us = cutoffs.notable_before_us;
+        if cutoffs.pinned.is_empty() {
+            // This deletes a few thousand rows at a time, so that ingestion continues.
+            return Box::pin(async move { self.delete_before(project, before_us).await.map_err(|error| self.database_error(error)) });
+        }
+        blocking_expiry(DATABASE, move || {
+            let counts = delete_expired(&self.path, &EXPIRED, project, before_us, &cutoffs.pinned)?;
+            Ok(counts.of(ErasedRowKind::ErrorEvent))
+        })
+    }
+
+    fn expiring_rows(&self) -> Option<ExpiringRows> {
+        Some(ExpiringRows { label: "error events", table: "events", time_us: "time_us", cutoff: |cutoffs| cutoffs.notable_before_us })
+    }
+
+    fn notable_traces(&self) -> Option<&'static str> {
+        Some("SELECT DISTINCT lower(hex(trace)) FROM events WHERE project = ?1 AND trace IS NOT NULL")
+    }
+}
+
+impl ErrorStore {
+    /// Converts an error of a deletion.
+    fn database_error(&self, error: ErrorStoreError) -> SqliteError {
+        let path = self.path.clone();
+        match error {
+            ErrorStoreError::Database(error) => error,
+            ErrorStoreError::DiskFull { path } => SqliteError::DiskFull { path },
+            ErrorStoreError::Busy { .. } => SqliteError::Busy { path },
+            error => SqliteError::Failed { path, reason: error.to_string() },
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Expiry and erasure of OpenTelemetry metrics. Points are deleted with their series, and a metric with its last series.
+
+use std::sync::Arc;
+
+use super::{DATABASE, OtelMetricStore};
+use crate::retained_rows::{ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection};
+
+const OF_PROJECT: [RowSelection; 2] = [series("project = ?1"), RowSelection::new("metrics", "project = ?1")];
+
+/// Users may be values of any attribute.
+const OF_NAMES: [RowSelection; 2] = [
+    series("project = ?1 AND EXISTS (SELECT 1 FROM json_each(series.attributes) WHERE value IN (SELECT id FROM temp.people))"),
+    RowSelection::new("metrics", "project = ?1 AND NOT EXISTS (SELECT 1 FROM series WHERE metric = metrics.id)"),
+];
+
+const fn series(condition: &'static str) -> RowSelection {
+    RowSelection::new("series", condition).counted_as(ErasedRowKind::Series)
+}
+
+impl RetainedRows for OtelMetricStore {
+    fn database(&self) -> &'static str {
+        DATABASE
+    }
+
+    fn rows_of_project(&self) -> &'static [RowSelection] {
+        &OF_PROJECT
+    }
+
+    fn rows_of_names(&self) -> &'static [RowSelection] {
+        &OF_NAMES
+    }
+
+    fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
+        Box::pin(async move { self.delete_before(project, cutoffs.before_us).await })
+    }
+
+    fn expiring_rows(&self) -> Option<ExpiringRows> {
+        let cutoff = |cutoffs: &ExpiryCutoffs| cutoffs.notable_before_us;
+        Some(ExpiringRows { label: "metric series", table: "series", time_us: "last_ns / 1000", cutoff })
+    }
+}

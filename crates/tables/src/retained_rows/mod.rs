@@ -1,0 +1,222 @@
+//! What a table module does for retention and deletion: it expires, erases and redacts its own rows.
+//!
+//! Each module implements [`RetainedRows`] in its own folder, next to the schema, so the SQL changes together with the tables. The server
+//! keeps one list of all implementations and loops over it; nothing else knows the tables of a module. Most of an implementation is
+//! data: conditions that this module completes to the statements that count and delete rows ([`erase`], [`count`] and others).
+
+mod statements;
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use hinomi_model::id::TraceId;
+use rusqlite::Transaction;
+
+use crate::database::SqliteError;
+pub use statements::{count, count_expiring, delete_expired, empty_wal, erase, notable_traces, redact};
+
+/// Number of expired rows that were deleted, or the error. Rows that were deleted before an error stay deleted.
+pub type ExpiryFuture = Pin<Box<dyn Future<Output = Result<u64, SqliteError>> + Send>>;
+
+/// Replaces the names of traces and users in rows of a project that stay. Returns the number of changed rows.
+pub type RowRedaction = fn(&Transaction, u64, &ErasedNames) -> rusqlite::Result<u64>;
+
+/// The rows of a table module in one database, as retention and deletion see them.
+pub trait RetainedRows: Debug + Send + Sync {
+    /// Returns the file name of the database in the data directory.
+    fn database(&self) -> &'static str;
+
+    /// Returns the rows that are deleted with a project: of every table that has some of its own. Rows that a foreign key deletes are
+    /// not listed.
+    fn rows_of_project(&self) -> &'static [RowSelection];
+
+    /// Returns the rows that are deleted with traces and users.
+    fn rows_of_names(&self) -> &'static [RowSelection];
+
+    /// Deletes the expired rows of a project. The caller empties the WAL of the database afterwards.
+    fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture;
+
+    /// Deletes rows before a time, in microseconds since the Unix epoch, that expire for all projects together. It is called with the
+    /// earliest cutoff of all projects, after [`RetainedRows::expire`], and not while a deletion waits for confirmation.
+    fn expire_of_all_projects(self: Arc<Self>, _before_us: i64) -> ExpiryFuture {
+        without_expiry()
+    }
+
+    /// Returns how to count the rows that changed cutoffs would delete. An unusual number of them waits for confirmation. `None` if the
+    /// rows follow others that are counted.
+    fn expiring_rows(&self) -> Option<ExpiringRows> {
+        None
+    }
+
+    /// Returns the query of the traces that make a trace notable, which may be stored longer: trace IDs in hexadecimal, by project (`?1`).
+    fn notable_traces(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Removes what is to be erased from memory, so that it is not written again. Blocks. Returns false if another part of the program
+    /// still works with it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be written.
+    fn forget(&self, _subject: &ErasureSubject) -> Result<bool, SqliteError> {
+        Ok(true)
+    }
+
+    /// Returns how to redact traces and users in rows that stay when they are deleted; `None` if no such row names any.
+    fn redaction(&self) -> Option<RowRedaction> {
+        None
+    }
+}
+
+/// Rows of a table that are deleted or counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowSelection {
+    /// Table of the rows.
+    pub table: &'static str,
+    /// Condition in SQL. `?1` is the project, `?2` the time before which rows expire. `temp.traces` contains traces as the blobs (`bytes`)
+    /// and the texts (`text`) that tables use, and `temp.people` users (`id`).
+    pub condition: &'static str,
+    /// What a row is counted as.
+    pub kind: ErasedRowKind,
+}
+
+impl RowSelection {
+    /// Returns a selection of rows that are not reported separately.
+    pub const fn new(table: &'static str, condition: &'static str) -> RowSelection {
+        RowSelection { table, condition, kind: ErasedRowKind::Other }
+    }
+
+    /// Returns the selection with rows that are counted as a kind.
+    pub const fn counted_as(self, kind: ErasedRowKind) -> RowSelection {
+        RowSelection { kind, ..self }
+    }
+
+    fn delete_sql(&self) -> String {
+        format!("DELETE FROM {} WHERE {}", self.table, self.condition)
+    }
+
+    fn count_sql(&self) -> String {
+        format!("SELECT count(*) FROM {} WHERE {}", self.table, self.condition)
+    }
+}
+
+/// What deleted rows are counted as, in receipts and previews of deletions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErasedRowKind {
+    /// An error event.
+    ErrorEvent,
+    /// A score.
+    Score,
+    /// A log line.
+    LogLine,
+    /// A series of an OpenTelemetry metric.
+    Series,
+    /// An incident.
+    Incident,
+    /// Not reported separately.
+    Other,
+}
+
+/// Number of deleted rows by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErasedRowCounts(BTreeMap<ErasedRowKind, u64>);
+
+impl ErasedRowCounts {
+    /// Returns the number of rows of a kind.
+    pub fn of(&self, kind: ErasedRowKind) -> u64 {
+        self.0.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Returns the number of all rows.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Adds rows of a kind.
+    pub fn add(&mut self, kind: ErasedRowKind, rows: u64) {
+        *self.0.entry(kind).or_default() += rows;
+    }
+
+    /// Adds the rows of other counts.
+    pub fn add_all(&mut self, other: &ErasedRowCounts) {
+        other.0.iter().for_each(|(kind, rows)| self.add(*kind, *rows));
+    }
+}
+
+/// Data that is erased from every database: a project, or traces and users of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasureSubject {
+    /// ID of the project.
+    pub project: u64,
+    /// Traces and users to erase; `None` for everything of the project.
+    pub names: Option<ErasedNames>,
+}
+
+/// Traces and users to erase.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ErasedNames {
+    /// Traces.
+    pub traces: HashSet<TraceId>,
+    /// IDs of users.
+    pub users: Vec<String>,
+}
+
+/// Times in microseconds since the Unix epoch before which rows of a project expire, and the traces whose rows stay longer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpiryCutoffs {
+    /// Cutoff of rows without a class of their own.
+    pub before_us: i64,
+    /// Cutoff of what makes a trace notable, such as error events and scores.
+    pub notable_before_us: i64,
+    /// Cutoff of log lines, unless their trace is stored longer. They expire like messages.
+    pub lines_before_us: i64,
+    /// Pinned traces, which do not expire.
+    pub pinned: HashSet<TraceId>,
+    /// Traces with errors or scores, which are stored at least until `notable_before_us`.
+    pub notable: HashSet<TraceId>,
+}
+
+impl ExpiryCutoffs {
+    /// Returns the pinned traces and those with errors or scores.
+    pub fn kept(&self) -> HashSet<TraceId> {
+        self.pinned.union(&self.notable).copied().collect()
+    }
+}
+
+/// A table whose rows are counted before changed cutoffs delete them.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpiringRows {
+    /// Name of the rows in messages to people, in the plural.
+    pub label: &'static str,
+    /// Table of the rows. It has a column `project`.
+    pub table: &'static str,
+    /// SQL expression of the time of a row, in microseconds since the Unix epoch.
+    pub time_us: &'static str,
+    /// Cutoff that applies to the rows.
+    pub cutoff: fn(&ExpiryCutoffs) -> i64,
+}
+
+/// Number of rows of a project, and of those between two cutoffs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExpiringRowCount {
+    /// Number of all rows.
+    pub all: u64,
+    /// Number of rows that the new cutoff deletes and the old one did not.
+    pub expiring: u64,
+}
+
+/// Returns the result of a module whose rows do not expire, or not in this way.
+pub fn without_expiry() -> ExpiryFuture {
+    Box::pin(std::future::ready(Ok(0)))
+}
+
+/// Runs an expiry that blocks on a thread for blocking work. `database` is the file that an error names.
+pub fn blocking_expiry(database: &'static str, work: impl FnOnce() -> Result<u64, SqliteError> + Send + 'static) -> ExpiryFuture {
+    let work = tokio::task::spawn_blocking(work);
+    Box::pin(
+        async move { work.await.unwrap_or_else(|error| Err(SqliteError::Failed { path: database.into(), reason: error.to_string() })) },
+    )
+}

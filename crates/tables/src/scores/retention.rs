@@ -1,0 +1,42 @@
+//! Expiry and erasure of scores.
+
+use std::sync::Arc;
+
+use super::{DATABASE, ScoreStore};
+use crate::retained_rows::{ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, delete_expired};
+
+const OF_PROJECT: [RowSelection; 1] = [scores("project = ?1")];
+const OF_NAMES: [RowSelection; 1] = [scores("project = ?1 AND trace IN (SELECT text FROM temp.traces)")];
+const EXPIRED: [RowSelection; 1] = [scores("project = ?1 AND at_us < ?2 AND trace NOT IN (SELECT text FROM temp.traces)")];
+
+const fn scores(condition: &'static str) -> RowSelection {
+    RowSelection::new("scores", condition).counted_as(ErasedRowKind::Score)
+}
+
+impl RetainedRows for ScoreStore {
+    fn database(&self) -> &'static str {
+        DATABASE
+    }
+
+    fn rows_of_project(&self) -> &'static [RowSelection] {
+        &OF_PROJECT
+    }
+
+    fn rows_of_names(&self) -> &'static [RowSelection] {
+        &OF_NAMES
+    }
+
+    fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
+        blocking_expiry(DATABASE, move || {
+            let before_us = cutoffs.notable_before_us;
+            if cutoffs.pinned.is_empty() {
+                return Ok(self.delete_before(project, before_us)? as u64);
+            }
+            Ok(delete_expired(&self.path, &EXPIRED, project, before_us, &cutoffs.pinned)?.total())
+        })
+    }
+
+    fn notable_traces(&self) -> Option<&'static str> {
+        Some("SELECT DISTINCT trace FROM scores WHERE project = ?1")
+    }
+}
