@@ -22,6 +22,9 @@ use crate::delivery::notice::AlertNotice;
 /// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
+/// File name of the database.
+pub(super) const DATABASE: &str = "alerts.db";
+
 const STEPS: [&str; 1] = ["
     -- Rules and budgets share their numbers, so that an incident and a message need one number only.
     CREATE TABLE rules (
@@ -141,7 +144,7 @@ pub(super) struct AlertStore {
 
 impl AlertStore {
     pub(super) fn open(dir: &Path) -> Result<AlertStore, SqliteError> {
-        let path = dir.join("alerts.db");
+        let path = dir.join(DATABASE);
         Ok(AlertStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
     }
 
@@ -371,7 +374,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("maps with text keys, finite numbers and texts have a JSON form")
 }
 
-fn number(project: u64) -> i64 {
+pub(super) fn number(project: u64) -> i64 {
     i64::try_from(project).unwrap_or(i64::MAX)
 }
 

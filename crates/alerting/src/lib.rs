@@ -12,14 +12,16 @@ pub mod delivery;
 mod error;
 mod evaluator;
 mod incident;
+mod name_redaction;
 mod preview;
 mod project_counters;
+mod retention;
 mod rule;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -218,49 +220,6 @@ impl AlertService {
     /// Returns the time zone of a rule or budget; `None` if it is not active.
     pub fn zone_of(&self, id: i64) -> Option<String> {
         lock(&self.bell).watcher(id).map(|watcher| watcher.time_zone().to_owned())
-    }
-
-    /// Deletes incidents of a project that were resolved before a time and returns their number.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
-        self.table.delete_before(project, us)
-    }
-
-    /// Removes deleted users and traces from the open incidents of a project, and resolves incidents about one of them. Blocks until
-    /// delivery has accepted all pending notices. Returns true if only the databases may still contain the names, false if delivery took
-    /// too long.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn forget(&self, project: u64, names: &HashSet<String>) -> Result<bool, SqliteError> {
-        {
-            let mut bell = lock(&self.bell);
-            bell.pass(now_us());
-            let mut changes = bell.without(project, names);
-            self.table.write(&mut changes)?;
-            changes.iter_mut().for_each(|change| lock(&self.untold).append(&mut change.untold));
-            bell.settle(changes);
-            bell.forget(project, names);
-        }
-        Ok(self.is_handed_over())
-    }
-
-    /// Deletes the rules and budgets of a project and removes their open incidents from memory. Blocks and returns as
-    /// [`AlertService::forget`].
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn forget_project(&self, project: u64) -> Result<bool, SqliteError> {
-        self.table.delete_rules(project)?;
-        lock(&self.bell).forget_project(project);
-        lock(&self.scrapes).remove(&project);
-        self.change();
-        Ok(self.is_handed_over())
     }
 
     /// Waits until delivery has accepted all pending notices; returns false if that takes too long.

@@ -7,6 +7,7 @@ pub mod notice;
 mod outbox;
 mod queue;
 mod render;
+mod retention;
 mod retry_schedule;
 mod target;
 mod target_store;

@@ -25,6 +25,9 @@ pub type TargetId = i64;
 /// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = STEPS.len() as u32;
 
+/// File name of the database.
+pub(super) const DATABASE: &str = "notify.db";
+
 const STEPS: [&str; 1] = ["
     CREATE TABLE targets (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -85,7 +88,7 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
-        let path = dir.join("notify.db");
+        let path = dir.join(DATABASE);
         Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
     }
 

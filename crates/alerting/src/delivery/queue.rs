@@ -132,11 +132,7 @@ impl NotificationOutbox {
     }
 
     /// Deletes notices before a time that have been delivered or given up and returns their number. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
+    pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.run(|db| {
             db.execute(
                 "DELETE FROM notices WHERE project = ?1 AND at_us < ?2

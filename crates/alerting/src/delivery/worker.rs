@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::allowed_networks::AllowedNetworks;
 use super::attempts::NotificationDelivery;
 use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection};
-use super::outbox::{NotificationOutbox, TargetId, now_us};
+use super::outbox::{DATABASE, NotificationOutbox, TargetId, now_us};
 use super::target_store::NotifyError;
 use super::transport::DeliveryTransport;
 use super::trusted_certificates::TrustedCertificates;
@@ -180,7 +180,7 @@ impl DeliveryWorker {
         match tokio::task::spawn_blocking(move || question(&outbox)).await {
             Ok(answer) => answer,
             // The runtime is shutting down, or the work panicked, which is logged already.
-            Err(error) => Err(E::from(SqliteError::Failed { path: "notify.db".into(), reason: error.to_string() })),
+            Err(error) => Err(E::from(SqliteError::Failed { path: DATABASE.into(), reason: error.to_string() })),
         }
     }
 

@@ -47,6 +47,7 @@ use hinomi_tables::metadata::{MetadataStore, ProjectRecord};
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
 use hinomi_tables::prices::ActivePrices;
+use hinomi_tables::retained_rows::RetainedRows;
 use hinomi_tables::scores::ScoreStore;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
@@ -145,10 +146,7 @@ impl ApiState {
         RetentionResources {
             meta: self.meta.clone(),
             store: self.store.clone(),
-            errors: self.errors.clone(),
-            scores: self.scores.clone(),
-            logs: self.logs.clone(),
-            alerts: self.alerts.clone(),
+            tables: self.retained_tables(),
             engine: self.engine.clone(),
             data: self.data.clone(),
             days: self.retention_days,
@@ -157,6 +155,20 @@ impl ApiState {
             holds: self.holds.clone(),
             erasing: self.erasing.clone(),
         }
+    }
+
+    /// Returns the list of all table modules that store data of projects. A new one is added here.
+    fn retained_tables(&self) -> Vec<Arc<dyn RetainedRows>> {
+        vec![
+            self.errors.clone(),
+            self.scores.clone(),
+            self.logs.clone(),
+            self.metrics.clone(),
+            self.alerts.clone(),
+            self.courier.outbox().clone(),
+            self.bills.clone(),
+            self.outcomes.clone(),
+        ]
     }
 
     /// Returns a version that increases with every change that responses about spans and error events depend on, before the change is

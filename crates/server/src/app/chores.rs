@@ -1,6 +1,7 @@
 //! Periodic work of the server until it stops: retention, use of keys, prices, probes of the store.
 
 use super::*;
+use crate::retention::TableExpiryFailure;
 
 /// Runs the periodic work until the server stops.
 pub(super) async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
@@ -60,34 +61,11 @@ pub(super) async fn finish_deletions(api: &ApiState) {
 /// Deletes what has expired.
 pub(super) async fn retain(api: &ApiState) {
     finish_deletions(api).await;
-    let expired = match retention::expire(&api.places()).await {
-        Ok(expired) => expired,
-        Err(_) if api.stop.is_cancelled() => return,
-        Err(error) => {
-            tracing::error!(%error, "retention.spans.failed");
-            return;
-        }
-    };
-    for (project, before_us) in &expired.before_us {
-        let (project, before_us) = (*project, *before_us);
-        match api.metrics.delete_before(project, before_us).await {
-            Ok(0) => {}
-            Ok(points) => tracing::info!(project, points, "retention.metrics.expired"),
-            Err(error) => tracing::error!(%error, project, "retention.metrics.failed"),
-        }
-        let alerts = api.alerts.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || alerts.delete_before(project, before_us)).await {
-            tracing::error!(%error, project, "retention.incidents.failed");
-        }
-        let outbox = api.courier.outbox().clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outbox.delete_before(project, before_us)).await {
-            tracing::error!(%error, project, "retention.notices.failed");
-        }
-    }
-    // Outcomes are deleted for all projects together.
-    let Some(before_us) = expired.before_us.values().min().copied().filter(|_| !expired.waits) else { return };
-    let outcomes = api.outcomes.clone();
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || outcomes.delete_before(before_us)).await {
-        tracing::error!(%error, "retention.outcomes.failed");
+    match retention::expire(&api.places()).await {
+        _ if api.stop.is_cancelled() => {}
+        Ok(failures) => failures.into_iter().for_each(|TableExpiryFailure { database, project, error }| {
+            tracing::error!(%error, database, project, "retention.tables.failed");
+        }),
+        Err(error) => tracing::error!(%error, "retention.spans.failed"),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use hinomi_model::id::TraceId;
 use hinomi_store::{RetentionCandidate, RetentionDecision};
 use hinomi_tables::metadata::ProjectRecord;
+use hinomi_tables::retained_rows::ExpiryCutoffs;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -70,11 +71,6 @@ impl RetentionRules {
         RetentionDecision::Kept
     }
 
-    /// Returns the time before which log lines expire, unless their trace is stored longer. They expire like messages.
-    pub fn lines_before_us(&self) -> i64 {
-        self.texts_before_us.map_or(self.before_us, |texts| texts.max(self.before_us))
-    }
-
     /// Returns the pinned traces.
     pub fn pinned(&self) -> HashSet<TraceId> {
         self.pinned.clone()
@@ -90,19 +86,15 @@ impl RetentionRules {
         self.fate(seen) == RetentionDecision::Gone && seen.start_us < self.notable_before_us
     }
 
-    /// Returns the pinned traces and those with errors or scores.
-    pub fn kept_traces(&self) -> HashSet<TraceId> {
-        self.pinned.union(&self.notable).copied().collect()
-    }
-
-    /// Returns the time before which data without a class of its own expires.
-    pub fn before_us(&self) -> i64 {
-        self.before_us
-    }
-
-    /// Returns the earliest time of data that is stored for traces with errors or scores.
-    pub fn notable_before_us(&self) -> i64 {
-        self.before_us.min(self.notable_before_us)
+    /// Returns the cutoffs of rows in tables.
+    pub fn cutoffs(&self) -> ExpiryCutoffs {
+        ExpiryCutoffs {
+            before_us: self.before_us,
+            notable_before_us: self.before_us.min(self.notable_before_us),
+            lines_before_us: self.texts_before_us.map_or(self.before_us, |texts| texts.max(self.before_us)),
+            pinned: self.pinned.clone(),
+            notable: self.notable.clone(),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use hinomi_model::id::TraceId;
+use hinomi_tables::database::SqliteError;
+use hinomi_tables::retained_rows;
+use hinomi_tables::retained_rows::{ErasedNames, ErasedRowCounts, ErasedRowKind, ErasureSubject};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::table_statements::{OF_PROJECT, OF_TRACES};
-use super::{DeletionSubject, RetentionError, RetentionResources, blocking, table_statements};
+use super::{DeletionSubject, RetentionError, RetentionResources, blocking};
 
 /// Amount of data that a deletion would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -34,7 +36,7 @@ pub struct DeletionPreview {
 pub async fn stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
     places.meta.project(project)?;
     let view = places.engine.project(places.store.snapshot(), project);
-    let (people, ids) = match &subject {
+    let (users, ids) = match &subject {
         DeletionSubject::Trace(id) => (Vec::new(), HashSet::from([*id])),
         DeletionSubject::User(user) => (vec![user.clone()], view.traces_of_user(user).await?),
         DeletionSubject::Project | DeletionSubject::Budget => (Vec::new(), HashSet::new()),
@@ -47,15 +49,23 @@ pub async fn stored(places: &RetentionResources, project: u64, subject: Deletion
         }
     })
     .await?;
-    let data = places.data.clone();
-    let steps = if subject == DeletionSubject::Project { OF_PROJECT } else { OF_TRACES };
-    let counts = blocking(move || table_statements::count(&data, steps, project, &ids, &people)).await??;
+    let (data, tables) = (places.data.clone(), places.tables.clone());
+    let names = (subject != DeletionSubject::Project).then_some(ErasedNames { traces: ids, users });
+    let erased = ErasureSubject { project, names };
+    let count = move || -> Result<_, SqliteError> {
+        let mut counts = ErasedRowCounts::default();
+        for table in &tables {
+            counts.add_all(&retained_rows::count(&data, &**table, &erased)?);
+        }
+        Ok(counts)
+    };
+    let counts = blocking(count).await??;
     Ok(DeletionPreview {
         traces: traces.len() as u64,
         spans,
-        errors: counts.errors,
-        scores: counts.scores,
-        log_lines: counts.log_lines,
-        series: counts.series,
+        errors: counts.of(ErasedRowKind::ErrorEvent),
+        scores: counts.of(ErasedRowKind::Score),
+        log_lines: counts.of(ErasedRowKind::LogLine),
+        series: counts.of(ErasedRowKind::Series),
     })
 }

@@ -1,6 +1,7 @@
 //! Deletion of one trace, one user or one project from every file, with a receipt.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,14 +9,14 @@ use hinomi_model::api_time::rfc3339;
 use hinomi_model::id::TraceId;
 use hinomi_store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
 use hinomi_tables::metadata::{MetadataError, MetadataStore, ProjectPatch};
+use hinomi_tables::retained_rows;
+use hinomi_tables::retained_rows::{ErasedNames, ErasedRowCounts, ErasedRowKind, ErasureSubject, RetainedRows};
 use hmac_sha256::HMAC;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::name_redaction::DeletedNames;
-use super::table_statements::{OF_PROJECT, OF_TRACES};
-use super::{RetentionError, RetentionResources, blocking, table_statements};
+use super::{RetentionError, RetentionResources, blocking};
 
 /// Subject of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,16 @@ impl DeletionReceipt {
         }
     }
 
+    /// Sets the numbers of deleted rows, and of rows in which a name was redacted.
+    fn count_rows(&mut self, counts: &ErasedRowCounts, mentions: u64) {
+        self.errors = counts.of(ErasedRowKind::ErrorEvent);
+        self.scores = counts.of(ErasedRowKind::Score);
+        self.log_lines = counts.of(ErasedRowKind::LogLine);
+        self.series = counts.of(ErasedRowKind::Series);
+        self.incidents = counts.of(ErasedRowKind::Incident);
+        self.mentions = mentions;
+    }
+
     /// Returns whether anything was deleted, or may be left in a segment that cannot be read.
     fn has_something(&self) -> bool {
         let DeletionReceipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
@@ -228,13 +239,36 @@ enum DeletionTrigger {
     AfterStart,
 }
 
-/// Fails if the alert evaluator has not handed over its pending work: it could write a deleted name after the databases were searched.
-fn in_hand(is_handed_over: bool) -> Result<(), RetentionError> {
-    if is_handed_over {
-        Ok(())
-    } else {
-        Err(RetentionError::Fault("the alerts are too busy to forget what is deleted; delete it again".to_owned()))
+/// Erases a subject from the databases of all tables. Returns the number of deleted rows, and of rows in which a name was redacted.
+fn erase_rows(data: &Path, tables: &[Arc<dyn RetainedRows>], subject: &ErasureSubject) -> Result<(ErasedRowCounts, u64), RetentionError> {
+    let mut counts = ErasedRowCounts::default();
+    if subject.names.is_none() {
+        // Rules of the project must not write incidents any more.
+        forget(tables, subject)?;
     }
+    for table in tables {
+        counts.add_all(&retained_rows::erase(data, &**table, subject)?);
+    }
+    let mut mentions = 0;
+    if let Some(names) = &subject.names {
+        forget(tables, subject)?;
+        for table in tables {
+            mentions += retained_rows::redact(data, &**table, subject.project, names)?;
+        }
+    }
+    Ok((counts, mentions))
+}
+
+/// Removes a subject from memory. Fails if a part of the program still works with it: it could write a deleted name after the databases
+/// were searched.
+fn forget(tables: &[Arc<dyn RetainedRows>], subject: &ErasureSubject) -> Result<(), RetentionError> {
+    for table in tables {
+        if !table.forget(subject)? {
+            let database = table.database();
+            return Err(RetentionError::Fault(format!("changes of {database} took too long to complete; repeat the deletion")));
+        }
+    }
+    Ok(())
 }
 
 /// Processes a deletion. Each step may have been done before.
@@ -265,25 +299,16 @@ async fn go_on(
     if let DeletionSubject::User(user) = &subject {
         receipt.subject = Some(keyed_hash(&places.meta.receipt_key()?, user));
     }
-    let people: Vec<String> = if let DeletionSubject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
-    let (data, meta, alerts, ids) = (places.data.clone(), places.meta.clone(), places.alerts.clone(), traces);
+    let users: Vec<String> = if let DeletionSubject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
+    let erased = ErasureSubject { project, names: (!is_project).then_some(ErasedNames { traces, users }) };
+    let (data, meta, tables) = (places.data.clone(), places.meta.clone(), places.tables.clone());
     let rest = move || -> Result<_, RetentionError> {
-        let steps = if is_project { OF_PROJECT } else { OF_TRACES };
-        if is_project {
-            in_hand(alerts.forget_project(project)?)?;
+        let erased_rows = erase_rows(&data, &tables, &erased)?;
+        match erased.names {
+            Some(names) => meta.unpin(project, names.traces)?,
+            None => meta.delete_project(project)?,
         }
-        let counts = table_statements::run(&data, steps, project, None, &ids, &people)?;
-        let mut mentions = 0;
-        if !is_project {
-            let names = DeletedNames::new(&ids, &people);
-            in_hand(alerts.forget(project, &ids.iter().map(ToString::to_string).chain(people).collect())?)?;
-            mentions = table_statements::blank(&data, project, &names)?;
-        }
-        meta.unpin(project, ids)?;
-        if is_project {
-            meta.delete_project(project)?;
-        }
-        Ok((counts, mentions))
+        Ok(erased_rows)
     };
     let (counts, mentions) = blocking(rest).await??;
     if is_project {
@@ -293,8 +318,7 @@ async fn go_on(
     if is_project && project == 1 {
         set_disabled(disabled)?;
     }
-    (receipt.errors, receipt.scores, receipt.log_lines) = (counts.errors, counts.scores, counts.log_lines);
-    (receipt.series, receipt.incidents, receipt.mentions) = (counts.series, counts.incidents, mentions);
+    receipt.count_rows(&counts, mentions);
     receipt.duration_ms = began.elapsed().as_millis() as u64;
     let (meta, text) = (places.meta.clone(), receipt.text()?);
     if begin == DeletionTrigger::First && !is_project && !receipt.has_something() {

@@ -7,28 +7,38 @@ use hinomi_model::id::TraceId;
 use hinomi_store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::metadata::ProjectRecord;
+use hinomi_tables::retained_rows;
+use hinomi_tables::retained_rows::{ExpiryCutoffs, RetainedRows};
 
 use super::classes::RetentionRules;
 use super::erasure::{DeletionReceipt, DeletionSubject};
 use super::held_deletions::permit;
-use super::table_statements::{DeletedRowCounts, EXPIRED, EXPIRED_LINES};
-use super::{RetentionError, RetentionResources, blocking, bytes_of, table_statements};
+use super::{RetentionError, RetentionResources, blocking, bytes_of};
 
-/// Cutoff times for other data that follows the retention of projects.
-#[derive(Debug, Default)]
-pub struct ExpiryCutoffs {
-    /// Time by project before which everything expires, in microseconds since the Unix epoch. Projects with a held deletion are missing.
-    pub before_us: BTreeMap<u64, i64>,
-    /// Whether a deletion is held.
-    pub waits: bool,
+/// Expired rows of a table that could not be deleted.
+#[derive(Debug)]
+pub struct TableExpiryFailure {
+    /// File name of the database.
+    pub database: &'static str,
+    /// ID of the project; `None` for rows of all projects.
+    pub project: Option<u64>,
+    /// Reason.
+    pub error: RetentionError,
 }
 
-/// Deletes what has expired, except deletions that wait for confirmation. The log reports what was deleted.
+impl TableExpiryFailure {
+    fn new(table: &dyn RetainedRows, project: Option<u64>, error: RetentionError) -> TableExpiryFailure {
+        TableExpiryFailure { database: table.database(), project, error }
+    }
+}
+
+/// Deletes what has expired, except deletions that wait for confirmation. The log reports what was deleted. Returns the tables whose rows
+/// could not be deleted; the next run continues with them.
 ///
 /// # Errors
 ///
-/// When something could not be read or written. What was deleted before stays deleted, and the next run continues.
-pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, RetentionError> {
+/// When something else could not be read or written. What was deleted before stays deleted, and the next run continues.
+pub async fn expire(places: &RetentionResources) -> Result<Vec<TableExpiryFailure>, RetentionError> {
     let now_us = jiff::Timestamp::now().as_microsecond();
     let directory = places.meta.directory();
     let mut rules = BTreeMap::new();
@@ -54,14 +64,15 @@ pub async fn expire(places: &RetentionResources) -> Result<ExpiryCutoffs, Retent
     if spans + without_texts > 0 {
         tracing::info!(spans, without_texts, files = files.len(), "retention.spans.expired");
     }
-    for (project, rules) in &rules {
-        beside(places, *project, rules).await?;
-    }
+    let mut failures = Vec::new();
+    expire_rows(places, &rules, &mut failures).await;
     within_budget(places, permit.budget_bytes).await?;
     let waits = places.holds.current().is_some();
     permit.enforced(places, now_us).await?;
-    let before_us = rules.iter().map(|(project, rules)| (*project, rules.before_us())).collect();
-    Ok(ExpiryCutoffs { before_us, waits })
+    if let Some(before_us) = rules.values().map(|rules| rules.cutoffs().before_us).min().filter(|_| !waits) {
+        expire_common_rows(places, before_us, &mut failures).await;
+    }
+    Ok(failures)
 }
 
 /// Returns the rules of a project, with the traces that are stored longer than others.
@@ -71,43 +82,64 @@ async fn of_project(places: &RetentionResources, project: &ProjectRecord, now_us
     let mut notable = HashSet::new();
     if rules.favours_notable() {
         notable = places.engine.project(places.store.snapshot(), project.id).failed_traces().await?;
-        let (data, project) = (places.data.clone(), project.id);
-        notable.extend(blocking(move || table_statements::notable(&data, project)).await??);
+        let (data, tables, project) = (places.data.clone(), places.tables.clone(), project.id);
+        let read = move || -> Result<_, SqliteError> {
+            let mut traces = HashSet::new();
+            for table in &tables {
+                traces.extend(retained_rows::notable_traces(&data, &**table, project)?);
+            }
+            Ok(traces)
+        };
+        notable.extend(blocking(read).await??);
     }
     rules.set_traces(notable, pinned);
     Ok(rules)
 }
 
-/// Deletes expired error events, scores and log lines.
-async fn beside(places: &RetentionResources, project: u64, rules: &RetentionRules) -> Result<(), RetentionError> {
-    let (before_us, lines_before_us) = (rules.notable_before_us(), rules.lines_before_us());
-    let kept = rules.clone();
-    let (data, scores) = (places.data.clone(), places.scores.clone());
-    let gone = if rules.kept_traces().is_empty() {
-        // The stores delete a few thousand rows at a time, so that ingestion continues.
-        let errors = places.errors.delete_before(project, before_us).await?;
-        let log_lines = places.logs.delete_before(project, lines_before_us).await?;
-        let rest = move || {
-            let scores = scores.delete_before(project, before_us)? as u64;
-            if errors + log_lines + scores > 0 {
-                table_statements::empty_wals(&data)?;
+/// Deletes the expired rows of all tables. A failure affects no other project or table.
+async fn expire_rows(places: &RetentionResources, rules: &BTreeMap<u64, RetentionRules>, failures: &mut Vec<TableExpiryFailure>) {
+    let cutoffs: Vec<(u64, Arc<ExpiryCutoffs>)> = rules.iter().map(|(project, rules)| (*project, Arc::new(rules.cutoffs()))).collect();
+    for table in &places.tables {
+        let mut deleted = 0;
+        for (project, cutoffs) in &cutoffs {
+            match table.clone().expire(*project, cutoffs.clone()).await {
+                Ok(0) => {}
+                Ok(rows) => {
+                    tracing::info!(database = table.database(), project, rows, "retention.tables.expired");
+                    deleted += rows;
+                }
+                Err(error) => failures.push(TableExpiryFailure::new(&**table, Some(*project), error.into())),
             }
-            Ok::<_, SqliteError>(DeletedRowCounts { errors, scores, log_lines, ..DeletedRowCounts::default() })
-        };
-        blocking(rest).await??
-    } else {
-        let work = move || {
-            let gone = table_statements::run(&data, EXPIRED, project, Some(before_us), &kept.pinned(), &[])?;
-            let lines = table_statements::run(&data, EXPIRED_LINES, project, Some(lines_before_us), &kept.kept_traces(), &[])?;
-            Ok::<_, SqliteError>(DeletedRowCounts { log_lines: gone.log_lines + lines.log_lines, ..gone })
-        };
-        blocking(work).await??
-    };
-    let DeletedRowCounts { errors, scores, log_lines, .. } = gone;
-    if errors + scores + log_lines > 0 {
-        tracing::info!(project, errors, scores, log_lines, "retention.tables.expired");
+        }
+        overwrite_deleted(places, table, deleted, failures).await;
     }
-    Ok(())
+}
+
+/// Deletes the rows that expire for all projects together: those that are older than the data of every project.
+async fn expire_common_rows(places: &RetentionResources, before_us: i64, failures: &mut Vec<TableExpiryFailure>) {
+    for table in &places.tables {
+        match table.clone().expire_of_all_projects(before_us).await {
+            Ok(deleted) => overwrite_deleted(places, table, deleted, failures).await,
+            Err(error) => failures.push(TableExpiryFailure::new(&**table, None, error.into())),
+        }
+    }
+}
+
+/// Empties the WAL of a table after rows were deleted: it still contains them.
+async fn overwrite_deleted(
+    places: &RetentionResources,
+    table: &Arc<dyn RetainedRows>,
+    deleted: u64,
+    failures: &mut Vec<TableExpiryFailure>,
+) {
+    if deleted == 0 {
+        return;
+    }
+    let (data, of_table) = (places.data.clone(), table.clone());
+    let emptied = blocking(move || retained_rows::empty_wal(&data, &*of_table)).await;
+    if let Err(error) = emptied.and_then(|emptied| Ok(emptied?)) {
+        failures.push(TableExpiryFailure::new(&**table, None, error));
+    }
 }
 
 /// Deletes the oldest segments while the data directory exceeds the disk budget, logs it and stores a receipt.

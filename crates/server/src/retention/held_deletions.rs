@@ -6,14 +6,15 @@
 //! retention confirm`) or the server has run for a week since it first reported it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hinomi_store::{DeletionLoss, RetentionCandidate, RetentionDecision};
-use hinomi_tables::database;
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::metadata::{MetadataError, MetadataStore, ProjectRecord, RetentionOverrides};
-use rusqlite::OptionalExtension;
+use hinomi_tables::retained_rows;
+use hinomi_tables::retained_rows::{ExpiringRowCount, ExpiryCutoffs, RetainedRows};
 use serde::{Deserialize, Serialize};
 
 use super::classes::RetentionRules;
@@ -268,7 +269,7 @@ impl SuspiciousDeletions {
             let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days)) else { continue };
             let by_time = before.is_some_and(|(kept, _)| *kept == now);
             let most = if by_time { BY_TIME } else { BY_A_CHANGE };
-            let found = lost.get(project).copied().unwrap_or_default();
+            let found = lost.get(project).map(Vec::as_slice).unwrap_or_default();
             let Some((name, DeletionLoss { lost, all })) = found.iter().find(|(_, tail)| tail.lost.saturating_mul(most) > tail.all) else {
                 continue;
             };
@@ -381,7 +382,7 @@ impl RetentionSweepPermit {
 }
 
 /// Losses by project, for each kind of data.
-type ProjectDeletionLosses = BTreeMap<u64, [(&'static str, DeletionLoss); 4]>;
+type ProjectDeletionLosses = BTreeMap<u64, Vec<(&'static str, DeletionLoss)>>;
 
 /// Counts the data that expires by the current rules but not by the previous ones; without previous rules, all data that expires.
 async fn lost(
@@ -405,51 +406,34 @@ async fn lost(
     let snapshot = places.store.snapshot();
     let wanted = projects.clone();
     let spans = blocking(move || snapshot.count_tails(&wanted, &concerns, &fates)).await?;
-    let (data, wanted) = (places.data.clone(), projects.clone());
-    let beside = move || -> Result<ProjectDeletionLosses, SqliteError> {
+    let (data, tables, wanted) = (places.data.clone(), places.tables.clone(), projects.clone());
+    let count_all = move || -> Result<ProjectDeletionLosses, SqliteError> {
         let mut found = ProjectDeletionLosses::new();
         for project in wanted {
-            let rules = |rules: &BTreeMap<u64, RetentionRules>| {
-                rules.get(&project).map(|rules| (rules.notable_before_us(), rules.lines_before_us()))
-            };
-            let (old, old_lines) = rules(&before).unwrap_or((i64::MIN, i64::MIN));
-            let (new, new_lines) = rules(&now).unwrap_or((i64::MIN, i64::MIN));
-            let count = |(name, database, sql): (&'static str, &str, &str), old_us: i64, new_us: i64| -> Result<_, SqliteError> {
-                let path = data.join(database);
-                let connection = database::open_reader(&path)?;
-                let counted = connection
-                    .query_row(sql, rusqlite::params![project as i64, old_us, new_us], |row| {
-                        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-                    })
-                    .optional();
-                let (all, lost) = counted.map_err(SqliteError::of(&path))?.unwrap_or_default();
-                Ok((name, DeletionLoss { all: all.unsigned_abs(), lost: lost.unwrap_or(0).unsigned_abs() }))
-            };
-            let tails = [
-                ("spans", spans.get(&project).copied().unwrap_or_default()),
-                count(
-                    ("error events", "errors.db", "SELECT count(*), sum(time_us >= ?2 AND time_us < ?3) FROM events WHERE project = ?1"),
-                    old,
-                    new,
-                )?,
-                count(
-                    ("log lines", "logs.db", "SELECT count(*), sum(at_us >= ?2 AND at_us < ?3) FROM lines WHERE project = ?1"),
-                    old_lines,
-                    new_lines,
-                )?,
-                count(
-                    (
-                        "metric series",
-                        "metrics.db",
-                        "SELECT count(*), sum(last_ns / 1000 >= ?2 AND last_ns / 1000 < ?3) FROM series WHERE project = ?1",
-                    ),
-                    old,
-                    new,
-                )?,
-            ];
-            found.insert(project, tails);
+            let cutoffs = |rules: &BTreeMap<u64, RetentionRules>| rules.get(&project).map(RetentionRules::cutoffs);
+            let mut losses = vec![("spans", spans.get(&project).copied().unwrap_or_default())];
+            losses.extend(lost_rows(&data, &tables, project, cutoffs(&before).as_ref(), cutoffs(&now).as_ref())?);
+            found.insert(project, losses);
         }
         Ok(found)
     };
-    Ok(blocking(beside).await??)
+    Ok(blocking(count_all).await??)
+}
+
+/// Counts the rows of a project that expire by the current cutoffs but not by the previous ones, by kind.
+fn lost_rows(
+    data: &Path,
+    tables: &[Arc<dyn RetainedRows>],
+    project: u64,
+    before: Option<&ExpiryCutoffs>,
+    now: Option<&ExpiryCutoffs>,
+) -> Result<Vec<(&'static str, DeletionLoss)>, SqliteError> {
+    let mut losses = Vec::new();
+    for table in tables {
+        let Some(rows) = table.expiring_rows() else { continue };
+        let [old_us, new_us] = [before, now].map(|cutoffs| cutoffs.map_or(i64::MIN, rows.cutoff));
+        let ExpiringRowCount { all, expiring } = retained_rows::count_expiring(data, &**table, &rows, project, old_us, new_us)?;
+        losses.push((rows.label, DeletionLoss { all, lost: expiring }));
+    }
+    Ok(losses)
 }

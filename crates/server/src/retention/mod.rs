@@ -3,31 +3,30 @@
 //! [`expiry`] deletes expired data, and the oldest data when the disk budget is reached; an unusually large deletion waits for
 //! confirmation (`held_deletions`). [`erasure`] deletes one trace, one user or one project from every file and stores a receipt. Neither
 //! leaves deleted data in a file: segments are rewritten, and SQLite overwrites what it deletes.
+//!
+//! Both loop over [`RetentionResources::tables`]: each table module expires, erases and redacts its own rows ([`RetainedRows`]).
 
 mod classes;
 mod deletion_preview;
 mod erasure;
 mod expiry;
 mod held_deletions;
-mod name_redaction;
-mod table_statements;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use hinomi_alerting::AlertService;
 use hinomi_query::{QueryEngine, QueryError};
 use hinomi_store::{Store, StoreError};
 use hinomi_tables::database::SqliteError;
-use hinomi_tables::error_events::{ErrorStore, ErrorStoreError};
-use hinomi_tables::log_lines::LogStore;
 use hinomi_tables::metadata::{MetadataError, MetadataStore};
-use hinomi_tables::scores::ScoreStore;
+use hinomi_tables::retained_rows::RetainedRows;
 
 pub use classes::RetentionRules;
 pub use deletion_preview::{DeletionPreview, stored};
 pub use erasure::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_user};
-pub use expiry::{ExpiryCutoffs, expire};
+pub use expiry::{TableExpiryFailure, expire};
 pub use held_deletions::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
 
 /// Stores and settings that retention uses.
@@ -37,14 +36,8 @@ pub struct RetentionResources {
     pub meta: Arc<MetadataStore>,
     /// Spans.
     pub store: Arc<Store>,
-    /// Error events.
-    pub errors: Arc<ErrorStore>,
-    /// Scores.
-    pub scores: Arc<ScoreStore>,
-    /// Log lines.
-    pub logs: Arc<LogStore>,
-    /// Open incidents.
-    pub alerts: Arc<AlertService>,
+    /// Rows of all table modules.
+    pub tables: Vec<Arc<dyn RetainedRows>>,
     /// Engine that runs queries.
     pub engine: QueryEngine,
     /// Data directory.
@@ -67,9 +60,6 @@ pub enum RetentionError {
     /// Error of the span store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Error of the store of error events.
-    #[error(transparent)]
-    Errors(#[from] ErrorStoreError),
     /// Error of a database.
     #[error(transparent)]
     Database(#[from] SqliteError),

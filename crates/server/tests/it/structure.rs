@@ -28,7 +28,7 @@ const ARROWS: [(&str, &str, &[&str]); 26] = [
     ("tables", "outcomes", &["database", "retained_rows"]),
     ("tables", "prices", &["metadata"]),
     ("tables", "scores", &["database", "retained_rows"]),
-    ("alerting", "delivery", &[]),
+    ("alerting", "delivery", &["name_redaction"]),
     ("server", "config", &[]),
     ("server", "connections", &[]),
     ("server", "body_drain", &[]),

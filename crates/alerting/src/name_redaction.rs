@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use hinomi_model::id::TraceId;
+use hinomi_tables::retained_rows::ErasedNames;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::Transaction;
 use serde_json::Value;
@@ -24,7 +24,7 @@ const WRITTEN: [&str; 4] = ["text", "by", "acknowledged_by", "resolved_by"];
 
 /// Names to redact.
 #[derive(Debug)]
-pub(super) struct DeletedNames {
+struct DeletedNames {
     people: Vec<DeletedUser>,
     traces: HashSet<String>,
 }
@@ -41,7 +41,7 @@ struct DeletedUser {
 }
 
 impl DeletedNames {
-    pub(super) fn new(traces: &HashSet<TraceId>, people: &[String]) -> DeletedNames {
+    fn new(names: &ErasedNames) -> DeletedNames {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let person = |id: &String| DeletedUser {
             id: id.clone(),
@@ -49,7 +49,7 @@ impl DeletedNames {
             linked: encoded(&format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\""))),
             encoded: encoded(id),
         };
-        DeletedNames { people: people.iter().map(person).collect(), traces: traces.iter().map(ToString::to_string).collect() }
+        DeletedNames { people: names.users.iter().map(person).collect(), traces: names.traces.iter().map(ToString::to_string).collect() }
     }
 
     /// Returns whether a JSON text may contain any of the names.
@@ -117,18 +117,24 @@ fn without_word(text: &str, word: &str) -> String {
     left + &text[from..]
 }
 
-/// Redacts names in the JSON texts of a table. Returns the number of changed rows. `condition` filters by the project `?1`.
-pub(super) fn blank(
+/// Redacts names in the JSON texts (`body`) of tables. Returns the number of changed rows. Each table has a condition in SQL that selects
+/// the rows of the project `?1`.
+pub(crate) fn redact_bodies(
     transaction: &Transaction,
-    (table, condition): (&str, &str),
+    tables: &[(&str, &str)],
     project: i64,
-    names: &DeletedNames,
+    names: &ErasedNames,
 ) -> rusqlite::Result<u64> {
+    let names = DeletedNames::new(names);
+    tables.iter().map(|(table, condition)| redact_table(transaction, table, condition, project, &names)).sum()
+}
+
+fn redact_table(transaction: &Transaction, table: &str, condition: &str, project: i64, names: &DeletedNames) -> rusqlite::Result<u64> {
     let sql = format!("SELECT id, body FROM {table} WHERE {condition}");
     let mut select = transaction.prepare(&sql)?;
     let row = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
     let rows: Vec<(i64, String)> = select.query_map([project], row)?.collect::<Result<_, _>>()?;
-    let mut blanked = 0;
+    let mut redacted = 0;
     for (id, body) in rows {
         if !names.may_be_in(&body) {
             continue;
@@ -136,21 +142,22 @@ pub(super) fn blank(
         let Ok(mut value) = serde_json::from_str::<Value>(&body) else { continue };
         if names.walk("", &mut value) {
             transaction.execute(&format!("UPDATE {table} SET body = ?2 WHERE id = ?1"), rusqlite::params![id, value.to_string()])?;
-            blanked += 1;
+            redacted += 1;
         }
     }
-    Ok(blanked)
+    Ok(redacted)
 }
 
 #[cfg(test)]
 mod tests {
+    use hinomi_model::id::TraceId;
     use serde_json::json;
 
     use super::*;
 
     fn names(people: &[&str]) -> DeletedNames {
-        let people: Vec<String> = people.iter().map(|&id| id.to_owned()).collect();
-        DeletedNames::new(&HashSet::from([TraceId(0xab)]), &people)
+        let users = people.iter().map(|&id| id.to_owned()).collect();
+        DeletedNames::new(&ErasedNames { traces: HashSet::from([TraceId(0xab)]), users })
     }
 
     #[test]
