@@ -1,4 +1,4 @@
-// The answers of the server match docs/openapi.json and what web/openapi/narrow.mjs adds to it: the types of the page are generated from both.
+// The answers of the server match docs/openapi.json, from which the types of the page are generated.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';

@@ -239,7 +239,7 @@ export const outcomes = (id) => [
         },
         {
           outcome: 'duplicate',
-          reason: 'same_span',
+          reason: 'duplicate',
           category: 'span',
           key: KEY,
           sdk: 'sentry.python 2.44.0',
@@ -252,7 +252,7 @@ export const outcomes = (id) => [
   {
     outcome: 'refused',
     reason: 'unknown_key',
-    category: 'span',
+    category: 'request',
     key: '3b1d00000000000000000000000077e0',
     sdk: null,
     quantity: 6,
@@ -261,8 +261,8 @@ export const outcomes = (id) => [
   },
   {
     outcome: 'dropped',
-    reason: 'unused_item',
-    category: 'session',
+    reason: 'not_kept',
+    category: 'other',
     key: KEY,
     sdk: 'sentry.python 2.44.0',
     quantity: 1,

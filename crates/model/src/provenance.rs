@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::clock::TimeSource;
 use crate::id::{SpanId, TraceId};
@@ -98,24 +100,88 @@ impl FieldSource {
     }
 }
 
+/// Form of a source in the API.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum FieldSourceView<'a> {
+    /// Attribute or measurement.
+    Attribute {
+        /// Name of the attribute as the client sent it, such as `gen_ai.usage.prompt_tokens`.
+        attribute: &'a str,
+    },
+    /// Numbered attributes that share a prefix.
+    AttributePrefix {
+        /// Prefix of the names, such as `gen_ai.prompt`.
+        attribute: &'a str,
+    },
+    /// Inferred from the instrumentation that created the span.
+    Instrumentation,
+    /// Inferred from the vendor of the model.
+    ModelVendor,
+    /// Part of the total that is neither input nor output.
+    RestOfTotal,
+    /// Report of the same call by a gateway.
+    GatewayReport {
+        /// ID of the trace of the other report.
+        #[schema(value_type = String)]
+        trace_id: TraceId,
+        /// ID of the span of the other report.
+        #[schema(value_type = String)]
+        span_id: SpanId,
+    },
+    /// Report of the same call by another instrumentation.
+    OtherReport {
+        /// ID of the trace of the other report.
+        #[schema(value_type = String)]
+        trace_id: TraceId,
+        /// ID of the span of the other report.
+        #[schema(value_type = String)]
+        span_id: SpanId,
+    },
+    /// Start of the span, in place of an invalid time.
+    StartTime,
+    /// End of the span, in place of an invalid time.
+    EndTime,
+    /// Time at which the event was written, in place of an invalid time.
+    EventTime,
+    /// Time at which the request arrived, in place of an invalid time.
+    ReceivedAt,
+}
+
+impl<'a> From<&'a FieldSource> for FieldSourceView<'a> {
+    fn from(source: &'a FieldSource) -> FieldSourceView<'a> {
+        match source {
+            FieldSource::Attribute(attribute) => FieldSourceView::Attribute { attribute },
+            FieldSource::AttributePrefix(attribute) => FieldSourceView::AttributePrefix { attribute },
+            FieldSource::Instrumentation => FieldSourceView::Instrumentation,
+            FieldSource::ModelVendor => FieldSourceView::ModelVendor,
+            FieldSource::RestOfTotal => FieldSourceView::RestOfTotal,
+            FieldSource::GatewayReport(report) => FieldSourceView::GatewayReport { trace_id: report.trace_id, span_id: report.span_id },
+            FieldSource::OtherReport(report) => FieldSourceView::OtherReport { trace_id: report.trace_id, span_id: report.span_id },
+            FieldSource::Time(TimeSource::Start) => FieldSourceView::StartTime,
+            FieldSource::Time(TimeSource::End) => FieldSourceView::EndTime,
+            FieldSource::Time(TimeSource::Event) => FieldSourceView::EventTime,
+            FieldSource::Time(TimeSource::Receipt) => FieldSourceView::ReceivedAt,
+        }
+    }
+}
+
 /// Serializes in the form of the API, which always contains the kind.
 impl Serialize for FieldSource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[serde_with::skip_serializing_none]
-        #[derive(Serialize)]
-        struct FieldSourceView<'a> {
-            kind: &'a str,
-            attribute: Option<&'a str>,
-            trace_id: Option<TraceId>,
-            span_id: Option<SpanId>,
-        }
-        let attribute = match self {
-            FieldSource::AttributePrefix(prefix) => Some(*prefix),
-            source => source.attribute(),
-        };
-        let report = self.report();
-        let (trace_id, span_id) = (report.map(|report| report.trace_id), report.map(|report| report.span_id));
-        FieldSourceView { kind: self.kind(), attribute, trace_id, span_id }.serialize(serializer)
+        FieldSourceView::from(self).serialize(serializer)
+    }
+}
+
+impl PartialSchema for FieldSource {
+    fn schema() -> RefOr<Schema> {
+        FieldSourceView::schema()
+    }
+}
+
+impl ToSchema for FieldSource {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("FieldSource")
     }
 }
 

@@ -219,9 +219,9 @@ impl Span {
 
 /// Defines a fieldless enum that is stored and shown by name.
 macro_rules! names {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
@@ -399,7 +399,7 @@ pub struct Cost {
 }
 
 /// A message of a conversation with a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChatMessage {
     /// Role: `system`, `user`, `assistant` or `tool`; others as sent.
     pub role: String,
@@ -408,7 +408,7 @@ pub struct ChatMessage {
 }
 
 /// A part of a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum MessagePart {
     /// Plain text.
@@ -425,6 +425,7 @@ pub enum MessagePart {
     ToolCall {
         /// ID by which the result refers to the call.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         id: Option<String>,
         /// Name of the tool.
         name: String,
@@ -435,9 +436,11 @@ pub enum MessagePart {
     ToolResult {
         /// ID of the tool call.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         id: Option<String>,
         /// Name of the tool, if sent.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         name: Option<String>,
         /// Result; JSON text unless it is plain text.
         result: String,
@@ -448,6 +451,7 @@ pub enum MessagePart {
         modality: String,
         /// MIME type, if sent.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
         mime_type: Option<String>,
         /// Address, data or placeholder.
         content: String,

@@ -9,6 +9,7 @@ mod tests;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::span::{Usage, UsageSource};
 
@@ -54,7 +55,7 @@ pub enum TokenCountConvention {
 }
 
 /// How a count as sent was interpreted, if there was more than one possibility.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenCountInterpretation {
     /// Count as sent.
     pub sent: u64,
@@ -69,7 +70,7 @@ pub struct TokenCountInterpretation {
 }
 
 /// Whether a count includes the tokens of special buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenInclusionRule {
     /// The count includes them.
@@ -81,7 +82,7 @@ pub enum TokenInclusionRule {
 }
 
 /// What decided between the interpretations of a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenCountBasis {
     /// The convention of the source, confirmed by the total as sent.

@@ -5,6 +5,7 @@ mod span;
 use std::collections::BTreeMap;
 
 use hinomi_model::hints::HintEvidence;
+use hinomi_model::span::SpanStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,10 +15,13 @@ pub use span::*;
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct DurationPercentiles {
     /// Median duration in milliseconds.
+    #[schema(required)]
     pub p50: Option<f64>,
     /// 95th percentile of the duration in milliseconds.
+    #[schema(required)]
     pub p95: Option<f64>,
     /// 99th percentile of the duration in milliseconds.
+    #[schema(required)]
     pub p99: Option<f64>,
 }
 
@@ -39,6 +43,7 @@ pub struct UsageSummary {
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
     /// Cost in US dollars; null if there are calls and none of them has a price.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
@@ -65,6 +70,7 @@ pub struct UsageSummary {
     /// Estimated part of the output tokens.
     pub estimated_output_tokens: u64,
     /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Models of the calls without a price: at most 50, those with the most calls first.
     pub unpriced_models: Vec<String>,
@@ -78,9 +84,9 @@ pub struct UsageSummary {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TimeSeriesGroup {
     /// Value of the property that the line groups by; null for the line of all spans, and for spans without the property.
+    #[schema(required)]
     pub key: Option<String>,
     /// Start of each bucket (RFC 3339) and the value in it, or null if it is unknown.
-    #[schema(value_type = Vec<Vec<Object>>)]
     pub points: Vec<(String, Option<f64>)>,
 }
 
@@ -91,7 +97,7 @@ pub struct OtherTimeSeriesGroups {
     pub groups: u64,
     /// Start of each bucket (RFC 3339) and the sum of these groups in it, or null if it is unknown. The whole list is null for durations,
     /// which cannot be added.
-    #[schema(value_type = Option<Vec<Vec<Object>>>)]
+    #[schema(required)]
     pub points: Option<Vec<(String, Option<f64>)>>,
 }
 
@@ -110,10 +116,13 @@ pub struct TimeSeries {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct RunDurations {
     /// Mean duration in milliseconds.
+    #[schema(required)]
     pub mean: Option<f64>,
     /// Median duration in milliseconds.
+    #[schema(required)]
     pub p50: Option<f64>,
     /// 95th percentile of the duration in milliseconds.
+    #[schema(required)]
     pub p95: Option<f64>,
 }
 
@@ -121,6 +130,7 @@ pub struct RunDurations {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct BreakdownRow {
     /// Value of the property; null for spans without it.
+    #[schema(required)]
     pub key: Option<String>,
     /// Number of spans of any kind.
     pub spans: u64,
@@ -133,6 +143,7 @@ pub struct BreakdownRow {
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
     /// Cost in US dollars; null if there are calls and none of them has a price.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
@@ -147,14 +158,17 @@ pub struct BreakdownRow {
     /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Provider of the calls, if all of them have the same one.
+    #[schema(required)]
     pub provider: Option<String>,
     /// Number of runs of the pipeline, turns of the agent or uses of the tool.
     pub runs: u64,
     /// Number of these runs that failed.
     pub failed_runs: u64,
     /// Runs per minute of the time range; null if the range has no length.
+    #[schema(required)]
     pub runs_per_minute: Option<f64>,
     /// Durations of the runs.
     pub run_duration_ms: RunDurations,
@@ -173,8 +187,10 @@ pub struct FacetValue {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct UnpricedModel {
     /// Name of the model; null for calls that name none.
+    #[schema(required)]
     pub model: Option<String>,
     /// Provider of the model.
+    #[schema(required)]
     pub provider: Option<String>,
     /// Number of calls.
     pub calls: u64,
@@ -207,18 +223,46 @@ pub struct FacetQuery<'a> {
     pub of_traces: bool,
 }
 
+/// What a word of a text search can be an ID of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuggestedIdField {
+    /// End user.
+    User,
+    /// Conversation.
+    Session,
+    /// Trace.
+    Trace,
+    /// Span.
+    Span,
+}
+
+impl SuggestedIdField {
+    /// Returns the name of the field in filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SuggestedIdField::User => "user",
+            SuggestedIdField::Session => "session",
+            SuggestedIdField::Trace => "trace",
+            SuggestedIdField::Span => "span",
+        }
+    }
+}
+
 /// A word of a text search that is an ID.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IdSuggestion {
-    /// `user`, `session`, `trace` or `span`.
-    pub field: &'static str,
+    /// What the word is an ID of: the field of the filter.
+    pub field: SuggestedIdField,
     /// The word.
     pub value: String,
     /// Filter that selects what the ID names.
     pub q: String,
     /// The trace, or the trace of the span; null for users and sessions.
+    #[schema(required)]
     pub trace_id: Option<String>,
     /// The span; null for other IDs.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// Start of the newest span with the ID.
     pub last_seen: String,
@@ -230,6 +274,7 @@ pub struct SpanPage {
     /// Spans in the requested order.
     pub spans: Vec<SpanSummary>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
     /// IDs that the words of the filter match, if the list is empty.
     pub suggestions: Vec<IdSuggestion>,
@@ -245,10 +290,12 @@ pub struct TraceSummary {
     /// Name of the root span.
     pub name: String,
     /// Readable form of the name if the name is a template with placeholders; null otherwise.
+    #[schema(required)]
     pub title: Option<String>,
     /// Op of the root span.
     pub op: String,
     /// Status of the root span.
+    #[schema(value_type = SpanStatus)]
     pub status: &'static str,
     /// Start of the earliest span.
     pub start_time: String,
@@ -268,6 +315,7 @@ pub struct TraceSummary {
     pub error_count: u64,
     /// First 200 characters of the first error event, otherwise of the status of the first span that failed on its own; null if nothing
     /// failed or no reason is known.
+    #[schema(required)]
     pub error_preview: Option<String>,
     /// Input tokens, including those read from or written to a cache.
     pub input_tokens: u64,
@@ -278,29 +326,38 @@ pub struct TraceSummary {
     /// Number of successful calls that report no token usage.
     pub calls_without_usage: u64,
     /// Cost in US dollars; null if there are calls and none of them has a price.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
     /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
     pub estimated_calls: u64,
     /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested
     /// model.
     pub models: Vec<String>,
     /// User of the first span that names one.
+    #[schema(required)]
     pub user_id: Option<String>,
     /// Conversation ID of the first span that names one.
+    #[schema(required)]
     pub session_id: Option<String>,
     /// Environment of the first span that names one, such as `production`.
+    #[schema(required)]
     pub environment: Option<String>,
     /// Version of the program, of the first span that names one.
+    #[schema(required)]
     pub release: Option<String>,
     /// Pipeline of the first run.
+    #[schema(required)]
     pub pipeline: Option<String>,
     /// First 200 characters of the first question.
+    #[schema(required)]
     pub input_preview: Option<String>,
     /// First 200 characters of the last answer.
+    #[schema(required)]
     pub output_preview: Option<String>,
 }
 
@@ -310,6 +367,7 @@ pub struct TracePage {
     /// Traces in the requested order.
     pub traces: Vec<TraceSummary>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
     /// IDs that the words of the filter match, if the list is empty.
     pub suggestions: Vec<IdSuggestion>,

@@ -8,7 +8,7 @@ type Schemas = components['schemas'];
 /* Sums. */
 
 export type Summary = Schemas['UsageSummary'];
-export type Measure = Schemas['SeriesMeasure'];
+export type Measure = keyof Schemas['TimeSeriesResponse']['measures'];
 export type Bucket = Schemas['BucketInterval'];
 export type TimeSeriesGroup = Schemas['TimeSeriesGroup'];
 export type OtherGroups = Schemas['OtherTimeSeriesGroups'];

@@ -3,13 +3,31 @@
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::notice::{AlertGroup, AlertNotice, AlertNoticeKind, AlertSeverity};
 use super::outbox::{NotificationOutbox, TargetId, key_of};
-use super::target::NotificationTarget;
+use super::target::{ChannelKind, NotificationTarget};
 use super::target_store::{NotifyError, find};
+
+/// State of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// An attempt will be made.
+    Waiting,
+    /// An attempt is in progress.
+    Sending,
+    /// The notification was delivered.
+    Delivered,
+    /// All attempts failed.
+    Failed,
+    /// The notification was sent as part of a digest.
+    Folded,
+    /// The notification will not be sent.
+    Cancelled,
+}
 
 /// One notification to one target.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -17,13 +35,15 @@ pub struct NotificationDelivery {
     /// ID of the delivery.
     pub id: i64,
     /// ID of the notification target.
+    #[schema(value_type = i64)]
     pub target_id: TargetId,
     /// Name of the notification target.
     pub target_name: String,
     /// Kind of the notification target, such as `email` or `slack`.
+    #[schema(value_type = ChannelKind)]
     pub target_kind: &'static str,
-    /// `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`.
-    #[schema(example = "waiting")]
+    /// State of the delivery.
+    #[schema(value_type = DeliveryState)]
     pub state: String,
     /// What happened to the incident.
     pub kind: AlertNoticeKind,
@@ -32,20 +52,25 @@ pub struct NotificationDelivery {
     /// Key of the change, which is sent with every attempt.
     pub idempotency_key: String,
     /// ID of the rule or budget; null for tests and digests.
+    #[schema(required)]
     pub rule_id: Option<i64>,
     /// Name of the rule or budget.
     pub rule_name: String,
     /// ID of the incident; null for tests and digests.
+    #[schema(required)]
     pub incident_id: Option<i64>,
     /// Group of the rule or budget; null if it has no groups.
+    #[schema(required)]
     pub group: Option<AlertGroup>,
     /// Number of changes that a digest combines; 0 for all other kinds.
     pub gathered: usize,
     /// ID of the delivery of the digest that contains this change; null if it was sent separately.
+    #[schema(required)]
     pub folded_into: Option<i64>,
     /// Time at which the notification was created (RFC 3339).
     pub created_at: String,
     /// Time of the next attempt (RFC 3339); null if there is none.
+    #[schema(required)]
     pub next_attempt_at: Option<String>,
     /// Attempts, the first one first.
     pub attempts: Vec<DeliveryAttempt>,
@@ -57,10 +82,13 @@ pub struct DeliveryAttempt {
     /// Start of the attempt (RFC 3339).
     pub at: String,
     /// Duration in milliseconds; null while the attempt is in progress, or if the server stopped before it ended.
+    #[schema(required)]
     pub duration_ms: Option<f64>,
     /// HTTP or SMTP status code; null if there was no response.
+    #[schema(required)]
     pub status: Option<u16>,
     /// Reason of the failure; null if the attempt succeeded.
+    #[schema(required)]
     pub error: Option<String>,
 }
 

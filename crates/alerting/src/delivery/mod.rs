@@ -18,9 +18,9 @@ mod trusted_certificates;
 mod worker;
 
 pub use allowed_networks::AllowedNetworks;
-pub use attempts::{DeliveryAttempt, DeliveryFilter, NotificationDelivery};
+pub use attempts::{DeliveryAttempt, DeliveryFilter, DeliveryState, NotificationDelivery};
 pub use outbox::{FORMAT, NotificationOutbox, TargetId};
-pub use target::{ChannelConfiguration, ChannelSecret, NotificationTarget, SmtpSecurity, TargetError};
+pub use target::{ChannelConfiguration, ChannelKind, ChannelSecret, NotificationTarget, SmtpSecurity, TargetError};
 pub use target_store::{NotificationTargetDraft, NotifyError};
 pub use trusted_certificates::TrustedCertificates;
 pub use worker::DeliveryWorker;

@@ -15,6 +15,7 @@ pub struct AlertNotice {
     /// Name of the rule or budget.
     pub rule_name: String,
     /// ID of the incident; null for a test and for a digest.
+    #[schema(required)]
     pub incident_id: Option<i64>,
     /// What happened.
     pub kind: AlertNoticeKind,
@@ -26,14 +27,18 @@ pub struct AlertNotice {
     pub unit: MeasureUnit,
     /// Period that the values are relative to: 0.62 is 62 percent more. Null if they are absolute values in `unit`.
     #[serde(default)]
+    #[schema(required)]
     pub compare: Option<ComparisonBaseline>,
     /// Current value; null without data.
+    #[schema(required)]
     pub value: Option<f64>,
     /// Threshold that was crossed, in the same unit as the value; null for a test.
+    #[schema(required)]
     pub threshold: Option<f64>,
     /// Whether the rule fires above or below the threshold.
     pub direction: ThresholdDirection,
     /// Group of the rule or budget; null if it has no groups.
+    #[schema(required)]
     pub group: Option<AlertGroup>,
     /// Start of the window in microseconds since the Unix epoch.
     pub window_from: i64,
@@ -48,11 +53,14 @@ pub struct AlertNotice {
     /// Start of the time that `since` of the contributors covers, in microseconds since the Unix epoch: the previous crossing of a
     /// threshold. Null if there was none, or if it was less than a minute before.
     #[serde(default)]
+    #[schema(required)]
     pub culprits_since: Option<i64>,
     /// Budget that the value is spent from; null for rules.
     #[serde(default)]
+    #[schema(required)]
     pub budget: Option<BudgetStep>,
     /// Projected cost at the end of the period; null if it is unknown.
+    #[schema(required)]
     pub outlook: Option<CostProjection>,
     /// Links to the page.
     pub links: AlertNoticeLinks,
@@ -152,6 +160,7 @@ pub struct AlertGroup {
     /// Property that is grouped by, such as `user`.
     pub name: String,
     /// Value of the property; null for spans without it.
+    #[schema(required)]
     pub value: Option<String>,
 }
 
@@ -195,24 +204,31 @@ pub struct AlertContributor {
     /// Property that the contributor is a value of: `trace`, `user`, `model`, `pipeline`, `prompt`, `release` and others.
     pub dimension: String,
     /// Value of the property; null for spans without it.
+    #[schema(required)]
     pub key: Option<String>,
     /// Unit of the figures. For sums, it is the unit of the measure; for percentiles and ratios, the number of slow or failed items.
     #[serde(default)]
+    #[schema(required)]
     pub unit: MeasureUnit,
     /// Contribution in the window, or in the period of a budget so far.
     pub contribution: f64,
     /// Usual contribution in a window of this length; null without history, and for traces.
+    #[schema(required)]
     pub usual: Option<f64>,
     /// Share of what `share_of` names, from 0 to 1; null if it is unknown. The shares of one dimension add up to at most 1.
+    #[schema(required)]
     pub share: Option<f64>,
     /// What the share refers to.
     #[serde(default)]
+    #[schema(required)]
     pub share_of: ShareOf,
     /// Part of the contribution since the previous crossing of a threshold; null if there was none, or if it was less than a minute
     /// before.
     #[serde(default)]
+    #[schema(required)]
     pub since: Option<f64>,
     /// Link to the spans of the contributor on the page; null if there is none.
+    #[schema(required)]
     pub link: Option<String>,
 }
 
@@ -232,5 +248,6 @@ pub struct AlertNoticeLinks {
     /// Link to the incident, or to the list of alerts if there is no incident.
     pub incident: String,
     /// Link to the traces behind the incident; null if there is none.
+    #[schema(required)]
     pub traces: Option<String>,
 }

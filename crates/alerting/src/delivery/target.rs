@@ -44,6 +44,38 @@ pub struct NotificationTarget {
     pub created_us: i64,
 }
 
+/// Kind of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    /// E-mail.
+    Email,
+    /// Slack.
+    Slack,
+    /// Discord.
+    Discord,
+    /// Microsoft Teams.
+    Teams,
+    /// PagerDuty.
+    Pagerduty,
+    /// Webhook.
+    Webhook,
+}
+
+impl ChannelKind {
+    /// Returns the name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ChannelKind::Email => "email",
+            ChannelKind::Slack => "slack",
+            ChannelKind::Discord => "discord",
+            ChannelKind::Teams => "teams",
+            ChannelKind::Pagerduty => "pagerduty",
+            ChannelKind::Webhook => "webhook",
+        }
+    }
+}
+
 /// Kind and configuration of a channel, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -153,14 +185,15 @@ impl TargetError {
 impl ChannelConfiguration {
     /// Returns the name of the kind in the API.
     pub fn kind(&self) -> &'static str {
-        match self {
-            ChannelConfiguration::Email { .. } => "email",
-            ChannelConfiguration::Slack => "slack",
-            ChannelConfiguration::Discord => "discord",
-            ChannelConfiguration::Teams => "teams",
-            ChannelConfiguration::Pagerduty { .. } => "pagerduty",
-            ChannelConfiguration::Webhook { .. } => "webhook",
-        }
+        let kind = match self {
+            ChannelConfiguration::Email { .. } => ChannelKind::Email,
+            ChannelConfiguration::Slack => ChannelKind::Slack,
+            ChannelConfiguration::Discord => ChannelKind::Discord,
+            ChannelConfiguration::Teams => ChannelKind::Teams,
+            ChannelConfiguration::Pagerduty { .. } => ChannelKind::Pagerduty,
+            ChannelConfiguration::Webhook { .. } => ChannelKind::Webhook,
+        };
+        kind.as_str()
     }
 
     /// Returns whether people read each message, so many messages are combined in digests.

@@ -12,10 +12,12 @@ mod tests;
 
 use jiff::civil::Date;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::money::Usd;
 pub use reconcile::{
-    GapCause, ObservedModelDay, ReconciliationReport, ReconciliationRow, ReconciliationTotals, SamplingEvidence, base_model, reconcile,
+    GapCause, GapCauseKind, ObservedModelDay, ReconciliationReport, ReconciliationRow, ReconciliationTotals, SamplingEvidence, base_model,
+    reconcile,
 };
 
 /// Billed cost and usage of one day and model.
@@ -78,7 +80,7 @@ pub struct BillExport {
 }
 
 /// An invalid row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UnreadBillRow {
     /// Line number in a table, starting at 1 with the header; number of the result in JSON.
     pub line: u64,

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::BillLine;
 use crate::money::Usd;
+use crate::span::names;
 
 /// Observed usage of one day and model.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -43,17 +45,22 @@ pub struct SamplingEvidence {
 }
 
 /// Totals of a day, a model, or the whole bill.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct ReconciliationTotals {
     /// Billed amount in US dollars; null if the bill has none.
+    #[schema(required)]
     pub billed: Option<f64>,
     /// Observed cost in US dollars; null if nothing was observed, or nothing of it has a price.
+    #[schema(required)]
     pub observed: Option<f64>,
     /// Billed amount minus observed cost, in US dollars.
+    #[schema(required)]
     pub gap: Option<f64>,
     /// Observed cost divided by billed amount; null if nothing was billed.
+    #[schema(required)]
     pub coverage: Option<f64>,
     /// Billed tokens, if the bill contains usage.
+    #[schema(required)]
     pub billed_tokens: Option<u64>,
     /// Observed tokens.
     pub observed_tokens: u64,
@@ -64,7 +71,7 @@ pub struct ReconciliationTotals {
 }
 
 /// Totals of a day, of a model, or of a day and model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ReconciliationRow {
     /// Day in UTC, `YYYY-MM-DD`; empty in totals by model.
     pub day: String,
@@ -75,27 +82,55 @@ pub struct ReconciliationRow {
     pub sum: ReconciliationTotals,
 }
 
+names!(
+    /// Kind of a possible cause of a gap.
+    GapCauseKind {
+        /// Clients sample their traces.
+        Sampled = "sampled",
+        /// Calls of the model have no price.
+        Unpriced = "unpriced",
+        /// The bill has another service tier than the standard one.
+        Tier = "tier",
+        /// The model is billed, and no call of it was observed.
+        NotInstrumented = "not_instrumented",
+        /// The bill uses days of another time zone.
+        TimeZone = "time_zone",
+        /// Token counts of calls are estimated.
+        Estimated = "estimated",
+        /// Calls report no token usage.
+        NoUsage = "no_usage",
+        /// Calls of another provider were observed, which is not on the bill.
+        NotOnBill = "not_on_bill",
+    }
+);
+
 /// Possible cause of a gap.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct GapCause {
-    /// Cause: `sampled`, `unpriced`, `tier`, `not_instrumented`, `time_zone`, `estimated`, `no_usage` or `not_on_bill`.
-    pub cause: &'static str,
+    /// Kind of the cause.
+    pub cause: GapCauseKind,
     /// Model with the cause, or the provider for `not_on_bill`; null if the cause is not about a model.
+    #[schema(required)]
     pub model: Option<String>,
     /// Number of calls with the cause; for `sampled`, of items that were not sent.
+    #[schema(required)]
     pub count: Option<u64>,
     /// Amount in US dollars.
+    #[schema(required)]
     pub amount: Option<f64>,
     /// Sample rate, from 0 to 1.
+    #[schema(required)]
     pub rate: Option<f64>,
 }
 
 /// Result of a reconciliation.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct ReconciliationReport {
     /// First day of the bill, `YYYY-MM-DD`.
+    #[schema(required)]
     pub from: Option<String>,
     /// Last day of the bill, `YYYY-MM-DD`.
+    #[schema(required)]
     pub to: Option<String>,
     /// Providers of the bill.
     pub providers: Vec<String>,
@@ -278,25 +313,25 @@ fn causes(
     let mut found = Vec::new();
     if evidence.sample_rate.is_some() || evidence.sampled_out > 0 {
         let count = Some(evidence.sampled_out).filter(|count| *count > 0);
-        found.push(GapCause { rate: evidence.sample_rate, count, ..cause("sampled") });
+        found.push(GapCause { rate: evidence.sample_rate, count, ..cause(GapCauseKind::Sampled) });
     }
     for (model, pair) in by_name {
         let of_model = |name| GapCause { model: Some((*model).to_owned()), ..cause(name) };
         let billed = pair.billed.filter(|billed| *billed > Usd::ZERO);
         if let Some(billed) = billed.filter(|_| pair.calls == 0) {
-            found.push(GapCause { amount: Some(billed.dollars()), ..of_model("not_instrumented") });
+            found.push(GapCause { amount: Some(billed.dollars()), ..of_model(GapCauseKind::NotInstrumented) });
         }
         if pair.unpriced > 0 {
-            found.push(GapCause { count: Some(pair.unpriced), ..of_model("unpriced") });
+            found.push(GapCause { count: Some(pair.unpriced), ..of_model(GapCauseKind::Unpriced) });
         }
         if pair.without_usage > 0 {
-            found.push(GapCause { count: Some(pair.without_usage), ..of_model("no_usage") });
+            found.push(GapCause { count: Some(pair.without_usage), ..of_model(GapCauseKind::NoUsage) });
         }
         if pair.estimated > 0 {
-            found.push(GapCause { count: Some(pair.estimated), ..of_model("estimated") });
+            found.push(GapCause { count: Some(pair.estimated), ..of_model(GapCauseKind::Estimated) });
         }
         if shifts_between_days(pairs, model) {
-            found.push(of_model("time_zone"));
+            found.push(of_model(GapCauseKind::TimeZone));
         }
     }
     let mut tiers: BTreeMap<(&str, String), Usd> = BTreeMap::new();
@@ -306,14 +341,14 @@ fn causes(
     found.extend(tiers.into_iter().map(|((_, model), amount)| GapCause {
         model: Some(model),
         amount: Some(amount.dollars()),
-        ..cause("tier")
+        ..cause(GapCauseKind::Tier)
     }));
     let others = not_on_bill.iter().filter(|(_, (_, calls))| *calls > 0);
     found.extend(others.map(|(provider, (cost, calls))| GapCause {
         model: Some((*provider).to_owned()),
         amount: Some(cost.dollars()),
         count: Some(*calls),
-        ..cause("not_on_bill")
+        ..cause(GapCauseKind::NotOnBill)
     }));
     found
 }

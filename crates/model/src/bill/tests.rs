@@ -148,7 +148,7 @@ fn seen(day: i8, model: &str, cost: f64) -> ObservedModelDay {
 }
 
 fn named(report: &ReconciliationReport) -> Vec<(&str, Option<&str>)> {
-    report.causes.iter().map(|cause| (cause.cause, cause.model.as_deref())).collect()
+    report.causes.iter().map(|cause| (cause.cause.as_str(), cause.model.as_deref())).collect()
 }
 
 #[test]

@@ -3,6 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SpanId, TraceId};
+use crate::span::names;
+
+names!(
+    /// Kind of a reason why a span is excluded from totals.
+    ExclusionKind {
+        /// The span is a wrapper around a call that a span below it reports.
+        WrapsCall = "wraps_call",
+        /// Another span of the trace reports the same response.
+        SameResponse = "same_response",
+        /// The span is another report of a call of its trace.
+        DuplicateReport = "duplicate_report",
+        /// A span of another trace reports the same call.
+        ReportedElsewhere = "reported_elsewhere",
+        /// The span is not a call, and its usage is the sum of the calls below it.
+        SumOfCalls = "sum_of_calls",
+    }
+);
 
 /// Reason why a span is excluded from totals, with the span that is included instead, if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,13 +55,14 @@ pub enum Exclusion {
 impl Exclusion {
     /// Returns the name of the reason in storage and API.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Exclusion::WrapsCall { .. } => "wraps_call",
-            Exclusion::SameResponse { .. } => "same_response",
-            Exclusion::DuplicateReport { .. } => "duplicate_report",
-            Exclusion::ReportedElsewhere { .. } => "reported_elsewhere",
-            Exclusion::SumOfCalls => "sum_of_calls",
-        }
+        let kind = match self {
+            Exclusion::WrapsCall { .. } => ExclusionKind::WrapsCall,
+            Exclusion::SameResponse { .. } => ExclusionKind::SameResponse,
+            Exclusion::DuplicateReport { .. } => ExclusionKind::DuplicateReport,
+            Exclusion::ReportedElsewhere { .. } => ExclusionKind::ReportedElsewhere,
+            Exclusion::SumOfCalls => ExclusionKind::SumOfCalls,
+        };
+        kind.as_str()
     }
 
     /// Returns the ID of the span that is included instead, if it is known.
@@ -73,13 +91,12 @@ impl Exclusion {
 
     /// Builds an exclusion from its columns; `None` for an unknown kind, or if a required ID is missing.
     pub fn from_columns(kind: &str, span_id: Option<SpanId>, trace_id: Option<TraceId>) -> Option<Exclusion> {
-        match kind {
-            "wraps_call" => Some(Exclusion::WrapsCall { span_id: span_id? }),
-            "same_response" => Some(Exclusion::SameResponse { span_id: span_id? }),
-            "duplicate_report" => Some(Exclusion::DuplicateReport { span_id }),
-            "reported_elsewhere" => Some(Exclusion::ReportedElsewhere { trace_id: trace_id?, span_id: span_id? }),
-            "sum_of_calls" => Some(Exclusion::SumOfCalls),
-            _ => None,
+        match ExclusionKind::from_name(kind)? {
+            ExclusionKind::WrapsCall => Some(Exclusion::WrapsCall { span_id: span_id? }),
+            ExclusionKind::SameResponse => Some(Exclusion::SameResponse { span_id: span_id? }),
+            ExclusionKind::DuplicateReport => Some(Exclusion::DuplicateReport { span_id }),
+            ExclusionKind::ReportedElsewhere => Some(Exclusion::ReportedElsewhere { trace_id: trace_id?, span_id: span_id? }),
+            ExclusionKind::SumOfCalls => Some(Exclusion::SumOfCalls),
         }
     }
 }

@@ -1,39 +1,48 @@
 //! How a cost was determined, or why there is none.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::cost::{self, bills_itself};
 use crate::money::Usd;
-use crate::price::PriceBook;
+use crate::price::{PriceBook, PriceBucket};
 use crate::span::{CostSource, Span, SpanStatus};
 
 /// How a cost was determined.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CostExplanation {
     /// What the cost is based on, or why there is none.
     pub because: CostBasis,
     /// Identifier of the price that currently applies to the call, with its date if it has one; null without a price.
+    #[schema(required)]
     pub price: Option<String>,
     /// First day on which that price applies, `YYYY-MM-DD`; null if it has no start.
+    #[schema(required)]
     pub price_from: Option<String>,
     /// Day up to which the price table is maintained.
     pub table_date: String,
     /// Service tier of the call; null if unknown.
+    #[schema(required)]
     pub service_tier: Option<String>,
     /// Cost according to token usage and current prices, in US dollars; null if it cannot be computed.
+    #[schema(required)]
     pub computed: Option<f64>,
     /// Cost that the client reported, in US dollars; null if it reported none.
+    #[schema(required)]
     pub client: Option<f64>,
     /// Stored cost in US dollars; null if it is unknown.
+    #[schema(required)]
     pub total: Option<f64>,
     /// Lines by bucket, which add up to `computed`.
     pub lines: Vec<CostLine>,
 }
 
 /// One bucket of a computed cost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = CostBucket)]
 pub struct CostLine {
     /// `input`, `cache_read`, `output` and other token buckets; `request`, `web_search`, `image` and `hour` are units other than tokens.
+    #[schema(value_type = PriceBucket)]
     pub bucket: &'static str,
     /// Number of units; microseconds for `hour`.
     pub tokens: u64,
@@ -44,7 +53,7 @@ pub struct CostLine {
 }
 
 /// What a cost is based on, or why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {
     /// Token usage and the current prices.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::dedup::SpanDecision;
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -25,21 +26,25 @@ use crate::{normalize, otlp, span_links};
 pub use cost::{CostBasis, CostExplanation, CostLine};
 
 /// Provenance of a span: how it was decoded, priced and counted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct SpanExplanation {
     /// Conventions that the attribute names belong to, those with the most names first.
     pub conventions: Vec<DetectedConvention>,
     /// Version of the instrumentation that created the span; null if it was not sent.
+    #[schema(required)]
     pub instrumentation_version: Option<String>,
     /// Source of each field.
     pub fields: Vec<ExplainedField>,
     /// Attributes that did not become a field. They are stored unchanged.
     pub ignored: Vec<IgnoredAttribute>,
     /// Interpretation of the input token count; null if there is only one possible interpretation.
+    #[schema(required)]
     pub input: Option<TokenCountInterpretation>,
     /// Interpretation of the output token count; null if there is only one possible interpretation.
+    #[schema(required)]
     pub output: Option<TokenCountInterpretation>,
     /// How the cost was determined; null for spans that are not LLM calls.
+    #[schema(required)]
     pub cost: Option<CostExplanation>,
     /// True if the span is included in totals: LLM calls without an [`exclusion`](Span::exclusion).
     pub counted: bool,
@@ -52,7 +57,7 @@ pub struct SpanExplanation {
 }
 
 /// A convention, and the attributes that belong to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DetectedConvention {
     /// Readable name of the convention.
     pub name: &'static str,
@@ -63,7 +68,7 @@ pub struct DetectedConvention {
 }
 
 /// A field of a span and its source.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ExplainedField {
     /// Field of the span, such as `usage.input_tokens`.
     pub field: String,
@@ -72,11 +77,25 @@ pub struct ExplainedField {
     /// True if the field was inferred and not sent.
     pub inferred: bool,
     /// Value of the field; null for messages.
+    #[schema(required, value_type = Option<ExplainedValue>)]
     pub value: Option<Value>,
 }
 
+/// Form of the value of a field.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes what is serialized")]
+enum ExplainedValue {
+    /// Text, or a time (RFC 3339).
+    Text(String),
+    /// Number.
+    Number(f64),
+    /// Truth value.
+    Flag(bool),
+}
+
 /// An attribute that did not become a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IgnoredAttribute {
     /// Name of the attribute as the client sent it.
     pub name: String,
@@ -84,11 +103,12 @@ pub struct IgnoredAttribute {
     pub why: AttributeIgnoreReason,
     /// Name of the attribute that was used instead, for the reason `better`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub better: Option<String>,
 }
 
 /// Why an attribute did not become a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttributeIgnoreReason {
     /// Another attribute with the same meaning takes precedence.
@@ -104,13 +124,15 @@ pub enum AttributeIgnoreReason {
 }
 
 /// A field whose value was changed because of other spans of the trace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TraceFieldCorrection {
     /// `counted`, `pipeline`, `session_id` or `user_id`.
     pub field: &'static str,
     /// Value according to the span alone.
+    #[schema(required)]
     pub alone: Option<String>,
     /// Effective value within the trace.
+    #[schema(required)]
     pub in_trace: Option<String>,
 }
 

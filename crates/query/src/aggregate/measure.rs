@@ -1,12 +1,18 @@
 //! Measures of time series and the lengths of buckets.
 
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
 use crate::error::QueryError;
 
 macro_rules! measures {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:tt),+ $(,)?) => {
         /// Measure of a time series. Calls are LLM calls that count.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum SeriesMeasure { $($(#[$doc])* $variant),+ }
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        pub enum SeriesMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
         impl SeriesMeasure {
             const ALL: &[SeriesMeasure] = &[$(SeriesMeasure::$variant),+];
@@ -139,5 +145,21 @@ impl BucketInterval {
     /// Returns the length in microseconds.
     pub fn us(self) -> i64 {
         self.us
+    }
+}
+
+impl PartialSchema for BucketInterval {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Length of a bucket. Buckets are aligned to the Unix epoch in UTC."))
+            .enum_values(Some(BucketInterval::names()))
+            .into()
+    }
+}
+
+impl ToSchema for BucketInterval {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("BucketInterval")
     }
 }

@@ -8,7 +8,7 @@ use hinomi_model::langfuse;
 
 use super::{FieldTest, Filter, FilterTerm};
 use crate::error::QueryError;
-use crate::response::IdSuggestion;
+use crate::response::{IdSuggestion, SuggestedIdField};
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
@@ -37,16 +37,16 @@ impl ProjectSnapshot {
     async fn trace_or_span(&self, word: &str) -> Result<Option<IdSuggestion>, QueryError> {
         let trace = langfuse::trace_id(word);
         let (spans, _reserved) = self.load_trace(trace).await?;
-        let suggestion = |field: &'static str, trace: TraceId, span: Option<SpanId>, start_us: i64| IdSuggestion {
+        let suggestion = |field: SuggestedIdField, trace: TraceId, span: Option<SpanId>, start_us: i64| IdSuggestion {
             field,
             value: word.to_owned(),
-            q: text(field, span.map_or_else(|| trace.to_string(), |span| span.to_string())),
+            q: text(field.as_str(), span.map_or_else(|| trace.to_string(), |span| span.to_string())),
             trace_id: Some(trace.to_string()),
             span_id: span.map(|span| span.to_string()),
             last_seen: rfc3339(start_us),
         };
         if let Some(newest_us) = spans.iter().map(|loaded| loaded.span().start_us).max() {
-            return Ok(Some(suggestion("trace", trace, None, newest_us)));
+            return Ok(Some(suggestion(SuggestedIdField::Trace, trace, None, newest_us)));
         }
         // Span IDs have no index: scan only for words that look like one.
         let is_hex = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -62,11 +62,11 @@ impl ProjectSnapshot {
             Some((id, BatchColumn::of(batch, "start_time").int(0)?))
         };
         let found = batches.iter().filter(|batch| batch.num_rows() > 0).find_map(of_batch);
-        Ok(found.map(|(trace, start_us)| suggestion("span", trace, Some(span), start_us)))
+        Ok(found.map(|(trace, start_us)| suggestion(SuggestedIdField::Span, trace, Some(span), start_us)))
     }
 
     async fn user_or_session(&self, word: &str) -> Result<Vec<IdSuggestion>, QueryError> {
-        let fields = [("user", "user_id"), ("session", "session_id")];
+        let fields = [(SuggestedIdField::User, "user_id"), (SuggestedIdField::Session, "session_id")];
         let is = |column: &str| col(column).eq(lit(word));
         let newest =
             |column: &str| Ok(max(cast(col("start_time"), arrow::datatypes::DataType::Int64)).filter(is(column)).build()?.alias(column));
@@ -74,11 +74,11 @@ impl ProjectSnapshot {
         let rows = self.spans_of(ScanMode::Little, &QueryScope::all()).await?.filter(is("user_id").or(is("session_id")))?;
         let batches = rows.aggregate(Vec::new(), newest)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
-        let of_field = |(field, column): &(&'static str, &'static str)| {
+        let of_field = |(field, column): &(SuggestedIdField, &'static str)| {
             Some(IdSuggestion {
-                field,
+                field: *field,
                 value: word.to_owned(),
-                q: text(field, word.to_owned()),
+                q: text(field.as_str(), word.to_owned()),
                 trace_id: None,
                 span_id: None,
                 last_seen: rfc3339(BatchColumn::of(batch, column).int(0)?),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hinomi_model::explain::SpanExplanation;
-use hinomi_model::span::ChatMessage;
+use hinomi_model::explain::{CostLine, SpanExplanation};
+use hinomi_model::span::{ChatMessage, CostSource, SpanStatus, SpanType, UsageSource};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,30 +14,43 @@ use crate::trace::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct CallUsage {
     /// Input tokens, including those read from or written to a cache.
+    #[schema(required)]
     pub input_tokens: Option<u64>,
     /// Output tokens, including reasoning.
+    #[schema(required)]
     pub output_tokens: Option<u64>,
     /// Total as the client reported it, otherwise input plus output.
+    #[schema(required)]
     pub total_tokens: Option<u64>,
     /// Input tokens read from a cache.
+    #[schema(required)]
     pub cache_read_tokens: Option<u64>,
     /// Input tokens written to a cache.
+    #[schema(required)]
     pub cache_write_tokens: Option<u64>,
     /// Output tokens spent on reasoning.
+    #[schema(required)]
     pub reasoning_tokens: Option<u64>,
     /// Input tokens of audio.
+    #[schema(required)]
     pub input_audio_tokens: Option<u64>,
     /// Output tokens of audio.
+    #[schema(required)]
     pub output_audio_tokens: Option<u64>,
     /// Input tokens of images.
+    #[schema(required)]
     pub input_image_tokens: Option<u64>,
     /// Output tokens of images.
+    #[schema(required)]
     pub output_image_tokens: Option<u64>,
     /// Web searches that the provider made and bills.
+    #[schema(required)]
     pub web_searches: Option<u64>,
     /// Images that the model generated.
+    #[schema(required)]
     pub images: Option<u64>,
     /// `reported` by the client, `estimated` from the messages, or null if unknown.
+    #[schema(required, value_type = Option<UsageSource>)]
     pub source: Option<&'static str>,
 }
 
@@ -47,36 +60,30 @@ pub struct CallCost {
     /// Cost of the whole call in US dollars.
     pub total: f64,
     /// Input part of the cost; null if it cannot be separated.
+    #[schema(required)]
     pub input: Option<f64>,
     /// Output part of the cost; null if it cannot be separated.
+    #[schema(required)]
     pub output: Option<f64>,
     /// `computed` from tokens and prices, or the figure of the `client`.
+    #[schema(value_type = CostSource)]
     pub source: &'static str,
     /// True if the priced tokens are estimated.
     pub estimated: bool,
     /// Entry of the price table, or the custom price as `own:MODEL@date`.
+    #[schema(required)]
     pub price: Option<String>,
     /// Cost that the client reported, in US dollars.
+    #[schema(required)]
     pub client_total: Option<f64>,
     /// Cost from our prices in US dollars, if `total` is the client's figure. Only in the detail of one span.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub computed_total: Option<f64>,
     /// How the cost was computed, by bucket. Only in the detail of one span, and only if the cost is computed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub buckets: Option<Vec<CostBucket>>,
-}
-
-/// One bucket of a computed cost.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct CostBucket {
-    /// `input`, `cache_read`, `output` and other token buckets; `request`, `web_search`, `image` and `hour` are units other than tokens.
-    pub bucket: &'static str,
-    /// Number of units; microseconds for `hour`.
-    pub tokens: u64,
-    /// Price of a million units in US dollars.
-    pub usd_per_million: f64,
-    /// Cost of the bucket in US dollars.
-    pub amount: f64,
+    #[schema(nullable = false)]
+    pub buckets: Option<Vec<CostLine>>,
 }
 
 /// Totals of a span and everything below it, each call once.
@@ -89,6 +96,7 @@ pub struct SubtreeTotals {
     /// Output tokens, including reasoning.
     pub output_tokens: u64,
     /// Cost in US dollars; null if there are calls and none of them has a price.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Number of calls that report token usage and have no price.
     pub unpriced_calls: u64,
@@ -113,6 +121,7 @@ pub struct ReportingSdk {
     /// Name of the SDK, such as `sentry.python`.
     pub name: String,
     /// Version of the SDK.
+    #[schema(required)]
     pub version: Option<String>,
 }
 
@@ -138,35 +147,47 @@ pub struct SpanSummary {
     /// ID of the span, unique within the trace.
     pub span_id: String,
     /// ID of the parent span, which may not have arrived; null for a root span.
+    #[schema(required)]
     pub parent_span_id: Option<String>,
     /// Name of the span, such as `chat gpt-4o`; empty if the client did not send one.
     pub name: String,
     /// Readable form of the name if the name is a template with placeholders; null otherwise.
+    #[schema(required)]
     pub title: Option<String>,
     /// Op of Sentry, or one derived from the conventions of other clients, such as `gen_ai.chat`.
     pub op: String,
     /// Kind of the span: `llm`, `embedding`, `agent`, `tool`, `retriever`, `reranker`, `guardrail`, `evaluator`, `chain`, `handoff`,
     /// `prompt`, `http`, `db`, `function` or `other`.
+    #[schema(value_type = SpanType)]
     pub kind: &'static str,
     /// GenAI operation (`gen_ai.operation.name` or its equivalent), such as `chat`; null if unknown.
+    #[schema(required)]
     pub operation: Option<String>,
     /// Instrumentation that created the span, such as `auto.ai.openai`; null if unknown.
+    #[schema(required)]
     pub origin: Option<String>,
     /// Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown.
+    #[schema(required)]
     pub provider: Option<String>,
     /// True if the client did not send the provider and it was inferred.
     pub provider_inferred: bool,
     /// The answering model if it is known, otherwise the requested model; null if both are unknown.
+    #[schema(required)]
     pub model: Option<String>,
     /// Requested model; null if unknown.
+    #[schema(required)]
     pub request_model: Option<String>,
     /// Answering model; null if unknown.
+    #[schema(required)]
     pub response_model: Option<String>,
     /// `ok`, `error` or `cancelled`.
+    #[schema(value_type = SpanStatus)]
     pub status: &'static str,
     /// Status as the client sent it, such as `resource_exhausted`, or the error message; null if there is no detail.
+    #[schema(required)]
     pub status_detail: Option<String>,
     /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
+    #[schema(required)]
     pub error_preview: Option<String>,
     /// True while only parts of the span, such as its messages, have arrived.
     pub incomplete: bool,
@@ -175,57 +196,77 @@ pub struct SpanSummary {
     /// Duration in milliseconds.
     pub duration_ms: f64,
     /// Time from the start to the first part of a streamed response in milliseconds; null if unknown.
+    #[schema(required)]
     pub time_to_first_token_ms: Option<f64>,
     /// True if the response was streamed; null if unknown.
+    #[schema(required)]
     pub streaming: Option<bool>,
     /// Token usage.
     pub usage: CallUsage,
     /// Cost; null if it is unknown.
+    #[schema(required)]
     pub cost: Option<CallCost>,
     /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.
+    #[schema(required)]
     pub client_cost: Option<f64>,
     /// Totals of the span and everything below it.
     pub subtree: SubtreeTotals,
     /// Duration without the spans below in milliseconds.
     pub self_time_ms: f64,
     /// Comparison with similar spans; null in lists, and if there are too few similar spans.
+    #[schema(required)]
     pub compared: Option<DurationComparison>,
     /// False if usage and cost of the span are already included in another span. Only spans of the kinds `llm` and `embedding` are
     /// included in totals.
     pub counted: bool,
     /// Why the span is excluded from totals; null if it counts, and for spans of earlier versions that did not record the reason.
+    #[schema(required)]
     pub exclusion: Option<SpanExclusion>,
     /// The report of the same call by another program.
+    #[schema(required)]
     pub also_reported: Option<DuplicateReportView>,
     /// ID of the conversation; null if unknown.
+    #[schema(required)]
     pub session_id: Option<String>,
     /// ID of the end user; null if unknown.
+    #[schema(required)]
     pub user_id: Option<String>,
     /// Environment, such as `production`; null if unknown.
+    #[schema(required)]
     pub environment: Option<String>,
     /// Version of the program; null if unknown.
+    #[schema(required)]
     pub release: Option<String>,
     /// Service or host that reported the span; null if unknown.
+    #[schema(required)]
     pub service: Option<String>,
     /// Pipeline: the workflow or outermost agent that the span belongs to; null if there is none.
+    #[schema(required)]
     pub pipeline: Option<String>,
     /// True if the span is one run of its pipeline.
     pub is_run: bool,
     /// Name of the agent; null if there is none.
+    #[schema(required)]
     pub agent: Option<String>,
     /// Name of the tool; null if there is none.
+    #[schema(required)]
     pub tool: Option<String>,
     /// Name of the prompt template; null if there is none.
+    #[schema(required)]
     pub prompt: Option<String>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
     /// Beginning of the input; null if there is none.
+    #[schema(required)]
     pub input_preview: Option<String>,
     /// Beginning of the output; null if there is none.
+    #[schema(required)]
     pub output_preview: Option<String>,
     /// Thread in which the span ran; null if unknown.
+    #[schema(required)]
     pub thread: Option<String>,
     /// SDK that reported the span; null if unknown.
+    #[schema(required)]
     pub sdk: Option<ReportingSdk>,
 }
 
@@ -236,32 +277,32 @@ pub struct SpanDetail {
     #[serde(flatten)]
     pub span: SpanSummary,
     /// Messages that were sent to the model, system instructions first.
-    #[schema(value_type = Vec<Object>)]
     pub input_messages: Vec<ChatMessage>,
     /// Messages that the model returned.
-    #[schema(value_type = Vec<Object>)]
     pub output_messages: Vec<ChatMessage>,
     /// The report of the same call that the messages were read from; null if they are the span's own.
+    #[schema(required)]
     pub texts_from: Option<MessageSourceSpan>,
     /// Attributes as the client sent them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Map<String, Value>,
     /// Response ID of the provider.
+    #[schema(required)]
     pub response_id: Option<String>,
     /// Reasons why the model stopped.
     pub finish_reasons: Vec<String>,
     /// Request parameters such as the temperature, by their short names.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub request: Map<String, Value>,
     /// Tools that the model could call, as the client sent them.
-    #[schema(value_type = Object)]
+    #[schema(required, value_type = Value)]
     pub tool_definitions: Option<Value>,
     /// Source attribute of each field.
     pub reading: Vec<FieldReading>,
     /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts.
-    #[schema(value_type = Object)]
     pub explanation: SpanExplanation,
     /// Version of the prompt template.
+    #[schema(required)]
     pub prompt_version: Option<String>,
     /// Time at which the server received the span.
     pub received_at: String,

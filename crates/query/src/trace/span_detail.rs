@@ -15,7 +15,7 @@ use super::tree::derive;
 use super::{LoadedSpan, shown};
 use crate::ProjectSnapshot;
 use crate::error::QueryError;
-use crate::response::{CostBucket, MessageSourceSpan, SpanDetail};
+use crate::response::{MessageSourceSpan, SpanDetail};
 
 impl ProjectSnapshot {
     /// Returns a span as it is stored, without messages from other reports of the call; `None` if it does not exist.
@@ -140,12 +140,6 @@ fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
 }
 
 /// Returns the buckets of a computed cost; `None` if they do not add up to the stored cost, since prices may have changed.
-fn bill(cost: &CostExplanation) -> Option<Vec<CostBucket>> {
-    let line = |line: &CostLine| CostBucket {
-        bucket: line.bucket,
-        tokens: line.tokens,
-        usd_per_million: line.usd_per_million,
-        amount: line.amount,
-    };
-    (cost.because == CostBasis::Computed).then(|| cost.lines.iter().map(line).collect())
+fn bill(cost: &CostExplanation) -> Option<Vec<CostLine>> {
+    (cost.because == CostBasis::Computed).then(|| cost.lines.clone())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::dedup::exclusion::{Exclusion, ExclusionKind};
 use hinomi_model::provenance::{FieldProvenance, FieldSource};
 use hinomi_model::span::Attributes;
 use hinomi_model::span_links::SpanLink;
@@ -15,10 +15,13 @@ pub struct SpanExclusion {
     /// `wraps_call`: the span is a wrapper around the same call. `same_response`: another span reports the same response.
     /// `duplicate_report`: the span is another report of a call of this trace. `reported_elsewhere`: a span of another trace reports the
     /// same call. `sum_of_calls`: the span repeats the usage of the calls below it.
+    #[schema(value_type = ExclusionKind)]
     pub kind: &'static str,
     /// ID of the span that is included in totals instead; null if it is unknown, and for `sum_of_calls`.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// ID of the trace of that span; null if it is the same trace.
+    #[schema(required)]
     pub trace_id: Option<String>,
 }
 
@@ -40,7 +43,6 @@ pub struct FieldReading {
     /// `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was inferred from: `instrumentation`,
     /// `model_vendor`, `rest_of_total`, and `gateway_report` or `other_report` with `trace_id` and `span_id`; for a time that was invalid
     /// as sent, `start_time`, `end_time`, `event_time` or `received_at`.
-    #[schema(value_type = Object)]
     pub source: FieldSource,
 }
 
@@ -58,7 +60,7 @@ pub struct LinkedSpan {
     /// ID of the linked span.
     pub span_id: String,
     /// Attributes of the link, as the client sent them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Attributes,
 }
 

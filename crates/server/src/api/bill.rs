@@ -45,13 +45,14 @@ pub(super) struct BillImportResult {
     /// Number of bill lines: distinct combinations of day, provider, account, model and tier.
     lines: usize,
     /// First day, `YYYY-MM-DD` (UTC); null if no row could be read.
+    #[schema(required)]
     from: Option<String>,
     /// Last day, `YYYY-MM-DD` (UTC); null if no row could be read.
+    #[schema(required)]
     to: Option<String>,
     /// Number of rows that could not be read.
     unread: usize,
     /// The first rows that could not be read, at most 100, each with its line number and the reason.
-    #[schema(value_type = Vec<Object>)]
     unread_rows: Vec<bill::UnreadBillRow>,
     /// Columns and fields that were ignored because their meaning is unknown.
     unknown_columns: Vec<String>,
@@ -94,7 +95,6 @@ pub(super) async fn import(
 pub(super) struct BillReconciliationResponse {
     /// Totals, days, models and causes of the difference.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     report: ReconciliationReport,
     /// Imported files, the newest first.
     imports: Vec<BillImport>,

@@ -23,14 +23,17 @@ pub(super) struct ApiTokenView {
     /// Name of the token.
     name: String,
     /// ID of the only project that the token can access; null for all projects.
+    #[schema(required)]
     project_id: Option<u64>,
     /// True if the token may also make changes; false if it is read-only.
     admin: bool,
     /// Time at which the token was created (RFC 3339).
     created_at: String,
     /// Time at which the token expires (RFC 3339); null if it does not expire. Expired tokens are listed until they are revoked.
+    #[schema(required)]
     expires_at: Option<String>,
     /// Time of the last use (RFC 3339), accurate to about a minute; null if the token has never been used.
+    #[schema(required)]
     last_used_at: Option<String>,
 }
 
@@ -80,6 +83,7 @@ pub(super) struct SessionView {
     /// ID of the session.
     id: i64,
     /// User agent of the client; null if it is unknown.
+    #[schema(required)]
     client: Option<String>,
     /// Time of the sign-in (RFC 3339).
     created_at: String,

@@ -42,6 +42,7 @@ struct ErrorResponseDetail {
     /// What happened, and to what.
     message: String,
     /// How to fix the problem; null if there is no advice.
+    #[schema(required)]
     hint: Option<String>,
 }
 

@@ -37,21 +37,28 @@ pub(super) struct JobStatus {
     /// Number of items to process, as far as it is known; 0 before the job starts.
     total: u64,
     /// Reason of the failure; null unless the state is `failed`.
+    #[schema(required)]
     reason: Option<String>,
     /// Time at which the job was requested (RFC 3339).
     created_at: String,
     /// Time at which the job first started (RFC 3339); null if it has not started.
+    #[schema(required)]
     started_at: Option<String>,
     /// Time at which the job was done, failed or was cancelled (RFC 3339); null while it has not ended.
+    #[schema(required)]
     ended_at: Option<String>,
     /// Start of the time range that `reprice` works on (RFC 3339); null for no start.
+    #[schema(required)]
     from: Option<String>,
     /// End of the time range that `reprice` works on, exclusive (RFC 3339); null for no end.
+    #[schema(required)]
     to: Option<String>,
     /// Progress of `reprice` (RFC 3339): calls that start before this time have their new cost, later ones may still have the previous
     /// one. Null before the job starts.
+    #[schema(required)]
     reached: Option<String>,
     /// Changes made so far, or by the whole job once it has ended; null before the job starts.
+    #[schema(required)]
     result: Option<RepriceReport>,
 }
 
@@ -106,6 +113,7 @@ pub(super) struct JobPage {
     /// Jobs, the newest first.
     jobs: Vec<JobStatus>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

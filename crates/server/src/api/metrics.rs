@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hinomi_query::BucketInterval;
 use hinomi_tables::otel_metrics::{OtelMetricChart, OtelMetricQueryError, OtelMetricSummary};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -70,6 +71,7 @@ pub(super) async fn series(
 #[schema(as = MetricSeries)]
 pub(super) struct OtelMetricSeriesResponse {
     /// Length of a bucket, such as `1h`.
+    #[schema(value_type = BucketInterval)]
     bucket: &'static str,
     /// Chart of the metric.
     #[serde(flatten)]

@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_model::api_time::rfc3339;
-use hinomi_model::price::{BucketPrices, CustomPrice};
+use hinomi_model::price::{BucketPrices, CustomPrice, PriceBucket};
 use hinomi_query::UnpricedModel;
 use hinomi_tables::metadata::CustomPriceRecord;
 use serde::{Deserialize, Serialize};
@@ -24,27 +24,34 @@ use crate::query_parameters::FilterParameters;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CustomPriceView {
     /// ID of the price; null for a price from the price file of the server, which can only be changed there.
+    #[schema(required)]
     id: Option<i64>,
     /// Name of the model as clients send it, or a prefix that ends with `*`.
     model: String,
     /// Provider to which the price is limited; null for all providers.
+    #[schema(required)]
     provider: Option<String>,
     /// Service tier to which the price is limited, such as `batch`; null for all tiers.
+    #[schema(required)]
     service_tier: Option<String>,
     /// Number of input tokens that a call must exceed for the price to apply, including cached ones; null for no limit.
+    #[schema(required)]
     input_above: Option<u64>,
     /// First day on which the price applies, `YYYY-MM-DD` (UTC); null for no start.
+    #[schema(required)]
     from: Option<String>,
     /// First day on which the price no longer applies, `YYYY-MM-DD` (UTC); null for no end.
+    #[schema(required)]
     until: Option<String>,
     /// Prices in US dollars by bucket: per million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
     /// `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search` and `image`; per `hour`
     /// of the duration of the call.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<PriceBucket, f64>)]
     prices: BucketPrices,
     /// Identifier of the price as the cost of a span names it.
     price: String,
     /// Time at which the price was created (RFC 3339); null for a price from the price file of the server.
+    #[schema(required)]
     created_at: Option<String>,
 }
 
@@ -84,7 +91,7 @@ pub(super) struct CustomPriceRequest {
     until: Option<String>,
     /// Prices in US dollars by bucket, in the same form as in the response; at least one of `input`, `request`, `image` and `hour` is
     /// required.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<PriceBucket, f64>)]
     prices: serde_json::Value,
 }
 

@@ -1,5 +1,6 @@
 //! Projects and their ingest keys.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -26,12 +27,14 @@ pub(super) struct ProjectView {
     /// True if `hinomi demo` created the project.
     demo: bool,
     /// DSN for Sentry SDKs, with the oldest ingest key; null if the project has no key.
+    #[schema(required)]
     dsn: Option<String>,
     /// Days for which spans are stored: the project's own setting, otherwise the server's.
     retention_days: u32,
     /// Retention of classes of data that differs from `retention_days`.
-    retention: RetentionOverrides,
+    retention: RetentionOverridesView,
     /// Currency in which amounts are displayed in addition to US dollars; null for US dollars only.
+    #[schema(required)]
     currency: Option<DisplayCurrency>,
     /// True if the cost that a client reports takes precedence over the computed cost.
     prefer_client_cost: bool,
@@ -43,7 +46,28 @@ pub(super) struct ProjectView {
     /// Time at which the project was created (RFC 3339).
     created_at: String,
     /// Time at which the first span arrived (RFC 3339); null if none has arrived.
+    #[schema(required)]
     first_span_at: Option<String>,
+}
+
+/// Retention of classes of data that differs from the default of a project.
+#[derive(Debug, Serialize, ToSchema)]
+struct RetentionOverridesView {
+    /// Days for which the spans of an environment are stored, by environment.
+    environments: BTreeMap<String, u32>,
+    /// Days for which messages, attributes and log lines are stored; null for as long as their spans.
+    #[schema(required)]
+    message_days: Option<u32>,
+    /// Minimum number of days for which traces with errors or scores are stored, including their messages; null for no minimum.
+    #[schema(required)]
+    flagged_days: Option<u32>,
+}
+
+impl RetentionOverridesView {
+    fn of(overrides: &RetentionOverrides) -> RetentionOverridesView {
+        let RetentionOverrides { environments, message_days, flagged_days } = overrides.clone();
+        RetentionOverridesView { environments, message_days, flagged_days }
+    }
 }
 
 /// An ingest key. Programs send data with it; it cannot read.
@@ -60,6 +84,7 @@ pub(super) struct IngestKeyView {
     /// Time at which the key was created (RFC 3339).
     created_at: String,
     /// Time of the last use (RFC 3339), accurate to a minute; null if the key has never been used.
+    #[schema(required)]
     last_used_at: Option<String>,
 }
 
@@ -70,7 +95,7 @@ fn shown(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
         demo: project.demo,
         dsn: api.dsn(project),
         retention_days: project.retention_days.unwrap_or(api.retention_days),
-        retention: project.keep.clone(),
+        retention: RetentionOverridesView::of(&project.keep),
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,

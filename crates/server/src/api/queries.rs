@@ -58,12 +58,15 @@ pub(super) async fn summary(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TimeSeriesResponse {
     /// Length of a bucket, such as `1h`.
+    #[schema(value_type = BucketInterval)]
     bucket: &'static str,
     /// Lines of the first measure.
     groups: Vec<TimeSeriesGroup>,
     /// Lines of each measure by its name: the 50 largest groups.
+    #[schema(value_type = BTreeMap<SeriesMeasure, Vec<TimeSeriesGroup>>)]
     measures: BTreeMap<String, Vec<TimeSeriesGroup>>,
     /// Number and sum of the remaining groups, for each measure that has more than 50.
+    #[schema(value_type = BTreeMap<SeriesMeasure, OtherTimeSeriesGroups>)]
     others: BTreeMap<String, OtherTimeSeriesGroups>,
 }
 

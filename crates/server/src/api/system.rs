@@ -34,12 +34,14 @@ pub(super) struct SystemStatus {
     /// Number of segments.
     segments: u64,
     /// Resident memory of the server in bytes; null if the platform does not report it.
+    #[schema(required)]
     memory_bytes: Option<u64>,
     /// Memory in bytes that queries and ingestion may use together.
     memory_limit_bytes: u64,
     /// Days for which spans are stored if a project has no setting of its own.
     retention_days: u32,
     /// Start of the oldest span (RFC 3339); null if there are no spans.
+    #[schema(required)]
     oldest: Option<String>,
     /// Requests without a valid ingest key in the last 24 hours, by reason. They are not part of any project.
     refused: Vec<outcomes::OutcomeRow>,
@@ -55,6 +57,7 @@ struct DiskUsage {
     /// Size of the write-ahead log in bytes.
     log_bytes: u64,
     /// Free space on the disk in bytes; null if the platform does not report it.
+    #[schema(required)]
     free_bytes: Option<u64>,
     /// Free space in bytes below which incoming data is rejected.
     reserve_bytes: u64,

@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use hinomi_alerting::delivery;
 use hinomi_alerting::delivery::notice::MessageLanguage;
 use hinomi_alerting::delivery::{
-    ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationTargetDraft, NotifyError,
-    TargetError,
+    ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryState, DeliveryWorker, NotificationDelivery, NotificationTargetDraft,
+    NotifyError, TargetError,
 };
 use hinomi_model::api_time::rfc3339;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,7 @@ pub(super) struct NotificationTargetView {
     /// Name of the target.
     name: String,
     /// Language of the messages; null for the language of the rule.
+    #[schema(required)]
     language: Option<MessageLanguage>,
     /// True if nothing is sent to the target.
     disabled: bool,
@@ -47,6 +48,7 @@ pub(super) struct NotificationTargetView {
     created_at: String,
     /// Secret for verifying webhook signatures. Present only in the response to the request that generated it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     signing_secret: Option<String>,
 }
 
@@ -199,12 +201,13 @@ pub(super) struct DeliveryListParameters {
     incident: Option<i64>,
     /// ID of a notification target: only its deliveries are returned.
     target: Option<i64>,
-    /// State of the deliveries: `waiting`, `delivered`, `failed`, `folded` (sent as part of a digest) or `cancelled`. Default: all.
+    /// State of the deliveries. Default: all.
+    #[param(value_type = Option<DeliveryState>)]
     state: Option<String>,
     /// Maximum number of deliveries, from 1 to 500. Default: 50.
     limit: Option<usize>,
     /// Cursor: `next_cursor` of the previous page.
-    cursor: Option<i64>,
+    cursor: Option<String>,
 }
 
 /// One page of deliveries.
@@ -213,6 +216,7 @@ pub(super) struct DeliveryPage {
     /// Deliveries, the newest first.
     deliveries: Vec<NotificationDelivery>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -226,8 +230,9 @@ pub(super) async fn deliveries(
 ) -> Result<Json<DeliveryPage>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
     let limit = asked.limit.unwrap_or(DELIVERIES).clamp(1, MOST_DELIVERIES);
-    let which =
-        DeliveryFilter { incident: asked.incident, target: asked.target, state: asked.state, before: asked.cursor, limit: limit + 1 };
+    let before = asked.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
+    let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list"))?;
+    let which = DeliveryFilter { incident: asked.incident, target: asked.target, state: asked.state, before, limit: limit + 1 };
     let mut deliveries = ask(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
     let more = deliveries.len() > limit;
     deliveries.truncate(limit);

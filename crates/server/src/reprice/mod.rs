@@ -35,8 +35,10 @@ pub struct RepriceReport {
     /// Number of changed calls that no longer have a cost.
     pub no_longer_priced: u64,
     /// Previous cost of all calls in the time range in US dollars; null if there are calls and none of them had a cost.
+    #[schema(required)]
     pub cost_before: Option<f64>,
     /// New cost of all calls in the time range in US dollars; null if there are calls and none of them has a cost.
+    #[schema(required)]
     pub cost_after: Option<f64>,
     /// Changed calls by model, those with the largest changes first.
     pub models: Vec<RepricedModel>,
@@ -46,12 +48,15 @@ pub struct RepriceReport {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedModel {
     /// Name of the model; null for calls that name none.
+    #[schema(required)]
     pub model: Option<String>,
     /// Number of changed calls.
     pub calls: u64,
     /// Previous cost in US dollars; null if none of the calls had a cost.
+    #[schema(required)]
     pub cost_before: Option<f64>,
     /// New cost in US dollars; null if none of the calls has a cost.
+    #[schema(required)]
     pub cost_after: Option<f64>,
     /// Identifiers of the prices that now apply to the calls.
     pub prices: BTreeSet<String>,

@@ -44,6 +44,32 @@ impl DeletionSubject {
     }
 }
 
+/// Kind of the subject of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DeletionSubjectKind {
+    /// One trace.
+    Trace,
+    /// The data of an end user.
+    User,
+    /// A project with all its data.
+    Project,
+    /// The oldest spans of all projects, because the disk budget was reached.
+    Budget,
+}
+
+impl DeletionSubjectKind {
+    /// Returns the name in receipts.
+    const fn as_str(self) -> &'static str {
+        match self {
+            DeletionSubjectKind::Trace => "trace",
+            DeletionSubjectKind::User => "user",
+            DeletionSubjectKind::Project => "project",
+            DeletionSubjectKind::Budget => "budget",
+        }
+    }
+}
+
 /// A deletion that has begun, stored until there is a receipt: the traces of a user can only be found while they are stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PendingDeletion {
@@ -62,40 +88,57 @@ struct PendingDeletion {
 #[serde(default)]
 pub struct DeletionReceipt {
     /// Time of the deletion (RFC 3339).
+    #[schema(required)]
     pub at: String,
     /// ID of the project; 0 for all projects.
+    #[schema(required)]
     pub project: u64,
-    /// `trace`, `user`, `project` or `budget` (the disk budget was reached).
+    /// What was deleted.
+    #[schema(required, value_type = DeletionSubjectKind)]
     pub what: String,
     /// ID of the trace, or name of the project. For a user, a hash of the ID: `hmac-sha256:` with a secret of the data directory, or
     /// `sha256:` without a secret in receipts of earlier versions. Null if it does not apply.
+    #[schema(required)]
     pub subject: Option<String>,
     /// Number of deleted spans.
+    #[schema(required)]
     pub spans: u64,
     /// Number of deleted error events.
+    #[schema(required)]
     pub errors: u64,
     /// Number of deleted scores.
+    #[schema(required)]
     pub scores: u64,
     /// Number of deleted log lines.
+    #[schema(required)]
     pub log_lines: u64,
     /// Number of deleted series of OpenTelemetry metrics.
+    #[schema(required)]
     pub series: u64,
     /// Number of deleted incidents.
+    #[schema(required)]
     pub incidents: u64,
     /// Number of incident timelines and notifications in which a name was redacted.
+    #[schema(required)]
     pub mentions: u64,
     /// Latest start of a deleted span (RFC 3339); null if no span was deleted.
+    #[schema(required)]
     pub until: Option<String>,
     /// Names of the removed segments. Their remaining rows are in new segments.
+    #[schema(required)]
     pub files: Vec<String>,
     /// Names of segments that a query was still reading. They are removed when the query ends.
+    #[schema(required)]
     pub still_read: Vec<String>,
     /// Names of damaged segments that could not be checked. No query reads them; remove them manually.
+    #[schema(required)]
     pub unreadable: Vec<String>,
     /// True if the server stopped during the deletion and finished it after the next start. Data deleted before the stop is not included
     /// in the numbers.
+    #[schema(required)]
     pub resumed: bool,
     /// Duration of the deletion in milliseconds.
+    #[schema(required)]
     pub duration_ms: u64,
 }
 
@@ -105,16 +148,16 @@ impl DeletionReceipt {
             paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
         };
         let (what, subject) = match subject {
-            DeletionSubject::Trace(id) => ("trace", Some(id.to_string())),
+            DeletionSubject::Trace(id) => (DeletionSubjectKind::Trace, Some(id.to_string())),
             // The hash needs a secret, which is not available here.
-            DeletionSubject::User(_) => ("user", None),
-            DeletionSubject::Project => ("project", None),
-            DeletionSubject::Budget => ("budget", None),
+            DeletionSubject::User(_) => (DeletionSubjectKind::User, None),
+            DeletionSubject::Project => (DeletionSubjectKind::Project, None),
+            DeletionSubject::Budget => (DeletionSubjectKind::Budget, None),
         };
         DeletionReceipt {
             at: rfc3339(jiff::Timestamp::now().as_microsecond()),
             project,
-            what: what.to_owned(),
+            what: what.as_str().to_owned(),
             subject,
             spans: swept.spans,
             until: swept.until_us.map(rfc3339),

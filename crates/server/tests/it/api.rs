@@ -116,6 +116,60 @@ fn the_openapi_document_is_checked_in() {
     );
 }
 
+/// Fields that an answer may leave out. All others are always there, null if they have no value.
+const LEFT_OUT: &[&str] = &[
+    "CallCost.buckets",
+    "CallCost.computed_total",
+    "IgnoredAttribute.better",
+    "MessagePart.id",
+    "MessagePart.mime_type",
+    "MessagePart.name",
+    "NotificationTargetView.signing_secret",
+];
+
+#[test]
+fn answers_have_all_their_fields() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").json();
+    let (mut answers, mut requests) = (BTreeSet::new(), BTreeSet::new());
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+        collect_references(&document, &operation["responses"], &mut answers);
+        collect_references(&document, &operation["requestBody"], &mut requests);
+    }
+    // The definitions of rules and budgets are read and answered in the same form.
+    let of_answers = answers.difference(&requests);
+    let optional = of_answers.flat_map(|name| {
+        let fields = optional_fields(&document["components"]["schemas"][name]);
+        fields.into_iter().map(move |field| format!("{name}.{field}"))
+    });
+    assert_eq!(optional.collect::<BTreeSet<_>>(), LEFT_OUT.iter().map(|field| (*field).to_owned()).collect());
+}
+
+/// Collects the names of the schemas that a part of an OpenAPI document refers to, directly or not.
+fn collect_references(document: &Value, part: &Value, names: &mut BTreeSet<String>) {
+    match part {
+        Value::Object(fields) => {
+            if let Some(name) = fields.get("$ref").and_then(Value::as_str).and_then(|text| text.rsplit('/').next())
+                && names.insert(name.to_owned())
+            {
+                collect_references(document, &document["components"]["schemas"][name], names);
+            }
+            fields.values().for_each(|field| collect_references(document, field, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(document, item, names)),
+        _ => {}
+    }
+}
+
+/// Returns the fields of a schema that are not required.
+fn optional_fields(schema: &Value) -> Vec<String> {
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<BTreeSet<_>>();
+    let own = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+    let own = own.filter(|name| !required.contains(name.as_str()));
+    let parts = ["allOf", "oneOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten();
+    own.chain(parts.flat_map(optional_fields)).collect()
+}
+
 #[test]
 fn errors_stand_at_their_span_and_in_every_sum() {
     let server = Server::start();

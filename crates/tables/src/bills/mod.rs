@@ -69,8 +69,10 @@ pub struct BillImport {
     /// Detected format of the file.
     pub format: String,
     /// First day, `YYYY-MM-DD` (UTC); null if no row could be read.
+    #[schema(required)]
     pub from: Option<String>,
     /// Last day, `YYYY-MM-DD` (UTC); null if no row could be read.
+    #[schema(required)]
     pub to: Option<String>,
     /// Number of rows in the file.
     pub rows: u64,

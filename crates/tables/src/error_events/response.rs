@@ -16,8 +16,10 @@ pub struct ErrorEventSummary {
     /// ID of the issue that the event belongs to.
     pub issue_id: i64,
     /// ID of the trace in which the error happened; null if unknown.
+    #[schema(required)]
     pub trace_id: Option<String>,
     /// ID of the span in which the error happened; null if unknown.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// Type of the exception raised last.
     #[serde(rename = "type")]
@@ -27,10 +29,12 @@ pub struct ErrorEventSummary {
     /// `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
     /// False if nothing caught the exception; null if the client does not report it.
+    #[schema(required)]
     pub handled: Option<bool>,
     /// Time of the error (RFC 3339).
     pub time: String,
     /// Place of the error in the form `function in file`; null if unknown.
+    #[schema(required)]
     pub culprit: Option<String>,
 }
 
@@ -47,10 +51,13 @@ pub struct IssueEvent {
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
     /// ID of the end user; null if unknown.
+    #[schema(required)]
     pub user_id: Option<String>,
     /// Environment of the program, such as `production`; null if unknown.
+    #[schema(required)]
     pub environment: Option<String>,
     /// Version of the program; null if unknown.
+    #[schema(required)]
     pub release: Option<String>,
     /// Events before the error, as the SDK recorded them.
     pub breadcrumbs: Vec<BreadcrumbResponse>,
@@ -61,16 +68,21 @@ pub struct IssueEvent {
 #[schema(as = StackFrame)]
 pub struct StackFrameResponse {
     /// Name of the function.
+    #[schema(required)]
     function: Option<String>,
     /// Name of the module.
+    #[schema(required)]
     module: Option<String>,
     /// Name of the source file.
+    #[schema(required)]
     filename: Option<String>,
     /// Line number in the source file.
+    #[schema(required)]
     lineno: Option<u64>,
     /// True if the frame is part of the program and not of a library.
     in_app: bool,
     /// Source line of the frame.
+    #[schema(required)]
     context_line: Option<String>,
     /// Source lines before the frame's line.
     pre_context: Vec<String>,
@@ -88,6 +100,7 @@ pub struct ExceptionResponse {
     /// Message of the exception.
     value: String,
     /// Module of the exception type; null if unknown.
+    #[schema(required)]
     module: Option<String>,
 }
 
@@ -96,14 +109,19 @@ pub struct ExceptionResponse {
 #[schema(as = Breadcrumb)]
 pub struct BreadcrumbResponse {
     /// Time of the breadcrumb (RFC 3339).
+    #[schema(required)]
     timestamp: Option<String>,
     /// Category, such as `http`.
+    #[schema(required)]
     category: Option<String>,
     /// Severity, such as `info`.
+    #[schema(required)]
     level: Option<String>,
     /// Text of the breadcrumb.
+    #[schema(required)]
     message: Option<String>,
     /// Further data as JSON text.
+    #[schema(required)]
     data: Option<String>,
 }
 
@@ -118,10 +136,12 @@ pub struct Issue {
     /// Message of the newest event; empty if there is none.
     pub value: String,
     /// Place of the newest event in the form `function in file`; null if unknown.
+    #[schema(required)]
     pub culprit: Option<String>,
     /// Level of the newest event: `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
     /// False if nothing caught the exception of the newest event; null if the client does not report it.
+    #[schema(required)]
     pub handled: Option<bool>,
     /// Number of events in the time range.
     pub count: u64,
@@ -130,17 +150,19 @@ pub struct Issue {
     /// Number of users with events in the time range.
     pub users: u64,
     /// Cost of the traces with events in the time range, in US dollars; null if it is unknown.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Time of the oldest stored event (RFC 3339), regardless of the time range.
     pub first_seen: String,
     /// Time of the newest stored event (RFC 3339), regardless of the time range.
     pub last_seen: String,
     /// ID of the trace of the newest event; null if unknown.
+    #[schema(required)]
     pub last_trace_id: Option<String>,
     /// ID of the span of the newest event; null if unknown.
+    #[schema(required)]
     pub last_span_id: Option<String>,
     /// Start (RFC 3339) and number of events of each of 24 equal parts of the time range.
-    #[schema(value_type = Vec<Vec<Object>>)]
     pub points: Vec<(String, u64)>,
 }
 
@@ -150,6 +172,7 @@ pub struct IssuePage {
     /// Issues in the requested order.
     pub issues: Vec<Issue>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -76,15 +76,17 @@ pub struct LogStoreChange {
 #[schema(as = LogLine)]
 pub struct LogLineResponse {
     /// ID of the span in which the line was logged; null if unknown.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// Time of the log line (RFC 3339).
     pub time: String,
     /// `trace`, `debug`, `info`, `warn`, `error` or `fatal`; null if unknown.
+    #[schema(required)]
     pub level: Option<String>,
     /// Text of the log line.
     pub body: String,
     /// Attributes as the client sent them.
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Map<String, Value>,
 }
 
@@ -94,6 +96,7 @@ pub struct LogPage {
     /// Log lines in order of time.
     pub logs: Vec<LogLineResponse>,
     /// Cursor of the next page; null on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

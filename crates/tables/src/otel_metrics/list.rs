@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::api_time::rfc3339;
-use hinomi_model::otel_metric::MetricKind;
+use hinomi_model::otel_metric::{MetricKind, MetricTemporality};
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ns;
-use super::series_query::measures_of;
+use super::series_query::{OtelMetricMeasure, measures_of};
 
 /// An OpenTelemetry metric.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -19,16 +19,19 @@ pub struct OtelMetricSummary {
     /// Unit as the client sent it, such as `s`, `{token}` or `USD`; empty if it sent none.
     pub unit: String,
     /// `counter`, `updown_counter`, `gauge`, `histogram` or `summary`.
+    #[schema(value_type = MetricKind)]
     pub kind: String,
     /// Description as the client sent it; often empty.
     pub description: String,
     /// Temporality of the points: `delta`, `cumulative` or `momentary`; more than one if clients differ.
+    #[schema(value_type = Vec<MetricTemporality>)]
     pub temporality: Vec<String>,
     /// Names of the attributes of the points.
     pub attributes: Vec<String>,
     /// Names of the attributes of the programs that report the metric.
     pub reporter_attributes: Vec<String>,
     /// Measures that the metric supports, the default one first.
+    #[schema(value_type = Vec<OtelMetricMeasure>)]
     pub measures: Vec<&'static str>,
     /// Number of series with a point in the time range.
     pub series: u64,

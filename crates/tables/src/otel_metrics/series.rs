@@ -31,8 +31,10 @@ pub struct OtelMetricChart {
     /// Unit as the client sent it.
     pub unit: String,
     /// `counter`, `updown_counter`, `gauge`, `histogram` or `summary`.
+    #[schema(value_type = MetricKind)]
     pub kind: String,
     /// Lines by measure, at most 50 each, the largest first.
+    #[schema(value_type = BTreeMap<OtelMetricMeasure, Vec<OtelMetricGroup>>)]
     pub measures: BTreeMap<&'static str, Vec<OtelMetricGroup>>,
     /// Number of attribute values without a line, because there are too many.
     pub groups_left_out: usize,
@@ -45,11 +47,12 @@ pub struct OtelMetricChart {
 #[schema(as = MetricGroup)]
 pub struct OtelMetricGroup {
     /// Value of the attribute; null for the line of all points, and for points without the attribute.
+    #[schema(required)]
     pub key: Option<String>,
     /// Measure over the whole time range; for `value`, the value at its end. Null if it is unknown.
+    #[schema(required)]
     pub total: Option<f64>,
     /// Start (RFC 3339) and value of each bucket; the value is null if it is unknown.
-    #[schema(value_type = Vec<Vec<Object>>)]
     pub points: Vec<(String, Option<f64>)>,
 }
 

@@ -2,11 +2,12 @@
 
 use hinomi_model::otel_metric::MetricKind;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 macro_rules! measures {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:tt),+ $(,)?) => {
         /// A measure of a metric.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         pub enum OtelMetricMeasure { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
         impl OtelMetricMeasure {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use hinomi_model::api_time::rfc3339;
-use hinomi_model::hints::HintEvidence;
+use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,22 +56,30 @@ impl HintState {
 #[schema(as = Hint)]
 pub struct HintRow {
     /// Kind of the hint, such as `stream_without_usage`.
+    #[schema(value_type = InstrumentationHint)]
     pub hint: &'static str,
     /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
+    #[schema(required)]
     pub sdk: Option<String>,
     /// What the hint is about, such as a model; null if it is about the SDK as a whole.
+    #[schema(required)]
     pub subject: Option<String>,
     /// Figure of the hint: the sample rate for `sampled`, the clock offset in seconds for `clock_off`; null for other hints.
+    #[schema(required)]
     pub value: Option<f64>,
     /// Number of requests that showed the problem.
     pub count: u64,
     /// Time at which the problem was first seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    #[schema(required)]
     pub first_at: Option<String>,
     /// Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans.
+    #[schema(required)]
     pub last_at: Option<String>,
     /// ID of the trace in which the problem was last seen; null if unknown.
+    #[schema(required)]
     pub trace_id: Option<String>,
     /// ID of the span in which the problem was last seen; null if unknown.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// For `unpriced_model`: true if the model has a price by now. Stored calls get their cost when they are repriced.
     pub priced: bool,
@@ -128,7 +136,7 @@ impl HintTable {
         while let Some(row) = rows.next()? {
             let name: String = row.get("hint")?;
             // A hint of a newer version.
-            let Some(hint) = hinomi_model::hints::InstrumentationHint::from_name(&name) else { continue };
+            let Some(hint) = InstrumentationHint::from_name(&name) else { continue };
             let which = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
             let known = HintState {
                 count: row.get("count")?,

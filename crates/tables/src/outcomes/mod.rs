@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::hints::HintEvidence;
-use hinomi_model::outcome::Outcome;
+use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,18 +47,23 @@ const FLUSH: Duration = Duration::from_secs(1);
 #[schema(as = Outcome)]
 pub struct OutcomeRow {
     /// `accepted`, `refused` (rejected), `dropped`, `duplicate` or `client_dropped`.
+    #[schema(value_type = OutcomeKind)]
     pub outcome: String,
     /// Reason in snake case; `other` for rare reasons that are not counted separately.
     pub reason: String,
     /// Kind of the items, such as `span`, `error` or `request`.
+    #[schema(value_type = OutcomeCategory)]
     pub category: String,
     /// The ingest key; null if there was none.
+    #[schema(required)]
     pub key: Option<String>,
     /// Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown.
+    #[schema(required)]
     pub sdk: Option<String>,
     /// Number of items.
     pub quantity: u64,
     /// Detail of the newest item that has one, for a person to read; null if there is none.
+    #[schema(required)]
     pub detail: Option<String>,
     /// Time of the newest item (RFC 3339).
     pub last_at: String,

@@ -51,14 +51,18 @@ pub struct ScoreRow {
     /// ID of the score.
     pub id: String,
     /// ID of the rated span; null if the score is for the whole trace.
+    #[schema(required)]
     pub span_id: Option<String>,
     /// Name of the score, such as `helpfulness`.
     pub name: String,
     /// Numeric value; null for a categorical score.
+    #[schema(required)]
     pub value: Option<f64>,
     /// Category; null for a numeric score.
+    #[schema(required)]
     pub label: Option<String>,
     /// Comment on the score; null if there is none.
+    #[schema(required)]
     pub comment: Option<String>,
     /// Time of the score (RFC 3339).
     pub at: String,

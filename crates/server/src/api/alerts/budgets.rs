@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::definitions::handlers;
-use super::{MuteRequest, quiet_shown, read, with};
+use super::{MuteRequest, quiet_shown, read, sent_whole, with};
 use crate::api::auth::AuthorizedProject;
 use crate::api::params::QueryParameters;
 use crate::api::permission::{Member, Viewer};
@@ -29,15 +29,17 @@ pub(in crate::api) struct BudgetView {
     project_id: u64,
     // A description of this field would wrap its fields once more.
     #[serde(flatten)]
-    #[schema(inline)]
+    #[schema(schema_with = sent_whole::<Budget>)]
     budget: Budget,
     /// Time until which notifications are muted (RFC 3339), or `forever`; null if the budget is not muted.
+    #[schema(required)]
     muted_until: Option<String>,
     /// Time at which the budget was created (RFC 3339).
     created_at: String,
     /// Time of the last change of the budget (RFC 3339).
     updated_at: String,
     /// State of the budget in the current period; null if it has not been evaluated yet or is not enabled.
+    #[schema(required)]
     state: Option<BudgetStateView>,
 }
 
@@ -53,14 +55,18 @@ pub(in crate::api) struct BudgetStateView {
     spent: f64,
     /// Approximate amount including traces that clients left out by sampling, extrapolated from the sample rates that they report. Null
     /// if no client samples. Alerts never use it.
+    #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the budget is exceeded; null for a budget with groups.
+    #[schema(required)]
     left: Option<f64>,
     /// True if nothing is left; of a budget with groups, if nothing is left for at least one group.
     used_up: bool,
     /// Forecast for the end of the period; null if there is not enough data yet, and for a budget with groups.
+    #[schema(required)]
     forecast: Option<BudgetForecast>,
     /// Groups that have spent the most, at most 100, in descending order; null for a budget without groups.
+    #[schema(required)]
     groups: Option<Vec<BudgetGroupSpend>>,
 }
 
@@ -82,12 +88,15 @@ struct BudgetForecast {
     /// Amount at the end of the period if spending continues as in the last three hours.
     projected: f64,
     /// Amount that is usually spent by this time of the period; null without history.
+    #[schema(required)]
     usual_by_now: Option<f64>,
     /// Time at which the budget is expected to be used up (RFC 3339); null if that is not expected within the period, or if it is already
     /// used up.
+    #[schema(required)]
     runs_out_at: Option<String>,
     /// Time at which the budget is used up if spending follows the high estimate (RFC 3339); null if that is not within the period, or if
     /// it is already used up.
+    #[schema(required)]
     runs_out_earliest_at: Option<String>,
 }
 
@@ -96,10 +105,12 @@ struct BudgetForecast {
 #[schema(as = BudgetGroup)]
 struct BudgetGroupSpend {
     /// Value of the property that the budget groups by; null for spans without it.
+    #[schema(required)]
     key: Option<String>,
     /// Amount observed so far, in US dollars, tokens or calls.
     spent: f64,
     /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    #[schema(required)]
     estimated: Option<f64>,
     /// Amount that is left, negative if the group has exceeded the budget.
     left: f64,
@@ -160,6 +171,7 @@ pub(in crate::api) struct BudgetUse {
     /// Amount observed so far in the period.
     spent: f64,
     /// Approximate amount including traces that clients left out by sampling; null if no client samples.
+    #[schema(required)]
     estimated: Option<f64>,
     /// Amount that may be spent in the period.
     amount: f64,

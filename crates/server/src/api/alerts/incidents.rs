@@ -42,6 +42,7 @@ pub(in crate::api) struct IncidentView {
     /// Name of the rule or budget when the incident opened.
     rule_name: String,
     /// Group of the rule or budget; null if it has no groups.
+    #[schema(required)]
     group: Option<AlertGroup>,
     /// `open`, `acknowledged` or `resolved`.
     state: Stands,
@@ -55,39 +56,50 @@ pub(in crate::api) struct IncidentView {
     unit: MeasureUnit,
     /// Period that the values are relative to: they are changes, where 0.5 is 50 percent more. Null if they are absolute values in
     /// `unit`.
+    #[schema(required)]
     compare: Option<ComparisonBaseline>,
     /// Whether the rule fires above or below the threshold.
     direction: ThresholdDirection,
     /// Threshold that was crossed last.
     threshold: f64,
     /// Value at the last change; null if there was none.
+    #[schema(required)]
     value: Option<f64>,
     /// Value that was furthest beyond the threshold; null if there was none.
+    #[schema(required)]
     peak: Option<f64>,
     /// Start of the window at the last change (RFC 3339).
     window_from: String,
     /// End of the window at the last change (RFC 3339).
     window_to: String,
     /// IANA time zone in which the rule or budget counts days and writes messages; null if it was deleted.
+    #[schema(required)]
     time_zone: Option<String>,
     /// Time at which the rule or budget fired (RFC 3339).
     opened_at: String,
     /// Time at which the incident was acknowledged (RFC 3339); null if it was not.
+    #[schema(required)]
     acknowledged_at: Option<String>,
     /// Name of the person who acknowledged the incident; null if unknown.
+    #[schema(required)]
     acknowledged_by: Option<String>,
     /// Time at which the incident was resolved (RFC 3339); null while it is open.
+    #[schema(required)]
     resolved_at: Option<String>,
     /// Name of the person who resolved the incident; null if the metric returned to normal or no name was given.
+    #[schema(required)]
     resolved_by: Option<String>,
     /// Time until which notifications are snoozed (RFC 3339), or `forever`; null if the incident is not snoozed.
+    #[schema(required)]
     snoozed_until: Option<String>,
     /// Main contributors to the change, the largest first.
     culprits: Vec<AlertContributor>,
     /// Start of the time that `since` of the contributors covers: the previous crossing of a threshold (RFC 3339). Null if there was
     /// none, or if it was less than a minute before.
+    #[schema(required)]
     culprits_since: Option<String>,
     /// Projected cost at the end of the period, for a budget in US dollars without groups; null for other incidents, or if it is unknown.
+    #[schema(required)]
     outlook: Option<IncidentCostProjection>,
 }
 
@@ -146,12 +158,16 @@ struct IncidentTimelineEntryView {
     /// What happened.
     happened: IncidentEventKind,
     /// Value of the measure at that time; null if there was none.
+    #[schema(required)]
     value: Option<f64>,
     /// Severity at that time; null if it does not apply.
+    #[schema(required)]
     severity: Option<AlertSeverity>,
     /// Name of the person who acted; null for the server, or if no name was given.
+    #[schema(required)]
     by: Option<String>,
     /// Text of a note, or the reason for the event; null if there is none.
+    #[schema(required)]
     text: Option<String>,
 }
 
@@ -183,6 +199,7 @@ pub(in crate::api) struct IncidentList {
     /// Number of open incidents of the project, on all pages.
     open: u64,
     /// Value of `before` for the next page; null on the last page.
+    #[schema(required)]
     next_before: Option<i64>,
 }
 
@@ -255,6 +272,7 @@ pub(in crate::api) struct IncidentChartView {
 #[schema(as = IncidentLevel)]
 struct IncidentChartThreshold {
     /// Severity beyond the threshold; null for the value at which the incident is resolved.
+    #[schema(required)]
     severity: Option<AlertSeverity>,
     /// Value of the threshold.
     value: f64,

@@ -11,7 +11,8 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use hinomi_alerting::{AlertError, AlertService, HumanDuration, PreviewError};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{ApiError, ApiState};
 
@@ -74,6 +75,16 @@ impl MuteRequest {
 fn quiet_shown(until_us: Option<i64>) -> Option<String> {
     let until_us = until_us.filter(|until| *until > jiff::Timestamp::now().as_microsecond())?;
     Some(if until_us == i64::MAX { "forever".to_owned() } else { hinomi_model::api_time::rfc3339(until_us) })
+}
+
+/// Returns the schema of a definition within an answer: other than in a request, all fields are there, and further ones beside them.
+fn sent_whole<T: PartialSchema>() -> RefOr<Schema> {
+    let mut schema = T::schema();
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        object.additional_properties = None;
+        object.required = object.properties.keys().cloned().collect();
+    }
+    schema
 }
 
 /// Returns the parsed request body.

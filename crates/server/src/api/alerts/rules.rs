@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::definitions::handlers;
-use super::{MuteRequest, quiet_shown, read, with};
+use super::{MuteRequest, quiet_shown, read, sent_whole, with};
 use crate::api::auth::AuthorizedProject;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
@@ -29,9 +29,10 @@ pub(in crate::api) struct AlertRuleView {
     project_id: u64,
     // A description of this field would wrap its fields once more.
     #[serde(flatten)]
-    #[schema(inline)]
+    #[schema(schema_with = sent_whole::<AlertRule>)]
     rule: AlertRule,
     /// Time until which notifications are muted (RFC 3339), or `forever`; null if the rule is not muted.
+    #[schema(required)]
     muted_until: Option<String>,
     /// Time at which the rule was created (RFC 3339).
     created_at: String,
@@ -39,8 +40,10 @@ pub(in crate::api) struct AlertRuleView {
     updated_at: String,
     /// Current value of the measure in its unit, or its relative change if the rule compares with another period. Of a rule with groups,
     /// the value of the group that is furthest beyond the threshold. Null if there is no value.
+    #[schema(required)]
     now: Option<f64>,
     /// Severity of the worst open incident; null if there is none.
+    #[schema(required)]
     severity: Option<AlertSeverity>,
     /// Number of open incidents of the rule.
     open_incidents: usize,
@@ -112,12 +115,15 @@ struct AlertPreviewIncident {
     /// Time at which the rule would have fired (RFC 3339).
     opened_at: String,
     /// Time at which the incident would have been resolved (RFC 3339); null if it would still be open.
+    #[schema(required)]
     resolved_at: Option<String>,
     /// Worst severity of the incident.
     severity: AlertSeverity,
     /// Value that was furthest beyond the threshold; null if there was none.
+    #[schema(required)]
     peak: Option<f64>,
     /// Group of the rule; null if the rule has no groups.
+    #[schema(required)]
     group: Option<AlertGroup>,
 }
 
