@@ -38,3 +38,11 @@ export function withKeysAsFields(part) {
     return { ...rest, additionalProperties: false, properties: Object.fromEntries(propertyNames.enum.map((key) => [key, additionalProperties])) };
   return { ...rest, ...(propertyNames && { propertyNames }), ...(additionalProperties !== undefined && { additionalProperties }) };
 }
+
+/** The facts about the values of enums, by the names of their schemas: the extension `x-facts`. */
+export const factsOf = ({ components }) =>
+  Object.fromEntries(
+    Object.entries(components.schemas)
+      .filter(([, schema]) => schema['x-facts'])
+      .map(([name, schema]) => [name, schema['x-facts']]),
+  );

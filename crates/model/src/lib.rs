@@ -37,6 +37,7 @@ pub mod normalize;
 pub mod otel_metric;
 pub mod otlp;
 pub mod outcome;
+pub mod outcome_reason;
 pub mod partial_spans;
 pub mod price;
 pub mod provenance;
@@ -45,6 +46,7 @@ pub mod score;
 pub mod sentry;
 pub mod span;
 pub mod span_links;
+pub mod technical_tag;
 pub mod time;
 #[cfg(feature = "estimate")]
 pub mod token_estimate;

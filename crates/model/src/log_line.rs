@@ -9,9 +9,6 @@ use crate::id::{SpanId, TraceId};
 use crate::messages::{TextLimit, trim_text, trim_value};
 use crate::span::{Attributes, names};
 
-/// Outcome reason of log lines without a trace: they could not be shown anywhere.
-pub const WITHOUT_TRACE: &str = "log_without_trace";
-
 /// Maximum bytes of a body; a longer one is truncated.
 const MAX_BODY: TextLimit = TextLimit(16 << 10);
 /// Maximum bytes of one attribute.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::outcome_reason::OutcomeReason;
 use crate::span::names;
 
 names!(
@@ -49,7 +50,7 @@ names!(
 pub struct Outcome {
     /// What happened to the items.
     pub kind: OutcomeKind,
-    /// Reason in snake case, such as `invalid_span_id`, `too_large` or `sample_rate`. `stored` for accepted items.
+    /// Name of an [`OutcomeReason`], or a reason of the client in snake case.
     pub reason: String,
     /// Category of the items.
     pub category: OutcomeCategory,
@@ -61,7 +62,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Returns the outcome of one dropped item.
-    pub fn dropped(category: OutcomeCategory, reason: &str, detail: impl Into<Option<String>>) -> Outcome {
-        Outcome { kind: OutcomeKind::Dropped, reason: reason.into(), category, quantity: 1, detail: detail.into() }
+    pub fn dropped(category: OutcomeCategory, reason: OutcomeReason, detail: impl Into<Option<String>>) -> Outcome {
+        Outcome { kind: OutcomeKind::Dropped, reason: reason.as_str().to_owned(), category, quantity: 1, detail: detail.into() }
     }
 }

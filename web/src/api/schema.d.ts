@@ -3459,6 +3459,16 @@ export interface components {
             outcomes: components["schemas"]["Outcome"][];
         };
         /**
+         * @description Reason that the server records. The reasons are in the order of their names.
+         * @enum {string}
+         */
+        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
+        /**
+         * @description Group of reasons with the same remedy.
+         * @enum {string}
+         */
+        OutcomeReasonGroup: "stored" | "repeated" | "not_kept" | "unknown_key" | "malformed_key" | "missing_key" | "wrong_key" | "project_disabled" | "unreadable" | "unsupported" | "time" | "too_large" | "server_limit" | "unavailable" | "sampled" | "client_limit" | "other";
+        /**
          * @description Bucket that a call is charged for, by the name that usage, API and custom prices share.
          * @enum {string}
          */
@@ -4249,6 +4259,11 @@ export interface components {
              */
             secret?: string | null;
         };
+        /**
+         * @description First word of the names of tags that SDKs set by themselves. A name continues with `.` or `_`, or is the word.
+         * @enum {string}
+         */
+        TechnicalTag: "browser" | "device" | "handled" | "http" | "level" | "mechanism" | "os" | "runtime" | "status" | "subprocess" | "thread" | "transaction" | "url";
         /**
          * @description Side of the threshold on which a rule fires.
          * @enum {string}

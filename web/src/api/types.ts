@@ -17,6 +17,9 @@ export type BreakdownRow = Schemas['BreakdownRow'];
 export type Facet = Schemas['FacetValue'];
 export type WordSuggestion = Schemas['IdSuggestion'];
 export type Outcome = Schemas['Outcome'];
+export type OutcomeCategory = Schemas['OutcomeCategory'];
+export type Reason = Schemas['OutcomeReason'];
+export type ReasonGroup = Schemas['OutcomeReasonGroup'];
 export type System = Schemas['SystemStatus'];
 export type Change = Schemas['LiveUpdate'];
 

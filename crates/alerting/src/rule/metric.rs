@@ -155,7 +155,7 @@ measures!(
 
 impl AlertMetric {
     /// Returns whether the metric is computed from spans, so filters and groups apply.
-    pub(crate) fn is_of_spans(self) -> bool {
+    pub fn is_of_spans(self) -> bool {
         !matches!(self.made(), MetricFormula::Asked(_))
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
 use crate::messages::{TextLimit, trim_value};
+use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::{decode_budget, time};
 
@@ -92,7 +93,7 @@ pub(super) struct LangfuseEventTimes {
 
 impl LangfuseEventTimes {
     /// Reads the times. Missing ones are derived from the others.
-    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, &'static str> {
+    pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, OutcomeReason> {
         let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
         let time = |value: Option<&Value>| sent(value).filter(|at| clock.can_be(*at));
         let written = time(event.get("timestamp"));
@@ -102,7 +103,7 @@ impl LangfuseEventTimes {
         let at_us = written.or_else(|| own.first().copied()).unwrap_or(clock.received_us());
         let from_us = own.iter().copied().min().unwrap_or(at_us);
         let to_us = own.iter().copied().max().unwrap_or(at_us);
-        let shift_us = clock.shift(to_us).map_err(|_| "too_old")?;
+        let shift_us = clock.shift(to_us).map_err(|_| OutcomeReason::TooOld)?;
         let id = event.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
         // Of two events with the same time, the one that creates comes first.

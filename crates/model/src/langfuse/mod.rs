@@ -27,6 +27,7 @@ use crate::id::{SpanId, TraceId};
 use crate::lenient_json::{JsonShape, JsonStream, parse_mended, stream};
 use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::score::Score;
 use crate::span::Span;
@@ -60,7 +61,7 @@ pub struct LangfuseEventResult {
     /// ID of the event as sent; empty if it has none.
     pub id: String,
     /// Reason why the event was rejected; `None` if it was accepted.
-    pub refused: Option<&'static str>,
+    pub refused: Option<OutcomeReason>,
 }
 
 /// Contents of a request.
@@ -194,7 +195,7 @@ struct LangfuseBatchReader<'a> {
 }
 
 /// Category and reason of a rejected event.
-type RejectionKey = (OutcomeCategory, &'static str);
+type RejectionKey = (OutcomeCategory, OutcomeReason);
 
 impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
@@ -252,10 +253,10 @@ impl<'a> LangfuseBatchReader<'a> {
     /// Reads an event and returns the bytes of its parts.
     fn event(&mut self, event: &Value) -> Result<usize, RejectionKey> {
         let broken = |reason| (OutcomeCategory::Span, reason);
-        let kind = event.get("type").and_then(Value::as_str).ok_or(broken("event_without_type"))?;
-        let body = event.get("body").and_then(Value::as_object).ok_or(broken("event_without_body"))?;
+        let kind = event.get("type").and_then(Value::as_str).ok_or(broken(OutcomeReason::EventWithoutType))?;
+        let body = event.get("body").and_then(Value::as_object).ok_or(broken(OutcomeReason::EventWithoutBody))?;
         let stamp = LangfuseEventTimes::of(event, body, &self.clock).map_err(broken)?;
-        match LangfuseEntityKind::of(kind).ok_or(broken("unknown_event_type"))? {
+        match LangfuseEntityKind::of(kind).ok_or(broken(OutcomeReason::UnknownEventType))? {
             LangfuseEntityKind::Log => Ok(0),
             LangfuseEntityKind::Score => {
                 self.scores
@@ -263,12 +264,12 @@ impl<'a> LangfuseBatchReader<'a> {
                 Ok(2 * size_of::<Score>() + decode_budget::object(body))
             }
             LangfuseEntityKind::Trace => {
-                let id = ids::text(body, "id").ok_or(broken("invalid_trace_id"))?;
+                let id = ids::text(body, "id").ok_or(broken(OutcomeReason::InvalidTraceId))?;
                 let trace = trace_id(&id);
                 Ok(self.add(trace, ids::root(&id), stamp.piece(kind, body)))
             }
             LangfuseEntityKind::Observation => {
-                let id = ids::text(body, "id").ok_or(broken("invalid_span_id"))?;
+                let id = ids::text(body, "id").ok_or(broken(OutcomeReason::InvalidSpanId))?;
                 let span = span_id(&id);
                 let (home, in_trace) = self.home(&id, span, body, kind);
                 let told = self.add(home.trace_id, span, stamp.piece(kind, body));

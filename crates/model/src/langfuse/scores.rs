@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{ids, trace_id};
 use crate::clock::is_possible;
 use crate::fingerprint::Fingerprint;
+use crate::outcome_reason::OutcomeReason;
 use crate::score::{Score, ScoreValue};
 use crate::{decode_budget, lenient_json, time};
 
@@ -18,7 +19,10 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
         Value::Array(all) => all.iter().collect(),
         one => vec![one],
     };
-    let read = |one: &Value| of_body(one.as_object().ok_or("score_not_an_object")?, received_us, received_us);
+    let read = |one: &Value| {
+        let body = one.as_object().ok_or("score_not_an_object")?;
+        of_body(body, received_us, received_us).map_err(OutcomeReason::as_str)
+    };
     all.into_iter().map(read).collect()
 }
 
@@ -37,10 +41,10 @@ pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static
 }
 
 /// Reads one score. `at_us` replaces a missing or implausible time.
-pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -> Result<Score, &'static str> {
+pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -> Result<Score, OutcomeReason> {
     let text = |names: [&str; 2]| names.into_iter().find_map(|name| ids::text(body, name));
-    let name = text(["name", "name"]).ok_or("score_without_name")?;
-    let trace = text(["traceId", "trace_id"]).ok_or("score_without_trace")?;
+    let name = text(["name", "name"]).ok_or(OutcomeReason::ScoreWithoutName)?;
+    let trace = text(["traceId", "trace_id"]).ok_or(OutcomeReason::ScoreWithoutTrace)?;
     let span = text(["observationId", "span_id"]);
     let value = match body.get("value").filter(|value| !value.is_null()).or_else(|| body.get("label")) {
         Some(Value::Number(number)) => number.as_f64().map(ScoreValue::Number),
@@ -48,7 +52,7 @@ pub(super) fn of_body(body: &Map<String, Value>, at_us: i64, received_us: i64) -
         Some(Value::String(label)) => Some(ScoreValue::Label(label.clone())),
         _ => None,
     };
-    let value = value.ok_or("score_without_value")?;
+    let value = value.ok_or(OutcomeReason::ScoreWithoutValue)?;
     // A score without an ID is identified by its content.
     let own = || {
         let said = format!("{value:?}");

@@ -122,7 +122,8 @@ fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
         9,
     ] });
     let decoded = decode(body.to_string().as_bytes(), &context(), &|_| None).unwrap();
-    let refused: Vec<(&str, Option<&str>)> = decoded.verdicts.iter().map(|verdict| (verdict.id.as_str(), verdict.refused)).collect();
+    let refused = decoded.verdicts.iter().map(|verdict| (verdict.id.as_str(), verdict.refused.map(OutcomeReason::as_str)));
+    let refused: Vec<(&str, Option<&str>)> = refused.collect();
     assert_eq!(
         refused,
         [

@@ -11,6 +11,7 @@ use super::proto::{self, OtlpAnyValue, OtlpAnyValueKind, OtlpKeyValue};
 use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
 use crate::decode_budget;
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 /// Spans or log records with their resource and scope, in the order of the request; invalid ones as outcomes.
 pub(super) type ScopedItems<T> = Vec<(ResourceScope, Vec<Result<T, Outcome>>)>;
@@ -38,13 +39,14 @@ pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> us
 
 /// Decodes a request for traces.
 pub(super) fn traces(body: Bytes) -> Result<ScopedItems<DecodedSpan>, prost::DecodeError> {
-    let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, "invalid_protobuf"));
+    let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, OutcomeReason::InvalidProtobuf));
     groups(body, &decoded_size::SPAN, span)
 }
 
 /// Decodes a request for logs.
 pub(super) fn logs(body: Bytes) -> Result<ScopedItems<DecodedLogRecord>, prost::DecodeError> {
-    let log = |log| proto::OtlpLogRecord::decode(log).map(record).map_err(|_| dropped(OutcomeCategory::Log, "invalid_protobuf"));
+    let log =
+        |log| proto::OtlpLogRecord::decode(log).map(record).map_err(|_| dropped(OutcomeCategory::Log, OutcomeReason::InvalidProtobuf));
     groups(body, &decoded_size::RECORD, log)
 }
 

@@ -26,19 +26,17 @@ use prost::Message;
 use serde_json::json;
 
 use crate::clock::{ClockDriftCorrector, DecodeContext};
-use crate::log_line::{self, LogLine};
+use crate::log_line::LogLine;
 use crate::normalize::attribute_names::AttributeDialect;
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use crate::outcome_reason::OutcomeReason;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, normalize};
 
-/// Outcome reason of log records about the internals of a coding agent.
-pub const NOT_LLM_TELEMETRY: &str = "not_llm_telemetry";
-
 /// Outcome reasons that are not reported as rejections: a client could not change anything, and some clients log a warning each time.
-const NOT_REFUSED: &[&str] = &[NOT_LLM_TELEMETRY, log_line::WITHOUT_TRACE, metrics::NO_VALUE];
+const NOT_REFUSED: &[OutcomeReason] = &[OutcomeReason::NotLlmTelemetry, OutcomeReason::LogWithoutTrace, OutcomeReason::NoRecordedValue];
 
 /// Encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +184,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
     decoded.outcomes.extend(told.map(|((_, reason), quantity)| Outcome {
         kind: OutcomeKind::ClientDropped,
         quantity,
-        ..Outcome::dropped(OutcomeCategory::SpanPart, reason, None)
+        ..Outcome::dropped(OutcomeCategory::SpanPart, *reason, None)
     }));
     decoded.errors.sort_by_key(|error| error.time_us);
     Ok(decoded)
@@ -205,7 +203,7 @@ pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
 /// Returns the body of a response with status 200, which contains the number of rejected items and the reasons.
 pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]) -> Vec<u8> {
     let refused = |outcome: &&Outcome| outcome.kind == OutcomeKind::Dropped;
-    let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.contains(&outcome.reason.as_str()));
+    let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.iter().any(|reason| outcome.reason == reason.as_str()));
     let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
     let mut reasons: Vec<&str> = outcomes().map(|outcome| outcome.reason.as_str()).collect();
     reasons.sort_unstable();

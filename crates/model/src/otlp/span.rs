@@ -8,6 +8,7 @@ use crate::clock::{ClockDriftCorrector, CorrectedSpanTimes, TimestampError};
 use crate::id::{SpanId, TraceId};
 use crate::normalize::{RawSpan, RawStatus, environment_tags, sampling};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 use crate::span::Attributes;
 use crate::span_links::SpanLink;
 use crate::{decode_budget, span_links};
@@ -63,14 +64,14 @@ const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
 
 /// For each kind of data that a client may drop from a span: the attribute with the number, named as in the specification, and the reason
 /// of its outcome.
-pub(super) const LEFT_OUT: [(&str, &str); 3] = [
-    ("otel.dropped_attributes_count", "attribute_limit"),
-    ("otel.dropped_events_count", "event_limit"),
-    ("otel.dropped_links_count", "link_limit"),
+pub(super) const LEFT_OUT: [(&str, OutcomeReason); 3] = [
+    ("otel.dropped_attributes_count", OutcomeReason::AttributeLimit),
+    ("otel.dropped_events_count", OutcomeReason::EventLimit),
+    ("otel.dropped_links_count", OutcomeReason::LinkLimit),
 ];
 
 /// Returns the outcome of an invalid span or log record.
-pub(super) fn dropped(category: OutcomeCategory, reason: &str) -> Outcome {
+pub(super) fn dropped(category: OutcomeCategory, reason: OutcomeReason) -> Outcome {
     Outcome::dropped(category, reason, None)
 }
 
@@ -118,13 +119,17 @@ impl DecodedSpan {
     ///
     /// Returns an error when an ID is missing, or when the time is before the retention period.
     pub(super) fn into_raw(self, around: &ResourceScope, clock: &ClockDriftCorrector) -> Result<RawSpan, Outcome> {
-        let trace_id =
-            self.trace_id.filter(|id| *id != 0).map(TraceId).ok_or_else(|| dropped(OutcomeCategory::Span, "invalid_trace_id"))?;
-        let span_id = self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(OutcomeCategory::Span, "invalid_span_id"))?;
+        let trace_id = self
+            .trace_id
+            .filter(|id| *id != 0)
+            .map(TraceId)
+            .ok_or_else(|| dropped(OutcomeCategory::Span, OutcomeReason::InvalidTraceId))?;
+        let span_id =
+            self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(OutcomeCategory::Span, OutcomeReason::InvalidSpanId))?;
         let micros = |ns: u64| (ns > 0).then(|| i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let placed = clock.place(micros(self.start_ns), micros(self.end_ns));
         let CorrectedSpanTimes { start_us, end_us, shift_us, sources } =
-            placed.map_err(|TimestampError::TooOld| dropped(OutcomeCategory::Span, "too_old"))?;
+            placed.map_err(|TimestampError::TooOld| dropped(OutcomeCategory::Span, OutcomeReason::TooOld))?;
 
         let mut attributes: Attributes = self.attributes;
         events::join(self.events, &mut attributes);

@@ -151,11 +151,13 @@ fn broken_spans_cost_only_themselves() {
 fn an_answer_says_what_was_not_kept() {
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Binary, &[]), b"");
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Json, &[]), b"{}");
-    let outcomes =
-        [crate::otlp::span::dropped(OutcomeCategory::Span, "too_old"), crate::otlp::span::dropped(OutcomeCategory::Span, "too_old")];
+    let outcomes = [
+        crate::otlp::span::dropped(OutcomeCategory::Span, OutcomeReason::TooOld),
+        crate::otlp::span::dropped(OutcomeCategory::Span, OutcomeReason::TooOld),
+    ];
     let said: Value = serde_json::from_slice(&response(OtlpSignal::Traces, OtlpEncoding::Json, &outcomes)).unwrap();
     assert_eq!(said, json!({ "partialSuccess": { "rejectedSpans": "2", "errorMessage": "too_old" } }));
-    let unwanted = Outcome::dropped(OutcomeCategory::Log, NOT_LLM_TELEMETRY, None);
+    let unwanted = Outcome::dropped(OutcomeCategory::Log, OutcomeReason::NotLlmTelemetry, None);
     assert_eq!(response(OtlpSignal::Logs, OtlpEncoding::Json, &[unwanted]), b"{}");
 }
 

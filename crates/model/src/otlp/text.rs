@@ -13,6 +13,7 @@ use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
 use crate::lenient_json::{JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 use crate::{decode_budget, lenient_json};
 
 /// Name of a list in a request, in both spellings.
@@ -209,7 +210,7 @@ fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, 
 
 fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
     if !span.is_object() {
-        return Err(dropped(OutcomeCategory::Span, "invalid_json"));
+        return Err(dropped(OutcomeCategory::Span, OutcomeReason::InvalidJson));
     }
     let id = |name, other| field(span, name, other).and_then(Value::as_str).and_then(id_bytes);
     let status = span.get("status").unwrap_or(&Value::Null);
@@ -259,7 +260,7 @@ fn wire(span: &Value) -> Result<DecodedSpan, Outcome> {
 
 fn record(log: &Value) -> Result<DecodedLogRecord, Outcome> {
     if !log.is_object() {
-        return Err(dropped(OutcomeCategory::Log, "invalid_json"));
+        return Err(dropped(OutcomeCategory::Log, OutcomeReason::InvalidJson));
     }
     let id = |name, other| field(log, name, other).and_then(Value::as_str).and_then(id_bytes);
     Ok(DecodedLogRecord {
@@ -450,6 +451,6 @@ mod tests {
         let groups = traces(body.to_string().as_bytes()).unwrap();
         let span = groups[0].1[0].as_ref().unwrap();
         assert_eq!((span.kind, span.start_ns, span.end_ns, span.status_code), (3, 1000, 2000, 2));
-        assert_eq!(groups[0].1[1], Err(dropped(OutcomeCategory::Span, "invalid_json")));
+        assert_eq!(groups[0].1[1], Err(dropped(OutcomeCategory::Span, OutcomeReason::InvalidJson)));
     }
 }

@@ -6,6 +6,7 @@ use super::EnvelopeReader;
 use super::lenient::LenientText;
 use crate::lenient_json::{ChargedItems, parse_mended};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use crate::outcome_reason::OutcomeReason;
 
 /// Maximum number of entries of a report; no SDK has as many reasons.
 const MAX_ENTRIES: usize = 100;
@@ -52,7 +53,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     });
     match losses {
         Ok(losses) => reader.outcomes.extend(losses),
-        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "invalid_json", "a client report".to_owned())),
+        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::InvalidJson, "a client report".to_owned())),
     }
 }
 
@@ -62,7 +63,7 @@ fn outcome(loss: DiscardedEventCount) -> Option<Outcome> {
     let known = CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, category)| *category);
     Some(Outcome {
         kind: OutcomeKind::ClientDropped,
-        reason: snake_case(loss.reason.as_str().unwrap_or("unknown")),
+        reason: snake_case(loss.reason.as_str().unwrap_or(OutcomeReason::Unknown.as_str())),
         category: known.unwrap_or(OutcomeCategory::Other),
         quantity,
         detail: if known.is_some() { None } else { Some(snake_case(category)) },

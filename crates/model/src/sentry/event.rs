@@ -17,6 +17,7 @@ use crate::id::{SpanId, TraceId};
 use crate::lenient_json::parse_mended;
 use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 use crate::span::names;
 use crate::{decode_budget, lenient_json};
 
@@ -205,8 +206,8 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
             decode_budget::charge_error(&error);
             reader.errors.push(error);
         }
-        Ok(Err(TimestampError::TooOld)) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, "too_old", None)),
-        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, "invalid_json", None)),
+        Ok(Err(TimestampError::TooOld)) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, OutcomeReason::TooOld, None)),
+        Err(_) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Error, OutcomeReason::InvalidJson, None)),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::clock::{TimeSource, TimestampError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::lenient_json::{ChargedItems, mend, parse_mended};
-use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
+use crate::log_line::{self, LogLevel, LogLine};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 #[derive(Deserialize)]
 struct LogContainer<S> {
@@ -34,7 +35,7 @@ struct SentryLog<'a> {
     attributes: TypedAttributes,
 }
 
-fn dropped(reason: &str) -> Outcome {
+fn dropped(reason: OutcomeReason) -> Outcome {
     Outcome::dropped(OutcomeCategory::Log, reason, None)
 }
 
@@ -42,7 +43,7 @@ fn dropped(reason: &str) -> Outcome {
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let logs = parse_mended(item.payload, |text| at_once(text, reader));
     let logs = logs.or_else(|_| one_by_one(&mend(item.payload), reader));
-    let Ok(logs) = logs else { return reader.drop_container(OutcomeCategory::Log, "invalid_json", item) };
+    let Ok(logs) = logs else { return reader.drop_container(OutcomeCategory::Log, OutcomeReason::InvalidJson, item) };
     for log in logs {
         match log {
             Ok((content, mut line)) => {
@@ -67,15 +68,16 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_
 /// Reads a container with an invalid line.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
     let container: LogContainer<&RawValue> = serde_json::from_str(text)?;
-    let one = |log: &RawValue| line(serde_json::from_str::<SentryLog>(log.get()).map_err(|_| dropped("invalid_json"))?, reader);
+    let one = |log: &RawValue| line(serde_json::from_str::<SentryLog>(log.get()).map_err(|_| dropped(OutcomeReason::InvalidJson))?, reader);
     Ok(container.items.0.into_iter().map(one).collect())
 }
 
 fn line(log: SentryLog, reader: &EnvelopeReader) -> Result<(Fingerprint, LogLine), Outcome> {
-    let trace_id: TraceId = log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(WITHOUT_TRACE))?;
+    let trace_id: TraceId =
+        log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::LogWithoutTrace))?;
     let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
-    let sent_us = log.timestamp.0.ok_or_else(|| dropped("invalid_timestamp"))?;
-    let (at_us, _) = reader.clock.moment(sent_us).map_err(|TimestampError::TooOld| dropped("too_old"))?;
+    let sent_us = log.timestamp.0.ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
+    let (at_us, _) = reader.clock.moment(sent_us).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
     let level = log.level.as_str().and_then(LogLevel::of_word);
     let body = log.body.into_string().unwrap_or_default();
     let mut attributes = log.attributes.0;

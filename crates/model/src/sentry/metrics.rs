@@ -15,6 +15,7 @@ use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::messages::{TextLimit, trim_text};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 /// Prefixes of attributes that describe the reporter. The others describe the point.
 const OF_REPORTER: &[&str] = &["sentry.", "server.", "os.", "device.", "browser.", "process.", "service."];
@@ -51,7 +52,7 @@ struct SentryMetric<'a> {
     attributes: TypedAttributes,
 }
 
-fn dropped(reason: &str) -> Outcome {
+fn dropped(reason: OutcomeReason) -> Outcome {
     Outcome::dropped(OutcomeCategory::Metric, reason, None)
 }
 
@@ -59,7 +60,7 @@ fn dropped(reason: &str) -> Outcome {
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let points = parse_mended(item.payload, |text| at_once(text, reader));
     let points = points.or_else(|_| one_by_one(&mend(item.payload), reader));
-    let Ok(points) = points else { return reader.drop_container(OutcomeCategory::Metric, "invalid_json", item) };
+    let Ok(points) = points else { return reader.drop_container(OutcomeCategory::Metric, OutcomeReason::InvalidJson, item) };
     for point in points {
         match point {
             Ok((content, mut point)) => {
@@ -85,24 +86,26 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, se
 /// Reads a container with an invalid point.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<MetricPointResults, serde_json::Error> {
     let container: MetricContainer<&RawValue> = serde_json::from_str(text)?;
-    let one = |metric: &RawValue| point(serde_json::from_str::<SentryMetric>(metric.get()).map_err(|_| dropped("invalid_json"))?, reader);
+    let one = |metric: &RawValue| {
+        point(serde_json::from_str::<SentryMetric>(metric.get()).map_err(|_| dropped(OutcomeReason::InvalidJson))?, reader)
+    };
     Ok(container.items.0.into_iter().map(one).collect())
 }
 
 fn point(metric: SentryMetric, reader: &EnvelopeReader) -> Result<(Fingerprint, MetricPoint), Outcome> {
     let name = metric.name.into_string().filter(|name| !name.trim().is_empty() && name.len() <= MAX_NAME);
-    let name = name.ok_or_else(|| dropped("invalid_name"))?;
-    let number = metric.value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| dropped("invalid_value"))?;
+    let name = name.ok_or_else(|| dropped(OutcomeReason::InvalidName))?;
+    let number = metric.value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| dropped(OutcomeReason::InvalidValue))?;
     let (kind, temporality, value) = match metric.kind.as_str() {
         Some("counter") => (MetricKind::Counter, MetricTemporality::Delta, MetricPointValue::Number(number)),
         Some("gauge") => (MetricKind::Gauge, MetricTemporality::Momentary, MetricPointValue::Number(number)),
         Some("distribution") => (MetricKind::Histogram, MetricTemporality::Delta, MetricPointValue::Histogram(one_value(number))),
-        _ => return Err(dropped("unknown_kind")),
+        _ => return Err(dropped(OutcomeReason::UnknownKind)),
     };
     // With the time of receipt, a repeat would be another point, so a point with an implausible time is dropped.
-    let sent_us = metric.timestamp.0.filter(|at| reader.clock.can_be(*at)).ok_or_else(|| dropped("invalid_timestamp"))?;
-    let shift = reader.clock.shift(sent_us).map_err(|TimestampError::TooOld| dropped("too_old"))?;
-    let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped("invalid_timestamp"))?;
+    let sent_us = metric.timestamp.0.filter(|at| reader.clock.can_be(*at)).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
+    let shift = reader.clock.shift(sent_us).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+    let at_ns = sent_us.saturating_add(shift).checked_mul(1000).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
     let mut unit = metric.unit.into_string().filter(|unit| unit != "none").unwrap_or_default();
     trim_text(&mut unit, MAX_TEXT);
     let (reporter, attributes): (BTreeMap<_, _>, BTreeMap<_, _>) = metric

@@ -21,6 +21,7 @@ use crate::log_line::{LogLine, OccurrenceKeyGenerator};
 use crate::normalize::{RawSpan, span_kind};
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 use crate::span::{Span, SpanType};
 use crate::{decode_budget, normalize};
 pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
@@ -131,11 +132,13 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         }
         "log" => logs::read(item, reader),
         // Only Sentry's own servers send this type; SDKs send logs as above.
-        "otel_log" => reader.drop_container(OutcomeCategory::Log, "not_supported", item),
+        "otel_log" => reader.drop_container(OutcomeCategory::Log, OutcomeReason::NotSupported, item),
         "trace_metric" => metrics::read(item, reader),
-        kind if NOT_KEPT.contains(&kind) => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "not_kept", kind.to_owned())),
+        kind if NOT_KEPT.contains(&kind) => {
+            reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, kind.to_owned()))
+        }
         // Reasons and details become rows of a table, and an unknown type may be any text.
-        _ => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, "unknown_item", None)),
+        _ => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::UnknownItem, None)),
     }
 }
 
@@ -181,7 +184,7 @@ impl EnvelopeReader {
         self.raws.push(raw);
     }
 
-    fn drop_container(&mut self, category: OutcomeCategory, reason: &str, item: &EnvelopeItem) {
+    fn drop_container(&mut self, category: OutcomeCategory, reason: OutcomeReason, item: &EnvelopeItem) {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
         self.outcomes.push(Outcome { quantity, ..Outcome::dropped(category, reason, None) });
     }

@@ -8,6 +8,7 @@ use crate::clock::{ClockDriftCorrector, TimestampError};
 use crate::id::{SpanId, TraceId};
 use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 #[derive(Deserialize)]
 pub(super) struct SentrySpanV1<'a> {
@@ -44,10 +45,11 @@ impl SentrySpanV1<'_> {
             Some(text) => text.parse().ok(),
             None => trace,
         };
-        let trace_id = own_trace.ok_or_else(|| dropped("invalid_trace_id"))?;
-        let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
-        let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
-        let placed = clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped("too_old"))?;
+        let trace_id = own_trace.ok_or_else(|| dropped(OutcomeReason::InvalidTraceId))?;
+        let span_id: SpanId =
+            self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
+        let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
+        let placed = clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
         let sent = self.status.as_str().map(status::v1).or_else(tagged);
         let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));
@@ -72,6 +74,6 @@ impl SentrySpanV1<'_> {
 }
 
 /// Returns the outcome of a dropped span.
-pub(super) fn dropped(reason: &str) -> Outcome {
+pub(super) fn dropped(reason: OutcomeReason) -> Outcome {
     Outcome::dropped(OutcomeCategory::Span, reason, None)
 }

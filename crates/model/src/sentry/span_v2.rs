@@ -14,6 +14,7 @@ use crate::id::{SpanId, TraceId};
 use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use crate::outcome_reason::OutcomeReason;
 
 /// Content type of a container.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
@@ -45,10 +46,12 @@ pub(super) struct SentrySpanV2<'a> {
 
 impl SentrySpanV2<'_> {
     fn into_raw(self, reader: &EnvelopeReader) -> Result<RawSpan, Outcome> {
-        let trace_id: TraceId = self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_trace_id"))?;
-        let span_id: SpanId = self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped("invalid_span_id"))?;
-        let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped("invalid_timestamp"))?;
-        let placed = reader.clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped("too_old"))?;
+        let trace_id: TraceId =
+            self.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidTraceId))?;
+        let span_id: SpanId =
+            self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
+        let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
+        let placed = reader.clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         Ok(RawSpan {
             trace_id,
             span_id,
@@ -75,22 +78,23 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     let raws = raws.or_else(|_| one_by_one(&mend(item.payload), reader));
     let Ok(raws) = raws else {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
-        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, "invalid_json", None) });
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::InvalidJson, None) });
         return;
     };
     if let Some(count) = item.header.item_count.filter(|count| *count != raws.len() as u64) {
         let detail = format!("the item's header says {count} spans, it has {}", raws.len());
         let quantity = (raws.len() as u64).max(1);
-        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, "item_count_mismatch", detail) });
+        reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::ItemCountMismatch, detail) });
         return;
     }
     let mut seen = HashSet::with_capacity(raws.len());
     for raw in raws {
         match raw {
             Ok(raw) if !seen.insert((raw.trace_id, raw.span_id)) => {
-                reader
-                    .outcomes
-                    .push(Outcome { kind: OutcomeKind::Duplicate, ..Outcome::dropped(OutcomeCategory::Span, "duplicate", None) });
+                reader.outcomes.push(Outcome {
+                    kind: OutcomeKind::Duplicate,
+                    ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::Duplicate, None)
+                });
             }
             Ok(raw) => reader.add(raw),
             Err(outcome) => reader.outcomes.push(outcome),
@@ -109,6 +113,8 @@ fn at_once(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_
 /// Reads a container with an invalid span.
 fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
     let container: SpanContainer<&RawValue> = serde_json::from_str(text)?;
-    let one = |span: &RawValue| serde_json::from_str::<SentrySpanV2>(span.get()).map_err(|_| dropped("invalid_json"))?.into_raw(reader);
+    let one = |span: &RawValue| {
+        serde_json::from_str::<SentrySpanV2>(span.get()).map_err(|_| dropped(OutcomeReason::InvalidJson))?.into_raw(reader)
+    };
     Ok(container.items.0.into_iter().map(one).collect())
 }

@@ -13,6 +13,7 @@ use crate::id::TraceId;
 use crate::lenient_json::{ChargedItems, mend, parse_mended};
 use crate::normalize::RawSpan;
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 /// A transaction. Its small parts are parsed separately, so that one of the wrong shape affects only itself.
 #[derive(Deserialize)]
@@ -88,7 +89,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
         Ok(open(transaction, |ChargedItems(spans)| spans.into_iter().map(Some).collect(), reader))
     };
     let Ok(opened) = parse_mended(payload, whole).or_else(|_| span_by_span(&mend(payload), reader)) else {
-        reader.outcomes.push(Outcome::dropped(OutcomeCategory::Transaction, "invalid_json", None));
+        reader.outcomes.push(Outcome::dropped(OutcomeCategory::Transaction, OutcomeReason::InvalidJson, None));
         return;
     };
     reader.event_id = reader.event_id.take().or(opened.event_id);
@@ -141,7 +142,7 @@ fn open<'a, 's, S>(
     };
     let mut spans = vec![root.into_raw(None, &reader.clock)];
     for span in transaction.spans.map(each).unwrap_or_default() {
-        let raw = span.ok_or_else(|| dropped("invalid_json")).and_then(|span| span.into_raw(trace_id, &reader.clock));
+        let raw = span.ok_or_else(|| dropped(OutcomeReason::InvalidJson)).and_then(|span| span.into_raw(trace_id, &reader.clock));
         spans.push(raw);
     }
     let fields = SharedEventFields {
@@ -166,7 +167,7 @@ pub(super) fn read_standalone(payload: &[u8], reader: &mut EnvelopeReader) {
         let span: SentrySpanV1 = serde_json::from_str(text)?;
         Ok(span.into_raw(None, &reader.clock))
     });
-    match raw.unwrap_or_else(|_| Err(dropped("invalid_json"))) {
+    match raw.unwrap_or_else(|_| Err(dropped(OutcomeReason::InvalidJson))) {
         Ok(raw) => reader.add(raw),
         Err(outcome) => reader.outcomes.push(outcome),
     }

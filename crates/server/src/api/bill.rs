@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use hinomi_model::bill::{self, ReconciliationReport, SamplingEvidence};
 use hinomi_model::hints::InstrumentationHint;
+use hinomi_model::outcome::{OutcomeCategory, OutcomeKind};
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_query::QueryScope;
 use hinomi_query::filter::Filter;
 use hinomi_tables::bills::BillImport;
@@ -137,7 +139,10 @@ async fn evidence(api: &ApiState, project: u64, from_us: i64, to_us: i64) -> Res
     let outcomes = api.outcomes.clone();
     let rows = tokio::task::spawn_blocking(move || outcomes.rows(project, from_us, to_us)).await?;
     let rows = rows.map_err(ApiError::internal)?;
-    let sampled_out =
-        rows.iter().filter(|row| row.outcome == "client_dropped" && row.reason == "sample_rate" && row.category == "transaction");
+    let sampled_out = rows.iter().filter(|row| {
+        row.outcome == OutcomeKind::ClientDropped.as_str()
+            && row.reason == OutcomeReason::SampleRate.as_str()
+            && row.category == OutcomeCategory::Transaction.as_str()
+    });
     Ok(SamplingEvidence { sample_rate, sampled_out: sampled_out.map(|row| row.quantity).sum() })
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod auth;
 mod bill;
 mod credentials;
+mod enum_facts;
 mod error;
 mod file_response;
 mod hints;
@@ -36,8 +37,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::{Json, Router};
-use hinomi_alerting::AlertService;
 use hinomi_alerting::delivery::DeliveryWorker;
+use hinomi_alerting::{AlertMetric, AlertService};
+use hinomi_model::outcome_reason::{OutcomeReason, OutcomeReasonGroup};
+use hinomi_model::technical_tag::TechnicalTag;
 use hinomi_query::QueryEngine;
 use hinomi_store::Store;
 use hinomi_tables::bills::BillStore;
@@ -210,6 +213,7 @@ pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, projec
 #[openapi(
     info(title = "Hinomi", description = "LLM monitoring. Times are RFC 3339 in UTC with microseconds, durations are in milliseconds, and amounts of money are in US dollars. Null means unknown, never zero."),
     security(("token" = []), ("session" = [])),
+    components(schemas(AlertMetric, OutcomeReason, OutcomeReasonGroup, TechnicalTag)),
     modifiers(&OpenApiSecurityModifier)
 )]
 struct OpenApiDocument;
@@ -235,6 +239,7 @@ impl utoipa::Modify for OpenApiSecurityModifier {
 pub fn routes(api: Arc<ApiState>) -> Router {
     let (router, mut description) = described().split_for_parts();
     name_operations(&mut description);
+    enum_facts::add(&mut description);
     let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
     let router = router.route_layer(CompressionLayer::new());

@@ -73,7 +73,7 @@ mod tests {
 
     fn refused(pairs: &[(&str, &str)], any_host: bool) -> Option<&'static str> {
         let headers = pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())).collect();
-        check(&headers, any_host).err().map(|refusal| refusal.reason())
+        check(&headers, any_host).err().map(|refusal| refusal.reason().as_str())
     }
 
     #[test]

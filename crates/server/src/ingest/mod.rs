@@ -31,6 +31,7 @@ use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::log_line::LogLine;
 use hinomi_model::otel_metric::MetricPoint;
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::price::{PriceBook, PriceBooks};
 use hinomi_model::score::Score;
 use hinomi_model::sentry::ErrorEvent;
@@ -323,11 +324,11 @@ impl IngestState {
         let (of_spans, of_errors, (), of_logs, of_metrics) = tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics)?;
 
         let dropped = [
-            ("invalid_id", OutcomeCategory::Span, of_spans.without_id),
-            ("too_many_pieces", OutcomeCategory::Span, of_spans.too_many_pieces),
-            ("too_many_logs", OutcomeCategory::Log, of_logs.too_many),
-            ("too_many_metrics", OutcomeCategory::Metric, of_metrics.too_many_metrics),
-            ("too_many_series", OutcomeCategory::Metric, of_metrics.too_many_series),
+            (OutcomeReason::InvalidId, OutcomeCategory::Span, of_spans.without_id),
+            (OutcomeReason::TooManyPieces, OutcomeCategory::Span, of_spans.too_many_pieces),
+            (OutcomeReason::TooManyLogs, OutcomeCategory::Log, of_logs.too_many),
+            (OutcomeReason::TooManyMetrics, OutcomeCategory::Metric, of_metrics.too_many_metrics),
+            (OutcomeReason::TooManySeries, OutcomeCategory::Metric, of_metrics.too_many_series),
         ];
         let dropped = dropped.into_iter().filter(|(.., quantity)| *quantity > 0);
         outcomes.extend(
@@ -335,21 +336,21 @@ impl IngestState {
         );
         self.outcomes.note(project, &evidence);
         let counted = [
-            (OutcomeKind::Accepted, "stored", OutcomeCategory::Span, of_spans.stored),
-            (OutcomeKind::Accepted, "joined", OutcomeCategory::Span, of_spans.joined),
-            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Span, of_spans.duplicates),
-            (OutcomeKind::Accepted, "stored", OutcomeCategory::Error, of_errors.stored),
-            (OutcomeKind::Accepted, "stored", OutcomeCategory::Score, count_of_scores),
-            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Error, of_errors.duplicates),
-            (OutcomeKind::Duplicate, "same_error", OutcomeCategory::Error, of_errors.same),
-            (OutcomeKind::Accepted, "stored", OutcomeCategory::Log, of_logs.stored),
-            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Log, of_logs.duplicates),
-            (OutcomeKind::Accepted, "stored", OutcomeCategory::Metric, of_metrics.stored),
-            (OutcomeKind::Duplicate, "duplicate", OutcomeCategory::Metric, of_metrics.duplicates),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Span, of_spans.stored),
+            (OutcomeKind::Accepted, OutcomeReason::Joined, OutcomeCategory::Span, of_spans.joined),
+            (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Span, of_spans.duplicates),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Error, of_errors.stored),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Score, count_of_scores),
+            (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Error, of_errors.duplicates),
+            (OutcomeKind::Duplicate, OutcomeReason::SameError, OutcomeCategory::Error, of_errors.same),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Log, of_logs.stored),
+            (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Log, of_logs.duplicates),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Metric, of_metrics.stored),
+            (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Metric, of_metrics.duplicates),
         ];
         let counted = counted.into_iter().filter(|(.., quantity)| *quantity > 0).map(|(kind, reason, category, quantity)| Outcome {
             kind,
-            reason: reason.into(),
+            reason: reason.as_str().to_owned(),
             category,
             quantity: quantity as u64,
             detail: None,
@@ -379,7 +380,7 @@ impl IngestState {
     fn count_refusal(&self, sender: Option<&AuthenticatedSender>, headers: &HeaderMap, refusal: &IngestRejection) {
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
-            reason: refusal.reason().to_owned(),
+            reason: refusal.reason().as_str().to_owned(),
             category: OutcomeCategory::Request,
             quantity: 1,
             detail: Some(refusal.to_string()),
@@ -394,7 +395,7 @@ impl IngestState {
             (None, _) => outcomes::SERVER,
         };
         self.outcomes.count(project, OutcomeSource { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
-        tracing::debug!(project, reason = refusal.reason(), "ingest.request.rejected");
+        tracing::debug!(project, reason = refusal.reason().as_str(), "ingest.request.rejected");
     }
 }
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_model::langfuse::LangfuseError;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpError};
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::sentry::EnvelopeError;
 use hinomi_store::StoreError;
 use hinomi_tables::database::SqliteError;
@@ -89,51 +90,51 @@ impl From<BodyError> for IngestRejection {
 
 impl IngestRejection {
     /// Returns the status and the reason of each rejection.
-    fn is(&self) -> (StatusCode, &'static str) {
+    fn is(&self) -> (StatusCode, OutcomeReason) {
         use StatusCode as S;
         match self {
-            IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, "missing_key"),
-            IngestRejection::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, "multiple_keys"),
-            IngestRejection::Auth(AuthError::Malformed) => (S::BAD_REQUEST, "malformed_key"),
-            IngestRejection::UnknownKey { .. } => (S::UNAUTHORIZED, "unknown_key"),
-            IngestRejection::OtherProject { .. } => (S::UNAUTHORIZED, "key_of_other_project"),
-            IngestRejection::NoProject => (S::UNAUTHORIZED, "unknown_project"),
-            IngestRejection::Disabled { .. } => (S::FORBIDDEN, "project_disabled"),
-            IngestRejection::Mismatch(_) => (S::BAD_REQUEST, "dsn_mismatch"),
-            IngestRejection::Version(_) => (S::BAD_REQUEST, "protocol_version"),
-            IngestRejection::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
-            IngestRejection::TooManyItems { .. } | IngestRejection::Exceptional => (S::PAYLOAD_TOO_LARGE, "too_many_items"),
-            IngestRejection::BrokenOff { .. } => (S::BAD_REQUEST, "body_broken_off"),
-            IngestRejection::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
-            IngestRejection::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, "too_many_encodings"),
-            IngestRejection::Body(_) => (S::BAD_REQUEST, "damaged_body"),
-            IngestRejection::Envelope(_) => (S::BAD_REQUEST, "invalid_envelope"),
-            IngestRejection::Otlp(_) => (S::BAD_REQUEST, "invalid_otlp"),
-            IngestRejection::Langfuse(_) => (S::BAD_REQUEST, "invalid_batch"),
-            IngestRejection::Score(_) => (S::BAD_REQUEST, "invalid_score"),
-            IngestRejection::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "content_type"),
-            IngestRejection::KeylessPage(_) => (S::UNAUTHORIZED, "page_without_key"),
-            IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, "proxy_without_key"),
-            IngestRejection::KeylessHost(_) => (S::UNAUTHORIZED, "host_without_key"),
-            IngestRejection::Frame => (S::BAD_REQUEST, "invalid_grpc_frame"),
-            IngestRejection::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, "unfit"),
-            IngestRejection::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, "fault"),
+            IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, OutcomeReason::MissingKey),
+            IngestRejection::Auth(AuthError::Multiple) => (S::UNAUTHORIZED, OutcomeReason::MultipleKeys),
+            IngestRejection::Auth(AuthError::Malformed) => (S::BAD_REQUEST, OutcomeReason::MalformedKey),
+            IngestRejection::UnknownKey { .. } => (S::UNAUTHORIZED, OutcomeReason::UnknownKey),
+            IngestRejection::OtherProject { .. } => (S::UNAUTHORIZED, OutcomeReason::KeyOfOtherProject),
+            IngestRejection::NoProject => (S::UNAUTHORIZED, OutcomeReason::UnknownProject),
+            IngestRejection::Disabled { .. } => (S::FORBIDDEN, OutcomeReason::ProjectDisabled),
+            IngestRejection::Mismatch(_) => (S::BAD_REQUEST, OutcomeReason::DsnMismatch),
+            IngestRejection::Version(_) => (S::BAD_REQUEST, OutcomeReason::ProtocolVersion),
+            IngestRejection::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, OutcomeReason::TooLarge),
+            IngestRejection::TooManyItems { .. } | IngestRejection::Exceptional => (S::PAYLOAD_TOO_LARGE, OutcomeReason::TooManyItems),
+            IngestRejection::BrokenOff { .. } => (S::BAD_REQUEST, OutcomeReason::BodyBrokenOff),
+            IngestRejection::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::UnknownEncoding),
+            IngestRejection::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::TooManyEncodings),
+            IngestRejection::Body(_) => (S::BAD_REQUEST, OutcomeReason::DamagedBody),
+            IngestRejection::Envelope(_) => (S::BAD_REQUEST, OutcomeReason::InvalidEnvelope),
+            IngestRejection::Otlp(_) => (S::BAD_REQUEST, OutcomeReason::InvalidOtlp),
+            IngestRejection::Langfuse(_) => (S::BAD_REQUEST, OutcomeReason::InvalidBatch),
+            IngestRejection::Score(_) => (S::BAD_REQUEST, OutcomeReason::InvalidScore),
+            IngestRejection::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::ContentType),
+            IngestRejection::KeylessPage(_) => (S::UNAUTHORIZED, OutcomeReason::PageWithoutKey),
+            IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, OutcomeReason::ProxyWithoutKey),
+            IngestRejection::KeylessHost(_) => (S::UNAUTHORIZED, OutcomeReason::HostWithoutKey),
+            IngestRejection::Frame => (S::BAD_REQUEST, OutcomeReason::InvalidGrpcFrame),
+            IngestRejection::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, OutcomeReason::Unfit),
+            IngestRejection::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, OutcomeReason::Fault),
             IngestRejection::Overloaded
             | IngestRejection::Store(StoreError::Busy { .. })
             | IngestRejection::Errors(ErrorStoreError::Busy { .. })
-            | IngestRejection::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, "overloaded"),
+            | IngestRejection::Database(SqliteError::Busy { .. }) => (S::TOO_MANY_REQUESTS, OutcomeReason::Overloaded),
             IngestRejection::Store(StoreError::DiskFull { .. } | StoreError::DiskLow { .. })
-            | IngestRejection::Errors(ErrorStoreError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
-            IngestRejection::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, "disk_full"),
+            | IngestRejection::Errors(ErrorStoreError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, OutcomeReason::DiskFull),
+            IngestRejection::Database(SqliteError::DiskFull { .. }) => (S::SERVICE_UNAVAILABLE, OutcomeReason::DiskFull),
             IngestRejection::Store(_) | IngestRejection::Errors(_) | IngestRejection::Database(_) => {
-                (S::SERVICE_UNAVAILABLE, "storage_failed")
+                (S::SERVICE_UNAVAILABLE, OutcomeReason::StorageFailed)
             }
-            IngestRejection::Stopping => (S::SERVICE_UNAVAILABLE, "stopping"),
+            IngestRejection::Stopping => (S::SERVICE_UNAVAILABLE, OutcomeReason::Stopping),
         }
     }
 
-    /// Returns the reason in snake case, for outcomes.
-    pub(super) fn reason(&self) -> &'static str {
+    /// Returns the reason of the outcome.
+    pub(super) fn reason(&self) -> OutcomeReason {
         self.is().1
     }
 

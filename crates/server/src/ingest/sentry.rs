@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use base64::Engine;
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::outcome::{Outcome, OutcomeCategory};
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::sentry::{self, DecodedEnvelope, EnvelopeError, SentryEnvelope};
 use hinomi_model::{decode_budget, hints};
 use serde_json::json;
@@ -146,7 +147,7 @@ async fn not_kept(
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let asked = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query);
     let decode: SentryDecodeFn = |_, _| {
-        let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, "not_kept", None)];
+        let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, None)];
         Ok(DecodedEnvelope { outcomes, ..DecodedEnvelope::default() })
     };
     answer(&intake, &asked, take_in(&intake, &asked, part("key"), body, decode).await)

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hinomi_model::outcome::Outcome;
+use hinomi_model::outcome_reason::OutcomeReason;
 
 use super::{MINUTE_US, OutcomeSource, SERVER, hints};
 
@@ -135,7 +136,7 @@ impl OutcomeTally {
 impl OutcomeClass {
     /// Returns the class for items that are not counted separately.
     fn other(self) -> OutcomeClass {
-        OutcomeClass { reason: "other".to_owned(), key: String::new(), sdk: String::new(), ..self }
+        OutcomeClass { reason: OutcomeReason::Other.as_str().to_owned(), key: String::new(), sdk: String::new(), ..self }
     }
 }
 
@@ -149,7 +150,7 @@ pub(super) fn minute_of(project: u64, us: i64) -> i64 {
 fn snake_case(reason: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let name: String = reason.trim().chars().take(LONGEST).map(plain).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
+    if name.is_empty() { OutcomeReason::Unknown.as_str().to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -159,7 +160,8 @@ mod tests {
     use super::*;
 
     fn dropped(reason: &str) -> Outcome {
-        Outcome::dropped(OutcomeCategory::Span, reason, format!("said {reason}"))
+        let detail = format!("said {reason}");
+        Outcome { reason: reason.to_owned(), ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::Other, detail) }
     }
 
     fn sum(tally: &OutcomeTally) -> u64 {

@@ -1,10 +1,12 @@
 use hinomi_model::outcome::{OutcomeCategory, OutcomeKind};
+use hinomi_model::outcome_reason::OutcomeReason;
 use serde_json::json;
 
 use super::*;
 
 fn dropped(reason: &str, quantity: u64) -> Outcome {
-    Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, reason, format!("said {reason}")) }
+    let detail = format!("said {reason}");
+    Outcome { reason: reason.to_owned(), quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::Other, detail) }
 }
 
 fn by(key: &str) -> OutcomeSource<'_> {

@@ -18,8 +18,8 @@ export const CAPTURE = 'SPAN_AND_EVENT';
 const OTEL = `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=${CAPTURE}
 # before 2026: true`;
 
-/** What to change, for each hint that a setting answers. */
-const SETTINGS: Partial<Record<HintName, BySdk>> = {
+/** What to change for each hint; nothing where no setting answers it. */
+const SETTINGS: Record<HintName, BySdk> = {
   prompts_not_sent: [
     ['sentry.python', PYTHON],
     ['sentry.', JAVASCRIPT],
@@ -49,11 +49,14 @@ sentry_sdk.init(
     ['sentry.python', `pip install --upgrade sentry-sdk`],
     ['sentry.javascript', `npm install @sentry/node@latest`],
   ],
+  clock_off: [],
+  no_response_model: [],
+  unpriced_model: [],
 };
 
 /** The lines that answer a hint for an SDK; null where no setting does. */
 export const settingFor = (hint: HintName, sdk: string | null | undefined): string | null =>
-  SETTINGS[hint]?.find(([begins]) => (sdk ?? '').startsWith(begins))?.[1] ?? null;
+  SETTINGS[hint].find(([begins]) => (sdk ?? '').startsWith(begins))?.[1] ?? null;
 
 /** Which setting keeps the texts back, for the client that reported. */
 export function captureOf(sdk: string | undefined): {

@@ -73,6 +73,7 @@ export const settings = {
   'system.span': 'span|spans',
   'system.transaction': 'transaction|transactions',
   'system.error': 'error|errors',
+  'system.score': 'score|scores',
   'system.log': 'log line|log lines',
   'system.metric': 'metric|metrics',
   'system.spanPart': 'partial span|partial spans',

@@ -74,6 +74,7 @@ export const settings = {
   'system.span': 'スパン',
   'system.transaction': 'トランザクション',
   'system.error': 'エラー',
+  'system.score': 'スコア',
   'system.log': 'ログ行',
   'system.metric': 'メトリクス',
   'system.spanPart': '部分スパン',

@@ -1,6 +1,6 @@
 import type { AlertMeasure, Budget, BudgetDraft, Unit } from '../../api/types';
 import { EMPTY_NOTIFICATION, parseNumber, notificationFormOf, notificationOf, type NotificationForm } from './rule-draft';
-import { METRICS } from './labels';
+import { METRIC_FACTS } from './labels';
 
 /** A budget as it stands in the form. */
 export interface BudgetForm {
@@ -40,7 +40,7 @@ export const EMPTY_BUDGET: BudgetForm = {
 /** What can be spent. */
 export const SPENDABLE: AlertMeasure[] = ['cost', 'total_tokens', 'input_tokens', 'output_tokens', 'calls'];
 
-export const budgetUnit = (budget: Pick<BudgetDraft, 'measure'>): Unit => METRICS[budget.measure ?? 'cost']?.unit ?? 'count';
+export const budgetUnit = (budget: Pick<BudgetDraft, 'measure'>): Unit => METRIC_FACTS[budget.measure ?? 'cost'].unit;
 
 export function formOf(budget: Budget): BudgetForm {
   return {

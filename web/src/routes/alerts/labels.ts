@@ -1,41 +1,48 @@
-import type { AlertGroup, DeliveryState, Direction, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/types';
+import { FACTS } from '../../api/facts';
+import type { AlertGroup, AlertMeasure, DeliveryState, Direction, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/types';
 import { plain, type Format, type Pieces } from '../../format';
 import type { T, TextKey } from '../../i18n';
 
-/** What can be measured, in the order of the editor. The server knows the same names. What is not made of spans is measured as a whole:
- * no filter, no groups, no comparison. */
-export const METRICS: Record<string, { unit: Unit; text: TextKey; whole?: true }> = {
-  cost: { unit: 'usd', text: 'alerts.metric.cost' },
-  total_tokens: { unit: 'tokens', text: 'alerts.metric.tokens' },
-  input_tokens: { unit: 'tokens', text: 'alerts.metric.inputTokens' },
-  output_tokens: { unit: 'tokens', text: 'alerts.metric.outputTokens' },
-  new_input_tokens: { unit: 'tokens', text: 'alerts.metric.newInputTokens' },
-  cache_read_tokens: { unit: 'tokens', text: 'alerts.metric.cacheReadTokens' },
-  cache_write_tokens: { unit: 'tokens', text: 'alerts.metric.cacheWriteTokens' },
-  reasoning_tokens: { unit: 'tokens', text: 'alerts.metric.reasoningTokens' },
-  calls: { unit: 'count', text: 'alerts.metric.calls' },
-  failed: { unit: 'count', text: 'alerts.metric.failedCalls' },
-  error_rate: { unit: 'ratio', text: 'alerts.metric.errorRate' },
-  duration_p50: { unit: 'ms', text: 'alerts.metric.durationMedian' },
-  duration_p90: { unit: 'ms', text: 'alerts.metric.durationP90' },
-  duration_p95: { unit: 'ms', text: 'alerts.metric.durationP95' },
-  duration_p99: { unit: 'ms', text: 'alerts.metric.durationP99' },
-  time_to_first_token_p50: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenMedian' },
-  time_to_first_token_p90: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP90' },
-  time_to_first_token_p95: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP95' },
-  time_to_first_token_p99: { unit: 'ms', text: 'alerts.metric.timeToFirstTokenP99' },
-  tool_failures: { unit: 'count', text: 'alerts.metric.failedToolCalls' },
-  tool_failure_rate: { unit: 'ratio', text: 'alerts.metric.toolErrorRate' },
-  unpriced_calls: { unit: 'count', text: 'alerts.metric.unpricedCalls' },
-  spans: { unit: 'count', text: 'alerts.metric.spans' },
-  refusals: { unit: 'count', text: 'alerts.metric.refusals', whole: true },
-  client_dropped: { unit: 'count', text: 'alerts.metric.clientDropped', whole: true },
-  error_events: { unit: 'count', text: 'alerts.metric.errorEvents', whole: true },
-  score: { unit: 'score', text: 'alerts.metric.scoreMean', whole: true },
+/** What can be measured, in the order of the editor. */
+const METRIC_TEXT: Record<AlertMeasure, TextKey> = {
+  cost: 'alerts.metric.cost',
+  total_tokens: 'alerts.metric.tokens',
+  input_tokens: 'alerts.metric.inputTokens',
+  output_tokens: 'alerts.metric.outputTokens',
+  new_input_tokens: 'alerts.metric.newInputTokens',
+  cache_read_tokens: 'alerts.metric.cacheReadTokens',
+  cache_write_tokens: 'alerts.metric.cacheWriteTokens',
+  reasoning_tokens: 'alerts.metric.reasoningTokens',
+  calls: 'alerts.metric.calls',
+  failed: 'alerts.metric.failedCalls',
+  error_rate: 'alerts.metric.errorRate',
+  duration_p50: 'alerts.metric.durationMedian',
+  duration_p90: 'alerts.metric.durationP90',
+  duration_p95: 'alerts.metric.durationP95',
+  duration_p99: 'alerts.metric.durationP99',
+  time_to_first_token_p50: 'alerts.metric.timeToFirstTokenMedian',
+  time_to_first_token_p90: 'alerts.metric.timeToFirstTokenP90',
+  time_to_first_token_p95: 'alerts.metric.timeToFirstTokenP95',
+  time_to_first_token_p99: 'alerts.metric.timeToFirstTokenP99',
+  tool_failures: 'alerts.metric.failedToolCalls',
+  tool_failure_rate: 'alerts.metric.toolErrorRate',
+  unpriced_calls: 'alerts.metric.unpricedCalls',
+  spans: 'alerts.metric.spans',
+  refusals: 'alerts.metric.refusals',
+  client_dropped: 'alerts.metric.clientDropped',
+  error_events: 'alerts.metric.errorEvents',
+  score: 'alerts.metric.scoreMean',
 };
 
-/** A measure in words; one that this page does not know keeps its own name. */
-export const metricText = (t: T, measure: string) => (METRICS[measure] ? t(METRICS[measure].text) : measure.replaceAll('_', ' '));
+export const METRICS = Object.keys(METRIC_TEXT) as AlertMeasure[];
+
+/** What is not made of spans is measured as a whole: no filter, no groups, no comparison. */
+export const METRIC_FACTS: Record<AlertMeasure, { unit: Unit; of_spans: boolean }> = FACTS.AlertMetric;
+
+const isMetric = (measure: string): measure is AlertMeasure => measure in METRIC_TEXT;
+
+/** A measure in words; an incident may have one of an earlier version, which keeps its own name. */
+export const metricText = (t: T, measure: string) => (isMetric(measure) ? t(METRIC_TEXT[measure]) : measure.replaceAll('_', ' '));
 
 /** Budgets and thresholds may be tiny: there three figures are shown, so that the one side of a limit can be told from the other. */
 const dollarText = (format: Format, value: number) =>

@@ -1,5 +1,5 @@
 import type { AlertMeasure, Direction, Language, Rule, RuleDraft, Telling, Unit } from '../../api/types';
-import { METRICS } from './labels';
+import { METRIC_FACTS } from './labels';
 
 /** A rule as it stands in the form: texts, thresholds in the units that people type. */
 export interface RuleForm {
@@ -55,7 +55,7 @@ export const EMPTY_RULE: RuleForm = {
 export const WINDOWS = ['1m', '5m', '15m', '30m', '1h', '6h', '12h', '1d', '7d', '30d'];
 
 /** The unit of a rule's thresholds: a change is a share, whatever is measured. */
-export const unitOf = (measure: string, compare: string): Unit => (compare ? 'ratio' : (METRICS[measure]?.unit ?? 'count'));
+export const unitOf = (measure: AlertMeasure, compare: string): Unit => (compare ? 'ratio' : METRIC_FACTS[measure].unit);
 
 /** How many of what the server counts are one of what people type: seconds, per cent. */
 const TYPED_UNIT_SCALE: Partial<Record<Unit, number>> = { ms: 1000, ratio: 0.01 };
@@ -118,7 +118,7 @@ export type Problem = 'warning' | 'critical' | 'resolve' | 'minSamples' | 'thres
 
 /** The rule that a form describes, without what of the rule the form does not show; or what is wrong with it. */
 export function ruleOf(form: RuleForm, was?: Rule): RuleDraft | Problem {
-  const isWhole = METRICS[form.measure]?.whole === true;
+  const isWhole = !METRIC_FACTS[form.measure].of_spans;
   const compare = isWhole ? '' : form.compare;
   const unit = unitOf(form.measure, compare);
   const scale = TYPED_UNIT_SCALE[unit] ?? 1;

@@ -10,7 +10,7 @@ import { useLocale } from '../../locale';
 import { previewSeriesOf } from './preview-series';
 import { ThresholdChart, type Threshold } from './threshold-chart';
 import { unitOf } from './rule-draft';
-import { metricValue, METRICS, metricText } from './labels';
+import { metricValue, METRIC_FACTS, metricText } from './labels';
 
 const DAYS = 14;
 /** While somebody types, what was asked last stays. */
@@ -20,7 +20,7 @@ const PAUSE_MS = 600;
 export function RulePreview({ project, draft }: { project: number; draft: RuleDraft | null }) {
   const t = useT();
   const rule = useDebounced(draft);
-  const isWhole = draft !== null && METRICS[draft.measure]?.whole === true;
+  const isWhole = draft !== null && !METRIC_FACTS[draft.measure].of_spans;
   return (
     <section className="pane alerts-preview" aria-label={t('alerts.preview')}>
       <div className="section-head">

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { rulesQuery, useRemove, useSaveRule } from '../../api/alerts';
-import type { AlertMeasure, Rule, RuleDraft } from '../../api/types';
+import type { Rule, RuleDraft } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useProject } from '../../project';
 import { useLocale } from '../../locale';
@@ -11,7 +11,7 @@ import { EditorPage, EditorHead, GroupByRow, CommonFields, SaveRow, useEditor } 
 import { SelectRow, TextRow } from './form-fields';
 import { RulePreview } from './rule-preview';
 import { EMPTY_RULE, formOf, ruleOf, TYPED_UNIT, unitOf, WINDOWS, type Problem, type RuleForm } from './rule-draft';
-import { METRICS, metricText } from './labels';
+import { METRIC_FACTS, METRICS, metricText } from './labels';
 import './alerts.css';
 
 const PROBLEM_TEXT: Record<Problem, TextKey> = {
@@ -48,7 +48,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
     save: useSaveRule(project),
     remove: useRemove(project, 'rules'),
   });
-  const isWhole = METRICS[form.measure]?.whole === true;
+  const isWhole = !METRIC_FACTS[form.measure].of_spans;
   const unit = TYPED_UNIT[unitOf(form.measure, isWhole ? '' : form.compare)];
   const threshold = (field: 'warning' | 'critical' | 'resolve', label: TextKey, hint?: TextKey) => (
     <TextRow
@@ -61,8 +61,6 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
       after={unit}
     />
   );
-  const known = Object.keys(METRICS) as AlertMeasure[];
-  const measures = known.includes(form.measure) ? known : [...known, form.measure];
   const windows = WINDOWS.includes(form.window) ? WINDOWS : [...WINDOWS, form.window];
   return (
     <div className="alerts-layout alerts-layout-editor">
@@ -78,7 +76,7 @@ function RuleEditor({ project, rule }: { project: number; rule: Rule | null }) {
         <SelectRow
           label={t('alerts.metric')}
           value={form.measure}
-          options={measures.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
+          options={METRICS.map((measure) => ({ value: measure, label: metricText(t, measure) }))}
           onChange={(measure) => set({ measure })}
         />
         {form.measure === 'score' && (

@@ -11,7 +11,7 @@ import { Chip, NumberWithUnit, UserText } from '../../components/values';
 import { useLocale } from '../../locale';
 import { timeLengthText } from '../../shell/time-length';
 import { unitOf } from './rule-draft';
-import { METRICS, dimensionText, metricValue, metricValueText, metricText, comparisonSign } from './labels';
+import { METRIC_FACTS, dimensionText, metricValue, metricValueText, metricText, comparisonSign } from './labels';
 
 const MUTE_LENGTHS = ['1h', '8h', '1d', '7d'];
 
@@ -86,7 +86,7 @@ export function RuleTable({ project, rules }: { project: number; rules: Rule[] }
 
 /** The last day of a rule's figure. */
 function MetricSparkline({ project, rule }: { project: number; rule: Rule }) {
-  const { data } = useQuery({ ...triedQuery(project, draftOf(rule), '1d'), enabled: !METRICS[rule.measure]?.whole });
+  const { data } = useQuery({ ...triedQuery(project, draftOf(rule), '1d'), enabled: METRIC_FACTS[rule.measure].of_spans });
   const values = data?.points.map(([, value]) => value) ?? [];
   return values.length > 0 ? <Sparkline values={values} bad={rule.severity !== null} /> : null;
 }

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
+import { FACTS } from '../../api/facts';
 import { breakdownQuery, facetsQuery, type Scope } from '../../api/queries';
 import type { BreakdownRow, Project } from '../../api/types';
 import { useT } from '../../i18n';
@@ -17,7 +18,7 @@ const MAX_TAGS = 6;
 /** Among so many the program's own are looked for. */
 const TAG_CANDIDATES = 40;
 /** Tags that SDKs set by themselves, on steps round a call: nobody asks for the cost by them. */
-const TECHNICAL_TAG = /^(subprocess|http|status|thread|runtime|os|browser|device|mechanism|handled|level|url|transaction)([._]|$)/;
+const isTechnical = (tag: string) => Object.hasOwn(FACTS.TechnicalTag, tag.split(/[._]/)[0] ?? '');
 
 interface CostByProps {
   project: Project;
@@ -31,7 +32,7 @@ export function CostBy({ project, q, scope }: CostByProps) {
   const users = useQuery(breakdownQuery(project.id, scope, 'user'));
   const [chosen, choose] = useState<string | null>(null);
   const hasUsers = users.data?.rows.some(({ key }) => key !== null) ?? false;
-  const own = (tags.data?.values ?? []).filter(({ value }) => !TECHNICAL_TAG.test(value)).slice(0, MAX_TAGS);
+  const own = (tags.data?.values ?? []).filter(({ value }) => !isTechnical(value)).slice(0, MAX_TAGS);
   const all = [...(hasUsers ? [USER_FIELD] : []), ...own.map(({ value }) => `tag.${value}`)];
   const by = chosen !== null && all.includes(chosen) ? chosen : all[0];
   if (by === undefined) return null;

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
+import { FACTS } from '../../api/facts';
 import { outcomesQuery, systemQuery } from '../../api/queries';
-import type { Outcome, Project } from '../../api/types';
+import type { Outcome, Project, Reason, ReasonGroup } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { HintList } from '../../components/hints';
 import { useHints } from '../../components/hints/use-hints';
@@ -14,26 +15,32 @@ const MAX_SHOWN = 6;
 const POLL_MS = 3_000;
 const LAST_DAY = { from: '-24h', to: 'now' };
 
-interface RejectionReason {
-  match: RegExp;
-  why: TextKey;
-  fix?: TextKey;
-}
+/** What a person can do about the reasons of a group. Where a group has no words, the detail of the outcome says more. */
+const GROUP_TEXT: Record<ReasonGroup, { why: TextKey; fix?: TextKey } | null> = {
+  stored: null,
+  repeated: null,
+  not_kept: null,
+  unknown_key: { why: 'setup.reason.unknownKey', fix: 'setup.fixDsn' },
+  malformed_key: { why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
+  missing_key: { why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
+  wrong_key: null,
+  project_disabled: { why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
+  unreadable: { why: 'setup.reason.unreadable' },
+  unsupported: null,
+  time: null,
+  too_large: { why: 'setup.reason.tooLarge' },
+  server_limit: null,
+  unavailable: null,
+  sampled: { why: 'setup.reason.sampled', fix: 'setup.fixSample' },
+  client_limit: null,
+  other: null,
+};
 
-/** Reasons are names that grow with the server; these are the ones that a person can do something about. */
-const REJECTION_REASONS: RejectionReason[] = [
-  { match: /unknown_key|key_unknown|no_such_key|unknown_project/, why: 'setup.reason.unknownKey', fix: 'setup.fixDsn' },
-  { match: /(malformed|invalid|bad)_key/, why: 'setup.reason.malformedKey', fix: 'setup.fixDsn' },
-  { match: /no_(auth|key)|missing_(auth|key)|without_key|unauthenticated/, why: 'setup.reason.noKey', fix: 'setup.fixDsn' },
-  { match: /disabled/, why: 'setup.reason.disabled', fix: 'setup.fixDisabled' },
-  { match: /too_large|oversize|size_limit/, why: 'setup.reason.tooLarge' },
-  { match: /sample_rate|sampled/, why: 'setup.reason.sampled', fix: 'setup.fixSample' },
-  { match: /malformed|invalid|unreadable|parse/, why: 'setup.reason.unreadable' },
-];
+/** Reasons of clients are any text, and not in this table. */
+const REASON_FACTS: Partial<Record<string, { group: ReasonGroup }>> = FACTS.OutcomeReason satisfies Record<Reason, { group: ReasonGroup }>;
 
 /** What arrives but is kept by nobody: an SDK that speaks, and says nothing of traces. */
-const isWithoutSpans = ({ outcome, category }: Outcome) =>
-  outcome === 'dropped' && /^(other|session|sessions|profile|replay|monitor)$/.test(category);
+const isWithoutSpans = ({ outcome, category }: Outcome) => outcome === 'dropped' && category === 'other';
 
 /** `3b1d…77e0`: enough to find it in a configuration. */
 const shortKey = (key: string) => (key.length > 12 ? `${key.slice(0, 4)}…${key.slice(-4)}` : key);
@@ -96,7 +103,8 @@ function OutcomeItem({ outcome }: { outcome: Outcome }) {
   const withoutSpans = isWithoutSpans(outcome);
   const lost = outcome.outcome === 'refused' || (outcome.outcome === 'dropped' && !withoutSpans);
   const fine = outcome.outcome === 'accepted';
-  const reason = REJECTION_REASONS.find(({ match }) => match.test(outcome.reason));
+  const group = REASON_FACTS[outcome.reason]?.group;
+  const reason = group && GROUP_TEXT[group];
   const why = withoutSpans
     ? t('setup.acceptedWithoutSpansWhy')
     : fine

@@ -1,25 +1,27 @@
-import type { Outcome } from '../../api/types';
+import type { Outcome, OutcomeCategory, Reason } from '../../api/types';
 import type { T, TextKey } from '../../i18n';
 
-const CATEGORIES: Record<string, TextKey> = {
+const CATEGORY_TEXT: Record<OutcomeCategory, TextKey> = {
   span: 'system.span',
   span_part: 'system.spanPart',
   transaction: 'system.transaction',
   error: 'system.error',
+  score: 'system.score',
   log_item: 'system.log',
   trace_metric: 'system.metric',
+  other: 'system.other',
   request: 'system.request',
 };
 
 /** A reason in words, where its name alone says little. */
-const REASONS: Record<string, TextKey> = { joined: 'system.mergedIntoSpan' };
+const REASON_TEXT: Partial<Record<Reason, TextKey>> = { joined: 'system.mergedIntoSpan' };
 
 export function reasonText(t: T, reason: string): string | undefined {
-  const key = REASONS[reason];
+  const key = reason in REASON_TEXT ? REASON_TEXT[reason as Reason] : undefined;
   return key && t(key);
 }
 
 /** What it was, in the reader's words, in the right number. */
 export function categoryText(t: T, { category, quantity }: Pick<Outcome, 'category' | 'quantity'>): string {
-  return t(CATEGORIES[category] ?? 'system.other', { n: quantity });
+  return t(CATEGORY_TEXT[category], { n: quantity });
 }

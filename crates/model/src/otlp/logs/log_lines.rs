@@ -8,14 +8,15 @@ use super::{LogRecordDropReason, LogRecordReader};
 use crate::clock::{TimeSource, TimestampError};
 use crate::decode_budget;
 use crate::fingerprint::Fingerprint;
-use crate::log_line::{self, LogLevel, LogLine, WITHOUT_TRACE};
+use crate::log_line::{self, LogLevel, LogLine};
 use crate::outcome::{Outcome, OutcomeCategory};
+use crate::outcome_reason::OutcomeReason;
 
 /// Reads a record as a log line.
 pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
-    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(WITHOUT_TRACE))?;
+    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(OutcomeReason::LogWithoutTrace))?;
     let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
-    let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, "too_old", None);
+    let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, OutcomeReason::TooOld, None);
     let (at_us, _) = reader.clock.moment(at_us).map_err(too_old)?;
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
     let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);

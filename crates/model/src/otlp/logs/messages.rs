@@ -9,6 +9,7 @@ use super::{LogRecordDropReason, LogRecordReader};
 use crate::fingerprint::Fingerprint;
 use crate::normalize::attribute_names;
 use crate::normalize::attribute_names::SpanField;
+use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::ChatMessage;
 use crate::{messages, normalize};
@@ -45,7 +46,9 @@ pub(super) fn read(
     around: &ResourceScope,
     reader: &mut LogRecordReader,
 ) -> Result<(), LogRecordDropReason> {
-    let Some((trace_id, Some(span_id))) = record.trace() else { return Err(LogRecordDropReason::NotWanted("message_without_span")) };
+    let Some((trace_id, Some(span_id))) = record.trace() else {
+        return Err(LogRecordDropReason::NotWanted(OutcomeReason::MessageWithoutSpan));
+    };
     let at_ns = record.at_ns(&reader.clock);
     let attributes = match held {
         LogRecordMessageKind::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),

@@ -14,13 +14,14 @@ use super::binary::ScopedItems;
 use super::exceptions::OtlpException;
 use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, ResourceScope};
-use super::{DecodedOtlpRequest, NOT_LLM_TELEMETRY, Outcome, OutcomeCategory, agents};
+use super::{DecodedOtlpRequest, Outcome, OutcomeCategory, agents};
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
 use crate::log_line::{LogLevel, LogLine, OccurrenceKeyGenerator};
 use crate::messages::{TextLimit, trim_messages};
 use crate::normalize::RawSpan;
+use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{PartialSpanState, SpanFragment};
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
@@ -79,7 +80,7 @@ pub(super) enum LogRecordDropReason {
     /// The record is invalid, or its time is before the retention period.
     Broken(Outcome),
     /// The record is valid but not relevant. There are many such records, which are counted together.
-    NotWanted(&'static str),
+    NotWanted(OutcomeReason),
 }
 
 impl From<Outcome> for LogRecordDropReason {
@@ -89,7 +90,7 @@ impl From<Outcome> for LogRecordDropReason {
 }
 
 /// Reason for records about the internals of a coding agent.
-pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::NotWanted(NOT_LLM_TELEMETRY);
+pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::NotWanted(OutcomeReason::NotLlmTelemetry);
 
 /// Collects the contents of the log records of a request.
 pub(super) struct LogRecordReader<'a> {
@@ -106,7 +107,7 @@ pub(super) struct LogRecordReader<'a> {
     lines: Vec<LogLine>,
     keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
-    not_wanted: BTreeMap<&'static str, u64>,
+    not_wanted: BTreeMap<OutcomeReason, u64>,
 }
 
 impl<'a> LogRecordReader<'a> {

@@ -18,9 +18,7 @@ use crate::fingerprint::FingerprintPrefix;
 use crate::messages::{TextLimit, trim_text};
 use crate::otel_metric::{Histogram, HistogramBuckets, MetricKind, MetricPoint, MetricPointValue, MetricTemporality};
 use crate::outcome::OutcomeCategory;
-
-/// Outcome reason of points without a value.
-pub(super) const NO_VALUE: &str = "no_recorded_value";
+use crate::outcome_reason::OutcomeReason;
 
 /// Bit of a point's flags: there is no value, the series has ended.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -100,7 +98,7 @@ pub(super) struct DecodedMetricPoint {
 /// Reads the metrics of a request. Each point is accepted or dropped on its own.
 pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) -> DecodedOtlpRequest {
     let mut decoded = DecodedOtlpRequest::default();
-    let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut refused: BTreeMap<OutcomeReason, u64> = BTreeMap::new();
     for (around, metrics) in groups {
         let reporter = reporter(&around);
         let around_json = (sorted_json(&around.resource), sorted_json(&around.scope));
@@ -162,12 +160,12 @@ impl<'a> MetricStream<'a> {
         around: &ResourceScope,
         around_json: &(String, String),
         reporter: &'a BTreeMap<String, String>,
-    ) -> Result<MetricStream<'a>, &'static str> {
+    ) -> Result<MetricStream<'a>, OutcomeReason> {
         if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME {
-            return Err("invalid_name");
+            return Err(OutcomeReason::InvalidName);
         }
         let kind = match metric.sort {
-            OtlpMetricType::Unknown => return Err("unknown_kind"),
+            OtlpMetricType::Unknown => return Err(OutcomeReason::UnknownKind),
             OtlpMetricType::Gauge => MetricKind::Gauge,
             OtlpMetricType::Sum if metric.monotonic => MetricKind::Counter,
             OtlpMetricType::Sum => MetricKind::UpDownCounter,
@@ -179,7 +177,7 @@ impl<'a> MetricStream<'a> {
             // A summary has no temporality; it is cumulative for historical reasons.
             (MetricKind::Summary, _) | (_, 2) => MetricTemporality::Cumulative,
             (_, 1) => MetricTemporality::Delta,
-            _ => return Err("unknown_temporality"),
+            _ => return Err(OutcomeReason::UnknownTemporality),
         };
         let short = |text: &str| {
             let mut text = text.to_owned();
@@ -197,30 +195,30 @@ impl<'a> MetricStream<'a> {
         decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description)
     }
 
-    fn point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, &'static str> {
+    fn point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, OutcomeReason> {
         if point.flags & NO_RECORDED_VALUE != 0 {
-            return Err(NO_VALUE);
+            return Err(OutcomeReason::NoRecordedValue);
         }
-        let ns = |ns: u64| i64::try_from(ns).map_err(|_| "invalid_timestamp");
+        let ns = |ns: u64| i64::try_from(ns).map_err(|_| OutcomeReason::InvalidTimestamp);
         let (at_ns, start_ns) = (ns(point.at_ns)?, ns(point.start_ns)?);
         let begun = clock::is_possible(start_ns / 1000, context.received_us);
         // With the time of receipt, a repeat would be another point.
         if at_ns == 0 || (begun && start_ns > at_ns) {
-            return Err("invalid_timestamp");
+            return Err(OutcomeReason::InvalidTimestamp);
         }
         // An implausible start counts as not sent.
         let start_ns = if begun { start_ns } else { 0 };
         let now_ns = context.received_us.saturating_mul(1000);
         if at_ns.saturating_sub(now_ns) > MAX_AHEAD_NS {
-            return Err("in_the_future");
+            return Err(OutcomeReason::InTheFuture);
         }
         if context.retention_us.is_some_and(|kept| at_ns < now_ns.saturating_sub(kept.saturating_mul(1000))) {
-            return Err("too_old");
+            return Err(OutcomeReason::TooOld);
         }
         if !clock::is_possible(at_ns / 1000, context.received_us) {
-            return Err("invalid_timestamp");
+            return Err(OutcomeReason::InvalidTimestamp);
         }
-        let value = point.value.ok_or("invalid_value")?;
+        let value = point.value.ok_or(OutcomeReason::InvalidValue)?;
         check(&value)?;
         let identity = self.identity(&point.attributes);
         Ok(MetricPoint {
@@ -249,36 +247,36 @@ fn sorted_json(map: &Map<String, Value>) -> String {
 }
 
 /// Returns the reason why a value is invalid.
-fn check(value: &MetricPointValue) -> Result<(), &'static str> {
+fn check(value: &MetricPointValue) -> Result<(), OutcomeReason> {
     let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
     match value {
         MetricPointValue::Number(number) if number.is_finite() => Ok(()),
-        MetricPointValue::Number(_) => Err("invalid_value"),
+        MetricPointValue::Number(_) => Err(OutcomeReason::InvalidValue),
         MetricPointValue::Histogram(Histogram { count, sum, min, max, buckets }) => {
             if !(finite(*sum) && finite(*min) && finite(*max)) || *count > MAX_COUNT {
-                return Err("invalid_value");
+                return Err(OutcomeReason::InvalidValue);
             }
             let filled: Vec<&[u64]> = match buckets {
                 HistogramBuckets::None => return Ok(()),
                 HistogramBuckets::Explicit { bounds, counts } => {
                     let rising = bounds.windows(2).all(|pair| pair[0] < pair[1]) && bounds.iter().all(|bound| bound.is_finite());
                     if !rising || counts.len() != bounds.len() + 1 {
-                        return Err("invalid_buckets");
+                        return Err(OutcomeReason::InvalidBuckets);
                     }
                     vec![counts]
                 }
                 HistogramBuckets::Exponential { scale, zero, positive, negative } => {
                     if !SCALES.contains(scale) {
-                        return Err("invalid_buckets");
+                        return Err(OutcomeReason::InvalidBuckets);
                     }
                     vec![std::slice::from_ref(zero), &positive.counts, &negative.counts]
                 }
             };
             if filled.iter().map(|counts| counts.len()).sum::<usize>() > MAX_BUCKETS {
-                return Err("too_many_buckets");
+                return Err(OutcomeReason::TooManyBuckets);
             }
             let placed = filled.iter().copied().flatten().try_fold(0u64, |sum, count| sum.checked_add(*count));
-            if placed == Some(*count) { Ok(()) } else { Err("invalid_buckets") }
+            if placed == Some(*count) { Ok(()) } else { Err(OutcomeReason::InvalidBuckets) }
         }
     }
 }

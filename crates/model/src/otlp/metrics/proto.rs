@@ -10,10 +10,12 @@ use super::super::span::dropped;
 use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
+use crate::outcome_reason::OutcomeReason;
 
 /// Decodes a request for metrics.
 pub(in crate::otlp) fn metrics(body: Bytes) -> Result<ScopedItems<DecodedMetric>, prost::DecodeError> {
-    let metric = |metric| OtlpMetric::decode(metric).map(wire).map_err(|_| dropped(OutcomeCategory::Metric, "invalid_protobuf"));
+    let metric =
+        |metric| OtlpMetric::decode(metric).map(wire).map_err(|_| dropped(OutcomeCategory::Metric, OutcomeReason::InvalidProtobuf));
     groups(body, &decoded_size::METRIC, metric)
 }
 

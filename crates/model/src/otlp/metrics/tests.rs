@@ -169,6 +169,6 @@ fn what_is_wrong_costs_one_point_and_is_counted() {
         assert_eq!(decoded.outcomes[0].category, OutcomeCategory::Metric);
         let answer: Value = serde_json::from_slice(&response(OtlpSignal::Metrics, OtlpEncoding::Json, &decoded.outcomes)).unwrap();
         let rejected = &answer["partialSuccess"]["rejectedDataPoints"];
-        assert_eq!(rejected.as_str(), (reason != NO_VALUE).then_some("1"), "{metric}");
+        assert_eq!(rejected.as_str(), (reason != OutcomeReason::NoRecordedValue.as_str()).then_some("1"), "{metric}");
     }
 }

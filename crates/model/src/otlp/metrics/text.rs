@@ -9,12 +9,13 @@ use super::super::text::{charged_list, field, groups, list, map, named, number, 
 use super::{DecodedMetric, DecodedMetricPoint, OtlpMetricType};
 use crate::otel_metric::{ExponentialBuckets, Histogram, HistogramBuckets, MetricPointValue};
 use crate::outcome::OutcomeCategory;
+use crate::outcome_reason::OutcomeReason;
 
 /// Decodes a request for metrics.
 pub(in crate::otlp) fn metrics(body: &[u8]) -> Result<ScopedItems<DecodedMetric>, OtlpError> {
     let scopes = [("scopeMetrics", "scope_metrics"), ("instrumentationLibraryMetrics", "instrumentation_library_metrics")];
     groups(body, ("resourceMetrics", "resource_metrics"), &scopes, ("metrics", "metrics"), |metric| {
-        if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(OutcomeCategory::Metric, "invalid_json")) }
+        if metric.is_object() { Ok(wire(metric)) } else { Err(dropped(OutcomeCategory::Metric, OutcomeReason::InvalidJson)) }
     })
 }
 

@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use hinomi_model::dedup::{SpanNode, decide};
 use hinomi_model::explain::{SpanExplanation, explain};
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::partial_spans;
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::ErrorEvent;
@@ -145,7 +146,13 @@ impl ExplainCommand {
 }
 
 fn repeat() -> Outcome {
-    Outcome { kind: OutcomeKind::Duplicate, reason: "duplicate".into(), category: OutcomeCategory::Span, quantity: 1, detail: None }
+    Outcome {
+        kind: OutcomeKind::Duplicate,
+        reason: OutcomeReason::Duplicate.as_str().to_owned(),
+        category: OutcomeCategory::Span,
+        quantity: 1,
+        detail: None,
+    }
 }
 
 /// Applies deduplication to each trace, as the store does.

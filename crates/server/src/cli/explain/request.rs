@@ -5,6 +5,7 @@ use hinomi_model::clock::DecodeContext;
 use hinomi_model::langfuse;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::outcome::Outcome;
+use hinomi_model::outcome_reason::OutcomeReason;
 use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::{self, ErrorEvent, SentryEnvelope};
 use hinomi_model::span::Span;
@@ -116,7 +117,9 @@ fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
 fn of_binary(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     let context = DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
     let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
-    let broken = |decoded: &otlp::DecodedOtlpRequest| decoded.outcomes.iter().any(|outcome| outcome.reason == "invalid_protobuf");
+    let broken = |decoded: &otlp::DecodedOtlpRequest| {
+        decoded.outcomes.iter().any(|outcome| outcome.reason == OutcomeReason::InvalidProtobuf.as_str())
+    };
     let traces =
         decode(OtlpSignal::Traces).map_err(|error| anyhow!("unknown format (neither JSON nor protobuf, {error}): {TOLD_APART}"))?;
     if !traces.spans.is_empty() {
@@ -130,7 +133,7 @@ fn of_binary(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     if logs.is_some() {
         return Ok(RequestBodyKind::Logs);
     }
-    Ok(if broken(&traces) || traces.outcomes.iter().any(|outcome| outcome.reason == "invalid_trace_id") {
+    Ok(if broken(&traces) || traces.outcomes.iter().any(|outcome| outcome.reason == OutcomeReason::InvalidTraceId.as_str()) {
         RequestBodyKind::Metrics
     } else {
         RequestBodyKind::Traces
