@@ -106,8 +106,8 @@ export const deliveriesPagesQuery = (project: number, asked: DeliveriesAsked = {
         query: { ...asked, cursor: pageParam, limit },
         signal,
       }),
-    initialPageParam: undefined as number | undefined,
-    getNextPageParam: ({ next_cursor: next }) => (next === null ? undefined : Number(next)),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ next_cursor: next }) => next ?? undefined,
     placeholderData: keepPreviousData,
     refetchInterval: AGAIN_MS,
   });
