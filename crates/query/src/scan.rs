@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod export;
 pub(crate) mod plain_rows;
 pub(crate) mod row_lookup;
+mod segment_source;
 pub(crate) mod stored_calls;
 
 use std::ops::Range;
@@ -28,6 +29,8 @@ use datafusion::physical_plan::union::UnionExec;
 use hinomi_store::schema::SCHEMA;
 use hinomi_store::snapshot::{SegmentView, Snapshot};
 use parquet::arrow::arrow_reader::RowSelection;
+
+use crate::scan::segment_source::SegmentSource;
 
 /// Spans of a snapshot that may belong to a project and a time range. The scan may return more rows than requested, never fewer: filters
 /// are applied on top of it.
@@ -62,24 +65,26 @@ impl SpanTable {
     }
 
     fn files(&self, state: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Result<Arc<dyn ExecutionPlan>> {
-        let url = ObjectStoreUrl::local_filesystem();
-        let store = state.runtime_env().object_store(&url)?;
+        let mut segments = SegmentSource::default();
+        let mut groups = vec![FileGroup::default(); state.config().target_partitions().clamp(1, self.segments.len().max(1))];
+        let count = groups.len();
+        for (index, (view, rows)) in self.segments.iter().enumerate() {
+            let file = segments.add(&view.segment);
+            groups[index % count].push(with_rows(file, view, rows.as_deref()));
+        }
         let cache = state.runtime_env().cache_manager.get_file_metadata_cache();
         let options = state.config_options().execution.parquet.clone();
         let mut source = ParquetSource::new(SCHEMA.clone())
             .with_pushdown_filters(options.pushdown_filters)
             .with_reorder_filters(options.reorder_filters)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, cache)));
+            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(Arc::new(segments), cache)));
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = DFSchema::try_from(SCHEMA.as_ref().clone())?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
         }
-        let mut groups = vec![FileGroup::default(); state.config().target_partitions().clamp(1, self.segments.len().max(1))];
-        let count = groups.len();
-        for (index, (view, rows)) in self.segments.iter().enumerate() {
-            groups[index % count].push(file(view, rows.as_deref()));
-        }
-        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+        // The engine requires a registered object store and reads nothing from it: the reader factory has another.
+        let unused = ObjectStoreUrl::local_filesystem();
+        let config = FileScanConfigBuilder::new(unused, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .build();
@@ -87,10 +92,9 @@ impl SpanTable {
     }
 }
 
-/// Returns the scan of a segment: the given rows, or all live rows.
-fn file(view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
+/// Restricts the scan of a segment to the given rows, or to all live rows.
+fn with_rows(file: PartitionedFile, view: &SegmentView, rows: Option<&[Range<usize>]>) -> PartitionedFile {
     let segment = &view.segment;
-    let file = PartitionedFile::new(segment.path.to_string_lossy(), segment.bytes);
     let whole = 0..segment.rows as u32;
     let live = match rows {
         None if view.dead.is_empty() => return file,

@@ -1,5 +1,6 @@
 //! A consistent copy of the store's files at one moment, while ingestion continues.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::error::StoreError;
 use super::recovery::check;
+use super::segment::checksum::crc_of;
+use super::segment_storage::{SegmentObjectKind, SequentialObjectReader};
 use super::snapshot::Segment;
 use super::state::lock;
 
@@ -29,12 +32,46 @@ pub struct StoreCheckpoint {
     pub manifest: PathBuf,
     /// Number of spans in the segments.
     pub spans: u64,
-    /// Segment files and their sidecar files, each with its checksum where it is known.
-    pub files: Vec<(PathBuf, Option<u32>)>,
+    /// Segment files and their sidecar files.
+    pub files: Vec<CheckpointFile>,
     /// Segments that the manifest names and that are missing or damaged. Their files are not among `files`.
     pub missing: Vec<MissingSegment>,
+}
+
+/// A file of a checkpoint.
+#[derive(Debug)]
+pub struct CheckpointFile {
     /// The files of a segment are removed when the last reference to it is dropped.
-    _held: Vec<Arc<Segment>>,
+    segment: Arc<Segment>,
+    kind: SegmentObjectKind,
+}
+
+impl CheckpointFile {
+    /// Returns the path in the data directory, such as `segments/0000000042.parquet`.
+    pub fn name(&self) -> String {
+        format!("segments/{}", self.segment.objects.name(self.kind))
+    }
+
+    /// Returns the length in bytes and the CRC-32C. Reads the file if its checksum is not stored.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn length_and_crc(&self) -> io::Result<(u64, u32)> {
+        let bytes = self.segment.objects.stat(self.kind)?.bytes;
+        let known = self.segment.crc.filter(|_| self.kind == SegmentObjectKind::Parquet);
+        let crc = known.map_or_else(|| self.segment.objects.open(self.kind).and_then(|file| crc_of(&*file)), Ok)?;
+        Ok((bytes, crc))
+    }
+
+    /// Opens the file for reading from the start.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened.
+    pub fn open(&self) -> io::Result<SequentialObjectReader> {
+        self.segment.objects.open(self.kind).map(|object| SequentialObjectReader::from_position(object, 0))
+    }
 }
 
 impl Store {
@@ -51,7 +88,7 @@ impl Store {
             // Manifest and segments change together under this lock.
             let _moving = lock(&shared.moving);
             lock(&shared.manifest).copy_to(&manifest)?;
-            let named = lock(&shared.manifest).load(&shared.folder)?.segments;
+            let named = lock(&shared.manifest).load(&shared.storage)?.segments;
             let state = lock(&shared.state);
             let (mut held, mut missing, mut spans) = (Vec::new(), Vec::new(), 0);
             for (segment, dead) in named {
@@ -63,20 +100,17 @@ impl Store {
                         held.push(live.segment.clone());
                     }
                     (_, fault) => {
-                        let name = format!("segments/{}", segment.path.file_name().unwrap_or_default().to_string_lossy());
+                        let name = format!("segments/{}", segment.objects.name(SegmentObjectKind::Parquet));
                         let fault = fault.err().unwrap_or_else(|| "its ids are lost".to_owned());
                         missing.push(MissingSegment { name, spans: segment.rows.saturating_sub(dead.len() as u64), fault });
                     }
                 }
             }
             drop(state);
-            let sides = |segment: &Arc<Segment>| {
-                let beside = super::sidecar::EXTENSIONS.map(|extension| (segment.path.with_extension(extension), None));
-                std::iter::once((segment.path.clone(), segment.crc)).chain(beside)
-            };
             // A missing sidecar file is rebuilt.
-            let files = held.iter().flat_map(sides).filter(|(path, _)| path.exists()).collect();
-            Ok(StoreCheckpoint { manifest, spans, files, missing, _held: held })
+            let kinds = |segment: Arc<Segment>| SegmentObjectKind::ALL.map(|kind| CheckpointFile { segment: segment.clone(), kind });
+            let files = held.into_iter().flat_map(kinds).filter(|file| file.segment.objects.has(file.kind)).collect();
+            Ok(StoreCheckpoint { manifest, spans, files, missing })
         };
         tokio::task::spawn_blocking(copy).await.map_err(|_| StoreError::Closed)?
     }

@@ -59,10 +59,6 @@ impl DataFolder {
         self.root.join("segments")
     }
 
-    pub(super) fn segment(&self, id: u64) -> PathBuf {
-        self.segments().join(format!("{id:010}.parquet"))
-    }
-
     pub(super) fn damaged(&self) -> PathBuf {
         self.root.join("damaged")
     }
@@ -76,6 +72,19 @@ impl DataFolder {
         });
         let removed = fs::remove_file(&path);
         written.and(removed).map_err(StoreError::io("write", &path))
+    }
+}
+
+/// Returns the ID of the process that has a data directory open, or an empty string if it is unknown; `None` if no process has it open.
+pub(super) fn holder(root: &Path) -> Option<String> {
+    let mut file = File::open(root.join("LOCK")).ok()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            Some(pid.trim().to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -111,6 +120,12 @@ fn not_writable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
 /// Makes new, renamed and removed names in a directory durable.
 pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
+}
+
+/// Returns the number of copies of damaged files in a directory: of WAL files, and of segments with a wrong checksum.
+pub(super) fn count_damaged_copies(folder: &Path) -> usize {
+    let is_copy = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log" || extension == "damaged");
+    fs::read_dir(folder).map_or(0, |entries| entries.filter_map(Result::ok).filter(is_copy).count())
 }
 
 /// Returns the files of a directory that are named `NUMBER.extension`, in ascending order.

@@ -2,21 +2,22 @@
 
 pub(crate) mod repair;
 
-use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::data_folder::numbered;
+use super::data_folder::{self, numbered};
+use super::error::StoreError;
 use super::manifest::{self, ManifestContents};
-use super::recovery::orphan_files;
 use super::recovery::orphan_files::ManifestFileSet;
 use super::rollup::Rollup;
 use super::row_bit_set::RowBitSet;
 use super::segment::checksum;
 use super::segment::id_index::SegmentIdIndex;
 use super::segment::read::SegmentReader;
+use super::segment_storage::{LocalSegmentStorage, SegmentObject, SegmentObjectKind, SegmentStorage};
 use super::sidecar::SidecarContent;
 use super::sidecar::ngram_index::NgramIndex;
 use super::snapshot::Segment;
@@ -64,15 +65,7 @@ impl DoctorFinding {
 
 /// Returns the ID of the process that has the directory open, or an empty string if it is unknown; `None` if no process has it open.
 pub fn holder(root: &Path) -> Option<String> {
-    let mut file = File::open(root.join("LOCK")).ok()?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
-            Some(pid.trim().to_owned())
-        }
-        _ => None,
-    }
+    data_folder::holder(root)
 }
 
 /// Checks WAL, manifest and segments. `progress` is called with the number of checked segments and the number of all segments.
@@ -84,20 +77,27 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
     let acknowledged = wal::last_sequence(&root.join("log"));
     let logs = logs(root, acknowledged, &mut findings);
     let path = root.join("manifest.db");
-    let has_unnamed = set_aside(root, &mut findings);
-    if std::fs::metadata(&path).map_or(0, |found| found.len()) == 0 {
-        let state = if path.exists() { "empty" } else { "missing" };
-        match numbered(&root.join("segments"), "parquet") {
-            Ok(lost) if !lost.is_empty() => findings.push(DoctorFinding::problem(
-                format!("{} is {state}, but there are {} segments", path.display(), lost.len()),
+    let storage: Arc<dyn SegmentStorage> = match LocalSegmentStorage::new(root) {
+        Ok(storage) => Arc::new(storage),
+        Err(error) => {
+            findings.push(DoctorFinding::problem(error.to_string(), "start it from a directory that exists"));
+            return findings;
+        }
+    };
+    let has_unnamed = set_aside(root, &*storage, &mut findings);
+    if let Some(state) = manifest::state_without_content(&path) {
+        let lost = storage.list().map_or(0, |found| found.iter().filter(|object| object.kind == SegmentObjectKind::Parquet).count());
+        match lost {
+            1.. => findings.push(DoctorFinding::problem(
+                format!("{} is {state}, but there are {lost} segments", path.display()),
                 "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; a start \
                  moves them to damaged/ and deletes nothing",
             )),
-            _ => findings.push(DoctorFinding::note("no data has been stored yet", "")),
+            0 => findings.push(DoctorFinding::note("no data has been stored yet", "")),
         }
         return findings;
     }
-    let Some(contents) = manifest(&path, root, &mut findings) else { return findings };
+    let Some(contents) = manifest(&path, &storage, &mut findings) else { return findings };
     // Frames that are missing in the WAL may be in segments that the manifest does not name.
     let acknowledged = acknowledged.filter(|_| !has_unnamed);
     gaps(&logs, contents.covered, acknowledged, running, &mut findings);
@@ -112,13 +112,16 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
     }
     progress(count, count);
     findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans checked")));
-    unnamed(root, &known, running, &mut findings);
+    if !running {
+        // A running server may be writing them right now.
+        unnamed(root, &*storage, &known, &mut findings);
+    }
     findings
 }
 
 /// Reports segments that an earlier start moved to `damaged/`. Returns whether there are any.
-fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
-    let found = orphan_files::set_aside_in(&root.join("damaged"));
+fn set_aside(root: &Path, storage: &dyn SegmentStorage, findings: &mut Vec<DoctorFinding>) -> bool {
+    let found = storage.quarantined();
     let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
     match found {
         Ok(found) if found.is_empty() => {}
@@ -126,7 +129,7 @@ fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
             format!("{} segments are quarantined in {}; their spans are not shown", found.len(), root.join("damaged").display()),
             "stop the server and run `hinomi doctor --repair`, which adds those that can be read; remove those that you do not need",
         )),
-        Err(_) if !root.join("damaged").exists() => {}
+        Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
         Err(error) => findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it")),
     }
     has_some
@@ -136,11 +139,9 @@ fn set_aside(root: &Path, findings: &mut Vec<DoctorFinding>) -> bool {
 type WalFileFrames = (PathBuf, Vec<u64>);
 
 fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
-    if !root.join("log").exists() {
-        return Vec::new();
-    }
     let files = match numbered(&root.join("log"), "log") {
         Ok(files) => files,
+        Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
             findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
             return Vec::new();
@@ -149,11 +150,10 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding
     let last = files.last().map(|(number, _)| *number);
     let mut found = Vec::new();
     for (number, path) in files {
-        if !path.exists() {
-            continue;
-        }
         let contents = match wal::read(&path) {
             Ok(contents) => contents,
+            // A running server has removed it meanwhile.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 findings.push(DoctorFinding::problem(error.to_string(), ""));
                 continue;
@@ -188,7 +188,7 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding
     found
 }
 
-fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Option<ManifestContents> {
+fn manifest(path: &Path, storage: &Arc<dyn SegmentStorage>, findings: &mut Vec<DoctorFinding>) -> Option<ManifestContents> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -199,8 +199,7 @@ fn manifest(path: &Path, root: &Path, findings: &mut Vec<DoctorFinding>) -> Opti
         if said != "ok" {
             findings.push(DoctorFinding::problem(format!("{}: {said}", path.display()), "restore a backup"));
         }
-        let segment = |id| root.join("segments").join(format!("{id:010}.parquet"));
-        Ok((found, Some(manifest::read(&connection, found, segment)?)))
+        Ok((found, Some(manifest::read(&connection, found, storage)?)))
     });
     match read {
         Ok((_, Some(contents))) => {
@@ -260,10 +259,10 @@ fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running
 }
 
 fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
-    let name = segment.path.display();
+    let name = segment.location.display();
     let lost = "all other data can be read; check the disk, stop the server, and copy the file of the same name from a backup into \
                 segments/, or remove it from the manifest with `hinomi doctor --repair`";
-    if !segment.path.exists() {
+    if !segment.objects.has(SegmentObjectKind::Parquet) {
         findings.push(match running {
             true => DoctorFinding::note(format!("{name} was merged or deleted during the check"), ""),
             false => DoctorFinding::problem(format!("{name} is missing"), lost),
@@ -271,7 +270,7 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
         return;
     }
     let whole = checksum::examine(segment).and_then(|()| {
-        let rows = SegmentReader::open(&segment.path).map_err(|error| error.to_string())?.rows();
+        let rows = SegmentReader::open(&segment.objects).map_err(|error| error.to_string())?.rows();
         if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
     });
     if let Err(fault) = whole {
@@ -283,47 +282,38 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
             "restore a backup",
         ));
     }
-    let ids = segment.path.with_extension("ids");
-    if let Err(error) = SegmentIdIndex::open(&ids) {
+    let location = |kind| segment.objects.location(kind);
+    if let Err(error) = SegmentIdIndex::open(&segment.objects) {
+        let ids = location(SegmentObjectKind::Ids);
         findings.push(DoctorFinding::note(format!("{}: {error}", ids.display()), "the next start rebuilds it from the segment"));
     }
     let again = "the server rebuilds it from the segment";
-    let hours = segment.path.with_extension(Rollup::EXTENSION);
-    if let Err(error) = Rollup::read(&hours) {
-        findings.push(DoctorFinding::note(format!("{}: {error}", hours.display()), again));
+    if let Err(error) = Rollup::read(&segment.objects) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", location(Rollup::KIND).display()), again));
     }
     // Young segments do not have an n-gram index yet.
-    let grams = segment.path.with_extension(NgramIndex::EXTENSION);
-    if let Some(error) = NgramIndex::read(&grams).err().filter(|error| error.kind() != ErrorKind::NotFound) {
-        findings.push(DoctorFinding::note(format!("{}: {error}", grams.display()), again));
+    if let Some(error) = NgramIndex::read(&segment.objects).err().filter(|error| error.kind() != ErrorKind::NotFound) {
+        findings.push(DoctorFinding::note(format!("{}: {error}", location(NgramIndex::KIND).display()), again));
     }
 }
 
 /// Reports files that the manifest does not name.
-fn unnamed(root: &Path, known: &ManifestFileSet, running: bool, findings: &mut Vec<DoctorFinding>) {
-    if running {
-        // A running server may be writing them right now.
-        return;
-    }
-    let count = fs::read_dir(root.join("damaged")).map_or(0, |entries| {
-        let extension = |entry: &fs::DirEntry| entry.path().extension().map(|extension| extension.to_string_lossy().into_owned());
-        let is_copy = |extension: String| extension == "log" || extension == "damaged";
-        entries.filter_map(Result::ok).filter(|entry| extension(entry).is_some_and(is_copy)).count()
-    });
+fn unnamed(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFileSet, findings: &mut Vec<DoctorFinding>) {
+    let count = data_folder::count_damaged_copies(&root.join("damaged"));
     if count > 0 {
         findings.push(DoctorFinding::note(
             format!("{count} copies of damaged files in {}", root.join("damaged").display()),
             "remove them when you no longer need them",
         ));
     }
-    let orphans = match known.orphans(&root.join("segments")) {
+    let orphans = match known.orphans(storage) {
         Ok(orphans) => orphans,
         Err(error) => {
             findings.push(DoctorFinding::problem(error.to_string(), "give this user permission to read it"));
             return;
         }
     };
-    let is_segment = |files: &[PathBuf]| files.iter().any(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+    let is_segment = |files: &[SegmentObject]| files.iter().any(|object| object.kind == SegmentObjectKind::Parquet);
     let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_done_with(**id));
     let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
     if rest > 0 {

@@ -56,6 +56,7 @@ pub mod rows;
 pub mod schema;
 mod seeded_hash;
 mod segment;
+pub mod segment_storage;
 mod sidecar;
 pub mod snapshot;
 mod state;
@@ -78,14 +79,14 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 pub use crate::doctor::repair::repair;
 pub use crate::maintenance::disk_space::free_bytes;
 pub use crate::maintenance::retention_sweep::{DeletionLoss, RetentionCandidate, RetentionDecision, RetentionSweep, RetentionSweepResult};
-pub use crate::segment::checksum::crc_of;
 use crate::snapshot::thread::SnapshotThread;
-pub use checkpoint::{MissingSegment, StoreCheckpoint};
+pub use checkpoint::{CheckpointFile, MissingSegment, StoreCheckpoint};
 use commit::{AppendRequest, CommitCommand, FreezeResult, ReviseRequest};
 pub use error::StoreError;
 pub use key_hash::{span_hash, trace_hash};
 use maintenance::{FlushCommand, MaintenanceCommand};
 pub use row_changes::{RowChangeSubscriber, RowChanges};
+use segment_storage::{LocalSegmentStorage, SegmentStorage};
 use snapshot::Snapshot;
 use state::{StoreInner, lock};
 pub use stats::StoreStats;
@@ -227,7 +228,17 @@ impl Store {
     /// cannot be read. A damaged WAL or segment, or a manifest that does not name a segment, is not an error: see
     /// [`StoreStats::damaged`].
     pub fn open(dir: &Path, config: StoreConfig) -> Result<Store, StoreError> {
-        let (shared, next_sequence, log) = recovery::open(dir, config, stats::StoreHealth::default())?;
+        let storage = Arc::new(LocalSegmentStorage::new(dir)?);
+        Store::open_with_segments(dir, config, storage)
+    }
+
+    /// Opens a data directory like [`open`](Store::open), with its segments in another storage.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Store::open).
+    pub fn open_with_segments(dir: &Path, config: StoreConfig, storage: Arc<dyn SegmentStorage>) -> Result<Store, StoreError> {
+        let (shared, next_sequence, log) = recovery::open(dir, config, storage, stats::StoreHealth::default())?;
         let (changes, _) = broadcast::channel(CHANGES);
         let (commands, queue) = mpsc::channel(256);
         let (work, tasks) = std::sync::mpsc::channel();

@@ -4,14 +4,17 @@
 //! it the old ones are.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::data_folder::DataFolder;
+use super::data_folder::{DataFolder, free_name, sync_folder};
 use super::error::StoreError;
 use super::row_bit_set::RowBitSet;
+use super::segment_storage::{SegmentObjectKind, SegmentObjects, SegmentStorage};
 use super::sidecar::SidecarCell;
 use super::snapshot::Segment;
 
@@ -116,8 +119,8 @@ impl Manifest {
     }
 
     /// Reads the contents.
-    pub(super) fn load(&self, folder: &DataFolder) -> Result<ManifestContents, StoreError> {
-        read(&self.connection, VERSION, |id| folder.segment(id)).map_err(wrap("read the manifest", &self.path))
+    pub(super) fn load(&self, storage: &Arc<dyn SegmentStorage>) -> Result<ManifestContents, StoreError> {
+        read(&self.connection, VERSION, storage).map_err(wrap("read the manifest", &self.path))
     }
 
     /// Writes a copy for a directory that contains only the segments.
@@ -199,17 +202,19 @@ impl Manifest {
     }
 }
 
-/// Reads the contents of a manifest with the given format. `path` returns the path of a segment's file.
-pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> PathBuf) -> rusqlite::Result<ManifestContents> {
+/// Reads the contents of a manifest with the given format, whose segments are in a storage.
+pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn SegmentStorage>) -> rusqlite::Result<ManifestContents> {
     let covered: i64 = connection.query_row("SELECT covered FROM log", [], |row| row.get(0))?;
     let crc = if format > 1 { "crc" } else { "NULL" };
     let sql = format!("SELECT id, rows, bytes, min_start_us, max_start_us, projects, dead, {crc} FROM segments ORDER BY id");
     let mut statement = connection.prepare(&sql)?;
     let segments = statement.query_map([], |row| {
         let id = row.get::<_, i64>(0)? as u64;
+        let objects = SegmentObjects::of(storage, id);
         let segment = Segment {
             id,
-            path: path(id),
+            location: objects.location(SegmentObjectKind::Parquet),
+            objects,
             rows: row.get::<_, i64>(1)? as u64,
             bytes: row.get::<_, i64>(2)? as u64,
             crc: row.get(7)?,
@@ -236,6 +241,30 @@ pub(super) fn read(connection: &Connection, format: u32, path: impl Fn(u64) -> P
     Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished })
 }
 
+/// Returns whether a manifest is `missing` or `empty`, or `None` if it has content.
+pub(super) fn state_without_content(path: &Path) -> Option<&'static str> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() > 0 => None,
+        Ok(_) => Some("empty"),
+        Err(_) => Some("missing"),
+    }
+}
+
+/// Moves a manifest that cannot be read to `damaged/`. Returns where it is then.
+pub(super) fn set_aside(folder: &DataFolder) -> Result<PathBuf, StoreError> {
+    let path = folder.manifest();
+    let aside = free_name(&folder.damaged(), "manifest", "db");
+    for beside in ["", "-wal", "-shm"] {
+        let from = PathBuf::from(format!("{}{beside}", path.display()));
+        if from.exists() {
+            fs::rename(&from, format!("{}{beside}", aside.display())).map_err(StoreError::io("move", &from))?;
+        }
+    }
+    sync_folder(&folder.damaged())?;
+    sync_folder(folder.root())?;
+    Ok(aside)
+}
+
 /// Returns the message about a format number that no version writes.
 pub(super) fn no_format(found: u32) -> String {
     format!("its header names a format {found}, which no version writes")
@@ -258,13 +287,15 @@ fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment_storage::memory::MemorySegmentStorage;
 
-    fn segment(folder: &DataFolder, id: u64) -> Segment {
-        let path = folder.segment(id);
+    fn segment(storage: &Arc<dyn SegmentStorage>, id: u64) -> Segment {
+        let objects = SegmentObjects::of(storage, id);
         let projects = vec![1, u64::MAX];
         Segment {
             id,
-            path,
+            location: objects.location(SegmentObjectKind::Parquet),
+            objects,
             rows: 9,
             bytes: 99,
             crc: Some(u32::MAX),
@@ -281,19 +312,20 @@ mod tests {
     fn says_after_a_restart_what_was_committed() {
         let dir = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(dir.path()).unwrap();
+        let storage = MemorySegmentStorage::shared();
         let mut manifest = Manifest::open(&folder).unwrap();
-        assert_eq!(manifest.load(&folder).unwrap().covered, 0);
-        let (one, two) = (segment(&folder, 1), segment(&folder, 2));
+        assert_eq!(manifest.load(&storage).unwrap().covered, 0);
+        let (one, two) = (segment(&storage, 1), segment(&storage, 2));
         manifest.commit(&ManifestEdit { covered: Some(7), add: vec![&one, &two], ..ManifestEdit::default() }).unwrap();
         let dead = vec![(2, RowBitSet::from_iter([3, 8]))];
         manifest.commit(&ManifestEdit { remove: vec![1], dead: dead.clone(), ..ManifestEdit::default() }).unwrap();
         manifest.begin(9, &[2]).unwrap();
         drop(manifest);
         let mut manifest = Manifest::open(&folder).unwrap();
-        let contents = manifest.load(&folder).unwrap();
+        let contents = manifest.load(&storage).unwrap();
         assert_eq!((contents.removed, contents.unfinished), (HashSet::from([1]), HashMap::from([(9, vec![2])])));
         manifest.forget_files(&HashSet::from([5])).unwrap();
-        let contents = manifest.load(&folder).unwrap();
+        let contents = manifest.load(&storage).unwrap();
         assert_eq!((contents.covered, &contents.removed, contents.unfinished.len()), (7, &HashSet::from([5]), 0));
         let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
         assert_eq!((found.id, &found.projects, found.min_start_us, found.crc), (2, &two.projects, -5, Some(u32::MAX)));
@@ -310,8 +342,9 @@ mod tests {
         connection.execute_batch(&before).unwrap();
         connection.execute_batch("INSERT INTO segments VALUES (4, 9, 99, 0, 1, '[1]', x'')").unwrap();
         drop(connection);
+        let storage = MemorySegmentStorage::shared();
         for _ in 0..2 {
-            let segments = Manifest::open(&folder).unwrap().load(&folder).unwrap().segments;
+            let segments = Manifest::open(&folder).unwrap().load(&storage).unwrap().segments;
             assert_eq!(segments.iter().map(|(segment, _)| (segment.id, segment.crc)).collect::<Vec<_>>(), [(4, None)]);
         }
     }

@@ -49,7 +49,7 @@ impl Store {
             let newest = &alive[alive.len().saturating_sub(left)..];
             left -= newest.len();
             let mut of_segment = StoredObservations::default();
-            let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
+            let read = SegmentReader::open(&view.segment.objects).and_then(|reader| {
                 let columns: Vec<&str> = KEY_COLUMNS.into_iter().chain(["op"]).collect();
                 for chunk in newest.chunks(ROWS_AT_A_TIME) {
                     of_segment.look(&reader.columns(&ranges(chunk.iter().copied()), &columns)?);

@@ -25,7 +25,7 @@ pub struct SegmentFooterCache {
 
 #[derive(Debug, Clone)]
 struct CachedFooter {
-    path: PathBuf,
+    location: PathBuf,
     footer: ArrowReaderMetadata,
     bytes: usize,
 }
@@ -59,20 +59,20 @@ impl SegmentFooterCache {
     pub fn open(&self, segment: &Segment) -> Result<OpenSegment, StoreError> {
         let known = {
             let mut kept = lock(&self.kept);
-            let at = kept.iter().position(|known| known.path == segment.path);
+            let at = kept.iter().position(|known| known.location == segment.location);
             at.and_then(|at| kept.remove(at)).map(|known| {
                 kept.push_back(known.clone());
                 known.footer
             })
         };
         if let Some(footer) = known {
-            return Ok(OpenSegment(SegmentReader::with_footer(&segment.path, footer)?));
+            return Ok(OpenSegment(SegmentReader::with_footer(&segment.objects, footer)?));
         }
-        let reader = SegmentReader::open(&segment.path)?;
+        let reader = SegmentReader::open(&segment.objects)?;
         let footer = reader.footer().clone();
         let bytes = footer.metadata().memory_size();
         let mut kept = lock(&self.kept);
-        kept.push_back(CachedFooter { path: segment.path.clone(), footer, bytes });
+        kept.push_back(CachedFooter { location: segment.location.clone(), footer, bytes });
         let mut all: usize = kept.iter().map(|known| known.bytes).sum();
         while kept.len() > 1 && all > self.most_bytes {
             all -= kept.pop_front().map_or(0, |known| known.bytes);

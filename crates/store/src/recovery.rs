@@ -4,8 +4,6 @@
 pub(crate) mod orphan_files;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,6 +24,7 @@ use super::segment::id_index::SegmentIdIndex;
 use super::segment::read::SegmentReader;
 use super::segment::row_order::{KEY_COLUMNS, keys};
 use super::segment::write::write_ids;
+use super::segment_storage::{SegmentObjectKind, SegmentStorage};
 use super::snapshot::Segment;
 use super::state::{FlushProgress, LiveSegment, StoreInner, StoreState, lock};
 use super::stats::StoreHealth;
@@ -36,24 +35,30 @@ use super::{StoreConfig, parallel, wal};
 /// no lookup. The value for tests makes several groups of a short WAL.
 const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
-/// Opens a data directory and restores its contents. Returns the store with the next frame number and the number of the next WAL file.
-pub(super) fn open(root: &Path, config: StoreConfig, health: StoreHealth) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
+/// Opens a data directory, whose segments are in a storage, and restores its contents. Returns the store with the next frame number and the
+/// number of the next WAL file.
+pub(super) fn open(
+    root: &Path,
+    config: StoreConfig,
+    storage: Arc<dyn SegmentStorage>,
+    health: StoreHealth,
+) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
     let folder = DataFolder::open(root)?;
-    let mut used: Vec<u64> = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id).collect();
-    used.extend(numbered(&folder.damaged(), "parquet")?.into_iter().map(|(id, _)| id));
+    let mut used: Vec<u64> = storage.list()?.into_iter().map(|object| object.segment).collect();
+    used.extend(storage.quarantined()?.into_iter().map(|quarantined| quarantined.segment));
     let manifest = Manifest::open(&folder)?;
-    let contents = manifest.load(&folder)?;
+    let contents = manifest.load(&storage)?;
     let known = ManifestFileSet::of(&contents);
     used.extend(known.numbers());
 
     // The filters are built from all IDs, which takes most of the time of a start.
-    let examined =
-        parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.path.with_extension("ids"))));
+    let examined = parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.objects)));
     let opened = contents.segments.into_iter().zip(examined);
     let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
     let last_id = used.into_iter().max().unwrap_or(0);
     let shared = Arc::new(StoreInner {
         folder,
+        storage,
         state: Mutex::new(StoreState::new(live)),
         moving: Mutex::new(()),
         flushing: Mutex::new(()),
@@ -114,10 +119,10 @@ fn open_segment(
 ) -> Option<LiveSegment> {
     let ids = ids.or_else(|error| match fault {
         None => rebuild_ids(&segment),
-        Some(_) => Err(StoreError::io("read", &segment.path)(error)),
+        Some(_) => Err(StoreError::io("read", &segment.location)(error)),
     });
     if let Some(fault) = &fault {
-        set_aside(health, format!("{}: {fault}; the segment is not read, its file stays in place", segment.path.display()));
+        set_aside(health, format!("{}: {fault}; the segment is not read, its file stays in place", segment.location.display()));
     }
     match ids {
         Ok(ids) => {
@@ -127,7 +132,7 @@ fn open_segment(
             Some(live)
         }
         Err(error) => {
-            set_aside(health, format!("{}: its ID index cannot be read either ({error})", segment.path.display()));
+            set_aside(health, format!("{}: its ID index cannot be read either ({error})", segment.location.display()));
             None
         }
     }
@@ -136,8 +141,8 @@ fn open_segment(
 /// Checks that a Parquet file exists, has the right length and a proper end. Reading it completely would take minutes for large stores:
 /// damage inside is found when a query or a merge reads it.
 pub(super) fn check(segment: &Segment) -> Result<(), String> {
-    let file = File::open(&segment.path).map_err(|error| error.to_string())?;
-    let length = file.metadata().map_err(|error| error.to_string())?.len();
+    let file = segment.objects.open(SegmentObjectKind::Parquet).map_err(|error| error.to_string())?;
+    let length = file.length().map_err(|error| error.to_string())?;
     if length != segment.bytes {
         return Err(format!("{length} bytes long instead of {}", segment.bytes));
     }
@@ -148,8 +153,8 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
 
 /// Rebuilds the ID file of a segment.
 fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
-    let rows = SegmentReader::open(&segment.path)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
-    write_ids(&segment.path, &keys(&rows, 0, 0))
+    let rows = SegmentReader::open(&segment.objects)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
+    write_ids(&segment.objects, &keys(&rows, 0, 0))
 }
 
 pub(super) fn set_aside(health: &StoreHealth, what: String) {
@@ -185,7 +190,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
         let damage = contents.damage.is_some() || (contents.torn_at.is_some() && torn.is_none());
         if damage {
             let copy = free_name(&shared.folder.damaged(), &format!("{number:010}"), "log");
-            let copied = std::fs::copy(&path, &copy).map_err(StoreError::io("copy", &path));
+            let copied = wal::file::copy(&path, &copy);
             let lost = contents.damage.as_ref().map_or_else(
                 || "its end cannot be read".to_owned(),
                 |damage| format!("{} bytes starting at byte {} cannot be read", damage.bytes, damage.at),
@@ -213,13 +218,13 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
             group.publish(shared, &mut readers);
         }
         if let Some(at) = contents.torn_at.filter(|_| number == last_file) {
-            cut(&path, at)?;
+            wal::file::cut(&path, at)?;
         }
         if !frames.is_empty() {
-            sync(&path)?;
+            wal::file::sync(&path)?;
             lock(&shared.state).active.logs.push(path);
         } else {
-            std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+            wal::file::remove(&path)?;
         }
     }
     if acknowledged > last_sequence {
@@ -236,18 +241,4 @@ fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
         "{}: {frames} of the WAL were acknowledged but are missing: a file is missing or truncated; restore a backup if you need their data",
         folder.logs().display()
     )
-}
-
-/// Makes replayed frames durable. A killed process may leave a write that it had not synced. Its rows are visible from now on, duplicates
-/// of them are acknowledged, and a segment may be written from them; a power failure must not undo any of that.
-fn sync(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|file| file.sync_data()).map_err(StoreError::io("sync", path))
-}
-
-/// Cuts off the rest of a write that was never acknowledged.
-fn cut(path: &Path, at: u64) -> Result<(), StoreError> {
-    let file = File::options().write(true).open(path).map_err(StoreError::io("open", path))?;
-    let length = file.metadata().map_err(StoreError::io("read", path))?.len();
-    tracing::info!(path = %path.display(), bytes = length - at, "store.wal.truncated");
-    file.set_len(at).and_then(|()| file.sync_data()).map_err(StoreError::io("cut", path))
 }

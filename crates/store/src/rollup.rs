@@ -13,10 +13,10 @@ mod users;
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::segment_storage::{SegmentObjectKind, SegmentObjects};
 use super::sidecar::{SidecarCell, SidecarContent};
 pub use builder::{FastBuildHasher, FastHasher, RollupBuilder, RollupColumns, RollupGranularity};
 pub use duration_bins::{DenseDurationHistogram, DurationHistogram, percentile};
@@ -77,9 +77,6 @@ pub const TOTALS: [&str; 17] = [
     "usage_output",
     "cost",
 ];
-
-/// File extension of roll-ups.
-pub(super) const EXTENSION: &str = "hours";
 
 /// A roll-up is only useful if it has at least this many rows per cell.
 const ROWS_PER_CELL: usize = 3;
@@ -216,19 +213,19 @@ impl RollupSums {
 }
 
 impl SidecarContent for Rollup {
-    const EXTENSION: &'static str = EXTENSION;
+    const KIND: SegmentObjectKind = SegmentObjectKind::Rollup;
 
-    fn read(path: &Path) -> io::Result<Option<Rollup>> {
-        file::read(path).map(Rollup::summed)
+    fn read(objects: &SegmentObjects) -> io::Result<Option<Rollup>> {
+        objects.read(Self::KIND).and_then(|bytes| file::decode(&bytes)).map(Rollup::summed)
     }
 }
 
 impl SidecarCell<Rollup> {
     /// Stores a roll-up in its file.
-    pub(super) fn keep(&self, segment: &Path, rollup: Rollup) {
+    pub(super) fn keep(&self, objects: &SegmentObjects, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
-        let bytes = file::write(&rollup);
-        self.write(segment, bytes, || rollup.summed());
+        let bytes = file::encode(&rollup);
+        self.write(objects, bytes, || rollup.summed());
     }
 }
 

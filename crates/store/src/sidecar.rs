@@ -5,26 +5,23 @@ pub(crate) mod ngram_index;
 pub(crate) mod rebuild;
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::rollup;
+use super::error::StoreError;
+use super::segment_storage::{SegmentObjectKind, SegmentObjects};
 use super::state::lock;
-
-/// Extensions of all sidecar files of a segment.
-pub(super) const EXTENSIONS: [&str; 3] = ["ids", rollup::EXTENSION, ngram_index::EXTENSION];
 
 /// Content of a sidecar file.
 pub(super) trait SidecarContent: Sized {
-    /// File extension.
-    const EXTENSION: &'static str;
+    /// Kind of the file.
+    const KIND: SegmentObjectKind;
 
     /// Reads a file; `None` if it is of no advantage over the segment.
     ///
     /// # Errors
     ///
     /// When the file is missing or damaged.
-    fn read(path: &Path) -> io::Result<Option<Self>>;
+    fn read(objects: &SegmentObjects) -> io::Result<Option<Self>>;
 }
 
 /// The sidecar file of one segment, read at its first use.
@@ -55,14 +52,14 @@ impl<T> SidecarState<T> {
 
 impl<T: SidecarContent> SidecarCell<T> {
     /// Returns the content of the file, if it is available.
-    pub(super) fn get(&self, segment: &Path) -> Option<Arc<T>> {
+    pub(super) fn get(&self, objects: &SegmentObjects) -> Option<Arc<T>> {
         let mut state = lock(&self.0);
         if let SidecarState::Unread = *state {
-            *state = match T::read(&segment.with_extension(T::EXTENSION)) {
+            *state = match T::read(objects) {
                 Ok(content) => SidecarState::of(content),
                 // A missing file is built in the background.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => lost::<T>(segment, &error),
+                Err(error) => lost::<T>(objects, &error),
             };
         }
         match &*state {
@@ -72,31 +69,31 @@ impl<T: SidecarContent> SidecarCell<T> {
     }
 
     /// Records that the file turned out to be damaged.
-    pub(super) fn lose(&self, segment: &Path, error: &io::Error) {
-        *lock(&self.0) = lost::<T>(segment, error);
+    pub(super) fn lose(&self, objects: &SegmentObjects, error: &io::Error) {
+        *lock(&self.0) = lost::<T>(objects, error);
     }
 
     /// Writes the file. A failure to write is only logged: the result of `instead`, if any, is kept in memory.
-    pub(super) fn write(&self, segment: &Path, bytes: io::Result<Vec<u8>>, instead: impl FnOnce() -> Option<T>) {
-        let path = segment.with_extension(T::EXTENSION);
-        let temporary = path.with_extension(format!("{}.new", T::EXTENSION));
-        let written = bytes.and_then(|bytes| std::fs::write(&temporary, bytes)).and_then(|()| std::fs::rename(&temporary, &path));
+    pub(super) fn write(&self, objects: &SegmentObjects, bytes: io::Result<Vec<u8>>, instead: impl FnOnce() -> Option<T>) {
+        let path = objects.location(T::KIND);
+        let written = bytes
+            .map_err(StoreError::io("encode", &path))
+            .and_then(|bytes| objects.put(T::KIND, &mut |file| file.write_all(&bytes).map_err(StoreError::io("write", &path))));
         *lock(&self.0) = match written {
             // Most files are read much later, if ever.
             Ok(()) => SidecarState::Unread,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "store.sidecar.write_failed");
-                let _ = std::fs::remove_file(&temporary);
                 SidecarState::of(instead())
             }
         };
     }
 
     /// Returns whether the file is missing or known to be damaged.
-    pub(super) fn is_lost(&self, segment: &Path) -> bool {
+    pub(super) fn is_lost(&self, objects: &SegmentObjects) -> bool {
         match &*lock(&self.0) {
             SidecarState::Lost => true,
-            SidecarState::Unread => !segment.with_extension(T::EXTENSION).exists(),
+            SidecarState::Unread => !objects.has(T::KIND),
             _ => false,
         }
     }
@@ -113,7 +110,7 @@ impl<T: SidecarContent> SidecarCell<T> {
     }
 }
 
-fn lost<T: SidecarContent>(segment: &Path, error: &io::Error) -> SidecarState<T> {
-    tracing::warn!(path = %segment.with_extension(T::EXTENSION).display(), %error, "store.sidecar.read_failed");
+fn lost<T: SidecarContent>(objects: &SegmentObjects, error: &io::Error) -> SidecarState<T> {
+    tracing::warn!(path = %objects.location(T::KIND).display(), %error, "store.sidecar.read_failed");
     SidecarState::Lost
 }

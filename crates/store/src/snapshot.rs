@@ -15,7 +15,7 @@ use hinomi_model::id::TraceId;
 
 use super::rollup::Rollup;
 use super::segment::id_index::SegmentIdIndex;
-use super::sidecar;
+use super::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects};
 use super::sidecar::{SidecarCell, ngram_index};
 
 /// All stored spans at one moment. It remains readable while it is held, whatever is written, merged or deleted meanwhile.
@@ -75,8 +75,10 @@ impl SegmentView {
 pub struct Segment {
     /// Number of the segment; later segments have larger numbers.
     pub id: u64,
-    /// Path of the Parquet file.
-    pub path: PathBuf,
+    /// Where the Parquet file is: a name for messages, and unique among the segments of all stores of the process.
+    pub location: PathBuf,
+    /// The Parquet file and its sidecar files.
+    pub(super) objects: SegmentObjects,
     /// Number of rows, including dead ones.
     pub rows: u64,
     /// Length of the file in bytes.
@@ -103,19 +105,28 @@ impl Segment {
         self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
     }
 
-    /// Returns the age of the file, if the file system provides it.
+    /// Opens the Parquet file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened.
+    pub fn open(&self) -> io::Result<Arc<dyn SegmentObjectReader>> {
+        self.objects.open(SegmentObjectKind::Parquet)
+    }
+
+    /// Returns the age of the file, if the storage knows it.
     pub(super) fn age(&self) -> Option<Duration> {
-        std::fs::metadata(&self.path).and_then(|file| file.modified()).ok()?.elapsed().ok()
+        self.objects.stat(SegmentObjectKind::Parquet).ok()?.age
     }
 
     /// Returns the totals of the spans, including dead ones; `None` if there are none. Reads a file at the first use.
     pub fn rollup(&self) -> Option<Arc<Rollup>> {
-        self.rollup.get(&self.path)
+        self.rollup.get(&self.objects)
     }
 
     /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot say. Reads a file.
     pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
-        self.grams.rows_holding(&self.path, text)
+        self.grams.rows_holding(&self.objects, text)
     }
 
     /// Removes the files when the last reader has finished.
@@ -128,9 +139,8 @@ impl Drop for Segment {
     fn drop(&mut self) {
         if self.replaced.load(Ordering::Acquire) {
             // A file that remains is removed at the next start: the manifest does not name it.
-            let _ = std::fs::remove_file(&self.path);
-            for extension in sidecar::EXTENSIONS {
-                let _ = std::fs::remove_file(self.path.with_extension(extension));
+            for kind in SegmentObjectKind::ALL {
+                let _ = self.objects.delete(kind);
             }
         }
     }

@@ -21,6 +21,7 @@ use super::memtable::{Memtable, MemtableChunk};
 use super::row_bit_set::RowBitSet;
 use super::row_changes::RowSubscriberList;
 use super::segment::id_index::SegmentIdIndex;
+use super::segment_storage::{SegmentObjects, SegmentStorage};
 use super::snapshot::{Segment, SegmentView, Snapshot};
 use super::stats::StoreHealth;
 
@@ -28,6 +29,7 @@ use super::stats::StoreHealth;
 #[derive(Debug)]
 pub(super) struct StoreInner {
     pub(super) folder: DataFolder,
+    pub(super) storage: Arc<dyn SegmentStorage>,
     pub(super) config: StoreConfig,
     pub(super) state: Mutex<StoreState>,
     /// Held while rows move from a memtable or segment to another segment, and while a correction finds a row and marks it. Must be
@@ -313,6 +315,11 @@ impl StoreInner {
             state.last = Some((version, snapshot.clone()));
         }
         snapshot
+    }
+
+    /// Returns the objects of a segment, which need not exist.
+    pub(super) fn objects_of(&self, segment: u64) -> SegmentObjects {
+        SegmentObjects::of(&self.storage, segment)
     }
 
     /// Returns the number for a new segment.

@@ -416,10 +416,13 @@ fn placed<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Ite
 impl ProjectSnapshot {
     /// Returns the numbers of distinct traces and end users, if the query counts them.
     pub(crate) fn traces_and_users(&self, parts: &ScopeCells) -> (u64, u64) {
-        let hours =
-            parts.stored.iter().map(|taken| SegmentHours { segment: &taken.segment.path, rollup: &taken.rollup, chosen: &taken.places });
+        let hours = parts.stored.iter().map(|taken| SegmentHours {
+            segment: &taken.segment.location,
+            rollup: &taken.rollup,
+            chosen: &taken.places,
+        });
         let stored: Vec<SegmentHours> = hours.collect();
-        let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.path.as_path()).collect();
+        let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.location.as_path()).collect();
         let count = |different: &DistinctCounter| different.count(&stored, &parts.added, |segment| segments.contains(segment));
         (count(&self.engine.traces), count(&self.engine.users))
     }

@@ -13,12 +13,12 @@ mod restore;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use hinomi_model::api_time::rfc3339;
-use hinomi_store::{MissingSegment, Store, crc_of, free_bytes};
+use hinomi_store::{CheckpointFile, MissingSegment, Store, StoreCheckpoint, free_bytes};
 use hinomi_tables::database;
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +66,47 @@ pub struct BackupFileEntry {
 #[derive(Debug)]
 pub struct BackupPlan {
     contents: BackupManifest,
-    sources: Vec<PathBuf>,
-    /// Both are released when the backup has been written.
-    _spans: hinomi_store::StoreCheckpoint,
+    sources: Vec<BackupSource>,
+    /// Released when the backup has been written.
     _staging: BackupStagingFolder,
+}
+
+/// Where a file of a backup is read from.
+#[derive(Debug)]
+enum BackupSource {
+    /// A file on the local disk.
+    Path(PathBuf),
+    /// A segment file, which is held until the backup has been written.
+    Segment(CheckpointFile),
+}
+
+impl BackupSource {
+    fn open(&self) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            BackupSource::Path(path) => Box::new(File::open(path)?),
+            BackupSource::Segment(file) => Box::new(file.open()?),
+        })
+    }
+
+    fn length_and_crc(&self) -> io::Result<(u64, u32)> {
+        match self {
+            BackupSource::Path(path) => Ok((path.metadata()?.len(), crc_of(path)?)),
+            BackupSource::Segment(file) => file.length_and_crc(),
+        }
+    }
+}
+
+/// Returns the CRC-32C of a file.
+fn crc_of(path: &Path) -> io::Result<u32> {
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; 1 << 20];
+    let mut crc = 0;
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(crc),
+            length => crc = crc32c::crc32c_append(crc, &piece[..length]),
+        }
+    }
 }
 
 /// A directory of copies, removed when it is dropped.
@@ -105,7 +142,7 @@ pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
     tokio::task::spawn_blocking(move || planned(&data, staging, spans, now)).await?
 }
 
-fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
+fn planned(data: &Path, staging: BackupStagingFolder, spans: StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
     let databases = databases(data)?;
     let needed: u64 = databases.iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum();
     if free_bytes(data).is_some_and(|free| free < needed) {
@@ -113,27 +150,25 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::Store
     }
     let mut sources = Vec::new();
     let mut files = Vec::new();
-    let mut add = |name: String, path: PathBuf, crc: Option<u32>| -> anyhow::Result<()> {
-        let failed = || format!("cannot read {}", path.display());
-        let bytes = path.metadata().with_context(failed)?.len();
-        let crc32c = crc.map_or_else(|| crc_of(&path), Ok).with_context(failed)?;
+    let mut add = |name: String, source: BackupSource| -> anyhow::Result<()> {
+        let (bytes, crc32c) = source.length_and_crc().with_context(|| format!("cannot read {name}"))?;
         files.push(BackupFileEntry { name, bytes, crc32c });
-        sources.push(path);
+        sources.push(source);
         Ok(())
     };
-    add("manifest.db".into(), spans.manifest.clone(), None)?;
+    add("manifest.db".into(), BackupSource::Path(spans.manifest))?;
     for path in databases {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let copy = staging.0.join(&name);
         database::copy_to(&path, &copy)?;
-        add(name, copy, None)?;
+        add(name, BackupSource::Path(copy))?;
     }
     let prices = data.join("prices.json");
     if prices.exists() {
-        add("prices.json".into(), prices, None)?;
+        add("prices.json".into(), BackupSource::Path(prices))?;
     }
-    for (path, crc) in &spans.files {
-        add(format!("segments/{}", path.file_name().unwrap_or_default().to_string_lossy()), path.clone(), *crc)?;
+    for file in spans.files {
+        add(file.name(), BackupSource::Segment(file))?;
     }
     let contents = BackupManifest {
         format: FORMAT,
@@ -141,9 +176,9 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: hinomi_store::Store
         created_at: rfc3339(now_us),
         spans: spans.spans,
         files,
-        missing: spans.missing.clone(),
+        missing: spans.missing,
     };
-    Ok(BackupPlan { contents, sources, _spans: spans, _staging: staging })
+    Ok(BackupPlan { contents, sources, _staging: staging })
 }
 
 /// Returns the databases of a data directory except the manifest, sorted by name.
@@ -190,8 +225,8 @@ impl BackupPlan {
         let mut archive = tar::Builder::new(out);
         let list = self.list()?;
         append(&mut archive, LIST, list.len() as u64, list.as_slice())?;
-        for (entry, path) in self.contents.files.iter().zip(&self.sources) {
-            append(&mut archive, &entry.name, entry.bytes, BufReader::with_capacity(1 << 20, File::open(path)?))?;
+        for (entry, source) in self.contents.files.iter().zip(&self.sources) {
+            append(&mut archive, &entry.name, entry.bytes, BufReader::with_capacity(1 << 20, source.open()?))?;
         }
         archive.into_inner()?.flush()
     }

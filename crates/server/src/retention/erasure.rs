@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::id::TraceId;
+use hinomi_store::segment_storage::SegmentObject;
 use hinomi_store::{RetentionDecision, RetentionSweep, RetentionSweepResult};
 use hinomi_tables::metadata::{MetadataError, MetadataStore, ProjectPatch};
 use hinomi_tables::retained_rows;
@@ -144,9 +145,7 @@ pub struct DeletionReceipt {
 
 impl DeletionReceipt {
     pub(super) fn of(project: u64, subject: DeletionSubject, swept: &RetentionSweepResult) -> DeletionReceipt {
-        let names = |paths: &[std::path::PathBuf]| -> Vec<String> {
-            paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
-        };
+        let names = |files: &[SegmentObject]| -> Vec<String> { files.iter().map(SegmentObject::to_string).collect() };
         let (what, subject) = match subject {
             DeletionSubject::Trace(id) => (DeletionSubjectKind::Trace, Some(id.to_string())),
             // The hash needs a secret, which is not available here.

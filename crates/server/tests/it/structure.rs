@@ -122,3 +122,36 @@ fn one_file_builds_the_bodies_that_are_streamed() {
     // The body of a request is never compressed by the server.
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["api/streaming.rs", "body_drain.rs"]);
 }
+
+/// Sources of the store that use the local disk directly: the data directory with its lock, the WAL, the manifest, and the local storage of
+/// segments. Everything else reads and writes segments through `SegmentStorage`.
+const LOCAL_DISK: [&str; 7] = [
+    "store/src/data_folder.rs",
+    "store/src/manifest.rs",
+    "store/src/segment_storage/local.rs",
+    "store/src/wal.rs",
+    "store/src/wal/file.rs",
+    "store/src/wal/last_sequence.rs",
+    "store/src/wal/read.rs",
+];
+
+#[test]
+fn segments_are_stored_behind_one_trait() {
+    let calls = ["std::fs", "tokio::fs", "File::", "OpenOptions", "read_dir(", "remove_file(", ".exists()", ".is_file()", ".metadata()?"];
+    let mut found = BTreeSet::new();
+    for file in ["store/src", "query/src"].iter().flat_map(|root| sources(&crates().join(root))) {
+        let name = file.strip_prefix(crates()).unwrap().display().to_string();
+        if name.contains("/tests/") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let mut lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        // `SegmentFile::` is not `File::`.
+        let is_word = |line: &str, at: usize| !line[..at].ends_with(char::is_alphanumeric);
+        if lines.any(|line| calls.iter().any(|call| line.match_indices(call).any(|(at, _)| call.starts_with('.') || is_word(line, at)))) {
+            found.insert(name);
+        }
+    }
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), LOCAL_DISK);
+}

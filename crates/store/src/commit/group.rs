@@ -317,7 +317,7 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
         let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
         let newest = &alive[alive.len().saturating_sub(left)..];
         left -= newest.len();
-        let read = SegmentReader::open(&view.segment.path).and_then(|reader| {
+        let read = SegmentReader::open(&view.segment.objects).and_then(|reader| {
             // Reading everything at once at the start would take most of the memory that an idle server ever needs.
             for chunk in newest.chunks(KNOWN_AT_A_TIME) {
                 add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
@@ -381,7 +381,7 @@ impl SegmentReaderCache {
                 self.0.push(reader);
             }
             None => {
-                let reader = SegmentReader::open(&segment.path)?;
+                let reader = SegmentReader::open(&segment.objects)?;
                 if self.0.len() == Self::OPEN {
                     self.0.remove(0);
                 }

@@ -1,6 +1,7 @@
 use std::sync::mpsc::channel;
 
 use super::super::maintenance::flush;
+use super::super::segment_storage::LocalSegmentStorage;
 use super::super::stats::StoreHealth;
 use super::super::wal::WalFault;
 use super::super::{AppendResultReceiver, StoreConfig, prepare, recovery};
@@ -10,7 +11,8 @@ use crate::tests::{copy_folder, latest_names_the_pipeline, span};
 
 fn opened(dir: &std::path::Path) -> (CommitWorker, std::sync::mpsc::Receiver<FlushCommand>) {
     let config = StoreConfig { rules: latest_names_the_pipeline, ..StoreConfig::default() };
-    let (shared, next_sequence, log) = recovery::open(dir, config, StoreHealth::default()).unwrap();
+    let (shared, next_sequence, log) =
+        recovery::open(dir, config, Arc::new(LocalSegmentStorage::new(dir).unwrap()), StoreHealth::default()).unwrap();
     let (work, tasks) = channel();
     (recovery::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
 }

@@ -7,18 +7,17 @@
 //! 3. A segment that the manifest does not name is added to it. Its rows that exist elsewhere are marked as dead.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use hinomi_model::id::TraceId;
 
 use super::DoctorFinding;
-use crate::data_folder::{DataFolder, free_name, numbered, sync_folder};
+use crate::data_folder::{DataFolder, numbered};
 use crate::error::StoreError;
 use crate::key_hash::SpanKey;
-use crate::manifest::{Manifest, ManifestContents, ManifestEdit};
-use crate::recovery::orphan_files;
+use crate::manifest::{self, Manifest, ManifestContents, ManifestEdit};
 use crate::recovery::orphan_files::ManifestFileSet;
 use crate::row_bit_set::RowBitSet;
 use crate::segment::checksum::{crc_of, decode, examine, examine_as};
@@ -26,10 +25,13 @@ use crate::segment::id_index::SegmentIdIndex;
 use crate::segment::read::{SegmentReader, ranges};
 use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys};
 use crate::segment::write::write_ids;
+use crate::segment_storage::{
+    LocalSegmentStorage, QuarantineReason, QuarantinedSegment, SegmentObjectKind, SegmentObjects, SegmentStorage,
+};
 use crate::sidecar::SidecarCell;
 use crate::snapshot::Segment;
+use crate::wal;
 use crate::wal::frame;
-use crate::{sidecar, wal};
 
 /// Number of rows whose keys are compared at a time.
 const CHUNK: usize = 100_000;
@@ -42,19 +44,20 @@ const CHUNK: usize = 100_000;
 /// done.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataFolder::open(root)?;
+    let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);
     let mut findings = Vec::new();
-    let mut manifest = whole_manifest(&folder, &mut findings)?;
-    let contents = manifest.load(&folder)?;
+    let mut manifest = whole_manifest(&folder, &storage, &mut findings)?;
+    let contents = manifest.load(&storage)?;
     let known = ManifestFileSet::of(&contents);
-    let orphans = known.orphans(&folder.segments())?;
+    let orphans = known.orphans(&*storage)?;
     let mut lost = Vec::new();
     for (segment, _) in &contents.segments {
         if let Err(fault) = examine(segment)
-            && !bring_back(&folder, segment, &mut findings)?
+            && !bring_back(&*storage, segment, &mut findings)?
         {
-            let name = segment.path.display();
-            let kept = match segment.path.exists() {
-                true => format!("its file is now {}", put_away(&folder, &segment.path)?.display()),
+            let name = segment.location.display();
+            let kept = match segment.objects.has(SegmentObjectKind::Parquet) {
+                true => format!("its file is now {}", storage.set_aside(segment.id, QuarantineReason::Damaged)?.display()),
                 false => "its file is missing".to_owned(),
             };
             findings.push(DoctorFinding::problem(
@@ -66,26 +69,24 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     }
     manifest.leave_out(&lost)?;
 
-    let mut unnamed: Vec<(u64, PathBuf)> = orphans
-        .into_iter()
-        .filter(|(id, _)| !known.is_done_with(*id))
-        .flat_map(|(id, files)| files.into_iter().filter(|path| is_parquet(path)).map(move |path| (id, path)))
-        .collect();
-    let stem = |path: &Path| path.file_name().and_then(|name| name.to_str()?.split('.').next()?.parse::<u64>().ok());
-    unnamed.extend(orphan_files::set_aside_in(&folder.damaged())?.into_iter().map(|path| (stem(&path).unwrap_or(0), path)));
-    // If two segments have a row of the same span, the row of the later segment wins.
-    unnamed.sort_by(|a, b| b.cmp(a));
+    let has_parquet = |id: &u64| orphans[id].iter().any(|object| object.kind == SegmentObjectKind::Parquet);
+    let in_place = orphans.keys().copied().filter(|id| !known.is_done_with(*id) && has_parquet(id)).map(UnlistedSegment::InPlace);
+    let quarantined = storage.quarantined()?.into_iter().map(UnlistedSegment::Quarantined);
+    let mut unnamed: Vec<UnlistedSegment> = in_place.chain(quarantined).collect();
+    // If two segments have a row of the same span, the row of the later segment wins; of two with the same number, that in place.
+    unnamed.sort_by_key(|segment| std::cmp::Reverse(segment.rank()));
     let (in_log, first) = keys_in_log(&folder, contents.covered)?;
     let mut taken_in = false;
-    for (id, path) in unnamed {
-        match take_in(&folder, &mut manifest, id, &path, &in_log)? {
+    for unlisted in unnamed {
+        let location = unlisted.location(&storage);
+        match take_in(&storage, &mut manifest, &unlisted, &in_log)? {
             Ok((to, rows)) => {
                 taken_in = true;
-                let (from, to) = (path.display(), to.display());
+                let (from, to) = (location.display(), to.display());
                 findings.push(DoctorFinding::fine(format!("{from}: added as {to} with {rows} spans that were not stored elsewhere")));
             }
             Err(fault) => findings.push(DoctorFinding::problem(
-                format!("{}: {fault}; not added, the file stays in place", path.display()),
+                format!("{}: {fault}; not added, the file stays in place", location.display()),
                 "copy the file of the same name from an older backup into segments/ and run this command again, or remove it",
             )),
         }
@@ -98,39 +99,59 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     Ok(findings)
 }
 
-fn is_parquet(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "parquet")
+/// A segment that the manifest does not list.
+#[derive(Debug)]
+enum UnlistedSegment {
+    /// Number of a segment that is where segments are.
+    InPlace(u64),
+    Quarantined(QuarantinedSegment),
+}
+
+impl UnlistedSegment {
+    /// Returns the key of the order in which segments are added, those with the largest keys first.
+    fn rank(&self) -> (u64, bool, String) {
+        match self {
+            UnlistedSegment::InPlace(id) => (*id, true, String::new()),
+            UnlistedSegment::Quarantined(quarantined) => (quarantined.segment, false, quarantined.name.clone()),
+        }
+    }
+
+    fn location(&self, storage: &Arc<dyn SegmentStorage>) -> PathBuf {
+        match self {
+            UnlistedSegment::InPlace(id) => SegmentObjects::of(storage, *id).location(SegmentObjectKind::Parquet),
+            UnlistedSegment::Quarantined(quarantined) => quarantined.location.clone(),
+        }
+    }
+
+    fn reader(&self, storage: &Arc<dyn SegmentStorage>) -> Result<SegmentReader, StoreError> {
+        match self {
+            UnlistedSegment::InPlace(id) => SegmentReader::open(&SegmentObjects::of(storage, *id)),
+            UnlistedSegment::Quarantined(quarantined) => SegmentReader::of(storage.open_quarantined(quarantined), &quarantined.location),
+        }
+    }
 }
 
 /// Returns the manifest, rebuilt if it cannot be read.
-fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Result<Manifest, StoreError> {
+fn whole_manifest(
+    folder: &DataFolder,
+    storage: &Arc<dyn SegmentStorage>,
+    findings: &mut Vec<DoctorFinding>,
+) -> Result<Manifest, StoreError> {
     let path = folder.manifest();
-    let state = match fs::metadata(&path) {
-        Ok(found) if found.len() > 0 => None,
-        Ok(_) => Some("empty"),
-        Err(_) => Some("missing"),
-    };
-    let opened = Manifest::open(folder).and_then(|manifest| manifest.load(folder).map(|_| manifest));
+    let state = manifest::state_without_content(&path);
+    let opened = Manifest::open(folder).and_then(|manifest| manifest.load(storage).map(|_| manifest));
     match (opened, state) {
         (Ok(manifest), None) => Ok(manifest),
         (Ok(manifest), Some(state)) => {
             let has_segments =
-                !numbered(&folder.segments(), "parquet")?.is_empty() || !orphan_files::set_aside_in(&folder.damaged())?.is_empty();
+                storage.list()?.iter().any(|object| object.kind == SegmentObjectKind::Parquet) || !storage.quarantined()?.is_empty();
             if has_segments {
                 findings.push(DoctorFinding::note(format!("{} was {state} and has been recreated", path.display()), ""));
             }
             Ok(manifest)
         }
         (Err(error @ (StoreError::Damaged { .. } | StoreError::Manifest { .. })), _) => {
-            let aside = free_name(&folder.damaged(), "manifest", "db");
-            for beside in ["", "-wal", "-shm"] {
-                let from = PathBuf::from(format!("{}{beside}", path.display()));
-                if from.exists() {
-                    fs::rename(&from, format!("{}{beside}", aside.display())).map_err(StoreError::io("move", &from))?;
-                }
-            }
-            sync_folder(&folder.damaged())?;
-            sync_folder(folder.root())?;
+            let aside = manifest::set_aside(folder)?;
             let what = format!("{error}; it was moved to {} and has been rebuilt", aside.display());
             findings
                 .push(DoctorFinding::note(what, "superseded rows are only known as far as later segments contain their newer versions"));
@@ -140,38 +161,20 @@ fn whole_manifest(folder: &DataFolder, findings: &mut Vec<DoctorFinding>) -> Res
     }
 }
 
-/// Looks for an intact copy of a segment in `damaged/`, and moves it to its place. Returns whether there was one.
-fn bring_back(folder: &DataFolder, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
-    for path in orphan_files::set_aside_in(&folder.damaged())? {
-        if segment.crc.is_some() && examine_as(segment, &path).is_ok() {
-            if segment.path.exists() {
-                put_away(folder, &segment.path)?;
+/// Looks for an intact copy of a segment in quarantine, and moves it to its place. Returns whether there was one.
+fn bring_back(storage: &dyn SegmentStorage, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
+    for quarantined in storage.quarantined()? {
+        if segment.crc.is_some() && examine_as(segment, storage.open_quarantined(&quarantined)).is_ok() {
+            if segment.objects.has(SegmentObjectKind::Parquet) {
+                storage.set_aside(segment.id, QuarantineReason::Damaged)?;
             }
-            move_to(&path, &segment.path)?;
-            findings.push(DoctorFinding::fine(format!("{}: restored from {}", segment.path.display(), path.display())));
+            storage.take_back(&quarantined, segment.id)?;
+            let (to, from) = (segment.location.display(), quarantined.location.display());
+            findings.push(DoctorFinding::fine(format!("{to}: restored from {from}")));
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// Moves a segment with a wrong checksum to `damaged/` under a name that is not mistaken for an intact segment.
-fn put_away(folder: &DataFolder, path: &Path) -> Result<PathBuf, StoreError> {
-    let to = free_name(&folder.damaged(), &path.file_stem().unwrap_or_default().to_string_lossy(), "parquet.damaged");
-    move_to(path, &to)?;
-    Ok(to)
-}
-
-/// Moves a segment and removes its sidecar files, which are rebuilt.
-fn move_to(from: &Path, to: &Path) -> Result<(), StoreError> {
-    fs::rename(from, to).map_err(StoreError::io("move", from))?;
-    for extension in sidecar::EXTENSIONS {
-        let beside = from.with_extension(extension);
-        if beside.exists() {
-            fs::remove_file(&beside).map_err(StoreError::io("remove", &beside))?;
-        }
-    }
-    [from, to].into_iter().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
 /// Returns the spans in WAL frames that no segment of the manifest covers, and the number of the first such frame.
@@ -192,14 +195,13 @@ fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, O
 
 /// Adds a segment to the manifest. Its rows that exist elsewhere are marked as dead. The inner error says why the segment cannot be read.
 fn take_in(
-    folder: &DataFolder,
+    storage: &Arc<dyn SegmentStorage>,
     manifest: &mut Manifest,
-    id: u64,
-    path: &Path,
+    unlisted: &UnlistedSegment,
     in_log: &HashSet<SpanKey>,
 ) -> Result<Result<(PathBuf, u64), String>, StoreError> {
-    let contents = manifest.load(folder)?;
-    let mut rows = match rows_of(path) {
+    let contents = manifest.load(storage)?;
+    let mut rows = match unlisted.reader(storage).map_err(|error| error.to_string()).and_then(|reader| rows_of(&reader)) {
         Ok(rows) => rows,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -220,22 +222,30 @@ fn take_in(
         }
     }
     let holding = count - dead.len() as u64;
-    let id = next_id(folder, &contents, id)?;
-    let target = folder.segment(id);
-    if path != target {
-        move_to(path, &target)?;
-    }
+    let id = match unlisted {
+        UnlistedSegment::InPlace(id) => *id,
+        UnlistedSegment::Quarantined(quarantined) => {
+            let id = next_id(&**storage, &contents, quarantined.segment)?;
+            storage.take_back(quarantined, id)?;
+            id
+        }
+    };
+    let objects = SegmentObjects::of(storage, id);
+    let location = objects.location(SegmentObjectKind::Parquet);
     rows.sort_by_key(|row| row.row);
-    write_ids(&target, &rows)?;
+    write_ids(&objects, &rows)?;
+    let measured = objects.open(SegmentObjectKind::Parquet).and_then(|file| Ok((file.length()?, crc_of(&*file)?)));
+    let (bytes, crc) = measured.map_err(StoreError::io("read", &location))?;
     let mut projects: Vec<u64> = rows.iter().map(|row| row.key.project).collect();
     projects.sort_unstable();
     projects.dedup();
     let segment = Segment {
         id,
-        path: target.clone(),
+        location: location.clone(),
+        objects,
         rows: count,
-        bytes: fs::metadata(&target).map_err(StoreError::io("read", &target))?.len(),
-        crc: Some(crc_of(&target).map_err(StoreError::io("read", &target))?),
+        bytes,
+        crc: Some(crc),
         min_start_us: rows.iter().map(|row| row.start_us).min().unwrap_or(0),
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
@@ -244,47 +254,45 @@ fn take_in(
         replaced: AtomicBool::new(false),
     };
     manifest.commit(&ManifestEdit { add: vec![&segment], dead: vec![(id, dead)], ..ManifestEdit::default() })?;
-    Ok(Ok((target, holding)))
+    Ok(Ok((location, holding)))
 }
 
 /// Returns the given segment number if it is free, else a new one.
-fn next_id(folder: &DataFolder, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
+fn next_id(storage: &dyn SegmentStorage, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
     let named: HashSet<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
     if id > 0 && !named.contains(&id) {
         return Ok(id);
     }
-    let on_disk = numbered(&folder.segments(), "parquet")?.into_iter().map(|(id, _)| id);
-    let aside = numbered(&folder.damaged(), "parquet")?.into_iter().map(|(id, _)| id);
+    let on_disk = storage.list()?.into_iter().map(|object| object.segment);
+    let aside = storage.quarantined()?.into_iter().map(|quarantined| quarantined.segment);
     Ok(named.iter().copied().chain(on_disk).chain(aside).chain(contents.removed.iter().copied()).max().unwrap_or(0) + 1)
 }
 
 /// Returns the keys of all rows of a file after reading the whole file.
-fn rows_of(path: &Path) -> Result<Vec<RowKey>, String> {
-    let said = |error: StoreError| error.to_string();
-    let reader = SegmentReader::open(path).map_err(said)?;
+fn rows_of(reader: &SegmentReader) -> Result<Vec<RowKey>, String> {
     let count = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
-    let batch = reader.columns(std::slice::from_ref(&(0..count)), &KEY_COLUMNS).map_err(said)?;
+    let batch = reader.columns(std::slice::from_ref(&(0..count)), &KEY_COLUMNS).map_err(|error| error.to_string())?;
     let rows = keys(&batch, 0, 0);
     let has_ids = rows.iter().all(|row| row.key.trace != TraceId(0) && row.key.span.0 != 0);
     if rows.len() != count as usize || !has_ids {
         return Err("not a segment".to_owned());
     }
-    decode(path).map(|_| rows)
+    decode(reader).map(|_| rows)
 }
 
 /// Returns those of the rows that a segment of the manifest contains too, where they are not dead. Hashes select candidates; keys decide.
 fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
-    let path = segment.path.with_extension("ids");
-    let ids = match SegmentIdIndex::open(&path) {
+    let ids = match SegmentIdIndex::open(&segment.objects) {
         Ok(ids) => ids,
         Err(_) => {
-            let Ok(rows) = rows_of(&segment.path) else { return Ok(Vec::new()) };
-            write_ids(&segment.path, &rows)?
+            let read = SegmentReader::open(&segment.objects).map_err(|error| error.to_string());
+            let Ok(rows) = read.and_then(|reader| rows_of(&reader)) else { return Ok(Vec::new()) };
+            write_ids(&segment.objects, &rows)?
         }
     };
     let mut hits = Vec::new();
     for row in rows.iter().filter(|row| ids.may_hold_span(row.key.hash())) {
-        let there = ids.rows_of_span(&row.key).map_err(StoreError::io("read", &path))?;
+        let there = ids.rows_of_span(&row.key).map_err(StoreError::io("read", &segment.objects.location(SegmentObjectKind::Ids)))?;
         hits.extend(there.into_iter().filter(|there| !gone.contains(*there)).map(|there| (there, row)));
     }
     if hits.is_empty() {
@@ -293,7 +301,7 @@ fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec
     let mut wanted: Vec<u32> = hits.iter().map(|(there, _)| *there).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let Ok(batch) = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(&ranges(wanted.iter().copied()), &KEY_COLUMNS))
+    let Ok(batch) = SegmentReader::open(&segment.objects).and_then(|reader| reader.columns(&ranges(wanted.iter().copied()), &KEY_COLUMNS))
     else {
         return Ok(Vec::new());
     };

@@ -19,6 +19,7 @@ use crate::row_bit_set::RowBitSet;
 use crate::segment::read::{SegmentReader, ranges};
 use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys, sort};
 use crate::segment::write::write;
+use crate::segment_storage::SegmentObjectKind;
 use crate::snapshot::Segment;
 use crate::state::{LiveSegment, StoreInner, lock};
 
@@ -57,7 +58,7 @@ pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
     if let Err(StoreError::Segment { doing: "open" | "read", path, reason }) = &merged {
         // Trying it again each time would prevent all other merges.
         let mut state = lock(&shared.state);
-        if let Some(live) = state.segments.iter_mut().find(|live| live.segment.path == *path) {
+        if let Some(live) = state.segments.iter_mut().find(|live| live.segment.location == *path) {
             live.mergeable = false;
             lock(&shared.health.damaged).push(format!("{}: {reason}; excluded from compaction", path.display()));
         }
@@ -70,19 +71,19 @@ fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreErr
     let mut readers = Vec::new();
     let mut order: Vec<RowKey> = Vec::new();
     for (source, input) in (0..).zip(inputs) {
-        let reader = SegmentReader::open(&input.segment.path)?;
+        let reader = SegmentReader::open(&input.segment.objects)?;
         let rows = reader.columns(std::slice::from_ref(&(0..input.segment.rows as u32)), &KEY_COLUMNS)?;
         order.extend(keys(&rows, source, 0).into_iter().filter(|row| !input.gone.contains(row.row)));
         readers.push(reader);
     }
     sort(&mut order);
     let id = shared.new_segment_id();
-    let path = shared.folder.segment(id);
+    let objects = shared.objects_of(id);
     let bytes_of = |row: &RowKey| readers[row.source as usize].bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
         gather(&readers, chunk).map_err(|error| match error {
             CompactionError::Store(error) => error,
-            CompactionError::Arrow(error) => StoreError::segment("merge", &path, error),
+            CompactionError::Arrow(error) => StoreError::segment("merge", &objects.location(SegmentObjectKind::Parquet), error),
         })
     };
     let written = match order.is_empty() {
@@ -90,7 +91,7 @@ fn merge(shared: &StoreInner, inputs: &[CompactionInput]) -> Result<(), StoreErr
         false => {
             let of: Vec<u64> = inputs.iter().map(|input| input.segment.id).collect();
             lock(&shared.manifest).begin(id, &of)?;
-            Some(write(&path, id, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+            Some(write(&objects, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
         }
     };
     install(shared, inputs, &order, written)?;

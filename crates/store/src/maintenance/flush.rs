@@ -11,7 +11,9 @@ use crate::manifest::ManifestEdit;
 use crate::row_bit_set::RowBitSet;
 use crate::segment::row_order::{RowKey, keys, sort};
 use crate::segment::write::write;
+use crate::segment_storage::SegmentObjectKind;
 use crate::state::{LiveSegment, StoreInner, lock};
+use crate::wal;
 
 /// Writes the frozen memtable as a segment, if there is one, and removes the WAL files that it covers.
 ///
@@ -33,15 +35,16 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     sort(&mut order);
     let batches: Vec<&RecordBatch> = pieces.iter().map(|piece| piece.batch.as_ref()).collect();
     let id = shared.new_segment_id();
-    let path = shared.folder.segment(id);
+    let objects = shared.objects_of(id);
     let rows_of = |chunk: &[RowKey]| {
         let places: Vec<(usize, usize)> = chunk.iter().map(|row| (row.source as usize, row.row as usize)).collect();
-        interleave_record_batch(&batches, &places).map_err(|error| StoreError::segment("sort", &path, error))
+        interleave_record_batch(&batches, &places)
+            .map_err(|error| StoreError::segment("sort", &objects.location(SegmentObjectKind::Parquet), error))
     };
     let written = match order.is_empty() {
         true => None,
         // The rows are already in memory.
-        false => Some(write(&path, id, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
+        false => Some(write(&objects, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
     };
 
     let _moving = lock(&shared.moving);
@@ -82,7 +85,7 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     };
     for log in logs {
         // A WAL file that remains is deleted at the next start: the manifest says that it is covered.
-        if let Err(error) = std::fs::remove_file(&log) {
+        if let Err(error) = wal::file::remove(&log) {
             tracing::warn!(path = %log.display(), %error, "store.wal.remove_failed");
         }
     }

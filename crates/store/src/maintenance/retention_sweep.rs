@@ -2,7 +2,6 @@
 //! and no copy of them remains on disk.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -21,7 +20,7 @@ use crate::row_bit_set::RowBitSet;
 use crate::segment::read::{SegmentReader, ranges};
 use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys};
 use crate::segment::write::{CHUNK_BYTES, write};
-use crate::sidecar;
+use crate::segment_storage::{SegmentObject, SegmentObjectKind};
 use crate::snapshot::{Segment, Snapshot};
 use crate::state::{LiveSegment, StoreInner, StoreState, lock};
 
@@ -97,11 +96,11 @@ pub struct RetentionSweepResult {
     /// Number of spans whose messages were deleted.
     pub without_texts: u64,
     /// Files that were removed or rewritten under another name.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<SegmentObject>,
     /// Those of `files` that are still being read. They are removed when their last reader ends.
-    pub still_read: Vec<PathBuf>,
+    pub still_read: Vec<SegmentObject>,
     /// Unreadable segments that may contain such spans.
-    pub unreadable: Vec<PathBuf>,
+    pub unreadable: Vec<SegmentObject>,
     /// Latest start of the deleted spans, in microseconds since the Unix epoch; `None` if nothing was deleted.
     pub until_us: Option<i64>,
     /// True if rows to delete were written again elsewhere meanwhile, and another pass is needed.
@@ -171,7 +170,7 @@ impl crate::Store {
         loop {
             // The last snapshot would keep the files open; taking a new one replaces it.
             drop(self.snapshot());
-            swept.still_read = swept.files.iter().filter(|path| path.exists()).cloned().collect();
+            swept.still_read = swept.files.iter().filter(|file| self.shared.storage.stat(**file).is_ok()).copied().collect();
             if swept.still_read.is_empty() || began.elapsed() > READERS {
                 return Ok(swept);
             }
@@ -187,7 +186,8 @@ pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<Reten
     let candidates: Vec<(u64, RowBitSet)> = {
         let state = lock(&shared.state);
         let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
-        swept.unreadable = held.clone().filter(|live| !live.readable).map(|live| live.segment.path.clone()).collect();
+        swept.unreadable =
+            held.clone().filter(|live| !live.readable).map(|live| live.segment.objects.name(SegmentObjectKind::Parquet)).collect();
         held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
     };
     for (id, settled_before) in candidates {
@@ -218,7 +218,7 @@ fn one(
     else {
         return Ok(());
     };
-    let reader = SegmentReader::open(&segment.path)?;
+    let reader = SegmentReader::open(&segment.objects)?;
     let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
     let all = 0..segment.rows as u32;
     let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
@@ -234,26 +234,27 @@ fn one(
     }
     let order: Vec<RowKey> = rows.into_iter().filter(|row| !gone.contains(row.row) && !settled.contains(row.row)).collect();
     if !order.is_empty() && !shared.has_room_for(segment.bytes) {
-        return Err(StoreError::DiskFull { path: segment.path.clone() });
+        return Err(StoreError::DiskFull { path: segment.location.clone() });
     }
     let number = shared.new_segment_id();
-    let path = shared.folder.segment(number);
+    let objects = shared.objects_of(number);
     if count == bare {
         without_texts = RowBitSet::default();
     }
     let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
         let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
-        stripped(batch, chunk, &without_texts).map_err(|error| StoreError::segment("write", &path, error))
+        stripped(batch, chunk, &without_texts)
+            .map_err(|error| StoreError::segment("write", &objects.location(SegmentObjectKind::Parquet), error))
     };
     let written = match order.is_empty() {
         true => None,
         false => {
             lock(&shared.manifest).begin(number, &[id])?;
-            Some(write(&path, number, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
+            Some(write(&objects, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
         }
     };
-    let old = files(&segment);
+    let old: Vec<SegmentObject> = segment.objects.existing().collect();
     let input = CompactionInput { segment: segment.clone(), gone };
     let dead_now = install(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
     let live_gone: Vec<u32> = input.gone.iter().filter(|row| !dead_now.contains(*row)).collect();
@@ -274,12 +275,6 @@ fn one(
     swept.files.extend(old);
     tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.segment.swept");
     Ok(())
-}
-
-/// Returns the existing files of a segment: the Parquet file and its sidecar files.
-fn files(segment: &Segment) -> Vec<PathBuf> {
-    let beside = sidecar::EXTENSIONS.map(|extension| segment.path.with_extension(extension));
-    std::iter::once(segment.path.clone()).chain(beside).filter(|path| path.exists()).collect()
 }
 
 fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> SegmentRetentionPlan {
@@ -373,7 +368,7 @@ impl Snapshot {
             }
             let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
             let all = 0..segment.rows as u32;
-            let read = SegmentReader::open(&segment.path).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
+            let read = SegmentReader::open(&segment.objects).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
             // A sweep does not delete anything of an unreadable segment either.
             let Ok(seen) = read else { continue };
             each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
@@ -398,7 +393,7 @@ pub(crate) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSw
         for live in oldest(&state, bytes) {
             swept.spans += live.segment.rows - live.dead.len() as u64;
             swept.until_us = swept.until_us.max(Some(live.segment.max_start_us));
-            swept.files.extend(files(&live.segment));
+            swept.files.extend(live.segment.objects.existing());
             change.remove.push(live.segment.id);
         }
     }

@@ -6,7 +6,6 @@
 //! ```
 
 use std::io;
-use std::path::Path;
 
 use super::Rollup;
 
@@ -15,7 +14,7 @@ const MAGIC: &[u8; 8] = b"HINOHRS2";
 const FAMILY: &[u8] = b"HINOHRS";
 
 /// Encodes a sidecar file.
-pub(crate) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
+pub(crate) fn encode(rollup: &Rollup) -> io::Result<Vec<u8>> {
     let content = rmp_serde::to_vec(rollup).map_err(io::Error::other)?;
     let length = u32::try_from(content.len()).map_err(io::Error::other)?;
     let mut bytes = MAGIC.to_vec();
@@ -26,13 +25,12 @@ pub(crate) fn write(rollup: &Rollup) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a sidecar file.
+/// Decodes a sidecar file.
 ///
 /// # Errors
 ///
-/// `InvalidData` when the content is not the output of [`write`].
-pub(crate) fn read(path: &Path) -> io::Result<Rollup> {
-    let bytes = std::fs::read(path)?;
+/// `InvalidData` when the content is not the output of [`encode`].
+pub(crate) fn decode(bytes: &[u8]) -> io::Result<Rollup> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "written in the format of another version"));

@@ -1,12 +1,12 @@
 //! Checks whether the file of a segment is still the one that was written. A start only checks its length and its end. Damage inside is
 //! found when a query reads it; then all files are read once.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::read::SegmentReader;
 use crate::error::StoreError;
+use crate::segment_storage::{SegmentObjectKind, SegmentObjectReader};
 use crate::snapshot::Segment;
 use crate::state::{StoreInner, lock};
 
@@ -43,45 +43,43 @@ impl<W: Write> Write for ChecksumWriter<W> {
     }
 }
 
-/// Returns the CRC-32C of a file.
-///
-/// # Errors
-///
-/// When the file cannot be read.
-pub fn crc_of(path: &Path) -> io::Result<u32> {
-    let mut file = File::open(path)?;
+/// Returns the CRC-32C of an object.
+pub(crate) fn crc_of(object: &dyn SegmentObjectReader) -> io::Result<u32> {
     let mut piece = vec![0; 1 << 20];
-    let mut crc = 0;
+    let (mut crc, mut at) = (0, 0);
     loop {
-        match file.read(&mut piece)? {
+        match object.read_at(&mut piece, at)? {
             0 => return Ok(crc),
-            length => crc = crc32c::crc32c_append(crc, &piece[..length]),
+            length => {
+                crc = crc32c::crc32c_append(crc, &piece[..length]);
+                at += length as u64;
+            }
         }
     }
 }
 
 /// Reads a segment's file completely. The error says what is wrong with it. A file without a known checksum is decoded instead.
 pub(crate) fn examine(segment: &Segment) -> Result<(), String> {
-    examine_as(segment, &segment.path)
+    examine_as(segment, segment.objects.open(SegmentObjectKind::Parquet))
 }
 
 /// Checks a file that may be the segment's, like [`examine`].
-pub(crate) fn examine_as(segment: &Segment, path: &Path) -> Result<(), String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+pub(crate) fn examine_as(segment: &Segment, opened: io::Result<Arc<dyn SegmentObjectReader>>) -> Result<(), String> {
+    let file = opened.map_err(|error| error.to_string())?;
+    let length = file.length().map_err(|error| error.to_string())?;
     if length != segment.bytes {
         return Err(format!("{length} bytes instead of {}", segment.bytes));
     }
     if let Some(written) = segment.crc {
-        let found = crc_of(path).map_err(|error| error.to_string())?;
+        let found = crc_of(&*file).map_err(|error| error.to_string())?;
         return if found == written { Ok(()) } else { Err("checksum mismatch".to_owned()) };
     }
-    let rows = decode(path)?;
+    let rows = SegmentReader::of(Ok(file), &segment.location).map_err(|error| error.to_string()).and_then(|reader| decode(&reader))?;
     if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
 }
 
 /// Decodes a file completely. Returns the number of its rows.
-pub(crate) fn decode(path: &Path) -> Result<u64, String> {
-    let reader = SegmentReader::open(path).map_err(|error| error.to_string())?;
+pub(crate) fn decode(reader: &SegmentReader) -> Result<u64, String> {
     let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
     for first in (0..rows).step_by(CHUNK as usize) {
         reader.all(std::slice::from_ref(&(first..rows.min(first + CHUNK)))).map_err(|error| error.to_string())?;
@@ -112,7 +110,7 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
     live.readable = false;
     state.touch();
     drop(state);
-    let what = format!("{}: {fault}; the segment is not read, its file stays in place", segment.path.display());
+    let what = format!("{}: {fault}; the segment is not read, its file stays in place", segment.location.display());
     tracing::error!(what, "store.data.damaged");
     lock(&shared.health.damaged).push(what);
     true

@@ -15,19 +15,17 @@
 //! three kilobytes at a known position. The file contains nothing that the segment does not: a damaged one is rebuilt.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 #[expect(deprecated, reason = "SipHash with a key is what is needed, and of the standard library's this alone takes one")]
 use std::hash::{Hasher, SipHasher};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use hinomi_model::id::TraceId;
 use xorf::{BinaryFuse16, Filter as _};
 
 use super::row_order::RowKey;
 use crate::key_hash::{SpanKey, trace_hash};
+use crate::segment_storage::{SegmentObjectKind, SegmentObjects};
 
 const MAGIC: &[u8; 8] = b"HINOIDS2";
 const HEADER: usize = 32;
@@ -45,7 +43,7 @@ const BLOCK: usize = 256;
 #[derive(Debug)]
 pub(crate) struct SegmentIdIndex {
     /// Opened for each lookup, which is rare: there may be more segments than a process may have open files.
-    path: PathBuf,
+    objects: SegmentObjects,
     /// `None` for a file without second hashes.
     secret: Option<IdIndexSecret>,
     spans: IdIndexTable,
@@ -80,8 +78,8 @@ impl SegmentIdIndex {
     /// # Errors
     ///
     /// `InvalidData` when the content is not the output of [`encode`].
-    pub(crate) fn open(path: &Path) -> io::Result<SegmentIdIndex> {
-        let bytes = std::fs::read(path)?;
+    pub(crate) fn open(objects: &SegmentObjects) -> io::Result<SegmentIdIndex> {
+        let bytes = objects.read(SegmentObjectKind::Ids)?;
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         let is_checked = content.starts_with(MAGIC);
@@ -98,7 +96,7 @@ impl SegmentIdIndex {
         }
         let secret = content.get(HEADER_1..).and_then(|rest| rest.first_chunk()).copied().map(IdIndexSecret);
         Ok(SegmentIdIndex {
-            path: path.to_owned(),
+            objects: objects.clone(),
             secret: secret.filter(|_| is_checked),
             spans: IdIndexTable::of(&content[..between], header, SPAN - less),
             traces: IdIndexTable::of(content, between, TRACE - less),
@@ -114,7 +112,7 @@ impl SegmentIdIndex {
     pub(crate) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
         let check = self.secret.map(|secret| secret.of_span(key));
-        self.spans.find(&self.path, key.hash(), check, |entry| rows.push(number(entry, 0)))?;
+        self.spans.find(&self.objects, key.hash(), check, |entry| rows.push(number(entry, 0)))?;
         Ok(rows)
     }
 
@@ -124,7 +122,7 @@ impl SegmentIdIndex {
         let hash = trace_hash(project, trace);
         if self.traces.filter.contains(hash) {
             let check = self.secret.map(|secret| secret.of_trace(project, trace));
-            self.traces.find(&self.path, hash, check, |entry| rows.push(number(entry, 0)..number(entry, 0) + number(entry, 4)))?;
+            self.traces.find(&self.objects, hash, check, |entry| rows.push(number(entry, 0)..number(entry, 0) + number(entry, 4)))?;
         }
         Ok(rows)
     }
@@ -190,12 +188,12 @@ impl IdIndexTable {
     }
 
     /// Calls `found` with the row data of each entry that has the hash, and the second hash if the file has one.
-    fn find(&self, path: &Path, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
+    fn find(&self, objects: &SegmentObjects, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
         // Entries with this hash may begin in the block before the first one that starts with it.
         let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK;
         let end = (self.index.partition_point(|start| *start <= hash) * BLOCK).min(self.entries);
         let mut block = vec![0; end.saturating_sub(first) * self.width];
-        File::open(path)?.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
+        objects.open(SegmentObjectKind::Ids)?.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
         let start = 8 + check.map_or(0, |_| CHECK);
         let wanted = |entry: &&[u8]| hash_of(entry) == hash && check.is_none_or(|check| number(entry, 8) == check);
         block.chunks_exact(self.width).filter(wanted).for_each(|entry| found(&entry[start..]));

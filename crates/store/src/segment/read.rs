@@ -1,9 +1,7 @@
 //! Reads rows of a segment by their numbers. Queries that read most rows scan whole segments instead.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,32 +18,41 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::error::StoreError;
 use crate::rows::without_sentences;
 use crate::schema::{SCHEMA, with_views};
+use crate::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects, SequentialObjectReader};
 
 /// A segment that is open for reading.
 #[derive(Debug)]
 pub(crate) struct SegmentReader {
-    path: PathBuf,
+    /// Where the file is, for messages.
+    location: PathBuf,
     file: PositionalFile,
     footer: ArrowReaderMetadata,
 }
 
 impl SegmentReader {
     /// Opens the file and reads its footer.
-    pub(crate) fn open(path: &Path) -> Result<SegmentReader, StoreError> {
-        let file = PositionalFile::open(path)?;
+    pub(crate) fn open(objects: &SegmentObjects) -> Result<SegmentReader, StoreError> {
+        SegmentReader::of(objects.open(SegmentObjectKind::Parquet), &objects.location(SegmentObjectKind::Parquet))
+    }
+
+    /// Reads the footer of a file that has been opened.
+    pub(crate) fn of(opened: io::Result<Arc<dyn SegmentObjectReader>>, location: &Path) -> Result<SegmentReader, StoreError> {
+        let file = PositionalFile::of(opened, location)?;
         // The wanted rows are known: only the positions of pages are needed, not their statistics.
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let footer = ArrowReaderMetadata::load(&file, options.clone()).and_then(|footer| {
             let schema = Arc::new(with_views(footer.schema()));
             ArrowReaderMetadata::try_new(footer.metadata().clone(), options.with_schema(schema))
         });
-        let footer = footer.map_err(|error| StoreError::segment("open", path, error))?;
-        Ok(SegmentReader { path: path.to_owned(), file, footer })
+        let footer = footer.map_err(|error| StoreError::segment("open", location, error))?;
+        Ok(SegmentReader { location: location.to_owned(), file, footer })
     }
 
     /// Opens a file whose footer has been read before.
-    pub(crate) fn with_footer(path: &Path, footer: ArrowReaderMetadata) -> Result<SegmentReader, StoreError> {
-        Ok(SegmentReader { path: path.to_owned(), file: PositionalFile::open(path)?, footer })
+    pub(crate) fn with_footer(objects: &SegmentObjects, footer: ArrowReaderMetadata) -> Result<SegmentReader, StoreError> {
+        let location = objects.location(SegmentObjectKind::Parquet);
+        let file = PositionalFile::of(objects.open(SegmentObjectKind::Parquet), &location)?;
+        Ok(SegmentReader { location, file, footer })
     }
 
     /// Returns the footer for [`with_footer`](SegmentReader::with_footer).
@@ -109,11 +116,12 @@ impl SegmentReader {
         let columns = schema.fields().iter().map(column).collect();
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         // A missing column that is not nullable means that the file is damaged.
-        RecordBatch::try_new_with_options(schema.clone(), columns, &rows).map_err(|error| StoreError::segment("read", &self.path, error))
+        RecordBatch::try_new_with_options(schema.clone(), columns, &rows)
+            .map_err(|error| StoreError::segment("read", &self.location, error))
     }
 
     fn read(&self, ranges: &[Range<u32>], mask: ProjectionMask) -> Result<RecordBatch, StoreError> {
-        let wrap = |error: &dyn std::fmt::Display| StoreError::segment("read", &self.path, error);
+        let wrap = |error: &dyn std::fmt::Display| StoreError::segment("read", &self.location, error);
         let wanted = ranges.iter().map(|range| range.start as usize..range.end as usize);
         let selection = RowSelection::from_consecutive_ranges(wanted, self.rows() as usize);
         let rows = ranges.iter().map(ExactSizeIterator::len).sum::<usize>();
@@ -145,27 +153,17 @@ pub(crate) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
     ranges
 }
 
-/// A file that is read at explicit positions: cloned file handles would share one position.
+/// A file that is read at explicit positions, and its length.
 #[derive(Debug, Clone)]
 struct PositionalFile {
-    file: Arc<File>,
+    file: Arc<dyn SegmentObjectReader>,
     length: u64,
 }
 
-/// Reads the file sequentially from a position.
-struct PositionalFileReader {
-    file: Arc<File>,
-    at: u64,
-}
-
 impl PositionalFile {
-    fn open(path: &Path) -> Result<PositionalFile, StoreError> {
-        let open = || -> io::Result<PositionalFile> {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            Ok(PositionalFile { file: Arc::new(file), length })
-        };
-        open().map_err(StoreError::io("open", path))
+    fn of(opened: io::Result<Arc<dyn SegmentObjectReader>>, location: &Path) -> Result<PositionalFile, StoreError> {
+        let with_length = opened.and_then(|file| Ok(PositionalFile { length: file.length()?, file }));
+        with_length.map_err(StoreError::io("open", location))
     }
 }
 
@@ -176,10 +174,10 @@ impl Length for PositionalFile {
 }
 
 impl ChunkReader for PositionalFile {
-    type T = io::BufReader<PositionalFileReader>;
+    type T = io::BufReader<SequentialObjectReader>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(io::BufReader::new(PositionalFileReader { file: self.file.clone(), at: start }))
+        Ok(io::BufReader::new(SequentialObjectReader::from_position(self.file.clone(), start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -190,13 +188,5 @@ impl ChunkReader for PositionalFile {
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, start)?;
         Ok(bytes.into())
-    }
-}
-
-impl Read for PositionalFileReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(into, self.at)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }

@@ -1,5 +1,7 @@
 #![expect(clippy::single_range_in_vec_init, reason = "one range of rows is what is meant")]
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::span::Span;
@@ -10,19 +12,22 @@ use proptest::prelude::*;
 use super::id_index::SegmentIdIndex;
 use super::read::{SegmentReader, ranges};
 use super::row_order::{RowKey, keys, sort};
+use crate::data_folder::DataFolder;
 use crate::key_hash::SpanKey;
 use crate::key_hash::collisions::{key_like, trace_like};
 use crate::rows::{SpanRow, from_batch, to_batch};
 use crate::schema::SCHEMA;
+use crate::segment_storage::{LocalSegmentStorage, SegmentObjects, SegmentStorage};
 use crate::snapshot::Segment;
 use crate::tests::any_span::any_span;
 
-/// Writes rows as a segment in a directory.
-fn written(dir: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex, Vec<RowKey>) {
+/// Writes rows as a segment in a data directory.
+fn written(root: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex, Vec<RowKey>) {
     let batch = to_batch(rows);
     let mut order = keys(&batch, 0, 0);
     sort(&mut order);
-    let path = dir.join("0000000001.parquet");
+    drop(DataFolder::open(root).unwrap());
+    let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root).unwrap());
     // Every third row is so large that its chunk has no other row.
     let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::CHUNK_BYTES } else { 1 };
     let rows_of = |chunk: &[RowKey]| {
@@ -30,7 +35,7 @@ fn written(dir: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex,
         let indices = arrow::array::UInt32Array::from_iter_values(chunk.iter().map(|row| row.row));
         Ok(arrow::compute::take_record_batch(&batch, &indices).unwrap())
     };
-    let (segment, ids) = super::write::write(&path, 1, &order, 64, bytes_of, rows_of).unwrap();
+    let (segment, ids) = super::write::write(&SegmentObjects::of(&storage, 1), &order, 64, bytes_of, rows_of).unwrap();
     (segment, ids, order)
 }
 
@@ -51,11 +56,11 @@ proptest! {
     fn a_segment_gives_back_its_rows(rows in rows()) {
         let dir = tempfile::tempdir().unwrap();
         let (segment, ids, order) = written(dir.path(), &rows);
-        let all = from_batch(&SegmentReader::open(&segment.path).unwrap().all(&[0..rows.len() as u32]).unwrap());
+        let all = from_batch(&SegmentReader::open(&segment.objects).unwrap().all(&[0..rows.len() as u32]).unwrap());
         let expected: Vec<SpanRow> = order.iter().map(|key| rows[key.row as usize].clone()).collect();
         prop_assert_eq!(&all, &expected);
         prop_assert_eq!(segment.min_start_us, rows.iter().map(|row| row.span.start_us).min().unwrap());
-        prop_assert_eq!(segment.bytes, std::fs::metadata(&segment.path).unwrap().len());
+        prop_assert_eq!(segment.bytes, std::fs::metadata(&segment.location).unwrap().len());
         for (number, key) in order.iter().enumerate() {
             prop_assert!(ids.rows_of_span(&key.key).unwrap().contains(&(number as u32)));
             let of_trace = ids.rows_of_trace(key.key.project, key.key.trace).unwrap();
@@ -74,14 +79,15 @@ fn files_with_plain_texts_and_older_ones_with_views_are_read() {
         let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
         reader.schema().field_with_name("name").unwrap().data_type().clone()
     };
-    assert_eq!(text_type(&segment.path), DataType::Utf8);
-    let older = dir.path().join("0000000002.parquet");
+    assert_eq!(text_type(&segment.location), DataType::Utf8);
+    let older = dir.path().join("segments/0000000002.parquet");
     let mut writer = ArrowWriter::try_new(std::fs::File::create(&older).unwrap(), SCHEMA.clone(), None).unwrap();
     writer.write(&to_batch(std::slice::from_ref(&row))).unwrap();
     writer.close().unwrap();
     assert_eq!(text_type(&older), DataType::Utf8View);
-    for path in [&segment.path, &older] {
-        assert_eq!(from_batch(&SegmentReader::open(path).unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
+    for path in [&segment.location, &older] {
+        let reader = SegmentReader::of(Ok(Arc::new(std::fs::File::open(path).unwrap())), path);
+        assert_eq!(from_batch(&reader.unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
     }
 }
 
@@ -95,7 +101,7 @@ fn finds_single_rows_among_many() {
     };
     let rows: Vec<SpanRow> = (0..5000).map(row).collect();
     let (segment, ids, _) = written(dir.path(), &rows);
-    let reader = SegmentReader::open(&segment.path).unwrap();
+    let reader = SegmentReader::open(&segment.objects).unwrap();
     for n in [0u32, 1, 999, 4998, 4999] {
         let key = SpanKey { project: 1, trace: rows[n as usize].span.trace_id, span: rows[n as usize].span.span_id };
         assert!(ids.may_hold_span(key.hash()));
@@ -138,9 +144,9 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
     bytes.extend(crate::key_hash::trace_hash(1, first.trace).to_le_bytes());
     bytes.extend([0u32, 2000].map(u32::to_le_bytes).as_flattened());
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    let path = segment.path.with_extension("ids");
+    let path = segment.location.with_extension("ids");
     std::fs::write(&path, bytes).unwrap();
-    let older = SegmentIdIndex::open(&path).unwrap();
+    let older = SegmentIdIndex::open(&segment.objects).unwrap();
     assert_eq!(older.rows_of_span(&all[9]).unwrap().len(), 2000);
     assert_eq!(older.rows_of_trace(2, all[9].trace).unwrap(), [0..2000]);
 }
@@ -149,9 +155,9 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
 fn a_damaged_side_file_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let (segment, ..) = written(dir.path(), &[SpanRow { span: Span { trace_id: TraceId(1), ..Span::default() }, ..SpanRow::default() }]);
-    let path = segment.path.with_extension("ids");
+    let path = segment.location.with_extension("ids");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[40] ^= 4;
     std::fs::write(&path, bytes).unwrap();
-    assert_eq!(SegmentIdIndex::open(&path).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    assert_eq!(SegmentIdIndex::open(&segment.objects).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }

@@ -1,8 +1,5 @@
 //! Writes a segment. Afterwards both files are durable under their names, and nothing refers to them yet.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
@@ -15,11 +12,11 @@ use parquet::schema::types::ColumnPath;
 use super::id_index;
 use super::id_index::SegmentIdIndex;
 use super::row_order::RowKey;
-use crate::data_folder::sync_folder;
 use crate::error::StoreError;
 use crate::rollup;
 use crate::schema::{SCHEMA, written_with};
 use crate::segment::checksum::ChecksumWriter;
+use crate::segment_storage::{SegmentObjectKind, SegmentObjects};
 use crate::sidecar::SidecarCell;
 use crate::snapshot::Segment;
 
@@ -48,26 +45,24 @@ const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", 
 /// Columns of numbers that are ascending or close to those of the previous row.
 const RISING: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
 
-/// Writes sorted rows as segment `id`. `rows_of` returns the rows of a chunk as one batch; `bytes_of` returns approximately how much
+/// Writes sorted rows as a segment. `rows_of` returns the rows of a chunk as one batch; `bytes_of` returns approximately how much
 /// memory a row adds to it.
 pub(crate) fn write(
-    path: &Path,
-    id: u64,
+    objects: &SegmentObjects,
     rows: &[RowKey],
     rows_per_group: usize,
     bytes_of: impl Fn(&RowKey) -> usize,
     mut rows_of: impl FnMut(&[RowKey]) -> Result<RecordBatch, StoreError>,
 ) -> Result<(Segment, SegmentIdIndex), StoreError> {
-    let temporary = path.with_extension("parquet.new");
+    let location = objects.location(SegmentObjectKind::Parquet);
     let mut bytes = 0;
     let mut crc = 0;
     let mut rollup = rollup::RollupBuilder::default();
-    durably(&temporary, path, |file| {
-        let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", path, error);
-        let properties = properties(rows_per_group);
-        let options = written_with(properties);
+    objects.put(SegmentObjectKind::Parquet, &mut |file| {
+        let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", &location, error);
+        let options = written_with(properties(rows_per_group));
         let mut writer = ArrowWriter::try_new_with_options(ChecksumWriter::new(file), SCHEMA.clone(), options).map_err(wrap)?;
-        for chunk in chunks(rows, bytes_of) {
+        for chunk in chunks(rows, &bytes_of) {
             let batch = rows_of(chunk)?;
             rollup.add(&batch, None);
             writer.write(&batch).map_err(wrap)?;
@@ -77,16 +72,17 @@ pub(crate) fn write(
         crc = writer.inner().crc();
         Ok(())
     })?;
-    let ids = write_ids(path, rows).inspect_err(|_| {
+    let ids = write_ids(objects, rows).inspect_err(|_| {
         // The segment will not be in the manifest and would only take space, perhaps on a full disk.
-        let _ = std::fs::remove_file(path);
+        let _ = objects.delete(SegmentObjectKind::Parquet);
     })?;
 
     let mut projects: Vec<u64> = rows.iter().map(|row| row.key.project).collect();
     projects.dedup();
     let segment = Segment {
-        id,
-        path: path.to_owned(),
+        id: objects.segment(),
+        location,
+        objects: objects.clone(),
         rows: rows.len() as u64,
         bytes,
         crc: Some(crc),
@@ -97,7 +93,7 @@ pub(crate) fn write(
         grams: SidecarCell::default(),
         replaced: AtomicBool::new(false),
     };
-    segment.rollup.keep(path, rollup.finish());
+    segment.rollup.keep(objects, rollup.finish());
     Ok((segment, ids))
 }
 
@@ -117,28 +113,11 @@ fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iter
 }
 
 /// Writes the ID file of a segment with these rows in order.
-pub(crate) fn write_ids(segment: &Path, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
-    let path = segment.with_extension("ids");
-    durably(&segment.with_extension("ids.new"), &path, |file| {
-        file.write_all(&id_index::encode(rows)).map_err(StoreError::io("write", &path))
-    })?;
-    SegmentIdIndex::open(&path).map_err(StoreError::io("read", &path))
-}
-
-/// Writes a file under a temporary name, makes it durable, and renames it. On failure the temporary file is removed.
-fn durably(temporary: &Path, path: &Path, fill: impl FnOnce(&mut File) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let create = || {
-        let mut file = File::create(temporary).map_err(StoreError::io("create", temporary))?;
-        fill(&mut file)?;
-        file.sync_all().map_err(StoreError::io("sync", temporary))?;
-        std::fs::rename(temporary, path).map_err(StoreError::io("rename", temporary))?;
-        path.parent().map_or(Ok(()), sync_folder)
-    };
-    let done = create();
-    if done.is_err() {
-        let _ = std::fs::remove_file(temporary);
-    }
-    done
+pub(crate) fn write_ids(objects: &SegmentObjects, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
+    let location = objects.location(SegmentObjectKind::Ids);
+    let bytes = id_index::encode(rows);
+    objects.put(SegmentObjectKind::Ids, &mut |file| file.write_all(&bytes).map_err(StoreError::io("write", &location)))?;
+    SegmentIdIndex::open(objects).map_err(StoreError::io("read", &location))
 }
 
 fn properties(rows_per_group: usize) -> WriterProperties {

@@ -10,16 +10,14 @@ mod file;
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
 use super::{SidecarCell, SidecarContent};
 use crate::rows::each_text;
+use crate::segment_storage::{SegmentObjectKind, SegmentObjects};
 pub(crate) use file::NgramIndex;
 
-/// File extension of n-gram indexes.
-pub(crate) const EXTENSION: &str = "grams";
 /// Columns that are searched.
 pub(crate) const COLUMNS: [&str; 2] = ["input_messages", "output_messages"];
 
@@ -33,27 +31,27 @@ const BUCKETS: (u32, u32) = (10, 17);
 const LOOKED_UP: usize = 24;
 
 impl SidecarContent for NgramIndex {
-    const EXTENSION: &'static str = EXTENSION;
+    const KIND: SegmentObjectKind = SegmentObjectKind::Ngrams;
 
-    fn read(path: &Path) -> io::Result<Option<NgramIndex>> {
-        NgramIndex::open(path).map(Some)
+    fn read(objects: &SegmentObjects) -> io::Result<Option<NgramIndex>> {
+        NgramIndex::open(objects).map(Some)
     }
 }
 
 impl SidecarCell<NgramIndex> {
     /// Returns the rows that may contain a text, ascending; `None` if the index cannot say. Reads a file.
-    pub(crate) fn rows_holding(&self, segment: &Path, text: &str) -> Option<Vec<Range<u32>>> {
+    pub(crate) fn rows_holding(&self, objects: &SegmentObjects, text: &str) -> Option<Vec<Range<u32>>> {
         let wanted = wanted(text);
         if wanted.is_empty() {
             return None;
         }
-        let rows = self.get(segment)?.rows(&wanted);
-        rows.inspect_err(|error| self.lose(segment, error)).ok()
+        let rows = self.get(objects)?.rows(&wanted);
+        rows.inspect_err(|error| self.lose(objects, error)).ok()
     }
 
     /// Stores an index in its file.
-    pub(crate) fn keep(&self, segment: &Path, builder: &NgramIndexBuilder) {
-        self.write(segment, Ok(file::encode(builder)), || None);
+    pub(crate) fn keep(&self, objects: &SegmentObjects, builder: &NgramIndexBuilder) {
+        self.write(objects, Ok(file::encode(builder)), || None);
     }
 }
 
@@ -162,6 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::segment_storage::memory::MemorySegmentStorage;
 
     fn batch(texts: &[String]) -> RecordBatch {
         let json = |text: &String| {
@@ -172,13 +171,13 @@ mod tests {
         RecordBatch::try_from_iter([("output_messages", column)]).unwrap()
     }
 
-    fn indexed(dir: &Path, texts: &[String], block_rows: u32) -> std::path::PathBuf {
+    fn indexed(texts: &[String], block_rows: u32) -> SegmentObjects {
         let mut builder = NgramIndexBuilder::with_blocks(texts.len() as u32, block_rows);
         // In two batches, neither of which ends at the end of a block.
         let (first, second) = texts.split_at(texts.len() / 2);
         builder.add(&batch(first));
         builder.add(&batch(second));
-        let segment = dir.join("0000000001.parquet");
+        let segment = MemorySegmentStorage::objects_of(1);
         SidecarCell::<NgramIndex>::default().keep(&segment, &builder);
         segment
     }
@@ -189,8 +188,7 @@ mod tests {
             texts in proptest::collection::vec("[abAB Σςé東京都火の見\"\\\\\n]{0,30}", 1..40),
             pick in any::<prop::sample::Index>(), from in 0..10usize, length in 1..9usize, block_rows in 1..5u32,
         ) {
-            let dir = tempfile::tempdir().unwrap();
-            let segment = indexed(dir.path(), &texts, block_rows);
+            let segment = indexed(&texts, block_rows);
             let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
             if let Some(rows) = SidecarCell::<NgramIndex>::default().rows_holding(&segment, &phrase) {
                 let holds = |text: &String| text.to_lowercase().contains(&phrase.to_lowercase());
@@ -207,8 +205,7 @@ mod tests {
     fn a_rare_phrase_is_in_few_blocks_and_a_short_one_unknown() {
         let mut texts: Vec<String> = (0..4000).map(|row| format!("order {} of customer {}", row * 7919 % 10_007, row % 50)).collect();
         texts[2500] = "the ZebraFish of 東京都".to_owned();
-        let dir = tempfile::tempdir().unwrap();
-        let segment = indexed(dir.path(), &texts, 128);
+        let segment = indexed(&texts, 128);
         let kept = SidecarCell::<NgramIndex>::default();
         for phrase in ["zebrafish", "東京", "ish of"] {
             assert_eq!(kept.rows_holding(&segment, phrase), Some(vec![2432..2560]), "{phrase}");
@@ -222,22 +219,27 @@ mod tests {
     #[test]
     fn damage_is_noticed_wherever_it_is() {
         let texts: Vec<String> = (0..600).map(|row| format!("number {}", row * 7919 % 10_007)).collect();
-        let dir = tempfile::tempdir().unwrap();
-        let segment = indexed(dir.path(), &texts, 16);
-        let path = segment.with_extension(EXTENSION);
-        let whole = std::fs::read(&path).unwrap();
+        let segment = indexed(&texts, 16);
+        let whole = segment.read(SegmentObjectKind::Ngrams).unwrap();
+        let write = |bytes: &[u8]| {
+            let written = segment.put(SegmentObjectKind::Ngrams, &mut |file| {
+                file.write_all(bytes).unwrap();
+                Ok(())
+            });
+            written.unwrap();
+        };
         let asked = SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number").unwrap();
         for at in (0..whole.len()).step_by(7) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
-            std::fs::write(&path, damaged).unwrap();
+            write(&damaged);
             let kept = SidecarCell::<NgramIndex>::default();
             match kept.rows_holding(&segment, "number") {
                 Some(rows) => assert_eq!(rows, asked, "byte {at}"),
                 None => assert!(kept.is_lost(&segment)),
             }
         }
-        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        write(&whole[..whole.len() / 2]);
         assert_eq!(SidecarCell::<NgramIndex>::default().rows_holding(&segment, "number"), None);
     }
 }

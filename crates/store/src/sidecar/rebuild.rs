@@ -24,19 +24,19 @@ const CHUNK_OF_TEXTS: u32 = 2048;
 ///
 /// When the segment cannot be read. It is not tried again, and queries read its spans.
 pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
-    if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.path)) {
+    if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.objects)) {
         segment.rollup.give_up();
         let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| RollupGranularity::FINE.needs(name));
         let mut builder = RollupBuilder::default();
         read(&segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
-        segment.rollup.keep(&segment.path, builder.finish());
+        segment.rollup.keep(&segment.objects, builder.finish());
         return Ok(true);
     }
-    if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.path) && is_to_stay(shared, segment)) {
+    if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.objects) && is_to_stay(shared, segment)) {
         segment.grams.give_up();
         let mut builder = ngram_index::NgramIndexBuilder::new(segment.rows as u32);
         read(&segment, &ngram_index::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
-        segment.grams.keep(&segment.path, &builder);
+        segment.grams.keep(&segment.objects, &builder);
         return Ok(true);
     }
     Ok(false)
@@ -56,7 +56,7 @@ fn is_to_stay(shared: &StoreInner, segment: &Segment) -> bool {
 /// Reads all rows of a segment in chunks.
 fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
-    let reader = SegmentReader::open(&segment.path)?;
+    let reader = SegmentReader::open(&segment.objects)?;
     let rows = segment.rows as u32;
     let has_texts = columns == ngram_index::COLUMNS;
     let mut first = 0;
@@ -81,7 +81,7 @@ mod tests {
     use hinomi_model::span::{Span, SpanType};
 
     use super::*;
-    use crate::rollup::EXTENSION;
+    use crate::segment_storage::SegmentObjectKind;
     use crate::tests::span;
     use crate::{Store, StoreConfig};
 
@@ -98,7 +98,7 @@ mod tests {
         let whole = segment.rollup().expect("made by the flush");
         assert_eq!(whole.hours.iter().flat_map(|hour| &hour.cells).map(|cell| cell.sums.spans).sum::<u64>(), 49);
         assert_eq!((whole.hours[0].users.len(), whole.hours[0].traces.len()), (7, 5));
-        let file = segment.path.with_extension(EXTENSION);
+        let file = segment.objects.location(SegmentObjectKind::Rollup);
         for damage in
             [|path: &std::path::Path| std::fs::remove_file(path).unwrap(), |path: &std::path::Path| std::fs::write(path, "no").unwrap()]
         {

@@ -448,7 +448,7 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
             let state = state::lock(&store.shared.state);
             (state.segments[1].segment.clone(), segment::checksum::examine(&state.segments[1].segment))
         };
-        assert!(found.is_err(), "byte {at} of {}", live.path.display());
+        assert!(found.is_err(), "byte {at} of {}", live.location.display());
         // A file without a checksum is decoded, which cannot detect damage in the names of columns.
         let findings = doctor::examine(dir.path(), |_, _| {});
         let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::DoctorSeverity::Problem).collect();

@@ -10,13 +10,11 @@
 //! A list is empty, or begins with a byte for its form: 0 for distances between block numbers (LEB128, the first from -1), 1 for one bit
 //! per block, 2 for all blocks. The directory is in memory as long as the segment is open; a lookup reads one shelf.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use super::{NgramIndexBuilder, bucket};
+use crate::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects};
 
 const MAGIC: &[u8; 8] = b"HINOGRM1";
 const HEADER: usize = 20;
@@ -102,7 +100,7 @@ fn damaged() -> io::Error {
 #[derive(Debug)]
 pub(crate) struct NgramIndex {
     /// Opened for each lookup, like ID files.
-    path: PathBuf,
+    objects: SegmentObjects,
     rows: u32,
     block_rows: u32,
     bits: u32,
@@ -116,8 +114,8 @@ impl NgramIndex {
     /// # Errors
     ///
     /// `InvalidData` when the content is not the output of [`encode`].
-    pub(super) fn open(path: &Path) -> io::Result<NgramIndex> {
-        let file = File::open(path)?;
+    pub(super) fn open(objects: &SegmentObjects) -> io::Result<NgramIndex> {
+        let file = objects.open(SegmentObjectKind::Ngrams)?;
         let mut header = [0; HEADER];
         file.read_exact_at(&mut header, 0)?;
         let number = |bytes: &[u8], at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
@@ -133,16 +131,16 @@ impl NgramIndex {
             return Err(damaged());
         }
         let directory = content[HEADER..].chunks_exact(ENTRY).map(|entry| (number(entry, 0), number(entry, 4))).collect();
-        Ok(NgramIndex { path: path.to_owned(), rows, block_rows, bits, directory })
+        Ok(NgramIndex { objects: objects.clone(), rows, block_rows, bits, directory })
     }
 
     /// Returns the rows of the blocks that have all of the n-grams, ascending.
     pub(super) fn rows(&self, grams: &[u64]) -> io::Result<Vec<Range<u32>>> {
-        let file = File::open(&self.path)?;
+        let file = self.objects.open(SegmentObjectKind::Ngrams)?;
         let blocks = self.rows.div_ceil(self.block_rows) as usize;
         let mut held = vec![true; blocks];
         for gram in grams {
-            let here = self.blocks(&file, bucket(*gram, self.bits), blocks)?;
+            let here = self.blocks(&*file, bucket(*gram, self.bits), blocks)?;
             held.iter_mut().zip(here).for_each(|(held, here)| *held &= here);
             if !held.contains(&true) {
                 break;
@@ -160,7 +158,7 @@ impl NgramIndex {
     }
 
     /// Returns for each block whether it is in the list of a bucket.
-    fn blocks(&self, file: &File, bucket: usize, count: usize) -> io::Result<Vec<bool>> {
+    fn blocks(&self, file: &dyn SegmentObjectReader, bucket: usize, count: usize) -> io::Result<Vec<bool>> {
         let shelf = bucket / SHELF;
         let start = if shelf == 0 { 0 } else { self.directory[shelf - 1].0 };
         let (end, crc) = self.directory[shelf];
