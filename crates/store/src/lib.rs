@@ -2,7 +2,7 @@
 //!
 //! # The life of a span
 //!
-//! 1. [`prepare`] serializes and compresses the spans of a request on the caller's thread (`wal::frame`). [`Store::commit`] queues them.
+//! 1. [`PreparedAppend::new`] serializes and compresses the spans of a request on the caller's thread (`wal::frame`). [`Store::commit`] queues them.
 //! 2. The commit thread (`commit`) drops spans that are already stored, applies the deduplication rules to the trace of each span
 //!    (`commit::trace_state_cache`), appends one frame per request to the write-ahead log (`wal`) and syncs the whole group once.
 //! 3. The rows of the group join the memtable (`memtable`, `commit::group`), where a few hundred at a time become columns ([`rows`]). Every
@@ -48,6 +48,7 @@ mod memtable;
 mod observation_traces;
 mod parallel;
 pub mod point_read;
+mod prepared_append;
 mod recovery;
 pub mod rollup;
 mod row_bit_set;
@@ -67,7 +68,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hinomi_model::dedup::{SpanDecision, SpanNode};
 use hinomi_model::id::{SpanId, TraceId};
@@ -81,10 +82,11 @@ pub use crate::maintenance::disk_space::free_bytes;
 pub use crate::maintenance::retention_sweep::{DeletionLoss, RetentionCandidate, RetentionDecision, RetentionSweep, RetentionSweepResult};
 use crate::snapshot::thread::SnapshotThread;
 pub use checkpoint::{CheckpointFile, MissingSegment, StoreCheckpoint};
-use commit::{AppendRequest, CommitCommand, FreezeResult, ReviseRequest};
+use commit::{CommitCommand, FreezeResult, ReviseRequest};
 pub use error::StoreError;
 pub use key_hash::{span_hash, trace_hash};
 use maintenance::{FlushCommand, MaintenanceCommand};
+pub use prepared_append::PreparedAppend;
 pub use row_changes::{RowChangeSubscriber, RowChanges};
 use segment_storage::{LocalSegmentStorage, SegmentStorage};
 use snapshot::Snapshot;
@@ -465,43 +467,6 @@ impl Drop for Store {
             let _ = thread.join();
         }
     }
-}
-
-/// Receives the answer to an append request.
-type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult, StoreError>>;
-
-/// Spans of one request, prepared for the commit thread: everything that can be done outside of it is done.
-#[derive(Debug)]
-pub struct PreparedAppend {
-    request: AppendRequest,
-    answer: AppendResultReceiver,
-    without_id: usize,
-}
-
-impl PreparedAppend {
-    /// Prepares spans that have just been received.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unfit`] when the spans are too large for one frame of the WAL.
-    pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
-        let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
-        let count = spans.len();
-        let (request, answer) = prepare(project, received_us, spans)?;
-        Ok(PreparedAppend { without_id: count - request.spans.len(), request, answer })
-    }
-}
-
-fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
-    spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
-    for span in &mut spans {
-        // Zero means that there is no parent, and would not be read back as text.
-        span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
-    }
-    let blob = crate::wal::frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
-    let (reply, answer) = oneshot::channel();
-    Ok((AppendRequest { project, received_us, spans, blob, reply }, answer))
 }
 
 #[cfg(test)]

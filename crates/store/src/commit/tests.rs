@@ -1,10 +1,11 @@
 use std::sync::mpsc::channel;
 
 use super::super::maintenance::flush;
+use super::super::prepared_append::{AppendResultReceiver, prepare};
 use super::super::segment_storage::LocalSegmentStorage;
 use super::super::stats::StoreHealth;
 use super::super::wal::WalFault;
-use super::super::{AppendResultReceiver, StoreConfig, prepare, recovery};
+use super::super::{StoreConfig, recovery};
 use super::*;
 use crate::tests::snapshot_rows::rows;
 use crate::tests::{copy_folder, latest_names_the_pipeline, span};
