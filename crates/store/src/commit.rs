@@ -303,7 +303,7 @@ impl CommitWorker {
         }
         self.traces.evict();
         self.shared.health.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
-        self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Relaxed);
+        self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Release);
         for waiting in staged {
             waiting.reply.done();
             // Having no subscribers is not an error.

@@ -39,6 +39,7 @@ mod checkpoint;
 mod commit;
 mod data_folder;
 pub mod doctor;
+mod durable_subscription;
 mod error;
 mod key_hash;
 pub mod low_priority;
@@ -83,6 +84,7 @@ pub use crate::maintenance::retention_sweep::{DeletionLoss, RetentionCandidate, 
 use crate::snapshot::thread::SnapshotThread;
 pub use checkpoint::{CheckpointFile, MissingSegment, StoreCheckpoint};
 use commit::{CommitCommand, FreezeResult, ReviseRequest};
+pub use durable_subscription::{DurableSubscription, SpanChangeBatch, SubscriptionChanges};
 pub use error::StoreError;
 pub use key_hash::{span_hash, trace_hash};
 use maintenance::{FlushCommand, MaintenanceCommand};
@@ -125,6 +127,9 @@ pub struct StoreConfig {
     pub remembered_calls: usize,
     /// Bytes of disk space that ingestion leaves free. Flushes and merges need them.
     pub reserve_bytes: u64,
+    /// Maximum number of bytes of WAL files that are kept after a flush for durable subscriptions that are behind. A subscription that is
+    /// further behind misses changes.
+    pub retained_wal_bytes: u64,
     /// Returns the free bytes of the disk that contains a path, or `None` if they are unknown.
     pub free_bytes: fn(&Path) -> Option<u64>,
     /// How long a request waits for room in the queue or the memtable before it fails with [`StoreError::Busy`].
@@ -156,6 +161,7 @@ impl Default for StoreConfig {
             remembered_spans: 100_000,
             remembered_calls: 100_000,
             reserve_bytes: 256 << 20,
+            retained_wal_bytes: 256 << 20,
             free_bytes,
             patience: Duration::from_secs(10),
             rules: hinomi_model::dedup::decide,

@@ -3,7 +3,7 @@
 //! One SQLite transaction is the moment at which a flush, a merge or a deletion takes effect. Before it the new files are orphans, after
 //! it the old ones are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::sidecar::SidecarCell;
 use super::snapshot::Segment;
 
 /// Format version of the tables.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// Largest format version that any program will ever write: a file with a larger number is damaged, not newer.
 pub(crate) const LAST_FORMAT: u32 = 999;
@@ -56,6 +56,14 @@ const WITH_REASONS: &str = "
 /// stored as sentences and would not read. Existing files remain as they are.
 const WITHOUT_SENTENCES: &str = "PRAGMA user_version = 4;";
 
+/// Migrates the fourth format to the fifth: adds the positions of durable subscriptions. An earlier version would remove WAL files that
+/// they need.
+const WITH_SUBSCRIPTIONS: &str = "
+    -- Number of the last WAL frame that a subscription has processed.
+    CREATE TABLE subscriptions (name TEXT PRIMARY KEY, position INTEGER NOT NULL);
+    PRAGMA user_version = 5;
+";
+
 /// An open manifest.
 #[derive(Debug)]
 pub(super) struct Manifest {
@@ -74,6 +82,8 @@ pub(super) struct ManifestContents {
     pub(super) removed: HashSet<u64>,
     /// Segments that were being written, each with the segments that it was being made from.
     pub(super) unfinished: HashMap<u64, Vec<u64>>,
+    /// Number of the last processed WAL frame, by durable subscription.
+    pub(super) positions: BTreeMap<String, u64>,
 }
 
 /// A change that happens completely or not at all.
@@ -99,10 +109,11 @@ impl Manifest {
             connection.pragma_update(None, "synchronous", "FULL")?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             let steps: &[&str] = match version {
-                0 => &[TABLES, WITH_REASONS, WITHOUT_SENTENCES],
-                1 => &[WITH_SUMS, WITH_REASONS, WITHOUT_SENTENCES],
-                2 => &[WITH_REASONS, WITHOUT_SENTENCES],
-                3 => &[WITHOUT_SENTENCES],
+                0 => &[TABLES, WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
+                1 => &[WITH_SUMS, WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
+                2 => &[WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
+                3 => &[WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
+                4 => &[WITH_SUBSCRIPTIONS],
                 _ => &[],
             };
             connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
@@ -167,6 +178,15 @@ impl Manifest {
             transaction.commit()
         };
         leave(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+    }
+
+    /// Sets or removes the position of a durable subscription.
+    pub(super) fn set_position(&self, name: &str, position: Option<u64>) -> Result<(), StoreError> {
+        let written = match position {
+            Some(position) => self.connection.execute("INSERT OR REPLACE INTO subscriptions VALUES (?, ?)", params![name, position as i64]),
+            None => self.connection.execute("DELETE FROM subscriptions WHERE name = ?", [name]),
+        };
+        written.map(drop).map_err(wrap("write the manifest", &self.path))
     }
 
     /// Applies a change durably.
@@ -238,7 +258,13 @@ pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn Segme
         let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, inputs(row.get(1)?))))?;
         unfinished = rows.collect::<rusqlite::Result<_>>()?;
     }
-    Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished })
+    let mut positions = BTreeMap::new();
+    if format > 4 {
+        let mut statement = connection.prepare("SELECT name, position FROM subscriptions")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+        positions = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished, positions })
 }
 
 /// Returns whether a manifest is `missing` or `empty`, or `None` if it has content.

@@ -28,6 +28,7 @@ use super::segment_storage::{SegmentObjectKind, SegmentStorage};
 use super::snapshot::Segment;
 use super::state::{FlushProgress, LiveSegment, StoreInner, StoreState, lock};
 use super::stats::StoreHealth;
+use super::wal::retention::{CoveredWalFile, WalRetention};
 use super::wal::{WalWriter, frame};
 use super::{StoreConfig, parallel, wal};
 
@@ -63,6 +64,7 @@ pub(super) fn open(
         moving: Mutex::new(()),
         flushing: Mutex::new(()),
         manifest: Mutex::new(manifest),
+        wal_retention: WalRetention::new(contents.positions, config.retained_wal_bytes),
         health,
         next_segment: AtomicU64::new(last_id + 1),
         progress: watch::Sender::new(FlushProgress::default()),
@@ -76,7 +78,7 @@ pub(super) fn open(
         // If the manifest does not name all segments, the missing frames may be in those.
         nowhere.into_iter().for_each(|what| set_aside(&shared.health, what));
     }
-    shared.health.log_sequence.store(last_sequence, Ordering::Relaxed);
+    shared.health.log_sequence.store(last_sequence, Ordering::Release);
     Ok((shared, last_sequence + 1, last_log + 1))
 }
 
@@ -223,6 +225,9 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
         if !frames.is_empty() {
             wal::file::sync(&path)?;
             lock(&shared.state).active.logs.push(path);
+        } else if let Some((last_sequence, _)) = contents.frames().last() {
+            let bytes = wal::file::length(&path)?;
+            shared.wal_retention.retire([CoveredWalFile { path, last_sequence, bytes }], false);
         } else {
             wal::file::remove(&path)?;
         }

@@ -1,5 +1,6 @@
 //! Subscriptions to rows: each row that becomes visible and each that stops being visible, late spans, corrections, joined parts and new
-//! prices included. Expiry and deletion are not part of it.
+//! prices included. Expiry and deletion are not part of it. A subscriber rebuilds itself from a snapshot after a restart; those that must
+//! not miss a change use a [durable subscription](crate::DurableSubscription).
 
 use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -24,6 +24,7 @@ use super::segment::id_index::SegmentIdIndex;
 use super::segment_storage::{SegmentObjects, SegmentStorage};
 use super::snapshot::{Segment, SegmentView, Snapshot};
 use super::stats::StoreHealth;
+use super::wal::retention::WalRetention;
 
 /// State shared by the callers, the commit thread and the background threads.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(super) struct StoreInner {
     pub(super) manifest: Mutex<Manifest>,
     /// Held while a memtable is written as a segment.
     pub(super) flushing: Mutex<()>,
+    /// WAL files that durable subscriptions need.
+    pub(super) wal_retention: WalRetention,
     pub(super) health: StoreHealth,
     pub(super) next_segment: AtomicU64,
     /// Progress of flushing.

@@ -41,6 +41,7 @@ pub struct StoreStats {
 #[derive(Debug, Default)]
 pub(super) struct StoreHealth {
     pub(super) log_bytes: AtomicU64,
+    /// Number of the last WAL frame. It is stored after the frame's rows have become visible.
     pub(super) log_sequence: AtomicU64,
     pub(super) last_flush_ms: AtomicU64,
     pub(super) flushes: AtomicU64,
@@ -52,6 +53,13 @@ pub(super) struct StoreHealth {
     pub(super) last_look: Mutex<Option<(Instant, usize)>>,
     pub(super) intake_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,
+}
+
+impl StoreHealth {
+    /// Returns the number of the last frame whose rows are visible in every later snapshot.
+    pub(super) fn published_sequence(&self) -> u64 {
+        self.log_sequence.load(Ordering::Acquire)
+    }
 }
 
 impl StoreInner {

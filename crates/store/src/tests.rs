@@ -3,6 +3,7 @@
 pub(crate) mod any_span;
 mod collisions;
 mod damage;
+mod durable_subscriptions;
 mod faults;
 mod model;
 mod orders;

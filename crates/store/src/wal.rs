@@ -14,10 +14,12 @@
 //! After a failed `fdatasync` the contents of the disk are unknown, and a second call may report success for pages that were dropped. The
 //! failure therefore *poisons* the WAL: every later write fails at once until a restart has read the file.
 
+pub(crate) mod cursor;
 pub(crate) mod file;
 pub(crate) mod frame;
 mod last_sequence;
 mod read;
+pub(crate) mod retention;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! Writes the frozen memtable as a segment.
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -14,8 +15,10 @@ use crate::segment::write::write;
 use crate::segment_storage::SegmentObjectKind;
 use crate::state::{LiveSegment, StoreInner, lock};
 use crate::wal;
+use crate::wal::retention::CoveredWalFile;
 
-/// Writes the frozen memtable as a segment, if there is one, and removes the WAL files that it covers.
+/// Writes the frozen memtable as a segment, if there is one, and removes the WAL files that it covers and no
+/// durable subscription needs.
 ///
 /// # Errors
 ///
@@ -83,12 +86,8 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
         state.touch();
         logs
     };
-    for log in logs {
-        // A WAL file that remains is deleted at the next start: the manifest says that it is covered.
-        if let Err(error) = wal::file::remove(&log) {
-            tracing::warn!(path = %log.display(), %error, "store.wal.remove_failed");
-        }
-    }
+    let covered = |path: PathBuf| CoveredWalFile { bytes: wal::file::length(&path).unwrap_or(0), path, last_sequence };
+    shared.wal_retention.retire(logs.into_iter().map(covered), shared.room().is_err());
     let took = began.elapsed().as_millis() as u64;
     shared.health.last_flush_ms.store(took, Ordering::Relaxed);
     shared.health.flushes.fetch_add(1, Ordering::Relaxed);

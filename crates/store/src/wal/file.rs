@@ -24,6 +24,11 @@ pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), StoreError> {
     fs::copy(path, to).map(drop).map_err(StoreError::io("copy", path))
 }
 
+/// Returns the length of a file in bytes.
+pub(crate) fn length(path: &Path) -> Result<u64, StoreError> {
+    fs::metadata(path).map(|found| found.len()).map_err(StoreError::io("read", path))
+}
+
 /// Removes a file whose frames are all in segments.
 pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     fs::remove_file(path).map_err(StoreError::io("remove", path))

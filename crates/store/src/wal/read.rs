@@ -47,13 +47,13 @@ pub(crate) fn read(path: &Path) -> Result<WalFileContents, StoreError> {
     Ok(scan(bytes, header.epoch))
 }
 
-struct WalFileHeader {
-    epoch: u64,
+pub(super) struct WalFileHeader {
+    pub(super) epoch: u64,
     newer: Option<u8>,
 }
 
 /// Reads the header of a file. If it is damaged, the epoch is taken from the first frame if that is intact, else from the damaged header.
-fn header(bytes: &[u8]) -> WalFileHeader {
+pub(super) fn header(bytes: &[u8]) -> WalFileHeader {
     let Some(header) = bytes.get(..FILE_HEADER) else { return WalFileHeader { epoch: 0, newer: None } };
     let epoch = u64::from_le_bytes(chunk(header, 8));
     let crc = u32::from_le_bytes(chunk(header, 16));
@@ -100,13 +100,13 @@ pub(super) fn last_of_group(group: &[u8]) -> Option<u64> {
     last
 }
 
-struct WalFrame {
-    length: usize,
-    sequence: u64,
+pub(super) struct WalFrame {
+    pub(super) length: usize,
+    pub(super) sequence: u64,
 }
 
 /// Returns the frame that starts at a position, if it is complete.
-fn whole_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Option<WalFrame> {
+pub(super) fn whole_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Option<WalFrame> {
     let header = bytes.get(start..start + FRAME_HEADER)?;
     let length = u32::from_le_bytes(chunk(header, 0)) as usize;
     let crc = u32::from_le_bytes(chunk(header, 4));
@@ -117,6 +117,11 @@ fn whole_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Opt
     }
     let body = bytes.get(start + 8..start.checked_add(FRAME_HEADER)?.checked_add(length)?)?;
     (crc32c::crc32c(body) == crc).then_some(frame)
+}
+
+/// Returns the length of a payload according to the header of its frame.
+pub(super) fn frame_length(header: &[u8]) -> usize {
+    u32::from_le_bytes(chunk(header, 0)) as usize
 }
 
 fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
