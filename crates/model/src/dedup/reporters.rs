@@ -61,6 +61,7 @@ fn within_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<
         .filter(|(place, above)| {
             let (inner, outer) = (&nodes[*place], &nodes[*above]);
             let same = same_model(inner, outer) && !told_apart(inner, outer) && lies_within(inner, outer);
+            let same = same && !differ_in_texts(inner, outer);
             counted[*above] && tokens(outer).is_some() && other_reporter(inner, outer) && !inner.failed && same
         })
         .collect()
@@ -83,7 +84,8 @@ fn beside_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<
             let fits = |others: &&mut Vec<usize>| {
                 others.iter().all(|other| {
                     let (one, other) = (&nodes[*other], &nodes[place]);
-                    other_reporter(one, other) && overlap(one, other) && same_model(one, other) && !told_apart(one, other)
+                    let same = same_model(one, other) && !told_apart(one, other) && !differ_in_texts(one, other);
+                    other_reporter(one, other) && overlap(one, other) && same
                 })
             };
             match reports.iter_mut().rev().take(MAX_UNLIKE).rev().find(fits) {
@@ -117,6 +119,7 @@ fn within_the_time_of_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bo
             let of_one_program = nodes[*outer].reporter.is_beside(&inner.reporter);
             let outer_node = &nodes[*outer];
             let same = same_model(inner, outer_node) && !told_apart(inner, outer_node) && inner.kind == outer_node.kind;
+            let same = same && !differ_in_texts(inner, outer_node);
             same && of_one_program && inner.end_us < outer_node.end_us && inner.start_us > outer_node.start_us && !has_one.contains(outer)
         });
         if let Some(outer) = outer.filter(|outer| !found.iter().any(|(inner, _)| inner == outer) && !has_one.contains(&place)) {
@@ -125,6 +128,13 @@ fn within_the_time_of_another(nodes: &[SpanNode], tree: &SpanTree, counted: &[bo
         }
     }
     found
+}
+
+/// Returns whether two calls have different inputs or outputs, as far as both are known, and no common response ID. Equal counts at the same
+/// time do not make them one call.
+fn differ_in_texts(one: &SpanNode, other: &SpanNode) -> bool {
+    let same_response = one.response_id.is_some() && one.response_id == other.response_id;
+    !same_response && one.texts.zip(other.texts).is_some_and(|(one, other)| one != other)
 }
 
 fn other_reporter(one: &SpanNode, other: &SpanNode) -> bool {
