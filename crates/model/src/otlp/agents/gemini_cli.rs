@@ -1,5 +1,8 @@
 //! Gemini CLI. A call is a record and a span; only the record has all tokens. Each span of a call or a tool is a trace of its own, so the
 //! records of a prompt form a separate trace.
+//!
+//! Qwen Code is a descendant of it. Its spans have the names of the conventions and all tokens but no messages, and its records are in the
+//! trace of the span in which they were written.
 
 use super::{AgentEventRole, AgentFamily};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -28,36 +31,67 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         ("schedule_tool_calls", AgentEventRole::Step),
     ],
     others: AgentEventRole::Step,
-    dialect: AttributeDialect {
-        names: &[
-            ("model", Some(SpanField::RequestModel)),
-            ("input_token_count", Some(SpanField::InputTokens)),
-            ("output_token_count", Some(SpanField::OutputTokens)),
-            ("cached_content_token_count", Some(SpanField::CacheRead)),
-            ("thoughts_token_count", Some(SpanField::Reasoning)),
-            ("total_token_count", Some(SpanField::TotalTokens)),
-            ("finish_reasons", Some(SpanField::FinishReasons)),
-            ("prompt", Some(SpanField::Input)),
-            ("request_text", Some(SpanField::Input)),
-            ("response_text", Some(SpanField::Output)),
-            ("function_name", Some(SpanField::Tool)),
-            ("function_args", Some(SpanField::ToolArguments)),
-            ("success", Some(SpanField::Success)),
-            ("error", Some(SpanField::StatusMessage)),
-            ("error_type", Some(SpanField::ErrorType)),
-            ("status_code", Some(SpanField::HttpStatus)),
-            ("gen_ai.tool.call_id", Some(SpanField::ToolCallId)),
-            // A turn of the user, and not a prompt template as elsewhere.
-            ("gen_ai.prompt.name", None),
-            // The version of Node.
-            ("service.version", None),
-            ("user.email", Some(SpanField::User)),
-        ],
-        // Google's convention: input includes cached tokens, output excludes reasoning.
-        input: TokenCountConvention::Inclusive,
-        output: TokenCountConvention::Exclusive,
-    },
+    dialect: DIALECT,
     prompt_id: Some("prompt_id"),
     one_trace: false,
     turn: "gemini_cli.prompt",
+};
+
+/// Meaning of the attributes of Gemini CLI and its descendants.
+const DIALECT: AttributeDialect = AttributeDialect {
+    names: &[
+        ("model", Some(SpanField::RequestModel)),
+        ("input_token_count", Some(SpanField::InputTokens)),
+        ("output_token_count", Some(SpanField::OutputTokens)),
+        ("cached_content_token_count", Some(SpanField::CacheRead)),
+        ("thoughts_token_count", Some(SpanField::Reasoning)),
+        ("total_token_count", Some(SpanField::TotalTokens)),
+        ("finish_reasons", Some(SpanField::FinishReasons)),
+        ("prompt", Some(SpanField::Input)),
+        ("request_text", Some(SpanField::Input)),
+        ("response_text", Some(SpanField::Output)),
+        ("function_name", Some(SpanField::Tool)),
+        ("function_args", Some(SpanField::ToolArguments)),
+        ("success", Some(SpanField::Success)),
+        ("error", Some(SpanField::StatusMessage)),
+        ("error_type", Some(SpanField::ErrorType)),
+        ("status_code", Some(SpanField::HttpStatus)),
+        ("gen_ai.tool.call_id", Some(SpanField::ToolCallId)),
+        ("call_id", Some(SpanField::ToolCallId)),
+        ("response_id", Some(SpanField::ResponseId)),
+        // A turn of the user, and not a prompt template as elsewhere.
+        ("gen_ai.prompt.name", None),
+        // The version of Node.
+        ("service.version", None),
+        ("user.email", Some(SpanField::User)),
+    ],
+    // Google's convention: input includes cached tokens, output excludes reasoning.
+    input: TokenCountConvention::Inclusive,
+    output: TokenCountConvention::Exclusive,
+};
+
+pub(super) const QWEN_CODE: AgentFamily = AgentFamily {
+    prefix: "qwen-code.",
+    scope: "qwen-code",
+    steps: &[
+        ("qwen-code.user_prompt", AgentEventRole::Prompt),
+        ("qwen-code.api_response", AgentEventRole::Call),
+        ("qwen-code.api_error", AgentEventRole::FailedCall),
+        ("qwen-code.api_request", AgentEventRole::Step),
+        ("qwen-code.tool_call", AgentEventRole::Tool),
+        ("qwen-code.config", AgentEventRole::Ignored),
+        ("qwen-code.auth", AgentEventRole::Ignored),
+        ("qwen-code.ripgrep_fallback", AgentEventRole::Ignored),
+        // Spans
+        ("qwen-code.interaction", AgentEventRole::Agent),
+        ("qwen-code.llm_request", AgentEventRole::Call),
+        ("qwen-code.tool", AgentEventRole::Tool),
+        ("qwen-code.tool.execution", AgentEventRole::Step),
+        ("qwen-code.hook", AgentEventRole::Step),
+    ],
+    others: AgentEventRole::Step,
+    dialect: DIALECT,
+    prompt_id: Some("prompt_id"),
+    one_trace: true,
+    turn: "qwen-code.prompt",
 };

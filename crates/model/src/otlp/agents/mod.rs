@@ -87,7 +87,7 @@ impl AgentEventRole {
     }
 }
 
-const FAMILIES: &[&AgentFamily] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY];
+const FAMILIES: &[&AgentFamily] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY, &gemini_cli::QWEN_CODE];
 
 /// Returns the family with that instrumentation scope.
 pub(super) fn of_scope(scope: &str) -> Option<&'static AgentFamily> {
