@@ -38,6 +38,9 @@ const ROLES: &[(&str, &str)] = &[
     ("tool-response", "tool"),
 ];
 
+/// Members of a request that contain its instructions.
+const SYSTEMS: &[&str] = &["system", "instructions", "system_instruction", "systemInstruction", "systemPrompt", "system_prompt"];
+
 /// Maximum nesting depth of shapes. Deeper ones are kept as text.
 const MAX_DEPTH: u8 = 9;
 
@@ -240,7 +243,7 @@ fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
 
 /// Reads objects that contain messages under a name: a request, a raw response, the arguments of a framework's step.
 fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
-    let system = ["system", "instructions", "system_instruction"].iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
+    let system = SYSTEMS.iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
     // A response may be JSON of the program itself with a member `input` or `output`, so only a list is taken for messages.
     let body: &[&str] = if role == "assistant" {
         &["messages", "choices", "output", "candidates", "generations"]

@@ -103,8 +103,20 @@ pub(super) fn content_parts(content: &Value) -> Vec<MessagePart> {
             let said = items.iter().filter(|item| !absent(item) && !is_empty_text(item));
             said.map(any_part).filter(|part| !is_empty_call(part)).collect()
         }
+        Value::String(text) => listed_parts(text).unwrap_or_else(|| vec![any_part(content)]),
         content => vec![any_part(content)],
     }
+}
+
+/// Returns the parts of a content that is a list of typed parts as JSON text, for clients whose attributes cannot be nested.
+fn listed_parts(text: &str) -> Option<Vec<MessagePart>> {
+    let text = text.trim();
+    if !text.starts_with("[{") || !text.ends_with("}]") || !text.contains("\"type\"") {
+        return None;
+    }
+    let Value::Array(items) = crate::lenient_json::value(text).ok()? else { return None };
+    let is_typed = |item: &Value| item.as_object().is_some_and(|item| item.len() > 1 && shape(item).is_some());
+    items.iter().all(is_typed).then(|| content_parts(&Value::Array(items)))
 }
 
 /// Returns true for a text part without text.
@@ -148,20 +160,28 @@ pub(super) fn part(object: &Map<String, Value>) -> MessagePart {
     found.unwrap_or_else(|| MessagePart::Other { content: json(&Value::Object(object.clone())) })
 }
 
-/// Infers the type of a part without one: Google and Bedrock name its only key after the type.
+/// Keys after which Google, Bedrock and Genkit name the type of a part that has none.
+const KEYS: &[(&str, MessagePartType)] = &[
+    ("functionCall", MessagePartType::ToolCall),
+    ("function_call", MessagePartType::ToolCall),
+    ("toolUse", MessagePartType::ToolCall),
+    ("toolRequest", MessagePartType::ToolCall),
+    ("functionResponse", MessagePartType::ToolResult),
+    ("function_response", MessagePartType::ToolResult),
+    ("toolResult", MessagePartType::ToolResult),
+    ("toolResponse", MessagePartType::ToolResult),
+    ("inlineData", MessagePartType::Media),
+    ("inline_data", MessagePartType::Media),
+    ("fileData", MessagePartType::Media),
+    ("file_data", MessagePartType::Media),
+    ("media", MessagePartType::Media),
+    ("text", MessagePartType::Text),
+    ("reasoning", MessagePartType::Reasoning),
+];
+
+/// Infers the type of a part without one from its keys.
 fn guessed(object: &Map<String, Value>) -> Option<MessagePartType> {
-    let has = |key: &str| object.contains_key(key);
-    if has("functionCall") || has("function_call") || has("toolUse") {
-        Some(MessagePartType::ToolCall)
-    } else if has("functionResponse") || has("function_response") || has("toolResult") {
-        Some(MessagePartType::ToolResult)
-    } else if has("inlineData") || has("inline_data") || has("fileData") || has("file_data") {
-        Some(MessagePartType::Media)
-    } else if has("text") {
-        Some(MessagePartType::Text)
-    } else {
-        None
-    }
+    KEYS.iter().find(|(key, _)| object.contains_key(*key)).map(|(_, kind)| *kind)
 }
 
 /// Returns a value as text: a string unchanged, others as JSON.
@@ -193,10 +213,10 @@ fn tool_call(object: &Map<String, Value>) -> MessagePart {
     if let Some(Value::Object(inner)) = object.get("tool_call") {
         return tool_call(inner);
     }
-    let inner = first(object, &["function", "functionCall", "function_call", "toolUse"]).and_then(Value::as_object);
+    let inner = first(object, &["function", "functionCall", "function_call", "toolUse", "toolRequest"]).and_then(Value::as_object);
     let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
     // The ID by which the result refers to the call takes precedence over the ID of the part itself.
-    let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id"]).map(json);
+    let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id", "ref"]).map(json);
     let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str);
     // The provider's own tools have no name apart from their type.
     let own = || object.get("type").and_then(Value::as_str).filter(|kind| OWN_TOOLS.contains(kind));
@@ -206,9 +226,9 @@ fn tool_call(object: &Map<String, Value>) -> MessagePart {
 }
 
 fn tool_result(object: &Map<String, Value>) -> MessagePart {
-    let inner = first(object, &["functionResponse", "function_response", "toolResult"]).and_then(Value::as_object);
+    let inner = first(object, &["functionResponse", "function_response", "toolResult", "toolResponse"]).and_then(Value::as_object);
     let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
-    let id = get(&["tool_call_id", "toolCallId", "call_id", "tool_use_id", "toolUseId", "id"]).map(json);
+    let id = get(&["tool_call_id", "toolCallId", "call_id", "tool_use_id", "toolUseId", "id", "ref"]).map(json);
     let name = get(&["name", "toolName", "tool_name"]).map(json);
     let result = get(&["result", "response", "output", "content", "text"]).map(plain).unwrap_or_default();
     MessagePart::ToolResult { id, name, result }
@@ -232,11 +252,12 @@ fn plain(value: &Value) -> String {
 }
 
 fn media(object: &Map<String, Value>) -> MessagePart {
-    let inner = ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image"];
+    let inner =
+        ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image", "media"];
     let inner = first(object, &inner);
     let nested = inner.and_then(Value::as_object);
     let get = |keys: &[&str]| first(object, keys).or_else(|| nested.and_then(|nested| first(nested, keys)));
-    let mime_type = get(&["mime_type", "mimeType", "media_type", "mediaType"]).map(json);
+    let mime_type = get(&["mime_type", "mimeType", "media_type", "mediaType", "contentType"]).map(json);
     let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
     let named = get(&["modality"]).map(json).filter(|modality| !modality.is_empty());
     let modality = named.unwrap_or_else(|| {

@@ -29,6 +29,12 @@ const MESSAGES: &[(&str, MessageDirection, &str)] = &[
     ("gen_ai.choice", MessageDirection::Output, "assistant"),
 ];
 
+/// Attributes that have the contents of details which only say `content`.
+const CONTENTS: &[(&str, &str)] = &[("gen_ai.content.prompt", "gen_ai.prompt"), ("gen_ai.content.completion", "gen_ai.completion")];
+
+/// Events that contain one document each that a vector database found, and the prefixes of their attributes.
+const DOCUMENTS: &[(&str, &str)] = &[("db.query.result", "db.query.result."), ("db.search.result", "db.search.result.")];
+
 /// Event that contains an exception.
 pub(super) const EXCEPTION: &str = "exception";
 
@@ -38,15 +44,20 @@ const TOOL_OUTPUT: &str = "tool.output";
 /// Merges events into the attributes of their span. Existing attributes take precedence. Other events are stored as a whole in
 /// `otel.events`.
 pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
-    let (mut input, mut output, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut input, mut output, mut documents, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for event in events {
         if let Some((side, role)) = side_and_role(&event.name) {
             let messages = if side == MessageDirection::Input { &mut input } else { &mut output };
             messages.push(message(event.attributes, role));
         } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
+            let content = CONTENTS.iter().find(|(known, _)| *known == event.name).map(|(_, name)| *name);
             for (name, value) in event.attributes {
+                let name = content.filter(|_| name == "content").map_or(name, str::to_owned);
                 attributes.entry(name).or_insert(value);
             }
+        } else if let Some((_, prefix)) = DOCUMENTS.iter().find(|(known, _)| *known == event.name) {
+            let of_document = |(name, value): (String, Value)| (name.strip_prefix(prefix).unwrap_or(&name).to_owned(), value);
+            documents.push(Value::Object(event.attributes.into_iter().map(of_document).collect()));
         } else if event.name == TOOL_OUTPUT && event.attributes.contains_key("output") {
             for (name, value) in event.attributes {
                 attributes.entry(format!("tool.{name}")).or_insert(value);
@@ -59,7 +70,13 @@ pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, V
             others.push(json!({ "name": event.name, "time_unix_nano": event.time_ns.to_string(), "attributes": event.attributes }));
         }
     }
-    for (name, values) in [("gen_ai.input.messages", input), ("gen_ai.output.messages", output), ("otel.events", others)] {
+    let lists = [
+        ("gen_ai.input.messages", input),
+        ("gen_ai.output.messages", output),
+        ("gen_ai.retrieval.documents", documents),
+        ("otel.events", others),
+    ];
+    for (name, values) in lists {
         if !values.is_empty() {
             attributes.entry(name).or_insert(Value::Array(values));
         }
@@ -149,6 +166,26 @@ mod tests {
         let chunk = |time_ns| DecodedSpanEvent { time_ns, ..event("llm.content.completion.chunk", json!({})) };
         join(vec![chunk(1_795_420_617_250_000_000), chunk(1_795_420_618_000_000_000)], &mut attributes);
         assert_eq!(Value::Object(attributes), json!({ "llm.content.completion.chunk": "1795420617.250000" }));
+    }
+
+    #[test]
+    fn contents_and_documents_have_names_of_their_own() {
+        let mut attributes = Map::new();
+        join(
+            vec![
+                event("gen_ai.content.prompt", json!({ "content": "Is it allowed?" })),
+                event("gen_ai.content.completion", json!({ "content": "Yes" })),
+                event("db.query.result", json!({ "db.query.result.id": "7", "db.query.result.document": "Soak the grain." })),
+                event("db.query.result", json!({ "db.query.result.id": "8" })),
+            ],
+            &mut attributes,
+        );
+        let expected = json!({
+            "gen_ai.prompt": "Is it allowed?",
+            "gen_ai.completion": "Yes",
+            "gen_ai.retrieval.documents": [{ "id": "7", "document": "Soak the grain." }, { "id": "8" }],
+        });
+        assert_eq!(Value::Object(attributes), expected);
     }
 
     #[test]
