@@ -5,8 +5,13 @@ use serde_json::Value;
 use crate::money::Usd;
 use crate::normalize::attribute_names;
 use crate::normalize::attribute_names::SpanField;
+use crate::normalize::attributes::unquoted;
+use crate::notations;
 use crate::price::{BillableCall, PriceBook};
 use crate::span::{Attributes, Cost, CostSource, Span, SpanStatus};
+
+/// Service tier of calls in a batch, as the price table names it.
+const BATCH: &str = "batch";
 
 /// Providers whose reported cost is what they bill.
 const BILLERS: &[&str] = &["openrouter"];
@@ -47,17 +52,28 @@ pub fn call<'a>(span: &'a Span, service_tier: Option<&'a str>) -> BillableCall<'
 /// Returns the service tier according to the attributes of a span: the tier of the response if it is reported, otherwise the requested
 /// one, which may be only in the parameters of the request.
 pub fn service_tier(attributes: &Attributes) -> Option<String> {
-    if let Some(Value::String(tier)) = attribute_names::value_of(attributes, SpanField::ServiceTier) {
-        return Some(tier.trim().to_owned());
-    }
-    let parameters = match attribute_names::value_of(attributes, SpanField::Parameters)? {
-        Value::Object(object) => object.clone(),
-        Value::String(text) => crate::lenient_json::object(text).ok()?,
-        _ => return None,
+    let is_batch = match attribute_names::value_of(attributes, SpanField::Batch) {
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(text)) => unquoted(text).eq_ignore_ascii_case("true"),
+        _ => false,
     };
-    // Anthropic's fast mode is requested with the parameter `speed`.
-    let tier = ["service_tier", "speed"].iter().find_map(|name| parameters.get(*name)?.as_str());
-    tier.map(str::to_owned)
+    if is_batch {
+        return Some(BATCH.to_owned());
+    }
+    if let Some(Value::String(tier)) = attribute_names::value_of(attributes, SpanField::ServiceTier) {
+        return Some(unquoted(tier.trim()).to_owned());
+    }
+    // The provider's usage object may name the tier. Anthropic's fast mode is requested with the parameter `speed`.
+    [(SpanField::UsageDetails, &["service_tier"][..]), (SpanField::Parameters, &["service_tier", "speed"])].into_iter().find_map(
+        |(field, names)| {
+            let object = match attribute_names::value_of(attributes, field)? {
+                Value::Object(object) => object.clone(),
+                Value::String(text) if names.iter().any(|name| text.contains(name)) => notations::object(text)?,
+                _ => return None,
+            };
+            names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned)
+        },
+    )
 }
 
 /// Returns whether the cost that the client reports is the provider's own bill.

@@ -34,6 +34,7 @@ pub mod log_line;
 pub mod messages;
 pub mod money;
 pub mod normalize;
+mod notations;
 pub mod otel_metric;
 pub mod otlp;
 pub mod outcome;

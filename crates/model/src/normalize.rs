@@ -3,8 +3,10 @@
 //! This step is independent of protocols: Sentry, OpenTelemetry and Langfuse all produce a [`RawSpan`], and the table in
 //! [`attribute_names`] maps their attributes to fields.
 
+mod answer_usage;
 pub mod attribute_names;
 pub(crate) mod attributes;
+pub(crate) mod client_conventions;
 pub(crate) mod environment_tags;
 mod labels;
 pub(crate) mod message_fields;
@@ -14,6 +16,7 @@ mod reasoning;
 mod response_id;
 pub(crate) mod sampling;
 pub mod span_kind;
+mod step_names;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +36,7 @@ use crate::usage::{self, ReportedTokenCounts, TokenCountConvention, TokenCountIn
 use crate::{cost, time};
 use attributes::RecognizedAttributes;
 pub(crate) use token_counts::taken;
-use token_counts::{count_in_answer, counts};
+use token_counts::{TokenCountSource, are_reported, count_in_answer, counts, spelled_fields};
 
 /// Status of a span as the client sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,14 +110,18 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     span.name = raw.name;
     span.title = title(&span.name, &raw.attributes);
     if span.agent.is_none() && kind == SpanType::Agent {
-        span.agent = agent_of_name(&span.name, &found);
+        span.agent = step_names::agent_of_name(&span.name, &found);
+    }
+    if span.tool.is_none() && kind == SpanType::Tool {
+        span.tool = step_names::tool_of_name(&span.name, &found);
     }
     if span.is_call() {
         // Some clients put the tool here that the response calls.
         (span.tool, span.tool_call_id) = (None, None);
     }
     let failed = raw.status == RawStatus::Error || found.has(SpanField::ErrorType);
-    let (usage, thought) = counts(&found, &raw.measurements, kind, failed, dialect);
+    let source = TokenCountSource { kind, failed, dialect, origin: span.origin.as_deref() };
+    let (usage, usage_read) = counts(&found, &raw.measurements, &source);
     span.usage = usage;
     let sent = match raw.status {
         // LangSmith sets the status of each call to OK and sends the exception in an attribute.
@@ -131,7 +138,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     if matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent | SpanType::Tool) {
         read_from(&mut span, &found, &raw.measurements);
         span.reading.extend(id_in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
-        span.reading.extend(thought.map(|_| read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)));
+        span.reading.extend(usage_read);
         span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
     }
     let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
@@ -141,7 +148,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     span.attributes = raw.attributes;
     cost::price(&mut span, book);
     for name in replaced {
-        span.attributes.remove(name);
+        span.attributes.remove(&name);
     }
     tidy(&mut span);
     span
@@ -157,10 +164,10 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
         operation: operation(&raw.op, kind, found),
         request_model: found
             .text(SpanField::RequestModel)
-            .or_else(|| model_of_parameters(found))
-            .or_else(|| model_of_name(raw, kind, found)),
+            .or_else(|| step_names::model_of_parameters(found))
+            .or_else(|| step_names::model_of_name(raw, kind, found)),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
-        response_model: found.text(SpanField::ResponseModel),
+        response_model: step_names::model_behind_alias(found).or_else(|| found.text(SpanField::ResponseModel)),
         start_us: raw.start_us,
         end_us: raw.end_us.max(raw.start_us),
         clock_shift_us: raw.clock_shift_us,
@@ -194,16 +201,29 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
 fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
     let any = |names: &[&str]| names.iter().any(|name| raw.attributes.contains_key(*name));
     let named = span_kind::of_op(&raw.op).is_some();
+    let has_model = found.has(SpanField::RequestModel) || found.has(SpanField::ResponseModel);
+    let is_type = found.name(SpanField::Operation) == Some("llm.request.type");
+    let has_messages = found.has(SpanField::Input) || found.has(SpanField::Output) || found.has(SpanField::OutputText);
+    let has_messages = has_messages || ((has_model || is_type) && message_fields::are_numbered(&raw.attributes));
+    let has_usage = are_reported(found);
+    // A type of request alone says nothing of a call.
+    let is_bare_type = is_type && !has_messages && !has_model && !has_usage;
     span_kind::kind(&KindInferenceInputs {
         op: &raw.op,
-        operation: found.str(SpanField::Operation),
+        operation: found.str(SpanField::Operation).filter(|_| !is_bare_type),
+        // Any program may name the type of its spans so.
+        has_foreign_kind: found.name(SpanField::SpanKind).is_some_and(|name| name != "span.type"),
         span_kind: found.str(SpanField::SpanKind),
+        marked: span_kind::of_markers(&raw.attributes),
+        model: found.str(SpanField::ResponseModel).or_else(|| found.str(SpanField::RequestModel)).unwrap_or_default(),
+        has_usage,
+        has_agent: found.has(SpanField::Agent),
         vercel: found.str(SpanField::VercelOperation),
         mcp_method: found.str(SpanField::McpMethod),
         has_tool: found.has(SpanField::Tool) || found.has(SpanField::ToolCallId),
         has_retrieval: found.has(SpanField::RetrievalQuery) || found.has(SpanField::RetrievalDocuments),
-        has_messages: found.has(SpanField::Input) || found.has(SpanField::Output) || found.has(SpanField::OutputText),
-        has_model: found.has(SpanField::RequestModel) || found.has(SpanField::ResponseModel),
+        has_messages,
+        has_model,
         has_embedding_input: found.has(SpanField::EmbeddingInput),
         has_http: !named && any(&["http.request.method", "http.method"]),
         has_db: !named && any(&["db.system.name", "db.system"]),
@@ -212,41 +232,11 @@ fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
     })
 }
 
-/// OpenInference names the model of a failed call only among its parameters.
-fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
-    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
-}
-
-/// OpenLIT names the model of a failed call only in the name of the span.
-fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
-    let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
-    let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?;
-    Some(model.to_owned())
-}
-
 /// Returns the operation, named as in the conventions.
 fn operation(op: &str, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     let by_op = || span_kind::operation_of_op(op);
     let by_kind = || span_kind::operation_of_kind(kind).filter(|_| op.is_empty() && !found.has(SpanField::Op));
     found.text(SpanField::Operation).or_else(|| by_op().or_else(by_kind).map(str::to_owned))
-}
-
-/// Attributes whose presence means that the span of an agent is named after the agent.
-const NAMED_AFTER_THE_AGENT: &[&str] = &[
-    "openinference.span.kind",
-    "langfuse.observation.type",
-    "traceloop.span.kind",
-    "mlflow.spanType",
-    "langsmith.span.kind",
-    "lmnr.span.type",
-];
-
-/// Returns the agent that its span is named after.
-fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
-    let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
-    let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
-    let whole = || found.name(SpanField::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
-    by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
 }
 
 /// Returns the readable form of a span's name. Logfire names spans by the template of their message, so that they can be grouped, and
@@ -300,8 +290,9 @@ fn in_pieces(found: &RecognizedAttributes) -> Option<bool> {
 }
 
 fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
-    let in_details = || found.object(SpanField::CostDetails)?.get("total")?.as_f64();
-    let dollars = found.number(SpanField::ClientCost).or_else(in_details)?;
+    let in_details = || client_conventions::total_cost(&found.object(SpanField::CostDetails)?);
+    let in_parts = || client_conventions::cost_of_parts(found.attributes);
+    let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts)?;
     Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO)
 }
 
@@ -338,7 +329,8 @@ fn status(
             let failed_from = if kind == SpanType::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
             let failed = code.is_some_and(|code| code >= failed_from);
             let failed = failed || found.has(SpanField::ErrorType) || found.flag(SpanField::Success) == Some(false);
-            let failed = failed || found.str(SpanField::Level).is_some_and(|level| level.eq_ignore_ascii_case("error"));
+            let failed = failed || found.str(SpanField::Level).is_some_and(client_conventions::is_failure);
+            let failed = failed || client_conventions::says_failure(found.attributes);
             if failed { SpanStatus::Error } else { SpanStatus::Ok }
         }
     };
@@ -350,6 +342,15 @@ fn status(
 fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     let sent = found.text(SpanField::Provider);
     span.provider = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).map(str::to_owned);
+    let host = found.attributes.get("server.address").and_then(Value::as_str).and_then(provider_inference::of_host);
+    if let Some(host) = host.and_then(|host| book.canonical_provider(host)).filter(|_| span.is_call()) {
+        // Clients of OpenAI's protocol report its name regardless of the server.
+        let is_protocol = span.provider.as_deref().is_none_or(|provider| provider == "openai");
+        if is_protocol && span.provider.as_deref() != Some(host) {
+            span.provider = Some(host.to_owned());
+            return;
+        }
+    }
     if span.provider.is_some() || !matches!(span.kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent) {
         span.provider = span.provider.take().or_else(|| sent.map(|sent| sent.to_lowercase()));
         return;
@@ -442,6 +443,8 @@ fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(Str
         .filter(is_told)
         .filter_map(|field| Some(read(field.as_str(), FieldSource::Attribute(source(*field)?.into()))))
         .collect();
+    let spelled = spelled_fields(found).into_iter();
+    span.reading.extend(spelled.map(|(field, name)| read(field.as_str(), FieldSource::Attribute(name.into()))));
     if span.provider_inferred {
         let by_instrumentation = provider_inference::of_instrumentation(&span.op, span.origin.as_deref()).is_some();
         let source = if by_instrumentation { FieldSource::Instrumentation } else { FieldSource::ModelVendor };

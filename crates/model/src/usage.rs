@@ -4,12 +4,15 @@
 //! has a convention, and the total, if it is sent, decides. No count is ever derived as the difference to the total: a missing count
 //! stays unknown.
 
+mod details;
 #[cfg(test)]
 mod tests;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+pub(crate) use details::TokenCountPaths;
 
 use crate::span::{Usage, UsageSource};
 
@@ -28,6 +31,8 @@ pub struct ReportedTokenCounts {
     pub cache_write_5m: Option<u64>,
     /// Input tokens written to a cache for an hour.
     pub cache_write_1h: Option<u64>,
+    /// Input tokens read from a cache that are audio, and also part of the audio input tokens.
+    pub cached_audio: Option<u64>,
     /// Reasoning tokens.
     pub reasoning: Option<u64>,
     /// Audio input tokens.
@@ -132,7 +137,7 @@ pub fn count(value: &Value) -> Option<u64> {
     let count = match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
         Value::String(text) => {
-            let text = text.trim();
+            let text = text.trim().trim_matches('"');
             text.parse::<u64>().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
         }
         _ => None,
@@ -144,25 +149,6 @@ pub fn count(value: &Value) -> Option<u64> {
 pub fn whole(number: f64) -> Option<u64> {
     (number.is_finite() && (0.0..MAX as f64).contains(&number)).then(|| number.round() as u64)
 }
-
-/// Names of cache reads in usage objects.
-const CACHE_READ: [&str; 7] = [
-    "input_cached_tokens",
-    "input_cache_read",
-    "cache_read_input_tokens",
-    "cachedInputTokens",
-    "cacheReadInputTokens",
-    "cachedPromptTokens",
-    "cachedContentTokenCount",
-];
-
-/// Names of reasoning tokens in usage objects.
-const REASONING: [&str; 6] =
-    ["output_reasoning_tokens", "output_reasoning", "reasoning_tokens", "reasoningTokens", "thoughts_token_count", "thoughtsTokenCount"];
-
-/// Names in usage objects of Anthropic and Bedrock, whose input excludes cached tokens.
-const BESIDE: [&str; 5] =
-    ["cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens", "cacheCreationInputTokens", "cacheWriteInputTokens"];
 
 impl ReportedTokenCounts {
     /// Sorts the counts into exclusive buckets.
@@ -216,17 +202,19 @@ impl ReportedTokenCounts {
     /// If the cached tokens fit into the input but all special tokens together do not, only the remainder can be uncached.
     fn media_beside_caches(&self, convention: TokenCountConvention) -> (Option<u64>, Option<u64>) {
         let cached = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h]);
-        let media = sum(&[self.input_audio, self.input_image]);
+        // Audio that is also counted as cached has the price of a cache read.
+        let input_audio = self.input_audio.map(|audio| audio.saturating_sub(self.cached_audio.unwrap_or(0)));
+        let media = sum(&[input_audio, self.input_image]);
         let Some(input) = self.input.filter(|input| cached > 0 && cached <= *input && cached.saturating_add(media) > *input) else {
-            return (self.input_audio, self.input_image);
+            return (input_audio, self.input_image);
         };
         let total_agrees = self.total.is_none_or(|total| self.output.and_then(|output| input.checked_add(output)) == Some(total));
         if convention == TokenCountConvention::Exclusive || !total_agrees {
-            return (self.input_audio, self.input_image);
+            return (input_audio, self.input_image);
         }
         let room = input - cached;
         let image = self.input_image.map(|image| image.min(room));
-        (self.input_audio.map(|audio| audio.min(room - image.unwrap_or(0))), image)
+        (input_audio.map(|audio| audio.min(room - image.unwrap_or(0))), image)
     }
 
     /// Returns counts that only the provider's own usage object contains, as clients pass it on in addition to their counts: web searches
@@ -257,63 +245,13 @@ impl ReportedTokenCounts {
         )
     }
 
-    /// Reads the counts of one object, as Langfuse's SDKs and wrappers send them, with the convention that its shape implies.
-    pub fn of_details(details: &Map<String, Value>) -> (ReportedTokenCounts, TokenCountConvention) {
-        let get = |names: &[&str]| names.iter().find_map(|name| details.get(*name).and_then(count));
-        let nested = |outer: &[&str], inner: &[&str]| {
-            let object = outer.iter().find_map(|name| details.get(*name).and_then(Value::as_object))?;
-            inner.iter().find_map(|name| object.get(*name).and_then(count))
-        };
-        let input_details = ["prompt_tokens_details", "input_tokens_details", "input_token_details"];
-        let output_details = ["completion_tokens_details", "output_tokens_details", "output_token_details"];
-        let own_words = details.contains_key("input") || details.contains_key("output");
-        // Langfuse's handler of LangChain subtracts the tokens of each modality that Vertex reports from the whole.
-        let modalities = |prefix: &str, wanted: fn(&str) -> bool| {
-            let of = details.iter().filter_map(|(name, value)| count(value).filter(|_| name.strip_prefix(prefix).is_some_and(wanted)));
-            of.reduce(u64::saturating_add)
-        };
-        let plain: fn(&str) -> bool = |modality| !matches!(modality, "AUDIO" | "IMAGE");
-        let with = |whole: Option<u64>, part: Option<u64>| whole.map(|whole| whole.saturating_add(part.unwrap_or(0))).or(part);
-        let input = get(&["input", "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount"]);
-        let output = get(&["output", "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount"]);
-        // Anthropic reports the sum of cache writes and, in addition, the part for each duration.
-        let written = get(&["cache_creation_input_tokens", "cacheCreationInputTokens", "cacheWriteInputTokens"])
-            .or_else(|| nested(&input_details, &["cache_write_tokens", "cache_creation"]));
-        let hour = get(&["input_cache_creation_1h", "input_ephemeral_1h_input_tokens", "cache_creation_ephemeral_1h_input_tokens"])
-            .or_else(|| nested(&["cache_creation"], &["ephemeral_1h_input_tokens"]));
-        let short = with(get(&["input_cache_creation_5m", "input_cache_creation"]), get(&["input_ephemeral_5m_input_tokens"]));
-        let counts = ReportedTokenCounts {
-            input: with(input, modalities("input_modality_", plain)),
-            output: with(output, modalities("output_modality_", plain)),
-            total: get(&["total", "total_tokens", "totalTokens", "totalTokenCount"]),
-            cache_read: get(&CACHE_READ)
-                .or_else(|| nested(&input_details, &["cached_tokens", "cache_read"]))
-                .or_else(|| modalities("cached_modality_", |_| true)),
-            cache_write_5m: short.or_else(|| written.map(|written| written.saturating_sub(hour.unwrap_or(0)))),
-            cache_write_1h: hour,
-            reasoning: get(&REASONING).or_else(|| nested(&output_details, &["reasoning_tokens", "thinking_tokens", "reasoning"])),
-            input_audio: get(&["input_audio", "input_audio_tokens", "input_modality_AUDIO"])
-                .or_else(|| nested(&input_details, &["audio_tokens", "audio"])),
-            output_audio: get(&["output_audio", "output_audio_tokens", "output_modality_AUDIO"])
-                .or_else(|| nested(&output_details, &["audio_tokens", "audio"])),
-            input_image: get(&["input_image", "input_image_tokens", "input_modality_IMAGE"])
-                .or_else(|| nested(&input_details, &["image_tokens"])),
-            output_image: get(&["output_image", "output_image_tokens", "output_modality_IMAGE"])
-                .or_else(|| nested(&output_details, &["image_tokens"])),
-            web_searches: get(&["web_search_requests", "web_searches"]).or_else(|| nested(&["server_tool_use"], &["web_search_requests"])),
-            images: get(&["output_images"]),
-        };
-        let anthropic = BESIDE.iter().any(|name| details.contains_key(*name));
-        let convention = if own_words || anthropic { TokenCountConvention::Exclusive } else { TokenCountConvention::Inclusive };
-        (counts, convention)
-    }
-
-    /// Reads the counts in a provider's own metadata, which is under the provider's name, with the convention of that provider.
-    pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(ReportedTokenCounts, TokenCountConvention)> {
+    /// Reads the counts in a provider's own metadata, which is under the provider's name, with the conventions of that provider
+    /// for input and output.
+    pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(ReportedTokenCounts, TokenCountConvention, TokenCountConvention)> {
         remarks.values().filter_map(Value::as_object).find_map(|remark| {
             let whole = ["usage", "usageMetadata"].iter().find_map(|name| remark.get(*name)?.as_object());
-            let (counts, convention) = ReportedTokenCounts::of_details(whole.unwrap_or(remark));
-            (counts != ReportedTokenCounts::default()).then_some((counts, convention))
+            let told = ReportedTokenCounts::of_details(whole.unwrap_or(remark));
+            (told.0 != ReportedTokenCounts::default()).then_some(told)
         })
     }
 
@@ -333,6 +271,7 @@ impl ReportedTokenCounts {
             cache_read: self.cache_read.or(other.cache_read),
             cache_write_5m: self.cache_write_5m.or(other.cache_write_5m),
             cache_write_1h: self.cache_write_1h.or(other.cache_write_1h),
+            cached_audio: self.cached_audio.or(other.cached_audio),
             reasoning: self.reasoning.or(other.reasoning),
             input_audio: self.input_audio.or(other.input_audio),
             output_audio: self.output_audio.or(other.output_audio),

@@ -141,6 +141,8 @@ const PRICES: &[(&str, [f64; 4])] = &[
     ("gpt-3.5-turbo-0125", [0.5, 0.5, 0.5, 1.5]),
     ("gpt-4o", [2.5, 1.25, 2.5, 10.0]),
     ("gpt-4o-2024-08-06", [2.5, 1.25, 2.5, 10.0]),
+    ("gpt-4o-mini", [0.15, 0.075, 0.15, 0.6]),
+    ("command-a-03-2025", [2.5, 2.5, 2.5, 10.0]),
     ("gpt-4o-mini-2024-07-18", [0.15, 0.075, 0.15, 0.6]),
     ("gpt-4.1-2025-04-14", [2.0, 0.5, 2.0, 8.0]),
     ("gpt-5-mini", [0.25, 0.025, 0.25, 2.0]),
@@ -294,6 +296,23 @@ fn compare_call(want: &Value, span: &Span, reported_twice: bool, check: &mut Che
     }
 }
 
+/// Checks what must hold of a span that need not be a call.
+fn compare_other_span(want: &Value, span: &Span, check: &mut Check) {
+    let label = |what: &str| format!("{what} of {} {:?}", span.span_id, span.name);
+    let is_among = |kinds: &Value| kinds.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == span.kind.as_str()));
+    if let Some(kind) = want["kind"].as_str() {
+        check.same(&label("kind"), span.kind.as_str(), kind);
+    }
+    check.holds(&label("kind"), want["kind_any_of"].is_null() || is_among(&want["kind_any_of"]));
+    check.holds(&label("kind that is none of these"), !is_among(&want["not_kind"]));
+    if let Some(counted) = want["counted"].as_bool() {
+        check.same(&label("counted"), span.counted && span.is_call(), counted);
+    }
+    for text in want["input_has"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        check.holds(&label(&format!("input with {text:?}")), texts(&span.input_messages).contains(&squeeze(text)));
+    }
+}
+
 /// Returns true for a span from a log record, either alone or as a part of a span that was never sent.
 fn from_log(span: &Span) -> bool {
     span.attributes.contains_key("event.name") || span.joined.as_ref().is_some_and(|joined| joined.awaited)
@@ -328,6 +347,11 @@ fn compare(case: &Path, requests: &[PathBuf]) -> Vec<String> {
     for (key, kinds) in [("agent_spans", &[SpanType::Agent, SpanType::Chain][..]), ("tool_spans", &[SpanType::Tool])] {
         for want in list(key) {
             check.holds(&format!("kind of {}", want["name"]), find(&want["span_id"]).is_some_and(|span| kinds.contains(&span.kind)));
+        }
+    }
+    for want in list("spans") {
+        if let Some(span) = find(&want["span_id"]) {
+            compare_other_span(&want, span, &mut check);
         }
     }
     let calls: Vec<&Span> = spans.iter().filter(|span| span.is_call() && span.counted).collect();

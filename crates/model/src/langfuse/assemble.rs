@@ -92,7 +92,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
     };
     let name = ids::text(&told.body, "name").unwrap_or_else(|| told.sort.to_owned());
     let status = match told.body.get("level").and_then(Value::as_str) {
-        Some("ERROR") => RawStatus::Error,
+        Some(level) if normalize::client_conventions::is_failure(level) => RawStatus::Error,
         _ => RawStatus::Unset,
     };
     let raw = RawSpan {

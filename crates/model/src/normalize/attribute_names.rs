@@ -50,18 +50,22 @@ fields! {
     /// Kind of the span as the client names it.
     SpanKind "kind" = [
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
-        "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind", "gen_ai.operation.type",
+        "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
+        "gen_ai.operation.type",
+        "genkit:type", "entity.type",
     ],
     /// Provider of the model.
     Provider "provider" = [
         "gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "vercel.ai.model.provider", "llm.provider", "llm.system",
         "llm.vendor", "aisdk.model.provider",
+        "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
         "gen_ai.request.model", "ai.model.id", "vercel.ai.model.id", "ai.model_id", "llm.request.model_name", "llm.request.model",
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
+        "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -81,17 +85,25 @@ fields! {
         "gen_ai.input.messages", "gen_ai.request.messages", "ai.prompt.messages", "vercel.ai.prompt.messages", "ai.input_messages",
         "pydantic_ai.all_messages", "all_messages_events", "gen_ai.prompt", "gen_ai.content.prompt", "ai.prompt",
         "vercel.ai.prompt", "llm.prompts", "langfuse.observation.input", "input.value", "traceloop.entity.input",
-        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "lk.chat_ctx", "lk.pii.chat_ctx", "mastra.agent_run.input", "mastra.model_generation.input",
+        "mlflow.spanInputs", "lmnr.span.input", "gcp.vertex.agent.llm_request", "genkit:input", "lk.chat_ctx", "lk.pii.chat_ctx",
+        "mastra.agent_run.input", "mastra.model_generation.input",
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
+        "flue.turn.input", "flue.task.prompt", "llm.messages", "input.audio.transcript", "lk.user_input", "request_data", "input",
+        "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
     ],
     /// Texts to embed.
-    EmbeddingInput "input_messages" = ["gen_ai.embeddings.input", "ai.values", "ai.value", "ai.texts", "vercel.ai.values", "vercel.ai.value"],
+    EmbeddingInput "input_messages" = [
+        "gen_ai.embeddings.input", "ai.values", "ai.value", "ai.texts", "vercel.ai.values", "vercel.ai.value",
+    ],
     /// Response as messages.
     Output "output_messages" = [
         "gen_ai.output.messages", "ai.responses", "gen_ai.completion", "gen_ai.content.completion", "langfuse.observation.output",
         "output.value", "traceloop.entity.output", "mlflow.spanOutputs", "lmnr.span.output", "gcp.vertex.agent.llm_response",
         "genkit:output", "final_result", "mastra.agent_run.output", "mastra.model_generation.output", "mastra.model_step.output",
         "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
+        "flue.turn.output", "flue.task.result", "output.audio.transcript", "response_data", "output",
+        "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
+        "llm.output", "ai.output",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -132,6 +144,7 @@ fields! {
         "vercel.ai.usage.inputTokenDetails.cacheReadTokens", "gen_ai.usage.cached_input_tokens", "gen_ai.usage.input_cached_tokens",
         "gen_ai.usage.cached_tokens", "gen_ai.usage.prompt_tokens_details.cache_read", "gen_ai.usage.prompt_tokens_details.cached_tokens",
         "gen_ai.usage.input_tokens_details.cached_tokens",
+        "gen_ai.usage.cache_read_tokens", "gen_ai.usage.prompt_cache_hit_tokens",
     ],
     /// Input tokens written to a cache.
     CacheWrite "usage.cache_write_tokens" = [
@@ -140,6 +153,7 @@ fields! {
         "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
         "vercel.ai.usage.inputTokenDetails.cacheWriteTokens", "gen_ai.usage.cache_write_input_tokens",
         "gen_ai.usage.prompt_tokens_details.cache_write",
+        "gen_ai.usage.cache_creation_tokens", "gen_ai.usage.cache_write_tokens",
     ],
     /// Reasoning tokens.
     Reasoning "usage.reasoning_tokens" = [
@@ -150,6 +164,7 @@ fields! {
         "vercel.ai.usage.outputTokenDetails.reasoningTokens", "gen_ai.usage.reasoning_output_tokens",
         "gen_ai.usage.completion_tokens_details.reasoning", "gen_ai.usage.completion_tokens_details.reasoning_tokens",
         "gen_ai.usage.output_tokens_details.reasoning_tokens",
+        "gen_ai.usage.experimental.reasoning_tokens",
     ],
     /// Input tokens written to a cache for an hour, which are part of all cache writes.
     CacheWrite1h "usage.cache_write_tokens" = ["gen_ai.usage.details.ephemeral_1h_input_tokens"],
@@ -176,25 +191,36 @@ fields! {
     /// Data without an attribute of its own in OpenInference, such as uses of the provider's own tools.
     Metadata "usage.web_searches" = ["metadata"],
     /// All counts in one object, whose shape determines their meaning.
-    UsageDetails "usage" = ["langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata", "mlflow.chat.tokenUsage", "metadata.usage_object"],
+    UsageDetails "usage" = [
+        "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
+        "mlflow.chat.tokenUsage", "metadata.usage_object",
+        "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage",
+    ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
         "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
+        "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
+        "response_cost", "gen_ai.cost.response_cost",
     ],
     /// Costs in one object.
-    CostDetails "client_cost" = ["langfuse.observation.cost_details"],
+    CostDetails "client_cost" = [
+        "langfuse.observation.cost_details", "mlflow.llm.cost", "gen_ai.usage.cost_details", "gen_ai.cost_details", "hidden_params",
+        "metadata.hidden_params",
+    ],
     /// Service tier of the call, which has its own prices.
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
         "gen_ai.request.service_tier", "anthropic.request.service_tier",
     ],
+    /// Whether the call is part of a batch, which has a price of its own.
+    Batch "service_tier" = ["gen_ai.request.batch", "gen_ai.request.is_batch", "gen_ai.batch", "llm.request.batch", "llm.is_batch"],
     /// Parameters of the request in one object, including the service tier.
     Parameters "service_tier" = ["langfuse.observation.model.parameters", "llm.invocation_parameters"],
     /// ID of the conversation.
     Session "session_id" = [
-        "gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId",
+        "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
@@ -203,8 +229,10 @@ fields! {
     /// End user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
-        "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email", "user.name",
+        "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
+        "user.name",
         "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
+        "user_id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -228,40 +256,48 @@ fields! {
     Agent "agent" = [
         "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
         "vercel.ai.telemetry.functionId",
+        "flue.task.agent", "voltagent.agent.name",
     ],
     /// Name of the tool.
     Tool "tool" = [
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
         "ai.function_call", "spring.ai.tool.definition.name", "lk.function_tool.name",
+        "flue.tool.name",
     ],
     /// ID of the tool call.
     ToolCallId "tool_call_id" = [
         "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id", "lk.function_tool.id",
+        "flue.tool.call_id",
     ],
     /// Arguments of the tool call.
     ToolArguments "input_messages" = [
         "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
         "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args",
         "spring.ai.tool.call.arguments", "lk.function_tool.arguments", "lk.pii.function_tool.arguments",
+        "flue.tool.arguments",
     ],
     /// Result of the tool call.
     ToolResult "output_messages" = [
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
+        "flue.tool.result", "code.function.return.value",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
         "gen_ai.prompt.name", "traceloop.prompt.key", "langfuse.observation.prompt.name", "prompt.id", "mcp.prompt.name",
+        "langfuse.prompt.name",
     ],
     /// Version of the prompt template.
     PromptVersion "prompt_version" = [
         "gen_ai.prompt.version", "traceloop.prompt.version", "llm.prompt_template.version", "langfuse.observation.prompt.version",
+        "langfuse.prompt.version",
     ],
     /// Reasons why the model stopped.
     FinishReasons "finish_reasons" = [
         "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "ai.response.finishReason", "vercel.ai.response.finishReason",
         "ai.finish_reason", "llm.finish_reason", "llm.response.finish_reason", "llm.response.stop_reason",
+        "finish_reason",
     ],
     /// Whether the response was streamed.
     Streaming "streaming" = [
@@ -272,18 +308,27 @@ fields! {
     FirstTokenSeconds "time_to_first_token" = [
         "gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token", "gen_ai.server.time_to_first_token",
         "lk.response.ttft",
+        "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.operation.time_to_first_token", "gen_ai.time_to_first_chunk",
+        "gen_ai.time_to_first_token", "gen_ai.server.ttft", "gen_ai.response.ttft", "gen_ai.latency.time_to_first_token",
+        "llm.latency.time_to_first_token", "llm.time_to_first_token", "metrics.ttfb",
     ],
     /// Milliseconds to the first chunk of the response.
     FirstTokenMillis "time_to_first_token" = [
         "ai.response.msToFirstChunk", "vercel.ai.response.msToFirstChunk", "ai.stream.msToFirstChunk", "vercel.ai.stream.msToFirstChunk",
+        "time_to_first_token_ms", "ttft_ms", "gen_ai.time_to_first_token_ms", "gen_ai.response.time_to_first_token_ms",
+        "gen_ai.response.time_to_first_chunk_ms", "gen_ai.response.ttft_ms", "llm.time_to_first_token_ms",
     ],
     /// Time of the first chunk of the response.
     FirstTokenTime "time_to_first_token" = [
-        "langfuse.observation.completion_start_time", "llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event",
+        "langfuse.observation.completion_start_time", "llm.content.completion.chunk", "gen_ai.content.completion.chunk",
+        "First Token Stream Event",
         "mastra.completion_start_time",
     ],
     /// Error message.
-    StatusMessage "status" = ["sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message"],
+    StatusMessage "status" = [
+        "sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message",
+        "otel.status_description",
+    ],
     /// Error type.
     ErrorType "status" = ["error.type", "exception.type"],
     /// Severity: `ERROR`, `WARNING`, `DEFAULT`.
@@ -295,9 +340,14 @@ fields! {
     /// Method of the request to an MCP server.
     McpMethod "operation" = ["mcp.method.name"],
     /// Query of a retrieval or reranking.
-    RetrievalQuery "input_messages" = ["gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query"],
+    RetrievalQuery "input_messages" = [
+        "gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query",
+        "gen_ai.retrieval.query", "retrieval.query",
+    ],
     /// Documents that were found.
-    RetrievalDocuments "output_messages" = ["gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents"],
+    RetrievalDocuments "output_messages" = [
+        "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents",
+    ],
 }
 
 impl SpanField {
@@ -359,6 +409,24 @@ impl AttributeDialect {
         }
         lookup(name).map(|(field, rank)| (field, self.names.len() + usize::from(rank), field.names()[usize::from(rank)]))
     }
+}
+
+/// Names that are too generic to have a meaning of their own, and an attribute that must be there too.
+const NEEDS: &[(&str, &str)] = &[
+    ("input", "gen_ai.operation.name"),
+    ("output", "gen_ai.operation.name"),
+    ("finish_reason", "gen_ai.operation.name"),
+    ("request_data", "logfire.span_type"),
+    ("response_data", "logfire.span_type"),
+    ("code.function.return.value", "gen_ai.tool.name"),
+    ("entity.type", "entity.id"),
+    ("hidden_params", "gen_ai.request.model"),
+    ("response_cost", "gen_ai.request.model"),
+];
+
+/// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
+pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
+    NEEDS.iter().any(|(generic, other)| *generic == name && !attributes.contains_key(*other))
 }
 
 /// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".

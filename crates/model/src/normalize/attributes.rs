@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::normalize::attribute_names::{AttributeDialect, SpanField};
+use crate::normalize::attribute_names::{AttributeDialect, SpanField, is_out_of_place, is_placeholder};
 use crate::span::Attributes;
-use crate::{python_repr, usage};
+use crate::{notations, usage};
 
 /// Recognized attributes of a span, the best for each field.
 pub(crate) struct RecognizedAttributes<'a> {
@@ -13,15 +13,27 @@ pub(crate) struct RecognizedAttributes<'a> {
 }
 
 /// Best attribute for a field: its rank, name and value.
-type AttributeMatch<'a> = (usize, &'static str, &'a Value);
+type AttributeMatch<'a> = (usize, &'a str, &'a Value);
+
+/// Attribute of Vercel's SDK whose presence means that the names of its other attributes start with the operation (`stream.response.text`)
+/// where they start with `ai` otherwise.
+const NAMED_AFTER_OPERATION: &str = "aisdk.model.id";
 
 impl<'a> RecognizedAttributes<'a> {
     pub(crate) fn new(attributes: &'a Attributes, dialect: &AttributeDialect) -> RecognizedAttributes<'a> {
         let mut best = [None; SpanField::ALL.len()];
+        let named_after_operation = attributes.contains_key(NAMED_AFTER_OPERATION);
+        let of_operation = |name: &str| {
+            let (_, rest) = name.split_once('.').filter(|_| named_after_operation)?;
+            dialect.lookup(&format!("ai.{rest}"))
+        };
         for (name, value) in attributes {
-            if let Some((field, rank, name)) = dialect.lookup(name) {
+            if let Some((field, rank, _)) = dialect.lookup(name).or_else(|| of_operation(name)) {
                 let known: &mut Option<AttributeMatch> = &mut best[field as usize];
-                if known.is_none_or(|(known, ..)| rank < known) && !is_empty(value) && !is_no_name(field, value, attributes) {
+                let is_better = known.is_none_or(|(known, ..)| rank < known);
+                // The names of a dialect have their meaning without other attributes.
+                let is_out_of_place = || rank >= dialect.names.len() && is_out_of_place(name, attributes);
+                if is_better && !is_empty(value) && !is_no_name(field, value, attributes) && !is_out_of_place() {
                     *known = Some((rank, name, value));
                 }
             }
@@ -29,7 +41,7 @@ impl<'a> RecognizedAttributes<'a> {
         RecognizedAttributes { attributes, best }
     }
 
-    pub(crate) fn name(&self, field: SpanField) -> Option<&'static str> {
+    pub(crate) fn name(&self, field: SpanField) -> Option<&'a str> {
         self.best[field as usize].map(|(_, name, _)| name)
     }
 
@@ -41,19 +53,14 @@ impl<'a> RecognizedAttributes<'a> {
         self.best[field as usize].map(|(.., value)| value)
     }
 
+    /// Returns the attribute as text, without the quotes of JSON.
     pub(super) fn str(&self, field: SpanField) -> Option<&'a str> {
-        self.value(field)?.as_str()
+        self.value(field)?.as_str().map(unquoted)
     }
 
     pub(crate) fn text(&self, field: SpanField) -> Option<String> {
         match self.value(field)? {
-            Value::String(text) => {
-                // MLflow writes each of its attributes as JSON.
-                let is_json = self.name(field).is_some_and(|name| name.starts_with("mlflow."));
-                let text = text.trim();
-                let text = if is_json { text.trim_matches('"') } else { text };
-                Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
-            }
+            Value::String(text) => Some(unquoted(text.trim())).filter(|text| !text.is_empty()).map(str::to_owned),
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(flag) => Some(flag.to_string()),
             _ => None,
@@ -63,8 +70,8 @@ impl<'a> RecognizedAttributes<'a> {
     pub(super) fn flag(&self, field: SpanField) -> Option<bool> {
         match self.value(field)? {
             Value::Bool(flag) => Some(*flag),
-            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            Value::String(text) if unquoted(text).eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if unquoted(text).eq_ignore_ascii_case("false") => Some(false),
             _ => None,
         }
     }
@@ -72,7 +79,7 @@ impl<'a> RecognizedAttributes<'a> {
     pub(super) fn number(&self, field: SpanField) -> Option<f64> {
         match self.value(field)? {
             Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
+            Value::String(text) => unquoted(text.trim()).trim().parse().ok(),
             _ => None,
         }
         .filter(|number| number.is_finite())
@@ -82,29 +89,40 @@ impl<'a> RecognizedAttributes<'a> {
         usage::count(self.value(field)?)
     }
 
-    /// Returns the attribute as an object; it may also be JSON text or the output of Python's `repr`.
+    /// Returns the attribute as an object; it may also be text in JSON, Python's or Go's notation.
     pub(super) fn object(&self, field: SpanField) -> Option<Map<String, Value>> {
         match self.value(field)? {
             Value::Object(object) => Some(object.clone()),
-            Value::String(text) => crate::lenient_json::object(text).ok().or_else(|| match python_repr::read(text)? {
-                Value::Object(object) => Some(object),
-                _ => None,
-            }),
+            Value::String(text) => notations::object(text),
             _ => None,
         }
     }
 
     /// Returns the names of attributes that are not stored in addition to their field.
-    pub(super) fn replaced(&self) -> Vec<&'static str> {
+    pub(super) fn replaced(&self) -> Vec<String> {
         let replaced = SpanField::ALL.iter().filter(|field| field.replaces_its_attribute());
-        replaced.filter_map(|field| self.name(*field)).collect()
+        replaced.filter_map(|field| self.name(*field)).map(str::to_owned).collect()
     }
 }
 
-/// Returns true for a value that does not identify a session or user: Logfire's placeholder for scrubbed values, which would merge all of
-/// them, and the ID of the call's own response, which Sentry takes for a conversation of Vercel's AI SDK, and which would make each call
-/// a conversation.
+/// Returns a text without the quotes of JSON around it, which some clients write around every attribute.
+pub(crate) fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.filter(|inner| !inner.contains(['"', '\\'])).unwrap_or(text)
+}
+
+/// Returns true for a value that does not identify a model, provider, session or user: a placeholder for an unknown one; Logfire's
+/// placeholder for scrubbed values, which would merge all of them; and the ID of the call's own response, which Sentry takes for a
+/// conversation of Vercel's AI SDK, and which would make each call a conversation.
 fn is_no_name(field: SpanField, value: &Value, attributes: &Attributes) -> bool {
+    use SpanField::{Provider, RequestModel, ResponseModel};
+    if matches!(field, Provider | RequestModel | ResponseModel) {
+        return value.as_str().is_some_and(|text| is_placeholder(unquoted(text)));
+    }
+    // A number is a thread of the operating system.
+    if field == SpanField::Session && !value.is_string() && attributes.get("thread_id") == Some(value) {
+        return true;
+    }
     let is_scrubbed = || value.as_str().is_some_and(|text| text.starts_with("[Scrubbed due to "));
     matches!(field, SpanField::Session | SpanField::User) && (is_scrubbed() || attributes.get("gen_ai.response.id") == Some(value))
 }

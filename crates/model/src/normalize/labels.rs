@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::messages::{TextLimit, trim_text};
 use crate::normalize::attribute_names;
+use crate::normalize::attributes::unquoted;
 use crate::span::{Attributes, Span};
 
 /// Attributes that contain a list of tags, or several in one text separated by commas.
@@ -40,6 +41,12 @@ const USERS: &[&str] = &["user_id", "userId", "user"];
 
 /// Labels that name the conversation, the best first.
 const SESSIONS: &[&str] = &["session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
+
+/// Labels that name the thread of a framework's memory. A number is a thread of the operating system.
+const THREADS: &[&str] = &["thread_id", "threadId"];
+
+/// Attribute in which instrumentations send the conversation that they find.
+const CONVERSATION: &str = "gen_ai.conversation.id";
 
 /// Labels that contain a prompt of Langfuse: its name and version.
 const PROMPTS: &[&str] = &["langfusePrompt", "langfuse_prompt"];
@@ -83,7 +90,10 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
         }
     }
     span.user_id = span.user_id.take().or(found.user.map(|(_, user)| user).filter(|user| !attribute_names::is_placeholder(user)));
-    span.session_id = span.session_id.take().or(found.session.map(|(_, session)| session));
+    // A thread that the program names is better than the conversation that an instrumentation finds.
+    let found_by_instrumentation = span.session_id.is_some() && attributes.get(CONVERSATION).and_then(text) == span.session_id;
+    let named = found.named.filter(|_| found_by_instrumentation);
+    span.session_id = named.or_else(|| span.session_id.take()).or(found.session.map(|(_, session)| session));
     let prompt = found.prompt.unwrap_or_default();
     let told = |name: &str| prompt.get(name).and_then(text);
     span.prompt = span.prompt.take().or_else(|| told("name"));
@@ -95,6 +105,8 @@ pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
 struct LabelAttribution {
     user: Option<(usize, String)>,
     session: Option<(usize, String)>,
+    /// Thread whose label is a text, as a program names it.
+    named: Option<String>,
     prompt: Option<Map<String, Value>>,
 }
 
@@ -104,10 +116,15 @@ impl LabelAttribution {
             self.prompt = self.prompt.take().or_else(|| object(value));
             return;
         }
+        let is_text = value.is_string();
         let Some(value) = text(value) else { return };
         for (names, known) in [(USERS, &mut self.user), (SESSIONS, &mut self.session)] {
             if let Some(rank) = names.iter().position(|name| *name == label) {
+                let value = unquoted(&value).to_owned();
                 if known.as_ref().is_none_or(|(best, _)| rank < *best) {
+                    if THREADS.contains(&label) && is_text {
+                        self.named = Some(value.clone());
+                    }
                     *known = Some((rank, value));
                 }
                 return;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::attributes::RecognizedAttributes;
 use crate::messages;
 use crate::normalize::attribute_names::SpanField;
-use crate::span::{ChatMessage, MessagePart, Span, SpanType};
+use crate::span::{Attributes, ChatMessage, MessagePart, Span, SpanType};
 
 /// Attributes that repeat as one text what other attributes of the same client contain in parts.
 pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
@@ -16,6 +16,15 @@ pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloo
 pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
 /// Prefixes of numbered attributes that contain output messages.
 pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
+
+/// Returns true if messages are spread over numbered attributes.
+pub(super) fn are_numbered(attributes: &Attributes) -> bool {
+    let is_numbered = |name: &str, prefix: &str| {
+        let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+        rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    attributes.keys().any(|name| INPUT_PARTS.iter().chain(OUTPUT_PARTS).any(|prefix| is_numbered(name, prefix)))
+}
 
 /// Sets the messages and the tools that the model could call.
 pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
@@ -40,6 +49,11 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
         // Pydantic AI before it adopted the conventions.
         span.input_messages.extend(messages::read(prompt, "user"));
     }
+    if span.kind == SpanType::Reranker
+        && let Some(documents) = listed(found, "reranker.input_documents", &["document.content"])
+    {
+        span.input_messages.extend(messages::read(&documents, "user"));
+    }
     let output = in_parts(span, found, SpanField::Output, OUTPUT_PARTS);
     if let Some(output) = output.as_ref().or_else(|| found.value(SpanField::Output)).or_else(|| found.value(SpanField::OutputText)) {
         span.output_messages = messages::read(output, "assistant");
@@ -63,7 +77,11 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     let in_parts = || ["llm.request.functions", "llm.tools"].iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
     span.tool_definitions = definitions.or_else(in_parts);
     if span.finish_reasons.is_empty() && span.is_call() {
-        span.finish_reasons = reasons_of(output.as_ref());
+        let spread = || output.as_ref().map(reasons_of).unwrap_or_default();
+        let whole = || found.value(SpanField::Output).map(reasons_of).unwrap_or_default();
+        let events = || found.attributes.get("events").map(reasons_of).unwrap_or_default();
+        let reasons = [spread(), whole(), events()].into_iter().find(|reasons| !reasons.is_empty());
+        span.finish_reasons = reasons.unwrap_or_default();
     }
 }
 
@@ -78,10 +96,28 @@ fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<V
     (!texts.is_empty()).then_some(Value::Array(texts))
 }
 
-/// Returns why the model stopped, if each output message contains it.
-fn reasons_of(output: Option<&Value>) -> Vec<String> {
-    let answers = output.and_then(Value::as_array).into_iter().flatten();
-    answers.filter_map(|answer| answer.get("finish_reason")?.as_str().map(str::to_owned)).collect()
+/// Names of the reason why the model stopped, in messages and responses.
+const REASONS: &[&str] = &["finish_reason", "finishReason", "stop_reason", "stopReason"];
+
+/// Lists of answers in responses.
+const ANSWERS: &[&str] = &["choices", "candidates"];
+
+/// Returns why the model stopped, as the messages of an output or the provider's response contain it.
+fn reasons_of(output: &Value) -> Vec<String> {
+    let parsed = match output {
+        Value::String(text) if REASONS.iter().any(|name| text.contains(name)) => crate::lenient_json::value(text).unwrap_or_default(),
+        Value::String(_) => return Vec::new(),
+        value => value.clone(),
+    };
+    let own = |answer: &Value| REASONS.iter().find_map(|name| answer.get(*name)?.as_str().map(str::to_owned));
+    match &parsed {
+        Value::Array(answers) => answers.iter().filter_map(own).collect(),
+        answer => {
+            let listed = ANSWERS.iter().find_map(|name| answer.get(*name)?.as_array());
+            let listed: Vec<String> = listed.into_iter().flatten().filter_map(own).collect();
+            if listed.is_empty() { own(answer).into_iter().collect() } else { listed }
+        }
+    }
 }
 
 /// Logfire and Pydantic AI wrote the events of older conventions as one list, inputs and outputs together.
@@ -92,7 +128,13 @@ fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
         None => return,
     };
     for event in events.as_array().into_iter().flatten() {
-        match event.get("event.name").and_then(Value::as_str) {
+        // Without a name, only a choice has a reason, or a message around its content.
+        let unnamed = || match event {
+            Value::Object(event) if event.contains_key("finish_reason") || event.contains_key("message") => Some("gen_ai.choice"),
+            Value::Object(event) if event.contains_key("role") => Some("gen_ai.message"),
+            _ => None,
+        };
+        match event.get("event.name").map_or_else(unnamed, Value::as_str) {
             Some("gen_ai.choice") => span.output_messages.extend(messages::read(event, "assistant")),
             Some(name) if name.starts_with("gen_ai.") => span.input_messages.extend(messages::read(event, "user")),
             _ => {}
@@ -100,10 +142,11 @@ fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
     }
 }
 
-/// Returns the messages of a call that are spread over numbered attributes, unless a single attribute contains them.
+/// Returns the messages that are spread over numbered attributes, unless a single attribute contains them. Spans around calls repeat them
+/// in other attributes, but rankings have no others.
 fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
     let better = found.name(field).is_some_and(|name| !REPEATING.contains(&name));
-    if better || !span.is_call() {
+    if better || !(span.is_call() || matches!(span.kind, SpanType::Reranker | SpanType::Other)) {
         return None;
     }
     // Completions without roles are texts.
@@ -150,6 +193,17 @@ fn identity(part: &MessagePart) -> Option<(Option<String>, String)> {
     }
 }
 
+/// Prefixes and suffixes of attributes that contain one argument of a tool each, and whether spans of any kind have them. OpenTelemetry
+/// describes the parameters of any traced function.
+const ARGUMENTS: &[(&str, &str, bool)] = &[("mcp.request.argument.", "", true), ("code.function.parameters.", ".value", false)];
+
+/// Returns the arguments of a tool that are spread over attributes, as JSON.
+fn spread_arguments(found: &RecognizedAttributes, (prefix, suffix, _): &(&str, &str, bool)) -> Option<String> {
+    let argument = |(name, value): (&String, &Value)| Some((name.strip_prefix(prefix)?.strip_suffix(suffix)?.to_owned(), value.clone()));
+    let given: serde_json::Map<String, Value> = found.attributes.iter().filter_map(argument).collect();
+    (!given.is_empty()).then(|| Value::Object(given).to_string())
+}
+
 /// Sets arguments and result of a tool as the call and the result that a conversation would contain.
 fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
     let text = |field| {
@@ -162,15 +216,9 @@ fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
         return;
     }
     let name = || span.tool.clone().unwrap_or_else(|| span.name.clone());
-    let of_mcp = || {
-        let given = found
-            .attributes
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix("mcp.request.argument.")?.to_owned(), value.clone())));
-        let given: serde_json::Map<String, Value> = given.collect();
-        (!given.is_empty()).then(|| Value::Object(given).to_string())
-    };
-    if let Some(arguments) = text(SpanField::ToolArguments).filter(|text| !is_schema(text)).or_else(of_mcp) {
+    let spread =
+        || ARGUMENTS.iter().filter(|(.., of_any)| *of_any || span.kind == SpanType::Tool).find_map(|form| spread_arguments(found, form));
+    if let Some(arguments) = text(SpanField::ToolArguments).filter(|text| !is_schema(text)).or_else(spread) {
         // Other inputs repeat the arguments.
         span.input_messages.clear();
         let part = MessagePart::ToolCall { id: span.tool_call_id.clone(), name: name(), arguments };

@@ -1,7 +1,10 @@
 //! Determines the kind of a span from its op and operation, otherwise from its other attributes.
 
+#[cfg(test)]
+mod tests;
+
 use crate::dedup::duplicate_reports::SERVING;
-use crate::span::SpanType;
+use crate::span::{Attributes, SpanType};
 
 /// Properties of a span from which its kind is determined.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +27,16 @@ pub struct KindInferenceInputs<'a> {
     pub has_messages: bool,
     /// True if the span names a model.
     pub has_model: bool,
+    /// Name of the model; empty if there is none.
+    pub model: &'a str,
+    /// True if the span reports tokens of its input or output.
+    pub has_usage: bool,
+    /// True if the span names an agent.
+    pub has_agent: bool,
+    /// True if the attribute of `span_kind` is about steps of programs that use models, so that an unknown kind is none of a call.
+    pub has_foreign_kind: bool,
+    /// Kind that the presence of an attribute implies.
+    pub marked: Option<SpanType>,
     /// True if the span has texts to embed.
     pub has_embedding_input: bool,
     /// True if the span is an HTTP request.
@@ -130,8 +143,79 @@ const OPERATIONS: &[(&str, SpanType)] = &[
     ("retrieval", SpanType::Retriever),
     ("vector_db_retrieve", SpanType::Retriever),
     ("rerank", SpanType::Reranker),
+    ("reranking", SpanType::Reranker),
     ("prompt", SpanType::Prompt),
+    ("apply_guardrail", SpanType::Guardrail),
+    ("run_guardrail", SpanType::Guardrail),
+    ("guardrail", SpanType::Guardrail),
+    ("evaluate", SpanType::Evaluator),
+    ("evaluation", SpanType::Evaluator),
+    ("judge", SpanType::Evaluator),
+    // Speech, pictures and moderation have a cost but are no calls of language models.
+    ("stt", SpanType::Other),
+    ("tts", SpanType::Other),
+    ("speech_to_text", SpanType::Other),
+    ("text_to_speech", SpanType::Other),
+    ("speech", SpanType::Other),
+    ("transcription", SpanType::Other),
+    ("transcribe", SpanType::Other),
+    ("audio", SpanType::Other),
+    ("image", SpanType::Other),
+    ("images", SpanType::Other),
+    ("image_generation", SpanType::Other),
+    ("generate_image", SpanType::Other),
+    ("generate_images", SpanType::Other),
+    ("image_edit", SpanType::Other),
+    ("image_variation", SpanType::Other),
+    ("text_to_image", SpanType::Other),
+    ("video_generation", SpanType::Other),
+    ("generate_video", SpanType::Other),
+    ("moderation", SpanType::Other),
+    ("moderations", SpanType::Other),
+    // Requests about calls, which take no tokens themselves.
+    ("count_tokens", SpanType::Other),
+    ("token_count", SpanType::Other),
+    ("tokenize", SpanType::Other),
+    ("list_models", SpanType::Other),
+    ("fetch_response", SpanType::Other),
 ];
+
+/// Suffixes of operations on the memory of an agent.
+const MEMORY_OPERATIONS: &[&str] = &["_memory", "_memory_store"];
+
+/// Kinds by a part of the model's name, for spans that name no operation. The first match decides.
+const MODEL_KINDS: &[(&str, SpanType)] = &[
+    ("rerank", SpanType::Reranker),
+    ("moderation", SpanType::Other),
+    ("whisper", SpanType::Other),
+    ("transcribe", SpanType::Other),
+    ("-tts", SpanType::Other),
+    ("tts-", SpanType::Other),
+    ("dall-e", SpanType::Other),
+    ("gpt-image", SpanType::Other),
+    ("imagen-", SpanType::Other),
+    ("stable-diffusion", SpanType::Other),
+    ("embed", SpanType::Embedding),
+    ("voyage-", SpanType::Embedding),
+    ("bge-", SpanType::Embedding),
+    ("gte-", SpanType::Embedding),
+    ("e5-", SpanType::Embedding),
+];
+
+/// Attributes that imply a kind, and the values that do; none for any value.
+const MARKERS: &[(&str, &[&str], SpanType)] = &[
+    ("flue.task.id", &[], SpanType::Agent),
+    ("flue.tool.name", &[], SpanType::Tool),
+    ("flue.operation.id", &[], SpanType::Chain),
+    // Internals of Codex, which repeat the counts of its log records.
+    ("codex.usage.total_tokens", &[], SpanType::Other),
+    // NeMo Guardrails.
+    ("rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
+];
+
+/// Kinds that say nothing, in lower case.
+const NEUTRAL_KINDS: &[&str] =
+    &["span", "default", "unknown", "custom", "internal", "client", "server", "action", "ai_client", "event", "other", "generic"];
 
 /// Kinds as OpenInference, Langfuse, OpenLLMetry and Laminar name them, in lower case.
 const SPAN_KINDS: &[(&str, SpanType)] = &[
@@ -140,6 +224,8 @@ const SPAN_KINDS: &[(&str, SpanType)] = &[
     ("llm_request", SpanType::Llm),
     ("chat_model", SpanType::Llm),
     ("embedding", SpanType::Embedding),
+    ("embedder", SpanType::Embedding),
+    ("model", SpanType::Llm),
     ("agent", SpanType::Agent),
     ("tool", SpanType::Tool),
     ("handoff", SpanType::Handoff),
@@ -151,6 +237,8 @@ const SPAN_KINDS: &[(&str, SpanType)] = &[
     ("workflow", SpanType::Chain),
     ("task", SpanType::Chain),
     ("parser", SpanType::Chain),
+    ("flow", SpanType::Chain),
+    ("util", SpanType::Chain),
     ("prompt", SpanType::Prompt),
     // Spring AI.
     ("chat_client", SpanType::Chain),
@@ -234,16 +322,47 @@ pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a s
     (origin.starts_with("openlit.") && find(OPERATIONS, operation).is_some()).then_some((operation, model))
 }
 
+/// Returns the kind that a marker among the attributes implies.
+pub(crate) fn of_markers(attributes: &Attributes) -> Option<SpanType> {
+    let fits = |(name, values, _): &&(&str, &[&str], SpanType)| {
+        attributes.get(*name).is_some_and(|value| values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)))
+    };
+    MARKERS.iter().find(fits).map(|(.., kind)| *kind)
+}
+
+fn of_operation(operation: &str) -> Option<SpanType> {
+    let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
+    find(OPERATIONS, operation).or_else(memory)
+}
+
+/// Returns the kind of a model by its name.
+fn of_model(model: &str) -> Option<SpanType> {
+    let name = model.to_ascii_lowercase();
+    MODEL_KINDS.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| *kind)
+}
+
+/// Returns true for a span whose client names a kind that is unknown here: a counter of tokens, a turn of speech, a judge. Such a span is
+/// never a call only because it names a model.
+fn has_unknown_kind(hints: &KindInferenceInputs) -> bool {
+    let is_unknown = |kind: &str| of_span_kind(kind).is_none() && !NEUTRAL_KINDS.iter().any(|neutral| neutral.eq_ignore_ascii_case(kind));
+    hints.has_foreign_kind && hints.span_kind.is_some_and(is_unknown)
+}
+
 /// Returns the kind that the content of the span implies: tool before retriever before model call.
 fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
     if hints.has_tool {
         Some(SpanType::Tool)
     } else if hints.has_retrieval {
         Some(SpanType::Retriever)
+    } else if has_unknown_kind(hints) {
+        None
     } else if hints.has_embedding_input {
         Some(SpanType::Embedding)
-    } else if hints.has_model && (hints.has_messages || hints.operation.is_some() || hints.op.starts_with("gen_ai.")) {
-        Some(SpanType::Llm)
+    } else if hints.has_model && (hints.has_messages || hints.has_usage) {
+        Some(of_model(hints.model).filter(|_| hints.operation.is_none()).unwrap_or(SpanType::Llm))
+    } else if hints.has_usage && !hints.has_http && !hints.has_db && of_op(hints.op).is_none() {
+        // An agent that sums up its calls names no model.
+        Some(if hints.has_agent { SpanType::Agent } else { SpanType::Llm })
     } else {
         None
     }
@@ -252,8 +371,8 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
 /// Returns the kind of a span.
 pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     let by_op = of_op(hints.op);
-    let by_operation = hints.operation.and_then(|operation| find(OPERATIONS, operation));
-    let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind));
+    let by_operation = hints.operation.and_then(of_operation);
+    let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind)).or(hints.marked);
     // A request stays a request even if a gateway adds the model that it is for. But a client's request with an operation of a model is
     // that call: Sentry's SDKs pass on spans of others with the op of a request.
     if let Some(kind @ (SpanType::Http | SpanType::Db)) = by_op
@@ -266,6 +385,10 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
         (Some(SpanType::Llm), _) if NO_CALLS.iter().any(|end| hints.name.ends_with(end)) => return SpanType::Chain,
         // OpenLLMetry's "task" can be any step; the operation may be more specific.
         (Some(SpanType::Chain), Some(kind @ (SpanType::Retriever | SpanType::Reranker | SpanType::Tool))) => return kind,
+        // A judge or guardrail that reports its own model and usage is a call of that model.
+        (Some(SpanType::Evaluator | SpanType::Guardrail), _) if by_kind.is_none() && hints.has_model && hints.has_usage => {
+            return SpanType::Llm;
+        }
         (Some(kind), _) => return kind,
         (None, _) => {}
     }
@@ -284,89 +407,4 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
         (true, _) => SpanType::Http,
         _ => SpanType::Other,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ops_of_all_ages() {
-        for (op, expected) in [
-            ("gen_ai.chat", SpanType::Llm),
-            ("gen_ai.responses", SpanType::Llm),
-            ("gen_ai.embeddings", SpanType::Embedding),
-            ("gen_ai.invoke_agent", SpanType::Agent),
-            ("gen_ai.handoff", SpanType::Handoff),
-            ("ai.chat_completions.create.openai", SpanType::Llm),
-            ("ai.embeddings.create.cohere", SpanType::Embedding),
-            ("ai.pipeline", SpanType::Chain),
-            ("ai.run", SpanType::Chain),
-            ("ai.pipeline.langchain", SpanType::Chain),
-            ("ai.tool.langchain", SpanType::Tool),
-            ("ai.agent.langchain", SpanType::Agent),
-            ("ai.pipeline.generate_text", SpanType::Agent),
-            ("http.client", SpanType::Http),
-            ("db.sql.query", SpanType::Db),
-            ("function", SpanType::Function),
-            ("task", SpanType::Other),
-            ("", SpanType::Other),
-        ] {
-            assert_eq!(kind(&KindInferenceInputs { op, ..KindInferenceInputs::default() }), expected, "{op}");
-        }
-    }
-
-    #[test]
-    fn operations_of_ops() {
-        assert_eq!(operation_of_op("gen_ai.execute_tool"), Some("execute_tool"));
-        assert_eq!(operation_of_op("ai.chat_completions.create.openai"), Some("chat"));
-        assert_eq!(operation_of_op("ai.embeddings.create.cohere"), Some("embeddings"));
-        assert_eq!(operation_of_op("http.client"), None);
-    }
-
-    #[test]
-    fn vercel_tells_outer_spans_from_calls() {
-        let of = |vercel| kind(&KindInferenceInputs { vercel: Some(vercel), op: "gen_ai.generate_text", ..KindInferenceInputs::default() });
-        assert_eq!(of("ai.generateText"), SpanType::Agent);
-        assert_eq!(of("ai.generateText.doGenerate"), SpanType::Llm);
-        assert_eq!(of("ai.embed.doEmbed"), SpanType::Embedding);
-        assert_eq!(of("ai.embedMany"), SpanType::Chain);
-        assert_eq!(of("ai.toolCall weather-bot"), SpanType::Tool);
-        assert_eq!(of("checkout"), SpanType::Llm, "not Vercel's: the op decides");
-    }
-
-    #[test]
-    fn what_a_span_carries_decides_where_names_do_not() {
-        let unnamed = KindInferenceInputs { op: "acompletion", ..KindInferenceInputs::default() };
-        assert_eq!(kind(&KindInferenceInputs { has_tool: true, has_model: true, ..unnamed }), SpanType::Tool);
-        assert_eq!(kind(&KindInferenceInputs { has_model: true, has_messages: true, ..unnamed }), SpanType::Llm);
-        assert_eq!(kind(&KindInferenceInputs { operation: Some("chat"), ..unnamed }), SpanType::Llm);
-        assert_eq!(kind(&unnamed), SpanType::Other);
-    }
-
-    #[test]
-    fn what_is_said_of_a_model_outweighs_the_op_of_a_request() {
-        let of = |op, operation, span_kind| {
-            kind(&KindInferenceInputs { op, operation, span_kind, has_model: true, has_http: true, ..KindInferenceInputs::default() })
-        };
-        assert_eq!(of("http.client", Some("chat"), None), SpanType::Llm);
-        assert_eq!(of("http", Some("embeddings"), None), SpanType::Embedding);
-        assert_eq!(of("http.client", None, Some("LLM")), SpanType::Llm);
-        assert_eq!(of("http.client", Some("POST"), None), SpanType::Http, "no operation that is known");
-        assert_eq!(of("http.client", None, None), SpanType::Http, "a model alone is what a gateway writes too");
-        assert_eq!(of("http.server", Some("chat"), None), SpanType::Http, "who serves it does not ask");
-        assert_eq!(of("db.query", Some("chat"), None), SpanType::Db);
-    }
-
-    #[test]
-    fn words_of_single_frameworks() {
-        let of = |span_kind, operation, name| kind(&KindInferenceInputs { span_kind, operation, name, ..KindInferenceInputs::default() });
-        assert_eq!(of(Some("\"CHAT_MODEL\""), None, "MLflow"), SpanType::Llm);
-        assert_eq!(of(Some("prompt"), Some("chat"), "LangSmith's template"), SpanType::Prompt);
-        assert_eq!(of(Some("task"), Some("vector_db_retrieve"), "OpenLLMetry"), SpanType::Retriever);
-        assert_eq!(of(Some("workflow"), Some("invoke_agent"), "OpenLLMetry"), SpanType::Chain);
-        assert_eq!(of(Some("LLM"), None, "OpenAI._prepare_chat_with_tools"), SpanType::Chain, "LlamaIndex before the call");
-        assert_eq!(of(None, Some("execute_event_loop_cycle"), "Strands"), SpanType::Chain);
-        assert_eq!(of(None, Some("agent_handoff"), "OpenTelemetry for the Agents SDK"), SpanType::Handoff);
-    }
 }

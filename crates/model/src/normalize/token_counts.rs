@@ -1,31 +1,112 @@
 //! Reads the token counts of a span from its attributes and messages.
 
 use super::*;
+use crate::usage::TokenCountPaths;
 
-/// Returns the usage in buckets, and the number of reasoning tokens that only the total contains.
+/// Properties of a span that decide how its counts are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenCountSource<'a> {
+    /// Kind of the span.
+    pub(super) kind: SpanType,
+    /// True for a span that failed.
+    pub(super) failed: bool,
+    /// Meaning of the attributes.
+    pub(super) dialect: &'a AttributeDialect,
+    /// Instrumentation that created the span.
+    pub(super) origin: Option<&'a str>,
+}
+
+/// Counts as sent.
+struct SentTokenCounts {
+    counts: ReportedTokenCounts,
+    /// Convention of the source for input.
+    of_input: TokenCountConvention,
+    /// Convention of the source for output.
+    of_output: TokenCountConvention,
+    /// Attribute with the response that contains the counts, if no attribute of their own does.
+    answer: Option<&'static str>,
+}
+
+/// Returns the usage in buckets, and where it was read from if no attribute for counts tells: the response, or the rest of the total.
 pub(super) fn counts(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
-    kind: SpanType,
-    failed: bool,
-    dialect: &AttributeDialect,
-) -> (Usage, Option<u64>) {
-    let (mut counts, of_input, mut of_output) = as_sent(found, measurements, kind, failed, dialect);
+    source: &TokenCountSource,
+) -> (Usage, Option<FieldProvenance>) {
+    let SentTokenCounts { mut counts, of_input, of_output, answer } = as_sent(found, measurements, source);
     let usage = counts.settle_each(of_input, of_output);
-    let Some(thought) = reasoning::in_total(&usage, kind, found) else { return (usage, None) };
-    (counts.reasoning, of_output) = (Some(thought), TokenCountConvention::Exclusive);
-    (counts.settle_each(of_input, of_output), Some(thought))
+    let Some(thought) = reasoning::in_total(&usage, source.kind, found) else {
+        return (usage, answer.map(|name| read(SpanField::UsageDetails.as_str(), FieldSource::Attribute(name.into()))));
+    };
+    counts.reasoning = Some(thought);
+    let usage = counts.settle_each(of_input, TokenCountConvention::Exclusive);
+    (usage, Some(read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)))
 }
 
-/// Returns the counts as sent, and the conventions of their source for input and output.
-pub(super) fn as_sent(
-    found: &RecognizedAttributes,
-    measurements: &[(String, f64)],
-    kind: SpanType,
-    failed: bool,
-    dialect: &AttributeDialect,
-) -> (ReportedTokenCounts, TokenCountConvention, TokenCountConvention) {
-    let mut counts = ReportedTokenCounts {
+/// Prefixes of the names of counts. Vercel's SDK and Mastra write the operation before `.usage.`.
+const COUNTS: &[&str] = &["llm.token_count.", "usage."];
+const COUNTS_OF_OPERATION: &str = ".usage.";
+
+/// Returns the part of an attribute name that names a count.
+fn path_of(name: &str) -> Option<&str> {
+    let path = COUNTS.iter().find_map(|prefix| name.strip_prefix(prefix));
+    path.or_else(|| name.split_once(COUNTS_OF_OPERATION).map(|(_, path)| path))
+}
+
+/// Returns the counts under names that the table of attributes does not list, by their paths.
+fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
+    let mut paths = TokenCountPaths::default();
+    for (name, value) in found.attributes {
+        if let Some(path) = path_of(name) {
+            paths.add(path, value);
+        }
+    }
+    paths
+}
+
+/// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
+pub(super) fn spelled_fields<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
+    let listed = |name: &str| attribute_names::lookup(name).is_some();
+    let mut fields = Vec::new();
+    for (name, value) in found.attributes.iter().filter(|(name, _)| !listed(name)) {
+        let Some(path) = path_of(name) else { continue };
+        let mut paths = TokenCountPaths::default();
+        paths.add(path, value);
+        let counts = paths.counts();
+        let of_fields = [
+            (SpanField::InputTokens, counts.input),
+            (SpanField::OutputTokens, counts.output),
+            (SpanField::TotalTokens, counts.total),
+            (SpanField::CacheRead, counts.cache_read),
+            (SpanField::CacheWrite, counts.cache_write_5m),
+            (SpanField::CacheWrite1h, counts.cache_write_1h),
+            (SpanField::Reasoning, counts.reasoning),
+            (SpanField::InputAudio, counts.input_audio),
+            (SpanField::OutputAudio, counts.output_audio),
+            (SpanField::InputImage, counts.input_image),
+            (SpanField::OutputImage, counts.output_image),
+            (SpanField::WebSearches, counts.web_searches),
+        ];
+        fields.extend(
+            of_fields.into_iter().filter(|(field, count)| count.is_some() && !found.has(*field)).map(|(field, _)| (field, name.as_str())),
+        );
+    }
+    fields
+}
+
+/// Returns true if the span reports tokens of its input or output, under any name.
+pub(super) fn are_reported(found: &RecognizedAttributes) -> bool {
+    let is_known = |field| found.count(field).is_some_and(|count| count > 0);
+    let elsewhere = || {
+        let counts = other_spellings(found).counts();
+        counts.input.is_some_and(|count| count > 0) || counts.output.is_some_and(|count| count > 0)
+    };
+    is_known(SpanField::InputTokens) || is_known(SpanField::OutputTokens) || found.has(SpanField::UsageDetails) || elsewhere()
+}
+
+/// Returns the counts of single attributes.
+fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
+    let counts = ReportedTokenCounts {
         input: found.count(SpanField::InputTokens),
         output: found.count(SpanField::OutputTokens),
         total: found.count(SpanField::TotalTokens),
@@ -38,29 +119,84 @@ pub(super) fn as_sent(
         input_image: found.count(SpanField::InputImage),
         output_image: found.count(SpanField::OutputImage),
         web_searches: found.count(SpanField::WebSearches),
-        images: None,
+        ..ReportedTokenCounts::default()
     };
-    counts = counts.or(beside(found));
-    if let Some(hour) = counts.cache_write_1h {
-        // Attributes contain the sum of cache writes, and the part that is for an hour.
-        counts.cache_write_5m = counts.cache_write_5m.map(|written| written.saturating_sub(hour));
+    let spelled = other_spellings(found);
+    let others = if spelled.is_empty() { ReportedTokenCounts::default() } else { spelled.counts() };
+    let beside = beside(found);
+    let hour = counts.cache_write_1h.or(beside.cache_write_1h).or(others.cache_write_1h);
+    // Attributes contain the sum of cache writes, and the part that is for an hour.
+    let written = counts.cache_write_5m.map(|written| written.saturating_sub(hour.unwrap_or(0)));
+    let kept = |count: Option<u64>| count.filter(|count| *count > 0);
+    // A zero under one name is no evidence against a count under another.
+    let cache_write_5m = kept(written).or(kept(others.cache_write_5m)).or(written).or(others.cache_write_5m);
+    let cache_read = kept(counts.cache_read).or(kept(others.cache_read)).or(counts.cache_read);
+    ReportedTokenCounts { cache_read, cache_write_5m, cache_write_1h: hour, ..counts }.or(beside).or(others)
+}
+
+/// Returns the counts as sent, and the conventions of their source for input and output.
+fn as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source: &TokenCountSource) -> SentTokenCounts {
+    let mut counts = of_attributes(found);
+    let (mut of_input, mut of_output) = (source.dialect.input, source.dialect.output);
+    let provider = found.str(SpanField::Provider);
+    // A total that is only the sum of both counts proves nothing about the caches.
+    let mut is_sum = client_conventions::passes_on_exclusive(source.origin.or_else(|| found.str(SpanField::Origin)), provider);
+    if is_sum {
+        of_input = TokenCountConvention::Exclusive;
     }
-    let (mut of_input, mut of_output) = (dialect.input, dialect.output);
+    if found.name(SpanField::Reasoning).is_some_and(|name| client_conventions::REASONING_BESIDE_OUTPUT.contains(&name)) {
+        of_output = TokenCountConvention::Exclusive;
+    }
     if let Some(details) = found.object(SpanField::UsageDetails) {
         // One object is consistent in itself, so it takes precedence over single attributes.
-        let (detailed, own) = ReportedTokenCounts::of_details(&details);
-        (counts, of_input, of_output) = (detailed.or(counts), own, own);
+        let (detailed, own_input, own_output) = ReportedTokenCounts::of_details(&details);
+        if detailed.input.is_some() || detailed.output.is_some() {
+            is_sum = ReportedTokenCounts::is_anthropics(&details) && provider.is_some_and(client_conventions::counts_exclusively);
+            (of_input, of_output) = (own_input, own_output);
+            counts.total = detailed.total.or(counts.total.filter(|_| detailed.input == counts.input));
+        }
+        counts = detailed.or(counts);
     }
-    if let Some((told, own)) = found.object(SpanField::ProviderMetadata).and_then(|told| ReportedTokenCounts::of_provider_metadata(&told)) {
+    if let Some((told, own_input, own_output)) =
+        found.object(SpanField::ProviderMetadata).and_then(|told| ReportedTokenCounts::of_provider_metadata(&told))
+    {
         if told.input.is_some() {
             // The provider's own counts. Vercel's total may belong to counts of another convention.
             counts = ReportedTokenCounts { total: told.total, ..told.or(counts) };
-            (of_input, of_output) = (own, own);
+            (of_input, of_output) = (own_input, own_output);
         } else if counts.cache_read.is_none() && counts.cache_write_5m.is_none() {
             counts = counts.or(told);
-            of_input = own;
+            of_input = own_input;
         }
     }
+    of_measurements(&mut counts, measurements);
+    let is_call = matches!(source.kind, SpanType::Llm | SpanType::Embedding);
+    let completing = Some(&counts).filter(|_| is_call).and_then(|counts| answer_usage::completing(found, counts));
+    if let Some((_, (told, own_input, own_output))) = completing {
+        counts = told.or(counts);
+        (of_input, of_output) = (own_input, own_output);
+    }
+    if is_sum
+        && counts.total.is_some()
+        && counts.total == counts.input.zip(counts.output).map(|(input, output)| input.saturating_add(output))
+    {
+        counts.total = None;
+    }
+    if source.kind == SpanType::Embedding && (counts.input.is_some() || counts.total.is_some()) {
+        // An embedding has no output, so its total is its input.
+        counts.output = Some(counts.output.unwrap_or(0));
+        counts.input = counts.input.or(counts.total);
+    }
+    if source.kind == SpanType::Llm && !source.failed && counts.are_zero() {
+        // No call has an empty input: the client initializes its counts with zeros until the provider reports usage, which it does in
+        // streams only on request.
+        counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
+    }
+    SentTokenCounts { counts, of_input, of_output, answer: completing.map(|(name, _)| name) }
+}
+
+/// Fills missing counts from Sentry's measurements.
+fn of_measurements(counts: &mut ReportedTokenCounts, measurements: &[(String, f64)]) {
     for (name, number) in measurements {
         let number = usage::whole(*number);
         match attribute_names::lookup(name) {
@@ -70,24 +206,13 @@ pub(super) fn as_sent(
             _ => {}
         }
     }
-    if kind == SpanType::Embedding && (counts.input.is_some() || counts.total.is_some()) {
-        // An embedding has no output, so its total is its input.
-        counts.output = Some(counts.output.unwrap_or(0));
-        counts.input = counts.input.or(counts.total);
-    }
-    let streamed = || found.flag(SpanField::Streaming).or_else(|| in_pieces(found)) == Some(true);
-    if kind == SpanType::Llm && !failed && counts.are_zero() && streamed() {
-        // No call has an empty input: the client initializes its counts with zeros until the provider reports usage, which it does in
-        // streams only on request.
-        counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
-    }
-    (counts, of_input, of_output)
 }
 
 /// Returns how the counts of a stored span were interpreted; `None` for a count with only one interpretation.
 pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
     let found = RecognizedAttributes::new(&span.attributes, dialect);
-    let (mut counts, of_input, mut of_output) = as_sent(&found, &[], span.kind, span.status != SpanStatus::Ok, dialect);
+    let source = TokenCountSource { kind: span.kind, failed: span.status != SpanStatus::Ok, dialect, origin: span.origin.as_deref() };
+    let SentTokenCounts { mut counts, of_input, mut of_output, .. } = as_sent(&found, &[], &source);
     if span.reading.iter().any(|read| read.source == FieldSource::RestOfTotal) {
         (counts.reasoning, of_output) = (span.usage.reasoning, TokenCountConvention::Exclusive);
     }

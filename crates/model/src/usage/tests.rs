@@ -30,8 +30,8 @@ fn reasoning_is_part_of_the_output() {
 #[test]
 fn what_the_provider_itself_remarked() {
     let of = |remarks: serde_json::Value| {
-        let (counts, convention) = ReportedTokenCounts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
-        counts.settle(convention)
+        let (counts, of_input, of_output) = ReportedTokenCounts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
+        counts.settle_each(of_input, of_output)
     };
     let anthropic = of(json!({ "anthropic": { "cacheCreationInputTokens": 512, "usage": {
         "input_tokens": 25, "output_tokens": 64, "cache_creation_input_tokens": 512, "cache_read_input_tokens": 2048,
@@ -42,7 +42,7 @@ fn what_the_provider_itself_remarked() {
     } } }));
     assert_eq!((google.input, google.output, google.output_tokens()), (Some(444), Some(50), Some(90)));
     let openai = json!({ "openai": { "cachedPromptTokens": 1024, "reasoningTokens": 0, "acceptedPredictionTokens": 0 } });
-    let (openai, convention) = ReportedTokenCounts::of_provider_metadata(openai.as_object().unwrap()).unwrap();
+    let (openai, convention, _) = ReportedTokenCounts::of_provider_metadata(openai.as_object().unwrap()).unwrap();
     assert_eq!((openai.input, openai.cache_read, convention), (None, Some(1024), TokenCountConvention::Inclusive));
     assert_eq!(ReportedTokenCounts::of_provider_metadata(json!({ "openai": { "logprobs": [] } }).as_object().unwrap()), None);
 }
@@ -145,8 +145,8 @@ fn counts_of_any_type() {
 }
 
 fn of_details(value: Value) -> Usage {
-    let (counts, convention) = ReportedTokenCounts::of_details(value.as_object().unwrap());
-    counts.settle(convention)
+    let (counts, of_input, of_output) = ReportedTokenCounts::of_details(value.as_object().unwrap());
+    counts.settle_each(of_input, of_output)
 }
 
 #[test]
@@ -185,6 +185,59 @@ fn of_what_was_written_some_is_for_an_hour() {
     let flat =
         of_details(json!({"input": 10, "output": 5, "input_ephemeral_5m_input_tokens": 100, "input_ephemeral_1h_input_tokens": 200}));
     assert_eq!((flat.cache_write_5m, flat.cache_write_1h, flat.input_tokens()), (Some(100), Some(200), Some(310)));
+}
+
+#[test]
+fn one_count_has_many_names() {
+    let read = |details: Value| {
+        let usage = of_details(details);
+        (usage.input_tokens(), usage.cache_read, usage.cache_write_tokens(), usage.output_tokens())
+    };
+    for details in [
+        json!({"prompt_tokens": 1000, "completion_tokens": 50, "prompt_cache_hit_tokens": 800, "prompt_cache_miss_tokens": 200}),
+        json!({"prompt_cache_hit_tokens": 800, "prompt_cache_miss_tokens": 200, "completion_tokens": 50}),
+        json!({"inputTokens": 1000, "outputTokens": 50, "inputTokenDetails": {"cacheReadTokens": 800}}),
+        json!({"InputTokens": 1000, "OutputTokens": 50, "InputTokensDetails": {"CachedTokens": 800}}),
+        json!({"input_tokens": 1000, "output_tokens": 50, "input_tokens_details": "{'cached_tokens': 800}"}),
+        json!({"input_tokens": 1000, "output_tokens": 50, "input_tokens_details": "map[audio_tokens:0 cached_tokens:800]"}),
+        json!({"input_tokens": 1000, "output_tokens": 50, "input_tokens_details.cached_tokens": 800}),
+        json!({"promptTokenCount": 1000, "candidatesTokenCount": 50, "cachedContentTokenCount": 800}),
+        json!({"input_tokens": 1000, "output_tokens": 50, "cached_tokens": 0, "details": {"cache_read_tokens": 800}}),
+    ] {
+        let label = details.to_string();
+        assert_eq!(read(details), (Some(1000), Some(800), None, Some(50)), "{label}");
+    }
+    for details in [
+        json!({"input_tokens": 100, "output_tokens": 50, "cacheReadInputTokenCount": 800, "cacheWriteInputTokenCount": 100}),
+        json!({"input": 100, "output": 50, "input_cache_read": 800, "input_cache_creation": 100}),
+        json!({"input": 100, "output": 50, "cache_read_tokens": 800, "cache_write_tokens": 100}),
+    ] {
+        let label = details.to_string();
+        assert_eq!(read(details), (Some(1000), Some(800), Some(100), Some(50)), "{label}");
+    }
+}
+
+#[test]
+fn google_counts_thoughts_and_its_tools_beside() {
+    let usage = of_details(json!({
+        "promptTokenCount": 12, "cachedContentTokenCount": 4, "candidatesTokenCount": 71, "toolUsePromptTokenCount": 65,
+        "thoughtsTokenCount": 89, "totalTokenCount": 237,
+    }));
+    assert_eq!((usage.input_tokens(), usage.output_tokens(), usage.reasoning), (Some(77), Some(160), Some(89)));
+    let modalities = of_details(json!({
+        "promptTokenCount": 1000, "candidatesTokenCount": 10, "cachedContentTokenCount": 500,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 400}, {"modality": "AUDIO", "tokenCount": 600}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 300}, {"modality": "TEXT", "tokenCount": 200}],
+    }));
+    assert_eq!((modalities.input, modalities.input_audio, modalities.cache_read), (Some(200), Some(300), Some(500)));
+}
+
+#[test]
+fn langfuse_adds_up_counts_of_any_name() {
+    let usage = of_details(json!({"input": 100, "input_video_tokens": 40, "output": 7, "output_rejected_prediction_tokens": 3}));
+    assert_eq!((usage.input_tokens(), usage.output_tokens()), (Some(140), Some(10)));
+    let text = of_details(json!({"input": 100, "input_text_tokens": 100, "output": 7}));
+    assert_eq!(text.input_tokens(), Some(100));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn said(messages: &[ChatMessage]) -> Value {
 fn kinds() {
     let cases = [
         ("llm", json!({"gen_ai.operation.name": "generate_content"})),
-        ("llm", json!({"llm.request.type": "chat"})),
+        ("llm", json!({"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"})),
         ("llm", json!({"openinference.span.kind": "LLM"})),
         ("llm", json!({"ai.operationId": "ai.streamText.doStream"})),
         ("llm", json!({"operation.name": "ai.generateText.doGenerate my-function"})),

@@ -33,6 +33,218 @@ fn cached_and_thought_tokens_under_every_name_are_part_of_the_counts() {
     }
 }
 
+/// Returns a call of Claude Sonnet 4.5 with 1,000 input tokens that are not cached, and 100 output tokens.
+fn claude(scope: &str, more: serde_json::Value) -> crate::span::Span {
+    let mut attributes = json!({
+        "gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5",
+        "gen_ai.usage.output_tokens": 100, "otel.scope.name": scope,
+    });
+    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    map("", attributes)
+}
+
+#[test]
+fn cache_writes_for_an_hour_under_every_name() {
+    for (name, is_sum_sent) in [
+        ("gen_ai.usage.cache_creation.input_tokens.ephemeral_1h", true),
+        ("gen_ai.usage.cache_creation.ephemeral_1h_input_tokens", true),
+        ("gen_ai.usage.details.ephemeral_1h_input_tokens", true),
+        ("gen_ai.usage.cache_write_1h_tokens", true),
+        ("llm.usage.cache_creation.ephemeral_1h_input_tokens", true),
+        ("gen_ai.usage.cache_creation_1h_input_tokens", false),
+    ] {
+        let sum = if is_sum_sent { json!(1500) } else { json!(null) };
+        let short = if is_sum_sent { json!(null) } else { json!(500) };
+        let span = claude(
+            "demo",
+            json!({
+                "gen_ai.usage.input_tokens": 2500, "gen_ai.usage.cache_creation.input_tokens": sum, name: 1000,
+                "gen_ai.usage.cache_creation.ephemeral_5m_input_tokens": short,
+            }),
+        );
+        assert_eq!((span.usage.input, span.usage.cache_write_5m, span.usage.cache_write_1h), (Some(1000), Some(500), Some(1000)), "{name}");
+        // 1,000 × $3/M + 500 × $3.75/M + 1,000 × $6/M + 100 × $15/M
+        assert_eq!(span.cost.unwrap().total, Usd::from_dollars(0.012_375).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn details_in_every_notation() {
+    for details in [
+        json!("{\"cache_read\": 800, \"cache_creation\": 0}"),
+        json!("{'cache_read': 800, 'cache_creation': 0}"),
+        json!("map[cache_creation:0 cache_read:800]"),
+        json!("{CachedTokens:800 AudioTokens:0}"),
+        json!({"cached_tokens": 800}),
+    ] {
+        for name in ["gen_ai.usage.input_token_details", "gen_ai.usage.prompt_tokens_details", "llm.usage.input_tokens_details"] {
+            let span = claude("demo", json!({"gen_ai.usage.input_tokens": 1800, name: details}));
+            assert_eq!((span.usage.cache_read, span.usage.input), (Some(800), Some(1000)), "{name} {details}");
+            let told = |read: &crate::provenance::FieldProvenance| read.source.attribute() == Some(name);
+            assert!(span.reading.iter().any(told), "{name}: its provenance is known");
+        }
+    }
+}
+
+#[test]
+fn the_client_and_the_provider_decide_whether_cached_tokens_are_included() {
+    let counts = |input: u64| {
+        json!({
+            "gen_ai.usage.input_tokens": input, "gen_ai.usage.total_tokens": input + 100, "gen_ai.usage.cache_read.input_tokens": 800,
+        })
+    };
+    for scope in ["pipecat", "org.springframework.boot", "logfire.anthropic"] {
+        let span = claude(scope, counts(1000));
+        assert_eq!((span.usage.input, span.usage.input_tokens(), span.usage.total), (Some(1000), Some(1800), Some(1900)), "{scope}");
+    }
+    let inclusive = claude("opentelemetry.instrumentation.anthropic", counts(1800));
+    assert_eq!((inclusive.usage.input, inclusive.usage.input_tokens()), (Some(1000), Some(1800)));
+    let mut openai = counts(1800);
+    openai["gen_ai.provider.name"] = json!("openai");
+    assert_eq!(claude("pipecat", openai).usage.input_tokens(), Some(1800), "OpenAI's own count includes them");
+}
+
+#[test]
+fn counts_of_a_part_of_the_response_are_none() {
+    let span = claude(
+        "demo",
+        json!({"gen_ai.usage.output_tokens": null, "gen_ai.usage.partial.input_tokens": 9, "gen_ai.usage.partial.output_tokens": 1}),
+    );
+    assert!(span.usage.is_unknown());
+}
+
+#[test]
+fn zeros_of_an_answered_call_are_unknown() {
+    let zeros = json!({"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0, "gen_ai.usage.total_tokens": "0"});
+    let span = claude("demo", zeros.clone());
+    assert!(span.usage.is_unknown() && span.cost.is_none());
+    let mut failed = zeros;
+    failed["error.type"] = json!("timeout");
+    assert_eq!(claude("demo", failed).usage.input_tokens(), Some(0));
+}
+
+#[test]
+fn names_that_mean_no_model() {
+    for none in ["none", "unknown", "\"none\"", "N/A"] {
+        let span = claude("demo", json!({"gen_ai.response.model": none, "gen_ai.usage.input_tokens": 1000}));
+        assert_eq!((span.response_model.as_deref(), span.model()), (None, Some("claude-sonnet-4-5")), "{none}");
+    }
+    let span = claude("demo", json!({"gen_ai.provider.name": "unknown", "gen_ai.usage.input_tokens": 1000}));
+    assert_eq!(span.provider.as_deref(), Some("anthropic"), "the vendor of the model");
+}
+
+#[test]
+fn the_tier_of_a_call() {
+    let of = |more: serde_json::Value| crate::cost::service_tier(more.as_object().unwrap());
+    assert_eq!(of(json!({"gen_ai.request.batch": true})).as_deref(), Some("batch"));
+    assert_eq!(of(json!({"gen_ai.request.batch": "true", "gen_ai.response.service_tier": "standard"})).as_deref(), Some("batch"));
+    assert_eq!(of(json!({"gen_ai.request.batch": false})), None);
+    assert_eq!(of(json!({"gen_ai.usage.raw": "{\"input_tokens\": 5, \"service_tier\": \"priority\"}"})).as_deref(), Some("priority"));
+}
+
+#[test]
+fn the_host_names_the_provider_of_a_common_protocol() {
+    let of = |provider: Option<&str>, host: &str| {
+        let span = map(
+            "",
+            json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.provider.name": provider, "server.address": host}),
+        );
+        span.provider
+    };
+    assert_eq!(of(Some("openai"), "openrouter.ai").as_deref(), Some("openrouter"));
+    assert_eq!(of(Some("openai"), "api.openai.com").as_deref(), Some("openai"));
+    assert_eq!(of(Some("openai"), "127.0.0.1").as_deref(), Some("openai"));
+    assert_eq!(of(None, "api.groq.com").as_deref(), Some("groq"));
+}
+
+#[test]
+fn a_model_behind_an_alias() {
+    let of = |answered: Option<&str>| {
+        let span = map(
+            "",
+            json!({
+                "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "fast", "gen_ai.response.model": answered,
+                "litellm.provider.model": "openai/gpt-4o-mini", "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 50,
+            }),
+        );
+        (span.model().map(str::to_owned), span.cost.map(|cost| cost.total))
+    };
+    let cost = Usd::from_dollars(0.000_045);
+    assert_eq!(of(None), (Some("gpt-4o-mini".into()), cost));
+    assert_eq!(of(Some("fast")), (Some("gpt-4o-mini".into()), cost));
+    assert_eq!(of(Some("gpt-4o-mini-2024-07-18")), (Some("gpt-4o-mini-2024-07-18".into()), cost));
+}
+
+#[test]
+fn the_session_that_a_program_names_comes_first() {
+    let of = |more: serde_json::Value| {
+        let mut attributes = json!({"gen_ai.operation.name": "chat", "gen_ai.conversation.id": "found"});
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        map("", attributes).session_id
+    };
+    assert_eq!(of(json!({})).as_deref(), Some("found"));
+    assert_eq!(of(json!({"session.id": "named"})).as_deref(), Some("named"));
+    assert_eq!(of(json!({"session.id": "other", "langfuse.session.id": "named"})).as_deref(), Some("named"));
+    assert_eq!(of(json!({"langsmith.metadata.thread_id": "named"})).as_deref(), Some("named"));
+    assert_eq!(of(json!({"metadata": "{\"thread_id\": 140001}"})).as_deref(), Some("found"), "a thread of the operating system");
+}
+
+#[test]
+fn levels_of_failures() {
+    for (level, failed) in
+        [("ERROR", true), ("fatal", true), ("CRITICAL", true), ("warning", false), ("[REDACTED]", false), ("DEFAULT", false)]
+    {
+        let span = map("", json!({"langfuse.observation.type": "generation", "langfuse.observation.level": level}));
+        assert_eq!(span.status == crate::span::SpanStatus::Error, failed, "{level}");
+    }
+}
+
+#[test]
+fn a_type_of_request_alone_is_no_call() {
+    assert_eq!(map("", json!({"llm.request.type": "chat"})).kind, SpanType::Other);
+    assert_eq!(map("", json!({"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"})).kind, SpanType::Llm);
+    assert_eq!(map("", json!({"llm.request.type": "chat", "gen_ai.usage.input_tokens": 5})).kind, SpanType::Llm);
+}
+
+#[test]
+fn contents_that_are_lists_of_parts_as_text() {
+    let span = map(
+        "",
+        json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "command-a", "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": "[{\"type\": \"text\", \"text\": \"Hi\"}]", "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": "[{\"name\": \"rye\", \"sour\": true}]",
+        }),
+    );
+    assert_eq!(span.input_messages[0].parts, [MessagePart::Text { text: "Hi".into() }]);
+    let answer = MessagePart::Text { text: "[{\"name\": \"rye\", \"sour\": true}]".into() };
+    assert_eq!(span.output_messages[0].parts, [answer], "what the model wrote stays as it is");
+}
+
+#[test]
+fn reasons_in_answers_of_every_shape() {
+    for output in [
+        json!("[{\"role\": \"assistant\", \"parts\": [], \"finish_reason\": \"stop\"}]"),
+        json!("{\"choices\": [{\"message\": {\"content\": \"Hi\"}, \"finish_reason\": \"stop\"}]}"),
+        json!("{\"content\": [{\"type\": \"text\", \"text\": \"Hi\"}], \"stop_reason\": \"stop\"}"),
+        json!([{"role": "assistant", "content": "Hi", "finish_reason": "stop"}]),
+    ] {
+        let span = map("", json!({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.output.messages": output}));
+        assert_eq!(span.finish_reasons, ["stop"], "{output}");
+    }
+}
+
+#[test]
+fn tools_are_named_by_their_steps() {
+    let named = |attributes: serde_json::Value| map("", attributes).tool;
+    assert_eq!(named(json!({"traceloop.span.kind": "tool", "traceloop.entity.name": "weigh"})).as_deref(), Some("weigh"));
+    assert_eq!(named(json!({"genkit:metadata:subtype": "tool", "genkit:name": "weigh"})).as_deref(), Some("weigh"));
+    assert_eq!(
+        named(json!({"traceloop.span.kind": "tool", "gen_ai.tool.name": "oven", "traceloop.entity.name": "weigh"})).as_deref(),
+        Some("oven")
+    );
+}
+
 #[test]
 fn spring_ai_tells_its_steps_by_a_kind_of_its_own() {
     let framework = |kind: &str, more: serde_json::Value| {

@@ -1,0 +1,125 @@
+//! Facts about single clients that no attribute tells: how they count input, and how they write costs and levels.
+
+use serde_json::{Map, Value};
+
+use crate::span::Attributes;
+use crate::usage::count;
+
+/// Instrumentation scopes, or prefixes of them, that pass on the provider's own input count although they use names whose convention
+/// includes cached tokens: Pipecat, Spring AI, Logfire before it sends the provider's whole usage.
+const PASSED_ON: &[&str] = &["pipecat", "org.springframework", "spring-ai", "io.micrometer", "logfire.anthropic"];
+
+/// Words in the names of providers whose own input count excludes cached tokens.
+const EXCLUSIVE_PROVIDERS: &[&str] = &["anthropic", "bedrock"];
+
+/// Names under which reasoning is not part of the output count: Google's ADK before May 2026.
+pub(super) const REASONING_BESIDE_OUTPUT: &[&str] = &["gen_ai.usage.experimental.reasoning_tokens"];
+
+/// Levels of a span that failed, as Langfuse and other programs spell them.
+const FAILURES: &[&str] = &["ERROR", "FATAL", "CRITICAL", "SEVERE", "ALERT", "EMERGENCY", "PANIC"];
+
+/// Pairs of attributes with the cost of input and output, for clients that send no total.
+const COSTS: &[[&str; 2]] = &[
+    ["llm.cost.prompt", "llm.cost.completion"],
+    ["llm.cost.input", "llm.cost.output"],
+    ["gen_ai.usage.input_cost", "gen_ai.usage.output_cost"],
+    ["gen_ai.cost.input_tokens", "gen_ai.cost.output_tokens"],
+    ["gen_ai.cost.input", "gen_ai.cost.output"],
+];
+
+/// Attributes of spans that failed, in text: those of exporters that have no status of their own.
+const STATUS_CODES: &[&str] = &["otel.status_code", "status.code"];
+
+/// Logfire's number of the level `error`, from which levels are failures.
+const LOGFIRE_ERROR: u64 = 17;
+
+/// Names of the whole cost in objects of costs.
+const TOTAL_COSTS: &[&str] = &["total", "total_cost", "totalCost", "response_cost", "cost"];
+
+/// Prefixes of the names of the parts of the cost, whose sum is the total.
+const PART_COSTS: &[&str] = &["input", "output"];
+
+/// Returns true for a provider whose own input count excludes cached tokens.
+pub(super) fn counts_exclusively(provider: &str) -> bool {
+    let provider = provider.to_ascii_lowercase();
+    EXCLUSIVE_PROVIDERS.iter().any(|word| provider.contains(word))
+}
+
+/// Returns true for a client that passes on the input count of a provider as it is, without cached tokens.
+pub(super) fn passes_on_exclusive(origin: Option<&str>, provider: Option<&str>) -> bool {
+    let passes_on = origin.is_some_and(|origin| PASSED_ON.iter().any(|scope| origin.starts_with(scope)));
+    passes_on && provider.is_some_and(counts_exclusively)
+}
+
+/// Returns true for the level of a span that failed.
+pub(crate) fn is_failure(level: &str) -> bool {
+    FAILURES.iter().any(|failure| failure.eq_ignore_ascii_case(level.trim()))
+}
+
+/// Returns true if the attributes say that the span failed.
+pub(super) fn says_failure(attributes: &Attributes) -> bool {
+    let is_true = |value: &Value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let is_error = |value: &Value| value.as_str().is_some_and(|code| code.eq_ignore_ascii_case("error"));
+    attributes.get("error").is_some_and(is_true)
+        || STATUS_CODES.iter().any(|name| attributes.get(*name).is_some_and(is_error))
+        || attributes.get("logfire.level_num").and_then(count).is_some_and(|level| level >= LOGFIRE_ERROR)
+}
+
+fn dollars(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Returns the cost as the sum of two attributes.
+pub(super) fn cost_of_parts(attributes: &Attributes) -> Option<f64> {
+    let part = |name: &str| attributes.get(name).and_then(dollars);
+    let sum = |[input, output]: &[&str; 2]| Some(part(input)? + part(output)?);
+    COSTS.iter().find_map(sum)
+}
+
+/// Returns the whole cost in an object of costs.
+pub(super) fn total_cost(costs: &Map<String, Value>) -> Option<f64> {
+    let is_part = |name: &str| PART_COSTS.iter().any(|prefix| name.starts_with(prefix));
+    let parts = costs.iter().filter(|(name, _)| is_part(name)).filter_map(|(_, value)| dollars(value));
+    let total = TOTAL_COSTS.iter().find_map(|name| costs.get(*name).and_then(dollars));
+    total.or_else(|| parts.reduce(|sum, part| sum + part))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn client_and_provider_decide_together() {
+        assert!(passes_on_exclusive(Some("pipecat"), Some("anthropic")));
+        assert!(passes_on_exclusive(Some("org.springframework.boot"), Some("aws.bedrock")));
+        assert!(!passes_on_exclusive(Some("pipecat"), Some("openai")));
+        assert!(!passes_on_exclusive(Some("opentelemetry.instrumentation.anthropic"), Some("anthropic")));
+        assert!(!passes_on_exclusive(None, Some("anthropic")) && !passes_on_exclusive(Some("pipecat"), None));
+    }
+
+    #[test]
+    fn costs_of_any_object() {
+        let of = |costs: Value| total_cost(costs.as_object().unwrap());
+        assert_eq!(of(json!({"input_cost": 0.5, "output_cost": 0.25, "total_cost": 0.75})), Some(0.75));
+        assert_eq!(of(json!({"input": 0.5, "output": 0.25})), Some(0.75));
+        assert_eq!(of(json!({"input": 0.5, "input_cached_tokens": 0.125, "output": 0.25})), Some(0.875));
+        assert_eq!(of(json!({"model_id": "m", "response_cost": "0.125"})), Some(0.125));
+        assert_eq!(of(json!({"currency": "USD"})), None);
+        let parts = |attributes: Value| cost_of_parts(attributes.as_object().unwrap());
+        assert_eq!(parts(json!({"llm.cost.prompt": 0.5, "llm.cost.completion": 0.25})), Some(0.75));
+        assert_eq!(parts(json!({"llm.cost.prompt": 0.5})), None);
+    }
+
+    #[test]
+    fn failures_that_attributes_say() {
+        let of = |attributes: Value| says_failure(attributes.as_object().unwrap());
+        assert!(of(json!({"error": true})) && of(json!({"otel.status_code": "ERROR"})) && of(json!({"logfire.level_num": 17})));
+        assert!(!of(json!({"error": "none of it"})) && !of(json!({"otel.status_code": "OK"})) && !of(json!({"logfire.level_num": 9})));
+    }
+}

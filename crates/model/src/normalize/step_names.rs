@@ -1,0 +1,68 @@
+//! Models, agents and tools that only the name of a step tells, and models behind the alias of a gateway.
+
+use serde_json::Value;
+
+use super::attributes::{RecognizedAttributes, unquoted};
+use super::{RawSpan, span_kind};
+use crate::normalize::attribute_names::SpanField;
+use crate::span::SpanType;
+
+/// Attribute of LiteLLM with the model behind an alias, after the name of the provider.
+const MODEL_BEHIND_ALIAS: &str = "litellm.provider.model";
+
+/// Returns the model that a gateway called, if the requested one is an alias and the response repeats it or names none.
+pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String> {
+    let model = found.attributes.get(MODEL_BEHIND_ALIAS)?.as_str()?;
+    let model = model.split_once('/').map_or(model, |(_, model)| model);
+    let answered = found.str(SpanField::ResponseModel);
+    let repeats = answered.is_none() || answered == found.str(SpanField::RequestModel);
+    Some(model).filter(|model| repeats && !model.is_empty()).map(str::to_owned)
+}
+
+/// OpenInference names the model of a failed call only among its parameters.
+pub(super) fn model_of_parameters(found: &RecognizedAttributes) -> Option<String> {
+    found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
+}
+
+/// Attributes that name the model of a call, and a step of any other kind.
+const NAMES_OF_STEPS: &[&str] = &["genkit:name"];
+
+/// OpenLIT names the model of a failed call only in the name of the span, and Genkit every model in the name of the step.
+pub(super) fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let step = NAMES_OF_STEPS.iter().filter(|_| is_call).find_map(|name| found.attributes.get(*name)?.as_str());
+    if let Some(step) = step {
+        return Some(step.to_owned());
+    }
+    let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
+    let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| is_call)?;
+    Some(model.to_owned())
+}
+
+/// Attributes whose presence means that the span of an agent is named after the agent.
+const NAMED_AFTER_THE_AGENT: &[&str] = &[
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "langsmith.span.kind",
+    "lmnr.span.type",
+];
+
+/// Attributes that name the tool of a tool's span, and a step of any other kind.
+const NAMES_OF_TOOLS: &[&str] = &["traceloop.entity.name", "genkit:name"];
+
+/// Returns the tool that its span is named after.
+pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
+    let by_attribute = || NAMES_OF_TOOLS.iter().find_map(|name| found.attributes.get(*name)?.as_str());
+    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).map(unquoted);
+    tool.filter(|tool| !tool.is_empty()).map(str::to_owned)
+}
+
+/// Returns the agent that its span is named after.
+pub(super) fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
+    let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
+    let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
+    let whole = || found.name(SpanField::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
+    by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
+}
