@@ -338,10 +338,21 @@ fn status(
     (status, said.or_else(|| tags.get("status").filter(|_| status == SpanStatus::Error).cloned()))
 }
 
+/// Attributes in which LangChain names the provider, where instrumentations name LangChain as the provider.
+const PROVIDERS_OF_LANGCHAIN: &[&str] = &[
+    "traceloop.association.properties.ls_provider",
+    "lmnr.association.properties.ls_provider",
+    "langsmith.metadata.ls_provider",
+    "langfuse.observation.metadata.ls_provider",
+    "metadata.ls_provider",
+];
+
 /// Sets the canonical provider. If none was sent, or one that the price table does not contain, it is inferred.
 fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     let sent = found.text(SpanField::Provider);
-    span.provider = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).map(str::to_owned);
+    let by_framework = || PROVIDERS_OF_LANGCHAIN.iter().find_map(|name| book.canonical_provider(found.attributes.get(*name)?.as_str()?));
+    let known = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).or_else(by_framework);
+    span.provider = known.map(str::to_owned);
     let host = found.attributes.get("server.address").and_then(Value::as_str).and_then(provider_inference::of_host);
     if let Some(host) = host.and_then(|host| book.canonical_provider(host)).filter(|_| span.is_call()) {
         // Clients of OpenAI's protocol report its name regardless of the server.

@@ -44,7 +44,10 @@ fields! {
     /// Instrumentation that created the span.
     Origin "origin" = ["sentry.origin", "otel.scope.name"],
     /// Operation: `chat`, `embeddings`, `execute_tool`.
-    Operation "operation" = ["gen_ai.operation.name", "gen_ai.operation", "llm.request.type"],
+    Operation "operation" = [
+        "gen_ai.operation.name", "gen_ai.operation", "llm.request.type",
+        "gen_ai_operation_name",
+    ],
     /// Vercel's name of the function, which distinguishes outer spans from the calls in them.
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
     /// Kind of the span as the client names it.
@@ -59,6 +62,7 @@ fields! {
         "gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "vercel.ai.model.provider", "llm.provider", "llm.system",
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
+        "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -66,10 +70,12 @@ fields! {
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
+        "gen_ai.request_model", "gen_ai_request_model",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
         "gen_ai.response.model", "ai.response.model", "vercel.ai.response.model", "llm.response.model_name", "llm.response.model",
+        "gen_ai.response_model", "gen_ai_response_model",
     ],
     /// ID that the provider gave to the response.
     ResponseId "response_id" = [
@@ -90,6 +96,7 @@ fields! {
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
         "flue.turn.input", "flue.task.prompt", "llm.messages", "input.audio.transcript", "lk.user_input", "request_data", "input",
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
+        "lk.input_text", "lk.user_transcript",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -113,11 +120,13 @@ fields! {
     /// Tool calls of the response, if they are separate from its text.
     OutputToolCalls "output_messages" = [
         "gen_ai.response.tool_calls", "ai.response.toolCalls", "vercel.ai.response.toolCalls", "ai.tool_calls", "ai.result.toolCalls",
+        "lk.response.function_calls",
     ],
     /// Tools that the model could call.
     ToolDefinitions "tool_definitions" = [
         "gen_ai.tool.definitions", "gen_ai.request.available_tools", "ai.prompt.tools", "vercel.ai.prompt.tools", "ai.tools", "llm.tools",
         "gen_ai.request.tools",
+        "lk.function_tools",
     ],
     /// Input tokens.
     InputTokens "usage.input_tokens" = [
@@ -257,17 +266,20 @@ fields! {
         "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
         "vercel.ai.telemetry.functionId",
         "flue.task.agent", "voltagent.agent.name",
+        "gcp.vertex.agent.name", "crewai.task.agent",
     ],
     /// Name of the tool.
     Tool "tool" = [
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
         "ai.function_call", "spring.ai.tool.definition.name", "lk.function_tool.name",
         "flue.tool.name",
+        "langchain.tool.name", "langfuse.observation.metadata.tool.name",
     ],
     /// ID of the tool call.
     ToolCallId "tool_call_id" = [
         "gen_ai.tool.call.id", "ai.toolCall.id", "vercel.ai.toolCall.id", "tool_call.id", "tool.call.id", "lk.function_tool.id",
         "flue.tool.call_id",
+        "langfuse.observation.metadata.tool.id",
     ],
     /// Arguments of the tool call.
     ToolArguments "input_messages" = [

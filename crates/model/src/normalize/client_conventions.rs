@@ -25,6 +25,7 @@ const COSTS: &[[&str; 2]] = &[
     ["gen_ai.usage.input_cost", "gen_ai.usage.output_cost"],
     ["gen_ai.cost.input_tokens", "gen_ai.cost.output_tokens"],
     ["gen_ai.cost.input", "gen_ai.cost.output"],
+    ["gen_ai.usage.cost.input", "gen_ai.usage.cost.output"],
 ];
 
 /// Attributes of spans that failed, in text: those of exporters that have no status of their own.

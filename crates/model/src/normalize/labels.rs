@@ -11,6 +11,7 @@ use crate::span::{Attributes, Span};
 const LISTS: &[&str] = &[
     "tag.tags",
     "langfuse.trace.tags",
+    "langfuse.tags",
     "ai.telemetry.metadata.tags",
     "vercel.ai.telemetry.metadata.tags",
     "traceloop.association.properties.tags",
@@ -27,6 +28,7 @@ const PREFIXES: &[&str] = &[
     "lmnr.association.properties.metadata.",
     "lmnr.association.properties.",
     "langfuse.trace.metadata.",
+    "langfuse.metadata.",
     "langfuse.observation.metadata.",
     "langsmith.metadata.",
     // OpenRouter: metadata of the request.
@@ -34,13 +36,13 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// Attributes that contain labels as one object.
-const OBJECTS: &[&str] = &["metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
+const OBJECTS: &[&str] = &["metadata", "langfuse.metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
 
 /// Labels that name the end user.
-const USERS: &[&str] = &["user_id", "userId", "user"];
+const USERS: &[&str] = &["langfuse_user_id", "user_id", "userId", "user"];
 
 /// Labels that name the conversation, the best first.
-const SESSIONS: &[&str] = &["session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
+const SESSIONS: &[&str] = &["langfuse_session_id", "session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
 
 /// Labels that name the thread of a framework's memory. A number is a thread of the operating system.
 const THREADS: &[&str] = &["thread_id", "threadId"];

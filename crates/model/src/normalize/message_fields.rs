@@ -103,7 +103,7 @@ const REASONS: &[&str] = &["finish_reason", "finishReason", "stop_reason", "stop
 const ANSWERS: &[&str] = &["choices", "candidates"];
 
 /// Returns why the model stopped, as the messages of an output or the provider's response contain it.
-fn reasons_of(output: &Value) -> Vec<String> {
+pub(crate) fn reasons_of(output: &Value) -> Vec<String> {
     let parsed = match output {
         Value::String(text) if REASONS.iter().any(|name| text.contains(name)) => crate::lenient_json::value(text).unwrap_or_default(),
         Value::String(_) => return Vec::new(),

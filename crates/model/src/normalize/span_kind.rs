@@ -331,8 +331,9 @@ pub(crate) fn of_markers(attributes: &Attributes) -> Option<SpanType> {
 }
 
 fn of_operation(operation: &str) -> Option<SpanType> {
+    let operation = operation.to_ascii_lowercase();
     let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
-    find(OPERATIONS, operation).or_else(memory)
+    find(OPERATIONS, &operation).or_else(memory)
 }
 
 /// Returns the kind of a model by its name.

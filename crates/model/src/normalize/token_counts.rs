@@ -44,7 +44,7 @@ pub(super) fn counts(
 }
 
 /// Prefixes of the names of counts. Vercel's SDK and Mastra write the operation before `.usage.`.
-const COUNTS: &[&str] = &["llm.token_count.", "usage."];
+const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
 const COUNTS_OF_OPERATION: &str = ".usage.";
 
 /// Returns the part of an attribute name that names a count.

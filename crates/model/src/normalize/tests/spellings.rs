@@ -158,6 +158,22 @@ fn the_host_names_the_provider_of_a_common_protocol() {
 }
 
 #[test]
+fn langchain_is_no_provider() {
+    let of = |named: Option<&str>| {
+        let span = map(
+            "",
+            json!({
+                "gen_ai.operation.name": "chat", "gen_ai.system": "Langchain", "gen_ai.request.model": "gpt-4o",
+                "traceloop.association.properties.ls_provider": named,
+            }),
+        );
+        span.provider
+    };
+    assert_eq!(of(Some("amazon_bedrock")).as_deref(), Some("aws.bedrock"));
+    assert_eq!(of(None).as_deref(), Some("openai"), "the vendor of the model");
+}
+
+#[test]
 fn a_model_behind_an_alias() {
     let of = |answered: Option<&str>| {
         let span = map(

@@ -89,7 +89,10 @@ pub(super) fn read(
             input.chain(output).map(piece).collect()
         }
     };
-    let span = normalize::canonical(raw, reader.context.price);
+    let mut span = normalize::canonical(raw, reader.context.price);
+    if let LogRecordMessageKind::Message(MessageDirection::Output, _) = held {
+        span.finish_reasons = normalize::message_fields::reasons_of(&Value::Object(fields(record)));
+    }
     reader.announce(span, pieces);
     Ok(())
 }

@@ -137,6 +137,20 @@ fn a_call_whose_span_never_comes_is_known_by_its_record() {
 }
 
 #[test]
+fn a_choice_tells_why_the_model_stopped() {
+    let mut choice = message("gen_ai.choice", "x");
+    let reason = json!({ "key": "finish_reason", "value": { "stringValue": "stop" } });
+    match choice["attributes"].as_array_mut() {
+        Some(attributes) => attributes.push(reason),
+        None => choice["attributes"] = json!([reason]),
+    }
+    let told = of_json(json!([choice])).spans.remove(0);
+    assert_eq!(told.finish_reasons, ["stop"]);
+    let call = Span { name: "chat".into(), joined: None, output_messages: vec![], finish_reasons: vec![], ..told.clone() };
+    assert_eq!(join(&call, &told, PriceBook::embedded()).unwrap().finish_reasons, ["stop"]);
+}
+
+#[test]
 fn a_call_takes_its_messages_in_either_order() {
     let call = Span { name: "chat".into(), ..of_json(json!([message("gen_ai.choice", "x")])).spans[0].clone() };
     let call = Span { joined: None, output_messages: vec![], ..call };
