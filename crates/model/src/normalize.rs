@@ -349,7 +349,7 @@ const PROVIDERS_OF_LANGCHAIN: &[&str] = &[
 
 /// Sets the canonical provider. If none was sent, or one that the price table does not contain, it is inferred.
 fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
-    let sent = found.text(SpanField::Provider);
+    let sent = found.text(SpanField::Provider).or_else(|| step_names::provider_of_name(span.kind, found));
     let by_framework = || PROVIDERS_OF_LANGCHAIN.iter().find_map(|name| book.canonical_provider(found.attributes.get(*name)?.as_str()?));
     let known = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).or_else(by_framework);
     span.provider = known.map(str::to_owned);

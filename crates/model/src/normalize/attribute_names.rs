@@ -133,17 +133,22 @@ fields! {
         "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens",
         "vercel.ai.usage.inputTokens", "vercel.ai.usage.promptTokens", "ai.prompt_tokens.used", "ai_prompt_tokens_used",
         "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
+        "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
+        "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
         "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens",
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
         "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
+        "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
+        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
+        "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total",
     ],
     /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
@@ -339,7 +344,7 @@ fields! {
     /// Error message.
     StatusMessage "status" = [
         "sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message",
-        "otel.status_description",
+        "otel.status_description", "error.message",
     ],
     /// Error type.
     ErrorType "status" = ["error.type", "exception.type"],
@@ -423,22 +428,34 @@ impl AttributeDialect {
     }
 }
 
-/// Names that are too generic to have a meaning of their own, and an attribute that must be there too.
-const NEEDS: &[(&str, &str)] = &[
-    ("input", "gen_ai.operation.name"),
-    ("output", "gen_ai.operation.name"),
-    ("finish_reason", "gen_ai.operation.name"),
-    ("request_data", "logfire.span_type"),
-    ("response_data", "logfire.span_type"),
-    ("code.function.return.value", "gen_ai.tool.name"),
-    ("entity.type", "entity.id"),
-    ("hidden_params", "gen_ai.request.model"),
-    ("response_cost", "gen_ai.request.model"),
+/// Attributes of steps of programs that use models.
+const OF_STEPS: &[&str] = &[
+    "gen_ai.operation.name",
+    "gen_ai.request.model",
+    "gen_ai.response.model",
+    "gen_ai.agent.name",
+    "gen_ai.tool.name",
+    "agent_name",
+    "entity.id",
+];
+
+/// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("input", OF_STEPS),
+    ("output", OF_STEPS),
+    ("finish_reason", OF_STEPS),
+    ("hidden_params", OF_STEPS),
+    ("response_cost", OF_STEPS),
+    ("request_data", &["logfire.span_type"]),
+    ("response_data", &["logfire.span_type"]),
+    ("code.function.return.value", &["gen_ai.tool.name"]),
+    ("entity.type", &["entity.id"]),
 ];
 
 /// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
 pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
-    NEEDS.iter().any(|(generic, other)| *generic == name && !attributes.contains_key(*other))
+    let is_missing = |others: &[&str]| !others.iter().any(|other| attributes.contains_key(*other));
+    NEEDS.iter().any(|(generic, others)| *generic == name && is_missing(others))
 }
 
 /// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".

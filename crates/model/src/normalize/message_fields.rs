@@ -60,7 +60,7 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     } else if let Some(documents) = found.value(SpanField::RetrievalDocuments) {
         span.output_messages = messages::read(documents, "tool");
     }
-    if let Some(documents) = DOCUMENTS.iter().find_map(|prefix| listed(found, prefix, &["document.content"])) {
+    if let Some(documents) = ranked(found).or_else(|| listed(found, "retrieval.documents", &["document.content"])) {
         span.output_messages = messages::read(&documents, "tool");
     }
     if span.input_messages.is_empty() && span.output_messages.is_empty() {
@@ -85,8 +85,19 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     }
 }
 
-/// Prefixes of numbered attributes that contain documents, reranked ones before retrieved ones.
-const DOCUMENTS: &[&str] = &["reranker.output_documents", "retrieval.documents"];
+/// Returns the documents of a ranking with their scores.
+fn ranked(found: &RecognizedAttributes) -> Option<Value> {
+    let list = messages::unflatten(found.attributes, "reranker.output_documents")?;
+    let of = |item: &Value| {
+        let document = item.get("document")?;
+        let content = document.get("content")?;
+        let text = content.as_str().map_or_else(|| content.to_string(), str::to_owned);
+        let score = document.get("score").map(|score| format!("\nScore: {score}")).unwrap_or_default();
+        Some(Value::String(text + &score))
+    };
+    let documents: Vec<Value> = list.as_array()?.iter().filter_map(of).collect();
+    (!documents.is_empty()).then_some(Value::Array(documents))
+}
 
 /// Returns the texts of a list that is spread over numbered attributes, each at the end of a path.
 fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {

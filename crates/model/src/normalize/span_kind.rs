@@ -117,11 +117,25 @@ const OPERATIONS: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),
     ("completion", SpanType::Llm),
+    ("completions", SpanType::Llm),
+    ("chat.completions", SpanType::Llm),
+    ("chat.completion", SpanType::Llm),
+    ("chat_completions", SpanType::Llm),
+    ("chat_completion", SpanType::Llm),
+    ("generate", SpanType::Llm),
+    ("generate_text", SpanType::Llm),
+    ("generate_object", SpanType::Llm),
+    ("stream_text", SpanType::Llm),
+    ("stream_object", SpanType::Llm),
+    ("converse", SpanType::Llm),
+    ("inference", SpanType::Llm),
     ("generate_content", SpanType::Llm),
     ("responses", SpanType::Llm),
     ("messages", SpanType::Llm),
     ("embeddings", SpanType::Embedding),
     ("embedding", SpanType::Embedding),
+    ("embed", SpanType::Embedding),
+    ("embed_many", SpanType::Embedding),
     ("invoke_agent", SpanType::Agent),
     ("create_agent", SpanType::Agent),
     ("plan", SpanType::Agent),
@@ -253,6 +267,9 @@ const NO_CALLS: &[&str] = &["._prepare_chat_with_tools"];
 const VERCEL_CALLS: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
+/// Prefixes of Vercel's functions for pictures and speech, whose calls are none of language models.
+const VERCEL_MEDIA: &[&str] = &["ai.generateImage", "ai.generateSpeech", "ai.generateVideo", "ai.transcribe"];
+
 fn find(table: &[(&str, SpanType)], name: &str) -> Option<SpanType> {
     table.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
 }
@@ -295,6 +312,9 @@ fn of_vercel(function: &str) -> Option<SpanType> {
     let function = function.split(' ').next().filter(|f| f.starts_with("ai."))?;
     if function == "ai.toolCall" {
         return Some(SpanType::Tool);
+    }
+    if VERCEL_MEDIA.iter().any(|media| function.starts_with(media)) {
+        return Some(SpanType::Other);
     }
     let call = VERCEL_CALLS.iter().find(|(suffix, _)| function.ends_with(suffix)).map(|(_, kind)| *kind);
     let outer =

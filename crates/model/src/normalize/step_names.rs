@@ -24,18 +24,32 @@ pub(super) fn model_of_parameters(found: &RecognizedAttributes) -> Option<String
     found.object(SpanField::Parameters)?.get("model")?.as_str().map(str::to_owned)
 }
 
-/// Attributes that name the model of a call, and a step of any other kind.
-const NAMES_OF_STEPS: &[&str] = &["genkit:name"];
+/// Attribute of Genkit that names the model of a call after its plugin, and a step of any other kind.
+const NAME_OF_STEP: &str = "genkit:name";
+
+/// Plugins of Genkit whose name is not that of the provider.
+const PLUGINS: &[(&str, &str)] = &[("googleai", "google"), ("vertexai", "google"), ("compat-oai", "openai")];
+
+/// Returns plugin and model of a call of Genkit.
+fn of_genkit<'a>(kind: SpanType, found: &RecognizedAttributes<'a>) -> Option<(&'a str, &'a str)> {
+    let name = found.attributes.get(NAME_OF_STEP).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?.as_str()?;
+    Some(name.split_once('/').unwrap_or(("", name)))
+}
+
+/// Returns the provider that the name of a step contains.
+pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+    let (plugin, _) = of_genkit(kind, found).filter(|(plugin, _)| !plugin.is_empty())?;
+    let known = PLUGINS.iter().find(|(name, _)| *name == plugin).map_or(plugin, |(_, provider)| *provider);
+    Some(known.to_owned())
+}
 
 /// OpenLIT names the model of a failed call only in the name of the span, and Genkit every model in the name of the step.
 pub(super) fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
-    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
-    let step = NAMES_OF_STEPS.iter().filter(|_| is_call).find_map(|name| found.attributes.get(*name)?.as_str());
-    if let Some(step) = step {
-        return Some(step.to_owned());
+    if let Some((_, model)) = of_genkit(kind, found) {
+        return Some(model.to_owned());
     }
     let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
-    let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| is_call)?;
+    let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?;
     Some(model.to_owned())
 }
 

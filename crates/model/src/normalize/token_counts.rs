@@ -106,7 +106,7 @@ pub(super) fn are_reported(found: &RecognizedAttributes) -> bool {
 
 /// Returns the counts of single attributes.
 fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
-    let counts = ReportedTokenCounts {
+    let mut counts = ReportedTokenCounts {
         input: found.count(SpanField::InputTokens),
         output: found.count(SpanField::OutputTokens),
         total: found.count(SpanField::TotalTokens),
@@ -124,6 +124,13 @@ fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
     let spelled = other_spellings(found);
     let others = if spelled.is_empty() { ReportedTokenCounts::default() } else { spelled.counts() };
     let beside = beside(found);
+    // The provider's own tools add to the prompt. Only the total tells whether a client has added that to the input.
+    let added = spelled.tool_use().filter(|added| {
+        let both = counts.input.zip(counts.output).and_then(|(input, output)| input.checked_add(output));
+        let rest = counts.total.zip(both).and_then(|(total, both)| total.checked_sub(both));
+        rest.is_some_and(|rest| rest == *added || Some(rest) == counts.reasoning.map(|reasoning| reasoning + added))
+    });
+    counts.input = counts.input.map(|input| input.saturating_add(added.unwrap_or(0)));
     let hour = counts.cache_write_1h.or(beside.cache_write_1h).or(others.cache_write_1h);
     // Attributes contain the sum of cache writes, and the part that is for an hour.
     let written = counts.cache_write_5m.map(|written| written.saturating_sub(hour.unwrap_or(0)));

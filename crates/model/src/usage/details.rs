@@ -381,6 +381,11 @@ impl TokenCountPaths {
         of.map(|(_, count)| *count).reduce(u64::saturating_add)
     }
 
+    /// Returns the input that the provider's own tools added to the prompt.
+    pub(crate) fn tool_use(&self) -> Option<u64> {
+        self.get(TokenCountMeaning::ToolUse)
+    }
+
     /// Returns the counts.
     pub(crate) fn counts(&self) -> ReportedTokenCounts {
         let get = |meaning| self.get(meaning);

@@ -41,6 +41,8 @@ fn vercel_tells_outer_spans_from_calls() {
     assert_eq!(of("ai.generateText.doGenerate"), SpanType::Llm);
     assert_eq!(of("ai.embed.doEmbed"), SpanType::Embedding);
     assert_eq!(of("ai.embedMany"), SpanType::Chain);
+    assert_eq!(of("ai.generateImage.doGenerate"), SpanType::Other);
+    assert_eq!(of("ai.transcribe.doTranscribe"), SpanType::Other);
     assert_eq!(of("ai.toolCall weather-bot"), SpanType::Tool);
     assert_eq!(of("checkout"), SpanType::Llm, "not Vercel's: the op decides");
 }

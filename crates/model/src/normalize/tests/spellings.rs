@@ -174,6 +174,37 @@ fn langchain_is_no_provider() {
 }
 
 #[test]
+fn genkit_names_the_model_after_its_plugin() {
+    let span = map(
+        "",
+        json!({
+            "genkit:metadata:subtype": "model", "genkit:name": "googleai/gemini-2.5-flash",
+            "genkit:output": "{\"message\": {\"role\": \"model\", \"content\": [{\"text\": \"Hi\"}]}, \"usage\": {\"inputTokens\": 10, \"outputTokens\": 5}}",
+        }),
+    );
+    assert_eq!((span.kind, span.model(), span.provider.as_deref()), (SpanType::Llm, Some("gemini-2.5-flash"), Some("google")));
+    assert_eq!(span.cost.unwrap().total, Usd::from_dollars(0.000_015_5).unwrap());
+    let told = |read: &crate::provenance::FieldProvenance| read.source.attribute() == Some("genkit:output") && read.field == "usage";
+    assert!(span.reading.iter().any(told), "its provenance is known");
+}
+
+#[test]
+fn input_of_the_provider_s_own_tools() {
+    let of = |total: u64| {
+        let span = map(
+            "",
+            json!({
+                "gen_ai.operation.name": "chat", "gen_ai.provider.name": "google", "gen_ai.request.model": "gemini-2.0-flash",
+                "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 71, "gen_ai.usage.details.tool_use_prompt_tokens": 65,
+                "gen_ai.usage.total_tokens": total,
+            }),
+        );
+        span.usage.input_tokens()
+    };
+    assert_eq!((of(148), of(83)), (Some(77), Some(12)));
+}
+
+#[test]
 fn a_model_behind_an_alias() {
     let of = |answered: Option<&str>| {
         let span = map(
