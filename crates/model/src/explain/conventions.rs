@@ -128,7 +128,11 @@ const CONVENTIONS: &[NamingConvention] = &[
     convention("Laminar", &["lmnr."]),
     convention("MLflow", &["mlflow."]),
     convention("Genkit", &["genkit:"]),
-    convention("Mastra", &["aisdk."]),
+    convention("Mastra", &["aisdk.", "mastra."]),
+    convention("Flue", &["flue."]),
+    convention("LiveKit", &["lk."]),
+    convention("LangSmith", &["langsmith."]),
+    convention("Spring AI", &["spring.ai."]),
     convention("Google ADK", &["gcp.vertex."]),
     convention("MCP", &["mcp."]),
 ];

@@ -80,7 +80,7 @@ fields! {
     /// ID that the provider gave to the response.
     ResponseId "response_id" = [
         "gen_ai.response.id", "ai.response.id", "vercel.ai.response.id", "ai.generation_id", "llm.response.id",
-        "gen_ai.response_id",
+        "gen_ai.response_id", "gen_ai.request.id",
     ],
     /// System instructions that are separate from the messages.
     System "input_messages" = [
