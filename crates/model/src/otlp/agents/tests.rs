@@ -344,6 +344,41 @@ fn calls_of_gemini_cli_are_those_of_its_records() {
 }
 
 #[test]
+fn calls_of_a_descendant_need_no_trace() {
+    let event = |seconds, name: &str, more: Value| {
+        let mut attributes = json!({ "event.name": name, "session.id": "s", "prompt_id": "s########0", "model": "gpt-4.1" });
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record(seconds, attributes)
+    };
+    let answer = json!({
+        "response_id": "chatcmpl-1", "input_token_count": 310, "output_token_count": 44, "cached_content_token_count": 0,
+        "thoughts_token_count": 0, "total_token_count": 354, "duration_ms": 641, "status_code": 200, "response_text": "Two files.",
+    });
+    let records = [
+        event(1, "qwen-code.user_prompt", json!({ "prompt": "List the files." })),
+        event(2, "qwen-code.api_response", answer.clone()),
+        event(3, "qwen-code.config", json!({})),
+    ];
+    let alone = stored(&[logs("qwen-code", &records).spans]);
+    let calls = counted(&alone);
+    assert_eq!((calls.len(), calls[0].usage.input_tokens(), calls[0].provider.as_deref()), (1, Some(310), Some("openai")));
+    assert_eq!(named(&alone, "qwen-code.prompt").input_messages.len(), 1);
+    let call = span(
+        "00000000000000ab",
+        "",
+        "qwen-code.llm_request",
+        [1, 2],
+        json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4.1", "gen_ai.response.id": "chatcmpl-1",
+            "gen_ai.usage.input_tokens": 310, "gen_ai.usage.output_tokens": 44,
+        }),
+    );
+    let record = within(event(2, "qwen-code.api_response", answer), "00000000000000ab");
+    let both = stored(&[logs("qwen-code", &[record]).spans, spans("qwen-code", &[call])]);
+    assert_eq!(counted(&both).len(), 1, "a span and a record report one call");
+}
+
+#[test]
 fn a_record_that_names_no_session_stands_alone() {
     let attributes =
         Map::from_iter([("event.name".to_owned(), json!("claude_code.api_request")), ("model".to_owned(), json!("claude-haiku-4-5"))]);
