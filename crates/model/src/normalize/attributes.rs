@@ -10,6 +10,8 @@ use crate::{notations, usage};
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
+    /// True if an attribute has a name of a count, so that other spans need no second look.
+    pub(super) has_counts: bool,
 }
 
 /// Best attribute for a field: its rank, name and value.
@@ -27,7 +29,9 @@ impl<'a> RecognizedAttributes<'a> {
             let (_, rest) = name.split_once('.').filter(|_| named_after_operation)?;
             dialect.lookup(&format!("ai.{rest}"))
         };
+        let mut has_counts = false;
         for (name, value) in attributes {
+            has_counts = has_counts || path_of_count(name).is_some();
             if let Some((field, rank, _)) = dialect.lookup(name).or_else(|| of_operation(name)) {
                 let known: &mut Option<AttributeMatch> = &mut best[field as usize];
                 let is_better = known.is_none_or(|(known, ..)| rank < known);
@@ -38,7 +42,7 @@ impl<'a> RecognizedAttributes<'a> {
                 }
             }
         }
-        RecognizedAttributes { attributes, best }
+        RecognizedAttributes { attributes, best, has_counts }
     }
 
     pub(crate) fn name(&self, field: SpanField) -> Option<&'a str> {
@@ -103,6 +107,16 @@ impl<'a> RecognizedAttributes<'a> {
         let replaced = SpanField::ALL.iter().filter(|field| field.replaces_its_attribute());
         replaced.filter_map(|field| self.name(*field)).map(str::to_owned).collect()
     }
+}
+
+/// Prefixes of the names of counts. Vercel's SDK and Mastra write the operation before `.usage.`.
+const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
+const COUNTS_OF_OPERATION: &str = ".usage.";
+
+/// Returns the part of an attribute name that names a count.
+pub(super) fn path_of_count(name: &str) -> Option<&str> {
+    let path = COUNTS.iter().find_map(|prefix| name.strip_prefix(prefix));
+    path.or_else(|| name.split_once(COUNTS_OF_OPERATION).map(|(_, path)| path))
 }
 
 /// Returns a text without the quotes of JSON around it, which some clients write around every attribute.

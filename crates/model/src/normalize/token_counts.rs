@@ -1,5 +1,6 @@
 //! Reads the token counts of a span from its attributes and messages.
 
+use super::attributes::path_of_count;
 use super::*;
 use crate::usage::TokenCountPaths;
 
@@ -43,21 +44,11 @@ pub(super) fn counts(
     (usage, Some(read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)))
 }
 
-/// Prefixes of the names of counts. Vercel's SDK and Mastra write the operation before `.usage.`.
-const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
-const COUNTS_OF_OPERATION: &str = ".usage.";
-
-/// Returns the part of an attribute name that names a count.
-fn path_of(name: &str) -> Option<&str> {
-    let path = COUNTS.iter().find_map(|prefix| name.strip_prefix(prefix));
-    path.or_else(|| name.split_once(COUNTS_OF_OPERATION).map(|(_, path)| path))
-}
-
 /// Returns the counts under names that the table of attributes does not list, by their paths.
 fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
     let mut paths = TokenCountPaths::default();
-    for (name, value) in found.attributes {
-        if let Some(path) = path_of(name) {
+    for (name, value) in found.attributes.iter().filter(|_| found.has_counts) {
+        if let Some(path) = path_of_count(name) {
             paths.add(path, value);
         }
     }
@@ -68,8 +59,8 @@ fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
 pub(super) fn spelled_fields<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();
-    for (name, value) in found.attributes.iter().filter(|(name, _)| !listed(name)) {
-        let Some(path) = path_of(name) else { continue };
+    for (name, value) in found.attributes.iter().filter(|(name, _)| found.has_counts && !listed(name)) {
+        let Some(path) = path_of_count(name) else { continue };
         let mut paths = TokenCountPaths::default();
         paths.add(path, value);
         let counts = paths.counts();
