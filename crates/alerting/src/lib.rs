@@ -98,32 +98,32 @@ pub enum IncidentAction {
 
 macro_rules! kept {
     ($what:literal, $type:ty, $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $mute:ident) => {
-        #[doc = concat!("The ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
+        #[doc = concat!("Returns the ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
         pub fn $list(&self, project: u64) -> Result<Vec<AlertRecord<$type>>, AlertError> {
             Ok(self.table.list(Some(project))?)
         }
 
-        #[doc = concat!("One ", $what, ".\n\n# Errors\n\nWhen there is none with this number.")]
+        #[doc = concat!("Returns a ", $what, ".\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $get(&self, project: u64, id: i64) -> Result<AlertRecord<$type>, AlertError> {
             self.table.get(project, id)
         }
 
-        #[doc = concat!("Makes a ", $what, ".\n\n# Errors\n\nWhen it cannot be, or another one has its name.")]
+        #[doc = concat!("Creates a ", $what, ".\n\n# Errors\n\nWhen it is not valid, or its name is taken.")]
         pub fn $create(&self, project: u64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.table.create(project, what, now_us()).inspect(|_| self.change())
         }
 
-        #[doc = concat!("Puts another ", $what, " in its place.\n\n# Errors\n\nAs making one; also when there is none with this number.")]
+        #[doc = concat!("Replaces a ", $what, ".\n\n# Errors\n\nWhen it does not exist or is not valid, or its name is taken.")]
         pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
             self.table.replace(project, id, what, now_us()).inspect(|_| self.change())
         }
 
-        #[doc = concat!("Takes a ", $what, " away. What it rang for stays.\n\n# Errors\n\nWhen there is none with this number.")]
+        #[doc = concat!("Deletes a ", $what, ". Its incidents are kept.\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $delete(&self, project: u64, id: i64) -> Result<(), AlertError> {
             self.table.delete::<$type>(project, id).inspect(|()| self.change())
         }
 
-        #[doc = concat!("Says until when nobody is told of a ", $what, "; `None` ends that.\n\n# Errors\n\nWhen there is none with this number.")]
+        #[doc = concat!("Mutes a ", $what, " until a time; `None` unmutes it.\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<$type>, AlertError> {
             self.table.mute::<$type>(project, id, until_us).inspect(|_| self.change())
         }

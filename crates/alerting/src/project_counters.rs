@@ -79,10 +79,10 @@ impl ProjectCounters {
         let sums = self.sums.clone();
         type CounterReadFn = fn(&CounterValues) -> f64;
         let counters: [(&str, &str, CounterReadFn); 4] = [
-            ("hinomi_llm_calls_total", "Calls of models.", |sums| sums.calls as f64),
-            ("hinomi_llm_failed_calls_total", "Calls of models that failed.", |sums| sums.failed as f64),
-            ("hinomi_llm_unpriced_calls_total", "Calls that told their usage and have no price.", |sums| sums.unpriced as f64),
-            ("hinomi_llm_cost_usd_total", "US dollars.", |sums| sums.cost as f64 / Usd::SCALE),
+            ("hinomi_llm_calls_total", "LLM calls.", |sums| sums.calls as f64),
+            ("hinomi_llm_failed_calls_total", "LLM calls that failed.", |sums| sums.failed as f64),
+            ("hinomi_llm_unpriced_calls_total", "LLM calls that reported token usage but have no price.", |sums| sums.unpriced as f64),
+            ("hinomi_llm_cost_usd_total", "Cost of LLM calls in US dollars.", |sums| sums.cost as f64 / Usd::SCALE),
         ];
         for (name, help, read) in counters {
             head(&mut out, name, help, "counter");
@@ -91,14 +91,14 @@ impl ProjectCounters {
             }
         }
         let name = "hinomi_llm_tokens_total";
-        head(&mut out, name, "Tokens in buckets that do not overlap.", "counter");
+        head(&mut out, name, "Tokens by bucket; buckets do not overlap.", "counter");
         for (labels, sums) in &sums {
             for (bucket, tokens) in TOKENS.iter().zip(sums.tokens) {
                 self.line(&mut out, name, &shown(project, labels, &format!(",bucket=\"{bucket}\"")), tokens as f64);
             }
         }
         let name = "hinomi_llm_duration_seconds";
-        head(&mut out, name, "How long calls took.", "histogram");
+        head(&mut out, name, "Duration of LLM calls in seconds.", "histogram");
         for (labels, sums) in &sums {
             let mut below = 0;
             for (index, calls) in sums.latency.iter().enumerate() {

@@ -41,9 +41,9 @@ pub enum NoDataPolicy {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NotificationPolicy {
-    /// IDs of the notification targets for every change of an incident. Default: none.
+    /// IDs of the notification channels for every change of an incident. Default: none.
     pub targets: Vec<i64>,
-    /// IDs of the notification targets for critical incidents that nobody acknowledges. Default: none.
+    /// IDs of the notification channels for critical incidents that nobody acknowledges. Default: none.
     pub escalate_to: Vec<i64>,
     /// Time without acknowledgement after which a critical incident is escalated, such as `30m`, from `1m` to `30d`. Required with
     /// `escalate_to`; null for no escalation.
@@ -52,7 +52,7 @@ pub struct NotificationPolicy {
     /// Interval of reminders until the incident is acknowledged, such as `1h`, from `1m` to `30d`; null for no reminders.
     #[schema(value_type = Option<String>)]
     pub repeat_every: Option<HumanDuration>,
-    /// Language of messages to targets without a language of their own. Default: `en`.
+    /// Language of notifications to channels that do not set one. Default: `en`.
     pub language: MessageLanguage,
 }
 
@@ -110,7 +110,7 @@ pub struct AlertRule {
     /// Person or team that is responsible for the rule; null for none.
     #[serde(default)]
     pub owner: Option<String>,
-    /// IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`.
+    /// IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`.
     #[serde(default = "utc")]
     pub time_zone: String,
     /// Who is notified, and how often.

@@ -140,7 +140,7 @@ impl EvaluationWorker {
                 moved += self.hear(heard);
             }
             if self.feed.has_overflowed() {
-                tracing::warn!("alert.backfill.restarted: spans came faster than rules could be judged");
+                tracing::warn!(reason = "spans arrived faster than rules were evaluated", "alert.backfill.restarted");
                 lock(&self.alerts.bell).set(Vec::new());
                 // The backfill that is running lacks these rows too.
                 if let Some(pending) = &mut self.pending {
@@ -299,7 +299,7 @@ impl EvaluationWorker {
     fn count_again(&mut self, error: &str) {
         self.version = -1;
         if !std::mem::replace(&mut self.is_uncounted, true) {
-            tracing::error!(error, "alert.backfill.failed: rules that are new are not in force yet");
+            tracing::error!(error, effect = "new rules are not evaluated yet", "alert.backfill.failed");
         }
     }
 

@@ -20,7 +20,7 @@ pub enum IdError {
     #[error("not a hex digit")]
     Digit,
     /// The ID is all zeros, which every protocol reserves for "no ID".
-    #[error("an id of zeros means that there is none")]
+    #[error("an ID must not be all zeros")]
     Zero,
 }
 

@@ -43,13 +43,13 @@ pub enum QueryError {
         wanted: &'static str,
     },
     /// Filter with too many terms, stored before filters had a limit.
-    #[error("the filter has {0} terms, more than a query can have")]
+    #[error("the filter has too many terms ({0}); shorten it")]
     TooManyTerms(usize),
     /// Time range with too many buckets.
     #[error("the chart would have {0} points; use a longer bucket or a shorter time range")]
     TooManyPoints(i64),
     /// The client disconnected, and the query was cancelled.
-    #[error("nobody waits for the answer any more")]
+    #[error("the client disconnected")]
     Gone,
     /// The store could not read its files.
     #[error(transparent)]

@@ -69,7 +69,7 @@ pub struct UsageSummary {
     pub estimated_input_tokens: u64,
     /// Estimated part of the output tokens.
     pub estimated_output_tokens: u64,
-    /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Models of the calls without a price: at most 50, those with the most calls first.
@@ -157,7 +157,7 @@ pub struct BreakdownRow {
     pub reasoning_tokens: u64,
     /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
     pub estimated_calls: u64,
-    /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Provider of the calls, if all of them have the same one.
@@ -280,7 +280,7 @@ pub struct SpanPage {
     pub suggestions: Vec<IdSuggestion>,
 }
 
-/// A trace in one line.
+/// Summary of a trace, as in the trace list.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TraceSummary {
     /// ID of the trace.
@@ -332,7 +332,7 @@ pub struct TraceSummary {
     pub unpriced_calls: u64,
     /// Number of calls whose tokens are estimated from their messages. They are part of all totals.
     pub estimated_calls: u64,
-    /// Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+    /// Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
     #[schema(required)]
     pub estimated_cost: Option<f64>,
     /// Models of the calls, the most expensive first. A call without a response adds no model if another call answered for its requested

@@ -358,7 +358,7 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
     for port in OTLP_PORTS.into_iter().filter(|port| *port != listen.port()) {
         match TcpListener::bind((listen.ip(), port)).await {
             Ok(listener) => listeners.push(listener),
-            Err(error) => tracing::warn!(%error, port, "server.otlp_port.in_use: send OTLP to the server's own port instead"),
+            Err(error) => tracing::warn!(%error, port, hint = "send OTLP to the port of `listen`", "server.otlp_port.in_use"),
         }
     }
     listeners

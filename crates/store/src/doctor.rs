@@ -90,7 +90,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
         match lost {
             1.. => findings.push(DoctorFinding::problem(
                 format!("{} is {state}, but there are {lost} segments", path.display()),
-                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; a start \
+                "stop the server and run `hinomi doctor --repair`, which rebuilds the manifest from them, or restore a backup; startup \
                  moves them to damaged/ and deletes nothing",
             )),
             0 => findings.push(DoctorFinding::note("no data has been stored yet", "")),

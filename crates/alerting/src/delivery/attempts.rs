@@ -29,17 +29,17 @@ pub enum DeliveryState {
     Cancelled,
 }
 
-/// One notification to one target.
+/// One notification to one channel.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct NotificationDelivery {
     /// ID of the delivery.
     pub id: i64,
-    /// ID of the notification target.
+    /// ID of the notification channel.
     #[schema(value_type = i64)]
     pub target_id: TargetId,
-    /// Name of the notification target.
+    /// Name of the notification channel.
     pub target_name: String,
-    /// Kind of the notification target, such as `email` or `slack`.
+    /// Kind of the notification channel, such as `email` or `slack`.
     #[schema(value_type = ChannelKind)]
     pub target_kind: &'static str,
     /// State of the delivery.

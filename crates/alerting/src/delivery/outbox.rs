@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::notice::AlertNotice;
 
-/// ID of a notification target.
+/// ID of a notification channel.
 pub type TargetId = i64;
 
 /// Version of the schema that is written, and the newest one that can be read.

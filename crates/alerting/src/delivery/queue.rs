@@ -12,7 +12,7 @@ use super::target::{ChannelConfiguration, NotificationTarget};
 use super::target_store::find;
 use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 
-/// Number of waiting deliveries to one target above which they are combined in a digest.
+/// Number of waiting deliveries to one channel above which they are combined in a digest.
 const STORM: i64 = 10;
 /// Maximum number of changes in a digest.
 const MOST_GATHERED: i64 = 2000;
@@ -71,7 +71,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the target can be sent now.
+    /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the channel can be sent now.
     /// Blocks.
     pub(super) fn ended(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();

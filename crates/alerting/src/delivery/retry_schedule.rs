@@ -11,7 +11,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Maximum delay that a target may request.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
-/// Returns the delay after a number of failed attempts (from 1). A longer delay that the target requests (`Retry-After`) is respected.
+/// Returns the delay after a number of failed attempts (from 1). A longer delay that the channel requests (`Retry-After`) is respected.
 pub(super) fn pause(failed: u32, asked: Option<Duration>) -> Duration {
     let step = usize::try_from(failed.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES_S.len() - 1);
     let chance = rand::rng().random_range(0.9..1.2);

@@ -23,24 +23,24 @@ const MOST_RECIPIENTS: usize = 50;
 /// Endpoint of PagerDuty's Events API v2 in the US service region.
 pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// A notification target with its secret.
+/// A notification channel with its secret.
 #[derive(Debug, Clone)]
 pub struct NotificationTarget {
-    /// ID of the target.
+    /// ID of the channel.
     pub id: TargetId,
     /// ID of the project.
     pub project: u64,
-    /// Name of the target.
+    /// Name of the channel.
     pub name: String,
     /// Language of the messages; `None` for the language of the rule.
     pub language: Option<MessageLanguage>,
-    /// True if nothing is sent to the target.
+    /// True if nothing is sent to the channel.
     pub disabled: bool,
     /// Kind and configuration of the channel.
     pub address: ChannelConfiguration,
     /// Secret of the channel.
     pub secret: ChannelSecret,
-    /// Time at which the target was created, in microseconds since the Unix epoch.
+    /// Time at which the channel was created, in microseconds since the Unix epoch.
     pub created_us: i64,
 }
 
@@ -166,7 +166,7 @@ pub enum TargetError {
         /// What is wrong, and how to fix it.
         reason: String,
     },
-    /// The target has a private or loopback address that the server's configuration does not allow.
+    /// The channel has a private or loopback address that the server's configuration does not allow.
     #[error("`{field}` is at {address}, a private address that the server's configuration does not allow")]
     NotAllowed {
         /// Field of the request.

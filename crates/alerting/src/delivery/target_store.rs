@@ -14,11 +14,11 @@ const MOST_TARGETS: i64 = 200;
 /// Definition of a target as a user sends it.
 #[derive(Debug, Clone)]
 pub struct NotificationTargetDraft {
-    /// Name of the target.
+    /// Name of the channel.
     pub name: String,
     /// Language of the messages; `None` for the language of the rule.
     pub language: Option<MessageLanguage>,
-    /// True if nothing is sent to the target.
+    /// True if nothing is sent to the channel.
     pub disabled: bool,
     /// Kind and configuration of the channel.
     pub address: ChannelConfiguration,
@@ -32,7 +32,7 @@ pub enum NotifyError {
     /// The definition is not valid.
     #[error(transparent)]
     Invalid(#[from] TargetError),
-    /// The target or delivery does not exist.
+    /// The channel or delivery does not exist.
     #[error("{0} not found")]
     Missing(&'static str),
     /// The database failed.
@@ -81,12 +81,12 @@ impl NotificationOutbox {
         Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))
     }
 
-    /// Updates a target. Its waiting deliveries are retried immediately, since the update may have fixed them. If the target is disabled,
+    /// Updates a target. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
     /// they are cancelled. Blocks.
     ///
     /// # Errors
     ///
-    /// When the target does not exist, the definition is not valid, or the database cannot be written.
+    /// When the channel does not exist, the definition is not valid, or the database cannot be written.
     pub fn update_target(
         &self,
         project: u64,
@@ -122,7 +122,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the target does not exist, or the database cannot be written.
+    /// When the channel does not exist, or the database cannot be written.
     pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
         let deleted = self.run(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
@@ -144,7 +144,7 @@ impl NotificationOutbox {
     ///
     /// # Errors
     ///
-    /// When the target does not exist, or the database cannot be read.
+    /// When the channel does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
         let found = self.run(|db| find(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))

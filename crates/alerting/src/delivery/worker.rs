@@ -158,7 +158,7 @@ impl DeliveryWorker {
     ///
     /// # Errors
     ///
-    /// When the target does not exist, or the database cannot be read or written.
+    /// When the channel does not exist, or the database cannot be read or written.
     pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {

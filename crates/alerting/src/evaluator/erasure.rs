@@ -9,7 +9,7 @@ use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 
 /// Reason in the timeline of an incident whose user or trace was deleted.
-const DELETED: &str = "what it was about was deleted";
+const DELETED: &str = "the affected user or trace was deleted";
 /// Text in place of a deleted name.
 const BLANK: &str = "(deleted)";
 

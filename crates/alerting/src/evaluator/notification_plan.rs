@@ -14,7 +14,7 @@ use crate::incident::links::{narrowed_text, traces};
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
 /// Reason in the timeline of an incident whose rule was deleted or disabled.
-const REMOVED: &str = "the rule was taken away or switched off";
+const REMOVED: &str = "the rule was deleted or disabled";
 /// Minimum time between two severity changes for which contributors are computed separately.
 const LEAST_STRETCH: HumanDuration = HumanDuration::minutes(1);
 pub(super) const PERIOD_ENDED: &str = "the period ended";
@@ -56,7 +56,7 @@ impl RuleEvaluator {
                 let mut incident = incident.clone();
                 incident.announced = Some(incident.severity);
                 let entry = IncidentTimelineEntry {
-                    text: Some("told after it was kept quiet".to_owned()),
+                    text: Some("notified after a mute or snooze ended".to_owned()),
                     ..IncidentTimelineEntry::new(self.now_us, IncidentEventKind::Reminded)
                 };
                 changes.push(self.told(incident, kind, &telling.targets, entry));

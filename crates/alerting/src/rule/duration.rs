@@ -58,7 +58,7 @@ impl Serialize for HumanDuration {
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HumanDuration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::custom(format!("{text:?} is not a length of time such as 15m, 24h or 30d"));
+        let wrong = || serde::de::Error::custom(format!("{text:?} is not a valid duration; use a form such as 15m, 24h or 30d"));
         HumanDuration::parse(&text).ok_or_else(wrong)
     }
 }

@@ -12,7 +12,7 @@ use crate::alert_store::{AlertDefinition, AlertRecord};
 use crate::error::{AlertError, invalid};
 use crate::{AlertService, AlertSource};
 
-/// Contents of a file: `[[rule]]` and `[[budget]]`. The file refers to notification targets by name.
+/// Contents of a file: `[[rule]]` and `[[budget]]`. The file refers to notification channels by name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AlertFile {
     /// Alert rules.
@@ -21,7 +21,7 @@ pub struct AlertFile {
     pub budgets: Vec<Budget>,
 }
 
-/// IDs of the notification targets of a project by name.
+/// IDs of the notification channels of a project by name.
 pub type TargetNames = BTreeMap<String, i64>;
 
 /// One difference between a file and the stored rules.

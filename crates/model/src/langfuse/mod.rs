@@ -51,7 +51,7 @@ pub enum LangfuseError {
         column: usize,
     },
     /// The body has no list of events.
-    #[error("the body has no list `batch`")]
+    #[error("the body must contain a list `batch`")]
     NoBatch,
 }
 

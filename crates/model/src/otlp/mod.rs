@@ -62,7 +62,7 @@ pub enum OtlpSignal {
 #[derive(Debug, thiserror::Error)]
 pub enum OtlpError {
     /// The body is not protobuf, or another message.
-    #[error("the body is not the protobuf message that this path takes: {0}")]
+    #[error("the body is not the protobuf message that this endpoint expects: {0}")]
     Binary(#[from] prost::DecodeError),
     /// The body is not JSON, or not an object.
     #[error("the body is not a JSON object: line {line}, column {column}")]
@@ -73,7 +73,7 @@ pub enum OtlpError {
         column: usize,
     },
     /// The body belongs to another signal.
-    #[error("the body holds {name}: send it to {path}")]
+    #[error("the body contains {name}; send it to {path}")]
     OtherSignal {
         /// What the body contains.
         name: &'static str,

@@ -246,7 +246,7 @@ impl<'de> Deserialize<'de> for TieredPrice {
                 let mut rate = TieredPrice::flat(usd(base)?);
                 while let Some((above, dollars)) = parts.next_element::<(u64, f64)>()? {
                     if rate.tiers.last().is_some_and(|(before, _)| *before >= above) {
-                        return Err(de::Error::custom("the sizes from which prices change must ascend"));
+                        return Err(de::Error::custom("input sizes must be in ascending order"));
                     }
                     rate.tiers.push((above, usd(dollars)?));
                 }
@@ -275,7 +275,7 @@ impl<'de> Deserialize<'de> for BucketPrices {
             type Value = BucketPrices;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("dollars by what they are for")
+                f.write_str("a map of prices in US dollars by bucket")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BucketPrices, A::Error> {
@@ -283,7 +283,7 @@ impl<'de> Deserialize<'de> for BucketPrices {
                 while let Some(name) = map.next_key::<String>()? {
                     let bucket = PriceBucket::from_name(&name).ok_or_else(|| {
                         let known: Vec<_> = PriceBucket::ALL.iter().map(|bucket| bucket.as_str()).collect();
-                        de::Error::custom(format!("{name:?} is nothing that has a price; known are {}", known.join(", ")))
+                        de::Error::custom(format!("unknown bucket {name:?}; use one of {}", known.join(", ")))
                     })?;
                     if let Some(dollars) = map.next_value::<Option<f64>>()? {
                         rates.set(bucket, TieredPrice::flat(usd(dollars * bucket.owner_factor())?));

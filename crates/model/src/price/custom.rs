@@ -64,25 +64,25 @@ impl CustomPrice {
         }
         let literal = self.model.strip_suffix('*').unwrap_or(&self.model);
         if literal.is_empty() {
-            return bad("model", "needs the name of a model, or the beginning of one with * behind it");
+            return bad("model", "must be a model name, or a prefix followed by *");
         }
         if literal.contains('*') {
-            return bad("model", "* may stand at the end only");
+            return bad("model", "* is only allowed at the end");
         }
         for (field, name) in
             [("model", Some(&self.model)), ("provider", self.provider.as_ref()), ("service_tier", self.service_tier.as_ref())]
         {
             if name.is_some_and(|name| name.len() > NAME || name.chars().any(|c| c.is_control() || c.is_whitespace())) {
-                return bad(field, "needs a name of up to 200 bytes without blanks");
+                return bad(field, "must have at most 200 bytes and no spaces");
             }
         }
         if self.rates.is_empty() {
-            return bad("prices", "needs at least one of input, request, image, hour");
+            return bad("prices", "must contain at least one of input, request, image and hour");
         }
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until <= from
         {
-            return bad("until", "must be after the first day");
+            return bad("until", "must be after `from`");
         }
         Ok(self)
     }
@@ -213,7 +213,8 @@ mod day {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
         let text = Option::<String>::deserialize(from)?.filter(|text| !text.is_empty());
-        let read = |text: String| text.parse::<Date>().map_err(|_| de::Error::custom(format!("{text:?} is no day; a day is YYYY-MM-DD")));
+        let read =
+            |text: String| text.parse::<Date>().map_err(|_| de::Error::custom(format!("{text:?} is not a valid day; use YYYY-MM-DD")));
         text.map(read).transpose()
     }
 }

@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for PricePeriod {
                         "hours" => {
                             let (start, end) = map.next_value::<(String, String)>()?;
                             let both = minutes(&start).zip(minutes(&end));
-                            prices.hours = Some(both.ok_or_else(|| de::Error::custom("a time of day is HH:MM"))?);
+                            prices.hours = Some(both.ok_or_else(|| de::Error::custom("expected a time of day as HH:MM"))?);
                         }
                         // A table of a newer version may contain prices that this version does not know.
                         name if !BucketPrices::is_table_name(name) => _ = map.next_value::<IgnoredAny>()?,

@@ -234,7 +234,7 @@ pub(crate) fn read_number(field: &str, text: &str) -> Result<f64, QueryError> {
 
 /// Returns the error of a comparison of IDs by order.
 pub(crate) fn no_order(field: &str, bound: &str) -> QueryError {
-    bad(field, bound, "something that an id can be compared with; ids are only equal or not")
+    bad(field, bound, "a valid comparison: IDs only support equality, such as trace:ID")
 }
 
 /// Parses `250ms`, `2s` or `1.5m` and returns microseconds. A number without a unit is milliseconds.

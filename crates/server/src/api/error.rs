@@ -196,7 +196,7 @@ impl From<QueryError> for ApiError {
         if error.is_of_memory() {
             tracing::warn!(%error, "api.query.out_of_memory");
             return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_memory", "query exceeds the memory limit")
-                .hint("Use a shorter time range or less detail, or raise memory_limit_bytes.");
+                .hint("Use a shorter time range, a narrower filter or fewer groups, or raise memory_limit_bytes.");
         }
         if error.is_of_end() {
             return ApiError::stopping();

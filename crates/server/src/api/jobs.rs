@@ -128,7 +128,8 @@ pub(super) async fn list(
 ) -> Result<Json<JobPage>, ApiError> {
     let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
-    let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list"))?;
+    let before =
+        before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
     // Whoever sees one project alone is shown those of that one.
     let project = which.project.or(caller.rights().project);
     if project.is_some_and(|project| !caller.may_see(project)) {

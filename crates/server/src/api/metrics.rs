@@ -59,7 +59,7 @@ pub(super) async fn series(
     match last {
         Ok(series) => Ok(Json(series)),
         Err(OtelMetricQueryError::Unknown(name)) => {
-            let hint = "List the metrics with `/metrics`, or use a longer time range.";
+            let hint = "List the metrics with `GET /api/v1/projects/{project}/metrics`, or use a longer time range.";
             Err(ApiError::not_found(&format!("metric {name:?} in this time range")).hint(hint))
         }
         Err(error) => Err(ApiError::bad_request("bad_query", error.to_string())),

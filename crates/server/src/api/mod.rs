@@ -87,7 +87,7 @@ pub struct ApiState {
     pub bills: Arc<BillStore>,
     /// Outcomes of received items, and hints.
     pub outcomes: Arc<OutcomeStore>,
-    /// Notification targets and deliveries.
+    /// Notification channels and deliveries.
     pub courier: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
     pub alerts: Arc<AlertService>,

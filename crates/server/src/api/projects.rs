@@ -75,7 +75,7 @@ impl RetentionOverridesView {
 pub(super) struct IngestKeyView {
     /// ID of the key.
     id: i64,
-    /// The key as programs send it: 32 lower-case letters and digits.
+    /// The key as programs send it: 32 lower-case hexadecimal digits.
     public_key: String,
     /// Name of the key.
     name: String,
@@ -83,7 +83,7 @@ pub(super) struct IngestKeyView {
     disabled: bool,
     /// Time at which the key was created (RFC 3339).
     created_at: String,
-    /// Time of the last use (RFC 3339), accurate to a minute; null if the key has never been used.
+    /// Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used.
     #[schema(required)]
     last_used_at: Option<String>,
 }

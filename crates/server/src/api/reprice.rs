@@ -81,9 +81,9 @@ pub(super) async fn reprice(
     match (state, JobStatus::of(record).result()) {
         (JobState::Done, result) => Ok(Json(result.unwrap_or_default()).into_response()),
         (JobState::Failed, _) => Err(ApiError::unavailable(format!("reprice job {id} failed: {}", reason.unwrap_or_default()))
-            .hint("Some calls may have their new cost and others the previous one; run it again.")),
+            .hint("Some calls may still have their previous cost. Start the recalculation again to finish.")),
         (JobState::Cancelled, _) => Err(ApiError::conflict("cancelled", format!("reprice job {id} was cancelled"))
-            .hint("Some calls may have their new cost and others the previous one; run it again.")),
+            .hint("Some calls may still have their previous cost. Start the recalculation again to finish.")),
         _ => Err(ApiError::unavailable("the server is shutting down").hint(format!("Job {id} continues when the server starts again."))),
     }
 }

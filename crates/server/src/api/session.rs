@@ -41,7 +41,7 @@ const PREVIEW_AGENTS: &[&str] = &[
     "spider",
 ];
 
-/// What is no part of the described API: the link that a person opens.
+/// Returns the routes that the API description does not list: the sign-in link.
 pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/login", get(login))
 }
@@ -101,7 +101,7 @@ fn client(headers: &HeaderMap) -> &str {
 ///
 /// The response sets the session cookie. Each token works once.
 #[utoipa::path(post, path = "/session", tag = "session", request_body = SignInRequest, security(()),
-    responses((status = 204, description = "Signed in; the cookie holds the session."), (status = 401, body = super::error::ErrorResponse)))]
+    responses((status = 204, description = "Signed in; the session cookie is set."), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
     _: PublicAccess,

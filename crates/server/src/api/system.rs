@@ -123,7 +123,7 @@ impl ApiState {
     /// Returns the current problems that are known without a database query.
     pub fn problems(&self) -> Vec<SystemProblem> {
         let stats = self.store.stats();
-        // Counts wait in memory, and what rings or was billed is not what programs send.
+        // Outcomes wait in memory, and programs do not send alerts or bills: failures of those databases do not stop ingestion.
         let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
         let (refusing, failing): (Vec<_>, Vec<_>) = database::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
         let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));

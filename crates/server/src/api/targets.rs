@@ -1,4 +1,4 @@
-//! Notification targets, test messages and deliveries.
+//! Notification channels, test messages and deliveries.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,22 +29,22 @@ const MOST_DELIVERIES: usize = 500;
 /// A notification channel without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationTargetView {
-    /// ID of the target.
+    /// ID of the channel.
     id: i64,
-    /// Name of the target.
+    /// Name of the channel.
     name: String,
-    /// Language of the messages; null for the language of the rule.
+    /// Language of the notifications; null for the language of the rule.
     #[schema(required)]
     language: Option<MessageLanguage>,
-    /// True if nothing is sent to the target.
+    /// True if nothing is sent to the channel.
     disabled: bool,
     /// Kind and configuration of the channel.
     address: ChannelConfiguration,
     /// Short readable form of the address without its secret parts, such as the recipients or the host of the webhook.
     shown: String,
-    /// Number of messages that wait for delivery.
+    /// Number of notifications that wait for delivery.
     waiting: i64,
-    /// Time at which the target was created (RFC 3339).
+    /// Time at which the channel was created (RFC 3339).
     created_at: String,
     /// Secret for verifying webhook signatures. Present only in the response to the request that generated it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,24 +52,24 @@ pub(super) struct NotificationTargetView {
     signing_secret: Option<String>,
 }
 
-/// Notification targets of a project.
+/// Notification channels of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NotificationTargetList {
-    /// Notification targets.
+    /// Notification channels.
     targets: Vec<NotificationTargetView>,
 }
 
-/// A notification target to create or replace.
+/// A notification channel to create or replace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TargetDraft)]
 pub(super) struct NotificationTargetRequest {
     /// Name of 1 to 100 characters.
     name: String,
-    /// Language of the messages. Default, and null: the language of the rule.
+    /// Language of the notifications. Default, and null: the language of the rule.
     #[serde(default)]
     language: Option<MessageLanguage>,
-    /// True if nothing is sent to the target. Default: false.
+    /// True if nothing is sent to the channel. Default: false.
     #[serde(default)]
     disabled: bool,
     /// Kind and configuration of the channel.
@@ -107,7 +107,7 @@ fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<Channe
     }
 }
 
-/// Lists the notification targets of a project.
+/// Lists the notification channels of a project.
 #[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, body = NotificationTargetList)))]
 pub(super) async fn list(
@@ -126,7 +126,7 @@ pub(super) async fn list(
     Ok(Json(NotificationTargetList { targets: targets.collect() }))
 }
 
-/// Creates a notification target.
+/// Creates a notification channel.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = NotificationTargetRequest,
     responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
@@ -139,12 +139,12 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown(target, 0, made))))
 }
 
-/// Replaces a notification target.
+/// Replaces a notification channel.
 ///
-/// A secret that is left out is kept, unless the target moves to another host. Waiting messages are retried immediately, or cancelled if
-/// the target is disabled.
+/// A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
+/// if the channel is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")), request_body = NotificationTargetRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), request_body = NotificationTargetRequest,
     responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
@@ -163,11 +163,11 @@ pub(super) async fn update(
     Ok(Json(shown(target, count, made)))
 }
 
-/// Deletes a notification target.
+/// Deletes a notification channel.
 ///
-/// Its delivery log and its waiting messages are deleted too.
+/// Its delivery log and its waiting notifications are deleted too.
 #[utoipa::path(delete, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")), responses((status = 204, description = "The target was deleted."), (status = 404, body = super::error::ErrorResponse)))]
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), responses((status = 204, description = "The channel was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Admin>,
@@ -178,11 +178,11 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends a test message to a notification target.
+/// Sends a test message to a notification channel.
 ///
 /// The message is tried once. The response describes the attempt.
 #[utoipa::path(post, path = "/projects/{project}/alerts/targets/{target}/test", tag = "alerts",
-    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification target.")),
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")),
     responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn test(
     State(api): State<Arc<ApiState>>,
@@ -199,7 +199,7 @@ pub(super) async fn test(
 pub(super) struct DeliveryListParameters {
     /// ID of an incident: only its deliveries are returned.
     incident: Option<i64>,
-    /// ID of a notification target: only its deliveries are returned.
+    /// ID of a notification channel: only its deliveries are returned.
     target: Option<i64>,
     /// State of the deliveries. Default: all.
     #[param(value_type = Option<DeliveryState>)]

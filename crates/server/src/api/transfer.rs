@@ -164,7 +164,7 @@ pub(super) async fn import(
         let text = std::str::from_utf8(&body).map_err(|error| unreadable(format!("request body is not UTF-8: {error}")))?;
         let mut rows = rows(text, 1).map_err(unreadable)?;
         for row in &mut rows {
-            // What its trace says of a span is asked anew.
+            // The decisions of the whole trace are made again; start from the span alone.
             row.locally().apply(&mut row.span);
         }
         let read = rows.len();
@@ -209,7 +209,7 @@ fn failed(error: StoreError) -> ApiError {
 /// Downloads a backup of the data directory as a tar archive.
 ///
 /// `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-/// the archive lists them. The archive contains ingest keys and the secrets of notification targets. Requires admin permission.
+/// the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "The tar archive.")))]
 pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.
@@ -246,7 +246,7 @@ struct ResponseBodyWriter(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for ResponseBodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "nobody reads the archive any more");
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client disconnected");
         self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
         Ok(bytes.len())
     }

@@ -62,7 +62,7 @@ pub(super) enum SessionCommand {
 pub(super) struct LogoutCommand {
     #[command(flatten)]
     common: CommonArguments,
-    /// Confirm that everyone is signed out
+    /// Sign out everyone (required)
     #[arg(long, required = true)]
     all: bool,
 }

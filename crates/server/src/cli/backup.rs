@@ -66,7 +66,9 @@ impl BackupCommand {
                     self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length, missing)
                 })
             }
-            Err(error) if holder(&data).is_some() => Err(error.context("a process has the data directory open, but no server responds")),
+            Err(error) if holder(&data).is_some() => {
+                Err(error.context("the process that uses the data directory does not respond; stop it"))
+            }
             Err(_) => self.without_server(&data),
         }
     }
@@ -142,7 +144,8 @@ impl BackupCommand {
     }
 }
 
-/// Rejects names of compressed archives: backups are not compressed, and a directory with such a name would mislead.
+/// Rejects names of compressed archives, such as `x.tar.gz`: backups are not compressed, and a name that does not end in `.tar` would
+/// create a directory.
 fn check_target(target: &Path) -> anyhow::Result<()> {
     const COMPRESSED: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
     let extension = target.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();

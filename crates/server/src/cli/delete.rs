@@ -50,7 +50,7 @@ pub(super) struct DeleteArguments {
     /// Project number
     #[arg(long, value_name = "N")]
     project: u64,
-    /// Delete without showing what would be deleted and asking; this cannot be undone
+    /// Delete without preview and confirmation; this cannot be undone
     #[arg(long)]
     yes: bool,
 }

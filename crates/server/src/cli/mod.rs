@@ -244,7 +244,7 @@ fn in_force(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Res
     Ok(config)
 }
 
-/// Opens the metadata of an existing data directory. Commands that only read, or that work with a running server, create none.
+/// Opens the metadata of an existing data directory. Does not create one, so a command that only reads leaves no new directory behind.
 fn existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(

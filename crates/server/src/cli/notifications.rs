@@ -39,7 +39,7 @@ impl NotificationsCommand {
     }
 }
 
-/// Pauses or resumes notifications. A running server applies it within seconds.
+/// Pauses or resumes notifications. A running server applies this within seconds.
 pub(super) fn set_paused(meta: &MetadataStore, paused: bool) -> Result<(), MetadataError> {
     if paused { meta.set(PAUSED, "yes") } else { meta.unset(PAUSED) }
 }

@@ -77,7 +77,7 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
     if !imported.left_out.is_empty() {
         say(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
     }
-    say("A running server uses it within seconds. `hinomi reprice` recalculates the cost of stored calls.")
+    say("A running server loads the new table within seconds. `hinomi reprice` recalculates the cost of stored calls.")
 }
 
 /// Differences between two price tables, as names `provider:model`.

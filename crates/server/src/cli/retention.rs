@@ -39,7 +39,7 @@ impl RetentionArguments {
                 for what in &held.what {
                     say(what)?;
                 }
-                say("confirmed; a running server deletes it within seconds, otherwise the next one within ten minutes after its start")
+                say("confirmed; a running server deletes the data within seconds, otherwise the next one within ten minutes of startup")
             }
             Some(held) => say(&held.told()),
         }

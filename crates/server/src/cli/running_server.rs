@@ -38,8 +38,8 @@ impl RunningServer {
         let shown = answer.headers().get(PROOF).and_then(|value| value.to_str().ok());
         if expected.as_deref() != shown || shown.is_none() {
             bail!(
-                "the process listening at {address} is not the server of this data directory, or is another version of it; \
-                 start `hinomi serve`, or restart it if it is running"
+                "the process listening at {address} is not the server of this data directory, or runs another version of Hinomi; \
+                 start or restart `hinomi serve`"
             );
         }
         Ok(RunningServer { address, agent })

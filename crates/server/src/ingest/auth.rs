@@ -16,7 +16,7 @@ pub enum AuthError {
     #[error("multiple authorization payloads detected")]
     Multiple,
     /// The key does not have 32 characters.
-    #[error("malformed key: a key has 32 ASCII characters")]
+    #[error("malformed key: a key has 32 letters and digits")]
     Malformed,
 }
 

@@ -196,7 +196,7 @@ impl JobRunner {
         let id = record.id;
         // A task of its own: a panic in the handler ends the job, not the runner.
         let working = self.threads.spawn(self.clone().work_on(record, handler, job.clone()));
-        let end = working.await.unwrap_or_else(|error| JobEnd::Failed(format!("a fault in the program: {error}")));
+        let end = working.await.unwrap_or_else(|error| JobEnd::Failed(format!("internal error: {error}")));
         let state = match &end {
             JobEnd::Done => Some(JobState::Done),
             JobEnd::Failed(_) => Some(JobState::Failed),

@@ -72,7 +72,7 @@ pub enum RepriceError {
     #[error("could not write the calls: {0}")]
     Store(#[from] StoreError),
     /// Recalculation was cancelled.
-    #[error("it was stopped")]
+    #[error("the recalculation was stopped")]
     Stopped,
 }
 

@@ -119,7 +119,7 @@ pub struct DeletionReceipt {
     /// Number of deleted incidents.
     #[schema(required)]
     pub incidents: u64,
-    /// Number of incident timelines and notifications in which a name was redacted.
+    /// Number of incident timelines and notifications from which a name was removed.
     #[schema(required)]
     pub mentions: u64,
     /// Latest start of a deleted span (RFC 3339); null if no span was deleted.

@@ -152,7 +152,7 @@ async fn within_budget(places: &RetentionResources, budget: u64) -> Result<(), R
     let began = std::time::Instant::now();
     let swept = places.store.drop_oldest(used - budget).await?;
     if swept.files.is_empty() {
-        tracing::warn!(used, budget, "retention.disk_budget.exceeded: what takes the room are no old spans");
+        tracing::warn!(used, budget, reason = "no old segments are left to delete", "retention.disk_budget.exceeded");
         return Ok(());
     }
     tracing::warn!(used, budget, spans = swept.spans, "retention.disk_budget.oldest_deleted");

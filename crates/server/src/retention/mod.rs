@@ -70,10 +70,10 @@ pub enum RetentionError {
     #[error(transparent)]
     Query(#[from] QueryError),
     /// Nothing of the trace or user is stored.
-    #[error("nothing of it is stored")]
+    #[error("no data is stored for it")]
     Nothing,
     /// A bug in Hinomi.
-    #[error("a fault in the program: {0}")]
+    #[error("internal error: {0}")]
     Fault(String),
 }
 

@@ -150,7 +150,7 @@ fn a_body_of_another_shape_is_refused_with_what_to_do() {
     let server = Server::start();
     let spans = traces(&[call(1, "00000000000000aa")]);
     for (path, body, says) in [
-        ("/v1/logs", spans.clone(), "the body holds resourceSpans: send it to /v1/traces"),
+        ("/v1/logs", spans.clone(), "the body contains resourceSpans; send it to /v1/traces"),
         ("/v1/metrics", spans.clone(), "send it to /v1/traces"),
         ("/v1/traces", br#"{"resource_logs": []}"#.to_vec(), "send it to /v1/logs"),
         ("/v1/traces", br#"{"resourceSpans": {"resource": {}}}"#.to_vec(), "resourceSpans is not a list"),

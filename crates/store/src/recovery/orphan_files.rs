@@ -72,7 +72,7 @@ pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<boo
             let from = shared.objects_of(id).location(SegmentObjectKind::Parquet);
             let aside = storage.set_aside(id, QuarantineReason::Unlisted)?;
             let (from, to) = (from.display(), aside.display());
-            tracing::error!(%from, %to, "store.segment.quarantined: the manifest does not name it");
+            tracing::error!(%from, %to, reason = "not in the manifest", "store.segment.quarantined");
         } else {
             for object in &objects {
                 storage.delete(*object).map_err(StoreError::io("remove", &storage.location(*object)))?;

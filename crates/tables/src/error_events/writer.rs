@@ -154,7 +154,7 @@ impl ErrorWriter {
         // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
             Ok(written) => written.map_err(SqliteError::of(&self.path)),
-            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "a fault in the program".to_owned() }),
+            Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "internal error".to_owned() }),
         }
     }
 

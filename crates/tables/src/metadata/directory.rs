@@ -66,7 +66,7 @@ pub struct IngestKey {
     pub id: i64,
     /// ID of the project that the key sends to.
     pub project: u64,
-    /// The key: 32 lower-case letters and digits.
+    /// The key: 32 lower-case hexadecimal digits.
     pub public_key: String,
     /// Name of the key.
     pub name: String,

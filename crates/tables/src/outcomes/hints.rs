@@ -81,7 +81,7 @@ pub struct HintRow {
     /// ID of the span in which the problem was last seen; null if unknown.
     #[schema(required)]
     pub span_id: Option<String>,
-    /// For `unpriced_model`: true if the model has a price by now. Stored calls get their cost when they are repriced.
+    /// For `unpriced_model`: true if the model has a price now. Stored calls get a cost when you recalculate stored costs.
     pub priced: bool,
 }
 

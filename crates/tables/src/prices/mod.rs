@@ -88,7 +88,7 @@ impl ActivePrices {
         match table_in_force(&table_path) {
             Ok(table) => known.table = table,
             Err(error) => {
-                tracing::error!(%error, "prices.table.invalid: the table of the program stands for it");
+                tracing::error!(%error, effect = "the built-in price table is used", "prices.table.invalid");
                 known.table_fault = Some(format!("{error}; the built-in price table is used instead"));
             }
         }
@@ -122,7 +122,7 @@ impl ActivePrices {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "prices.file.invalid: what was in force stays");
+                tracing::error!(%error, effect = "the previous prices stay effective", "prices.file.invalid");
                 known.file_fault = Some(format!("{error}; the prices that it last contained stay effective, if it was ever read"));
                 false
             }
@@ -182,7 +182,7 @@ impl ActivePrices {
                     changed = true;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "prices.table.invalid: what was in force stays");
+                    tracing::error!(%error, effect = "the previous price table stays effective", "prices.table.invalid");
                     known.table_fault = Some(format!("{error}; the previous price table stays effective"));
                 }
             }

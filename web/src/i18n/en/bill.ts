@@ -31,7 +31,7 @@ export const bill = {
   'bill.cause.unpriced': '{model}: {n} call is unpriced.|{model}: {n} calls are unpriced.',
   'bill.cause.tier': '{model}: {amount} was billed in a service tier with different prices (batch, flex, priority).',
   'bill.cause.not_instrumented': '{model}: {amount} was billed, but no calls were observed. A program is not instrumented.',
-  'bill.cause.time_zone': '{model}: what is missing on one day is too much on the next. The bill probably uses another time zone.',
+  'bill.cause.time_zone': '{model}: a shortfall on one day matches an excess on the next. The bill probably uses another time zone.',
   'bill.cause.estimated': '{model}: {n} call has estimated tokens.|{model}: {n} calls have estimated tokens.',
   'bill.cause.no_usage': '{model}: {n} call has no token counts.|{model}: {n} calls have no token counts.',
   'bill.cause.not_on_bill':

@@ -16,7 +16,7 @@ export const metrics = {
   'metrics.perBucket': 'One point per {width}.',
   'metrics.notInTotals': 'As reported by programs; not included in totals elsewhere.',
   'metrics.notDrawn': 'The chart shows the {n} largest series.',
-  'metrics.leftOut': '{n} smaller values of this attribute are not listed.',
+  'metrics.leftOut': '{n} more values of this attribute, with smaller totals, are not listed.',
   'metrics.seriesLeftOut': '{n} series are not shown because there are too many. Choose a shorter range to see more.',
   'metrics.kind.counter': 'counter',
   'metrics.kind.updown_counter': 'up-down counter',

@@ -2,7 +2,7 @@ export const overview = {
   'overview.title': 'Overview',
   'overview.llmCalls': 'LLM calls',
   'overview.runs': 'Pipeline runs',
-  'overview.failed': 'Failed calls',
+  'overview.failed': 'Error rate',
   'overview.cost': 'Cost',
   'overview.tokens': 'Tokens',
   'overview.p95': 'Call latency p95',

@@ -23,7 +23,7 @@ export const reading = {
   'reading.total_agrees': 'the client’s convention, confirmed by the total',
   'reading.total': 'the only interpretation that matches the total',
   'reading.convention': 'the client’s convention',
-  'reading.impossible': 'the count is smaller than those buckets',
+  'reading.impossible': 'the count is smaller than the sum of those buckets',
   'reading.cost': 'Cost',
   'reading.cost.computed': 'tokens × prices',
   'reading.cost.computed_then': 'tokens × prices at the time; the price table has changed since',

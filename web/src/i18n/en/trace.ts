@@ -15,7 +15,7 @@ export const trace = {
   'trace.copyLink': 'Copy link',
   'trace.pin': 'Pin',
   'trace.pinned': 'Pinned',
-  'trace.pinWhy': 'A pinned trace is kept after its retention period',
+  'trace.pinWhy': 'A pinned trace does not expire',
   'trace.delete': 'Delete',
   'trace.deleteWarning': 'This cannot be undone.',
   'trace.deleteConfirm': 'Delete trace',

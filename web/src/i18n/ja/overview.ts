@@ -2,7 +2,7 @@ export const overview = {
   'overview.title': '概要',
   'overview.llmCalls': 'LLM呼び出し',
   'overview.runs': 'パイプライン実行',
-  'overview.failed': '失敗率',
+  'overview.failed': 'エラー率',
   'overview.cost': 'コスト',
   'overview.tokens': 'トークン',
   'overview.p95': 'レイテンシp95',

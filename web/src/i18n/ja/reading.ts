@@ -23,7 +23,7 @@ export const reading = {
   'reading.total_agrees': 'クライアントの規約であり、合計とも一致',
   'reading.total': '合計と一致する唯一の解釈',
   'reading.convention': 'クライアントの規約',
-  'reading.impossible': 'ほかの区分より小さい値のため',
+  'reading.impossible': 'ほかの区分の合計より小さい値のため',
   'reading.cost': 'コスト',
   'reading.cost.computed': 'トークン数×単価',
   'reading.cost.computed_then': 'トークン数×当時の単価(その後、単価表が変更されました)',

@@ -29,7 +29,7 @@ export const setup = {
   'setup.duration': '所要時間',
   'setup.waiting': '最初のスパンを待っています',
   'setup.waitingWhy': '届くと自動で開きます。',
-  'setup.listening': '待機{age}',
+  'setup.listening': '{age}待機中',
   'setup.receiving': 'スパンを受信しています',
   'setup.receivingWhy': 'このプロジェクトには{time}からのデータがあります。',
   'setup.recentRequests': '最近のリクエスト',

@@ -241,7 +241,7 @@ export const trace = {
   'trace.field': 'フィールド',
   'trace.value': '値',
   'trace.readFrom': '読み取り元',
-  'trace.inferred': '推定',
+  'trace.inferred': '推測',
   'trace.from.instrumentation': 'スパンを作成した計装から',
   'trace.from.model_vendor': 'モデルの開発元から',
   'trace.from.rest_of_total': '合計から入力と出力を引いた残りから',

@@ -52,7 +52,7 @@ impl HttpAgents {
         HttpAgents { public: agent(allowed.clone(), TlsConfig::default()), own }
     }
 
-    /// Sends a request. If no public authority has signed the target's certificate, tries again with the configured ones; nothing has
+    /// Sends a request. If no public authority has signed the channel's certificate, tries again with the configured ones; nothing has
     /// been sent by then.
     fn run(&self, request: &Request<&[u8]>) -> Result<Response<Body>, Error> {
         let is_untrusted = |error: &Error| match error {

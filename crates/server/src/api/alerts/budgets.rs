@@ -77,13 +77,13 @@ struct BudgetForecast {
     /// How the forecast was computed: `weekly` from the same hours of the same weekdays, `daily` from the same hours of other days,
     /// `linear` from the pace of the period so far.
     method: ForecastMethod,
-    /// Number of earlier stretches of time that the forecast is based on.
+    /// Number of earlier periods that the forecast is based on.
     samples: usize,
     /// Expected amount at the end of the period.
     expected: f64,
-    /// Amount that nine of ten comparable stretches of time exceeded.
+    /// Lower bound: nine of ten comparable periods exceeded this amount.
     low: f64,
-    /// Amount that nine of ten comparable stretches of time did not exceed.
+    /// Upper bound: nine of ten comparable periods did not exceed this amount.
     high: f64,
     /// Amount at the end of the period if spending continues as in the last three hours.
     projected: f64,

@@ -5,10 +5,10 @@
 macro_rules! handlers {
     ($what:literal, $kept:ty, $view:ident, $list_name:ident, $field:ident, $all:literal, $one:literal, $mute:literal,
      $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $quiet:ident) => {
-        /// All items of the project, in the order in which they were created.
+        /// Definitions of a project.
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         pub(in crate::api) struct $list_name {
-            /// All items of the project, the oldest first.
+            /// All definitions of the project, the oldest first.
             $field: Vec<$view>,
         }
 
@@ -96,7 +96,7 @@ macro_rules! handlers {
         /// Ends muting.
         ///
         /// Open incidents whose notifications were muted are notified immediately.
-        #[utoipa::path(delete, path = $mute, summary = concat!("Turns the notifications of a ", $what, " on again."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
+        #[utoipa::path(delete, path = $mute, summary = concat!("Unmutes the notifications of a ", $what, "."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project."), ("id" = i64, Path, description = "ID of the rule or budget.")),
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn unmute(
             State(api): State<Arc<ApiState>>,

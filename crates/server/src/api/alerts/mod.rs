@@ -40,7 +40,7 @@ impl From<PreviewError> for ApiError {
     }
 }
 
-/// How long notifications are silenced. At most one of the fields may be given; with neither, until notifications are turned on again.
+/// How long notifications are muted. Set at most one field; without a field, notifications stay muted until you unmute them.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct MuteRequest {
@@ -57,7 +57,7 @@ impl MuteRequest {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let bad = |field: &str, text: &str, wanted: &str| ApiError::bad_request("bad_time", format!("{field}: {text:?} is not {wanted}"));
         match (&self.length, &self.until) {
-            (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "for and until cannot be used together")),
+            (Some(_), Some(_)) => Err(ApiError::bad_request("bad_time", "`for` and `until` cannot be used together")),
             (Some(text), None) => {
                 let length = HumanDuration::parse(text).ok_or_else(|| bad("for", text, "a valid duration; use a form such as 2h or 7d"))?;
                 Ok(now_us.saturating_add(length.0))

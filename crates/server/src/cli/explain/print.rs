@@ -193,10 +193,10 @@ fn counted_in_words(span: &Span) -> String {
     match (&span.exclusion, span.is_call()) {
         (Some(Exclusion::WrapsCall { span_id }), _) => format!("same call as its descendant, span {span_id}"),
         (Some(Exclusion::SameResponse { span_id }), _) => format!("same response as span {span_id}"),
-        (Some(Exclusion::DuplicateReport { span_id: Some(span_id) }), _) => format!("duplicate report of the call of span {span_id}"),
+        (Some(Exclusion::DuplicateReport { span_id: Some(span_id) }), _) => format!("duplicate report of the call in span {span_id}"),
         (Some(Exclusion::DuplicateReport { span_id: None }), _) => "duplicate report of a call in this trace".into(),
         (Some(Exclusion::ReportedElsewhere { trace_id, span_id }), _) => {
-            format!("duplicate report of the call of span {span_id} of trace {trace_id}")
+            format!("duplicate report of the call in span {span_id} of trace {trace_id}")
         }
         (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of its LLM calls", span.kind),
         (None, true) => "an LLM call without another report".into(),

@@ -58,7 +58,7 @@ it('says from what each field came, how tokens and cost came about, and what was
     'from the time of receipt, because the reported time is impossible',
     'no: Another span reports the same response',
     '25 excludes 2,048 tokens of other buckets; total 2,073',
-    'the count is smaller than those buckets',
+    'the count is smaller than the sum of those buckets',
     'reported total: 9,999',
     'cached tokens that were not reported',
     'since 2024-10-02',
