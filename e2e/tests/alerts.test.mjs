@@ -34,7 +34,7 @@ after(async () => {
   await server?.stop();
 });
 
-test('the budget of the day is passed: mail and webhook say how much, and what the bill will be', async () => {
+test('a daily budget is exceeded: e-mail and webhook report the amount and the forecast', async () => {
   const address = { kind: 'email', host: '127.0.0.1', port: mail.port, security: 'none', from: 'Hinomi <hinomi@example.com>', to: ['oncall@example.com'] };
   const mailbox = await server.change('/alerts/targets', { name: 'On call', language: 'ja', address });
   const program = await server.change('/alerts/targets', { name: 'Program', address: { kind: 'webhook', url: receiver.url } });
@@ -80,7 +80,7 @@ function ownAuthority() {
   return { ca: at('ca.pem'), certificate: at('own.pem'), key: at('own.key'), remove: () => rmSync(folder, { recursive: true }) };
 }
 
-test('mail by STARTTLS and by TLS, and a webhook by https, of an authority that the owner trusts', async () => {
+test('e-mail by STARTTLS and TLS, and a webhook by HTTPS, with a configured certificate authority', async () => {
   const authority = ownAuthority();
   const [trusting, starttls, tls] = await Promise.all([
     startServer({ HINOMI_NOTIFY_ALLOW: '127.0.0.1', HINOMI_NOTIFY_CA_FILE: authority.ca }),
@@ -145,7 +145,7 @@ function sampled(number) {
   return `${header}\n{"type":"transaction","length":${Buffer.byteLength(payload)}}\n${payload}\n`;
 }
 
-test('what clients leave out by sampling stands apart, and an incident has a chart of its own, in both languages', async () => {
+test('sampled-out spend is shown separately, and an incident has its chart, in both languages', async () => {
   const { id: project, key } = server.project('sampled');
   const budget = await server.change('/alerts/budgets', { name: 'Month', amount: 1, period: 'month', time_zone: 'Asia/Tokyo' }, { project });
   const rule = { name: 'Any call', measure: 'calls', window: '15m', warning: 1, group_by: 'key' };
@@ -217,7 +217,7 @@ for (const [name, options] of LOOKS) {
   });
 }
 
-test('a person makes a target and a rule, sees what the rule would have done, and acknowledges', async () => {
+test('a user creates a channel and a rule, sees a preview, and acknowledges an incident', async () => {
   const { browser, page, errors } = await openBrowser(server);
   try {
     await page.goto(`${server.url}/p/1/alerts/targets`);

@@ -17,25 +17,25 @@ function run(script, ...options) {
   return { status, said: stdout + stderr };
 }
 
-test('nothing that was promised is broken by a kill or a power cut', { skip }, (t) => {
+test('acknowledged data survives kills and power cuts', { skip }, (t) => {
   const { status, said } = run('power_cut.py', '--cuts', CUTS, '--kills', KILLS, '--seed', '7');
   t.diagnostic(said.trim());
   assert.equal(status, 0, said);
 });
 
-test('the same on a disk that syncs nothing is seen to lose', { skip }, () => {
+test('on a disk that ignores fsync, the check detects the loss', { skip }, () => {
   const { status, said } = run('power_cut.py', '--cuts', '6', '--seed', '3', '--deaf');
   assert.equal(status, 1, said);
   assert.match(said, /cuts, [1-9]\d* of them cost something/);
 });
 
-test('what the disk refuses is refused, nothing that was acknowledged is lost, and intake comes back where that is safe', { skip }, (t) => {
+test('disk errors reject data, lose nothing acknowledged, and ingestion resumes where that is safe', { skip }, (t) => {
   const { status, said } = run('disk_errors.py');
   t.diagnostic(said.trim());
   assert.equal(status, 0, said);
 });
 
-test('what was promised holds under mixed load with kills', (t) => {
+test('acknowledged data survives mixed load with kills', (t) => {
   const { status, said } = run('soak.py', '--minutes', '0.5', '--every', '6', '--seed', '7');
   t.diagnostic(said.trim());
   assert.equal(status, 0, said);

@@ -31,7 +31,7 @@ async function wide(page) {
   return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 }
 
-test('the program runs, the page shows its answer and its cost', async () => {
+test('a program runs, and the page shows its response and cost', async () => {
   const { browser, page, errors } = await openBrowser(server);
   try {
     await page.goto(`${server.url}/p/1/traces`);
@@ -64,7 +64,7 @@ test('the program runs, the page shows its answer and its cost', async () => {
   }
 });
 
-test('what a program measures and logs is shown beside its spans, and in no sum', async () => {
+test('metrics and logs of a program are shown with its spans and not in totals', async () => {
   const key = new URL(server.dsn).username;
   const send = (path, body) =>
     fetch(`${server.url}${path}`, {
@@ -145,7 +145,7 @@ for (const [name, options] of LOOKS) {
   });
 }
 
-test('a link to sign in works once, and without it the page asks for one', async () => {
+test('a sign-in link works once, and without a session the page asks for one', async () => {
   const { browser, page, context } = await openBrowser(server);
   try {
     const link = server.signInLink();

@@ -55,7 +55,7 @@ after(() => server?.stop());
 const only = process.env.PAGES;
 const chosen = () => Object.entries(pages).filter(([route]) => !only || only.split(',').some((part) => route.endsWith(part)));
 
-test('every route of the page is looked at', async () => {
+test('every route of the page is checked', async () => {
   const { browser, page } = await openPage(server, 'chrome');
   try {
     const known = await routes(page);
@@ -66,7 +66,7 @@ test('every route of the page is looked at', async () => {
   }
 });
 
-test('the look at a page finds each fault, and none where there is none', async () => {
+test('the page check finds each fault, and none on a good page', async () => {
   const { browser, page } = await openPage(server, 'chrome');
   const kinds = async (html) => {
     await page.setContent(`<!doctype html><body style="margin: 0; font: 14px/1.5 sans-serif">${html}`);

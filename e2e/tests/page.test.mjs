@@ -23,7 +23,7 @@ async function onPage(path, run) {
 
 const banner = (page) => page.getByRole('alert').filter({ hasText: 'The server is not responding' });
 
-test('a server that is gone is said on the page that stands, and unsaid when it is back', () =>
+test('the page reports an unreachable server until it is back', () =>
   onPage('/p/1/setup', async (page) => {
     await page.route('**/api/**', (route) => route.abort());
     await banner(page).waitFor({ timeout: 20_000 });
@@ -32,7 +32,7 @@ test('a server that is gone is said on the page that stands, and unsaid when it 
     await banner(page).waitFor({ state: 'detached' });
   }));
 
-test('the frame stands before the code of the page has come', () =>
+test('the frame is shown before the code of the page has loaded', () =>
   onPage('/p/1/setup', async (page) => {
     let go;
     const held = new Promise((resolve) => (go = resolve));
@@ -46,7 +46,7 @@ test('the frame stands before the code of the page has come', () =>
     await page.getByRole('heading', { name: 'Your DSN' }).waitFor();
   }));
 
-test('a page whose code cannot be fetched says so, and is there when it can', () =>
+test('a page whose code cannot be loaded says so, and loads later', () =>
   onPage('/p/1/setup', async (page) => {
     await page.route('**/assets/**', (route) => route.abort());
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Metrics' }).click();
@@ -59,7 +59,7 @@ test('a page whose code cannot be fetched says so, and is there when it can', ()
     assert.match(page.url(), /\/metrics/);
   }));
 
-test('a page that takes long to come shows that it was asked for', () =>
+test('a slow page shows that it is loading', () =>
   onPage('/p/1/setup', async (page) => {
     let go;
     const held = new Promise((resolve) => (go = resolve));
@@ -75,14 +75,14 @@ test('a page that takes long to come shows that it was asked for', () =>
     await page.getByRole('heading').first().waitFor();
   }));
 
-test('an address without a page keeps the side bar and the project', () =>
+test('an unknown path keeps the side bar and the project', () =>
   onPage('/p/1/no-such-page', async (page) => {
     await page.getByRole('heading', { name: 'Page not found' }).waitFor();
     assert.equal(await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Traces' }).isVisible(), true);
     assert.equal(await page.getByRole('button', { name: 'Default' }).isVisible(), true);
   }));
 
-test('a signing secret stays until it is confirmed: the first one too, and over a look at another page', () =>
+test('a signing secret is shown until it is confirmed, also after visiting another page', () =>
   onPage('/p/1/alerts/targets', async (page) => {
     await page.getByLabel('Type').selectOption('webhook');
     await page.getByLabel('Name', { exact: true }).fill('On call');
@@ -100,7 +100,7 @@ test('a signing secret stays until it is confirmed: the first one too, and over 
     await secret.waitFor({ state: 'detached' });
   }));
 
-test('what was typed into a budget is there after a target was made for it, which is chosen', () =>
+test('a budget form keeps its input while a channel is created, and selects the channel', () =>
   onPage('/p/1/alerts/budgets/new', async (page) => {
     await page.getByLabel('Name', { exact: true }).fill('Spend of a day');
     await page.getByLabel('Amount', { exact: true }).fill('12');
@@ -121,7 +121,7 @@ test('what was typed into a budget is there after a target was made for it, whic
     assert.equal(await page.getByLabel('Name', { exact: true }).inputValue(), '');
   }));
 
-test('a save that fails says that, to what, and how to allow it', async () => {
+test('a failed save says what failed and how to allow it', async () => {
   const strict = await startServer();
   try {
     const { browser, page } = await openBrowser(strict);
@@ -172,7 +172,7 @@ test('after a minute without data the set-up says what to check; with data it le
     await page.waitForURL(new RegExp(`traces/${trace}`));
   }));
 
-test('System looks the same after Alerts as when it is opened first', () =>
+test('the System page looks the same when opened after Alerts', () =>
   onPage('/system', async (page) => {
     const look = async () => {
       await page.getByRole('heading', { level: 2 }).first().waitFor();

@@ -202,7 +202,7 @@ for (const { name, id, model, run } of chosen) {
   });
 }
 
-test('the snippet for Python leaves a program alone that has no SDK of a model', { skip: skip || chosen.length < CASES.length }, async () => {
+test('the Python snippet does not affect a program without an LLM SDK', { skip: skip || chosen.length < CASES.length }, async () => {
   const at = place();
   try {
     const text = snippet('python', server.dsn);

@@ -4,7 +4,7 @@ import { modelFamily, OTHER_COLOR, paletteOf } from './colors';
 const ALL_HUES = Array.from({ length: 8 }, (_, at) => `var(--c${at + 1})`);
 
 describe('the colours of models', () => {
-  it('gives a dated version of a model its colour', () => {
+  it('gives a dated version the color of its model', () => {
     expect(modelFamily('openai/gpt-4o-2024-08-06')).toBe('gpt-4o');
     const { of } = paletteOf([]);
     expect(of('gpt-3.5-turbo-0125')).toBe(of('gpt-3.5-turbo'));
@@ -12,7 +12,7 @@ describe('the colours of models', () => {
     expect(of(null)).toBe(OTHER_COLOR);
   });
 
-  it('never gives two models of one chart the same', () => {
+  it('never gives two models of a chart the same color', () => {
     // Each of these pairs wishes for one colour.
     const names = ['gpt-4o', 'text-embedding-3-small', 'gpt-4o-mini', 'gpt-5-mini', 'gpt-4o-2024-05-13', 'gpt-4o-2024-08-06'];
     for (const palette of [paletteOf([]), paletteOf(names), paletteOf(names.slice(2))]) {
@@ -22,7 +22,7 @@ describe('the colours of models', () => {
     }
   });
 
-  it('has eight, and one for all beyond', () => {
+  it('has eight colors, and one for all others', () => {
     const names = Array.from({ length: 20 }, (_, at) => `model-${at}`);
     const color = paletteOf(['model-19']).among(names);
     expect(names.slice(0, 8).map(color).toSorted()).toEqual(ALL_HUES);

@@ -44,7 +44,7 @@ describe('the query language', () => {
     expect(parseTerms('name:"chat gpt')[0]).toMatchObject({ field: 'name', values: ['chat gpt'] });
   });
 
-  it('quotes values that would read as something else', () => {
+  it('quotes values that would otherwise parse differently', () => {
     expect(quoteValue('GPT-3.5')).toBe('GPT-3.5');
     expect(quoteValue('GPT-3.5 Pipeline')).toBe('"GPT-3.5 Pipeline"');
     expect(quoteValue('a,b')).toBe('"a,b"');
@@ -76,7 +76,7 @@ describe('the query language', () => {
     expect(quoteValue('OR')).toBe('"OR"');
   });
 
-  it('adds and takes out values of a field', () => {
+  it('adds and removes values of a field', () => {
     expect(toggleValue('', 'model', 'gpt-4o')).toBe('model:gpt-4o');
     expect(toggleValue('user:u model:gpt-4o', 'model', 'a b')).toBe('user:u model:gpt-4o,"a b"');
     expect(toggleValue('model:gpt-4o,"a b" user:u', 'model', 'gpt-4o')).toBe('model:"a b" user:u');
@@ -87,7 +87,7 @@ describe('the query language', () => {
     expect(withoutField('model:a user:u -model:b', 'model')).toBe('user:u');
   });
 
-  it('knows when the filter asks for something by its id', () => {
+  it('detects when the filter searches for an ID', () => {
     expect(hasIdFilter('session:s_1 status:error')).toBe(true);
     expect(hasIdFilter('user:a,b')).toBe(true);
     for (const q of ['', 'model:gpt-4o', '-user:u', 'user:*', '"user:u"']) expect(hasIdFilter(q)).toBe(false);

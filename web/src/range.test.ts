@@ -3,7 +3,7 @@ import { parseRelativeRange, rangeAround, resolveRange } from './range';
 import { appSearchOf, parseSearch, stringifySearch, textParams } from './search-params';
 
 describe('resolveRange', () => {
-  it('asks for the last day unless told otherwise', () => {
+  it('selects the last day by default', () => {
     expect(resolveRange({})).toEqual({
       span: { from: '-24h', to: 'now' },
       before: { from: '-48h', to: '-24h' },
@@ -29,7 +29,7 @@ describe('resolveRange', () => {
     expect(range.last).toBeNull();
   });
 
-  it('falls back when the address bar holds nonsense', () => {
+  it('falls back when the URL is invalid', () => {
     expect(resolveRange({ last: '7 days' }).last).toBe('24h');
     expect(resolveRange({ from: 'x', to: 'y' }).last).toBe('24h');
     expect(resolveRange({ from: '2026-11-24T00:00:00Z', to: '2026-11-23T00:00:00Z' }).last).toBe('24h');
@@ -40,12 +40,12 @@ describe('resolveRange', () => {
 describe('the range of a link to something that happened', () => {
   const now = Date.parse('2026-11-29T12:00:00Z');
   const at = (time: string) => Date.parse(time);
-  it('stays where it holds what is linked', () => {
+  it('stays if it contains the linked item', () => {
     expect(rangeAround(resolveRange({ last: '24h' }), at('2026-11-29T11:00:00Z'), at('2026-11-29T11:05:00Z'), now)).toEqual({});
     const absolute = resolveRange({ from: '2026-11-01T00:00:00Z', to: '2026-11-02T00:00:00Z' });
     expect(rangeAround(absolute, at('2026-11-01T05:00:00Z'), undefined, now)).toEqual({});
   });
-  it('becomes the days around it where it does not', () => {
+  it('becomes the days around the item otherwise', () => {
     const around = rangeAround(resolveRange({ last: '24h' }), at('2026-11-24T10:00:00Z'), at('2026-11-24T10:30:00Z'), now);
     expect(around).toEqual({ last: undefined, from: '2026-11-23T10:00:00.000Z', to: '2026-11-25T10:30:00.000Z' });
     expect('last' in around).toBe(true);
@@ -63,7 +63,7 @@ describe('the address bar', () => {
     expect(parseSearch(stringifySearch(search))).toEqual(search);
     expect(stringifySearch({ q: '', sort: undefined })).toBe('');
   });
-  it('takes only what a page knows', () => {
+  it('accepts only known parameters', () => {
     expect(textParams({ q: 'x', other: 'y', n: 5 }, 'q', 'sort')).toEqual({ q: 'x' });
     expect(appSearchOf({ last: '24h', tz: 'utc', evil: '1' })).toEqual({ last: '24h', tz: 'utc' });
     expect(appSearchOf({ last: 'never', tz: 'Mars' })).toEqual({});

@@ -20,12 +20,12 @@ use super::rule::budget::Budget;
 use crate::delivery::notice::AlertNotice;
 
 /// Version of the schema that is written, and the newest one that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.
 pub(super) const DATABASE: &str = "alerts.db";
 
-const STEPS: [&str; 1] = ["
+const MIGRATIONS: [&str; 1] = ["
     -- Rules and budgets share their numbers, so that an incident and a message need one number only.
     CREATE TABLE rules (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,7 +70,7 @@ pub struct AlertRecord<T> {
     /// ID of the project.
     pub project: u64,
     /// Definition of the rule or budget.
-    pub what: T,
+    pub definition: T,
     /// Time until which it is muted, in microseconds since the Unix epoch; the maximum of `i64` for no end.
     pub muted_until_us: Option<i64>,
     /// Time of creation, in microseconds since the Unix epoch.
@@ -145,67 +145,81 @@ pub(super) struct AlertStore {
 impl AlertStore {
     pub(super) fn open(dir: &Path) -> Result<AlertStore, SqliteError> {
         let path = dir.join(DATABASE);
-        Ok(AlertStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
+        Ok(AlertStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
     /// Returns a number that changes when another connection commits.
     pub(super) fn version(&self) -> Result<i64, SqliteError> {
-        self.run(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
+        self.with_connection(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
     }
 
-    pub(super) fn list<T: AlertDefinition>(&self, project: Option<u64>) -> Result<Vec<AlertRecord<T>>, SqliteError> {
-        self.run(|connection| {
+    pub(super) fn list_definitions<T: AlertDefinition>(&self, project: Option<u64>) -> Result<Vec<AlertRecord<T>>, SqliteError> {
+        self.with_connection(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules
                  WHERE source = ?1 AND (?2 IS NULL OR project = ?2) ORDER BY id",
             )?;
-            select.query_map(params![T::SOURCE.name(), project.map(number)], kept)?.collect()
+            select.query_map(params![T::SOURCE.name(), project.map(number)], read_record)?.collect()
         })
     }
 
-    pub(super) fn get<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<AlertRecord<T>, AlertError> {
-        let found = self.run(|connection| {
+    pub(super) fn definition<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<AlertRecord<T>, AlertError> {
+        let found = self.with_connection(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, project, body, muted_until_us, created_us, updated_us FROM rules WHERE source = ?1 AND project = ?2 AND id = ?3",
             )?;
-            select.query_row(params![T::SOURCE.name(), number(project), id], kept).optional()
+            select.query_row(params![T::SOURCE.name(), number(project), id], read_record).optional()
         })?;
         found.ok_or(AlertError::Unknown(T::SOURCE.name()))
     }
 
-    pub(super) fn create<T: AlertDefinition>(&self, project: u64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
-        what.check()?;
-        let body = json(what);
-        let inserted = self.run(|connection| {
+    pub(super) fn create_definition<T: AlertDefinition>(
+        &self,
+        project: u64,
+        definition: &T,
+        now_us: i64,
+    ) -> Result<AlertRecord<T>, AlertError> {
+        definition.check()?;
+        let body = json(definition);
+        let inserted = self.with_connection(|connection| {
             let insert = "INSERT INTO rules (project, source, name, body, created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
                           ON CONFLICT DO NOTHING RETURNING id";
-            connection.query_row(insert, params![number(project), T::SOURCE.name(), what.name(), body, now_us], |row| row.get(0)).optional()
+            connection
+                .query_row(insert, params![number(project), T::SOURCE.name(), definition.name(), body, now_us], |row| row.get(0))
+                .optional()
         })?;
-        let id = inserted.ok_or_else(|| AlertError::NameTaken { what: T::SOURCE.name(), name: what.name().to_owned() })?;
-        Ok(AlertRecord { id, project, what: what.clone(), muted_until_us: None, created_us: now_us, updated_us: now_us })
+        let id = inserted.ok_or_else(|| AlertError::NameTaken { what: T::SOURCE.name(), name: definition.name().to_owned() })?;
+        Ok(AlertRecord { id, project, definition: definition.clone(), muted_until_us: None, created_us: now_us, updated_us: now_us })
     }
 
-    pub(super) fn replace<T: AlertDefinition>(&self, project: u64, id: i64, what: &T, now_us: i64) -> Result<AlertRecord<T>, AlertError> {
-        what.check()?;
-        let body = json(what);
-        self.get::<T>(project, id)?;
-        let taken = self.run(|connection| {
+    pub(super) fn replace_definition<T: AlertDefinition>(
+        &self,
+        project: u64,
+        id: i64,
+        definition: &T,
+        now_us: i64,
+    ) -> Result<AlertRecord<T>, AlertError> {
+        definition.check()?;
+        let body = json(definition);
+        self.definition::<T>(project, id)?;
+        let taken = self.with_connection(|connection| {
             let other = "SELECT EXISTS (SELECT 1 FROM rules WHERE project = ?1 AND source = ?2 AND name = ?3 AND id <> ?4)";
-            let taken: bool = connection.query_row(other, params![number(project), T::SOURCE.name(), what.name(), id], |row| row.get(0))?;
+            let taken: bool =
+                connection.query_row(other, params![number(project), T::SOURCE.name(), definition.name(), id], |row| row.get(0))?;
             if !taken {
                 let update = "UPDATE rules SET name = ?2, body = ?3, updated_us = ?4 WHERE id = ?1";
-                connection.execute(update, params![id, what.name(), body, now_us])?;
+                connection.execute(update, params![id, definition.name(), body, now_us])?;
             }
             Ok(taken)
         })?;
         if taken {
-            return Err(AlertError::NameTaken { what: T::SOURCE.name(), name: what.name().to_owned() });
+            return Err(AlertError::NameTaken { what: T::SOURCE.name(), name: definition.name().to_owned() });
         }
-        self.get(project, id)
+        self.definition(project, id)
     }
 
-    pub(super) fn delete<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<(), AlertError> {
-        let deleted = self.run(|connection| {
+    pub(super) fn delete_definition<T: AlertDefinition>(&self, project: u64, id: i64) -> Result<(), AlertError> {
+        let deleted = self.with_connection(|connection| {
             let delete = "DELETE FROM rules WHERE id = ?1 AND project = ?2 AND source = ?3";
             connection.execute(delete, params![id, number(project), T::SOURCE.name()])
         })?;
@@ -214,69 +228,69 @@ impl AlertStore {
 
     /// Deletes all rules and budgets of a project and returns their number.
     pub(super) fn delete_rules(&self, project: u64) -> Result<usize, SqliteError> {
-        self.run(|connection| connection.execute("DELETE FROM rules WHERE project = ?1", [number(project)]))
+        self.with_connection(|connection| connection.execute("DELETE FROM rules WHERE project = ?1", [number(project)]))
     }
 
     /// Sets the time until which a rule or budget is muted; `None` to unmute it.
-    pub(super) fn mute<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
-        self.get::<T>(project, id)?;
-        self.run(|connection| connection.execute("UPDATE rules SET muted_until_us = ?2 WHERE id = ?1", params![id, until_us]))?;
-        self.get(project, id)
+    pub(super) fn set_muted<T: AlertDefinition>(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<T>, AlertError> {
+        self.definition::<T>(project, id)?;
+        self.with_connection(|connection| connection.execute("UPDATE rules SET muted_until_us = ?2 WHERE id = ?1", params![id, until_us]))?;
+        self.definition(project, id)
     }
 
     /// Returns incidents of a project, the newest first.
-    pub(super) fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
-        self.run(|connection| {
+    pub(super) fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
+        self.with_connection(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, body FROM incidents WHERE project = ?1 AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR id < ?3)
                  AND (?4 IS NULL OR (resolved_us IS NULL) = ?4) ORDER BY id DESC LIMIT ?5",
             )?;
-            let limit = i64::try_from(wanted.limit).unwrap_or(i64::MAX);
-            select.query_map(params![number(project), wanted.rule, wanted.before, wanted.open, limit], incident)?.collect()
+            let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+            select.query_map(params![number(project), filter.rule, filter.before, filter.open, limit], read_incident)?.collect()
         })
     }
 
     /// Returns open incidents and those that were resolved at or after a time, the oldest first. The evaluator needs them to avoid firing
     /// twice.
-    pub(super) fn recent(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
-        self.run(|connection| {
+    pub(super) fn recent_incidents(&self, us: i64) -> Result<Vec<Incident>, SqliteError> {
+        self.with_connection(|connection| {
             let mut select =
                 connection.prepare_cached("SELECT id, body FROM incidents WHERE resolved_us IS NULL OR resolved_us >= ?1 ORDER BY id")?;
-            select.query_map([us], incident)?.collect()
+            select.query_map([us], read_incident)?.collect()
         })
     }
 
     pub(super) fn count_open(&self, project: u64) -> Result<u64, SqliteError> {
-        self.run(|connection| {
+        self.with_connection(|connection| {
             let count = "SELECT count(*) FROM incidents WHERE project = ?1 AND resolved_us IS NULL";
             connection.query_row(count, [number(project)], |row| row.get(0))
         })
     }
 
-    pub(super) fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
-        let found = self.run(|connection| {
+    pub(super) fn read_incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
+        let found = self.with_connection(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body FROM incidents WHERE project = ?1 AND id = ?2")?;
-            let Some(found) = select.query_row(params![number(project), id], incident).optional()? else { return Ok(None) };
+            let Some(found) = select.query_row(params![number(project), id], read_incident).optional()? else { return Ok(None) };
             let mut select = connection.prepare_cached("SELECT body FROM timeline WHERE incident = ?1 ORDER BY id")?;
-            let entries = select.query_map([id], |row| parsed(row, 0))?.collect::<rusqlite::Result<Vec<IncidentTimelineEntry>>>()?;
+            let entries = select.query_map([id], |row| read_json(row, 0))?.collect::<rusqlite::Result<Vec<IncidentTimelineEntry>>>()?;
             Ok(Some((found, entries)))
         })?;
         found.ok_or(AlertError::Unknown("incident"))
     }
 
     /// Writes changes of incidents, their timeline entries and notices in one transaction. Sets the IDs of new incidents and notices.
-    pub(super) fn write(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
-        self.run(|connection| {
+    pub(super) fn write_changes(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
+        self.with_connection(|connection| {
             let transaction = connection.transaction()?;
             // One batch may open and resolve the same incident.
             let mut opened = HashMap::new();
             for change in changes.iter_mut() {
                 let incident = &change.incident;
-                let which = incident.which();
+                let which = incident.identity();
                 if let Some(id) = opened.get(&which).copied().filter(|_| incident.id == 0) {
                     change.incident.id = id;
                 }
-                change.write(&transaction)?;
+                change.write_changes(&transaction)?;
                 opened.insert(which, change.incident.id);
             }
             transaction.commit()
@@ -284,16 +298,18 @@ impl AlertStore {
     }
 
     /// Returns the notices that delivery has not accepted yet, the oldest first.
-    pub(super) fn untold(&self) -> Result<Vec<PendingNotice>, SqliteError> {
-        self.run(|connection| {
+    pub(super) fn pending_notices(&self) -> Result<Vec<PendingNotice>, SqliteError> {
+        self.with_connection(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
-            select.query_map([], |row| Ok(PendingNotice { id: row.get(0)?, notice: parsed(row, 1)?, targets: parsed(row, 2)? }))?.collect()
+            select
+                .query_map([], |row| Ok(PendingNotice { id: row.get(0)?, notice: read_json(row, 1)?, targets: read_json(row, 2)? }))?
+                .collect()
         })
     }
 
     /// Deletes notices that delivery has accepted.
-    pub(super) fn told(&self, ids: &[i64]) -> Result<(), SqliteError> {
-        self.run(|connection| {
+    pub(super) fn delete_notices(&self, ids: &[i64]) -> Result<(), SqliteError> {
+        self.with_connection(|connection| {
             let transaction = connection.transaction()?;
             for id in ids {
                 transaction.execute("DELETE FROM notices WHERE id = ?1", [id])?;
@@ -305,11 +321,11 @@ impl AlertStore {
     /// Deletes incidents that were resolved before a time and returns their number.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         let delete = "DELETE FROM incidents WHERE project = ?1 AND resolved_us < ?2";
-        self.run(|connection| connection.execute(delete, params![number(project), us]))
+        self.with_connection(|connection| connection.execute(delete, params![number(project), us]))
     }
 
-    fn run<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
-        work(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+    fn with_connection<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+        work(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }
 }
 
@@ -318,11 +334,11 @@ impl AlertStore {
 pub(super) struct IncidentChange {
     pub(super) incident: Incident,
     pub(super) entries: Vec<IncidentTimelineEntry>,
-    pub(super) untold: Vec<PendingNotice>,
+    pub(super) pending_notices: Vec<PendingNotice>,
 }
 
 impl IncidentChange {
-    fn write(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
+    fn write_changes(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
         let incident = &mut self.incident;
         let body = json(incident);
         if incident.id == 0 {
@@ -337,34 +353,34 @@ impl IncidentChange {
         for entry in &self.entries {
             transaction.execute("INSERT INTO timeline (incident, body) VALUES (?1, ?2)", params![incident.id, json(entry)])?;
         }
-        for untold in &mut self.untold {
-            untold.notice.incident_id = Some(incident.id);
-            untold.notice.links.incident.push_str(&incident.id.to_string());
+        for pending_notices in &mut self.pending_notices {
+            pending_notices.notice.incident_id = Some(incident.id);
+            pending_notices.notice.links.incident.push_str(&incident.id.to_string());
             let insert = "INSERT INTO notices (targets, body) VALUES (?1, ?2)";
-            transaction.execute(insert, params![json(&untold.targets), json(&untold.notice)])?;
-            untold.id = transaction.last_insert_rowid();
+            transaction.execute(insert, params![json(&pending_notices.targets), json(&pending_notices.notice)])?;
+            pending_notices.id = transaction.last_insert_rowid();
         }
         Ok(())
     }
 }
 
-fn kept<T: AlertDefinition>(row: &Row) -> rusqlite::Result<AlertRecord<T>> {
+fn read_record<T: AlertDefinition>(row: &Row) -> rusqlite::Result<AlertRecord<T>> {
     Ok(AlertRecord {
         id: row.get(0)?,
         project: row.get(1)?,
-        what: parsed(row, 2)?,
+        definition: read_json(row, 2)?,
         muted_until_us: row.get(3)?,
         created_us: row.get(4)?,
         updated_us: row.get(5)?,
     })
 }
 
-fn incident(row: &Row) -> rusqlite::Result<Incident> {
-    Ok(Incident { id: row.get(0)?, ..parsed(row, 1)? })
+fn read_incident(row: &Row) -> rusqlite::Result<Incident> {
+    Ok(Incident { id: row.get(0)?, ..read_json(row, 1)? })
 }
 
 /// Reads a JSON column.
-fn parsed<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
+fn read_json<T: DeserializeOwned>(row: &Row, column: usize) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into()))

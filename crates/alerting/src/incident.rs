@@ -127,7 +127,7 @@ pub struct Incident {
 
 impl Incident {
     /// Creates an incident that opens now. The caller sets its values.
-    pub(super) fn opened<T>(source: AlertSource, of: &AlertRecord<T>, name: &str, measure: AlertMetric, now_us: i64) -> Incident {
+    pub(super) fn open<T>(source: AlertSource, of: &AlertRecord<T>, name: &str, measure: AlertMetric, now_us: i64) -> Incident {
         Incident {
             id: 0,
             project: of.project,
@@ -166,7 +166,7 @@ impl Incident {
 
     /// Returns what identifies an incident before it has an ID: rule, group, opening time, and the period of a budget, since one
     /// evaluation may open incidents of two periods.
-    pub(super) fn which(&self) -> (i64, Option<AlertGroup>, i64, i64) {
+    pub(super) fn identity(&self) -> (i64, Option<AlertGroup>, i64, i64) {
         let period = if self.source == AlertSource::Budget { self.window_from_us } else { 0 };
         (self.rule, self.group.clone(), self.opened_us, period)
     }

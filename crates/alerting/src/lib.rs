@@ -33,10 +33,10 @@ use hinomi_tables::database::SqliteError;
 pub use crate::delivery::notice::{BudgetPeriod, ComparisonBaseline};
 pub use crate::evaluator::forecast::{ForecastMethod, SpendForecast};
 pub use crate::evaluator::state::{BudgetGroupState, BudgetState, RuleState};
-pub use crate::incident::chart::{IncidentChart, IncidentDefinition, ThresholdLine, chart};
+pub use crate::incident::chart::{IncidentChart, IncidentDefinition, ThresholdLine, incident_chart};
 pub use crate::rule::budget::{Budget, WeekStart};
 pub use crate::rule::duration::HumanDuration;
-pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, TargetNames, read as read_file, write as write_file};
+pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, TargetNames, parse_file as read_file, write_file};
 pub use crate::rule::metric::AlertMetric;
 use crate::worker::row_feed::RowChangeFeed;
 pub use alert_store::{AlertRecord, FORMAT, IncidentFilter};
@@ -52,27 +52,27 @@ use worker::EvaluationWorker;
 pub use worker::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
 
 /// Time for which resolved incidents are remembered, which keeps late spans from firing for them again, in microseconds.
-const REMEMBERED_US: i64 = 63 * 86_400_000_000;
+const RESOLVED_MEMORY_US: i64 = 63 * 86_400_000_000;
 
 /// Maximum time to wait until delivery has accepted pending notices.
-const IN_HAND: Duration = Duration::from_secs(60);
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Rules, budgets and incidents of all projects. The methods block while they read or write.
 #[derive(Debug)]
 pub struct AlertService {
-    table: AlertStore,
-    bell: Mutex<RuleEvaluator>,
+    store: AlertStore,
+    evaluator: Mutex<RuleEvaluator>,
     /// State of budgets by project and name.
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
     /// Notices of actions by people, until the evaluation thread takes them.
-    untold: Mutex<Vec<PendingNotice>>,
+    pending_notices: Mutex<Vec<PendingNotice>>,
     /// Counters of projects that are scraped.
-    scrapes: Mutex<HashMap<u64, ProjectCounters>>,
+    project_counters: Mutex<HashMap<u64, ProjectCounters>>,
     /// Set when rules or budgets were changed in this process.
-    changed: AtomicBool,
+    definitions_changed: AtomicBool,
     /// Number of passes of the evaluation thread. At the end of each pass, delivery has accepted its notices.
-    rounds: AtomicU64,
-    running: Mutex<Option<EvaluationThread>>,
+    completed_passes: AtomicU64,
+    worker: Mutex<Option<EvaluationThread>>,
 }
 
 /// The running evaluation thread.
@@ -96,36 +96,36 @@ pub enum IncidentAction {
     Snooze(Option<i64>),
 }
 
-macro_rules! kept {
+macro_rules! definition_operations {
     ($what:literal, $type:ty, $list:ident, $get:ident, $create:ident, $replace:ident, $delete:ident, $mute:ident) => {
         #[doc = concat!("Returns the ", $what, "s of a project, the oldest first.\n\n# Errors\n\nWhen the database cannot be read.")]
         pub fn $list(&self, project: u64) -> Result<Vec<AlertRecord<$type>>, AlertError> {
-            Ok(self.table.list(Some(project))?)
+            Ok(self.store.list_definitions(Some(project))?)
         }
 
         #[doc = concat!("Returns a ", $what, ".\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $get(&self, project: u64, id: i64) -> Result<AlertRecord<$type>, AlertError> {
-            self.table.get(project, id)
+            self.store.definition(project, id)
         }
 
         #[doc = concat!("Creates a ", $what, ".\n\n# Errors\n\nWhen it is not valid, or its name is taken.")]
         pub fn $create(&self, project: u64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
-            self.table.create(project, what, now_us()).inspect(|_| self.change())
+            self.store.create_definition(project, what, now_us()).inspect(|_| self.reload_definitions())
         }
 
         #[doc = concat!("Replaces a ", $what, ".\n\n# Errors\n\nWhen it does not exist or is not valid, or its name is taken.")]
         pub fn $replace(&self, project: u64, id: i64, what: &$type) -> Result<AlertRecord<$type>, AlertError> {
-            self.table.replace(project, id, what, now_us()).inspect(|_| self.change())
+            self.store.replace_definition(project, id, what, now_us()).inspect(|_| self.reload_definitions())
         }
 
         #[doc = concat!("Deletes a ", $what, ". Its incidents are kept.\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $delete(&self, project: u64, id: i64) -> Result<(), AlertError> {
-            self.table.delete::<$type>(project, id).inspect(|()| self.change())
+            self.store.delete_definition::<$type>(project, id).inspect(|()| self.reload_definitions())
         }
 
         #[doc = concat!("Mutes a ", $what, " until a time; `None` unmutes it.\n\n# Errors\n\nWhen it does not exist.")]
         pub fn $mute(&self, project: u64, id: i64, until_us: Option<i64>) -> Result<AlertRecord<$type>, AlertError> {
-            self.table.mute::<$type>(project, id, until_us).inspect(|_| self.change())
+            self.store.set_muted::<$type>(project, id, until_us).inspect(|_| self.reload_definitions())
         }
     };
 }
@@ -137,20 +137,20 @@ impl AlertService {
     ///
     /// When the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<AlertService, SqliteError> {
-        let table = AlertStore::open(dir)?;
-        let mut bell = RuleEvaluator::new(now_us());
-        for incident in table.recent(now_us() - REMEMBERED_US)? {
-            bell.remember(incident);
+        let store = AlertStore::open(dir)?;
+        let mut evaluator = RuleEvaluator::new(now_us());
+        for incident in store.recent_incidents(now_us() - RESOLVED_MEMORY_US)? {
+            evaluator.restore_incident(incident);
         }
         Ok(AlertService {
-            table,
-            bell: Mutex::new(bell),
+            store,
+            evaluator: Mutex::new(evaluator),
             states: RwLock::default(),
-            untold: Mutex::default(),
-            scrapes: Mutex::default(),
-            changed: AtomicBool::new(false),
-            rounds: AtomicU64::new(0),
-            running: Mutex::default(),
+            pending_notices: Mutex::default(),
+            project_counters: Mutex::default(),
+            definitions_changed: AtomicBool::new(false),
+            completed_passes: AtomicU64::new(0),
+            worker: Mutex::default(),
         })
     }
 
@@ -159,36 +159,36 @@ impl AlertService {
     /// # Errors
     ///
     /// When the thread cannot be started.
-    pub fn start(self: &Arc<Self>, around: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
+    pub fn start(self: &Arc<Self>, dependencies: EvaluatorDependencies, runtime: tokio::runtime::Handle) -> std::io::Result<()> {
         let (feed, heard) = RowChangeFeed::new();
         let (feed, stop) = (Arc::new(feed), Arc::new(AtomicBool::new(false)));
-        around.store.subscribe_to_rows(feed.clone());
-        lock(&self.bell).link_to(&around.public_url);
-        let ringer = EvaluationWorker::new(self.clone(), around, (feed.clone(), heard), runtime, stop.clone());
+        dependencies.store.subscribe_to_rows(feed.clone());
+        lock(&self.evaluator).set_public_url(&dependencies.public_url);
+        let ringer = EvaluationWorker::new(self.clone(), dependencies, (feed.clone(), heard), runtime, stop.clone());
         let thread = std::thread::Builder::new().name("alert".to_owned()).spawn(move || ringer.run())?;
-        *lock(&self.running) = Some(EvaluationThread { feed, stop, thread });
+        *lock(&self.worker) = Some(EvaluationThread { feed, stop, thread });
         Ok(())
     }
 
     /// Stops the evaluation thread after it has evaluated all received rows. Blocks.
     pub fn stop(&self) {
-        let running = lock(&self.running).take();
+        let running = lock(&self.worker).take();
         if let Some(EvaluationThread { feed, stop, thread }) = running {
             stop.store(true, Ordering::Release);
-            feed.nudge();
+            feed.wake();
             let _ = thread.join();
         }
     }
 
     /// Makes the evaluation thread reload rules and budgets.
-    fn change(&self) {
-        self.changed.store(true, Ordering::Release);
-        self.nudge();
+    fn reload_definitions(&self) {
+        self.definitions_changed.store(true, Ordering::Release);
+        self.wake_worker();
     }
 
-    fn nudge(&self) {
-        if let Some(running) = lock(&self.running).as_ref() {
-            running.feed.nudge();
+    fn wake_worker(&self) {
+        if let Some(running) = lock(&self.worker).as_ref() {
+            running.feed.wake();
         }
     }
 
@@ -199,53 +199,53 @@ impl AlertService {
     }
 
     /// Returns the counters of a project in the Prometheus text format. They count from the first call for the project.
-    pub fn scrape(&self, project: u64) -> String {
-        let mut scrapes = lock(&self.scrapes);
+    pub fn prometheus_text(&self, project: u64) -> String {
+        let mut scrapes = lock(&self.project_counters);
         let is_new = !scrapes.contains_key(&project);
-        let text = scrapes.entry(project).or_default().text(project);
+        let text = scrapes.entry(project).or_default().prometheus_text(project);
         drop(scrapes);
         if is_new {
-            self.change();
+            self.reload_definitions();
         }
         text
     }
 
     /// Returns the current value of a rule and its open incidents.
     pub fn rule_state(&self, id: i64) -> RuleState {
-        let bell = lock(&self.bell);
-        let (open, severity) = bell.open_of(id);
-        RuleState { value: bell.figure(id), open, severity }
+        let evaluator = lock(&self.evaluator);
+        let (open_incidents, severity) = evaluator.open_severity(id);
+        RuleState { value: evaluator.current_value(id), open_incidents, severity }
     }
 
     /// Returns the time zone of a rule or budget; `None` if it is not active.
-    pub fn zone_of(&self, id: i64) -> Option<String> {
-        lock(&self.bell).watcher(id).map(|watcher| watcher.time_zone().to_owned())
+    pub fn time_zone_of(&self, id: i64) -> Option<String> {
+        lock(&self.evaluator).watch(id).map(|watcher| watcher.time_zone().to_owned())
     }
 
     /// Waits until delivery has accepted all pending notices; returns false if that takes too long.
-    fn is_handed_over(&self) -> bool {
-        let rounds = || self.rounds.load(Ordering::Acquire);
+    fn wait_for_handover(&self) -> bool {
+        let rounds = || self.completed_passes.load(Ordering::Acquire);
         let (seen, began) = (rounds(), std::time::Instant::now());
-        while rounds() < seen + 2 && lock(&self.running).is_some() {
-            if began.elapsed() > IN_HAND {
+        while rounds() < seen + 2 && lock(&self.worker).is_some() {
+            if began.elapsed() > HANDOVER_TIMEOUT {
                 return false;
             }
-            self.nudge();
+            self.wake_worker();
             std::thread::sleep(Duration::from_millis(5));
         }
         true
     }
 
-    kept!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
-    kept!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
+    definition_operations!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
+    definition_operations!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
 
     /// Returns incidents of a project, the newest first.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn incidents(&self, project: u64, wanted: &IncidentFilter) -> Result<Vec<Incident>, AlertError> {
-        Ok(self.table.incidents(project, wanted)?)
+    pub fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<Vec<Incident>, AlertError> {
+        Ok(self.store.incidents(project, filter)?)
     }
 
     /// Returns the number of open incidents of a project.
@@ -254,7 +254,7 @@ impl AlertService {
     ///
     /// When the database cannot be read.
     pub fn open_incidents(&self, project: u64) -> Result<u64, AlertError> {
-        Ok(self.table.count_open(project)?)
+        Ok(self.store.count_open(project)?)
     }
 
     /// Returns an incident and its timeline, the oldest entry first.
@@ -263,7 +263,7 @@ impl AlertService {
     ///
     /// When the incident does not exist.
     pub fn incident(&self, project: u64, id: i64) -> Result<(Incident, Vec<IncidentTimelineEntry>), AlertError> {
-        self.table.incident(project, id)
+        self.store.read_incident(project, id)
     }
 
     /// Applies an action to an incident and returns the changed incident. Acknowledging it again has no effect.
@@ -271,19 +271,19 @@ impl AlertService {
     /// # Errors
     ///
     /// When the incident does not exist, or is resolved. Notes can still be added to a resolved incident.
-    pub fn act(&self, project: u64, id: i64, deed: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
-        let mut bell = lock(&self.bell);
-        bell.pass(now_us());
-        let (stored, _) = self.table.incident(project, id)?;
+    pub fn act_on_incident(&self, project: u64, id: i64, action: &IncidentAction, by: Option<String>) -> Result<Incident, AlertError> {
+        let mut evaluator = lock(&self.evaluator);
+        evaluator.advance_clock(now_us());
+        let (stored, _) = self.store.read_incident(project, id)?;
         // The evaluator has newer values of an open incident than the database.
-        let incident = bell.open_with(id).cloned().unwrap_or(stored);
-        let mut changes = vec![act(&bell, incident, deed, by)?];
-        self.table.write(&mut changes)?;
+        let incident = evaluator.open_incident_by_id(id).cloned().unwrap_or(stored);
+        let mut changes = vec![act_on_incident(&evaluator, incident, action, by)?];
+        self.store.write_changes(&mut changes)?;
         let incident = changes[0].incident.clone();
-        lock(&self.untold).append(&mut changes[0].untold);
-        bell.settle(changes);
-        drop(bell);
-        self.nudge();
+        lock(&self.pending_notices).append(&mut changes[0].pending_notices);
+        evaluator.apply_changes(changes);
+        drop(evaluator);
+        self.wake_worker();
         Ok(incident)
     }
 }
@@ -294,19 +294,24 @@ impl Drop for AlertService {
     }
 }
 
-fn act(bell: &RuleEvaluator, mut incident: Incident, deed: &IncidentAction, by: Option<String>) -> Result<IncidentChange, AlertError> {
+fn act_on_incident(
+    evaluator: &RuleEvaluator,
+    mut incident: Incident,
+    action: &IncidentAction,
+    by: Option<String>,
+) -> Result<IncidentChange, AlertError> {
     let now_us = now_us();
     let line = |happened| IncidentTimelineEntry { by: by.clone(), ..IncidentTimelineEntry::new(now_us, happened) };
-    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], untold: Vec::new() };
-    if let IncidentAction::Note(text) = deed {
+    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], pending_notices: Vec::new() };
+    if let IncidentAction::Note(text) = action {
         return Ok(with(incident, IncidentTimelineEntry { text: Some(text.clone()), ..line(IncidentEventKind::Note) }));
     }
     if incident.resolved_us.is_some() {
         return Err(AlertError::Over(incident.id));
     }
-    match deed {
+    match action {
         IncidentAction::Acknowledge if incident.acknowledged_us.is_some() => {
-            Ok(IncidentChange { incident, entries: Vec::new(), untold: Vec::new() })
+            Ok(IncidentChange { incident, entries: Vec::new(), pending_notices: Vec::new() })
         }
         IncidentAction::Acknowledge => {
             incident.acknowledged_us = Some(now_us);
@@ -323,7 +328,7 @@ fn act(bell: &RuleEvaluator, mut incident: Incident, deed: &IncidentAction, by: 
         IncidentAction::Resolve | IncidentAction::Note(_) => {
             incident.resolved_by = Some(by.clone().unwrap_or_else(|| "by hand".to_owned()));
             let value = incident.value;
-            let mut change = bell.ended(&incident, None, value);
+            let mut change = evaluator.resolve_change(&incident, None, value);
             change.entries.iter_mut().for_each(|entry| entry.by.clone_from(&by));
             Ok(change)
         }

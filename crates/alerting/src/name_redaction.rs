@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn names_become_blanks_in_each_form_and_nothing_else_changes() {
+    fn deleted_names_are_redacted_in_every_form() {
         let names = names(&["anna@example.org", "bo", "carol", "o\"neil"]);
         let trace = format!("{:032x}", 0xab);
         let link =
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_user_is_called_a_message_stays_one() {
+    fn redaction_keeps_messages_valid_for_any_name() {
         let names = names(&["cost", "opened", "user", "warning", "usd", "critical"]);
         let mut notice = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": "user" },
             "culprits": [{ "dimension": "user", "unit": "usd", "key": "critical" }] });

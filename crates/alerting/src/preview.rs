@@ -2,26 +2,26 @@
 
 use hinomi_model::span::Span;
 use hinomi_query::ProjectSnapshot;
-use hinomi_store::low_priority::{CancellationFlag, blocking};
+use hinomi_store::low_priority::{CancellationFlag, run_blocking};
 
 use super::HumanDuration;
 use super::alert_store::AlertRecord;
 use super::error::{AlertError, invalid};
 use super::evaluator::metric_series::AlertGroupKey;
-use super::evaluator::prepared_rule::{AlertWatch, GRACE, LATE};
+use super::evaluator::prepared_rule::{ARRIVAL_DELAY, AlertWatch, LATE_SPAN_PERIOD};
 use super::evaluator::{EvaluationPass, RuleEvaluator};
 use super::incident::Incident;
 use super::rule::AlertRule;
 use super::rule::metric::MetricFormula;
 
 /// Maximum number of spans in a preview.
-const MOST_SPANS: usize = 2_000_000;
+const MAX_SPANS: usize = 2_000_000;
 /// Number of spans for which memory is reserved at a time.
-const SPANS_AT_A_TIME: usize = 10_000;
+const RESERVED_SPANS: usize = 10_000;
 /// Number of points in the chart.
-const POINTS: i64 = 400;
+const CHART_POINTS: i64 = 400;
 /// Maximum number of incidents in the result.
-const MOST_INCIDENTS: usize = 200;
+const MAX_INCIDENTS: usize = 200;
 
 /// Result of a rule over a past time range.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,32 +45,32 @@ pub struct RulePreview {
 /// When the rule is not valid, does not measure spans, or there are too many spans.
 pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_us: i64) -> Result<RulePreview, PreviewError> {
     rule.check()?;
-    if matches!(rule.measure.made(), MetricFormula::Asked(_)) {
+    if matches!(rule.measure.made(), MetricFormula::Polled(_)) {
         return Err(invalid("measure", format!("{} cannot be previewed", rule.measure.name())).into());
     }
     let kept = AlertRecord {
         id: 1,
         project: 1,
-        what: AlertRule { enabled: true, ..rule.clone() },
+        definition: AlertRule { enabled: true, ..rule.clone() },
         muted_until_us: None,
         created_us: 0,
         updated_us: 0,
     };
     let watcher = AlertWatch::rule(kept);
     let Some(spec) = watcher.spec().cloned() else { return Err(AlertError::Unknown("measure").into()) };
-    let track = spec.track(watcher.keep())?;
-    let before_us = track.keep * spec.step_us;
+    let track = spec.new_series(watcher.kept_steps())?;
+    let before_us = track.kept_steps * spec.step_us;
     let mut spans: Vec<Span> = Vec::new();
     let mut is_too_much = false;
     let reserved = view.reserve("spans of a preview");
     let mut is_held = Ok(());
     let matcher = track.matcher.clone();
-    let columns = track.columns();
+    let columns = track.required_columns();
     view.each_span(from_us.saturating_sub(before_us), to_us, &columns, |span| {
         if matcher.holds(&span) {
-            is_too_much |= spans.len() >= MOST_SPANS;
-            if spans.len().is_multiple_of(SPANS_AT_A_TIME) && is_held.is_ok() {
-                is_held = reserved.grow(SPANS_AT_A_TIME * size_of::<Span>());
+            is_too_much |= spans.len() >= MAX_SPANS;
+            if spans.len().is_multiple_of(RESERVED_SPANS) && is_held.is_ok() {
+                is_held = reserved.grow(RESERVED_SPANS * size_of::<Span>());
             }
             if !is_too_much && is_held.is_ok() {
                 spans.push(span);
@@ -80,14 +80,14 @@ pub async fn preview(view: &ProjectSnapshot, rule: &AlertRule, from_us: i64, to_
     .await?;
     is_held?;
     if is_too_much {
-        return Err(invalid("from", format!("the preview covers more than {MOST_SPANS} spans; choose a shorter time range")).into());
+        return Err(invalid("from", format!("the preview covers more than {MAX_SPANS} spans; choose a shorter time range")).into());
     }
     let window = rule.window;
     let run = move |wanted: CancellationFlag| {
         let _reserved = reserved;
-        run(watcher, window, track, spans, (from_us, to_us), &wanted)
+        evaluate_spans(watcher, window, track, spans, (from_us, to_us), &wanted)
     };
-    blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
+    run_blocking(run).await.ok().flatten().ok_or(PreviewError::Ended)
 }
 
 /// Reason for which a preview fails.
@@ -105,7 +105,7 @@ pub enum PreviewError {
 }
 
 /// Evaluates the spans; `None` if nobody waits for the result any more.
-fn run(
+fn evaluate_spans(
     watcher: AlertWatch,
     window: HumanDuration,
     track: super::evaluator::metric_series::AlertSeries,
@@ -116,33 +116,33 @@ fn run(
     spans.sort_by_key(|span| span.end_us.max(span.start_us));
     let step_us = track.spec.step_us;
     let first_us = from_us.div_euclid(step_us) * step_us;
-    let mut bell = RuleEvaluator::new(from_us);
-    bell.missed(from_us - window.0.max(LATE.0) - GRACE.0);
-    bell.set(vec![watcher]);
-    bell.fill(vec![track]);
-    let every = HumanDuration((to_us - from_us) / POINTS).0.max(step_us) / step_us * step_us;
+    let mut evaluator = RuleEvaluator::new(from_us);
+    evaluator.note_missed_spans(from_us - window.0.max(LATE_SPAN_PERIOD.0) - ARRIVAL_DELAY.0);
+    evaluator.set_watches(vec![watcher]);
+    evaluator.add_series(vec![track]);
+    let every = HumanDuration((to_us - from_us) / CHART_POINTS).0.max(step_us) / step_us * step_us;
     let mut seen = PreviewIncidents::default();
     let mut points = Vec::new();
     let mut spans = spans.into_iter().peekable();
     let mut at_us = first_us;
     while at_us < to_us {
-        if !wanted.still() {
+        if !wanted.is_wanted() {
             return None;
         }
         // Between two passes of the clock, spans are evaluated as they arrive, as they would have been.
         while let Some(span) = spans.next_if(|span| span.end_us.max(span.start_us) < at_us + step_us) {
-            bell.pass(span.end_us.max(span.start_us).min(to_us));
-            bell.count(1, &span, 1, 1);
+            evaluator.advance_clock(span.end_us.max(span.start_us).min(to_us));
+            evaluator.count_span(1, &span, 1, 1);
             if span.end_us >= from_us {
-                let changes = bell.judge(span.end_us.max(span.start_us), EvaluationPass::Arrived);
-                seen.hold(&mut bell, changes);
+                let changes = evaluator.evaluate(span.end_us.max(span.start_us), EvaluationPass::RowsArrived);
+                seen.record_incidents(&mut evaluator, changes);
             }
         }
         at_us += step_us;
-        let changes = bell.judge(at_us, EvaluationPass::Clock);
-        seen.hold(&mut bell, changes);
+        let changes = evaluator.evaluate(at_us, EvaluationPass::ClockTick);
+        seen.record_incidents(&mut evaluator, changes);
         if (at_us - first_us) % every == 0 {
-            points.push((at_us, bell.figure(1)));
+            points.push((at_us, evaluator.current_value(1)));
         }
     }
     Some(RulePreview { fired: seen.fired, incidents: seen.incidents, points, from_us, to_us })
@@ -156,10 +156,10 @@ struct PreviewIncidents {
 }
 
 impl PreviewIncidents {
-    fn hold(&mut self, bell: &mut RuleEvaluator, mut changes: Vec<super::alert_store::IncidentChange>) {
+    fn record_incidents(&mut self, evaluator: &mut RuleEvaluator, mut changes: Vec<super::alert_store::IncidentChange>) {
         let mut opened: Vec<(AlertGroupKey, i64)> = Vec::new();
         for change in &mut changes {
-            let group = AlertGroupKey::read(change.incident.group.as_ref());
+            let group = AlertGroupKey::from_notice_group(change.incident.group.as_ref());
             if change.incident.id == 0 {
                 let known = opened.iter().find(|(known, _)| *known == group).map(|(_, id)| *id);
                 change.incident.id = known.unwrap_or_else(|| {
@@ -170,10 +170,10 @@ impl PreviewIncidents {
             }
             match self.incidents.iter().position(|known| known.id == change.incident.id) {
                 Some(at) => self.incidents[at].clone_from(&change.incident),
-                None if self.incidents.len() < MOST_INCIDENTS => self.incidents.push(change.incident.clone()),
+                None if self.incidents.len() < MAX_INCIDENTS => self.incidents.push(change.incident.clone()),
                 None => {}
             }
         }
-        bell.settle(changes);
+        evaluator.apply_changes(changes);
     }
 }

@@ -8,12 +8,12 @@ use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus};
 
 /// Maximum number of label combinations; further ones are counted as `other`.
-const MOST: usize = 200;
+const MAX_LABEL_COMBINATIONS: usize = 200;
 /// Maximum length of a label value, in characters.
-const LONGEST: usize = 100;
+const MAX_LABEL_LENGTH: usize = 100;
 /// Upper bounds of the latency buckets, in seconds.
-const BOUNDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0];
-const TOKENS: [&str; 6] = ["input", "cache_read", "cache_write", "output", "reasoning", "audio"];
+const LATENCY_BOUNDS_S: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+const TOKEN_BUCKETS: [&str; 6] = ["input", "cache_read", "cache_write", "output", "reasoning", "audio"];
 
 /// Provider, model and environment.
 type CounterLabels = [String; 3];
@@ -24,31 +24,31 @@ struct CounterValues {
     calls: i64,
     failed: i64,
     unpriced: i64,
-    tokens: [i64; TOKENS.len()],
+    tokens: [i64; TOKEN_BUCKETS.len()],
     cost: i128,
     /// Number of calls by the smallest bound that they do not exceed; the last element counts longer calls.
-    latency: [i64; BOUNDS.len() + 1],
+    latency: [i64; LATENCY_BOUNDS_S.len() + 1],
     latency_us: i128,
 }
 
 /// Counters of one project.
 #[derive(Debug, Default)]
 pub(super) struct ProjectCounters {
-    sums: BTreeMap<CounterLabels, CounterValues>,
+    counters: BTreeMap<CounterLabels, CounterValues>,
     /// Values of the last scrape: a counter never decreases.
-    shown: BTreeMap<String, f64>,
+    last_values: BTreeMap<String, f64>,
 }
 
 impl ProjectCounters {
     /// Adds (1) or removes (-1) a span.
-    pub(super) fn count(&mut self, span: &Span, sign: i64) {
+    pub(super) fn count_span(&mut self, span: &Span, sign: i64) {
         if !(span.is_call() && span.counted) {
             return;
         }
-        let label = |text: Option<&str>| text.unwrap_or_default().chars().take(LONGEST).collect::<String>();
+        let label = |text: Option<&str>| text.unwrap_or_default().chars().take(MAX_LABEL_LENGTH).collect::<String>();
         let labels = [label(span.provider.as_deref()), label(span.model()), label(span.environment.as_deref())];
-        let is_known = self.sums.contains_key(&labels) || self.sums.len() < MOST;
-        let sums = self.sums.entry(if is_known { labels } else { ["other", "other", "other"].map(str::to_owned) }).or_default();
+        let is_known = self.counters.contains_key(&labels) || self.counters.len() < MAX_LABEL_COMBINATIONS;
+        let sums = self.counters.entry(if is_known { labels } else { ["other", "other", "other"].map(str::to_owned) }).or_default();
         let usage = &span.usage;
         let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
         let audio = count(usage.input_audio).saturating_add(count(usage.output_audio));
@@ -68,15 +68,15 @@ impl ProjectCounters {
             *sum = sum.saturating_add(sign.saturating_mul(tokens));
         }
         let us = span.end_us.saturating_sub(span.start_us);
-        let bucket = BOUNDS.iter().position(|bound| us as f64 <= bound * 1e6).unwrap_or(BOUNDS.len());
+        let bucket = LATENCY_BOUNDS_S.iter().position(|bound| us as f64 <= bound * 1e6).unwrap_or(LATENCY_BOUNDS_S.len());
         sums.latency[bucket] += sign;
         sums.latency_us += i128::from(sign) * i128::from(us);
     }
 
     /// Returns all counters in the Prometheus text format.
-    pub(super) fn text(&mut self, project: u64) -> String {
+    pub(super) fn prometheus_text(&mut self, project: u64) -> String {
         let mut out = String::new();
-        let sums = self.sums.clone();
+        let sums = self.counters.clone();
         type CounterReadFn = fn(&CounterValues) -> f64;
         let counters: [(&str, &str, CounterReadFn); 4] = [
             ("hinomi_llm_calls_total", "LLM calls.", |sums| sums.calls as f64),
@@ -85,47 +85,52 @@ impl ProjectCounters {
             ("hinomi_llm_cost_usd_total", "Cost of LLM calls in US dollars.", |sums| sums.cost as f64 / Usd::SCALE),
         ];
         for (name, help, read) in counters {
-            head(&mut out, name, help, "counter");
+            write_head(&mut out, name, help, "counter");
             for (labels, sums) in &sums {
-                self.line(&mut out, name, &shown(project, labels, ""), read(sums));
+                self.write_line(&mut out, name, &format_labels(project, labels, ""), read(sums));
             }
         }
         let name = "hinomi_llm_tokens_total";
-        head(&mut out, name, "Tokens by bucket; buckets do not overlap.", "counter");
+        write_head(&mut out, name, "Tokens by bucket; buckets do not overlap.", "counter");
         for (labels, sums) in &sums {
-            for (bucket, tokens) in TOKENS.iter().zip(sums.tokens) {
-                self.line(&mut out, name, &shown(project, labels, &format!(",bucket=\"{bucket}\"")), tokens as f64);
+            for (bucket, tokens) in TOKEN_BUCKETS.iter().zip(sums.tokens) {
+                self.write_line(&mut out, name, &format_labels(project, labels, &format!(",bucket=\"{bucket}\"")), tokens as f64);
             }
         }
         let name = "hinomi_llm_duration_seconds";
-        head(&mut out, name, "Duration of LLM calls in seconds.", "histogram");
+        write_head(&mut out, name, "Duration of LLM calls in seconds.", "histogram");
         for (labels, sums) in &sums {
             let mut below = 0;
             for (index, calls) in sums.latency.iter().enumerate() {
                 below += calls;
-                let bound = BOUNDS.get(index).map_or_else(|| "+Inf".to_owned(), f64::to_string);
-                self.line(&mut out, &format!("{name}_bucket"), &shown(project, labels, &format!(",le=\"{bound}\"")), below as f64);
+                let bound = LATENCY_BOUNDS_S.get(index).map_or_else(|| "+Inf".to_owned(), f64::to_string);
+                self.write_line(
+                    &mut out,
+                    &format!("{name}_bucket"),
+                    &format_labels(project, labels, &format!(",le=\"{bound}\"")),
+                    below as f64,
+                );
             }
-            self.line(&mut out, &format!("{name}_sum"), &shown(project, labels, ""), sums.latency_us as f64 / 1e6);
-            self.line(&mut out, &format!("{name}_count"), &shown(project, labels, ""), sums.calls as f64);
+            self.write_line(&mut out, &format!("{name}_sum"), &format_labels(project, labels, ""), sums.latency_us as f64 / 1e6);
+            self.write_line(&mut out, &format!("{name}_count"), &format_labels(project, labels, ""), sums.calls as f64);
         }
         out
     }
 
-    fn line(&mut self, out: &mut String, name: &str, labels: &str, value: f64) {
+    fn write_line(&mut self, out: &mut String, name: &str, labels: &str, value: f64) {
         let series = format!("{name}{{{labels}}}");
-        let shown = self.shown.entry(series.clone()).or_default();
+        let shown = self.last_values.entry(series.clone()).or_default();
         *shown = shown.max(value);
         // Writing to a string never fails.
         let _ = writeln!(out, "{series} {shown}");
     }
 }
 
-fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+fn write_head(out: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
-fn shown(project: u64, [provider, model, environment]: &CounterLabels, more: &str) -> String {
+fn format_labels(project: u64, [provider, model, environment]: &CounterLabels, more: &str) -> String {
     let safe = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let (provider, model, environment) = (safe(provider), safe(model), safe(environment));
     format!("project=\"{project}\",provider=\"{provider}\",model=\"{model}\",environment=\"{environment}\"{more}")
@@ -144,20 +149,20 @@ mod tests {
     #[test]
     fn counters_never_fall_and_labels_are_bounded() {
         let mut scrape = ProjectCounters::default();
-        scrape.count(&call("m\"1\n", 300_000), 1);
-        scrape.count(&call("m\"1\n", 3_000_000), 1);
-        let text = scrape.text(1);
+        scrape.count_span(&call("m\"1\n", 300_000), 1);
+        scrape.count_span(&call("m\"1\n", 3_000_000), 1);
+        let text = scrape.prometheus_text(1);
         let labels = r#"project="1",provider="",model="m\"1\n",environment="""#;
         assert!(text.contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")), "{text}");
         assert!(text.contains(&format!("hinomi_llm_duration_seconds_bucket{{{labels},le=\"0.5\"}} 1\n")), "{text}");
         assert!(text.contains(&format!("hinomi_llm_duration_seconds_sum{{{labels}}} 3.3\n")), "{text}");
         // Removing a call lowers the sums, but not the exposed counters.
-        scrape.count(&call("m\"1\n", 300_000), -1);
-        assert!(scrape.text(1).contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")));
-        for number in 0..MOST * 2 {
-            scrape.count(&call(&format!("x{number}"), 1), 1);
+        scrape.count_span(&call("m\"1\n", 300_000), -1);
+        assert!(scrape.prometheus_text(1).contains(&format!("hinomi_llm_calls_total{{{labels}}} 2\n")));
+        for number in 0..MAX_LABEL_COMBINATIONS * 2 {
+            scrape.count_span(&call(&format!("x{number}"), 1), 1);
         }
-        let models = scrape.text(1).lines().filter(|line| line.starts_with("hinomi_llm_calls_total")).count();
-        assert_eq!(models, MOST + 1);
+        let models = scrape.prometheus_text(1).lines().filter(|line| line.starts_with("hinomi_llm_calls_total")).count();
+        assert_eq!(models, MAX_LABEL_COMBINATIONS + 1);
     }
 }

@@ -43,7 +43,7 @@ impl RetainedRows for AlertService {
 
     /// Deletes incidents that were resolved before the cutoff.
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
-        blocking_expiry(DATABASE, move || Ok(self.table.delete_before(project, cutoffs.before_us)? as u64))
+        blocking_expiry(DATABASE, move || Ok(self.store.delete_before(project, cutoffs.before_us)? as u64))
     }
 
     /// Returns true if only the databases may still contain what is to be erased, false if delivery took too long to accept the pending
@@ -53,7 +53,7 @@ impl RetainedRows for AlertService {
             Some(names) => self.forget_names(subject.project, names)?,
             None => self.forget_project(subject.project)?,
         }
-        Ok(self.is_handed_over())
+        Ok(self.wait_for_handover())
     }
 
     fn redaction(&self) -> Option<RowRedaction> {
@@ -65,22 +65,22 @@ impl AlertService {
     /// Removes deleted users and traces from the open incidents of a project, and resolves incidents about one of them.
     fn forget_names(&self, project: u64, names: &ErasedNames) -> Result<(), SqliteError> {
         let names: HashSet<String> = names.traces.iter().map(ToString::to_string).chain(names.users.iter().cloned()).collect();
-        let mut bell = lock(&self.bell);
-        bell.pass(now_us());
-        let mut changes = bell.without(project, &names);
-        self.table.write(&mut changes)?;
-        changes.iter_mut().for_each(|change| lock(&self.untold).append(&mut change.untold));
-        bell.settle(changes);
-        bell.forget(project, &names);
+        let mut bell = lock(&self.evaluator);
+        bell.advance_clock(now_us());
+        let mut changes = bell.changes_without_names(project, &names);
+        self.store.write_changes(&mut changes)?;
+        changes.iter_mut().for_each(|change| lock(&self.pending_notices).append(&mut change.pending_notices));
+        bell.apply_changes(changes);
+        bell.forget_names(project, &names);
         Ok(())
     }
 
     /// Deletes the rules and budgets of a project and removes their open incidents from memory.
     fn forget_project(&self, project: u64) -> Result<(), SqliteError> {
-        self.table.delete_rules(project)?;
-        lock(&self.bell).forget_project(project);
-        lock(&self.scrapes).remove(&project);
-        self.change();
+        self.store.delete_rules(project)?;
+        lock(&self.evaluator).forget_project(project);
+        lock(&self.project_counters).remove(&project);
+        self.reload_definitions();
         Ok(())
     }
 }

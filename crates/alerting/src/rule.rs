@@ -17,12 +17,12 @@ use super::rule::metric::AlertMetric;
 use crate::delivery::notice::{AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection};
 
 /// Default maximum number of groups of a rule.
-const GROUPS: u32 = 100;
+const DEFAULT_MAX_GROUPS: u32 = 100;
 /// Upper limit of the maximum number of groups.
-const MOST_GROUPS: u32 = 10_000;
-const LONGEST_NAME: usize = 100;
-const SHORTEST_WINDOW: HumanDuration = HumanDuration::minutes(1);
-const LONGEST_WINDOW: HumanDuration = HumanDuration::days(30);
+const MAX_GROUPS_LIMIT: u32 = 10_000;
+const MAX_NAME_LENGTH: usize = 100;
+const MIN_WINDOW: HumanDuration = HumanDuration::minutes(1);
+const MAX_WINDOW: HumanDuration = HumanDuration::days(30);
 
 /// What a rule does if its window has no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -63,7 +63,7 @@ pub struct AlertRule {
     /// Name of 1 to 100 characters, unique within the project.
     pub name: String,
     /// False for a draft, which is never evaluated. Default: true.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub enabled: bool,
     /// What the rule measures.
     pub measure: AlertMetric,
@@ -78,13 +78,13 @@ pub struct AlertRule {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 100.
-    #[serde(default = "groups", alias = "most_groups")]
+    #[serde(default = "default_max_groups", alias = "most_groups")]
     pub max_groups: u32,
     /// Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day.
     #[schema(value_type = String)]
     pub window: HumanDuration,
     /// Whether the rule fires above or below the thresholds. Default: `above`.
-    #[serde(default = "above")]
+    #[serde(default = "default_direction")]
     pub direction: ThresholdDirection,
     /// Threshold of a warning, in the unit of the measure; null for none. At least one of `warning` and `critical` is required.
     #[serde(default)]
@@ -111,26 +111,26 @@ pub struct AlertRule {
     #[serde(default)]
     pub owner: Option<String>,
     /// IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`.
-    #[serde(default = "utc")]
+    #[serde(default = "default_time_zone")]
     pub time_zone: String,
     /// Who is notified, and how often.
     #[serde(default)]
     pub notify: NotificationPolicy,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
-fn groups() -> u32 {
-    GROUPS
+fn default_max_groups() -> u32 {
+    DEFAULT_MAX_GROUPS
 }
 
-fn above() -> ThresholdDirection {
+fn default_direction() -> ThresholdDirection {
     ThresholdDirection::Above
 }
 
-fn utc() -> String {
+fn default_time_zone() -> String {
     "UTC".to_owned()
 }
 
@@ -151,10 +151,10 @@ impl NotificationPolicy {
 /// Checks the name of a rule or budget.
 pub(super) fn check_name(name: &str) -> Result<(), AlertError> {
     let length = name.chars().count();
-    if !(1..=LONGEST_NAME).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
+    if !(1..=MAX_NAME_LENGTH).contains(&length) || name.trim() != name || name.chars().any(char::is_control) {
         return Err(invalid(
             "name",
-            format!("must have 1 to {LONGEST_NAME} characters, without line breaks and without leading or trailing spaces"),
+            format!("must have 1 to {MAX_NAME_LENGTH} characters, without line breaks and without leading or trailing spaces"),
         ));
     }
     Ok(())
@@ -177,8 +177,8 @@ fn matcher(filter: Result<Filter, FilterError>) -> Result<SpanMatcher, AlertErro
 
 /// Parses the property to group by.
 pub(super) fn check_group(by: Option<&str>, most: u32) -> Result<Option<GroupBy>, AlertError> {
-    if !(1..=MOST_GROUPS).contains(&most) {
-        return Err(invalid("max_groups", format!("must be from 1 to {MOST_GROUPS}")));
+    if !(1..=MAX_GROUPS_LIMIT).contains(&most) {
+        return Err(invalid("max_groups", format!("must be from 1 to {MAX_GROUPS_LIMIT}")));
     }
     by.map(|by| GroupBy::parse(by).map_err(|error| invalid("group_by", error.to_string()))).transpose()
 }
@@ -203,7 +203,7 @@ impl AlertRule {
         let by = check_group(self.group_by.as_deref(), self.max_groups)?;
         check_zone(&self.time_zone)?;
         self.notify.check()?;
-        if !(SHORTEST_WINDOW..=LONGEST_WINDOW).contains(&self.window) || self.window.0 % SHORTEST_WINDOW.0 != 0 {
+        if !(MIN_WINDOW..=MAX_WINDOW).contains(&self.window) || self.window.0 % MIN_WINDOW.0 != 0 {
             return Err(invalid("window", format!("{} must be whole minutes from 1m to 30d", self.window)));
         }
         if self.measure == AlertMetric::Score && self.score.as_deref().unwrap_or_default().is_empty() {
@@ -212,7 +212,7 @@ impl AlertRule {
         if self.measure != AlertMetric::Score && self.score.is_some() {
             return Err(invalid("score", format!("is only valid for the measure score, not for {}", self.measure.name())));
         }
-        if !self.measure.is_of_spans() {
+        if !self.measure.is_computed_from_spans() {
             let name = self.measure.name();
             if !self.filter.trim().is_empty() {
                 return Err(invalid("filter", format!("cannot be used with {name}, which are not spans")));
@@ -259,9 +259,9 @@ impl AlertRule {
             return Err(invalid("critical", format!("must be {side} the warning threshold {warning}")));
         }
         if let Some(resolve) = self.resolve
-            && beyond(resolve, self.nearest())
+            && beyond(resolve, self.first_threshold())
         {
-            return Err(invalid("resolve", format!("must not be {side} the threshold {}", self.nearest())));
+            return Err(invalid("resolve", format!("must not be {side} the threshold {}", self.first_threshold())));
         }
         if self.direction == ThresholdDirection::Above
             && self.measure.unit() == crate::delivery::notice::MeasureUnit::Ratio
@@ -275,7 +275,7 @@ impl AlertRule {
         if self.direction == ThresholdDirection::Below
             && self.compare.is_none()
             && self.measure != AlertMetric::Score
-            && self.nearest() <= 0.0
+            && self.first_threshold() <= 0.0
         {
             return Err(invalid("warning", format!("{} never falls below 0; use a threshold above 0", self.measure.name())));
         }
@@ -283,15 +283,15 @@ impl AlertRule {
     }
 
     /// Returns the threshold that is crossed first.
-    pub(super) fn nearest(&self) -> f64 {
+    pub(super) fn first_threshold(&self) -> f64 {
         self.warning.or(self.critical).unwrap_or_default()
     }
 
     /// Returns the threshold of a severity, or that of the other severity if it has none.
     pub(super) fn threshold(&self, severity: AlertSeverity) -> f64 {
         match severity {
-            AlertSeverity::Warning => self.nearest(),
-            AlertSeverity::Critical => self.critical.unwrap_or_else(|| self.nearest()),
+            AlertSeverity::Warning => self.first_threshold(),
+            AlertSeverity::Critical => self.critical.unwrap_or_else(|| self.first_threshold()),
         }
     }
 

@@ -27,15 +27,15 @@ use super::{AlertService, BudgetState, lock};
 use crate::delivery::NotificationOutbox;
 
 /// Interval of evaluation passes by the clock, in microseconds.
-const TICK_US: i64 = 1_000_000;
+const TICK_INTERVAL_US: i64 = 1_000_000;
 /// Interval of queries for rules that are not evaluated from spans, in microseconds.
-const ASK_US: i64 = 10_000_000;
+const POLL_INTERVAL_US: i64 = 10_000_000;
 /// Maximum delay after which received rows are evaluated, even if more rows arrive.
-const GATHER: Duration = Duration::from_millis(25);
+const MAX_BATCH_DELAY: Duration = Duration::from_millis(25);
 /// Difference between wall clock and monotonic clock above which the wall clock is considered to have jumped, in microseconds.
-const JUMP_US: i64 = 120_000_000;
+const MIN_CLOCK_JUMP_US: i64 = 120_000_000;
 /// Maximum duration of a commit that began before a rule was known.
-const SETTLE: Duration = Duration::from_millis(100);
+const MAX_COMMIT_DURATION: Duration = Duration::from_millis(100);
 
 /// Returns the mean of the scores with a name in a project, between two times; `None` if there are none. Logs errors.
 pub type MeanScoreFn = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
@@ -66,357 +66,365 @@ pub struct EvaluatorDependencies {
 /// State of the evaluation thread.
 pub(super) struct EvaluationWorker {
     alerts: Arc<AlertService>,
-    around: EvaluatorDependencies,
+    dependencies: EvaluatorDependencies,
     feed: Arc<RowChangeFeed>,
-    heard: Receiver<EvaluatorMessage>,
+    messages: Receiver<EvaluatorMessage>,
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
     /// Stored notices that delivery has not accepted yet.
-    untold: Vec<PendingNotice>,
+    pending_notices: Vec<PendingNotice>,
     /// Changes whose contributors are not determined yet: project and incident.
-    unexplained: Vec<(u64, i64)>,
+    unexplained_changes: Vec<(u64, i64)>,
     version: i64,
-    ticked_us: i64,
-    asked_us: i64,
+    last_tick_us: i64,
+    last_poll_us: i64,
     /// Wall-clock and monotonic time of the last tick.
-    clocks: (i64, i64),
+    clocks_at_last_tick: (i64, i64),
     is_failing: bool,
     /// Whether the last backfill failed.
-    is_uncounted: bool,
+    is_backfill_failing: bool,
     /// Backfill that runs on another thread.
-    pending: Option<PendingBackfill>,
+    pending_backfill: Option<PendingBackfill>,
 }
 
 impl EvaluationWorker {
     pub(super) fn new(
         alerts: Arc<AlertService>,
-        around: EvaluatorDependencies,
-        (feed, heard): (Arc<RowChangeFeed>, Receiver<EvaluatorMessage>),
+        dependencies: EvaluatorDependencies,
+        (feed, message): (Arc<RowChangeFeed>, Receiver<EvaluatorMessage>),
         runtime: tokio::runtime::Handle,
         stop: Arc<AtomicBool>,
     ) -> EvaluationWorker {
-        let clocks = (around.clock.now_us(), around.clock.steady_us());
+        let clocks_at_last_tick = (dependencies.clock.now_us(), dependencies.clock.steady_us());
         EvaluationWorker {
             alerts,
-            around,
+            dependencies,
             feed,
-            heard,
+            messages: message,
             runtime,
             stop,
-            untold: Vec::new(),
-            unexplained: Vec::new(),
+            pending_notices: Vec::new(),
+            unexplained_changes: Vec::new(),
             version: -1,
-            ticked_us: i64::MIN,
-            asked_us: i64::MIN,
-            clocks,
+            last_tick_us: i64::MIN,
+            last_poll_us: i64::MIN,
+            clocks_at_last_tick,
             is_failing: false,
-            is_uncounted: false,
-            pending: None,
+            is_backfill_failing: false,
+            pending_backfill: None,
         }
     }
 
     /// Runs until it is stopped. Everything received by then is evaluated.
     pub(super) fn run(mut self) {
-        match self.alerts.table.untold() {
-            Ok(untold) => self.untold = untold,
+        match self.alerts.store.pending_notices() {
+            Ok(untold) => self.pending_notices = untold,
             Err(error) => tracing::error!(%error, "alert.definition.read_failed"),
         }
         // Notices left over from a crash are sent without delay; their contributors follow on the incident page.
-        self.unexplained = self.untold.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
-        self.tell();
-        self.reload();
+        self.unexplained_changes =
+            self.pending_notices.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
+        self.deliver_notices();
+        self.reload_definitions();
         loop {
             let is_stopping = self.stop.load(Ordering::Acquire);
             let mut moved = 0;
-            match self.heard.recv_timeout(if is_stopping { Duration::ZERO } else { Duration::from_millis(200) }) {
-                Ok(heard) => moved += self.hear(heard),
+            match self.messages.recv_timeout(if is_stopping { Duration::ZERO } else { Duration::from_millis(200) }) {
+                Ok(message) => moved += self.receive(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let since = std::time::Instant::now();
-            while since.elapsed() < GATHER
-                && let Ok(heard) = self.heard.try_recv()
+            while since.elapsed() < MAX_BATCH_DELAY
+                && let Ok(message) = self.messages.try_recv()
             {
-                moved += self.hear(heard);
+                moved += self.receive(message);
             }
             if self.feed.has_overflowed() {
                 tracing::warn!(reason = "spans arrived faster than rules were evaluated", "alert.backfill.restarted");
-                lock(&self.alerts.bell).set(Vec::new());
+                lock(&self.alerts.evaluator).set_watches(Vec::new());
                 // The backfill that is running lacks these rows too.
-                if let Some(pending) = &mut self.pending {
-                    pending.miss();
+                if let Some(pending) = &mut self.pending_backfill {
+                    pending.note_lost_changes();
                 }
-                self.reload();
+                self.reload_definitions();
             }
             if moved > 0 {
-                self.judge(EvaluationPass::Arrived);
+                self.evaluate(EvaluationPass::RowsArrived);
             }
-            if self.ticked_us == i64::MIN || self.around.clock.steady_us() - self.ticked_us >= TICK_US {
-                self.tick();
+            if self.last_tick_us == i64::MIN || self.dependencies.clock.steady_us() - self.last_tick_us >= TICK_INTERVAL_US {
+                self.evaluate_by_clock();
             }
-            self.tell();
-            self.alerts.rounds.fetch_add(1, Ordering::AcqRel);
+            self.deliver_notices();
+            self.alerts.completed_passes.fetch_add(1, Ordering::AcqRel);
             if is_stopping && moved == 0 {
                 return;
             }
         }
     }
 
-    fn hear(&mut self, heard: EvaluatorMessage) -> usize {
-        let RowChanges { version, added, gone } = match heard {
+    fn receive(&mut self, message: EvaluatorMessage) -> usize {
+        let RowChanges { version, added, removed } = match message {
             EvaluatorMessage::Moved(moved) => moved,
             EvaluatorMessage::Changed => {
-                self.ticked_us = i64::MIN;
+                self.last_tick_us = i64::MIN;
                 return 0;
             }
-            EvaluatorMessage::Counted(counted) => {
-                self.counted(counted);
+            EvaluatorMessage::Counted(filled) => {
+                self.finish_backfill(filled);
                 return 0;
             }
         };
-        let mut scrapes = lock(&self.alerts.scrapes);
-        for (rows, sign) in [(&gone, -1), (&added, 1)] {
+        let mut scrapes = lock(&self.alerts.project_counters);
+        for (rows, sign) in [(&removed, -1), (&added, 1)] {
             for row in rows {
                 if let Some(scrape) = scrapes.get_mut(&row.project_id) {
-                    scrape.count(&row.span, sign);
+                    scrape.count_span(&row.span, sign);
                 }
             }
         }
         drop(scrapes);
-        let mut bell = lock(&self.alerts.bell);
-        bell.pass(self.around.clock.now_us());
-        gone.iter().for_each(|row| bell.count(row.project_id, &row.span, -1, version));
-        added.iter().for_each(|row| bell.count(row.project_id, &row.span, 1, version));
-        drop(bell);
-        let count = added.len() + gone.len();
-        if let Some(pending) = &mut self.pending {
-            pending.keep(RowChanges { version, added, gone });
+        let mut evaluator = lock(&self.alerts.evaluator);
+        evaluator.advance_clock(self.dependencies.clock.now_us());
+        removed.iter().for_each(|row| evaluator.count_span(row.project_id, &row.span, -1, version));
+        added.iter().for_each(|row| evaluator.count_span(row.project_id, &row.span, 1, version));
+        drop(evaluator);
+        let count = added.len() + removed.len();
+        if let Some(pending) = &mut self.pending_backfill {
+            pending.buffer_changes(RowChanges { version, added, removed });
         }
         count
     }
 
     /// Evaluates changes that follow from the time alone.
-    fn tick(&mut self) {
-        let (now_us, steady_us) = (self.around.clock.now_us(), self.around.clock.steady_us());
-        let drift = (now_us - self.clocks.0) - (steady_us - self.clocks.1);
-        if drift.abs() > JUMP_US {
+    fn evaluate_by_clock(&mut self) {
+        let (now_us, steady_us) = (self.dependencies.clock.now_us(), self.dependencies.clock.steady_us());
+        let drift = (now_us - self.clocks_at_last_tick.0) - (steady_us - self.clocks_at_last_tick.1);
+        if drift.abs() > MIN_CLOCK_JUMP_US {
             tracing::warn!(seconds = drift / 1_000_000, "alert.clock.jumped");
-            lock(&self.alerts.bell).missed(now_us);
+            lock(&self.alerts.evaluator).note_missed_spans(now_us);
         }
-        self.clocks = (now_us, steady_us);
-        self.ticked_us = steady_us;
-        let version = self.alerts.table.version().unwrap_or(self.version);
-        if self.alerts.changed.swap(false, Ordering::AcqRel) || version != self.version {
+        self.clocks_at_last_tick = (now_us, steady_us);
+        self.last_tick_us = steady_us;
+        let version = self.alerts.store.version().unwrap_or(self.version);
+        if self.alerts.definitions_changed.swap(false, Ordering::AcqRel) || version != self.version {
             self.version = version;
-            self.reload();
+            self.reload_definitions();
         }
-        self.judge(EvaluationPass::Clock);
-        if steady_us - self.asked_us >= ASK_US || self.asked_us == i64::MIN {
-            self.asked_us = steady_us;
-            self.ask(now_us);
+        self.evaluate(EvaluationPass::ClockTick);
+        if steady_us - self.last_poll_us >= POLL_INTERVAL_US || self.last_poll_us == i64::MIN {
+            self.last_poll_us = steady_us;
+            self.poll_rules(now_us);
         }
-        self.tell();
-        self.explain_later();
+        self.deliver_notices();
+        self.explain_one_sent_notice();
     }
 
     /// Activates the stored rules and budgets and loads the series that they need.
-    fn reload(&mut self) {
-        let table = &self.alerts.table;
-        let kept = table.list::<super::AlertRule>(None).and_then(|rules| Ok((rules, table.list::<super::Budget>(None)?)));
+    fn reload_definitions(&mut self) {
+        let table = &self.alerts.store;
+        let kept =
+            table.list_definitions::<super::AlertRule>(None).and_then(|rules| Ok((rules, table.list_definitions::<super::Budget>(None)?)));
         let (rules, budgets) = match kept {
             Ok(kept) => kept,
             Err(error) => return tracing::error!(%error, "alert.definition.read_failed"),
         };
         let budgets = budgets.into_iter().filter_map(|budget| {
-            let (id, name) = (budget.id, budget.what.name.clone());
+            let (id, name) = (budget.id, budget.definition.name.clone());
             AlertWatch::budget(budget).inspect_err(|error| tracing::error!(%error, id, name, "alert.budget.not_activated")).ok()
         });
         let watchers: Vec<AlertWatch> = rules.into_iter().map(AlertWatch::rule).chain(budgets).collect();
         let missing = {
-            let mut bell = lock(&self.alerts.bell);
-            bell.pass(self.around.clock.now_us());
-            bell.set(watchers)
+            let mut evaluator = lock(&self.alerts.evaluator);
+            evaluator.advance_clock(self.dependencies.clock.now_us());
+            evaluator.set_watches(watchers)
         };
-        let is_pending = |wanted: &(AlertSeriesSpec, i64)| self.pending.as_ref().is_some_and(|pending| pending.specs.contains(wanted));
-        let fresh: Vec<AlertSeries> = missing.iter().filter(|wanted| !is_pending(wanted)).filter_map(fresh).collect();
-        let mut wants = lock(&self.alerts.bell).wants();
-        let of_pending: Vec<AlertSeries> = self.pending.iter().flat_map(|pending| &pending.specs).filter_map(self::fresh).collect();
-        fresh.iter().chain(&of_pending).for_each(|track| wants.entry(track.spec.project).or_default().add(track));
-        lock(&self.alerts.scrapes).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
-        if self.feed.want(wants) {
+        let is_pending =
+            |wanted: &(AlertSeriesSpec, i64)| self.pending_backfill.as_ref().is_some_and(|pending| pending.specs.contains(wanted));
+        let fresh: Vec<AlertSeries> = missing.iter().filter(|wanted| !is_pending(wanted)).filter_map(empty_series).collect();
+        let mut wants = lock(&self.alerts.evaluator).required_fields();
+        let of_pending: Vec<AlertSeries> =
+            self.pending_backfill.iter().flat_map(|pending| &pending.specs).filter_map(self::empty_series).collect();
+        fresh.iter().chain(&of_pending).for_each(|one_series| wants.entry(one_series.spec.project).or_default().add_fields_of(one_series));
+        lock(&self.alerts.project_counters).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
+        if self.feed.set_required_fields(wants) {
             // Wait for running commits: rows that they selected with the old fields are in the snapshot that is read next.
-            std::thread::sleep(SETTLE);
+            std::thread::sleep(MAX_COMMIT_DURATION);
         }
-        let (mut near, far): (Vec<AlertSeries>, Vec<AlertSeries>) = fresh.into_iter().partition(backfill::is_near);
+        let (mut near, far): (Vec<AlertSeries>, Vec<AlertSeries>) = fresh.into_iter().partition(backfill::is_quick);
         if !near.is_empty() {
-            let around = (&self.around.store, &self.around.engine, &self.runtime);
-            match backfill::count(around, &mut near, self.around.clock.now_us()) {
-                Ok(()) => lock(&self.alerts.bell).fill(near),
-                Err(error) => self.count_again(&error.to_string()),
+            let dependencies = (&self.dependencies.store, &self.dependencies.engine, &self.runtime);
+            match backfill::backfill(dependencies, &mut near, self.dependencies.clock.now_us()) {
+                Ok(()) => lock(&self.alerts.evaluator).add_series(near),
+                Err(error) => self.schedule_backfill(&error.to_string()),
             }
         }
         // One backfill runs at a time: series that are needed meanwhile are counted after it.
-        if !far.is_empty() && self.pending.is_none() {
-            self.count_beside(far);
+        if !far.is_empty() && self.pending_backfill.is_none() {
+            self.backfill_in_background(far);
         } else if !far.is_empty() {
             self.version = -1;
         }
     }
 
     /// Counts series on another thread, so evaluation continues.
-    fn count_beside(&mut self, mut tracks: Vec<AlertSeries>) {
-        self.pending = Some(PendingBackfill::new(&tracks));
-        let (store, engine, runtime) = (self.around.store.clone(), self.around.engine.clone(), self.runtime.clone());
-        let (feed, now_us) = (self.feed.clone(), self.around.clock.now_us());
+    fn backfill_in_background(&mut self, mut series: Vec<AlertSeries>) {
+        self.pending_backfill = Some(PendingBackfill::new(&series));
+        let (store, engine, runtime) = (self.dependencies.store.clone(), self.dependencies.engine.clone(), self.runtime.clone());
+        let (feed, now_us) = (self.feed.clone(), self.dependencies.clock.now_us());
         let count = move || {
-            let counted = backfill::count((&store, &engine, &runtime), &mut tracks, now_us);
-            feed.counted(counted.map(|()| tracks).map_err(|error| error.to_string()));
+            let filled = backfill::backfill((&store, &engine, &runtime), &mut series, now_us);
+            feed.send_backfill(filled.map(|()| series).map_err(|error| error.to_string()));
         };
         if let Err(error) = std::thread::Builder::new().name("alert-count".to_owned()).spawn(count) {
-            self.pending = None;
-            self.count_again(&error.to_string());
+            self.pending_backfill = None;
+            self.schedule_backfill(&error.to_string());
         }
     }
 
     /// Takes the result of a backfill on another thread.
-    fn counted(&mut self, counted: Result<Vec<AlertSeries>, String>) {
-        let Some(pending) = self.pending.take() else { return };
+    fn finish_backfill(&mut self, filled: Result<Vec<AlertSeries>, String>) {
+        let Some(pending) = self.pending_backfill.take() else { return };
         // Evaluate and publish it immediately.
-        self.ticked_us = i64::MIN;
-        match counted {
-            Ok(tracks) => match pending.catch_up(tracks, self.around.clock.now_us()) {
-                Some(tracks) => {
-                    self.is_uncounted = false;
-                    lock(&self.alerts.bell).fill(tracks);
+        self.last_tick_us = i64::MIN;
+        match filled {
+            Ok(series) => match pending.catch_up(series, self.dependencies.clock.now_us()) {
+                Some(series) => {
+                    self.is_backfill_failing = false;
+                    lock(&self.alerts.evaluator).add_series(series);
                 }
-                None => self.count_again("more spans came meanwhile than are kept"),
+                None => self.schedule_backfill("more spans came meanwhile than are kept"),
             },
-            Err(error) => self.count_again(&error),
+            Err(error) => self.schedule_backfill(&error),
         }
     }
 
     /// Schedules another attempt at the next tick.
-    fn count_again(&mut self, error: &str) {
+    fn schedule_backfill(&mut self, error: &str) {
         self.version = -1;
-        if !std::mem::replace(&mut self.is_uncounted, true) {
+        if !std::mem::replace(&mut self.is_backfill_failing, true) {
             tracing::error!(error, effect = "new rules are not evaluated yet", "alert.backfill.failed");
         }
     }
 
-    fn judge(&mut self, round: EvaluationPass) {
+    fn evaluate(&mut self, pass: EvaluationPass) {
         let alerts = self.alerts.clone();
-        let mut bell = lock(&alerts.bell);
-        let changes = bell.judge(self.around.clock.now_us(), round);
-        let rang: Vec<i64> = changes.iter().map(|change| change.incident.rule).collect();
-        self.write(&mut bell, changes);
-        self.alerts.publish(&bell, round, &rang);
-        drop(bell);
-        self.explain_now();
-        self.tell();
+        let mut evaluator = lock(&alerts.evaluator);
+        let changes = evaluator.evaluate(self.dependencies.clock.now_us(), pass);
+        let fired: Vec<i64> = changes.iter().map(|change| change.incident.rule).collect();
+        self.store_changes(&mut evaluator, changes);
+        self.alerts.publish_budgets(&evaluator, pass, &fired);
+        drop(evaluator);
+        self.explain_pending_notices();
+        self.deliver_notices();
     }
 
     /// Evaluates rules whose values are not computed from spans.
-    fn ask(&mut self, now_us: i64) {
+    fn poll_rules(&mut self, now_us: i64) {
         let alerts = self.alerts.clone();
-        let rules = lock(&alerts.bell).asked();
+        let rules = lock(&alerts.evaluator).polled_rules();
         for watch in rules {
-            let from_us = now_us - watch.kept.what.window.0;
-            let value = self.ask_one(&watch, from_us, now_us);
-            let mut bell = lock(&alerts.bell);
-            let changes = bell.judge_asked(watch.kept.id, value, from_us, now_us);
-            self.write(&mut bell, changes);
+            let from_us = now_us - watch.record.definition.window.0;
+            let value = self.poll_rule(&watch, from_us, now_us);
+            let mut evaluator = lock(&alerts.evaluator);
+            let changes = evaluator.evaluate_polled(watch.record.id, value, from_us, now_us);
+            self.store_changes(&mut evaluator, changes);
         }
     }
 
-    fn ask_one(&self, watch: &RuleWatch, from_us: i64, to_us: i64) -> Option<f64> {
-        let rule = &watch.kept.what;
+    fn poll_rule(&self, watch: &RuleWatch, from_us: i64, to_us: i64) -> Option<f64> {
+        let rule = &watch.record.definition;
         match rule.measure.made() {
-            MetricFormula::Asked(PolledMetric::Outcomes(kinds)) => {
-                let rows = self.around.outcomes.rows(watch.kept.project, from_us, to_us);
+            MetricFormula::Polled(PolledMetric::Outcomes(kinds)) => {
+                let rows = self.dependencies.outcomes.rows(watch.record.project, from_us, to_us);
                 let rows = rows.inspect_err(|error| tracing::error!(%error, "alert.outcomes.read_failed")).ok()?;
-                let counted = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
-                Some(counted.sum::<u64>() as f64)
+                let filled = rows.iter().filter(|row| kinds.contains(&row.outcome.as_str())).map(|row| row.quantity);
+                Some(filled.sum::<u64>() as f64)
             }
-            MetricFormula::Asked(PolledMetric::Errors) => {
-                (self.around.errors)(watch.kept.project, from_us, to_us).map(|count| count as f64)
+            MetricFormula::Polled(PolledMetric::Errors) => {
+                (self.dependencies.errors)(watch.record.project, from_us, to_us).map(|count| count as f64)
             }
-            MetricFormula::Asked(PolledMetric::Scores) => (self.around.scores)(watch.kept.project, rule.score.as_deref()?, from_us, to_us),
+            MetricFormula::Polled(PolledMetric::Scores) => {
+                (self.dependencies.scores)(watch.record.project, rule.score.as_deref()?, from_us, to_us)
+            }
             _ => None,
         }
     }
 
     /// Stores changes, and applies them only if that succeeds; otherwise they are evaluated again.
-    fn write(&mut self, bell: &mut super::evaluator::RuleEvaluator, mut changes: Vec<IncidentChange>) {
+    fn store_changes(&mut self, evaluator: &mut super::evaluator::RuleEvaluator, mut changes: Vec<IncidentChange>) {
         if changes.is_empty() {
             return;
         }
-        if let Err(error) = self.alerts.table.write(&mut changes) {
+        if let Err(error) = self.alerts.store.write_changes(&mut changes) {
             if !std::mem::replace(&mut self.is_failing, true) {
                 tracing::error!(%error, "alert.changes.write_failed");
             }
-            bell.judge_again();
+            evaluator.mark_all_changed();
             return;
         }
         self.is_failing = false;
         for change in &changes {
             tracing::info!(rule = change.incident.rule_name, incident = change.incident.id, state = ?change.incident.state(), "alert.incident.changed");
-            self.untold.extend(change.untold.iter().cloned());
-            if change.untold.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
-                self.unexplained.push((change.incident.project, change.incident.id));
+            self.pending_notices.extend(change.pending_notices.iter().cloned());
+            if change.pending_notices.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
+                self.unexplained_changes.push((change.incident.project, change.incident.id));
             }
         }
-        bell.settle(changes);
+        evaluator.apply_changes(changes);
     }
 
     /// Passes stored notices to delivery. After a crash they are passed again, and delivery recognizes them by their keys.
-    fn tell(&mut self) {
-        self.untold.append(&mut lock(&self.alerts.untold));
-        if self.untold.is_empty() {
+    fn deliver_notices(&mut self) {
+        self.pending_notices.append(&mut lock(&self.alerts.pending_notices));
+        if self.pending_notices.is_empty() {
             return;
         }
-        let notices: Vec<_> = self.untold.iter().map(|one| (one.notice.clone(), one.targets.clone())).collect();
-        let told = self.around.outbox.enqueue(&notices).and_then(|_| {
-            let ids: Vec<i64> = self.untold.iter().map(|one| one.id).collect();
-            self.alerts.table.told(&ids)
+        let notices: Vec<_> = self.pending_notices.iter().map(|one| (one.notice.clone(), one.targets.clone())).collect();
+        let told = self.dependencies.outbox.enqueue(&notices).and_then(|_| {
+            let ids: Vec<i64> = self.pending_notices.iter().map(|one| one.id).collect();
+            self.alerts.store.delete_notices(&ids)
         });
         match told {
-            Ok(()) => self.untold.clear(),
+            Ok(()) => self.pending_notices.clear(),
             Err(error) => tracing::error!(%error, "alert.notification.enqueue_failed"),
         }
     }
 }
 
-fn fresh((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
-    spec.track(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.rule.not_activated")).ok()
+fn empty_series((spec, keep): &(AlertSeriesSpec, i64)) -> Option<AlertSeries> {
+    spec.new_series(*keep).inspect_err(|error| tracing::error!(%error, filter = spec.filter, "alert.rule.not_activated")).ok()
 }
 
 impl AlertService {
     /// Publishes the state of budgets for readers that must not wait.
-    fn publish(&self, bell: &super::evaluator::RuleEvaluator, round: EvaluationPass, rang: &[i64]) {
-        let budgets = bell.watchers().filter_map(|watcher| match watcher {
+    fn publish_budgets(&self, evaluator: &super::evaluator::RuleEvaluator, pass: EvaluationPass, fired: &[i64]) {
+        let budgets = evaluator.watches().filter_map(|watcher| match watcher {
             AlertWatch::Budget(watch) => Some(watch),
             AlertWatch::Rule(_) => None,
         });
         let mut states: HashMap<(u64, String), Arc<BudgetState>> = HashMap::new();
         let known = self.states.read().unwrap_or_else(PoisonError::into_inner).clone();
         for watch in budgets {
-            let which = (watch.kept.project, watch.kept.what.name.clone());
+            let which = (watch.record.project, watch.record.definition.name.clone());
             let last = known.get(&which);
-            let Some(mut standing) = bell.standing(watch.kept.id, &AlertGroupKey::Whole, false) else { continue };
+            let Some(mut standing) = evaluator.period_spend(watch.record.id, &AlertGroupKey::AllSpans, false) else { continue };
             let last = last.filter(|last| last.from_us == standing.from_us);
-            let fresh = last.filter(|last| !is_due(last, &standing, bell.minute(), round) && !rang.contains(&watch.kept.id));
+            let fresh = last
+                .filter(|last| !is_forecast_due(last, &standing, evaluator.current_minute(), pass) && !fired.contains(&watch.record.id));
             let forecast = match fresh {
                 // Until the next forecast, move the last one with the spend, so it is never below what is spent.
-                Some(last) => (last.forecast.clone().map(|forecast| forecast.moved(standing.spent - last.spent)), last.forecast_of),
+                Some(last) => (last.forecast.clone().map(|forecast| forecast.moved_by(standing.spent - last.spent)), last.forecast_basis),
                 None => {
-                    standing.forecast = bell.standing(watch.kept.id, &AlertGroupKey::Whole, true).and_then(|standing| standing.forecast);
-                    (standing.forecast.clone(), (bell.minute(), standing.spent))
+                    standing.forecast =
+                        evaluator.period_spend(watch.record.id, &AlertGroupKey::AllSpans, true).and_then(|standing| standing.forecast);
+                    (standing.forecast.clone(), (evaluator.current_minute(), standing.spent))
                 }
             };
-            let last = last.filter(|_| round == EvaluationPass::Arrived);
-            let groups = watch.kept.what.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
+            let last = last.filter(|_| pass == EvaluationPass::RowsArrived);
+            let groups = watch.record.definition.group_by.as_ref().map(|_| match last.and_then(|last| last.groups.clone()) {
                 Some(groups) => groups,
-                None => Arc::new(bell.standings(watch.kept.id)),
+                None => Arc::new(evaluator.group_spends(watch.record.id)),
             });
             states.insert(which, Arc::new(BudgetState::new(watch, &standing, forecast, groups)));
         }
@@ -426,10 +434,10 @@ impl AlertService {
 
 /// Returns whether the forecast of a budget is due, which takes longer than the rest: once a minute, and when another hundredth of the
 /// amount or spend has been spent.
-fn is_due(last: &BudgetState, now: &BudgetPeriodSpend, minute: i64, round: EvaluationPass) -> bool {
-    let (made, spent) = last.forecast_of;
+fn is_forecast_due(last: &BudgetState, now: &BudgetPeriodSpend, minute: i64, pass: EvaluationPass) -> bool {
+    let (made, spent) = last.forecast_basis;
     let least = now.spent.max(last.amount) / 100.0;
-    (round == EvaluationPass::Clock && made != minute)
+    (pass == EvaluationPass::ClockTick && made != minute)
         || (now.spent - spent).abs() > least
         || (last.forecast.is_none() && now.spent != spent)
 }

@@ -16,7 +16,7 @@ pub fn day_start(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn always_six_places() {
+    fn times_have_six_decimal_places() {
         assert_eq!(super::rfc3339(1_700_000_000_000_000), "2023-11-14T22:13:20.000000Z");
         assert_eq!(super::rfc3339(1_700_000_000_250_001), "2023-11-14T22:13:20.250001Z");
         assert!(super::rfc3339(i64::MIN).starts_with('-'));

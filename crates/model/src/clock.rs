@@ -23,18 +23,18 @@ const MAX_BEHIND_US: i64 = 55 * 60 * SECOND_US;
 const MAX_AHEAD_US: i64 = 60 * SECOND_US;
 
 /// Earliest plausible time, 2000-01-01. Earlier times are the zero of some calendar, or come from a machine that has lost its clock.
-const EARLIEST_US: i64 = 946_684_800 * SECOND_US;
+const MIN_PLAUSIBLE_US: i64 = 946_684_800 * SECOND_US;
 /// Maximum time ahead of the receipt. A time further ahead is not a wrong clock but an invalid value.
-const LATEST_AHEAD_US: i64 = 86_400 * SECOND_US;
+const MAX_PLAUSIBLE_AHEAD_US: i64 = 86_400 * SECOND_US;
 /// Range of times that a wrong clock may show. Times outside of it are the zero of a calendar or the largest possible number.
-const CLOCKS_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118_400 * SECOND_US;
+const WRONG_CLOCK_RANGE_US: std::ops::Range<i64> = 86_400 * SECOND_US..7_258_118_400 * SECOND_US;
 /// Maximum distance of an implausible start and end that are taken for times of a clock that is off by decades: their difference is right
 /// then.
-const LONGEST_MOVED_US: i64 = 86_400 * SECOND_US;
+const MAX_SHIFTED_DURATION_US: i64 = 86_400 * SECOND_US;
 
 /// Returns whether the time is plausible, given the time of receipt.
 pub(crate) fn is_possible(at_us: i64, received_us: i64) -> bool {
-    at_us >= EARLIEST_US && at_us <= received_us.saturating_add(LATEST_AHEAD_US)
+    at_us >= MIN_PLAUSIBLE_US && at_us <= received_us.saturating_add(MAX_PLAUSIBLE_AHEAD_US)
 }
 
 names!(
@@ -99,7 +99,7 @@ impl ClockDriftCorrector {
     }
 
     /// Returns the correction for an item that ended at `end_us`.
-    pub(crate) fn shift(&self, end_us: i64) -> Result<i64, TimestampError> {
+    pub(crate) fn clock_shift_us(&self, end_us: i64) -> Result<i64, TimestampError> {
         let mut shift = self.shift_us;
         let ahead = end_us.saturating_add(shift).saturating_sub(self.received_us);
         if ahead > MAX_AHEAD_US {
@@ -112,13 +112,13 @@ impl ClockDriftCorrector {
     }
 
     /// Returns whether the time is plausible after the correction of the client's clock.
-    pub(crate) fn can_be(&self, at_us: i64) -> bool {
+    pub(crate) fn is_plausible(&self, at_us: i64) -> bool {
         is_possible(at_us.saturating_add(self.shift_us), self.received_us)
     }
 
     /// Returns whether a wrong clock may show this time.
-    pub(crate) fn may_be_off(&self, at_us: i64) -> bool {
-        CLOCKS_US.contains(&at_us)
+    pub(crate) fn may_be_wrong_clock(&self, at_us: i64) -> bool {
+        WRONG_CLOCK_RANGE_US.contains(&at_us)
     }
 
     /// Returns when the request arrived.
@@ -127,15 +127,15 @@ impl ClockDriftCorrector {
     }
 
     /// Returns the corrected time and the correction. An implausible time becomes the time of receipt.
-    pub(crate) fn moment(&self, at_us: i64) -> Result<(i64, i64), TimestampError> {
-        let shift = if self.can_be(at_us) { self.shift(at_us)? } else { self.received_us.saturating_sub(at_us) };
+    pub(crate) fn corrected_time(&self, at_us: i64) -> Result<(i64, i64), TimestampError> {
+        let shift = if self.is_plausible(at_us) { self.clock_shift_us(at_us)? } else { self.received_us.saturating_sub(at_us) };
         Ok((at_us.saturating_add(shift), shift))
     }
 
     /// Returns the corrected times of a span. The other time replaces an implausible one, and the time of receipt replaces two. `None` is
     /// a time that was not sent.
-    pub(crate) fn place(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
-        let possible = |at: Option<i64>| at.filter(|at| self.can_be(*at));
+    pub(crate) fn corrected_times(&self, start: Option<i64>, end: Option<i64>) -> Result<CorrectedSpanTimes, TimestampError> {
+        let possible = |at: Option<i64>| at.filter(|at| self.is_plausible(*at));
         let as_sent = TimeSources::default();
         let (start_us, end_us, sources) = match (possible(start), possible(end)) {
             (Some(start), Some(end)) if start <= end => (start, end, as_sent),
@@ -144,9 +144,9 @@ impl ClockDriftCorrector {
             (None, Some(end)) => (end, end, TimeSources { start: Some(TimeSource::End), ..as_sent }),
             (None, None) => {
                 let lasted = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
-                let lasted = lasted.filter(|lasted| (0..=LONGEST_MOVED_US).contains(lasted));
+                let lasted = lasted.filter(|lasted| (0..=MAX_SHIFTED_DURATION_US).contains(lasted));
                 // A machine that was just switched on starts at 1970: only two times that differ come from a running clock then.
-                let lasted = lasted.filter(|lasted| *lasted > 0 || start.is_some_and(|start| CLOCKS_US.contains(&start)));
+                let lasted = lasted.filter(|lasted| *lasted > 0 || start.is_some_and(|start| WRONG_CLOCK_RANGE_US.contains(&start)));
                 let (start_us, end_us) = (self.received_us.saturating_sub(lasted.unwrap_or(0)), self.received_us);
                 let moved = end.filter(|_| lasted.is_some()).map(|end| self.received_us.saturating_sub(end));
                 let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
@@ -154,7 +154,7 @@ impl ClockDriftCorrector {
                 return Ok(CorrectedSpanTimes { start_us, end_us, shift_us: moved.unwrap_or(0), sources });
             }
         };
-        let shift_us = self.shift(end_us)?;
+        let shift_us = self.clock_shift_us(end_us)?;
         Ok(CorrectedSpanTimes { start_us: start_us.saturating_add(shift_us), end_us: end_us.saturating_add(shift_us), shift_us, sources })
     }
 }
@@ -176,64 +176,65 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_nearly_right_is_right() {
-        assert_eq!(clock(None).shift(NOW - HOUR), Ok(0));
-        assert_eq!(clock(Some(NOW - MAX_BEHIND_US)).shift(NOW - HOUR), Ok(0));
-        assert_eq!(clock(None).shift(NOW + MAX_AHEAD_US), Ok(0));
+    fn small_clock_difference_is_not_corrected() {
+        assert_eq!(clock(None).clock_shift_us(NOW - HOUR), Ok(0));
+        assert_eq!(clock(Some(NOW - MAX_BEHIND_US)).clock_shift_us(NOW - HOUR), Ok(0));
+        assert_eq!(clock(None).clock_shift_us(NOW + MAX_AHEAD_US), Ok(0));
     }
 
     #[test]
-    fn drift_is_added() {
-        assert_eq!(clock(Some(NOW - 990 * HOUR)).shift(NOW - 991 * HOUR), Ok(990 * HOUR));
-        assert_eq!(clock(Some(NOW + 10 * HOUR)).shift(NOW + 9 * HOUR), Ok(-10 * HOUR));
+    fn clock_drift_is_corrected() {
+        assert_eq!(clock(Some(NOW - 990 * HOUR)).clock_shift_us(NOW - 991 * HOUR), Ok(990 * HOUR));
+        assert_eq!(clock(Some(NOW + 10 * HOUR)).clock_shift_us(NOW + 9 * HOUR), Ok(-10 * HOUR));
         // A machine that has lost its clock, as its time of sending shows.
-        let placed = clock(Some(5 * SECOND_US)).place(Some(2 * SECOND_US), Some(3 * SECOND_US)).unwrap();
+        let placed = clock(Some(5 * SECOND_US)).corrected_times(Some(2 * SECOND_US), Some(3 * SECOND_US)).unwrap();
         assert_eq!((placed.start_us, placed.end_us, placed.sources), (NOW - 3 * SECOND_US, NOW - 2 * SECOND_US, TimeSources::default()));
     }
 
     #[test]
-    fn the_future_becomes_now_and_the_distant_past_is_not_kept() {
-        assert_eq!(clock(None).shift(NOW + 5 * HOUR), Ok(-5 * HOUR));
-        assert_eq!(clock(None).shift(NOW - 101 * HOUR), Err(TimestampError::TooOld));
-        assert_eq!(clock(None).place(Some(NOW - 102 * HOUR), Some(NOW - 101 * HOUR)), Err(TimestampError::TooOld));
-        assert_eq!(clock(None).moment(NOW - 101 * HOUR), Err(TimestampError::TooOld));
+    fn future_time_becomes_receipt_time_and_expired_time_is_rejected() {
+        assert_eq!(clock(None).clock_shift_us(NOW + 5 * HOUR), Ok(-5 * HOUR));
+        assert_eq!(clock(None).clock_shift_us(NOW - 101 * HOUR), Err(TimestampError::TooOld));
+        assert_eq!(clock(None).corrected_times(Some(NOW - 102 * HOUR), Some(NOW - 101 * HOUR)), Err(TimestampError::TooOld));
+        assert_eq!(clock(None).corrected_time(NOW - 101 * HOUR), Err(TimestampError::TooOld));
     }
 
     #[test]
-    fn in_place_of_an_impossible_time_stands_the_other_one() {
+    fn implausible_time_is_replaced_by_the_other_one() {
         let (start, end) = (NOW - 3 * SECOND_US, NOW - SECOND_US);
         let from_start = TimeSources { start: None, end: Some(TimeSource::Start) };
         let from_end = TimeSources { start: Some(TimeSource::End), end: None };
-        for never in [None, Some(0), Some(1), Some(YEAR_1), Some(EARLIEST_US - 1), Some(NOW + DAY + 1), Some(i64::MIN), Some(i64::MAX)] {
-            let placed = clock(None).place(Some(start), never).unwrap();
+        for never in [None, Some(0), Some(1), Some(YEAR_1), Some(MIN_PLAUSIBLE_US - 1), Some(NOW + DAY + 1), Some(i64::MIN), Some(i64::MAX)]
+        {
+            let placed = clock(None).corrected_times(Some(start), never).unwrap();
             assert_eq!(placed, CorrectedSpanTimes { start_us: start, end_us: start, shift_us: 0, sources: from_start }, "{never:?}");
-            let placed = clock(None).place(never, Some(end)).unwrap();
+            let placed = clock(None).corrected_times(never, Some(end)).unwrap();
             assert_eq!(placed, CorrectedSpanTimes { start_us: end, end_us: end, shift_us: 0, sources: from_end }, "{never:?}");
         }
-        let backwards = clock(None).place(Some(end), Some(start)).unwrap();
+        let backwards = clock(None).corrected_times(Some(end), Some(start)).unwrap();
         assert_eq!(backwards, CorrectedSpanTimes { start_us: end, end_us: end, shift_us: 0, sources: from_start });
     }
 
     #[test]
-    fn in_place_of_two_stands_the_time_of_receipt() {
+    fn two_implausible_times_are_replaced_by_the_receipt_time() {
         let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
         let nowhere = [None, Some(0), Some(YEAR_1), Some(i64::MIN), Some(i64::MAX)];
         for (start, end) in nowhere.iter().flat_map(|start| nowhere.map(|end| (*start, end))) {
-            let placed = clock(None).place(start, end).unwrap();
+            let placed = clock(None).corrected_times(start, end).unwrap();
             assert_eq!(placed, CorrectedSpanTimes { start_us: NOW, end_us: NOW, shift_us: 0, sources: receipt }, "{start:?} {end:?}");
         }
-        assert_eq!(clock(None).moment(YEAR_1), Ok((NOW, NOW - YEAR_1)));
-        assert_eq!(clock(None).moment(i64::MAX).unwrap().0, NOW);
+        assert_eq!(clock(None).corrected_time(YEAR_1), Ok((NOW, NOW - YEAR_1)));
+        assert_eq!(clock(None).corrected_time(i64::MAX).unwrap().0, NOW);
     }
 
     #[test]
-    fn how_long_it_took_is_right_by_a_clock_that_is_off_by_decades() {
+    fn duration_is_kept_when_the_clock_is_off_by_decades() {
         for start in [7 * SECOND_US, NOW + 5000 * DAY, NOW - 12_000 * DAY] {
-            let placed = clock(None).place(Some(start), Some(start + 2 * SECOND_US)).unwrap();
+            let placed = clock(None).corrected_times(Some(start), Some(start + 2 * SECOND_US)).unwrap();
             assert_eq!((placed.start_us, placed.end_us, placed.sources), (NOW - 2 * SECOND_US, NOW, TimeSources::default()), "{start}");
             assert_eq!(placed.shift_us, NOW - 2 * SECOND_US - start);
         }
-        let moment = clock(None).place(Some(NOW + 2 * DAY), Some(NOW + 2 * DAY)).unwrap();
+        let moment = clock(None).corrected_times(Some(NOW + 2 * DAY), Some(NOW + 2 * DAY)).unwrap();
         assert_eq!((moment.end_us, moment.shift_us, moment.sources), (NOW, -2 * DAY, TimeSources::default()));
     }
 }

@@ -14,7 +14,7 @@ use crate::span::{Attributes, Cost, CostSource, Span, SpanStatus};
 const BATCH: &str = "batch";
 
 /// Providers whose reported cost is what they bill.
-const BILLERS: &[&str] = &["openrouter"];
+const BILLING_PROVIDERS: &[&str] = &["openrouter"];
 
 /// Sets the cost of a call of a model. Spans of other kinds have no cost of their own: theirs is the sum of the calls below.
 ///
@@ -25,14 +25,14 @@ pub fn price(span: &mut Span, book: &PriceBook) {
     }
     let tier = service_tier(&span.attributes);
     let priced = book.explain(&call(span, tier.as_deref()));
-    if let Some(own) = priced.as_ref().filter(|priced| priced.own) {
+    if let Some(own) = priced.as_ref().filter(|priced| priced.is_custom) {
         // Custom prices take precedence over everything else: whoever sets one knows what they pay.
         span.cost = Some(own.cost.clone());
         return;
     }
-    let bills_itself = bills_itself(span);
+    let bills_itself = is_provider_bill(span);
     let reads_known = span.usage.cache_read.is_some_and(|reads| reads > 0);
-    span.cost = choose(priced.map(|priced| priced.cost), span.client_cost, bills_itself, reads_known);
+    span.cost = choose_cost(priced.map(|priced| priced.cost), span.client_cost, bills_itself, reads_known);
 }
 
 /// Returns the properties of a span that determine its price.
@@ -77,14 +77,14 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
 }
 
 /// Returns whether the cost that the client reports is the provider's own bill.
-pub(crate) fn bills_itself(span: &Span) -> bool {
-    span.provider.as_deref().is_some_and(|provider| BILLERS.contains(&provider))
+pub(crate) fn is_provider_bill(span: &Span) -> bool {
+    span.provider.as_deref().is_some_and(|provider| BILLING_PROVIDERS.contains(&provider))
 }
 
 /// Returns the computed cost unless the client knows better: if there is no price, if its figure is the provider's own bill, or if it is
 /// lower than ours and no cache reads were sent, since some clients know of cached tokens that they do not report. A client's zero means
 /// that it does not know.
-fn choose(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads_known: bool) -> Option<Cost> {
+fn choose_cost(computed: Option<Cost>, client: Option<Usd>, bills_itself: bool, reads_known: bool) -> Option<Cost> {
     let client = client.filter(|cost| *cost > Usd::ZERO);
     let theirs = |total| Cost { total, input: None, output: None, source: CostSource::Client, price: None };
     match (computed, client) {
@@ -121,20 +121,20 @@ mod tests {
     }
 
     #[test]
-    fn the_client_counts_where_it_knows_better() {
+    fn client_cost_is_used_where_it_is_better() {
         let client = Some(Usd(5_000_000));
-        assert_eq!(source(choose(None, client, false, false)), Some(CostSource::Client));
-        assert_eq!(source(choose(ours(9_000_000), client, false, false)), Some(CostSource::Client));
-        assert_eq!(source(choose(ours(9_000_000), client, false, true)), Some(CostSource::Computed));
-        assert_eq!(source(choose(ours(4_000_000), client, false, false)), Some(CostSource::Computed));
-        assert_eq!(source(choose(ours(4_000_000), client, true, true)), Some(CostSource::Client));
-        assert_eq!(source(choose(ours(5_000_001), client, false, false)), Some(CostSource::Computed));
+        assert_eq!(source(choose_cost(None, client, false, false)), Some(CostSource::Client));
+        assert_eq!(source(choose_cost(ours(9_000_000), client, false, false)), Some(CostSource::Client));
+        assert_eq!(source(choose_cost(ours(9_000_000), client, false, true)), Some(CostSource::Computed));
+        assert_eq!(source(choose_cost(ours(4_000_000), client, false, false)), Some(CostSource::Computed));
+        assert_eq!(source(choose_cost(ours(4_000_000), client, true, true)), Some(CostSource::Client));
+        assert_eq!(source(choose_cost(ours(5_000_001), client, false, false)), Some(CostSource::Computed));
     }
 
     #[test]
-    fn a_clients_zero_is_unknown() {
-        assert_eq!(choose(None, Some(Usd::ZERO), false, false), None);
-        assert_eq!(source(choose(ours(4), Some(Usd::ZERO), true, false)), Some(CostSource::Computed));
-        assert_eq!(choose(None, None, false, false), None);
+    fn zero_client_cost_is_unknown() {
+        assert_eq!(choose_cost(None, Some(Usd::ZERO), false, false), None);
+        assert_eq!(source(choose_cost(ours(4), Some(Usd::ZERO), true, false)), Some(CostSource::Computed));
+        assert_eq!(choose_cost(None, None, false, false), None);
     }
 }

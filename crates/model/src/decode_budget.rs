@@ -2,7 +2,7 @@
 //! value of 32 bytes, two bytes of protobuf an empty message of a hundred, and a resource is copied to each of its spans.
 //!
 //! Everything that a client can repeat or nest is charged here before or while it is built. Beyond the limit nothing more is built, and
-//! the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of [`within`] there is no
+//! the whole request is rejected. The budget is thread-local, since parsers offer no way to pass it on. Outside of [`decode_within`] there is no
 //! limit.
 
 use std::cell::Cell;
@@ -33,10 +33,10 @@ pub enum DecodeLimitExceeded {
 }
 
 thread_local! {
-    static ITEMS: Cell<usize> = const { Cell::new(usize::MAX) };
-    static BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-    static EXCEEDED: Cell<Option<DecodeLimitExceeded>> = const { Cell::new(None) };
+    static REMAINING_ITEMS: Cell<usize> = const { Cell::new(usize::MAX) };
+    static REMAINING_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
+    static LARGEST_CHARGE: Cell<usize> = const { Cell::new(0) };
+    static EXCEEDED_LIMIT: Cell<Option<DecodeLimitExceeded>> = const { Cell::new(None) };
 }
 
 /// Restores the previous budget, also after a panic.
@@ -44,10 +44,10 @@ struct DecodeBudgetGuard(usize, usize, usize, Option<DecodeLimitExceeded>);
 
 impl Drop for DecodeBudgetGuard {
     fn drop(&mut self) {
-        ITEMS.set(self.0);
-        BYTES.set(self.1);
-        LARGEST.set(self.2);
-        EXCEEDED.set(self.3);
+        REMAINING_ITEMS.set(self.0);
+        REMAINING_BYTES.set(self.1);
+        LARGEST_CHARGE.set(self.2);
+        EXCEEDED_LIMIT.set(self.3);
     }
 }
 
@@ -56,10 +56,15 @@ impl Drop for DecodeBudgetGuard {
 /// # Errors
 ///
 /// When a limit is exceeded. The result of `decode` is discarded then.
-pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
-    let _before = DecodeBudgetGuard(ITEMS.replace(limits.items), BYTES.replace(limits.bytes), LARGEST.replace(0), EXCEEDED.replace(None));
+pub fn decode_within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, DecodeLimitExceeded> {
+    let _before = DecodeBudgetGuard(
+        REMAINING_ITEMS.replace(limits.items),
+        REMAINING_BYTES.replace(limits.bytes),
+        LARGEST_CHARGE.replace(0),
+        EXCEEDED_LIMIT.replace(None),
+    );
     let decoded = decode();
-    match EXCEEDED.get() {
+    match EXCEEDED_LIMIT.get() {
         None => Ok(decoded),
         Some(exceeded) => Err(exceeded),
     }
@@ -67,50 +72,50 @@ pub fn within<T>(limits: DecodeLimits, decode: impl FnOnce() -> T) -> Result<T, 
 
 /// Returns true once a limit is exceeded. Nothing that is built from then on is used.
 pub fn is_exceeded() -> bool {
-    EXCEEDED.get().is_some()
+    EXCEEDED_LIMIT.get().is_some()
 }
 
 /// Charges bytes. Returns false if fewer are left.
 pub(crate) fn charge(bytes: usize) -> bool {
-    let left = BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
+    let left = REMAINING_BYTES.get().checked_sub(bytes).filter(|_| !is_exceeded());
     match left {
-        Some(left) => BYTES.set(left),
-        None => exceed(DecodeLimitExceeded::Bytes),
+        Some(left) => REMAINING_BYTES.set(left),
+        None => set_exceeded(DecodeLimitExceeded::Bytes),
     }
     left.is_some()
 }
 
 /// Returns the number of bytes that may still be charged.
-pub(crate) fn left() -> usize {
-    BYTES.get()
+pub(crate) fn remaining_bytes() -> usize {
+    REMAINING_BYTES.get()
 }
 
 /// Charges spans, log records, points or events that take `bytes` bytes in total. Returns false if a limit is exceeded.
 pub(crate) fn charge_items(count: usize, bytes: usize) -> bool {
-    match ITEMS.get().checked_sub(count) {
-        Some(left) => ITEMS.set(left),
+    match REMAINING_ITEMS.get().checked_sub(count) {
+        Some(left) => REMAINING_ITEMS.set(left),
         None => {
-            exceed(DecodeLimitExceeded::Items);
+            set_exceeded(DecodeLimitExceeded::Items);
             return false;
         }
     }
-    is_one_of(bytes);
+    note_item_size(bytes);
     charge(bytes)
 }
 
 /// Records the size of one item.
-pub(crate) fn is_one_of(bytes: usize) {
-    LARGEST.set(LARGEST.get().max(bytes));
+pub(crate) fn note_item_size(bytes: usize) {
+    LARGEST_CHARGE.set(LARGEST_CHARGE.get().max(bytes));
 }
 
 /// Returns whether the copies fit that normalization makes of the largest item: of its attributes, and of the messages in them.
-pub(crate) fn copies_fit() -> bool {
-    for_a_moment(|| charge(3 * LARGEST.get()))
+pub(crate) fn has_room_for_copies() -> bool {
+    with_refund(|| charge(3 * LARGEST_CHARGE.get()))
 }
 
-fn exceed(which: DecodeLimitExceeded) {
+fn set_exceeded(which: DecodeLimitExceeded) {
     if !is_exceeded() {
-        EXCEEDED.set(Some(which));
+        EXCEEDED_LIMIT.set(Some(which));
     }
 }
 
@@ -119,54 +124,54 @@ fn exceed(which: DecodeLimitExceeded) {
 pub struct DecodeBudgetSavepoint(usize, usize);
 
 /// Returns the amount that has been charged so far.
-pub fn mark() -> DecodeBudgetSavepoint {
-    DecodeBudgetSavepoint(ITEMS.get(), BYTES.get())
+pub fn savepoint() -> DecodeBudgetSavepoint {
+    DecodeBudgetSavepoint(REMAINING_ITEMS.get(), REMAINING_BYTES.get())
 }
 
 /// Refunds what was charged since the savepoint, all of which is dropped. An exceeded limit stays exceeded.
-pub fn give_back(since: DecodeBudgetSavepoint) {
+pub fn refund_since(since: DecodeBudgetSavepoint) {
     if !is_exceeded() {
-        ITEMS.set(since.0);
-        BYTES.set(since.1);
+        REMAINING_ITEMS.set(since.0);
+        REMAINING_BYTES.set(since.1);
     }
 }
 
 /// Runs `work` and refunds its charges, for temporary values. The caller charges the result separately.
-pub(crate) fn for_a_moment<T>(work: impl FnOnce() -> T) -> T {
-    let before = BYTES.get();
+pub(crate) fn with_refund<T>(work: impl FnOnce() -> T) -> T {
+    let before = REMAINING_BYTES.get();
     let done = work();
     if !is_exceeded() {
-        BYTES.set(before);
+        REMAINING_BYTES.set(before);
     }
     done
 }
 
 /// Bytes of a B-tree node of a map, which has room for eleven members and is half full if they arrive in order.
-const NODE: usize = 640;
+const NODE_BYTES: usize = 640;
 /// Share of one member in a node.
-const MEMBER: usize = NODE / 6;
+const MEMBER_BYTES: usize = NODE_BYTES / 6;
 /// Bytes of a small object with a few short texts.
-pub(crate) const OBJECT: usize = NODE + 12 * TEXT;
+pub(crate) const OBJECT_BYTES: usize = NODE_BYTES + 12 * TEXT_OVERHEAD_BYTES;
 /// Overhead of the allocator for each text, including rounding.
-const TEXT: usize = 16;
+const TEXT_OVERHEAD_BYTES: usize = 16;
 
 /// Bytes of one element of a list. The capacity of a growing list is up to twice its length.
-pub(crate) const ELEMENT: usize = 2 * size_of::<Value>();
+pub(crate) const ELEMENT_BYTES: usize = 2 * size_of::<Value>();
 
 /// Returns the bytes of a map's member except for the value's own content; `first` for the first member of its map.
-pub(crate) fn member(name: &str, first: bool) -> usize {
-    TEXT + name.len() + if first { NODE } else { MEMBER }
+pub(crate) fn member_bytes(name: &str, first: bool) -> usize {
+    TEXT_OVERHEAD_BYTES + name.len() + if first { NODE_BYTES } else { MEMBER_BYTES }
 }
 
 /// Returns the bytes of a text.
-pub(crate) fn text(text: &str) -> usize {
-    if text.is_empty() { 0 } else { TEXT + text.len() }
+pub(crate) fn text_bytes(text: &str) -> usize {
+    if text.is_empty() { 0 } else { TEXT_OVERHEAD_BYTES + text.len() }
 }
 
 /// Returns the bytes of a value without the `Value` itself.
 pub(crate) fn value(of: &Value) -> usize {
     match of {
-        Value::String(of) => text(of),
+        Value::String(of) => text_bytes(of),
         Value::Array(items) => items.iter().map(|item| size_of::<Value>() + value(item)).sum(),
         Value::Object(members) => object(members),
         _ => 0,
@@ -175,12 +180,12 @@ pub(crate) fn value(of: &Value) -> usize {
 
 /// Returns the bytes of a map without the `Map` itself.
 pub(crate) fn object(members: &Map<String, Value>) -> usize {
-    members.iter().enumerate().map(|(at, (name, of))| member(name, at == 0) + value(of)).sum()
+    members.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + value(of)).sum()
 }
 
 /// Returns the bytes of tags.
 pub(crate) fn tags(tags: &BTreeMap<String, String>) -> usize {
-    tags.iter().enumerate().map(|(at, (name, of))| member(name, at == 0) + text(of)).sum()
+    tags.iter().enumerate().map(|(at, (name, of))| member_bytes(name, at == 0) + text_bytes(of)).sum()
 }
 
 fn message(message: &ChatMessage) -> usize {
@@ -188,12 +193,12 @@ fn message(message: &ChatMessage) -> usize {
         size_of::<MessagePart>()
             + match part {
                 MessagePart::Text { text } | MessagePart::Reasoning { text } => text.len(),
-                MessagePart::ToolCall { name, arguments, .. } => TEXT + name.len() + arguments.len(),
-                MessagePart::ToolResult { result, .. } => TEXT + result.len(),
-                MessagePart::Media { content, .. } | MessagePart::Other { content } => TEXT + content.len(),
+                MessagePart::ToolCall { name, arguments, .. } => TEXT_OVERHEAD_BYTES + name.len() + arguments.len(),
+                MessagePart::ToolResult { result, .. } => TEXT_OVERHEAD_BYTES + result.len(),
+                MessagePart::Media { content, .. } | MessagePart::Other { content } => TEXT_OVERHEAD_BYTES + content.len(),
             }
     };
-    size_of::<ChatMessage>() + 2 * TEXT + message.parts.iter().map(part).sum::<usize>()
+    size_of::<ChatMessage>() + 2 * TEXT_OVERHEAD_BYTES + message.parts.iter().map(part).sum::<usize>()
 }
 
 fn joined(joined: &PartialSpanState) -> usize {
@@ -201,7 +206,7 @@ fn joined(joined: &PartialSpanState) -> usize {
         SpanFragmentContent::Input(of) | SpanFragmentContent::Output(of) => message(of),
         SpanFragmentContent::Event(event) => event.bytes(),
     };
-    joined.pieces.iter().map(|of| size_of_val(of) + 2 * TEXT + piece(&of.content)).sum()
+    joined.pieces.iter().map(|of| size_of_val(of) + 2 * TEXT_OVERHEAD_BYTES + piece(&of.content)).sum()
 }
 
 /// Charges the contents of a span.
@@ -209,13 +214,13 @@ pub(crate) fn charge_span(span: &Span) -> bool {
     let messages: usize = span.input_messages.iter().chain(&span.output_messages).map(message).sum();
     let readings = span.reading.len() * 80;
     let pieces = span.joined.as_deref().map_or(0, joined);
-    charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text(&span.name) + pieces)
+    charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text_bytes(&span.name) + pieces)
 }
 
 /// Charges an error event, which has a copy of its span's tags and a stack.
 pub(crate) fn charge_error(error: &ErrorEvent) -> bool {
     let stacks: usize = error.exceptions.iter().map(|exception| 100 + exception.value.len() + 200 * exception.frames.len()).sum();
-    charge(size_of::<ErrorEvent>() + tags(&error.tags) + text(&error.value) + stacks)
+    charge(size_of::<ErrorEvent>() + tags(&error.tags) + text_bytes(&error.value) + stacks)
 }
 
 #[cfg(test)]
@@ -223,12 +228,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_exceeded_stays_so_and_is_told_once() {
+    fn exceeded_limit_persists_and_is_reported_once() {
         let limits = DecodeLimits { items: 2, bytes: 100 };
-        assert_eq!(within(limits, || (charge(60), charge(60), charge(1))), Err(DecodeLimitExceeded::Bytes));
-        assert_eq!(within(limits, || (charge_items(1, 1), charge_items(1, 1), charge_items(1, 1))), Err(DecodeLimitExceeded::Items));
-        assert_eq!(within(limits, || for_a_moment(|| charge(90)) && for_a_moment(|| charge(90)) && charge(100)), Ok(true));
-        assert_eq!(within(limits, || for_a_moment(|| charge(101))), Err(DecodeLimitExceeded::Bytes));
+        assert_eq!(decode_within(limits, || (charge(60), charge(60), charge(1))), Err(DecodeLimitExceeded::Bytes));
+        assert_eq!(decode_within(limits, || (charge_items(1, 1), charge_items(1, 1), charge_items(1, 1))), Err(DecodeLimitExceeded::Items));
+        assert_eq!(decode_within(limits, || with_refund(|| charge(90)) && with_refund(|| charge(90)) && charge(100)), Ok(true));
+        assert_eq!(decode_within(limits, || with_refund(|| charge(101))), Err(DecodeLimitExceeded::Bytes));
         assert!(charge(usize::MAX / 2), "no limit outside");
     }
 }

@@ -45,19 +45,19 @@ pub struct SpanNode {
     /// True for a call that failed.
     pub failed: bool,
     /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
-    pub afterwards: bool,
+    pub is_written_after_call: bool,
     /// True for a span that arrived in parts, so that another report of it may add something.
-    pub joined: bool,
+    pub is_joined_from_parts: bool,
     /// Program and instrumentation that report the span.
     pub reporter: SpanReporter,
     /// True if the instrumentation is a gateway's.
     pub is_gateway: bool,
     /// True for a request that the program serves.
-    pub serves: bool,
+    pub is_served_request: bool,
     /// Location of another program's report of the same call.
     pub also_reported: Option<DuplicateReport>,
     /// Decision from the span alone, as decoded.
-    pub locally: SpanDecision,
+    pub local_decision: SpanDecision,
 }
 
 impl SpanNode {
@@ -78,18 +78,19 @@ impl SpanNode {
             base_model: span.model().filter(|_| span.is_call()).map(duplicate_reports::hash_of_model),
             texts: None,
             failed: span.status == SpanStatus::Error,
-            afterwards: Self::tells_by_attributes(span) && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
-            joined: span.joined.is_some(),
+            is_written_after_call: Self::reads_attributes(span)
+                && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
+            is_joined_from_parts: span.joined.is_some(),
             reporter: SpanReporter::of(span),
             is_gateway: duplicate_reports::is_gateway(span),
-            serves: span.op == duplicate_reports::SERVING,
+            is_served_request: span.op == duplicate_reports::SERVER_OP,
             also_reported: span.also_reported,
-            locally: SpanDecision::of(span),
+            local_decision: SpanDecision::of(span),
         }
     }
 
     /// Returns true if [`SpanNode::of`] reads the attributes of the span, which are large: for Logfire's spans.
-    pub fn tells_by_attributes(span: &Span) -> bool {
+    pub fn reads_attributes(span: &Span) -> bool {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
 
@@ -147,7 +148,7 @@ impl SpanDecision {
 }
 
 /// Tolerance in microseconds when checking that a wrapper ends after the call inside: clocks of two programs may differ.
-const SLACK_US: i64 = 1_000_000;
+const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 
 /// Decides for every node of a trace, in the given order.
 ///
@@ -158,17 +159,17 @@ const SLACK_US: i64 = 1_000_000;
 /// names them, since many clients name them only at the root.
 ///
 /// Takes time in proportion to the number of nodes, and a little more if response IDs repeat. Missing or cyclic parents do no harm.
-pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
+pub fn decide_trace(nodes: &[SpanNode]) -> Vec<SpanDecision> {
     let tree = SpanTree::new(nodes);
-    let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.locally.clone()).collect();
-    let mut counted: Vec<bool> = nodes.iter().map(|node| node.locally.counted).collect();
-    let mut same = wrappers(nodes, &tree);
+    let mut decisions: Vec<SpanDecision> = nodes.iter().map(|node| node.local_decision.clone()).collect();
+    let mut counted: Vec<bool> = nodes.iter().map(|node| node.local_decision.counted).collect();
+    let mut same = wrapping_calls(nodes, &tree);
     for (place, inner) in same.iter().copied() {
         counted[place] = false;
         decisions[place].counted = false;
         decisions[place].exclusion = Some(Exclusion::WrapsCall { span_id: nodes[inner].span_id });
     }
-    let repeats = repeats(nodes, &tree, &counted);
+    let repeats = repeated_responses(nodes, &tree, &counted);
     for (place, kept) in repeats.iter().copied() {
         counted[place] = false;
         decisions[place].counted = false;
@@ -181,8 +182,8 @@ pub fn decide(nodes: &[SpanNode]) -> Vec<SpanDecision> {
         decisions[place].exclusion = Some(Exclusion::DuplicateReport { span_id: Some(nodes[kept].span_id) });
     }
     same.extend(second_reports);
-    duplicate_reports::leave_out(nodes, &same, &mut decisions);
-    for &place in &tree.downwards {
+    duplicate_reports::exclude_reported_elsewhere(nodes, &same, &mut decisions);
+    for &place in &tree.top_down_order {
         let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };
         let own = &mut decisions[place];
         if above.pipeline.is_some() {
@@ -200,11 +201,11 @@ struct SpanTree {
     /// Index of the parent, if it is known. Cycles are cut at their smallest ID.
     parent: Vec<Option<usize>>,
     /// All indexes, each after its parent.
-    downwards: Vec<usize>,
+    top_down_order: Vec<usize>,
     /// Number of spans above each span.
     depth: Vec<u32>,
     /// Nearest call of the same kind above each call.
-    call_above: Vec<Option<usize>>,
+    enclosing_call: Vec<Option<usize>>,
 }
 
 impl SpanTree {
@@ -221,9 +222,9 @@ impl SpanTree {
             |node: &SpanNode| node.parent_span_id.filter(|parent| *parent != node.span_id).and_then(|parent| places.get(&parent).copied());
         let mut parent: Vec<Option<usize>> = nodes.iter().map(above).collect();
         let mut tree = SpanTree {
-            downwards: Vec::with_capacity(nodes.len()),
+            top_down_order: Vec::with_capacity(nodes.len()),
             depth: vec![0; nodes.len()],
-            call_above: vec![None; nodes.len()],
+            enclosing_call: vec![None; nodes.len()],
             parent: Vec::new(),
         };
         // Each walk goes up to a placed span, to the top, or around a cycle.
@@ -232,10 +233,10 @@ impl SpanTree {
         for start in 0..nodes.len() {
             let mut at = start;
             while state[at] == NodeVisitState::New {
-                state[at] = NodeVisitState::Walked;
+                state[at] = NodeVisitState::OnPath;
                 walk.push(at);
                 match parent[at] {
-                    Some(next) if state[next] == NodeVisitState::Walked => {
+                    Some(next) if state[next] == NodeVisitState::OnPath => {
                         // Walked and not placed: the walk has returned to itself.
                         let circle = walk.iter().position(|place| *place == next).unwrap_or(0);
                         let cut = walk[circle..].iter().copied().min_by_key(|place| nodes[*place].span_id).unwrap_or(at);
@@ -249,19 +250,19 @@ impl SpanTree {
                 }
             }
             while let Some(place) = walk.pop() {
-                state[place] = NodeVisitState::Placed;
-                tree.downwards.push(place);
+                state[place] = NodeVisitState::Done;
+                tree.top_down_order.push(place);
             }
         }
         tree.parent = parent;
-        tree.place_calls(nodes);
+        tree.find_enclosing_calls(nodes);
         tree
     }
 
-    fn place_calls(&mut self, nodes: &[SpanNode]) {
+    fn find_enclosing_calls(&mut self, nodes: &[SpanNode]) {
         // Nearest call of each kind at or above each index.
         let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
-        for &place in &self.downwards {
+        for &place in &self.top_down_order {
             let above = self.parent[place];
             let mut own = above.map_or([None; 2], |parent| nearest[parent]);
             self.depth[place] = above.map_or(0, |parent| self.depth[parent] + 1);
@@ -271,7 +272,7 @@ impl SpanTree {
                 _ => None,
             };
             if let Some(kind) = kind {
-                self.call_above[place] = own[kind];
+                self.enclosing_call[place] = own[kind];
                 own[kind] = Some(place);
             }
             nearest[place] = own;
@@ -282,8 +283,8 @@ impl SpanTree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NodeVisitState {
     New,
-    Walked,
-    Placed,
+    OnPath,
+    Done,
 }
 
 /// Input and output tokens of a call.
@@ -307,30 +308,30 @@ struct ChildCallTotals {
     /// Sum of their tokens; `None` once one of them is unknown.
     sum: Option<(u64, u64)>,
     /// Earliest call whose response ID does not differ from the one above.
-    alike: Option<usize>,
+    same_id_call: Option<usize>,
     /// Earliest of these that also has the same usage and model.
-    same: Option<usize>,
+    same_usage_call: Option<usize>,
 }
 
 /// Returns the calls around others, each with the index of a call inside.
-fn wrappers(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
-    let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), alike: None, same: None }; nodes.len()];
+fn wrapping_calls(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
+    let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), same_id_call: None, same_usage_call: None }; nodes.len()];
     let mut found = Vec::new();
-    for &place in tree.downwards.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].locally.counted) {
+    for &place in tree.top_down_order.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].local_decision.counted) {
         let inner = below[place];
         let sum = inner.sum.filter(|_| inner.calls > 0).map(|(input, output)| (Some(input), Some(output)));
         let mut usage = tokens(&nodes[place]);
         let wrapped = match usage {
-            None => inner.alike,
-            Some(_) if inner.calls > 1 && sum == usage => inner.alike.or(inner.same),
-            Some(_) => inner.same,
+            None => inner.same_id_call,
+            Some(_) if inner.calls > 1 && sum == usage => inner.same_id_call.or(inner.same_usage_call),
+            Some(_) => inner.same_usage_call,
         };
         if let Some(wrapped) = wrapped {
             found.push((place, wrapped));
             // A wrapper without usage represents the sum of its calls if something wraps it in turn.
             usage = usage.or(sum);
         }
-        if let Some(above) = tree.call_above[place].filter(|above| lies_within(&nodes[place], &nodes[*above])) {
+        if let Some(above) = tree.enclosing_call[place].filter(|above| is_within(&nodes[place], &nodes[*above])) {
             below[above].add(place, usage, above, nodes);
         }
     }
@@ -343,26 +344,26 @@ impl ChildCallTotals {
         self.calls += 1;
         self.sum = self.sum.zip(known).map(|(sum, own)| (sum.0.saturating_add(own.0), sum.1.saturating_add(own.1)));
         let earlier = |known: Option<usize>| known.is_none_or(|known| order(&nodes[place]) < order(&nodes[known]));
-        if told_apart(&nodes[place], &nodes[above]) {
+        if have_different_ids(&nodes[place], &nodes[above]) {
             return;
         }
-        if earlier(self.alike) {
-            self.alike = Some(place);
+        if earlier(self.same_id_call) {
+            self.same_id_call = Some(place);
         }
         let same = usage.is_some() && usage == tokens(&nodes[above]) && same_model(&nodes[place], &nodes[above]);
-        if same && earlier(self.same) {
-            self.same = Some(place);
+        if same && earlier(self.same_usage_call) {
+            self.same_usage_call = Some(place);
         }
     }
 }
 
 /// Returns whether a call is within another in time, as a wrapped call is.
-fn lies_within(inner: &SpanNode, outer: &SpanNode) -> bool {
-    inner.start_us >= outer.start_us.saturating_sub(SLACK_US) && inner.end_us <= outer.end_us.saturating_add(SLACK_US)
+fn is_within(inner: &SpanNode, outer: &SpanNode) -> bool {
+    inner.start_us >= outer.start_us.saturating_sub(CLOCK_TOLERANCE_US) && inner.end_us <= outer.end_us.saturating_add(CLOCK_TOLERANCE_US)
 }
 
 /// Returns whether two calls have different response IDs.
-fn told_apart(one: &SpanNode, other: &SpanNode) -> bool {
+fn have_different_ids(one: &SpanNode, other: &SpanNode) -> bool {
     one.response_id.as_ref().zip(other.response_id.as_ref()).is_some_and(|(one, other)| one != other)
 }
 
@@ -376,11 +377,11 @@ fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
 }
 
 /// Maximum number of different calls with one response ID that are checked for overlap in time.
-const MAX_UNLIKE: usize = 16;
+const MAX_OVERLAP_CHECKS: usize = 16;
 
 /// Returns the calls whose response another call has too, each with the index of the one that is kept: the one with usage, then the
 /// inner, then the earlier. Test doubles give one ID to many responses, so different usage at different times means two calls.
-fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
+fn repeated_responses(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
         if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_call() && !id.is_empty()) {
@@ -397,7 +398,7 @@ fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize,
         let mut by_usage: HashMap<CallTokenCounts, usize> = HashMap::new();
         for place in group {
             let usage = tokens(&nodes[place]);
-            let overlapping = || kept.iter().take(MAX_UNLIKE).copied().find(|other| overlap(&nodes[place], &nodes[*other]));
+            let overlapping = || kept.iter().take(MAX_OVERLAP_CHECKS).copied().find(|other| do_overlap(&nodes[place], &nodes[*other]));
             let same = match usage {
                 Some(usage) => by_usage.get(&usage).copied().or_else(overlapping),
                 None => overlapping().or(kept.first().copied()),
@@ -414,7 +415,7 @@ fn repeats(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize,
     found
 }
 
-fn overlap(one: &SpanNode, other: &SpanNode) -> bool {
+fn do_overlap(one: &SpanNode, other: &SpanNode) -> bool {
     one.start_us <= other.end_us && other.start_us <= one.end_us
 }
 

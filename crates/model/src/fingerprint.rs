@@ -17,10 +17,10 @@ pub(crate) struct FingerprintPrefix(Sha256);
 
 impl FingerprintPrefix {
     pub(crate) fn of(texts: &[&str]) -> FingerprintPrefix {
-        FingerprintPrefix(Sha256::new()).and(texts)
+        FingerprintPrefix(Sha256::new()).followed_by(texts)
     }
 
-    pub(crate) fn and(mut self, texts: &[&str]) -> FingerprintPrefix {
+    pub(crate) fn followed_by(mut self, texts: &[&str]) -> FingerprintPrefix {
         for text in texts {
             // The length prevents a text from ending in the next one.
             self.0.update((text.len() as u64).to_be_bytes());
@@ -30,15 +30,15 @@ impl FingerprintPrefix {
     }
 
     /// Returns the fingerprint of the prefix followed by these texts.
-    pub(crate) fn with(&self, texts: &[&str]) -> Fingerprint {
-        Fingerprint(self.clone().and(texts).0.finalize().into())
+    pub(crate) fn fingerprint_with(&self, texts: &[&str]) -> Fingerprint {
+        Fingerprint(self.clone().followed_by(texts).0.finalize().into())
     }
 }
 
 impl Fingerprint {
     /// Returns the fingerprint of the texts in this order.
     pub(crate) fn of(texts: &[&str]) -> Fingerprint {
-        FingerprintPrefix::of(texts).with(&[])
+        FingerprintPrefix::of(texts).fingerprint_with(&[])
     }
 
     /// Returns the bytes of the hash.
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_does_not_run_into_the_next() {
+    fn fingerprint_depends_on_text_boundaries() {
         assert_ne!(Fingerprint::of(&["ab", "c"]), Fingerprint::of(&["a", "bc"]));
     }
 }

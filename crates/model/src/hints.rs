@@ -36,7 +36,7 @@ pub struct HintEvidence {
     /// The hint.
     pub hint: InstrumentationHint,
     /// True if the evidence shows that the problem does not exist, or no longer.
-    pub against: bool,
+    pub is_against: bool,
     /// What the hint is about, for hints that apply to one thing only: a model.
     pub subject: Option<String>,
     /// Figure of the hint: the sample rate, or the clock offset in seconds.
@@ -54,22 +54,23 @@ pub fn sdk_of(span: &Span) -> Option<String> {
 }
 
 /// Prefix of the ops of Sentry's SDKs before they adopted the names of OpenTelemetry.
-const OLD_OPS: &str = "ai.chat_completions.create.";
+const OLD_OP_PREFIX: &str = "ai.chat_completions.create.";
 
 /// Returns the evidence in the spans of one request.
-pub fn of_spans(spans: &[Span]) -> Vec<HintEvidence> {
+pub fn evidence_in_spans(spans: &[Span]) -> Vec<HintEvidence> {
     let mut found: Vec<HintEvidence> = Vec::new();
     // All spans of a request have times of the same clock.
-    found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| of_clock(span).about(span)));
+    found.extend(spans.first().filter(|span| span.sdk_name.is_some()).map(|span| clock_evidence(span).with_subject(span)));
     let sampled = spans.iter().filter_map(|span| Some((span, span.sample_rate?)));
-    found.extend(sampled.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(span, rate)| of_rate(rate).about(span)));
+    found
+        .extend(sampled.min_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(span, rate)| sampling_evidence(rate).with_subject(span)));
     for span in spans {
         let has_texts = !span.input_messages.is_empty() || !span.output_messages.is_empty();
-        for evidence in of_span(span, has_texts) {
+        for evidence in evidence_in_span(span, has_texts) {
             // Many calls of one request show the same evidence.
             let known = |known: &HintEvidence| {
-                (known.hint, known.against, &known.subject, &known.sdk)
-                    == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
+                (known.hint, known.is_against, &known.subject, &known.sdk)
+                    == (evidence.hint, evidence.is_against, &evidence.subject, &evidence.sdk)
             };
             if !found.iter().any(known) {
                 found.push(evidence);
@@ -80,22 +81,22 @@ pub fn of_spans(spans: &[Span]) -> Vec<HintEvidence> {
 }
 
 /// Returns the evidence in one span. `has_texts` is true if the span has any messages.
-pub fn of_span(span: &Span, has_texts: bool) -> Vec<HintEvidence> {
+pub fn evidence_in_span(span: &Span, has_texts: bool) -> Vec<HintEvidence> {
     let mut found = Vec::new();
     let is_awaited = span.joined.as_ref().is_some_and(|joined| joined.awaited);
     if is_awaited {
         // Messages that arrived separately, before or after their call.
         if has_texts {
-            found.push(against(InstrumentationHint::PromptsNotSent));
+            found.push(evidence_against(InstrumentationHint::PromptsNotSent));
         }
     } else if span.is_call() && span.counted {
-        of_call(span, has_texts, &mut found);
+        add_call_evidence(span, has_texts, &mut found);
     }
-    found.into_iter().map(|evidence| evidence.about(span)).collect()
+    found.into_iter().map(|evidence| evidence.with_subject(span)).collect()
 }
 
-fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
-    let evidence = |hint, holds: bool| if holds { of(hint) } else { against(hint) };
+fn add_call_evidence(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
+    let evidence = |hint, holds: bool| if holds { evidence_for(hint) } else { evidence_against(hint) };
     let is_llm = span.kind == SpanType::Llm;
     let untold = span.usage.is_unknown() || span.is_estimated();
     let of_agent = otlp::agent_of(span).is_some();
@@ -112,8 +113,8 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
             found.push(evidence(InstrumentationHint::NoResponseModel, !names_it));
         }
     }
-    if span.op.starts_with(OLD_OPS) && span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry.")) {
-        found.push(of(InstrumentationHint::OldSdk));
+    if span.op.starts_with(OLD_OP_PREFIX) && span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry.")) {
+        found.push(evidence_for(InstrumentationHint::OldSdk));
     }
     if let Some(model) = span.model().filter(|_| !untold && span.status != SpanStatus::Error) {
         found.push(HintEvidence {
@@ -125,60 +126,68 @@ fn of_call(span: &Span, has_texts: bool, found: &mut Vec<HintEvidence>) {
 
 /// Attributes that name *the* model of a call, in conventions without a second one. Their SDKs overwrite the requested model with the
 /// answering one if the provider names it.
-const ONE_MODEL_NAME: &[&str] = &["langfuse.observation.model.name", "llm.model_name", "mlflow.llm.model"];
+const SINGLE_MODEL_ATTRIBUTES: &[&str] = &["langfuse.observation.model.name", "llm.model_name", "mlflow.llm.model"];
 
 /// Returns whether the client's convention has no separate name for the answering model.
 fn has_one_model_name(span: &Span) -> bool {
-    let is_one = |attribute: &str| ONE_MODEL_NAME.contains(&attribute);
-    span.op.starts_with(langfuse::OPS)
+    let is_one = |attribute: &str| SINGLE_MODEL_ATTRIBUTES.contains(&attribute);
+    span.op.starts_with(langfuse::OP_PREFIX)
         || span.reading.iter().any(|read| read.field == "request_model" && read.source.attribute().is_some_and(is_one))
 }
 
-fn of_clock(span: &Span) -> HintEvidence {
+fn clock_evidence(span: &Span) -> HintEvidence {
     let seconds = span.clock_shift_us as f64 / 1e6;
     if seconds == 0.0 {
-        against(InstrumentationHint::ClockOff)
+        evidence_against(InstrumentationHint::ClockOff)
     } else {
-        HintEvidence { value: Some(seconds), ..of(InstrumentationHint::ClockOff) }
+        HintEvidence { value: Some(seconds), ..evidence_for(InstrumentationHint::ClockOff) }
     }
 }
 
-fn of_rate(rate: f64) -> HintEvidence {
-    if rate < 1.0 { HintEvidence { value: Some(rate), ..of(InstrumentationHint::Sampled) } } else { against(InstrumentationHint::Sampled) }
+fn sampling_evidence(rate: f64) -> HintEvidence {
+    if rate < 1.0 {
+        HintEvidence { value: Some(rate), ..evidence_for(InstrumentationHint::Sampled) }
+    } else {
+        evidence_against(InstrumentationHint::Sampled)
+    }
 }
 
 /// Paths at which OpenAI's library calls models.
-const MODEL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
+const MODEL_CALL_PATHS: &[&str] = &["/chat/completions", "/v1/responses", "/v1/embeddings"];
 
 /// Returns the evidence in an envelope in addition to its spans. `integrations` are the active integrations according to the SDK.
-pub fn of_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<HintEvidence> {
+pub fn evidence_in_envelope(sample_rate: Option<f64>, integrations: &[String], spans: &[Span]) -> Vec<HintEvidence> {
     let mut found = Vec::new();
     // Spans with a sample rate of their own have already been evaluated.
     let sample_rate = sample_rate.filter(|rate| (0.0..=1.0).contains(rate) && spans.iter().all(|span| span.sample_rate.is_none()));
-    found.extend(sample_rate.zip(spans.first()).map(|(rate, span)| of_rate(rate).about(span)));
+    found.extend(sample_rate.zip(spans.first()).map(|(rate, span)| sampling_evidence(rate).with_subject(span)));
     let active = |name: &str| integrations.iter().any(|integration| integration == name);
-    let request = spans.iter().find(|span| span.kind == SpanType::Http && MODEL_PATHS.iter().any(|path| span.name.ends_with(path)));
+    let request = spans.iter().find(|span| span.kind == SpanType::Http && MODEL_CALL_PATHS.iter().any(|path| span.name.ends_with(path)));
     if let Some(request) = request.filter(|_| active("langchain") && !active("openai")) {
         // A call that LangChain made itself has a span of its own.
         let has_calls = spans.iter().any(Span::is_call);
         found.push(
-            if has_calls { against(InstrumentationHint::LangchainHidesOpenai) } else { of(InstrumentationHint::LangchainHidesOpenai) }
-                .about(request),
+            if has_calls {
+                evidence_against(InstrumentationHint::LangchainHidesOpenai)
+            } else {
+                evidence_for(InstrumentationHint::LangchainHidesOpenai)
+            }
+            .with_subject(request),
         );
     }
     found
 }
 
-fn of(hint: InstrumentationHint) -> HintEvidence {
-    HintEvidence { hint, against: false, subject: None, value: None, sdk: None, span: None }
+fn evidence_for(hint: InstrumentationHint) -> HintEvidence {
+    HintEvidence { hint, is_against: false, subject: None, value: None, sdk: None, span: None }
 }
 
-fn against(hint: InstrumentationHint) -> HintEvidence {
-    HintEvidence { against: true, ..of(hint) }
+fn evidence_against(hint: InstrumentationHint) -> HintEvidence {
+    HintEvidence { is_against: true, ..evidence_for(hint) }
 }
 
 impl HintEvidence {
-    fn about(self, span: &Span) -> HintEvidence {
+    fn with_subject(self, span: &Span) -> HintEvidence {
         HintEvidence { sdk: sdk_of(span), span: Some((span.trace_id, span.span_id)), ..self }
     }
 }
@@ -203,26 +212,26 @@ mod tests {
         std::fs::read(root.join("body.decoded")).unwrap()
     }
 
-    fn of_capture(case: &str) -> Vec<HintEvidence> {
+    fn capture_evidence(case: &str) -> Vec<HintEvidence> {
         if case.starts_with("sentry-") {
             let decoded = sentry::decode(&body(case), &context()).unwrap();
-            let mut found = of_spans(&decoded.spans);
-            found.extend(of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans));
+            let mut found = evidence_in_spans(&decoded.spans);
+            found.extend(evidence_in_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans));
             return found;
         }
         if case.starts_with("langfuse-python-2") {
-            return of_spans(&crate::langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
+            return evidence_in_spans(&crate::langfuse::decode(&body(case), &context(), &|_| None).unwrap().spans);
         }
-        of_spans(&crate::otlp::decode(body(case).into(), OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap().spans)
+        evidence_in_spans(&crate::otlp::decode(body(case).into(), OtlpSignal::Traces, OtlpEncoding::Binary, &context()).unwrap().spans)
     }
 
     /// True for evidence of the hint, false for evidence against it, `None` without any.
-    fn holds(found: &[HintEvidence], hint: InstrumentationHint) -> Option<bool> {
-        found.iter().find(|evidence| evidence.hint == hint).map(|evidence| !evidence.against)
+    fn has_evidence(found: &[HintEvidence], hint: InstrumentationHint) -> Option<bool> {
+        found.iter().find(|evidence| evidence.hint == hint).map(|evidence| !evidence.is_against)
     }
 
     #[test]
-    fn each_hint_is_seen_in_what_a_client_sent_and_not_where_all_is_well() {
+    fn each_hint_is_found_in_its_capture_only() {
         for (case, hint, expected) in [
             ("sentry-python-2.75/openai-stream-no-usage", InstrumentationHint::StreamWithoutUsage, Some(true)),
             ("sentry-python-2.75/openai-stream-usage", InstrumentationHint::StreamWithoutUsage, Some(false)),
@@ -246,28 +255,28 @@ mod tests {
             ("openinference-openai/chat", InstrumentationHint::NoResponseModel, None),
             ("sentry-python-2.75/blog-example", InstrumentationHint::UnpricedModel, Some(false)),
         ] {
-            assert_eq!(holds(&of_capture(case), hint), expected, "{case}: {hint}");
+            assert_eq!(has_evidence(&capture_evidence(case), hint), expected, "{case}: {hint}");
         }
     }
 
     #[test]
-    fn a_part_of_all_traces() {
+    fn sampled_traces_give_a_hint() {
         let text = String::from_utf8(body("sentry-python-2.75/blog-example")).unwrap();
         let text = text.replacen("\"sample_rate\":\"1.0\"", "\"sample_rate\":\"0.2\"", 1);
         let decoded = sentry::decode(text.as_bytes(), &context()).unwrap();
-        let found = of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
-        assert_eq!((holds(&found, InstrumentationHint::Sampled), found[0].value), (Some(true), Some(0.2)));
+        let found = evidence_in_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
+        assert_eq!((has_evidence(&found, InstrumentationHint::Sampled), found[0].value), (Some(true), Some(0.2)));
         assert_eq!(found[0].sdk.as_deref(), Some("sentry.python 2.75.0"));
     }
 
     #[test]
-    fn a_clock_that_is_a_day_late_and_a_model_nobody_knows() {
+    fn wrong_clock_and_unknown_model_give_hints() {
         let late = DecodeContext { received_us: context().received_us + 86_400_000_000, ..context() };
         let text = String::from_utf8(body("sentry-python-2.75/blog-example")).unwrap().replace("gpt-3.5-turbo", "mine-7b-chat1");
         let decoded = sentry::decode(text.as_bytes(), &late).unwrap();
-        let found = of_spans(&decoded.spans);
-        assert_eq!(holds(&found, InstrumentationHint::ClockOff), Some(true));
+        let found = evidence_in_spans(&decoded.spans);
+        assert_eq!(has_evidence(&found, InstrumentationHint::ClockOff), Some(true));
         let unpriced = found.iter().find(|evidence| evidence.hint == InstrumentationHint::UnpricedModel).unwrap();
-        assert_eq!((unpriced.against, unpriced.subject.as_deref()), (false, Some("mine-7b-chat1-0125")));
+        assert_eq!((unpriced.is_against, unpriced.subject.as_deref()), (false, Some("mine-7b-chat1-0125")));
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_the_rest() {
+    fn invalid_ids_are_rejected() {
         assert_eq!("0000000000000000".parse::<SpanId>(), Err(IdError::Zero));
         assert_eq!("xyz".parse::<SpanId>(), Err(IdError::Digit));
         assert_eq!("abc".parse::<SpanId>(), Err(IdError::Length { expected: 16, got: 3 }));

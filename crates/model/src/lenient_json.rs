@@ -14,7 +14,7 @@ pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, 
         Ok(text) => parse(text),
         Err(_) => Err(serde::de::Error::custom("not UTF-8")),
     };
-    first.or_else(|error| if decode_budget::is_exceeded() { Err(error) } else { parse(&flatten(mend(payload))) })
+    first.or_else(|error| if decode_budget::is_exceeded() { Err(error) } else { parse(&flatten_deep_values(repair_payload(payload))) })
 }
 
 /// Parses a value.
@@ -39,7 +39,7 @@ pub(crate) fn field<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value,
 #[derive(Debug, Default)]
 pub(crate) struct ChargedValue(pub(crate) Value);
 
-pub(crate) fn too_much<E: serde::de::Error>() -> E {
+pub(crate) fn limit_error<E: serde::de::Error>() -> E {
     E::custom("more than is read of one request")
 }
 
@@ -67,20 +67,20 @@ impl<'de> Deserialize<'de> for ChargedValue {
                 Ok(ChargedValue(Number::from_f64(number).map_or(Value::Null, Value::Number)))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ChargedValue, E> {
-                if decode_budget::charge(decode_budget::text(text)) { Ok(ChargedValue(text.into())) } else { Err(too_much()) }
+                if decode_budget::charge(decode_budget::text_bytes(text)) { Ok(ChargedValue(text.into())) } else { Err(limit_error()) }
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedValue, A::Error> {
                 let mut items = Vec::new();
                 while let Some(ChargedValue(item)) = seq.next_element()? {
-                    if !decode_budget::charge(decode_budget::ELEMENT) {
-                        return Err(too_much());
+                    if !decode_budget::charge(decode_budget::ELEMENT_BYTES) {
+                        return Err(limit_error());
                     }
                     items.push(item);
                 }
                 Ok(ChargedValue(Value::Array(items)))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChargedValue, A::Error> {
-                members(&mut map).map(|members| ChargedValue(Value::Object(members)))
+                read_members(&mut map).map(|members| ChargedValue(Value::Object(members)))
             }
         }
         deserializer.deserialize_any(ChargedValueVisitor)
@@ -88,11 +88,11 @@ impl<'de> Deserialize<'de> for ChargedValue {
 }
 
 /// Reads the members of an object.
-pub(crate) fn members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String, Value>, A::Error> {
+pub(crate) fn read_members<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Map<String, Value>, A::Error> {
     let mut members = Map::new();
     while let Some(name) = map.next_key::<String>()? {
-        if !decode_budget::charge(decode_budget::member(&name, members.is_empty())) {
-            return Err(too_much());
+        if !decode_budget::charge(decode_budget::member_bytes(&name, members.is_empty())) {
+            return Err(limit_error());
         }
         let ChargedValue(value) = map.next_value()?;
         members.insert(name, value);
@@ -120,13 +120,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ChargedItems<T> {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ChargedItems<T>, A::Error> {
                 let mut items = Vec::new();
-                let mut left = decode_budget::left();
+                let mut left = decode_budget::remaining_bytes();
                 while let Some(item) = seq.next_element()? {
                     if !decode_budget::charge_items(1, 2 * size_of::<T>()) {
-                        return Err(too_much());
+                        return Err(limit_error());
                     }
-                    decode_budget::is_one_of(left.saturating_sub(decode_budget::left()));
-                    left = decode_budget::left();
+                    decode_budget::note_item_size(left.saturating_sub(decode_budget::remaining_bytes()));
+                    left = decode_budget::remaining_bytes();
                     items.push(item);
                 }
                 Ok(ChargedItems(items))
@@ -204,7 +204,7 @@ impl<'de, S: JsonStream<'de>> Visitor<'de> for JsonStreamSeed<'_, S> {
 }
 
 /// Streams a text.
-pub(crate) fn stream<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<JsonShape, Error> {
+pub(crate) fn stream_json<'de, S: JsonStream<'de>>(text: &'de str, into: &mut S) -> Result<JsonShape, Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let shape = JsonStreamSeed(into).deserialize(&mut deserializer)?;
     deserializer.end().map(|()| shape)
@@ -217,20 +217,20 @@ pub(crate) fn element<'de, A: SeqAccess<'de>, T>(
     made: impl FnOnce(&T) -> (usize, usize),
 ) -> Result<Option<T>, A::Error> {
     let found =
-        decode_budget::for_a_moment(|| seq.next_element::<ChargedValue>().map(|found| found.map(|ChargedValue(value)| make(&value))))?;
+        decode_budget::with_refund(|| seq.next_element::<ChargedValue>().map(|found| found.map(|ChargedValue(value)| make(&value))))?;
     let Some(found) = found else { return Ok(None) };
     let (items, bytes) = made(&found);
-    if decode_budget::charge_items(items, bytes) { Ok(Some(found)) } else { Err(too_much()) }
+    if decode_budget::charge_items(items, bytes) { Ok(Some(found)) } else { Err(limit_error()) }
 }
 
 /// Depth from which values become text. The parser accepts 127 levels and rejects the whole payload beyond.
-const DEEPEST: usize = 120;
+const MAX_DEPTH: usize = 120;
 
 /// Depth from which the value of an OTLP attribute becomes text as a whole.
-const DEEP: usize = 100;
+const MAX_ATTRIBUTE_DEPTH: usize = 100;
 
 /// Converts values that are nested too deep for the parser to text, so that only their structure is lost.
-fn flatten(text: String) -> String {
+fn flatten_deep_values(text: String) -> String {
     let bytes = text.as_bytes();
     let mut flat = String::new();
     let (mut depth, mut in_text, mut copied) = (0usize, false, 0);
@@ -242,7 +242,7 @@ fn flatten(text: String) -> String {
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => {
                 depth += 1;
-                if deep.is_none() && (depth >= DEEPEST || (depth >= DEEP && is_named_value(&bytes[..at]))) {
+                if deep.is_none() && (depth >= MAX_DEPTH || (depth >= MAX_ATTRIBUTE_DEPTH && is_named_value(&bytes[..at]))) {
                     deep = Some((depth, at));
                 }
             }
@@ -272,7 +272,7 @@ fn is_named_value(before: &[u8]) -> bool {
 
 /// Repairs a payload for a strict parser: invalid UTF-8 and unpaired surrogates become U+FFFD, control characters within texts become
 /// escapes, and numbers that JSON does not have (`NaN`, `Infinity`, 1e999) become null.
-pub(crate) fn mend(payload: &[u8]) -> String {
+pub(crate) fn repair_payload(payload: &[u8]) -> String {
     // A control character becomes six bytes, an invalid byte three, and values that are nested too deep are copied once more.
     let controls = payload.iter().filter(|byte| **byte < b' ').count();
     let lossy = if std::str::from_utf8(payload).is_ok() { 0 } else { 3 * payload.len() };
@@ -286,7 +286,7 @@ pub(crate) fn mend(payload: &[u8]) -> String {
     let mut at = 0;
     let mut in_text = false;
     while at < bytes.len() {
-        let (length, replacement) = if in_text { in_text_at(bytes, at) } else { outside_at(bytes, at) };
+        let (length, replacement) = if in_text { text_unit_at(bytes, at) } else { plain_unit_at(bytes, at) };
         if bytes[at] == b'"' && length == 1 {
             in_text = !in_text;
         }
@@ -302,10 +302,10 @@ pub(crate) fn mend(payload: &[u8]) -> String {
 }
 
 /// Returns the length of the next unit within a text, and its replacement.
-fn in_text_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
+fn text_unit_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
     match bytes[at] {
-        b'\\' => match unit(bytes, at) {
-            Some(0xd800..=0xdbff) if matches!(unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => (12, None),
+        b'\\' => match utf16_unit(bytes, at) {
+            Some(0xd800..=0xdbff) if matches!(utf16_unit(bytes, at + 6), Some(0xdc00..=0xdfff)) => (12, None),
             Some(0xd800..=0xdfff) => (6, Some("\\ufffd".into())),
             Some(_) => (6, None),
             None if at + 1 < bytes.len() && bytes[at + 1].is_ascii() => (2, None),
@@ -317,14 +317,14 @@ fn in_text_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
 }
 
 /// Returns the UTF-16 code unit of an escape `\uXXXX`.
-fn unit(bytes: &[u8], at: usize) -> Option<u32> {
+fn utf16_unit(bytes: &[u8], at: usize) -> Option<u32> {
     let escape = bytes.get(at..at + 6).filter(|escape| escape.starts_with(b"\\u"))?;
     let digits = std::str::from_utf8(&escape[2..]).ok()?;
     u32::from_str_radix(digits, 16).ok()
 }
 
 /// Returns the length of the next unit outside of texts, and its replacement.
-fn outside_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
+fn plain_unit_at(bytes: &[u8], at: usize) -> (usize, Option<String>) {
     let word = |word: &str| bytes[at..].starts_with(word.as_bytes()).then_some(word.len());
     if let Some(length) = word("NaN").or_else(|| word("-Infinity")).or_else(|| word("Infinity")) {
         return (length, Some("null".into()));
@@ -345,11 +345,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Value {
-        serde_json::from_str(&mend(text.as_bytes())).unwrap()
+        serde_json::from_str(&repair_payload(text.as_bytes())).unwrap()
     }
 
     #[test]
-    fn mends_what_clients_break() {
+    fn invalid_json_of_clients_is_repaired() {
         assert_eq!(read(r#"["a\ud800b", "\udc00", "\ud83d\ude00", "\ud800A"]"#), json!(["a\u{fffd}b", "\u{fffd}", "😀", "\u{fffd}A"]));
         assert_eq!(read("[\"a\nb\0\"]"), json!(["a\nb\0"]));
         assert_eq!(
@@ -357,11 +357,11 @@ mod tests {
             json!({"n": null, "i": null, "e": null, "f": 1500.0, "t": "NaN"})
         );
         assert_eq!(read(r#"{"q":"\"\\","r":"\u0000"}"#), json!({"q": "\"\\", "r": "\0"}));
-        assert_eq!(serde_json::from_str::<Value>(&mend(b"[\"a\xff\"]")).unwrap(), json!(["a\u{fffd}"]));
+        assert_eq!(serde_json::from_str::<Value>(&repair_payload(b"[\"a\xff\"]")).unwrap(), json!(["a\u{fffd}"]));
     }
 
     #[test]
-    fn what_is_nested_too_deep_becomes_a_text() {
+    fn too_deeply_nested_json_becomes_text() {
         let nested = |depth: usize| format!(r#"{{"a":1,"deep":{}"x]}}"{},"b":[2]}}"#, "[".repeat(depth), "]".repeat(depth));
         let read = |text: &str| parse_mended(text.as_bytes(), |text| serde_json::from_str::<Value>(text));
         assert!(serde_json::from_str::<Value>(&nested(130)).is_err());
@@ -376,17 +376,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn brackets_of_any_kind_are_read_or_refused(text in "[\\[\\]{}:,\"\\\\ a1]{0,600}", depth in 0usize..300) {
-            let _ = flatten(text.clone());
+        fn json_brackets_of_any_kind_are_read_or_rejected(text in "[\\[\\]{}:,\"\\\\ a1]{0,600}", depth in 0usize..300) {
+            let _ = flatten_deep_values(text.clone());
             let around = format!("{}{}{}", "{\"value\":[".repeat(depth), json!(text), "]}".repeat(depth));
             prop_assert!(parse_mended(around.as_bytes(), |text| serde_json::from_str::<Value>(text)).is_ok());
         }
 
         #[test]
-        fn never_panics_and_keeps_good_json(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC*") {
-            let _ = mend(&bytes);
+        fn json_repair_never_panics_and_preserves_valid_json(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC*") {
+            let _ = repair_payload(&bytes);
             let good = json!({"a": text, "b": [1, 2.5, null]}).to_string();
-            prop_assert_eq!(mend(good.as_bytes()), good);
+            prop_assert_eq!(repair_payload(good.as_bytes()), good);
         }
     }
 }

@@ -38,14 +38,14 @@ names!(
 
 impl LogLevel {
     /// Returns the level of OpenTelemetry's severity number: four numbers for each level, starting at 1.
-    pub(crate) fn of_number(number: i32) -> Option<LogLevel> {
+    pub(crate) fn from_severity_number(number: i32) -> Option<LogLevel> {
         let at = usize::try_from(number - 1).ok()? / 4;
         LogLevel::ALL.get(at).copied()
     }
 
     /// Returns the level of a word that logging libraries use.
-    pub(crate) fn of_word(word: &str) -> Option<LogLevel> {
-        const OTHERS: &[(&str, LogLevel)] = &[
+    pub(crate) fn from_logger_name(word: &str) -> Option<LogLevel> {
+        const OTHER_LEVEL_NAMES: &[(&str, LogLevel)] = &[
             ("verbose", LogLevel::Trace),
             ("information", LogLevel::Info),
             ("informational", LogLevel::Info),
@@ -62,7 +62,7 @@ impl LogLevel {
             ("panic", LogLevel::Fatal),
         ];
         let word = word.trim().to_ascii_lowercase();
-        LogLevel::from_name(&word).or_else(|| OTHERS.iter().find(|(other, _)| *other == word).map(|(_, level)| *level))
+        LogLevel::from_name(&word).or_else(|| OTHER_LEVEL_NAMES.iter().find(|(other, _)| *other == word).map(|(_, level)| *level))
     }
 }
 
@@ -88,11 +88,11 @@ pub struct LogLine {
 impl LogLine {
     /// Returns the bytes that are charged to the request for this line.
     pub(crate) fn bytes(&self) -> usize {
-        2 * size_of::<LogLine>() + decode_budget::text(&self.body) + decode_budget::object(&self.attributes)
+        2 * size_of::<LogLine>() + decode_budget::text_bytes(&self.body) + decode_budget::object(&self.attributes)
     }
 
     /// Truncates long texts, drops attributes beyond the limits, and notes their number in an attribute.
-    pub(crate) fn trim(&mut self) {
+    pub(crate) fn truncate(&mut self) {
         trim_text(&mut self.body, MAX_BODY);
         let mut left = MAX_ATTRIBUTES_BYTES;
         let mut count = 0;
@@ -143,26 +143,26 @@ mod tests {
 
     #[test]
     fn levels_by_number_and_word() {
-        let found = [0, 1, 8, 9, 13, 17, 24, 25, i32::MIN].map(LogLevel::of_number);
+        let found = [0, 1, 8, 9, 13, 17, 24, 25, i32::MIN].map(LogLevel::from_severity_number);
         let (trace, debug, info, warn) = (Some(LogLevel::Trace), Some(LogLevel::Debug), Some(LogLevel::Info), Some(LogLevel::Warn));
         assert_eq!(found, [None, trace, debug, info, warn, Some(LogLevel::Error), Some(LogLevel::Fatal), None, None]);
-        let words = ["WARNING", "Information", "error", "CRITICAL", "loud"].map(LogLevel::of_word);
+        let words = ["WARNING", "Information", "error", "CRITICAL", "loud"].map(LogLevel::from_logger_name);
         assert_eq!(words, [warn, info, Some(LogLevel::Error), Some(LogLevel::Fatal), None]);
     }
 
     #[test]
-    fn a_line_that_is_too_long_says_what_was_cut() {
+    fn long_log_line_notes_its_truncation() {
         let attributes = (0..200).map(|at| (format!("a{at}"), "x".repeat(1000).into())).collect();
         let (trace_id, body) = (TraceId(1), "x".repeat(20_000));
         let mut line = LogLine { key: [0; 16], trace_id, span_id: None, at_us: 0, level: None, body, attributes };
-        line.trim();
+        line.truncate();
         assert!(line.body.ends_with("… [3616 bytes cut]"), "{}", &line.body[16_000..]);
         let kept = line.attributes.len() as u64 - 1;
         assert_eq!((kept > 50, line.attributes["hinomi.attributes_cut"].as_u64()), (true, Some(200 - kept)));
     }
 
     #[test]
-    fn the_same_line_twice_is_two_and_sent_again_no_more() {
+    fn equal_log_lines_are_stored_and_resent_ones_are_not() {
         let content = Fingerprint::of(&["tick"]);
         let keys = || {
             let mut keys = OccurrenceKeyGenerator::default();

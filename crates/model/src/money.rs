@@ -23,7 +23,7 @@ impl Usd {
     }
 
     /// Removes the rounding error of floating-point arithmetic: 0.0117 - 0.01 becomes 0.0017. An amount out of range stays as it is.
-    pub fn exactly(dollars: f64) -> f64 {
+    pub fn round_to_units(dollars: f64) -> f64 {
         Usd::from_dollars(dollars).map_or(dollars, Usd::dollars)
     }
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_smallest_price_and_the_largest_bill() {
+    fn smallest_price_and_largest_bill_are_exact() {
         assert_eq!(Usd::from_dollars(0.0003385).unwrap().dollars(), 0.0003385);
         assert_eq!(Usd::from_dollars(1e-11).unwrap(), Usd(10));
         assert_eq!(Usd::from_dollars(f64::NAN), None);
@@ -73,8 +73,8 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_has_no_digits_that_money_does_not_have() {
-        assert_eq!((0.01 - 0.0117, Usd::exactly(0.01 - 0.0117)), (-0.0017000000000000001, -0.0017));
-        assert_eq!(Usd::exactly(1e9 + 0.5), 1e9 + 0.5, "too many dollars, or tokens");
+    fn differences_are_rounded_to_money_units() {
+        assert_eq!((0.01 - 0.0117, Usd::round_to_units(0.01 - 0.0117)), (-0.0017000000000000001, -0.0017));
+        assert_eq!(Usd::round_to_units(1e9 + 0.5), 1e9 + 0.5, "too many dollars, or tokens");
     }
 }

@@ -35,8 +35,8 @@ use crate::span::{Attributes, MessagePart, Span, SpanStatus, SpanType, Usage};
 use crate::usage::{self, ReportedTokenCounts, TokenCountConvention, TokenCountInterpretation};
 use crate::{cost, time};
 use attributes::RecognizedAttributes;
-pub(crate) use token_counts::taken;
-use token_counts::{TokenCountSource, are_reported, count_in_answer, counts, spelled_fields};
+pub(crate) use token_counts::interpretations_of;
+use token_counts::{TokenCountSource, are_reported, count_in_answer, spelled_fields, usage_and_reasoning};
 
 /// Status of a span as the client sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,15 +88,15 @@ pub struct RawSpan {
 }
 
 /// Returns the canonical span of a raw one, priced.
-pub fn canonical(raw: RawSpan, book: &PriceBook) -> Span {
-    canonical_of(raw, &AttributeDialect::GENERAL, book)
+pub fn canonical_span(raw: RawSpan, book: &PriceBook) -> Span {
+    canonical_span_of(raw, &AttributeDialect::GENERAL_DIALECT, book)
 }
 
 /// Returns the canonical span of a raw one, priced, for a client whose attribute names have a meaning of their own.
-pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+pub fn canonical_span_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
     let found = RecognizedAttributes::new(&raw.attributes, dialect);
-    let kind = kind_of(&raw, &found);
-    let sampled = sampling::rate(&raw.attributes);
+    let kind = span_type_of(&raw, &found);
+    let sampled = sampling::sample_rate(&raw.attributes);
     let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
     let id_in_answer = if is_call && !found.has(SpanField::ResponseId) { response_id::id_in_answer(&found) } else { None };
 
@@ -121,7 +121,7 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     }
     let failed = raw.status == RawStatus::Error || found.has(SpanField::ErrorType);
     let source = TokenCountSource { kind, failed, dialect, origin: span.origin.as_deref() };
-    let (usage, usage_read) = counts(&found, &raw.measurements, &source);
+    let (usage, usage_read) = usage_and_reasoning(&found, &raw.measurements, &source);
     span.usage = usage;
     let sent = match raw.status {
         // LangSmith sets the status of each call to OK and sends the exception in an attribute.
@@ -132,11 +132,11 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     labels::fill(&mut span, &raw.attributes);
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
-    count_locally(&mut span);
+    decide_locally(&mut span);
     message_fields::texts(&mut span, &found);
     count_in_answer(&mut span);
     if matches!(kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent | SpanType::Tool) {
-        read_from(&mut span, &found, &raw.measurements);
+        record_provenance(&mut span, &found, &raw.measurements);
         span.reading.extend(id_in_answer.map(|(name, _)| read(SpanField::ResponseId.as_str(), FieldSource::Attribute(name.into()))));
         span.reading.extend(usage_read);
         span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
@@ -144,13 +144,13 @@ pub fn canonical_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) 
     let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
     let of_times = of_times.into_iter().filter_map(|(field, source)| Some(read(field, FieldSource::Time(source?))));
     span.reading.extend(of_times);
-    let replaced = found.replaced();
+    let replaced = found.replaced_attributes();
     span.attributes = raw.attributes;
     cost::price(&mut span, book);
     for name in replaced {
         span.attributes.remove(&name);
     }
-    tidy(&mut span);
+    truncate_span(&mut span);
     span
 }
 
@@ -165,7 +165,7 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
         request_model: found
             .text(SpanField::RequestModel)
             .or_else(|| step_names::model_of_parameters(found))
-            .or_else(|| step_names::model_of_name(raw, kind, found)),
+            .or_else(|| step_names::model_in_span_name(raw, kind, found)),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
         response_model: step_names::model_behind_alias(found).or_else(|| found.text(SpanField::ResponseModel)),
         start_us: raw.start_us,
@@ -177,7 +177,7 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             raw.end_us.saturating_sub(raw.start_us),
             raw.time_sources,
         ),
-        streaming: found.flag(SpanField::Streaming).or_else(|| in_pieces(found)),
+        streaming: found.flag(SpanField::Streaming).or_else(|| is_streamed(found)),
         client_cost: client_cost(found),
         session_id: found.text(SpanField::Session),
         user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
@@ -198,7 +198,7 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
     }
 }
 
-fn kind_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
+fn span_type_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
     let any = |names: &[&str]| names.iter().any(|name| raw.attributes.contains_key(*name));
     let named = span_kind::of_op(&raw.op).is_some();
     let has_model = found.has(SpanField::RequestModel) || found.has(SpanField::ResponseModel);
@@ -245,7 +245,7 @@ fn title(name: &str, attributes: &Attributes) -> Option<String> {
     let (_, rest) = name.split_once('{')?;
     let message = attributes.get("logfire.msg")?.as_str()?.trim();
     let mut title = Some(message).filter(|message| rest.contains('}') && !message.is_empty() && *message != name)?.to_owned();
-    messages::trim_text(&mut title, TextLimit::NAME);
+    messages::trim_text(&mut title, TextLimit::NAME_LIMIT);
     Some(title)
 }
 
@@ -266,7 +266,7 @@ fn op(sent: String, otel_kind: Option<&str>, found: &RecognizedAttributes, span:
 }
 
 /// Maximum time to first token. A longer one was computed from an implausible time.
-const LONGEST_WAIT_US: i64 = 86_400 * time::SECOND_US;
+const MAX_FIRST_TOKEN_US: i64 = 86_400 * time::SECOND_US;
 
 fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, sources: TimeSources) -> Option<i64> {
     let in_time = |seconds: &f64| *seconds * 1e6 <= duration_us as f64;
@@ -281,12 +281,12 @@ fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, so
         let at = time::from_text(found.str(SpanField::FirstTokenTime)?.trim_matches('"'))?;
         at.checked_sub(start_us)
     };
-    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| (0..=LONGEST_WAIT_US).contains(us))
+    seconds.and_then(time::from_seconds).or_else(from_start).filter(|us| (0..=MAX_FIRST_TOKEN_US).contains(us))
 }
 
 /// A client that reports the chunks of a response streamed it.
-fn in_pieces(found: &RecognizedAttributes) -> Option<bool> {
-    found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::PIECES.contains(name)).map(|_| true)
+fn is_streamed(found: &RecognizedAttributes) -> Option<bool> {
+    found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::CHUNK_EVENTS.contains(name)).map(|_| true)
 }
 
 fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
@@ -386,13 +386,13 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
     span.pipeline = own.or_else(|| span.agent.clone().filter(|_| acting));
     if let Some(pipeline) = &mut span.pipeline {
         // All spans below get a copy.
-        messages::trim_text(pipeline, TextLimit::NAME);
+        messages::trim_text(pipeline, TextLimit::NAME_LIMIT);
     }
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
 }
 
 /// Excludes spans with usage or cost that are not calls of models, since they repeat the sum of the calls below.
-fn count_locally(span: &mut Span) {
+fn decide_locally(span: &mut Span) {
     if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
         span.counted = false;
         span.exclusion = Some(Exclusion::SumOfCalls);
@@ -400,7 +400,7 @@ fn count_locally(span: &mut Span) {
 }
 
 /// Fields whose source is stored, to be shown as provenance.
-const SHOWN: &[SpanField] = &[
+const PROVENANCE_FIELDS: &[SpanField] = &[
     SpanField::Operation,
     SpanField::Provider,
     SpanField::RequestModel,
@@ -440,7 +440,7 @@ fn read(field: &'static str, source: FieldSource) -> FieldProvenance {
     FieldProvenance { field: field.into(), source }
 }
 
-fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(String, f64)]) {
+fn record_provenance(span: &mut Span, found: &RecognizedAttributes, measurements: &[(String, f64)]) {
     let measured = |field: SpanField| {
         measurements.iter().map(|(name, _)| name).find(|name| attribute_names::lookup(name).is_some_and(|(known, _)| known == field))
     };
@@ -449,7 +449,7 @@ fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(Str
     let source = |field: SpanField| found.name(field).or_else(|| measured(field).map(String::as_str)).or_else(|| among(field));
     let counts = [SpanField::InputTokens, SpanField::OutputTokens, SpanField::TotalTokens];
     let is_told = |field: &&SpanField| !(counts.contains(field) && span.is_call() && span.usage.is_unknown());
-    span.reading = SHOWN
+    span.reading = PROVENANCE_FIELDS
         .iter()
         .filter(is_told)
         .filter_map(|field| Some(read(field.as_str(), FieldSource::Attribute(source(*field)?.into()))))
@@ -464,7 +464,7 @@ fn read_from(span: &mut Span, found: &RecognizedAttributes, measurements: &[(Str
 }
 
 /// Truncates long texts, and turns nested attributes into JSON text.
-fn tidy(span: &mut Span) {
+fn truncate_span(span: &mut Span) {
     let limit = TextLimit::default();
     messages::trim_messages(&mut span.input_messages, limit);
     messages::trim_messages(&mut span.output_messages, limit);

@@ -2,7 +2,7 @@
 //! earlier event.
 //!
 //! The order of the parts, and repeats of them, do not affect the result. For that, a span keeps its parts in addition to the fields made
-//! from them. Each join writes the whole span again, so the total cost of one span is bounded ([`has_room`]).
+//! from them. Each join writes the whole span again, so the total cost of one span is bounded ([`can_be_joined`]).
 
 use std::collections::HashSet;
 
@@ -15,10 +15,10 @@ use crate::price::PriceBook;
 use crate::span::{ChatMessage, Span, Usage};
 
 /// Maximum number of parts of a span.
-pub const MOST_PIECES: usize = 10_000;
+pub const MAX_PARTS: usize = 10_000;
 /// Maximum bytes that all joins of a span may write: the number of joins times the size of the span. A call of 10 MB can have six
 /// updates, a trace of 20 KB three thousand.
-pub const MOST_WRITTEN: usize = 64 << 20;
+pub const MAX_JOIN_BYTES: usize = 64 << 20;
 
 /// Parts of a span that arrived separately.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -32,11 +32,11 @@ pub struct PartialSpanState {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub client_cost_preferred: bool,
     /// Number of times that the stored span was written again with later parts.
-    #[serde(skip_serializing_if = "is_never")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub joins: u32,
 }
 
-fn is_never(times: &u32) -> bool {
+fn is_zero(times: &u32) -> bool {
     *times == 0
 }
 
@@ -73,11 +73,11 @@ pub enum SpanFragmentContent {
 }
 
 /// Returns whether a stored span may be joined once more; false if that would exceed the limits on parts or written bytes.
-pub fn has_room(stored: &Span, new: &Span) -> bool {
+pub fn can_be_joined(stored: &Span, new: &Span) -> bool {
     let (Some(joined), of_new) = (&stored.joined, new.joined.as_ref().map_or(0, |joined| joined.pieces.len())) else { return true };
     let mut bytes = ByteCountWriter(0);
     let is_counted = serde_json::to_writer(&mut bytes, stored).and_then(|()| serde_json::to_writer(&mut bytes, new));
-    is_counted.is_ok() && joined.pieces.len() + of_new <= MOST_PIECES && bytes.0.saturating_mul(joined.joins as usize + 1) <= MOST_WRITTEN
+    is_counted.is_ok() && joined.pieces.len() + of_new <= MAX_PARTS && bytes.0.saturating_mul(joined.joins as usize + 1) <= MAX_JOIN_BYTES
 }
 
 /// Counts the bytes that are written.
@@ -97,7 +97,7 @@ impl std::io::Write for ByteCountWriter {
 /// Joins two reports of the same span, both as decoded, before deduplication.
 ///
 /// Returns `None` if the second report adds nothing: then it is a repeat. A span that is assembled again from its parts is priced again.
-pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
+pub fn join_partial_spans(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     if stored.joined.is_none() && new.joined.is_none() {
         return None;
     }
@@ -115,9 +115,9 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     let swapped = of_stored.awaited && (!of_new.awaited || order(new, &of_new) < order(stored, &of_stored));
     let (base, other) = if swapped { (new, stored) } else { (stored, new) };
     let mut joined = if of_stored.awaited == of_new.awaited || other.joined.as_ref().is_some_and(|joined| joined.awaited) {
-        filled(own(base), own(other))
+        completed_with(without_parts(base), without_parts(other))
     } else {
-        own(base)
+        without_parts(base)
     };
     if awaited {
         joined.start_us = stored.start_us.min(new.start_us);
@@ -129,8 +129,8 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
     joined.ingest_key = stored.ingest_key.clone().or_else(|| new.ingest_key.clone());
     joined.sample_rate = stored.sample_rate.or(new.sample_rate);
     let joins = of_stored.joins.max(of_new.joins);
-    joined.joined = Some(Box::new(PartialSpanState { awaited, pieces: in_order(pieces), joins, ..PartialSpanState::default() }));
-    show_pieces(&mut joined);
+    joined.joined = Some(Box::new(PartialSpanState { awaited, pieces: sorted_parts(pieces), joins, ..PartialSpanState::default() }));
+    fill_messages_from_parts(&mut joined);
     (joined != *stored).then_some(joined)
 }
 
@@ -138,12 +138,12 @@ pub fn join(stored: &Span, new: &Span, book: &PriceBook) -> Option<Span> {
 fn join_events(stored: &Span, of_stored: PartialSpanState, of_new: PartialSpanState, book: &PriceBook) -> Option<Span> {
     let mut pieces = of_stored.pieces.clone();
     pieces.extend(of_new.pieces);
-    let pieces = in_order(pieces);
+    let pieces = sorted_parts(pieces);
     if pieces == of_stored.pieces {
         // A repeat stays a repeat if prices have changed since.
         return None;
     }
-    let mut whole = langfuse::assemble(stored.trace_id, stored.span_id, pieces, book);
+    let mut whole = langfuse::assemble_span(stored.trace_id, stored.span_id, pieces, book);
     if let Some(joined) = &mut whole.joined {
         joined.joins = of_stored.joins.max(of_new.joins);
     }
@@ -158,7 +158,7 @@ fn join_events(stored: &Span, of_stored: PartialSpanState, of_new: PartialSpanSt
 }
 
 /// Sorts parts by their times, then keys, and keeps each key once, at its earliest time.
-pub(crate) fn in_order(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
+pub(crate) fn sorted_parts(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
     pieces.sort_by(|a, b| (a.at_us, &a.key).cmp(&(b.at_us, &b.key)));
     let mut known = HashSet::new();
     pieces.retain(|piece| known.insert(piece.key.clone()));
@@ -166,7 +166,7 @@ pub(crate) fn in_order(mut pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
 }
 
 /// Copies the messages that arrived separately into the span if it has none of its own.
-pub fn show_pieces(span: &mut Span) {
+pub fn fill_messages_from_parts(span: &mut Span) {
     let Some(joined) = &span.joined else { return };
     let (input, output) = messages(joined);
     if span.input_messages.is_empty() {
@@ -190,7 +190,7 @@ fn messages(joined: &PartialSpanState) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
 }
 
 /// Returns the span without the fields that come from its parts.
-fn own(span: &Span) -> Span {
+fn without_parts(span: &Span) -> Span {
     let mut own = span.clone();
     // An estimate is dropped: the other report may contain usage, or messages that were missing.
     if own.is_estimated() {
@@ -209,7 +209,7 @@ fn own(span: &Span) -> Span {
 }
 
 /// Returns the first span, completed with fields that only the second one has.
-fn filled(span: Span, from: Span) -> Span {
+fn completed_with(span: Span, from: Span) -> Span {
     let of = |span: &Span| serde_json::to_value(span).ok();
     let (Some(Value::Object(mut fields)), Some(Value::Object(more)), Some(none)) = (of(&span), of(&from), of(&Span::default())) else {
         return span;
@@ -255,7 +255,7 @@ mod tests {
             joined: Some(Box::new(PartialSpanState { awaited: true, pieces: vec![piece], ..PartialSpanState::default() })),
             ..empty()
         };
-        show_pieces(&mut span);
+        fill_messages_from_parts(&mut span);
         span
     }
 
@@ -270,7 +270,7 @@ mod tests {
     fn all(reports: &[Span]) -> Span {
         let mut reports = reports.iter();
         let first = reports.next().unwrap().clone();
-        reports.fold(first, |joined, report| join(&joined, report, PriceBook::embedded()).unwrap_or(joined))
+        reports.fold(first, |joined, report| join_partial_spans(&joined, report, PriceBook::embedded()).unwrap_or(joined))
     }
 
     #[test]
@@ -283,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_span_brought_itself_is_not_said_twice() {
+    fn own_messages_of_a_span_are_not_repeated() {
         let own = Span { input_messages: vec![message("own")], ..call() };
         assert_eq!(all(&[own.clone(), piece(0)]).input_messages, [message("own")]);
         assert_eq!(all(&[piece(0), own]).input_messages, [message("own")]);
     }
 
     #[test]
-    fn a_piece_that_is_told_again_later_stands_once() {
+    fn repeated_part_is_kept_once() {
         let again = |at_us| {
             let mut told = piece(0);
             told.joined.as_mut().unwrap().pieces[0].at_us = at_us;
@@ -302,15 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_is_nothing_new() {
-        assert_eq!(join(&call(), &call(), PriceBook::embedded()), None);
+    fn repeated_span_changes_nothing() {
+        assert_eq!(join_partial_spans(&call(), &call(), PriceBook::embedded()), None);
         let whole = all(&[call(), piece(0)]);
-        assert_eq!(join(&whole, &piece(0), PriceBook::embedded()), None);
-        assert_eq!(join(&whole, &call(), PriceBook::embedded()), None);
+        assert_eq!(join_partial_spans(&whole, &piece(0), PriceBook::embedded()), None);
+        assert_eq!(join_partial_spans(&whole, &call(), PriceBook::embedded()), None);
     }
 
     #[test]
-    fn what_the_joins_of_a_span_write_is_bounded() {
+    fn bytes_written_by_joins_are_limited() {
         // Small parts, large parts, and small parts of a large span.
         for (own, of_piece) in [(10, 10), (10, 50_000), (1 << 20, 10)] {
             let mut stored = Span { name: "n".repeat(own), ..all(&[call(), piece(1)]) };
@@ -318,7 +318,7 @@ mod tests {
             loop {
                 let mut next = piece(joins + 2);
                 next.joined.as_mut().unwrap().pieces[0].content = SpanFragmentContent::Input(message(&"m".repeat(of_piece)));
-                if !has_room(&stored, &next) {
+                if !can_be_joined(&stored, &next) {
                     break;
                 }
                 let joined = stored.joined.as_mut().unwrap();
@@ -327,13 +327,13 @@ mod tests {
                 joins += 1;
                 written += serde_json::to_string(&stored).unwrap().len();
             }
-            assert!(joins > 30 && written <= MOST_WRITTEN, "{joins} joins wrote {written}");
+            assert!(joins > 30 && written <= MAX_JOIN_BYTES, "{joins} joins wrote {written}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_order_and_any_repeats_end_in_the_same_span(order in proptest::collection::vec(0usize..6, 0..12)) {
+        fn parts_join_to_one_span_in_any_order(order in proptest::collection::vec(0usize..6, 0..12)) {
             let reports = [call(), piece(0), piece(1), piece(2), piece(3), piece(4)];
             let mut sent: Vec<Span> = order.iter().map(|place| reports[*place].clone()).collect();
             sent.extend(reports.clone());

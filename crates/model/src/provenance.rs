@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_source_comes_back_from_storage_and_is_shown_with_its_kind() {
+    fn field_source_round_trips_with_its_kind() {
         let report = || Box::new(ReportAddress { trace_id: TraceId(2), span_id: SpanId(1) });
         let ids = json!({"trace_id": TraceId(2), "span_id": SpanId(1)});
         let of_kind = |kind: &str| json!({"field": "f", "kind": kind});

@@ -9,11 +9,11 @@ use crate::decode_budget;
 const MAX_DEPTH: u8 = 64;
 
 /// Prefix of a message that LlamaIndex prints.
-const MESSAGE: &str = "ChatMessage(";
+const MESSAGE_PREFIX: &str = "ChatMessage(";
 
 /// Returns whether a text may be the `repr` of messages.
 pub(crate) fn may_be_messages(text: &str) -> bool {
-    text.starts_with(['{', '[', '(']) || text.starts_with(MESSAGE)
+    text.starts_with(['{', '[', '(']) || text.starts_with(MESSAGE_PREFIX)
 }
 
 /// Parses a text that is exactly one Python literal: a dictionary, a list of dictionaries, or a message. Other literals are left alone: a
@@ -42,7 +42,7 @@ struct PythonReprParser<'a> {
 
 impl PythonReprParser<'_> {
     /// Skips blanks, and then the character if it is next.
-    fn pass(&mut self, wanted: char) -> bool {
+    fn skip(&mut self, wanted: char) -> bool {
         self.rest = self.rest.trim_start();
         let next = self.rest.strip_prefix(wanted);
         self.rest = next.unwrap_or(self.rest);
@@ -62,78 +62,78 @@ impl PythonReprParser<'_> {
                 self.rest = &self.rest[1..];
                 self.text(raw).map(Value::String)
             }
-            '<' => self.member_of_enum(depth),
-            _ => self.word(depth),
+            '<' => self.parse_enum_member(depth),
+            _ => self.parse_word(depth),
         }
     }
 
     /// Parses the value of an enum member: `<Role.USER: 'user'>`.
-    fn member_of_enum(&mut self, depth: u8) -> Option<Value> {
+    fn parse_enum_member(&mut self, depth: u8) -> Option<Value> {
         let (name, rest) = self.rest[1..].split_once(": ")?;
         if !name.chars().all(is_of_name) {
             return None;
         }
         self.rest = rest;
         let value = self.value(depth)?;
-        self.pass('>').then_some(value)
+        self.skip('>').then_some(value)
     }
 
     /// Parses the arguments of an object's constructor, all of which must be named.
     fn object(&mut self, depth: u8) -> Option<Value> {
-        self.pass('(');
+        self.skip('(');
         let mut members = Map::new();
-        while !self.pass(')') {
+        while !self.skip(')') {
             self.rest = self.rest.trim_start();
             let (name, rest) = self.rest.split_once('=')?;
             if name.is_empty() || !name.chars().all(is_of_name) {
                 return None;
             }
             self.rest = rest;
-            decode_budget::charge(decode_budget::member(name, members.is_empty())).then_some(())?;
+            decode_budget::charge(decode_budget::member_bytes(name, members.is_empty())).then_some(())?;
             members.insert(name.to_owned(), self.value(depth)?);
-            if !self.pass(',') {
-                return self.pass(')').then_some(Value::Object(members));
+            if !self.skip(',') {
+                return self.skip(')').then_some(Value::Object(members));
             }
         }
         Some(Value::Object(members))
     }
 
     fn items(&mut self, open: char, close: char, depth: u8) -> Option<Value> {
-        self.pass(open);
+        self.skip(open);
         let mut items = Vec::new();
-        while !self.pass(close) {
+        while !self.skip(close) {
             items.push(self.value(depth)?);
-            decode_budget::charge(decode_budget::ELEMENT).then_some(())?;
-            if !self.pass(',') {
-                return self.pass(close).then_some(Value::Array(items));
+            decode_budget::charge(decode_budget::ELEMENT_BYTES).then_some(())?;
+            if !self.skip(',') {
+                return self.skip(close).then_some(Value::Array(items));
             }
         }
         Some(Value::Array(items))
     }
 
     fn dictionary(&mut self, depth: u8) -> Option<Value> {
-        self.pass('{');
+        self.skip('{');
         let mut members = Map::new();
-        while !self.pass('}') {
+        while !self.skip('}') {
             let key = match self.value(depth)? {
                 Value::String(key) => key,
                 key @ (Value::Null | Value::Bool(_) | Value::Number(_)) => key.to_string(),
                 Value::Array(_) | Value::Object(_) => return None,
             };
-            if !self.pass(':') {
+            if !self.skip(':') {
                 return None;
             }
-            decode_budget::charge(decode_budget::member(&key, members.is_empty())).then_some(())?;
+            decode_budget::charge(decode_budget::member_bytes(&key, members.is_empty())).then_some(())?;
             members.insert(key, self.value(depth)?);
-            if !self.pass(',') {
-                return self.pass('}').then_some(Value::Object(members));
+            if !self.skip(',') {
+                return self.skip('}').then_some(Value::Object(members));
             }
         }
         Some(Value::Object(members))
     }
 
     /// Parses a constant, a number or an object.
-    fn word(&mut self, depth: u8) -> Option<Value> {
+    fn parse_word(&mut self, depth: u8) -> Option<Value> {
         let end = self.rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -271,7 +271,7 @@ mod tests {
     }
 
     /// Returns what Python's `repr` prints for a value that `json.loads` has read.
-    fn printed(value: &Value) -> String {
+    fn to_repr(value: &Value) -> String {
         let text = |text: &str| {
             let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
             let mut printed = String::from(quote);
@@ -293,9 +293,9 @@ mod tests {
             Value::Bool(false) => "False".into(),
             Value::Number(number) => number.to_string(),
             Value::String(string) => text(string),
-            Value::Array(items) => format!("[{}]", items.iter().map(printed).collect::<Vec<_>>().join(", ")),
+            Value::Array(items) => format!("[{}]", items.iter().map(to_repr).collect::<Vec<_>>().join(", ")),
             Value::Object(members) => {
-                let members: Vec<String> = members.iter().map(|(key, value)| format!("{}: {}", text(key), printed(value))).collect();
+                let members: Vec<String> = members.iter().map(|(key, value)| format!("{}: {}", text(key), to_repr(value))).collect();
                 format!("{{{}}}", members.join(", "))
             }
         }
@@ -320,13 +320,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(value in any_json()) {
+        fn printed_values_are_parsed_back(value in any_json()) {
             let whole = json!({ "value": value });
-            prop_assert_eq!(messages(&printed(&whole)), Some(whole));
+            prop_assert_eq!(messages(&to_repr(&whole)), Some(whole));
         }
 
         #[test]
-        fn no_text_does_harm(text in "[\\[\\](){}'\"\\\\xuU0-9a-fbr,: .\\-NTFé☕\n<>=]{0,60}", any in ".{0,40}") {
+        fn arbitrary_text_never_panics(text in "[\\[\\](){}'\"\\\\xuU0-9a-fbr,: .\\-NTFé☕\n<>=]{0,60}", any in ".{0,40}") {
             let _ = messages(&text);
             let _ = messages(&format!("{{{text}"));
             let _ = messages(&format!("ChatMessage({text}"));

@@ -7,7 +7,7 @@ use crate::id::{SpanId, TraceId};
 use crate::span::Attributes;
 
 /// Name of the attribute that holds the links of a span, as a JSON list.
-pub const ATTRIBUTE: &str = "otel.links";
+pub const LINKS_ATTRIBUTE: &str = "otel.links";
 
 /// A link to another span.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct SpanLink {
 
 /// Returns the links of a stored span; none if the attribute was not written by Hinomi.
 pub fn of(attributes: &Attributes) -> Vec<SpanLink> {
-    let stored = attributes.get(ATTRIBUTE).and_then(|links| links.as_str());
+    let stored = attributes.get(LINKS_ATTRIBUTE).and_then(|links| links.as_str());
     let links: Vec<Value> = stored.and_then(|links| serde_json::from_str(links).ok()).unwrap_or_default();
     links.into_iter().filter_map(|link| serde_json::from_value(link).ok()).collect()
 }

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_clients_write() {
+    fn client_time_formats_are_parsed() {
         let us = 1_795_420_617_072_956;
         assert_eq!(from_text("2026-11-23T07:56:57.072956Z"), Some(us));
         assert_eq!(from_text("2026-11-23T07:56:57.072956"), Some(us));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_time() {
+    fn invalid_times_are_rejected() {
         for text in ["", "now", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-23T25:00:00Z", "1e300", "NaN"] {
             assert_eq!(from_text(text), None, "{text}");
         }

@@ -14,7 +14,7 @@ use crate::span::{ChatMessage, MessagePart, Span, SpanStatus, SpanType, Usage, U
 type TokenizerLoader = Option<fn() -> &'static Tokenizer>;
 
 /// Prefixes of model names and their tokenizers. The longest match decides.
-const MODELS: &[(&str, TokenizerLoader)] = &[
+const TOKENIZERS_BY_MODEL: &[(&str, TokenizerLoader)] = &[
     ("gpt-4o", Some(bpe_openai::o200k_base)),
     ("chatgpt-4o", Some(bpe_openai::o200k_base)),
     ("gpt-4.1", Some(bpe_openai::o200k_base)),
@@ -36,15 +36,15 @@ const MODELS: &[(&str, TokenizerLoader)] = &[
 ];
 
 /// Providers that use these names for these models.
-const PROVIDERS: &[&str] = &["openai", "azure"];
+const TOKENIZER_PROVIDERS: &[&str] = &["openai", "azure"];
 /// Tokens around each message and its role, and before the response, in the chats of all of these models.
-const AROUND_MESSAGE: u64 = 4;
-const BEFORE_ANSWER: u64 = 3;
+const TOKENS_PER_MESSAGE: u64 = 4;
+const TOKENS_BEFORE_RESPONSE: u64 = 3;
 /// Maximum bytes of the texts. Longer ones would take too long while their request waits: one second for about ten megabytes.
-const LONGEST: usize = 1 << 20;
+const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Estimates the usage and cost of a successful call without usage. Returns whether the call has an estimate now.
-pub fn fill(span: &mut Span, book: &PriceBook) -> bool {
+pub fn estimate_usage(span: &mut Span, book: &PriceBook) -> bool {
     let Some(usage) = usage(span) else { return false };
     span.usage = usage;
     cost::price(span, book);
@@ -60,13 +60,13 @@ fn usage(span: &Span) -> Option<Usage> {
         && span.joined.is_none()
         && !span.texts_cut
         && span.tool_definitions.is_none()
-        && span.provider.as_deref().is_some_and(|provider| PROVIDERS.contains(&provider));
+        && span.provider.as_deref().is_some_and(|provider| TOKENIZER_PROVIDERS.contains(&provider));
     let tokenizer = tokenizer(span.model().filter(|_| can_be)?)?;
     let input = tokens(&span.input_messages, tokenizer)?;
     let (input, output) = match span.kind {
         SpanType::Embedding => (input, 0),
         _ => {
-            let around = AROUND_MESSAGE * span.input_messages.len() as u64 + BEFORE_ANSWER;
+            let around = TOKENS_PER_MESSAGE * span.input_messages.len() as u64 + TOKENS_BEFORE_RESPONSE;
             (input + around, tokens(&span.output_messages, tokenizer)?)
         }
     };
@@ -81,7 +81,7 @@ fn usage(span: &Span) -> Option<Usage> {
 
 fn tokenizer(model: &str) -> Option<&'static Tokenizer> {
     let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-    let fitting = MODELS.iter().filter(|(begins, _)| name.starts_with(begins));
+    let fitting = TOKENIZERS_BY_MODEL.iter().filter(|(begins, _)| name.starts_with(begins));
     fitting.max_by_key(|(begins, _)| begins.len()).and_then(|(_, tokenizer)| *tokenizer).map(|tokenizer| tokenizer())
 }
 
@@ -93,13 +93,14 @@ fn tokens(messages: &[ChatMessage], tokenizer: &Tokenizer) -> Option<u64> {
     let parts = messages.iter().flat_map(|message| &message.parts);
     let texts: Option<Vec<&str>> =
         parts.map(|part| if let MessagePart::Text { text } = part { Some(text.as_str()) } else { None }).collect();
-    let texts =
-        texts.filter(|texts| texts.iter().map(|text| text.len()).sum::<usize>() <= LONGEST && !texts.iter().any(|text| is_cut(text)))?;
+    let texts = texts.filter(|texts| {
+        texts.iter().map(|text| text.len()).sum::<usize>() <= MAX_TEXT_BYTES && !texts.iter().any(|text| is_truncated(text))
+    })?;
     Some(texts.into_iter().map(|text| tokenizer.count(text) as u64).sum())
 }
 
 /// Returns whether a part of a text was removed before it arrived.
-fn is_cut(text: &str) -> bool {
+fn is_truncated(text: &str) -> bool {
     let text = text.trim_end();
     text.ends_with("...")
         || text.ends_with('…')
@@ -123,16 +124,16 @@ mod tests {
         decoded.spans.into_iter().find(Span::is_call).unwrap()
     }
 
-    fn filled(span: Span) -> Option<(u64, u64)> {
+    fn estimated(span: Span) -> Option<(u64, u64)> {
         let mut span = span;
-        fill(&mut span, PriceBook::embedded()).then(|| (span.usage.input.unwrap(), span.usage.output.unwrap()))
+        estimate_usage(&mut span, PriceBook::embedded()).then(|| (span.usage.input.unwrap(), span.usage.output.unwrap()))
     }
 
     #[test]
     fn a_streamed_call_without_counts() {
         let mut span = call();
         assert!(span.usage.is_unknown() && span.cost.is_none());
-        assert!(fill(&mut span, PriceBook::embedded()));
+        assert!(estimate_usage(&mut span, PriceBook::embedded()));
         // "You answer in one sentence." has 6 tokens and "What is the capital of France?" has 7; 4 are around each and 3 before the
         // answer. "The capital of France is Paris." has 7.
         assert_eq!((span.usage.input, span.usage.output, span.usage.total), (Some(24), Some(7), Some(31)));
@@ -142,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn never_from_a_part_of_the_texts() {
+    fn truncated_texts_are_not_estimated() {
         let none = |change: fn(&mut Span)| {
             let mut span = call();
             change(&mut span);
-            assert_eq!(filled(span), None);
+            assert_eq!(estimated(span), None);
         };
         none(|span| span.output_messages.clear());
         none(|span| span.input_messages.clear());
@@ -167,12 +168,12 @@ mod tests {
         ] {
             let mut span = call();
             span.output_messages[0].parts.push(part);
-            assert_eq!(filled(span), None);
+            assert_eq!(estimated(span), None);
         }
     }
 
     #[test]
-    fn each_model_by_its_own_tokenizer() {
+    fn each_model_uses_its_tokenizer() {
         let count = |model, text: &str| tokenizer(model).map(|tokenizer| tokenizer.count(text));
         assert_eq!(count("gpt-4o-mini-2024-07-18", "tiktoken is great!"), Some(6));
         assert_eq!(count("openai/gpt-3.5-turbo", "tiktoken is great!"), Some(6));

@@ -102,7 +102,7 @@ pub enum TokenCountBasis {
 
 impl TokenCountInterpretation {
     /// Returns how `sent` became `whole`; `None` if there is only one interpretation.
-    fn of(
+    fn from_counts(
         sent: Option<u64>,
         special: u64,
         whole: Option<u64>,
@@ -130,35 +130,35 @@ impl TokenCountInterpretation {
 }
 
 /// Largest accepted count. Beyond 2^53 a floating-point number is not exact, and no larger number is a token count.
-const MAX: u64 = 9_000_000_000_000_000;
+const MAX_COUNT: u64 = 9_000_000_000_000_000;
 
 /// Returns a token count from any type of value; `None` for negative, huge, malformed and boolean values.
 pub fn count(value: &Value) -> Option<u64> {
     let count = match value {
-        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole_count)),
         Value::String(text) => {
             let text = text.trim().trim_matches('"');
-            text.parse::<u64>().ok().or_else(|| text.parse::<f64>().ok().and_then(whole))
+            text.parse::<u64>().ok().or_else(|| text.parse::<f64>().ok().and_then(whole_count))
         }
         _ => None,
     };
-    count.filter(|count| *count < MAX)
+    count.filter(|count| *count < MAX_COUNT)
 }
 
 /// Returns a count from a floating-point number, as measurements contain it.
-pub fn whole(number: f64) -> Option<u64> {
-    (number.is_finite() && (0.0..MAX as f64).contains(&number)).then(|| number.round() as u64)
+pub fn whole_count(number: f64) -> Option<u64> {
+    (number.is_finite() && (0.0..MAX_COUNT as f64).contains(&number)).then(|| number.round() as u64)
 }
 
 impl ReportedTokenCounts {
     /// Sorts the counts into exclusive buckets.
-    pub fn settle(&self, convention: TokenCountConvention) -> Usage {
-        self.settle_each(convention, convention)
+    pub fn exclusive_usage(&self, convention: TokenCountConvention) -> Usage {
+        self.exclusive_usage_of(convention, convention)
     }
 
     /// Sorts the counts into exclusive buckets, for a source with different conventions for input and output.
-    pub fn settle_each(&self, of_input: TokenCountConvention, of_output: TokenCountConvention) -> Usage {
-        let (input_audio, input_image) = self.media_beside_caches(of_input);
+    pub fn exclusive_usage_of(&self, of_input: TokenCountConvention, of_output: TokenCountConvention) -> Usage {
+        let (input_audio, input_image) = self.media_without_cached(of_input);
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
         let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
         // A source may exclude cache reads and include the rest, or count cache reads twice: only the total shows it.
@@ -166,10 +166,10 @@ impl ReportedTokenCounts {
         let outputs = self.output.map(|output| TokenCountCandidates::all(output, special_output, None, of_output));
         let (input, output) = match (inputs, outputs) {
             (Some(inputs), Some(outputs)) => {
-                let (input, output) = agreeing(&inputs, &outputs, self.total);
+                let (input, output) = matching_interpretations(&inputs, &outputs, self.total);
                 (Some(input), Some(output))
             }
-            (inputs, outputs) => (inputs.map(|all| first(&all)), outputs.map(|all| first(&all))),
+            (inputs, outputs) => (inputs.map(|all| first_count(&all)), outputs.map(|all| first_count(&all))),
         };
         let mut usage = Usage {
             input: input.map(|whole| whole.saturating_sub(special_input)),
@@ -200,7 +200,7 @@ impl ReportedTokenCounts {
 
     /// Returns the audio and image input tokens without those that are also counted as cached: some clients count a cached image as both.
     /// If the cached tokens fit into the input but all special tokens together do not, only the remainder can be uncached.
-    fn media_beside_caches(&self, convention: TokenCountConvention) -> (Option<u64>, Option<u64>) {
+    fn media_without_cached(&self, convention: TokenCountConvention) -> (Option<u64>, Option<u64>) {
         let cached = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h]);
         // Audio that is also counted as cached has the price of a cache read.
         let input_audio = self.input_audio.map(|audio| audio.saturating_sub(self.cached_audio.unwrap_or(0)));
@@ -219,7 +219,7 @@ impl ReportedTokenCounts {
 
     /// Returns counts that only the provider's own usage object contains, as clients pass it on in addition to their counts: web searches
     /// and cache writes for an hour.
-    pub fn of_provider(usage: &Map<String, Value>) -> ReportedTokenCounts {
+    pub fn from_provider_usage(usage: &Map<String, Value>) -> ReportedTokenCounts {
         let inner = |outer: &str, inner: &str| usage.get(outer)?.as_object()?.get(inner).and_then(count);
         ReportedTokenCounts {
             web_searches: inner("server_tool_use", "web_search_requests"),
@@ -228,8 +228,8 @@ impl ReportedTokenCounts {
         }
     }
 
-    /// Returns how input and output as sent were interpreted, given the result of [`settle_each`](ReportedTokenCounts::settle_each).
-    pub fn taken(
+    /// Returns how input and output as sent were interpreted, given the result of [`exclusive_usage_of`](ReportedTokenCounts::settle_each).
+    pub fn interpretations(
         &self,
         usage: &Usage,
         of_input: TokenCountConvention,
@@ -240,8 +240,8 @@ impl ReportedTokenCounts {
         let (input, output) = (usage.input_tokens(), usage.output_tokens());
         let fits = input.zip(output).and_then(|(input, output)| input.checked_add(output)).is_some_and(|both| Some(both) == self.total);
         (
-            TokenCountInterpretation::of(self.input, special_input, input, of_input, fits),
-            TokenCountInterpretation::of(self.output, special_output, output, of_output, fits),
+            TokenCountInterpretation::from_counts(self.input, special_input, input, of_input, fits),
+            TokenCountInterpretation::from_counts(self.output, special_output, output, of_output, fits),
         )
     }
 
@@ -250,13 +250,13 @@ impl ReportedTokenCounts {
     pub fn of_provider_metadata(remarks: &Map<String, Value>) -> Option<(ReportedTokenCounts, TokenCountConvention, TokenCountConvention)> {
         remarks.values().filter_map(Value::as_object).find_map(|remark| {
             let whole = ["usage", "usageMetadata"].iter().find_map(|name| remark.get(*name)?.as_object());
-            let told = ReportedTokenCounts::of_details(whole.unwrap_or(remark));
+            let told = ReportedTokenCounts::from_details(whole.unwrap_or(remark));
             (told.0 != ReportedTokenCounts::default()).then_some(told)
         })
     }
 
     /// Returns true if input and output are reported and every count of tokens is zero.
-    pub(crate) fn are_zero(&self) -> bool {
+    pub(crate) fn is_all_zero(&self) -> bool {
         let special = [self.cache_read, self.cache_write_5m, self.cache_write_1h, self.reasoning, self.input_audio, self.output_audio];
         let others = special.into_iter().chain([self.input_image, self.output_image, self.total]);
         (self.input, self.output) == (Some(0), Some(0)) && others.flatten().all(|count| count == 0)
@@ -306,12 +306,12 @@ fn sum(counts: &[Option<u64>]) -> u64 {
     counts.iter().flatten().fold(0, |sum, n| sum.saturating_add(*n))
 }
 
-fn first(readings: &[Option<u64>; 4]) -> u64 {
+fn first_count(readings: &[Option<u64>; 4]) -> u64 {
     readings.iter().flatten().next().copied().unwrap_or(0)
 }
 
 /// Returns the first pair of interpretations that adds up to the total, otherwise the first interpretation of each.
-fn agreeing(inputs: &[Option<u64>; 4], outputs: &[Option<u64>; 4], total: Option<u64>) -> (u64, u64) {
+fn matching_interpretations(inputs: &[Option<u64>; 4], outputs: &[Option<u64>; 4], total: Option<u64>) -> (u64, u64) {
     if let Some(total) = total {
         for output in outputs.iter().flatten() {
             for input in inputs.iter().flatten() {
@@ -321,5 +321,5 @@ fn agreeing(inputs: &[Option<u64>; 4], outputs: &[Option<u64>; 4], total: Option
             }
         }
     }
-    (first(inputs), first(outputs))
+    (first_count(inputs), first_count(outputs))
 }

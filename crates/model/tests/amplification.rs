@@ -2,7 +2,7 @@
 //! input overflows the stack either. `make fuzz` runs this with any number of bodies.
 
 use hinomi_model::clock::DecodeContext;
-use hinomi_model::decode_budget::{DecodeLimitExceeded, DecodeLimits, within};
+use hinomi_model::decode_budget::{DecodeLimitExceeded, DecodeLimits, decode_within};
 use hinomi_model::otlp::{OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::{langfuse, otlp, sentry};
@@ -33,7 +33,7 @@ fn decode(way: Way, body: &[u8]) -> usize {
     match way {
         Way::Otlp(signal, encoding) => otlp::decode(body.to_vec().into(), signal, encoding, &context)
             .map_or(0, |decoded| decoded.spans.len() + decoded.lines.len() + decoded.points.len()),
-        Way::Langfuse => langfuse::decode(body, &context, &|_| None).map_or(0, |decoded| decoded.verdicts.len()),
+        Way::Langfuse => langfuse::decode(body, &context, &|_| None).map_or(0, |decoded| decoded.event_results.len()),
         Way::Scores => langfuse::read_scores(body, 0).map_or(0, |scores| scores.len()),
         Way::Envelope => sentry::decode(body, &context).map_or(0, of_sentry),
         Way::Store => sentry::decode_store_event(body, &context).map_or(0, of_sentry),
@@ -46,7 +46,7 @@ fn measured(way: Way, body: &[u8]) -> (usize, Result<usize, DecodeLimitExceeded>
     PriceBook::embedded();
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
-    let decoded = within(DecodeLimits { items: MAX_ITEMS, bytes: BUDGET }, || decode(way, body));
+    let decoded = decode_within(DecodeLimits { items: MAX_ITEMS, bytes: BUDGET }, || decode(way, body));
     (ALLOCATOR.peak_usage().saturating_sub(before), decoded)
 }
 
@@ -312,9 +312,9 @@ fn more_items_than_are_taken_are_told_from_too_many_bytes() {
 /// Decodes bodies of the maximum size with the maximum depth.
 fn depth_costs_no_stack() {
     // Other tests measure memory, and these bodies are large.
-    const LARGEST: usize = 32 << 20;
+    const BODY_BYTES: usize = 32 << 20;
     let deep = |before: &str, open: &str, close: &str, after: &str| {
-        let depth = (LARGEST - before.len() - after.len()) / (open.len() + close.len());
+        let depth = (BODY_BYTES - before.len() - after.len()) / (open.len() + close.len());
         format!("{before}{}{}{after}", open.repeat(depth), close.repeat(depth))
     };
     let span = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{{SPAN},"attributes":[{{"key":"gen_ai.input.messages","value":"#);
@@ -343,7 +343,7 @@ fn depth_costs_no_stack() {
 
 /// One test runs all checks: they measure the memory of the process, which parallel tests would change.
 #[test]
-fn no_request_becomes_more_than_its_budget() {
+fn no_request_exceeds_its_memory_budget() {
     each_fragment_at_each_place();
     more_items_than_are_taken_are_told_from_too_many_bytes();
     depth_costs_no_stack();

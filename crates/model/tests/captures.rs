@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use hinomi_model::clock::DecodeContext;
-use hinomi_model::dedup::{SpanNode, decide};
+use hinomi_model::dedup::{SpanNode, decide_trace};
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::partial_spans;
 use hinomi_model::price::PriceBook;
@@ -96,7 +96,7 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
             match places.get(&(span.trace_id, span.span_id)) {
                 Some(place) => {
                     let known: &mut Span = &mut spans[*place];
-                    *known = partial_spans::join(known, &span, PriceBook::embedded()).unwrap_or_else(|| known.clone());
+                    *known = partial_spans::join_partial_spans(known, &span, PriceBook::embedded()).unwrap_or_else(|| known.clone());
                 }
                 None => {
                     places.insert((span.trace_id, span.span_id), spans.len());
@@ -111,7 +111,7 @@ fn read_in_order(requests: &[PathBuf]) -> (Vec<Span>, Vec<ErrorEvent>) {
     }
     for trace in traces.values_mut() {
         let nodes: Vec<SpanNode> = trace.iter().map(|span| SpanNode::of(span)).collect();
-        for (span, decision) in trace.iter_mut().zip(decide(&nodes)) {
+        for (span, decision) in trace.iter_mut().zip(decide_trace(&nodes)) {
             decision.apply(span);
         }
     }
@@ -398,7 +398,7 @@ fn compare(case: &Path, requests: &[PathBuf]) -> Vec<String> {
 }
 
 #[test]
-fn every_case_is_read_as_its_client_meant_it() {
+fn every_capture_is_read_correctly() {
     let wrong: Vec<String> = cases().iter().flat_map(|case| compare(case, &requests(case))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -418,7 +418,7 @@ fn the_order_of_requests_does_not_matter() {
 }
 
 #[test]
-fn all_of_the_article_belongs_to_its_pipeline() {
+fn article_spans_belong_to_their_pipeline() {
     for client in ["sentry-python-2.20", "sentry-python-2.75"] {
         let case = cases().into_iter().find(|case| case.ends_with(format!("{client}/blog-example"))).unwrap();
         let (spans, _) = read(&case);
@@ -431,7 +431,7 @@ fn all_of_the_article_belongs_to_its_pipeline() {
 }
 
 #[test]
-fn errors_name_their_place() {
+fn errors_have_a_location() {
     for (case, culprit) in [
         ("sentry-python-2.20/openai-error-429", "_request in openai/_base_client.py"),
         ("sentry-python-2.75/openai-error-429", "request in openai/_base_client.py"),
@@ -591,7 +591,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_payloads_cost_only_themselves(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn damaged_payloads_do_not_affect_others(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         static BODIES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(small_bodies);
         let body = which.get(&BODIES);
         let mut damaged = body.clone();

@@ -188,7 +188,7 @@ fn own(price: serde_json::Value) -> CustomPrice {
 }
 
 #[test]
-fn prices_of_the_owner() {
+fn custom_prices_apply() {
     // The flag is true for a price of this project only.
     let set = [
         (own(json!({ "model": "llama-3.3-70b*", "prices": { "input": 0.2, "output": 0.6 } })), false),
@@ -204,7 +204,7 @@ fn prices_of_the_owner() {
         (own(json!({ "model": "my-searcher", "prices": { "input": 1, "output": 1, "web_search": 0.01 } })), true),
         (own(json!({ "model": "at-home", "prices": { "input": 0, "output": 0 } })), true),
     ];
-    let book = PriceBook::embedded().with_own(set.into_iter());
+    let book = PriceBook::embedded().with_custom_prices(set.into_iter());
     let nothing = Usage::default();
     check(
         &book,
@@ -277,12 +277,12 @@ fn prices_of_the_owner() {
 }
 
 #[test]
-fn a_price_of_the_project_comes_before_one_of_all() {
+fn project_price_precedes_global_price() {
     let set = [
         (own(json!({ "model": "m", "prices": { "input": 1 } })), true),
         (own(json!({ "model": "m", "from": "2026-11-01", "prices": { "input": 2 } })), false),
     ];
-    let book = PriceBook::embedded().with_own(set.into_iter());
+    let book = PriceBook::embedded().with_custom_prices(set.into_iter());
     // 1,000 × $1/M, although the other price is later
     check(&book, &[case("of the project", "m", tokens(1_000, 0), Some(("own:m", 0.001)))]);
 }

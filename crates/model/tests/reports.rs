@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::dedup::duplicate_reports::hash_of_texts;
-use hinomi_model::dedup::{SpanNode, decide};
+use hinomi_model::dedup::{SpanNode, decide_trace};
 use hinomi_model::money::Usd;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
@@ -68,7 +68,7 @@ fn read(case: &Path) -> Vec<Span> {
             SpanNode { texts: both.filter(|_| span.is_call()), ..SpanNode::of(span) }
         };
         let nodes: Vec<SpanNode> = trace.iter().map(node).collect();
-        for (span, decision) in trace.iter_mut().zip(decide(&nodes)) {
+        for (span, decision) in trace.iter_mut().zip(decide_trace(&nodes)) {
             decision.apply(span);
         }
     }

@@ -27,7 +27,7 @@ pub enum QueryError {
     #[error("unknown bucket {0:?}; use one of {list}", list = super::aggregate::measure::BucketInterval::names().join(" "))]
     BadBucket(String),
     /// Unknown field in a filter.
-    #[error("unknown field {0:?}; use one of {list}, tag, tag.NAME or attr.NAME", list = super::filter::FIELDS.join(" "))]
+    #[error("unknown field {0:?}; use one of {list}, tag, tag.NAME or attr.NAME", list = super::filter::FIELD_NAMES.join(" "))]
     BadField(String),
     /// Cursor that does not come from this list.
     #[error("cursor does not belong to this list; start again without a cursor")]
@@ -61,17 +61,17 @@ pub enum QueryError {
 
 impl QueryError {
     /// Returns whether the request is at fault, so the client can correct it.
-    pub fn is_users(&self) -> bool {
+    pub fn is_user_error(&self) -> bool {
         !matches!(self, QueryError::Engine(_) | QueryError::Store(_) | QueryError::Gone)
     }
 
     /// Returns whether the query needs more memory than the limit of queries allows.
-    pub fn is_of_memory(&self) -> bool {
+    pub fn is_out_of_memory(&self) -> bool {
         matches!(self, QueryError::Engine(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
     }
 
     /// Returns whether the query was cancelled because the server shuts down.
-    pub fn is_of_end(&self) -> bool {
+    pub fn is_shutdown(&self) -> bool {
         let QueryError::Engine(error) = self else { return false };
         if let DataFusionError::Execution(text) = error.find_root() {
             // DataFusion keeps only the text of a task that ended without a panic, which means that it was cancelled.
@@ -88,7 +88,7 @@ impl QueryError {
     }
 
     /// Returns whether an unreadable file may be the cause.
-    pub fn is_of_files(&self) -> bool {
+    pub fn is_file_error(&self) -> bool {
         use DataFusionError as E;
         match self {
             QueryError::Store(_) => true,
@@ -125,20 +125,20 @@ mod tests {
 
     #[tokio::test]
     async fn cancellation_at_shutdown_is_not_a_failure() {
-        assert!(QueryError::from(cancelled().await).is_of_end());
+        assert!(QueryError::from(cancelled().await).is_shutdown());
         let nested = DataFusionError::ExecutionJoin(Box::new(cancelled().await));
-        assert!(QueryError::Engine(DataFusionError::Context("sorting".to_owned(), Box::new(nested))).is_of_end());
+        assert!(QueryError::Engine(DataFusionError::Context("sorting".to_owned(), Box::new(nested))).is_shutdown());
         let reading = object_store::Error::from(cancelled().await);
         let reading = DataFusionError::ParquetError(Box::new(ParquetError::External(Box::new(reading))));
-        assert!(QueryError::Engine(reading).is_of_end());
+        assert!(QueryError::Engine(reading).is_shutdown());
     }
 
     #[tokio::test]
     async fn faults_are_failures() {
         let panicked = tokio::spawn(async { panic!("a fault") });
-        assert!(!QueryError::from(panicked.await.unwrap_err()).is_of_end());
-        assert!(!QueryError::Engine(DataFusionError::Internal("a fault".to_owned())).is_of_end());
-        assert!(!QueryError::Engine(DataFusionError::Execution("a fault".to_owned())).is_of_end());
+        assert!(!QueryError::from(panicked.await.unwrap_err()).is_shutdown());
+        assert!(!QueryError::Engine(DataFusionError::Internal("a fault".to_owned())).is_shutdown());
+        assert!(!QueryError::Engine(DataFusionError::Execution("a fault".to_owned())).is_shutdown());
     }
 
     #[test]
@@ -157,6 +157,6 @@ mod tests {
         ending.shutdown_background();
         let reading = tokio::runtime::Runtime::new().unwrap();
         let error = reading.block_on(stream.next()).unwrap().unwrap_err();
-        assert!(QueryError::Engine(error).is_of_end());
+        assert!(QueryError::Engine(error).is_shutdown());
     }
 }

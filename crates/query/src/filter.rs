@@ -18,7 +18,7 @@ use std::sync::Arc;
 use hinomi_model::id::TraceId;
 
 /// Names of the fields that a term may use, in addition to `tag.NAME` and `attr.NAME`.
-pub const FIELDS: &[&str] = &[
+pub const FIELD_NAMES: &[&str] = &[
     "model",
     "provider",
     "op",
@@ -57,7 +57,7 @@ pub const MAX_DEPTH: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Unknown field.
-    #[error("unknown field {0:?}; use one of {list}, tag.NAME or attr.NAME", list = FIELDS.join(" "))]
+    #[error("unknown field {0:?}; use one of {list}, tag.NAME or attr.NAME", list = FIELD_NAMES.join(" "))]
     UnknownField(String),
     /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
@@ -114,15 +114,15 @@ pub enum ComparisonOperator {
 }
 
 impl ComparisonOperator {
-    const SIGNS: [(&'static str, ComparisonOperator); 4] = [
+    const COMPARISON_SIGNS: [(&'static str, ComparisonOperator); 4] = [
         (">=", ComparisonOperator::AtLeast),
         ("<=", ComparisonOperator::AtMost),
         (">", ComparisonOperator::Above),
         ("<", ComparisonOperator::Below),
     ];
 
-    fn sign(self) -> &'static str {
-        Self::SIGNS.iter().find(|(_, order)| *order == self).map_or("", |(sign, _)| sign)
+    fn as_sign(self) -> &'static str {
+        Self::COMPARISON_SIGNS.iter().find(|(_, order)| *order == self).map_or("", |(sign, _)| sign)
     }
 }
 
@@ -144,7 +144,7 @@ pub enum FilterTerm {
     Field {
         /// True for `-field:value`.
         not: bool,
-        /// One of [`FIELDS`], or `tag.NAME`, `attr.NAME`.
+        /// One of [`FIELD_NAMES`], or `tag.NAME`, `attr.NAME`.
         field: String,
         /// Condition on the value.
         test: FieldTest,
@@ -164,14 +164,16 @@ pub enum FilterTerm {
         any: Vec<Filter>,
     },
     /// The span belongs to one of these traces. The parser never returns this term: queries add it to a filter.
-    OfTraces(Arc<HashSet<TraceId>>),
+    InTraces(Arc<HashSet<TraceId>>),
 }
 
 impl FilterTerm {
     /// Returns the number of terms, without groups, and the number of their values.
-    fn size(&self) -> (usize, usize) {
+    fn term_and_value_count(&self) -> (usize, usize) {
         match self {
-            FilterTerm::Group { any, .. } => any.iter().map(Filter::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
+            FilterTerm::Group { any, .. } => {
+                any.iter().map(Filter::term_and_value_count).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+            }
             FilterTerm::Field { test: FieldTest::OneOf(values), .. } => (1, values.len()),
             _ => (1, 1),
         }
@@ -196,7 +198,7 @@ impl Filter {
             return Err(FilterError::TooManyTerms(terms));
         }
         let filter = FilterParser::filter(tokens, text)?;
-        match filter.size() {
+        match filter.term_and_value_count() {
             (_, 0..=MAX_VALUES) => Ok(filter),
             (_, values) => Err(FilterError::TooManyValues(values)),
         }
@@ -214,8 +216,8 @@ impl Filter {
     }
 
     /// Returns the number of terms, without groups, and the number of their values.
-    pub(super) fn size(&self) -> (usize, usize) {
-        self.0.iter().map(FilterTerm::size).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    pub(super) fn term_and_value_count(&self) -> (usize, usize) {
+        self.0.iter().map(FilterTerm::term_and_value_count).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
@@ -353,11 +355,11 @@ fn term(word: Vec<QuotedChar>) -> Result<FilterTerm, FilterError> {
     let not = word.len() > 1 && word[0] == ('-', false);
     let word = &word[usize::from(not)..];
     let Some(colon) = word.iter().position(|c| *c == (':', false)) else {
-        return Ok(FilterTerm::Text { not, text: plain(word) });
+        return Ok(FilterTerm::Text { not, text: plain_text(word) });
     };
-    let field = plain(&word[..colon]);
+    let field = plain_text(&word[..colon]);
     let named = |prefix: &str| field.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
-    if !FIELDS.contains(&field.as_str()) && !named("tag.") && !named("attr.") {
+    if !FIELD_NAMES.contains(&field.as_str()) && !named("tag.") && !named("attr.") {
         return Err(FilterError::UnknownField(field));
     }
     let test = test(&word[colon + 1..]).ok_or_else(|| FilterError::NoValue(field.clone()))?;
@@ -368,23 +370,23 @@ fn test(value: &[QuotedChar]) -> Option<FieldTest> {
     if value == [('*', false)] {
         return Some(FieldTest::Present);
     }
-    for (sign, order) in ComparisonOperator::SIGNS {
+    for (sign, order) in ComparisonOperator::COMPARISON_SIGNS {
         let signed = value.len() >= sign.len() && sign.chars().zip(value).all(|(s, c)| *c == (s, false));
         if signed {
-            let bound = plain(&value[sign.len()..]);
+            let bound = plain_text(&value[sign.len()..]);
             return (!bound.is_empty()).then_some(FieldTest::Compare(order, bound));
         }
     }
-    let values: Vec<_> = value.split(|c| *c == (',', false)).filter(|v| !v.is_empty()).map(plain).collect();
+    let values: Vec<_> = value.split(|c| *c == (',', false)).filter(|v| !v.is_empty()).map(plain_text).collect();
     (!values.is_empty()).then_some(FieldTest::OneOf(values))
 }
 
 /// Returns the characters as text, without the marks of empty quotations.
-fn plain(characters: &[QuotedChar]) -> String {
+fn plain_text(characters: &[QuotedChar]) -> String {
     characters.iter().filter(|c| **c != ('\0', true)).map(|(c, _)| c).collect()
 }
 
-fn quoted(text: &str) -> String {
+fn quote_value(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -395,20 +397,20 @@ impl fmt::Display for Filter {
             f.write_str(if index > 0 { " " } else { "" })?;
             let minus = |not: bool| if not { "-" } else { "" };
             match term {
-                FilterTerm::Text { not, text } => write!(f, "{}{}", minus(*not), quoted(text))?,
+                FilterTerm::Text { not, text } => write!(f, "{}{}", minus(*not), quote_value(text))?,
                 FilterTerm::Field { not, field, test } => {
                     // Quoting the field keeps tag names with colons or spaces intact.
-                    write!(f, "{}{}:", minus(*not), quoted(field))?;
+                    write!(f, "{}{}:", minus(*not), quote_value(field))?;
                     match test {
                         FieldTest::Present => f.write_str("*")?,
-                        FieldTest::Compare(order, bound) => write!(f, "{}{}", order.sign(), quoted(bound))?,
-                        FieldTest::OneOf(values) => f.write_str(&values.iter().map(|v| quoted(v)).collect::<Vec<_>>().join(","))?,
+                        FieldTest::Compare(order, bound) => write!(f, "{}{}", order.as_sign(), quote_value(bound))?,
+                        FieldTest::OneOf(values) => f.write_str(&values.iter().map(|v| quote_value(v)).collect::<Vec<_>>().join(","))?,
                     }
                 }
                 FilterTerm::Group { not, any } => {
                     write!(f, "{}({})", minus(*not), any.iter().map(Filter::to_string).collect::<Vec<_>>().join(" OR "))?;
                 }
-                FilterTerm::OfTraces(traces) => {
+                FilterTerm::InTraces(traces) => {
                     write!(f, "trace:{}", traces.iter().map(TraceId::to_string).collect::<Vec<_>>().join(","))?;
                 }
             }

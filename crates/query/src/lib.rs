@@ -44,18 +44,18 @@ use filter::Filter;
 pub use response::*;
 
 /// Memory limit of the segment footers that the query engine caches for its scans, in bytes.
-const METADATA_CACHE: usize = 256 << 20;
+const METADATA_CACHE_BYTES: usize = 256 << 20;
 /// Fraction of the memory of queries that caches footers for reads of single rows (one part in so many). The cache size stays within
-/// [`FOOTERS`]. The footer of a segment of 150,000 rows takes half a megabyte.
-const FOOTERS_PART: usize = 8;
-const FOOTERS: (usize, usize) = (16 << 20, 256 << 20);
+/// [`FOOTER_CACHE_BYTES`]. The footer of a segment of 150,000 rows takes half a megabyte.
+const FOOTER_CACHE_DIVISOR: usize = 8;
+const FOOTER_CACHE_BYTES: (usize, usize) = (16 << 20, 256 << 20);
 /// Fraction of the memory of queries that each distinct counter may use (one part in so many): one counts traces, the other users.
-const NUMBERS_PART: usize = 8;
+const DISTINCT_COUNTER_DIVISOR: usize = 8;
 /// Default memory limits in bytes: for the operators of all queries together, and for those of all exports.
-const MEMORY: (usize, usize) = (1 << 30, 256 << 20);
+const DEFAULT_MEMORY_BYTES: (usize, usize) = (1 << 30, 256 << 20);
 
 /// Minimum number of rows for which sums are computed from roll-ups.
-const LEAST_ROWS: u64 = 50_000;
+const MIN_ROLLUP_ROWS: u64 = 50_000;
 
 /// Maximum number of values in a list that are compared with the statistics of row groups.
 const MAX_PRUNING_VALUES: usize = 64;
@@ -63,7 +63,7 @@ const MAX_PRUNING_VALUES: usize = 64;
 /// Number of rows in a batch.
 const BATCH_ROWS: usize = 8192;
 /// Maximum size in bytes of the long texts that are read in one batch. No memory pool accounts for them.
-const BATCH_BYTES: usize = 8 << 20;
+const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Resources that all queries share: memory pools, caches and limits. A process creates one engine.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ pub struct QueryEngine {
     /// Footers of segments from which single rows are read.
     footers: Arc<SegmentFooterCache>,
     /// Runtime of exports. It has its own memory pool, which keeps exports from taking the memory of the page's queries.
-    exports: Arc<RuntimeEnv>,
+    export_runtime: Arc<RuntimeEnv>,
     /// Counters of distinct traces and of distinct users, which number the hashes of IDs.
     traces: Arc<DistinctCounter>,
     users: Arc<DistinctCounter>,
@@ -80,11 +80,11 @@ pub struct QueryEngine {
     planner: ExpressionPlanner,
     /// Minimum number of rows for which sums are computed from roll-ups. Below it, reading the rows is as fast, and percentiles are
     /// exact.
-    least_rows: u64,
+    min_rollup_rows: u64,
     /// Number of rows in a batch read from a file.
     batch_rows: usize,
     /// Permits for scans of long texts, one per processor: each scan takes memory and a processor, and more of them are not faster.
-    looks: Arc<Semaphore>,
+    text_scan_permits: Arc<Semaphore>,
 }
 
 /// Plans expressions that are evaluated on batches.
@@ -101,9 +101,9 @@ impl std::fmt::Debug for ExpressionPlanner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanMode {
     /// For queries that need most rows: reads whole columns, then applies the filter.
-    Much,
+    MostRows,
     /// For queries that need few rows: reads the columns of the filter first, and the other columns only of the rows that pass.
-    Little,
+    FewRows,
 }
 
 /// The spans that a query covers: those that start in `from_us..to_us`, in microseconds since the Unix epoch, and that the filter
@@ -132,7 +132,7 @@ pub struct ProjectSnapshot {
     snapshot: Arc<Snapshot>,
     project: u64,
     /// Cancelled when nobody waits for the result any more.
-    wanted: CancellationFlag,
+    cancellation: CancellationFlag,
 }
 
 /// Memory reserved from the pool of all queries until it is dropped.
@@ -159,38 +159,40 @@ impl Default for QueryEngine {
 impl QueryEngine {
     /// Creates an engine with the default memory limits and its own caches.
     pub fn new() -> QueryEngine {
-        QueryEngine::with_memory(MEMORY.0, MEMORY.1)
+        QueryEngine::with_memory(DEFAULT_MEMORY_BYTES.0, DEFAULT_MEMORY_BYTES.1)
     }
 
     /// Creates an engine with memory limits in bytes: for the operators of all queries together, and for those of all exports.
     pub fn with_memory(queries: usize, exports: usize) -> QueryEngine {
         let runtime = |memory: usize| {
-            let built =
-                RuntimeEnvBuilder::new().with_metadata_cache_limit(METADATA_CACHE.min(memory)).with_memory_limit(memory, 1.0).build_arc();
+            let built = RuntimeEnvBuilder::new()
+                .with_metadata_cache_limit(METADATA_CACHE_BYTES.min(memory))
+                .with_memory_limit(memory, 1.0)
+                .build_arc();
             // Building fails only if a directory for spilling cannot be created. The defaults create none.
             built.unwrap_or_default()
         };
         QueryEngine {
             runtime: runtime(queries),
-            exports: runtime(exports),
-            footers: Arc::new(SegmentFooterCache::new((queries / FOOTERS_PART).clamp(FOOTERS.0, FOOTERS.1))),
-            traces: Arc::new(DistinctCounter::new(|hour| &hour.traces, queries / NUMBERS_PART)),
-            users: Arc::new(DistinctCounter::new(|hour| &hour.users, queries / NUMBERS_PART)),
+            export_runtime: runtime(exports),
+            footers: Arc::new(SegmentFooterCache::new((queries / FOOTER_CACHE_DIVISOR).clamp(FOOTER_CACHE_BYTES.0, FOOTER_CACHE_BYTES.1))),
+            traces: Arc::new(DistinctCounter::new(|hour| &hour.traces, queries / DISTINCT_COUNTER_DIVISOR)),
+            users: Arc::new(DistinctCounter::new(|hour| &hour.users, queries / DISTINCT_COUNTER_DIVISOR)),
             planner: ExpressionPlanner(SessionContext::new()),
-            least_rows: LEAST_ROWS,
+            min_rollup_rows: MIN_ROLLUP_ROWS,
             batch_rows: BATCH_ROWS,
-            looks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
+            text_scan_permits: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))),
         }
     }
 
     /// Returns this engine with the memory pool of exports and another batch size.
     fn for_exports(&self, batch_rows: usize) -> QueryEngine {
-        QueryEngine { runtime: self.exports.clone(), batch_rows, ..self.clone() }
+        QueryEngine { runtime: self.export_runtime.clone(), batch_rows, ..self.clone() }
     }
 
     /// Returns a view of a project in a snapshot. The call is cheap.
     pub fn project(&self, snapshot: Arc<Snapshot>, project: u64) -> ProjectSnapshot {
-        ProjectSnapshot { engine: self.clone(), snapshot, project, wanted: CancellationFlag::default() }
+        ProjectSnapshot { engine: self.clone(), snapshot, project, cancellation: CancellationFlag::default() }
     }
 
     /// Registers an empty reservation in the memory pool of all queries.
@@ -198,13 +200,13 @@ impl QueryEngine {
         MemoryConsumer::new(what).register(&self.runtime.memory_pool)
     }
 
-    fn context(&self, reading: ScanMode) -> SessionContext {
+    fn context(&self, mode: ScanMode) -> SessionContext {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let mut config =
             SessionConfig::new().with_target_partitions(processors).with_collect_statistics(false).with_batch_size(self.batch_rows);
         let parquet = &mut config.options_mut().execution.parquet;
-        parquet.pushdown_filters = reading == ScanMode::Little;
-        parquet.reorder_filters = reading == ScanMode::Little;
+        parquet.pushdown_filters = mode == ScanMode::FewRows;
+        parquet.reorder_filters = mode == ScanMode::FewRows;
         // Longer lists are not compared with the statistics of row groups: the engine would turn them into a chain of nested comparisons.
         parquet.max_in_list_size = MAX_PRUNING_VALUES;
         SessionContext::new_with_config_rt(config, self.runtime.clone())
@@ -219,30 +221,30 @@ impl ProjectSnapshot {
 
     /// Returns all spans of the project that start in the range, as a table. Project and range are filtered outside of the scan as well,
     /// which keeps projects apart even if the scan returns too much.
-    fn table(&self, reading: ScanMode, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
-        self.table_of(reading, scan::SpanTable::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
+    fn table(&self, mode: ScanMode, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
+        self.span_table(mode, scan::SpanTable::new(self.snapshot.clone(), self.project, from_us, to_us), from_us, to_us)
     }
 
-    fn table_of(&self, reading: ScanMode, spans: scan::SpanTable, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
-        let table = self.engine.context(reading).read_table(Arc::new(spans))?;
-        Ok(table.filter(self.within(from_us, to_us))?)
+    fn span_table(&self, mode: ScanMode, spans: scan::SpanTable, from_us: i64, to_us: i64) -> Result<DataFrame, QueryError> {
+        let table = self.engine.context(mode).read_table(Arc::new(spans))?;
+        Ok(table.filter(self.in_range(from_us, to_us))?)
     }
 
     /// Returns the spans of a scope as a table.
-    async fn spans_of(&self, reading: ScanMode, scope: &QueryScope) -> Result<DataFrame, QueryError> {
+    async fn spans_in_scope(&self, mode: ScanMode, scope: &QueryScope) -> Result<DataFrame, QueryError> {
         let mut spans = scan::SpanTable::new(self.snapshot.clone(), self.project, scope.from_us, scope.to_us);
-        if scope.filter.0.iter().any(crate::scan::row_lookup::tells_places) {
+        if scope.filter.0.iter().any(crate::scan::row_lookup::is_indexed_term) {
             let filter = scope.filter.clone();
-            spans = self.reading(move |project| Ok(spans.only(|view| project.places(view, &filter)))).await?;
+            spans = self.run_reading(move |project| Ok(spans.restricted_to(|view| project.candidate_rows(view, &filter)))).await?;
         }
-        let table = self.table_of(reading, spans, scope.from_us, scope.to_us)?;
+        let table = self.span_table(mode, spans, scope.from_us, scope.to_us)?;
         match crate::filter::fields::condition(&scope.filter)? {
             Some(condition) => Ok(table.filter(condition)?),
             None => Ok(table),
         }
     }
 
-    fn within(&self, from_us: i64, to_us: i64) -> Expr {
+    fn in_range(&self, from_us: i64, to_us: i64) -> Expr {
         let mut within = col("project_id").eq(lit(i64::try_from(self.project).unwrap_or(i64::MAX)));
         if from_us != i64::MIN {
             within = within.and(col("start_time").gt_eq(crate::scan::columns::time(from_us)));

@@ -17,17 +17,17 @@ use super::aggregate::summary::is_call;
 use super::error::QueryError;
 use super::filter::trace_filter::TraceFilter;
 use super::list::cursor::ListCursor;
-use super::list::latest::{HitLimit, SpanHit, starts_of};
+use super::list::latest::{HitLimit, SpanHit, start_range};
 use super::response::{SpanPage, TracePage, TraceSummary};
 use super::scan::columns::{BatchColumn, time};
 use super::trace::summary::summarize;
-use super::trace::tree::derive;
-use super::trace::{LoadedSpan, shown};
+use super::trace::tree::tree_totals;
+use super::trace::{LoadedSpan, span_response};
 use super::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Length of the end of a range in which the newest traces are searched first, in microseconds: one hour. Each further search covers four
 /// times as much.
-const FIRST_PART_US: i64 = 3_600_000_000;
+const FIRST_SEARCH_RANGE_US: i64 = 3_600_000_000;
 
 /// Type of the column by which a list is sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +70,10 @@ const TRACE_SORTS: &[ListSort] = &[
 struct ListOrder {
     list: String,
     column: &'static str,
-    holds: SortColumnType,
+    column_type: SortColumnType,
     descending: bool,
     ids: &'static [&'static str],
-    after: Option<ListCursor>,
+    cursor: Option<ListCursor>,
 }
 
 impl ListOrder {
@@ -86,17 +86,17 @@ impl ListOrder {
     ) -> Result<ListOrder, QueryError> {
         let field = sort.trim_start_matches('-');
         let found = sorts.iter().find(|(name, ..)| *name == field);
-        let (_, column, holds) =
+        let (_, column, column_type) =
             *found.ok_or_else(|| QueryError::BadSort { sort: sort.to_owned(), known: sorts.iter().map(|(name, ..)| *name).collect() })?;
         let list = format!("{what} {sort}");
         let after = cursor.map(|cursor| ListCursor::read(cursor, &list, ids.len())).transpose()?;
-        Ok(ListOrder { list, column, holds, descending: sort.starts_with('-'), ids, after })
+        Ok(ListOrder { list, column, column_type, descending: sort.starts_with('-'), ids, cursor: after })
     }
 
     /// Returns the next rows in order, and one more row if there are further pages.
     fn next(&self, rows: DataFrame, limit: usize) -> Result<DataFrame, QueryError> {
-        let rows = match &self.after {
-            Some(cursor) => rows.filter(self.comes_after(cursor)?)?,
+        let rows = match &self.cursor {
+            Some(cursor) => rows.filter(self.after_cursor(cursor)?)?,
             None => rows,
         };
         let mut sort = vec![col(self.column).sort(!self.descending, false)];
@@ -106,7 +106,7 @@ impl ListOrder {
 
     /// Returns the condition for rows after the cursor: those with a later value, or with the same value and later IDs. Rows without a
     /// value come last.
-    fn comes_after(&self, cursor: &ListCursor) -> Result<Expr, QueryError> {
+    fn after_cursor(&self, cursor: &ListCursor) -> Result<Expr, QueryError> {
         let column = || col(self.column);
         let mut by_ids = lit(false);
         for (at, id) in self.ids.iter().enumerate().rev() {
@@ -124,8 +124,8 @@ impl ListOrder {
     }
 
     /// Returns start and IDs of the last row of the previous page.
-    fn after_start(&self) -> Result<Option<(i64, Vec<String>)>, QueryError> {
-        let Some(cursor) = &self.after else { return Ok(None) };
+    fn cursor_start(&self) -> Result<Option<(i64, Vec<String>)>, QueryError> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
         let start_us = cursor.value.as_deref().and_then(|text| text.parse().ok()).ok_or(QueryError::BadCursor)?;
         Ok(Some((start_us, cursor.ids.clone())))
     }
@@ -137,7 +137,7 @@ impl ListOrder {
 
     fn literal(&self, text: &str) -> Result<Expr, QueryError> {
         let number = || text.parse::<i64>().map_err(|_| QueryError::BadCursor);
-        Ok(match self.holds {
+        Ok(match self.column_type {
             SortColumnType::Time => time(number()?),
             SortColumnType::Count => lit(number()?),
             // A sum has more digits than a single amount.
@@ -158,7 +158,7 @@ impl ListOrder {
                 }
                 rows.push(row(batch, at));
                 if rows.len() == limit {
-                    let value = match self.holds {
+                    let value = match self.column_type {
                         SortColumnType::Time | SortColumnType::Count => value.int(at).map(|value| value.to_string()),
                         SortColumnType::Money => value.usd(at).map(|value| value.0.to_string()),
                         SortColumnType::Text => value.text(at),
@@ -191,11 +191,11 @@ impl ProjectSnapshot {
         let wanted: HashSet<(TraceId, SpanId)> = ids.iter().copied().collect();
         let mut by_id = HashMap::new();
         self.each_trace(&traces, |trace, spans| {
-            let tree = derive(&spans.iter().map(LoadedSpan::span).collect::<Vec<_>>());
+            let tree = tree_totals(&spans.iter().map(LoadedSpan::span).collect::<Vec<_>>());
             for (loaded, in_tree) in spans.iter().zip(tree) {
                 let id = (trace, loaded.span().span_id);
                 if wanted.contains(&id) {
-                    by_id.insert(id, shown(loaded, &in_tree, None));
+                    by_id.insert(id, span_response(loaded, &in_tree, None));
                 }
             }
         })
@@ -212,10 +212,10 @@ impl ProjectSnapshot {
     /// As [`spans`](ProjectSnapshot::spans).
     pub async fn traces(&self, scope: &QueryScope, sort: &str, limit: usize, cursor: Option<&str>) -> Result<TracePage, QueryError> {
         let order = ListOrder::read("traces", TRACE_SORTS, &["trace_id"], sort, cursor)?;
-        let filter = TraceFilter::of_whole_traces(&scope.filter)?;
+        let filter = TraceFilter::from_filter(&scope.filter)?;
         if order.is_newest_first() {
             return match filter {
-                Some(filter) => self.newest_selected(scope, &filter, &order, limit).await,
+                Some(filter) => self.newest_selected_traces(scope, &filter, &order, limit).await,
                 None => self.newest_traces(scope, &order, limit, i64::MIN).await,
             };
         }
@@ -224,12 +224,13 @@ impl ProjectSnapshot {
             None => scope.clone(),
         };
         let everything = scope.from_us == i64::MIN && scope.to_us == i64::MAX && scope.filter.0.is_empty();
-        let mut spans = self.table(ScanMode::Much, i64::MIN, i64::MAX)?;
+        let mut spans = self.table(ScanMode::MostRows, i64::MIN, i64::MAX)?;
         if !everything {
-            let matching = self.spans_of(ScanMode::Little, scope).await?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
+            let matching =
+                self.spans_in_scope(ScanMode::FewRows, scope).await?.select(vec![col("trace_id").alias("matching")])?.distinct()?;
             spans = spans.join(matching, JoinType::LeftSemi, &["trace_id"], &["matching"], None)?;
         }
-        let batches = order.next(narrow(spans)?, limit)?.collect().await?;
+        let batches = order.next(trace_rows(spans)?, limit)?.collect().await?;
         let (ids, next_cursor) =
             order.page(&batches, limit, |batch, at| BatchColumn::of(batch, "trace_id").text(at).and_then(|id| id.parse::<TraceId>().ok()));
         let ids: Vec<TraceId> = ids.into_iter().flatten().collect();
@@ -250,7 +251,7 @@ impl ProjectSnapshot {
         if !columns.contains(&order.column) {
             columns.push(order.column);
         }
-        let rows = self.spans_of(ScanMode::Little, scope).await?.select_columns(&columns)?;
+        let rows = self.spans_in_scope(ScanMode::FewRows, scope).await?.select_columns(&columns)?;
         let batches = order.next(rows, limit)?.collect().await?;
         let (ids, next_cursor) = order.page(&batches, limit, |batch, at| {
             let trace: Option<TraceId> = BatchColumn::of(batch, "trace_id").text(at).and_then(|id| id.parse().ok());
@@ -267,7 +268,7 @@ impl ProjectSnapshot {
         order: &ListOrder,
         limit: usize,
     ) -> Result<(Vec<(TraceId, SpanId)>, Option<String>), QueryError> {
-        let after = order.after_start()?;
+        let after = order.cursor_start()?;
         let mut scope = scope.clone();
         let mut most = HitLimit { hits: limit + 1, before_us: i64::MAX };
         if let Some((start_us, _)) = &after {
@@ -278,9 +279,9 @@ impl ProjectSnapshot {
             Some((start_us, ids)) => (Reverse(*start_us), &ids[..]) < (hit.start_us, &[hit.trace.to_string(), hit.span.to_string()][..]),
             None => true,
         };
-        let mut walk = self.walk(&scope, Some(most))?;
+        let mut walk = self.scan_latest_first(&scope, Some(most))?;
         let mut found: Vec<SpanHit> = Vec::new();
-        while let Some((hits, rest_us)) = walk.next().await? {
+        while let Some((hits, rest_us)) = walk.next_hits().await? {
             found.extend(hits.into_iter().filter(is_after));
             found.sort_unstable();
             found.truncate(limit + 1);
@@ -297,7 +298,7 @@ impl ProjectSnapshot {
 
     /// Returns the newest traces that a filter of whole traces selects. No span starts before its trace, so the newest part of the range
     /// contains all spans of the traces that start in it. The part grows until the page is full.
-    async fn newest_selected(
+    async fn newest_selected_traces(
         &self,
         scope: &QueryScope,
         filter: &TraceFilter,
@@ -305,8 +306,8 @@ impl ProjectSnapshot {
         limit: usize,
     ) -> Result<TracePage, QueryError> {
         let (earliest_us, latest_us) = self.starts_us();
-        let last_us = order.after_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(latest_us);
-        let mut part_us = FIRST_PART_US;
+        let last_us = order.cursor_start()?.map_or(i64::MAX, |(start_us, _)| start_us).min(scope.to_us).min(latest_us);
+        let mut part_us = FIRST_SEARCH_RANGE_US;
         while last_us.saturating_sub(part_us) > scope.from_us.max(earliest_us) {
             let part = QueryScope { from_us: last_us.saturating_sub(part_us), ..scope.clone() };
             let selected = self.scope_of_starting(&part, filter).await?;
@@ -323,26 +324,26 @@ impl ProjectSnapshot {
     /// Returns the starts of the first and the last span, possibly of other projects.
     fn starts_us(&self) -> (i64, i64) {
         let of_segments = self.snapshot.segments.iter().map(|view| (view.segment.min_start_us, view.segment.max_start_us));
-        let of_buffer = self.snapshot.buffer.iter().filter_map(starts_of);
+        let of_buffer = self.snapshot.buffer.iter().filter_map(start_range);
         of_segments.chain(of_buffer).reduce(|(a, b), (c, d)| (a.min(c), b.max(d))).unwrap_or((i64::MAX, i64::MAX))
     }
 
     /// Returns the newest traces that start at `earliest_us` or later. The start of a trace is known only from all of its spans, so a
     /// trace is read as soon as a matching span of it may belong to the page.
     async fn newest_traces(&self, scope: &QueryScope, order: &ListOrder, limit: usize, earliest_us: i64) -> Result<TracePage, QueryError> {
-        let after = order.after_start()?;
+        let after = order.cursor_start()?;
         let is_after = |start_us: i64, trace: TraceId| match &after {
             Some((last_us, ids)) => (Reverse(*last_us), &ids[..]) < (Reverse(start_us), &[trace.to_string()][..]),
             None => true,
         };
-        let mut walk = self.walk(scope, None)?;
+        let mut walk = self.scan_latest_first(scope, None)?;
         // Latest possible start of each trace: that of its earliest span so far.
         let mut at_latest: HashMap<TraceId, i64> = HashMap::new();
         let mut read: HashSet<TraceId> = HashSet::new();
         let mut page: BTreeMap<(Reverse<i64>, TraceId), TraceSummary> = BTreeMap::new();
         let mut rest_us = i64::MAX;
         while rest_us > i64::MIN {
-            let hits = match walk.next().await? {
+            let hits = match walk.next_hits().await? {
                 Some((hits, rest)) => {
                     rest_us = rest;
                     hits
@@ -394,7 +395,7 @@ impl ProjectSnapshot {
 }
 
 /// Returns one row per trace, with the columns that traces can be sorted by.
-fn narrow(spans: DataFrame) -> Result<DataFrame, QueryError> {
+fn trace_rows(spans: DataFrame) -> Result<DataFrame, QueryError> {
     let of_calls = |value: Expr, name: &str| -> Result<Expr, QueryError> { Ok(sum(value).filter(is_call()).build()?.alias(name)) };
     let sums = vec![
         min(col("start_time")).alias("start_time"),

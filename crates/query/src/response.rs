@@ -220,7 +220,7 @@ pub struct FacetQuery<'a> {
     /// Maximum number of most frequent values.
     pub limit: usize,
     /// True if traces are counted instead of spans.
-    pub of_traces: bool,
+    pub counts_traces: bool,
 }
 
 /// What a word of a text search can be an ID of.

@@ -45,21 +45,21 @@ type SelectedRowRanges = Option<Vec<Range<usize>>>;
 
 impl SpanTable {
     pub(super) fn new(snapshot: Arc<Snapshot>, project: u64, from_us: i64, to_us: i64) -> SpanTable {
-        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_contain(project, from_us, to_us);
         let segments = snapshot.segments.iter().filter(may_hold).map(|view| (view.clone(), None)).collect();
         SpanTable { snapshot, segments }
     }
 
     /// Restricts each segment to the live rows among those that `rows` returns for it; `None` for all.
-    pub(super) fn only(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
+    pub(super) fn restricted_to(mut self, rows: impl Fn(&SegmentView) -> Option<Vec<Range<u32>>>) -> SpanTable {
         for (view, wanted) in &mut self.segments {
-            *wanted = rows(view).map(|rows| without(&rows, &view.dead));
+            *wanted = rows(view).map(|rows| without_dead(&rows, &view.dead));
         }
         self.segments.retain(|(_, wanted)| wanted.as_ref().is_none_or(|rows| !rows.is_empty()));
         self
     }
 
-    fn buffer(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn memtable_plan(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
         let partitions = [self.snapshot.buffer.clone()];
         Ok(MemorySourceConfig::try_new_exec(&partitions, SCHEMA.clone(), projection.cloned())?)
     }
@@ -98,7 +98,7 @@ fn with_rows(file: PartitionedFile, view: &SegmentView, rows: Option<&[Range<usi
     let whole = 0..segment.rows as u32;
     let live = match rows {
         None if view.dead.is_empty() => return file,
-        None => &without(std::slice::from_ref(&whole), &view.dead),
+        None => &without_dead(std::slice::from_ref(&whole), &view.dead),
         Some(rows) => rows,
     };
     let selection = RowSelection::from_consecutive_ranges(live.iter().cloned(), segment.rows as usize);
@@ -106,7 +106,7 @@ fn with_rows(file: PartitionedFile, view: &SegmentView, rows: Option<&[Range<usi
 }
 
 /// Returns rows without the dead ones. Both lists are ascending.
-pub(super) fn without(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
+pub(super) fn without_dead(rows: &[Range<u32>], dead: &[u32]) -> Vec<Range<usize>> {
     let mut live = Vec::new();
     for rows in rows {
         let mut start = rows.start;
@@ -144,7 +144,7 @@ impl TableProvider for SpanTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let buffer = self.buffer(projection)?;
+        let buffer = self.memtable_plan(projection)?;
         if self.segments.is_empty() {
             return Ok(buffer);
         }
@@ -161,11 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn between_the_dead() {
-        let all_but = |rows: u32, dead: &[u32]| without(std::slice::from_ref(&(0..rows)), dead);
+    fn ranges_between_dead_rows() {
+        let all_but = |rows: u32, dead: &[u32]| without_dead(std::slice::from_ref(&(0..rows)), dead);
         assert_eq!(all_but(3, &[]), std::iter::once(0..3).collect::<Vec<_>>());
         assert_eq!(all_but(6, &[0, 1, 4]), [2..4, 5..6]);
         assert_eq!(all_but(3, &[0, 1, 2]), Vec::<Range<usize>>::new());
-        assert_eq!(without(&[2..5, 7..9], &[0, 3, 5, 8, 9]), [2..3, 4..5, 7..8]);
+        assert_eq!(without_dead(&[2..5, 7..9], &[0, 3, 5, 8, 9]), [2..3, 4..5, 7..8]);
     }
 }

@@ -86,7 +86,7 @@ fn call(trace: u64, id: u64, parent: u64, minute: i64, model: &str) -> Span {
 }
 
 fn facet<'a>(field: &'a str, prefix: &'a str) -> FacetQuery<'a> {
-    FacetQuery { field, prefix, values: Vec::new(), limit: 5, of_traces: false }
+    FacetQuery { field, prefix, values: Vec::new(), limit: 5, counts_traces: false }
 }
 
 fn scope(filter: &str) -> QueryScope {
@@ -212,7 +212,8 @@ async fn check_breakdown_and_series(project: &ProjectSnapshot, spans: &[&Span]) 
     let measures = [SeriesMeasure::Calls, SeriesMeasure::Cost, SeriesMeasure::DurationP50, SeriesMeasure::Spans];
     let series = project.series(&QueryScope::all(), bucket, &measures, None).await.unwrap();
     for (slot, start) in series.starts_us.iter().enumerate() {
-        let inside: Vec<&Span> = spans.iter().copied().filter(|span| (*start..start + bucket.us()).contains(&span.start_us)).collect();
+        let inside: Vec<&Span> =
+            spans.iter().copied().filter(|span| (*start..start + bucket.length_us()).contains(&span.start_us)).collect();
         let calls = counted_calls(&inside);
         let point = |measure: SeriesMeasure| series.measures[measure.name()][0].points[slot].1;
         assert_eq!(point(SeriesMeasure::Calls), Some(calls.len() as f64));
@@ -348,7 +349,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn roll_ups_answer_as_rows_do(spans in spans(), cuts in any::<[prop::sample::Index; 2]>(), turn in 0..18usize) {
+    fn rollups_agree_with_rows(spans in spans(), cuts in any::<[prop::sample::Index; 2]>(), turn in 0..18usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut cuts = cuts.map(|cut| cut.index(spans.len() + 1));
@@ -357,8 +358,8 @@ proptest! {
             let given = Given::new().with(1, spans[..cuts[0]].to_vec()).await.with(2, spans[..cuts[0]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[0]..cuts[1]].to_vec()).await.flushed().await;
             let given = given.with(1, spans[cuts[1]..].to_vec()).await;
-            let rolling = QueryEngine { least_rows: 0, ..given.engine.clone() };
-            let exact = QueryEngine { least_rows: u64::MAX, ..given.engine.clone() };
+            let rolling = QueryEngine { min_rollup_rows: 0, ..given.engine.clone() };
+            let exact = QueryEngine { min_rollup_rows: u64::MAX, ..given.engine.clone() };
             let snapshot = given.store.snapshot();
             check_rolled(&rolling.project(snapshot.clone(), 1), &exact.project(snapshot, 1), turn).await;
         });
@@ -369,7 +370,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn buffer_and_segments_answer_as_plain_rows_do(spans in spans(), cut in any::<prop::sample::Index>()) {
+    fn memtable_and_segments_agree_with_plain_rows(spans in spans(), cut in any::<prop::sample::Index>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let cut = cut.index(spans.len() + 1);
@@ -400,7 +401,7 @@ fn said(role: &str, text: &str) -> Vec<ChatMessage> {
 }
 
 #[tokio::test]
-async fn filters_mean_what_they_say() {
+async fn filters_select_the_right_spans() {
     let mut asked = call(1, 1, 0, 0, "gpt-4o-2024-08-06");
     asked.input_messages = said("user", "What is \"Hinomi\"?\nA 火の見 tower.");
     asked.tags = [("plan".to_owned(), "pro".to_owned()), ("seats".to_owned(), "12".to_owned())].into();
@@ -468,7 +469,7 @@ async fn filters_mean_what_they_say() {
         assert_eq!(in_memory(filter).await, want, "{filter} in memory");
     }
     for wrong in ["cost:>much", "duration:>soon", "trace:>5", "name:>x"] {
-        assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_users(), "{wrong}");
+        assert!(given.project(1).summary(&scope(wrong)).await.unwrap_err().is_user_error(), "{wrong}");
         assert!(SpanMatcher::new(&Filter::parse(wrong).unwrap()).is_err(), "{wrong}");
     }
     let facets = given.project(1).facets(&QueryScope::all(), &facet("model", "GPT")).await.unwrap();
@@ -478,11 +479,11 @@ async fn filters_mean_what_they_say() {
     let traces = given.project(1).traces(&scope("火の見"), "-start_time", 10, None).await.unwrap();
     assert_eq!(traces.traces.len(), 1);
     let among = [TraceId(1), TraceId(2), TraceId(3)];
-    assert_eq!(given.project(1).matching(&scope("model:o3"), &among).await.unwrap(), [TraceId(2)].into());
+    assert_eq!(given.project(1).matching_traces(&scope("model:o3"), &among).await.unwrap(), [TraceId(2)].into());
 }
 
 #[tokio::test]
-async fn a_trace_with_what_lies_below_and_beside() {
+async fn trace_has_subtree_totals_and_comparisons() {
     let mut given = Given::new();
     // Five earlier traces with a root of one second, then one of three seconds.
     for trace in 1..=5 {
@@ -504,7 +505,7 @@ async fn a_trace_with_what_lies_below_and_beside() {
 }
 
 #[tokio::test]
-async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_has() {
+async fn counted_call_shows_messages_of_its_duplicate_reports() {
     let message = |role: &str, text: &str| ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] };
     let framework = Span { origin: Some("openinference.instrumentation.langchain".into()), ..call(3, 8, 7, 10, "claude-sonnet-4-5") };
     // The span of the provider's SDK below it has the messages and no tokens.
@@ -531,7 +532,7 @@ async fn a_call_that_counts_shows_the_messages_that_only_another_report_of_it_ha
     let trace = found.trace;
     assert_eq!((trace.input_preview.as_deref(), trace.output_preview.as_deref()), (Some("How many?"), Some("Two.")));
     assert!(
-        found.hints.iter().all(|hint| hint.against || hint.hint != InstrumentationHint::PromptsNotSent),
+        found.hints.iter().all(|hint| hint.is_against || hint.hint != InstrumentationHint::PromptsNotSent),
         "its texts were sent: {:?}",
         found.hints
     );
@@ -552,7 +553,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_search_finds_the_same_with_an_index_and_without(
+    fn search_results_are_the_same_without_an_index(
         texts in proptest::collection::vec("[abcdABCD Σςé東京都火の見\"\\\\\n]{0,24}", 260..400),
         picks in proptest::collection::vec((any::<prop::sample::Index>(), 0..16usize, 1..9usize), 6),
     ) {
@@ -594,11 +595,11 @@ proptest! {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_apart_from_failures() {
+async fn user_errors_are_distinguished_from_failures() {
     let given = Given::new().with(1, vec![span(1, 1, 0, 0), span(1, 2, 0, 100_000)]).await;
     let project = given.project(1);
-    assert!(project.spans(&QueryScope::all(), "colour", 5, None).await.unwrap_err().is_users());
-    assert!(project.spans(&QueryScope::all(), "cost", 5, Some("x")).await.unwrap_err().is_users());
+    assert!(project.spans(&QueryScope::all(), "colour", 5, None).await.unwrap_err().is_user_error());
+    assert!(project.spans(&QueryScope::all(), "cost", 5, Some("x")).await.unwrap_err().is_user_error());
     let cursor = project.spans(&QueryScope::all(), "-start_time", 1, None).await.unwrap().next_cursor.unwrap();
     assert!(project.spans(&QueryScope::all(), "cost", 1, Some(&cursor)).await.is_err(), "a cursor of another order");
     let minute = BucketInterval::parse("1m").unwrap();

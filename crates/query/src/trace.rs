@@ -21,28 +21,28 @@ use hinomi_store::rollup::{DenseDurationHistogram, DurationHistogram, HOUR_US};
 use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::snapshot::SegmentView;
 
-use super::aggregate::rollup::{RollupSelection, choose};
+use super::aggregate::rollup::{RollupSelection, select_hours};
 use super::error::QueryError;
-use super::filter::fields::joined;
+use super::filter::fields::join_balanced;
 use super::filter::{Filter, FilterTerm, json_text};
 use super::response::{
     CallCost, CallUsage, DuplicateReportView, DurationComparison, DurationPercentiles, ReportingSdk, SubtreeTotals, TraceDetail,
 };
 use super::scan::columns::BatchColumn;
-use super::scan::row_lookup::{LIGHT, columns, project};
+use super::scan::row_lookup::{LIST_SCHEMA, columns_of, project_columns};
 use super::trace::span_facts::SpanExclusion;
 use super::trace::summary::{error_preview, summarize};
-use super::trace::tree::{SpanTreeTotals, derive};
+use super::trace::tree::{SpanTreeTotals, tree_totals};
 use super::{ProjectSnapshot, QueryScope, ScanMode, response};
 
 /// Time before a trace in which similar spans are compared, in microseconds.
-const COMPARED_US: i64 = 7 * 86_400_000_000;
+const COMPARISON_PERIOD_US: i64 = 7 * 86_400_000_000;
 /// Maximum number of spans of several traces in memory at the same time.
 const MAX_LOADED_ROWS: usize = 50_000;
 /// Maximum number of durations of similar spans that are kept exactly.
 const MAX_EXACT_DURATIONS: usize = 1 << 16;
 /// Minimum number of similar spans for a comparison.
-const COMPARED_LEAST: u64 = 5;
+const MIN_COMPARED_SPANS: u64 = 5;
 
 /// A span as it was read, with the stored previews.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl LoadedSpan {
         &self.row.span
     }
 
-    pub(super) fn has_texts(&self) -> bool {
+    pub(super) fn has_messages(&self) -> bool {
         self.input_preview.is_some() || self.output_preview.is_some()
     }
 }
@@ -100,7 +100,7 @@ impl ProjectSnapshot {
     ) -> Result<(Option<HashMap<TraceId, Vec<LoadedSpan>>>, MemoryReservation), QueryError> {
         let read = move |project: &ProjectSnapshot| {
             let reserved = project.engine.reserve("spans of traces");
-            let Some(found) = project.rows_of_traces(&ids, &LIGHT, most_rows, &reserved)? else { return Ok((None, reserved)) };
+            let Some(found) = project.rows_of_traces(&ids, &LIST_SCHEMA, most_rows, &reserved)? else { return Ok((None, reserved)) };
             let mut by_trace: HashMap<TraceId, Vec<LoadedSpan>> = HashMap::new();
             for loaded in LoadedSpan::all(&found) {
                 by_trace.entry(loaded.span().trace_id).or_default().push(loaded);
@@ -111,7 +111,7 @@ impl ProjectSnapshot {
             }
             Ok((Some(by_trace), reserved))
         };
-        self.reading(read).await
+        self.run_reading(read).await
     }
 
     /// Returns a trace with all its spans; `None` if it does not exist. The time hint is unused: IDs have indexes of their own.
@@ -124,36 +124,36 @@ impl ProjectSnapshot {
         if loaded.is_empty() {
             return Ok(None);
         }
-        let mut medians = self.medians(&loaded).await?;
-        let tree = derive(&loaded.iter().map(LoadedSpan::span).collect::<Vec<_>>());
+        let mut medians = self.median_durations(&loaded).await?;
+        let tree = tree_totals(&loaded.iter().map(LoadedSpan::span).collect::<Vec<_>>());
         let spans = loaded.iter().zip(&tree).map(|(loaded, in_tree)| {
             let compared = medians.compare(loaded.span());
-            shown(loaded, in_tree, compared)
+            span_response(loaded, in_tree, compared)
         });
-        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: hints(&loaded) }))
+        Ok(Some(TraceDetail { spans: spans.collect(), trace: summarize(&loaded), hints: client_hints(&loaded) }))
     }
 
     /// Returns the median durations of the spans similar to those of a trace, in the seven days before it, starting at a full hour.
-    pub(super) async fn medians(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
+    pub(super) async fn median_durations(&self, loaded: &[LoadedSpan]) -> Result<MedianDurations, QueryError> {
         let Some(start_us) = loaded.iter().map(|loaded| loaded.span().start_us).min() else { return Ok(MedianDurations::default()) };
-        let sorts: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
-        self.reading(move |project| project.medians_of(sorts, start_us)).await
+        let kinds: HashSet<(String, String)> = loaded.iter().map(|loaded| (loaded.span().op.clone(), loaded.span().name.clone())).collect();
+        self.run_reading(move |project| project.median_durations_of(kinds, start_us)).await
     }
 
-    fn medians_of(&self, sorts: HashSet<(String, String)>, until_us: i64) -> Result<MedianDurations, QueryError> {
-        let from_us = until_us.saturating_sub(COMPARED_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
+    fn median_durations_of(&self, kinds: HashSet<(String, String)>, until_us: i64) -> Result<MedianDurations, QueryError> {
+        let from_us = until_us.saturating_sub(COMPARISON_PERIOD_US).div_euclid(HOUR_US).saturating_mul(HOUR_US);
         let mut medians = MedianDurations::default();
-        for (op, name) in sorts {
+        for (op, name) in kinds {
             medians.0.entry(op).or_default().insert(name, DurationSamples::default());
         }
-        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(self.project, from_us, until_us);
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_contain(self.project, from_us, until_us);
         let views: Vec<Arc<SegmentView>> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
         // With few rows, reading them is as fast, and exact.
-        let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.least_rows;
-        let (stored, rest) = choose(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
-        for RollupSelection { rollup, places, .. } in stored {
+        let is_much = views.iter().map(|view| view.segment.rows).sum::<u64>() >= self.engine.min_rollup_rows;
+        let (stored, rest) = select_hours(views, self.project, from_us, until_us, |hour| is_much && hour.names.is_some());
+        for RollupSelection { rollup, indexes, .. } in stored {
             let text = |place: u32| rollup.texts.get(place as usize)?.as_deref();
-            for named in places.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
+            for named in indexes.iter().filter_map(|hour| rollup.hours[*hour].names.as_ref()).flatten() {
                 if let Some((op, name)) = text(named.op).zip(text(named.name))
                     && let Some(durations) = medians.get(op, name)
                 {
@@ -161,19 +161,19 @@ impl ProjectSnapshot {
                 }
             }
         }
-        let columns = columns(|name| ["project_id", "start_time", "op", "name", "duration_us"].contains(&name));
+        let columns = columns_of(|name| ["project_id", "start_time", "op", "name", "duration_us"].contains(&name));
         for batch in &self.snapshot.buffer {
-            self.add_to_medians(&mut medians, &project(batch, &columns)?, from_us, until_us);
+            self.add_durations(&mut medians, &project_columns(batch, &columns)?, from_us, until_us);
         }
-        for unit in self.units(rest, from_us, until_us)? {
-            self.check()?;
+        for unit in self.split_rows(rest, from_us, until_us)? {
+            self.check_cancelled()?;
             let batch = self.engine.footers.open(&unit.view.segment)?.rows(&unit.rows, &columns)?;
-            self.add_to_medians(&mut medians, &batch, from_us, until_us);
+            self.add_durations(&mut medians, &batch, from_us, until_us);
         }
         Ok(medians)
     }
 
-    fn add_to_medians(&self, medians: &mut MedianDurations, batch: &RecordBatch, from_us: i64, until_us: i64) {
+    fn add_durations(&self, medians: &mut MedianDurations, batch: &RecordBatch, from_us: i64, until_us: i64) {
         let [project, start, op, name, duration] =
             ["project_id", "start_time", "op", "name", "duration_us"].map(|name| batch.column_by_name(name));
         let (Some(project), Some(start), Some(op), Some(name), Some(duration)) = (project, start, op, name, duration) else { return };
@@ -194,12 +194,13 @@ impl ProjectSnapshot {
     /// # Errors
     ///
     /// When the query engine fails.
-    pub async fn spans_holding(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
-        let filter = Filter(vec![FilterTerm::OfTraces(Arc::new(HashSet::from([trace])))]);
-        let names = ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| json_text::contains(col(column), text));
-        let messages = ["input_messages", "output_messages"].map(|column| json_text::holds(col(column), text));
-        let holds = joined(names.into_iter().chain(messages).collect(), Expr::or).unwrap_or_else(|| lit(false));
-        let rows = self.spans_of(ScanMode::Little, &QueryScope { filter, ..QueryScope::all() }).await?.filter(holds)?;
+    pub async fn spans_containing(&self, trace: TraceId, text: &str) -> Result<Vec<SpanId>, QueryError> {
+        let filter = Filter(vec![FilterTerm::InTraces(Arc::new(HashSet::from([trace])))]);
+        let names =
+            ["name", "title", "op", "model", "tool", "agent", "status_detail"].map(|column| json_text::text_contains(col(column), text));
+        let messages = ["input_messages", "output_messages"].map(|column| json_text::messages_hold(col(column), text));
+        let holds = join_balanced(names.into_iter().chain(messages).collect(), Expr::or).unwrap_or_else(|| lit(false));
+        let rows = self.spans_in_scope(ScanMode::FewRows, &QueryScope { filter, ..QueryScope::all() }).await?.filter(holds)?;
         let sort = vec![col("start_time").sort(true, false), col("span_id").sort(true, false)];
         let batches = rows.select_columns(&["span_id", "start_time"])?.sort(sort)?.collect().await?;
         let of_batch = |batch: &RecordBatch| {
@@ -218,7 +219,7 @@ impl ProjectSnapshot {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
-        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(is_one_of(traces))?;
+        let table = self.table(ScanMode::FewRows, i64::MIN, i64::MAX)?.filter(is_trace_in(traces))?;
         let table = table.filter(super::aggregate::summary::is_call())?;
         let sums =
             table.aggregate(vec![col("trace_id")], vec![datafusion::functions_aggregate::expr_fn::sum(col("cost")).alias("cost")])?;
@@ -245,47 +246,47 @@ struct DurationSamples {
     /// Exact durations, as long as they are few.
     exact: Vec<i64>,
     /// Histogram of all other durations.
-    spread: DenseDurationHistogram,
+    histogram: DenseDurationHistogram,
     /// Number of durations in the histogram.
-    binned: u64,
+    histogram_count: u64,
     /// Shortest and longest of all durations.
     range: Option<(i64, i64)>,
 }
 
 impl DurationSamples {
     fn add(&mut self, us: i64) {
-        self.widen((us, us));
+        self.widen_range((us, us));
         self.exact.push(us);
         if self.exact.len() >= MAX_EXACT_DURATIONS {
-            self.bin();
+            self.bin_exact();
         }
     }
 
     fn add_bins(&mut self, bins: &DurationHistogram, range: (i64, i64)) {
-        self.widen(range);
-        self.spread.add(bins);
-        self.binned += bins.iter().map(|(_, count)| u64::from(count)).sum::<u64>();
+        self.widen_range(range);
+        self.histogram.add(bins);
+        self.histogram_count += bins.iter().map(|(_, count)| u64::from(count)).sum::<u64>();
     }
 
-    fn widen(&mut self, range: (i64, i64)) {
+    fn widen_range(&mut self, range: (i64, i64)) {
         self.range = Some(self.range.map_or(range, |known| (known.0.min(range.0), known.1.max(range.1))));
     }
 
     /// Moves the exact durations to the histogram.
-    fn bin(&mut self) {
-        self.binned += self.exact.len() as u64;
-        self.exact.drain(..).for_each(|us| self.spread.add_value(us));
+    fn bin_exact(&mut self) {
+        self.histogram_count += self.exact.len() as u64;
+        self.exact.drain(..).for_each(|us| self.histogram.add_value(us));
     }
 
     /// Returns the median and the number of durations.
     fn median(&mut self) -> Option<(f64, u64)> {
-        if self.binned == 0 {
+        if self.histogram_count == 0 {
             self.exact.sort_unstable();
             let last = self.exact.len().checked_sub(1)?;
             return Some(((self.exact[last / 2] as f64 + self.exact[last.div_ceil(2)] as f64) / 2.0, self.exact.len() as u64));
         }
-        self.bin();
-        Some((self.spread.percentile(0.5, self.range)?, self.binned))
+        self.bin_exact();
+        Some((self.histogram.percentile(0.5, self.range)?, self.histogram_count))
     }
 }
 
@@ -296,19 +297,19 @@ impl MedianDurations {
 
     pub(super) fn compare(&mut self, span: &span::Span) -> Option<DurationComparison> {
         let (median_us, n) = self.get(&span.op, &span.name)?.median()?;
-        let enough = n >= COMPARED_LEAST && median_us > 0.0;
+        let enough = n >= MIN_COMPARED_SPANS && median_us > 0.0;
         enough.then(|| DurationComparison { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
     }
 }
 
-fn is_one_of(traces: &[TraceId]) -> Expr {
+fn is_trace_in(traces: &[TraceId]) -> Expr {
     col("trace_id").in_list(traces.iter().map(|id| lit(id.to_string())).collect(), false)
 }
 
 /// Converts a span to the type that the API returns.
-pub(super) fn shown(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Option<DurationComparison>) -> response::SpanSummary {
+pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compared: Option<DurationComparison>) -> response::SpanSummary {
     let span = loaded.span();
-    let below = in_tree.below;
+    let below = in_tree.subtree;
     let ms = |us: i64| us as f64 / 1000.0;
     response::SpanSummary {
         project_id: loaded.row.project_id,
@@ -405,17 +406,17 @@ fn call_cost(span: &span::Span, cost: &span::Cost) -> CallCost {
 }
 
 /// Returns the hints about the clients of a trace's spans, each once.
-fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
+fn client_hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
     let mut found: Vec<HintEvidence> = Vec::new();
     // Calls whose messages are available in another report.
     let instead = |one: &LoadedSpan| one.span().exclusion?.counted_in_trace();
-    let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_texts()).filter_map(instead).collect();
+    let told: HashSet<SpanId> = loaded.iter().filter(|one| one.has_messages()).filter_map(instead).collect();
     for one in loaded {
-        let has_texts = one.has_texts() || told.contains(&one.span().span_id);
-        for evidence in hints::of_span(one.span(), has_texts) {
+        let has_texts = one.has_messages() || told.contains(&one.span().span_id);
+        for evidence in hints::evidence_in_span(one.span(), has_texts) {
             let alike = |known: &HintEvidence| {
-                (known.hint, known.against, &known.subject, &known.sdk)
-                    == (evidence.hint, evidence.against, &evidence.subject, &evidence.sdk)
+                (known.hint, known.is_against, &known.subject, &known.sdk)
+                    == (evidence.hint, evidence.is_against, &evidence.subject, &evidence.sdk)
             };
             if !found.iter().any(alike) {
                 found.push(evidence);
@@ -427,7 +428,7 @@ fn hints(loaded: &[LoadedSpan]) -> Vec<HintEvidence> {
 
 impl DurationPercentiles {
     /// Reads the columns `p50`, `p95` and `p99`, which are in microseconds.
-    pub(super) fn of(batch: &RecordBatch, row: usize) -> DurationPercentiles {
+    pub(super) fn read_percentiles(batch: &RecordBatch, row: usize) -> DurationPercentiles {
         let ms = |name: &str| BatchColumn::of(batch, name).ms(row);
         DurationPercentiles { p50: ms("p50"), p95: ms("p95"), p99: ms("p99") }
     }

@@ -51,29 +51,29 @@ use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
-use chores::{chores, note_used};
-use metrics_page::{ServerMetricsState, readiness, scraped};
+use chores::{run_chores, write_last_uses};
+use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 
 /// Metadata key of the server's public URL, from which other commands build links.
-pub const ADDRESS: &str = "public_url";
+pub const PUBLIC_URL_SETTING: &str = "public_url";
 /// Metadata key of the address that the server listens on.
-pub const LISTENING: &str = "listening";
+pub const LISTEN_ADDRESS_SETTING: &str = "listening";
 /// Metadata key that exists while notifications are paused.
-pub const PAUSED: &str = "notifications_paused";
+pub const PAUSED_SETTING: &str = "notifications_paused";
 
 /// Metadata key of the effective configuration, as TOML.
-pub const CONFIGURATION: &str = "configuration";
+pub const CONFIGURATION_SETTING: &str = "configuration";
 
 /// Interval at which the server checks for changed prices.
-const PRICES_EVERY: Duration = Duration::from_secs(2);
+const PRICE_REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval at which the last use of keys is written to the database.
-const KEYS_EVERY: Duration = Duration::from_secs(20);
+const KEY_USE_INTERVAL: Duration = Duration::from_secs(20);
 /// Delay of the first retention sweep after a start.
-const FIRST_SWEEP: Duration = Duration::from_secs(600);
+const FIRST_SWEEP_DELAY: Duration = Duration::from_secs(600);
 /// Interval at which the store retries after a failed commit.
-const PROBE_EVERY: Duration = Duration::from_secs(3);
+const STORE_PROBE_INTERVAL: Duration = Duration::from_secs(3);
 /// Time that requests in progress get to finish when the server stops.
-const GRACE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Standard ports of OTLP: gRPC and HTTP. Each of the two accepts both protocols.
 const OTLP_PORTS: [u16; 2] = [4317, 4318];
@@ -81,13 +81,13 @@ const OTLP_PORTS: [u16; 2] = [4317, 4318];
 /// A server that is ready to serve.
 pub struct App {
     api: Arc<ApiState>,
-    intake: Arc<IngestState>,
+    ingestion: Arc<IngestState>,
     metrics: Option<PrometheusHandle>,
     listener: TcpListener,
     otlp: Vec<TcpListener>,
     proof: ServerProof,
     connections: Arc<ConnectionRegistry>,
-    waiting: LowPriorityRuntime,
+    low_priority: LowPriorityRuntime,
 }
 
 impl App {
@@ -101,32 +101,32 @@ impl App {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}; choose another address with --listen"))?;
         let otlp = if config.ingest.otlp_ports && listen.port() != 0 { otlp_listeners(listen).await } else { Vec::new() };
-        let listening = url_of(listener.local_addr()?);
+        let listening = reachable_url(listener.local_addr()?);
         let public_url = if config.public_url.is_empty() { listening.clone() } else { config.public_url.clone() };
         let opening = {
             let config = config.clone();
             move || open_stores(&config)
         };
         let OpenedServices { stores, prices, bills, outbox, alerts } = tokio::task::spawn_blocking(opening).await??;
-        let shares = MemoryBudget::of(config);
+        let shares = MemoryBudget::from_config(config);
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
-        let trust = TrustedCertificates::read(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
-        stores.meta.set(ADDRESS, &public_url)?;
-        stores.meta.set(LISTENING, &listening)?;
-        stores.meta.set(CONFIGURATION, &config::print(config))?;
+        let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
+        stores.meta.set_setting(PUBLIC_URL_SETTING, &public_url)?;
+        stores.meta.set_setting(LISTEN_ADDRESS_SETTING, &listening)?;
+        stores.meta.set_setting(CONFIGURATION_SETTING, &config::to_toml(config))?;
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
         if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
             let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
             tracing::warn!(%listen, hint, "server.listener.unencrypted");
         }
-        let intake = IngestState::new(stores.clone(), prices.books().clone(), config);
+        let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
-        let made_anew_us = meta.made_anew_us();
-        let waiting = LowPriorityRuntime::start(config.queries.threads).context("cannot start the threads of queries")?;
-        let (engine, stop) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
+        let recreated_us = meta.recreated_us();
+        let low_priority = LowPriorityRuntime::start_runtime(config.queries.threads).context("cannot start the threads of queries")?;
+        let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
-        let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), waiting.handle().clone(), stop.clone());
+        let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
             meta,
             store,
@@ -136,13 +136,13 @@ impl App {
             metrics,
             bills,
             outcomes,
-            courier: Arc::new(DeliveryWorker::new(outbox, allowed, trust)),
+            delivery_worker: Arc::new(DeliveryWorker::new(outbox, allowed, trust)),
             alerts,
             engine,
             prices,
             jobs,
-            quiet_notifications: config.quiet_notifications,
-            made_anew_us,
+            are_notifications_paused: config.quiet_notifications,
+            recreated_us,
             cookie: cookie_name(&public_url),
             public_url,
             data: config.data.clone(),
@@ -150,23 +150,23 @@ impl App {
             reserve_bytes: config.disk.reserve_bytes,
             query_timeout: Duration::from_millis(config.query_timeout_ms),
             exports: ExportLimiter::default(),
-            questions: QueryScheduler::new(config.queries.clone(), waiting.handle().clone()),
+            query_scheduler: QueryScheduler::new(config.queries.clone(), low_priority.handle().clone()),
             changes: AtomicU64::new(0),
-            erasing: Arc::default(),
+            deletion_lock: Arc::default(),
             memory_limit: shares.limit,
             budget_bytes: config.disk.budget_bytes,
-            holds: Arc::default(),
-            retain_every: Duration::from_secs(config.disk.retain_every_s),
+            hold_tracker: Arc::default(),
+            sweep_interval: Duration::from_secs(config.disk.retain_every_s),
             started: Instant::now(),
-            stop,
+            shutdown,
         };
-        api.courier.set_paused(config.quiet_notifications || api.meta.get(PAUSED).is_some());
-        start_bell(&api, waiting.handle())?;
+        api.delivery_worker.set_paused(config.quiet_notifications || api.meta.setting(PAUSED_SETTING).is_some());
+        start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
         tracing::info!(limit = connections.limit(), "server.connections.limited");
-        Ok(App { api: Arc::new(api), intake: Arc::new(intake), metrics, listener, otlp, proof, connections, waiting })
+        Ok(App { api: Arc::new(api), ingestion: Arc::new(ingestion), metrics, listener, otlp, proof, connections, low_priority })
     }
 
     /// Returns the state of the API, which answers queries and builds links.
@@ -189,41 +189,41 @@ impl App {
     ///
     /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, intake, metrics, listener, otlp, proof, connections, waiting: _waiting } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority: _waiting } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
-        let rewritten = MapRequestLayer::new(move |request| rewrite(&base, request));
+        let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
         let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
-        let service = rewritten.layer(router(api.clone(), intake.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
-        let chores = tokio::spawn(chores(api.clone(), intake.clone()));
+        let service = rewritten.layer(router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
+        let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
         api.jobs.start().context("cannot resume unfinished jobs")?;
-        let courier = tokio::spawn(api.courier.clone().run(api.stop.clone()));
+        let courier = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
-            let service = MapRequestLayer::new(|request| rewrite("", request)).layer(otlp_router(intake.clone()));
-            connections.serve(listener, service, api.stop.clone());
+            let service = MapRequestLayer::new(|request| normalize_path("", request)).layer(otlp_router(ingestion.clone()));
+            connections.serve(listener, service, api.shutdown.clone());
         }
-        connections.serve(listener, service, api.stop.clone());
+        connections.serve(listener, service, api.shutdown.clone());
         let sweeping = {
-            let (connections, stop) = (connections.clone(), api.stop.clone());
-            tokio::spawn(async move { connections.sweep(stop).await })
+            let (connections, stop) = (connections.clone(), api.shutdown.clone());
+            tokio::spawn(async move { connections.run_sweeps(stop).await })
         };
-        tokio::spawn(return_freed_memory(api.memory_limit, api.stop.clone()));
+        tokio::spawn(return_freed_memory(api.memory_limit, api.shutdown.clone()));
         stop.await;
         tracing::info!("server.process.stopping");
-        api.stop.cancel();
+        api.shutdown.cancel();
         let _ = sweeping.await;
-        if tokio::time::timeout(GRACE, connections.ended()).await.is_err() {
-            tracing::warn!(grace_s = GRACE.as_secs(), "server.requests.interrupted");
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.wait_for_all()).await.is_err() {
+            tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.requests.interrupted");
         }
         // A deletion that waits for its turn is recorded and continues at the next start.
         api.store.stop_maintenance();
         let _ = chores.await;
         let _ = courier.await;
-        if tokio::time::timeout(GRACE, api.jobs.stopped()).await.is_err() {
-            tracing::warn!(grace_s = GRACE.as_secs(), "server.jobs.interrupted");
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
+            tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
-        note_used(&intake, &api.meta);
+        write_last_uses(&ingestion, &api.meta);
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
@@ -237,13 +237,13 @@ impl App {
 }
 
 /// Subscribes the alert evaluator to rows: from now on it sees each span before the sender of the span gets its answer.
-fn start_bell(api: &ApiState, waiting: &Handle) -> anyhow::Result<()> {
+fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Result<()> {
     let scores = api.scores.clone();
     let mean = move |project: u64, name: &str, from_us: i64, to_us: i64| {
-        let mean = scores.mean(project, name, from_us, to_us);
+        let mean = scores.mean_score(project, name, from_us, to_us);
         mean.inspect_err(|error| tracing::error!(%error, "alert.scores.read_failed")).ok().flatten()
     };
-    let (errors, runtime) = (api.errors.clone(), waiting.clone());
+    let (errors, runtime) = (api.errors.clone(), low_priority.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
         let counted = runtime.block_on(errors.count(project, ErrorEventFilter { from_us, to_us, traces: None }));
         counted.inspect_err(|error| tracing::error!(%error, "alert.errors.read_failed")).ok()
@@ -254,11 +254,11 @@ fn start_bell(api: &ApiState, waiting: &Handle) -> anyhow::Result<()> {
         outcomes: api.outcomes.clone(),
         scores: Box::new(mean),
         errors: Box::new(errors_of),
-        outbox: api.courier.outbox().clone(),
+        outbox: api.delivery_worker.outbox().clone(),
         public_url: api.public_url.clone(),
         clock: Box::<SystemClock>::default(),
     };
-    api.alerts.start(around, waiting.clone()).context("cannot start the thread of the alerts")
+    api.alerts.start(around, low_priority.clone()).context("cannot start the thread of the alerts")
 }
 
 struct OpenedServices {
@@ -277,7 +277,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let of_store = StoreConfig {
         prices: prices.books().clone(),
         reserve_bytes: config.disk.reserve_bytes,
-        flush_bytes: MemoryBudget::of(config).buffer,
+        flush_bytes: MemoryBudget::from_config(config).buffer,
         ..StoreConfig::default()
     };
     // The query engine resolves paths without a working directory, so the path must be absolute.
@@ -286,7 +286,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     backup::remove_leftovers(&config.data);
     // A new metadata store reserves the project numbers that it finds in the databases. The store may know more of them, from its log.
     meta.reserve_numbers(store.snapshot().largest_project())?;
-    meta.first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
+    meta.create_first_key(Some(config.dsn_key.as_str()).filter(|key| !key.is_empty()))?;
     let errors = ErrorStore::open(&config.data)?;
     let scores = ScoreStore::open(&config.data)?;
     let logs = LogStore::open(&config.data)?;
@@ -308,7 +308,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
 }
 
 /// Returns the URL at which a program on this machine reaches the server. Loopback replaces "all addresses", which is not a destination.
-fn url_of(listening: SocketAddr) -> String {
+fn reachable_url(listening: SocketAddr) -> String {
     let ip = match listening.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -332,24 +332,24 @@ pub fn cookie_name(public_url: &str) -> String {
     name
 }
 
-fn router(api: Arc<ApiState>, intake: Arc<IngestState>, measured: ServerMetricsState, proof: ServerProof) -> Router {
+fn router(api: Arc<ApiState>, ingestion: Arc<IngestState>, measured: ServerMetricsState, proof: ServerProof) -> Router {
     let ready = api.clone();
     let of_api = api.clone();
     Router::new()
-        .route("/healthz", get(move |headers: HeaderMap| async move { (proof.answer(&headers), "ok") }))
+        .route("/healthz", get(move |headers: HeaderMap| async move { (proof.response_headers(&headers), "ok") }))
         .route("/readyz", get(move || async move { readiness(&ready) }))
-        .route("/metrics", get(move |request: Request| async move { scraped(request, &measured, &of_api).await }))
+        .route("/metrics", get(move |request: Request| async move { answer_scrape(request, &measured, &of_api).await }))
         .merge(api::routes(api))
         .fallback(web_assets::serve)
         .layer(middleware::from_fn(security_headers::headers))
-        .merge(ingest::routes(intake))
+        .merge(ingest::routes(ingestion))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn(body_drain::settle))
+        .layer(middleware::from_fn(body_drain::drain_body))
 }
 
-fn otlp_router(intake: Arc<IngestState>) -> Router {
-    ingest::otlp_routes(intake).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::settle))
+fn otlp_router(ingestion: Arc<IngestState>) -> Router {
+    ingest::otlp_routes(ingestion).layer(CatchPanicLayer::new()).layer(middleware::from_fn(body_drain::drain_body))
 }
 
 /// Listens on OTLP's standard ports as far as they are free: another collector may use them, and the server's own port accepts the same.
@@ -366,7 +366,7 @@ async fn otlp_listeners(listen: SocketAddr) -> Vec<TcpListener> {
 
 /// Normalizes the path of a request: no repeated or trailing slashes, and without the path prefix of a proxy. If the URI contains a host,
 /// as in HTTP/2, it is copied to the header `host`.
-fn rewrite(base: &str, mut request: Request) -> Request {
+fn normalize_path(base: &str, mut request: Request) -> Request {
     let named = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(host) = named {
         request.headers_mut().insert(header::HOST, host);
@@ -398,7 +398,7 @@ fn rewrite(base: &str, mut request: Request) -> Request {
 /// # Errors
 ///
 /// When the file cannot be written.
-pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
     // The random name prevents that somebody else has prepared it, for example as a link to another file.
     let beside = PathBuf::from(format!("{}.{:016x}.tmp", path.display(), rand::random::<u64>()));
     let write = || {

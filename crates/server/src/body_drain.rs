@@ -15,13 +15,13 @@ use futures::{TryStreamExt, stream};
 use http_body_util::BodyExt;
 
 /// Largest rest of a body that is read and discarded, in bytes.
-const BYTES: usize = 64 << 20;
+const MAX_DRAINED_BYTES: usize = 64 << 20;
 /// Time that this may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads the rest of the body before the response is sent. If the rest is too long or too slow, the response closes the connection.
 /// HTTP/2 does not need this: its streams end independently of the connection.
-pub async fn settle(request: Request, next: Next) -> Response {
+pub async fn drain_body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() || request.version() > Version::HTTP_11 {
         return next.run(request).await;
     }
@@ -29,13 +29,13 @@ pub async fn settle(request: Request, next: Next) -> Response {
     let asks_first = request.headers().contains_key(header::EXPECT);
     let (parts, body) = request.into_parts();
     let shared = Arc::new(Mutex::new(body));
-    let mut response = next.run(Request::from_parts(parts, lend(shared.clone()))).await;
+    let mut response = next.run(Request::from_parts(parts, shared_body(shared.clone()))).await;
     let body = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
     if body.is_end_stream() {
         return response;
     }
-    let hopeless = asks_first || body.size_hint().lower() > BYTES as u64;
-    let settled = !hopeless && tokio::time::timeout(PATIENCE, read_to_end(body)).await.unwrap_or(false);
+    let hopeless = asks_first || body.size_hint().lower() > MAX_DRAINED_BYTES as u64;
+    let settled = !hopeless && tokio::time::timeout(DRAIN_TIMEOUT, read_to_end(body)).await.unwrap_or(false);
     if !settled {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -43,7 +43,7 @@ pub async fn settle(request: Request, next: Next) -> Response {
 }
 
 async fn read_to_end(mut body: Body) -> bool {
-    let mut left = BYTES;
+    let mut left = MAX_DRAINED_BYTES;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
         match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
@@ -55,7 +55,7 @@ async fn read_to_end(mut body: Body) -> bool {
 }
 
 /// Returns a body that reads its frames from a shared one; the caller keeps the shared body.
-fn lend(body: Arc<Mutex<Body>>) -> Body {
+fn shared_body(body: Arc<Mutex<Body>>) -> Body {
     let frames = stream::poll_fn(move |context| Pin::new(&mut *body.lock().unwrap_or_else(PoisonError::into_inner)).poll_frame(context));
     // Trailers of HTTP/1 are not used.
     Body::from_stream(frames.try_filter_map(async |frame| Ok(frame.into_data().ok())))

@@ -26,7 +26,7 @@ pub struct Config {
     /// Number of days that spans are stored, unless a project has its own setting.
     pub retention_days: u32,
     /// Memory limit of queries and ingestion together, in bytes; 0 for a quarter of the machine's memory.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub memory_limit_bytes: u64,
     /// Milliseconds after which a query times out.
     pub query_timeout_ms: u64,
@@ -54,10 +54,10 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct DiskConfig {
     /// Bytes of free disk space that ingestion leaves.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub reserve_bytes: u64,
     /// Bytes that the data directory may take: beyond that the oldest spans are deleted. 0 for no limit.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub budget_bytes: u64,
     /// Seconds between two retention sweeps.
     pub retain_every_s: u64,
@@ -70,13 +70,13 @@ impl Default for DiskConfig {
 }
 
 /// Smallest memory limit with which a server can do useful work, in bytes.
-pub const LEAST_MEMORY: u64 = 256 << 20;
+pub const MIN_MEMORY_BYTES: u64 = 256 << 20;
 
 /// Smallest disk budget, in bytes: a smaller one is most likely a mistake, and would delete nearly all stored data.
-pub const LEAST_BUDGET: u64 = 256 << 20;
+pub const MIN_DISK_BUDGET_BYTES: u64 = 256 << 20;
 
 /// Reads a number of bytes, plain or as a text with a unit: `100GB` (10⁹), `512MiB` (2²⁰).
-fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
+fn deserialize_bytes<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "bytes, such as 100000000000, \"100GB\" or \"512MiB\"")]
     enum ByteSizeInput {
@@ -85,14 +85,14 @@ fn size<'de, D: serde::Deserializer<'de>, T: TryFrom<u64>>(from: D) -> Result<T,
     }
     let bytes = match ByteSizeInput::deserialize(from)? {
         ByteSizeInput::Number(bytes) => Ok(bytes),
-        ByteSizeInput::Text(text) => bytes_of(&text),
+        ByteSizeInput::Text(text) => parse_bytes(&text),
     };
     let bytes = bytes.map_err(serde::de::Error::custom)?;
     T::try_from(bytes).map_err(|_| serde::de::Error::custom(format!("{bytes} bytes are too large for this machine")))
 }
 
-fn bytes_of(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 10] = [
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    const SIZE_UNITS: [(&str, u64); 10] = [
         ("", 1),
         ("B", 1),
         ("KB", 1000),
@@ -110,7 +110,7 @@ fn bytes_of(text: &str) -> Result<u64, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| unreadable())?;
     let unit = text[digits..].trim().to_ascii_uppercase();
-    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
+    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(unreadable)?;
     number.checked_mul(*factor).ok_or_else(unreadable)
 }
 
@@ -146,7 +146,7 @@ impl Default for QueryLimitsConfig {
 
 impl QueryLimitsConfig {
     /// Returns how many queries may run at the same time.
-    pub fn at_once(&self) -> usize {
+    pub fn max_queries(&self) -> usize {
         match self.max_at_once {
             0 => 4 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             set => set,
@@ -154,8 +154,8 @@ impl QueryLimitsConfig {
     }
 
     /// Returns how many queries of one caller may run at the same time.
-    pub fn at_once_of_caller(&self) -> usize {
-        self.at_once().div_ceil(2)
+    pub fn max_queries_per_caller(&self) -> usize {
+        self.max_queries().div_ceil(2)
     }
 }
 
@@ -174,13 +174,13 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct IngestConfig {
     /// Largest request body as sent, in bytes.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub max_body_bytes: usize,
     /// Largest request body after decompression, in bytes.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub max_inflated_bytes: usize,
     /// Bytes of request bodies that may arrive at the same time; further ones wait.
-    #[serde(deserialize_with = "size")]
+    #[serde(deserialize_with = "deserialize_bytes")]
     pub max_bytes_in_work: usize,
     /// Project of requests without a key: its number, `none`, or `auto`, which is project 1 while the server listens on loopback only and
     /// no public URL is set. Requests through a proxy always need a key.
@@ -288,15 +288,15 @@ pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) 
     };
     for setting in SETTINGS {
         if let Some(text) = variable(setting.variable).filter(|text| !text.is_empty()) {
-            set(&mut table, setting.path, &text);
+            set_value(&mut table, setting.path, &text);
             // Each variable is checked alone, so that the message can name it.
             let mut alone = toml::Table::new();
-            set(&mut alone, setting.path, &text);
-            typed(alone, || format!("environment variable {}", setting.variable))?;
+            set_value(&mut alone, setting.path, &text);
+            from_table(alone, || format!("environment variable {}", setting.variable))?;
         }
     }
     let origin = || file.as_ref().map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
-    let mut config = typed(table, origin)?;
+    let mut config = from_table(table, origin)?;
     config.data = flags.data.clone().unwrap_or(config.data);
     config.listen = flags.listen.unwrap_or(config.listen);
     config.public_url = config.public_url.trim_end_matches('/').to_owned();
@@ -307,14 +307,15 @@ pub fn load(flags: &ConfigOverrides, variable: impl Fn(&str) -> Option<String>) 
 
 fn read(path: &Path) -> Result<toml::Table, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    let invalid = |error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: one_line(&text, &error) };
+    let invalid =
+        |error: toml::de::Error| ConfigError::Invalid { origin: path.display().to_string(), reason: error_with_line(&text, &error) };
     // The values of the file are checked here because the line of an error is known here.
     toml::from_str::<Config>(&text).map_err(invalid)?;
     text.parse().map_err(invalid)
 }
 
 /// Returns the message of an error with its line and its key.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
+fn error_with_line(text: &str, error: &toml::de::Error) -> String {
     let what = error.message().lines().next().unwrap_or_default();
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return what.to_owned() };
     let lines = before.matches('\n').count();
@@ -327,17 +328,17 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn typed(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, ConfigError> {
+fn from_table(table: toml::Table, origin: impl Fn() -> String) -> Result<Config, ConfigError> {
     table.try_into().map_err(|error: toml::de::Error| ConfigError::Invalid { origin: origin(), reason: error.message().to_owned() })
 }
 
 /// Sets the value at a dotted path. The type of the value follows from the text.
-fn set(table: &mut toml::Table, path: &str, text: &str) {
-    const TEXTS: &[&str] =
+fn set_value(table: &mut toml::Table, path: &str, text: &str) {
+    const TEXT_SETTINGS: &[&str] =
         &["data", "public_url", "dsn_key", "prices", "log", "ingest.anonymous_project", "notify.allow", "notify.ca_file"];
     let number = || text.parse().map(toml::Value::Integer).ok();
     let flag = || text.parse().map(toml::Value::Boolean).ok();
-    let bare = if TEXTS.contains(&path) { None } else { number().or_else(flag) };
+    let bare = if TEXT_SETTINGS.contains(&path) { None } else { number().or_else(flag) };
     let value = bare.unwrap_or_else(|| toml::Value::String(text.to_owned()));
     match path.split_once('.') {
         None => {
@@ -388,13 +389,13 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     if !matches!(anonymous, "auto" | "none") && anonymous.parse::<u64>().is_err() {
         return wrong("ingest.anonymous_project", "must be a project number, \"none\" or \"auto\"");
     }
-    if config.memory_limit_bytes != 0 && config.memory_limit_bytes < LEAST_MEMORY {
+    if config.memory_limit_bytes != 0 && config.memory_limit_bytes < MIN_MEMORY_BYTES {
         return wrong("memory_limit_bytes", "must be 0 or at least 268435456 (256MiB)");
     }
     if config.query_timeout_ms == 0 {
         return wrong("query_timeout_ms", "must be at least 1");
     }
-    if config.disk.budget_bytes != 0 && config.disk.budget_bytes < LEAST_BUDGET {
+    if config.disk.budget_bytes != 0 && config.disk.budget_bytes < MIN_DISK_BUDGET_BYTES {
         return wrong("disk.budget_bytes", "must be 0 (no limit) or at least 268435456 (256MiB); sizes can have a unit, such as \"100GB\"");
     }
     if config.queries.max_waiting == 0 || config.queries.max_waiting_of_caller == 0 {
@@ -416,7 +417,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Returns the effective configuration as a TOML file that can be loaded again, each setting with its description.
-pub fn print(config: &Config) -> String {
+pub fn to_toml(config: &Config) -> String {
     let values = toml::Table::try_from(config).unwrap_or_default();
     let value = |path: &str| match path.split_once('.') {
         None => values.get(path).cloned(),
@@ -431,19 +432,19 @@ pub fn print(config: &Config) -> String {
             text += &format!("[{in_section}]\n\n");
             section = in_section;
         }
-        text += &format!("# {} ({})\n{field} = {value}\n\n", setting.about, setting.variable);
+        text += &format!("# {} ({})\n{field} = {value}\n\n", setting.description, setting.variable);
     }
     text.trim_end().to_owned() + "\n"
 }
 
-/// Returns the configuration of the running server (TOML, as [`print`] wrote it when it started). Where a server started here and now
+/// Returns the configuration of the running server (TOML, as [`to_toml`] wrote it when it started). Where a server started here and now
 /// would have another value, a comment shows it. Without a running server, returns that configuration alone. The first line says which of
 /// the two it is.
-pub fn print_beside(here: &Config, running: Option<&str>) -> String {
+pub fn to_toml_with_differences(here: &Config, running: Option<&str>) -> String {
     let Some(running) = running else {
-        return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", print(here));
+        return format!("# No server is running on this data directory. `hinomi serve` would use these settings:\n\n{}", to_toml(here));
     };
-    let here = print(here);
+    let here = to_toml(here);
     let settings = |text: &str| text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).count();
     let mut text = "# Settings of the running server.\n\n".to_owned();
     let same_form = settings(&here) == settings(running);
@@ -460,13 +461,14 @@ pub fn print_beside(here: &Config, running: Option<&str>) -> String {
     text
 }
 
-/// Reads a configuration that [`print`] wrote.
+/// Reads a configuration that [`to_toml`] wrote.
 ///
 /// # Errors
 ///
 /// When another version wrote it.
 pub fn parse(text: &str) -> Result<Config, ConfigError> {
-    toml::from_str(text).map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: one_line(text, &error) })
+    toml::from_str(text)
+        .map_err(|error| ConfigError::Invalid { origin: "running server".to_owned(), reason: error_with_line(text, &error) })
 }
 
 /// Returns the default data directory of this platform.

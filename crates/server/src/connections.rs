@@ -37,11 +37,11 @@ const STALLED_TIMEOUT: Duration = Duration::from_secs(300);
 /// Time that a connection may take to close after it was asked to.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that a connection without a request in progress may stay open after it was asked to close.
-const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
+const UNUSED_CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval between two sweeps for idle connections.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval between pings to an HTTP/2 client, and the time that it has to answer.
-const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that may be closing in addition to the open ones, and the pause between checks of their number.
 const MAX_CLOSING: usize = 16;
@@ -52,7 +52,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Largest size of the headers of a request, and of the buffer from which they are read, in bytes.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 /// Share of the memory limit that is assumed per connection, in bytes.
-const MEMORY_OF_ONE: u64 = 256 << 10;
+const BYTES_PER_CONNECTION: u64 = 256 << 10;
 /// File descriptors that connections never get: the store, databases and queries need them.
 const RESERVED_FILES: u64 = 256;
 /// Smallest and largest limit of connections that the memory limit may lead to.
@@ -67,7 +67,7 @@ pub struct ConnectionRegistry {
     tasks: TaskTracker,
     next: AtomicU64,
     /// Number of connection tasks, including evicted ones that are not closed yet.
-    alive: AtomicUsize,
+    connection_tasks: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -75,9 +75,9 @@ struct OpenConnection {
     address: Option<IpAddr>,
     activity: Arc<ConnectionActivity>,
     /// Closes the connection once its requests in progress are answered.
-    ending: CancellationToken,
+    close_when_idle: CancellationToken,
     /// Closes the connection now.
-    ended: CancellationToken,
+    close_now: CancellationToken,
 }
 
 /// Slot of one connection, released when it is dropped.
@@ -85,22 +85,22 @@ struct ConnectionSlot {
     connections: Arc<ConnectionRegistry>,
     number: u64,
     activity: Arc<ConnectionActivity>,
-    ending: CancellationToken,
-    ended: CancellationToken,
+    close_when_idle: CancellationToken,
+    close_now: CancellationToken,
 }
 
 impl ConnectionRegistry {
     /// Creates a registry for a process that may have `files` open files and `memory` bytes of memory.
     pub fn new(files: u64, memory: u64) -> Arc<ConnectionRegistry> {
         let by_files = files.saturating_sub(RESERVED_FILES).max(files / 2);
-        let limit = by_files.min((memory / MEMORY_OF_ONE).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
+        let limit = by_files.min((memory / BYTES_PER_CONNECTION).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Arc::new(ConnectionRegistry {
             limit,
             open: Mutex::default(),
             tasks: TaskTracker::new(),
             next: AtomicU64::new(0),
-            alive: AtomicUsize::new(0),
+            connection_tasks: AtomicUsize::new(0),
         })
     }
 
@@ -123,14 +123,14 @@ impl ConnectionRegistry {
         let connections = self.clone();
         self.tasks.spawn(async move {
             loop {
-                connections.evicted_ones_closed().await;
+                connections.wait_for_evicted().await;
                 let accepted = tokio::select! {
                     () = stop.cancelled() => return,
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
-                    Ok((stream, address)) => connections.take(stream, address.ip(), service.clone(), stop.clone()),
-                    Err(error) if is_of_client(&error) => {}
+                    Ok((stream, address)) => connections.serve_stream(stream, address.ip(), service.clone(), stop.clone()),
+                    Err(error) if is_client_error(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, "server.connection.accept_failed");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -141,21 +141,21 @@ impl ConnectionRegistry {
     }
 
     /// Waits while too many evicted connections are still open: they hold their file descriptors until their tasks have ended.
-    async fn evicted_ones_closed(&self) {
-        while self.alive.load(Ordering::Acquire) > self.limit + MAX_CLOSING {
+    async fn wait_for_evicted(&self) {
+        while self.connection_tasks.load(Ordering::Acquire) > self.limit + MAX_CLOSING {
             tokio::time::sleep(CLOSING_PAUSE).await;
         }
     }
 
     /// Closes connections that are idle for too long, until `stop`.
-    pub async fn sweep(&self, stop: CancellationToken) {
-        while tokio::time::timeout(SWEEP_EVERY, stop.cancelled()).await.is_err() {
+    pub async fn run_sweeps(&self, stop: CancellationToken) {
+        while tokio::time::timeout(SWEEP_INTERVAL, stop.cancelled()).await.is_err() {
             self.sweep_once();
         }
     }
 
     /// Waits until all connections have ended. Call it after `stop` of all listeners.
-    pub async fn ended(&self) {
+    pub async fn wait_for_all(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -164,12 +164,12 @@ impl ConnectionRegistry {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take<S>(self: &Arc<Self>, stream: TcpStream, address: IpAddr, service: S, stop: CancellationToken)
+    fn serve_stream<S>(self: &Arc<Self>, stream: TcpStream, address: IpAddr, service: S, stop: CancellationToken)
     where
         S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
     {
-        let Some(place) = self.place(address) else {
+        let Some(place) = self.acquire_slot(address) else {
             metrics::counter!("hinomi_connections_rejected_total").increment(1);
             return;
         };
@@ -182,21 +182,25 @@ impl ConnectionRegistry {
     }
 
     /// Returns a slot for one more connection. If all are taken, evicts the connection that has been idle for longest.
-    fn place(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
+    fn acquire_slot(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionSlot> {
         let address = counted_address(address);
         let mut open = self.lock();
         // Behind a proxy all connections come from one address. An address other than this machine's may have half of all slots.
         if address.is_some() && open.values().filter(|other| other.address == address).count() >= (self.limit / 2).max(1) {
-            evict(&mut open, |other| other.address == address)?;
+            evict_idle(&mut open, |other| other.address == address)?;
         }
         if open.len() >= self.limit {
-            evict(&mut open, |_| true)?;
+            evict_idle(&mut open, |_| true)?;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let (activity, ending, ended) = (Arc::new(ConnectionActivity::default()), CancellationToken::new(), CancellationToken::new());
-        open.insert(number, OpenConnection { address, activity: activity.clone(), ending: ending.clone(), ended: ended.clone() });
-        self.alive.fetch_add(1, Ordering::AcqRel);
-        Some(ConnectionSlot { connections: self.clone(), number, activity, ending, ended })
+        let (activity, close_when_idle, close_now) =
+            (Arc::new(ConnectionActivity::default()), CancellationToken::new(), CancellationToken::new());
+        open.insert(
+            number,
+            OpenConnection { address, activity: activity.clone(), close_when_idle: close_when_idle.clone(), close_now: close_now.clone() },
+        );
+        self.connection_tasks.fetch_add(1, Ordering::AcqRel);
+        Some(ConnectionSlot { connections: self.clone(), number, activity, close_when_idle, close_now })
     }
 
     fn sweep_once(&self) {
@@ -204,32 +208,32 @@ impl ConnectionRegistry {
             let activity = &connection.activity;
             let Some(idle) = activity.idle_for() else {
                 if activity.stalled_for().is_some_and(|stalled| stalled > STALLED_TIMEOUT) {
-                    connection.ended.cancel();
+                    connection.close_now.cancel();
                 }
                 continue;
             };
-            if !activity.was_of_use() && idle > FIRST_REQUEST_TIMEOUT || idle > IDLE_TIMEOUT + CLOSING_TIMEOUT {
-                connection.ended.cancel();
+            if !activity.has_sent_request() && idle > FIRST_REQUEST_TIMEOUT || idle > IDLE_TIMEOUT + CLOSING_TIMEOUT {
+                connection.close_now.cancel();
             } else if idle > IDLE_TIMEOUT {
-                connection.ending.cancel();
+                connection.close_when_idle.cancel();
             }
         }
     }
 }
 
 /// Ends the connection that has been idle for longest, preferring those that never sent a request. Returns `None` if none is idle.
-fn evict(open: &mut HashMap<u64, OpenConnection>, among: impl Fn(&OpenConnection) -> bool) -> Option<()> {
+fn evict_idle(open: &mut HashMap<u64, OpenConnection>, among: impl Fn(&OpenConnection) -> bool) -> Option<()> {
     let idle =
         open.iter().filter(|(_, other)| among(other)).filter_map(|(number, other)| Some((number, other, other.activity.idle_for()?)));
-    let (number, ..) = idle.max_by_key(|(number, other, idle)| (!other.activity.was_of_use(), *idle, std::cmp::Reverse(**number)))?;
+    let (number, ..) = idle.max_by_key(|(number, other, idle)| (!other.activity.has_sent_request(), *idle, std::cmp::Reverse(**number)))?;
     let number = *number;
-    open.remove(&number).map(|other| other.ended.cancel())
+    open.remove(&number).map(|other| other.close_now.cancel())
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.lock().remove(&self.number);
-        self.connections.alive.fetch_sub(1, Ordering::AcqRel);
+        self.connections.connection_tasks.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -241,18 +245,18 @@ where
     let service = TowerToHyperService::new(ActivityTrackingService::new(service, place.activity.clone()));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(MAX_HEAD_BYTES);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING_INTERVAL).keep_alive_timeout(PING_TIMEOUT);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut is_ending = false;
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = place.ended.cancelled() => return,
-            () = place.ending.cancelled(), if !is_ending => {}
+            () = place.close_now.cancelled() => return,
+            () = place.close_when_idle.cancelled(), if !is_ending => {}
             () = stop.cancelled(), if !is_ending => {}
             // When the server stops, it does not wait for the rest of an incomplete request.
-            () = tokio::time::sleep(LAST_WORD_TIMEOUT), if is_ending => {
-                if place.activity.idle_for().is_some_and(|idle| idle > LAST_WORD_TIMEOUT) {
+            () = tokio::time::sleep(UNUSED_CLOSING_TIMEOUT), if is_ending => {
+                if place.activity.idle_for().is_some_and(|idle| idle > UNUSED_CLOSING_TIMEOUT) {
                     return;
                 }
                 continue;
@@ -274,7 +278,7 @@ fn counted_address(address: IpAddr) -> Option<IpAddr> {
 }
 
 /// Returns whether the client caused the error, and not the server.
-fn is_of_client(error: &std::io::Error) -> bool {
+fn is_client_error(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as E;
     matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset | E::Interrupted)
 }
@@ -291,7 +295,7 @@ pub fn raise_file_limit() -> u64 {
 }
 
 /// Converts the body of a request to axum's type and adds a time limit.
-fn timed(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<ConnectionActivity>) -> Request {
+fn with_body_timeout(request: hyper::Request<hyper::body::Incoming>, activity: &Arc<ConnectionActivity>) -> Request {
     request.map(|body| Body::new(timed_body::TimedBody::new(body, activity.clone())))
 }
 

@@ -17,21 +17,21 @@ pub fn create_for_owner_only() {
 
 /// Removes the permissions of group and others from files in a data directory that belong to this user, and logs a warning about files
 /// that stay accessible. The mode of the directory itself is not changed, because its owner may have shared it on purpose.
-pub fn close_to_others(data: &Path) {
+pub fn restrict_permissions(data: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        const OTHERS: u32 = 0o077;
-        let closed = close(data);
+        const GROUP_AND_OTHERS_BITS: u32 = 0o077;
+        let closed = restrict_files(data);
         if closed.tightened > 0 {
             tracing::warn!(data = %data.display(), files = closed.tightened, "permissions.files.restricted");
         }
-        if let Some(first) = closed.open.first() {
+        if let Some(first) = closed.accessible.first() {
             let hint = "other users can read these files, which belong to another user; run chown and chmod 600 on them";
-            tracing::warn!(files = closed.open.len(), first = %first.display(), hint, "permissions.files.too_open");
+            tracing::warn!(files = closed.accessible.len(), first = %first.display(), hint, "permissions.files.too_open");
         }
         if let Ok(folder) = std::fs::metadata(data)
-            && folder.mode() & OTHERS != 0
+            && folder.mode() & GROUP_AND_OTHERS_BITS != 0
         {
             let mode = format!("{:o}", folder.permissions().mode() & 0o777);
             let hint = "other users can list the data folder; run chmod 700 on it";
@@ -49,11 +49,11 @@ struct FilePermissionReport {
     /// Number of files that others could read or change before.
     tightened: usize,
     /// Files that others can still access.
-    open: Vec<std::path::PathBuf>,
+    accessible: Vec<std::path::PathBuf>,
 }
 
 #[cfg(unix)]
-fn close(folder: &Path) -> FilePermissionReport {
+fn restrict_files(folder: &Path) -> FilePermissionReport {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let mut closed = FilePermissionReport::default();
     let mut folders = vec![folder.to_owned()];
@@ -70,7 +70,7 @@ fn close(folder: &Path) -> FilePermissionReport {
             }
             match std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode & 0o700)) {
                 Ok(()) => closed.tightened += 1,
-                Err(_) => closed.open.push(path),
+                Err(_) => closed.accessible.push(path),
             }
         }
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_closed_and_links_are_not_followed() {
+    fn files_are_restricted_and_links_are_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let outside = tempfile::NamedTempFile::new().unwrap();
         std::fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -95,11 +95,11 @@ mod tests {
             std::fs::set_permissions(dir.path().join(name), std::fs::Permissions::from_mode(0o664)).unwrap();
         }
         symlink(outside.path(), dir.path().join("link")).unwrap();
-        let closed = close(dir.path());
-        assert!(closed.tightened >= 2 && closed.open.is_empty(), "{closed:?}");
+        let closed = restrict_files(dir.path());
+        assert!(closed.tightened >= 2 && closed.accessible.is_empty(), "{closed:?}");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert!(names.iter().all(|name| mode(&dir.path().join(name)) == 0o600));
         assert_eq!(mode(outside.path()), 0o644);
-        assert_eq!(close(dir.path()).tightened, 0);
+        assert_eq!(restrict_files(dir.path()).tightened, 0);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, LEAST_MEMORY};
+use crate::config::{Config, MIN_MEMORY_BYTES};
 
 /// Interval at which the memory of the process is checked.
 const PURGE_INTERVAL: Duration = Duration::from_millis(50);
@@ -20,40 +20,40 @@ pub struct MemoryBudget {
     /// Memory of exports, separate so that they do not take it from the page.
     pub exports: usize,
     /// Request bodies that are arriving.
-    pub arriving: usize,
+    pub arriving_bodies: usize,
     /// Decoded requests of usual size.
     pub decoding: usize,
     /// One decoded request of unusual size; only one exists at a time. Not included in the sum of the shares, because most of the time
     /// there is none.
-    pub exceptional: usize,
+    pub exceptional_request: usize,
     /// Columns of the memtable, at which it is flushed. It may grow to three times this size.
     pub buffer: usize,
 }
 
 impl MemoryBudget {
     /// Returns the shares of the configured limit, or of a quarter of the machine's memory.
-    pub fn of(config: &Config) -> MemoryBudget {
+    pub fn from_config(config: &Config) -> MemoryBudget {
         let limit = match config.memory_limit_bytes {
-            0 => (machine().unwrap_or(4 << 30) / 4).max(LEAST_MEMORY),
+            0 => (machine_memory().unwrap_or(4 << 30) / 4).max(MIN_MEMORY_BYTES),
             set => set,
         };
         let part = |share: u64, of: u64| usize::try_from(limit / of * share).unwrap_or(usize::MAX);
         // The budget must fit one body in any case.
-        let arriving = part(3, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
+        let arriving_bodies = part(3, 16).max(config.ingest.max_body_bytes).min(config.ingest.max_bytes_in_work);
         MemoryBudget {
             limit,
             queries: part(6, 16),
             exports: part(1, 16),
-            arriving,
+            arriving_bodies,
             decoding: part(2, 16),
-            exceptional: part(12, 16),
+            exceptional_request: part(12, 16),
             buffer: part(1, 16).min(64 << 20),
         }
     }
 }
 
 /// Returns the memory of the machine, or of the container, if the operating system reports it.
-fn machine() -> Option<u64> {
+fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
@@ -77,14 +77,14 @@ pub async fn return_freed_memory(limit: u64, stop: CancellationToken) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(interval.tick()).await.is_some() {
         if resident_bytes().is_some_and(|bytes| bytes > limit / 4 * 3) {
-            let _ = tokio::task::spawn_blocking(purge).await;
+            let _ = tokio::task::spawn_blocking(purge_allocator).await;
         }
     }
 }
 
 /// Returns all freed memory to the operating system. Takes processor time.
 #[allow(unsafe_code)]
-fn purge() {
+fn purge_allocator() {
     // SAFETY: uses no allocation of the caller, and may be called at any time from any thread.
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
@@ -95,12 +95,15 @@ mod tests {
 
     #[test]
     fn the_shares_stay_below_the_limit() {
-        for limit in [LEAST_MEMORY, 1 << 30, 64 << 30] {
-            let shares = MemoryBudget::of(&Config { memory_limit_bytes: limit, ..Config::default() });
-            let sum = shares.queries + shares.exports + shares.arriving + shares.decoding + 3 * shares.buffer;
+        for limit in [MIN_MEMORY_BYTES, 1 << 30, 64 << 30] {
+            let shares = MemoryBudget::from_config(&Config { memory_limit_bytes: limit, ..Config::default() });
+            let sum = shares.queries + shares.exports + shares.arriving_bodies + shares.decoding + 3 * shares.buffer;
             assert!(sum as u64 <= limit && shares.queries as u64 >= limit / 4, "{shares:?}");
         }
-        let usual = MemoryBudget::of(&Config::default());
-        assert!(usual.limit >= LEAST_MEMORY && machine().is_none_or(|machine| usual.limit <= (machine / 4).max(LEAST_MEMORY)), "{usual:?}");
+        let usual = MemoryBudget::from_config(&Config::default());
+        assert!(
+            usual.limit >= MIN_MEMORY_BYTES && machine_memory().is_none_or(|machine| usual.limit <= (machine / 4).max(MIN_MEMORY_BYTES)),
+            "{usual:?}"
+        );
     }
 }

@@ -7,14 +7,14 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 /// Policy for responses that are not pages: they load and run nothing, whatever they contain.
-const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 
 /// Adds protective headers that the handler did not set: no type sniffing, no scripts, no caching, no referrer to other origins.
 pub async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(POLICY);
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(API_POLICY);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     response

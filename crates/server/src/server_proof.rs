@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use hmac_sha256::HMAC;
 
 /// Request header with the challenge, a random text.
-pub const CHALLENGE: &str = "x-hinomi-challenge";
+pub const CHALLENGE_HEADER: &str = "x-hinomi-challenge";
 /// Response header with the proof, as hex digits.
-pub const PROOF: &str = "x-hinomi-proof";
+pub const PROOF_HEADER: &str = "x-hinomi-proof";
 /// Longest challenge, in bytes.
-const LONGEST: usize = 128;
+const MAX_CHALLENGE_BYTES: usize = 128;
 
 /// Computes the proof of a server.
 #[derive(Debug, Clone)]
@@ -28,16 +28,17 @@ impl ServerProof {
     }
 
     /// Returns the proof for a challenge.
-    pub fn of(&self, challenge: &str) -> String {
+    pub fn proof_of(&self, challenge: &str) -> String {
         let message = format!("hinomi\n{}\n{challenge}", self.address);
         hex::encode(HMAC::mac(message.as_bytes(), self.secret.as_bytes()))
     }
 
     /// Returns the response header for the challenge of a request; empty if the request has none.
-    pub fn answer(&self, request: &HeaderMap) -> HeaderMap {
-        let challenge = request.get(CHALLENGE).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= LONGEST);
-        let code = challenge.and_then(|challenge| HeaderValue::from_str(&self.of(challenge)).ok());
-        code.into_iter().map(|code| (HeaderName::from_static(PROOF), code)).collect()
+    pub fn response_headers(&self, request: &HeaderMap) -> HeaderMap {
+        let challenge =
+            request.get(CHALLENGE_HEADER).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= MAX_CHALLENGE_BYTES);
+        let code = challenge.and_then(|challenge| HeaderValue::from_str(&self.proof_of(challenge)).ok());
+        code.into_iter().map(|code| (HeaderName::from_static(PROOF_HEADER), code)).collect()
     }
 }
 
@@ -46,15 +47,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_is_of_one_secret_address_and_challenge() {
+    fn proof_depends_on_secret_address_and_challenge() {
         let proof = |secret: &str, address: &str| ServerProof::new(secret.to_owned(), address.to_owned());
         let own = proof("s", "http://127.0.0.1:1");
-        assert_eq!(own.of("c"), proof("s", "http://127.0.0.1:1").of("c"));
-        for other in [own.of("d"), proof("t", "http://127.0.0.1:1").of("c"), proof("s", "http://127.0.0.1:2").of("c")] {
-            assert_ne!(own.of("c"), other);
+        assert_eq!(own.proof_of("c"), proof("s", "http://127.0.0.1:1").proof_of("c"));
+        for other in [own.proof_of("d"), proof("t", "http://127.0.0.1:1").proof_of("c"), proof("s", "http://127.0.0.1:2").proof_of("c")] {
+            assert_ne!(own.proof_of("c"), other);
         }
-        let asked = HeaderMap::from_iter([(CHALLENGE.parse().unwrap(), HeaderValue::from_static("c"))]);
-        assert_eq!(own.answer(&asked)[PROOF], own.of("c"));
-        assert!(own.answer(&HeaderMap::new()).is_empty());
+        let asked = HeaderMap::from_iter([(CHALLENGE_HEADER.parse().unwrap(), HeaderValue::from_static("c"))]);
+        assert_eq!(own.response_headers(&asked)[PROOF_HEADER], own.proof_of("c"));
+        assert!(own.response_headers(&HeaderMap::new()).is_empty());
     }
 }

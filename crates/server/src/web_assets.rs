@@ -10,10 +10,10 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 struct WebAssets;
 
 /// Shown in a browser when the page was not built into the binary.
-const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
+const PAGE_MISSING_HTML: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
 
 /// Policy of the page: only files and addresses of this server. Inline styles are allowed because the charts set them on their elements.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Serves a file of the page, or the page itself for any path that may be a view of it.
@@ -29,24 +29,25 @@ pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if let Some(file) = WebAssets::get(path).filter(|_| path != "index.html") {
         // Names of built files contain a hash of their content.
         let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "public, max-age=3600" };
-        return answer(&file, cache, &headers);
+        return file_response(&file, cache, &headers);
     }
     // A missing asset is an error: its path is not a view.
     if path.starts_with("assets/") {
         return StatusCode::NOT_FOUND.into_response();
     }
     match WebAssets::get("index.html") {
-        Some(file) => answer(&file, "no-cache", &headers),
-        None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], NOT_BUILT).into_response(),
+        Some(file) => file_response(&file, "no-cache", &headers),
+        None => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE_MISSING_HTML).into_response(),
     }
 }
 
-fn answer(file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
+fn file_response(file: &EmbeddedFile, cache: &'static str, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", hex::encode(&file.metadata.sha256_hash()[..16]));
     let unchanged = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     // A browser replaces the stored headers with those of a 304. Without the policy here, the cached page would get the API's policy,
     // under which no script runs.
-    let common = [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned()), (header::CONTENT_SECURITY_POLICY, POLICY.to_owned())];
+    let common =
+        [(header::ETAG, tag), (header::CACHE_CONTROL, cache.to_owned()), (header::CONTENT_SECURITY_POLICY, PAGE_POLICY.to_owned())];
     if unchanged {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }

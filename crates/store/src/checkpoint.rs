@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use super::error::StoreError;
-use super::recovery::check;
+use super::recovery::check_file;
 use super::segment::checksum::crc_of;
 use super::segment_storage::{SegmentObjectKind, SequentialObjectReader};
 use super::snapshot::Segment;
@@ -76,7 +76,7 @@ impl CheckpointFile {
 
 impl Store {
     /// Flushes, copies the manifest into a folder, and holds the segments that it names. They contain everything that was acknowledged
-    /// before, and the WAL is not needed. Use [`set_damaged_aside`](Store::set_damaged_aside) to find damage inside of segments.
+    /// before, and the WAL is not needed. Use [`quarantine_damaged`](Store::set_damaged_aside) to find damage inside of segments.
     ///
     /// # Errors
     ///
@@ -86,17 +86,17 @@ impl Store {
         let (shared, manifest) = (self.shared.clone(), folder.join("manifest.db"));
         let copy = move || {
             // Manifest and segments change together under this lock.
-            let _moving = lock(&shared.moving);
+            let _moving = lock(&shared.move_lock);
             lock(&shared.manifest).copy_to(&manifest)?;
             let named = lock(&shared.manifest).load(&shared.storage)?.segments;
             let state = lock(&shared.state);
             let (mut held, mut missing, mut spans) = (Vec::new(), Vec::new(), 0);
             for (segment, dead) in named {
                 let live = state.segments.iter().find(|live| live.segment.id == segment.id);
-                let known = if live.is_some_and(|live| live.readable) { Ok(()) } else { Err("it was found damaged".to_owned()) };
-                match (live, check(&segment).and(known)) {
+                let known = if live.is_some_and(|live| live.is_readable) { Ok(()) } else { Err("it was found damaged".to_owned()) };
+                match (live, check_file(&segment).and(known)) {
                     (Some(live), Ok(())) => {
-                        spans += live.segment.rows - live.settled().len() as u64;
+                        spans += live.segment.rows - live.permanently_dead().len() as u64;
                         held.push(live.segment.clone());
                     }
                     (_, fault) => {

@@ -19,20 +19,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hinomi_model::dedup::duplicate_reports::SERVING;
+use hinomi_model::dedup::duplicate_reports::SERVER_OP;
 use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::partial_spans;
 use hinomi_model::span::Span;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::commit::group::{CommitGroup, SegmentReaderCache, load_trace, stored};
+use super::commit::group::{CommitGroup, SegmentReaderCache, load_trace, stored_rows};
 use super::commit::recent_calls::RecentCallIndex;
 use super::commit::span_lookup::SpanLookup;
 use super::commit::trace_state_cache::{IncomingSpanNode, TraceKey, TraceStateCache};
 use super::error::StoreError;
 use super::key_hash::SpanKey;
-use super::maintenance::{FlushCommand, text_of};
+use super::maintenance::{FlushCommand, panic_message};
 use super::rows::{SpanRow, preview};
 use super::segment::row_order::KEY_COLUMNS;
 use super::state::{StoreInner, lock};
@@ -41,13 +41,13 @@ use super::wal::{WalWriter, frame};
 use super::{SpanAppendResult, SpanReviser, SpanStoreChange};
 
 /// Maximum number of requests, and of their bytes, in a commit group.
-const GROUP_REQUESTS: usize = 256;
-const GROUP_BYTES: usize = 16 << 20;
+const MAX_GROUP_REQUESTS: usize = 256;
+const MAX_GROUP_BYTES: usize = 16 << 20;
 /// Maximum number of spans that are remembered as full, meaning that nothing more is joined to them. Finding that out again requires
 /// reading the whole span.
-const FULL_SPANS: usize = 10_000;
+const MAX_FULL_SPANS: usize = 10_000;
 /// Bytes of capacity that are kept for the frames of the next group.
-const KEPT_BYTES: usize = 4 << 20;
+const RETAINED_FRAME_BYTES: usize = 4 << 20;
 
 /// A command to the commit thread.
 #[derive(Debug)]
@@ -114,17 +114,17 @@ pub(super) struct CommitWorker {
     pub(super) log: WalWriter,
     pub(super) next_log: u64,
     pub(super) next_sequence: u64,
-    pub(super) traces: TraceStateCache,
-    pub(super) responses: [RecentCallIndex; 2],
-    /// True if `responses` may contain reports that are not stored.
-    pub(super) calls_unsure: bool,
+    pub(super) trace_states: TraceStateCache,
+    pub(super) recent_calls: [RecentCallIndex; 2],
+    /// True if `recent_calls` may contain reports that are not stored.
+    pub(super) may_have_stale_calls: bool,
     pub(super) readers: SegmentReaderCache,
     /// Spans to which nothing more is joined; not necessarily all of them.
-    pub(super) full: HashSet<SpanKey>,
+    pub(super) full_spans: HashSet<SpanKey>,
     pub(super) changes: broadcast::Sender<SpanStoreChange>,
-    pub(super) work: std::sync::mpsc::Sender<FlushCommand>,
+    pub(super) flush_commands: std::sync::mpsc::Sender<FlushCommand>,
     /// Buffer for the frames of a group; empty between groups. Allocating memory for each group costs more than writing the frames.
-    pub(super) frames: Vec<u8>,
+    pub(super) frame_buffer: Vec<u8>,
 }
 
 /// Effects of the deduplication rules for a frame.
@@ -138,29 +138,29 @@ struct FrameDecisionSummary {
 #[derive(Default)]
 struct DuplicateSpanIndices {
     /// Spans that occur earlier in the same request.
-    dropped: Vec<u32>,
+    repeated: Vec<u32>,
     /// Spans that are stored or in the commit group.
-    known: Vec<u32>,
+    stored: Vec<u32>,
 }
 
 /// Spans of a request that were joined with the stored spans of the same IDs.
 #[derive(Default)]
 struct MergedSpans {
     /// Joined spans by the index of the incoming span.
-    whole: Vec<(u32, Span)>,
+    joined: Vec<(u32, Span)>,
     /// Number of spans that were not joined because the stored span is full.
-    refused: usize,
+    rejected: usize,
 }
 
 /// Returns what the deduplication rules need of an incoming span.
-fn node_of(span: &Span) -> SpanNode {
+fn rule_node(span: &Span) -> SpanNode {
     let asked = || preview(&span.input_messages, "user");
     let answered = || preview(&span.output_messages, "assistant");
     let texts = if span.is_call() { duplicate_reports::hash_of_texts(asked().as_deref(), answered().as_deref()) } else { None };
     SpanNode { texts, ..SpanNode::of(span) }
 }
 
-fn key(project: u64, span: &Span) -> SpanKey {
+fn span_key(project: u64, span: &Span) -> SpanKey {
     SpanKey { project, trace: span.trace_id, span: span.span_id }
 }
 
@@ -171,11 +171,11 @@ struct CommitBatch {
     /// Frames of the requests.
     bytes: Vec<u8>,
     /// Traces to which the deduplication rules were applied.
-    touched: Vec<TraceKey>,
+    decided_traces: Vec<TraceKey>,
     /// True if calls were found that are reported more than once.
-    paired: bool,
+    has_duplicate_reports: bool,
     /// True while a frame is in `bytes` and not all of its rows are in the group.
-    is_torn: bool,
+    is_partly_staged: bool,
 }
 
 /// A request whose frames are in the group.
@@ -202,14 +202,14 @@ impl CommitUnit {
 
 impl CommitReply {
     /// Sends the answer. A sender that no longer waits is not an error.
-    fn done(self) {
+    fn send(self) {
         match self {
             CommitReply::Appended(reply, appended) => drop(reply.send(Ok(appended))),
             CommitReply::Revised(reply, count) => drop(reply.send(Ok(count))),
         }
     }
 
-    fn failed(self, error: StoreError) {
+    fn send_error(self, error: StoreError) {
         match self {
             CommitReply::Appended(reply, _) => drop(reply.send(Err(error))),
             CommitReply::Revised(reply, _) => drop(reply.send(Err(error))),
@@ -220,42 +220,42 @@ impl CommitReply {
 impl CommitWorker {
     /// Runs until it is closed or all command senders are dropped.
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<CommitCommand>) {
-        self.remember_calls();
+        self.load_recent_calls();
         let mut queue = Vec::new();
         loop {
-            if commands.blocking_recv_many(&mut queue, GROUP_REQUESTS) == 0 {
+            if commands.blocking_recv_many(&mut queue, MAX_GROUP_REQUESTS) == 0 {
                 return;
             }
-            let mut turns = Vec::new();
+            let mut units = Vec::new();
             let mut bytes = 0;
             for command in queue.drain(..) {
                 match command {
                     CommitCommand::Append(request) => {
                         bytes += request.blob.compressed.len();
-                        turns.push(CommitUnit::Append(request));
-                        if bytes > GROUP_BYTES {
-                            self.commit(std::mem::take(&mut turns));
+                        units.push(CommitUnit::Append(request));
+                        if bytes > MAX_GROUP_BYTES {
+                            self.commit_units(std::mem::take(&mut units));
                             bytes = 0;
                         }
                     }
                     // Its size is known only after the rows have been read, so it gets a group of its own.
                     CommitCommand::Revise(revision) => {
-                        self.commit(std::mem::take(&mut turns));
-                        self.commit(vec![CommitUnit::Revise(revision)]);
+                        self.commit_units(std::mem::take(&mut units));
+                        self.commit_units(vec![CommitUnit::Revise(revision)]);
                     }
                     CommitCommand::Freeze(reply) => {
-                        self.commit(std::mem::take(&mut turns));
-                        let frozen = self.freeze();
+                        self.commit_units(std::mem::take(&mut units));
+                        let frozen = self.freeze_memtable();
                         if let Some(reply) = reply {
                             let _ = reply.send(frozen);
                         }
                     }
                     CommitCommand::Probe => {
-                        self.commit(std::mem::take(&mut turns));
-                        self.probe();
+                        self.commit_units(std::mem::take(&mut units));
+                        self.clear_ingestion_error();
                     }
                     CommitCommand::Close(done) => {
-                        self.commit(std::mem::take(&mut turns));
+                        self.commit_units(std::mem::take(&mut units));
                         commands.close();
                         let _ = done.send(());
                     }
@@ -263,65 +263,65 @@ impl CommitWorker {
                     CommitCommand::Panic => panic!("asked for by a test"),
                 }
             }
-            self.commit(turns);
+            self.commit_units(units);
         }
     }
 
     /// Stores a group of requests and answers each.
-    fn commit(&mut self, turns: Vec<CommitUnit>) {
-        if turns.is_empty() {
+    fn commit_units(&mut self, units: Vec<CommitUnit>) {
+        if units.is_empty() {
             return;
         }
-        if let Err(error) = self.make_room() {
-            return self.refuse(turns.into_iter().map(CommitUnit::into_reply), &error);
+        if let Err(error) = self.wait_for_memtable() {
+            return self.reject_all(units.into_iter().map(CommitUnit::into_reply), &error);
         }
-        if std::mem::take(&mut self.calls_unsure) {
+        if std::mem::take(&mut self.may_have_stale_calls) {
             // The pairs of calls that were found could not be stored and must be found again.
-            self.responses.iter_mut().for_each(RecentCallIndex::forget_all);
-            self.remember_calls();
+            self.recent_calls.iter_mut().for_each(RecentCallIndex::clear);
+            self.load_recent_calls();
         }
-        let mut staging = CommitBatch { bytes: std::mem::take(&mut self.frames), ..CommitBatch::default() };
+        let mut staging = CommitBatch { bytes: std::mem::take(&mut self.frame_buffer), ..CommitBatch::default() };
         let first_sequence = self.next_sequence;
-        let staged: Vec<PendingCommit> = turns.into_iter().filter_map(|turn| self.stage_turn(turn, &mut staging)).collect();
+        let staged: Vec<PendingCommit> = units.into_iter().filter_map(|unit| self.stage_unit(unit, &mut staging)).collect();
 
-        let CommitBatch { group, mut bytes, touched, paired, .. } = staging;
-        let written = if bytes.is_empty() { Ok(()) } else { self.log.write(&bytes) };
+        let CommitBatch { group, mut bytes, decided_traces, has_duplicate_reports, .. } = staging;
+        let written = if bytes.is_empty() { Ok(()) } else { self.log.write_group(&bytes) };
         bytes.clear();
-        bytes.shrink_to(KEPT_BYTES);
-        self.frames = bytes;
+        bytes.shrink_to(RETAINED_FRAME_BYTES);
+        self.frame_buffer = bytes;
         if let Err(error) = written {
             self.next_sequence = first_sequence;
-            for key in &touched {
-                self.traces.forget(key);
+            for key in &decided_traces {
+                self.trace_states.remove_trace(key);
             }
-            self.calls_unsure |= paired;
-            return self.refuse(staged.into_iter().map(|waiting| waiting.reply), &error);
+            self.may_have_stale_calls |= has_duplicate_reports;
+            return self.reject_all(staged.into_iter().map(|waiting| waiting.reply), &error);
         }
-        *lock(&self.shared.health.intake_error) = None;
+        *lock(&self.shared.health.ingestion_error) = None;
         if group.rows() > 0 {
             group.publish(&self.shared, &mut self.readers);
         }
-        self.traces.evict();
+        self.trace_states.evict_oldest();
         self.shared.health.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
         self.shared.health.log_sequence.store(self.next_sequence - 1, Ordering::Release);
         for waiting in staged {
-            waiting.reply.done();
+            waiting.reply.send();
             // Having no subscribers is not an error.
             waiting.change.map(|change| self.changes.send(change));
         }
         if self.is_full(1) {
-            // `freeze` reports its own failures, and the next group tries again.
-            let _ = self.freeze();
+            // `freeze_memtable` reports its own failures, and the next group tries again.
+            let _ = self.freeze_memtable();
         }
     }
 
     /// Decides which spans of a request are stored, and adds its frames to the group. Returns `None` if the request has already been
     /// answered.
-    fn stage_turn(&mut self, turn: CommitUnit, staging: &mut CommitBatch) -> Option<PendingCommit> {
-        match turn {
+    fn stage_unit(&mut self, unit: CommitUnit, staging: &mut CommitBatch) -> Option<PendingCommit> {
+        match unit {
             CommitUnit::Append(request) => {
                 let AppendRequest { project, received_us, spans, blob, reply } = *request;
-                match self.guarded(staging, |own, staging| own.append(project, received_us, spans, blob, staging)) {
+                match self.catch_panic(staging, |own, staging| own.append(project, received_us, spans, blob, staging)) {
                     Ok((appended, change)) => Some(PendingCommit { reply: CommitReply::Appended(reply, appended), change }),
                     Err(error) => {
                         let _ = reply.send(Err(error));
@@ -331,7 +331,7 @@ impl CommitWorker {
             }
             CommitUnit::Revise(revision) => {
                 let ReviseRequest { project, spans, revise, reply } = *revision;
-                match self.guarded(staging, |own, staging| own.revise(project, spans, &*revise, staging)) {
+                match self.catch_panic(staging, |own, staging| own.revise(project, spans, &*revise, staging)) {
                     Ok((count, change)) => Some(PendingCommit { reply: CommitReply::Revised(reply, count), change }),
                     Err(error) => {
                         let _ = reply.send(Err(error));
@@ -343,57 +343,57 @@ impl CommitWorker {
     }
 
     /// Runs `stage` and turns a panic in it into an error: a panic about the spans of one request must not end ingestion.
-    fn guarded<T>(
+    fn catch_panic<T>(
         &mut self,
         staging: &mut CommitBatch,
         stage: impl FnOnce(&mut CommitWorker, &mut CommitBatch) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         catch_unwind(AssertUnwindSafe(|| stage(self, staging))).unwrap_or_else(|fault| {
-            if staging.is_torn {
+            if staging.is_partly_staged {
                 // The durable frame would lack rows in the memtable. The thread ends, and the statistics report it.
                 resume_unwind(fault);
             }
-            tracing::error!(fault = text_of(&*fault), "store.request.failed");
+            tracing::error!(fault = panic_message(&*fault), "store.request.failed");
             // The caches may contain spans that are not stored.
-            self.traces.forget_all();
-            self.calls_unsure = true;
-            Err(StoreError::Fault)
+            self.trace_states.forget_all();
+            self.may_have_stale_calls = true;
+            Err(StoreError::InternalError)
         })
     }
 
     /// Clears the ingestion error once ingestion would work again. Without new requests it would be reported forever.
-    fn probe(&mut self) {
-        if lock(&self.shared.health.intake_error).is_none() {
+    fn clear_ingestion_error(&mut self) {
+        if lock(&self.shared.health.ingestion_error).is_none() {
             return;
         }
         // A full memtable is frozen once the previous one is flushed; failed flushes are retried automatically.
         if self.is_full(1) {
-            let _ = self.freeze();
+            let _ = self.freeze_memtable();
         }
-        if self.log.usable().is_ok() && !self.is_full(2) && self.shared.folder.probe().is_ok() {
-            *lock(&self.shared.health.intake_error) = None;
+        if self.log.check_usable().is_ok() && !self.is_full(2) && self.shared.folder.check_writable().is_ok() {
+            *lock(&self.shared.health.ingestion_error) = None;
             tracing::info!("store.ingestion.resumed");
         }
     }
 
     /// Answers requests that are not stored. Logs the failure once and returns it in every answer.
-    fn refuse(&self, replies: impl Iterator<Item = CommitReply>, error: &StoreError) {
-        let last = lock(&self.shared.health.intake_error).replace(error.to_string());
+    fn reject_all(&self, replies: impl Iterator<Item = CommitReply>, error: &StoreError) {
+        let last = lock(&self.shared.health.ingestion_error).replace(error.to_string());
         if last.is_none() {
             tracing::error!(%error, "store.ingestion.paused");
         }
         for reply in replies {
-            reply.failed(error.clone());
+            reply.send_error(error.clone());
         }
     }
 
     /// Waits for a flush while the memtable has twice its intended size, which bounds memory instead of rejecting requests at once.
-    fn make_room(&mut self) -> Result<(), StoreError> {
+    fn wait_for_memtable(&mut self) -> Result<(), StoreError> {
         let began = Instant::now();
         while self.is_full(2) {
-            self.freeze()?;
+            self.freeze_memtable()?;
             let waited = began.elapsed();
-            if waited > self.shared.config.patience {
+            if waited > self.shared.config.queue_timeout {
                 let error = self.shared.progress.borrow().error.clone();
                 if let Some(full @ StoreError::DiskFull { .. }) = error {
                     return Err(full);
@@ -407,9 +407,9 @@ impl CommitWorker {
     }
 
     /// Freezes the active memtable for a flush and starts the next WAL file.
-    fn freeze(&mut self) -> Result<FreezeResult, StoreError> {
+    fn freeze_memtable(&mut self) -> Result<FreezeResult, StoreError> {
         // A new file would hide that the last one may be incomplete.
-        self.log.usable()?;
+        self.log.check_usable()?;
         {
             let state = lock(&self.shared.state);
             if state.frozen.is_some() {
@@ -434,7 +434,7 @@ impl CommitWorker {
         state.freeze(self.next_sequence - 1);
         drop(state);
         // The background thread ends only after this one.
-        let _ = self.work.send(FlushCommand::Flush);
+        let _ = self.flush_commands.send(FlushCommand::Flush);
         Ok(FreezeResult::Now(generation))
     }
 }

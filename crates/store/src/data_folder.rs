@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 
 /// Number of bytes that must fit on the disk before ingestion is reported to work again: more than most requests need.
-const PROBE: usize = 1 << 20;
+const PROBE_BYTES: usize = 1 << 20;
 
 /// The data directory, created and locked.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ impl DataFolder {
     /// Creates missing directories and takes the lock.
     pub(super) fn open(root: &Path) -> Result<DataFolder, StoreError> {
         // The query engine requires absolute paths.
-        let root = &std::path::absolute(root).map_err(StoreError::io("find", root))?;
+        let root = &std::path::absolute(root).map_err(StoreError::io_error("find", root))?;
         for folder in [root.to_owned(), root.join("log"), root.join("segments"), root.join("damaged")] {
-            fs::create_dir_all(&folder).map_err(not_writable(&folder))?;
+            fs::create_dir_all(&folder).map_err(write_error(&folder))?;
         }
-        let lock = lock(root)?;
+        let lock = lock_directory(root)?;
         sync_folder(root)?;
         Ok(DataFolder { root: root.to_owned(), _lock: lock })
     }
@@ -59,19 +59,19 @@ impl DataFolder {
         self.root.join("segments")
     }
 
-    pub(super) fn damaged(&self) -> PathBuf {
+    pub(super) fn damaged_directory(&self) -> PathBuf {
         self.root.join("damaged")
     }
 
     /// Checks that a file can be written and made durable.
-    pub(super) fn probe(&self) -> Result<(), StoreError> {
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
         let path = self.logs().join("probe");
         let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&[0; PROBE])?;
+            file.write_all(&[0; PROBE_BYTES])?;
             file.sync_data()
         });
         let removed = fs::remove_file(&path);
-        written.and(removed).map_err(StoreError::io("write", &path))
+        written.and(removed).map_err(StoreError::io_error("write", &path))
     }
 }
 
@@ -89,10 +89,10 @@ pub(super) fn holder(root: &Path) -> Option<String> {
 }
 
 /// Takes the lock of a directory. The error names the process that holds it.
-fn lock(root: &Path) -> Result<File, StoreError> {
+fn lock_directory(root: &Path) -> Result<File, StoreError> {
     let path = root.join("LOCK");
     let mut options = OpenOptions::new();
-    let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(not_writable(&path))?;
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(write_error(&path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -102,24 +102,24 @@ fn lock(root: &Path) -> Result<File, StoreError> {
             let holder = if known { format!("process {}", pid.trim()) } else { "another process".to_owned() };
             return Err(StoreError::Locked { path: root.to_owned(), holder });
         }
-        Err(TryLockError::Error(error)) => return Err(StoreError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => return Err(StoreError::io_error("lock", &path)(error)),
     }
     // Recording the process ID is best effort: a full disk must not prevent a store from opening.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 
-fn not_writable(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+fn write_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |error| match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly { path, reason: error.to_string() },
-        _ => StoreError::io("create", &path)(error),
+        _ => StoreError::io_error("create", &path)(error),
     }
 }
 
 /// Makes new, renamed and removed names in a directory durable.
 pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io_error("sync", path))
 }
 
 /// Returns the number of copies of damaged files in a directory: of WAL files, and of segments with a wrong checksum.
@@ -131,8 +131,8 @@ pub(super) fn count_damaged_copies(folder: &Path) -> usize {
 /// Returns the files of a directory that are named `NUMBER.extension`, in ascending order.
 pub(super) fn numbered(folder: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>, StoreError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(StoreError::io("list", folder))? {
-        let path = entry.map_err(StoreError::io("list", folder))?.path();
+    for entry in fs::read_dir(folder).map_err(StoreError::io_error("list", folder))? {
+        let path = entry.map_err(StoreError::io_error("list", folder))?.path();
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
         if let Some(number) = number.filter(|_| path.extension().is_some_and(|e| e == extension)) {
             found.push((number, path));
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_owner_is_told_of_the_first() {
+    fn second_process_is_told_which_process_holds_the_lock() {
         let dir = tempfile::tempdir().unwrap();
         let first = DataFolder::open(dir.path()).unwrap();
         let message = DataFolder::open(dir.path()).unwrap_err().to_string();

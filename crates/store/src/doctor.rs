@@ -41,41 +41,41 @@ pub struct DoctorFinding {
     /// Severity of the finding.
     pub severity: DoctorSeverity,
     /// What was found, and where.
-    pub what: String,
+    pub description: String,
     /// What to do about it; empty if no action is needed.
-    pub todo: String,
+    pub remedy: String,
 }
 
 impl DoctorFinding {
     /// Returns a finding with severity [`Fine`](DoctorSeverity::Fine).
-    pub fn fine(what: impl Into<String>) -> DoctorFinding {
-        DoctorFinding { severity: DoctorSeverity::Fine, what: what.into(), todo: String::new() }
+    pub fn fine(description: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Fine, description: description.into(), remedy: String::new() }
     }
 
     /// Returns a finding with severity [`Note`](DoctorSeverity::Note).
-    pub fn note(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
-        DoctorFinding { severity: DoctorSeverity::Note, what: what.into(), todo: todo.into() }
+    pub fn note(description: impl Into<String>, remedy: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Note, description: description.into(), remedy: remedy.into() }
     }
 
     /// Returns a finding with severity [`Problem`](DoctorSeverity::Problem).
-    pub fn problem(what: impl Into<String>, todo: impl Into<String>) -> DoctorFinding {
-        DoctorFinding { severity: DoctorSeverity::Problem, what: what.into(), todo: todo.into() }
+    pub fn problem(description: impl Into<String>, remedy: impl Into<String>) -> DoctorFinding {
+        DoctorFinding { severity: DoctorSeverity::Problem, description: description.into(), remedy: remedy.into() }
     }
 }
 
 /// Returns the ID of the process that has the directory open, or an empty string if it is unknown; `None` if no process has it open.
-pub fn holder(root: &Path) -> Option<String> {
+pub fn lock_holder(root: &Path) -> Option<String> {
     data_folder::holder(root)
 }
 
 /// Checks WAL, manifest and segments. `progress` is called with the number of checked segments and the number of all segments.
-pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<DoctorFinding> {
+pub fn check_store(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
-    let running = holder(root).is_some();
+    let running = lock_holder(root).is_some();
     // The last acknowledged frame is read first, then the WAL: the manifest, which is read last, covers everything that is flushed
     // meanwhile.
     let acknowledged = wal::last_sequence(&root.join("log"));
-    let logs = logs(root, acknowledged, &mut findings);
+    let logs = check_wal(root, acknowledged, &mut findings);
     let path = root.join("manifest.db");
     let storage: Arc<dyn SegmentStorage> = match LocalSegmentStorage::new(root) {
         Ok(storage) => Arc::new(storage),
@@ -84,7 +84,7 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
             return findings;
         }
     };
-    let has_unnamed = set_aside(root, &*storage, &mut findings);
+    let has_unnamed = report_damaged_directory(root, &*storage, &mut findings);
     if let Some(state) = manifest::state_without_content(&path) {
         let lost = storage.list().map_or(0, |found| found.iter().filter(|object| object.kind == SegmentObjectKind::Parquet).count());
         match lost {
@@ -100,27 +100,27 @@ pub fn examine(root: &Path, mut progress: impl FnMut(usize, usize)) -> Vec<Docto
     let Some(contents) = manifest(&path, &storage, &mut findings) else { return findings };
     // Frames that are missing in the WAL may be in segments that the manifest does not name.
     let acknowledged = acknowledged.filter(|_| !has_unnamed);
-    gaps(&logs, contents.covered, acknowledged, running, &mut findings);
-    let known = ManifestFileSet::of(&contents);
+    check_gaps(&logs, contents.last_flushed_frame, acknowledged, running, &mut findings);
+    let known = ManifestFileSet::from_manifest(&contents);
     let segments = contents.segments;
     let count = segments.len();
     let mut rows = 0;
     for (done, (segment, dead)) in segments.iter().enumerate() {
         progress(done, count);
         rows += segment.rows.saturating_sub(dead.len() as u64);
-        look_at(segment, dead, running, &mut findings);
+        check_segment(segment, dead, running, &mut findings);
     }
     progress(count, count);
     findings.push(DoctorFinding::fine(format!("{count} segments with {rows} spans checked")));
     if !running {
         // A running server may be writing them right now.
-        unnamed(root, &*storage, &known, &mut findings);
+        report_orphans(root, &*storage, &known, &mut findings);
     }
     findings
 }
 
 /// Reports segments that an earlier start moved to `damaged/`. Returns whether there are any.
-fn set_aside(root: &Path, storage: &dyn SegmentStorage, findings: &mut Vec<DoctorFinding>) -> bool {
+fn report_damaged_directory(root: &Path, storage: &dyn SegmentStorage, findings: &mut Vec<DoctorFinding>) -> bool {
     let found = storage.quarantined();
     let has_some = found.as_ref().is_ok_and(|found| !found.is_empty());
     match found {
@@ -138,7 +138,7 @@ fn set_aside(root: &Path, storage: &dyn SegmentStorage, findings: &mut Vec<Docto
 /// Path of a WAL file, and the sequence numbers of its frames.
 type WalFileFrames = (PathBuf, Vec<u64>);
 
-fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
+fn check_wal(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding>) -> Vec<WalFileFrames> {
     let files = match numbered(&root.join("log"), "log") {
         Ok(files) => files,
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Vec::new(),
@@ -161,27 +161,27 @@ fn logs(root: &Path, acknowledged: Option<u64>, findings: &mut Vec<DoctorFinding
         };
         if let Some(damage) = &contents.damage {
             findings.push(DoctorFinding::problem(
-                format!("{}: {} bytes starting at byte {} cannot be read", path.display(), damage.bytes, damage.at),
+                format!("{}: {} bytes starting at byte {} cannot be read", path.display(), damage.bytes, damage.position),
                 "the next start reads the rest and saves a copy in damaged/; check the disk; restore a backup if you need the lost data",
             ));
         }
         if let Some(at) = contents.torn_at {
-            let what = format!("{}: incomplete frame at the end, starting at byte {at}", path.display());
-            let is_new = contents.frames().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
+            let description = format!("{}: incomplete frame at the end, starting at byte {at}", path.display());
+            let is_new = contents.frame_payloads().last().is_none_or(|(sequence, _)| acknowledged.is_none_or(|last| last <= sequence));
             findings.push(match last == Some(number) && is_new {
-                true => DoctorFinding::note(what, "this write was never acknowledged; the next start removes it"),
-                false => DoctorFinding::problem(what, "check the disk, and restore a backup if you need the lost data"),
+                true => DoctorFinding::note(description, "this write was never acknowledged; the next start removes it"),
+                false => DoctorFinding::problem(description, "check the disk, and restore a backup if you need the lost data"),
             });
         }
-        for (sequence, payload) in contents.frames() {
-            if let Err(error) = frame::read(payload) {
+        for (sequence, payload) in contents.frame_payloads() {
+            if let Err(error) = frame::decode_payload(payload) {
                 findings.push(DoctorFinding::problem(
                     format!("{}: frame {sequence}: {error}", path.display()),
                     "restore a backup if you need its data",
                 ));
             }
         }
-        let sequences: Vec<u64> = contents.frames().map(|(sequence, _)| sequence).collect();
+        let sequences: Vec<u64> = contents.frame_payloads().map(|(sequence, _)| sequence).collect();
         findings.push(DoctorFinding::fine(format!("{}: {} frames", path.display(), sequences.len())));
         found.push((path, sequences));
     }
@@ -192,7 +192,7 @@ fn manifest(path: &Path, storage: &Arc<dyn SegmentStorage>, findings: &mut Vec<D
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(path, flags).and_then(|connection| {
         let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found > manifest::VERSION {
+        if found > manifest::MANIFEST_FORMAT {
             return Ok((found, None));
         }
         let said: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
@@ -207,17 +207,17 @@ fn manifest(path: &Path, storage: &Arc<dyn SegmentStorage>, findings: &mut Vec<D
             Some(contents)
         }
         Ok((found, None)) if found > manifest::LAST_FORMAT => {
-            let what = format!("{} is damaged: {}", path.display(), manifest::no_format(found));
-            findings.push(DoctorFinding::problem(what, UNREADABLE_MANIFEST));
+            let description = format!("{} is damaged: {}", path.display(), manifest::unknown_format_message(found));
+            findings.push(DoctorFinding::problem(description, UNREADABLE_MANIFEST));
             None
         }
         Ok((found, None)) => {
-            let what = format!(
+            let description = format!(
                 "{} was written by a newer version of Hinomi (format {found}; supported: up to {})",
                 path.display(),
-                manifest::VERSION
+                manifest::MANIFEST_FORMAT
             );
-            findings.push(DoctorFinding::problem(what, "run that version"));
+            findings.push(DoctorFinding::problem(description, "run that version"));
             None
         }
         Err(error) => {
@@ -231,7 +231,7 @@ const UNREADABLE_MANIFEST: &str =
     "restore a backup, or stop the server and run `hinomi doctor --repair`, which rebuilds it from the segments";
 
 /// Checks that the frames after those in the manifest have no gap, up to the last acknowledged frame.
-fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
+fn check_gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running: bool, findings: &mut Vec<DoctorFinding>) {
     let mut last = covered;
     for (path, sequences) in logs {
         for sequence in sequences.iter().copied().filter(|sequence| *sequence > covered) {
@@ -258,7 +258,7 @@ fn gaps(logs: &[WalFileFrames], covered: u64, acknowledged: Option<u64>, running
     }
 }
 
-fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
+fn check_segment(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Vec<DoctorFinding>) {
     let name = segment.location.display();
     let lost = "all other data can be read; check the disk, stop the server, and copy the file of the same name from a backup into \
                 segments/, or remove it from the manifest with `hinomi doctor --repair`";
@@ -269,7 +269,7 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
         });
         return;
     }
-    let whole = checksum::examine(segment).and_then(|()| {
+    let whole = checksum::check_segment(segment).and_then(|()| {
         let rows = SegmentReader::open(&segment.objects).map_err(|error| error.to_string())?.rows();
         if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
     });
@@ -298,7 +298,7 @@ fn look_at(segment: &Segment, dead: &RowBitSet, running: bool, findings: &mut Ve
 }
 
 /// Reports files that the manifest does not name.
-fn unnamed(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFileSet, findings: &mut Vec<DoctorFinding>) {
+fn report_orphans(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFileSet, findings: &mut Vec<DoctorFinding>) {
     let count = data_folder::count_damaged_copies(&root.join("damaged"));
     if count > 0 {
         findings.push(DoctorFinding::note(
@@ -314,7 +314,7 @@ fn unnamed(root: &Path, storage: &dyn SegmentStorage, known: &ManifestFileSet, f
         }
     };
     let is_segment = |files: &[SegmentObject]| files.iter().any(|object| object.kind == SegmentObjectKind::Parquet);
-    let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_done_with(**id));
+    let (unknown, rest): (Vec<_>, Vec<_>) = orphans.iter().partition(|(id, files)| is_segment(files) && !known.is_removable(**id));
     let rest: usize = rest.iter().map(|(_, files)| files.len()).sum();
     if rest > 0 {
         findings.push(DoctorFinding::note(

@@ -30,7 +30,7 @@ use super::Store;
 use super::error::StoreError;
 use super::key_hash::SpanKey;
 use super::rows::{SpanRow, from_batch};
-use super::segment::read::{SegmentReader, ranges};
+use super::segment::read::{SegmentReader, row_ranges};
 use super::segment::row_order::{KEY_COLUMNS, keys};
 use super::snapshot::{SegmentView, Snapshot};
 use super::state::lock;
@@ -134,7 +134,7 @@ impl Store {
                 break;
             }
             // The checksum was right. A frame that cannot be decoded was not applied by the replay either.
-            if let Ok((head, spans)) = frame::read(&payload) {
+            if let Ok((head, spans)) = frame::decode_payload(&payload) {
                 changed.extend(changed_spans(&head, &spans));
             }
             position = sequence;
@@ -201,7 +201,7 @@ fn current_rows(snapshot: &Snapshot, mut changed: HashSet<SpanKey>, position: u6
 fn rows_in_segment(view: &SegmentView, changed: &mut HashSet<SpanKey>) -> Result<Vec<SpanRow>, StoreError> {
     let mut candidates = BTreeSet::new();
     for key in changed.iter().filter(|key| view.ids.may_hold_span(key.hash())) {
-        let rows = view.ids.rows_of_span(key).map_err(StoreError::io("read the IDs of", &view.segment.location))?;
+        let rows = view.ids.rows_of_span(key).map_err(StoreError::io_error("read the IDs of", &view.segment.location))?;
         candidates.extend(rows.into_iter().filter(|row| view.dead.binary_search(row).is_err()));
     }
     if candidates.is_empty() {
@@ -209,8 +209,8 @@ fn rows_in_segment(view: &SegmentView, changed: &mut HashSet<SpanKey>) -> Result
     }
     let reader = SegmentReader::open(&view.segment.objects)?;
     // Hashes select candidates; keys decide.
-    let stored = keys(&reader.columns(&ranges(candidates.iter().copied()), &KEY_COLUMNS)?, 0, 0);
+    let stored = keys(&reader.columns(&row_ranges(candidates.iter().copied()), &KEY_COLUMNS)?, 0, 0);
     let same = candidates.into_iter().zip(stored).filter(|(_, stored)| changed.remove(&stored.key));
     let found: Vec<u32> = same.map(|(row, _)| row).collect();
-    Ok(from_batch(&reader.all(&ranges(found))?))
+    Ok(from_batch(&reader.all_columns(&row_ranges(found))?))
 }

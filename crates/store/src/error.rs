@@ -24,7 +24,7 @@ pub enum StoreError {
     },
     /// The disk is nearly full. Ingestion resumes automatically when space is available.
     #[error("the disk of {} has {} left, below the reserve of {} (disk.reserve_bytes); free some space or move the data directory",
-        path.display(), megabytes(*free), megabytes(*reserve))]
+        path.display(), format_megabytes(*free), format_megabytes(*reserve))]
     DiskLow {
         /// Data directory.
         path: PathBuf,
@@ -107,26 +107,26 @@ pub enum StoreError {
     },
     /// The shape or size of the request does not fit into the WAL. Sending it again does not help.
     #[error("the spans cannot be stored: {reason}; send fewer spans per request")]
-    Unfit {
+    TooLargeForWal {
         /// What is wrong with the request.
         reason: String,
     },
     /// A defect in the program made this request fail; nothing of it is stored. Sending it again fails in the same way.
     #[error("the spans cannot be stored because of a bug in Hinomi; please report it with the server's log")]
-    Fault,
+    InternalError,
     /// The store has been closed, or its thread has ended.
     #[error("the store is closed; restart the server")]
     Closed,
 }
 
 /// Formats a number of bytes as megabytes.
-fn megabytes(bytes: u64) -> String {
+fn format_megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
 impl StoreError {
     /// Wraps an error of the operating system; a full disk becomes [`StoreError::DiskFull`].
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
         let path = path.to_owned();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { path },
@@ -135,7 +135,7 @@ impl StoreError {
     }
 
     /// Wraps an error from writing or reading a segment.
-    pub(super) fn segment(doing: &'static str, path: &Path, reason: impl std::fmt::Display) -> StoreError {
+    pub(super) fn segment_error(doing: &'static str, path: &Path, reason: impl std::fmt::Display) -> StoreError {
         let reason = reason.to_string();
         // The Parquet library passes errors of the operating system on as text only.
         if reason.contains("No space left") {

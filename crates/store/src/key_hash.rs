@@ -20,7 +20,7 @@ pub(super) struct SpanKey {
 impl SpanKey {
     /// Returns the hash that ID files use to find the span.
     pub(super) fn hash(&self) -> u64 {
-        mix(trace_hash(self.project, self.trace) ^ self.span.0)
+        mix_bits(trace_hash(self.project, self.trace) ^ self.span.0)
     }
 }
 
@@ -32,17 +32,17 @@ pub fn span_hash(project: u64, trace: TraceId, span: SpanId) -> u64 {
 /// Returns the hash by which a trace of a project is found and distinct traces are counted. Two traces with the same hash are counted as
 /// one. This affects only the sender's own project, because each list of a roll-up belongs to one project.
 pub fn trace_hash(project: u64, trace: TraceId) -> u64 {
-    let low = mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
-    mix(low ^ (trace.0 >> 64) as u64)
+    let low = mix_bits(mix_bits(project ^ 0x9e37_79b9_7f4a_7c15) ^ trace.0 as u64);
+    mix_bits(low ^ (trace.0 >> 64) as u64)
 }
 
 /// Returns the hash by which distinct users of a project are counted. The effect of a collision is that of [`trace_hash`].
 pub(super) fn text_hash(text: &str) -> u64 {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    text.as_bytes().chunks(8).fold(mix(text.len() as u64), |hash, bytes| mix(hash ^ word(bytes)))
+    text.as_bytes().chunks(8).fold(mix_bits(text.len() as u64), |hash, bytes| mix_bits(hash ^ word(bytes)))
 }
 
-fn mix(mut word: u64) -> u64 {
+fn mix_bits(mut word: u64) -> u64 {
     word ^= word >> 33;
     word = word.wrapping_mul(0xff51_afd7_ed55_8ccd);
     word ^= word >> 33;
@@ -57,8 +57,8 @@ pub(super) mod collisions {
     use super::*;
 
     /// Returns the trace of a project that has the given lower bits and the same hash as another trace.
-    pub(crate) fn trace_like(other: (u64, TraceId), project: u64, low: u64) -> TraceId {
-        let inner = |project: u64, low: u64| mix(mix(project ^ 0x9e37_79b9_7f4a_7c15) ^ low);
+    pub(crate) fn colliding_trace(other: (u64, TraceId), project: u64, low: u64) -> TraceId {
+        let inner = |project: u64, low: u64| mix_bits(mix_bits(project ^ 0x9e37_79b9_7f4a_7c15) ^ low);
         let high = inner(project, low) ^ inner(other.0, other.1.0 as u64) ^ (other.1.0 >> 64) as u64;
         let trace = TraceId(u128::from(high) << 64 | u128::from(low));
         assert_eq!(trace_hash(project, trace), trace_hash(other.0, other.1));
@@ -67,7 +67,7 @@ pub(super) mod collisions {
     }
 
     /// Returns the span of a trace whose key has the same hash as another key.
-    pub(crate) fn key_like(other: SpanKey, project: u64, trace: TraceId) -> SpanKey {
+    pub(crate) fn colliding_span(other: SpanKey, project: u64, trace: TraceId) -> SpanKey {
         let span = trace_hash(project, trace) ^ trace_hash(other.project, other.trace) ^ other.span.0;
         let key = SpanKey { project, trace, span: SpanId(span) };
         assert_eq!(key.hash(), other.hash());
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_what_files_already_hold() {
+    fn hashes_match_those_in_existing_files() {
         let key = SpanKey { project: 1, trace: TraceId(0x0123_4567_89ab_cdef_0011_2233_4455_6677), span: SpanId(42) };
         assert_eq!((trace_hash(key.project, key.trace), key.hash()), (11_346_154_887_340_180_201, 9_411_340_737_861_574_137));
         assert_eq!(text_hash("user-0042"), 1_404_638_452_887_040_681);

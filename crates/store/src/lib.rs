@@ -19,7 +19,7 @@
 //! ([`StoreConfig::join`]) and writes the whole span into the frame, in place of the row. Replay joins nothing. Parts of one span within a
 //! request are joined by the decoder. Each join writes the whole span again, so a span that has been joined too often is not joined any more.
 //!
-//! An event of a span may arrive before the trace of the span is known. It is stored as a trace of its own ([`StoreConfig::stray`]). The
+//! An event of a span may arrive before the trace of the span is known. It is stored as a trace of its own ([`StoreConfig::observation_trace`]). The
 //! frame that names the trace contains the whole span, and the row that it replaces.
 //!
 //! # Calls that two programs report
@@ -96,7 +96,7 @@ use state::{StoreInner, lock};
 pub use stats::StoreStats;
 
 /// Number of changes that a slow subscriber of [`Store::changes`] may lag behind before it misses some.
-const CHANGES: usize = 1024;
+const CHANGE_CHANNEL_CAPACITY: usize = 1024;
 
 /// Sizes and times of a store. The defaults suit a machine with 1 GB of memory or more.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ pub struct StoreConfig {
     /// Segments with fewer rows than this are merged.
     pub small_segment_rows: usize,
     /// Number of small segments of one day at which they are merged.
-    pub merge_at: usize,
+    pub min_merged_segments: usize,
     /// When all segments of a day are at least this old, its small segments are merged even if they are few, and segments with dead rows
     /// are rewritten.
     pub quiet_age: Duration,
@@ -133,7 +133,7 @@ pub struct StoreConfig {
     /// Returns the free bytes of the disk that contains a path, or `None` if they are unknown.
     pub free_bytes: fn(&Path) -> Option<u64>,
     /// How long a request waits for room in the queue or the memtable before it fails with [`StoreError::Busy`].
-    pub patience: Duration,
+    pub queue_timeout: Duration,
     /// The deduplication rules: decides which spans are counted, from all known spans of their trace. The result must not depend on the
     /// order of the spans.
     pub rules: fn(&[SpanNode]) -> Vec<SpanDecision>,
@@ -141,7 +141,7 @@ pub struct StoreConfig {
     /// depend on the order of the reports.
     pub join: fn(&Span, &Span, &PriceBook) -> Option<Span>,
     /// Returns the trace under which parts of a span are stored that arrive before their trace is known; `None` if there is none.
-    pub stray: fn(&Span) -> Option<ObservationTrace>,
+    pub observation_trace: fn(&Span) -> Option<ObservationTrace>,
     /// Price table of each project. Joined spans are priced with it.
     pub prices: Arc<PriceBooks>,
 }
@@ -154,7 +154,7 @@ impl Default for StoreConfig {
             flush_age: Duration::from_secs(60),
             rows_per_group: 16_384,
             small_segment_rows: 150_000,
-            merge_at: 8,
+            min_merged_segments: 8,
             quiet_age: Duration::from_secs(3600),
             indexed_rows: 150_000,
             unindexed_age: Duration::from_secs(120),
@@ -163,10 +163,10 @@ impl Default for StoreConfig {
             reserve_bytes: 256 << 20,
             retained_wal_bytes: 256 << 20,
             free_bytes,
-            patience: Duration::from_secs(10),
-            rules: hinomi_model::dedup::decide,
-            join: hinomi_model::partial_spans::join,
-            stray: hinomi_model::langfuse::stray,
+            queue_timeout: Duration::from_secs(10),
+            rules: hinomi_model::dedup::decide_trace,
+            join: hinomi_model::partial_spans::join_partial_spans,
+            observation_trace: hinomi_model::langfuse::observation_as_trace,
             prices: Arc::new(PriceBooks::default()),
         }
     }
@@ -183,7 +183,7 @@ pub struct SpanAppendResult {
     /// Number of spans that were dropped because the same span is already stored.
     pub duplicates: usize,
     /// Number of spans that were not joined because the stored span already has too many or too large parts
-    /// ([`hinomi_model::partial_spans::has_room`]).
+    /// ([`hinomi_model::partial_spans::can_be_joined`]).
     pub too_many_pieces: usize,
     /// Number of spans that were dropped because their trace ID or span ID is zero.
     pub without_id: usize,
@@ -211,8 +211,8 @@ pub struct Store {
     shared: Arc<StoreInner>,
     changes: broadcast::Sender<SpanStoreChange>,
     /// Limits how many requests are prepared at the same time. Preparing takes only processor time, and each thread keeps a compressor.
-    preparing: Arc<Semaphore>,
-    looker: SnapshotThread,
+    prepare_permits: Arc<Semaphore>,
+    snapshot_thread: SnapshotThread,
     /// Incremented with each change of the stored rows.
     version: Arc<AtomicU64>,
     /// `None` while the store is dropped.
@@ -222,9 +222,9 @@ pub struct Store {
 
 #[derive(Debug)]
 struct StoreThreadSenders {
-    commands: mpsc::Sender<CommitCommand>,
+    commit_commands: mpsc::Sender<CommitCommand>,
     work: std::sync::mpsc::Sender<FlushCommand>,
-    tending: std::sync::mpsc::Sender<MaintenanceCommand>,
+    maintenance: std::sync::mpsc::Sender<MaintenanceCommand>,
 }
 
 impl Store {
@@ -247,32 +247,32 @@ impl Store {
     /// As [`open`](Store::open).
     pub fn open_with_segments(dir: &Path, config: StoreConfig, storage: Arc<dyn SegmentStorage>) -> Result<Store, StoreError> {
         let (shared, next_sequence, log) = recovery::open(dir, config, storage, stats::StoreHealth::default())?;
-        let (changes, _) = broadcast::channel(CHANGES);
-        let (commands, queue) = mpsc::channel(256);
+        let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
+        let (commit_commands, queue) = mpsc::channel(256);
         let (work, tasks) = std::sync::mpsc::channel();
-        let (tending, to_tend) = std::sync::mpsc::channel();
-        let committer = recovery::committer(&shared, next_sequence, log, changes.clone(), work.clone())?;
+        let (maintenance, to_tend) = std::sync::mpsc::channel();
+        let committer = recovery::commit_worker(&shared, next_sequence, log, changes.clone(), work.clone())?;
         let thread = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-            spawned.map_err(StoreError::io("start the threads for", dir))
+            spawned.map_err(StoreError::io_error("start the threads for", dir))
         };
-        let (for_background, for_tending) = ((shared.clone(), commands.downgrade()), shared.clone());
+        let (for_background, for_tending) = ((shared.clone(), commit_commands.downgrade()), shared.clone());
         let threads = vec![
             thread("store-commit", Box::new(move || committer.run(queue)))?,
-            thread("store-flush", Box::new(move || maintenance::run(&for_background.0, &tasks, &for_background.1)))?,
-            thread("store-tend", Box::new(move || maintenance::tend(&for_tending, &to_tend)))?,
+            thread("store-flush", Box::new(move || maintenance::run_flushes(&for_background.0, &tasks, &for_background.1)))?,
+            thread("store-tend", Box::new(move || maintenance::run_maintenance(&for_tending, &to_tend)))?,
         ];
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let preparing = Arc::new(Semaphore::new(2 * processors));
-        let looker = SnapshotThread::start(shared.clone()).map_err(StoreError::io("start the threads for", dir))?;
+        let prepare_permits = Arc::new(Semaphore::new(2 * processors));
+        let snapshot_thread = SnapshotThread::start(shared.clone()).map_err(StoreError::io_error("start the threads for", dir))?;
         let version = lock(&shared.state).changes();
         Ok(Store {
             shared,
             changes,
-            preparing,
-            looker,
+            prepare_permits,
+            snapshot_thread,
             version,
-            senders: Some(StoreThreadSenders { commands, work, tending }),
+            senders: Some(StoreThreadSenders { commit_commands, work, maintenance }),
             threads: Mutex::new(threads),
         })
     }
@@ -282,10 +282,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is [`StoreError::Unfit`] or
-    /// [`StoreError::Fault`], the same request may be sent again.
+    /// When the spans cannot be stored. Nothing of the request has been acknowledged; unless the error is [`StoreError::TooLargeForWal`] or
+    /// [`StoreError::InternalError`], the same request may be sent again.
     pub async fn append(&self, project: u64, spans: Vec<Span>) -> Result<SpanAppendResult, StoreError> {
-        let permit = self.preparing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permit = self.prepare_permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let prepare = move || {
             let _permit = permit;
             PreparedAppend::new(project, spans)
@@ -300,19 +300,19 @@ impl Store {
     ///
     /// As [`append`](Store::append).
     pub async fn commit(&self, prepared: PreparedAppend) -> Result<SpanAppendResult, StoreError> {
-        let PreparedAppend { request, answer, without_id } = prepared;
+        let PreparedAppend { request, result, without_id } = prepared;
         if request.spans.is_empty() {
             return Ok(SpanAppendResult { without_id, ..SpanAppendResult::default() });
         }
-        self.room()?;
-        let patience = self.shared.config.patience;
-        let sent = tokio::time::timeout(patience, self.commands()?.send(CommitCommand::Append(Box::new(request)))).await;
+        self.check_disk_space()?;
+        let patience = self.shared.config.queue_timeout;
+        let sent = tokio::time::timeout(patience, self.commit_commands()?.send(CommitCommand::Append(Box::new(request)))).await;
         match sent {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(StoreError::Closed),
             Err(_) => return Err(StoreError::Busy { waited: patience, reason: "the queue is full".to_owned() }),
         }
-        let appended = answer.await.map_err(|_| StoreError::Closed)??;
+        let appended = result.await.map_err(|_| StoreError::Closed)??;
         Ok(SpanAppendResult { without_id, ..appended })
     }
 
@@ -321,8 +321,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::DiskLow`] while less than [`StoreConfig::reserve_bytes`] is free.
-    pub fn room(&self) -> Result<(), StoreError> {
-        self.shared.room()
+    pub fn check_disk_space(&self) -> Result<(), StoreError> {
+        self.shared.check_reserve()
     }
 
     /// Changes stored spans in place. `revise` receives what each span says alone, before the deduplication rules, which are then applied
@@ -338,13 +338,13 @@ impl Store {
     pub async fn revise(&self, project: u64, spans: Vec<(TraceId, SpanId)>, revise: SpanReviser) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let command = CommitCommand::Revise(Box::new(ReviseRequest { project, spans, revise, reply }));
-        self.commands()?.send(command).await.map_err(|_| StoreError::Closed)?;
+        self.commit_commands()?.send(command).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Returns all stored spans at this moment, each once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.last_snapshot().or_else(|| self.looker.look()).unwrap_or_else(|| self.shared.snapshot())
+        self.shared.current_snapshot().or_else(|| self.snapshot_thread.take_snapshot()).unwrap_or_else(|| self.shared.snapshot())
     }
 
     /// Returns the number of the last change of the stored rows. It is incremented before the sender of the change gets its answer.
@@ -373,7 +373,7 @@ impl Store {
         loop {
             let failures = progress.borrow_and_update().failures;
             let (reply, answer) = oneshot::channel();
-            self.commands()?.send(CommitCommand::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
+            self.commit_commands()?.send(CommitCommand::Freeze(Some(reply))).await.map_err(|_| StoreError::Closed)?;
             let frozen = answer.await.map_err(|_| StoreError::Closed)??;
             let waiting_for = match frozen {
                 FreezeResult::Empty => return Ok(()),
@@ -408,11 +408,11 @@ impl Store {
         let flushed = self.flush().await;
         let (done, ended) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        if senders.commands.send(CommitCommand::Close(done)).await.is_ok() {
+        if senders.commit_commands.send(CommitCommand::Close(done)).await.is_ok() {
             let _ = ended.await;
         }
         let _ = senders.work.send(FlushCommand::Stop);
-        let _ = senders.tending.send(MaintenanceCommand::Stop);
+        let _ = senders.maintenance.send(MaintenanceCommand::Stop);
         let threads = std::mem::take(&mut *lock(&self.threads));
         let _ = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await;
         flushed
@@ -426,9 +426,9 @@ impl Store {
 
     /// If the last request could not be stored, checks whether the next one could, and clears [`StoreStats::intake_error`] if so. To be
     /// called periodically.
-    pub async fn probe(&self) {
-        if lock(&self.shared.health.intake_error).is_some()
-            && let Ok(commands) = self.commands()
+    pub async fn retry_ingestion(&self) {
+        if lock(&self.shared.health.ingestion_error).is_some()
+            && let Ok(commands) = self.commit_commands()
         {
             // If the channel is closed, the store is closing.
             let _ = commands.send(CommitCommand::Probe).await;
@@ -456,12 +456,12 @@ impl Store {
     pub async fn compact(&self) -> Result<usize, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.tending.send(MaintenanceCommand::Compact(reply)).map_err(|_| StoreError::Closed)?;
+        senders.maintenance.send(MaintenanceCommand::Compact(reply)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    fn commands(&self) -> Result<&mpsc::Sender<CommitCommand>, StoreError> {
-        self.senders.as_ref().map(|senders| &senders.commands).ok_or(StoreError::Closed)
+    fn commit_commands(&self) -> Result<&mpsc::Sender<CommitCommand>, StoreError> {
+        self.senders.as_ref().map(|senders| &senders.commit_commands).ok_or(StoreError::Closed)
     }
 }
 

@@ -11,11 +11,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Priority of low-priority threads, from 0 to 99; normal threads have about 50. On Unix it is a nice value of 10. With it they get about
 /// a tenth of a processor that ingestion uses fully, and do not hold their locks forever.
-const PRIORITY: u8 = 24;
+const THREAD_PRIORITY: u8 = 24;
 
 /// Lowers the priority of the calling thread, and of all threads that it starts, below that of ingestion.
-pub fn give_way() {
-    let priority = PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
+pub fn lower_thread_priority() {
+    let priority = THREAD_PRIORITY.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     if let Err(error) = set_current_thread_priority(priority) {
         // Without this permission, queries and ingestion share the processors equally.
         tracing::debug!(?error, "threads.priority.set_failed");
@@ -34,10 +34,10 @@ impl LowPriorityRuntime {
     /// # Errors
     ///
     /// When the operating system cannot start the threads.
-    pub fn start(threads: usize) -> std::io::Result<LowPriorityRuntime> {
+    pub fn start_runtime(threads: usize) -> std::io::Result<LowPriorityRuntime> {
         let threads = if threads == 0 { std::thread::available_parallelism().map_or(2, std::num::NonZero::get) } else { threads };
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(threads).enable_all().thread_name("hinomi-query").on_thread_start(give_way);
+        builder.worker_threads(threads).enable_all().thread_name("hinomi-query").on_thread_start(lower_thread_priority);
         let runtime = builder.build()?;
         Ok(LowPriorityRuntime { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
@@ -69,7 +69,7 @@ pub struct CancellationFlag(Arc<AtomicBool>);
 
 impl CancellationFlag {
     /// Returns false once the caller has gone and the computation may end.
-    pub fn still(&self) -> bool {
+    pub fn is_wanted(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
 }
@@ -88,7 +88,9 @@ impl Drop for CancelOnDrop {
 /// # Errors
 ///
 /// When the work panics, or the runtime shuts down.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce(CancellationFlag) -> T + Send + 'static) -> Result<T, tokio::task::JoinError> {
+pub async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce(CancellationFlag) -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
     let waits = CancelOnDrop(CancellationFlag::default());
     let wanted = waits.0.clone();
     tokio::task::spawn_blocking(move || work(wanted)).await
@@ -100,19 +102,19 @@ mod tests {
 
     /// Returns the nice value of the calling thread.
     #[cfg(target_os = "linux")]
-    fn niceness() -> i64 {
+    fn thread_niceness() -> i64 {
         let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
         // The name may contain spaces; the nice value is the seventeenth field after it.
         text.rsplit_once(") ").unwrap().1.split(' ').nth(16).unwrap().parse().unwrap()
     }
 
     #[tokio::test]
-    async fn work_is_told_when_nobody_waits_any_more() {
+    async fn work_is_cancelled_when_its_caller_is_gone() {
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (ended, has_ended) = tokio::sync::oneshot::channel();
-        let work = tokio::spawn(blocking(move |wanted| {
+        let work = tokio::spawn(run_blocking(move |wanted| {
             let _ = begun.send(());
-            while wanted.still() {
+            while wanted.is_wanted() {
                 std::thread::yield_now();
             }
             let _ = ended.send(());
@@ -120,20 +122,20 @@ mod tests {
         has_begun.await.unwrap();
         work.abort();
         has_ended.await.unwrap();
-        assert!(blocking(|wanted| wanted.still()).await.unwrap());
+        assert!(run_blocking(|wanted| wanted.is_wanted()).await.unwrap());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn its_threads_give_way_and_no_others() {
-        let usual = niceness();
-        let waiting = LowPriorityRuntime::start(1).unwrap();
+    fn only_low_priority_threads_are_lowered() {
+        let usual = thread_niceness();
+        let waiting = LowPriorityRuntime::start_runtime(1).unwrap();
         let found = waiting.handle().block_on(async {
-            let on_worker = tokio::spawn(async { niceness() }).await.unwrap();
-            (on_worker, tokio::task::spawn_blocking(niceness).await.unwrap())
+            let on_worker = tokio::spawn(async { thread_niceness() }).await.unwrap();
+            (on_worker, tokio::task::spawn_blocking(thread_niceness).await.unwrap())
         });
         // A thread that blocks on the runtime starts no thread of its own.
         assert_eq!((found.0 > usual, found.0), (true, found.1));
-        assert_eq!(niceness(), usual);
+        assert_eq!(thread_niceness(), usual);
     }
 }

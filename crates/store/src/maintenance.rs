@@ -22,7 +22,7 @@ use super::maintenance::retention_sweep::{RetentionSweep, RetentionSweepResult};
 use super::segment::checksum;
 use super::sidecar::rebuild;
 use super::state::{StoreInner, lock};
-use crate::low_priority::give_way;
+use crate::low_priority::lower_thread_priority;
 
 /// A command to the thread that writes segments.
 #[derive(Debug)]
@@ -47,47 +47,47 @@ pub(super) enum MaintenanceCommand {
 }
 
 /// Interval between attempts to flush after a failure.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Returns the interval at which each thread checks for work.
-fn tick(shared: &StoreInner) -> Duration {
+fn check_interval(shared: &StoreInner) -> Duration {
     (shared.config.flush_age / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
 /// Writes segments until it is stopped or all senders are dropped.
-pub(super) fn run(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: &mpsc::WeakSender<CommitCommand>) {
-    let tick = tick(shared);
+pub(super) fn run_flushes(shared: &StoreInner, work: &Receiver<FlushCommand>, commands: &mpsc::WeakSender<CommitCommand>) {
+    let tick = check_interval(shared);
     let mut failed_at: Option<Instant> = None;
     loop {
         match work.recv_timeout(tick) {
             Ok(FlushCommand::Flush) => failed_at = flush_now(shared),
             Ok(FlushCommand::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                if failed_at.is_none_or(|at| at.elapsed() >= RETRY) && lock(&shared.state).frozen.is_some() {
+                if failed_at.is_none_or(|at| at.elapsed() >= RETRY_INTERVAL) && lock(&shared.state).frozen.is_some() {
                     failed_at = flush_now(shared);
                 }
-                ask_for_old_buffer(shared, commands);
+                freeze_if_old(shared, commands);
             }
         }
     }
 }
 
 /// Maintains segments until it is stopped or all senders are dropped.
-pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
-    give_way();
-    let tick = tick(shared);
+pub(super) fn run_maintenance(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
+    lower_thread_priority();
+    let tick = check_interval(shared);
     loop {
         match work.recv_timeout(tick) {
             Ok(MaintenanceCommand::Sweep { sweep, reply }) => {
-                let _ = reply.send(guarded(shared, || retention_sweep::sweep(shared, &sweep)));
+                let _ = reply.send(run_and_record(shared, || retention_sweep::apply_sweep(shared, &sweep)));
             }
             Ok(MaintenanceCommand::DropOldest { bytes, reply }) => {
-                let _ = reply.send(guarded(shared, || retention_sweep::drop_oldest(shared, bytes)));
+                let _ = reply.send(run_and_record(shared, || retention_sweep::drop_oldest_segments(shared, bytes)));
             }
             Ok(MaintenanceCommand::Compact(reply)) => {
-                let _ = reply.send(guarded(shared, || {
-                    let merges = compaction::all(shared)?;
-                    while rebuild::once(shared)? {}
+                let _ = reply.send(run_and_record(shared, || {
+                    let merges = compaction::merge_all(shared)?;
+                    while rebuild::rebuild_one(shared)? {}
                     Ok(merges)
                 }));
             }
@@ -95,7 +95,9 @@ pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
             Err(RecvTimeoutError::Timeout) => {
                 // Failures are in the statistics, and the next tick tries again.
                 if !shared.is_stopping.load(Ordering::Acquire) {
-                    let _ = guarded(shared, || Ok(compaction::once(shared)? || rebuild::once(shared)? || checksum::once(shared)));
+                    let _ = run_and_record(shared, || {
+                        Ok(compaction::merge_once(shared)? || rebuild::rebuild_one(shared)? || checksum::check_one_segment(shared))
+                    });
                 }
             }
         }
@@ -104,7 +106,7 @@ pub(super) fn tend(shared: &StoreInner, work: &Receiver<MaintenanceCommand>) {
 
 /// Flushes the frozen memtable. Returns the time of the failure if it failed.
 fn flush_now(shared: &StoreInner) -> Option<Instant> {
-    match guarded(shared, || flush::flush(shared)) {
+    match run_and_record(shared, || flush::flush(shared)) {
         Ok(()) => None,
         Err(error) => {
             shared.progress.send_modify(|progress| {
@@ -117,10 +119,10 @@ fn flush_now(shared: &StoreInner) -> Option<Instant> {
 }
 
 /// Asks the commit thread to freeze the active memtable if it is old enough.
-fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCommand>) {
+fn freeze_if_old(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCommand>) {
     let is_old = {
         let state = lock(&shared.state);
-        let since = state.active.since.filter(|_| state.frozen.is_none());
+        let since = state.active.first_added_at.filter(|_| state.frozen.is_none());
         since.is_some_and(|since| since.elapsed() >= shared.config.flush_age)
     };
     if let Some(commands) = commands.upgrade().filter(|_| is_old) {
@@ -130,15 +132,15 @@ fn ask_for_old_buffer(shared: &StoreInner, commands: &mpsc::WeakSender<CommitCom
 }
 
 /// Returns the message of a panic.
-pub(super) fn text_of(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
 /// Runs work and turns a panic in it into an error. Errors are logged and shown in the statistics until work succeeds again.
-fn guarded<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn run_and_record<T>(shared: &StoreInner, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let source = std::io::Error::other(format!("internal error: {}", text_of(&*panic)));
+        let source = std::io::Error::other(format!("internal error: {}", panic_message(&*panic)));
         Err(StoreError::Io { doing: "maintain", path: shared.folder.segments(), source: Arc::new(source) })
     });
     let mut shown = lock(&shared.health.background_error);

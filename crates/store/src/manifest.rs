@@ -19,12 +19,12 @@ use super::sidecar::SidecarCell;
 use super::snapshot::Segment;
 
 /// Format version of the tables.
-pub(super) const VERSION: u32 = 5;
+pub(super) const MANIFEST_FORMAT: u32 = 5;
 
 /// Largest format version that any program will ever write: a file with a larger number is damaged, not newer.
 pub(crate) const LAST_FORMAT: u32 = 999;
 
-const TABLES: &str = "
+const CREATE_TABLES: &str = "
     CREATE TABLE log (covered INTEGER NOT NULL);
     INSERT INTO log VALUES (0);
     CREATE TABLE segments (
@@ -41,10 +41,10 @@ const TABLES: &str = "
 ";
 
 /// Migrates the first format to the second: adds checksums of files, which are unknown for existing segments.
-const WITH_SUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
+const ADD_CHECKSUMS: &str = "ALTER TABLE segments ADD COLUMN crc INTEGER; PRAGMA user_version = 2;";
 
 /// Migrates the second format to the third: adds the reasons why `segments/` may contain a file that is not one of the segments.
-const WITH_REASONS: &str = "
+const ADD_FILE_REASONS: &str = "
     -- Segments that were taken out: what stays of them is in others. Their files may be removed.
     CREATE TABLE removed (id INTEGER PRIMARY KEY);
     -- Segments that are being written from others (a JSON list of numbers), which hold until this one does.
@@ -54,7 +54,7 @@ const WITH_REASONS: &str = "
 
 /// Migrates the third format to the fourth: the tables are the same, but segments and WAL contain facts as data, which earlier versions
 /// stored as sentences and would not read. Existing files remain as they are.
-const WITHOUT_SENTENCES: &str = "PRAGMA user_version = 4;";
+const MARK_FACTS_AS_DATA: &str = "PRAGMA user_version = 4;";
 
 /// Migrates the fourth format to the fifth: adds the positions of durable subscriptions. An earlier version would remove WAL files that
 /// they need.
@@ -75,7 +75,7 @@ pub(super) struct Manifest {
 #[derive(Debug)]
 pub(super) struct ManifestContents {
     /// Number of the last WAL frame that is in a segment.
-    pub(super) covered: u64,
+    pub(super) last_flushed_frame: u64,
     /// Segments in ascending order of their numbers, each with its dead rows.
     pub(super) segments: Vec<(Segment, RowBitSet)>,
     /// Segments that were removed and whose files may still exist.
@@ -90,7 +90,7 @@ pub(super) struct ManifestContents {
 #[derive(Debug, Default)]
 pub(super) struct ManifestEdit<'a> {
     /// Number of the last WAL frame that is in a segment after the change.
-    pub(super) covered: Option<u64>,
+    pub(super) last_flushed_frame: Option<u64>,
     /// New segments.
     pub(super) add: Vec<&'a Segment>,
     /// Segments to remove.
@@ -109,29 +109,29 @@ impl Manifest {
             connection.pragma_update(None, "synchronous", "FULL")?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             let steps: &[&str] = match version {
-                0 => &[TABLES, WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
-                1 => &[WITH_SUMS, WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
-                2 => &[WITH_REASONS, WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
-                3 => &[WITHOUT_SENTENCES, WITH_SUBSCRIPTIONS],
+                0 => &[CREATE_TABLES, ADD_FILE_REASONS, MARK_FACTS_AS_DATA, WITH_SUBSCRIPTIONS],
+                1 => &[ADD_CHECKSUMS, ADD_FILE_REASONS, MARK_FACTS_AS_DATA, WITH_SUBSCRIPTIONS],
+                2 => &[ADD_FILE_REASONS, MARK_FACTS_AS_DATA, WITH_SUBSCRIPTIONS],
+                3 => &[MARK_FACTS_AS_DATA, WITH_SUBSCRIPTIONS],
                 4 => &[WITH_SUBSCRIPTIONS],
                 _ => &[],
             };
             connection.execute_batch(&format!("BEGIN; {} COMMIT;", steps.concat()))?;
             Ok((connection, version))
         };
-        let (connection, found) = connect().map_err(wrap("open the manifest", &path))?;
+        let (connection, found) = connect().map_err(manifest_error("open the manifest", &path))?;
         if found > LAST_FORMAT {
-            return Err(StoreError::Damaged { path, what: no_format(found) });
+            return Err(StoreError::Damaged { path, what: unknown_format_message(found) });
         }
-        if found > VERSION {
-            return Err(StoreError::Newer { path, found, known: VERSION });
+        if found > MANIFEST_FORMAT {
+            return Err(StoreError::Newer { path, found, known: MANIFEST_FORMAT });
         }
         Ok(Manifest { path, connection })
     }
 
     /// Reads the contents.
     pub(super) fn load(&self, storage: &Arc<dyn SegmentStorage>) -> Result<ManifestContents, StoreError> {
-        read(&self.connection, VERSION, storage).map_err(wrap("read the manifest", &self.path))
+        read(&self.connection, MANIFEST_FORMAT, storage).map_err(manifest_error("read the manifest", &self.path))
     }
 
     /// Writes a copy for a directory that contains only the segments.
@@ -143,15 +143,15 @@ impl Manifest {
             copy.pragma_update(None, "journal_mode", "DELETE")?;
             copy.execute_batch("BEGIN; DELETE FROM removed; DELETE FROM unfinished; COMMIT;")
         };
-        copy().map_err(wrap("copy the manifest", target))
+        copy().map_err(manifest_error("copy the manifest", target))
     }
 
     /// Records that a segment is about to be written from others, which remain valid until it is committed. If a crash leaves a file of
     /// it, that file may be removed.
-    pub(super) fn begin(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
+    pub(super) fn begin_segment(&self, id: u64, inputs: &[u64]) -> Result<(), StoreError> {
         let inputs = serde_json::to_string(inputs).unwrap_or_default();
         let begun = self.connection.execute("INSERT OR REPLACE INTO unfinished VALUES (?, ?)", params![id as i64, inputs]);
-        begun.map(drop).map_err(wrap("write the manifest", &self.path))
+        begun.map(drop).map_err(manifest_error("write the manifest", &self.path))
     }
 
     /// Forgets the segments that were never finished and the removed ones, except those in `but`: their files are deleted.
@@ -165,11 +165,11 @@ impl Manifest {
             }
             transaction.commit()
         };
-        forget(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+        forget(&mut self.connection).map_err(manifest_error("write the manifest", &self.path))
     }
 
     /// Removes segments whose files were moved elsewhere. If a file of the same name appears again, it is not deleted.
-    pub(super) fn leave_out(&mut self, ids: &[u64]) -> Result<(), StoreError> {
+    pub(super) fn remove_segments(&mut self, ids: &[u64]) -> Result<(), StoreError> {
         let leave = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             for id in ids {
@@ -177,7 +177,7 @@ impl Manifest {
             }
             transaction.commit()
         };
-        leave(&mut self.connection).map_err(wrap("write the manifest", &self.path))
+        leave(&mut self.connection).map_err(manifest_error("write the manifest", &self.path))
     }
 
     /// Sets or removes the position of a durable subscription.
@@ -186,13 +186,13 @@ impl Manifest {
             Some(position) => self.connection.execute("INSERT OR REPLACE INTO subscriptions VALUES (?, ?)", params![name, position as i64]),
             None => self.connection.execute("DELETE FROM subscriptions WHERE name = ?", [name]),
         };
-        written.map(drop).map_err(wrap("write the manifest", &self.path))
+        written.map(drop).map_err(manifest_error("write the manifest", &self.path))
     }
 
     /// Applies a change durably.
     pub(super) fn commit(&mut self, change: &ManifestEdit) -> Result<(), StoreError> {
         let path = self.path.clone();
-        self.write(change).map_err(wrap("write the manifest", &path))
+        self.write(change).map_err(manifest_error("write the manifest", &path))
     }
 
     fn write(&mut self, change: &ManifestEdit) -> rusqlite::Result<()> {
@@ -215,7 +215,7 @@ impl Manifest {
             transaction.execute("DELETE FROM segments WHERE id = ?", [*id as i64])?;
             transaction.execute("INSERT OR IGNORE INTO removed VALUES (?)", [*id as i64])?;
         }
-        if let Some(covered) = change.covered {
+        if let Some(covered) = change.last_flushed_frame {
             transaction.execute("UPDATE log SET covered = ?", [covered as i64])?;
         }
         transaction.commit()
@@ -242,8 +242,8 @@ pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn Segme
             max_start_us: row.get(4)?,
             projects: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
             rollup: SidecarCell::default(),
-            grams: SidecarCell::default(),
-            replaced: AtomicBool::new(false),
+            ngram_index: SidecarCell::default(),
+            is_replaced: AtomicBool::new(false),
         };
         let dead = row.get::<_, Vec<u8>>(6)?;
         Ok((segment, dead.as_chunks::<4>().0.iter().map(|row| u32::from_le_bytes(*row)).collect()))
@@ -264,7 +264,7 @@ pub(super) fn read(connection: &Connection, format: u32, storage: &Arc<dyn Segme
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         positions = rows.collect::<rusqlite::Result<_>>()?;
     }
-    Ok(ManifestContents { covered: covered as u64, segments, removed, unfinished, positions })
+    Ok(ManifestContents { last_flushed_frame: covered as u64, segments, removed, unfinished, positions })
 }
 
 /// Returns whether a manifest is `missing` or `empty`, or `None` if it has content.
@@ -279,24 +279,24 @@ pub(super) fn state_without_content(path: &Path) -> Option<&'static str> {
 /// Moves a manifest that cannot be read to `damaged/`. Returns where it is then.
 pub(super) fn set_aside(folder: &DataFolder) -> Result<PathBuf, StoreError> {
     let path = folder.manifest();
-    let aside = free_name(&folder.damaged(), "manifest", "db");
+    let aside = free_name(&folder.damaged_directory(), "manifest", "db");
     for beside in ["", "-wal", "-shm"] {
         let from = PathBuf::from(format!("{}{beside}", path.display()));
         if from.exists() {
-            fs::rename(&from, format!("{}{beside}", aside.display())).map_err(StoreError::io("move", &from))?;
+            fs::rename(&from, format!("{}{beside}", aside.display())).map_err(StoreError::io_error("move", &from))?;
         }
     }
-    sync_folder(&folder.damaged())?;
+    sync_folder(&folder.damaged_directory())?;
     sync_folder(folder.root())?;
     Ok(aside)
 }
 
 /// Returns the message about a format number that no version writes.
-pub(super) fn no_format(found: u32) -> String {
+pub(super) fn unknown_format_message(found: u32) -> String {
     format!("its header names a format {found}, which no version writes")
 }
 
-fn wrap(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+fn manifest_error(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     move |error| match error.sqlite_error_code() {
         // SQLite's message about an unknown format in the header.
@@ -329,41 +329,43 @@ mod tests {
             max_start_us: 5,
             projects,
             rollup: SidecarCell::default(),
-            grams: SidecarCell::default(),
-            replaced: AtomicBool::new(false),
+            ngram_index: SidecarCell::default(),
+            is_replaced: AtomicBool::new(false),
         }
     }
 
     #[test]
-    fn says_after_a_restart_what_was_committed() {
+    fn committed_edits_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(dir.path()).unwrap();
         let storage = MemorySegmentStorage::shared();
         let mut manifest = Manifest::open(&folder).unwrap();
-        assert_eq!(manifest.load(&storage).unwrap().covered, 0);
+        assert_eq!(manifest.load(&storage).unwrap().last_flushed_frame, 0);
         let (one, two) = (segment(&storage, 1), segment(&storage, 2));
-        manifest.commit(&ManifestEdit { covered: Some(7), add: vec![&one, &two], ..ManifestEdit::default() }).unwrap();
+        manifest.commit(&ManifestEdit { last_flushed_frame: Some(7), add: vec![&one, &two], ..ManifestEdit::default() }).unwrap();
         let dead = vec![(2, RowBitSet::from_iter([3, 8]))];
         manifest.commit(&ManifestEdit { remove: vec![1], dead: dead.clone(), ..ManifestEdit::default() }).unwrap();
-        manifest.begin(9, &[2]).unwrap();
+        manifest.begin_segment(9, &[2]).unwrap();
         drop(manifest);
         let mut manifest = Manifest::open(&folder).unwrap();
         let contents = manifest.load(&storage).unwrap();
         assert_eq!((contents.removed, contents.unfinished), (HashSet::from([1]), HashMap::from([(9, vec![2])])));
         manifest.forget_files(&HashSet::from([5])).unwrap();
         let contents = manifest.load(&storage).unwrap();
-        assert_eq!((contents.covered, &contents.removed, contents.unfinished.len()), (7, &HashSet::from([5]), 0));
+        assert_eq!((contents.last_flushed_frame, &contents.removed, contents.unfinished.len()), (7, &HashSet::from([5]), 0));
         let [(found, found_dead)] = &contents.segments[..] else { panic!("{contents:?}") };
         assert_eq!((found.id, &found.projects, found.min_start_us, found.crc), (2, &two.projects, -5, Some(u32::MAX)));
         assert_eq!(*found_dead, dead[0].1);
     }
 
     #[test]
-    fn segments_of_the_first_format_have_no_sum() {
+    fn segments_of_the_first_format_have_no_checksum() {
         let dir = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(dir.path()).unwrap();
-        let before =
-            TABLES.replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL").replace("crc          INTEGER", "").replace("= 2", "= 1");
+        let before = CREATE_TABLES
+            .replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL")
+            .replace("crc          INTEGER", "")
+            .replace("= 2", "= 1");
         let connection = Connection::open(folder.manifest()).unwrap();
         connection.execute_batch(&before).unwrap();
         connection.execute_batch("INSERT INTO segments VALUES (4, 9, 99, 0, 1, '[1]', x'')").unwrap();
@@ -376,15 +378,17 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_does_not_know() {
+    fn unknown_manifest_formats_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(dir.path()).unwrap();
         std::fs::write(folder.manifest(), "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();
         drop(Manifest::open(&folder).unwrap());
-        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
-        assert!(matches!(Manifest::open(&folder), Err(StoreError::Newer { found, known: VERSION, .. }) if found == VERSION + 1));
+        Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", MANIFEST_FORMAT + 1).unwrap();
+        assert!(
+            matches!(Manifest::open(&folder), Err(StoreError::Newer { found, known: MANIFEST_FORMAT, .. }) if found == MANIFEST_FORMAT + 1)
+        );
         Connection::open(folder.manifest()).unwrap().pragma_update(None, "user_version", 0x5a5a_5a58).unwrap();
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
     }

@@ -7,12 +7,12 @@ use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse::{self, ObservationTrace};
 
 use super::Store;
-use super::segment::read::{SegmentReader, ranges};
+use super::segment::read::{SegmentReader, row_ranges};
 use super::segment::row_order::{KEY_COLUMNS, keys};
 
 /// Maximum number of rows that are read, from the latest segments first, and how many at a time.
-const ROWS: usize = 1_000_000;
-const ROWS_AT_A_TIME: usize = 65_536;
+const MAX_READ_ROWS: usize = 1_000_000;
+const BATCH_ROWS: usize = 65_536;
 
 #[derive(Default)]
 struct StoredObservations {
@@ -21,14 +21,14 @@ struct StoredObservations {
 }
 
 impl StoredObservations {
-    fn look(&mut self, batch: &RecordBatch) {
+    fn read_batch(&mut self, batch: &RecordBatch) {
         let Some(ops) = batch.column_by_name("op").and_then(|ops| ops.as_string_view_opt()) else { return };
         let all = keys(batch, 0, 0).into_iter().enumerate().filter(|(at, _)| ops.is_valid(*at));
         for (at, row) in all {
             let key = row.key;
             match ops.value(at) {
                 op if op == langfuse::ROOT_OP => _ = self.roots.insert((key.project, key.trace), key.span),
-                op if op.starts_with(langfuse::OPS) => self.observations.push((key.project, key.trace, key.span)),
+                op if op.starts_with(langfuse::OP_PREFIX) => self.observations.push((key.project, key.trace, key.span)),
                 _ => {}
             }
         }
@@ -40,9 +40,9 @@ impl Store {
     pub fn observations(&self) -> Vec<(u64, SpanId, ObservationTrace)> {
         let snapshot = self.snapshot();
         let mut found = Vec::new();
-        let mut left = ROWS;
+        let mut left = MAX_READ_ROWS;
         let mut buffered = StoredObservations::default();
-        snapshot.buffer.iter().for_each(|batch| buffered.look(batch));
+        snapshot.buffer.iter().for_each(|batch| buffered.read_batch(batch));
         found.push(buffered);
         for view in snapshot.segments.iter().rev() {
             let alive: Vec<u32> = (0..view.segment.rows as u32).filter(|row| view.dead.binary_search(row).is_err()).collect();
@@ -51,8 +51,8 @@ impl Store {
             let mut of_segment = StoredObservations::default();
             let read = SegmentReader::open(&view.segment.objects).and_then(|reader| {
                 let columns: Vec<&str> = KEY_COLUMNS.into_iter().chain(["op"]).collect();
-                for chunk in newest.chunks(ROWS_AT_A_TIME) {
-                    of_segment.look(&reader.columns(&ranges(chunk.iter().copied()), &columns)?);
+                for chunk in newest.chunks(BATCH_ROWS) {
+                    of_segment.read_batch(&reader.columns(&row_ranges(chunk.iter().copied()), &columns)?);
                 }
                 Ok(())
             });

@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_done_once_and_in_order() {
+    fn parallel_map_preserves_order() {
         for count in [0, 1, 7, 1000] {
             let things: Vec<usize> = (0..count).collect();
             assert_eq!(map(&things, |thing| thing * 2), (0..count).map(|thing| thing * 2).collect::<Vec<_>>());

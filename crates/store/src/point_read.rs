@@ -19,8 +19,8 @@ use super::state::lock;
 /// The most recently used segment footers: reading a footer costs more than reading a few rows.
 #[derive(Debug)]
 pub struct SegmentFooterCache {
-    most_bytes: usize,
-    kept: Mutex<VecDeque<CachedFooter>>,
+    max_bytes: usize,
+    footers: Mutex<VecDeque<CachedFooter>>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,8 +47,8 @@ pub struct RowGroup {
 
 impl SegmentFooterCache {
     /// Creates a cache that holds footers up to this size in bytes, and at least one.
-    pub fn new(most_bytes: usize) -> SegmentFooterCache {
-        SegmentFooterCache { most_bytes, kept: Mutex::default() }
+    pub fn new(max_bytes: usize) -> SegmentFooterCache {
+        SegmentFooterCache { max_bytes, footers: Mutex::default() }
     }
 
     /// Opens a segment. Reads files and may take milliseconds.
@@ -58,7 +58,7 @@ impl SegmentFooterCache {
     /// When the file cannot be read.
     pub fn open(&self, segment: &Segment) -> Result<OpenSegment, StoreError> {
         let known = {
-            let mut kept = lock(&self.kept);
+            let mut kept = lock(&self.footers);
             let at = kept.iter().position(|known| known.location == segment.location);
             at.and_then(|at| kept.remove(at)).map(|known| {
                 kept.push_back(known.clone());
@@ -71,10 +71,10 @@ impl SegmentFooterCache {
         let reader = SegmentReader::open(&segment.objects)?;
         let footer = reader.footer().clone();
         let bytes = footer.metadata().memory_size();
-        let mut kept = lock(&self.kept);
+        let mut kept = lock(&self.footers);
         kept.push_back(CachedFooter { location: segment.location.clone(), footer, bytes });
         let mut all: usize = kept.iter().map(|known| known.bytes).sum();
-        while kept.len() > 1 && all > self.most_bytes {
+        while kept.len() > 1 && all > self.max_bytes {
             all -= kept.pop_front().map_or(0, |known| known.bytes);
         }
         Ok(OpenSegment(reader))
@@ -92,12 +92,12 @@ impl OpenSegment {
     }
 
     /// Returns how many rows, starting with this one, take about `bytes` with all of their columns; at least one.
-    pub fn fitting(&self, row: u32, bytes: usize) -> usize {
-        self.0.fitting(row, bytes)
+    pub fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
+        self.0.rows_within_bytes(row, bytes)
     }
 
     /// Returns the row groups in file order.
-    pub fn groups(&self) -> Vec<RowGroup> {
+    pub fn row_groups(&self) -> Vec<RowGroup> {
         let columns = self.0.metadata().file_metadata().schema_descr();
         let place = |name: &str| columns.columns().iter().position(|column| column.name() == name);
         let (project, start) = (place("project_id"), place("start_time"));
@@ -105,14 +105,14 @@ impl OpenSegment {
         let group = |group: &RowGroupMetaData| {
             let rows = first..first + group.num_rows() as u32;
             first = rows.end;
-            RowGroup { rows, projects: ends(group, project), starts_us: ends(group, start) }
+            RowGroup { rows, projects: min_and_max(group, project), starts_us: min_and_max(group, start) }
         };
         self.0.metadata().row_groups().iter().map(group).collect()
     }
 }
 
 /// Returns the smallest and largest value of a column in a row group, or the limits of the type if the file does not have them.
-fn ends(group: &RowGroupMetaData, column: Option<usize>) -> (i64, i64) {
+fn min_and_max(group: &RowGroupMetaData, column: Option<usize>) -> (i64, i64) {
     match column.and_then(|column| group.column(column).statistics()) {
         Some(Statistics::Int64(values)) => (values.min_opt().copied().unwrap_or(i64::MIN), values.max_opt().copied().unwrap_or(i64::MAX)),
         _ => (i64::MIN, i64::MAX),

@@ -16,7 +16,7 @@ pub(super) type AppendResultReceiver = oneshot::Receiver<Result<SpanAppendResult
 #[derive(Debug)]
 pub struct PreparedAppend {
     pub(super) request: AppendRequest,
-    pub(super) answer: AppendResultReceiver,
+    pub(super) result: AppendResultReceiver,
     pub(super) without_id: usize,
 }
 
@@ -25,23 +25,27 @@ impl PreparedAppend {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unfit`] when the spans are too large for one frame of the WAL.
+    /// [`StoreError::TooLargeForWal`] when the spans are too large for one frame of the WAL.
     pub fn new(project: u64, spans: Vec<Span>) -> Result<PreparedAppend, StoreError> {
         let received = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = i64::try_from(received.as_micros()).unwrap_or(i64::MAX);
         let count = spans.len();
-        let (request, answer) = prepare(project, received_us, spans)?;
-        Ok(PreparedAppend { without_id: count - request.spans.len(), request, answer })
+        let (request, result) = prepare_append(project, received_us, spans)?;
+        Ok(PreparedAppend { without_id: count - request.spans.len(), request, result })
     }
 }
 
-pub(super) fn prepare(project: u64, received_us: i64, mut spans: Vec<Span>) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
+pub(super) fn prepare_append(
+    project: u64,
+    received_us: i64,
+    mut spans: Vec<Span>,
+) -> Result<(AppendRequest, AppendResultReceiver), StoreError> {
     spans.retain(|span| span.trace_id.0 != 0 && span.span_id.0 != 0);
     for span in &mut spans {
         // Zero means that there is no parent, and would not be read back as text.
         span.parent_span_id = span.parent_span_id.filter(|parent| parent.0 != 0);
     }
-    let blob = super::wal::frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+    let blob = super::wal::frame::compress_spans(&spans).map_err(|reason| StoreError::TooLargeForWal { reason })?;
     let (reply, answer) = oneshot::channel();
     Ok((AppendRequest { project, received_us, spans, blob, reply }, answer))
 }

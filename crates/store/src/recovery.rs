@@ -34,7 +34,7 @@ use super::{StoreConfig, parallel, wal};
 
 /// Bytes of WAL frames that are replayed as one group: decoded on all processors, then applied. Corrections of rows within the group need
 /// no lookup. The value for tests makes several groups of a short WAL.
-const REPLAYED_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
+const REPLAY_GROUP_BYTES: usize = if cfg!(test) { 2000 } else { 4 << 20 };
 
 /// Opens a data directory, whose segments are in a storage, and restores its contents. Returns the store with the next frame number and the
 /// number of the next WAL file.
@@ -49,11 +49,11 @@ pub(super) fn open(
     used.extend(storage.quarantined()?.into_iter().map(|quarantined| quarantined.segment));
     let manifest = Manifest::open(&folder)?;
     let contents = manifest.load(&storage)?;
-    let known = ManifestFileSet::of(&contents);
-    used.extend(known.numbers());
+    let known = ManifestFileSet::from_manifest(&contents);
+    used.extend(known.reserved_numbers());
 
     // The filters are built from all IDs, which takes most of the time of a start.
-    let examined = parallel::map(&contents.segments, |(segment, _)| (check(segment), SegmentIdIndex::open(&segment.objects)));
+    let examined = parallel::map(&contents.segments, |(segment, _)| (check_file(segment), SegmentIdIndex::open(&segment.objects)));
     let opened = contents.segments.into_iter().zip(examined);
     let live = opened.filter_map(|((segment, dead), (checked, ids))| open_segment(segment, dead, checked.err(), ids, &health)).collect();
     let last_id = used.into_iter().max().unwrap_or(0);
@@ -61,7 +61,7 @@ pub(super) fn open(
         folder,
         storage,
         state: Mutex::new(StoreState::new(live)),
-        moving: Mutex::new(()),
+        move_lock: Mutex::new(()),
         flushing: Mutex::new(()),
         manifest: Mutex::new(manifest),
         wal_retention: WalRetention::new(contents.positions, config.retained_wal_bytes),
@@ -72,41 +72,41 @@ pub(super) fn open(
         is_stopping: AtomicBool::new(false),
         config,
     });
-    let WalReplayResult { last_sequence, last_log, nowhere } = replay(&shared, contents.covered)?;
-    let has_unnamed = orphan_files::settle(&shared, &known)?;
+    let WalReplayResult { last_sequence, last_log, lost_frames } = replay(&shared, contents.last_flushed_frame)?;
+    let has_unnamed = orphan_files::resolve_orphans(&shared, &known)?;
     if !has_unnamed {
         // If the manifest does not name all segments, the missing frames may be in those.
-        nowhere.into_iter().for_each(|what| set_aside(&shared.health, what));
+        lost_frames.into_iter().for_each(|what| record_damage(&shared.health, what));
     }
     shared.health.log_sequence.store(last_sequence, Ordering::Release);
     Ok((shared, last_sequence + 1, last_log + 1))
 }
 
 /// Creates the state of the commit thread for an opened store.
-pub(super) fn committer(
+pub(super) fn commit_worker(
     shared: &Arc<StoreInner>,
     next_sequence: u64,
     log: u64,
     changes: broadcast::Sender<super::SpanStoreChange>,
-    work: std::sync::mpsc::Sender<super::maintenance::FlushCommand>,
+    flush_commands: std::sync::mpsc::Sender<super::maintenance::FlushCommand>,
 ) -> Result<CommitWorker, StoreError> {
     Ok(CommitWorker {
         shared: shared.clone(),
         log: WalWriter::create(shared.folder.log(log))?,
         next_log: log + 1,
         next_sequence,
-        traces: TraceStateCache::new(shared.config.remembered_spans, shared.config.rules),
+        trace_states: TraceStateCache::new(shared.config.remembered_spans, shared.config.rules),
         // Reports that match by their messages alone arrive within seconds, so a smaller index suffices.
-        responses: [
+        recent_calls: [
             RecentCallIndex::new(CallIndexKind::Id, shared.config.remembered_calls),
             RecentCallIndex::new(CallIndexKind::Texts, shared.config.remembered_calls / 5),
         ],
-        calls_unsure: false,
+        may_have_stale_calls: false,
         readers: SegmentReaderCache::default(),
-        full: HashSet::new(),
+        full_spans: HashSet::new(),
         changes,
-        work,
-        frames: Vec::new(),
+        flush_commands,
+        frame_buffer: Vec::new(),
     })
 }
 
@@ -120,21 +120,21 @@ fn open_segment(
     health: &StoreHealth,
 ) -> Option<LiveSegment> {
     let ids = ids.or_else(|error| match fault {
-        None => rebuild_ids(&segment),
-        Some(_) => Err(StoreError::io("read", &segment.location)(error)),
+        None => rebuild_id_index(&segment),
+        Some(_) => Err(StoreError::io_error("read", &segment.location)(error)),
     });
     if let Some(fault) = &fault {
-        set_aside(health, format!("{}: {fault}; the segment is not read, its file stays in place", segment.location.display()));
+        record_damage(health, format!("{}: {fault}; the segment is not read, its file stays in place", segment.location.display()));
     }
     match ids {
         Ok(ids) => {
             let mut live = LiveSegment::new(segment, ids, dead);
-            live.readable = fault.is_none();
-            live.checked = false;
+            live.is_readable = fault.is_none();
+            live.is_checked = false;
             Some(live)
         }
         Err(error) => {
-            set_aside(health, format!("{}: its ID index cannot be read either ({error})", segment.location.display()));
+            record_damage(health, format!("{}: its ID index cannot be read either ({error})", segment.location.display()));
             None
         }
     }
@@ -142,7 +142,7 @@ fn open_segment(
 
 /// Checks that a Parquet file exists, has the right length and a proper end. Reading it completely would take minutes for large stores:
 /// damage inside is found when a query or a merge reads it.
-pub(super) fn check(segment: &Segment) -> Result<(), String> {
+pub(super) fn check_file(segment: &Segment) -> Result<(), String> {
     let file = segment.objects.open(SegmentObjectKind::Parquet).map_err(|error| error.to_string())?;
     let length = file.length().map_err(|error| error.to_string())?;
     if length != segment.bytes {
@@ -154,12 +154,12 @@ pub(super) fn check(segment: &Segment) -> Result<(), String> {
 }
 
 /// Rebuilds the ID file of a segment.
-fn rebuild_ids(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
+fn rebuild_id_index(segment: &Segment) -> Result<SegmentIdIndex, StoreError> {
     let rows = SegmentReader::open(&segment.objects)?.columns(std::slice::from_ref(&(0..segment.rows as u32)), &KEY_COLUMNS)?;
     write_ids(&segment.objects, &keys(&rows, 0, 0))
 }
 
-pub(super) fn set_aside(health: &StoreHealth, what: String) {
+pub(super) fn record_damage(health: &StoreHealth, what: String) {
     tracing::error!(what, "store.data.damaged");
     lock(&health.damaged).push(what);
 }
@@ -170,7 +170,7 @@ struct WalReplayResult {
     /// Number of the last file.
     last_log: u64,
     /// Messages about acknowledged frames that are not in any WAL file.
-    nowhere: Vec<String>,
+    lost_frames: Vec<String>,
 }
 
 /// Applies the frames that are not in a segment.
@@ -183,7 +183,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
     let mut readers = SegmentReaderCache::default();
     for (number, path) in files {
         let contents = wal::read(&path)?;
-        let frames: Vec<(u64, &[u8])> = contents.frames().filter(|(sequence, _)| *sequence > covered).collect();
+        let frames: Vec<(u64, &[u8])> = contents.frame_payloads().filter(|(sequence, _)| *sequence > covered).collect();
         let first = frames.first().map(|(sequence, _)| *sequence);
         let before = last_sequence;
         last_sequence = frames.last().map_or(last_sequence, |(sequence, _)| last_sequence.max(*sequence));
@@ -191,41 +191,41 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
         let torn = contents.torn_at.filter(|_| number == last_file && acknowledged <= last_sequence);
         let damage = contents.damage.is_some() || (contents.torn_at.is_some() && torn.is_none());
         if damage {
-            let copy = free_name(&shared.folder.damaged(), &format!("{number:010}"), "log");
+            let copy = free_name(&shared.folder.damaged_directory(), &format!("{number:010}"), "log");
             let copied = wal::file::copy(&path, &copy);
             let lost = contents.damage.as_ref().map_or_else(
                 || "its end cannot be read".to_owned(),
-                |damage| format!("{} bytes starting at byte {} cannot be read", damage.bytes, damage.at),
+                |damage| format!("{} bytes starting at byte {} cannot be read", damage.bytes, damage.position),
             );
             let kept = copied.map_or_else(|error| error.to_string(), |_| format!("a copy was saved as {}", copy.display()));
-            set_aside(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
+            record_damage(&shared.health, format!("{}: {lost}; the rest was read; {kept}", path.display()));
         } else if let Some(first) = first.filter(|first| *first > before + 1) {
-            missing.push(nowhere(&shared.folder, before + 1, first - 1));
+            missing.push(lost_frames_message(&shared.folder, before + 1, first - 1));
         }
         let mut bytes = 0;
         let together = |(_, payload): &(u64, &[u8]), _: &_| {
             bytes += payload.len();
-            let go_on = bytes < REPLAYED_BYTES;
+            let go_on = bytes < REPLAY_GROUP_BYTES;
             bytes *= usize::from(go_on);
             go_on
         };
         for frames in frames.chunk_by(together) {
             let mut group = CommitGroup::default();
-            for ((sequence, _), read) in frames.iter().zip(parallel::map(frames, |(_, payload)| frame::read(payload))) {
+            for ((sequence, _), read) in frames.iter().zip(parallel::map(frames, |(_, payload)| frame::decode_payload(payload))) {
                 match read {
                     Ok((head, spans)) => group.add(&head, spans),
-                    Err(error) => set_aside(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
+                    Err(error) => record_damage(&shared.health, format!("{}: frame {sequence}: {error}", path.display())),
                 }
             }
             group.publish(shared, &mut readers);
         }
         if let Some(at) = contents.torn_at.filter(|_| number == last_file) {
-            wal::file::cut(&path, at)?;
+            wal::file::truncate(&path, at)?;
         }
         if !frames.is_empty() {
             wal::file::sync(&path)?;
             lock(&shared.state).active.logs.push(path);
-        } else if let Some((last_sequence, _)) = contents.frames().last() {
+        } else if let Some((last_sequence, _)) = contents.frame_payloads().last() {
             let bytes = wal::file::length(&path)?;
             shared.wal_retention.retire([CoveredWalFile { path, last_sequence, bytes }], false);
         } else {
@@ -233,14 +233,14 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
         }
     }
     if acknowledged > last_sequence {
-        missing.push(nowhere(&shared.folder, last_sequence + 1, acknowledged));
+        missing.push(lost_frames_message(&shared.folder, last_sequence + 1, acknowledged));
     }
     // The number of an acknowledged frame is never reused.
-    Ok(WalReplayResult { last_sequence: last_sequence.max(acknowledged), last_log: last_file, nowhere: missing })
+    Ok(WalReplayResult { last_sequence: last_sequence.max(acknowledged), last_log: last_file, lost_frames: missing })
 }
 
 /// Returns the message that acknowledged frames are lost.
-fn nowhere(folder: &DataFolder, first: u64, last: u64) -> String {
+fn lost_frames_message(folder: &DataFolder, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
         "{}: {frames} of the WAL were acknowledged but are missing: a file is missing or truncated; restore a backup if you need their data",

@@ -45,20 +45,20 @@ pub const DIMENSIONS: [&str; 14] = [
 ];
 
 /// Index of the span kind in [`DIMENSIONS`].
-pub const KIND: usize = 0;
+pub const KIND_DIMENSION: usize = 0;
 /// Index of the status in [`DIMENSIONS`].
-pub const STATUS: usize = 1;
+pub const STATUS_DIMENSION: usize = 1;
 /// Index of the provider in [`DIMENSIONS`].
-pub const PROVIDER: usize = 2;
+pub const PROVIDER_DIMENSION: usize = 2;
 /// Index of the model in [`DIMENSIONS`].
-pub const MODEL: usize = 3;
+pub const MODEL_DIMENSION: usize = 3;
 /// Index of the source of the token usage in [`DIMENSIONS`].
-pub const USAGE_SOURCE: usize = 4;
+pub const USAGE_SOURCE_DIMENSION: usize = 4;
 /// Index of the requested model in [`DIMENSIONS`].
-pub const REQUEST_MODEL: usize = 13;
+pub const REQUEST_MODEL_DIMENSION: usize = 13;
 
 /// Other columns that a roll-up is made from.
-pub const TOTALS: [&str; 17] = [
+pub const TOTAL_COLUMNS: [&str; 17] = [
     "project_id",
     "trace_id",
     "start_time",
@@ -79,9 +79,9 @@ pub const TOTALS: [&str; 17] = [
 ];
 
 /// A roll-up is only useful if it has at least this many rows per cell.
-const ROWS_PER_CELL: usize = 3;
+const MIN_ROWS_PER_CELL: usize = 3;
 /// With fewer rows than this the number of cells does not matter.
-const FEW_ROWS: usize = 10_000;
+const MIN_LIMITED_ROWS: usize = 10_000;
 
 /// Totals of spans per hour.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -190,7 +190,7 @@ pub struct RollupSums {
 
 impl RollupSums {
     /// Adds the totals of other spans.
-    pub fn add(&mut self, other: &RollupSums) {
+    pub fn add_sums(&mut self, other: &RollupSums) {
         self.duration_range_us = match (self.spans, other.spans) {
             (_, 0) => self.duration_range_us,
             (0, _) => other.duration_range_us,
@@ -216,16 +216,16 @@ impl SidecarContent for Rollup {
     const KIND: SegmentObjectKind = SegmentObjectKind::Rollup;
 
     fn read(objects: &SegmentObjects) -> io::Result<Option<Rollup>> {
-        objects.read(Self::KIND).and_then(|bytes| file::decode(&bytes)).map(Rollup::summed)
+        objects.read(Self::KIND).and_then(|bytes| file::decode(&bytes)).map(Rollup::with_hour_totals)
     }
 }
 
 impl SidecarCell<Rollup> {
     /// Stores a roll-up in its file.
-    pub(super) fn keep(&self, objects: &SegmentObjects, rollup: Rollup) {
+    pub(super) fn write_file(&self, objects: &SegmentObjects, rollup: Rollup) {
         let rollup = if rollup.is_useful() { rollup } else { Rollup::default() };
         let bytes = file::encode(&rollup);
-        self.write(objects, bytes, || rollup.summed());
+        self.write(objects, bytes, || rollup.with_hour_totals());
     }
 }
 
@@ -237,12 +237,12 @@ impl Rollup {
 
     /// Returns whether the spans of a cell are counted calls.
     pub fn is_call(&self, key: &RollupCellKey) -> bool {
-        key.counted && matches!(self.text(key, KIND), Some("llm" | "embedding"))
+        key.counted && matches!(self.text(key, KIND_DIMENSION), Some("llm" | "embedding"))
     }
 
     /// Returns the roll-up with the totals of each hour, which are needed most often; `None` if it has no hours.
-    fn summed(mut self) -> Option<Rollup> {
-        let wholes: Vec<HourTotals> = self.hours.iter().map(|hour| HourTotals::of(&self, hour)).collect();
+    fn with_hour_totals(mut self) -> Option<Rollup> {
+        let wholes: Vec<HourTotals> = self.hours.iter().map(|hour| HourTotals::of_hour(&self, hour)).collect();
         self.hours.iter_mut().zip(wholes).for_each(|(hour, whole)| hour.whole = whole);
         Some(self).filter(|rollup| !rollup.hours.is_empty())
     }
@@ -251,11 +251,11 @@ impl Rollup {
     fn is_useful(&self) -> bool {
         let cells: usize = self.hours.iter().map(|hour| hour.cells.len()).sum();
         let rows: usize = self.hours.iter().flat_map(|hour| &hour.rows).map(ExactSizeIterator::len).sum();
-        rows <= FEW_ROWS || cells * ROWS_PER_CELL <= rows
+        rows <= MIN_LIMITED_ROWS || cells * MIN_ROWS_PER_CELL <= rows
     }
 }
 
 /// Returns the index of a column in [`DIMENSIONS`].
-pub fn dimension(column: &str) -> Option<usize> {
+pub fn dimension_index(column: &str) -> Option<usize> {
     DIMENSIONS.iter().position(|known| *known == column)
 }

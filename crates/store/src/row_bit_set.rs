@@ -65,7 +65,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn holds_what_was_put_in(rows in proptest::collection::btree_set(0u32..500, 0..60)) {
+        fn bit_set_contains_inserted_rows(rows in proptest::collection::btree_set(0u32..500, 0..60)) {
             let bits: RowBitSet = rows.iter().copied().chain(rows.first().copied()).collect();
             assert_eq!(bits.len(), rows.len());
             assert!(bits.iter().eq(rows.iter().copied()));

@@ -15,7 +15,7 @@ pub struct RowChanges {
     /// Rows that are visible from now on.
     pub added: Vec<SpanRow>,
     /// Rows that are not visible any more.
-    pub gone: Vec<SpanRow>,
+    pub removed: Vec<SpanRow>,
 }
 
 /// Receives the changes of rows. The commit thread calls both methods: they must be quick and must not wait.
@@ -36,7 +36,7 @@ impl RowSubscriberList {
     }
 
     /// Begins to collect the changes of one commit.
-    pub(crate) fn collect(&self) -> CollectedRowChanges {
+    pub(crate) fn begin_commit(&self) -> CollectedRowChanges {
         let subscribers = self.0.read().unwrap_or_else(PoisonError::into_inner);
         CollectedRowChanges(subscribers.iter().map(|subscriber| (subscriber.clone(), RowChanges::default())).collect())
     }
@@ -48,7 +48,7 @@ pub(crate) struct CollectedRowChanges(Vec<(Arc<dyn RowChangeSubscriber>, RowChan
 
 impl CollectedRowChanges {
     /// Returns whether there are no subscribers, and rows need not be read for them.
-    pub(crate) fn is_for_nobody(&self) -> bool {
+    pub(crate) fn has_no_subscribers(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -57,13 +57,13 @@ impl CollectedRowChanges {
     }
 
     pub(crate) fn remove(&mut self, row: &SpanRow) {
-        self.0.iter_mut().for_each(|(subscriber, changes)| changes.gone.extend(subscriber.select(row)));
+        self.0.iter_mut().for_each(|(subscriber, changes)| changes.removed.extend(subscriber.select(row)));
     }
 
     /// Sends the changes to the subscribers. They are visible in the store since this version.
     pub(crate) fn publish(self, version: u64) {
         for (subscriber, changes) in self.0 {
-            if !(changes.added.is_empty() && changes.gone.is_empty()) {
+            if !(changes.added.is_empty() && changes.removed.is_empty()) {
                 subscriber.notify(RowChanges { version, ..changes });
             }
         }

@@ -14,7 +14,7 @@ use hinomi_model::span::Span;
 
 pub use decode::from_batch;
 pub use encode::to_batch;
-pub use legacy::without_sentences;
+pub use legacy::convert_sentences;
 pub use message_texts::each_text;
 pub use preview::preview;
 

@@ -45,7 +45,7 @@ impl<T> Default for SidecarCell<T> {
 }
 
 impl<T> SidecarState<T> {
-    fn of(content: Option<T>) -> SidecarState<T> {
+    fn from_content(content: Option<T>) -> SidecarState<T> {
         content.map_or(SidecarState::Useless, |content| SidecarState::Read(Arc::new(content)))
     }
 }
@@ -56,10 +56,10 @@ impl<T: SidecarContent> SidecarCell<T> {
         let mut state = lock(&self.0);
         if let SidecarState::Unread = *state {
             *state = match T::read(objects) {
-                Ok(content) => SidecarState::of(content),
+                Ok(content) => SidecarState::from_content(content),
                 // A missing file is built in the background.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-                Err(error) => lost::<T>(objects, &error),
+                Err(error) => lost_state::<T>(objects, &error),
             };
         }
         match &*state {
@@ -69,22 +69,22 @@ impl<T: SidecarContent> SidecarCell<T> {
     }
 
     /// Records that the file turned out to be damaged.
-    pub(super) fn lose(&self, objects: &SegmentObjects, error: &io::Error) {
-        *lock(&self.0) = lost::<T>(objects, error);
+    pub(super) fn mark_lost(&self, objects: &SegmentObjects, error: &io::Error) {
+        *lock(&self.0) = lost_state::<T>(objects, error);
     }
 
     /// Writes the file. A failure to write is only logged: the result of `instead`, if any, is kept in memory.
     pub(super) fn write(&self, objects: &SegmentObjects, bytes: io::Result<Vec<u8>>, instead: impl FnOnce() -> Option<T>) {
         let path = objects.location(T::KIND);
         let written = bytes
-            .map_err(StoreError::io("encode", &path))
-            .and_then(|bytes| objects.put(T::KIND, &mut |file| file.write_all(&bytes).map_err(StoreError::io("write", &path))));
+            .map_err(StoreError::io_error("encode", &path))
+            .and_then(|bytes| objects.put(T::KIND, &mut |file| file.write_all(&bytes).map_err(StoreError::io_error("write", &path))));
         *lock(&self.0) = match written {
             // Most files are read much later, if ever.
             Ok(()) => SidecarState::Unread,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "store.sidecar.write_failed");
-                SidecarState::of(instead())
+                SidecarState::from_content(instead())
             }
         };
     }
@@ -99,18 +99,18 @@ impl<T: SidecarContent> SidecarCell<T> {
     }
 
     /// Marks the file as useless: it is not built again.
-    pub(super) fn give_up(&self) {
+    pub(super) fn mark_useless(&self) {
         *lock(&self.0) = SidecarState::Useless;
     }
 
     /// Resets the state to that of a segment that has just been opened.
     #[cfg(test)]
-    pub(super) fn forget(&self) {
+    pub(super) fn reset(&self) {
         *lock(&self.0) = SidecarState::Unread;
     }
 }
 
-fn lost<T: SidecarContent>(objects: &SegmentObjects, error: &io::Error) -> SidecarState<T> {
+fn lost_state<T: SidecarContent>(objects: &SegmentObjects, error: &io::Error) -> SidecarState<T> {
     tracing::warn!(path = %objects.location(T::KIND).display(), %error, "store.sidecar.read_failed");
     SidecarState::Lost
 }

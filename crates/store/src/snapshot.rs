@@ -94,14 +94,14 @@ pub struct Segment {
     /// Roll-up of the segment.
     pub(super) rollup: SidecarCell<Rollup>,
     /// N-gram index of the segment.
-    pub(super) grams: SidecarCell<ngram_index::NgramIndex>,
+    pub(super) ngram_index: SidecarCell<ngram_index::NgramIndex>,
     /// Set when the manifest no longer names the segment.
-    pub(super) replaced: AtomicBool,
+    pub(super) is_replaced: AtomicBool,
 }
 
 impl Segment {
     /// Returns false if none of the segment's spans belong to the project and start in `from_us..to_us`.
-    pub fn may_hold(&self, project: u64, from_us: i64, to_us: i64) -> bool {
+    pub fn may_contain(&self, project: u64, from_us: i64, to_us: i64) -> bool {
         self.projects.binary_search(&project).is_ok() && self.min_start_us < to_us && self.max_start_us >= from_us
     }
 
@@ -115,7 +115,7 @@ impl Segment {
     }
 
     /// Returns the age of the file, if the storage knows it.
-    pub(super) fn age(&self) -> Option<Duration> {
+    pub(super) fn file_age(&self) -> Option<Duration> {
         self.objects.stat(SegmentObjectKind::Parquet).ok()?.age
     }
 
@@ -126,18 +126,18 @@ impl Segment {
 
     /// Returns the rows whose messages may contain a text, ignoring case; `None` if the index cannot say. Reads a file.
     pub fn rows_holding(&self, text: &str) -> Option<Vec<Range<u32>>> {
-        self.grams.rows_holding(&self.objects, text)
+        self.ngram_index.rows_holding(&self.objects, text)
     }
 
     /// Removes the files when the last reader has finished.
-    pub(super) fn replace(&self) {
-        self.replaced.store(true, Ordering::Release);
+    pub(super) fn mark_replaced(&self) {
+        self.is_replaced.store(true, Ordering::Release);
     }
 }
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if self.replaced.load(Ordering::Acquire) {
+        if self.is_replaced.load(Ordering::Acquire) {
             // A file that remains is removed at the next start: the manifest does not name it.
             for kind in SegmentObjectKind::ALL {
                 let _ = self.objects.delete(kind);

@@ -35,7 +35,7 @@ pub(super) struct StoreInner {
     pub(super) state: Mutex<StoreState>,
     /// Held while rows move from a memtable or segment to another segment, and while a correction finds a row and marks it. Must be
     /// locked before `state`.
-    pub(super) moving: Mutex<()>,
+    pub(super) move_lock: Mutex<()>,
     pub(super) manifest: Mutex<Manifest>,
     /// Held while a memtable is written as a segment.
     pub(super) flushing: Mutex<()>,
@@ -75,7 +75,7 @@ pub(super) struct StoreState {
     pub(super) segments: Vec<LiveSegment>,
     /// Number of changes; a snapshot is only taken if it has changed. It is also read without the lock.
     version: Arc<AtomicU64>,
-    last: Option<(u64, Arc<Snapshot>)>,
+    cached_snapshot: Option<(u64, Arc<Snapshot>)>,
 }
 
 /// A segment in use.
@@ -84,20 +84,20 @@ pub(super) struct LiveSegment {
     pub(super) segment: Arc<Segment>,
     pub(super) ids: Arc<SegmentIdIndex>,
     /// False if the Parquet file is damaged. Its IDs are still known, and nothing in it is stored again.
-    pub(super) readable: bool,
+    pub(super) is_readable: bool,
     /// False after a merge failed to read it.
-    pub(super) mergeable: bool,
+    pub(super) is_mergeable: bool,
     /// Number of rows whose messages were to be deleted and are known to be deleted.
-    pub(super) without_texts: usize,
+    pub(super) rows_without_messages: usize,
     /// Whether the file has been read completely since the start, or was written since.
-    pub(super) checked: bool,
+    pub(super) is_checked: bool,
     /// Rows that are superseded or deleted.
     pub(super) dead: RowBitSet,
     /// Dead rows whose successors are in the active memtable. They may not go into the manifest before that memtable does: replay would
     /// not find the row to correct.
     pub(super) pending: RowBitSet,
     /// Dead rows whose successors are in the frozen memtable.
-    pub(super) freezing: RowBitSet,
+    pub(super) pending_when_frozen: RowBitSet,
     view: Option<Arc<SegmentView>>,
 }
 
@@ -115,20 +115,20 @@ impl LiveSegment {
         LiveSegment {
             segment: Arc::new(segment),
             ids: Arc::new(ids),
-            readable: true,
-            mergeable: true,
-            without_texts: 0,
-            checked: true,
+            is_readable: true,
+            is_mergeable: true,
+            rows_without_messages: 0,
+            is_checked: true,
             dead,
             pending: RowBitSet::default(),
-            freezing: RowBitSet::default(),
+            pending_when_frozen: RowBitSet::default(),
             view: None,
         }
     }
 
     /// Returns the dead rows that remain dead if a crash loses the memtables.
-    pub(super) fn settled(&self) -> RowBitSet {
-        self.dead.iter().filter(|row| !self.pending.contains(*row) && !self.freezing.contains(*row)).collect()
+    pub(super) fn permanently_dead(&self) -> RowBitSet {
+        self.dead.iter().filter(|row| !self.pending.contains(*row) && !self.pending_when_frozen.contains(*row)).collect()
     }
 
     /// Marks a row as superseded by one in the active memtable.
@@ -147,11 +147,11 @@ impl LiveSegment {
 
 impl StoreState {
     pub(super) fn new(segments: Vec<LiveSegment>) -> StoreState {
-        StoreState { active: Memtable::new(1), frozen: None, segments, version: Arc::default(), last: None }
+        StoreState { active: Memtable::new(1), frozen: None, segments, version: Arc::default(), cached_snapshot: None }
     }
 
     /// Increments the number of changes.
-    pub(super) fn touch(&mut self) {
+    pub(super) fn count_change(&mut self) {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -172,42 +172,42 @@ impl StoreState {
         frozen.freeze(last_sequence);
         for live in &mut self.segments {
             for row in std::mem::take(&mut live.pending).iter() {
-                live.freezing.insert(row);
+                live.pending_when_frozen.insert(row);
             }
         }
         self.frozen = Some(frozen);
-        self.touch();
+        self.count_change();
     }
 
     /// Returns whether a span is, or has been, in one of the current memtables.
-    pub(super) fn knows_buffered(&self, key: &SpanKey) -> bool {
-        self.active.knows(key) || self.frozen.as_ref().is_some_and(|frozen| frozen.knows(key))
+    pub(super) fn has_been_buffered(&self, key: &SpanKey) -> bool {
+        self.active.has_ever_contained(key) || self.frozen.as_ref().is_some_and(|frozen| frozen.has_ever_contained(key))
     }
 
     /// Returns the location of a span's live row if it is in a memtable.
-    pub(super) fn find_buffered(&self, key: &SpanKey) -> Option<RowLocation> {
-        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.find(key)).map(RowLocation::Frozen);
-        self.active.find(key).map(RowLocation::Active).or_else(frozen)
+    pub(super) fn find_in_memtables(&self, key: &SpanKey) -> Option<RowLocation> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.live_row(key)).map(RowLocation::Frozen);
+        self.active.live_row(key).map(RowLocation::Active).or_else(frozen)
     }
 
     /// Returns a row of a memtable as a batch.
-    pub(super) fn buffered_row(&self, place: RowLocation) -> Option<RecordBatch> {
+    pub(super) fn memtable_row(&self, place: RowLocation) -> Option<RecordBatch> {
         match place {
-            RowLocation::Active(row) => Some(self.active.row(row)),
-            RowLocation::Frozen(row) => self.frozen.as_ref().map(|frozen| frozen.row(row)),
+            RowLocation::Active(row) => Some(self.active.row_batch(row)),
+            RowLocation::Frozen(row) => self.frozen.as_ref().map(|frozen| frozen.row_batch(row)),
             RowLocation::Segment(..) => None,
         }
     }
 
     /// Returns the rows of segments that may be a span's, those of the latest segment first. Reads a file if there may be any.
-    pub(super) fn candidates(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
+    pub(super) fn candidate_rows(&self, key: &SpanKey) -> Vec<SpanRowCandidate> {
         let hash = key.hash();
         let mut candidates = Vec::new();
         for live in self.segments.iter().rev().filter(|live| live.ids.may_hold_span(hash)) {
             candidates.extend(rows_of_span(live, key).into_iter().map(|row| SpanRowCandidate {
                 segment: live.segment.clone(),
                 row,
-                is_readable: live.readable,
+                is_readable: live.is_readable,
                 is_dead: live.dead.contains(row),
             }));
         }
@@ -217,74 +217,74 @@ impl StoreState {
     /// Marks a row as superseded by one that is added to the active memtable.
     pub(super) fn supersede(&mut self, place: RowLocation) {
         match place {
-            RowLocation::Active(row) => self.active.kill(row),
+            RowLocation::Active(row) => self.active.mark_dead(row),
             RowLocation::Frozen(row) => {
                 if let Some(frozen) = &mut self.frozen {
-                    frozen.kill(row);
+                    frozen.mark_dead(row);
                 }
             }
             RowLocation::Segment(id, row) => {
-                if let Some(live) = self.live(id) {
+                if let Some(live) = self.live_segment(id) {
                     live.supersede(row);
                 }
             }
         }
     }
 
-    pub(super) fn live(&mut self, id: u64) -> Option<&mut LiveSegment> {
+    pub(super) fn live_segment(&mut self, id: u64) -> Option<&mut LiveSegment> {
         let at = self.segments.binary_search_by_key(&id, |live| live.segment.id).ok()?;
         Some(&mut self.segments[at])
     }
 
     /// Removes segments. Their files are deleted when their last reader has finished.
-    pub(super) fn remove(&mut self, ids: &[u64]) {
+    pub(super) fn remove_segments(&mut self, ids: &[u64]) {
         let gone = self.segments.extract_if(.., |live| ids.contains(&live.segment.id));
         for live in gone {
-            live.segment.replace();
+            live.segment.mark_replaced();
         }
-        self.touch();
+        self.count_change();
     }
 
     /// Adds a segment.
-    pub(super) fn add(&mut self, live: LiveSegment) {
+    pub(super) fn add_segment(&mut self, live: LiveSegment) {
         let at = self.segments.partition_point(|other| other.segment.id < live.segment.id);
         self.segments.insert(at, live);
-        self.touch();
+        self.count_change();
     }
 
     /// Returns the segments that may contain rows of a trace, with the live rows in question: those of traces with the same hash may be
     /// among them.
     pub(super) fn segments_of_trace(&self, project: u64, trace: TraceId) -> Vec<(Arc<Segment>, Vec<u32>)> {
         let rows = |live: &LiveSegment| -> Vec<u32> {
-            let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| unreadable(live, &error));
+            let ranges = live.ids.rows_of_trace(project, trace).unwrap_or_else(|error| report_unreadable(live, &error));
             ranges.into_iter().flatten().filter(|row| !live.dead.contains(*row)).collect()
         };
-        let readable = self.segments.iter().filter(|live| live.readable);
+        let readable = self.segments.iter().filter(|live| live.is_readable);
         readable.map(|live| (live.segment.clone(), rows(live))).filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }
 
 /// Returns the rows of a segment that may be a span's. If the ID file cannot be read, the error is logged and the result is empty.
 fn rows_of_span(live: &LiveSegment, key: &SpanKey) -> Vec<u32> {
-    live.ids.rows_of_span(key).unwrap_or_else(|error| unreadable(live, &error))
+    live.ids.rows_of_span(key).unwrap_or_else(|error| report_unreadable(live, &error))
 }
 
-fn unreadable<T>(live: &LiveSegment, error: &std::io::Error) -> Vec<T> {
+fn report_unreadable<T>(live: &LiveSegment, error: &std::io::Error) -> Vec<T> {
     tracing::error!(segment = live.segment.id, %error, "store.segment.ids_read_failed");
     Vec::new()
 }
 
 impl StoreInner {
     /// Returns the last snapshot, unless something has changed since.
-    pub(super) fn last_snapshot(&self) -> Option<Arc<Snapshot>> {
+    pub(super) fn current_snapshot(&self) -> Option<Arc<Snapshot>> {
         let state = lock(&self.state);
-        state.last.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
+        state.cached_snapshot.as_ref().filter(|(version, _)| *version == state.version()).map(|(_, snapshot)| snapshot.clone())
     }
 
     /// Returns all live rows at this moment. Cheap if nothing has changed since the last call.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         // Rows are filtered outside of the lock so that a reader does not block ingestion.
-        if let Some(snapshot) = self.last_snapshot() {
+        if let Some(snapshot) = self.current_snapshot() {
             return snapshot;
         }
         let mut state = lock(&self.state);
@@ -293,15 +293,15 @@ impl StoreInner {
         let buffers: Vec<(u64, Vec<MemtableChunk>, RowBitSet)> = [frozen.as_mut(), Some(active)]
             .into_iter()
             .flatten()
-            .map(|buffer| (buffer.generation, buffer.pieces().to_vec(), buffer.dead().clone()))
+            .map(|buffer| (buffer.generation, buffer.all_chunks().to_vec(), buffer.dead().clone()))
             .collect();
-        let segments = state.segments.iter_mut().filter(|live| live.readable).map(LiveSegment::view).collect();
+        let segments = state.segments.iter_mut().filter(|live| live.is_readable).map(LiveSegment::view).collect();
         drop(state);
 
         let mut buffer = Vec::new();
         let mut looked_at = HashMap::new();
         for (generation, mut pieces, dead) in buffers {
-            let live = pieces.iter_mut().map(|piece| piece.live(&dead)).filter(|batch| batch.num_rows() > 0);
+            let live = pieces.iter_mut().map(|piece| piece.live_batch(&dead)).filter(|batch| batch.num_rows() > 0);
             buffer.extend(live.map(|batch| batch.as_ref().clone()));
             looked_at.insert(generation, pieces);
         }
@@ -311,11 +311,11 @@ impl StoreInner {
         let StoreState { active, frozen, .. } = &mut *state;
         for buffer in frozen.iter_mut().chain([active]) {
             if let Some(pieces) = looked_at.remove(&buffer.generation) {
-                buffer.remember_live(pieces);
+                buffer.cache_live_rows(pieces);
             }
         }
-        if state.last.as_ref().is_none_or(|(last, _)| *last < version) {
-            state.last = Some((version, snapshot.clone()));
+        if state.cached_snapshot.as_ref().is_none_or(|(last, _)| *last < version) {
+            state.cached_snapshot = Some((version, snapshot.clone()));
         }
         snapshot
     }

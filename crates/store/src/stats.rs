@@ -48,10 +48,10 @@ pub(super) struct StoreHealth {
     pub(super) compactions: AtomicU64,
     pub(super) damaged: Mutex<Vec<String>>,
     /// Whether less disk space than the reserve was free at the last check.
-    pub(super) short_of_room: AtomicBool,
+    pub(super) is_disk_low: AtomicBool,
     /// When all segments were last read to find damaged ones, and how many were damaged.
-    pub(super) last_look: Mutex<Option<(Instant, usize)>>,
-    pub(super) intake_error: Mutex<Option<String>>,
+    pub(super) last_full_check: Mutex<Option<(Instant, usize)>>,
+    pub(super) ingestion_error: Mutex<Option<String>>,
     pub(super) background_error: Mutex<Option<String>>,
 }
 
@@ -65,11 +65,11 @@ impl StoreHealth {
 impl StoreInner {
     pub(super) fn stats(&self) -> StoreStats {
         let health = &self.health;
-        let no_room = self.room().err().map(|error| error.to_string());
+        let no_room = self.check_reserve().err().map(|error| error.to_string());
         let state = lock(&self.state);
         let buffers = [Some(&state.active), state.frozen.as_ref()];
         let buffered_rows = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
-        let in_segments = state.segments.iter().filter(|live| live.readable);
+        let in_segments = state.segments.iter().filter(|live| live.is_readable);
         StoreStats {
             rows: in_segments.map(|live| live.segment.rows - live.dead.len() as u64).sum::<u64>() + buffered_rows,
             buffered_rows,
@@ -82,7 +82,7 @@ impl StoreInner {
             flushes: health.flushes.load(Ordering::Relaxed),
             compactions: health.compactions.load(Ordering::Relaxed),
             damaged: lock(&health.damaged).clone(),
-            intake_error: no_room.or_else(|| lock(&health.intake_error).clone()),
+            intake_error: no_room.or_else(|| lock(&health.ingestion_error).clone()),
             background_error: lock(&health.background_error).clone(),
         }
     }

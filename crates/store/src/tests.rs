@@ -52,7 +52,7 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_is_visible_and_told() {
+async fn acknowledged_spans_are_visible_and_published() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let mut changes = store.changes();
@@ -73,7 +73,7 @@ async fn what_is_acknowledged_is_visible_and_told() {
 }
 
 #[tokio::test]
-async fn a_repeat_is_known_in_buffer_segment_and_after_a_restart() {
+async fn duplicates_are_detected_in_memtable_segment_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), small()).unwrap();
     let spans: Vec<Span> = (1..=9).map(|id| span(id.into(), id, 10)).collect();
@@ -93,7 +93,7 @@ async fn a_repeat_is_known_in_buffer_segment_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_correction_reaches_rows_wherever_they_are() {
+async fn corrections_reach_memtables_and_segments() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), small()).unwrap();
     // Each step leaves the earlier spans in another location.
@@ -131,12 +131,12 @@ pub(super) fn piece(trace: u128, id: u64, number: i64) -> Span {
         joined: Some(Box::new(PartialSpanState { awaited: true, pieces: vec![piece], ..PartialSpanState::default() })),
         ..Span::default()
     };
-    partial_spans::show_pieces(&mut span);
+    partial_spans::fill_messages_from_parts(&mut span);
     span
 }
 
 #[tokio::test]
-async fn pieces_join_their_span_wherever_it_is() {
+async fn partial_spans_join_stored_spans_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), small()).unwrap();
     let mut changes = store.changes();
@@ -172,7 +172,7 @@ async fn pieces_join_their_span_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn a_day_that_is_over_has_one_segment_without_dead_rows() {
+async fn past_day_is_compacted_to_one_segment() {
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig { quiet_age: Duration::ZERO, small_segment_rows: 3, ..small() };
     let store = Store::open(dir.path(), config).unwrap();
@@ -215,15 +215,15 @@ async fn a_snapshot_stays_readable_when_its_segments_are_merged() {
 /// Deletes the spans of a project that start before a time.
 pub(crate) fn before(project: u64, us: i64) -> RetentionSweep {
     RetentionSweep {
-        concerns: Arc::new(move |segment| segment.may_hold(project, i64::MIN, us)),
-        judge: Arc::new(
-            move |seen| if seen.project == project && seen.start_us < us { RetentionDecision::Gone } else { RetentionDecision::Kept },
+        affects_segment: Arc::new(move |segment| segment.may_contain(project, i64::MIN, us)),
+        decide: Arc::new(
+            move |seen| if seen.project == project && seen.start_us < us { RetentionDecision::Delete } else { RetentionDecision::Keep },
         ),
     }
 }
 
 #[tokio::test]
-async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
+async fn retention_sweep_deletes_exactly_the_selected_spans() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     // One segment is deleted completely, one has old and new spans of two projects, some spans are in the memtable.
@@ -233,12 +233,15 @@ async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
     let _ = store.append(2, vec![span(5, 1, 30)]).await.unwrap();
     store.flush().await.unwrap();
     let _ = store.append(1, vec![span(6, 1, 40), span(7, 1, 140)]).await.unwrap();
-    let swept = store.sweep(before(1, 100)).await.unwrap();
-    assert_eq!((swept.spans, swept.until_us, swept.still_read.len()), (4, Some(40), 0));
-    assert!(swept.files.len() >= 9 && swept.files.iter().all(|file| !dir.path().join(format!("segments/{file}")).exists()), "{swept:?}");
+    let swept = store.apply_sweep(before(1, 100)).await.unwrap();
+    assert_eq!((swept.spans, swept.latest_deleted_us, swept.still_read.len()), (4, Some(40), 0));
+    assert!(
+        swept.segment_files.len() >= 9 && swept.segment_files.iter().all(|file| !dir.path().join(format!("segments/{file}")).exists()),
+        "{swept:?}"
+    );
     let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| (key.0, key.1.0)).collect::<Vec<_>>();
     assert_eq!(traces(&store), [(1, 4), (1, 7), (2, 5)]);
-    assert_eq!(store.sweep(before(1, 100)).await.unwrap(), RetentionSweepResult::default());
+    assert_eq!(store.apply_sweep(before(1, 100)).await.unwrap(), RetentionSweepResult::default());
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
@@ -248,7 +251,7 @@ async fn a_sweep_takes_away_what_is_meant_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_again_while_it_is_taken_away_goes_too() {
+async fn rows_rewritten_during_a_sweep_are_deleted_too() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path(), small()).unwrap());
     let _ = store.append(1, vec![span(1, 1, 10), span(2, 1, 20)]).await.unwrap();
@@ -262,9 +265,9 @@ async fn what_is_written_again_while_it_is_taken_away_goes_too() {
             let changed = runtime.block_on(writer.revise(1, vec![(TraceId(1), SpanId(1))], rename)).unwrap();
             assert_eq!(changed, 1);
         }
-        if seen.trace == TraceId(1) { RetentionDecision::Gone } else { RetentionDecision::Kept }
+        if seen.trace == TraceId(1) { RetentionDecision::Delete } else { RetentionDecision::Keep }
     };
-    let swept = store.sweep(RetentionSweep { concerns: Arc::new(|_| true), judge: Arc::new(judge) }).await.unwrap();
+    let swept = store.apply_sweep(RetentionSweep { affects_segment: Arc::new(|_| true), decide: Arc::new(judge) }).await.unwrap();
     let left = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect::<Vec<_>>();
     assert_eq!((left(&store), swept.spans), (vec![2], 1));
     let copy = tempfile::tempdir().unwrap();
@@ -273,50 +276,50 @@ async fn what_is_written_again_while_it_is_taken_away_goes_too() {
 }
 
 #[tokio::test]
-async fn a_sweep_takes_texts_away_once_and_leaves_the_numbers() {
+async fn retention_sweep_deletes_messages_once_and_keeps_numbers() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let with_text =
         |trace, start| Span { input_messages: piece(1, 1, 1).input_messages, user_id: Some("u".into()), ..span(trace, 1, start) };
     let _ = store.append(1, vec![with_text(1, 10), with_text(2, 200)]).await.unwrap();
     let sweep = || RetentionSweep {
-        concerns: Arc::new(|_| true),
-        judge: Arc::new(|seen| if seen.start_us < 100 { RetentionDecision::WithoutTexts } else { RetentionDecision::Kept }),
+        affects_segment: Arc::new(|_| true),
+        decide: Arc::new(|seen| if seen.start_us < 100 { RetentionDecision::DeleteMessages } else { RetentionDecision::Keep }),
     };
-    let swept = store.sweep(sweep()).await.unwrap();
-    assert_eq!((swept.spans, swept.without_texts), (0, 1));
+    let swept = store.apply_sweep(sweep()).await.unwrap();
+    assert_eq!((swept.spans, swept.without_messages), (0, 1));
     let seen = rows(&store.snapshot());
     let texts: Vec<usize> = seen.values().map(|row| row.span.input_messages.len()).collect();
     assert_eq!(texts, [0, 1]);
     assert!(seen.values().all(|row| row.span.user_id.is_some() && !row.span.name.is_empty()));
-    assert_eq!(store.sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
+    assert_eq!(store.apply_sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
     // After a restart the segments are checked once more, and nothing is done.
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     for _ in 0..2 {
-        assert_eq!(store.sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
+        assert_eq!(store.apply_sweep(sweep()).await.unwrap(), RetentionSweepResult::default());
     }
 }
 
 #[tokio::test]
-async fn the_oldest_go_first_and_the_newest_stays() {
+async fn oldest_segments_are_dropped_first() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { min_merged_segments: 100, ..small() }).unwrap();
     for (trace, start) in [(1, 30), (2, 10), (3, 20)] {
         let _ = store.append(1, vec![span(trace, 1, start)]).await.unwrap();
         store.flush().await.unwrap();
     }
     let traces = |store: &Store| rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect::<Vec<_>>();
-    let swept = store.drop_oldest(1).await.unwrap();
-    assert_eq!((swept.spans, swept.until_us, traces(&store)), (1, Some(10), vec![1, 3]));
-    assert_eq!(store.drop_oldest(u64::MAX).await.unwrap().spans, 1);
-    assert_eq!(store.drop_oldest(u64::MAX).await.unwrap().spans, 0);
+    let swept = store.drop_oldest_segments(1).await.unwrap();
+    assert_eq!((swept.spans, swept.latest_deleted_us, traces(&store)), (1, Some(10), vec![1, 3]));
+    assert_eq!(store.drop_oldest_segments(u64::MAX).await.unwrap().spans, 1);
+    assert_eq!(store.drop_oldest_segments(u64::MAX).await.unwrap().spans, 0);
     assert_eq!(traces(&store), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_callers_at_once_lose_nothing() {
+async fn concurrent_appends_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig { flush_rows: 100, flush_age: Duration::from_millis(20), ..small() };
     let store = Arc::new(Store::open(dir.path(), config).unwrap());
@@ -349,7 +352,7 @@ async fn many_callers_at_once_lose_nothing() {
 }
 
 #[tokio::test]
-async fn an_old_buffer_is_flushed_without_being_asked() {
+async fn old_memtable_is_flushed_automatically() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StoreConfig { flush_age: Duration::from_millis(40), ..small() }).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
@@ -379,7 +382,7 @@ async fn a_call_that_two_programs_report_counts_once() {
     for pause in 0..3 {
         for order in [[&program, &gateway], [&gateway, &program]] {
             let dir = tempfile::tempdir().unwrap();
-            let config = || StoreConfig { rules: hinomi_model::dedup::decide, ..small() };
+            let config = || StoreConfig { rules: hinomi_model::dedup::decide_trace, ..small() };
             let mut store = Store::open(dir.path(), config()).unwrap();
             let _ = store.append(1, vec![order[0].clone()]).await.unwrap();
             if pause > 0 {
@@ -405,7 +408,7 @@ async fn a_call_that_two_programs_report_counts_once() {
 }
 
 #[tokio::test]
-async fn of_any_number_of_reports_in_any_order_one_counts() {
+async fn one_of_many_reports_counts_in_any_order() {
     use hinomi_model::span::{SpanType, Usage};
     let call = |trace: u128, scope: &str, usage: Usage, times: (i64, i64)| Span {
         kind: SpanType::Llm,
@@ -428,7 +431,7 @@ async fn of_any_number_of_reports_in_any_order_one_counts() {
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2], [3, 0, 2, 1], [2, 3, 1, 0]];
     for (number, order) in orders.into_iter().enumerate() {
         let dir = tempfile::tempdir().unwrap();
-        let config = || StoreConfig { rules: hinomi_model::dedup::decide, ..small() };
+        let config = || StoreConfig { rules: hinomi_model::dedup::decide_trace, ..small() };
         let mut store = Store::open(dir.path(), config()).unwrap();
         for (step, place) in order.into_iter().enumerate() {
             let _ = store.append(1, vec![reports[place].clone()]).await.unwrap();
@@ -452,7 +455,7 @@ async fn of_any_number_of_reports_in_any_order_one_counts() {
 }
 
 #[tokio::test]
-async fn what_failed_is_known_of_a_trace_that_is_read_again() {
+async fn failed_spans_are_known_after_reloading_a_trace() {
     use hinomi_model::span::{SpanStatus, SpanType, Usage};
     let usage = Usage { input: Some(10), output: Some(5), ..Usage::default() };
     let outer = Span { kind: SpanType::Llm, usage, origin: Some("framework".into()), end_us: 100, ..span(1, 1, 0) };
@@ -467,7 +470,7 @@ async fn what_failed_is_known_of_a_trace_that_is_read_again() {
     let worked = Span { span_id: SpanId(3), status: SpanStatus::Ok, start_us: 51, end_us: 99, ..refused.clone() };
     for pause in [false, true] {
         let dir = tempfile::tempdir().unwrap();
-        let config = || StoreConfig { rules: hinomi_model::dedup::decide, ..small() };
+        let config = || StoreConfig { rules: hinomi_model::dedup::decide_trace, ..small() };
         let mut store = Store::open(dir.path(), config()).unwrap();
         let _ = store.append(1, vec![outer.clone(), refused.clone()]).await.unwrap();
         if pause {
@@ -482,7 +485,7 @@ async fn what_failed_is_known_of_a_trace_that_is_read_again() {
 }
 
 #[tokio::test]
-async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more() {
+async fn newest_traces_are_loaded_at_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StoreConfig { flush_rows: 1000, ..small() }).unwrap();
     let _ = store.append(1, (1..=40).map(|trace| span(trace, 1, trace as i64 * 10)).collect()).await.unwrap();
@@ -501,7 +504,7 @@ async fn the_newest_traces_are_known_at_a_start_also_where_a_segment_holds_more(
 }
 
 #[tokio::test]
-async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
+async fn reports_without_id_are_matched_by_their_messages() {
     use hinomi_model::span::{SpanType, Usage};
     let said = |role: &str, text: &str| vec![ChatMessage { role: role.into(), parts: vec![MessagePart::Text { text: text.into() }] }];
     let call = |trace: u128, sdk: &str, times: (i64, i64)| Span {
@@ -519,7 +522,7 @@ async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
     for pause in 0..3 {
         for order in [[&sentry, &first], [&first, &sentry]] {
             let dir = tempfile::tempdir().unwrap();
-            let config = || StoreConfig { rules: hinomi_model::dedup::decide, ..small() };
+            let config = || StoreConfig { rules: hinomi_model::dedup::decide_trace, ..small() };
             let mut store = Store::open(dir.path(), config()).unwrap();
             let _ = store.append(1, vec![again.clone(), order[0].clone()]).await.unwrap();
             if pause > 0 {
@@ -537,16 +540,16 @@ async fn two_sdks_that_tell_no_id_are_joined_by_what_was_said() {
 }
 
 #[tokio::test]
-async fn a_store_that_stops_leaves_sweeps_to_the_next_start() {
+async fn stopping_store_leaves_sweeps_to_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10), span(2, 2, 20)]).await.unwrap();
     store.flush().await.unwrap();
     store.stop_maintenance();
-    assert!(matches!(store.sweep(before(1, 15)).await, Err(StoreError::Closed)));
+    assert!(matches!(store.apply_sweep(before(1, 15)).await, Err(StoreError::Closed)));
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(rows(&store.snapshot()).len(), 2, "nothing was deleted yet");
-    assert_eq!(store.sweep(before(1, 15)).await.unwrap().spans, 1);
+    assert_eq!(store.apply_sweep(before(1, 15)).await.unwrap().spans, 1);
 }

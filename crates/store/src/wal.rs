@@ -33,9 +33,9 @@ pub(super) use read::read;
 
 const MAGIC: &[u8; 7] = b"HINOLOG";
 /// Format version that is written, and the newest that can be read.
-const VERSION: u8 = 1;
-const FILE_HEADER: usize = 20;
-const FRAME_HEADER: usize = 24;
+const WAL_FORMAT: u8 = 1;
+const FILE_HEADER_BYTES: usize = 20;
+const FRAME_HEADER_BYTES: usize = 24;
 
 /// The WAL file that is being written.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(super) struct WalWriter {
     path: PathBuf,
     epoch: u64,
     /// End of the last group that was written completely.
-    end: u64,
+    committed_end: u64,
     last: WalLastSequenceFile,
     /// Why nothing more can be written, if so.
     poison: Option<StoreError>,
@@ -57,7 +57,7 @@ pub(super) struct WalWriter {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum WalFault {
     /// Half of the bytes are written, then the disk is full.
-    Full,
+    DiskFull,
     /// The bytes are written but not made durable.
     Sync,
 }
@@ -66,26 +66,26 @@ impl WalWriter {
     /// Creates a new file and makes its name durable.
     pub(super) fn create(path: PathBuf) -> Result<WalWriter, StoreError> {
         let epoch: u64 = rand::random();
-        let mut header = Vec::with_capacity(FILE_HEADER);
+        let mut header = Vec::with_capacity(FILE_HEADER_BYTES);
         header.extend_from_slice(MAGIC);
-        header.push(VERSION);
+        header.push(WAL_FORMAT);
         header.extend_from_slice(&epoch.to_le_bytes());
         header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).open(&path).map_err(StoreError::io("create", &path))?;
-        let written = file.write_all(&header).and_then(|()| file.sync_data()).map_err(StoreError::io("write", &path));
+        let mut file = options.write(true).create(true).truncate(true).open(&path).map_err(StoreError::io_error("create", &path))?;
+        let written = file.write_all(&header).and_then(|()| file.sync_data()).map_err(StoreError::io_error("write", &path));
         let written = written.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
         if let Err(error) = written {
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
-        let end = FILE_HEADER as u64;
+        let committed_end = FILE_HEADER_BYTES as u64;
         let last = WalLastSequenceFile::open(&path);
         Ok(WalWriter {
             file,
             path,
             epoch,
-            end,
+            committed_end,
             last,
             poison: None,
             #[cfg(test)]
@@ -100,16 +100,16 @@ impl WalWriter {
 
     /// Returns the length of the file up to the last complete group.
     pub(super) fn bytes(&self) -> u64 {
-        self.end
+        self.committed_end
     }
 
     /// Returns whether nothing has been written since the file was created.
     pub(super) fn is_empty(&self) -> bool {
-        self.end == FILE_HEADER as u64
+        self.committed_end == FILE_HEADER_BYTES as u64
     }
 
     /// Appends a frame to a group that will be written.
-    pub(super) fn frame(&self, group: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
+    pub(super) fn append_frame(&self, group: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
         let mut body = [0; 16];
         body[..8].copy_from_slice(&self.epoch.to_le_bytes());
         body[8..].copy_from_slice(&sequence.to_le_bytes());
@@ -126,33 +126,36 @@ impl WalWriter {
     ///
     /// When the group could not be written. The file is cut back to its previous end, and the next group may succeed. If the group could
     /// not be made durable, or the file not be cut back, the WAL is poisoned.
-    pub(super) fn write(&mut self, group: &[u8]) -> Result<(), StoreError> {
-        self.usable()?;
+    pub(super) fn write_group(&mut self, group: &[u8]) -> Result<(), StoreError> {
+        self.check_usable()?;
         if let Err(error) = self.write_all(group) {
-            let cut = self.file.set_len(self.end).and_then(|()| std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.end)));
+            let cut = self
+                .file
+                .set_len(self.committed_end)
+                .and_then(|()| std::io::Seek::seek(&mut self.file, std::io::SeekFrom::Start(self.committed_end)));
             return Err(match cut {
-                Ok(_) => StoreError::io("write", &self.path)(error),
-                Err(cut) => self.poisoned(&cut),
+                Ok(_) => StoreError::io_error("write", &self.path)(error),
+                Err(cut) => self.mark_poisoned(&cut),
             });
         }
         if let Err(error) = self.sync() {
-            return Err(self.poisoned(&error));
+            return Err(self.mark_poisoned(&error));
         }
-        self.end += group.len() as u64;
-        if let Some(sequence) = read::last_of_group(group) {
+        self.committed_end += group.len() as u64;
+        if let Some(sequence) = read::last_sequence_of_group(group) {
             self.last.set(sequence);
         }
         Ok(())
     }
 
     /// Fails once the WAL is poisoned.
-    pub(super) fn usable(&self) -> Result<(), StoreError> {
+    pub(super) fn check_usable(&self) -> Result<(), StoreError> {
         self.poison.clone().map_or(Ok(()), Err)
     }
 
     fn write_all(&mut self, group: &[u8]) -> std::io::Result<()> {
         #[cfg(test)]
-        if self.fault == Some(WalFault::Full) {
+        if self.fault == Some(WalFault::DiskFull) {
             self.file.write_all(&group[..group.len() / 2])?;
             return Err(std::io::ErrorKind::StorageFull.into());
         }
@@ -167,7 +170,7 @@ impl WalWriter {
         self.file.sync_data()
     }
 
-    fn poisoned(&mut self, error: &std::io::Error) -> StoreError {
+    fn mark_poisoned(&mut self, error: &std::io::Error) -> StoreError {
         let poison = StoreError::Poisoned { path: self.path.clone(), reason: error.to_string() };
         tracing::error!(error = %poison, "store.wal.poisoned");
         self.poison = Some(poison.clone());

@@ -9,11 +9,11 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 pub use group_commit::GroupCommitDatabase;
-pub use lasting_failures::{examine_all, failing, note, recheck};
+pub use lasting_failures::{check_all_once, failing_databases, note_error, recheck_failing};
 
 /// How long a change waits for another process that has locked the database. A command and a server may write at the same time; each
 /// change takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Error of a database.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -68,10 +68,10 @@ pub enum SqliteError {
 
 impl SqliteError {
     /// Wraps an error of SQLite about a database.
-    pub fn of(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
+    pub fn sqlite_error(path: &Path) -> impl Fn(rusqlite::Error) -> SqliteError + use<> {
         let path = path.to_owned();
         move |error| {
-            lasting_failures::note(&path, &error);
+            lasting_failures::note_error(&path, &error);
             let (path, reason) = (path.clone(), error.to_string());
             match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => SqliteError::DiskFull { path },
@@ -91,9 +91,9 @@ impl SqliteError {
 ///
 /// When the database cannot be opened, or was written by a newer version. It has not been changed then.
 pub fn open(path: &Path, steps: &[&str]) -> Result<Connection, SqliteError> {
-    let failed = SqliteError::of(path);
+    let failed = SqliteError::sqlite_error(path);
     let mut connection = Connection::open(path).map_err(&failed)?;
-    prepare(&connection).map_err(&failed)?;
+    set_pragmas(&connection).map_err(&failed)?;
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
@@ -126,11 +126,11 @@ fn check_format(path: &Path, found: u32, known: u32) -> Result<(), SqliteError> 
 ///
 /// When the database cannot be opened.
 pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
-    let failed = SqliteError::of(path);
+    let failed = SqliteError::sqlite_error(path);
     // Each connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
-    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    connection.busy_timeout(LOCK_TIMEOUT).map_err(&failed)?;
     Ok(connection)
 }
 
@@ -139,8 +139,8 @@ pub fn open_reader(path: &Path) -> Result<Connection, SqliteError> {
 /// # Errors
 ///
 /// When the database is damaged, empty, of a newer format or unreadable.
-pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
-    let failed = SqliteError::of(path);
+pub fn check_database(path: &Path, known: u32) -> Result<(), SqliteError> {
+    let failed = SqliteError::sqlite_error(path);
     let connection = open_reader(path)?;
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
     check_format(path, found, known)?;
@@ -157,10 +157,10 @@ pub fn examine(path: &Path, known: u32) -> Result<(), SqliteError> {
 ///
 /// When the database cannot be opened.
 pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
-    let failed = SqliteError::of(path);
+    let failed = SqliteError::sqlite_error(path);
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&failed)?;
-    prepare(&connection).map_err(&failed)?;
+    set_pragmas(&connection).map_err(&failed)?;
     Ok(connection)
 }
 
@@ -169,7 +169,7 @@ pub fn open_existing(path: &Path) -> Result<Connection, SqliteError> {
 /// # Errors
 ///
 /// When the database cannot be written.
-pub fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
+pub fn truncate_wal(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
@@ -180,11 +180,11 @@ pub fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
 /// When the database cannot be read or the copy cannot be written.
 pub fn copy_to(path: &Path, target: &Path) -> Result<(), SqliteError> {
     let connection = open_reader(path)?;
-    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::of(path))
+    connection.execute("VACUUM INTO ?1", [target.to_string_lossy()]).map(drop).map_err(SqliteError::sqlite_error(path))
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(PATIENCE)?;
+fn set_pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(LOCK_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // Committed changes survive a power failure.
     connection.pragma_update(None, "synchronous", "full")?;
@@ -200,7 +200,7 @@ mod tests {
     const FIRST: &str = "CREATE TABLE a (x);";
 
     #[test]
-    fn steps_are_taken_once_and_newer_formats_are_left_alone() {
+    fn migrations_run_once_and_newer_formats_are_untouched() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
         drop(open(&path, &[FIRST]).unwrap());
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_format_before() {
+    fn failed_migration_keeps_the_previous_format() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
         drop(open(&path, &[FIRST]).unwrap());
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn sorts_of_failure_are_told_apart() {
+    fn kinds_of_failure_are_distinguished() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
         let connection = open(&path, &[FIRST]).unwrap();
@@ -231,11 +231,11 @@ mod tests {
         other.busy_timeout(Duration::from_millis(1)).unwrap();
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
         let insert = "INSERT INTO a VALUES (zeroblob(100000))";
-        assert!(matches!(SqliteError::of(&path)(other.execute(insert, []).unwrap_err()), SqliteError::Busy { .. }));
+        assert!(matches!(SqliteError::sqlite_error(&path)(other.execute(insert, []).unwrap_err()), SqliteError::Busy { .. }));
         connection.execute_batch("ROLLBACK; PRAGMA max_page_count = 1").unwrap();
-        assert!(matches!(SqliteError::of(&path)(connection.execute(insert, []).unwrap_err()), SqliteError::DiskFull { .. }));
+        assert!(matches!(SqliteError::sqlite_error(&path)(connection.execute(insert, []).unwrap_err()), SqliteError::DiskFull { .. }));
         let reader = open_reader(&path).unwrap();
-        assert!(matches!(SqliteError::of(&path)(reader.execute(insert, []).unwrap_err()), SqliteError::ReadOnly { .. }));
+        assert!(matches!(SqliteError::sqlite_error(&path)(reader.execute(insert, []).unwrap_err()), SqliteError::ReadOnly { .. }));
         let text = dir.path().join("text.db");
         std::fs::write(&text, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
         assert!(matches!(open(&text, &[FIRST]), Err(SqliteError::Damaged { .. })));

@@ -10,19 +10,19 @@ const answer = (status: number, body: string) =>
 afterEach(() => vi.unstubAllGlobals());
 
 describe('api', () => {
-  it('keeps the words and the hint of the server', async () => {
+  it('keeps the message and the hint of the server', async () => {
     answer(400, '{"error":{"code":"unknown_field","message":"There is no field \\"foo\\"","hint":"Fields: model"}}');
     await expect(api.get('/api/v1/system')).rejects.toMatchObject({ status: 400, code: 'unknown_field', hint: 'Fields: model' });
   });
 
-  it('survives what is not ours', async () => {
+  it('handles responses that are not from this server', async () => {
     answer(413, '<html>Too large</html>');
     await expect(api.get('/api/v1/system')).rejects.toMatchObject({ status: 413, code: 'http' });
     answer(502, '<html>Bad gateway</html>');
     await expect(api.get('/api/v1/system')).rejects.toMatchObject({ code: 'offline' });
   });
 
-  it('says when nobody answers', async () => {
+  it('reports when the server does not respond', async () => {
     vi.stubGlobal(
       'fetch',
       vi.fn(async () => Promise.reject(new TypeError('failed'))),
@@ -32,7 +32,7 @@ describe('api', () => {
     expect(error).toMatchObject({ status: 0, code: 'offline' });
   });
 
-  it('guards what changes something, and nothing else', async () => {
+  it('adds the page header to changes only', async () => {
     answer(204, '');
     await expect(api.delete('/api/v1/session')).resolves.toBeUndefined();
     await api.post('/api/v1/session', { body: { token: 't' } });

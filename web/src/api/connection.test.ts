@@ -10,7 +10,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-test('a request that cannot be made says that the server is gone, the next answer that it is back', async () => {
+test('a failed request marks the server as unreachable, and the next response as back', async () => {
   vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
   await expect(api.get('/api/v1/me')).rejects.toMatchObject({ code: 'offline' });
   expect(getConnection().state).toBe('lost');
@@ -20,7 +20,7 @@ test('a request that cannot be made says that the server is gone, the next answe
   expect(getConnection().state).toBe('ok');
 });
 
-test('a proxy that answers for a server that is gone is no answer; an error of the server is one', async () => {
+test('a proxy error is not a response of the server; an error of the server is one', async () => {
   vi.stubGlobal('fetch', () => answer(502, '<h1>Bad Gateway</h1>'));
   await expect(api.get('/api/v1/me')).rejects.toMatchObject({ code: 'offline' });
   expect(getConnection().state).toBe('lost');
@@ -29,7 +29,7 @@ test('a proxy that answers for a server that is gone is no answer; an error of t
   expect(getConnection().state).toBe('ok');
 });
 
-test('a request that waits while none is answered says that the server is slow', async () => {
+test('a request that waits without any response marks the server as slow', async () => {
   vi.useFakeTimers();
   let finish: (response: Response) => void = () => undefined;
   vi.stubGlobal('fetch', () => new Promise<Response>((resolve) => (finish = resolve)));
@@ -43,7 +43,7 @@ test('a request that waits while none is answered says that the server is slow',
   expect(getConnection().state).toBe('ok');
 });
 
-test('a request that its page gave up says nothing of the server', async () => {
+test('a request that its page cancelled does not affect the server status', async () => {
   vi.stubGlobal('fetch', () => Promise.reject(new DOMException('aborted', 'AbortError')));
   await expect(api.get('/api/v1/me')).rejects.not.toBeInstanceOf(ApiError);
   expect(getConnection().state).toBe('ok');

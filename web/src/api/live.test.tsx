@@ -40,7 +40,7 @@ function start() {
   return { hook, stale, source: () => FakeSource.made[FakeSource.made.length - 1]! };
 }
 
-it('refetches what is shown, once for many changes', () => {
+it('refetches visible data, once for many changes', () => {
   const { hook, stale, source } = start();
   const heard = vi.fn();
   hook.result.current.subscribe(heard);
@@ -57,7 +57,7 @@ it('refetches what is shown, once for many changes', () => {
   expect(stale()).toBe(true);
 });
 
-it('shows that it broke, and tries again after an answer that ends the stream', () => {
+it('shows an interruption, and reconnects after a response that ends the stream', () => {
   const { hook, source } = start();
   act(() => {
     source().readyState = FakeSource.CLOSED;
@@ -78,7 +78,7 @@ it('closes when the reader pauses it', () => {
   expect(hook.result.current).toMatchObject({ state: 'paused', stopped: true });
 });
 
-it('gives its connection back while nobody looks, and asks for what it missed', () => {
+it('closes its connection while the page is hidden, and refetches when it is visible', () => {
   const { stale, source } = start();
   const first = source();
   act(() => void first.dispatchEvent(new Event('open')));

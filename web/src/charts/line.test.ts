@@ -12,7 +12,7 @@ it('leaves gaps where there is no value', () => {
   expect(unbrokenSegments([null])).toEqual([]);
 });
 
-it('puts a name where there is room, and nowhere else', () => {
+it('places a label only where there is room', () => {
   const flat = new Array<number>(48).fill(2);
   expect(labelPosition(flat, undefined, 10)?.top).toBe(80);
   expect(labelPosition(flat, new Array<number>(48).fill(3), 10)).toBeNull();

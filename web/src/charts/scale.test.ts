@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { depthOf, niceScale, signedScale, ticks, zoneOffset } from './scale';
 
 describe('signedScale', () => {
-  it('is the usual one where nothing is negative', () => expect(signedScale(0, 7)).toEqual(niceScale(7, 2)));
+  it('is the usual scale without negative values', () => expect(signedScale(0, 7)).toEqual(niceScale(7, 2)));
 
   it.each([
     [-1, 0.8, [-1, -0.5, 0, 0.5]],
@@ -27,7 +27,7 @@ describe('niceScale', () => {
     [1, [0, 0.5, 1]],
     [3, [0, 1, 2, 3]],
   ])('up to %d', (max, lines) => expect(niceScale(max).lines).toEqual(lines));
-  it('has no halves of what is counted', () => {
+  it('has only whole numbers for counts', () => {
     expect(niceScale(1, 3, true).lines).toEqual([0, 1]);
     expect(niceScale(2, 3, true).lines).toEqual([0, 1, 2]);
   });
@@ -38,12 +38,12 @@ describe('niceScale', () => {
       expect(lines.length).toBeLessThanOrEqual(4);
     }
   });
-  it('draws nothing but the ground for nothing', () => expect(niceScale(0)).toEqual({ top: 1, bottom: 0, lines: [0] }));
+  it('draws only the baseline without values', () => expect(niceScale(0)).toEqual({ top: 1, bottom: 0, lines: [0] }));
 });
 
 describe('ticks', () => {
   const halfHours = Array.from({ length: 48 }, (_, at) => Date.parse('2026-11-22T09:00:00Z') + at * 1_800_000);
-  it('stand on round hours of the zone', () => {
+  it('are at round hours of the time zone', () => {
     expect(ticks(halfHours, 1_800_000, 5, 9 * 3_600_000)).toEqual([0, 12, 24, 36]);
     expect(ticks(halfHours, 1_800_000, 5, 0)).toEqual([6, 18, 30, 42]);
   });

@@ -16,7 +16,7 @@ describe('what is being typed', () => {
     ['-(sta', { before: '-(', field: null, word: 'sta' }],
   ])('%s', (draft, found) => expect(parseTypedTerm(draft)).toMatchObject(found));
 
-  it('knows what to ask the server for', () => {
+  it('knows which suggestions to request', () => {
     expect(valuesNeededFor(parseTypedTerm('model:gp'))).toEqual({ field: 'model', prefix: 'gp' });
     expect(valuesNeededFor(parseTypedTerm('tag.te'))).toEqual({ field: 'tag', prefix: 'te' });
     expect(valuesNeededFor(parseTypedTerm('tag.team:a'))).toEqual({ field: 'tag.team', prefix: 'a' });
@@ -26,7 +26,7 @@ describe('what is being typed', () => {
 });
 
 describe('what it can go on with', () => {
-  it('offers fields, those that begin so first, and the words themselves', () => {
+  it('offers fields, those with the prefix first, and text search', () => {
     expect(drafts('mo')).toEqual(['model:', '"mo"']);
     expect(drafts('user:u ')).toContain('user:u OR ');
     expect(drafts('user:u O')).toContain('user:u OR ');
@@ -49,7 +49,7 @@ describe('what it can go on with', () => {
     expect(suggestCompletions('model:g', known)[0]).toMatchObject({ count: 12, whole: true });
   });
 
-  it('offers bounds for what is compared, and names of tags', () => {
+  it('offers comparisons for numeric fields, and names of tags', () => {
     expect(drafts('cost:')).toEqual(['cost:>0.01', 'cost:>0.1', 'cost:<0.001', 'cost:*']);
     expect(drafts('duration:>5')).toEqual(['duration:>5s']);
     expect(drafts('tag.t', [{ value: 'team', count: 2 }])).toEqual(['tag.team:']);

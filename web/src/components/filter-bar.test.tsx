@@ -21,7 +21,7 @@ function bar(q: string, error?: unknown) {
   return { change, line, type, press };
 }
 
-it('takes a completion with the arrow keys and goes on with its value', () => {
+it('accepts a completion with the arrow keys and continues with its value', () => {
   const { line, type, press, change } = bar('user:u_1');
   type('mod');
   expect(line.getAttribute('aria-expanded')).toBe('true');
@@ -35,7 +35,7 @@ it('takes a completion with the arrow keys and goes on with its value', () => {
   expect(change).toHaveBeenCalledWith('user:u_1 model:gpt-4o');
 });
 
-it('leaves Enter to the input method while it converts', () => {
+it('leaves Enter to the input method during conversion', () => {
   const { type, press, change } = bar('');
   type('へんきん');
   press('Enter', { isComposing: true });

@@ -9,7 +9,7 @@ beforeEach(() => {
   vi.stubGlobal('fetch', gone);
 });
 
-test('code that could not be fetched is fetched again when it is asked for again', async () => {
+test('code that failed to load is loaded again on the next request', async () => {
   let there = false;
   const page = lazyPage(() => (there ? Promise.resolve({ default: () => null }) : Promise.reject(new TypeError('Failed to fetch'))));
   await expect(page.preload()).rejects.toBeInstanceOf(PageLoadError);
@@ -18,7 +18,7 @@ test('code that could not be fetched is fetched again when it is asked for again
   await expect(page.preload()).resolves.toBeUndefined();
 });
 
-test('nothing is fetched from a server that is known to be gone', async () => {
+test('nothing is requested from a server that is known to be unreachable', async () => {
   noteNoAnswer();
   const importer = vi.fn(() => Promise.resolve({ default: () => null }));
   await expect(lazyPage(importer).preload()).rejects.toBeInstanceOf(PageLoadError);

@@ -17,7 +17,7 @@ const hover = (selector: string) => document.querySelector(selector)!.dispatchEv
 describe('text that is cut with an ellipsis', () => {
   beforeAll(watchTruncatedText);
 
-  test('is read whole on hover, wherever in it the pointer is', () => {
+  test('is shown in full on hover, wherever the pointer is', () => {
     const element = shown(`<div id="it" style="text-overflow: ellipsis"><b>${LONG}</b></div>`, { room: 50, needed: 300 });
     hover('b');
     expect(element.title).toBe(LONG);
@@ -71,7 +71,7 @@ describe('text that is cut with an ellipsis', () => {
     expect(element.classList.contains('truncated-open')).toBe(false);
   });
 
-  test('is no stop of the Tab key once it fits, or where a link is one already', () => {
+  test('is not a Tab stop once it fits, or where a link is one already', () => {
     const element = shown(`<div id="it" style="text-overflow: ellipsis">${LONG}</div>`, { room: 50, needed: 300 });
     press(document.body, 'Tab');
     Object.defineProperty(element, 'clientWidth', { value: 300, configurable: true });

@@ -68,7 +68,7 @@ describe('money', () => {
     [0, '$0.00'],
   ])('%d is exactly %s', (value, text) => expect(en.moneyExact(value)).toBe(text));
 
-  it('never writes zero for something', () => {
+  it('never shows zero for a nonzero amount', () => {
     for (let power = 6; power >= -12; power -= 1) expect(en.money(1.5 * 10 ** power), `1.5e${power}`).toMatch(/[1-9]/);
   });
 
@@ -120,7 +120,7 @@ describe('tokens, rates and changes', () => {
     [0.1, '10.0 %'],
   ])('a rate of %d is %s', (rate, text) => expect(plain(en.percent(rate))).toBe(text));
 
-  it('signs a change with a true minus and marks it only past five per cent', () => {
+  it('uses a minus sign for a change and highlights it only above five percent', () => {
     expect(en.change(14_851, 14_415)).toEqual({ text: { n: '+3.0', u: '%' }, notable: false, grew: true });
     expect(en.change(47.07, 40.29)).toMatchObject({ text: { n: '+16.8' }, notable: true });
     expect(en.change(50, 100)).toMatchObject({ text: { n: '\u221250.0' }, grew: false });

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Networks without public addresses (IANA special-purpose registries).
-const PRIVATE: [&str; 26] = [
+const PRIVATE_NETWORKS: [&str; 26] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -59,20 +59,20 @@ impl AllowedNetworks {
     }
 
     /// Returns whether a target may have this address.
-    pub fn permits(&self, address: IpAddr) -> bool {
-        let address = inner(address);
-        let private = PRIVATE.iter().any(|network| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address)));
+    pub fn is_permitted(&self, address: IpAddr) -> bool {
+        let address = embedded_ipv4(address);
+        let private = PRIVATE_NETWORKS.iter().any(|network| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address)));
         !private || self.0.iter().any(|network| network.contains(&address))
     }
 
     /// Returns the addresses that connections are allowed to.
-    pub(super) fn keep(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-        addresses.into_iter().filter(|address| self.permits(address.ip())).collect()
+    pub(super) fn filter_permitted(&self, addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+        addresses.into_iter().filter(|address| self.is_permitted(address.ip())).collect()
     }
 }
 
 /// Returns the IPv4 address that an IPv6 address embeds: mapped, translated (NAT64) or 6to4.
-pub(super) fn inner(address: IpAddr) -> IpAddr {
+pub(super) fn embedded_ipv4(address: IpAddr) -> IpAddr {
     let IpAddr::V6(six) = address else { return address };
     if let Some(four) = six.to_ipv4_mapped() {
         return four.into();
@@ -88,17 +88,17 @@ pub(super) fn inner(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn permitted(allowed: &str, address: &str) -> bool {
-        AllowedNetworks::parse(allowed).unwrap().permits(address.parse().unwrap())
+    fn is_address_permitted(allowed: &str, address: &str) -> bool {
+        AllowedNetworks::parse(allowed).unwrap().is_permitted(address.parse().unwrap())
     }
 
     #[test]
-    fn every_network_of_the_table_is_one() {
-        assert!(PRIVATE.iter().all(|network| network.parse::<IpNet>().is_ok()));
+    fn every_network_of_the_table_parses() {
+        assert!(PRIVATE_NETWORKS.iter().all(|network| network.parse::<IpNet>().is_ok()));
     }
 
     #[test]
-    fn private_addresses_in_any_dress_are_refused() {
+    fn private_addresses_in_any_form_are_rejected() {
         for address in [
             "127.0.0.1",
             "10.1.2.3",
@@ -118,19 +118,19 @@ mod tests {
             "fd00::1",
             "::7f00:1",
         ] {
-            assert!(!permitted("", address), "{address}");
-            assert!(permitted("all", address), "{address}");
+            assert!(!is_address_permitted("", address), "{address}");
+            assert!(is_address_permitted("all", address), "{address}");
         }
         for address in ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
-            assert!(permitted("", address), "{address}");
+            assert!(is_address_permitted("", address), "{address}");
         }
     }
 
     #[test]
-    fn the_owner_allows_networks() {
-        assert!(permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.1"));
-        assert!(permitted("10.0.0.0/8, 127.0.0.1", "::ffff:10.9.9.9"));
-        assert!(!permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.2"));
+    fn configured_networks_are_allowed() {
+        assert!(is_address_permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.1"));
+        assert!(is_address_permitted("10.0.0.0/8, 127.0.0.1", "::ffff:10.9.9.9"));
+        assert!(!is_address_permitted("10.0.0.0/8, 127.0.0.1", "127.0.0.2"));
         assert!(AllowedNetworks::parse("10.0.0.0/8, mine").unwrap_err().contains("`mine`"));
     }
 }

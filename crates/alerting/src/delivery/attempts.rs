@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::notice::{AlertGroup, AlertNotice, AlertNoticeKind, AlertSeverity};
-use super::outbox::{NotificationOutbox, TargetId, key_of};
+use super::outbox::{NotificationOutbox, TargetId, sql_project_id};
 use super::target::{ChannelKind, NotificationTarget};
-use super::target_store::{NotifyError, find};
+use super::target_store::{NotifyError, find_target};
 
 /// State of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -107,7 +107,7 @@ pub struct DeliveryFilter {
     pub limit: usize,
 }
 
-const SELECT: &str = "SELECT deliveries.id, deliveries.target, deliveries.state, deliveries.next_us, deliveries.created_us,
+const SELECT_DELIVERIES: &str = "SELECT deliveries.id, deliveries.target, deliveries.state, deliveries.next_us, deliveries.created_us,
     deliveries.folded_into, notices.body FROM deliveries JOIN notices ON notices.id = deliveries.notice";
 
 impl NotificationOutbox {
@@ -116,16 +116,16 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn deliveries(&self, project: u64, which: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
-        self.run(|db| {
+    pub fn deliveries(&self, project: u64, filter: &DeliveryFilter) -> Result<Vec<NotificationDelivery>, SqliteError> {
+        self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!(
-                "{SELECT} WHERE notices.project = ?1 AND (?2 IS NULL OR notices.incident = ?2) AND (?3 IS NULL OR deliveries.target = ?3)
+                "{SELECT_DELIVERIES} WHERE notices.project = ?1 AND (?2 IS NULL OR notices.incident = ?2) AND (?3 IS NULL OR deliveries.target = ?3)
                  AND (?4 IS NULL OR deliveries.state = ?4) AND (?5 IS NULL OR deliveries.id < ?5) ORDER BY deliveries.id DESC LIMIT ?6"
             ))?;
-            let limit = i64::try_from(which.limit).unwrap_or(i64::MAX);
-            let values = params![key_of(project), which.incident, which.target, which.state, which.before, limit];
-            let rows: Vec<DeliveryRow> = select.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
-            rows.into_iter().map(|raw| shown(db, raw)).collect()
+            let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
+            let values = params![sql_project_id(project), filter.incident, filter.target, filter.state, filter.before, limit];
+            let rows: Vec<DeliveryRow> = select.query_map(values, read_row)?.collect::<rusqlite::Result<_>>()?;
+            rows.into_iter().map(|raw| read_delivery(db, raw)).collect()
         })
     }
 
@@ -135,10 +135,11 @@ impl NotificationOutbox {
     ///
     /// When the delivery does not exist, or the database cannot be read.
     pub fn delivery(&self, project: u64, id: i64) -> Result<NotificationDelivery, NotifyError> {
-        let found = self.run(|db| {
-            let mut select = db.prepare_cached(&format!("{SELECT} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
-            let rows: Vec<DeliveryRow> = select.query_map(params![key_of(project), id], read)?.collect::<rusqlite::Result<_>>()?;
-            rows.into_iter().next().map(|raw| shown(db, raw)).transpose()
+        let found = self.with_connection(|db| {
+            let mut select = db.prepare_cached(&format!("{SELECT_DELIVERIES} WHERE notices.project = ?1 AND deliveries.id = ?2"))?;
+            let rows: Vec<DeliveryRow> =
+                select.query_map(params![sql_project_id(project), id], read_row)?.collect::<rusqlite::Result<_>>()?;
+            rows.into_iter().next().map(|raw| read_delivery(db, raw)).transpose()
         })?;
         found.ok_or(NotifyError::Missing("delivery"))
     }
@@ -148,13 +149,13 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn waiting(&self, project: u64) -> Result<Vec<(TargetId, i64)>, SqliteError> {
-        self.run(|db| {
+    pub fn waiting_by_target(&self, project: u64) -> Result<Vec<(TargetId, i64)>, SqliteError> {
+        self.with_connection(|db| {
             let mut select = db.prepare_cached(
                 "SELECT deliveries.target, count(*) FROM deliveries JOIN targets ON targets.id = deliveries.target
                  WHERE targets.project = ?1 AND deliveries.state = 'waiting' GROUP BY deliveries.target",
             )?;
-            select.query_map([key_of(project)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            select.query_map([sql_project_id(project)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
     }
 }
@@ -169,7 +170,7 @@ struct DeliveryRow {
     body: String,
 }
 
-fn read(row: &Row) -> rusqlite::Result<DeliveryRow> {
+fn read_row(row: &Row) -> rusqlite::Result<DeliveryRow> {
     Ok(DeliveryRow {
         id: row.get(0)?,
         target: row.get(1)?,
@@ -181,10 +182,10 @@ fn read(row: &Row) -> rusqlite::Result<DeliveryRow> {
     })
 }
 
-fn shown(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
+fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
     let notice: AlertNotice = serde_json::from_str(&raw.body)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
-    let target: NotificationTarget = find(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let target: NotificationTarget = find_target(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
     let attempt = |row: &Row| {
         Ok(DeliveryAttempt {

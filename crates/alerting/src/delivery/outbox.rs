@@ -23,12 +23,12 @@ use super::notice::AlertNotice;
 pub type TargetId = i64;
 
 /// Version of the schema that is written, and the newest one that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// File name of the database.
 pub(super) const DATABASE: &str = "notify.db";
 
-const STEPS: [&str; 1] = ["
+const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE targets (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
         project    INTEGER NOT NULL,
@@ -78,7 +78,7 @@ pub struct NotificationOutbox {
     path: PathBuf,
     connection: Mutex<Connection>,
     /// Notified whenever a delivery may have become due.
-    pub(super) due: Arc<Notify>,
+    pub(super) delivery_due: Arc<Notify>,
 }
 
 impl NotificationOutbox {
@@ -89,7 +89,7 @@ impl NotificationOutbox {
     /// When the database cannot be opened, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<NotificationOutbox, SqliteError> {
         let path = dir.join(DATABASE);
-        Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &STEPS)?), path, due: Arc::new(Notify::new()) })
+        Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path, delivery_due: Arc::new(Notify::new()) })
     }
 
     /// Enqueues notices, each for its targets. They are durable when this returns, and delivery begins. Notices with a known key are
@@ -101,7 +101,7 @@ impl NotificationOutbox {
     /// When the database cannot be written. None of the notices is enqueued then.
     pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
-        let taken = self.run(|connection| {
+        let taken = self.with_connection(|connection| {
             let transaction = connection.transaction()?;
             let mut taken = 0;
             for (notice, targets) in notices {
@@ -112,21 +112,21 @@ impl NotificationOutbox {
                      SELECT ?1, id, ?3, ?3 FROM targets WHERE id = ?2 AND project = ?4 AND NOT disabled",
                 )?;
                 for target in targets {
-                    insert.execute(params![id, target, now, key_of(notice.project)])?;
+                    insert.execute(params![id, target, now, sql_project_id(notice.project)])?;
                 }
             }
             transaction.commit()?;
             Ok(taken)
         })?;
         if taken > 0 {
-            self.due.notify_one();
+            self.delivery_due.notify_one();
         }
         Ok(taken)
     }
 
     /// Runs statements that read or write. Blocks.
-    pub(super) fn run<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
-        work(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+    pub(super) fn with_connection<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+        work(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }
 }
 
@@ -137,12 +137,12 @@ pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> ru
         "INSERT INTO notices (key, project, rule, incident, at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (key) DO NOTHING RETURNING id",
     )?;
-    let values = params![notice.idempotency_key, key_of(notice.project), notice.rule_id, notice.incident_id, notice.at, body];
+    let values = params![notice.idempotency_key, sql_project_id(notice.project), notice.rule_id, notice.incident_id, notice.at, body];
     insert.query_row(values, |row| row.get(0)).optional()
 }
 
 /// Converts a project ID to the signed integers of SQLite. No project ID is too large.
-pub(super) fn key_of(project: u64) -> i64 {
+pub(super) fn sql_project_id(project: u64) -> i64 {
     i64::try_from(project).unwrap_or(i64::MAX)
 }
 
@@ -161,7 +161,7 @@ mod tests {
     use crate::delivery::tests::{notice, slack};
 
     #[test]
-    fn a_change_is_taken_once_for_each_target() {
+    fn notice_is_enqueued_once_per_target() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = NotificationOutbox::open(dir.path()).unwrap();
         let (own, foreign) = (slack(&outbox, 1), slack(&outbox, 2));
@@ -171,7 +171,7 @@ mod tests {
         drop(outbox);
         let outbox = NotificationOutbox::open(dir.path()).unwrap();
         assert_eq!(outbox.enqueue(&[(notice("a"), vec![own]), (notice("c"), vec![own])]).unwrap(), 1);
-        let waiting: i64 = outbox.run(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
+        let waiting: i64 = outbox.with_connection(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
         assert_eq!(waiting, 2);
     }
 }

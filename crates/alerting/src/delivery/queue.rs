@@ -6,27 +6,27 @@ use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity};
-use super::outbox::{NotificationOutbox, TargetId, insert_notice, key_of, now_us};
-use super::retry_schedule::{PATIENCE, pause};
+use super::outbox::{NotificationOutbox, TargetId, insert_notice, now_us, sql_project_id};
+use super::retry_schedule::{MAX_RETRY_AGE, retry_delay};
 use super::target::{ChannelConfiguration, NotificationTarget};
-use super::target_store::find;
+use super::target_store::find_target;
 use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 
 /// Number of waiting deliveries to one channel above which they are combined in a digest.
-const STORM: i64 = 10;
+const DIGEST_THRESHOLD: i64 = 10;
 /// Maximum number of changes in a digest.
-const MOST_GATHERED: i64 = 2000;
-/// Number of separate messages within [`CALM`] to a target that people read. Further ones wait until that time has passed, and are
+const MAX_DIGEST_CHANGES: i64 = 2000;
+/// Number of separate messages within [`SEPARATE_MESSAGES_PERIOD`] to a target that people read. Further ones wait until that time has passed, and are
 /// combined.
-const ONE_BY_ONE: i64 = 10;
-const CALM: Duration = Duration::from_secs(60);
+const MAX_SEPARATE_MESSAGES: i64 = 10;
+const SEPARATE_MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 
 /// A delivery that is due. Its attempt is recorded already.
 #[derive(Debug)]
 pub(super) struct DueDelivery {
     pub(super) delivery: i64,
     attempt: i64,
-    failed_before: u32,
+    failed_attempts: u32,
     created_us: i64,
     pub(super) notice: AlertNotice,
     pub(super) target: NotificationTarget,
@@ -34,8 +34,8 @@ pub(super) struct DueDelivery {
 
 impl NotificationOutbox {
     /// Returns the first waiting delivery of each target, as (due time in microseconds since the Unix epoch, target). Blocks.
-    pub(super) fn heads(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
-        self.run(|db| {
+    pub(super) fn first_waiting(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
+        self.with_connection(|db| {
             let mut select = db.prepare_cached(
                 "SELECT next_us, target FROM deliveries
                  WHERE id IN (SELECT min(id) FROM deliveries WHERE state = 'waiting' GROUP BY target)",
@@ -46,15 +46,15 @@ impl NotificationOutbox {
 
     /// Takes the delivery to a target that is due and records its attempt; `None` if none is due. The deliveries of a target are in
     /// order: while the first one waits for its next attempt, the others wait too. Blocks.
-    pub(super) fn take(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
-        self.run(|db| {
+    pub(super) fn take_due(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
+        self.with_connection(|db| {
             let transaction = db.transaction()?;
-            let Some(target) = find(&transaction, target)? else { return Ok(None) };
-            if head(&transaction, target.id)?.is_none_or(|(_, next_us)| next_us > now_us()) {
+            let Some(target) = find_target(&transaction, target)? else { return Ok(None) };
+            if first_waiting_of(&transaction, target.id)?.is_none_or(|(_, next_us)| next_us > now_us()) {
                 return Ok(None);
             }
             if target.address.is_read_by_people()
-                && let Some(calm_us) = storm_until(&transaction, target.id)?
+                && let Some(calm_us) = digest_until(&transaction, target.id)?
             {
                 transaction.execute(
                     "UPDATE deliveries SET next_us = ?2 WHERE id = (SELECT min(id) FROM deliveries WHERE target = ?1 AND state = 'waiting')",
@@ -63,9 +63,9 @@ impl NotificationOutbox {
                 transaction.commit()?;
                 return Ok(None);
             }
-            fold(&transaction, &target)?;
-            let Some((delivery, _)) = head(&transaction, target.id)? else { return Ok(None) };
-            let next = begin(&transaction, delivery, target)?;
+            combine_in_digest(&transaction, &target)?;
+            let Some((delivery, _)) = first_waiting_of(&transaction, target.id)? else { return Ok(None) };
+            let next = begin_attempt(&transaction, delivery, target)?;
             transaction.commit()?;
             Ok(Some(next))
         })
@@ -73,20 +73,20 @@ impl NotificationOutbox {
 
     /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the channel can be sent now.
     /// Blocks.
-    pub(super) fn ended(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
+    pub(super) fn record_result(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();
         let age = Duration::from_micros(u64::try_from(now - next.created_us).unwrap_or(0));
-        let (state, next_us, goes_on) = match ended.then {
+        let (state, next_us, goes_on) = match ended.disposition {
             DeliveryDisposition::Delivered => ("delivered", now, true),
             DeliveryDisposition::GiveUp => ("failed", now, true),
-            DeliveryDisposition::Again(_) if age >= PATIENCE || next.notice.kind == AlertNoticeKind::Test => ("failed", now, true),
-            DeliveryDisposition::Again(asked) => ("waiting", now + micros(pause(next.failed_before + 1, asked)), false),
+            DeliveryDisposition::Retry(_) if age >= MAX_RETRY_AGE || next.notice.kind == AlertNoticeKind::Test => ("failed", now, true),
+            DeliveryDisposition::Retry(asked) => ("waiting", now + duration_us(retry_delay(next.failed_attempts + 1, asked)), false),
         };
-        self.run(|db| {
+        self.with_connection(|db| {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE attempts SET duration_us = ?2, status = ?3, error = ?4 WHERE id = ?1",
-                params![next.attempt, micros(took), ended.status, ended.error],
+                params![next.attempt, duration_us(took), ended.status, ended.error],
             )?;
             // The delivery may have been cancelled meanwhile.
             transaction.execute(
@@ -99,8 +99,8 @@ impl NotificationOutbox {
     }
 
     /// Schedules the deliveries whose attempts were interrupted by the end of the process: it is unknown whether they arrived. Blocks.
-    pub(super) fn resume(&self) -> Result<usize, SqliteError> {
-        self.run(|db| {
+    pub(super) fn resume_interrupted(&self) -> Result<usize, SqliteError> {
+        self.with_connection(|db| {
             let transaction = db.transaction()?;
             let open = "SELECT delivery FROM attempts WHERE duration_us IS NULL AND error IS NULL";
             let resumed = transaction
@@ -117,7 +117,7 @@ impl NotificationOutbox {
 
     /// Takes a test for a target, ahead of its queue. Blocks.
     pub(super) fn take_test(&self, notice: AlertNotice, target: NotificationTarget) -> Result<DueDelivery, SqliteError> {
-        self.run(|db| {
+        self.with_connection(|db| {
             let transaction = db.transaction()?;
             let id = insert_notice(&transaction, &notice)?;
             let delivery = transaction.query_row(
@@ -125,7 +125,7 @@ impl NotificationOutbox {
                 params![id, target.id, now_us()],
                 |row| row.get(0),
             )?;
-            let next = begin(&transaction, delivery, target)?;
+            let next = begin_attempt(&transaction, delivery, target)?;
             transaction.commit()?;
             Ok(next)
         })
@@ -133,66 +133,67 @@ impl NotificationOutbox {
 
     /// Deletes notices before a time that have been delivered or given up and returns their number. Blocks.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
-        self.run(|db| {
+        self.with_connection(|db| {
             db.execute(
                 "DELETE FROM notices WHERE project = ?1 AND at_us < ?2
                  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE notice = notices.id AND state IN ('waiting', 'sending'))",
-                params![key_of(project), us],
+                params![sql_project_id(project), us],
             )
         })
     }
 }
 
 /// Returns the first waiting delivery of a target, and its due time.
-fn head(db: &Connection, target: TargetId) -> rusqlite::Result<Option<(i64, i64)>> {
+fn first_waiting_of(db: &Connection, target: TargetId) -> rusqlite::Result<Option<(i64, i64)>> {
     let mut select = db.prepare_cached("SELECT id, next_us FROM deliveries WHERE target = ?1 AND state = 'waiting' ORDER BY id LIMIT 1")?;
     select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
-fn begin(db: &Connection, delivery: i64, target: NotificationTarget) -> rusqlite::Result<DueDelivery> {
+fn begin_attempt(db: &Connection, delivery: i64, target: NotificationTarget) -> rusqlite::Result<DueDelivery> {
     let (body, created_us): (String, i64) = db
         .prepare_cached(
             "SELECT notices.body, deliveries.created_us FROM deliveries JOIN notices ON notices.id = deliveries.notice WHERE deliveries.id = ?1",
         )?
         .query_row([delivery], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let failed_before = db.query_row("SELECT count(*) FROM attempts WHERE delivery = ?1", [delivery], |row| row.get(0))?;
+    let failed_attempts = db.query_row("SELECT count(*) FROM attempts WHERE delivery = ?1", [delivery], |row| row.get(0))?;
     let attempt = db
         .prepare_cached("INSERT INTO attempts (delivery, started_us) VALUES (?1, ?2) RETURNING id")?
         .query_row(params![delivery, now_us()], |row| row.get(0))?;
-    Ok(DueDelivery { delivery, attempt, failed_before, created_us, notice: parsed(&body)?, target })
+    Ok(DueDelivery { delivery, attempt, failed_attempts, created_us, notice: parse_notice(&body)?, target })
 }
 
 /// Returns the time until which messages to a target wait, if it has received the maximum number of separate messages.
-fn storm_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64>> {
-    let since = now_us() - micros(CALM);
+fn digest_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64>> {
+    let since = now_us() - duration_us(SEPARATE_MESSAGES_PERIOD);
     let mut select =
         db.prepare_cached("SELECT count(*), min(next_us) FROM deliveries WHERE target = ?1 AND state = 'delivered' AND next_us > ?2")?;
     let (told, first): (i64, Option<i64>) = select.query_row(params![target, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(first.filter(|_| told >= ONE_BY_ONE).map(|first| first + micros(CALM)))
+    Ok(first.filter(|_| told >= MAX_SEPARATE_MESSAGES).map(|first| first + duration_us(SEPARATE_MESSAGES_PERIOD)))
 }
 
 /// Combines waiting deliveries in a digest. Deliveries that were attempted remain: the receiver may have them.
-fn fold(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
-    const WAITING: &str = "FROM deliveries JOIN notices ON notices.id = deliveries.notice
+fn combine_in_digest(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
+    const FROM_WAITING_DELIVERIES: &str = "FROM deliveries JOIN notices ON notices.id = deliveries.notice
         WHERE deliveries.target = ?1 AND deliveries.state = 'waiting' AND notices.rule != 0
         AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery = deliveries.id)
         AND (?2 OR json_extract(notices.body, '$.kind') != 'resolved')";
     // PagerDuty resolves an alert by the resolution of its own incident, which pages nobody.
     let ends_too = !matches!(target.address, ChannelConfiguration::Pagerduty { .. });
-    let waiting: i64 =
-        db.prepare_cached(&format!("SELECT count(*) {WAITING}"))?.query_row(params![target.id, ends_too], |row| row.get(0))?;
-    if waiting <= STORM {
+    let waiting: i64 = db
+        .prepare_cached(&format!("SELECT count(*) {FROM_WAITING_DELIVERIES}"))?
+        .query_row(params![target.id, ends_too], |row| row.get(0))?;
+    if waiting <= DIGEST_THRESHOLD {
         return Ok(());
     }
     let mut select = db.prepare_cached(&format!(
-        "SELECT deliveries.id, deliveries.created_us, notices.body {WAITING} ORDER BY deliveries.id LIMIT {MOST_GATHERED}"
+        "SELECT deliveries.id, deliveries.created_us, notices.body {FROM_WAITING_DELIVERIES} ORDER BY deliveries.id LIMIT {MAX_DIGEST_CHANGES}"
     ))?;
     let rows: Vec<(i64, i64, String)> = select
         .query_map(params![target.id, ends_too], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let gathered: Vec<AlertNotice> = rows.iter().map(|(_, _, body)| parsed(body)).collect::<rusqlite::Result<_>>()?;
+    let combined: Vec<AlertNotice> = rows.iter().map(|(_, _, body)| parse_notice(body)).collect::<rusqlite::Result<_>>()?;
     let (Some((first, created_us, _)), Some((last, ..))) = (rows.first(), rows.last()) else { return Ok(()) };
-    let Some(id) = insert_notice(db, &digest(gathered, &format!("digest-{}-{first}-{last}", target.id)))? else { return Ok(()) };
+    let Some(id) = insert_notice(db, &digest_notice(combined, &format!("digest-{}-{first}-{last}", target.id)))? else { return Ok(()) };
     let delivery: i64 = db.query_row(
         "INSERT INTO deliveries (notice, target, next_us, created_us) VALUES (?1, ?2, ?3, ?4) RETURNING id",
         params![id, target.id, now_us(), created_us],
@@ -206,9 +207,9 @@ fn fold(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
 }
 
 /// Creates the notice of a digest. It is recognized by its rule ID, which is 0.
-fn digest(gathered: Vec<AlertNotice>, key: &str) -> AlertNotice {
-    let worst = gathered.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
-    let first = gathered[0].clone();
+fn digest_notice(combined: Vec<AlertNotice>, key: &str) -> AlertNotice {
+    let worst = combined.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
+    let first = combined[0].clone();
     let alerts = first.links.incident.split("/alerts").next().map(|page| format!("{page}/alerts"));
     AlertNotice {
         idempotency_key: key.to_owned(),
@@ -223,17 +224,17 @@ fn digest(gathered: Vec<AlertNotice>, key: &str) -> AlertNotice {
         culprits_since: None,
         budget: None,
         outlook: None,
-        at: gathered.iter().map(|notice| notice.at).max().unwrap_or(first.at),
+        at: combined.iter().map(|notice| notice.at).max().unwrap_or(first.at),
         links: AlertNoticeLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },
-        gathered,
+        gathered: combined,
         ..first
     }
 }
 
-fn parsed(body: &str) -> rusqlite::Result<AlertNotice> {
+fn parse_notice(body: &str) -> rusqlite::Result<AlertNotice> {
     serde_json::from_str(body).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 
-fn micros(duration: Duration) -> i64 {
+fn duration_us(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

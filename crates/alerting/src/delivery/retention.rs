@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hinomi_tables::retained_rows::{ErasedNames, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowRedaction, RowSelection, blocking_expiry};
 use rusqlite::Transaction;
 
-use super::outbox::{DATABASE, NotificationOutbox, key_of};
+use super::outbox::{DATABASE, NotificationOutbox, sql_project_id};
 use crate::name_redaction::redact_bodies;
 
 const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("notices", "project = ?1"), RowSelection::new("targets", "project = ?1")];
@@ -38,5 +38,5 @@ impl RetainedRows for NotificationOutbox {
 }
 
 fn redact(transaction: &Transaction, project: u64, names: &ErasedNames) -> rusqlite::Result<u64> {
-    redact_bodies(transaction, &MENTIONS, key_of(project), names)
+    redact_bodies(transaction, &MENTIONS, sql_project_id(project), names)
 }

@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 use utoipa::ToSchema;
 
-use super::allowed_networks::{AllowedNetworks, inner};
+use super::allowed_networks::{AllowedNetworks, embedded_ipv4};
 use super::notice::MessageLanguage;
 use super::outbox::TargetId;
 
 /// Maximum length of a target's name, in characters.
-const NAME_LIMIT: usize = 100;
+const MAX_NAME_LENGTH: usize = 100;
 /// Maximum number of recipients of one e-mail.
-const MOST_RECIPIENTS: usize = 50;
+const MAX_RECIPIENTS: usize = 50;
 /// Endpoint of PagerDuty's Events API v2 in the US service region.
-pub(super) const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
+pub(super) const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// A notification channel with its secret.
 #[derive(Debug, Clone)]
@@ -139,12 +139,12 @@ impl ChannelSecret {
     }
 
     /// Returns the secret to send or sign a message.
-    pub(super) fn text(&self) -> &str {
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// Returns the secret for the only response that contains it, after it was generated.
-    pub fn into_text(self) -> String {
+    pub fn into_revealed(self) -> String {
         self.0
     }
 }
@@ -202,13 +202,13 @@ impl ChannelConfiguration {
     }
 
     /// Returns a short description of the address without secrets, for lists.
-    pub fn shown(&self, secret: &ChannelSecret) -> String {
+    pub fn describe(&self, secret: &ChannelSecret) -> String {
         match self {
             ChannelConfiguration::Email { to, .. } => to.join(", "),
             ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
-                format!("{}/…", host_of(secret.text()).unwrap_or_default())
+                format!("{}/…", host_of(secret.reveal()).unwrap_or_default())
             }
-            ChannelConfiguration::Pagerduty { endpoint } => host_of(endpoint.as_deref().unwrap_or(PAGERDUTY)).unwrap_or_default(),
+            ChannelConfiguration::Pagerduty { endpoint } => host_of(endpoint.as_deref().unwrap_or(PAGERDUTY_URL)).unwrap_or_default(),
             ChannelConfiguration::Webhook { url } => url.clone(),
         }
     }
@@ -225,30 +225,30 @@ impl ChannelConfiguration {
                 if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
                     return wrong("address.host", "must be the name of a mail server, such as smtp.example.com");
                 }
-                check_literal("address.host", host, allowed)?;
+                check_literal_host("address.host", host, allowed)?;
                 if *port == Some(0) {
                     return wrong("address.port", "must be from 1 to 65535");
                 }
                 if Mailbox::from_str(from).is_err() {
                     return wrong("address.from", "must be an e-mail address, such as Hinomi <hinomi@example.com>");
                 }
-                if to.is_empty() || to.len() > MOST_RECIPIENTS {
-                    return wrong("address.to", &format!("must have 1 to {MOST_RECIPIENTS} addresses"));
+                if to.is_empty() || to.len() > MAX_RECIPIENTS {
+                    return wrong("address.to", &format!("must have 1 to {MAX_RECIPIENTS} addresses"));
                 }
                 if let Some(bad) = to.iter().find(|to| Mailbox::from_str(to).is_err()) {
                     return wrong("address.to", &format!("contains `{bad}`, which is not a valid e-mail address"));
                 }
-                match (username.is_some(), secret.text().is_empty()) {
+                match (username.is_some(), secret.reveal().is_empty()) {
                     (true, true) => wrong("secret", "must be the password of the user"),
                     (false, false) => wrong("address.username", "is required with a password"),
                     _ => Ok(()),
                 }
             }
             ChannelConfiguration::Slack | ChannelConfiguration::Discord | ChannelConfiguration::Teams => {
-                check_url("secret", secret.text(), false, allowed)
+                check_url("secret", secret.reveal(), false, allowed)
             }
             ChannelConfiguration::Pagerduty { endpoint } => {
-                if secret.text().is_empty() || !secret.text().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                if secret.reveal().is_empty() || !secret.reveal().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
                     return wrong("secret", "must be the routing key of the integration, 32 letters and digits");
                 }
                 endpoint.as_ref().map_or(Ok(()), |endpoint| check_url("address.endpoint", endpoint, false, allowed))
@@ -271,9 +271,9 @@ impl ChannelConfiguration {
 /// With what is wrong with the name.
 pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
     let name = name.trim();
-    let long = name.chars().count() > NAME_LIMIT;
+    let long = name.chars().count() > MAX_NAME_LENGTH;
     if name.is_empty() || long || name.contains(char::is_control) {
-        return Err(TargetError::invalid("name", format!("must be 1 to {NAME_LIMIT} characters in one line")));
+        return Err(TargetError::invalid("name", format!("must be 1 to {MAX_NAME_LENGTH} characters in one line")));
     }
     Ok(name.to_owned())
 }
@@ -287,7 +287,7 @@ pub(super) fn new_signing_secret() -> ChannelSecret {
 
 /// Returns the key of a signing secret; `None` if the secret is malformed.
 pub(super) fn signing_key(secret: &ChannelSecret) -> Option<Vec<u8>> {
-    let key = STANDARD.decode(secret.text().strip_prefix("whsec_")?).ok()?;
+    let key = STANDARD.decode(secret.reveal().strip_prefix("whsec_")?).ok()?;
     (24..=64).contains(&key.len()).then_some(key)
 }
 
@@ -305,7 +305,7 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
         return wrong("must not contain a user name or password");
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    check_literal(field, host, allowed)?;
+    check_literal_host(field, host, allowed)?;
     let near = host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok();
     match scheme {
         "https" => Ok(()),
@@ -315,15 +315,15 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
 }
 
 /// Rejects literal addresses and `localhost` without resolving a name.
-fn check_literal(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
+fn check_literal_host(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
     let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     } else {
         host.parse().into_iter().collect()
     };
     match addresses.first() {
-        Some(first) if !addresses.iter().any(|address| allowed.permits(*address)) => {
-            Err(TargetError::NotAllowed { field, address: inner(*first) })
+        Some(first) if !addresses.iter().any(|address| allowed.is_permitted(*address)) => {
+            Err(TargetError::NotAllowed { field, address: embedded_ipv4(*first) })
         }
         _ => Ok(()),
     }
@@ -333,14 +333,14 @@ fn check_literal(field: &'static str, host: &str, allowed: &AllowedNetworks) -> 
 mod tests {
     use super::*;
 
-    fn said(address: &ChannelConfiguration, secret: &str) -> String {
+    fn check_error(address: &ChannelConfiguration, secret: &str) -> String {
         match address.check(&ChannelSecret::new(secret), &AllowedNetworks::default()) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         }
     }
 
-    fn mail(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
+    fn mail_target(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
         ChannelConfiguration::Email {
             host: "smtp.example.com".to_owned(),
             port: None,
@@ -352,28 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_its_field() {
-        assert_eq!(said(&ChannelConfiguration::Slack, "https://hooks.slack.com/services/T0/B0/x"), "");
-        assert!(said(&ChannelConfiguration::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
-        assert!(said(&ChannelConfiguration::Slack, "").starts_with("`secret`"));
-        assert!(said(&ChannelConfiguration::Teams, "https://user:word@example.com/x").contains("password"));
-        assert_eq!(said(&ChannelConfiguration::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
+    fn invalid_targets_are_rejected_with_the_field() {
+        assert_eq!(check_error(&ChannelConfiguration::Slack, "https://hooks.slack.com/services/T0/B0/x"), "");
+        assert!(check_error(&ChannelConfiguration::Slack, "http://hooks.slack.com/services/T0/B0/x").contains("https://"));
+        assert!(check_error(&ChannelConfiguration::Slack, "").starts_with("`secret`"));
+        assert!(check_error(&ChannelConfiguration::Teams, "https://user:word@example.com/x").contains("password"));
+        assert_eq!(check_error(&ChannelConfiguration::Pagerduty { endpoint: None }, "0123456789abcdef0123456789abcdef"), "");
         assert!(
-            said(&ChannelConfiguration::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123").starts_with("`address.endpoint`")
+            check_error(&ChannelConfiguration::Pagerduty { endpoint: Some("ftp://x.example/".into()) }, "0123")
+                .starts_with("`address.endpoint`")
         );
         let webhook = |url: &str| ChannelConfiguration::Webhook { url: url.to_owned() };
-        assert_eq!(said(&webhook("http://hooks.example.com/x"), new_signing_secret().text()), "");
-        assert!(said(&webhook("hooks.example.com"), new_signing_secret().text()).starts_with("`address.url`"));
-        assert!(said(&webhook("https://x.example"), "whsec_c2hvcnQ=").starts_with("`secret`"));
-        assert_eq!(said(&mail("Hinomi <h@example.com>", &["a@example.com"], None), ""), "");
-        assert!(said(&mail("Hinomi", &["a@example.com"], None), "").starts_with("`address.from`"));
-        assert!(said(&mail("h@example.com", &[], None), "").starts_with("`address.to`"));
-        assert!(said(&mail("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`"));
-        assert!(said(&mail("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
+        assert_eq!(check_error(&webhook("http://hooks.example.com/x"), new_signing_secret().reveal()), "");
+        assert!(check_error(&webhook("hooks.example.com"), new_signing_secret().reveal()).starts_with("`address.url`"));
+        assert!(check_error(&webhook("https://x.example"), "whsec_c2hvcnQ=").starts_with("`secret`"));
+        assert_eq!(check_error(&mail_target("Hinomi <h@example.com>", &["a@example.com"], None), ""), "");
+        assert!(check_error(&mail_target("Hinomi", &["a@example.com"], None), "").starts_with("`address.from`"));
+        assert!(check_error(&mail_target("h@example.com", &[], None), "").starts_with("`address.to`"));
+        assert!(check_error(&mail_target("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`"));
+        assert!(check_error(&mail_target("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
     }
 
     #[test]
-    fn a_private_address_is_refused_by_the_name_to_allow_it_with() {
+    fn private_address_error_names_the_setting() {
         let webhook = |host: &str| ChannelConfiguration::Webhook { url: format!("http://{host}/x") };
         let secret = new_signing_secret();
         for (host, named) in
@@ -390,6 +391,6 @@ mod tests {
     fn secrets_are_not_printed() {
         let secret = ChannelSecret::new("https://hooks.slack.com/services/T0/B0/word");
         assert_eq!(format!("{secret:?}"), "…");
-        assert_eq!(ChannelConfiguration::Slack.shown(&secret), "hooks.slack.com/…");
+        assert_eq!(ChannelConfiguration::Slack.describe(&secret), "hooks.slack.com/…");
     }
 }

@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::allowed_networks::AllowedNetworks;
 use super::notice::MessageLanguage;
-use super::outbox::{NotificationOutbox, TargetId, key_of, now_us};
+use super::outbox::{NotificationOutbox, TargetId, now_us, sql_project_id};
 use super::target::{ChannelConfiguration, ChannelSecret, NotificationTarget, TargetError, checked_name, new_signing_secret};
 
 /// Maximum number of targets of one project.
-const MOST_TARGETS: i64 = 200;
+const MAX_TARGETS: i64 = 200;
 
 /// Definition of a target as a user sends it.
 #[derive(Debug, Clone)]
@@ -52,19 +52,27 @@ impl NotificationOutbox {
         draft: NotificationTargetDraft,
         allowed: &AllowedNetworks,
     ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
-        let (name, secret, made) = checked(&draft, ChannelSecret::default(), allowed)?;
+        let (name, secret, made) = check_draft(&draft, ChannelSecret::default(), allowed)?;
         let created_us = now_us();
-        let id = self.run(|db| {
+        let id = self.with_connection(|db| {
             let transaction = db.transaction()?;
             let known: i64 =
-                transaction.query_row("SELECT count(*) FROM targets WHERE project = ?1", [key_of(project)], |row| row.get(0))?;
-            if known >= MOST_TARGETS {
+                transaction.query_row("SELECT count(*) FROM targets WHERE project = ?1", [sql_project_id(project)], |row| row.get(0))?;
+            if known >= MAX_TARGETS {
                 return Ok(None);
             }
             let id: TargetId = transaction.query_row(
                 "INSERT INTO targets (project, name, language, disabled, address, secret, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  RETURNING id",
-                params![key_of(project), name, word(draft.language), draft.disabled, written(&draft.address)?, secret.text(), created_us],
+                params![
+                    sql_project_id(project),
+                    name,
+                    language_code(draft.language),
+                    draft.disabled,
+                    to_json(&draft.address)?,
+                    secret.reveal(),
+                    created_us
+                ],
                 |row| row.get(0),
             )?;
             transaction.commit()?;
@@ -73,7 +81,7 @@ impl NotificationOutbox {
         let Some(id) = id else {
             return Err(TargetError::invalid(
                 "name",
-                format!("cannot be added: a project has at most {MOST_TARGETS} notification channels"),
+                format!("cannot be added: a project has at most {MAX_TARGETS} notification channels"),
             )
             .into());
         };
@@ -96,14 +104,14 @@ impl NotificationOutbox {
     ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
         let old = self.target(project, id)?;
         // A secret is kept only for the same kind of target and the same place.
-        let same_place = place(&old.address) == place(&draft.address);
+        let same_place = secret_destination(&old.address) == secret_destination(&draft.address);
         let kept = if same_place { old.secret } else { ChannelSecret::default() };
-        let (name, secret, made) = checked(&draft, kept, allowed)?;
-        self.run(|db| {
+        let (name, secret, made) = check_draft(&draft, kept, allowed)?;
+        self.with_connection(|db| {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE targets SET name = ?2, language = ?3, disabled = ?4, address = ?5, secret = ?6 WHERE id = ?1",
-                params![id, name, word(draft.language), draft.disabled, written(&draft.address)?, secret.text()],
+                params![id, name, language_code(draft.language), draft.disabled, to_json(&draft.address)?, secret.reveal()],
             )?;
             let waiting = if draft.disabled {
                 "UPDATE deliveries SET state = 'cancelled' WHERE target = ?1 AND state = 'waiting' AND ?2 > 0"
@@ -113,7 +121,7 @@ impl NotificationOutbox {
             transaction.execute(waiting, params![id, now_us()])?;
             transaction.commit()
         })?;
-        self.due.notify_one();
+        self.delivery_due.notify_one();
         let NotificationTargetDraft { language, disabled, address, .. } = draft;
         Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
     }
@@ -124,7 +132,8 @@ impl NotificationOutbox {
     ///
     /// When the channel does not exist, or the database cannot be written.
     pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
-        let deleted = self.run(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, key_of(project)]))?;
+        let deleted = self
+            .with_connection(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, sql_project_id(project)]))?;
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
     }
 
@@ -134,9 +143,9 @@ impl NotificationOutbox {
     ///
     /// When the database cannot be read.
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationTarget>, SqliteError> {
-        self.run(|db| {
-            let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
-            select.query_map([key_of(project)], read)?.collect()
+        self.with_connection(|db| {
+            let mut select = db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
+            select.query_map([sql_project_id(project)], read_target)?.collect()
         })
     }
 
@@ -146,19 +155,19 @@ impl NotificationOutbox {
     ///
     /// When the channel does not exist, or the database cannot be read.
     pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
-        let found = self.run(|db| find(db, id))?;
+        let found = self.with_connection(|db| find_target(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
     }
 }
 
-const COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
+const TARGET_COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
 /// Returns a target by its ID, regardless of the project.
-pub(super) fn find(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read).optional()
+pub(super) fn find_target(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
+    db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_target).optional()
 }
 
-fn read(row: &Row) -> rusqlite::Result<NotificationTarget> {
+fn read_target(row: &Row) -> rusqlite::Result<NotificationTarget> {
     let address: String = row.get(5)?;
     let language: Option<String> = row.get(3)?;
     Ok(NotificationTarget {
@@ -175,7 +184,7 @@ fn read(row: &Row) -> rusqlite::Result<NotificationTarget> {
 }
 
 /// Checks a definition and returns its name, its secret, and the secret again if it was just generated.
-fn checked(
+fn check_draft(
     draft: &NotificationTargetDraft,
     kept: ChannelSecret,
     allowed: &AllowedNetworks,
@@ -192,7 +201,7 @@ fn checked(
 }
 
 /// Returns the place that a secret is sent to: a change of the host must not send the secret to another one.
-fn place(address: &ChannelConfiguration) -> (&'static str, String) {
+fn secret_destination(address: &ChannelConfiguration) -> (&'static str, String) {
     let at = match address {
         ChannelConfiguration::Email { host, username, .. } => format!("{host} {}", username.as_deref().unwrap_or_default()),
         ChannelConfiguration::Pagerduty { endpoint } => endpoint.clone().unwrap_or_default(),
@@ -205,13 +214,13 @@ fn place(address: &ChannelConfiguration) -> (&'static str, String) {
     (address.kind(), at)
 }
 
-fn word(language: Option<MessageLanguage>) -> Option<&'static str> {
+fn language_code(language: Option<MessageLanguage>) -> Option<&'static str> {
     language.map(|language| match language {
         MessageLanguage::En => "en",
         MessageLanguage::Ja => "ja",
     })
 }
 
-fn written(address: &ChannelConfiguration) -> rusqlite::Result<String> {
+fn to_json(address: &ChannelConfiguration) -> rusqlite::Result<String> {
     serde_json::to_string(address).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

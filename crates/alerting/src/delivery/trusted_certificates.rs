@@ -15,7 +15,7 @@ impl TrustedCertificates {
     /// # Errors
     ///
     /// When the file cannot be read or contains no certificate, with the reason.
-    pub fn read(path: &Path) -> Result<TrustedCertificates, String> {
+    pub fn read_file(path: &Path) -> Result<TrustedCertificates, String> {
         if path.as_os_str().is_empty() {
             return Ok(TrustedCertificates::default());
         }
@@ -37,13 +37,13 @@ impl TrustedCertificates {
 
     /// Returns the TLS configuration for HTTP targets whose certificates no public authority has signed; `None` without configured
     /// authorities.
-    pub(super) fn of_web(&self) -> Option<TlsConfig> {
+    pub(super) fn web_tls_config(&self) -> Option<TlsConfig> {
         let own: Vec<_> = self.0.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         (!own.is_empty()).then(|| TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(own))).build())
     }
 
     /// Returns the certificates for mail servers, used in addition to the public ones.
-    pub(super) fn of_mail(&self) -> impl Iterator<Item = lettre::transport::smtp::client::Certificate> {
+    pub(super) fn mail_certificates(&self) -> impl Iterator<Item = lettre::transport::smtp::client::Certificate> {
         self.0.iter().filter_map(|der| lettre::transport::smtp::client::Certificate::from_der(der.clone()).ok())
     }
 }
@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_holds_no_certificate_is_refused() {
+    fn file_without_certificates_is_rejected() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
-        assert!(TrustedCertificates::read(&path).unwrap_err().contains("ca.pem"));
+        assert!(TrustedCertificates::read_file(&path).unwrap_err().contains("ca.pem"));
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(TrustedCertificates::read(&path).unwrap_err().contains("contains no certificates"));
-        assert!(TrustedCertificates::read(Path::new("")).unwrap().of_web().is_none());
+        assert!(TrustedCertificates::read_file(&path).unwrap_err().contains("contains no certificates"));
+        assert!(TrustedCertificates::read_file(Path::new("")).unwrap().web_tls_config().is_none());
     }
 }

@@ -17,32 +17,32 @@ use super::transport::DeliveryTransport;
 use super::trusted_certificates::TrustedCertificates;
 
 /// Maximum time between two looks at the queue, even without a notification: the clock may have been set.
-const AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Delay after an error of the database.
-const REST: Duration = Duration::from_secs(5);
+const DATABASE_ERROR_DELAY: Duration = Duration::from_secs(5);
 
 /// Delivers notices to their targets.
 #[derive(Debug)]
 pub struct DeliveryWorker {
     outbox: Arc<NotificationOutbox>,
-    allowed: AllowedNetworks,
-    wire: DeliveryTransport,
+    allowed_networks: AllowedNetworks,
+    transport: DeliveryTransport,
     /// Targets to which a task is sending.
-    busy: Mutex<HashSet<TargetId>>,
+    busy_targets: Mutex<HashSet<TargetId>>,
     /// Whether delivery is paused; notices then wait.
-    paused: AtomicBool,
+    is_paused_flag: AtomicBool,
 }
 
 impl DeliveryWorker {
     /// Creates a worker that connects to public addresses and to the allowed private networks, and trusts the public and the given
     /// certificate authorities.
-    pub fn new(outbox: Arc<NotificationOutbox>, allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryWorker {
+    pub fn new(outbox: Arc<NotificationOutbox>, allowed_networks: AllowedNetworks, trust: TrustedCertificates) -> DeliveryWorker {
         DeliveryWorker {
             outbox,
-            wire: DeliveryTransport::new(allowed.clone(), trust),
-            allowed,
-            busy: Mutex::new(HashSet::new()),
-            paused: AtomicBool::new(false),
+            transport: DeliveryTransport::new(allowed_networks.clone(), trust),
+            allowed_networks,
+            busy_targets: Mutex::new(HashSet::new()),
+            is_paused_flag: AtomicBool::new(false),
         }
     }
 
@@ -52,64 +52,64 @@ impl DeliveryWorker {
     }
 
     /// Returns the private networks that the server's configuration allows.
-    pub fn allowed(&self) -> &AllowedNetworks {
-        &self.allowed
+    pub fn allowed_networks(&self) -> &AllowedNetworks {
+        &self.allowed_networks
     }
 
     /// Pauses or resumes delivery.
     pub fn set_paused(&self, paused: bool) {
-        if self.paused.swap(paused, Ordering::Relaxed) != paused {
+        if self.is_paused_flag.swap(paused, Ordering::Relaxed) != paused {
             tracing::info!(paused, "notify.delivery.paused");
-            self.outbox.due.notify_one();
+            self.outbox.delivery_due.notify_one();
         }
     }
 
     /// Returns whether delivery is paused.
     pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Relaxed)
+        self.is_paused_flag.load(Ordering::Relaxed)
     }
 
     /// Delivers until `stop` is cancelled.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        match self.ask(NotificationOutbox::resume).await {
+        match self.run_blocking(NotificationOutbox::resume_interrupted).await {
             Ok(0) => {}
             Ok(deliveries) => tracing::info!(deliveries, "notify.delivery.resumed"),
             Err(error) => tracing::error!(%error, "notify.delivery.resume_failed"),
         }
         while !stop.is_cancelled() {
-            let rest = match self.ask(NotificationOutbox::heads).await {
-                _ if self.is_paused() => AT_LEAST_EVERY,
-                Ok(heads) => self.start(heads, &stop),
+            let rest = match self.run_blocking(NotificationOutbox::first_waiting).await {
+                _ if self.is_paused() => MAX_POLL_INTERVAL,
+                Ok(heads) => self.start_due_tasks(heads, &stop),
                 Err(error) => {
                     tracing::error!(%error, "notify.queue.read_failed");
-                    REST
+                    DATABASE_ERROR_DELAY
                 }
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.outbox.due.notified() => {}
+                () = self.outbox.delivery_due.notified() => {}
                 () = tokio::time::sleep(rest) => {}
             }
         }
     }
 
     /// Starts a task for each target with a due delivery. Returns the time until the next delivery is due.
-    fn start(self: &Arc<Self>, heads: Vec<(i64, TargetId)>, stop: &CancellationToken) -> Duration {
+    fn start_due_tasks(self: &Arc<Self>, heads: Vec<(i64, TargetId)>, stop: &CancellationToken) -> Duration {
         let now = now_us();
-        let mut rest = AT_LEAST_EVERY;
+        let mut rest = MAX_POLL_INTERVAL;
         for (next_us, target) in heads {
             if next_us > now {
                 rest = rest.min(Duration::from_micros((next_us - now).unsigned_abs()));
-            } else if self.busy().insert(target) {
+            } else if self.lock_busy_targets().insert(target) {
                 let (courier, stop) = (self.clone(), stop.clone());
                 tokio::spawn(async move {
-                    let well = courier.serve(target, &stop).await;
+                    let well = courier.deliver_to_target(target, &stop).await;
                     if !well {
-                        tokio::time::sleep(REST).await;
+                        tokio::time::sleep(DATABASE_ERROR_DELAY).await;
                     }
-                    courier.busy().remove(&target);
+                    courier.lock_busy_targets().remove(&target);
                     // A delivery may have become due since this task last looked.
-                    courier.outbox.due.notify_one();
+                    courier.outbox.delivery_due.notify_one();
                 });
             }
         }
@@ -117,9 +117,9 @@ impl DeliveryWorker {
     }
 
     /// Sends the due deliveries of one target in order. Returns false after an error of the database.
-    async fn serve(&self, target: TargetId, stop: &CancellationToken) -> bool {
+    async fn deliver_to_target(&self, target: TargetId, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() && !self.is_paused() {
-            let next = match self.ask(move |outbox| outbox.take(target)).await {
+            let next = match self.run_blocking(move |outbox| outbox.take_due(target)).await {
                 Ok(Some(next)) => next,
                 Ok(None) => return true,
                 Err(error) => {
@@ -127,7 +127,7 @@ impl DeliveryWorker {
                     return false;
                 }
             };
-            match self.attempt(next).await {
+            match self.make_attempt(next).await {
                 Ok((_, true)) => {}
                 Ok((_, false)) => return true,
                 Err(error) => {
@@ -140,9 +140,9 @@ impl DeliveryWorker {
     }
 
     /// Makes one attempt and records it before and after. Returns the ID of the delivery, and whether the next one can be sent.
-    async fn attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
+    async fn make_attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
         let started = Instant::now();
-        let ended = self.wire.send(&next.notice, &next.target).await;
+        let ended = self.transport.send(&next.notice, &next.target).await;
         let took = started.elapsed();
         let (delivery, target, kind) = (next.delivery, next.target.id, next.target.address.kind());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -150,7 +150,7 @@ impl DeliveryWorker {
             None => tracing::debug!(delivery, target, kind, duration_ms = ms, "notify.delivery.succeeded"),
             Some(error) => tracing::warn!(delivery, target, kind, duration_ms = ms, status = ended.status, error, "notify.delivery.failed"),
         }
-        let goes_on = self.ask(move |outbox| outbox.ended(&next, took, &ended)).await?;
+        let goes_on = self.run_blocking(move |outbox| outbox.record_result(&next, took, &ended)).await?;
         Ok((delivery, goes_on))
     }
 
@@ -159,20 +159,20 @@ impl DeliveryWorker {
     /// # Errors
     ///
     /// When the channel does not exist, or the database cannot be read or written.
-    pub async fn test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
+    pub async fn send_test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
             let target = outbox.target(project, target)?;
             let notice = test_notice(project, &target.name, page);
             Ok(outbox.take_test(notice, target)?)
         };
-        let next = self.ask(taking).await?;
-        let (delivery, _) = self.attempt(next).await?;
-        self.ask(move |outbox| outbox.delivery(project, delivery)).await
+        let next = self.run_blocking(taking).await?;
+        let (delivery, _) = self.make_attempt(next).await?;
+        self.run_blocking(move |outbox| outbox.delivery(project, delivery)).await
     }
 
     /// Runs database work on a blocking thread.
-    async fn ask<T: Send + 'static, E: From<SqliteError> + Send + 'static>(
+    async fn run_blocking<T: Send + 'static, E: From<SqliteError> + Send + 'static>(
         &self,
         question: impl FnOnce(&NotificationOutbox) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
@@ -184,8 +184,8 @@ impl DeliveryWorker {
         }
     }
 
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<TargetId>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_busy_targets(&self) -> std::sync::MutexGuard<'_, HashSet<TargetId>> {
+        self.busy_targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -38,17 +38,17 @@ struct SketchBin {
 }
 
 /// Ratio of the bounds of a bin: two of its values differ by at most one percent.
-const RATIO: f64 = 1.01;
+const BIN_RATIO: f64 = 1.01;
 
 impl DurationSketch {
-    fn class(us: i64) -> i16 {
+    fn bin_number(us: i64) -> i16 {
         // Values up to one microsecond are in one bin; the longest possible duration is in bin 4390.
-        (us.max(1) as f64).log(RATIO).ceil() as i16
+        (us.max(1) as f64).log(BIN_RATIO).ceil() as i16
     }
 
     /// Adds (positive count) or removes (negative count) a value in microseconds.
     pub(crate) fn add(&mut self, us: i64, count: i32) {
-        let number = DurationSketch::class(us);
+        let number = DurationSketch::bin_number(us);
         let sum = us.max(0).wrapping_mul(i64::from(count));
         match self.0.binary_search_by_key(&number, |class| class.number) {
             Ok(at) => {
@@ -71,7 +71,7 @@ impl BucketAggregate for DurationSketch {
 }
 
 /// Returns the percentile at this fraction in microseconds, `None` without values, and the number of values.
-pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>, part: f64) -> (Option<f64>, i64) {
+pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>, share: f64) -> (Option<f64>, i64) {
     let mut classes: std::collections::BTreeMap<i16, (i64, i128)> = std::collections::BTreeMap::new();
     for class in sketches.flat_map(|sketch| &sketch.0) {
         let (count, sum) = classes.entry(class.number).or_default();
@@ -82,7 +82,7 @@ pub(crate) fn percentile<'a>(sketches: impl Iterator<Item = &'a DurationSketch>,
     if total <= 0 {
         return (None, total.max(0));
     }
-    let rank = (part * (total - 1) as f64).floor() as i64;
+    let rank = (share * (total - 1) as f64).floor() as i64;
     let mut seen = 0;
     let class = classes.values().find(|(count, _)| {
         seen += count;
@@ -100,7 +100,7 @@ pub(crate) struct BucketSeries<H>(VecDeque<(i64, H)>);
 
 impl<H: BucketAggregate> BucketSeries<H> {
     /// Changes the aggregate of a step.
-    pub(crate) fn change(&mut self, step: i64, change: impl FnOnce(&mut H)) {
+    pub(crate) fn change_step(&mut self, step: i64, change: impl FnOnce(&mut H)) {
         let at = match self.0.back() {
             // Usually it is the newest step.
             Some((last, _)) if *last == step => self.0.len() - 1,
@@ -117,14 +117,14 @@ impl<H: BucketAggregate> BucketSeries<H> {
     }
 
     /// Returns the aggregates from one step to another, exclusive.
-    pub(crate) fn range(&self, from: i64, to: i64) -> impl Iterator<Item = &H> {
+    pub(crate) fn aggregates(&self, from: i64, to: i64) -> impl Iterator<Item = &H> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(_, heap)| heap)
     }
 
     /// Returns the aggregates from one step to another, exclusive, with their steps.
-    pub(crate) fn steps(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &H)> {
+    pub(crate) fn aggregates_by_step(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, &H)> {
         let first = self.0.partition_point(|(step, _)| *step < from);
         let end = self.0.partition_point(|(step, _)| *step < to).max(first);
         self.0.range(first..end).map(|(step, heap)| (*step, heap))
@@ -141,7 +141,7 @@ impl<H: BucketAggregate> BucketSeries<H> {
     }
 
     /// Returns the oldest step with data.
-    pub(crate) fn first(&self) -> Option<i64> {
+    pub(crate) fn first_step(&self) -> Option<i64> {
         self.0.front().map(|(step, _)| *step)
     }
 }
@@ -149,7 +149,7 @@ impl<H: BucketAggregate> BucketSeries<H> {
 impl BucketSeries<QuantitySum> {
     /// Returns the sums from one step to another, exclusive: quantity and number of spans.
     pub(crate) fn sums(&self, from: i64, to: i64) -> (i128, i64) {
-        self.range(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
+        self.aggregates(from, to).fold((0, 0), |(quantity, spans), sums| (quantity + i128::from(sums.quantity), spans + sums.spans))
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
             let mut buckets: BucketSeries<QuantitySum> = BucketSeries::default();
             let mut naive = std::collections::BTreeMap::new();
             for (step, n) in changes {
-                buckets.change(step, |sums| { sums.quantity += n; sums.spans += 1; });
+                buckets.change_step(step, |sums| { sums.quantity += n; sums.spans += 1; });
                 let sums: &mut (i128, i64) = naive.entry(step).or_default();
                 *sums = (sums.0 + i128::from(n), sums.1 + 1);
             }
@@ -173,11 +173,11 @@ mod tests {
             naive.retain(|step, _| *step >= forgotten);
             let expected = naive.range(from..from + length).fold((0, 0), |sum, (_, sums)| (sum.0 + sums.0, sum.1 + sums.1));
             prop_assert_eq!(buckets.sums(from, from + length), expected);
-            prop_assert_eq!(buckets.first(), naive.keys().next().copied());
+            prop_assert_eq!(buckets.first_step(), naive.keys().next().copied());
         }
 
         #[test]
-        fn percentiles_are_right_to_one_per_cent(mut values in prop::collection::vec(1i64..600_000_000, 1..80), taken in prop::collection::vec(1i64..600_000_000, 0..20), part in 0.0f64..1.0) {
+        fn percentiles_are_right_to_one_per_cent(mut values in prop::collection::vec(1i64..600_000_000, 1..80), taken in prop::collection::vec(1i64..600_000_000, 0..20), share in 0.0f64..1.0) {
             let mut sketches = [DurationSketch::default(), DurationSketch::default()];
             for (index, us) in values.iter().chain(&taken).enumerate() {
                 sketches[index % 2].add(*us, 1);
@@ -186,8 +186,8 @@ mod tests {
                 sketches[(values.len() + index) % 2].add(*us, -1);
             }
             values.sort_unstable();
-            let exact = values[(part * (values.len() - 1) as f64).floor() as usize] as f64;
-            let (found, count) = percentile(sketches.iter(), part);
+            let exact = values[(share * (values.len() - 1) as f64).floor() as usize] as f64;
+            let (found, count) = percentile(sketches.iter(), share);
             prop_assert_eq!(count, values.len() as i64);
             let found = found.unwrap();
             prop_assert!((found - exact).abs() <= exact * 0.0101, "{} for {}", found, exact);

@@ -6,13 +6,13 @@ const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
 /// Length of the time that the current pace is measured over, in microseconds: long enough for several runs of a job, short enough to
 /// describe now.
-const NOW_US: i64 = 3 * HOUR_US;
+const PACE_PERIOD_US: i64 = 3 * HOUR_US;
 /// Number of past days that are considered.
-const DAYS: i64 = 35;
+const MAX_HISTORY_DAYS: i64 = 35;
 /// Minimum number of weeks for a forecast by weekday.
-const WEEKS: usize = 3;
+const MIN_HISTORY_WEEKS: usize = 3;
 /// Minimum number of days for a forecast by day.
-const FEW: usize = 2;
+const MIN_HISTORY_DAYS: usize = 2;
 
 /// How a forecast was computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
@@ -54,7 +54,7 @@ pub struct SpendForecast {
 
 impl SpendForecast {
     /// Returns the forecast moved by the spend since it was computed; the remaining part stays the same until the next forecast.
-    pub(crate) fn moved(mut self, by: f64) -> SpendForecast {
+    pub(crate) fn moved_by(mut self, by: f64) -> SpendForecast {
         let figures = [&mut self.expected, &mut self.low, &mut self.high, &mut self.projected];
         figures.into_iter().chain(&mut self.curve).for_each(|figure| *figure += by);
         self
@@ -62,7 +62,7 @@ impl SpendForecast {
 }
 
 /// Computes a forecast at a time within a period; `None` without data.
-pub(crate) fn forecast(
+pub(crate) fn forecast_spend(
     sums: &BucketSeries<QuantitySum>,
     step_us: i64,
     (from_us, to_us): (i64, i64),
@@ -71,24 +71,24 @@ pub(crate) fn forecast(
     amount: f64,
     shown: impl Fn(i128) -> f64,
 ) -> Option<SpendForecast> {
-    let first_us = sums.first()? * step_us;
+    let first_us = sums.first_step()? * step_us;
     let now_us = now_us.clamp(from_us, to_us);
     let rest_us = to_us - now_us;
     let between = |from: i64, to: i64| shown(sums.sums(from.div_euclid(step_us), to.div_euclid(step_us)).0);
-    let recent_us = (now_us - from_us).clamp(NOW_US, DAY_US);
+    let recent_us = (now_us - from_us).clamp(PACE_PERIOD_US, DAY_US);
 
     // Days back on which the same part of the day is entirely in the past and entirely covered by data.
     let known = |day: &i64| day * DAY_US >= rest_us && now_us - day * DAY_US - recent_us >= first_us;
-    let days: Vec<i64> = (1..=DAYS).filter(known).collect();
+    let days: Vec<i64> = (1..=MAX_HISTORY_DAYS).filter(known).collect();
     let weeks: Vec<i64> = days.iter().copied().filter(|day| day % 7 == 0).collect();
-    let (method, days) = if weeks.len() >= WEEKS { (ForecastMethod::Weekly, weeks) } else { (ForecastMethod::Daily, days) };
-    if days.len() < FEW {
-        return linear(first_us, (from_us, to_us), now_us, spent, amount, between);
+    let (method, days) = if weeks.len() >= MIN_HISTORY_WEEKS { (ForecastMethod::Weekly, weeks) } else { (ForecastMethod::Daily, days) };
+    if days.len() < MIN_HISTORY_DAYS {
+        return forecast_linear(first_us, (from_us, to_us), now_us, spent, amount, between);
     }
 
-    let rest: Vec<f64> = sorted(days.iter().map(|day| between(now_us - day * DAY_US, to_us - day * DAY_US)));
-    let before: Vec<f64> = sorted(days.iter().map(|day| between(now_us - day * DAY_US - recent_us, now_us - day * DAY_US)));
-    let usual_by_now = quantile(&sorted(days.iter().map(|day| between(from_us - day * DAY_US, now_us - day * DAY_US))), 0.5);
+    let rest: Vec<f64> = sorted_values(days.iter().map(|day| between(now_us - day * DAY_US, to_us - day * DAY_US)));
+    let before: Vec<f64> = sorted_values(days.iter().map(|day| between(now_us - day * DAY_US - recent_us, now_us - day * DAY_US)));
+    let usual_by_now = quantile(&sorted_values(days.iter().map(|day| between(from_us - day * DAY_US, now_us - day * DAY_US))), 0.5);
     let (recent, usual) = (between(now_us - recent_us, now_us), quantile(&before, 0.5));
     // A day with high spend stays above the usual for a while, but not forever.
     let level = if usual > 0.0 { (recent / usual).clamp(0.1, 20.0) } else { 1.0 };
@@ -97,19 +97,20 @@ pub(crate) fn forecast(
     let low = spent + quantile(&rest, 0.1) * level_of_rest.min(1.0);
     // A loop at night, when spend is low, is many times the usual, but adds no more by day. The excess is therefore added, not
     // multiplied.
-    let now = between(now_us - NOW_US, now_us).max(0.0);
-    let usual_now = quantile(&sorted(days.iter().map(|day| between(now_us - day * DAY_US - NOW_US, now_us - day * DAY_US))), 0.5);
+    let now = between(now_us - PACE_PERIOD_US, now_us).max(0.0);
+    let usual_now =
+        quantile(&sorted_values(days.iter().map(|day| between(now_us - day * DAY_US - PACE_PERIOD_US, now_us - day * DAY_US))), 0.5);
     let projected = if now >= usual_now {
-        spent + median + (now - usual_now) / NOW_US as f64 * rest_us as f64
+        spent + median + (now - usual_now) / PACE_PERIOD_US as f64 * rest_us as f64
     } else {
         spent + median * now / usual_now
     };
     let expected = (spent + median * level_of_rest).min(projected.max(spent + median));
     let high = (spent + quantile(&rest, 0.9) * level_of_rest.max(1.0)).max(expected);
 
-    let shape = shape(sums, step_us, &days, now_us, to_us);
-    let curve = curve(&shape, spent, expected);
-    let runs_out = |end: f64| runs_out(&shape, spent, end, amount, now_us, step_us);
+    let shape = usual_shape(sums, step_us, &days, now_us, to_us);
+    let curve = expected_curve(&shape, spent, expected);
+    let runs_out = |end: f64| runs_out_us(&shape, spent, end, amount, now_us, step_us);
     Some(SpendForecast {
         method,
         samples: days.len(),
@@ -125,7 +126,7 @@ pub(crate) fn forecast(
 }
 
 /// Forecasts from the pace of the period so far.
-fn linear(
+fn forecast_linear(
     first_us: i64,
     (from_us, to_us): (i64, i64),
     now_us: i64,
@@ -143,7 +144,7 @@ fn linear(
     // Pace of the last three hours, and of the last day, in which a burst of an hour is one hour of 24.
     let known_us = (now_us - first_us).max(HOUR_US);
     let pace_of = |length: i64| between(now_us - length, now_us).max(0.0) / length.min(known_us) as f64;
-    let (goes_on, highest) = (pace_of(NOW_US).max(pace), 2.0 * pace_of(DAY_US).max(pace));
+    let (goes_on, highest) = (pace_of(PACE_PERIOD_US).max(pace), 2.0 * pace_of(DAY_US).max(pace));
     let runs_out = |pace: f64| {
         let at = now_us as f64 + (amount - spent) / pace;
         (spent < amount && pace > 0.0 && at < to_us as f64).then_some(at as i64)
@@ -163,13 +164,13 @@ fn linear(
 }
 
 /// Returns the usual cumulative distribution of the remaining spend by step, as fractions that rise to one.
-fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
+fn usual_shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i64, to_us: i64) -> Vec<f64> {
     let first = now_us.div_euclid(step_us);
     let steps = usize::try_from((to_us.div_euclid(step_us) - first).max(1)).unwrap_or(1);
     let mut shape = vec![0.0; steps];
     for day in days {
         let back = day * DAY_US / step_us;
-        for (step, heap) in sums.steps(first - back, first - back + steps as i64) {
+        for (step, heap) in sums.aggregates_by_step(first - back, first - back + steps as i64) {
             if let Some(slot) = usize::try_from(step + back - first).ok().and_then(|slot| shape.get_mut(slot)) {
                 *slot += heap.quantity as f64;
             }
@@ -185,28 +186,28 @@ fn shape(sums: &BucketSeries<QuantitySum>, step_us: i64, days: &[i64], now_us: i
     shape
 }
 
-fn curve(shape: &[f64], spent: f64, end: f64) -> Vec<f64> {
-    shape.iter().map(|part| spent + part * (end - spent)).collect()
+fn expected_curve(shape: &[f64], spent: f64, end: f64) -> Vec<f64> {
+    shape.iter().map(|share| spent + share * (end - spent)).collect()
 }
 
-fn runs_out(shape: &[f64], spent: f64, end: f64, amount: f64, now_us: i64, step_us: i64) -> Option<i64> {
+fn runs_out_us(shape: &[f64], spent: f64, end: f64, amount: f64, now_us: i64, step_us: i64) -> Option<i64> {
     if spent >= amount || end < amount {
         return None;
     }
-    let slot = shape.iter().position(|part| spent + part * (end - spent) >= amount)?;
+    let slot = shape.iter().position(|share| spent + share * (end - spent) >= amount)?;
     Some((now_us.div_euclid(step_us) + slot as i64 + 1) * step_us)
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+fn sorted_values(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values
 }
 
 /// Returns a quantile, interpolated between adjacent values.
-fn quantile(sorted: &[f64], part: f64) -> f64 {
+fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let at = part * last as f64;
+    let at = share * last as f64;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     below + (above - below) * at.fract()
 }

@@ -4,47 +4,47 @@ use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
-use super::{AlertInstanceKey, FORECAST_STEP, RuleEvaluator, place_of};
+use super::{AlertInstanceKey, FORECAST_STEP, RuleEvaluator, instance_of};
 use crate::HumanDuration;
 use crate::alert_store::{IncidentChange, PendingNotice};
 use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, BudgetStep};
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
-use crate::incident::links::{narrowed_text, traces};
+use crate::incident::links::{group_filter_text, traces_link};
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
 /// Reason in the timeline of an incident whose rule was deleted or disabled.
-const REMOVED: &str = "the rule was deleted or disabled";
+const RULE_REMOVED_REASON: &str = "the rule was deleted or disabled";
 /// Minimum time between two severity changes for which contributors are computed separately.
-const LEAST_STRETCH: HumanDuration = HumanDuration::minutes(1);
-pub(super) const PERIOD_ENDED: &str = "the period ended";
+const MIN_STEP_INTERVAL: HumanDuration = HumanDuration::minutes(1);
+pub(super) const PERIOD_ENDED_REASON: &str = "the period ended";
 
 impl RuleEvaluator {
     /// Resolves open incidents of rules that are not active any more.
-    pub(super) fn end_orphans(&self, changes: &mut Vec<IncidentChange>) {
-        let is_off = |incident: &&Incident| match self.watchers.get(&incident.rule) {
+    pub(super) fn resolve_orphans(&self, changes: &mut Vec<IncidentChange>) {
+        let is_off = |incident: &&Incident| match self.watches.get(&incident.rule) {
             None => true,
-            Some(AlertWatch::Rule(watch)) => !watch.kept.what.enabled,
-            Some(AlertWatch::Budget(watch)) => !watch.kept.what.enabled,
+            Some(AlertWatch::Rule(watch)) => !watch.record.definition.enabled,
+            Some(AlertWatch::Budget(watch)) => !watch.record.definition.enabled,
         };
-        let orphans = self.open.values().filter(is_off);
-        changes.extend(orphans.map(|incident| self.ended(incident, Some(REMOVED), incident.value)));
+        let orphans = self.open_incidents.values().filter(is_off);
+        changes.extend(orphans.map(|incident| self.resolve_change(incident, Some(RULE_REMOVED_REASON), incident.value)));
     }
 
     /// Sends notices that were held back while muted or snoozed, and reminders and escalations of unacknowledged critical incidents.
-    pub(super) fn tell_again(&self, changes: &mut Vec<IncidentChange>) {
-        let busy: HashSet<AlertInstanceKey> = changes.iter().map(|change| place_of(&change.incident)).collect();
-        for incident in self.open.iter().filter(|(place, _)| !busy.contains(*place)).map(|(_, incident)| incident) {
-            let Some(watcher) = self.watchers.get(&incident.rule) else { continue };
-            if self.is_quiet(watcher, incident) {
+    pub(super) fn notify_again(&self, changes: &mut Vec<IncidentChange>) {
+        let busy: HashSet<AlertInstanceKey> = changes.iter().map(|change| instance_of(&change.incident)).collect();
+        for incident in self.open_incidents.iter().filter(|(instance, _)| !busy.contains(*instance)).map(|(_, incident)| incident) {
+            let Some(watch) = self.watches.get(&incident.rule) else { continue };
+            if self.is_silenced(watch, incident) {
                 continue;
             }
-            let telling = watcher.telling();
-            let told = |kind: AlertNoticeKind, targets: &[i64], happened: IncidentEventKind| {
+            let telling = watch.notification_policy();
+            let notified = |kind: AlertNoticeKind, targets: &[i64], happened: IncidentEventKind| {
                 let mut incident = incident.clone();
                 incident.told_us = Some(self.now_us);
                 incident.told += 1;
-                self.told(
+                self.notify_change(
                     incident,
                     kind,
                     targets,
@@ -59,7 +59,7 @@ impl RuleEvaluator {
                     text: Some("notified after a mute or snooze ended".to_owned()),
                     ..IncidentTimelineEntry::new(self.now_us, IncidentEventKind::Reminded)
                 };
-                changes.push(self.told(incident, kind, &telling.targets, entry));
+                changes.push(self.notify_change(incident, kind, &telling.targets, entry));
                 continue;
             }
             if incident.acknowledged_us.is_some() || incident.severity != AlertSeverity::Critical {
@@ -68,30 +68,30 @@ impl RuleEvaluator {
             let since = |us: i64, length: Option<HumanDuration>| length.is_some_and(|length| self.now_us - us >= length.0);
             match incident.told_us {
                 None if since(incident.opened_us, telling.escalate_after) => {
-                    changes.push(told(AlertNoticeKind::Escalated, &telling.escalate_to, IncidentEventKind::Escalated));
+                    changes.push(notified(AlertNoticeKind::Escalated, &telling.escalate_to, IncidentEventKind::Escalated));
                 }
                 last if since(last.unwrap_or(incident.opened_us), telling.repeat_every)
                     && (last.is_some() || telling.escalate_after.is_none()) =>
                 {
                     let everyone: Vec<i64> = telling.targets.iter().chain(&telling.escalate_to).copied().collect();
-                    changes.push(told(AlertNoticeKind::Reminder, &everyone, IncidentEventKind::Reminded));
+                    changes.push(notified(AlertNoticeKind::Reminder, &everyone, IncidentEventKind::Reminded));
                 }
                 _ => {}
             }
         }
     }
 
-    fn is_quiet(&self, watcher: &AlertWatch, incident: &Incident) -> bool {
-        watcher.is_muted(self.now_us) || incident.snoozed_until_us.is_some_and(|until| self.now_us < until)
+    fn is_silenced(&self, watch: &AlertWatch, incident: &Incident) -> bool {
+        watch.is_muted(self.now_us) || incident.snoozed_until_us.is_some_and(|until| self.now_us < until)
     }
 
     /// Returns the change that resolves an incident.
-    pub(crate) fn ended(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> IncidentChange {
+    pub(crate) fn resolve_change(&self, incident: &Incident, by: Option<&str>, value: Option<f64>) -> IncidentChange {
         let mut incident = incident.clone();
         incident.resolved_us = Some(self.now_us.max(incident.opened_us));
         incident.value = value;
         let text = by.map(str::to_owned);
-        self.changed(
+        self.notified_change(
             incident,
             AlertNoticeKind::Resolved,
             IncidentTimelineEntry { value, text, ..IncidentTimelineEntry::new(self.now_us, IncidentEventKind::Resolved) },
@@ -99,44 +99,50 @@ impl RuleEvaluator {
     }
 
     /// Returns a change with the notice that it results in, if any.
-    pub(super) fn changed(&self, mut incident: Incident, kind: AlertNoticeKind, entry: IncidentTimelineEntry) -> IncidentChange {
+    pub(super) fn notified_change(&self, mut incident: Incident, kind: AlertNoticeKind, entry: IncidentTimelineEntry) -> IncidentChange {
         incident.changes += 1;
         if kind == AlertNoticeKind::Worsened {
             // The cause of the worsening may differ from that of the opening. A step of seconds shows nothing: it belongs to the time
             // before.
             incident.culprits.clear();
-            let stretch = incident.stepped_us.filter(|us| self.now_us - us >= LEAST_STRETCH.0);
+            let stretch = incident.stepped_us.filter(|us| self.now_us - us >= MIN_STEP_INTERVAL.0);
             incident.culprits_since_us = stretch.or(incident.culprits_since_us).filter(|us| *us > incident.window_from_us);
         }
         if matches!(kind, AlertNoticeKind::Opened | AlertNoticeKind::Worsened | AlertNoticeKind::Improved) {
             incident.stepped_us = Some(self.now_us);
         }
-        let watcher = self.watchers.get(&incident.rule);
-        let is_quiet = watcher.is_none_or(|watcher| self.is_quiet(watcher, &incident));
+        let watch = self.watches.get(&incident.rule);
+        let is_quiet = watch.is_none_or(|watch| self.is_silenced(watch, &incident));
         let was_announced = incident.announced.is_some();
         let tells = match kind {
             AlertNoticeKind::Resolved | AlertNoticeKind::Improved => {
-                was_announced && watcher.is_none_or(|watcher| !watcher.is_muted(self.now_us))
+                was_announced && watch.is_none_or(|watch| !watch.is_muted(self.now_us))
             }
             _ => !is_quiet,
         };
         if !tells {
-            return IncidentChange { incident, entries: vec![entry], untold: Vec::new() };
+            return IncidentChange { incident, entries: vec![entry], pending_notices: Vec::new() };
         }
         incident.announced = Some(incident.severity);
-        let targets = watcher.map(|watcher| watcher.telling().targets.clone()).unwrap_or_default();
-        let untold = vec![PendingNotice { id: 0, notice: self.notice(&incident, kind), targets }];
-        IncidentChange { incident, entries: vec![entry], untold }
+        let targets = watch.map(|watch| watch.notification_policy().targets.clone()).unwrap_or_default();
+        let pending_notices = vec![PendingNotice { id: 0, notice: self.new_notice(&incident, kind), targets }];
+        IncidentChange { incident, entries: vec![entry], pending_notices }
     }
 
-    fn told(&self, mut incident: Incident, kind: AlertNoticeKind, targets: &[i64], entry: IncidentTimelineEntry) -> IncidentChange {
+    fn notify_change(
+        &self,
+        mut incident: Incident,
+        kind: AlertNoticeKind,
+        targets: &[i64],
+        entry: IncidentTimelineEntry,
+    ) -> IncidentChange {
         incident.changes += 1;
-        let notice = self.notice(&incident, kind);
-        IncidentChange { incident, entries: vec![entry], untold: vec![PendingNotice { id: 0, notice, targets: targets.to_vec() }] }
+        let notice = self.new_notice(&incident, kind);
+        IncidentChange { incident, entries: vec![entry], pending_notices: vec![PendingNotice { id: 0, notice, targets: targets.to_vec() }] }
     }
 
-    fn notice(&self, incident: &Incident, kind: AlertNoticeKind) -> AlertNotice {
-        let watcher = self.watchers.get(&incident.rule);
+    fn new_notice(&self, incident: &Incident, kind: AlertNoticeKind) -> AlertNotice {
+        let watch = self.watches.get(&incident.rule);
         let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
         // The key contains a hash of the group. Users choose names, so the hash must be collision-resistant: a group with the same hash
         // would suppress the notice of this one.
@@ -163,32 +169,32 @@ impl RuleEvaluator {
             window_from: incident.window_from_us,
             window_to: incident.window_to_us.min(self.now_us.max(incident.window_from_us)),
             at: self.now_us,
-            time_zone: watcher.map_or("UTC", AlertWatch::time_zone).to_owned(),
+            time_zone: watch.map_or("UTC", AlertWatch::time_zone).to_owned(),
             culprits: incident.culprits.clone(),
             culprits_since: incident.culprits_since_us,
-            budget: watcher.and_then(|watcher| step_of(watcher, incident)),
+            budget: watch.and_then(|watch| budget_step(watch, incident)),
             outlook: incident.outlook.clone(),
             links: AlertNoticeLinks {
                 incident: format!("{public_url}/p/{project}/alerts/incidents/"),
-                traces: watcher.map(|watcher| self.traces(watcher, incident)),
+                traces: watch.map(|watch| self.traces_link(watch, incident)),
             },
-            language: watcher.map(|watcher| watcher.telling().language).unwrap_or_default(),
+            language: watch.map(|watch| watch.notification_policy().language).unwrap_or_default(),
             gathered: Vec::new(),
         }
     }
 
     /// Returns the link to the traces in an incident's window.
-    fn traces(&self, watcher: &AlertWatch, incident: &Incident) -> String {
-        let group = incident.group.as_ref().filter(|_| AlertGroupKey::read(incident.group.as_ref()) != AlertGroupKey::Rest);
-        let q = narrowed_text(watcher.filter(), group);
+    fn traces_link(&self, watch: &AlertWatch, incident: &Incident) -> String {
+        let group = incident.group.as_ref().filter(|_| AlertGroupKey::from_notice_group(incident.group.as_ref()) != AlertGroupKey::Others);
+        let q = group_filter_text(watch.filter(), group);
         let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
-        traces(&self.public_url, incident.project, (incident.window_from_us, until_us), &q)
+        traces_link(&self.public_url, incident.project, (incident.window_from_us, until_us), &q)
     }
 }
 
 /// Returns the step that a budget has reached; `None` for a rule.
-fn step_of(watcher: &AlertWatch, incident: &Incident) -> Option<BudgetStep> {
+fn budget_step(watcher: &AlertWatch, incident: &Incident) -> Option<BudgetStep> {
     let AlertWatch::Budget(watch) = watcher else { return None };
-    let budget = &watch.kept.what;
+    let budget = &watch.record.definition;
     Some(BudgetStep { amount: budget.amount, period: budget.period, step: incident.steps.iter().copied().fold(FORECAST_STEP, f64::max) })
 }

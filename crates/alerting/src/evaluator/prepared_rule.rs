@@ -14,36 +14,36 @@ use crate::rule::metric::{MetricFormula, SeriesAggregation, SpanQuantity};
 use crate::rule::{AlertRule, NotificationPolicy, check_group, check_zone, stored_filter};
 
 /// Time after its end during which a window is evaluated again when spans arrive late.
-pub(crate) const LATE: HumanDuration = HumanDuration::hours(1);
+pub(crate) const LATE_SPAN_PERIOD: HumanDuration = HumanDuration::hours(1);
 /// Time after its end until which a window waits for spans before low values or missing data are evaluated.
-pub(crate) const GRACE: HumanDuration = HumanDuration::minutes(1);
+pub(crate) const ARRIVAL_DELAY: HumanDuration = HumanDuration::minutes(1);
 /// History that a forecast uses.
-const HISTORY: HumanDuration = HumanDuration::days(35);
+const FORECAST_HISTORY: HumanDuration = HumanDuration::days(35);
 /// Time that budgets are counted back: two months, so late spend of the previous month still counts.
-const MONTHS: HumanDuration = HumanDuration::days(63);
+const BUDGET_HISTORY: HumanDuration = HumanDuration::days(63);
 /// Step of a budget. Midnight in every time zone is at a whole quarter of an hour.
-pub(crate) const QUARTER: HumanDuration = HumanDuration::minutes(15);
+pub(crate) const BUDGET_STEP: HumanDuration = HumanDuration::minutes(15);
 /// Maximum number of steps in a window. Every evaluation adds them up.
-const MOST_STEPS: i64 = 1440;
+const MAX_SUM_STEPS: i64 = 1440;
 /// Maximum number of steps in a window of percentiles, whose steps are larger.
-const MOST_SKETCHES: i64 = 120;
+const MAX_SKETCH_STEPS: i64 = 120;
 const WEEK: HumanDuration = HumanDuration::days(7);
 
 /// An active rule.
 #[derive(Debug, Clone)]
 pub(crate) struct RuleWatch {
-    pub(crate) kept: AlertRecord<AlertRule>,
-    pub(crate) limits: RuleThresholds,
+    pub(crate) record: AlertRecord<AlertRule>,
+    pub(crate) thresholds: RuleThresholds,
     /// Series of the rule; `None` if its value is queried elsewhere.
     pub(crate) spec: Option<AlertSeriesSpec>,
     /// Number of steps that the rule needs.
-    keep: i64,
+    kept_steps: i64,
 }
 
 /// An active budget.
 #[derive(Debug, Clone)]
 pub(crate) struct BudgetWatch {
-    pub(crate) kept: AlertRecord<Budget>,
+    pub(crate) record: AlertRecord<Budget>,
     pub(crate) calendar: BudgetCalendar,
     pub(crate) spec: AlertSeriesSpec,
 }
@@ -56,61 +56,61 @@ pub(crate) enum AlertWatch {
 }
 
 impl AlertWatch {
-    pub(crate) fn rule(kept: AlertRecord<AlertRule>) -> AlertWatch {
-        let rule = &kept.what;
-        let mut keep = 0;
-        let spec = SeriesAggregation::of(rule.measure.made()).map(|gathers| {
-            let most = if matches!(gathers, SeriesAggregation::Sums(..)) { MOST_STEPS } else { MOST_SKETCHES };
-            let step = step(rule.window, most);
+    pub(crate) fn rule(record: AlertRecord<AlertRule>) -> AlertWatch {
+        let rule = &record.definition;
+        let mut kept_steps = 0;
+        let spec = SeriesAggregation::of(rule.measure.made()).map(|aggregation| {
+            let max_steps = if matches!(aggregation, SeriesAggregation::Sums(..)) { MAX_SUM_STEPS } else { MAX_SKETCH_STEPS };
+            let step = step_length(rule.window, max_steps);
             let compared = match rule.compare {
                 None => 0,
                 Some(ComparisonBaseline::Previous) => rule.window.0,
                 Some(ComparisonBaseline::LastWeek) => WEEK.0,
             };
-            keep = (rule.window.0 + compared + LATE.0) / step.0 + 2;
+            kept_steps = (rule.window.0 + compared + LATE_SPAN_PERIOD.0) / step.0 + 2;
             AlertSeriesSpec {
-                project: kept.project,
+                project: record.project,
                 filter: rule.filter.trim().to_owned(),
-                by: rule.group_by.clone(),
+                group_by: rule.group_by.clone(),
                 max_groups: rule.max_groups,
-                gathers,
+                aggregation,
                 step_us: step.0,
-                with_unsent: false,
+                with_sampled_out: false,
             }
         });
-        AlertWatch::Rule(Box::new(RuleWatch { limits: RuleThresholds::of(rule), spec, keep, kept }))
+        AlertWatch::Rule(Box::new(RuleWatch { thresholds: RuleThresholds::of_rule(rule), spec, kept_steps, record }))
     }
 
     /// # Errors
     ///
     /// When its time zone is not known any more.
-    pub(crate) fn budget(kept: AlertRecord<Budget>) -> Result<AlertWatch, AlertError> {
-        let budget = &kept.what;
+    pub(crate) fn budget(record: AlertRecord<Budget>) -> Result<AlertWatch, AlertError> {
+        let budget = &record.definition;
         let calendar = BudgetCalendar { period: budget.period, zone: check_zone(&budget.time_zone)?, week_starts: budget.week_starts };
-        let gathers = SeriesAggregation::of(budget.measure.made()).ok_or(AlertError::Unknown("measure"))?;
+        let aggregation = SeriesAggregation::of(budget.measure.made()).ok_or(AlertError::Unknown("measure"))?;
         let spec = AlertSeriesSpec {
-            project: kept.project,
+            project: record.project,
             filter: budget.filter.trim().to_owned(),
-            by: budget.group_by.clone(),
+            group_by: budget.group_by.clone(),
             max_groups: budget.max_groups,
-            gathers,
-            step_us: QUARTER.0,
-            with_unsent: true,
+            aggregation,
+            step_us: BUDGET_STEP.0,
+            with_sampled_out: true,
         };
-        Ok(AlertWatch::Budget(Box::new(BudgetWatch { kept, calendar, spec })))
+        Ok(AlertWatch::Budget(Box::new(BudgetWatch { record, calendar, spec })))
     }
 
     pub(crate) fn id(&self) -> i64 {
         match self {
-            AlertWatch::Rule(watch) => watch.kept.id,
-            AlertWatch::Budget(watch) => watch.kept.id,
+            AlertWatch::Rule(watch) => watch.record.id,
+            AlertWatch::Budget(watch) => watch.record.id,
         }
     }
 
     pub(crate) fn project(&self) -> u64 {
         match self {
-            AlertWatch::Rule(watch) => watch.kept.project,
-            AlertWatch::Budget(watch) => watch.kept.project,
+            AlertWatch::Rule(watch) => watch.record.project,
+            AlertWatch::Budget(watch) => watch.record.project,
         }
     }
 
@@ -122,44 +122,44 @@ impl AlertWatch {
     }
 
     /// Returns the number of steps that the series must keep.
-    pub(crate) fn keep(&self) -> i64 {
+    pub(crate) fn kept_steps(&self) -> i64 {
         match self {
-            AlertWatch::Rule(watch) => watch.keep,
-            AlertWatch::Budget(_) => MONTHS.0.max(HISTORY.0) / QUARTER.0,
+            AlertWatch::Rule(watch) => watch.kept_steps,
+            AlertWatch::Budget(_) => BUDGET_HISTORY.0.max(FORECAST_HISTORY.0) / BUDGET_STEP.0,
         }
     }
 
-    pub(crate) fn telling(&self) -> &NotificationPolicy {
+    pub(crate) fn notification_policy(&self) -> &NotificationPolicy {
         match self {
-            AlertWatch::Rule(watch) => &watch.kept.what.notify,
-            AlertWatch::Budget(watch) => &watch.kept.what.notify,
+            AlertWatch::Rule(watch) => &watch.record.definition.notify,
+            AlertWatch::Budget(watch) => &watch.record.definition.notify,
         }
     }
 
     pub(crate) fn time_zone(&self) -> &str {
         match self {
-            AlertWatch::Rule(watch) => &watch.kept.what.time_zone,
-            AlertWatch::Budget(watch) => &watch.kept.what.time_zone,
+            AlertWatch::Rule(watch) => &watch.record.definition.time_zone,
+            AlertWatch::Budget(watch) => &watch.record.definition.time_zone,
         }
     }
 
     pub(crate) fn group_by(&self) -> Option<&str> {
         match self {
-            AlertWatch::Rule(watch) => watch.kept.what.group_by.as_deref(),
-            AlertWatch::Budget(watch) => watch.kept.what.group_by.as_deref(),
+            AlertWatch::Rule(watch) => watch.record.definition.group_by.as_deref(),
+            AlertWatch::Budget(watch) => watch.record.definition.group_by.as_deref(),
         }
     }
 
     pub(crate) fn filter(&self) -> &str {
         match self {
-            AlertWatch::Rule(watch) => &watch.kept.what.filter,
-            AlertWatch::Budget(watch) => &watch.kept.what.filter,
+            AlertWatch::Rule(watch) => &watch.record.definition.filter,
+            AlertWatch::Budget(watch) => &watch.record.definition.filter,
         }
     }
 
     /// Returns the quantity that a budget sums.
     pub(crate) fn quantity(&self) -> Option<SpanQuantity> {
-        match self.spec()?.gathers {
+        match self.spec()?.aggregation {
             SeriesAggregation::Sums(_, quantity) => Some(quantity),
             SeriesAggregation::Sketches(_) => None,
         }
@@ -167,8 +167,8 @@ impl AlertWatch {
 
     pub(crate) fn is_muted(&self, now_us: i64) -> bool {
         match self {
-            AlertWatch::Rule(watch) => watch.kept.is_muted(now_us),
-            AlertWatch::Budget(watch) => watch.kept.is_muted(now_us),
+            AlertWatch::Rule(watch) => watch.record.is_muted(now_us),
+            AlertWatch::Budget(watch) => watch.record.is_muted(now_us),
         }
     }
 }
@@ -179,17 +179,17 @@ impl AlertSeriesSpec {
     /// # Errors
     ///
     /// When the filter or group is not valid any more.
-    pub(crate) fn track(&self, keep: i64) -> Result<AlertSeries, AlertError> {
+    pub(crate) fn new_series(&self, kept_steps: i64) -> Result<AlertSeries, AlertError> {
         let matcher = stored_filter(&self.filter)?;
-        let by = check_group(self.by.as_deref(), self.max_groups)?;
-        Ok(AlertSeries::new(self.clone(), keep, by, matcher))
+        let by = check_group(self.group_by.as_deref(), self.max_groups)?;
+        Ok(AlertSeries::new(self.clone(), kept_steps, by, matcher))
     }
 }
 
-/// Returns the length of a step: the shortest one that divides the window into at most `most` steps.
-fn step(window: HumanDuration, most: i64) -> HumanDuration {
+/// Returns the length of a step: the shortest one that divides the window into at most `max_steps` steps.
+fn step_length(window: HumanDuration, max_steps: i64) -> HumanDuration {
     let minutes = window.as_minutes();
-    let steps = [1, 5, 15, 30, 60, 240, 480].into_iter().find(|step| minutes % step == 0 && minutes / step <= most);
+    let steps = [1, 5, 15, 30, 60, 240, 480].into_iter().find(|step| minutes % step == 0 && minutes / step <= max_steps);
     HumanDuration::minutes(steps.unwrap_or(1))
 }
 
@@ -203,46 +203,46 @@ pub(crate) enum WindowValue {
 
 impl RuleWatch {
     /// Returns the number of steps in the window.
-    pub(crate) fn steps(&self, step_us: i64) -> i64 {
-        self.kept.what.window.0 / step_us
+    pub(crate) fn steps_in_window(&self, step_us: i64) -> i64 {
+        self.record.definition.window.0 / step_us
     }
 
     /// Returns the value of the window that ends with step `last`, inclusive.
-    pub(crate) fn read(&self, track: &AlertSeries, group: &AlertGroupKey, last: i64) -> WindowValue {
-        let rule = &self.kept.what;
-        let steps = self.steps(track.spec.step_us);
+    pub(crate) fn window_value(&self, series: &AlertSeries, group: &AlertGroupKey, last: i64) -> WindowValue {
+        let rule = &self.record.definition;
+        let steps = self.steps_in_window(series.spec.step_us);
         let part = if let MetricFormula::Percentile(_, part) = rule.measure.made() { part } else { 0.0 };
-        let figure = |last: i64| track.figure(group, last - steps + 1, last + 1, part);
+        let aggregate = |last: i64| series.aggregate(group, last - steps + 1, last + 1, part);
         let least = rule.min_samples.and_then(|least| i64::try_from(least).ok()).unwrap_or(0);
-        let now = figure(last);
+        let now = aggregate(last);
         let is_nothing = now.spans < least || (now.spans <= 0 && rule.no_data.is_some());
-        let Some(value) = self.value(&now).filter(|_| !is_nothing) else { return WindowValue::Nothing };
+        let Some(value) = self.value_of(&now).filter(|_| !is_nothing) else { return WindowValue::Nothing };
         let Some(compare) = rule.compare else { return WindowValue::Value(value) };
         let back = match compare {
             ComparisonBaseline::Previous => steps,
-            ComparisonBaseline::LastWeek => WEEK.0 / track.spec.step_us,
+            ComparisonBaseline::LastWeek => WEEK.0 / series.spec.step_us,
         };
-        let then = figure(last - back);
-        match self.value(&then).filter(|_| then.spans >= least.max(1)) {
+        let then = aggregate(last - back);
+        match self.value_of(&then).filter(|_| then.spans >= least.max(1)) {
             Some(then) if then > 0.0 => WindowValue::Value((value - then) / then),
             _ => WindowValue::Nothing,
         }
     }
 
-    fn value(&self, figure: &WindowAggregate) -> Option<f64> {
-        match self.kept.what.measure.made() {
-            MetricFormula::Sum(_, quantity) => Some(quantity.shown(figure.quantity)),
-            MetricFormula::Share(..) => (figure.spans > 0).then(|| figure.quantity as f64 / figure.spans as f64),
-            MetricFormula::Percentile(..) => figure.percentile.map(|us| us / 1000.0),
-            MetricFormula::Asked(_) => None,
+    fn value_of(&self, aggregate: &WindowAggregate) -> Option<f64> {
+        match self.record.definition.measure.made() {
+            MetricFormula::Sum(_, quantity) => Some(quantity.to_api_value(aggregate.quantity)),
+            MetricFormula::Share(..) => (aggregate.spans > 0).then(|| aggregate.quantity as f64 / aggregate.spans as f64),
+            MetricFormula::Percentile(..) => aggregate.percentile.map(|us| us / 1000.0),
+            MetricFormula::Polled(_) => None,
         }
     }
 }
 
 /// Copies the fields of a span that series need.
-pub(crate) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
+pub(crate) fn strip_span(span: &Span, columns: &RequiredSpanFields) -> Span {
     let text = |wanted: bool, text: &Option<String>| if wanted { text.clone() } else { None };
-    let mut kept = Span {
+    let mut record = Span {
         trace_id: span.trace_id,
         span_id: span.span_id,
         kind: span.kind,
@@ -257,35 +257,35 @@ pub(crate) fn strip(span: &Span, columns: &RequiredSpanFields) -> Span {
         ..Span::default()
     };
     // Nearly all rules need some of these fields, which are short.
-    kept.request_model = text(columns.texts, &span.request_model);
-    kept.response_model = text(columns.texts, &span.response_model);
-    kept.provider = text(columns.texts, &span.provider);
-    kept.user_id = text(columns.texts, &span.user_id);
-    kept.environment = text(columns.texts, &span.environment);
-    kept.pipeline = text(columns.texts, &span.pipeline);
-    kept.agent = text(columns.texts, &span.agent);
-    kept.tool = text(columns.texts, &span.tool);
-    kept.prompt = text(columns.texts, &span.prompt);
-    kept.release = text(columns.texts, &span.release);
-    kept.session_id = text(columns.texts, &span.session_id);
-    kept.service = text(columns.texts, &span.service);
-    kept.thread = text(columns.texts, &span.thread);
-    kept.ingest_key = text(columns.texts, &span.ingest_key);
+    record.request_model = text(columns.texts, &span.request_model);
+    record.response_model = text(columns.texts, &span.response_model);
+    record.provider = text(columns.texts, &span.provider);
+    record.user_id = text(columns.texts, &span.user_id);
+    record.environment = text(columns.texts, &span.environment);
+    record.pipeline = text(columns.texts, &span.pipeline);
+    record.agent = text(columns.texts, &span.agent);
+    record.tool = text(columns.texts, &span.tool);
+    record.prompt = text(columns.texts, &span.prompt);
+    record.release = text(columns.texts, &span.release);
+    record.session_id = text(columns.texts, &span.session_id);
+    record.service = text(columns.texts, &span.service);
+    record.thread = text(columns.texts, &span.thread);
+    record.ingest_key = text(columns.texts, &span.ingest_key);
     if columns.texts {
-        kept.name.clone_from(&span.name);
-        kept.op.clone_from(&span.op);
+        record.name.clone_from(&span.name);
+        record.op.clone_from(&span.op);
     }
     if columns.tags {
-        kept.tags.clone_from(&span.tags);
+        record.tags.clone_from(&span.tags);
     }
     if columns.attributes {
-        kept.attributes.clone_from(&span.attributes);
+        record.attributes.clone_from(&span.attributes);
     }
     if columns.messages {
-        kept.input_messages.clone_from(&span.input_messages);
-        kept.output_messages.clone_from(&span.output_messages);
+        record.input_messages.clone_from(&span.input_messages);
+        record.output_messages.clone_from(&span.output_messages);
     }
-    kept
+    record
 }
 
 /// Span fields that series need in addition to the measured values.
@@ -299,8 +299,8 @@ pub(crate) struct RequiredSpanFields {
 
 impl RequiredSpanFields {
     /// Adds the fields that a series needs.
-    pub(crate) fn add(&mut self, track: &AlertSeries) {
-        const FIGURES: [&str; 19] = [
+    pub(crate) fn add_fields_of(&mut self, series: &AlertSeries) {
+        const ALWAYS_READ_COLUMNS: [&str; 19] = [
             "kind",
             "status",
             "start_time",
@@ -321,12 +321,12 @@ impl RequiredSpanFields {
             "total_tokens",
             "sample_rate",
         ];
-        for column in track.columns() {
+        for column in series.required_columns() {
             match column {
                 "tags" => self.tags = true,
                 "attributes" => self.attributes = true,
                 "input_messages" | "output_messages" => self.messages = true,
-                figure if FIGURES.contains(&figure) => {}
+                aggregate if ALWAYS_READ_COLUMNS.contains(&aggregate) => {}
                 _ => self.texts = true,
             }
         }

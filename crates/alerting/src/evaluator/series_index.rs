@@ -12,7 +12,7 @@ use super::metric_series::AlertSeries;
 #[derive(Debug)]
 struct SeriesFilterEntry {
     matcher: SpanMatcher,
-    tracks: Vec<usize>,
+    series: Vec<usize>,
 }
 
 /// The series of one project.
@@ -20,7 +20,7 @@ struct SeriesFilterEntry {
 struct ProjectSeriesIndex {
     filters: Vec<SeriesFilterEntry>,
     /// Filters that are tested on every span.
-    always: Vec<usize>,
+    unanchored: Vec<usize>,
     /// Filters that are tested only on spans with a certain value of a column.
     anchored: Vec<(GroupBy, HashMap<String, Vec<usize>>)>,
 }
@@ -31,32 +31,32 @@ pub(crate) struct SeriesIndex(HashMap<u64, ProjectSeriesIndex>);
 
 impl SeriesIndex {
     /// Builds the index from series with their positions in the list.
-    pub(crate) fn new<'a>(tracks: impl IntoIterator<Item = (usize, &'a AlertSeries)>) -> SeriesIndex {
+    pub(crate) fn new<'a>(series: impl IntoIterator<Item = (usize, &'a AlertSeries)>) -> SeriesIndex {
         let mut index = SeriesIndex::default();
         let mut known: HashMap<(u64, String), usize> = HashMap::new();
-        for (place, track) in tracks {
+        for (place, track) in series {
             let of_project = index.0.entry(track.spec.project).or_default();
             let number = *known.entry((track.spec.project, track.spec.filter.clone())).or_insert_with(|| {
-                of_project.filters.push(SeriesFilterEntry { matcher: track.matcher.clone(), tracks: Vec::new() });
+                of_project.filters.push(SeriesFilterEntry { matcher: track.matcher.clone(), series: Vec::new() });
                 let number = of_project.filters.len() - 1;
-                of_project.anchor(number, &track.matcher);
+                of_project.anchor_filter(number, &track.matcher);
                 number
             });
-            of_project.filters[number].tracks.push(place);
+            of_project.filters[number].series.push(place);
         }
         index
     }
 
     /// Calls `work` with the position of each series that a span belongs to.
-    pub(crate) fn each(&self, project: u64, span: &Span, mut work: impl FnMut(usize)) {
+    pub(crate) fn each_series_of(&self, project: u64, span: &Span, mut work: impl FnMut(usize)) {
         let Some(of_project) = self.0.get(&project) else { return };
         let mut ask = |number: &usize| {
             let filtered = &of_project.filters[*number];
             if filtered.matcher.holds(span) {
-                filtered.tracks.iter().for_each(|place| work(*place));
+                filtered.series.iter().for_each(|place| work(*place));
             }
         };
-        of_project.always.iter().for_each(&mut ask);
+        of_project.unanchored.iter().for_each(&mut ask);
         for (by, values) in &of_project.anchored {
             let found = by.of(span).and_then(|value| values.get(value.as_ref()));
             found.into_iter().flatten().for_each(&mut ask);
@@ -65,9 +65,9 @@ impl SeriesIndex {
 }
 
 impl ProjectSeriesIndex {
-    fn anchor(&mut self, number: usize, matcher: &SpanMatcher) {
-        let Some((column, values)) = matcher.anchor() else {
-            self.always.push(number);
+    fn anchor_filter(&mut self, number: usize, matcher: &SpanMatcher) {
+        let Some((column, values)) = matcher.required_texts() else {
+            self.unanchored.push(number);
             return;
         };
         let by = GroupBy::Column(column, column);

@@ -16,7 +16,7 @@ pub struct RuleState {
     /// Current value; with groups, the one furthest beyond the threshold. `None` without data.
     pub value: Option<f64>,
     /// Number of open incidents.
-    pub open: usize,
+    pub open_incidents: usize,
     /// Worst severity of the open incidents.
     pub severity: Option<AlertSeverity>,
 }
@@ -39,11 +39,11 @@ pub struct BudgetState {
     /// Spend so far; with groups, of all of them.
     pub spent: f64,
     /// Estimate of what clients left out by sampling, according to their sample rates. Not included in `spent`.
-    pub unsent: f64,
+    pub sampled_out: f64,
     /// Forecast of the period; `None` without data, and for groups.
     pub forecast: Option<SpendForecast>,
     /// Minute in which the forecast was computed, and the spend at that time.
-    pub(crate) forecast_of: (i64, f64),
+    pub(crate) forecast_basis: (i64, f64),
     /// State of each group, the largest spend first; `None` without groups.
     pub groups: Option<Arc<Vec<BudgetGroupState>>>,
 }
@@ -56,25 +56,25 @@ pub struct BudgetGroupState {
     /// Spend of the group.
     pub spent: f64,
     /// Estimate of what clients left out by sampling.
-    pub unsent: f64,
+    pub sampled_out: f64,
 }
 
 impl BudgetGroupState {
-    pub(crate) fn new(group: &AlertGroupKey, spent: f64, unsent: f64) -> BudgetGroupState {
-        BudgetGroupState { key: group.shown(Some("")).and_then(|group| group.value), spent, unsent }
+    pub(crate) fn new(group: &AlertGroupKey, spent: f64, sampled_out: f64) -> BudgetGroupState {
+        BudgetGroupState { key: group.to_notice_group(Some("")).and_then(|group| group.value), spent, sampled_out }
     }
 }
 
 impl BudgetState {
     pub(crate) fn new(
         watch: &BudgetWatch,
-        &BudgetPeriodSpend { from_us, to_us, spent, unsent, .. }: &BudgetPeriodSpend,
-        (forecast, forecast_of): (Option<SpendForecast>, (i64, f64)),
+        &BudgetPeriodSpend { from_us, to_us, spent, sampled_out, .. }: &BudgetPeriodSpend,
+        (forecast, forecast_basis): (Option<SpendForecast>, (i64, f64)),
         groups: Option<Arc<Vec<BudgetGroupState>>>,
     ) -> BudgetState {
-        let Budget { period, measure, amount, .. } = watch.kept.what;
+        let Budget { period, measure, amount, .. } = watch.record.definition;
         let spent = groups.as_ref().map_or(spent, |groups| groups.iter().map(|group| group.spent).sum());
-        let unsent = groups.as_ref().map_or(unsent, |groups| groups.iter().map(|group| group.unsent).sum());
-        BudgetState { id: watch.kept.id, period, measure, amount, from_us, to_us, spent, unsent, forecast, forecast_of, groups }
+        let sampled_out = groups.as_ref().map_or(sampled_out, |groups| groups.iter().map(|group| group.sampled_out).sum());
+        BudgetState { id: watch.record.id, period, measure, amount, from_us, to_us, spent, sampled_out, forecast, forecast_basis, groups }
     }
 }

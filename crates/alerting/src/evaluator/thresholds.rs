@@ -14,8 +14,8 @@ pub(crate) struct RuleThresholds {
 }
 
 impl RuleThresholds {
-    pub(crate) fn of(rule: &AlertRule) -> RuleThresholds {
-        let resolve = rule.resolve.unwrap_or_else(|| rule.nearest());
+    pub(crate) fn of_rule(rule: &AlertRule) -> RuleThresholds {
+        let resolve = rule.resolve.unwrap_or_else(|| rule.first_threshold());
         RuleThresholds { direction: rule.direction, warning: rule.warning, critical: rule.critical, resolve }
     }
 
@@ -28,7 +28,7 @@ impl RuleThresholds {
     }
 
     /// Returns the severity of a value, regardless of the state.
-    pub(crate) fn level(&self, value: f64) -> Option<AlertSeverity> {
+    pub(crate) fn severity_of(&self, value: f64) -> Option<AlertSeverity> {
         let passed = |threshold: Option<f64>| threshold.is_some_and(|threshold| self.is_beyond(value, threshold));
         match (passed(self.critical), passed(self.warning)) {
             (true, _) => Some(AlertSeverity::Critical),
@@ -38,8 +38,8 @@ impl RuleThresholds {
     }
 
     /// Returns the severity after a value, given the severity before.
-    pub(crate) fn next(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
-        let level = self.level(value);
+    pub(crate) fn next_severity(&self, before: Option<AlertSeverity>, value: f64) -> Option<AlertSeverity> {
+        let level = self.severity_of(value);
         let Some(before) = before else { return level };
         if level >= Some(before) {
             return level;
@@ -58,7 +58,7 @@ impl RuleThresholds {
     }
 
     /// Returns the value that is further beyond the thresholds.
-    pub(crate) fn worse(&self, a: f64, b: f64) -> f64 {
+    pub(crate) fn worse_value(&self, a: f64, b: f64) -> f64 {
         if self.is_beyond(b, a) { b } else { a }
     }
 }

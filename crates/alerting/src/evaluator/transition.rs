@@ -7,69 +7,69 @@ use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimeline
 
 /// Evaluation of one alert instance in one pass. Late spans may open, worsen and resolve an incident in the same pass.
 pub(super) struct AlertInstanceEvaluation<'a> {
-    bell: &'a RuleEvaluator,
+    evaluator: &'a RuleEvaluator,
     watch: &'a RuleWatch,
-    place: &'a AlertInstanceKey,
+    instance: &'a AlertInstanceKey,
     pub(super) severity: Option<AlertSeverity>,
     /// Whether the incident was resolved manually: nothing fires until the value is back to normal.
-    is_put_down: bool,
+    is_resolved_manually: bool,
     incident: Option<Incident>,
     /// Time at which the next incident opens.
-    opens_us: i64,
-    judged: EvaluationResult,
+    opening_us: i64,
+    result: EvaluationResult,
 }
 
 impl<'a> AlertInstanceEvaluation<'a> {
-    pub(super) fn new(bell: &'a RuleEvaluator, watch: &'a RuleWatch, place: &'a AlertInstanceKey) -> AlertInstanceEvaluation<'a> {
+    pub(super) fn new(evaluator: &'a RuleEvaluator, watch: &'a RuleWatch, instance: &'a AlertInstanceKey) -> AlertInstanceEvaluation<'a> {
         AlertInstanceEvaluation {
-            bell,
+            evaluator,
             watch,
-            place,
-            severity: bell.before(place),
-            is_put_down: bell.put_down.contains_key(place),
-            incident: bell.open.get(place).cloned(),
-            opens_us: bell.opening_us(place),
-            judged: EvaluationResult::default(),
+            instance,
+            severity: evaluator.last_severity(instance),
+            is_resolved_manually: evaluator.resolved_manually.contains_key(instance),
+            incident: evaluator.open_incidents.get(instance).cloned(),
+            opening_us: evaluator.next_opening_us(instance),
+            result: EvaluationResult::default(),
         }
     }
 
-    pub(super) fn end(self, judged: &mut EvaluationResult) {
-        judged.changes.extend(self.judged.changes);
-        judged.lifted.extend(self.judged.lifted);
+    pub(super) fn finish(self, result: &mut EvaluationResult) {
+        result.changes.extend(self.result.changes);
+        result.back_to_normal.extend(self.result.back_to_normal);
     }
 
     /// Moves the instance from its current severity to the next one.
-    pub(super) fn go(&mut self, next: Option<AlertSeverity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
+    pub(super) fn transition_to(&mut self, next: Option<AlertSeverity>, value: Option<f64>, (from_us, to_us): (i64, i64)) {
         let before = std::mem::replace(&mut self.severity, next);
-        if self.is_put_down && next.is_none() {
-            self.is_put_down = false;
-            self.judged.lifted.push(self.place.clone());
+        if self.is_resolved_manually && next.is_none() {
+            self.is_resolved_manually = false;
+            self.result.back_to_normal.push(self.instance.clone());
             return;
         }
-        if before == next || self.is_put_down {
+        if before == next || self.is_resolved_manually {
             return;
         }
-        let (bell, rule) = (self.bell, &self.watch.kept.what);
+        let (evaluator, rule) = (self.evaluator, &self.watch.record.definition);
         let (kind, happened) = match (before, next) {
             (None, _) => (AlertNoticeKind::Opened, IncidentEventKind::Opened),
             (Some(before), Some(next)) if next > before => (AlertNoticeKind::Worsened, IncidentEventKind::Worsened),
             (Some(_), Some(_)) => (AlertNoticeKind::Improved, IncidentEventKind::Improved),
             (Some(_), None) => (AlertNoticeKind::Resolved, IncidentEventKind::Resolved),
         };
-        let opens_us = self.opens_us;
+        let opens_us = self.opening_us;
         let mut incident = self.incident.take().unwrap_or_else(|| Incident {
-            group: self.place.1.shown(rule.group_by.as_deref()),
+            group: self.instance.1.to_notice_group(rule.group_by.as_deref()),
             unit: if rule.compare.is_some() { MeasureUnit::Ratio } else { rule.measure.unit() },
             compare: rule.compare,
             direction: rule.direction,
-            threshold: rule.nearest(),
+            threshold: rule.first_threshold(),
             peak: value,
-            ..Incident::opened(AlertSource::Rule, &self.watch.kept, &rule.name, rule.measure, opens_us)
+            ..Incident::open(AlertSource::Rule, &self.watch.record, &rule.name, rule.measure, opens_us)
         });
-        self.opens_us = opens_us.max(incident.opened_us + 1);
+        self.opening_us = opens_us.max(incident.opened_us + 1);
         incident.value = value;
         incident.peak = match (incident.peak, value) {
-            (Some(peak), Some(value)) => Some(self.watch.limits.worse(peak, value)),
+            (Some(peak), Some(value)) => Some(self.watch.thresholds.worse_value(peak, value)),
             (peak, value) => peak.or(value),
         };
         (incident.window_from_us, incident.window_to_us) = (from_us, to_us);
@@ -84,11 +84,12 @@ impl<'a> AlertInstanceEvaluation<'a> {
                 incident.worst = severity.max(incident.worst);
                 incident.threshold = rule.threshold(severity);
             }
-            None => incident.resolved_us = Some(bell.now_us.max(incident.opened_us)),
+            None => incident.resolved_us = Some(evaluator.now_us.max(incident.opened_us)),
         }
-        let entry = IncidentTimelineEntry { value, severity: Some(incident.severity), ..IncidentTimelineEntry::new(bell.now_us, happened) };
-        let change = bell.changed(incident, kind, entry);
+        let entry =
+            IncidentTimelineEntry { value, severity: Some(incident.severity), ..IncidentTimelineEntry::new(evaluator.now_us, happened) };
+        let change = evaluator.notified_change(incident, kind, entry);
         self.incident = Some(change.incident.clone()).filter(|incident| incident.resolved_us.is_none());
-        self.judged.changes.push(change);
+        self.result.changes.push(change);
     }
 }

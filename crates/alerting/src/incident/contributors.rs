@@ -15,15 +15,15 @@ use crate::rule::metric::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity,
 
 /// Properties of which values can be contributors, in addition to traces.
 pub(crate) const DIMENSIONS: [&str; 7] = ["user", "model", "pipeline", "prompt", "release", "agent", "tool"];
-const TRACE: &str = "trace";
+const TRACE_DIMENSION: &str = "trace";
 /// Maximum number of contributors.
-const MOST: usize = 6;
+const MAX_CONTRIBUTORS: usize = 6;
 /// Maximum number of traces that are ranked.
-const MOST_TRACES: usize = 20;
+const MAX_RANKED_TRACES: usize = 20;
 /// Minimum share of the change or total.
-const LEAST: f64 = 0.1;
+const MIN_CONTRIBUTION_SHARE: f64 = 0.1;
 /// Share that may be due to chance.
-const CHANCE: f64 = 0.02;
+const CHANCE_SHARE: f64 = 0.02;
 const DAY_US: i64 = 86_400_000_000;
 
 /// Contribution of one value of a property: in the window and usually.
@@ -31,11 +31,11 @@ const DAY_US: i64 = 86_400_000_000;
 pub(crate) struct DimensionContribution {
     pub(crate) dimension: &'static str,
     pub(crate) key: Option<String>,
-    pub(crate) now: f64,
+    pub(crate) current: f64,
     /// Mean of earlier windows; `None` without history, and for traces.
     pub(crate) usual: Option<f64>,
-    /// Part of `now` since the previous step; `None` if it is not requested.
-    pub(crate) since: Option<f64>,
+    /// Part of `current` since the previous step; `None` if it is not requested.
+    pub(crate) recent: Option<f64>,
 }
 
 /// What contributors explain.
@@ -62,38 +62,38 @@ pub(crate) struct ContributorScope<'a> {
 
 /// Returns the weight of a span in a metric; `None` if the metric is not computed from spans, or if the duration from which a call is
 /// slow (`threshold`, in milliseconds) is unknown.
-pub(crate) fn weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
+pub(crate) fn contribution_weight(measure: AlertMetric, threshold: Option<f64>) -> Option<ContributionWeight> {
     let us = threshold.map(|threshold| (threshold * 1000.0) as i64);
     Some(match measure.made() {
         MetricFormula::Percentile(LatencyKind::Duration, _) => ContributionWeight::Slow(us?),
-        MetricFormula::Percentile(LatencyKind::FirstToken, _) => ContributionWeight::SlowToBegin(us?),
-        MetricFormula::Asked(_) => return None,
+        MetricFormula::Percentile(LatencyKind::FirstToken, _) => ContributionWeight::SlowFirstToken(us?),
+        MetricFormula::Polled(_) => return None,
         MetricFormula::Sum(SpanSubject::Tools, _) | MetricFormula::Share(SpanSubject::Tools, _) => ContributionWeight::FailedTool,
         MetricFormula::Sum(SpanSubject::Spans, _) | MetricFormula::Share(SpanSubject::Spans, _) => {
-            ContributionWeight::Of(SeriesMeasure::Spans)
+            ContributionWeight::SeriesTotal(SeriesMeasure::Spans)
         }
         MetricFormula::Sum(SpanSubject::Calls, quantity) | MetricFormula::Share(SpanSubject::Calls, quantity) => match quantity {
-            SpanQuantity::One => ContributionWeight::Of(SeriesMeasure::Calls),
-            SpanQuantity::Failed => ContributionWeight::Of(SeriesMeasure::Failed),
+            SpanQuantity::Count => ContributionWeight::SeriesTotal(SeriesMeasure::Calls),
+            SpanQuantity::Failed => ContributionWeight::SeriesTotal(SeriesMeasure::Failed),
             SpanQuantity::Unpriced => ContributionWeight::Unpriced,
-            SpanQuantity::Cost => ContributionWeight::Of(SeriesMeasure::Cost),
-            SpanQuantity::InputTokens => ContributionWeight::Of(SeriesMeasure::InputTokens),
-            SpanQuantity::OutputTokens => ContributionWeight::Of(SeriesMeasure::OutputTokens),
+            SpanQuantity::Cost => ContributionWeight::SeriesTotal(SeriesMeasure::Cost),
+            SpanQuantity::InputTokens => ContributionWeight::SeriesTotal(SeriesMeasure::InputTokens),
+            SpanQuantity::OutputTokens => ContributionWeight::SeriesTotal(SeriesMeasure::OutputTokens),
             SpanQuantity::TotalTokens => ContributionWeight::TotalTokens,
-            SpanQuantity::NewInputTokens => ContributionWeight::Of(SeriesMeasure::NewInputTokens),
-            SpanQuantity::CacheReadTokens => ContributionWeight::Of(SeriesMeasure::CacheReadTokens),
-            SpanQuantity::CacheWriteTokens => ContributionWeight::Of(SeriesMeasure::CacheWriteTokens),
-            SpanQuantity::ReasoningTokens => ContributionWeight::Of(SeriesMeasure::ReasoningTokens),
+            SpanQuantity::NewInputTokens => ContributionWeight::SeriesTotal(SeriesMeasure::NewInputTokens),
+            SpanQuantity::CacheReadTokens => ContributionWeight::SeriesTotal(SeriesMeasure::CacheReadTokens),
+            SpanQuantity::CacheWriteTokens => ContributionWeight::SeriesTotal(SeriesMeasure::CacheWriteTokens),
+            SpanQuantity::ReasoningTokens => ContributionWeight::SeriesTotal(SeriesMeasure::ReasoningTokens),
         },
     })
 }
 
 /// Returns the unit of contributions.
-fn unit(weight: ContributionWeight) -> MeasureUnit {
+fn contribution_unit(weight: ContributionWeight) -> MeasureUnit {
     match weight {
-        ContributionWeight::Of(SeriesMeasure::Cost) => MeasureUnit::Usd,
+        ContributionWeight::SeriesTotal(SeriesMeasure::Cost) => MeasureUnit::Usd,
         ContributionWeight::TotalTokens => MeasureUnit::Tokens,
-        ContributionWeight::Of(
+        ContributionWeight::SeriesTotal(
             SeriesMeasure::InputTokens
             | SeriesMeasure::OutputTokens
             | SeriesMeasure::NewInputTokens
@@ -110,7 +110,7 @@ fn unit(weight: ContributionWeight) -> MeasureUnit {
 /// # Errors
 ///
 /// When the query engine fails.
-pub(crate) async fn explain(
+pub(crate) async fn find_contributors(
     project: &ProjectSnapshot,
     filter: &Filter,
     weight: ContributionWeight,
@@ -120,47 +120,56 @@ pub(crate) async fn explain(
     let ContributorScope { window: (from_us, to_us), until_us, since_us, group } = scope;
     // Compare with the same hours of earlier days; for a new project, with the time immediately before.
     let length = (to_us - from_us).max(1);
-    let apart_us = (length + DAY_US - 1) / DAY_US * DAY_US;
-    let days = ContributionWindows { from_us, to_us, since_us: None, until_us, apart_us, earlier: (28 * DAY_US / apart_us).clamp(1, 7) };
+    let interval_us = (length + DAY_US - 1) / DAY_US * DAY_US;
+    let days = ContributionWindows {
+        from_us,
+        to_us,
+        since_us: None,
+        until_us,
+        interval_us,
+        earlier_windows: (28 * DAY_US / interval_us).clamp(1, 7),
+    };
     let by: Vec<GroupBy> = DIMENSIONS.iter().map(|name| GroupBy::parse(name)).collect::<Result<_, _>>()?;
     let mut found = project.contributions(filter, weight, days, &by).await?;
     if found.keys().all(|(window, _)| *window == 0) {
-        found = project.contributions(filter, weight, ContributionWindows { apart_us: length, earlier: 12, ..days }, &by).await?;
+        found =
+            project.contributions(filter, weight, ContributionWindows { interval_us: length, earlier_windows: 12, ..days }, &by).await?;
     }
-    let mut parts = parts(&found);
+    let mut parts = contributions_by_dimension(&found);
     if goal != ContributorGoal::Change(ThresholdDirection::Below) {
-        let (alone, fresh) = (ContributionWindows { earlier: 0, ..days }, ContributionWindows { earlier: 0, since_us, ..days });
-        let by_trace = [GroupBy::Column(TRACE, "trace_id")];
-        parts.extend(traces(&project.contributions(filter, weight, alone, &by_trace).await?));
+        let (alone, fresh) =
+            (ContributionWindows { earlier_windows: 0, ..days }, ContributionWindows { earlier_windows: 0, since_us, ..days });
+        let by_trace = [GroupBy::Column(TRACE_DIMENSION, "trace_id")];
+        parts.extend(top_traces(&project.contributions(filter, weight, alone, &by_trace).await?));
         if since_us.is_some() {
-            let mut since = self::parts(&project.contributions(filter, weight, fresh, &by).await?);
-            since.extend(traces(&project.contributions(filter, weight, fresh, &by_trace).await?));
-            let since: HashMap<_, f64> = since.into_iter().map(|part| ((part.dimension, part.key), part.now)).collect();
+            let mut since = self::contributions_by_dimension(&project.contributions(filter, weight, fresh, &by).await?);
+            since.extend(top_traces(&project.contributions(filter, weight, fresh, &by_trace).await?));
+            let since: HashMap<_, f64> = since.into_iter().map(|part| ((part.dimension, part.key), part.current)).collect();
             let of = |part: &DimensionContribution| since.get(&(part.dimension, part.key.clone())).copied().unwrap_or(0.0);
-            parts.iter_mut().for_each(|part| part.since = Some(of(part)));
+            parts.iter_mut().for_each(|part| part.recent = Some(of(part)));
         }
     }
     parts.retain(|part| Some(part.dimension) != group);
-    Ok(rank(parts, goal, unit(weight)))
+    Ok(rank_contributors(parts, goal, contribution_unit(weight)))
 }
 
 /// Returns the traces with the largest contributions. A trace has no history.
-fn traces(found: &ContributionSums) -> Vec<DimensionContribution> {
+fn top_traces(found: &ContributionSums) -> Vec<DimensionContribution> {
     let part = |((_, keys), now): (&(i64, Vec<Option<String>>), &f64)| DimensionContribution {
-        dimension: TRACE,
+        dimension: TRACE_DIMENSION,
         key: keys.first().cloned().flatten(),
-        now: *now,
+        current: *now,
         usual: None,
-        since: None,
+        recent: None,
     };
     let mut traces: Vec<DimensionContribution> = found.iter().map(part).collect();
-    traces.sort_by(|a, b| b.now.total_cmp(&a.now).then_with(|| a.key.cmp(&b.key)));
-    traces.truncate(MOST_TRACES);
+    traces.sort_by(|a, b| b.current.total_cmp(&a.current).then_with(|| a.key.cmp(&b.key)));
+    traces.truncate(MAX_RANKED_TRACES);
     traces
 }
 
 /// Sums contributions by the values of each property. `usual` is the mean of the earlier windows that have data.
-pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
+pub(crate) fn contributions_by_dimension(found: &ContributionSums) -> Vec<DimensionContribution> {
     let earlier: std::collections::BTreeSet<i64> = found.keys().map(|(window, _)| *window).filter(|window| *window > 0).collect();
     let mut sums: HashMap<(usize, Option<&str>), (f64, f64)> = HashMap::new();
     for ((window, keys), sum) in found {
@@ -170,12 +179,12 @@ pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
         }
     }
     let windows = earlier.len() as f64;
-    let part = |((index, key), (now, usual)): ((usize, Option<&str>), (f64, f64))| DimensionContribution {
+    let part = |((index, key), (current, usual)): ((usize, Option<&str>), (f64, f64))| DimensionContribution {
         dimension: DIMENSIONS[index],
         key: key.map(str::to_owned),
-        now,
+        current,
         usual: (windows > 0.0).then(|| usual / windows),
-        since: None,
+        recent: None,
     };
     sums.into_iter().map(part).collect()
 }
@@ -184,9 +193,9 @@ pub(crate) fn parts(found: &ContributionSums) -> Vec<DimensionContribution> {
 struct ContributionTotals {
     /// 1 if higher values are worse, -1 if lower values are.
     sign: f64,
-    now: f64,
+    current: f64,
     usual: f64,
-    since: f64,
+    recent: f64,
     has_usual: bool,
     by_dimension: HashMap<&'static str, DimensionTotals>,
 }
@@ -195,104 +204,105 @@ struct ContributionTotals {
 #[derive(Debug, Clone, Copy, Default)]
 struct DimensionTotals {
     /// Sum of all changes, regardless of direction.
-    moved: f64,
+    changes: f64,
     /// Sum of the changes for the worse.
-    worse: f64,
+    changes_for_worse: f64,
     /// Number of values with a contribution.
     keys: f64,
 }
 
 impl ContributionTotals {
-    fn of(parts: &[DimensionContribution], sign: f64) -> ContributionTotals {
+    fn total_of(parts: &[DimensionContribution], sign: f64) -> ContributionTotals {
         // All properties have the same total; of traces, only the largest are known.
-        let first = parts.iter().find(|part| part.dimension != TRACE).map(|part| part.dimension);
+        let first = parts.iter().find(|part| part.dimension != TRACE_DIMENSION).map(|part| part.dimension);
         let all = || parts.iter().filter(move |part| Some(part.dimension) == first);
         let mut whole = ContributionTotals {
             sign,
-            now: all().map(|part| part.now).sum(),
+            current: all().map(|part| part.current).sum(),
             usual: all().filter_map(|part| part.usual).sum(),
-            since: all().filter_map(|part| part.since).sum(),
+            recent: all().filter_map(|part| part.recent).sum(),
             has_usual: all().any(|part| part.usual.is_some()),
             by_dimension: HashMap::new(),
         };
         for part in parts {
-            let delta = whole.delta(part);
+            let delta = whole.change_of(part);
             let sides = whole.by_dimension.entry(part.dimension).or_default();
-            sides.moved += delta.abs();
-            sides.worse += delta.max(0.0);
-            sides.keys += if part.now > 0.0 { 1.0 } else { 0.0 };
+            sides.changes += delta.abs();
+            sides.changes_for_worse += delta.max(0.0);
+            sides.keys += if part.current > 0.0 { 1.0 } else { 0.0 };
         }
         whole
     }
 
-    fn delta(&self, part: &DimensionContribution) -> f64 {
-        self.sign * (part.now - part.usual.unwrap_or(0.0))
+    fn change_of(&self, part: &DimensionContribution) -> f64 {
+        self.sign * (part.current - part.usual.unwrap_or(0.0))
     }
 
-    fn change(&self) -> f64 {
-        if self.has_usual { self.sign * (self.now - self.usual) } else { 0.0 }
+    fn total_change(&self) -> f64 {
+        if self.has_usual { self.sign * (self.current - self.usual) } else { 0.0 }
     }
 
     /// Returns how well a part explains the change from the usual value; `None` if it does not.
-    fn by_change(&self, part: &DimensionContribution) -> Option<f64> {
-        let change = self.change();
-        let covers = if change > 0.0 { self.delta(part) / change } else { 0.0 };
+    fn change_score(&self, part: &DimensionContribution) -> Option<f64> {
+        let change = self.total_change();
+        let covers = if change > 0.0 { self.change_of(part) / change } else { 0.0 };
         let before = if self.usual > 0.0 { part.usual.unwrap_or(0.0) / self.usual } else { 0.0 };
         // If values of a property come and go anyway, as releases do, a new value means less.
-        let churn = if part.dimension == TRACE { 1.0 } else { (change / self.by_dimension[part.dimension].moved.max(change)).sqrt() };
-        standing_out(covers, before).map(|score| score * churn)
+        let churn =
+            if part.dimension == TRACE_DIMENSION { 1.0 } else { (change / self.by_dimension[part.dimension].changes.max(change)).sqrt() };
+        significance(covers, before).map(|score| score * churn)
     }
 
     /// Returns how far a part exceeds an even share of the total; `None` for a small part.
-    fn by_total(&self, part: &DimensionContribution) -> Option<f64> {
-        let covers = if self.now > 0.0 { part.now / self.now } else { 0.0 };
+    fn total_score(&self, part: &DimensionContribution) -> Option<f64> {
+        let covers = if self.current > 0.0 { part.current / self.current } else { 0.0 };
         let even = 1.0 / self.by_dimension[part.dimension].keys.max(1.0);
-        (covers >= LEAST).then(|| standing_out(covers, even).unwrap_or(0.0))
+        (covers >= MIN_CONTRIBUTION_SHARE).then(|| significance(covers, even).unwrap_or(0.0))
     }
 
     /// Returns how well a part explains what arrived since the previous step, compared with its share before.
-    fn by_stretch(&self, part: &DimensionContribution) -> Option<f64> {
-        let since = part.since.filter(|_| self.since > 0.0)?;
-        let until = self.now - self.since;
-        let before = if until > 0.0 { (part.now - since) / until } else { 0.0 };
-        standing_out(since / self.since, before)
+    fn recent_score(&self, part: &DimensionContribution) -> Option<f64> {
+        let since = part.recent.filter(|_| self.recent > 0.0)?;
+        let until = self.current - self.recent;
+        let before = if until > 0.0 { (part.current - since) / until } else { 0.0 };
+        significance(since / self.recent, before)
     }
 }
 
 /// Returns the significance of a share compared with its earlier share; `None` if it is not significant.
-fn standing_out(covers: f64, before: f64) -> Option<f64> {
-    let surprise = ((covers.min(1.0) + CHANCE) / (before + CHANCE)).ln();
-    (covers >= LEAST && surprise > 0.0).then(|| covers.min(1.0) * surprise)
+fn significance(covers: f64, before: f64) -> Option<f64> {
+    let surprise = ((covers.min(1.0) + CHANCE_SHARE) / (before + CHANCE_SHARE)).ln();
+    (covers >= MIN_CONTRIBUTION_SHARE && surprise > 0.0).then(|| covers.min(1.0) * surprise)
 }
 
 /// Ranks the contributors, the largest first. Links are not set.
-pub(crate) fn rank(parts: Vec<DimensionContribution>, goal: ContributorGoal, unit: MeasureUnit) -> Vec<AlertContributor> {
+pub(crate) fn rank_contributors(parts: Vec<DimensionContribution>, goal: ContributorGoal, unit: MeasureUnit) -> Vec<AlertContributor> {
     let is_below = goal == ContributorGoal::Change(ThresholdDirection::Below);
-    let whole = ContributionTotals::of(&parts, if is_below { -1.0 } else { 1.0 });
+    let whole = ContributionTotals::total_of(&parts, if is_below { -1.0 } else { 1.0 });
     // Without history there is no change, and missing contributors of a low value cannot be determined.
     let of_total = goal == ContributorGoal::Spending || !(whole.has_usual || is_below);
     let mut scored: Vec<(f64, usize, AlertContributor)> = Vec::new();
     for part in parts.into_iter().filter(|part| part.key.is_some()) {
-        let by_change = whole.by_change(&part);
+        let by_change = whole.change_score(&part);
         // A part that explains the change ranks before one that is always large.
-        let by_total = whole.by_total(&part).filter(|_| of_total).map(|score| if whole.change() > 0.0 { 0.0 } else { score });
-        let Some(score) = [by_change.or(by_total), whole.by_stretch(&part)].into_iter().flatten().reduce(f64::max) else { continue };
+        let by_total = whole.total_score(&part).filter(|_| of_total).map(|score| if whole.total_change() > 0.0 { 0.0 } else { score });
+        let Some(score) = [by_change.or(by_total), whole.recent_score(&part)].into_iter().flatten().reduce(f64::max) else { continue };
         // A single trace is more specific than the user who caused it.
-        let score = if part.dimension == TRACE { score * 1.1 } else { score };
-        let share_of = if of_total || part.dimension == TRACE { ShareOf::Total } else { ShareOf::Change };
+        let score = if part.dimension == TRACE_DIMENSION { score * 1.1 } else { score };
+        let share_of = if of_total || part.dimension == TRACE_DIMENSION { ShareOf::Total } else { ShareOf::Change };
         let (share, all) = match share_of {
-            ShareOf::Total => (part.now, whole.now),
-            ShareOf::Change => (whole.delta(&part), whole.by_dimension[part.dimension].worse),
+            ShareOf::Total => (part.current, whole.current),
+            ShareOf::Change => (whole.change_of(&part), whole.by_dimension[part.dimension].changes_for_worse),
         };
         let culprit = AlertContributor {
             dimension: part.dimension.to_owned(),
             key: part.key,
             unit,
-            contribution: part.now,
+            contribution: part.current,
             usual: part.usual,
             share: (share > 0.0 && all > 0.0).then(|| (share / all).min(1.0)),
             share_of,
-            since: part.since,
+            since: part.recent,
             link: None,
         };
         let place = DIMENSIONS.iter().position(|name| *name == part.dimension).unwrap_or(DIMENSIONS.len());
@@ -302,7 +312,7 @@ pub(crate) fn rank(parts: Vec<DimensionContribution>, goal: ContributorGoal, uni
         let by_share = other.share.unwrap_or(0.0).total_cmp(&culprit.share.unwrap_or(0.0));
         other_score.total_cmp(score).then(by_share).then(place.cmp(other_place)).then_with(|| culprit.key.cmp(&other.key))
     });
-    scored.truncate(MOST);
+    scored.truncate(MAX_CONTRIBUTORS);
     scored.into_iter().map(|(.., culprit)| culprit).collect()
 }
 
@@ -311,8 +321,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_sum_are_like_it_and_those_of_a_percentile_or_share_are_so_many() {
-        let unit_of = |measure, threshold| weight(measure, threshold).map(unit);
+    fn contributions_have_the_unit_of_their_metric() {
+        let unit_of = |measure, threshold| contribution_weight(measure, threshold).map(contribution_unit);
         assert_eq!(unit_of(AlertMetric::Cost, Some(5.0)), Some(MeasureUnit::Usd));
         assert_eq!(unit_of(AlertMetric::CacheReadTokens, Some(5.0)), Some(MeasureUnit::Tokens));
         assert_eq!(unit_of(AlertMetric::DurationP95, Some(1500.0)), Some(MeasureUnit::Count));

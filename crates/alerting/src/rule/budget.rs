@@ -9,8 +9,8 @@ use super::{NotificationPolicy, check_filter, check_group, check_name, check_zon
 use crate::delivery::notice::BudgetPeriod;
 use crate::error::{AlertError, invalid};
 
-const GROUPS: u32 = 1000;
-const MOST_STEPS: usize = 20;
+const DEFAULT_MAX_GROUPS: u32 = 1000;
+const MAX_STEPS: usize = 20;
 
 /// First day of a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
@@ -26,7 +26,7 @@ pub enum WeekStart {
 }
 
 impl WeekStart {
-    pub(crate) fn weekday(self) -> Weekday {
+    pub(crate) fn default_weekday(self) -> Weekday {
         match self {
             WeekStart::Monday => Weekday::Monday,
             WeekStart::Sunday => Weekday::Sunday,
@@ -42,10 +42,10 @@ pub struct Budget {
     /// Name of 1 to 100 characters without `/`, unique within the project.
     pub name: String,
     /// False for a draft, which is never evaluated. Default: true.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     pub enabled: bool,
     /// What is limited: `cost`, a number of tokens, or a count such as `calls`. Default: `cost`.
-    #[serde(default = "cost")]
+    #[serde(default = "default_metric")]
     pub measure: AlertMetric,
     /// Amount per period in US dollars, tokens or calls; more than 0.
     pub amount: f64,
@@ -63,13 +63,13 @@ pub struct Budget {
     #[serde(default)]
     pub group_by: Option<String>,
     /// Maximum number of groups, from 1 to 10,000. Further groups are evaluated together as one group. Default: 1,000.
-    #[serde(default = "groups", alias = "most_groups")]
+    #[serde(default = "default_max_groups", alias = "most_groups")]
     pub max_groups: u32,
     /// Percentages of the amount at which the budget fires, in ascending order: at most 20. Default: 50, 80 and 100.
-    #[serde(default = "steps")]
+    #[serde(default = "default_steps")]
     pub steps: Vec<f64>,
     /// Percentage of the amount from which incidents are critical. Default: 100.
-    #[serde(default = "hundred")]
+    #[serde(default = "default_percent")]
     pub critical_from: f64,
     /// True to open a warning as soon as even the low estimate of the forecast exceeds the amount. Not allowed with groups. Default:
     /// false.
@@ -83,23 +83,23 @@ pub struct Budget {
     pub notify: NotificationPolicy,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
-fn cost() -> AlertMetric {
+fn default_metric() -> AlertMetric {
     AlertMetric::Cost
 }
 
-fn groups() -> u32 {
-    GROUPS
+fn default_max_groups() -> u32 {
+    DEFAULT_MAX_GROUPS
 }
 
-fn steps() -> Vec<f64> {
+fn default_steps() -> Vec<f64> {
     vec![50.0, 80.0, 100.0]
 }
 
-fn hundred() -> f64 {
+fn default_percent() -> f64 {
     100.0
 }
 
@@ -126,8 +126,8 @@ impl Budget {
         }
         let rising = self.steps.windows(2).all(|pair| pair[0] < pair[1]);
         let sane = self.steps.iter().all(|step| step.is_finite() && *step > 0.0 && *step <= 10_000.0);
-        if !rising || !sane || self.steps.len() > MOST_STEPS {
-            return Err(invalid("steps", format!("must be at most {MOST_STEPS} percentages in ascending order, such as [50, 80, 100]")));
+        if !rising || !sane || self.steps.len() > MAX_STEPS {
+            return Err(invalid("steps", format!("must be at most {MAX_STEPS} percentages in ascending order, such as [50, 80, 100]")));
         }
         if self.steps.is_empty() && !self.alert_on_forecast {
             return Err(invalid("steps", "must have at least one step unless alert_on_forecast is true"));

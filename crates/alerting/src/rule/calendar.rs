@@ -17,28 +17,28 @@ pub(crate) struct BudgetCalendar {
 
 impl BudgetCalendar {
     /// Returns start and end (exclusive) of the period that contains a time, in microseconds since the Unix epoch.
-    pub(crate) fn around(&self, us: i64) -> (i64, i64) {
-        let date = self.zone.to_datetime(moment(us)).date();
+    pub(crate) fn period_around(&self, us: i64) -> (i64, i64) {
+        let date = self.zone.to_datetime(timestamp_of(us)).date();
         let (first, next) = match self.period {
             BudgetPeriod::Day => (date, date.checked_add(1.day())),
             BudgetPeriod::Week => {
-                let back = i64::from(date.weekday().since(self.week_starts.weekday()));
+                let back = i64::from(date.weekday().since(self.week_starts.default_weekday()));
                 let first = date.checked_sub(back.days()).unwrap_or(date);
                 (first, first.checked_add(7.days()))
             }
             BudgetPeriod::Month => (date.first_of_month(), date.first_of_month().checked_add(1.month())),
         };
         // The calendar ends in the year 9999.
-        (self.start_of(first), next.map_or(i64::MAX, |next| self.start_of(next)))
+        (self.start_of_day(first), next.map_or(i64::MAX, |next| self.start_of_day(next)))
     }
 
     /// Returns the start of a day. If the clock is put forward at midnight, it is later than midnight.
-    fn start_of(&self, date: Date) -> i64 {
+    fn start_of_day(&self, date: Date) -> i64 {
         let start = self.zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
         start.map_or(if date.year() < 1970 { i64::MIN } else { i64::MAX }, Timestamp::as_microsecond)
     }
 }
 
-fn moment(us: i64) -> Timestamp {
+fn timestamp_of(us: i64) -> Timestamp {
     Timestamp::from_microsecond(us).unwrap_or(if us < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

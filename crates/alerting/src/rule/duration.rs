@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Units, the largest first.
-const UNITS: [(char, i64); 5] = [('w', 604_800_000_000), ('d', 86_400_000_000), ('h', 3_600_000_000), ('m', 60_000_000), ('s', 1_000_000)];
+const DURATION_UNITS: [(char, i64); 5] =
+    [('w', 604_800_000_000), ('d', 86_400_000_000), ('h', 3_600_000_000), ('m', 60_000_000), ('s', 1_000_000)];
 
 /// A duration in microseconds. JSON and TOML contain it as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +31,7 @@ impl HumanDuration {
     /// Parses a duration such as `15m`. Returns `None` for anything else, and for zero and negative durations.
     pub fn parse(text: &str) -> Option<HumanDuration> {
         let unit = text.chars().last()?;
-        let (_, us) = UNITS.iter().find(|(letter, _)| *letter == unit)?;
+        let (_, us) = DURATION_UNITS.iter().find(|(letter, _)| *letter == unit)?;
         let count: i64 = text[..text.len() - unit.len_utf8()].parse().ok()?;
         count.checked_mul(*us).filter(|us| *us > 0).map(HumanDuration)
     }
@@ -44,7 +45,7 @@ impl HumanDuration {
 impl fmt::Display for HumanDuration {
     /// Writes the duration in the largest unit without a fraction. Uses days instead of weeks, as is usual for windows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (letter, us) = UNITS[1..].iter().find(|(_, us)| self.0 % us == 0).unwrap_or(&UNITS[4]);
+        let (letter, us) = DURATION_UNITS[1..].iter().find(|(_, us)| self.0 % us == 0).unwrap_or(&DURATION_UNITS[4]);
         write!(f, "{}{letter}", self.0 / us)
     }
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_written_as_people_write_it() {
+    fn durations_are_written_readably() {
         for (text, us) in [("90s", 90_000_000), ("15m", 900_000_000), ("24h", 86_400_000_000), ("2w", 1_209_600_000_000)] {
             assert_eq!(HumanDuration::parse(text), Some(HumanDuration(us)), "{text}");
         }

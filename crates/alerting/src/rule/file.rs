@@ -32,7 +32,7 @@ pub struct AlertFileChange {
     /// Name of the rule or budget.
     pub name: String,
     /// Difference.
-    pub what: AlertFileChangeKind,
+    pub kind: AlertFileChangeKind,
 }
 
 /// Difference of a rule or budget.
@@ -51,22 +51,22 @@ pub enum AlertFileChangeKind {
 /// # Errors
 ///
 /// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a target does not exist.
-pub fn read(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> {
+pub fn parse_file(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> {
     let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
     let mut file = AlertFile::default();
     for (name, value) in table {
         match name.as_str() {
-            "rule" => file.rules = items(value, targets)?,
-            "budget" => file.budgets = items(value, targets)?,
+            "rule" => file.rules = parse_items(value, targets)?,
+            "budget" => file.budgets = parse_items(value, targets)?,
             other => return Err(invalid("file", format!("unknown entry {other:?}; use [[rule]] and [[budget]]"))),
         }
     }
-    unique(&file.rules)?;
-    unique(&file.budgets)?;
+    check_unique_names(&file.rules)?;
+    check_unique_names(&file.budgets)?;
     Ok(file)
 }
 
-fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
+fn parse_items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
     let Value::Array(values) = value else {
         return Err(invalid("file", format!("{0} must be a list; write [[{0}]] with two brackets", T::SOURCE.name())));
     };
@@ -74,7 +74,7 @@ fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<
         let name = value.get("name").and_then(Value::as_str).map_or_else(|| format!("number {}", index + 1), |name| format!("{name:?}"));
         let at = |reason: String| invalid("file", format!("{} {name}: {reason}", T::SOURCE.name()));
         if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
-            numbered(notify, targets).map_err(at)?;
+            replace_names_by_ids(notify, targets).map_err(at)?;
         }
         let item: T = serde_json::from_value(value).map_err(|error| at(error.to_string()))?;
         item.check().map_err(|error| at(error.to_string()))?;
@@ -84,7 +84,7 @@ fn items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<
 }
 
 /// Replaces the names of targets by their IDs.
-fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
+fn replace_names_by_ids(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
     for field in ["targets", "escalate_to"] {
         for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
             let Some(text) = name.as_str() else { return Err(format!("notify.{field}: must contain names of notification channels")) };
@@ -98,7 +98,7 @@ fn numbered(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<()
     Ok(())
 }
 
-fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
+fn check_unique_names<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
     let mut names: Vec<&str> = items.iter().map(AlertDefinition::name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -107,39 +107,39 @@ fn unique<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError> {
     }
 }
 
-/// Writes rules and budgets as a file that [`read`] parses to the same rules and budgets.
+/// Writes rules and budgets as a file that [`parse_file`] parses to the same rules and budgets.
 ///
 /// # Errors
 ///
 /// When a number cannot be represented in TOML.
-pub fn write(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertError> {
-    let named = |value: Value| named(value, targets);
+pub fn write_file(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertError> {
+    let named = |value: Value| replace_ids_by_names(value, targets);
     let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    tables.insert("rule", file.rules.iter().map(plain).map(named).collect());
-    tables.insert("budget", file.budgets.iter().map(plain).map(named).collect());
+    tables.insert("rule", file.rules.iter().map(to_plain_json).map(named).collect());
+    tables.insert("budget", file.budgets.iter().map(to_plain_json).map(named).collect());
     tables.retain(|_, items| !items.is_empty());
     toml::to_string_pretty(&tables).map_err(|error| invalid("file", error.to_string()))
 }
 
 /// Converts an item to JSON without fields that are not set.
-fn plain(item: &impl Serialize) -> Value {
+fn to_plain_json(item: &impl Serialize) -> Value {
     fn without_nulls(value: Value) -> Value {
         match value {
             Value::Object(fields) => {
                 let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-                Value::Object(fields.map(|(name, value)| (name, without_nulls(value))).filter(|(_, value)| !is_empty(value)).collect())
+                Value::Object(fields.map(|(name, value)| (name, without_nulls(value))).filter(|(_, value)| !is_empty_json(value)).collect())
             }
             other => other,
         }
     }
-    fn is_empty(value: &Value) -> bool {
+    fn is_empty_json(value: &Value) -> bool {
         matches!(value, Value::Object(fields) if fields.is_empty()) || matches!(value, Value::Array(items) if items.is_empty())
     }
     without_nulls(serde_json::to_value(item).unwrap_or_default())
 }
 
 /// Replaces the IDs of targets by their names. Deleted targets are left out.
-fn named(mut value: Value, targets: &TargetNames) -> Value {
+fn replace_ids_by_names(mut value: Value, targets: &TargetNames) -> Value {
     if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
         for field in ["targets", "escalate_to"] {
             if let Some(numbers) = notify.get_mut(field).and_then(Value::as_array_mut) {
@@ -159,59 +159,66 @@ impl AlertService {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn compare(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<AlertFileChange>, AlertError> {
-        let mut differences = differences(&self.table.list::<AlertRule>(Some(project))?, &file.rules, targets);
-        differences.extend(self::differences(&self.table.list::<Budget>(Some(project))?, &file.budgets, targets));
+    pub fn compare_file(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<AlertFileChange>, AlertError> {
+        let mut differences = compare_items(&self.store.list_definitions::<AlertRule>(Some(project))?, &file.rules, targets);
+        differences.extend(self::compare_items(&self.store.list_definitions::<Budget>(Some(project))?, &file.budgets, targets));
         Ok(differences)
     }
 
-    /// Creates and updates rules and budgets of a project as in a file. With `takes_away`, deletes those that are not in it.
+    /// Creates and updates rules and budgets of a project as in a file. With `deletes_missing`, deletes those that are not in it.
     ///
     /// # Errors
     ///
     /// When a rule or budget cannot be stored; those before it are stored.
-    pub fn apply(&self, project: u64, file: &AlertFile, takes_away: bool) -> Result<(), AlertError> {
-        self.apply_all(project, &file.rules, takes_away)?;
-        self.apply_all(project, &file.budgets, takes_away)?;
-        self.change();
+    pub fn apply_file(&self, project: u64, file: &AlertFile, deletes_missing: bool) -> Result<(), AlertError> {
+        self.apply_items(project, &file.rules, deletes_missing)?;
+        self.apply_items(project, &file.budgets, deletes_missing)?;
+        self.reload_definitions();
         Ok(())
     }
 
-    fn apply_all<T: AlertDefinition + DeserializeOwned>(&self, project: u64, items: &[T], takes_away: bool) -> Result<(), AlertError> {
-        let kept = self.table.list::<T>(Some(project))?;
+    fn apply_items<T: AlertDefinition + DeserializeOwned>(
+        &self,
+        project: u64,
+        items: &[T],
+        deletes_missing: bool,
+    ) -> Result<(), AlertError> {
+        let stored = self.store.list_definitions::<T>(Some(project))?;
         let now_us = crate::now_us();
         for item in items {
-            match kept.iter().find(|kept| kept.what.name() == item.name()) {
-                Some(kept) if plain(&kept.what) != plain(item) => drop(self.table.replace(project, kept.id, item, now_us)?),
+            match stored.iter().find(|stored| stored.definition.name() == item.name()) {
+                Some(stored) if to_plain_json(&stored.definition) != to_plain_json(item) => {
+                    drop(self.store.replace_definition(project, stored.id, item, now_us)?)
+                }
                 Some(_) => {}
-                None => drop(self.table.create(project, item, now_us)?),
+                None => drop(self.store.create_definition(project, item, now_us)?),
             }
         }
-        for gone in kept.iter().filter(|kept| takes_away && items.iter().all(|item| item.name() != kept.what.name())) {
-            self.table.delete::<T>(project, gone.id)?;
+        for gone in stored.iter().filter(|stored| deletes_missing && items.iter().all(|item| item.name() != stored.definition.name())) {
+            self.store.delete_definition::<T>(project, gone.id)?;
         }
         Ok(())
     }
 }
 
-fn differences<T: AlertDefinition>(kept: &[AlertRecord<T>], items: &[T], targets: &TargetNames) -> Vec<AlertFileChange> {
-    let difference = |name: &str, what: AlertFileChangeKind| AlertFileChange { source: T::SOURCE, name: name.to_owned(), what };
-    let shown = |item: &T| named(plain(item), targets);
-    let of_item = |item: &T| match kept.iter().find(|kept| kept.what.name() == item.name()) {
+fn compare_items<T: AlertDefinition>(stored: &[AlertRecord<T>], items: &[T], targets: &TargetNames) -> Vec<AlertFileChange> {
+    let difference = |name: &str, kind: AlertFileChangeKind| AlertFileChange { source: T::SOURCE, name: name.to_owned(), kind };
+    let shown = |item: &T| replace_ids_by_names(to_plain_json(item), targets);
+    let of_item = |item: &T| match stored.iter().find(|stored| stored.definition.name() == item.name()) {
         None => Some(difference(item.name(), AlertFileChangeKind::Added)),
-        Some(kept) => {
-            let changed = changed(&shown(&kept.what), &shown(item));
+        Some(stored) => {
+            let changed = changed_fields(&shown(&stored.definition), &shown(item));
             (!changed.is_empty()).then(|| difference(item.name(), AlertFileChangeKind::Changed(changed)))
         }
     };
-    let missing = kept.iter().filter(|kept| items.iter().all(|item| item.name() != kept.what.name()));
+    let missing = stored.iter().filter(|stored| items.iter().all(|item| item.name() != stored.definition.name()));
     let mut all: Vec<AlertFileChange> = items.iter().filter_map(of_item).collect();
-    all.extend(missing.map(|kept| difference(kept.what.name(), AlertFileChangeKind::Missing)));
+    all.extend(missing.map(|stored| difference(stored.definition.name(), AlertFileChangeKind::Missing)));
     all
 }
 
 /// Returns the fields that differ.
-fn changed(before: &Value, after: &Value) -> Vec<(String, String, String)> {
+fn changed_fields(before: &Value, after: &Value) -> Vec<(String, String, String)> {
     let empty = Map::new();
     let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
     let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();

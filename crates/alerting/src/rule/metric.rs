@@ -11,7 +11,7 @@ use crate::delivery::notice::MeasureUnit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SpanQuantity {
     /// One for each span of the subject.
-    One,
+    Count,
     /// One for each failed span of the subject.
     Failed,
     /// One for each successful call that reports usage and has no price.
@@ -63,7 +63,7 @@ pub(crate) enum MetricFormula {
     Share(SpanSubject, SpanQuantity),
     /// Percentile of a duration, as a fraction of the calls.
     Percentile(LatencyKind, f64),
-    Asked(PolledMetric),
+    Polled(PolledMetric),
 }
 
 macro_rules! measures {
@@ -93,7 +93,7 @@ macro_rules! measures {
     };
 }
 
-use MetricFormula::{Asked as Ask, Percentile, Share, Sum};
+use MetricFormula::{Percentile, Polled as Ask, Share, Sum};
 use SpanSubject::{Calls, Spans, Tools};
 
 measures!(
@@ -114,7 +114,7 @@ measures!(
     /// Output tokens spent on reasoning.
     ReasoningTokens = "reasoning_tokens", Tokens, Sum(Calls, SpanQuantity::ReasoningTokens);
     /// Number of LLM calls.
-    Calls = "calls", Count, Sum(Calls, SpanQuantity::One);
+    Calls = "calls", Count, Sum(Calls, SpanQuantity::Count);
     /// Number of LLM calls that failed.
     Failed = "failed", Count, Sum(Calls, SpanQuantity::Failed);
     /// Fraction of the LLM calls that failed, from 0 to 1.
@@ -142,7 +142,7 @@ measures!(
     /// Number of LLM calls that report token usage and have no price.
     UnpricedCalls = "unpriced_calls", Count, Sum(Calls, SpanQuantity::Unpriced);
     /// Number of spans of any kind. Below a threshold, it detects that data has stopped arriving.
-    Spans = "spans", Count, Sum(Spans, SpanQuantity::One);
+    Spans = "spans", Count, Sum(Spans, SpanQuantity::Count);
     /// Number of items that were rejected or dropped during ingestion.
     Refusals = "refusals", Count, Ask(PolledMetric::Outcomes(&["refused", "dropped"]));
     /// Number of items that clients report to have dropped before sending.
@@ -155,8 +155,8 @@ measures!(
 
 impl AlertMetric {
     /// Returns whether the metric is computed from spans, so filters and groups apply.
-    pub fn is_of_spans(self) -> bool {
-        !matches!(self.made(), MetricFormula::Asked(_))
+    pub fn is_computed_from_spans(self) -> bool {
+        !matches!(self.made(), MetricFormula::Polled(_))
     }
 }
 
@@ -165,7 +165,7 @@ const SUBJECT_COLUMNS: [&str; 4] = ["kind", "counted", "start_time", "status"];
 
 impl SpanSubject {
     /// Returns whether a span belongs to the subject.
-    pub(crate) fn has(self, span: &Span) -> bool {
+    pub(crate) fn includes(self, span: &Span) -> bool {
         match self {
             SpanSubject::Calls => span.is_call() && span.counted,
             SpanSubject::Tools => span.kind == SpanType::Tool,
@@ -180,7 +180,7 @@ impl SpanQuantity {
         let usage = &span.usage;
         let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
         match self {
-            SpanQuantity::One => 1,
+            SpanQuantity::Count => 1,
             SpanQuantity::Failed => i64::from(span.status == SpanStatus::Error),
             SpanQuantity::Unpriced => i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error),
             SpanQuantity::Cost => span.cost.as_ref().map_or(0, |cost| cost.total.0),
@@ -195,19 +195,19 @@ impl SpanQuantity {
     }
 
     /// Converts a sum to the value in the API.
-    pub(crate) fn shown(self, sum: i128) -> f64 {
+    pub(crate) fn to_api_value(self, sum: i128) -> f64 {
         let sum = sum as f64;
         if self == SpanQuantity::Cost { sum / Usd::SCALE } else { sum }
     }
 
     /// Converts a value in the API to a sum.
-    pub(crate) fn summed(self, shown: f64) -> i128 {
+    pub(crate) fn to_sum(self, shown: f64) -> i128 {
         (if self == SpanQuantity::Cost { shown * Usd::SCALE } else { shown }).round() as i128
     }
 
     fn columns(self) -> &'static [&'static str] {
         match self {
-            SpanQuantity::One | SpanQuantity::Failed => &[],
+            SpanQuantity::Count | SpanQuantity::Failed => &[],
             SpanQuantity::Cost => &["cost"],
             SpanQuantity::Unpriced => &["cost", "usage_input", "usage_output", "total_tokens"],
             SpanQuantity::TotalTokens => &["total_tokens"],
@@ -252,7 +252,7 @@ impl SeriesAggregation {
                 Some(SeriesAggregation::Sums(subject, quantity))
             }
             MetricFormula::Percentile(spread, _) => Some(SeriesAggregation::Sketches(spread)),
-            MetricFormula::Asked(_) => None,
+            MetricFormula::Polled(_) => None,
         }
     }
 

@@ -28,17 +28,17 @@ fn us(text: &str) -> i64 {
 }
 
 #[test]
-fn a_day_has_23_or_25_hours_when_the_clock_is_put() {
+fn days_of_clock_changes_have_23_or_25_hours() {
     let day = calendar("Europe/Berlin", BudgetPeriod::Day, WeekStart::Monday);
-    assert_eq!(day.around(us("2026-03-29T12:00:00Z")), (us("2026-03-28T23:00:00Z"), us("2026-03-29T22:00:00Z")));
-    assert_eq!(day.around(us("2026-10-25T12:00:00Z")), (us("2026-10-24T22:00:00Z"), us("2026-10-25T23:00:00Z")));
+    assert_eq!(day.period_around(us("2026-03-29T12:00:00Z")), (us("2026-03-28T23:00:00Z"), us("2026-03-29T22:00:00Z")));
+    assert_eq!(day.period_around(us("2026-10-25T12:00:00Z")), (us("2026-10-24T22:00:00Z"), us("2026-10-25T23:00:00Z")));
     // Egypt puts the clock forward at midnight: the day begins at one o'clock.
     let cairo = calendar("Africa/Cairo", BudgetPeriod::Day, WeekStart::Monday);
-    assert_eq!(cairo.around(us("2026-04-24T09:00:00Z")).0, us("2026-04-23T22:00:00Z"));
+    assert_eq!(cairo.period_around(us("2026-04-24T09:00:00Z")).0, us("2026-04-23T22:00:00Z"));
     let month = calendar("Asia/Tokyo", BudgetPeriod::Month, WeekStart::Monday);
-    assert_eq!(month.around(us("2026-10-31T15:30:00Z")), (us("2026-10-31T15:00:00Z"), us("2026-11-30T15:00:00Z")));
+    assert_eq!(month.period_around(us("2026-10-31T15:30:00Z")), (us("2026-10-31T15:00:00Z"), us("2026-11-30T15:00:00Z")));
     let week = calendar("Asia/Tokyo", BudgetPeriod::Week, WeekStart::Sunday);
-    assert_eq!(week.around(us("2026-11-25T00:00:00Z")), (us("2026-11-21T15:00:00Z"), us("2026-11-28T15:00:00Z")));
+    assert_eq!(week.period_around(us("2026-11-25T00:00:00Z")), (us("2026-11-21T15:00:00Z"), us("2026-11-28T15:00:00Z")));
 }
 
 proptest! {
@@ -55,18 +55,18 @@ proptest! {
     ) {
         let calendar = calendar(zone, period, week_starts);
         let at = at * 1_000_000;
-        let (from, to) = calendar.around(at);
+        let (from, to) = calendar.period_around(at);
         prop_assert!(from <= at && at < to);
-        prop_assert_eq!(calendar.around(from), (from, to));
-        prop_assert_eq!(calendar.around(to - 1), (from, to));
-        prop_assert_eq!(calendar.around(to).0, to);
-        prop_assert_eq!(calendar.around(from + ((to - from - 1) as f64 * within) as i64), (from, to));
+        prop_assert_eq!(calendar.period_around(from), (from, to));
+        prop_assert_eq!(calendar.period_around(to - 1), (from, to));
+        prop_assert_eq!(calendar.period_around(to).0, to);
+        prop_assert_eq!(calendar.period_around(from + ((to - from - 1) as f64 * within) as i64), (from, to));
         prop_assert_eq!((from.rem_euclid(900_000_000), to.rem_euclid(900_000_000)), (0, 0), "a budget's steps divide it");
         // Naive model: go back to the first day hour by hour.
         let date = |us: i64| calendar.zone.to_datetime(Timestamp::from_microsecond(us).unwrap()).date();
         let is_first = |us: i64| match period {
             BudgetPeriod::Day => true,
-            BudgetPeriod::Week => date(us).weekday() == week_starts.weekday(),
+            BudgetPeriod::Week => date(us).weekday() == week_starts.default_weekday(),
             BudgetPeriod::Month => date(us).day() == 1,
         };
         prop_assert!(is_first(from), "{}", date(from));

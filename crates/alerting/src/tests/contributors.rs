@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::delivery::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
-use crate::incident::contributors::{ContributorGoal, DIMENSIONS, DimensionContribution, parts, rank};
+use crate::incident::contributors::{ContributorGoal, DIMENSIONS, DimensionContribution, contributions_by_dimension, rank_contributors};
 
 const HISTORIES: u64 = 240;
 const DAYS: i64 = 7;
@@ -157,15 +157,16 @@ fn first(calls: &[(i64, Call)]) -> Option<(String, String)> {
             *traces.entry(call.trace).or_default() += call.dollars;
         }
     }
-    let mut all = parts(&found);
-    let trace = |(trace, now)| DimensionContribution { dimension: "trace", key: Some(format!("t{trace}")), now, usual: None, since: None };
+    let mut all = contributions_by_dimension(&found);
+    let trace =
+        |(trace, current)| DimensionContribution { dimension: "trace", key: Some(format!("t{trace}")), current, usual: None, recent: None };
     all.extend(traces.into_iter().map(trace));
-    let culprits = rank(all, ABOVE, MeasureUnit::Usd);
+    let culprits = rank_contributors(all, ABOVE, MeasureUnit::Usd);
     culprits.into_iter().next().and_then(|culprit| Some((culprit.dimension, culprit.key?)))
 }
 
 #[test]
-fn the_first_that_is_named_is_the_right_one_in_nine_of_ten() {
+fn first_contributor_is_right_in_nine_of_ten_cases() {
     let mut right = 0;
     let mut wrong: Vec<String> = Vec::new();
     for seed in 0..HISTORIES {
@@ -186,8 +187,8 @@ fn the_first_that_is_named_is_the_right_one_in_nine_of_ten() {
 
 const ABOVE: ContributorGoal = ContributorGoal::Change(ThresholdDirection::Above);
 
-fn part(dimension: &'static str, key: &str, now: f64, usual: Option<f64>, since: Option<f64>) -> DimensionContribution {
-    DimensionContribution { dimension, key: Some(key.to_owned()), now, usual, since }
+fn part(dimension: &'static str, key: &str, current: f64, usual: Option<f64>, recent: Option<f64>) -> DimensionContribution {
+    DimensionContribution { dimension, key: Some(key.to_owned()), current, usual, recent }
 }
 
 fn named(culprits: &[AlertContributor]) -> Vec<(&str, Option<f64>)> {
@@ -195,37 +196,40 @@ fn named(culprits: &[AlertContributor]) -> Vec<(&str, Option<f64>)> {
 }
 
 #[test]
-fn nobody_is_to_blame_for_nothing() {
+fn no_change_has_no_contributor() {
     let usual = part("user", "a", 1.0, Some(1.0), None);
-    assert_eq!(rank(vec![usual.clone()], ABOVE, MeasureUnit::Usd), []);
-    assert_eq!(rank(Vec::new(), ABOVE, MeasureUnit::Usd), []);
+    assert_eq!(rank_contributors(vec![usual.clone()], ABOVE, MeasureUnit::Usd), []);
+    assert_eq!(rank_contributors(Vec::new(), ABOVE, MeasureUnit::Usd), []);
     // The cause of a low value is who is missing.
     let other = part("user", "b", 0.0, Some(5.0), None);
-    let culprits = rank(vec![usual, other], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd);
+    let culprits = rank_contributors(vec![usual, other], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd);
     assert_eq!(named(&culprits), [("b", Some(1.0))]);
     // Without history, it is unknown who is missing.
-    assert_eq!(rank(vec![part("user", "a", 1.0, None, None)], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd), []);
+    assert_eq!(
+        rank_contributors(vec![part("user", "a", 1.0, None, None)], ContributorGoal::Change(ThresholdDirection::Below), MeasureUnit::Usd),
+        []
+    );
 }
 
 #[test]
-fn a_budget_names_who_spent_it() {
+fn budget_contributors_are_the_largest_spenders() {
     let of = |user: &str, now: f64| part("user", user, now, None, None);
     let mut parts = vec![of("alice", 1.35), of("bob", 8.5), of("carol", 5.14), part("model", "m", 14.99, None, None)];
     parts.extend((0..25).map(|at| part("trace", &format!("t{at}"), 0.34, None, None)));
-    let culprits = rank(parts, ContributorGoal::Spending, MeasureUnit::Usd);
+    let culprits = rank_contributors(parts, ContributorGoal::Spending, MeasureUnit::Usd);
     let shares: Vec<(&str, f64)> = named(&culprits).into_iter().map(|(key, share)| (key, (share.unwrap() * 100.0).round())).collect();
     assert_eq!(shares, [("bob", 57.0), ("carol", 34.0), ("m", 100.0)]);
     assert!(culprits.iter().all(|one| one.share_of == ShareOf::Total && one.usual.is_none()));
     // Also on a usual day.
     let usual = vec![part("user", "a", 7.0, Some(7.5), None), part("user", "b", 3.0, Some(3.0), None)];
-    assert_eq!(named(&rank(usual, ContributorGoal::Spending, MeasureUnit::Usd)), [("a", Some(0.7)), ("b", Some(0.3))]);
+    assert_eq!(named(&rank_contributors(usual, ContributorGoal::Spending, MeasureUnit::Usd)), [("a", Some(0.7)), ("b", Some(0.3))]);
     // A user who spends more than usual ranks before one who always spends most.
     let more = vec![part("user", "a", 7.0, Some(7.0), None), part("user", "b", 3.0, Some(0.1), None)];
-    assert_eq!(named(&rank(more, ContributorGoal::Spending, MeasureUnit::Usd)), [("b", Some(0.3)), ("a", Some(0.7))]);
+    assert_eq!(named(&rank_contributors(more, ContributorGoal::Spending, MeasureUnit::Usd)), [("b", Some(0.3)), ("a", Some(0.7))]);
 }
 
 #[test]
-fn who_made_it_worse_comes_before_who_spent_most_until_then() {
+fn recent_contributor_precedes_the_largest_spender() {
     let parts = |usual: Option<f64>| {
         vec![
             part("user", "alice", 7.0, usual, Some(0.0)),
@@ -234,16 +238,16 @@ fn who_made_it_worse_comes_before_who_spent_most_until_then() {
         ]
     };
     for (usual, goal) in [(None, ContributorGoal::Spending), (Some(0.0), ContributorGoal::Spending), (None, ABOVE), (Some(0.1), ABOVE)] {
-        let culprits = rank(parts(usual), goal, MeasureUnit::Usd);
+        let culprits = rank_contributors(parts(usual), goal, MeasureUnit::Usd);
         let users: Vec<&str> = culprits.iter().filter(|one| one.dimension == "user").map(|one| one.key.as_deref().unwrap()).collect();
         assert_eq!(users, ["bob", "alice"], "{usual:?} {goal:?}");
     }
-    let culprits = rank(parts(None), ContributorGoal::Spending, MeasureUnit::Usd);
+    let culprits = rank_contributors(parts(None), ContributorGoal::Spending, MeasureUnit::Usd);
     assert_eq!((culprits[0].key.as_deref(), culprits[0].share, culprits[0].since), (Some("bob"), Some(0.3), Some(3.0)));
 }
 
 #[test]
-fn shares_of_a_dimension_are_one_whole_at_most() {
+fn shares_of_a_dimension_do_not_exceed_one() {
     for seed in 0..2000 {
         let mut dice = StdRng::seed_from_u64(seed);
         let (with_usual, with_since) = (dice.random_bool(0.6), dice.random_bool(0.5));
@@ -271,7 +275,7 @@ fn shares_of_a_dimension_are_one_whole_at_most() {
                 .filter(|part| goal != ContributorGoal::Change(ThresholdDirection::Below) || part.dimension != "trace")
                 .cloned()
                 .collect();
-            let culprits = rank(parts, goal, MeasureUnit::Usd);
+            let culprits = rank_contributors(parts, goal, MeasureUnit::Usd);
             for dimension in ["user", "model", "release", "trace"] {
                 let shares: Vec<f64> = culprits.iter().filter(|one| one.dimension == dimension).filter_map(|one| one.share).collect();
                 assert!(

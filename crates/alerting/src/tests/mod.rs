@@ -21,7 +21,7 @@ fn budget(change: Value) -> Result<Budget, String> {
 }
 
 #[test]
-fn impossible_rules_are_refused_with_the_field_and_the_reason() {
+fn invalid_rules_are_rejected_with_field_and_reason() {
     assert!(rule(json!({})).is_ok());
     let cases = [
         (json!({ "name": " x" }), "name"),
@@ -49,7 +49,7 @@ fn impossible_rules_are_refused_with_the_field_and_the_reason() {
 }
 
 #[test]
-fn impossible_budgets_are_refused_with_the_field_and_the_reason() {
+fn invalid_budgets_are_rejected_with_field_and_reason() {
     assert_eq!(budget(json!({})).unwrap().steps, [50.0, 80.0, 100.0]);
     let cases = [
         (json!({ "amount": 0 }), "amount"),
@@ -68,16 +68,16 @@ fn impossible_budgets_are_refused_with_the_field_and_the_reason() {
 }
 
 #[test]
-fn rules_and_budgets_are_kept_by_project_and_name() {
+fn rules_and_budgets_are_stored_by_project_and_name() {
     let dir = tempfile::tempdir().unwrap();
     let alerts = AlertService::open(dir.path()).unwrap();
     let first = alerts.create_rule(1, &rule(json!({})).unwrap()).unwrap();
-    assert!(matches!(alerts.create_rule(1, &first.what), Err(AlertError::NameTaken { .. })));
-    alerts.create_rule(2, &first.what).unwrap();
+    assert!(matches!(alerts.create_rule(1, &first.definition), Err(AlertError::NameTaken { .. })));
+    alerts.create_rule(2, &first.definition).unwrap();
     let second = alerts.create_rule(1, &rule(json!({ "name": "Other" })).unwrap()).unwrap();
-    assert!(matches!(alerts.replace_rule(1, second.id, &first.what), Err(AlertError::NameTaken { .. })));
+    assert!(matches!(alerts.replace_rule(1, second.id, &first.definition), Err(AlertError::NameTaken { .. })));
     let slower = rule(json!({ "window": "1h" })).unwrap();
-    assert_eq!(alerts.replace_rule(1, first.id, &slower).unwrap().what, slower);
+    assert_eq!(alerts.replace_rule(1, first.id, &slower).unwrap().definition, slower);
     assert!(matches!(alerts.rule(2, first.id), Err(AlertError::Unknown("rule"))));
     let muted = alerts.mute_rule(1, first.id, Some(i64::MAX)).unwrap();
     assert!(muted.is_muted(0) && !alerts.mute_rule(1, first.id, None).unwrap().is_muted(0));

@@ -20,7 +20,7 @@ fn resident_kb() -> u64 {
 #[test]
 #[ignore = "measures"]
 #[allow(clippy::print_stdout)]
-fn what_rules_cost() {
+fn cost_of_evaluating_rules() {
     println!("{:>6} {:<30} {:>16} {:>16} {:>14} {:>10}", "rules", "which", "intake ns/span", "bell ns/span", "round us", "MB");
     let start = 1_790_000_000_000_000i64;
     let spans: Vec<_> = (0..SPANS).map(|n| call(start + n * 10_000, 0.01, n % 50 == 0, &format!("u{}", n % 1000))).collect();
@@ -37,7 +37,7 @@ fn what_rules_cost() {
         let mut scene = Scene::at(start);
         scene.rules(rules.collect());
         let (feed, _heard) = RowChangeFeed::new();
-        feed.want(scene.wants());
+        feed.set_required_fields(scene.wants());
         let rows: Vec<SpanRow> = spans.iter().map(|span| SpanRow { project_id: 1, span: span.clone(), ..SpanRow::default() }).collect();
         let began = Instant::now();
         let looked: Vec<SpanRow> = rows.iter().filter_map(|row| feed.select(row)).collect();

@@ -11,7 +11,7 @@ use crate::ComparisonBaseline;
 use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
 use crate::evaluator::thresholds::RuleThresholds;
 
-const MINUTE: i64 = 60_000_000;
+const MINUTE_US: i64 = 60_000_000;
 
 /// A call that arrives some time after its start, and may be removed later.
 #[derive(Debug, Clone)]
@@ -40,9 +40,16 @@ pub(super) fn call(start_us: i64, dollars: f64, failed: bool, user: &str) -> Spa
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = (0i64..240, 0i64..3, 0i64..40, 0.0f64..4.0, prop::bool::weighted(0.2), 0u8..3, prop::option::weighted(0.1, 1i64..60));
     let event = event.prop_map(|(minute, soon, late, dollars, failed, user, back)| {
-        let start = minute * MINUTE + soon * 17_000_000;
-        let told = start + if soon == 2 { late * MINUTE } else { 5_000_000 };
-        Event { start, told, dollars: (dollars * 100.0).round() / 100.0, failed, user, taken_back: back.map(|back| told + back * MINUTE) }
+        let start = minute * MINUTE_US + soon * 17_000_000;
+        let told = start + if soon == 2 { late * MINUTE_US } else { 5_000_000 };
+        Event {
+            start,
+            told,
+            dollars: (dollars * 100.0).round() / 100.0,
+            failed,
+            user,
+            taken_back: back.map(|back| told + back * MINUTE_US),
+        }
     });
     prop::collection::vec(event, 0..120)
 }
@@ -52,7 +59,7 @@ fn naive(rule: &crate::AlertRule, known: &[(&Event, bool)], user: Option<u8>, la
     let steps = rule.window.as_minutes();
     let value = |last: i64| -> Option<f64> {
         let within = |event: &Event| {
-            let step = event.start.div_euclid(MINUTE);
+            let step = event.start.div_euclid(MINUTE_US);
             step > last - steps && step <= last && user.is_none_or(|user| event.user == user)
         };
         let inside: Vec<&Event> = known.iter().filter(|(event, counts)| *counts && within(event)).map(|(event, _)| *event).collect();
@@ -101,7 +108,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn nothing_rings_falsely_and_nothing_is_missed(
+    fn no_false_and_no_missed_alerts(
         mut events in events(),
         measure in prop::sample::select(&["cost", "calls", "error_rate"][..]),
         window in prop::sample::select(&[1i64, 5, 15, 60][..]),
@@ -117,7 +124,7 @@ proptest! {
         rule.compare = compared.then_some(ComparisonBaseline::Previous);
         rule.group_by = by_user.then(|| "user".to_owned());
         rule.check().unwrap();
-        let limits = RuleThresholds::of(&rule);
+        let limits = RuleThresholds::of_rule(&rule);
 
         events.sort_by_key(|event| event.told);
         let mut scene = Scene::at(0);
@@ -136,8 +143,8 @@ proptest! {
         let mut last_tick = 0;
         for (at, index, came) in moments {
             // The clock advances minute by minute in between.
-            while last_tick + MINUTE <= at {
-                last_tick += MINUTE;
+            while last_tick + MINUTE_US <= at {
+                last_tick += MINUTE_US;
                 for user in &users {
                     step(&rule, &limits, &known, *user, last_tick, None, expected.get_mut(user).unwrap(), &mut rang);
                 }
@@ -153,7 +160,7 @@ proptest! {
             }
             let span = call(event.start, event.dollars, event.failed, &event.user.to_string());
             scene.span(at, &span, if came { 1 } else { -1 });
-            let oldest = event.start.div_euclid(MINUTE);
+            let oldest = event.start.div_euclid(MINUTE_US);
             step(&rule, &limits, &known, user, at, Some(oldest), expected.get_mut(&user).unwrap(), &mut rang);
             check(&scene, &expected)?;
         }
@@ -173,7 +180,7 @@ fn step(
     state: &mut (Option<AlertSeverity>, i64),
     rang: &mut usize,
 ) {
-    let current = now.div_euclid(MINUTE);
+    let current = now.div_euclid(MINUTE_US);
     let seen = state.1;
     let mut go = |state: &mut (Option<AlertSeverity>, i64), next: Option<AlertSeverity>, end: i64| {
         if next != state.0 {
@@ -183,7 +190,7 @@ fn step(
     };
     // After a late call, the windows of the last hour that have ended since its start are evaluated again.
     for last in oldest.map_or(current, |oldest| oldest.max(current - 60)).min(current)..current {
-        let end = (last + 1) * MINUTE;
+        let end = (last + 1) * MINUTE_US;
         if end > seen.max(0)
             && let Some(value) = naive(rule, known, user, last)
             && naive_next(limits, state.0, value) > state.0
@@ -207,14 +214,14 @@ fn check(scene: &Scene, expected: &BTreeMap<Option<u8>, (Option<AlertSeverity>, 
 }
 
 #[test]
-fn below_is_the_mirror_of_above() {
+fn below_thresholds_mirror_above() {
     let above = RuleThresholds { direction: ThresholdDirection::Above, warning: Some(2.0), critical: Some(4.0), resolve: 1.0 };
     let below = RuleThresholds { direction: ThresholdDirection::Below, warning: Some(-2.0), critical: Some(-4.0), resolve: -1.0 };
     for before in [None, Some(AlertSeverity::Warning), Some(AlertSeverity::Critical)] {
         for tenths in 0..60 {
             let value = f64::from(tenths) / 10.0;
-            assert_eq!(above.next(before, value), below.next(before, -value), "{before:?} {value}");
-            assert_eq!(above.next(before, value), naive_next(&above, before, value), "{before:?} {value}");
+            assert_eq!(above.next_severity(before, value), below.next_severity(before, -value), "{before:?} {value}");
+            assert_eq!(above.next_severity(before, value), naive_next(&above, before, value), "{before:?} {value}");
         }
     }
 }

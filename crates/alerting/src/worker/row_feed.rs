@@ -9,11 +9,11 @@ use hinomi_store::rows::SpanRow;
 use hinomi_store::{RowChangeSubscriber, RowChanges};
 
 use crate::evaluator::metric_series::AlertSeries;
-use crate::evaluator::prepared_rule::{RequiredSpanFields, strip};
+use crate::evaluator::prepared_rule::{RequiredSpanFields, strip_span};
 
 /// Maximum number of commits that wait for the evaluation thread. Beyond it, changes are dropped, and the series are filled again from
 /// the store.
-const WAITING: usize = 20_000;
+const FEED_CAPACITY: usize = 20_000;
 
 /// Message to the evaluation thread.
 #[derive(Debug)]
@@ -29,22 +29,22 @@ pub(crate) enum EvaluatorMessage {
 /// Subscriber of the store.
 #[derive(Debug)]
 pub(crate) struct RowChangeFeed {
-    wants: RwLock<HashMap<u64, RequiredSpanFields>>,
+    required_fields: RwLock<HashMap<u64, RequiredSpanFields>>,
     sender: SyncSender<EvaluatorMessage>,
     overflowed: AtomicBool,
 }
 
 impl RowChangeFeed {
     pub(crate) fn new() -> (RowChangeFeed, Receiver<EvaluatorMessage>) {
-        let (sender, receiver) = sync_channel(WAITING);
-        (RowChangeFeed { wants: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
+        let (sender, receiver) = sync_channel(FEED_CAPACITY);
+        (RowChangeFeed { required_fields: RwLock::default(), sender, overflowed: AtomicBool::new(false) }, receiver)
     }
 
     /// Sets the fields that are needed from now on. Returns whether any of them was not needed before.
-    pub(crate) fn want(&self, wants: HashMap<u64, RequiredSpanFields>) -> bool {
-        let mut known = self.wants.write().unwrap_or_else(PoisonError::into_inner);
-        let is_more = wants.iter().any(|(project, wants)| !known.get(project).is_some_and(|known| known.covers(wants)));
-        *known = wants;
+    pub(crate) fn set_required_fields(&self, required: HashMap<u64, RequiredSpanFields>) -> bool {
+        let mut known = self.required_fields.write().unwrap_or_else(PoisonError::into_inner);
+        let is_more = required.iter().any(|(project, required)| !known.get(project).is_some_and(|known| known.covers(required)));
+        *known = required;
         is_more
     }
 
@@ -54,13 +54,13 @@ impl RowChangeFeed {
     }
 
     /// Sends the result of a backfill. Blocks while the queue is full.
-    pub(crate) fn counted(&self, counted: Result<Vec<AlertSeries>, String>) {
+    pub(crate) fn send_backfill(&self, result: Result<Vec<AlertSeries>, String>) {
         // The receiver is gone after the evaluation thread has ended.
-        let _ = self.sender.send(EvaluatorMessage::Counted(counted));
+        let _ = self.sender.send(EvaluatorMessage::Counted(result));
     }
 
     /// Wakes the evaluation thread.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn wake(&self) {
         // If the queue is full, the thread is awake.
         let _ = self.sender.try_send(EvaluatorMessage::Changed);
     }
@@ -68,8 +68,8 @@ impl RowChangeFeed {
 
 impl RowChangeSubscriber for RowChangeFeed {
     fn select(&self, row: &SpanRow) -> Option<SpanRow> {
-        let wants = self.wants.read().unwrap_or_else(PoisonError::into_inner).get(&row.project_id).copied()?;
-        Some(SpanRow { project_id: row.project_id, received_us: row.received_us, span: strip(&row.span, &wants), local: None })
+        let required = self.required_fields.read().unwrap_or_else(PoisonError::into_inner).get(&row.project_id).copied()?;
+        Some(SpanRow { project_id: row.project_id, received_us: row.received_us, span: strip_span(&row.span, &required), local: None })
     }
 
     fn notify(&self, moved: RowChanges) {

@@ -31,7 +31,7 @@ pub(super) enum BillColumn {
 }
 
 /// Names in lower case, with underscores for spaces. The first that a table has takes precedence.
-const NAMES: &[(&str, BillColumn)] = &[
+const COLUMN_NAMES: &[(&str, BillColumn)] = &[
     // Time. Providers use days in UTC.
     ("usage_date_utc", BillColumn::Day),
     ("start_time_iso", BillColumn::Day),
@@ -129,20 +129,20 @@ const NAMES: &[(&str, BillColumn)] = &[
 ];
 
 /// Columns of which only one counts: the first in the order of the names.
-const ONE_OF: &[BillColumn] = &[BillColumn::Day, BillColumn::Model, BillColumn::Dollars, BillColumn::Tier, BillColumn::Account];
+const EXCLUSIVE_COLUMNS: &[BillColumn] = &[BillColumn::Day, BillColumn::Model, BillColumn::Dollars, BillColumn::Tier, BillColumn::Account];
 
 /// Returns the meaning of a name, and its index among the names.
-pub(super) fn of_name(name: &str) -> Option<(usize, BillColumn)> {
+pub(super) fn column_of_name(name: &str) -> Option<(usize, BillColumn)> {
     let name = name.trim().to_ascii_lowercase().replace([' ', '-'], "_").replace(['(', ')'], "");
-    NAMES.iter().position(|(known, _)| *known == name).map(|at| (at, NAMES[at].1))
+    COLUMN_NAMES.iter().position(|(known, _)| *known == name).map(|at| (at, COLUMN_NAMES[at].1))
 }
 
 /// Returns the meanings of a header's columns. If only one of several columns with the same meaning counts, the others are unused.
-pub(super) fn of_head<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<BillColumn>> {
-    let found: Vec<Option<(usize, BillColumn)>> = names.map(of_name).collect();
+pub(super) fn parse_header<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<BillColumn>> {
+    let found: Vec<Option<(usize, BillColumn)>> = names.map(column_of_name).collect();
     let best = |column: BillColumn| found.iter().flatten().filter(|(_, known)| *known == column).map(|(at, _)| *at).min();
     let meaning = |(at, column): (usize, BillColumn)| {
-        let one = ONE_OF.contains(&column);
+        let one = EXCLUSIVE_COLUMNS.contains(&column);
         if one && best(column) != Some(at) { BillColumn::Unused } else { column }
     };
     found.iter().map(|found| found.map(meaning)).collect()
@@ -153,7 +153,7 @@ pub(super) fn of_head<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Option<Bi
 /// # Errors
 ///
 /// Returns an error when the value is invalid for the column. The message contains no other values of the row.
-pub(super) fn put(line: &mut BillLine, column: BillColumn, value: &str) -> Result<(), String> {
+pub(super) fn set_field(line: &mut BillLine, column: BillColumn, value: &str) -> Result<(), String> {
     let value = value.trim();
     if value.is_empty() {
         return Ok(());

@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
 fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String>) -> Result<BillLine, String> {
     let result = result.as_object().ok_or("the result is not an object")?;
     let mut line = BillLine { provider: provider.to_owned(), ..BillLine::default() };
-    columns::put(&mut line, BillColumn::Day, start)?;
+    columns::set_field(&mut line, BillColumn::Day, start)?;
     if start.is_empty() {
         return Err("the bucket has no start".to_owned());
     }
@@ -47,8 +47,8 @@ fn line_of(result: &Value, start: &str, provider: &str, unknown: &mut Vec<String
     fields(result, of_anthropic, &mut line, unknown)?;
     // OpenAI's amount is an object.
     if let Some(amount) = result.get("amount").and_then(Value::as_object) {
-        columns::put(&mut line, BillColumn::Currency, &amount.get("currency").map(written).unwrap_or_default())?;
-        columns::put(&mut line, BillColumn::Dollars, &amount.get("value").map(written).unwrap_or_default())?;
+        columns::set_field(&mut line, BillColumn::Currency, &amount.get("currency").map(written).unwrap_or_default())?;
+        columns::set_field(&mut line, BillColumn::Dollars, &amount.get("value").map(written).unwrap_or_default())?;
     }
     for nested in ["cache_creation"] {
         if let Some(nested) = result.get(nested).and_then(Value::as_object) {
@@ -65,7 +65,7 @@ fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut BillLine, 
     // The model takes precedence over the line item, which replaces it if it is missing.
     let mut known: Vec<(usize, BillColumn, &Value)> = Vec::new();
     for (name, value) in object {
-        match columns::of_name(name) {
+        match columns::column_of_name(name) {
             Some((at, column)) => known.push((at, column, value)),
             None if unknown.iter().any(|known| known == name) => {}
             None => unknown.push(name.chars().take(60).collect()),
@@ -76,7 +76,7 @@ fn fields(object: &Map<String, Value>, of_anthropic: bool, line: &mut BillLine, 
         // Anthropic's API uses cents, its tables use dollars.
         let column = if column == BillColumn::Dollars && of_anthropic { BillColumn::Cents } else { column };
         if !value.is_object() && !value.is_array() && column != BillColumn::Day {
-            columns::put(line, column, &written(value))?;
+            columns::set_field(line, column, &written(value))?;
         }
     }
     Ok(())

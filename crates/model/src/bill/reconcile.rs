@@ -170,7 +170,7 @@ impl ReconciliationAccumulator {
         }
     }
 
-    fn observe(&mut self, seen: &ObservedModelDay) {
+    fn add_observed(&mut self, seen: &ObservedModelDay) {
         self.observed = Some(self.observed.unwrap_or_default() + seen.cost);
         self.tokens = self.tokens.saturating_add(seen.input_tokens).saturating_add(seen.output_tokens);
         self.calls += seen.calls;
@@ -250,7 +250,7 @@ pub fn reconcile(lines: &[BillLine], observed: &[ObservedModelDay], evidence: &S
     for seen in within {
         if on_bill(seen) {
             let model = if by_model { base_model(&seen.model) } else { String::new() };
-            pairs.entry((seen.day, model)).or_default().observe(seen);
+            pairs.entry((seen.day, model)).or_default().add_observed(seen);
         } else {
             let other = not_on_bill.entry(&seen.provider).or_default();
             other.0 += seen.cost;
@@ -264,7 +264,7 @@ pub fn reconcile(lines: &[BillLine], observed: &[ObservedModelDay], evidence: &S
     );
     for ((day, model), pair) in &pairs {
         for sum in [&mut total, by_name.entry(model).or_default(), by_day.entry(*day).or_default()] {
-            sum.join(pair);
+            sum.add_totals(pair);
         }
     }
     let row = |day: Option<Date>, model: &str, pair: &ReconciliationAccumulator| ReconciliationRow {
@@ -282,12 +282,12 @@ pub fn reconcile(lines: &[BillLine], observed: &[ObservedModelDay], evidence: &S
         models,
         days: by_day.iter().map(|(day, pair)| row(Some(*day), "", pair)).collect(),
         rows: pairs.iter().map(|((day, model), pair)| row(Some(*day), model, pair)).collect(),
-        causes: causes(lines, &pairs, &by_name, &not_on_bill, evidence),
+        causes: gap_causes(lines, &pairs, &by_name, &not_on_bill, evidence),
     }
 }
 
 impl ReconciliationAccumulator {
-    fn join(&mut self, other: &ReconciliationAccumulator) {
+    fn add_totals(&mut self, other: &ReconciliationAccumulator) {
         let sum = |own: Option<Usd>, other: Option<Usd>| own.zip(other).map(|(own, other)| own + other).or(own).or(other);
         self.billed = sum(self.billed, other.billed);
         self.observed = sum(self.observed, other.observed);
@@ -302,7 +302,7 @@ impl ReconciliationAccumulator {
     }
 }
 
-fn causes(
+fn gap_causes(
     lines: &[BillLine],
     pairs: &BTreeMap<(Date, String), ReconciliationAccumulator>,
     by_name: &BTreeMap<&str, ReconciliationAccumulator>,
@@ -354,7 +354,7 @@ fn causes(
 }
 
 /// Smallest relevant gap, as a fraction of the billed amount.
-const MATTERS: f64 = 0.05;
+const MIN_RELEVANT_GAP: f64 = 0.05;
 
 /// Returns whether the surplus of one day compensates for the deficit of another: then the bill uses days of another time zone.
 fn shifts_between_days(pairs: &BTreeMap<(Date, String), ReconciliationAccumulator>, model: &str) -> bool {
@@ -366,5 +366,5 @@ fn shifts_between_days(pairs: &BTreeMap<(Date, String), ReconciliationAccumulato
     let (billed, gap) = days.iter().map(|pair| steps(pair)).fold((0.0, 0.0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
     let uneven: f64 = days.iter().map(|pair| steps(pair).1.abs()).sum();
     let turns = days.windows(2).filter(|pair| steps(pair[0]).1 * steps(pair[1]).1 < 0.0).count();
-    billed > 0.0 && turns > 0 && uneven > 2.0 * MATTERS * billed && gap.abs() < MATTERS * billed
+    billed > 0.0 && turns > 0 && uneven > 2.0 * MIN_RELEVANT_GAP * billed && gap.abs() < MIN_RELEVANT_GAP * billed
 }

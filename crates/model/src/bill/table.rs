@@ -9,7 +9,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
     let separator = [b',', b';', b'\t'].into_iter().max_by_key(|separator| first.bytes().filter(|byte| byte == separator).count());
     let mut reader = csv::ReaderBuilder::new().delimiter(separator.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
     let head: Vec<String> = reader.headers().map(|head| head.iter().map(str::to_owned).collect()).unwrap_or_default();
-    let meanings = columns::of_head(head.iter().map(String::as_str));
+    let meanings = columns::parse_header(head.iter().map(String::as_str));
     let has = |wanted: &[BillColumn]| meanings.iter().flatten().any(|column| wanted.contains(column));
     let no_column = |missing| BillError::NoColumn { missing, found: head.join(", ").chars().take(300).collect() };
     if !has(&[BillColumn::Day]) {
@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
         BillExport { format, unknown_columns: unknown.map(|(name, _)| name.chars().take(60).collect()).collect(), ..BillExport::default() };
     for row in reader.records() {
         // OpenAI lists days without usage too.
-        if provider == "openai" && row.as_ref().is_ok_and(|row| tells_nothing(row, &meanings)) {
+        if provider == "openai" && row.as_ref().is_ok_and(|row| is_day_only(row, &meanings)) {
             continue;
         }
         export.rows += 1;
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str) -> Result<BillExport, BillError> {
 }
 
 /// Returns true for a row that contains only a day.
-fn tells_nothing(row: &csv::StringRecord, meanings: &[Option<BillColumn>]) -> bool {
+fn is_day_only(row: &csv::StringRecord, meanings: &[Option<BillColumn>]) -> bool {
     let told = row.iter().zip(meanings).filter(|(value, _)| !value.trim().is_empty());
     told.filter_map(|(_, column)| *column).all(|column| matches!(column, BillColumn::Day | BillColumn::Unused))
 }
@@ -63,7 +63,7 @@ fn line_of(row: &csv::StringRecord, meanings: &[Option<BillColumn>], provider: &
     let none = line.day;
     for (value, column) in row.iter().zip(meanings) {
         if let Some(column) = column {
-            columns::put(&mut line, *column, value)?;
+            columns::set_field(&mut line, *column, value)?;
         }
     }
     if line.day == none {

@@ -26,7 +26,7 @@ fn amounts(export: &BillExport) -> Vec<(String, &str, &str, f64)> {
 }
 
 #[test]
-fn openai_costs_from_the_interface() {
+fn openai_costs_api_export_is_read() {
     let export = read(OPENAI_COSTS.as_bytes()).unwrap();
     assert_eq!(amounts(&export), [("2026-11-23".into(), "", "", 0.02), ("2026-11-23".into(), "gpt-4o-2024-08-06", "", 0.16)]);
     assert_eq!((export.rows, export.unread.iter().map(|row| row.line).collect::<Vec<_>>()), (5, vec![4, 5]));
@@ -49,7 +49,7 @@ fn anthropic_counts_cents() {
 }
 
 #[test]
-fn tables_of_the_pages() {
+fn tables_of_provider_pages_are_read() {
     let openai = "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,line_item,project_id,project_name\n\
         1795392000,1795478400,2026-11-23T00:00:00+00:00,2026-11-24T00:00:00+00:00,1.5,usd,\"gpt-4o-mini-2024-07-18, cached input\",p,Name\n";
     let export = read(openai.as_bytes()).unwrap();
@@ -65,7 +65,7 @@ fn tables_of_the_pages() {
 }
 
 #[test]
-fn tables_as_the_pages_have_them_in_2026() {
+fn tables_of_provider_pages_of_2026_are_read() {
     let openai = "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,quantity,quantity_unit,line_item,user_id,api_key_id,\
         project_id,organization_id,project_name,organization_name,user_email,api_source\n\
         1795305600,1795392000,2026-11-22T00:00:00+00:00,2026-11-23T00:00:00+00:00,,,,,,,,,,,,,\n\
@@ -95,7 +95,7 @@ fn tables_as_the_pages_have_them_in_2026() {
 }
 
 #[test]
-fn names_for_people_mean_the_models_that_spans_name() {
+fn display_names_map_to_span_models() {
     for (on_bill, in_spans) in [
         ("Claude Haiku 4.5", "claude-haiku-4-5-20251001"),
         ("Claude Sonnet 4", "anthropic/claude-sonnet-4-20250514"),
@@ -116,7 +116,7 @@ fn a_plain_table_and_its_broken_rows() {
 }
 
 #[test]
-fn what_is_no_export_is_said() {
+fn invalid_export_is_described() {
     assert_eq!(read(b""), Err(BillError::Empty));
     assert_eq!(read(b"{\"a\": 1}"), Err(BillError::Json));
     assert!(matches!(read(b"{\"data\": ["), Err(BillError::BrokenJson(1, _))));
@@ -170,7 +170,7 @@ fn billed_observed_gap_and_coverage() {
 }
 
 #[test]
-fn causes_by_their_names() {
+fn gap_causes_are_named() {
     let batch = BillLine { tier: "batch".into(), ..line(23, "gpt-4o", 1.0) };
     let unpriced = ObservedModelDay { unpriced_calls: 10, cost: Usd::ZERO, ..seen(23, "gpt-4o", 0.0) };
     let elsewhere = ObservedModelDay { provider: "anthropic".into(), ..seen(23, "claude-opus-4", 3.0) };
@@ -185,7 +185,7 @@ fn causes_by_their_names() {
 }
 
 #[test]
-fn days_that_are_cut_elsewhere() {
+fn day_boundaries_of_the_provider_are_considered() {
     let lines: Vec<BillLine> = (20..24).map(|day| line(day, "gpt-4o", 10.0)).collect();
     let shifted = [seen(20, "gpt-4o", 7.0), seen(21, "gpt-4o", 13.0), seen(22, "gpt-4o", 8.0), seen(23, "gpt-4o", 12.0)];
     assert_eq!(named(&reconcile(&lines, &shifted, &SamplingEvidence::default())), [("time_zone", Some("gpt-4o"))]);
@@ -194,7 +194,7 @@ fn days_that_are_cut_elsewhere() {
 }
 
 #[test]
-fn names_without_their_dates() {
+fn model_names_match_without_dates() {
     for (name, base) in [
         ("gpt-4o-2024-08-06", "gpt-4o"),
         ("claude-sonnet-4-20250514", "claude-sonnet-4"),

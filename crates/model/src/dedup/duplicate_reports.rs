@@ -26,7 +26,7 @@ use crate::provenance::{FieldProvenance, FieldSource, ReportAddress};
 use crate::span::{CostSource, Span, Usage, UsageSource};
 
 /// Instrumentation scopes of programs that pass calls on to providers, or prefixes of scopes up to a dot.
-const GATEWAYS: &[&str] = &[
+const GATEWAY_SCOPES: &[&str] = &[
     "litellm",
     "openrouter",
     "portkey",
@@ -44,15 +44,15 @@ const GATEWAYS: &[&str] = &[
 ];
 
 /// Op of a request that a program serves.
-pub const SERVING: &str = "http.server";
+pub const SERVER_OP: &str = "http.server";
 
 /// Maximum difference between the starts, and between the ends, of two instrumentations' reports of a call, and the time by which one may
 /// extend beyond the other because they read the clock differently.
-const TOGETHER_US: i64 = 500_000;
-const CARE_US: i64 = 5_000;
+const MAX_REPORT_DISTANCE_US: i64 = 500_000;
+const MAX_REPORT_OVERHANG_US: i64 = 5_000;
 
 /// Maximum difference between the clocks of two programs.
-const SLACK_US: i64 = 1_000_000;
+const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 
 /// Location of another report of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,13 +83,13 @@ impl SpanReporter {
     }
 
     /// Returns true for two instrumentations of one program that use the same SDK.
-    pub(crate) fn is_beside(&self, other: &SpanReporter) -> bool {
+    pub(crate) fn is_same_program(&self, other: &SpanReporter) -> bool {
         (self.service, self.sdk) == (other.service, other.sdk) && self.scope != other.scope
     }
 
     /// Returns true for two instrumentations that may be in one program. Two SDKs may name the program differently, so its name is
     /// compared only within one SDK.
-    fn may_stand_beside(&self, other: &SpanReporter) -> bool {
+    fn may_be_same_program(&self, other: &SpanReporter) -> bool {
         self.sdk != other.sdk || (self.scope != other.scope && self.service == other.service)
     }
 }
@@ -108,7 +108,7 @@ pub struct CallReport {
     /// Hash of the model.
     model: Option<u64>,
     /// Span that is counted instead of this one, as far as known.
-    pub left_to: Option<(TraceId, SpanId)>,
+    pub counted_elsewhere: Option<(TraceId, SpanId)>,
     /// Program and instrumentation that report the call.
     reporter: SpanReporter,
     /// Evidence that the reporter is a gateway.
@@ -136,31 +136,31 @@ impl CallReport {
 
     /// Returns the order among the reports of one call, the first of which is counted: the program's own before a gateway's, a span with
     /// a parent before a root, since its user and run are known, then the one with the longer duration.
-    pub fn rank(&self) -> impl Ord + use<> {
-        let alone = self.gateway == GatewayConfidence::No && self.is_root;
+    pub fn counting_order(&self) -> impl Ord + use<> {
+        let alone = self.gateway == GatewayConfidence::Unlikely && self.is_root;
         (self.gateway, alone, self.start_us.saturating_sub(self.end_us), self.start_us, self.trace_id, self.span_id)
     }
 
     /// Returns true if the cost of this report may be taken over: it is a gateway's, which knows what it bills.
     pub fn bills(&self) -> bool {
-        self.gateway > GatewayConfidence::No
+        self.gateway > GatewayConfidence::Unlikely
     }
 }
 
 /// Evidence that a program passes calls on, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum GatewayConfidence {
-    No,
+    Unlikely,
     /// The program was serving a request during the call, which many programs do that are not gateways.
-    Serves,
+    Possible,
     /// The instrumentation is a gateway's.
-    Named,
+    Certain,
 }
 
 /// Returns whether the instrumentation of a span is a gateway's.
 pub(crate) fn is_gateway(span: &Span) -> bool {
     let scope = span.origin.as_deref().unwrap_or_default();
-    GATEWAYS.iter().any(|name| scope.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    GATEWAY_SCOPES.iter().any(|name| scope.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// Returns the hash of a model's name without vendor and date.
@@ -189,7 +189,7 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
     let candidates: Vec<&SpanNode> = nodes
         .iter()
         .enumerate()
-        .filter(|(place, node)| node.is_call() && (counted(*place) || left_to(node).is_some()))
+        .filter(|(place, node)| node.is_call() && (counted(*place) || counted_report(node).is_some()))
         .filter(|(_, node)| response(node).is_some() || node.texts.is_some())
         .map(|(_, node)| node)
         .collect();
@@ -202,7 +202,7 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
         // A cycle of parents ends after as many steps as there are spans.
         for _ in 0..nodes.len() {
             let Some(node) = above.and_then(|id| by_id.get(&id)) else { return false };
-            if node.serves {
+            if node.is_served_request {
                 return true;
             }
             above = node.parent_span_id;
@@ -215,13 +215,13 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
         response: response(node),
         texts: node.texts,
         model: node.base_model,
-        left_to: left_to(node).map(|other| (other.trace_id, other.span_id)),
+        counted_elsewhere: counted_report(node).map(|other| (other.trace_id, other.span_id)),
         reporter: node.reporter,
         is_root: node.parent_span_id.is_none(),
         gateway: match (node.is_gateway, serves(node)) {
-            (true, _) => GatewayConfidence::Named,
-            (false, true) => GatewayConfidence::Serves,
-            (false, false) => GatewayConfidence::No,
+            (true, _) => GatewayConfidence::Certain,
+            (false, true) => GatewayConfidence::Possible,
+            (false, false) => GatewayConfidence::Unlikely,
         },
         start_us: node.start_us,
         end_us: node.end_us,
@@ -231,54 +231,55 @@ pub fn of_trace(trace_id: TraceId, nodes: &[SpanNode], counted: impl Fn(usize) -
 }
 
 /// Returns the report that is counted instead of this one.
-fn left_to(node: &SpanNode) -> Option<DuplicateReport> {
+fn counted_report(node: &SpanNode) -> Option<DuplicateReport> {
     node.also_reported.filter(|other| !other.counts)
 }
 
 /// Returns whether two reports in different traces with the same response ID are about one call.
-pub fn same_call(one: &CallReport, other: &CallReport) -> bool {
+pub fn is_same_call(one: &CallReport, other: &CallReport) -> bool {
     one.response.is_some()
         && one.response == other.response
         && one.trace_id != other.trace_id
-        && same_tokens(one, other)
-        && (seen_twice(one, other) || passed_on(one, other))
+        && has_same_tokens(one, other)
+        && (is_double_instrumented(one, other) || is_gateway_forward(one, other))
 }
 
 /// Returns whether two reports in different traces with the same input and output are about one call. Either may lack a response ID, but
 /// two different IDs mean two calls.
-pub fn same_texts(one: &CallReport, other: &CallReport) -> bool {
+pub fn has_same_messages(one: &CallReport, other: &CallReport) -> bool {
     let lies_in = |inner: &CallReport, outer: &CallReport| {
-        inner.start_us >= outer.start_us.saturating_sub(CARE_US) && inner.end_us <= outer.end_us.saturating_add(CARE_US)
+        inner.start_us >= outer.start_us.saturating_sub(MAX_REPORT_OVERHANG_US)
+            && inner.end_us <= outer.end_us.saturating_add(MAX_REPORT_OVERHANG_US)
     };
-    let together = one.start_us.abs_diff(other.start_us).max(one.end_us.abs_diff(other.end_us)) <= TOGETHER_US.unsigned_abs();
+    let together = one.start_us.abs_diff(other.start_us).max(one.end_us.abs_diff(other.end_us)) <= MAX_REPORT_DISTANCE_US.unsigned_abs();
     one.texts.is_some()
         && one.texts == other.texts
         && one.trace_id != other.trace_id
-        && alike(one.response, other.response)
-        && alike(one.model, other.model)
-        && same_tokens(one, other)
+        && agree_if_known(one.response, other.response)
+        && agree_if_known(one.model, other.model)
+        && has_same_tokens(one, other)
         && together
         && (lies_in(one, other) || lies_in(other, one))
-        && one.reporter.may_stand_beside(&other.reporter)
+        && one.reporter.may_be_same_program(&other.reporter)
 }
 
 /// Returns whether two values are equal, as far as both are known.
-fn alike(one: Option<u64>, other: Option<u64>) -> bool {
+fn agree_if_known(one: Option<u64>, other: Option<u64>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
-fn same_tokens(one: &CallReport, other: &CallReport) -> bool {
-    alike(one.tokens.0, other.tokens.0) && alike(one.tokens.1, other.tokens.1)
+fn has_same_tokens(one: &CallReport, other: &CallReport) -> bool {
+    agree_if_known(one.tokens.0, other.tokens.0) && agree_if_known(one.tokens.1, other.tokens.1)
 }
 
 /// Two instrumentations of one program, with one clock, report a call at the same time. A cache that returns an earlier response does so
 /// later, and to the same instrumentation or another program.
-fn seen_twice(one: &CallReport, other: &CallReport) -> bool {
-    one.reporter.may_stand_beside(&other.reporter) && one.start_us <= other.end_us && other.start_us <= one.end_us
+fn is_double_instrumented(one: &CallReport, other: &CallReport) -> bool {
+    one.reporter.may_be_same_program(&other.reporter) && one.start_us <= other.end_us && other.start_us <= one.end_us
 }
 
 /// The gateway's report is within the program's in time. The evidence decides which of the two is the gateway, otherwise the duration.
-fn passed_on(one: &CallReport, other: &CallReport) -> bool {
+fn is_gateway_forward(one: &CallReport, other: &CallReport) -> bool {
     let longer = |a: &CallReport, b: &CallReport| a.end_us - a.start_us >= b.end_us - b.start_us;
     let (program, gateway) = match one.gateway.cmp(&other.gateway) {
         std::cmp::Ordering::Less => (one, other),
@@ -286,23 +287,24 @@ fn passed_on(one: &CallReport, other: &CallReport) -> bool {
         std::cmp::Ordering::Equal if longer(one, other) => (one, other),
         std::cmp::Ordering::Equal => (other, one),
     };
-    let within = gateway.start_us >= program.start_us.saturating_sub(SLACK_US) && gateway.end_us <= program.end_us.saturating_add(SLACK_US);
-    one.reporter != other.reporter && gateway.gateway > GatewayConfidence::No && within && gateway.tokens != (None, None)
+    let within = gateway.start_us >= program.start_us.saturating_sub(CLOCK_TOLERANCE_US)
+        && gateway.end_us <= program.end_us.saturating_add(CLOCK_TOLERANCE_US);
+    one.reporter != other.reporter && gateway.gateway > GatewayConfidence::Unlikely && within && gateway.tokens != (None, None)
 }
 
 /// Records in the counted span that another span reports the same call, and takes over what that knows better: usage with more buckets;
 /// for the same usage, the cost that a gateway bills, or any cost if there is none. `bills` is [`CallReport::bills`] of the other report.
 /// The result does not depend on the order of several other reports, nor on repeats.
-pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
+pub fn take_over_report(span: &mut Span, other: &Span, bills: bool) {
     let key = (other.trace_id, other.span_id);
-    let took = has_taken(span);
+    let took = has_taken_over(span);
     let known = span.also_reported.map(|known| (known.trace_id, known.span_id));
-    let more = knows_more(other, span);
+    let more = has_better_usage(other, span);
     let billed = |span: &Span| span.cost.as_ref().is_some_and(|cost| cost.source == CostSource::Client);
     let worth = (other.cost.is_some(), bills && billed(other));
-    let own_worth = (span.cost.is_some(), took_cost(span) && billed(span));
+    let own_worth = (span.cost.is_some(), has_gateway_cost(span) && billed(span));
     let again = worth.1 && own_worth.1 && known.is_none_or(|known| key <= known);
-    if more || (!knows_more(span, other) && (worth > own_worth || again)) {
+    if more || (!has_better_usage(span, other) && (worth > own_worth || again)) {
         let report = ReportAddress { trace_id: other.trace_id, span_id: other.span_id };
         let source = if bills { FieldSource::GatewayReport } else { FieldSource::OtherReport };
         let read = |field: &'static str| FieldProvenance { field: field.into(), source: source(Box::new(report)) };
@@ -322,23 +324,23 @@ pub fn take_from(span: &mut Span, other: &Span, bills: bool) {
 }
 
 /// Returns true for a span that took usage or cost from another report.
-pub fn has_taken(span: &Span) -> bool {
+pub fn has_taken_over(span: &Span) -> bool {
     span.reading.iter().any(|read| read.source.report().is_some())
 }
 
 /// Returns true if the cost of the span comes from a gateway, which knows what it bills.
-pub fn took_cost(program: &Span) -> bool {
+pub fn has_gateway_cost(program: &Span) -> bool {
     program.also_reported.is_some_and(|other| other.counts)
         && program.reading.iter().any(|read| read.field == "cost" && matches!(read.source, FieldSource::GatewayReport(_)))
 }
 
 /// Records in a span that another span reports the same call and is counted.
-pub fn leave_to(span: &mut Span, counting: &CallReport) {
+pub fn exclude_for(span: &mut Span, counting: &CallReport) {
     span.also_reported = Some(DuplicateReport { trace_id: counting.trace_id, span_id: counting.span_id, counts: false });
 }
 
 /// Returns whether the first report knows more: reported usage is better than estimated usage, otherwise more known buckets are better.
-fn knows_more(one: &Span, other: &Span) -> bool {
+fn has_better_usage(one: &Span, other: &Span) -> bool {
     if one.is_estimated() != other.is_estimated() {
         return other.is_estimated();
     }
@@ -366,11 +368,11 @@ fn knows_more(one: &Span, other: &Span) -> bool {
 
 /// Excludes calls whose report in another trace is counted. `repeated` contains pairs of a call and the call of the same trace that
 /// represents it: if one report of a call is left to another trace, so is the one that represents it.
-pub(crate) fn leave_out(nodes: &[SpanNode], repeated: &[(usize, usize)], decisions: &mut [SpanDecision]) {
-    if !nodes.iter().any(|node| left_to(node).is_some()) {
+pub(crate) fn exclude_reported_elsewhere(nodes: &[SpanNode], repeated: &[(usize, usize)], decisions: &mut [SpanDecision]) {
+    if !nodes.iter().any(|node| counted_report(node).is_some()) {
         return;
     }
-    let mut reported: Vec<Option<DuplicateReport>> = nodes.iter().map(left_to).collect();
+    let mut reported: Vec<Option<DuplicateReport>> = nodes.iter().map(counted_report).collect();
     // A wrapper may be inside a wrapper. One pass per level would do; two passes over all pairs are more than any client nests.
     for (place, kept) in repeated.iter().chain(repeated) {
         reported[*kept] = reported[*kept].or(reported[*place]);

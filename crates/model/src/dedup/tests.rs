@@ -16,13 +16,13 @@ fn node(id: u64, parent: u64, kind: SpanType) -> SpanNode {
         base_model: None,
         texts: None,
         failed: false,
-        afterwards: false,
-        joined: false,
+        is_written_after_call: false,
+        is_joined_from_parts: false,
         reporter: SpanReporter::default(),
         is_gateway: false,
-        serves: false,
+        is_served_request: false,
         also_reported: None,
-        locally: SpanDecision { counted: true, ..SpanDecision::default() },
+        local_decision: SpanDecision { counted: true, ..SpanDecision::default() },
     }
 }
 
@@ -31,21 +31,21 @@ fn call(id: u64, parent: u64, tokens: (u64, u64)) -> SpanNode {
 }
 
 fn counted(nodes: &[SpanNode]) -> Vec<u64> {
-    decide(nodes).iter().zip(nodes).filter(|(decision, _)| decision.counted).map(|(_, node)| node.span_id.0).collect()
+    decide_trace(nodes).iter().zip(nodes).filter(|(decision, _)| decision.counted).map(|(_, node)| node.span_id.0).collect()
 }
 
 #[test]
-fn a_wrapper_does_not_count() {
+fn wrapping_call_is_excluded() {
     assert_eq!(counted(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))]), [2], "no usage of its own");
     assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (10, 5))]), [2], "the usage of the one below");
     assert_eq!(counted(&[call(1, 0, (30, 7)), call(2, 1, (10, 5)), node(3, 1, SpanType::Tool), call(4, 3, (20, 2))]), [2, 3, 4], "the sum");
     assert_eq!(counted(&[call(1, 0, (10, 5)), node(2, 1, SpanType::Llm), call(3, 2, (10, 5))]), [3], "a wrapper round a wrapper");
-    let because = decide(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))])[0].exclusion;
+    let because = decide_trace(&[node(1, 0, SpanType::Llm), call(2, 1, (10, 5))])[0].exclusion;
     assert_eq!(because, Some(Exclusion::WrapsCall { span_id: SpanId(2) }));
 }
 
 #[test]
-fn a_parent_link_alone_proves_nothing() {
+fn parent_link_alone_does_not_exclude() {
     assert_eq!(counted(&[call(1, 0, (10, 5)), call(2, 1, (20, 5))]), [1, 2]);
     let models = |one: &str, two: &str| {
         let with = |node: SpanNode, model: &str| SpanNode { model: Some(model.into()), ..node };
@@ -72,24 +72,24 @@ fn one_response_is_one_call() {
 }
 
 #[test]
-fn what_the_span_alone_says_stays() {
+fn local_decision_of_a_span_is_preserved() {
     let mut agent = call(1, 0, (10, 5));
     agent.kind = SpanType::Agent;
-    agent.locally.counted = false;
-    agent.locally.exclusion = Some(Exclusion::SumOfCalls);
-    let decisions = decide(&[agent.clone(), call(2, 1, (10, 5))]);
-    assert_eq!(decisions[0], agent.locally);
+    agent.local_decision.counted = false;
+    agent.local_decision.exclusion = Some(Exclusion::SumOfCalls);
+    let decisions = decide_trace(&[agent.clone(), call(2, 1, (10, 5))]);
+    assert_eq!(decisions[0], agent.local_decision);
     assert!(decisions[1].counted);
     let mut repeated = call(3, 2, (10, 5));
-    repeated.locally.counted = false;
+    repeated.local_decision.counted = false;
     assert_eq!(counted(&[call(2, 0, (10, 5)), repeated]), [2], "what is not counted cannot stand for what is");
 }
 
 #[test]
-fn the_outermost_pipeline_has_all_below() {
+fn outermost_pipeline_includes_all_spans_below() {
     let named = |mut node: SpanNode, name: &str| {
-        node.locally.pipeline = Some(name.into());
-        node.locally.is_run = true;
+        node.local_decision.pipeline = Some(name.into());
+        node.local_decision.is_run = true;
         node
     };
     let nodes = [
@@ -99,13 +99,13 @@ fn the_outermost_pipeline_has_all_below() {
         call(4, 3, (1, 1)),
         call(5, 1, (1, 1)),
     ];
-    let decisions = decide(&nodes);
+    let decisions = decide_trace(&nodes);
     let pipelines: Vec<_> = decisions.iter().map(|decision| (decision.pipeline.as_deref(), decision.is_run)).collect();
     assert_eq!(pipelines, [(None, false), (Some("outer"), true), (Some("outer"), false), (Some("outer"), false), (None, false)]);
 }
 
 #[test]
-fn circles_and_missing_parents_do_no_harm() {
+fn cycles_and_missing_parents_are_tolerated() {
     let mut circle = [
         node(1, 3, SpanType::Chain),
         node(2, 1, SpanType::Llm),
@@ -114,21 +114,21 @@ fn circles_and_missing_parents_do_no_harm() {
         node(5, 99, SpanType::Llm),
         node(6, 6, SpanType::Llm),
     ];
-    circle[0].locally.pipeline = Some("p".into());
-    let decisions = decide(&circle);
+    circle[0].local_decision.pipeline = Some("p".into());
+    let decisions = decide_trace(&circle);
     assert!(decisions[..4].iter().all(|decision| decision.pipeline.as_deref() == Some("p")), "cut above the smallest id");
     assert_eq!(decisions[4].pipeline, None);
 }
 
 #[test]
-fn large_traces_take_little_time() {
+fn large_traces_are_decided_quickly() {
     let mut nodes = Vec::new();
     for id in 1..=50_000_u64 {
         let deep = call(id, id - 1, (id % 7, id % 5));
         nodes.push(SpanNode { response_id: Some(format!("r{}", id % 3)), ..deep });
     }
     let begin = std::time::Instant::now();
-    decide(&nodes);
+    decide_trace(&nodes);
     assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
 }
 
@@ -140,16 +140,16 @@ fn any_node() -> impl Strategy<Value = SpanNode> {
     let response = prop::option::weighted(0.4, prop::sample::select(vec!["r1", "r2"]));
     let told = (0u64..3, any::<bool>(), any::<bool>());
     let all = (1u64..12, 0u64..14, kind, tokens, pipeline, response, 0i64..4, told);
-    all.prop_map(|(id, parent, kind, tokens, pipeline, response, start, (reporter, failed, afterwards))| {
-        let mut node = SpanNode { failed, afterwards, ..reported(reporter, node(id, parent, kind)) };
+    all.prop_map(|(id, parent, kind, tokens, pipeline, response, start, (reporter, failed, is_written_after_call))| {
+        let mut node = SpanNode { failed, is_written_after_call, ..reported(reporter, node(id, parent, kind)) };
         node.start_us = start * 3_000_000;
         node.end_us = node.start_us + 2_000_000;
         node.input_tokens = tokens.map(|tokens| tokens.0);
         node.output_tokens = tokens.map(|tokens| tokens.1);
         node.response_id = response.map(Into::into);
-        node.locally.pipeline = pipeline.map(Into::into);
-        node.locally.is_run = pipeline.is_some();
-        node.locally.counted = matches!(kind, SpanType::Llm | SpanType::Embedding);
+        node.local_decision.pipeline = pipeline.map(Into::into);
+        node.local_decision.is_run = pipeline.is_some();
+        node.local_decision.counted = matches!(kind, SpanType::Llm | SpanType::Embedding);
         node
     })
 }
@@ -166,16 +166,16 @@ fn trace_and_shuffle() -> impl Strategy<Value = (Vec<SpanNode>, Vec<SpanNode>)> 
 
 proptest! {
     #[test]
-    fn the_order_does_not_matter((nodes, shuffled) in trace_and_shuffle()) {
-        let straight: HashMap<SpanId, SpanDecision> = nodes.iter().map(|node| node.span_id).zip(decide(&nodes)).collect();
-        let mixed: HashMap<SpanId, SpanDecision> = shuffled.iter().map(|node| node.span_id).zip(decide(&shuffled)).collect();
+    fn decisions_are_independent_of_order((nodes, shuffled) in trace_and_shuffle()) {
+        let straight: HashMap<SpanId, SpanDecision> = nodes.iter().map(|node| node.span_id).zip(decide_trace(&nodes)).collect();
+        let mixed: HashMap<SpanId, SpanDecision> = shuffled.iter().map(|node| node.span_id).zip(decide_trace(&shuffled)).collect();
         prop_assert_eq!(straight, mixed);
     }
 
     #[test]
     fn a_trace_with_calls_has_a_counted_one((nodes, _) in trace_and_shuffle()) {
         let any_call = nodes.iter().any(SpanNode::is_call);
-        let any_counted = nodes.iter().zip(decide(&nodes)).any(|(node, decision)| node.is_call() && decision.counted);
+        let any_counted = nodes.iter().zip(decide_trace(&nodes)).any(|(node, decision)| node.is_call() && decision.counted);
         prop_assert_eq!(any_call, any_counted);
     }
 }
@@ -183,10 +183,10 @@ proptest! {
 #[test]
 fn user_and_session_come_from_the_nearest_span_above_that_names_them() {
     let mut nodes = [node(1, 0, SpanType::Chain), node(2, 1, SpanType::Agent), node(3, 2, SpanType::Llm), node(4, 9, SpanType::Llm)];
-    nodes[0].locally.user_id = Some("outer".into());
-    nodes[0].locally.session_id = Some("s".into());
-    nodes[1].locally.user_id = Some("inner".into());
-    let said: Vec<_> = decide(&nodes).into_iter().map(|decision| (decision.user_id, decision.session_id)).collect();
+    nodes[0].local_decision.user_id = Some("outer".into());
+    nodes[0].local_decision.session_id = Some("s".into());
+    nodes[1].local_decision.user_id = Some("inner".into());
+    let said: Vec<_> = decide_trace(&nodes).into_iter().map(|decision| (decision.user_id, decision.session_id)).collect();
     let of = |user: &str| (Some(user.to_owned()), Some("s".to_owned()));
     assert_eq!(said, [of("outer"), of("inner"), of("inner"), (None, None)]);
 }
@@ -197,7 +197,7 @@ fn reported(by: u64, node: SpanNode) -> SpanNode {
 }
 
 #[test]
-fn a_call_without_usage_in_one_of_another_instrumentation_is_that_one() {
+fn call_without_usage_within_another_instrumentation_is_a_duplicate() {
     let framework = reported(1, call(1, 0, (10, 5)));
     assert_eq!(counted(&[framework.clone(), reported(2, node(2, 1, SpanType::Llm))]), [1]);
     assert_eq!(counted(&[framework.clone(), reported(1, node(2, 1, SpanType::Llm))]), [1, 2], "the same instrumentation: another call");
@@ -206,7 +206,7 @@ fn a_call_without_usage_in_one_of_another_instrumentation_is_that_one() {
 }
 
 #[test]
-fn two_instrumentations_beside_each_other_report_one_call() {
+fn sibling_spans_of_two_instrumentations_are_one_call() {
     let at = |from: i64, to: i64, node: SpanNode| SpanNode { start_us: from, end_us: to, ..node };
     let pair = [reported(1, at(0, 90, call(1, 9, (10, 5)))), reported(2, at(5, 80, call(2, 9, (10, 5))))];
     assert_eq!(counted(&pair), [2], "the inner in time");
@@ -225,8 +225,8 @@ fn two_instrumentations_beside_each_other_report_one_call() {
 }
 
 #[test]
-fn what_is_told_after_a_streamed_call_is_that_call() {
-    let later = |node: SpanNode| reported(1, SpanNode { start_us: 20_000, end_us: 20_000, afterwards: true, ..node });
+fn report_after_a_streamed_call_is_the_same_call() {
+    let later = |node: SpanNode| reported(1, SpanNode { start_us: 20_000, end_us: 20_000, is_written_after_call: true, ..node });
     let stream = reported(1, node(1, 9, SpanType::Llm));
     assert_eq!(counted(&[stream.clone(), later(call(2, 9, (10, 5)))]), [2], "the one with usage");
     assert_eq!(counted(&[stream.clone(), later(node(2, 9, SpanType::Llm))]), [1], "neither has: the call itself");

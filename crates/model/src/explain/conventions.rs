@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_beginning_decides() {
+    fn longest_prefix_selects_the_convention() {
         for (name, expected) in [
             ("gen_ai.request.model", Some("OpenTelemetry GenAI")),
             ("gen_ai.system", Some("OpenTelemetry GenAI, older names")),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cost::{self, bills_itself};
+use crate::cost::{self, is_provider_bill};
 use crate::money::Usd;
 use crate::price::{PriceBook, PriceBucket};
 use crate::span::{CostSource, Span, SpanStatus};
@@ -87,7 +87,7 @@ pub(super) fn reading(span: &Span, book: &PriceBook) -> CostExplanation {
     let because = match &span.cost {
         Some(cost) if cost.source == CostSource::Computed && computed == Some(cost.total) => CostBasis::Computed,
         Some(cost) if cost.source == CostSource::Computed => CostBasis::ComputedThen,
-        Some(_) if bills_itself(span) => CostBasis::ProviderBill,
+        Some(_) if is_provider_bill(span) => CostBasis::ProviderBill,
         Some(_) if computed.is_none() => CostBasis::ClientOnly,
         Some(_) if !reads_known && client < computed => CostBasis::ClientLower,
         Some(_) => CostBasis::ClientPreferred,

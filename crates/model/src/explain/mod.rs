@@ -141,17 +141,17 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
     let dialect = otlp::dialect_of(span);
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let fields = fields(span, &found);
-    let (input, output) = if span.is_call() { normalize::taken(span, dialect) } else { (None, None) };
+    let (input, output) = if span.is_call() { normalize::interpretations_of(span, dialect) } else { (None, None) };
     SpanExplanation {
         conventions: detected(span, &fields),
         instrumentation_version: span.attributes.get("otel.scope.version").and_then(Value::as_str).map(str::to_owned),
-        ignored: ignored(span, &found, dialect),
+        ignored: ignored_attributes(span, &found, dialect),
         fields,
         input,
         output,
         cost: span.is_call().then(|| cost::reading(span, book)),
         counted: span.counted && span.is_call(),
-        corrections: corrections(local, &SpanDecision::of(span)),
+        corrections: trace_corrections(local, &SpanDecision::of(span)),
         clock_shift_us: span.clock_shift_us,
         pieces: span.joined.as_ref().map_or(0, |joined| joined.pieces.len()),
     }
@@ -164,7 +164,7 @@ fn fields(span: &Span, found: &RecognizedAttributes) -> Vec<ExplainedField> {
     for noted in &span.reading {
         fields.push(field_read(&noted.field, noted.source.clone(), value(span, &noted.field)));
     }
-    for (field, prefix) in spread(span) {
+    for (field, prefix) in numbered_messages(span) {
         fields.push(field_read(field, FieldSource::AttributePrefix(prefix), None));
     }
     for field in SpanField::ALL {
@@ -181,12 +181,12 @@ fn field_read(field: &str, source: FieldSource, value: Option<Value>) -> Explain
 }
 
 /// Returns the messages that are spread over numbered attributes, unless a better source was recorded.
-fn spread(span: &Span) -> Vec<(&'static str, &'static str)> {
+fn numbered_messages(span: &Span) -> Vec<(&'static str, &'static str)> {
     let noted = |field: &str| span.reading.iter().find(|noted| noted.field == field).and_then(|noted| noted.source.attribute());
-    let better = |field: &str| noted(field).is_some_and(|from| !normalize::message_fields::REPEATING.contains(&from));
+    let better = |field: &str| noted(field).is_some_and(|from| !normalize::message_fields::REPEATING_ATTRIBUTES.contains(&from));
     let sides = [
-        ("input_messages", normalize::message_fields::INPUT_PARTS, &span.input_messages),
-        ("output_messages", normalize::message_fields::OUTPUT_PARTS, &span.output_messages),
+        ("input_messages", normalize::message_fields::INPUT_PREFIXES, &span.input_messages),
+        ("output_messages", normalize::message_fields::OUTPUT_PREFIXES, &span.output_messages),
     ];
     let sides = sides.into_iter().filter(|(field, _, messages)| span.is_call() && !messages.is_empty() && !better(field));
     let present = |prefix: &&&str| span.attributes.keys().any(|name| is_part(name, prefix));
@@ -288,18 +288,25 @@ fn detected(span: &Span, fields: &[ExplainedField]) -> Vec<DetectedConvention> {
 }
 
 /// Attributes that are shown or used without being a field.
-const USED: &[&str] =
-    &["otel.kind", "logfire.msg", "logfire.msg_template", "otel.scope.version", span_links::ATTRIBUTE, "server.address", "server.port"];
+const USED_ATTRIBUTES: &[&str] = &[
+    "otel.kind",
+    "logfire.msg",
+    "logfire.msg_template",
+    "otel.scope.version",
+    span_links::LINKS_ATTRIBUTE,
+    "server.address",
+    "server.port",
+];
 
-fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
-    let spread: Vec<&str> = spread(span).into_iter().map(|(_, prefix)| prefix).collect();
+fn ignored_attributes(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
+    let spread: Vec<&str> = numbered_messages(span).into_iter().map(|(_, prefix)| prefix).collect();
     let why = |name: &str, value: &Value| -> Option<(AttributeIgnoreReason, Option<String>)> {
         let Some((field, ..)) = dialect.lookup(name) else {
             if attribute_names::lookup(name).is_some() {
                 return Some((AttributeIgnoreReason::OtherMeaning, None));
             }
-            let used = USED.contains(&name)
-                || sampling::tells(name)
+            let used = USED_ATTRIBUTES.contains(&name)
+                || sampling::is_rate_attribute(name)
                 || parameters::is_parameter(name)
                 || spread.iter().any(|prefix| is_part(name, prefix));
             return (!used).then_some((AttributeIgnoreReason::NoMeaning, None));
@@ -328,7 +335,7 @@ fn ignored(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect
     ignored
 }
 
-fn corrections(local: &SpanDecision, holds: &SpanDecision) -> Vec<TraceFieldCorrection> {
+fn trace_corrections(local: &SpanDecision, holds: &SpanDecision) -> Vec<TraceFieldCorrection> {
     let flag = |flag: bool| Some(flag.to_string());
     let all = [
         ("counted", flag(local.counted), flag(holds.counted)),

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::dedup::exclusion::Exclusion;
 use crate::id::{SpanId, TraceId};
-use crate::normalize::{RawSpan, RawStatus, canonical};
+use crate::normalize::{RawSpan, RawStatus, canonical_span};
 use crate::usage::{TokenCountBasis, TokenInclusionRule};
 
 fn read(attributes: Value) -> SpanExplanation {
@@ -25,7 +25,7 @@ fn read(attributes: Value) -> SpanExplanation {
         measurements: Vec::new(),
         tags: Default::default(),
     };
-    let span = canonical(raw, PriceBook::embedded());
+    let span = canonical_span(raw, PriceBook::embedded());
     explain(&span, &SpanDecision::of(&span), PriceBook::embedded())
 }
 
@@ -38,7 +38,7 @@ fn why(explanation: &SpanExplanation, name: &str) -> Option<(AttributeIgnoreReas
 }
 
 #[test]
-fn each_field_with_its_source_and_each_attribute_with_its_fate() {
+fn each_field_has_a_source_and_each_attribute_a_use() {
     let told = read(json!({
         "gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai", "gen_ai.provider.name": "openai",
         "gen_ai.input.messages": "[{\"role\":\"user\",\"content\":\"q\"}]", "input.value": "q",
@@ -86,7 +86,7 @@ fn a_cost_with_its_lines_and_the_date_of_its_price() {
 }
 
 #[test]
-fn why_it_counts_or_does_not() {
+fn exclusion_reason_is_explained() {
     assert!(read(json!({"gen_ai.request.model": "gpt-4o"})).counted);
     let mut span = Span { counted: false, exclusion: Some(Exclusion::SameResponse { span_id: SpanId(9) }), ..Span::default() };
     span.kind = crate::span::SpanType::Llm;
@@ -97,7 +97,7 @@ fn why_it_counts_or_does_not() {
 }
 
 #[test]
-fn messages_spread_over_attributes_are_no_leftovers() {
+fn numbered_message_attributes_are_not_ignored() {
     let told = read(json!({"gen_ai.request.model": "gpt-4o", "gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "q"}));
     let input = told.fields.iter().find(|read| read.field == "input_messages").unwrap();
     assert_eq!((&input.source, input.inferred), (&FieldSource::AttributePrefix("gen_ai.prompt"), false));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::event::{LangfuseEvent, one_extent, subject};
+use super::event::{LangfuseEvent, merge_extents, subject};
 use super::ids;
 use crate::clock::{TimeSource, TimeSources};
 use crate::id::{SpanId, TraceId};
@@ -15,7 +15,7 @@ use crate::span::{Attributes, Span};
 use crate::{normalize, time};
 
 /// Fields of events, and the attributes under which normalization knows them.
-const FIELDS: [(&str, &str); 19] = [
+const FIELD_ATTRIBUTES: [(&str, &str); 19] = [
     ("input", "langfuse.observation.input"),
     ("output", "langfuse.observation.output"),
     ("completionStartTime", "langfuse.observation.completion_start_time"),
@@ -38,16 +38,16 @@ const FIELDS: [(&str, &str); 19] = [
 ];
 
 /// Prefix of the ops of all spans of this protocol.
-pub const OPS: &str = "langfuse.";
+pub const OP_PREFIX: &str = "langfuse.";
 /// Op of the span that represents a trace.
 pub const ROOT_OP: &str = "langfuse.trace";
 
 /// Merged events of a trace or observation; later ones take precedence.
 struct MergedObservation<'a> {
     /// Kind of the observation, such as `generation`; `trace` for a trace.
-    sort: &'a str,
+    kind: &'a str,
     /// True if an event has created or updated it.
-    announced: bool,
+    is_announced: bool,
     body: Map<String, Value>,
     /// Models that were named, without consecutive repeats.
     models: Vec<&'a str>,
@@ -60,10 +60,10 @@ struct MergedObservation<'a> {
 }
 
 /// Returns the span of a trace or observation.
-pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragment>, book: &PriceBook) -> Span {
-    let pieces = crate::partial_spans::in_order(one_extent(pieces));
-    let told = MergedObservation::of(&pieces);
-    let is_trace = told.sort == "trace";
+pub(crate) fn assemble_span(trace_id: TraceId, span_id: SpanId, parts: Vec<SpanFragment>, book: &PriceBook) -> Span {
+    let parts = crate::partial_spans::sorted_parts(merge_extents(parts));
+    let told = MergedObservation::of(&parts);
+    let is_trace = told.kind == "trace";
     let time = |name: &str| time::from_text(told.body.get(name)?.as_str()?);
     let (started, ended) = (time("startTime").or_else(|| time("timestamp")), time("endTime"));
     // The end replaces an implausible start; without an end, the time at which an event was written does.
@@ -90,7 +90,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
             ids::text(&told.body, "traceId").or(own).map(|trace| ids::root(&trace))
         }),
     };
-    let name = ids::text(&told.body, "name").unwrap_or_else(|| told.sort.to_owned());
+    let name = ids::text(&told.body, "name").unwrap_or_else(|| told.kind.to_owned());
     let status = match told.body.get("level").and_then(Value::as_str) {
         Some(level) if normalize::client_conventions::is_failure(level) => RawStatus::Error,
         _ => RawStatus::Unset,
@@ -99,7 +99,7 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
         trace_id,
         span_id,
         parent_span_id: parent,
-        op: format!("{OPS}{}", told.sort.to_ascii_lowercase()),
+        op: format!("{OP_PREFIX}{}", told.kind.to_ascii_lowercase()),
         origin: Some("langfuse".into()),
         status,
         status_detail: ids::text(&told.body, "statusMessage"),
@@ -112,19 +112,19 @@ pub(crate) fn assemble(trace_id: TraceId, span_id: SpanId, pieces: Vec<SpanFragm
         measurements: Vec::new(),
         tags: Default::default(),
     };
-    let awaited = !told.announced;
-    let mut span = normalize::canonical(raw, book);
-    span.joined = Some(Box::new(PartialSpanState { awaited, pieces, ..PartialSpanState::default() }));
+    let awaited = !told.is_announced;
+    let mut span = normalize::canonical_span(raw, book);
+    span.joined = Some(Box::new(PartialSpanState { awaited, pieces: parts, ..PartialSpanState::default() }));
     span
 }
 
 impl<'a> MergedObservation<'a> {
-    fn of(pieces: &'a [SpanFragment]) -> MergedObservation<'a> {
-        let first_us = pieces.first().map_or(0, |piece| piece.at_us);
+    fn of(parts: &'a [SpanFragment]) -> MergedObservation<'a> {
+        let first_us = parts.first().map_or(0, |piece| piece.at_us);
         let (body, sdk) = (Map::new(), Map::new());
         let mut told = MergedObservation {
-            sort: "",
-            announced: false,
+            kind: "",
+            is_announced: false,
             body,
             models: Vec::new(),
             sdk,
@@ -133,14 +133,14 @@ impl<'a> MergedObservation<'a> {
             shift_us: 0,
             first_us,
         };
-        for piece in pieces {
+        for piece in parts {
             if let SpanFragmentContent::Event(event) = &piece.content {
                 told.add(event);
             }
         }
-        if told.sort.is_empty() {
+        if told.kind.is_empty() {
             // Only the extent of the trace is known, from its observations.
-            told.sort = "trace";
+            told.kind = "trace";
         }
         told
     }
@@ -151,14 +151,14 @@ impl<'a> MergedObservation<'a> {
             self.extent = Some(extent);
             return;
         }
-        self.announced = true;
+        self.is_announced = true;
         // A generic update does not change the kind.
         let sort = match subject(&event.kind) {
             "observation" => event.body.get("type").and_then(Value::as_str).unwrap_or("span"),
             sort => sort,
         };
-        if self.sort.is_empty() || (self.sort.eq_ignore_ascii_case("span") && !sort.eq_ignore_ascii_case("span")) {
-            self.sort = sort;
+        if self.kind.is_empty() || (self.kind.eq_ignore_ascii_case("span") && !sort.eq_ignore_ascii_case("span")) {
+            self.kind = sort;
         }
         self.sdk.extend(event.sdk.clone());
         self.impossible.extend(event.impossible.iter().map(String::as_str));
@@ -175,8 +175,8 @@ impl<'a> MergedObservation<'a> {
 
 fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     let mut attributes = told.sdk.clone();
-    let is_trace = told.sort == "trace";
-    for (field, attribute) in FIELDS {
+    let is_trace = told.kind == "trace";
+    for (field, attribute) in FIELD_ATTRIBUTES {
         if let Some(value) = told.body.get(field) {
             attributes.insert(attribute.to_owned(), value.clone());
         }
@@ -192,7 +192,7 @@ fn attributes(told: &MergedObservation, name: &str) -> Attributes {
             set("langfuse.trace.id", id.clone());
         }
     } else {
-        set("langfuse.observation.type", told.sort.to_ascii_lowercase().into());
+        set("langfuse.observation.type", told.kind.to_ascii_lowercase().into());
     }
     if let Some(first) = told.models.first() {
         set("gen_ai.request.model", (*first).into());

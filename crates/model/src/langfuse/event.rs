@@ -13,7 +13,7 @@ use crate::{decode_budget, time};
 /// An event of a trace or observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LangfuseEvent {
-    /// Kind of the event: `trace-create`, `generation-update`; [`EXTENT`] for the duration of a trace that follows from its observations.
+    /// Kind of the event: `trace-create`, `generation-update`; [`EXTENT_PART`] for the duration of a trace that follows from its observations.
     pub kind: String,
     /// Fields of the event as sent.
     pub body: Map<String, Value>,
@@ -33,10 +33,10 @@ fn is_zero(number: &i64) -> bool {
 }
 
 /// Fields of a body that are times.
-const TIMES: [&str; 4] = ["startTime", "timestamp", "endTime", "completionStartTime"];
+const TIME_FIELDS: [&str; 4] = ["startTime", "timestamp", "endTime", "completionStartTime"];
 
 /// Kind of a part that only contains the minimum extent of a trace.
-pub(super) const EXTENT: &str = "extent";
+pub(super) const EXTENT_PART: &str = "extent";
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) enum LangfuseEntityKind {
 }
 
 /// Kinds of events without the suffix `-create` or `-update`.
-const SORTS: [(&str, LangfuseEntityKind); 14] = [
+const EVENT_KINDS: [(&str, LangfuseEntityKind); 14] = [
     ("trace", LangfuseEntityKind::Trace),
     ("score", LangfuseEntityKind::Score),
     ("span", LangfuseEntityKind::Observation),
@@ -68,7 +68,7 @@ const SORTS: [(&str, LangfuseEntityKind); 14] = [
 
 impl LangfuseEntityKind {
     pub(super) fn of(kind: &str) -> Option<LangfuseEntityKind> {
-        SORTS.iter().find(|(name, _)| *name == subject(kind)).map(|(_, sort)| *sort)
+        EVENT_KINDS.iter().find(|(name, _)| *name == subject(kind)).map(|(_, sort)| *sort)
     }
 }
 
@@ -95,15 +95,15 @@ impl LangfuseEventTimes {
     /// Reads the times. Missing ones are derived from the others.
     pub(super) fn of(event: &Value, body: &Map<String, Value>, clock: &ClockDriftCorrector) -> Result<LangfuseEventTimes, OutcomeReason> {
         let sent = |value: Option<&Value>| time::from_text(value?.as_str()?);
-        let time = |value: Option<&Value>| sent(value).filter(|at| clock.can_be(*at));
+        let time = |value: Option<&Value>| sent(value).filter(|at| clock.is_plausible(*at));
         let written = time(event.get("timestamp"));
-        let own: Vec<i64> = TIMES[..3].iter().filter_map(|name| time(body.get(*name))).collect();
-        let is_impossible = |name: &&str| sent(body.get(*name)).is_some_and(|at| !clock.can_be(at));
-        let impossible = TIMES.into_iter().filter(is_impossible).map(str::to_owned).collect();
+        let own: Vec<i64> = TIME_FIELDS[..3].iter().filter_map(|name| time(body.get(*name))).collect();
+        let is_impossible = |name: &&str| sent(body.get(*name)).is_some_and(|at| !clock.is_plausible(at));
+        let impossible = TIME_FIELDS.into_iter().filter(is_impossible).map(str::to_owned).collect();
         let at_us = written.or_else(|| own.first().copied()).unwrap_or(clock.received_us());
         let from_us = own.iter().copied().min().unwrap_or(at_us);
         let to_us = own.iter().copied().max().unwrap_or(at_us);
-        let shift_us = clock.shift(to_us).map_err(|_| OutcomeReason::TooOld)?;
+        let shift_us = clock.clock_shift_us(to_us).map_err(|_| OutcomeReason::TooOld)?;
         let id = event.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id = id.map_or_else(|| Fingerprint::of(&[&event.to_string()]).to_string(), str::to_owned);
         // Of two events with the same time, the one that creates comes first.
@@ -112,7 +112,7 @@ impl LangfuseEventTimes {
     }
 
     /// Returns the event as a part of its span.
-    pub(super) fn piece(&self, kind: &str, body: &Map<String, Value>) -> SpanFragment {
+    pub(super) fn to_part(&self, kind: &str, body: &Map<String, Value>) -> SpanFragment {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
         body.values_mut().for_each(|value| trim_value(value, TextLimit::default()));
@@ -130,14 +130,14 @@ impl LangfuseEventTimes {
 fn extent(trace: &str, from_us: i64, to_us: i64, shift_us: i64) -> SpanFragment {
     let fields = [("id", json!(trace)), ("from_us", json!(from_us)), ("to_us", json!(to_us))];
     let body = fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-    let event = LangfuseEvent { kind: EXTENT.to_owned(), body, shift_us, sdk: Map::new(), impossible: Vec::new() };
+    let event = LangfuseEvent { kind: EXTENT_PART.to_owned(), body, shift_us, sdk: Map::new(), impossible: Vec::new() };
     SpanFragment { key: format!("2.{from_us}.{to_us}"), at_us: from_us, content: SpanFragmentContent::Event(event) }
 }
 
 /// Sets the SDK that wrote a part. The body of a request names it after the events.
-pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
-    if let SpanFragmentContent::Event(event) = &mut piece.content
-        && event.kind != EXTENT
+pub(super) fn set_sdk(part: &mut SpanFragment, sdk: &Map<String, Value>) {
+    if let SpanFragmentContent::Event(event) = &mut part.content
+        && event.kind != EXTENT_PART
     {
         event.sdk.clone_from(sdk);
     }
@@ -146,27 +146,27 @@ pub(super) fn sent_by(piece: &mut SpanFragment, sdk: &Map<String, Value>) {
 impl LangfuseEvent {
     /// Returns the bytes that are charged to the request for this event.
     pub(crate) fn bytes(&self) -> usize {
-        decode_budget::text(&self.kind) + decode_budget::object(&self.body) + decode_budget::object(&self.sdk)
+        decode_budget::text_bytes(&self.kind) + decode_budget::object(&self.body) + decode_budget::object(&self.sdk)
     }
 
     /// Returns the minimum extent of a trace: start and end.
     pub(super) fn extent(&self) -> Option<(i64, i64)> {
         let number = |name: &str| self.body.get(name).and_then(Value::as_i64);
-        if self.kind == EXTENT { Some((number("from_us")?, number("to_us")?)) } else { None }
+        if self.kind == EXTENT_PART { Some((number("from_us")?, number("to_us")?)) } else { None }
     }
 }
 
 /// Merges all parts with an extent of the trace into one, in the place of the first.
-pub(super) fn one_extent(pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
-    let mut kept: Vec<SpanFragment> = Vec::with_capacity(pieces.len());
+pub(super) fn merge_extents(parts: Vec<SpanFragment>) -> Vec<SpanFragment> {
+    let mut kept: Vec<SpanFragment> = Vec::with_capacity(parts.len());
     let mut first = None;
-    for piece in pieces {
-        match first.and_then(|first: usize| Some((first, widen(&kept[first], &piece)?))) {
+    for part in parts {
+        match first.and_then(|first: usize| Some((first, merged_extent(&kept[first], &part)?))) {
             Some((first, widened)) => kept[first] = widened,
             None => {
-                let is_extent = matches!(&piece.content, SpanFragmentContent::Event(event) if event.extent().is_some());
+                let is_extent = matches!(&part.content, SpanFragmentContent::Event(event) if event.extent().is_some());
                 first = first.or(is_extent.then_some(kept.len()));
-                kept.push(piece);
+                kept.push(part);
             }
         }
     }
@@ -174,7 +174,7 @@ pub(super) fn one_extent(pieces: Vec<SpanFragment>) -> Vec<SpanFragment> {
 }
 
 /// Merges two extents of a trace.
-fn widen(known: &SpanFragment, more: &SpanFragment) -> Option<SpanFragment> {
+fn merged_extent(known: &SpanFragment, more: &SpanFragment) -> Option<SpanFragment> {
     let (SpanFragmentContent::Event(of_known), SpanFragmentContent::Event(of_more)) = (&known.content, &more.content) else { return None };
     let ((from, to), (more_from, more_to)) = (of_known.extent()?, of_more.extent()?);
     let trace = of_known.body.get("id")?.as_str()?;

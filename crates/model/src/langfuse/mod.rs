@@ -5,7 +5,7 @@
 //!
 //! Some clients name the trace of an observation only when they create it, and update it by its own ID. If the request does not name the
 //! trace, the caller may know it ([`decode`]). An observation of an unknown trace becomes a trace of its own, a *stray*, until an event
-//! names the trace ([`stray`]).
+//! names the trace ([`observation_as_trace`]).
 //!
 //! A request is `{"batch": [{"id", "type", "timestamp", "body"}], "metadata": {…}}`. IDs are UUIDs or any text. Fields that are absent or
 //! null change nothing.
@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::id::{SpanId, TraceId};
-use crate::lenient_json::{JsonShape, JsonStream, parse_mended, stream};
+use crate::lenient_json::{JsonShape, JsonStream, parse_mended, stream_json};
 use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
@@ -32,8 +32,8 @@ use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::score::Score;
 use crate::span::Span;
 use crate::{decode_budget, lenient_json};
-pub(crate) use assemble::assemble;
-pub use assemble::{OPS, ROOT_OP};
+pub(crate) use assemble::assemble_span;
+pub use assemble::{OP_PREFIX, ROOT_OP};
 pub use event::LangfuseEvent;
 use event::{LangfuseEntityKind, LangfuseEventTimes};
 pub use ids::{ObservationTrace, span_id, trace_id};
@@ -72,16 +72,16 @@ pub struct DecodedLangfuseBatch {
     /// Scores.
     pub scores: Vec<Score>,
     /// Result of each event, in the order of the request.
-    pub verdicts: Vec<LangfuseEventResult>,
+    pub event_results: Vec<LangfuseEventResult>,
     /// Outcomes of dropped events.
     pub outcomes: Vec<Outcome>,
     /// Traces of the observations whose events name one, or that are created without one.
-    pub homes: Vec<(SpanId, ObservationTrace)>,
+    pub observation_traces: Vec<(SpanId, ObservationTrace)>,
     /// Observations that are updated in this request and whose trace is unknown. They are in `spans` as traces of their own.
-    pub strays: Vec<SpanId>,
+    pub observations_without_trace: Vec<SpanId>,
 }
 
-/// Decodes a request to `POST /api/public/ingestion`. `home_of` returns the trace of an observation, if earlier requests named it.
+/// Decodes a request to `POST /api/public/ingestion`. `known_trace` returns the trace of an observation, if earlier requests named it.
 ///
 /// # Errors
 ///
@@ -92,17 +92,17 @@ pub fn decode(
     home_of: &dyn Fn(SpanId) -> Option<ObservationTrace>,
 ) -> Result<DecodedLangfuseBatch, LangfuseError> {
     let read = |text: &str| {
-        let before = decode_budget::mark();
+        let before = decode_budget::savepoint();
         let mut reader = LangfuseBatchReader::new(context, home_of, HashMap::new());
-        stream(text, &mut reader)?;
-        if reader.lacks_a_trace {
+        stream_json(text, &mut reader)?;
+        if reader.has_unknown_trace {
             // Another event of the request may name it, earlier or later.
             drop(reader);
-            decode_budget::give_back(before);
+            decode_budget::refund_since(before);
             let mut traces = ObservationTraceIds(HashMap::new());
-            stream(text, &mut traces)?;
+            stream_json(text, &mut traces)?;
             reader = LangfuseBatchReader::new(context, home_of, traces.0);
-            stream(text, &mut reader)?;
+            stream_json(text, &mut reader)?;
         }
         Ok::<_, serde_json::Error>(reader)
     };
@@ -110,20 +110,28 @@ pub fn decode(
     if !reader.has_batch {
         return Err(LangfuseError::NoBatch);
     }
-    let LangfuseBatchReader { sdk, spans, scores, verdicts, outcomes, homes, strays, .. } = reader;
+    let LangfuseBatchReader { sdk, spans, scores, event_results, outcomes, observation_traces, observations_without_trace, .. } = reader;
     let whole = |((trace, span), mut pieces): (_, Vec<SpanFragment>)| {
-        pieces.iter_mut().for_each(|piece| event::sent_by(piece, &sdk));
+        pieces.iter_mut().for_each(|piece| event::set_sdk(piece, &sdk));
         // Merging copies the events, and the attributes are another copy.
         let bytes: usize =
             pieces.iter().map(|piece| if let SpanFragmentContent::Event(event) = &piece.content { event.bytes() } else { 0 }).sum();
-        let assembled = || assemble(trace, span, crate::partial_spans::in_order(pieces), context.price);
-        let whole = decode_budget::for_a_moment(|| decode_budget::charge(3 * bytes).then(assembled))?;
+        let assembled = || assemble_span(trace, span, crate::partial_spans::sorted_parts(pieces), context.price);
+        let whole = decode_budget::with_refund(|| decode_budget::charge(3 * bytes).then(assembled))?;
         decode_budget::charge_span(&whole).then_some(whole)
     };
     // A failed charge exceeds the budget: the whole result is discarded then.
     let spans = spans.into_iter().map_while(whole).collect();
-    let (homes, strays) = (homes.into_iter().collect(), strays.into_iter().collect());
-    Ok(DecodedLangfuseBatch { spans, scores, verdicts, outcomes: outcomes.into_values().collect(), homes, strays })
+    let (observation_traces, observations_without_trace) =
+        (observation_traces.into_iter().collect(), observations_without_trace.into_iter().collect());
+    Ok(DecodedLangfuseBatch {
+        spans,
+        scores,
+        event_results,
+        outcomes: outcomes.into_values().collect(),
+        observation_traces,
+        observations_without_trace,
+    })
 }
 
 /// Traces that events of a request name, by the IDs of observations.
@@ -140,9 +148,9 @@ impl<'de> JsonStream<'de> for ObservationTraceIds {
 
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
         let bytes = |told: &Option<(String, String)>| {
-            told.as_ref().map_or(0, |(id, trace)| decode_budget::member(id, false) + decode_budget::text(trace))
+            told.as_ref().map_or(0, |(id, trace)| decode_budget::member_bytes(id, false) + decode_budget::text_bytes(trace))
         };
-        let told = lenient_json::element(seq, told_trace, |told| (0, bytes(told)))?;
+        let told = lenient_json::element(seq, trace_named_by, |told| (0, bytes(told)))?;
         let more = told.is_some();
         self.0.extend(told.flatten());
         Ok(more)
@@ -150,7 +158,7 @@ impl<'de> JsonStream<'de> for ObservationTraceIds {
 }
 
 /// Returns the IDs of an observation and its trace, for an event that contains both.
-fn told_trace(event: &Value) -> Option<(String, String)> {
+fn trace_named_by(event: &Value) -> Option<(String, String)> {
     let kind = event.get("type")?.as_str()?;
     let body = event.get("body")?.as_object().filter(|_| LangfuseEntityKind::of(kind) == Some(LangfuseEntityKind::Observation))?;
     Some((ids::text(body, "id")?, ids::text(body, "traceId")?))
@@ -162,7 +170,7 @@ fn sdk(metadata: &Value) -> Map<String, Value> {
     // Each part gets a copy.
     let short = |text: &str| {
         let mut text = text.to_owned();
-        trim_text(&mut text, TextLimit::NAME);
+        trim_text(&mut text, TextLimit::NAME_LIMIT);
         text
     };
     let known = of("sdk_name").or_else(|| of("sdk_variant")).map(|name| short(name).to_ascii_lowercase());
@@ -173,7 +181,7 @@ fn sdk(metadata: &Value) -> Map<String, Value> {
 }
 
 /// Bytes of the line about an event in the response.
-const ANSWER: usize = 256;
+const VERDICT_BYTES: usize = 256;
 
 /// Collects the events of a request.
 struct LangfuseBatchReader<'a> {
@@ -182,14 +190,14 @@ struct LangfuseBatchReader<'a> {
     sdk: Map<String, Value>,
     /// Traces that events of the request name, by the IDs of observations.
     traces: HashMap<String, String>,
-    home_of: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
+    known_trace: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
     spans: BTreeMap<(TraceId, SpanId), Vec<SpanFragment>>,
     scores: Vec<Score>,
-    homes: BTreeMap<SpanId, ObservationTrace>,
-    strays: BTreeSet<SpanId>,
+    observation_traces: BTreeMap<SpanId, ObservationTrace>,
+    observations_without_trace: BTreeSet<SpanId>,
     /// True if an observation names no trace.
-    lacks_a_trace: bool,
-    verdicts: Vec<LangfuseEventResult>,
+    has_unknown_trace: bool,
+    event_results: Vec<LangfuseEventResult>,
     /// Outcomes by category and reason.
     outcomes: BTreeMap<RejectionKey, Outcome>,
 }
@@ -201,7 +209,7 @@ impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "batch" => self.has_batch = map.next_value_seed(lenient_json::JsonStreamSeed(self))? == JsonShape::List,
-            "metadata" => self.sdk = sdk(&decode_budget::for_a_moment(|| map.next_value::<lenient_json::ChargedValue>())?.0),
+            "metadata" => self.sdk = sdk(&decode_budget::with_refund(|| map.next_value::<lenient_json::ChargedValue>())?.0),
             _ => _ = map.next_value::<IgnoredAny>()?,
         }
         Ok(())
@@ -209,7 +217,7 @@ impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
 
     /// Reads an element of the batch. Each event is held as JSON only until it becomes a part.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let taken = lenient_json::element(seq, |event| self.take(event), |bytes| (1, *bytes))?;
+        let taken = lenient_json::element(seq, |event| self.read_event(event), |bytes| (1, *bytes))?;
         Ok(taken.is_some())
     }
 }
@@ -217,27 +225,27 @@ impl<'de> JsonStream<'de> for LangfuseBatchReader<'_> {
 impl<'a> LangfuseBatchReader<'a> {
     fn new(
         context: &DecodeContext,
-        home_of: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
+        known_trace: &'a dyn Fn(SpanId) -> Option<ObservationTrace>,
         traces: HashMap<String, String>,
     ) -> LangfuseBatchReader<'a> {
         LangfuseBatchReader {
-            home_of,
+            known_trace,
             traces,
-            homes: BTreeMap::new(),
-            strays: BTreeSet::new(),
-            lacks_a_trace: false,
+            observation_traces: BTreeMap::new(),
+            observations_without_trace: BTreeSet::new(),
+            has_unknown_trace: false,
             clock: ClockDriftCorrector::new(context, None),
             has_batch: false,
             sdk: Map::new(),
             spans: BTreeMap::new(),
             scores: Vec::new(),
-            verdicts: Vec::new(),
+            event_results: Vec::new(),
             outcomes: BTreeMap::new(),
         }
     }
 
     /// Takes an event and returns the bytes that are kept of it.
-    fn take(&mut self, event: &Value) -> usize {
+    fn read_event(&mut self, event: &Value) -> usize {
         let taken = self.event(event);
         let refused = taken.as_ref().err().copied();
         if let Some((category, reason)) = refused {
@@ -245,9 +253,9 @@ impl<'a> LangfuseBatchReader<'a> {
             outcome.and_modify(|outcome| outcome.quantity += 1).or_insert_with(|| Outcome::dropped(category, reason, None));
         }
         let mut id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        trim_text(&mut id, TextLimit::NAME);
-        self.verdicts.push(LangfuseEventResult { id, refused: refused.map(|(_, reason)| reason) });
-        taken.unwrap_or(0) + 2 * size_of::<LangfuseEventResult>() + ANSWER
+        trim_text(&mut id, TextLimit::NAME_LIMIT);
+        self.event_results.push(LangfuseEventResult { id, refused: refused.map(|(_, reason)| reason) });
+        taken.unwrap_or(0) + 2 * size_of::<LangfuseEventResult>() + VERDICT_BYTES
     }
 
     /// Reads an event and returns the bytes of its parts.
@@ -266,13 +274,13 @@ impl<'a> LangfuseBatchReader<'a> {
             LangfuseEntityKind::Trace => {
                 let id = ids::text(body, "id").ok_or(broken(OutcomeReason::InvalidTraceId))?;
                 let trace = trace_id(&id);
-                Ok(self.add(trace, ids::root(&id), stamp.piece(kind, body)))
+                Ok(self.add(trace, ids::root(&id), stamp.to_part(kind, body)))
             }
             LangfuseEntityKind::Observation => {
                 let id = ids::text(body, "id").ok_or(broken(OutcomeReason::InvalidSpanId))?;
                 let span = span_id(&id);
-                let (home, in_trace) = self.home(&id, span, body, kind);
-                let told = self.add(home.trace_id, span, stamp.piece(kind, body));
+                let (home, in_trace) = self.observation_trace(&id, span, body, kind);
+                let told = self.add(home.trace_id, span, stamp.to_part(kind, body));
                 // The trace lasts as long as its observations, and exists even if no event created it.
                 Ok(told + self.add(home.trace_id, home.root, stamp.extent(&in_trace)))
             }
@@ -280,28 +288,28 @@ impl<'a> LangfuseBatchReader<'a> {
     }
 
     /// Returns the trace of an observation, and the ID of the trace as far as it is known.
-    fn home(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
+    fn observation_trace(&mut self, id: &str, span: SpanId, body: &Map<String, Value>, kind: &str) -> (ObservationTrace, String) {
         let named = ids::text(body, "traceId").or_else(|| self.traces.get(id).cloned());
-        self.lacks_a_trace |= named.is_none();
-        let known = if named.is_none() { (self.home_of)(span) } else { None };
+        self.has_unknown_trace |= named.is_none();
+        let known = if named.is_none() { (self.known_trace)(span) } else { None };
         if let Some(home) = known {
             return (home, home.trace_id.to_string());
         }
         if named.is_none() && kind.ends_with("-update") {
-            self.strays.insert(span);
+            self.observations_without_trace.insert(span);
         }
         // An observation that names no trace is a trace of its own.
         let in_trace = named.unwrap_or_else(|| id.to_owned());
         let home = ObservationTrace::named(&in_trace);
-        if !self.strays.contains(&span) {
-            self.homes.insert(span, home);
+        if !self.observations_without_trace.contains(&span) {
+            self.observation_traces.insert(span, home);
         }
         (home, in_trace)
     }
 
     fn add(&mut self, trace: TraceId, span: SpanId, piece: SpanFragment) -> usize {
         let SpanFragmentContent::Event(event) = &piece.content else { return 0 };
-        let bytes = 2 * size_of::<SpanFragment>() + decode_budget::text(&piece.key) + event.bytes();
+        let bytes = 2 * size_of::<SpanFragment>() + decode_budget::text_bytes(&piece.key) + event.bytes();
         self.spans.entry((trace, span)).or_default().push(piece);
         bytes
     }
@@ -314,7 +322,7 @@ pub(crate) fn is_event(piece: &SpanFragment) -> bool {
 
 /// Returns the trace in which earlier events of a span may be stored because their trace was unknown: the one with the ID of the
 /// observation.
-pub fn stray(span: &Span) -> Option<ObservationTrace> {
+pub fn observation_as_trace(span: &Span) -> Option<ObservationTrace> {
     let is_observation = |event: &LangfuseEvent| LangfuseEntityKind::of(&event.kind) == Some(LangfuseEntityKind::Observation);
     let id = span.joined.as_ref()?.pieces.iter().find_map(|piece| match &piece.content {
         SpanFragmentContent::Event(event) if is_observation(event) => ids::text(&event.body, "id"),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::partial_spans::join;
+use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
 use crate::score::ScoreValue;
 use crate::span::{MessagePart, SpanStatus, SpanType};
@@ -28,22 +28,22 @@ fn read(bodies: &[String]) -> Vec<Span> {
     let mut homes = BTreeMap::new();
     for body in bodies {
         let decoded = decode(body.as_bytes(), &context(), &|span| homes.get(&span).copied()).unwrap();
-        homes.extend(decoded.homes);
+        homes.extend(decoded.observation_traces);
         // Like the store, moves strays and the extents of their traces to the right traces.
         let mut told = decoded.spans;
         for at in 0..told.len() {
-            let Some(home) = stray(&told[at]) else { continue };
+            let Some(home) = observation_as_trace(&told[at]) else { continue };
             let trace = told[at].trace_id;
             let root = told.iter().position(|span| span.trace_id == trace && span.op == ROOT_OP).unwrap();
             for (span_id, place) in [(told[at].span_id, at), (home.root, root)] {
                 let Some(known) = spans.remove(&(home.trace_id, span_id)) else { continue };
                 let moved = Span { trace_id: trace, span_id: told[place].span_id, ..known };
-                told[place] = join(&moved, &told[place], PriceBook::embedded()).unwrap_or_else(|| told[place].clone());
+                told[place] = join_partial_spans(&moved, &told[place], PriceBook::embedded()).unwrap_or_else(|| told[place].clone());
             }
         }
         for span in told {
             let known = spans.remove(&(span.trace_id, span.span_id));
-            let whole = known.map_or(span.clone(), |known| join(&known, &span, PriceBook::embedded()).unwrap_or(known));
+            let whole = known.map_or(span.clone(), |known| join_partial_spans(&known, &span, PriceBook::embedded()).unwrap_or(known));
             spans.insert((span.trace_id, span.span_id), whole);
         }
     }
@@ -97,7 +97,7 @@ fn a_trace_in_two_requests() {
 }
 
 #[test]
-fn calls_that_the_wrapper_of_openai_tells_of() {
+fn calls_of_the_openai_wrapper_are_read() {
     let spans = read(&[OPENAI.to_owned()]);
     assert_eq!(spans.len(), 4);
     let plain = named(&spans, "plain");
@@ -110,7 +110,7 @@ fn calls_that_the_wrapper_of_openai_tells_of() {
 }
 
 #[test]
-fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
+fn each_event_has_a_result_and_invalid_ones_do_not_affect_others() {
     let body = json!({ "batch": [
         { "id": "1", "type": "generation-create", "timestamp": "2026-11-23T15:34:08Z", "body": { "id": "g", "traceId": "free text", "name": "n" } },
         { "id": "2", "type": "generation-create", "timestamp": "2026-11-23T15:34:08Z", "body": 7 },
@@ -122,7 +122,7 @@ fn every_event_has_its_verdict_and_a_broken_one_costs_only_itself() {
         9,
     ] });
     let decoded = decode(body.to_string().as_bytes(), &context(), &|_| None).unwrap();
-    let refused = decoded.verdicts.iter().map(|verdict| (verdict.id.as_str(), verdict.refused.map(OutcomeReason::as_str)));
+    let refused = decoded.event_results.iter().map(|verdict| (verdict.id.as_str(), verdict.refused.map(OutcomeReason::as_str)));
     let refused: Vec<(&str, Option<&str>)> = refused.collect();
     assert_eq!(
         refused,
@@ -179,7 +179,7 @@ fn eino() -> Vec<Value> {
 }
 
 #[test]
-fn an_update_that_names_no_trace_and_times_that_never_were() {
+fn update_without_trace_and_implausible_times() {
     let spans = read(&[request(&eino())]);
     assert_eq!(spans.len(), 3, "{spans:#?}");
     assert!(spans.iter().all(|span| span.trace_id == trace_id("T")));
@@ -216,7 +216,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_order_any_batches_and_any_repeats_end_in_the_same_spans(
+    fn events_give_the_same_spans_in_any_order_batches_and_repeats(
         events in Just(events()).prop_shuffle(),
         sizes in proptest::collection::vec(1usize..9, 1..30),
         again in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),

@@ -6,7 +6,7 @@ use crate::decode_budget;
 use crate::span::Attributes;
 
 /// Maximum number of words in a name, which limits the depth of the tree. The longest names of clients have about ten.
-const MAX_WORDS: usize = 16;
+const MAX_NAME_WORDS: usize = 16;
 
 /// Collects the attributes under a prefix (`gen_ai.prompt`, `llm.input_messages`) into one nested value: numbers in a name become list
 /// indexes, other words become keys of objects. Returns `None` if there is no list under the prefix.
@@ -14,9 +14,10 @@ pub fn unflatten(attributes: &Attributes, prefix: &str) -> Option<Value> {
     let mut root = Value::Object(Map::new());
     for (name, value) in attributes {
         let Some(path) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
-        if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_WORDS {
+        if path.starts_with(|c: char| c.is_ascii_digit()) && path.split('.').count() <= MAX_NAME_WORDS {
             // Each word may create a map, and the map a list.
-            if !decode_budget::charge(2 * (path.split('.').count() * decode_budget::member(path, true) + decode_budget::value(value))) {
+            if !decode_budget::charge(2 * (path.split('.').count() * decode_budget::member_bytes(path, true) + decode_budget::value(value)))
+            {
                 return None;
             }
             insert(&mut root, path, value);

@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 use crate::python_repr;
 use crate::span::{ChatMessage, MessagePart};
 pub use indexed::unflatten;
-use parts::{absent, content_parts, is_empty_call, is_part, part, tool_calls};
+use parts::{content_parts, is_absent, is_empty_call, is_part, part, tool_calls};
 pub use text::{TextLimit, trim_text};
 pub(crate) use text::{trim_messages, trim_value};
 
 /// Roles as clients spell them.
-const ROLES: &[(&str, &str)] = &[
+const ROLE_NAMES: &[(&str, &str)] = &[
     ("system", "system"),
     ("developer", "system"),
     ("user", "user"),
@@ -45,13 +45,13 @@ const SYSTEMS: &[&str] = &["system", "instructions", "system_instruction", "syst
 const MAX_DEPTH: u8 = 9;
 
 /// Maximum number of parts that are checked for repeats.
-const MAX_COMPARED: usize = 100;
+const MAX_COMPARED_PARTS: usize = 100;
 
 /// Reads messages from an attribute. `role` is the role of texts that do not name one.
 pub fn read(value: &Value, role: &str) -> Vec<ChatMessage> {
     match value {
         Value::String(text) => read_text(text, role),
-        other => shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
+        other => read_shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
             Value::Null => Vec::new(),
             other => vec![ChatMessage { role: role.into(), parts: vec![text_part(other.to_string())] }],
         }),
@@ -66,7 +66,7 @@ pub fn read_text(text: &str, role: &str) -> Vec<ChatMessage> {
     let parsed = parse(text).and_then(|value| match value {
         // A quoted text may be the model's response itself, such as `"yes"`, so its quotes are kept.
         Value::String(_) => None,
-        value => shape(&value, role, MAX_DEPTH),
+        value => read_shape(&value, role, MAX_DEPTH),
     });
     parsed.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.to_owned())] }])
 }
@@ -104,10 +104,10 @@ fn text_part(text: String) -> MessagePart {
 }
 
 /// Returns the messages of a value of a known shape; `None` for any other value, which is then kept unchanged.
-fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
+fn read_shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     let depth = depth.checked_sub(1)?;
     match value {
-        Value::Array(items) => pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
+        Value::Array(items) => read_pair(items).map(|message| vec![message]).or_else(|| list(items, role, depth)),
         Value::Object(object) => object_shape(object, role, depth),
         Value::String(text) => {
             // LlamaIndex lists its messages as Python's `repr`.
@@ -122,9 +122,9 @@ fn shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
 }
 
 /// Reads LangChain's short form of a message: its role and its text.
-fn pair(items: &[Value]) -> Option<ChatMessage> {
+fn read_pair(items: &[Value]) -> Option<ChatMessage> {
     let [Value::String(role), Value::String(text)] = items else { return None };
-    let known = ROLES.iter().any(|(spelling, _)| spelling == role);
+    let known = ROLE_NAMES.iter().any(|(spelling, _)| spelling == role);
     known.then(|| ChatMessage { role: canonical_role(role), parts: vec![text_part(text.clone())] })
 }
 
@@ -151,7 +151,7 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
             }
             item => {
                 loose_role = None;
-                match shape(item, role, depth) {
+                match read_shape(item, role, depth) {
                     Some(found) => messages.extend(found),
                     None if is_item(item) => {
                         messages
@@ -163,7 +163,7 @@ fn list(items: &[Value], role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
         }
     }
     let chunks = items.len() > 1 && items.iter().all(|item| item.get("candidates").is_some_and(Value::is_array));
-    Some(if chunks { in_one(messages) } else { messages })
+    Some(if chunks { join_chunks(messages) } else { messages })
 }
 
 /// Returns whether a value is an action of the provider before its response, such as OpenAI's `web_search_call`.
@@ -172,7 +172,7 @@ fn is_item(value: &Value) -> bool {
 }
 
 /// Joins the chunks of a message, as Google streams them.
-fn in_one(chunks: Vec<ChatMessage>) -> Vec<ChatMessage> {
+fn join_chunks(chunks: Vec<ChatMessage>) -> Vec<ChatMessage> {
     let mut messages: Vec<ChatMessage> = Vec::new();
     for chunk in chunks {
         let Some(last) = messages.last_mut().filter(|last| last.role == chunk.role) else {
@@ -192,7 +192,7 @@ fn in_one(chunks: Vec<ChatMessage>) -> Vec<ChatMessage> {
 
 fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     if let Some(inner) = of_langchain(object) {
-        return shape(&inner, role, depth);
+        return read_shape(&inner, role, depth);
     }
     if let Some(Value::Object(inner)) = object.get("message").filter(|_| !object.contains_key("content")) {
         return object_shape(inner, role, depth.checked_sub(1)?);
@@ -209,9 +209,9 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
         return Some(vec![ChatMessage { role: role.into(), parts: vec![found] }]);
     }
     if let Some(content) = object.get("content").filter(|_| known_role(object).is_some() || object.len() <= 2) {
-        return (!absent(content)).then(|| vec![message(object, role)]);
+        return (!is_absent(content)).then(|| vec![message(object, role)]);
     }
-    wrapped(object, role, depth)
+    read_wrapped(object, role, depth)
 }
 
 /// Unwraps messages as LangChain and LangGraph serialize them: constructors (`lc`, `kwargs`), `{type, data}`, commands that update a
@@ -220,7 +220,7 @@ fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
     if object.contains_key("lc") {
         let Some(Value::Object(mut inner)) = object.get("kwargs").cloned() else { return None };
         let class = object.get("id").and_then(Value::as_array).and_then(|path| path.last()?.as_str()).unwrap_or_default();
-        let role = ROLES.iter().find(|(spelling, _)| class.trim_end_matches("Chunk").eq_ignore_ascii_case(spelling));
+        let role = ROLE_NAMES.iter().find(|(spelling, _)| class.trim_end_matches("Chunk").eq_ignore_ascii_case(spelling));
         if let Some((_, role)) = role {
             inner.insert("role".into(), (*role).into());
         }
@@ -242,8 +242,8 @@ fn of_langchain(object: &Map<String, Value>) -> Option<Value> {
 }
 
 /// Reads objects that contain messages under a name: a request, a raw response, the arguments of a framework's step.
-fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
-    let system = SYSTEMS.iter().find_map(|key| object.get(*key)).filter(|v| !absent(v));
+fn read_wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
+    let system = SYSTEMS.iter().find_map(|key| object.get(*key)).filter(|v| !is_absent(v));
     // A response may be JSON of the program itself with a member `input` or `output`, so only a list is taken for messages.
     let body: &[&str] = if role == "assistant" {
         &["messages", "choices", "output", "candidates", "generations"]
@@ -252,7 +252,7 @@ fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Cha
     };
     // LiveKit's chat context. Other objects may have items too, so the first one must be a message.
     let items = || object.get("items").filter(|items| role != "assistant" && items[0]["role"].is_string());
-    let body = body.iter().find_map(|key| object.get(*key)).or_else(items).filter(|value| !absent(value))?;
+    let body = body.iter().find_map(|key| object.get(*key)).or_else(items).filter(|value| !is_absent(value))?;
     if role == "assistant" && !body.is_array() {
         return None;
     }
@@ -268,25 +268,25 @@ fn wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Vec<Cha
 fn value_messages(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> {
     match value {
         Value::String(text) if text.trim_start().starts_with(['[', '{']) => {
-            let inner = parse(text).and_then(|value| shape(&value, role, depth));
+            let inner = parse(text).and_then(|value| read_shape(&value, role, depth));
             Some(inner.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.clone())] }]))
         }
-        value => shape(value, role, depth),
+        value => read_shape(value, role, depth),
     }
 }
 
 fn canonical_role(role: &str) -> String {
-    let known = ROLES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(role));
+    let known = ROLE_NAMES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(role));
     known.map_or_else(|| role.to_owned(), |(_, canonical)| (*canonical).to_owned())
 }
 
 /// Returns the role that an object names in `role`, or in LangChain's `type`.
 fn known_role(object: &Map<String, Value>) -> Option<String> {
-    if let Some(Value::String(role)) = object.get("role").filter(|role| !absent(role)) {
+    if let Some(Value::String(role)) = object.get("role").filter(|role| !is_absent(role)) {
         return Some(canonical_role(role));
     }
     let kind = object.get("type")?.as_str()?;
-    ROLES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(kind)).map(|(_, role)| (*role).to_owned())
+    ROLE_NAMES.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(kind)).map(|(_, role)| (*role).to_owned())
 }
 
 /// Reads one message from an object.
@@ -294,22 +294,23 @@ fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
     let role = known_role(object).unwrap_or_else(|| default_role.to_owned());
     let mut parts = Vec::new();
     for key in ["reasoning_content", "reasoning", "thinking"] {
-        if let Some(Value::String(text)) = object.get(key).filter(|value| !absent(value)) {
+        if let Some(Value::String(text)) = object.get(key).filter(|value| !is_absent(value)) {
             parts.push(MessagePart::Reasoning { text: text.clone() });
             break;
         }
     }
-    let content = ["parts", "content", "contents", "blocks", "text"].iter().find_map(|key| object.get(*key).filter(|value| !absent(value)));
+    let content =
+        ["parts", "content", "contents", "blocks", "text"].iter().find_map(|key| object.get(*key).filter(|value| !is_absent(value)));
     if let Some(content) = content {
         parts.extend(content_parts(content));
     }
-    if let Some(Value::String(refusal)) = object.get("refusal").filter(|value| !absent(value)) {
+    if let Some(Value::String(refusal)) = object.get("refusal").filter(|value| !is_absent(value)) {
         parts.push(text_part(refusal.clone()));
     }
-    let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !absent(value));
+    let calls = ["tool_calls", "toolCalls", "function_call"].iter().filter_map(|key| object.get(*key)).filter(|value| !is_absent(value));
     for found in calls.flat_map(tool_calls).filter(|call| !is_empty_call(call)) {
         // Some clients send a call both in the content and in addition to it. None sends hundreds of calls twice.
-        if parts.len() > MAX_COMPARED || !parts.contains(&found) {
+        if parts.len() > MAX_COMPARED_PARTS || !parts.contains(&found) {
             parts.push(found);
         }
     }
@@ -323,7 +324,7 @@ fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
 fn result_of(object: &Map<String, Value>, part: MessagePart) -> MessagePart {
     let MessagePart::Text { text } = part else { return part };
     let get =
-        |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !absent(v)).and_then(Value::as_str)).map(str::to_owned);
+        |keys: &[&str]| keys.iter().find_map(|key| object.get(*key).filter(|v| !is_absent(v)).and_then(Value::as_str)).map(str::to_owned);
     MessagePart::ToolResult { id: get(&["tool_call_id", "toolCallId", "call_id", "id"]), name: get(&["name", "toolName"]), result: text }
 }
 

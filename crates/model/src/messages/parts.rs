@@ -16,7 +16,7 @@ enum MessagePartType {
 }
 
 /// Types of parts as clients spell them; hyphens count as underscores.
-const TYPES: &[(&str, MessagePartType)] = &[
+const PART_TYPES: &[(&str, MessagePartType)] = &[
     ("text", MessagePartType::Text),
     ("input_text", MessagePartType::Text),
     ("output_text", MessagePartType::Text),
@@ -57,13 +57,13 @@ const TYPES: &[(&str, MessagePartType)] = &[
 ];
 
 /// Tools that the provider runs itself, by the types of their calls.
-const OWN_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call"];
+const PROVIDER_TOOLS: [&str; 4] = ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call"];
 
 /// Python's `None` after `str()`, as some messages contain it. It means that there is no value.
 const PYTHON_NONE: &str = "None";
 
 /// Returns true for a value that means that there is no value.
-pub(super) fn absent(value: &Value) -> bool {
+pub(super) fn is_absent(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => text.is_empty() || text == PYTHON_NONE,
@@ -72,10 +72,10 @@ pub(super) fn absent(value: &Value) -> bool {
     }
 }
 
-fn shape(object: &Map<String, Value>) -> Option<MessagePartType> {
+fn part_type(object: &Map<String, Value>) -> Option<MessagePartType> {
     let kind = object.get("type")?.as_str()?;
     let same = |known: &str| known.len() == kind.len() && known.bytes().zip(kind.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'));
-    TYPES.iter().find(|(known, _)| same(known)).map(|(_, shape)| *shape)
+    PART_TYPES.iter().find(|(known, _)| same(known)).map(|(_, shape)| *shape)
 }
 
 /// Returns true for an object that is a part and not a message.
@@ -84,7 +84,7 @@ pub(super) fn is_part(object: &Map<String, Value>) -> bool {
         return false;
     }
     // `function` alone is ambiguous: the definition of a tool has a description, a call has arguments.
-    match shape(object) {
+    match part_type(object) {
         Some(MessagePartType::Object) => object.contains_key("content"),
         Some(_) => object.len() > 1,
         None => object.contains_key("message_content") || object.contains_key("tool_call") || is_work_of_the_provider(object),
@@ -100,7 +100,7 @@ fn is_work_of_the_provider(object: &Map<String, Value>) -> bool {
 pub(super) fn content_parts(content: &Value) -> Vec<MessagePart> {
     match content {
         Value::Array(items) => {
-            let said = items.iter().filter(|item| !absent(item) && !is_empty_text(item));
+            let said = items.iter().filter(|item| !is_absent(item) && !is_empty_text(item));
             said.map(any_part).filter(|part| !is_empty_call(part)).collect()
         }
         Value::String(text) => listed_parts(text).unwrap_or_else(|| vec![any_part(content)]),
@@ -115,14 +115,14 @@ fn listed_parts(text: &str) -> Option<Vec<MessagePart>> {
         return None;
     }
     let Value::Array(items) = crate::lenient_json::value(text).ok()? else { return None };
-    let is_typed = |item: &Value| item.as_object().is_some_and(|item| item.len() > 1 && shape(item).is_some());
+    let is_typed = |item: &Value| item.as_object().is_some_and(|item| item.len() > 1 && part_type(item).is_some());
     items.iter().all(is_typed).then(|| content_parts(&Value::Array(items)))
 }
 
 /// Returns true for a text part without text.
 fn is_empty_text(value: &Value) -> bool {
-    let empty = |object: &Map<String, Value>| ["text", "content"].iter().all(|key| object.get(*key).is_none_or(absent));
-    value.as_object().is_some_and(|object| shape(object) == Some(MessagePartType::Text) && empty(object))
+    let empty = |object: &Map<String, Value>| ["text", "content"].iter().all(|key| object.get(*key).is_none_or(is_absent));
+    value.as_object().is_some_and(|object| part_type(object) == Some(MessagePartType::Text) && empty(object))
 }
 
 /// Returns true for a call without any data: OpenInference announces each of Anthropic's calls in the content, and sends it separately.
@@ -146,7 +146,7 @@ pub(super) fn part(object: &Map<String, Value>) -> MessagePart {
     if object.contains_key("tool_call") {
         return tool_call(object);
     }
-    let shape = shape(object).or_else(|| guessed(object));
+    let shape = part_type(object).or_else(|| infer_type(object));
     let found = match shape {
         Some(MessagePartType::Text) => text(object, &["text", "content", "value", "refusal"]).map(|text| MessagePart::Text { text }),
         Some(MessagePartType::Reasoning) => {
@@ -180,7 +180,7 @@ const KEYS: &[(&str, MessagePartType)] = &[
 ];
 
 /// Infers the type of a part without one from its keys.
-fn guessed(object: &Map<String, Value>) -> Option<MessagePartType> {
+fn infer_type(object: &Map<String, Value>) -> Option<MessagePartType> {
     KEYS.iter().find(|(key, _)| object.contains_key(*key)).map(|(_, kind)| *kind)
 }
 
@@ -192,12 +192,12 @@ fn json(value: &Value) -> String {
     }
 }
 
-fn first<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
-    keys.iter().find_map(|key| object.get(*key).filter(|value| !absent(value)))
+fn first_value<'a>(object: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().find_map(|key| object.get(*key).filter(|value| !is_absent(value)))
 }
 
 fn text(object: &Map<String, Value>, keys: &[&str]) -> Option<String> {
-    first(object, keys).map(json)
+    first_value(object, keys).map(json)
 }
 
 /// Reads tool calls of any shape: one or several, with `args`, `arguments`, `input`, or a nested `function`.
@@ -213,21 +213,21 @@ fn tool_call(object: &Map<String, Value>) -> MessagePart {
     if let Some(Value::Object(inner)) = object.get("tool_call") {
         return tool_call(inner);
     }
-    let inner = first(object, &["function", "functionCall", "function_call", "toolUse", "toolRequest"]).and_then(Value::as_object);
-    let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
+    let inner = first_value(object, &["function", "functionCall", "function_call", "toolUse", "toolRequest"]).and_then(Value::as_object);
+    let get = |keys: &[&str]| inner.and_then(|inner| first_value(inner, keys)).or_else(|| first_value(object, keys));
     // The ID by which the result refers to the call takes precedence over the ID of the part itself.
     let id = get(&["call_id", "toolCallId", "tool_call_id", "toolUseId", "id", "ref"]).map(json);
     let name = get(&["name", "toolName", "tool_name", "function"]).and_then(Value::as_str);
     // The provider's own tools have no name apart from their type.
-    let own = || object.get("type").and_then(Value::as_str).filter(|kind| OWN_TOOLS.contains(kind));
+    let own = || object.get("type").and_then(Value::as_str).filter(|kind| PROVIDER_TOOLS.contains(kind));
     let name = name.or_else(own).unwrap_or_default().to_owned();
     let arguments = get(&["arguments", "args", "input", "parameters", "action", "queries", "code"]).map(json).unwrap_or_default();
     MessagePart::ToolCall { id, name, arguments }
 }
 
 fn tool_result(object: &Map<String, Value>) -> MessagePart {
-    let inner = first(object, &["functionResponse", "function_response", "toolResult", "toolResponse"]).and_then(Value::as_object);
-    let get = |keys: &[&str]| inner.and_then(|inner| first(inner, keys)).or_else(|| first(object, keys));
+    let inner = first_value(object, &["functionResponse", "function_response", "toolResult", "toolResponse"]).and_then(Value::as_object);
+    let get = |keys: &[&str]| inner.and_then(|inner| first_value(inner, keys)).or_else(|| first_value(object, keys));
     let id = get(&["tool_call_id", "toolCallId", "call_id", "tool_use_id", "toolUseId", "id", "ref"]).map(json);
     let name = get(&["name", "toolName", "tool_name"]).map(json);
     let result = get(&["result", "response", "output", "content", "text"]).map(plain).unwrap_or_default();
@@ -254,9 +254,9 @@ fn plain(value: &Value) -> String {
 fn media(object: &Map<String, Value>) -> MessagePart {
     let inner =
         ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image", "media"];
-    let inner = first(object, &inner);
+    let inner = first_value(object, &inner);
     let nested = inner.and_then(Value::as_object);
-    let get = |keys: &[&str]| first(object, keys).or_else(|| nested.and_then(|nested| first(nested, keys)));
+    let get = |keys: &[&str]| first_value(object, keys).or_else(|| nested.and_then(|nested| first_value(nested, keys)));
     let mime_type = get(&["mime_type", "mimeType", "media_type", "mediaType", "contentType"]).map(json);
     let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
     let named = get(&["modality"]).map(json).filter(|modality| !modality.is_empty());

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_what_stands_before_the_cut() {
+    fn truncated_json_keeps_its_complete_part() {
         assert_eq!(cut_off(r#"[{"role":"user","content":"Hel"#), Some(json!([{"role": "user", "content": "Hel"}])));
         assert_eq!(
             cut_off(r#"[{"role":"user","content":"a"},{"role":"us..."#),
@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_of_a_conversation_is_read(cut in 1usize..120) {
+        fn conversation_truncated_anywhere_is_read(cut in 1usize..120) {
             let whole = r#"[{"role":"system","content":"Be terse \"now\""},{"role":"user","content":"caf\u00e9 ☕","n":[1,2,{"a":null}]}]"#;
             let cut = (0..=cut.min(whole.len() - 1)).rev().find(|at| whole.is_char_boundary(*at)).unwrap();
             if cut > 0 {

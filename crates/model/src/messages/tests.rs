@@ -44,7 +44,7 @@ fn texts() {
 }
 
 #[test]
-fn one_object_with_python_nones() {
+fn message_object_with_python_none() {
     let answer = json!({"content": "Paris.", "refusal": "None", "role": "assistant", "audio": "None", "tool_calls": "None"});
     assert_eq!(read(&json!(answer.to_string()), "assistant"), vec![text("assistant", "Paris.")]);
     let calling = json!({"content": "None", "role": "assistant", "function_call": "None",
@@ -111,7 +111,7 @@ fn media_parts() {
 }
 
 #[test]
-fn raw_answers_of_providers() {
+fn raw_provider_responses_are_read() {
     let openai = json!({"id": "chatcmpl-1", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}]});
     assert_eq!(read(&openai, "assistant"), vec![text("assistant", "Hi")]);
     let google = json!({"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}}]});
@@ -125,12 +125,12 @@ fn openinference_wrappers() {
 }
 
 #[test]
-fn text_that_was_cut_off() {
+fn truncated_text_is_read() {
     assert_eq!(read(&json!("[{\"role\": \"user\", \"content\": \"Hello wor..."), "user"), vec![text("user", "Hello wor...")]);
 }
 
 #[test]
-fn deep_nesting_is_kept_as_text() {
+fn deeply_nested_messages_are_kept_as_text() {
     let mut value = json!([{"role": "user", "content": "deep"}]);
     for _ in 0..20 {
         value = json!([value]);
@@ -139,7 +139,7 @@ fn deep_nesting_is_kept_as_text() {
 }
 
 #[test]
-fn an_answer_that_google_streamed_is_one_message() {
+fn streamed_google_response_is_one_message() {
     let chunk = |text: &str| json!({ "candidates": [{ "content": { "role": "model", "parts": [{ "text": text }] }, "index": 0 }] });
     let found = read(&json!([chunk("The capital "), chunk("is Paris.")]), "assistant");
     assert_eq!(found.len(), 1);

@@ -10,7 +10,7 @@ pub struct TextLimit(pub usize);
 
 impl TextLimit {
     /// Limit of a name that many spans share, such as a release.
-    pub const NAME: TextLimit = TextLimit(250);
+    pub const NAME_LIMIT: TextLimit = TextLimit(250);
 }
 
 impl Default for TextLimit {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuts_between_characters_and_says_so() {
+    fn truncation_respects_characters_and_is_noted() {
         let mut text = "ab☕cd".to_owned();
         trim_text(&mut text, TextLimit(4));
         assert_eq!(text, "ab… [5 bytes cut]");

@@ -38,7 +38,7 @@ pub(super) fn completing(found: &RecognizedAttributes, sent: &ReportedTokenCount
     let mut names = ANSWERS.iter().filter(|(_, completes)| is_unknown || *completes);
     let (name, told) = names.find_map(|(name, _)| Some((*name, of_answer(found.attributes.get(*name)?)?)))?;
     let (counts, of_input, of_output) = told;
-    let whole = counts.settle_each(of_input, of_output);
+    let whole = counts.exclusive_usage_of(of_input, of_output);
     let agrees = |sent: Option<u64>, counts: [Option<u64>; 2]| sent.is_none() || counts.contains(&sent);
     let both = agrees(sent.input, [counts.input, whole.input_tokens()]) && agrees(sent.output, [counts.output, whole.output_tokens()]);
     both.then_some((name, told))
@@ -51,7 +51,7 @@ fn of_answer(value: &Value) -> Option<AnswerCounts> {
         _ => return None,
     };
     let usage = USAGES.iter().find_map(|name| object.get(*name)?.as_object())?;
-    let told = ReportedTokenCounts::of_details(usage);
+    let told = ReportedTokenCounts::from_details(usage);
     (told.0.input.is_some() && MEMBERS.iter().any(|name| object.contains_key(*name))).then_some(told)
 }
 
@@ -65,7 +65,7 @@ mod tests {
 
     fn completed(name: &str, answer: Value, sent: ReportedTokenCounts) -> Option<ReportedTokenCounts> {
         let attributes = Attributes::from_iter([(name.to_owned(), answer.to_string().into())]);
-        completing(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL), &sent).map(|(_, (counts, ..))| counts)
+        completing(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL_DIALECT), &sent).map(|(_, (counts, ..))| counts)
     }
 
     #[test]

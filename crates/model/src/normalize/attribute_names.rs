@@ -398,7 +398,7 @@ impl SpanField {
 }
 
 /// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
-pub(crate) const PIECES: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
+pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
 /// Meaning of attribute names on the spans of one client only: names that are too generic to have it anywhere else (`model`,
 /// `input_tokens`), and names that mean something else there.
@@ -415,7 +415,7 @@ pub struct AttributeDialect {
 
 impl AttributeDialect {
     /// Dialect of a client that uses only the general table.
-    pub const GENERAL: AttributeDialect =
+    pub const GENERAL_DIALECT: AttributeDialect =
         AttributeDialect { names: &[], input: TokenCountConvention::Inclusive, output: TokenCountConvention::Inclusive };
 
     /// Returns the field of an attribute name, its rank among the names of that field (lower is better), and the name.
@@ -473,10 +473,10 @@ pub(crate) fn value_of(attributes: &Attributes, field: SpanField) -> Option<&Val
 
 /// Returns the field of an attribute name, and its rank among the names of that field: lower is better.
 pub fn lookup(name: &str) -> Option<(SpanField, u8)> {
-    TABLE.get(name).copied()
+    FIELDS_BY_NAME.get(name).copied()
 }
 
-static TABLE: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault<FnvHasher>>> = LazyLock::new(|| {
+static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault<FnvHasher>>> = LazyLock::new(|| {
     let mut table = HashMap::default();
     for field in SpanField::ALL {
         for (rank, name) in field.names().iter().enumerate() {
@@ -520,7 +520,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_means_one_thing() {
+    fn each_attribute_name_maps_to_one_field() {
         let mut seen = HashMap::new();
         for field in SpanField::ALL {
             for name in field.names() {
@@ -533,18 +533,20 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_adds_and_takes_away() {
-        let dialect =
-            AttributeDialect { names: &[("model", Some(SpanField::RequestModel)), ("prompt.id", None)], ..AttributeDialect::GENERAL };
+    fn dialect_adds_and_removes_names() {
+        let dialect = AttributeDialect {
+            names: &[("model", Some(SpanField::RequestModel)), ("prompt.id", None)],
+            ..AttributeDialect::GENERAL_DIALECT
+        };
         assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(SpanField::RequestModel));
         assert!(dialect.lookup("model").unwrap().1 < dialect.lookup("gen_ai.request.model").unwrap().1, "its own names come first");
         assert_eq!(dialect.lookup("prompt.id"), None);
-        assert_eq!(AttributeDialect::GENERAL.lookup("model"), None);
-        assert_eq!(AttributeDialect::GENERAL.lookup("prompt.id").map(|(field, ..)| field), Some(SpanField::Prompt));
+        assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("model"), None);
+        assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("prompt.id").map(|(field, ..)| field), Some(SpanField::Prompt));
     }
 
     #[test]
-    fn the_newest_name_wins() {
+    fn newest_attribute_name_wins() {
         assert!(lookup("gen_ai.provider.name").unwrap().1 < lookup("gen_ai.system").unwrap().1);
         assert!(lookup("gen_ai.input.messages").unwrap().1 < lookup("ai.input_messages").unwrap().1);
     }

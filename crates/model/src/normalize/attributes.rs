@@ -9,7 +9,7 @@ use crate::{notations, usage};
 /// Recognized attributes of a span, the best for each field.
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
-    best: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
+    best_matches: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
     /// True if an attribute has a name of a count, so that other spans need no second look.
     pub(super) has_counts: bool,
 }
@@ -23,7 +23,7 @@ const NAMED_AFTER_OPERATION: &str = "aisdk.model.id";
 
 impl<'a> RecognizedAttributes<'a> {
     pub(crate) fn new(attributes: &'a Attributes, dialect: &AttributeDialect) -> RecognizedAttributes<'a> {
-        let mut best = [None; SpanField::ALL.len()];
+        let mut best_matches = [None; SpanField::ALL.len()];
         let named_after_operation = attributes.contains_key(NAMED_AFTER_OPERATION);
         let of_operation = |name: &str| {
             let (_, rest) = name.split_once('.').filter(|_| named_after_operation)?;
@@ -33,7 +33,7 @@ impl<'a> RecognizedAttributes<'a> {
         for (name, value) in attributes {
             has_counts = has_counts || path_of_count(name).is_some();
             if let Some((field, rank, _)) = dialect.lookup(name).or_else(|| of_operation(name)) {
-                let known: &mut Option<AttributeMatch> = &mut best[field as usize];
+                let known: &mut Option<AttributeMatch> = &mut best_matches[field as usize];
                 let is_better = known.is_none_or(|(known, ..)| rank < known);
                 // The names of a dialect have their meaning without other attributes.
                 let is_out_of_place = || rank >= dialect.names.len() && is_out_of_place(name, attributes);
@@ -42,19 +42,19 @@ impl<'a> RecognizedAttributes<'a> {
                 }
             }
         }
-        RecognizedAttributes { attributes, best, has_counts }
+        RecognizedAttributes { attributes, best_matches, has_counts }
     }
 
     pub(crate) fn name(&self, field: SpanField) -> Option<&'a str> {
-        self.best[field as usize].map(|(_, name, _)| name)
+        self.best_matches[field as usize].map(|(_, name, _)| name)
     }
 
     pub(crate) fn has(&self, field: SpanField) -> bool {
-        self.best[field as usize].is_some()
+        self.best_matches[field as usize].is_some()
     }
 
     pub(super) fn value(&self, field: SpanField) -> Option<&'a Value> {
-        self.best[field as usize].map(|(.., value)| value)
+        self.best_matches[field as usize].map(|(.., value)| value)
     }
 
     /// Returns the attribute as text, without the quotes of JSON.
@@ -103,7 +103,7 @@ impl<'a> RecognizedAttributes<'a> {
     }
 
     /// Returns the names of attributes that are not stored in addition to their field.
-    pub(super) fn replaced(&self) -> Vec<String> {
+    pub(super) fn replaced_attributes(&self) -> Vec<String> {
         let replaced = SpanField::ALL.iter().filter(|field| field.replaces_its_attribute());
         replaced.filter_map(|field| self.name(*field)).map(str::to_owned).collect()
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::normalize::attribute_names;
 
 /// Attributes that become a tag, and the name of the tag.
-const TAGS: &[(&str, &str)] = &[
+const TAG_ATTRIBUTES: &[(&str, &str)] = &[
     ("vcs.repository.name", "repository"),
     ("vcs.repository.url.full", "repository"),
     ("vcs.ref.head.name", "branch"),
@@ -17,19 +17,20 @@ const TAGS: &[(&str, &str)] = &[
 ];
 
 /// Codex's name of the deployment environment.
-const ENVIRONMENT: &str = "env";
+const ENVIRONMENT_ATTRIBUTE: &str = "env";
 
 /// Returns the tags of a span: those of the table, and all attributes of the resource with a name without a dot. OpenTelemetry has no
 /// such names, so someone set them on purpose (`OTEL_RESOURCE_ATTRIBUTES=repository=shop`). `attributes` are those of the span and the
 /// resource.
 pub(crate) fn of(attributes: &Map<String, Value>, resource: &Map<String, Value>) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
-    let plain =
-        resource.iter().filter(|(name, _)| !name.contains('.') && attribute_names::lookup(name).is_none() && name.as_str() != ENVIRONMENT);
+    let plain = resource
+        .iter()
+        .filter(|(name, _)| !name.contains('.') && attribute_names::lookup(name).is_none() && name.as_str() != ENVIRONMENT_ATTRIBUTE);
     for (name, value) in plain {
         tags.extend(text(value).map(|text| (name.clone(), text)));
     }
-    for (name, tag) in TAGS {
+    for (name, tag) in TAG_ATTRIBUTES {
         if let Some(text) = attributes.get(*name).and_then(text) {
             tags.entry((*tag).to_owned()).or_insert(text);
         }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_someone_has_thought_of() {
+    fn environment_tag_names_are_mapped() {
         let Value::Object(resource) = json!({
             "repository": "acme/shop", "vcs.repository.name": "other", "vcs.ref.head.name": "main", "team.id": "platform",
             "cost_center": 17, "service.name": "claude-code", "host.arch": "amd64", "list": [1], "blank": " ",

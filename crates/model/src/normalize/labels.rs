@@ -8,7 +8,7 @@ use crate::normalize::attributes::unquoted;
 use crate::span::{Attributes, Span};
 
 /// Attributes that contain a list of tags, or several in one text separated by commas.
-const LISTS: &[&str] = &[
+const LIST_ATTRIBUTES: &[&str] = &[
     "tag.tags",
     "langfuse.trace.tags",
     "langfuse.tags",
@@ -21,7 +21,7 @@ const LISTS: &[&str] = &[
 ];
 
 /// Prefixes of attributes that contain one label each, longer prefixes before shorter ones.
-const PREFIXES: &[&str] = &[
+const LABEL_PREFIXES: &[&str] = &[
     "ai.telemetry.metadata.",
     "vercel.ai.telemetry.metadata.",
     "traceloop.association.properties.",
@@ -36,13 +36,14 @@ const PREFIXES: &[&str] = &[
 ];
 
 /// Attributes that contain labels as one object.
-const OBJECTS: &[&str] = &["metadata", "langfuse.metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
+const OBJECT_ATTRIBUTES: &[&str] = &["metadata", "langfuse.metadata", "langfuse.trace.metadata", "langfuse.observation.metadata"];
 
 /// Labels that name the end user.
-const USERS: &[&str] = &["langfuse_user_id", "user_id", "userId", "user"];
+const USER_LABELS: &[&str] = &["langfuse_user_id", "user_id", "userId", "user"];
 
 /// Labels that name the conversation, the best first.
-const SESSIONS: &[&str] = &["langfuse_session_id", "session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
+const SESSION_LABELS: &[&str] =
+    &["langfuse_session_id", "session_id", "sessionId", "conversation_id", "conversationId", "thread_id", "threadId"];
 
 /// Labels that name the thread of a framework's memory. A number is a thread of the operating system.
 const THREADS: &[&str] = &["thread_id", "threadId"];
@@ -51,10 +52,10 @@ const THREADS: &[&str] = &["thread_id", "threadId"];
 const CONVERSATION: &str = "gen_ai.conversation.id";
 
 /// Labels that contain a prompt of Langfuse: its name and version.
-const PROMPTS: &[&str] = &["langfusePrompt", "langfuse_prompt"];
+const PROMPT_LABELS: &[&str] = &["langfusePrompt", "langfuse_prompt"];
 
 /// Prefixes of labels that frameworks add to those of the program.
-const NOT_THE_PROGRAMS: &[&str] = &[
+const FRAMEWORK_PREFIXES: &[&str] = &[
     "ls_",
     "lc_",
     "langgraph_",
@@ -83,11 +84,11 @@ const MAX_LABELS: usize = 100;
 pub(super) fn fill(span: &mut Span, attributes: &Attributes) {
     let mut found = LabelAttribution::default();
     for (name, value) in attributes {
-        if LISTS.contains(&name.as_str()) {
-            listed(value).into_iter().filter(|tag| of_the_program(tag)).for_each(|tag| add(span, &tag, "true".into()));
-        } else if let Some(label) = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        if LIST_ATTRIBUTES.contains(&name.as_str()) {
+            split_list(value).into_iter().filter(|tag| is_program_label(tag)).for_each(|tag| add(span, &tag, "true".into()));
+        } else if let Some(label) = LABEL_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)) {
             found.label(span, label, value);
-        } else if OBJECTS.contains(&name.as_str()) {
+        } else if OBJECT_ATTRIBUTES.contains(&name.as_str()) {
             object(value).iter().flatten().for_each(|(label, value)| found.label(span, label, value));
         }
     }
@@ -114,13 +115,13 @@ struct LabelAttribution {
 
 impl LabelAttribution {
     fn label(&mut self, span: &mut Span, label: &str, value: &Value) {
-        if PROMPTS.contains(&label) {
+        if PROMPT_LABELS.contains(&label) {
             self.prompt = self.prompt.take().or_else(|| object(value));
             return;
         }
         let is_text = value.is_string();
         let Some(value) = text(value) else { return };
-        for (names, known) in [(USERS, &mut self.user), (SESSIONS, &mut self.session)] {
+        for (names, known) in [(USER_LABELS, &mut self.user), (SESSION_LABELS, &mut self.session)] {
             if let Some(rank) = names.iter().position(|name| *name == label) {
                 let value = unquoted(&value).to_owned();
                 if known.as_ref().is_none_or(|(best, _)| rank < *best) {
@@ -132,19 +133,19 @@ impl LabelAttribution {
                 return;
             }
         }
-        if of_the_program(label) {
+        if is_program_label(label) {
             add(span, label, value);
         }
     }
 }
 
-fn of_the_program(label: &str) -> bool {
-    !NOT_THE_PROGRAMS.iter().any(|beginning| label.starts_with(beginning))
+fn is_program_label(label: &str) -> bool {
+    !FRAMEWORK_PREFIXES.iter().any(|beginning| label.starts_with(beginning))
 }
 
 fn add(span: &mut Span, label: &str, value: String) {
     let short = |mut text: String| {
-        trim_text(&mut text, TextLimit::NAME);
+        trim_text(&mut text, TextLimit::NAME_LIMIT);
         text
     };
     if !label.is_empty() && span.tags.len() < MAX_LABELS {
@@ -169,7 +170,7 @@ fn object(value: &Value) -> Option<Map<String, Value>> {
     }
 }
 
-fn listed(value: &Value) -> Vec<String> {
+fn split_list(value: &Value) -> Vec<String> {
     let of_list = |items: &[Value]| items.iter().filter_map(text).collect();
     match value {
         Value::Array(items) => of_list(items),
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn tags_of_every_family() {
-        for name in LISTS {
+        for name in LIST_ATTRIBUTES {
             for value in [json!(["vip", "beta"]), json!("[\"vip\", \"beta\"]"), json!("vip, beta")] {
                 let tags: Vec<_> = of(json!({ *name: value })).tags.into_iter().collect();
                 assert_eq!(tags, [("beta".to_owned(), "true".to_owned()), ("vip".to_owned(), "true".to_owned())], "{name}");
@@ -207,11 +208,11 @@ mod tests {
     fn metadata_of_every_family() {
         let labels =
             json!({"plan": "gold", "seats": 3, "user_id": "u", "thread_id": "t", "sessionId": "s", "langgraph_step": 1, "deep": {"a": 1}});
-        let by_prefix = PREFIXES.iter().map(|prefix| {
+        let by_prefix = LABEL_PREFIXES.iter().map(|prefix| {
             let named = labels.as_object().unwrap().iter().map(|(name, value)| (format!("{prefix}{name}"), value.clone()));
             Value::Object(named.collect())
         });
-        let whole = OBJECTS.iter().flat_map(|name| [json!({ *name: labels }), json!({ *name: labels.to_string() })]);
+        let whole = OBJECT_ATTRIBUTES.iter().flat_map(|name| [json!({ *name: labels }), json!({ *name: labels.to_string() })]);
         for attributes in by_prefix.chain(whole) {
             let span = of(attributes.clone());
             assert_eq!(json!(span.tags), json!({"plan": "gold", "seats": "3"}), "{attributes}");
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_a_hundred() {
+    fn labels_are_limited_to_a_hundred() {
         let tags: Vec<String> = (0..10_000).map(|n| format!("{}{n}", "t".repeat(4_000))).collect();
         let span = of(json!({ "tag.tags": tags }));
         assert!(span.tags.len() <= MAX_LABELS && span.tags.keys().all(|tag| tag.len() < 300));

@@ -10,12 +10,12 @@ use crate::normalize::attribute_names::SpanField;
 use crate::span::{Attributes, ChatMessage, MessagePart, Span, SpanType};
 
 /// Attributes that repeat as one text what other attributes of the same client contain in parts.
-pub(crate) const REPEATING: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
+pub(crate) const REPEATING_ATTRIBUTES: &[&str] = &["input.value", "output.value", "traceloop.entity.input", "traceloop.entity.output"];
 
 /// Prefixes of numbered attributes that contain input messages.
-pub(crate) const INPUT_PARTS: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
+pub(crate) const INPUT_PREFIXES: &[&str] = &["gen_ai.prompt", "llm.input_messages", "llm.prompts"];
 /// Prefixes of numbered attributes that contain output messages.
-pub(crate) const OUTPUT_PARTS: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
+pub(crate) const OUTPUT_PREFIXES: &[&str] = &["gen_ai.completion", "llm.output_messages", "llm.choices"];
 
 /// Returns true if messages are spread over numbered attributes.
 pub(super) fn are_numbered(attributes: &Attributes) -> bool {
@@ -23,7 +23,7 @@ pub(super) fn are_numbered(attributes: &Attributes) -> bool {
         let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
         rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
-    attributes.keys().any(|name| INPUT_PARTS.iter().chain(OUTPUT_PARTS).any(|prefix| is_numbered(name, prefix)))
+    attributes.keys().any(|name| INPUT_PREFIXES.iter().chain(OUTPUT_PREFIXES).any(|prefix| is_numbered(name, prefix)))
 }
 
 /// Sets the messages and the tools that the model could call.
@@ -36,31 +36,31 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
         let cut = |field: SpanField| found.value(field).and_then(Value::as_str).is_some_and(messages::is_cut_off);
         span.texts_cut = [SpanField::System, SpanField::Input, SpanField::Output, SpanField::OutputText].into_iter().any(cut);
     }
-    let input = in_parts(span, found, SpanField::Input, INPUT_PARTS);
+    let input = numbered_messages(span, found, SpanField::Input, INPUT_PREFIXES);
     if let Some(input) = input.as_ref().or_else(|| found.value(SpanField::Input)) {
         let read = messages::read(input, "user");
         let repeated = read.first().is_some_and(|first| first.role == "system" && span.input_messages.first() == Some(first));
         span.input_messages.extend(read.into_iter().skip(usize::from(repeated)));
     } else if let Some(input) = found.value(SpanField::EmbeddingInput).or_else(|| found.value(SpanField::RetrievalQuery)) {
         span.input_messages.extend(messages::read(input, "user"));
-    } else if let Some(texts) = listed(found, "embedding.embeddings", &["embedding.text"]) {
+    } else if let Some(texts) = numbered_texts(found, "embedding.embeddings", &["embedding.text"]) {
         span.input_messages.extend(messages::read(&texts, "user"));
     } else if let Some(prompt) = found.attributes.get("prompt").filter(|_| found.attributes.contains_key("agent_name")) {
         // Pydantic AI before it adopted the conventions.
         span.input_messages.extend(messages::read(prompt, "user"));
     }
     if span.kind == SpanType::Reranker
-        && let Some(documents) = listed(found, "reranker.input_documents", &["document.content"])
+        && let Some(documents) = numbered_texts(found, "reranker.input_documents", &["document.content"])
     {
         span.input_messages.extend(messages::read(&documents, "user"));
     }
-    let output = in_parts(span, found, SpanField::Output, OUTPUT_PARTS);
+    let output = numbered_messages(span, found, SpanField::Output, OUTPUT_PREFIXES);
     if let Some(output) = output.as_ref().or_else(|| found.value(SpanField::Output)).or_else(|| found.value(SpanField::OutputText)) {
         span.output_messages = messages::read(output, "assistant");
     } else if let Some(documents) = found.value(SpanField::RetrievalDocuments) {
         span.output_messages = messages::read(documents, "tool");
     }
-    if let Some(documents) = ranked(found).or_else(|| listed(found, "retrieval.documents", &["document.content"])) {
+    if let Some(documents) = ranked(found).or_else(|| numbered_texts(found, "retrieval.documents", &["document.content"])) {
         span.output_messages = messages::read(&documents, "tool");
     }
     if span.input_messages.is_empty() && span.output_messages.is_empty() {
@@ -77,9 +77,9 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     let in_parts = || ["llm.request.functions", "llm.tools"].iter().find_map(|prefix| messages::unflatten(found.attributes, prefix));
     span.tool_definitions = definitions.or_else(in_parts);
     if span.finish_reasons.is_empty() && span.is_call() {
-        let spread = || output.as_ref().map(reasons_of).unwrap_or_default();
-        let whole = || found.value(SpanField::Output).map(reasons_of).unwrap_or_default();
-        let events = || found.attributes.get("events").map(reasons_of).unwrap_or_default();
+        let spread = || output.as_ref().map(finish_reasons_of).unwrap_or_default();
+        let whole = || found.value(SpanField::Output).map(finish_reasons_of).unwrap_or_default();
+        let events = || found.attributes.get("events").map(finish_reasons_of).unwrap_or_default();
         let reasons = [spread(), whole(), events()].into_iter().find(|reasons| !reasons.is_empty());
         span.finish_reasons = reasons.unwrap_or_default();
     }
@@ -100,7 +100,7 @@ fn ranked(found: &RecognizedAttributes) -> Option<Value> {
 }
 
 /// Returns the texts of a list that is spread over numbered attributes, each at the end of a path.
-fn listed(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {
+fn numbered_texts(found: &RecognizedAttributes, prefix: &str, path: &[&str]) -> Option<Value> {
     let list = messages::unflatten(found.attributes, prefix)?;
     let of = |item: &Value| path.iter().find_map(|path| path.split('.').try_fold(item, |at, key| at.get(key)).cloned());
     let texts: Vec<Value> = list.as_array()?.iter().filter_map(of).collect();
@@ -114,7 +114,7 @@ const REASONS: &[&str] = &["finish_reason", "finishReason", "stop_reason", "stop
 const ANSWERS: &[&str] = &["choices", "candidates"];
 
 /// Returns why the model stopped, as the messages of an output or the provider's response contain it.
-pub(crate) fn reasons_of(output: &Value) -> Vec<String> {
+pub(crate) fn finish_reasons_of(output: &Value) -> Vec<String> {
     let parsed = match output {
         Value::String(text) if REASONS.iter().any(|name| text.contains(name)) => crate::lenient_json::value(text).unwrap_or_default(),
         Value::String(_) => return Vec::new(),
@@ -155,14 +155,14 @@ fn conversation_of_events(span: &mut Span, found: &RecognizedAttributes) {
 
 /// Returns the messages that are spread over numbered attributes, unless a single attribute contains them. Spans around calls repeat them
 /// in other attributes, but rankings have no others.
-fn in_parts(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
-    let better = found.name(field).is_some_and(|name| !REPEATING.contains(&name));
+fn numbered_messages(span: &Span, found: &RecognizedAttributes, field: SpanField, prefixes: &[&str]) -> Option<Value> {
+    let better = found.name(field).is_some_and(|name| !REPEATING_ATTRIBUTES.contains(&name));
     if better || !(span.is_call() || matches!(span.kind, SpanType::Reranker | SpanType::Other)) {
         return None;
     }
     // Completions without roles are texts.
-    let texts = || listed(found, "llm.prompts", &["prompt.text"]).filter(|_| prefixes.contains(&"llm.prompts"));
-    let answers = || listed(found, "llm.choices", &["completion.text"]).filter(|_| prefixes.contains(&"llm.choices"));
+    let texts = || numbered_texts(found, "llm.prompts", &["prompt.text"]).filter(|_| prefixes.contains(&"llm.prompts"));
+    let answers = || numbered_texts(found, "llm.choices", &["completion.text"]).filter(|_| prefixes.contains(&"llm.choices"));
     let whole = |prefix: &&str| messages::unflatten(found.attributes, prefix).filter(|_| !matches!(*prefix, "llm.prompts" | "llm.choices"));
     prefixes.iter().find_map(whole).or_else(texts).or_else(answers)
 }
@@ -245,12 +245,12 @@ fn tool_texts(span: &mut Span, found: &RecognizedAttributes) {
         span.output_messages.push(ChatMessage { role: "tool".into(), parts: vec![part] });
     }
     if span.kind == SpanType::Tool {
-        given_and_back_as_messages(span);
+        strands_tool_texts(span);
     }
 }
 
 /// Strands sends the arguments of a tool as a message of the tool, and the result as a message of the model.
-fn given_and_back_as_messages(span: &mut Span) {
+fn strands_tool_texts(span: &mut Span) {
     let name = span.tool.clone().unwrap_or_else(|| span.name.clone());
     let [ChatMessage { role, parts }] = &mut span.input_messages[..] else { return };
     let [MessagePart::ToolResult { id, result, .. }] = &parts[..] else { return };

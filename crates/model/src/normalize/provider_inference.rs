@@ -1,7 +1,7 @@
 //! Infers the provider if the client does not send it: from the suffix of the op, the origin or the instrumentation scope.
 
 /// Parts of origins, scopes and ops that imply a provider. Frameworks that support many providers are not among them.
-const INTEGRATIONS: &[(&str, &str)] = &[
+const PROVIDERS_BY_INTEGRATION: &[(&str, &str)] = &[
     ("openai", "openai"),
     ("openai_agents", "openai"),
     ("anthropic", "anthropic"),
@@ -60,7 +60,7 @@ pub fn of_instrumentation(op: &str, origin: Option<&str>) -> Option<&'static str
 }
 
 fn of_integration(word: &str) -> Option<&'static str> {
-    INTEGRATIONS.iter().find(|(known, _)| *known == word).map(|(_, provider)| *provider)
+    PROVIDERS_BY_INTEGRATION.iter().find(|(known, _)| *known == word).map(|(_, provider)| *provider)
 }
 
 #[cfg(test)]

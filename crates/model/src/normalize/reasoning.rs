@@ -11,7 +11,7 @@ use crate::normalize::attribute_names::SpanField;
 use crate::span::{SpanType, Usage};
 
 /// Prefixes of the names of Gemini models without reasoning, except for those whose name says otherwise.
-const THOUGHTLESS: &[&str] = &[
+const MODELS_WITHOUT_REASONING: &[&str] = &[
     "gemini-1",
     "gemini-2.0",
     "gemini-pro-vision",
@@ -22,7 +22,7 @@ const THOUGHTLESS: &[&str] = &[
 ];
 
 /// Tools that Google runs itself, as requests and responses spell them.
-const OWN_TOOLS: &[&str] = &[
+const PROVIDER_TOOLS: &[&str] = &[
     "code_execution",
     "codeExecution",
     "executable_code",
@@ -40,26 +40,26 @@ const OWN_TOOLS: &[&str] = &[
 ];
 
 /// Returns the number of reasoning tokens if only the total contains them. `usage` is the usage without them.
-pub(super) fn in_total(usage: &Usage, kind: SpanType, found: &RecognizedAttributes) -> Option<u64> {
+pub(super) fn reasoning_in_total(usage: &Usage, kind: SpanType, found: &RecognizedAttributes) -> Option<u64> {
     if kind != SpanType::Llm || usage.reasoning.is_some() {
         return None;
     }
     let told = usage.input_tokens()?.checked_add(usage.output_tokens()?)?;
     let rest = usage.total?.checked_sub(told).filter(|rest| *rest > 0)?;
     let model = found.text(SpanField::ResponseModel).or_else(|| found.text(SpanField::RequestModel))?;
-    (thinks(&model) && !own_tools_may_have_run(found)).then_some(rest)
+    (has_reasoning(&model) && !may_have_used_provider_tools(found)).then_some(rest)
 }
 
-fn thinks(model: &str) -> bool {
+fn has_reasoning(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
-    name.starts_with("gemini-") && (name.contains("-thinking") || !THOUGHTLESS.iter().any(|start| name.starts_with(start)))
+    name.starts_with("gemini-") && (name.contains("-thinking") || !MODELS_WITHOUT_REASONING.iter().any(|start| name.starts_with(start)))
 }
 
 /// Returns true unless input messages were sent without any such tool: a client that omits messages may have omitted tools too.
-fn own_tools_may_have_run(found: &RecognizedAttributes) -> bool {
+fn may_have_used_provider_tools(found: &RecognizedAttributes) -> bool {
     let names = |value: &Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        OWN_TOOLS.iter().any(|tool| text.contains(tool))
+        PROVIDER_TOOLS.iter().any(|tool| text.contains(tool))
     };
     !found.has(SpanField::Input)
         || [SpanField::ToolDefinitions, SpanField::Output].into_iter().filter_map(|field| found.value(field)).any(names)

@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::attributes::RecognizedAttributes;
 
 /// Attributes that contain a provider's whole response, or a framework's object around it, as JSON text.
-const ANSWERS: &[&str] = &["output.value", "traceloop.entity.output"];
+const RESPONSE_ATTRIBUTES: &[&str] = &["output.value", "traceloop.entity.output"];
 
 /// Paths of the ID in them: in the provider's own response, and in LangChain's object.
-const PATHS: &[&[&str]] = &[
+const ID_PATHS: &[&[&str]] = &[
     &["id"],
     &["generations", "0", "0", "message", "kwargs", "response_metadata", "id"],
     &["generations", "0", "0", "message", "kwargs", "id"],
@@ -18,11 +18,11 @@ const PATHS: &[&[&str]] = &[
 ];
 
 /// Prefixes of IDs that providers give to responses. Other IDs may be a framework's own, or part of the response's content.
-const OF_PROVIDERS: &[&str] = &["chatcmpl-", "chatcmpl_", "cmpl-", "resp_", "msg_", "msg-", "gen-"];
+const PROVIDER_ID_PREFIXES: &[&str] = &["chatcmpl-", "chatcmpl_", "cmpl-", "resp_", "msg_", "msg-", "gen-"];
 
 /// Returns the attribute that contains the response, and the ID of the response.
 pub(super) fn id_in_answer(found: &RecognizedAttributes) -> Option<(&'static str, String)> {
-    ANSWERS.iter().find_map(|name| {
+    RESPONSE_ATTRIBUTES.iter().find_map(|name| {
         let text = found.attributes.get(*name)?.as_str().filter(|text| text.starts_with('{') && names_an_id(text))?;
         let answer: Value = crate::lenient_json::value(text).ok()?;
         let at = |path: &&[&str]| {
@@ -32,15 +32,15 @@ pub(super) fn id_in_answer(found: &RecognizedAttributes) -> Option<(&'static str
             };
             path.iter().try_fold(answer.clone(), |value, key| step(&value, key))
         };
-        let is_of_provider = |id: &Value| id.as_str().is_some_and(|id| OF_PROVIDERS.iter().any(|start| id.starts_with(start)));
-        let id = PATHS.iter().filter_map(at).find(is_of_provider)?;
+        let is_of_provider = |id: &Value| id.as_str().is_some_and(|id| PROVIDER_ID_PREFIXES.iter().any(|start| id.starts_with(start)));
+        let id = ID_PATHS.iter().filter_map(at).find(is_of_provider)?;
         Some((*name, id.as_str()?.to_owned()))
     })
 }
 
 /// Checks whether parsing is worthwhile.
 fn names_an_id(text: &str) -> bool {
-    OF_PROVIDERS.iter().any(|start| text.contains(start))
+    PROVIDER_ID_PREFIXES.iter().any(|start| text.contains(start))
 }
 
 #[cfg(test)]
@@ -52,10 +52,10 @@ mod tests {
     use crate::span::Attributes;
 
     #[test]
-    fn finds_the_providers_id_and_no_other() {
+    fn only_provider_response_ids_are_read() {
         let found = |answer: Value| {
             let attributes = Attributes::from_iter([("output.value".to_owned(), answer.to_string().into())]);
-            id_in_answer(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL)).map(|(_, id)| id)
+            id_in_answer(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL_DIALECT)).map(|(_, id)| id)
         };
         let langchain = |id: &str, inner: &str| {
             let kwargs = json!({"content": "Hi", "id": id, "response_metadata": {"id": inner}});

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::span::Attributes;
 
 /// Attribute that holds the trace state of W3C Trace Context, in which OpenTelemetry's samplers write.
-pub(crate) const TRACE_STATE: &str = "otel.trace_state";
+pub(crate) const TRACE_STATE_ATTRIBUTE: &str = "otel.trace_state";
 
 /// Format of a sample rate.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +23,8 @@ enum SampleRateFormat {
 }
 
 /// Attributes that contain the sample rate, the best first.
-const NAMES: &[(&str, SampleRateFormat)] = &[
-    (TRACE_STATE, SampleRateFormat::TraceState),
+const SAMPLE_RATE_ATTRIBUTES: &[(&str, SampleRateFormat)] = &[
+    (TRACE_STATE_ATTRIBUTE, SampleRateFormat::TraceState),
     ("sentry.sample_rate", SampleRateFormat::Part),
     ("logfire.sample_rate", SampleRateFormat::Part),
     ("sampling.probability", SampleRateFormat::Part),
@@ -36,16 +36,16 @@ const NAMES: &[(&str, SampleRateFormat)] = &[
 ];
 
 /// Returns the sample rate, above 0 and up to 1, and the attribute that contains it.
-pub(crate) fn rate(attributes: &Attributes) -> Option<(&'static str, f64)> {
-    NAMES.iter().find_map(|(name, form)| {
+pub(crate) fn sample_rate(attributes: &Attributes) -> Option<(&'static str, f64)> {
+    SAMPLE_RATE_ATTRIBUTES.iter().find_map(|(name, form)| {
         let rate = form.read(attributes.get(*name)?)?;
         (rate > 0.0 && rate <= 1.0).then_some((*name, rate))
     })
 }
 
 /// Returns whether an attribute may contain the sample rate.
-pub(crate) fn tells(name: &str) -> bool {
-    NAMES.iter().any(|(known, _)| *known == name)
+pub(crate) fn is_rate_attribute(name: &str) -> bool {
+    SAMPLE_RATE_ATTRIBUTES.iter().any(|(known, _)| *known == name)
 }
 
 impl SampleRateFormat {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn read(attributes: Value) -> Option<f64> {
-        rate(attributes.as_object().unwrap()).map(|(_, rate)| rate)
+        sample_rate(attributes.as_object().unwrap()).map(|(_, rate)| rate)
     }
 
     #[test]
@@ -105,19 +105,19 @@ mod tests {
             ("ot=th:0123456789abcdef", None),
             ("th:c", None),
         ] {
-            let got = read(json!({ TRACE_STATE: state }));
+            let got = read(json!({ TRACE_STATE_ATTRIBUTE: state }));
             let same = got.zip(expected).map_or(got == expected, |(got, expected)| (got - expected).abs() <= expected * 1e-6);
             assert!(same, "{state}: {got:?}");
         }
     }
 
     #[test]
-    fn rates_under_other_names() {
+    fn sample_rates_under_other_names() {
         assert_eq!(read(json!({ "SampleRate": 20 })), Some(0.05));
         assert_eq!(read(json!({ "sampling.probability": "0.1" })), Some(0.1));
         assert_eq!(read(json!({ "_MS.sampleRate": 25.0 })), Some(0.25));
         assert_eq!(
-            read(json!({ "logfire.sample_rate": 0.5, TRACE_STATE: "ot=th:c" })),
+            read(json!({ "logfire.sample_rate": 0.5, TRACE_STATE_ATTRIBUTE: "ot=th:c" })),
             Some(0.25),
             "what the sampler itself says comes first"
         );

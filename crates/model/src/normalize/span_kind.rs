@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::dedup::duplicate_reports::SERVING;
+use crate::dedup::duplicate_reports::SERVER_OP;
 use crate::span::{Attributes, SpanType};
 
 /// Properties of a span from which its kind is determined.
@@ -50,7 +50,7 @@ pub struct KindInferenceInputs<'a> {
 }
 
 /// Kinds of exact ops.
-const OPS: &[(&str, SpanType)] = &[
+const KINDS_BY_OP: &[(&str, SpanType)] = &[
     ("gen_ai.chat", SpanType::Llm),
     ("gen_ai.responses", SpanType::Llm),
     ("gen_ai.messages", SpanType::Llm),
@@ -95,7 +95,7 @@ const OPS: &[(&str, SpanType)] = &[
 ];
 
 /// Kinds of prefixes of ops; the first match wins.
-const OP_PREFIXES: &[(&str, SpanType)] = &[
+const KINDS_BY_OP_PREFIX: &[(&str, SpanType)] = &[
     ("ai.chat_completions.create.", SpanType::Llm),
     ("ai.messages.create.", SpanType::Llm),
     ("ai.responses.create.", SpanType::Llm),
@@ -113,7 +113,7 @@ const OP_PREFIXES: &[(&str, SpanType)] = &[
 ];
 
 /// Kinds of operations: those of the OpenTelemetry conventions, and others in the same attribute.
-const OPERATIONS: &[(&str, SpanType)] = &[
+const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("chat", SpanType::Llm),
     ("text_completion", SpanType::Llm),
     ("completion", SpanType::Llm),
@@ -232,7 +232,7 @@ const NEUTRAL_KINDS: &[&str] =
     &["span", "default", "unknown", "custom", "internal", "client", "server", "action", "ai_client", "event", "other", "generic"];
 
 /// Kinds as OpenInference, Langfuse, OpenLLMetry and Laminar name them, in lower case.
-const SPAN_KINDS: &[(&str, SpanType)] = &[
+const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("llm", SpanType::Llm),
     ("generation", SpanType::Llm),
     ("llm_request", SpanType::Llm),
@@ -261,10 +261,10 @@ const SPAN_KINDS: &[(&str, SpanType)] = &[
 ];
 
 /// Suffixes of names of spans that claim to call a model but do not.
-const NO_CALLS: &[&str] = &["._prepare_chat_with_tools"];
+const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools"];
 
 /// Vercel's functions that are one call of a model. The functions around them repeat their usage.
-const VERCEL_CALLS: &[(&str, SpanType)] =
+const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
     &[(".doGenerate", SpanType::Llm), (".doStream", SpanType::Llm), (".doEmbed", SpanType::Embedding), (".doRerank", SpanType::Reranker)];
 
 /// Prefixes of Vercel's functions for pictures and speech, whose calls are none of language models.
@@ -276,8 +276,8 @@ fn find(table: &[(&str, SpanType)], name: &str) -> Option<SpanType> {
 
 /// Returns the kind that an op alone implies.
 pub fn of_op(op: &str) -> Option<SpanType> {
-    let by_prefix = || OP_PREFIXES.iter().find(|(prefix, _)| op.starts_with(prefix)).map(|(_, kind)| *kind);
-    find(OPS, op).or_else(by_prefix)
+    let by_prefix = || KINDS_BY_OP_PREFIX.iter().find(|(prefix, _)| op.starts_with(prefix)).map(|(_, kind)| *kind);
+    find(KINDS_BY_OP, op).or_else(by_prefix)
 }
 
 /// Returns the operation of a kind of span, for clients that send neither operation nor op.
@@ -316,7 +316,7 @@ fn of_vercel(function: &str) -> Option<SpanType> {
     if VERCEL_MEDIA.iter().any(|media| function.starts_with(media)) {
         return Some(SpanType::Other);
     }
-    let call = VERCEL_CALLS.iter().find(|(suffix, _)| function.ends_with(suffix)).map(|(_, kind)| *kind);
+    let call = KINDS_BY_VERCEL_FUNCTION.iter().find(|(suffix, _)| function.ends_with(suffix)).map(|(_, kind)| *kind);
     let outer =
         || matches!(function, "ai.generateText" | "ai.streamText" | "ai.generateObject" | "ai.streamObject").then_some(SpanType::Agent);
     call.or_else(outer).or(Some(SpanType::Chain))
@@ -325,7 +325,7 @@ fn of_vercel(function: &str) -> Option<SpanType> {
 fn of_span_kind(kind: &str) -> Option<SpanType> {
     // MLflow writes its attributes as JSON.
     let kind = kind.trim_matches('"');
-    SPAN_KINDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind)
+    KINDS_BY_SPAN_KIND.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind)
 }
 
 fn of_mcp(method: &str) -> SpanType {
@@ -339,7 +339,7 @@ fn of_mcp(method: &str) -> SpanType {
 /// Returns operation and model from the name of a span, which the conventions define: OpenLIT omits all attributes of a failed call.
 pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
     let (operation, model) = name.split_once(' ')?;
-    (origin.starts_with("openlit.") && find(OPERATIONS, operation).is_some()).then_some((operation, model))
+    (origin.starts_with("openlit.") && find(KINDS_BY_OPERATION, operation).is_some()).then_some((operation, model))
 }
 
 /// Returns the kind that a marker among the attributes implies.
@@ -353,7 +353,7 @@ pub(crate) fn of_markers(attributes: &Attributes) -> Option<SpanType> {
 fn of_operation(operation: &str) -> Option<SpanType> {
     let operation = operation.to_ascii_lowercase();
     let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
-    find(OPERATIONS, &operation).or_else(memory)
+    find(KINDS_BY_OPERATION, &operation).or_else(memory)
 }
 
 /// Returns the kind of a model by its name.
@@ -397,13 +397,13 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     // A request stays a request even if a gateway adds the model that it is for. But a client's request with an operation of a model is
     // that call: Sentry's SDKs pass on spans of others with the op of a request.
     if let Some(kind @ (SpanType::Http | SpanType::Db)) = by_op
-        && (kind == SpanType::Db || hints.op == SERVING || by_kind.or(by_operation).is_none())
+        && (kind == SpanType::Db || hints.op == SERVER_OP || by_kind.or(by_operation).is_none())
     {
         return kind;
     }
     let named = by_kind.or_else(|| by_op.filter(|kind| !matches!(kind, SpanType::Function | SpanType::Http))).or(by_operation);
     match (named, by_operation) {
-        (Some(SpanType::Llm), _) if NO_CALLS.iter().any(|end| hints.name.ends_with(end)) => return SpanType::Chain,
+        (Some(SpanType::Llm), _) if NON_CALL_SUFFIXES.iter().any(|end| hints.name.ends_with(end)) => return SpanType::Chain,
         // OpenLLMetry's "task" can be any step; the operation may be more specific.
         (Some(SpanType::Chain), Some(kind @ (SpanType::Retriever | SpanType::Reranker | SpanType::Tool))) => return kind,
         // A judge or guardrail that reports its own model and usage is a call of that model.
@@ -421,7 +421,7 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
         return SpanType::Chain;
     }
     if let Some((operation, _)) = of_name(hints.origin, hints.name) {
-        return find(OPERATIONS, operation).unwrap_or(SpanType::Other);
+        return find(KINDS_BY_OPERATION, operation).unwrap_or(SpanType::Other);
     }
     of_content(hints).or(by_op).unwrap_or(match (hints.has_http, hints.has_db) {
         (_, true) => SpanType::Db,

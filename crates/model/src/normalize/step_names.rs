@@ -44,7 +44,7 @@ pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> 
 }
 
 /// OpenLIT names the model of a failed call only in the name of the span, and Genkit every model in the name of the step.
-pub(super) fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+pub(super) fn model_in_span_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     if let Some((_, model)) = of_genkit(kind, found) {
         return Some(model.to_owned());
     }
@@ -54,7 +54,7 @@ pub(super) fn model_of_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAtt
 }
 
 /// Attributes whose presence means that the span of an agent is named after the agent.
-const NAMED_AFTER_THE_AGENT: &[&str] = &[
+const AGENT_NAME_ATTRIBUTES: &[&str] = &[
     "openinference.span.kind",
     "langfuse.observation.type",
     "traceloop.span.kind",
@@ -77,6 +77,6 @@ pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<S
 pub(super) fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
     let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
-    let whole = || found.name(SpanField::SpanKind).filter(|kind| NAMED_AFTER_THE_AGENT.contains(kind)).map(|_| entity().unwrap_or(name));
+    let whole = || found.name(SpanField::SpanKind).filter(|kind| AGENT_NAME_ATTRIBUTES.contains(kind)).map(|_| entity().unwrap_or(name));
     by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
 }

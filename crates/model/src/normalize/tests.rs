@@ -28,7 +28,7 @@ fn raw(op: &str, attributes: Value) -> RawSpan {
 }
 
 fn map(op: &str, attributes: Value) -> Span {
-    canonical(raw(op, attributes), PriceBook::embedded())
+    canonical_span(raw(op, attributes), PriceBook::embedded())
 }
 
 /// Returns a call as OpenLLMetry's instrumentation of google-genai sends it: prompt, response and total as Google counts them.
@@ -44,14 +44,14 @@ fn gemini(model: &str, more: Value) -> Span {
 }
 
 #[test]
-fn what_gemini_thought_is_the_rest_of_its_total() {
+fn gemini_reasoning_is_the_rest_of_the_total() {
     let span = gemini("gemini-2.5-flash", json!({}));
     assert_eq!((span.usage.output, span.usage.reasoning, span.usage.output_tokens()), (Some(50), Some(400), Some(450)));
     assert_eq!((span.usage.input_tokens(), span.usage.total), (Some(1000), Some(1450)));
     // 1,000 × $0.30/M + 450 × $2.50/M = 0.0003 + 0.001125
     assert_eq!(span.cost.as_ref().unwrap().total, Usd::from_dollars(0.001_425).unwrap());
     assert!(span.reading.contains(&read("usage.reasoning_tokens", FieldSource::RestOfTotal)));
-    let (_, output) = taken(&span, &AttributeDialect::GENERAL);
+    let (_, output) = interpretations_of(&span, &AttributeDialect::GENERAL_DIALECT);
     let output = output.unwrap();
     assert_eq!((output.sent, output.special, output.whole, output.rule), (50, 400, 450, crate::usage::TokenInclusionRule::Exclusive));
     // A part of the prompt comes from the cache and is included in the prompt's count.
@@ -60,7 +60,7 @@ fn what_gemini_thought_is_the_rest_of_its_total() {
 }
 
 #[test]
-fn a_rest_that_may_be_something_else_stays_unknown() {
+fn ambiguous_rest_of_the_total_stays_unknown() {
     let tools = "[{\"code_execution\": {}}]";
     let ran = "[{\"role\": \"assistant\", \"parts\": [{\"executable_code\": {\"code\": \"print(2)\"}}]}]";
     for (what, span) in [
@@ -79,11 +79,11 @@ fn a_rest_that_may_be_something_else_stays_unknown() {
 }
 
 #[test]
-fn a_name_with_places_for_values_has_a_readable_form() {
+fn parameterized_message_is_made_readable() {
     let title = |name: &str, message: Value| {
         let mut raw = raw("", json!({"logfire.msg": message, "logfire.msg_template": name}));
         raw.name = name.into();
-        let span = canonical(raw, PriceBook::embedded());
+        let span = canonical_span(raw, PriceBook::embedded());
         assert_eq!(span.name, name, "groups and comparisons keep the template");
         span.title
     };
@@ -135,7 +135,7 @@ fn a_call_with_everything() {
 }
 
 #[test]
-fn the_newest_name_of_several_wins() {
+fn newest_of_several_names_wins() {
     let span = map(
         "gen_ai.chat",
         json!({"gen_ai.system": "openai", "gen_ai.provider.name": "anthropic", "gen_ai.usage.prompt_tokens": 1, "gen_ai.usage.input_tokens": 2}),
@@ -144,7 +144,7 @@ fn the_newest_name_of_several_wins() {
 }
 
 #[test]
-fn who_the_provider_is_when_nobody_says() {
+fn provider_is_inferred_when_not_named() {
     let provider = |op: &str, attributes: Value| {
         let span = map(op, attributes);
         (span.provider, span.provider_inferred)
@@ -163,7 +163,7 @@ fn who_the_provider_is_when_nobody_says() {
 }
 
 #[test]
-fn statuses_that_were_left_open() {
+fn unset_statuses_are_inferred() {
     let of = |attributes: Value| map("http.client", attributes).status;
     assert_eq!(of(json!({})), SpanStatus::Ok);
     assert_eq!(of(json!({"http.response.status_code": 200})), SpanStatus::Ok);
@@ -171,7 +171,7 @@ fn statuses_that_were_left_open() {
     assert_eq!(of(json!({"error.type": "Timeout"})), SpanStatus::Error);
     let mut failed = raw("gen_ai.chat", json!({"sentry.status.message": "500 no"}));
     failed.status = RawStatus::Error;
-    let failed = canonical(failed, PriceBook::embedded());
+    let failed = canonical_span(failed, PriceBook::embedded());
     assert_eq!((failed.status, failed.status_detail.as_deref()), (SpanStatus::Error, Some("500 no")));
 }
 
@@ -187,7 +187,7 @@ fn an_embedding_has_no_output() {
 }
 
 #[test]
-fn searches_of_the_web_are_charged() {
+fn web_searches_are_priced() {
     let with = |more: Value| {
         let mut attributes = json!({
             "gen_ai.system": "anthropic", "gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.usage.input_tokens": 1000,
@@ -218,7 +218,7 @@ fn searches_of_the_web_are_charged() {
 }
 
 #[test]
-fn google_bills_old_models_by_the_prompt() {
+fn old_google_models_are_priced_by_prompt_size() {
     let searches = |model: &str| {
         map("gen_ai.chat", json!({"gen_ai.request.model": model, "gen_ai.usage.details.web_search_requests": 4})).usage.web_searches
     };
@@ -229,7 +229,7 @@ fn google_bills_old_models_by_the_prompt() {
 }
 
 #[test]
-fn what_is_written_for_an_hour_and_pictures() {
+fn one_hour_cache_writes_and_images_are_priced() {
     let span = map(
         "gen_ai.chat",
         json!({
@@ -244,14 +244,14 @@ fn what_is_written_for_an_hour_and_pictures() {
 }
 
 #[test]
-fn the_tier_of_service_may_stand_among_the_parameters() {
+fn service_tier_is_read_from_the_parameters() {
     let price = |more: Value| {
         let mut attributes = json!({"gen_ai.system": "openai", "gen_ai.request.model": "gpt-5-mini", "gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 1});
         attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         // Noon of 23 November 2026.
         let at_us = 1_795_435_200_000_000;
         let raw = RawSpan { start_us: at_us, end_us: at_us, ..raw("gen_ai.chat", attributes) };
-        canonical(raw, PriceBook::embedded()).cost.unwrap().price.unwrap()
+        canonical_span(raw, PriceBook::embedded()).cost.unwrap().price.unwrap()
     };
     assert_eq!(price(json!({})), "openai:gpt-5-mini");
     assert_eq!(price(json!({"llm.invocation_parameters": "{\"service_tier\": \"flex\"}"})), "openai:gpt-5-mini+flex@2026-10-12");
@@ -261,7 +261,7 @@ fn the_tier_of_service_may_stand_among_the_parameters() {
 }
 
 #[test]
-fn the_model_of_a_call_that_failed_may_stand_among_its_parameters() {
+fn model_of_a_failed_call_is_read_from_the_parameters() {
     // As OpenInference's instrumentation of OpenAI sends it.
     let attributes =
         json!({"openinference.span.kind": "LLM", "llm.system": "openai", "llm.invocation_parameters": "{\"model\": \"gpt-4o\"}"});
@@ -272,11 +272,11 @@ fn the_model_of_a_call_that_failed_may_stand_among_its_parameters() {
 }
 
 #[test]
-fn of_a_call_that_failed_openlit_tells_the_name_alone() {
+fn model_of_a_failed_openlit_call_is_read_from_the_name() {
     let named = |origin: &str, name: &str| {
         let raw =
             RawSpan { name: name.into(), origin: Some(origin.into()), status: RawStatus::Error, ..raw("", json!({"otel.kind": "client"})) };
-        let span = canonical(raw, PriceBook::embedded());
+        let span = canonical_span(raw, PriceBook::embedded());
         (span.kind, span.request_model, span.provider, span.operation)
     };
     let call = (SpanType::Llm, Some("claude-sonnet-4-5-20250929".into()), Some("anthropic".into()), Some("chat".into()));
@@ -286,7 +286,7 @@ fn of_a_call_that_failed_openlit_tells_the_name_alone() {
 }
 
 #[test]
-fn what_logfire_scrubs_is_no_session() {
+fn scrubbed_logfire_value_is_not_a_session() {
     let session = |attributes: Value| map("gen_ai.chat", attributes).session_id;
     assert_eq!(session(json!({"session.id": "[Scrubbed due to 'session']"})), None);
     let named = json!({"session.id": "[Scrubbed due to 'session']", "gen_ai.conversation.id": "c-1"});
@@ -294,14 +294,14 @@ fn what_logfire_scrubs_is_no_session() {
 }
 
 #[test]
-fn what_mlflow_writes_is_json() {
+fn mlflow_values_are_json() {
     let attributes = json!({"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "\"gpt-4o\"", "model": "\"gpt-4o\""});
     let span = map("", attributes);
     assert_eq!((span.kind, span.request_model.as_deref(), span.provider.as_deref()), (SpanType::Llm, Some("gpt-4o"), Some("openai")));
 }
 
 #[test]
-fn the_id_of_an_answer_is_no_session() {
+fn response_id_is_not_a_session() {
     let session = |id: &str| {
         let attributes = json!({
             "gen_ai.conversation.id": id, "gen_ai.response.id": "resp_1", "vercel.ai.telemetry.metadata.sessionId": "session-7",
@@ -313,7 +313,7 @@ fn the_id_of_an_answer_is_no_session() {
 }
 
 #[test]
-fn litellm_prints_its_counts_as_python_does() {
+fn litellm_python_counts_are_parsed() {
     // 25 uncached tokens, 512 cache writes, 2,048 cache reads: 25 × 3 + 512 × 3.75 + 2,048 × 0.3 + 64 × 15 dollars per million.
     let span = map(
         "",
@@ -359,7 +359,7 @@ fn pipelines_of_ai_track() {
 }
 
 #[test]
-fn a_tools_arguments_and_result_look_like_a_conversation() {
+fn tool_arguments_and_result_become_messages() {
     let span = map(
         "gen_ai.execute_tool",
         json!({"gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "gen_ai.tool.input": "{}", "gen_ai.tool.output": "18 C"}),
@@ -372,7 +372,7 @@ fn a_tools_arguments_and_result_look_like_a_conversation() {
 }
 
 #[test]
-fn a_result_in_a_whole_message_tells_the_id_of_its_call() {
+fn tool_result_message_gives_the_call_id() {
     let output = json!({"content": "18 C", "type": "tool", "name": "f", "id": "None", "tool_call_id": "c1", "status": "success"});
     let span = map("gen_ai.execute_tool", json!({"gen_ai.tool.name": "f", "gen_ai.tool.output": output.to_string()}));
     let result = MessagePart::ToolResult { id: Some("c1".into()), name: Some("f".into()), result: "18 C".into() };
@@ -380,7 +380,7 @@ fn a_result_in_a_whole_message_tells_the_id_of_its_call() {
 }
 
 #[test]
-fn messages_spread_over_attributes() {
+fn numbered_message_attributes_are_joined() {
     let span = map(
         "",
         json!({
@@ -394,7 +394,7 @@ fn messages_spread_over_attributes() {
 }
 
 #[test]
-fn long_texts_are_cut() {
+fn long_texts_are_truncated() {
     let long = "x".repeat(3 << 20);
     let span = map("gen_ai.chat", json!({"gen_ai.request.messages": json!([{"role": "user", "content": long}]).to_string(), "own": long}));
     let MessagePart::Text { text } = &span.input_messages[0].parts[0] else { panic!() };
@@ -403,7 +403,7 @@ fn long_texts_are_cut() {
 }
 
 #[test]
-fn mapping_what_was_mapped_changes_nothing() {
+fn normalization_is_idempotent() {
     let attributes = json!({
         "gen_ai.system": "openai-chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": "120", "ai_total_tokens_used": 5,
         "gen_ai.usage.output_tokens": 7, "gen_ai.usage.input_tokens.cached": 20, "nested": {"a": [1, {}]}, "gen_ai.conversation.id": 7,
@@ -430,7 +430,7 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
 
 proptest! {
     #[test]
-    fn any_attributes_are_mapped_once_and_for_all(attributes in any_attributes(), op in prop::sample::select(vec!["", "gen_ai.chat", "gen_ai.embeddings", "ai.pipeline", "http.client"])) {
+    fn normalization_of_any_attributes_is_idempotent(attributes in any_attributes(), op in prop::sample::select(vec!["", "gen_ai.chat", "gen_ai.embeddings", "ai.pipeline", "http.client"])) {
         let once = map(op, Value::Object(attributes));
         let again = map(op, Value::Object(once.attributes.clone()));
         prop_assert_eq!(once, again);

@@ -29,18 +29,18 @@ struct SentTokenCounts {
 }
 
 /// Returns the usage in buckets, and where it was read from if no attribute for counts tells: the response, or the rest of the total.
-pub(super) fn counts(
+pub(super) fn usage_and_reasoning(
     found: &RecognizedAttributes,
     measurements: &[(String, f64)],
     source: &TokenCountSource,
 ) -> (Usage, Option<FieldProvenance>) {
-    let SentTokenCounts { mut counts, of_input, of_output, answer } = as_sent(found, measurements, source);
-    let usage = counts.settle_each(of_input, of_output);
-    let Some(thought) = reasoning::in_total(&usage, source.kind, found) else {
+    let SentTokenCounts { mut counts, of_input, of_output, answer } = counts_as_sent(found, measurements, source);
+    let usage = counts.exclusive_usage_of(of_input, of_output);
+    let Some(thought) = reasoning::reasoning_in_total(&usage, source.kind, found) else {
         return (usage, answer.map(|name| read(SpanField::UsageDetails.as_str(), FieldSource::Attribute(name.into()))));
     };
     counts.reasoning = Some(thought);
-    let usage = counts.settle_each(of_input, TokenCountConvention::Exclusive);
+    let usage = counts.exclusive_usage_of(of_input, TokenCountConvention::Exclusive);
     (usage, Some(read(SpanField::Reasoning.as_str(), FieldSource::RestOfTotal)))
 }
 
@@ -114,7 +114,7 @@ fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
     };
     let spelled = other_spellings(found);
     let others = if spelled.is_empty() { ReportedTokenCounts::default() } else { spelled.counts() };
-    let beside = beside(found);
+    let beside = counts_in_objects(found);
     // The provider's own tools add to the prompt. Only the total tells whether a client has added that to the input.
     let added = spelled.tool_use().filter(|added| {
         let both = counts.input.zip(counts.output).and_then(|(input, output)| input.checked_add(output));
@@ -133,7 +133,7 @@ fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
 }
 
 /// Returns the counts as sent, and the conventions of their source for input and output.
-fn as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source: &TokenCountSource) -> SentTokenCounts {
+fn counts_as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source: &TokenCountSource) -> SentTokenCounts {
     let mut counts = of_attributes(found);
     let (mut of_input, mut of_output) = (source.dialect.input, source.dialect.output);
     let provider = found.str(SpanField::Provider);
@@ -147,7 +147,7 @@ fn as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source:
     }
     if let Some(details) = found.object(SpanField::UsageDetails) {
         // One object is consistent in itself, so it takes precedence over single attributes.
-        let (detailed, own_input, own_output) = ReportedTokenCounts::of_details(&details);
+        let (detailed, own_input, own_output) = ReportedTokenCounts::from_details(&details);
         if detailed.input.is_some() || detailed.output.is_some() {
             is_sum = ReportedTokenCounts::is_anthropics(&details) && provider.is_some_and(client_conventions::counts_exclusively);
             (of_input, of_output) = (own_input, own_output);
@@ -185,7 +185,7 @@ fn as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source:
         counts.output = Some(counts.output.unwrap_or(0));
         counts.input = counts.input.or(counts.total);
     }
-    if source.kind == SpanType::Llm && !source.failed && counts.are_zero() {
+    if source.kind == SpanType::Llm && !source.failed && counts.is_all_zero() {
         // No call has an empty input: the client initializes its counts with zeros until the provider reports usage, which it does in
         // streams only on request.
         counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
@@ -196,7 +196,7 @@ fn as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], source:
 /// Fills missing counts from Sentry's measurements.
 fn of_measurements(counts: &mut ReportedTokenCounts, measurements: &[(String, f64)]) {
     for (name, number) in measurements {
-        let number = usage::whole(*number);
+        let number = usage::whole_count(*number);
         match attribute_names::lookup(name) {
             Some((SpanField::InputTokens, _)) => counts.input = counts.input.or(number),
             Some((SpanField::OutputTokens, _)) => counts.output = counts.output.or(number),
@@ -207,26 +207,29 @@ fn of_measurements(counts: &mut ReportedTokenCounts, measurements: &[(String, f6
 }
 
 /// Returns how the counts of a stored span were interpreted; `None` for a count with only one interpretation.
-pub(crate) fn taken(span: &Span, dialect: &AttributeDialect) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
+pub(crate) fn interpretations_of(
+    span: &Span,
+    dialect: &AttributeDialect,
+) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let source = TokenCountSource { kind: span.kind, failed: span.status != SpanStatus::Ok, dialect, origin: span.origin.as_deref() };
-    let SentTokenCounts { mut counts, of_input, mut of_output, .. } = as_sent(&found, &[], &source);
+    let SentTokenCounts { mut counts, of_input, mut of_output, .. } = counts_as_sent(&found, &[], &source);
     if span.reading.iter().any(|read| read.source == FieldSource::RestOfTotal) {
         (counts.reasoning, of_output) = (span.usage.reasoning, TokenCountConvention::Exclusive);
     }
-    let usage = counts.settle_each(of_input, of_output);
-    counts.taken(&usage, of_input, of_output)
+    let usage = counts.exclusive_usage_of(of_input, of_output);
+    counts.interpretations(&usage, of_input, of_output)
 }
 
 /// Returns the counts that objects contain in addition to the attributes.
-pub(super) fn beside(found: &RecognizedAttributes) -> ReportedTokenCounts {
+pub(super) fn counts_in_objects(found: &RecognizedAttributes) -> ReportedTokenCounts {
     let listed = found.str(SpanField::BuiltInTools).map(|tools| tools.split(',').filter(|tool| tool.trim() == "web_search").count() as u64);
     let tools = ReportedTokenCounts { web_searches: listed.filter(|searches| *searches > 0), ..ReportedTokenCounts::default() };
     let of_each = |metadata: &Map<String, Value>| {
-        metadata.values().find_map(|one| Some(ReportedTokenCounts::of_provider(one.get("usage")?.as_object()?)))
+        metadata.values().find_map(|one| Some(ReportedTokenCounts::from_provider_usage(one.get("usage")?.as_object()?)))
     };
     let metadata = found.object(SpanField::ProviderMetadata).as_ref().and_then(of_each).unwrap_or_default();
-    let openinference = found.object(SpanField::Metadata).as_ref().map(ReportedTokenCounts::of_provider).unwrap_or_default();
+    let openinference = found.object(SpanField::Metadata).as_ref().map(ReportedTokenCounts::from_provider_usage).unwrap_or_default();
     tools.or(metadata).or(openinference)
 }
 

@@ -54,7 +54,7 @@ pub struct ExponentialBuckets {
 
 impl ExponentialBuckets {
     /// Returns the same counts in buckets that are `2^by` times as wide on the logarithmic scale.
-    fn coarser(&self, by: u32) -> ExponentialBuckets {
+    fn at_coarser_scale(&self, by: u32) -> ExponentialBuckets {
         let index = |at: usize| (i64::from(self.offset) + at as i64) >> by.min(62);
         let first = index(0);
         let mut counts: Vec<u64> = Vec::new();
@@ -73,7 +73,7 @@ impl ExponentialBuckets {
     }
 
     /// Returns the counts that were added since an earlier state; `None` if the earlier state has more.
-    fn since(&self, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
+    fn increase_since(&self, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
         let known: u64 = (0..self.counts.len()).map(|at| earlier.at(i64::from(self.offset) + at as i64)).sum();
         if known < earlier.counts.iter().sum() {
             return None;
@@ -87,7 +87,7 @@ impl ExponentialBuckets {
 impl Histogram {
     /// Returns the values that were added since an earlier state of the same histogram; `None` if it is not an earlier state, because
     /// counting restarted.
-    pub fn since(&self, earlier: &Histogram) -> Option<Histogram> {
+    pub fn increase_since(&self, earlier: &Histogram) -> Option<Histogram> {
         let count = self.count.checked_sub(earlier.count)?;
         let buckets = match (&self.buckets, &earlier.buckets) {
             (HistogramBuckets::Explicit { bounds, counts }, HistogramBuckets::Explicit { bounds: before, counts: known })
@@ -107,8 +107,8 @@ impl Histogram {
                 HistogramBuckets::Exponential {
                     scale: common,
                     zero: zero.checked_sub(*known_zero)?,
-                    positive: positive.coarser(now).since(&known_positive.coarser(then))?,
-                    negative: negative.coarser(now).since(&known_negative.coarser(then))?,
+                    positive: positive.at_coarser_scale(now).increase_since(&known_positive.at_coarser_scale(then))?,
+                    negative: negative.at_coarser_scale(now).increase_since(&known_negative.at_coarser_scale(then))?,
                 }
             }
             _ => HistogramBuckets::None,
@@ -122,17 +122,17 @@ impl Histogram {
 #[derive(Debug, Clone, Default)]
 pub struct MergedDistribution {
     /// Lower bound, upper bound and number of values.
-    ranges: Vec<(f64, f64, u64)>,
+    range_counts: Vec<(f64, f64, u64)>,
     count: u64,
     sum: f64,
     /// Number of values whose sum is unknown.
-    unsummed: u64,
+    unknown_sum_count: u64,
     /// Number of values whose bucket is unknown.
-    lost: u64,
+    unknown_bucket_count: u64,
 }
 
 /// Number of steps of the binary search for a percentile.
-const STEPS: usize = 64;
+const SEARCH_STEPS: usize = 64;
 
 impl MergedDistribution {
     /// Adds the values of a histogram.
@@ -140,9 +140,9 @@ impl MergedDistribution {
         self.count += histogram.count;
         match histogram.sum {
             Some(sum) => self.sum += sum,
-            None => self.unsummed += histogram.count,
+            None => self.unknown_sum_count += histogram.count,
         }
-        let known = self.ranges.iter().map(|(.., count)| count).sum::<u64>();
+        let known = self.range_counts.iter().map(|(.., count)| count).sum::<u64>();
         let (min, max) = (histogram.min, histogram.max);
         let mut add = |low: f64, high: f64, count: u64| {
             if count > 0 {
@@ -151,7 +151,7 @@ impl MergedDistribution {
                 // Only one bound is known below the first and above the last one.
                 let (low, high) = (if low.is_finite() { low } else { high }, if high.is_finite() { high } else { low });
                 if low.is_finite() && high.is_finite() {
-                    self.ranges.push((low, high, count));
+                    self.range_counts.push((low, high, count));
                 }
             }
         };
@@ -180,8 +180,8 @@ impl MergedDistribution {
                 }
             }
         }
-        let placed = self.ranges.iter().map(|(.., count)| count).sum::<u64>() - known;
-        self.lost += histogram.count.saturating_sub(placed);
+        let placed = self.range_counts.iter().map(|(.., count)| count).sum::<u64>() - known;
+        self.unknown_bucket_count += histogram.count.saturating_sub(placed);
     }
 
     /// Returns the number of values.
@@ -191,7 +191,7 @@ impl MergedDistribution {
 
     /// Returns the sum of the values; `None` if the sum of some is unknown.
     pub fn sum(&self) -> Option<f64> {
-        (self.unsummed == 0).then_some(self.sum)
+        (self.unknown_sum_count == 0).then_some(self.sum)
     }
 
     /// Returns the mean; `None` if there are no values.
@@ -202,18 +202,18 @@ impl MergedDistribution {
     /// Returns a quantile, assuming an even distribution within each bucket; `None` if there are no values or the buckets of some are
     /// unknown.
     pub fn quantile(&self, part: f64) -> Option<f64> {
-        if self.ranges.is_empty() || self.lost > 0 {
+        if self.range_counts.is_empty() || self.unknown_bucket_count > 0 {
             return None;
         }
-        let total: u64 = self.ranges.iter().map(|(.., count)| count).sum();
+        let total: u64 = self.range_counts.iter().map(|(.., count)| count).sum();
         let wanted = part.clamp(0.0, 1.0) * total as f64;
         let below = |value: f64| -> f64 {
             let share = |low: f64, high: f64| if value >= high { 1.0 } else { ((value - low) / (high - low)).clamp(0.0, 1.0) };
-            self.ranges.iter().map(|(low, high, count)| share(*low, *high) * *count as f64).sum()
+            self.range_counts.iter().map(|(low, high, count)| share(*low, *high) * *count as f64).sum()
         };
-        let mut low = self.ranges.iter().map(|(low, ..)| *low).fold(f64::INFINITY, f64::min);
-        let mut high = self.ranges.iter().map(|(_, high, _)| *high).fold(f64::NEG_INFINITY, f64::max);
-        for _ in 0..STEPS {
+        let mut low = self.range_counts.iter().map(|(low, ..)| *low).fold(f64::INFINITY, f64::min);
+        let mut high = self.range_counts.iter().map(|(_, high, _)| *high).fold(f64::NEG_INFINITY, f64::max);
+        for _ in 0..SEARCH_STEPS {
             let middle = low + (high - low) / 2.0;
             if below(middle) < wanted { low = middle } else { high = middle }
         }
@@ -245,19 +245,19 @@ mod tests {
         all
     }
 
-    fn near(found: Option<f64>, wanted: f64) -> bool {
+    fn is_near(found: Option<f64>, wanted: f64) -> bool {
         found.is_some_and(|found| (found - wanted).abs() < 1e-6)
     }
 
     #[test]
     fn percentiles_within_buckets() {
         let all = of(&[explicit([10, 10, 0, 0])]);
-        assert!(near(all.quantile(0.5), 1.0), "{:?}", all.quantile(0.5));
-        assert!(near(all.quantile(0.75), 1.5));
-        assert!(near(of(&[explicit([0, 0, 0, 5])]).quantile(0.5), 4.0), "past the last bound that bound is all one knows");
+        assert!(is_near(all.quantile(0.5), 1.0), "{:?}", all.quantile(0.5));
+        assert!(is_near(all.quantile(0.75), 1.5));
+        assert!(is_near(of(&[explicit([0, 0, 0, 5])]).quantile(0.5), 4.0), "past the last bound that bound is all one knows");
         let known = Histogram { min: Some(0.5), max: Some(9.0), ..explicit([1, 0, 0, 1]) };
         let known = of(&[known]);
-        assert!(near(known.quantile(1.0), 9.0) && near(known.quantile(0.0), 0.5));
+        assert!(is_near(known.quantile(1.0), 9.0) && is_near(known.quantile(0.0), 0.5));
         assert_eq!(of(&[]).quantile(0.5), None);
         assert_eq!(of(&[Histogram { count: 3, sum: Some(6.0), ..Histogram::default() }]).quantile(0.5), None);
         assert_eq!(of(&[Histogram { count: 3, sum: Some(6.0), ..Histogram::default() }]).mean(), Some(2.0));
@@ -266,24 +266,24 @@ mod tests {
     #[test]
     fn exponential_buckets_of_any_scale() {
         // Scale 0: (4, 8].
-        assert!(near(of(&[exponential(0, 2, &[4])]).quantile(0.5), 6.0));
+        assert!(is_near(of(&[exponential(0, 2, &[4])]).quantile(0.5), 6.0));
         // Scale -1: (4, 16]; scale 1: (2, 2.83], (2.83, 4].
-        assert!(near(of(&[exponential(-1, 1, &[1])]).quantile(1.0), 16.0));
-        assert!(near(of(&[exponential(1, 2, &[1, 1])]).quantile(1.0), 4.0));
+        assert!(is_near(of(&[exponential(-1, 1, &[1])]).quantile(1.0), 16.0));
+        assert!(is_near(of(&[exponential(1, 2, &[1, 1])]).quantile(1.0), 4.0));
     }
 
     #[test]
-    fn what_came_in_between() {
-        let between = explicit([3, 5, 1, 0]).since(&explicit([1, 5, 0, 0])).unwrap();
+    fn histogram_increase_between_two_points() {
+        let between = explicit([3, 5, 1, 0]).increase_since(&explicit([1, 5, 0, 0])).unwrap();
         assert_eq!(between.buckets, HistogramBuckets::Explicit { bounds: vec![1.0, 2.0, 4.0], counts: vec![2, 0, 1, 0] });
         assert_eq!((between.count, between.sum), (3, Some(3.0)));
-        assert_eq!(explicit([0, 1, 0, 0]).since(&explicit([1, 0, 0, 0])), None, "fewer than before: it began anew");
-        assert_eq!(explicit([1, 0, 0, 0]).since(&explicit([2, 0, 0, 0])), None);
+        assert_eq!(explicit([0, 1, 0, 0]).increase_since(&explicit([1, 0, 0, 0])), None, "fewer than before: it began anew");
+        assert_eq!(explicit([1, 0, 0, 0]).increase_since(&explicit([2, 0, 0, 0])), None);
         // The buckets have become twice as wide: (1, 2] and (2, 4] at scale 0 are (1, 4] at scale -1.
-        let between = exponential(-1, 0, &[5]).since(&exponential(0, 0, &[1, 2])).unwrap();
+        let between = exponential(-1, 0, &[5]).increase_since(&exponential(0, 0, &[1, 2])).unwrap();
         let HistogramBuckets::Exponential { scale, positive, .. } = between.buckets else { panic!("exponential") };
         assert_eq!((scale, positive), (-1, ExponentialBuckets { offset: 0, counts: vec![2] }));
-        assert_eq!(exponential(0, 4, &[9]).since(&exponential(0, 0, &[1])), None, "what was there is gone");
+        assert_eq!(exponential(0, 4, &[9]).increase_since(&exponential(0, 0, &[1])), None, "what was there is gone");
     }
 
     proptest! {
@@ -302,9 +302,9 @@ mod tests {
         fn the_parts_make_the_whole(a in proptest::collection::vec(0u64..1_000, 4), b in proptest::collection::vec(0u64..1_000, 4), scales in (-4i32..4, 0u32..4)) {
             let whole: Vec<u64> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
             let (then, now) = (exponential(scales.0, 3, &a), exponential(scales.0, 3, &whole));
-            let between = now.since(&then).unwrap();
+            let between = now.increase_since(&then).unwrap();
             prop_assert_eq!(between.count, b.iter().sum::<u64>());
-            prop_assert_eq!(then.since(&Histogram { buckets: exponential(0, 0, &[]).buckets, ..Histogram::default() }).unwrap().count, then.count);
+            prop_assert_eq!(then.increase_since(&Histogram { buckets: exponential(0, 0, &[]).buckets, ..Histogram::default() }).unwrap().count, then.count);
         }
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn items_of_part<T: DecodeFootprint>(part: &Result<T, Outcome>) -> us
 
 /// Decodes a request for traces.
 pub(super) fn traces(body: Bytes) -> Result<ScopedItems<DecodedSpan>, prost::DecodeError> {
-    let span = |span| proto::OtlpSpan::decode(span).map(wire).map_err(|_| dropped(OutcomeCategory::Span, OutcomeReason::InvalidProtobuf));
+    let span =
+        |span| proto::OtlpSpan::decode(span).map(decoded_span).map_err(|_| dropped(OutcomeCategory::Span, OutcomeReason::InvalidProtobuf));
     groups(body, &decoded_size::SPAN, span)
 }
 
@@ -79,7 +80,7 @@ pub(super) fn groups<T: DecodeFootprint>(
             let mut parts = Vec::with_capacity(of_scope.parts.len().min(1_000));
             for bytes in of_scope.parts {
                 // Temporary memory is refunded, the result is charged.
-                let made = decoded_size::fits(&bytes, kind).then(|| decode_budget::for_a_moment(|| part(bytes)));
+                let made = decoded_size::fits_in_budget(&bytes, kind).then(|| decode_budget::with_refund(|| part(bytes)));
                 let Some(made) = made.filter(|made| decode_budget::charge_items(items_of_part(made), bytes_of_part(made))) else {
                     return Ok(groups);
                 };
@@ -105,7 +106,7 @@ fn record(log: proto::OtlpLogRecord) -> DecodedLogRecord {
     }
 }
 
-fn wire(span: proto::OtlpSpan) -> DecodedSpan {
+fn decoded_span(span: proto::OtlpSpan) -> DecodedSpan {
     let status = span.status.unwrap_or_default();
     let event = |event: proto::OtlpSpanEvent| DecodedSpanEvent {
         name: text(&event.name),

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::span::DecodedSpanEvent;
-use crate::normalize::attribute_names::PIECES;
+use crate::normalize::attribute_names::CHUNK_EVENTS;
 
 /// Event whose attributes contain a whole conversation.
-pub(super) const CONVERSATION: &str = "gen_ai.client.inference.operation.details";
+pub(super) const CONVERSATION_EVENT: &str = "gen_ai.client.inference.operation.details";
 
 /// Events whose attributes are also attributes of the span, with the same names.
-const DETAILS: &[&str] = &[CONVERSATION, "gen_ai.content.prompt", "gen_ai.content.completion"];
+const DETAIL_EVENTS: &[&str] = &[CONVERSATION_EVENT, "gen_ai.content.prompt", "gen_ai.content.completion"];
 
 /// Direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum MessageDirection {
 }
 
 /// Events that contain one message each, and the role of the message if the body names none.
-const MESSAGES: &[(&str, MessageDirection, &str)] = &[
+const MESSAGE_EVENTS: &[(&str, MessageDirection, &str)] = &[
     ("gen_ai.system.message", MessageDirection::Input, "system"),
     ("gen_ai.user.message", MessageDirection::Input, "user"),
     ("gen_ai.assistant.message", MessageDirection::Input, "assistant"),
@@ -36,20 +36,20 @@ const CONTENTS: &[(&str, &str)] = &[("gen_ai.content.prompt", "gen_ai.prompt"), 
 const DOCUMENTS: &[(&str, &str)] = &[("db.query.result", "db.query.result."), ("db.search.result", "db.search.result.")];
 
 /// Event that contains an exception.
-pub(super) const EXCEPTION: &str = "exception";
+pub(super) const EXCEPTION_EVENT: &str = "exception";
 
 /// Event with which Claude Code reports the result of a tool.
-const TOOL_OUTPUT: &str = "tool.output";
+const TOOL_OUTPUT_EVENT: &str = "tool.output";
 
 /// Merges events into the attributes of their span. Existing attributes take precedence. Other events are stored as a whole in
 /// `otel.events`.
-pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
+pub(super) fn merge_events(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, Value>) {
     let (mut input, mut output, mut documents, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for event in events {
-        if let Some((side, role)) = side_and_role(&event.name) {
+        if let Some((side, role)) = direction_and_role(&event.name) {
             let messages = if side == MessageDirection::Input { &mut input } else { &mut output };
             messages.push(message(event.attributes, role));
-        } else if event.name == EXCEPTION || DETAILS.contains(&event.name.as_str()) {
+        } else if event.name == EXCEPTION_EVENT || DETAIL_EVENTS.contains(&event.name.as_str()) {
             let content = CONTENTS.iter().find(|(known, _)| *known == event.name).map(|(_, name)| *name);
             for (name, value) in event.attributes {
                 let name = content.filter(|_| name == "content").map_or(name, str::to_owned);
@@ -58,11 +58,11 @@ pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, V
         } else if let Some((_, prefix)) = DOCUMENTS.iter().find(|(known, _)| *known == event.name) {
             let of_document = |(name, value): (String, Value)| (name.strip_prefix(prefix).unwrap_or(&name).to_owned(), value);
             documents.push(Value::Object(event.attributes.into_iter().map(of_document).collect()));
-        } else if event.name == TOOL_OUTPUT && event.attributes.contains_key("output") {
+        } else if event.name == TOOL_OUTPUT_EVENT && event.attributes.contains_key("output") {
             for (name, value) in event.attributes {
                 attributes.entry(format!("tool.{name}")).or_insert(value);
             }
-        } else if event.attributes.is_empty() && PIECES.contains(&event.name.as_str()) {
+        } else if event.attributes.is_empty() && CHUNK_EVENTS.contains(&event.name.as_str()) {
             // The first of these events marks the start of the response; the others contain nothing else.
             let at = event.time_ns as f64 / 1e9;
             attributes.entry(event.name).or_insert_with(|| format!("{at:.6}").into());
@@ -84,8 +84,8 @@ pub(super) fn join(events: Vec<DecodedSpanEvent>, attributes: &mut Map<String, V
 }
 
 /// Returns direction and role if an event of that name contains one message.
-pub(super) fn side_and_role(name: &str) -> Option<(MessageDirection, &'static str)> {
-    MESSAGES.iter().find(|(known, ..)| *known == name).map(|(_, side, role)| (*side, *role))
+pub(super) fn direction_and_role(name: &str) -> Option<(MessageDirection, &'static str)> {
+    MESSAGE_EVENTS.iter().find(|(known, ..)| *known == name).map(|(_, side, role)| (*side, *role))
 }
 
 /// Builds a message from the fields of an event, or of a log record's body: `role`, `content`, `tool_calls` and similar fields, or a
@@ -129,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn messages_become_the_spans() {
+    fn message_events_become_span_messages() {
         let mut attributes = Map::new();
-        join(
+        merge_events(
             vec![
                 event("gen_ai.system.message", json!({ "gen_ai.system": "openai", "content": "Be brief." })),
                 event("gen_ai.user.message", json!({ "content": "Hi" })),
@@ -156,22 +156,22 @@ mod tests {
     #[test]
     fn a_message_may_be_a_list_of_parts() {
         let mut attributes = Map::new();
-        join(vec![event("gen_ai.choice", json!({ "message": "[{\"text\": \"Hello\"}]" }))], &mut attributes);
+        merge_events(vec![event("gen_ai.choice", json!({ "message": "[{\"text\": \"Hello\"}]" }))], &mut attributes);
         assert_eq!(attributes["gen_ai.output.messages"], json!([{ "role": "assistant", "content": [{ "text": "Hello" }] }]));
     }
 
     #[test]
-    fn the_first_piece_of_a_stream_tells_when_it_began() {
+    fn first_chunk_event_gives_time_to_first_token() {
         let mut attributes = Map::new();
         let chunk = |time_ns| DecodedSpanEvent { time_ns, ..event("llm.content.completion.chunk", json!({})) };
-        join(vec![chunk(1_795_420_617_250_000_000), chunk(1_795_420_618_000_000_000)], &mut attributes);
+        merge_events(vec![chunk(1_795_420_617_250_000_000), chunk(1_795_420_618_000_000_000)], &mut attributes);
         assert_eq!(Value::Object(attributes), json!({ "llm.content.completion.chunk": "1795420617.250000" }));
     }
 
     #[test]
     fn contents_and_documents_have_names_of_their_own() {
         let mut attributes = Map::new();
-        join(
+        merge_events(
             vec![
                 event("gen_ai.content.prompt", json!({ "content": "Is it allowed?" })),
                 event("gen_ai.content.completion", json!({ "content": "Yes" })),
@@ -189,9 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_span_says_stays() {
+    fn span_attributes_take_precedence_over_events() {
         let mut attributes = Map::from_iter([("gen_ai.input.messages".to_owned(), json!("as sent"))]);
-        join(vec![event("gen_ai.user.message", json!({ "content": "Hi" }))], &mut attributes);
+        merge_events(vec![event("gen_ai.user.message", json!({ "content": "Hi" }))], &mut attributes);
         assert_eq!(attributes["gen_ai.input.messages"], "as sent");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::events::EXCEPTION;
+use super::events::EXCEPTION_EVENT;
 use super::span::{DecodedSpan, DecodedSpanEvent};
 use super::stack;
 use crate::clock::ClockDriftCorrector;
@@ -12,7 +12,7 @@ use crate::sentry::{ErrorEvent, ErrorReporter, Exception, deciding_frame, group}
 use crate::span::Span;
 
 /// Maximum number of exceptions of one span. A program with more in one step is in a loop.
-const MOST: usize = 100;
+const MAX_EXCEPTIONS: usize = 100;
 /// Maximum bytes of a message.
 const MAX_TEXT: TextLimit = TextLimit(8192);
 
@@ -28,7 +28,7 @@ pub(super) struct OtlpException {
 
 impl OtlpException {
     /// Returns the exception that attributes describe, if they contain one.
-    pub(super) fn of(attributes: &Map<String, Value>, at_ns: u64) -> Option<OtlpException> {
+    pub(super) fn from_attributes(attributes: &Map<String, Value>, at_ns: u64) -> Option<OtlpException> {
         let text = |name: &str| match attributes.get(name) {
             Some(Value::String(text)) => text.trim().to_owned(),
             Some(Value::Null) | None => String::new(),
@@ -40,16 +40,17 @@ impl OtlpException {
     }
 
     /// Returns the exceptions of a span in the order of their times. If no event contains one, the attributes of the span may.
-    pub(super) fn of_span(span: &DecodedSpan) -> Vec<OtlpException> {
+    pub(super) fn exceptions_of_span(span: &DecodedSpan) -> Vec<OtlpException> {
         let end = span.end_ns.max(span.start_ns);
         let at = |event: &DecodedSpanEvent| if event.time_ns == 0 { end } else { event.time_ns };
-        let events = span.events.iter().filter(|event| event.name == EXCEPTION);
-        let mut thrown: Vec<OtlpException> = events.filter_map(|event| OtlpException::of(&event.attributes, at(event))).collect();
+        let events = span.events.iter().filter(|event| event.name == EXCEPTION_EVENT);
+        let mut thrown: Vec<OtlpException> =
+            events.filter_map(|event| OtlpException::from_attributes(&event.attributes, at(event))).collect();
         if thrown.is_empty() {
-            thrown.extend(OtlpException::of(&span.attributes, end));
+            thrown.extend(OtlpException::from_attributes(&span.attributes, end));
         }
         thrown.sort_by_key(|thrown| thrown.at_ns);
-        thrown.truncate(MOST);
+        thrown.truncate(MAX_EXCEPTIONS);
         thrown
     }
 
@@ -60,8 +61,8 @@ impl OtlpException {
         let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
         let id = Fingerprint::of(&[reporter.as_str(), &place[0], &place[1], &place[2], &kind, &message]);
         trim_text(&mut message, MAX_TEXT);
-        let (module, kind) = split(&kind);
-        let exception = Exception { kind, value: message, module, handled: None, frames: stack::frames(&stack) };
+        let (module, kind) = split_type(&kind);
+        let exception = Exception { kind, value: message, module, handled: None, frames: stack::parse_stack(&stack) };
         let at_us = i64::try_from(at_ns / 1000).unwrap_or(i64::MAX);
         let mut event = ErrorEvent {
             event_id: id.trace_id().to_string(),
@@ -72,7 +73,7 @@ impl OtlpException {
             kind: exception.kind.clone(),
             value: exception.value.clone(),
             level: "error".into(),
-            time_us: if clock.can_be(at_us) { at_us.saturating_add(span.clock_shift_us) } else { span.end_us },
+            time_us: if clock.is_plausible(at_us) { at_us.saturating_add(span.clock_shift_us) } else { span.end_us },
             clock_shift_us: span.clock_shift_us,
             culprit: deciding_frame(&exception.frames).and_then(|frame| frame.place()),
             transaction: Some(span.name.clone()).filter(|name| !name.is_empty()),
@@ -92,7 +93,7 @@ impl OtlpException {
 }
 
 /// Splits a type into module and name: `openai.RateLimitError` is `RateLimitError` in `openai`, as Sentry's SDKs report it.
-fn split(kind: &str) -> (Option<String>, String) {
+fn split_type(kind: &str) -> (Option<String>, String) {
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_$".contains(c));
     match kind.rsplit_once('.') {
         Some((module, name)) if is_name(name) && !module.contains(char::is_whitespace) => (Some(module.to_owned()), name.to_owned()),
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn names_as_sentry_has_them() {
-        let split = |kind: &str| split(kind);
+        let split = |kind: &str| split_type(kind);
         assert_eq!(split("openai.RateLimitError"), (Some("openai".into()), "RateLimitError".into()));
         assert_eq!(split("TypeError"), (None, "TypeError".into()));
         assert_eq!(split("it broke. Really."), (None, "it broke. Really.".into()));
@@ -127,25 +128,30 @@ mod tests {
     #[test]
     fn events_before_attributes() {
         let exception = |message: &str| map(json!({ "exception.type": "E", "exception.message": message }));
-        let event = |message: &str, time_ns| DecodedSpanEvent { name: EXCEPTION.into(), time_ns, attributes: exception(message) };
+        let event = |message: &str, time_ns| DecodedSpanEvent { name: EXCEPTION_EVENT.into(), time_ns, attributes: exception(message) };
         let own = DecodedSpan { end_ns: 9, attributes: exception("own"), ..DecodedSpan::default() };
-        let said =
-            |span: &DecodedSpan| OtlpException::of_span(span).into_iter().map(|thrown| (thrown.message, thrown.at_ns)).collect::<Vec<_>>();
+        let said = |span: &DecodedSpan| {
+            OtlpException::exceptions_of_span(span).into_iter().map(|thrown| (thrown.message, thrown.at_ns)).collect::<Vec<_>>()
+        };
         assert_eq!(said(&own), [("own".to_owned(), 9)]);
         let both = DecodedSpan { events: vec![event("second", 8), event("first", 7), event("untimed", 0)], ..own };
         assert_eq!(said(&both), [("first".to_owned(), 7), ("second".to_owned(), 8), ("untimed".to_owned(), 9)]);
-        assert_eq!(OtlpException::of(&map(json!({ "exception.stacktrace": "at f" })), 1), None);
+        assert_eq!(OtlpException::from_attributes(&map(json!({ "exception.stacktrace": "at f" })), 1), None);
     }
 
     #[test]
-    fn an_error_of_its_span() {
+    fn exception_attributes_of_a_span_become_an_error() {
         let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
         let now_us = 1_795_448_000_000_000;
         let context = DecodeContext { received_us: now_us, retention_us: None, price: PriceBook::embedded() };
         let at = |at_ns: u64| {
             let span =
                 Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), end_us: now_us - 9, ..Span::default() };
-            OtlpException::of(&attributes, at_ns).unwrap().event(&span, ErrorReporter::SpanEvent, &ClockDriftCorrector::new(&context, None))
+            OtlpException::from_attributes(&attributes, at_ns).unwrap().event(
+                &span,
+                ErrorReporter::SpanEvent,
+                &ClockDriftCorrector::new(&context, None),
+            )
         };
         let thrown_ns = 1_795_447_999_000_000_000;
         let event = at(thrown_ns);

@@ -28,8 +28,8 @@ pub(super) struct DecodedLogRecord {
 
 impl DecodeFootprint for DecodedLogRecord {
     fn bytes(&self) -> usize {
-        decode_budget::text(&self.severity_text)
-            + decode_budget::text(&self.event_name)
+        decode_budget::text_bytes(&self.severity_text)
+            + decode_budget::text_bytes(&self.event_name)
             + decode_budget::value(&self.body)
             + decode_budget::object(&self.attributes)
     }
@@ -50,17 +50,17 @@ impl DecodedLogRecord {
         let ns = |us: i64| u64::try_from(us).ok().and_then(|us| us.checked_mul(1000));
         let told = || ns(time::from_text(self.attributes.get("event.timestamp")?.as_str()?)?);
         let micros = |ns: &u64| i64::try_from(ns / 1000).unwrap_or(i64::MAX);
-        let can_be = |ns: &u64| clock.can_be(micros(ns));
+        let can_be = |ns: &u64| clock.is_plausible(micros(ns));
         let sent = [self.time_ns, self.observed_ns];
         let possible = sent.into_iter().find(can_be).or_else(|| told().filter(can_be));
         // A wrong clock is corrected where the record is placed in time.
-        let by_wrong_clock = || sent.into_iter().find(|ns| clock.may_be_off(micros(ns)));
+        let by_wrong_clock = || sent.into_iter().find(|ns| clock.may_be_wrong_clock(micros(ns)));
         possible.or_else(by_wrong_clock).or_else(|| ns(clock.received_us())).unwrap_or_default()
     }
 
     /// Returns true if an implausible time was sent, and no plausible one.
     pub(super) fn has_impossible_time(&self, clock: &ClockDriftCorrector) -> bool {
-        let can_be = |ns: &u64| clock.can_be(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
+        let can_be = |ns: &u64| clock.is_plausible(i64::try_from(ns / 1000).unwrap_or(i64::MAX));
         let mut sent = [self.time_ns, self.observed_ns].into_iter().filter(|ns| *ns > 0).peekable();
         sent.peek().is_some() && !sent.any(|ns| can_be(&ns))
     }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_anywhere_is_another_record() {
+    fn any_difference_changes_the_record_fingerprint() {
         let record = DecodedLogRecord { event_name: "a".into(), body: json!("b"), ..DecodedLogRecord::default() };
         assert_eq!(record.fingerprint(), record.clone().fingerprint());
         assert_ne!(record.fingerprint(), DecodedLogRecord { time_ns: 1, ..record.clone() }.fingerprint());

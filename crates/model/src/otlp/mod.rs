@@ -36,7 +36,8 @@ use crate::span::Span;
 use crate::{decode_budget, normalize};
 
 /// Outcome reasons that are not reported as rejections: a client could not change anything, and some clients log a warning each time.
-const NOT_REFUSED: &[OutcomeReason] = &[OutcomeReason::NotLlmTelemetry, OutcomeReason::LogWithoutTrace, OutcomeReason::NoRecordedValue];
+const UNREPORTED_REASONS: &[OutcomeReason] =
+    &[OutcomeReason::NotLlmTelemetry, OutcomeReason::LogWithoutTrace, OutcomeReason::NoRecordedValue];
 
 /// Encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +123,14 @@ pub fn decode(body: Bytes, signal: OtlpSignal, encoding: OtlpEncoding, context: 
                 OtlpEncoding::Binary => binary::logs(body)?,
                 OtlpEncoding::Json => text::logs(&body)?,
             };
-            Ok(logs::read(groups, context))
+            Ok(logs::read_logs(groups, context))
         }
         OtlpSignal::Metrics => {
             let groups = match encoding {
                 OtlpEncoding::Binary => metrics::proto::metrics(body)?,
                 OtlpEncoding::Json => metrics::text::metrics(&body)?,
             };
-            Ok(metrics::read(groups, context))
+            Ok(metrics::read_metrics(groups, context))
         }
     }
 }
@@ -143,23 +144,23 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
     let clock = ClockDriftCorrector::new(context, None);
     let mut decoded = DecodedOtlpRequest::default();
     let mut left_out = [0u64; 3];
-    if !decode_budget::copies_fit() {
+    if !decode_budget::has_room_for_copies() {
         return Ok(decoded);
     }
     for (around, spans) in groups {
-        let family = agents::of_scope(&around.scope_name);
+        let family = agents::family_of_scope(&around.scope_name);
         // Each span gets a copy of its resource and scope.
         let copy = around.bytes();
         for span in spans {
             if !decode_budget::charge(copy) {
                 return Ok(decoded);
             }
-            let thrown = span.as_ref().map(exceptions::OtlpException::of_span).unwrap_or_default();
+            let thrown = span.as_ref().map(exceptions::OtlpException::exceptions_of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
             let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
-                Ok(raw) => decode_budget::for_a_moment(|| match family {
+                Ok(raw) => decode_budget::with_refund(|| match family {
                     Some(family) => family.canonical(raw, context.price),
-                    None => normalize::canonical(raw, context.price),
+                    None => normalize::canonical_span(raw, context.price),
                 }),
                 Err(outcome) => {
                     decoded.outcomes.push(outcome);
@@ -180,7 +181,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             decoded.spans.push(span);
         }
     }
-    let told = span::LEFT_OUT.iter().zip(left_out).filter(|(_, quantity)| *quantity > 0);
+    let told = span::DROPPED_BY_CLIENT.iter().zip(left_out).filter(|(_, quantity)| *quantity > 0);
     decoded.outcomes.extend(told.map(|((_, reason), quantity)| Outcome {
         kind: OutcomeKind::ClientDropped,
         quantity,
@@ -192,7 +193,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
 
 /// Returns the dialect of a stored span.
 pub(crate) fn dialect_of(span: &Span) -> &'static AttributeDialect {
-    agents::of_span(span).map_or(&AttributeDialect::GENERAL, agents::AgentFamily::dialect)
+    agents::of_span(span).map_or(&AttributeDialect::GENERAL_DIALECT, agents::AgentFamily::dialect)
 }
 
 /// Returns the readable name of the coding agent that reported a stored span.
@@ -203,7 +204,8 @@ pub(crate) fn agent_of(span: &Span) -> Option<&'static str> {
 /// Returns the body of a response with status 200, which contains the number of rejected items and the reasons.
 pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]) -> Vec<u8> {
     let refused = |outcome: &&Outcome| outcome.kind == OutcomeKind::Dropped;
-    let outcomes = || outcomes.iter().filter(refused).filter(|outcome| !NOT_REFUSED.iter().any(|reason| outcome.reason == reason.as_str()));
+    let outcomes =
+        || outcomes.iter().filter(refused).filter(|outcome| !UNREPORTED_REASONS.iter().any(|reason| outcome.reason == reason.as_str()));
     let rejected: u64 = outcomes().map(|outcome| outcome.quantity).sum();
     let mut reasons: Vec<&str> = outcomes().map(|outcome| outcome.reason.as_str()).collect();
     reasons.sort_unstable();
@@ -227,7 +229,7 @@ pub fn response(signal: OtlpSignal, encoding: OtlpEncoding, outcomes: &[Outcome]
 }
 
 /// Type of the message that contains the delay before a retry.
-const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Returns the body of an error response: `google.rpc.Status`. `code` is a gRPC status code; `retry_s` is the delay in seconds before the
 /// client may send the same request again, if it may.
@@ -235,13 +237,13 @@ pub fn error(encoding: OtlpEncoding, code: i32, message: &str, retry_s: Option<u
     match encoding {
         OtlpEncoding::Binary => {
             let info = |seconds: u32| proto::RetryInfo { delay: Some(proto::ProtobufDuration { seconds: seconds.into() }) };
-            let detail = |seconds| proto::ProtobufAny { type_url: RETRY_INFO.into(), value: info(seconds).encode_to_vec().into() };
+            let detail = |seconds| proto::ProtobufAny { type_url: RETRY_INFO_TYPE.into(), value: info(seconds).encode_to_vec().into() };
             proto::RpcStatus { code, message: message.to_owned(), details: retry_s.map(detail).into_iter().collect() }.encode_to_vec()
         }
         OtlpEncoding::Json => {
             let mut status = json!({ "code": code, "message": message });
             if let Some(seconds) = retry_s {
-                status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": format!("{seconds}s") }]);
+                status["details"] = json!([{ "@type": RETRY_INFO_TYPE, "retryDelay": format!("{seconds}s") }]);
             }
             status.to_string().into_bytes()
         }

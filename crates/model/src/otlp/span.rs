@@ -28,7 +28,7 @@ pub(super) struct DecodedSpan {
     pub(super) attributes: Map<String, Value>,
     pub(super) events: Vec<DecodedSpanEvent>,
     pub(super) links: Vec<DecodedSpanLink>,
-    /// Number of attributes, events and links that the client dropped because of its limits, in the order of [`LEFT_OUT`].
+    /// Number of attributes, events and links that the client dropped because of its limits, in the order of [`DROPPED_BY_CLIENT`].
     pub(super) left_out: [u64; 3],
     pub(super) status_code: i32,
     pub(super) status_message: String,
@@ -60,11 +60,11 @@ pub(super) struct ResourceScope {
 }
 
 /// Values of `SpanKind` as in the attribute `otel.kind`. The value 1, "internal", is omitted like an unset one.
-const KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
+const OTEL_KINDS: [&str; 6] = ["", "", "server", "client", "producer", "consumer"];
 
 /// For each kind of data that a client may drop from a span: the attribute with the number, named as in the specification, and the reason
 /// of its outcome.
-pub(super) const LEFT_OUT: [(&str, OutcomeReason); 3] = [
+pub(super) const DROPPED_BY_CLIENT: [(&str, OutcomeReason); 3] = [
     ("otel.dropped_attributes_count", OutcomeReason::AttributeLimit),
     ("otel.dropped_events_count", OutcomeReason::EventLimit),
     ("otel.dropped_links_count", OutcomeReason::LinkLimit),
@@ -79,11 +79,11 @@ impl DecodeFootprint for DecodedSpan {
     fn bytes(&self) -> usize {
         let event = |event: &DecodedSpanEvent| {
             2 * size_of::<DecodedSpanEvent>()
-                + decode_budget::OBJECT
-                + decode_budget::text(&event.name)
+                + decode_budget::OBJECT_BYTES
+                + decode_budget::text_bytes(&event.name)
                 + decode_budget::object(&event.attributes)
         };
-        let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| decode_budget::text(text)).iter().sum::<usize>();
+        let texts = [&self.trace_state, &self.name, &self.status_message].map(|text| decode_budget::text_bytes(text)).iter().sum::<usize>();
         // Both become JSON objects, with two texts or with their attributes.
         texts
             + decode_budget::object(&self.attributes)
@@ -91,7 +91,7 @@ impl DecodeFootprint for DecodedSpan {
             + self
                 .links
                 .iter()
-                .map(|link| decode_budget::OBJECT + decode_budget::ELEMENT + decode_budget::object(&link.attributes))
+                .map(|link| decode_budget::OBJECT_BYTES + decode_budget::ELEMENT_BYTES + decode_budget::object(&link.attributes))
                 .sum::<usize>()
     }
 }
@@ -107,7 +107,7 @@ impl DecodedSpanLink {
 impl ResourceScope {
     /// Returns the bytes of a copy.
     pub(super) fn bytes(&self) -> usize {
-        let names = decode_budget::text(&self.scope_name) + decode_budget::text(&self.scope_version);
+        let names = decode_budget::text_bytes(&self.scope_name) + decode_budget::text_bytes(&self.scope_version);
         names + decode_budget::object(&self.resource) + decode_budget::object(&self.scope)
     }
 }
@@ -127,24 +127,24 @@ impl DecodedSpan {
         let span_id =
             self.span_id.filter(|id| *id != 0).map(SpanId).ok_or_else(|| dropped(OutcomeCategory::Span, OutcomeReason::InvalidSpanId))?;
         let micros = |ns: u64| (ns > 0).then(|| i64::try_from(ns / 1000).unwrap_or(i64::MAX));
-        let placed = clock.place(micros(self.start_ns), micros(self.end_ns));
+        let placed = clock.corrected_times(micros(self.start_ns), micros(self.end_ns));
         let CorrectedSpanTimes { start_us, end_us, shift_us, sources } =
             placed.map_err(|TimestampError::TooOld| dropped(OutcomeCategory::Span, OutcomeReason::TooOld))?;
 
         let mut attributes: Attributes = self.attributes;
-        events::join(self.events, &mut attributes);
+        events::merge_events(self.events, &mut attributes);
         if !self.links.is_empty() {
             let links: Vec<SpanLink> = self.links.into_iter().filter_map(DecodedSpanLink::into_span_link).collect();
-            attributes.insert(span_links::ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
+            attributes.insert(span_links::LINKS_ATTRIBUTE.into(), serde_json::to_value(links).unwrap_or_default());
         }
-        for ((name, _), count) in LEFT_OUT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {
+        for ((name, _), count) in DROPPED_BY_CLIENT.iter().zip(self.left_out).filter(|(_, count)| *count > 0) {
             attributes.insert((*name).into(), count.into());
         }
-        let kind = usize::try_from(self.kind).ok().and_then(|kind| KINDS.get(kind)).filter(|kind| !kind.is_empty());
+        let kind = usize::try_from(self.kind).ok().and_then(|kind| OTEL_KINDS.get(kind)).filter(|kind| !kind.is_empty());
         let own = [
             ("otel.kind", kind.copied().unwrap_or_default()),
             ("otel.scope.version", &around.scope_version),
-            (sampling::TRACE_STATE, &self.trace_state),
+            (sampling::TRACE_STATE_ATTRIBUTE, &self.trace_state),
         ];
         for (name, text) in own.into_iter().filter(|(_, text)| !text.is_empty()) {
             attributes.entry(name).or_insert_with(|| text.into());

@@ -8,14 +8,14 @@ use crate::messages::{TextLimit, trim_text};
 use crate::sentry::StackFrame;
 
 /// Maximum length of a stack that is parsed. The innermost frames are at its end (Python) or at its start (others).
-const MAX_STACK: usize = 64 << 10;
+const MAX_STACK_BYTES: usize = 64 << 10;
 /// Maximum number of frames; the innermost are kept.
 const MAX_FRAMES: usize = 100;
 /// Maximum bytes of a source line.
 const MAX_SOURCE: TextLimit = TextLimit(1024);
 
 /// Parts of paths to code that is not the program's own.
-const FOREIGN: &[&str] = &[
+const FOREIGN_PATHS: &[&str] = &[
     "site-packages",
     "dist-packages",
     "/lib/python",
@@ -44,7 +44,7 @@ macro_rules! writing {
 }
 
 /// Formats by language. The first that matches any line is used for all lines.
-static WRITINGS: [StackFrameFormat; 5] = [
+static STACK_FORMATS: [StackFrameFormat; 5] = [
     // Python: `  File "/app/a.py", line 9, in f`, the source below.
     writing!(r#"^\s*File "(?<file>[^"]+)", line (?<line>\d+)(?:, in (?<function>.+))?$"#, true),
     // .NET: `   at Shop.Order.Pay(String id) in /app/Order.cs:line 9`
@@ -61,15 +61,15 @@ static WRITINGS: [StackFrameFormat; 5] = [
 ];
 
 /// Returns the frames of a stack, the innermost last; none if the format is unknown.
-pub(super) fn frames(stack: &str) -> Vec<StackFrame> {
+pub(super) fn parse_stack(stack: &str) -> Vec<StackFrame> {
     // In Python, a chain of causes ends with the exception that was raised last.
     let stack = stack.rsplit("Traceback (most recent call last):").next().unwrap_or(stack);
-    let stack = match stack.char_indices().nth(MAX_STACK) {
+    let stack = match stack.char_indices().nth(MAX_STACK_BYTES) {
         Some((end, _)) => &stack[..end],
         None => stack,
     };
     let lines: Vec<&str> = stack.lines().collect();
-    let Some(writing) = WRITINGS.iter().find(|writing| lines.iter().any(|line| writing.pattern.is_match(line))) else {
+    let Some(writing) = STACK_FORMATS.iter().find(|writing| lines.iter().any(|line| writing.pattern.is_match(line))) else {
         return Vec::new();
     };
     let mut frames: Vec<StackFrame> = Vec::new();
@@ -83,7 +83,7 @@ pub(super) fn frames(stack: &str) -> Vec<StackFrame> {
         let source = writing.innermost_last.then(|| lines.get(at + 1)).flatten();
         let source = source.filter(|line| line.starts_with("    ") && !line.trim().is_empty() && !is_frame(writing, line));
         let (filename, module) = (text("file"), text("module"));
-        let is_foreign = |place: &str| FOREIGN.iter().any(|part| place.contains(part));
+        let is_foreign = |place: &str| FOREIGN_PATHS.iter().any(|part| place.contains(part));
         let foreign = filename.as_deref().is_some_and(is_foreign)
             || module.as_deref().or(found.name("function").map(|part| part.as_str())).is_some_and(foreign_module);
         frames.push(StackFrame {
@@ -126,7 +126,7 @@ mod tests {
         let plain = |frame: StackFrame| {
             (frame.function.unwrap_or_default(), frame.filename.unwrap_or_default(), frame.line.unwrap_or(0), frame.in_app)
         };
-        frames(stack).into_iter().map(plain).collect()
+        parse_stack(stack).into_iter().map(plain).collect()
     }
 
     fn frame(function: &str, file: &str, line: u64, own: bool) -> (String, String, u64, bool) {
@@ -152,7 +152,7 @@ openai.RateLimitError: slow down
 "#;
         let library = "/app/env/lib/python3.11/site-packages/openai/_base_client.py";
         assert_eq!(read(stack), [frame("<module>", "/app/main.py", 9, true), frame("request", library, 1047, false)]);
-        assert_eq!(frames(stack)[0].source.as_deref(), Some("    ask()"));
+        assert_eq!(parse_stack(stack)[0].source.as_deref(), Some("    ask()"));
     }
 
     #[test]
@@ -172,22 +172,22 @@ openai.RateLimitError: slow down
     fn java_and_dotnet() {
         let stack = "com.shop.TooLate: no\n\tat com.shop.Order.pay(Order.java:9)\n\tat java.base/java.lang.Thread.run(Thread.java:1583)\nCaused by: java.io.IOException: x\n\tat com.shop.Net.read(Net.java:3)\n\t... 2 more";
         assert_eq!(read(stack), [frame("run", "Thread.java", 1583, false), frame("pay", "Order.java", 9, true)]);
-        assert_eq!(frames(stack)[1].module.as_deref(), Some("com.shop.Order"));
+        assert_eq!(parse_stack(stack)[1].module.as_deref(), Some("com.shop.Order"));
         let stack = "System.InvalidOperationException: no\n   at Shop.Order.Pay(String id) in /app/Order.cs:line 9\n   at System.Threading.Tasks.Task.Run() in /_/src/Task.cs:line 1";
         let system = frame("System.Threading.Tasks.Task.Run", "/_/src/Task.cs", 1, false);
         assert_eq!(read(stack), [system, frame("Shop.Order.Pay", "/app/Order.cs", 9, true)]);
     }
 
     #[test]
-    fn what_nobody_knows_has_no_frames() {
+    fn unknown_stack_format_has_no_frames() {
         assert_eq!(read("goroutine 1 [running]:\nmain.main()\n\t/app/main.go:9 +0x1d"), []);
         assert_eq!(read(""), []);
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_left(text in "(at |File \"|[a-z@:.()]|[0-9]|\\n|é){0,80}") {
-            prop_assert!(frames(&text).len() <= MAX_FRAMES);
+        fn any_stack_text_is_parsed_or_ignored(text in "(at |File \"|[a-z@:.()]|[0-9]|\\n|é){0,80}") {
+            prop_assert!(parse_stack(&text).len() <= MAX_FRAMES);
         }
     }
 }

@@ -80,7 +80,7 @@ fn links_are_kept_with_their_attributes_from_both_encodings() {
 }
 
 #[test]
-fn how_much_was_sampled_stands_in_the_trace_state_of_both_encodings() {
+fn sample_rate_is_read_from_trace_state_in_both_encodings() {
     let sampled = OtlpSpan { trace_state: "congo=t61,ot=th:c;rv:d29d6a7215ced0".into(), ..call() };
     let of_binary = of_binary(request(vec![sampled.encode_to_vec().into()]));
     let json = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{
@@ -93,9 +93,9 @@ fn how_much_was_sampled_stands_in_the_trace_state_of_both_encodings() {
         assert_eq!(span.attributes["otel.trace_state"], "congo=t61,ot=th:c;rv:d29d6a7215ced0", "kept as it came");
     }
     assert_eq!(of_binary.spans[0].reading.last().map(|reading| reading.field.as_ref()), Some("sample_rate"));
-    let seen = crate::hints::of_spans(&of_binary.spans);
+    let seen = crate::hints::evidence_in_spans(&of_binary.spans);
     let sampled = seen.iter().find(|evidence| evidence.hint == crate::hints::InstrumentationHint::Sampled).unwrap();
-    assert_eq!((sampled.against, sampled.value), (false, Some(0.25)));
+    assert_eq!((sampled.is_against, sampled.value), (false, Some(0.25)));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_call_in_both_encodings() {
 }
 
 #[test]
-fn broken_spans_cost_only_themselves() {
+fn invalid_spans_do_not_affect_others() {
     let mut bad_text = call();
     bad_text.name = Bytes::from_static(b"chat \xff");
     bad_text.span_id = vec![9; 8].into();
@@ -148,7 +148,7 @@ fn broken_spans_cost_only_themselves() {
 }
 
 #[test]
-fn an_answer_says_what_was_not_kept() {
+fn response_reports_rejected_items() {
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Binary, &[]), b"");
     assert_eq!(response(OtlpSignal::Traces, OtlpEncoding::Json, &[]), b"{}");
     let outcomes = [
@@ -258,7 +258,7 @@ fn logs() -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200), damaged in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn any_bytes_are_read_or_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..200), damaged in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         for encoding in [OtlpEncoding::Binary, OtlpEncoding::Json] {
             let _ = decode(bytes.clone().into(), OtlpSignal::Traces, encoding, &context());
             let _ = decode(bytes.clone().into(), OtlpSignal::Logs, encoding, &context());

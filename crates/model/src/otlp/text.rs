@@ -11,7 +11,7 @@ use super::OtlpError;
 use super::binary::{self, DecodeFootprint, ScopedItems};
 use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, DecodedSpanEvent, DecodedSpanLink, ResourceScope, attributes, dropped};
-use crate::lenient_json::{JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream};
+use crate::lenient_json::{JsonShape, JsonStream, JsonStreamSeed, element, parse_mended, stream_json};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
 use crate::{decode_budget, lenient_json};
@@ -50,9 +50,9 @@ pub(super) fn groups<T: DecodeFootprint>(
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let names = OtlpListNames { resources, scopes, parts };
     let (found, shape, other, groups) = parse_mended(body, |text| {
-        let mut request = OtlpJsonRequestReader { names, part: &part, found: None, other: None, groups: ScopedItems::new() };
-        let shape = stream(text, &mut request)?;
-        Ok((request.found, shape, request.other, request.groups))
+        let mut request = OtlpJsonRequestReader { names, part: &part, list_shape: None, other_signal: None, groups: ScopedItems::new() };
+        let shape = stream_json(text, &mut request)?;
+        Ok((request.list_shape, shape, request.other_signal, request.groups))
     })?;
     if shape != JsonShape::Object {
         return Err(serde_json::Error::custom("expected an object").into());
@@ -89,9 +89,9 @@ struct OtlpJsonRequestReader<'a, T, F> {
     names: OtlpListNames<'a>,
     part: &'a F,
     /// Shape of the field that should be the list of resources.
-    found: Option<JsonShape>,
+    list_shape: Option<JsonShape>,
     /// Name and path of another signal that the body contains.
-    other: Option<(&'static str, &'static str)>,
+    other_signal: Option<(&'static str, &'static str)>,
     groups: ScopedItems<T>,
 }
 
@@ -99,11 +99,11 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
     fn field<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         if is(self.names.resources, name) {
             let mut resources = OtlpJsonResourceListReader { names: self.names, part: self.part, groups: &mut self.groups };
-            self.found = Some(map.next_value_seed(JsonStreamSeed(&mut resources))?);
+            self.list_shape = Some(map.next_value_seed(JsonStreamSeed(&mut resources))?);
             return Ok(());
         }
         if let Some((name, _, path)) = SIGNALS.iter().find(|signal| is((signal.0, signal.1), name)) {
-            self.other = Some((name, path));
+            self.other_signal = Some((name, path));
         }
         map.next_value::<IgnoredAny>().map(drop)
     }
@@ -123,19 +123,19 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
         }
         let OtlpJsonResourceReader { resource, scopes, .. } = of_resource;
         let copy = decode_budget::object(&resource);
-        for (around, parts) in scopes {
+        for (scope, parts) in scopes {
             if !decode_budget::charge(copy) {
                 break;
             }
-            self.groups.push((ResourceScope { resource: resource.clone(), ..around }, parts));
+            self.groups.push((ResourceScope { resource: resource.clone(), ..scope }, parts));
         }
-        if decode_budget::charge(OF_RESOURCE) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
+        if decode_budget::charge(RESOURCE_BYTES) { Ok(true) } else { Err(A::Error::custom("too many resources")) }
     }
 }
 
 /// Bytes that are charged for each element of a list of resources or scopes, even if it is empty.
-const OF_RESOURCE: usize = 64;
-const OF_SCOPE: usize = 2 * size_of::<ResourceScope>();
+const RESOURCE_BYTES: usize = 64;
+const SCOPE_BYTES: usize = 2 * size_of::<ResourceScope>();
 
 struct OtlpJsonResourceReader<'a, T, F> {
     names: OtlpListNames<'a>,
@@ -158,14 +158,14 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
 
     /// Reads an element of the list of scopes.
     fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
-        let mut of_scope = OtlpJsonScopeReader { names: self.names, part: self.part, around: ResourceScope::default(), parts: Vec::new() };
+        let mut of_scope = OtlpJsonScopeReader { names: self.names, part: self.part, scope: ResourceScope::default(), parts: Vec::new() };
         if seq.next_element_seed(JsonStreamSeed(&mut of_scope))?.is_none() {
             return Ok(false);
         }
-        if !decode_budget::charge(OF_SCOPE) {
+        if !decode_budget::charge(SCOPE_BYTES) {
             return Err(A::Error::custom("too many scopes"));
         }
-        self.scopes.push((of_scope.around, of_scope.parts));
+        self.scopes.push((of_scope.scope, of_scope.parts));
         Ok(true)
     }
 }
@@ -173,7 +173,7 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
 struct OtlpJsonScopeReader<'a, T, F> {
     names: OtlpListNames<'a>,
     part: &'a F,
-    around: ResourceScope,
+    scope: ResourceScope,
     parts: Vec<Result<T, Outcome>>,
 }
 
@@ -182,14 +182,14 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
         if is(self.names.parts, name) {
             return map.next_value_seed(JsonStreamSeed(self)).map(drop);
         }
-        if name == "scope" || (name == "instrumentationLibrary" && self.around.scope_name.is_empty()) {
+        if name == "scope" || (name == "instrumentationLibrary" && self.scope.scope_name.is_empty()) {
             let scope = |scope: &Value| ResourceScope {
                 resource: Map::new(),
                 scope_name: text(scope, "name", "name"),
                 scope_version: text(scope, "version", "version"),
                 scope: self::map(scope, "attributes"),
             };
-            self.around = read(map, scope, ResourceScope::bytes)?;
+            self.scope = read(map, scope, ResourceScope::bytes)?;
             return Ok(());
         }
         map.next_value::<IgnoredAny>().map(drop)
@@ -204,7 +204,7 @@ impl<'de, T: DecodeFootprint, F: Fn(&Value) -> Result<T, Outcome>> JsonStream<'d
 
 /// Builds a result from the value of a field and charges only the result.
 fn read<'de, A: MapAccess<'de>, T>(map: &mut A, make: impl FnOnce(&Value) -> T, made: impl FnOnce(&T) -> usize) -> Result<T, A::Error> {
-    let made_of = decode_budget::for_a_moment(|| map.next_value::<lenient_json::ChargedValue>().map(|value| make(&value.0)))?;
+    let made_of = decode_budget::with_refund(|| map.next_value::<lenient_json::ChargedValue>().map(|value| make(&value.0)))?;
     if decode_budget::charge(made(&made_of)) { Ok(made_of) } else { Err(A::Error::custom("too much around the parts")) }
 }
 
@@ -336,7 +336,7 @@ pub(super) fn named(value: &Value, field: &str, names: &[&str]) -> i32 {
 }
 
 fn id_bytes(text: &str) -> Option<Vec<u8>> {
-    const FORGIVING: GeneralPurpose = GeneralPurpose::new(
+    const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
@@ -345,7 +345,7 @@ fn id_bytes(text: &str) -> Option<Vec<u8>> {
     if is_hex {
         return (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect();
     }
-    FORGIVING.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()
+    LENIENT_BASE64.decode(text).or_else(|_| general_purpose::URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).ok()
 }
 
 pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
@@ -415,18 +415,18 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_nested_too_deep_costs_only_its_structure() {
+    fn too_deeply_nested_value_becomes_text() {
         let span = |id: usize, value: &str| {
             format!(
                 r#"{{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"{id:016x}","name":"s","startTimeUnixNano":"1000","endTimeUnixNano":"2000",
                 "attributes":[{{"key":"deep","value":{value}}},{{"key":"plain","value":{{"intValue":"7"}}}}]}}"#
             )
         };
-        let around = |before: &str, after: &str, depth: usize| {
+        let scope = |before: &str, after: &str, depth: usize| {
             format!("{}{{\"stringValue\":\"leaf\"}}{}", before.repeat(depth), after.repeat(depth))
         };
-        let maps = |depth| around(r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}", depth);
-        let lists = |depth| around(r#"{"arrayValue":{"values":["#, "]}}", depth);
+        let maps = |depth| scope(r#"{"kvlistValue":{"values":[{"key":"k","value":"#, "}]}}", depth);
+        let lists = |depth| scope(r#"{"arrayValue":{"values":["#, "]}}", depth);
         let spans: Vec<String> = [maps(40), lists(60), maps(20_000), lists(20_000), lists(41), lists(42), maps(3)]
             .iter()
             .enumerate()
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings() {
+    fn both_field_spellings_are_read() {
         let body = json!({ "resource_spans": [{ "scope_spans": [{ "spans": [{
             "trace_id": "0102030405060708090a0b0c0d0e0f10", "span_id": "0102030405060708", "kind": "SPAN_KIND_CLIENT",
             "start_time_unix_nano": 1000, "endTimeUnixNano": "2000", "status": { "code": "STATUS_CODE_ERROR" }

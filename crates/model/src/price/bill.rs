@@ -18,7 +18,7 @@ pub struct PricedCall {
     /// First day of the price, `YYYY-MM-DD`.
     pub from_date: Option<String>,
     /// True for a custom price.
-    pub own: bool,
+    pub is_custom: bool,
 }
 
 /// Cost of one bucket.
@@ -40,7 +40,7 @@ pub(super) struct PriceOrigin {
     pub(super) name: String,
     pub(super) tier: Option<String>,
     pub(super) from: Option<jiff::civil::Date>,
-    pub(super) own: bool,
+    pub(super) is_custom: bool,
 }
 
 /// Prices a call.
@@ -51,7 +51,7 @@ pub(super) struct PriceOrigin {
 /// `None` if a price would multiply an unknown count.
 pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCall) -> Option<PricedCall> {
     let usage = call.usage;
-    let has = |bucket| rates.own(bucket).is_some();
+    let has = |bucket| rates.price_of(bucket).is_some();
     let (tokens_in, tokens_out) = (usage.input.is_some(), usage.output.is_some());
     if (has(PriceBucket::Input) && !tokens_in) || (has(PriceBucket::Output) && !tokens_out) {
         return None;
@@ -66,7 +66,7 @@ pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCal
     let line = |bucket: PriceBucket| {
         let rate = rates.rate(bucket)?;
         let count = count(bucket).filter(|count| *count > 0)?;
-        Some(PricedBucket::new(bucket, count, rate.at(all_input)))
+        Some(PricedBucket::new(bucket, count, rate.price_at(all_input)))
     };
     let lines: Vec<PricedBucket> = PriceBucket::ALL.iter().copied().filter_map(line).collect();
     // A call that is known to have used nothing is free. Without any known count, there is nothing to multiply.
@@ -86,12 +86,12 @@ pub(super) fn bill(origin: PriceOrigin, rates: &BucketPrices, call: &BillableCal
         source: CostSource::Computed,
         price: Some(price_id.clone()),
     };
-    Some(PricedCall { cost, lines, price_id, from_date, own: origin.own })
+    Some(PricedCall { cost, lines, price_id, from_date, is_custom: origin.is_custom })
 }
 
 impl PricedBucket {
     fn new(bucket: PriceBucket, count: u64, price: Usd) -> PricedBucket {
-        PricedBucket { bucket, count, price, amount: times(count, price, bucket.unit().count()) }
+        PricedBucket { bucket, count, price, amount: multiply(count, price, bucket.unit().count()) }
     }
 
     /// Returns the price of a million units in US dollars.
@@ -103,10 +103,10 @@ impl PricedBucket {
     }
 }
 
-/// Multiplies a count by a price for `for_so_many` units, rounded once to the nearest unit of money; saturates.
-fn times(count: u64, price: Usd, for_so_many: u64) -> Usd {
-    let (price, for_so_many) = (u128::from(price.0.unsigned_abs()), u128::from(for_so_many));
+/// Multiplies a count by a price for `unit_count` units, rounded once to the nearest unit of money; saturates.
+fn multiply(count: u64, price: Usd, unit_count: u64) -> Usd {
+    let (price, unit_count) = (u128::from(price.0.unsigned_abs()), u128::from(unit_count));
     // Both factors have 64 bits, so the product fits.
-    let steps = (u128::from(count) * price + for_so_many / 2) / for_so_many;
+    let steps = (u128::from(count) * price + unit_count / 2) / unit_count;
     Usd(i64::try_from(steps).unwrap_or(i64::MAX))
 }

@@ -9,8 +9,8 @@ use super::custom::{CustomPrice, CustomPriceList};
 use super::table::{self, PriceTable};
 use crate::span::Cost;
 
-static EMBEDDED: LazyLock<PriceBook> = LazyLock::new(|| {
-    let table = PriceTable::from_json(table::EMBEDDED).expect("the table is part of the program and its tests read it");
+static EMBEDDED_BOOK: LazyLock<PriceBook> = LazyLock::new(|| {
+    let table = PriceTable::from_json(table::EMBEDDED_JSON).expect("the table is part of the program and its tests read it");
     PriceBook::of_table(Arc::new(table))
 });
 
@@ -18,25 +18,25 @@ static EMBEDDED: LazyLock<PriceBook> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub struct PriceBook {
     table: Arc<PriceTable>,
-    own: CustomPriceList,
+    custom: CustomPriceList,
 }
 
 impl PriceBook {
     /// Returns the embedded price table without custom prices.
     pub fn embedded() -> &'static PriceBook {
-        &EMBEDDED
+        &EMBEDDED_BOOK
     }
 
     /// Returns a price table without custom prices.
     pub fn of_table(table: Arc<PriceTable>) -> PriceBook {
-        PriceBook { table, own: CustomPriceList::default() }
+        PriceBook { table, custom: CustomPriceList::default() }
     }
 
     /// Returns the same table with these custom prices, in the order in which they were set. The flag is true for a price that is set for
     /// this project only.
-    pub fn with_own(&self, own: impl Iterator<Item = (CustomPrice, bool)>) -> PriceBook {
+    pub fn with_custom_prices(&self, custom: impl Iterator<Item = (CustomPrice, bool)>) -> PriceBook {
         let canonical = |name: &str| self.table.canonical_provider(name).map(str::to_owned);
-        PriceBook { table: self.table.clone(), own: CustomPriceList::new(own, canonical) }
+        PriceBook { table: self.table.clone(), custom: CustomPriceList::new(custom, canonical) }
     }
 
     /// Returns the price table.
@@ -52,9 +52,9 @@ impl PriceBook {
     /// Returns the cost of a call by bucket.
     pub fn explain(&self, call: &BillableCall) -> Option<PricedCall> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
-        match self.own.find(provider, call) {
+        match self.custom.find(provider, call) {
             // A custom price is final: if its counts are unknown, the price table is not used instead.
-            Some(own) => bill::bill(own.origin(), &own.rates, call),
+            Some(custom) => bill::bill(custom.origin(), &custom.rates, call),
             None => self.table.explain(call),
         }
     }
@@ -62,7 +62,7 @@ impl PriceBook {
     /// Returns the ID of the price that applies to a call, even if it gives no cost.
     pub fn price_id(&self, call: &BillableCall) -> Option<String> {
         let provider = call.provider.map(|name| self.table.canonical_provider(name).unwrap_or(name));
-        self.own.find(provider, call).map(CustomPrice::id).or_else(|| self.table.entry_id(call))
+        self.custom.find(provider, call).map(CustomPrice::id).or_else(|| self.table.entry_id(call))
     }
 
     /// Returns the vendor whose own list contains the model, never a reseller.
@@ -91,32 +91,32 @@ pub struct PriceBooks {
 struct ProjectPriceBooks {
     /// Price book of projects without custom prices of their own.
     common: Arc<PriceBook>,
-    of_projects: HashMap<u64, Arc<PriceBook>>,
+    by_project: HashMap<u64, Arc<PriceBook>>,
 }
 
 impl Default for PriceBooks {
     fn default() -> Self {
         let common = Arc::new(PriceBook::embedded().clone());
-        PriceBooks { books: RwLock::new(ProjectPriceBooks { common, of_projects: HashMap::new() }) }
+        PriceBooks { books: RwLock::new(ProjectPriceBooks { common, by_project: HashMap::new() }) }
     }
 }
 
 impl PriceBooks {
     /// Returns the current prices of a project.
-    pub fn of(&self, project: u64) -> Arc<PriceBook> {
+    pub fn book_of(&self, project: u64) -> Arc<PriceBook> {
         let books = self.books.read().unwrap_or_else(PoisonError::into_inner);
-        books.of_projects.get(&project).unwrap_or(&books.common).clone()
+        books.by_project.get(&project).unwrap_or(&books.common).clone()
     }
 
     /// Replaces all prices: the price table, and the custom prices of one project or of all, in the order in which they were set.
-    pub fn exchange(&self, table: Arc<PriceTable>, own: &[(Option<u64>, CustomPrice)]) {
+    pub fn replace_prices(&self, table: Arc<PriceTable>, custom: &[(Option<u64>, CustomPrice)]) {
         let book = PriceBook::of_table(table);
         let of = |project: Option<u64>| {
-            let hold = own.iter().filter(|(of, _)| of.is_none() || *of == project);
-            Arc::new(book.with_own(hold.map(|(of, price)| (price.clone(), of.is_some()))))
+            let hold = custom.iter().filter(|(of, _)| of.is_none() || *of == project);
+            Arc::new(book.with_custom_prices(hold.map(|(of, price)| (price.clone(), of.is_some()))))
         };
-        let of_projects = own.iter().filter_map(|(project, _)| *project).map(|project| (project, of(Some(project)))).collect();
-        let exchanged = ProjectPriceBooks { common: of(None), of_projects };
+        let by_project = custom.iter().filter_map(|(project, _)| *project).map(|project| (project, of(Some(project)))).collect();
+        let exchanged = ProjectPriceBooks { common: of(None), by_project };
         *self.books.write().unwrap_or_else(PoisonError::into_inner) = exchanged;
     }
 }

@@ -73,7 +73,7 @@ impl PriceBucket {
     }
 
     /// Returns the factor from a custom price to one of the price table: custom prices are for one request, search or image.
-    const fn owner_factor(self) -> f64 {
+    const fn custom_price_factor(self) -> f64 {
         match self.unit() {
             PriceUnit::Thousand => 1_000.0,
             PriceUnit::MillionTokens | PriceUnit::Hour => 1.0,
@@ -81,7 +81,7 @@ impl PriceBucket {
     }
 
     /// Returns the name of the bucket in the price table.
-    const fn in_table(self) -> &'static str {
+    const fn table_name(self) -> &'static str {
         match self {
             PriceBucket::Input => "in",
             PriceBucket::CacheRead => "read",
@@ -101,7 +101,7 @@ impl PriceBucket {
     }
 
     /// Returns the wider bucket whose price applies if the bucket has none, so that no token is free because a price is missing.
-    const fn wider(self) -> Option<PriceBucket> {
+    const fn fallback(self) -> Option<PriceBucket> {
         match self {
             PriceBucket::CacheWrite1h => Some(PriceBucket::CacheWrite5m),
             PriceBucket::CacheRead | PriceBucket::CacheWrite5m | PriceBucket::InputAudio | PriceBucket::InputImage => {
@@ -161,7 +161,7 @@ impl TieredPrice {
     }
 
     /// Returns the price for a call with this many input tokens in total.
-    pub fn at(&self, input_tokens: u64) -> Usd {
+    pub fn price_at(&self, input_tokens: u64) -> Usd {
         self.tiers.iter().rev().find(|(above, _)| input_tokens > *above).map_or(self.base, |(_, price)| *price)
     }
 }
@@ -172,13 +172,13 @@ pub struct BucketPrices([Option<TieredPrice>; PriceBucket::ALL.len()]);
 
 impl BucketPrices {
     /// Returns the price of the bucket itself.
-    pub fn own(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
+    pub fn price_of(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
         self.0[bucket as usize].as_ref()
     }
 
     /// Returns the price of the bucket, or of the wider one that replaces it.
     pub fn rate(&self, bucket: PriceBucket) -> Option<&TieredPrice> {
-        self.own(bucket).or_else(|| self.rate(bucket.wider()?))
+        self.price_of(bucket).or_else(|| self.rate(bucket.fallback()?))
     }
 
     pub(super) fn set(&mut self, bucket: PriceBucket, rate: TieredPrice) {
@@ -196,12 +196,14 @@ impl BucketPrices {
 
     /// Returns true if no call can be priced: there is no price for input, request, duration or image.
     pub fn is_empty(&self) -> bool {
-        [PriceBucket::Input, PriceBucket::Request, PriceBucket::Hour, PriceBucket::Image].iter().all(|bucket| self.own(*bucket).is_none())
+        [PriceBucket::Input, PriceBucket::Request, PriceBucket::Hour, PriceBucket::Image]
+            .iter()
+            .all(|bucket| self.price_of(*bucket).is_none())
     }
 
     /// Sets a price by its name in the price table. Returns false for an unknown name.
     pub(super) fn set_by_table_name(&mut self, name: &str, rate: TieredPrice) -> bool {
-        match PriceBucket::ALL.iter().find(|bucket| bucket.in_table() == name) {
+        match PriceBucket::ALL.iter().find(|bucket| bucket.table_name() == name) {
             Some(bucket) => self.set(*bucket, rate),
             None => return false,
         }
@@ -210,7 +212,7 @@ impl BucketPrices {
 
     /// Returns whether [`set_by_table_name`](BucketPrices::set_by_table_name) accepts the name.
     pub(super) fn is_table_name(name: &str) -> bool {
-        PriceBucket::ALL.iter().any(|bucket| bucket.in_table() == name)
+        PriceBucket::ALL.iter().any(|bucket| bucket.table_name() == name)
     }
 }
 
@@ -262,8 +264,8 @@ impl<'de> Deserialize<'de> for TieredPrice {
 /// for an hour.
 impl Serialize for BucketPrices {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let known = PriceBucket::ALL.iter().filter_map(|bucket| Some((*bucket, self.own(*bucket)?)));
-        to.collect_map(known.map(|(bucket, rate)| (bucket.as_str(), rate.base.dollars() / bucket.owner_factor())))
+        let known = PriceBucket::ALL.iter().filter_map(|bucket| Some((*bucket, self.price_of(*bucket)?)));
+        to.collect_map(known.map(|(bucket, rate)| (bucket.as_str(), rate.base.dollars() / bucket.custom_price_factor())))
     }
 }
 
@@ -286,7 +288,7 @@ impl<'de> Deserialize<'de> for BucketPrices {
                         de::Error::custom(format!("unknown bucket {name:?}; use one of {}", known.join(", ")))
                     })?;
                     if let Some(dollars) = map.next_value::<Option<f64>>()? {
-                        rates.set(bucket, TieredPrice::flat(usd(dollars * bucket.owner_factor())?));
+                        rates.set(bucket, TieredPrice::flat(usd(dollars * bucket.custom_price_factor())?));
                     }
                 }
                 Ok(rates)

@@ -9,7 +9,7 @@ use super::model::{ModelSpelling, spellings};
 use super::{BillableCall, bill::PriceOrigin};
 
 /// Maximum bytes of the name of a model, provider or tier.
-const NAME: usize = 200;
+const MAX_NAME_BYTES: usize = 200;
 
 /// A custom price in US dollars: for a million tokens, for one request, search or image, or for an hour of the call's duration.
 ///
@@ -72,7 +72,7 @@ impl CustomPrice {
         for (field, name) in
             [("model", Some(&self.model)), ("provider", self.provider.as_ref()), ("service_tier", self.service_tier.as_ref())]
         {
-            if name.is_some_and(|name| name.len() > NAME || name.chars().any(|c| c.is_control() || c.is_whitespace())) {
+            if name.is_some_and(|name| name.len() > MAX_NAME_BYTES || name.chars().any(|c| c.is_control() || c.is_whitespace())) {
                 return bad(field, "must have at most 200 bytes and no spaces");
             }
         }
@@ -95,10 +95,10 @@ impl CustomPrice {
     }
 
     pub(super) fn origin(&self) -> PriceOrigin {
-        PriceOrigin { name: format!("own:{}", self.model), tier: self.service_tier.clone(), from: self.from, own: true }
+        PriceOrigin { name: format!("own:{}", self.model), tier: self.service_tier.clone(), from: self.from, is_custom: true }
     }
 
-    fn holds(&self, call: &BillableCall) -> bool {
+    fn applies_to(&self, call: &BillableCall) -> bool {
         let day = day_of(call.at_us);
         self.from.is_none_or(|from| day >= days_since_epoch(from))
             && self.until.is_none_or(|until| day < days_since_epoch(until))
@@ -122,7 +122,7 @@ struct CustomPriceMatcher {
     /// Canonical name of the provider.
     provider: Option<String>,
     /// True for a price that is set for this project only.
-    of_project: bool,
+    is_for_project: bool,
 }
 
 /// Rank of a price for a call; the price with the highest rank applies.
@@ -132,14 +132,14 @@ impl CustomPriceList {
     /// Prepares prices, each with a flag that is true for a price of this project only. `canonical` returns the canonical name of a
     /// provider.
     pub(super) fn new(prices: impl Iterator<Item = (CustomPrice, bool)>, canonical: impl Fn(&str) -> Option<String>) -> CustomPriceList {
-        let own = |(price, of_project): (CustomPrice, bool)| {
+        let own = |(price, is_for_project): (CustomPrice, bool)| {
             let lower = price.model.to_lowercase();
             let provider = price.provider.as_deref().map(|name| canonical(name).unwrap_or_else(|| name.to_lowercase()));
             let (name, is_prefix) = match lower.strip_suffix('*') {
                 Some(literal) => (literal.to_owned(), true),
                 None => (lower, false),
             };
-            CustomPriceMatcher { price, name, is_prefix, provider, of_project }
+            CustomPriceMatcher { price, name, is_prefix, provider, is_for_project }
         };
         CustomPriceList { list: prices.map(own).collect() }
     }
@@ -154,7 +154,7 @@ impl CustomPriceList {
         let models = [call.response_model, call.request_model].into_iter().flatten().filter_map(ModelSpelling::new);
         for model in models {
             let names = names_of(&model);
-            let fits = |(place, own): (usize, &CustomPriceMatcher)| Some((own.fit(&names, provider, call, place)?, place));
+            let fits = |(place, own): (usize, &CustomPriceMatcher)| Some((own.match_rank(&names, provider, call, place)?, place));
             if let Some((_, place)) = self.list.iter().enumerate().filter_map(fits).max() {
                 return Some(&self.list[place].price);
             }
@@ -164,8 +164,8 @@ impl CustomPriceList {
 }
 
 impl CustomPriceMatcher {
-    fn fit(&self, names: &[String], provider: Option<&str>, call: &BillableCall, place: usize) -> Option<CustomPriceRank> {
-        if self.provider.as_deref().is_some_and(|own| Some(own) != provider) || !self.price.holds(call) {
+    fn match_rank(&self, names: &[String], provider: Option<&str>, call: &BillableCall, place: usize) -> Option<CustomPriceRank> {
+        if self.provider.as_deref().is_some_and(|own| Some(own) != provider) || !self.price.applies_to(call) {
             return None;
         }
         let known = |name: &String| if self.is_prefix { name.starts_with(&self.name) } else { *name == self.name };
@@ -174,7 +174,7 @@ impl CustomPriceMatcher {
         let closeness = if self.is_prefix { self.name.len() } else { usize::MAX - rank };
         let price = &self.price;
         Some((
-            self.of_project,
+            self.is_for_project,
             !self.is_prefix,
             closeness,
             self.provider.is_some(),
@@ -189,7 +189,7 @@ impl CustomPriceMatcher {
 /// Returns the names of a model: the full one first, then without prefixes and suffixes.
 fn names_of(model: &ModelSpelling) -> Vec<String> {
     let without_provider = model.prefix().map(|(_, rest)| rest);
-    let parts = [Some(model.whole.as_str()), without_provider, Some(model.bare()), Some(model.last())];
+    let parts = [Some(model.full_name.as_str()), without_provider, Some(model.without_prefixes()), Some(model.last_segment())];
     let mut names: Vec<String> = Vec::new();
     for name in parts.into_iter().flatten().flat_map(spellings) {
         if !names.contains(&name) {

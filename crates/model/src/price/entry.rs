@@ -63,10 +63,10 @@ impl PriceEntry {
     /// Returns the prices at a time for a service tier; `None` if the table contains the model without a price.
     pub(super) fn quote(&self, at_us: i64, service_tier: Option<&str>) -> Option<PriceQuote> {
         // For times before the first known price, that price is the best guess.
-        let list = self.prices.iter().rev().find(|p| p.holds(at_us)).or(self.prices.first())?;
+        let list = self.prices.iter().rev().find(|p| p.is_effective_at(at_us)).or(self.prices.first())?;
         let mut quote = PriceQuote { from: list.from, rates: list.rates.clone(), tier: None };
         if let Some(tier) = service_tier {
-            for variant in self.variants.iter().filter(|v| v.tier.eq_ignore_ascii_case(tier) && v.prices.holds(at_us)) {
+            for variant in self.variants.iter().filter(|v| v.tier.eq_ignore_ascii_case(tier) && v.prices.is_effective_at(at_us)) {
                 quote.rates.replace_by(&variant.prices.rates);
                 quote.from = quote.from.max(variant.prices.from);
                 quote.tier = Some(variant.tier.clone());
@@ -77,7 +77,7 @@ impl PriceEntry {
 }
 
 impl PricePeriod {
-    fn holds(&self, at_us: i64) -> bool {
+    fn is_effective_at(&self, at_us: i64) -> bool {
         const DAY_US: i64 = 86_400_000_000;
         const MINUTE_US: i64 = 60_000_000;
         let started = self.from.is_none_or(|from| day_of(at_us) >= days_since_epoch(from));

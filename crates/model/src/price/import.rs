@@ -7,11 +7,11 @@ use super::provider::dashed;
 use super::table::PriceTable;
 
 /// Spellings of providers, and which of them are vendors; the file has details.
-const PROVIDERS: &str = include_str!("../../data/providers.json");
+const PROVIDERS_JSON: &str = include_str!("../../data/providers.json");
 
 /// Names of prices in the data of genai-prices, and in the price table. Prices for other units (an hour of audio, a page, a million
 /// characters) cannot price a call, since clients do not report their number.
-const KEYS: [(&str, &str); 14] = [
+const PRICE_NAMES: [(&str, &str); 14] = [
     ("input_mtok", "in"),
     ("output_mtok", "out"),
     ("cache_read_mtok", "read"),
@@ -74,7 +74,7 @@ pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImport
     let (value, left_out) = if own { (value, Vec::new()) } else { converted(&value, today)? };
     let text = dump(&value);
     let table = PriceTable::from_json(&text).map_err(|error| PriceImportError::OtherShape(error.to_string()))?;
-    if let Some((entry, reason)) = table.faults().into_iter().next() {
+    if let Some((entry, reason)) = table.invalid_entries().into_iter().next() {
         return Err(PriceImportError::Wrong { entry, reason });
     }
     let models = table.models();
@@ -88,7 +88,7 @@ pub fn import(text: &str, today: &str) -> Result<ImportedPriceTable, PriceImport
 fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceImportError> {
     let other = |reason: &str| PriceImportError::OtherShape(reason.to_owned());
     let sources = value.as_array().or_else(|| value.get("providers")?.as_array()).ok_or_else(|| other("no list of providers"))?;
-    let known: Value = serde_json::from_str(PROVIDERS).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
+    let known: Value = serde_json::from_str(PROVIDERS_JSON).map_err(|error| PriceImportError::NotJson(error.to_string()))?;
     let list = |name: &str| known[name].as_array().into_iter().flatten();
     let mut rows: Vec<Map<String, Value>> = list("providers").filter_map(Value::as_object).cloned().collect();
     // The price list of a special service is not a provider.
@@ -98,7 +98,7 @@ fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceIm
         let id = source["id"].as_str().ok_or_else(|| other("a provider has no id"))?;
         let models = source["models"].as_array().ok_or_else(|| other(&format!("the provider {id} has no list of models")))?;
         let place = place_of(&rows, id).unwrap_or_else(|| {
-            rows.push(Map::from_iter([("id".to_owned(), json!(id)), ("names".to_owned(), json!([plain(id)]))]));
+            rows.push(Map::from_iter([("id".to_owned(), json!(id)), ("names".to_owned(), json!([plain_name(id)]))]));
             rows.len() - 1
         });
         let provider = rows[place]["id"].as_str().unwrap_or(id).to_owned();
@@ -125,12 +125,12 @@ fn converted(value: &Value, today: &str) -> Result<(Value, Vec<String>), PriceIm
     Ok((head, left_out))
 }
 
-fn plain(name: &str) -> String {
+fn plain_name(name: &str) -> String {
     dashed(name).trim_matches('-').to_owned()
 }
 
 fn place_of(rows: &[Map<String, Value>], id: &str) -> Option<usize> {
-    let name = plain(id);
+    let name = plain_name(id);
     rows.iter().position(|row| row["names"].as_array().into_iter().flatten().any(|known| known.as_str() == Some(name.as_str())))
 }
 
@@ -156,7 +156,7 @@ fn entry(provider: &str, model: &Value) -> Result<Option<Value>, PriceImportErro
     if !rules.is_empty() {
         entry.insert("like".into(), Value::Array(rules));
     }
-    entry.insert("prices".into(), Value::Array(dated(&model["prices"])));
+    entry.insert("prices".into(), Value::Array(price_periods(&model["prices"])));
     let variants: Vec<Value> = model["price_variants"].as_array().into_iter().flatten().filter_map(variant).collect();
     if !variants.is_empty() {
         entry.insert("variants".into(), Value::Array(variants));
@@ -197,7 +197,7 @@ fn clauses(rule: &Value) -> Option<(Vec<String>, Vec<Value>)> {
 }
 
 /// Returns the prices of a model and their changes, without changes that only affect unsupported prices.
-fn dated(source: &Value) -> Vec<Value> {
+fn price_periods(source: &Value) -> Vec<Value> {
     let Some(list) = source.as_array() else { return vec![Value::Object(prices(source))] };
     let mut made: Vec<Map<String, Value>> = Vec::new();
     for conditional in list {
@@ -250,7 +250,7 @@ fn prices(source: &Value) -> Map<String, Value> {
         _ => None,
     };
     let known: Map<String, Value> =
-        KEYS.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), rate(source.get(theirs)?)?))).collect();
+        PRICE_NAMES.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), rate(source.get(theirs)?)?))).collect();
     // Prices in other units alone cannot price a call, so the entry is empty.
     let prices_a_call =
         known.keys().any(|name| !matches!(name.as_str(), "search" | "image_in" | "image_out") && BucketPrices::is_table_name(name));
@@ -280,7 +280,7 @@ fn dump(table: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::EMBEDDED;
+    use super::super::table::EMBEDDED_JSON;
     use super::*;
 
     const DATA: &str = r#"[
@@ -312,11 +312,11 @@ mod tests {
         assert_eq!(imported.table.canonical_provider("Newcomer"), Some("newcomer"));
         // The own format is kept unchanged, and the result of an import has that format.
         assert_eq!(import(&imported.text, "2000-01-01").unwrap().text, imported.text);
-        assert_eq!(import(EMBEDDED, "2000-01-01").unwrap().models, PriceTable::from_json(EMBEDDED).unwrap().models());
+        assert_eq!(import(EMBEDDED_JSON, "2000-01-01").unwrap().models, PriceTable::from_json(EMBEDDED_JSON).unwrap().models());
     }
 
     #[test]
-    fn what_is_no_table_is_named() {
+    fn invalid_price_table_is_described() {
         let said = |text: &str| import(text, "2026-11-25").unwrap_err().to_string();
         assert!(said("[").contains("not JSON"));
         assert!(said("{}").contains("neither"));

@@ -38,14 +38,14 @@ pub(super) enum ModelNameRule {
 }
 
 impl ModelNameRule {
-    fn holds(&self, name: &str) -> bool {
+    fn is_satisfied_by(&self, name: &str) -> bool {
         match self {
             ModelNameRule::Starts(text) => name.starts_with(text.as_str()),
             ModelNameRule::Ends(text) => name.ends_with(text.as_str()),
             ModelNameRule::Has(text) => name.contains(text.as_str()),
             ModelNameRule::Regex(pattern) => pattern.is_match(name),
             ModelNameRule::NoRegex(pattern) => !pattern.is_match(name),
-            ModelNameRule::All(clauses) => clauses.iter().all(|clause| clause.holds(name)),
+            ModelNameRule::All(clauses) => clauses.iter().all(|clause| clause.is_satisfied_by(name)),
         }
     }
 
@@ -115,7 +115,7 @@ pub(super) struct ProviderModels {
     entries: Vec<PriceEntry>,
     exact: HashMap<String, usize>,
     /// Indexes of the entries with rules.
-    ruled: Vec<usize>,
+    rule_entries: Vec<usize>,
 }
 
 impl ProviderModels {
@@ -126,8 +126,8 @@ impl ProviderModels {
                 exact.entry(name).or_insert(place);
             }
         }
-        let ruled = entries.iter().enumerate().filter(|(_, e)| !e.like.is_empty()).map(|(place, _)| place).collect();
-        ProviderModels { entries, exact, ruled }
+        let rule_entries = entries.iter().enumerate().filter(|(_, e)| !e.like.is_empty()).map(|(place, _)| place).collect();
+        ProviderModels { entries, exact, rule_entries }
     }
 
     /// Returns the entry for a lower-case name in any spelling that clients use for one model.
@@ -145,8 +145,8 @@ impl ProviderModels {
     fn first(&self, name: &str, trusted: impl Fn(&ModelNameRule) -> bool) -> Option<&PriceEntry> {
         let by_name = self.exact.get(name).copied();
         let before = by_name.unwrap_or(self.entries.len());
-        let holds = |place: &usize| self.entries[*place].like.iter().any(|clause| trusted(clause) && clause.holds(name));
-        let by_rule = self.ruled.iter().copied().take_while(|place| *place < before).find(holds);
+        let holds = |place: &usize| self.entries[*place].like.iter().any(|clause| trusted(clause) && clause.is_satisfied_by(name));
+        let by_rule = self.rule_entries.iter().copied().take_while(|place| *place < before).find(holds);
         by_rule.or(by_name).map(|place| &self.entries[place])
     }
 
@@ -213,32 +213,32 @@ fn is_date(text: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct ModelSpelling {
     /// Full name in lower case, trimmed.
-    pub(super) whole: String,
+    pub(super) full_name: String,
 }
 
 impl ModelSpelling {
     /// Returns `None` for a text that is not the name of a model: empty, or the address of a server (`https://...`).
     pub(super) fn new(model: &str) -> Option<ModelSpelling> {
-        let whole = model.trim().to_lowercase();
-        (!whole.is_empty() && !whole.contains("://")).then_some(ModelSpelling { whole })
+        let full_name = model.trim().to_lowercase();
+        (!full_name.is_empty() && !full_name.contains("://")).then_some(ModelSpelling { full_name })
     }
 
     /// Splits at the first `/`, before which routers write the provider (`openai/gpt-4o`).
     pub(super) fn prefix(&self) -> Option<(&str, &str)> {
-        self.whole.split_once('/').filter(|(prefix, rest)| !prefix.is_empty() && !rest.is_empty())
+        self.full_name.split_once('/').filter(|(prefix, rest)| !prefix.is_empty() && !rest.is_empty())
     }
 
     /// Returns the name after a path of the provider's own (`models/x`, `publishers/google/models/x`, a Bedrock ARN).
     pub(super) fn resource(&self) -> Option<&str> {
-        let own = ["models/", "publishers/", "projects/", "arn:aws:bedrock:"].iter().any(|start| self.whole.starts_with(start));
-        own.then(|| self.last())
+        let own = ["models/", "publishers/", "projects/", "arn:aws:bedrock:"].iter().any(|start| self.full_name.starts_with(start));
+        own.then(|| self.last_segment())
     }
 
     /// Returns the name without the parts that only Bedrock uses: `eu.anthropic.claude-x` is `claude-x`. The vendors' own services reject
     /// such names.
     pub(super) fn bedrock(&self) -> Option<&str> {
-        const REGIONS: [&str; 9] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "in", "global"];
-        const VENDORS: [&str; 16] = [
+        const BEDROCK_REGIONS: [&str; 9] = ["us", "us-gov", "eu", "apac", "jp", "au", "ca", "in", "global"];
+        const BEDROCK_VENDORS: [&str; 16] = [
             "ai21",
             "amazon",
             "anthropic",
@@ -256,20 +256,20 @@ impl ModelSpelling {
             "writer",
             "zai",
         ];
-        let (mut vendor, mut rest) = self.last().split_once('.')?;
-        if REGIONS.contains(&vendor) {
+        let (mut vendor, mut rest) = self.last_segment().split_once('.')?;
+        if BEDROCK_REGIONS.contains(&vendor) {
             (vendor, rest) = rest.split_once('.')?;
         }
-        VENDORS.contains(&vendor).then_some(rest)
+        BEDROCK_VENDORS.contains(&vendor).then_some(rest)
     }
 
     /// Returns the name after the last `/`.
-    pub(super) fn last(&self) -> &str {
-        self.whole.rsplit_once('/').map_or(self.whole.as_str(), |(_, last)| last)
+    pub(super) fn last_segment(&self) -> &str {
+        self.full_name.rsplit_once('/').map_or(self.full_name.as_str(), |(_, last)| last)
     }
 
     /// Returns the name without any of these prefixes.
-    pub(super) fn bare(&self) -> &str {
-        self.bedrock().or(self.resource()).unwrap_or(&self.whole)
+    pub(super) fn without_prefixes(&self) -> &str {
+        self.bedrock().or(self.resource()).unwrap_or(&self.full_name)
     }
 }

@@ -8,7 +8,7 @@ use super::entry::PriceEntry;
 use super::model::ModelSpelling;
 use super::provider::{ProviderCatalog, ProviderEntry, ProviderIndex};
 /// The embedded price table.
-pub(super) const EMBEDDED: &str = include_str!("../../data/prices.json");
+pub(super) const EMBEDDED_JSON: &str = include_str!("../../data/prices.json");
 
 /// Provider whose protocol other servers implement. Their clients report its name regardless of the server.
 const COMMON_PROTOCOL: &str = "openai";
@@ -48,7 +48,7 @@ impl PriceTable {
 
     /// Returns the text of the embedded price table.
     pub fn embedded_text() -> &'static str {
-        EMBEDDED
+        EMBEDDED_JSON
     }
 
     /// Returns the day up to which the table is maintained, `YYYY-MM-DD`.
@@ -63,7 +63,7 @@ impl PriceTable {
         let service_tier = call.service_tier.filter(|_| !found.resold);
         let quote = found.entry.quote(call.at_us, service_tier)?;
         let name = format!("{}:{}", found.list.id, found.entry.id);
-        bill::bill(PriceOrigin { name, tier: quote.tier, from: quote.from, own: false }, &quote.rates, call)
+        bill::bill(PriceOrigin { name, tier: quote.tier, from: quote.from, is_custom: false }, &quote.rates, call)
     }
 
     /// Returns the ID of the entry for the model of a call, `provider:model`, even if it has no price.
@@ -74,9 +74,9 @@ impl PriceTable {
     /// Returns the vendor whose own list contains the model, never a reseller.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
         let spelled = ModelSpelling::new(model)?;
-        let named = self.named_by(&spelled).filter(|(named, _)| named.vendor);
+        let named = self.provider_in_name(&spelled).filter(|(named, _)| named.vendor);
         let named = named.filter(|(vendor, rest)| vendor.models.find(rest).is_some()).map(|(vendor, _)| vendor);
-        let vendor = named.or_else(|| self.vendor(spelled.bare()).map(|found| found.list))?;
+        let vendor = named.or_else(|| self.vendor(spelled.without_prefixes()).map(|found| found.list))?;
         Some(&vendor.id)
     }
 
@@ -97,11 +97,11 @@ impl PriceTable {
     }
 
     fn entry_of_model<'a>(&'a self, provider: Option<&'a ProviderCatalog>, model: &ModelSpelling) -> Option<PriceEntryMatch<'a>> {
-        let named = self.named_by(model);
+        let named = self.provider_in_name(model);
         if let Some(provider) = provider {
             let without_own_name = named.filter(|(named, _)| named.id == provider.id).map(|(_, rest)| rest);
-            let names = [Some(model.whole.as_str()), without_own_name, model.resource()];
-            if let Some(found) = names.into_iter().flatten().find_map(|name| self.listed(provider, name)) {
+            let names = [Some(model.full_name.as_str()), without_own_name, model.resource()];
+            if let Some(found) = names.into_iter().flatten().find_map(|name| self.find_entry(provider, name)) {
                 return Some(found);
             }
             // A provider that runs models of others lists everything it sells. The name of a vendor may only mean its protocol.
@@ -110,17 +110,17 @@ impl PriceTable {
             }
         }
         // The model contains the name of a provider: `groq/llama-3.3-70b`, `eu.anthropic.claude-sonnet-4-5-20250929-v1:0`.
-        if let Some(found) = named.and_then(|(named, rest)| self.listed(named, rest)) {
+        if let Some(found) = named.and_then(|(named, rest)| self.find_entry(named, rest)) {
             return Some(found);
         }
         match provider {
             Some(known) if known.id != COMMON_PROTOCOL => None,
-            _ => self.vendor(model.resource().unwrap_or(&model.whole)),
+            _ => self.vendor(model.resource().unwrap_or(&model.full_name)),
         }
     }
 
     /// Returns the entry in the provider's list, otherwise in the lists of the providers whose models it resells.
-    fn listed<'a>(&'a self, provider: &'a ProviderCatalog, name: &str) -> Option<PriceEntryMatch<'a>> {
+    fn find_entry<'a>(&'a self, provider: &'a ProviderCatalog, name: &str) -> Option<PriceEntryMatch<'a>> {
         let own = provider.models.find(name).map(|entry| PriceEntryMatch { list: provider, entry, resold: false });
         own.or_else(|| {
             let mut lists = provider.resells.iter().filter_map(|name| self.providers.named(name));
@@ -129,12 +129,12 @@ impl PriceTable {
     }
 
     /// Returns the provider that the model's name contains, and the name without it.
-    fn named_by<'a, 'm>(&'a self, model: &'m ModelSpelling) -> Option<(&'a ProviderCatalog, &'m str)> {
+    fn provider_in_name<'a, 'm>(&'a self, model: &'m ModelSpelling) -> Option<(&'a ProviderCatalog, &'m str)> {
         if model.bedrock().is_some() {
-            return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last()));
+            return self.providers.named("aws.bedrock").map(|bedrock| (bedrock, model.last_segment()));
         }
-        if model.whole.starts_with("accounts/fireworks/") {
-            return self.providers.named("fireworks").map(|fireworks| (fireworks, model.whole.as_str()));
+        if model.full_name.starts_with("accounts/fireworks/") {
+            return self.providers.named("fireworks").map(|fireworks| (fireworks, model.full_name.as_str()));
         }
         let (prefix, rest) = model.prefix()?;
         self.providers.named(prefix).map(|provider| (provider, rest))
@@ -156,7 +156,7 @@ impl PriceTable {
     }
 
     /// Returns the invalid entries with their errors, each as `provider:model`.
-    pub(super) fn faults(&self) -> Vec<(String, String)> {
+    pub(super) fn invalid_entries(&self) -> Vec<(String, String)> {
         let mut faults = Vec::new();
         for provider in self.providers.list() {
             let reached = self.canonical_provider(&provider.id);

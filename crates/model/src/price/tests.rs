@@ -40,7 +40,7 @@ fn entry(provider: Option<&str>, model: &str) -> Option<String> {
 }
 
 #[test]
-fn the_article_s_call() {
+fn cost_of_the_article_example() {
     // 26 input tokens at $0.50 and 217 output tokens at $1.50 per million: 0.000013 + 0.0003255.
     let cost = PriceBook::embedded().cost(&call(Some("openai"), "gpt-3.5-turbo-0125", &usage(26, 217))).unwrap();
     assert_eq!(cost.total, Usd(338_500_000));
@@ -88,7 +88,7 @@ fn list_prices_of_common_models() {
 }
 
 #[test]
-fn a_bucket_without_its_own_price_costs_as_the_wider_one() {
+fn bucket_without_price_uses_the_wider_one() {
     let zero = usage(0, 0);
     let is = |provider: &str, model: &str, usage: Usage, expected: f64| {
         assert_eq!(dollars(Some(provider), model, &usage), Some(expected), "{model} {usage:?}");
@@ -134,7 +134,7 @@ fn lines_add_up() {
 }
 
 #[test]
-fn a_request_fee_is_in_the_total_alone() {
+fn request_fee_is_only_in_the_total() {
     // sonar: $1 per million for input and output, and $12 per thousand requests: 0.001 + 0.001 + 0.012.
     let cost = PriceBook::embedded().cost(&call(Some("perplexity"), "sonar", &usage(1_000, 1_000))).unwrap();
     assert_eq!((cost.total, cost.input, cost.output), (Usd(14_000_000_000), Some(Usd(1_000_000_000)), Some(Usd(1_000_000_000))));
@@ -185,7 +185,7 @@ fn a_free_model_costs_zero() {
 }
 
 #[test]
-fn the_last_price_that_holds_applies() {
+fn latest_effective_price_applies() {
     let at = |model: &str, time: &str| {
         let at_us = time.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let million = usage(1_000_000, 0);
@@ -204,7 +204,7 @@ fn the_last_price_that_holds_applies() {
 }
 
 #[test]
-fn hours_may_pass_midnight() {
+fn price_hours_may_span_midnight() {
     let book = table(
         r#"{"date":"2026-01-01","providers":[{"id":"p","names":["p"],"vendor":true,"models":[
             {"id":"m","prices":[{"in":2,"out":2},{"hours":["22:00","06:00"],"in":1,"out":1}]}]}]}"#,
@@ -216,7 +216,7 @@ fn hours_may_pass_midnight() {
 }
 
 #[test]
-fn size_of_the_input_decides_for_all_tokens() {
+fn input_size_selects_the_tier_for_all_tokens() {
     // gemini-2.5-pro: 1.25 and 10 up to 200,000 input tokens including cache reads, above that 2.5 and 15.
     let small = Usage { cache_read: Some(100_000), ..usage(100_000, 1_000_000) };
     let large = Usage { cache_read: Some(100_000), ..usage(100_001, 1_000_000) };
@@ -229,7 +229,7 @@ fn size_of_the_input_decides_for_all_tokens() {
 }
 
 #[test]
-fn a_tier_of_service_has_its_prices() {
+fn service_tier_has_its_own_prices() {
     let tier = |provider: Option<&str>, tier: Option<&str>| {
         let million = usage(1_000_000, 0);
         let cost = PriceBook::embedded().cost(&BillableCall { service_tier: tier, ..call(provider, "gpt-5-mini", &million) }).unwrap();
@@ -303,7 +303,7 @@ fn a_reseller_counts_when_the_client_names_it() {
 }
 
 #[test]
-fn a_fine_tune_has_a_price_of_its_own_or_none() {
+fn fine_tuned_model_has_its_own_price_or_none() {
     // 0.3 and 1.2, twice the prices of the base model.
     assert_eq!(dollars(Some("openai"), "ft:gpt-4o-mini-2024-07-18:org::id", &usage(1_000_000, 1_000_000)), Some(1.5));
     assert_eq!(entry(Some("openai"), "ft:gpt-4.1-2025-04-14:org::id"), None);
@@ -311,7 +311,7 @@ fn a_fine_tune_has_a_price_of_its_own_or_none() {
 }
 
 #[test]
-fn the_model_that_answered_decides_where_it_has_a_price() {
+fn answering_model_is_priced_if_it_has_a_price() {
     let (book, million) = (PriceBook::embedded(), usage(1_000_000, 0));
     let both = |response, request| {
         let call = BillableCall { response_model: response, request_model: Some(request), ..call(None, "", &million) };
@@ -398,14 +398,14 @@ fn spellings_of_providers() {
 }
 
 #[test]
-fn every_line_of_the_table_is_sound() {
+fn every_price_table_entry_is_valid() {
     let table = PriceBook::embedded().table();
     assert!(table.date() >= "2026-11-01");
-    assert_eq!(table.faults(), []);
+    assert_eq!(table.invalid_entries(), []);
 }
 
 #[test]
-fn a_bill_beyond_measure_saturates() {
+fn cost_saturates() {
     let all = Some(u64::MAX);
     let huge = Usage { input: all, cache_read: all, output: all, reasoning: all, ..Usage::default() };
     let cost = PriceBook::embedded().cost(&call(Some("openai"), "gpt-4o", &huge)).unwrap();
@@ -452,7 +452,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sum_does_not_depend_on_the_order(mut calls in proptest::collection::vec((0_u64..100_000, 0_u64..100_000), 0..40)) {
+    fn sum_of_costs_is_independent_of_order(mut calls in proptest::collection::vec((0_u64..100_000, 0_u64..100_000), 0..40)) {
         let book = PriceBook::embedded();
         let models = ["gpt-4o-mini", "claude-haiku-4-5", "gemini-2.5-flash"];
         let sum = |calls: &[(u64, u64)]| -> Usd {

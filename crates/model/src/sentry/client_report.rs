@@ -9,7 +9,7 @@ use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
 
 /// Maximum number of entries of a report; no SDK has as many reasons.
-const MAX_ENTRIES: usize = 100;
+const MAX_REPORT_ENTRIES: usize = 100;
 
 #[derive(Deserialize)]
 struct ClientReport<'a> {
@@ -34,7 +34,7 @@ struct DiscardedEventCount<'a> {
 }
 
 /// Our categories for Sentry's.
-const CATEGORIES: &[(&str, OutcomeCategory)] = &[
+const CATEGORIES_BY_NAME: &[(&str, OutcomeCategory)] = &[
     ("span", OutcomeCategory::Span),
     ("span_indexed", OutcomeCategory::Span),
     ("transaction", OutcomeCategory::Transaction),
@@ -49,7 +49,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let losses = parse_mended(payload, |text| {
         let report: ClientReport = serde_json::from_str(text)?;
         let lists = [report.discarded_events, report.rate_limited_events, report.filtered_events, report.filtered_sampling_events];
-        Ok(lists.into_iter().flat_map(|ChargedItems(losses)| losses).take(MAX_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
+        Ok(lists.into_iter().flat_map(|ChargedItems(losses)| losses).take(MAX_REPORT_ENTRIES).filter_map(outcome).collect::<Vec<_>>())
     });
     match losses {
         Ok(losses) => reader.outcomes.extend(losses),
@@ -60,7 +60,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
 fn outcome(loss: DiscardedEventCount) -> Option<Outcome> {
     let quantity = loss.quantity.filter(|quantity| *quantity > 0)?;
     let category = loss.category.as_str().unwrap_or("default");
-    let known = CATEGORIES.iter().find(|(name, _)| *name == category).map(|(_, category)| *category);
+    let known = CATEGORIES_BY_NAME.iter().find(|(name, _)| *name == category).map(|(_, category)| *category);
     Some(Outcome {
         kind: OutcomeKind::ClientDropped,
         reason: snake_case(loss.reason.as_str().unwrap_or(OutcomeReason::Unknown.as_str())),

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::lenient::{LenientText, LenientTime};
 use super::shared::part;
-use crate::lenient_json::mend;
+use crate::lenient_json::repair_payload;
 
 /// Maximum number of items; more than any client sends.
 const MAX_ITEMS: usize = 500;
@@ -233,7 +233,7 @@ fn payload(bytes: &[u8], length: Option<u64>, index: usize) -> Result<(&[u8], &[
 
 fn parse_header(text: &[u8]) -> Result<EnvelopeHeader, EnvelopeError> {
     let strict = std::str::from_utf8(text).ok().and_then(|text| header_of(text).ok());
-    strict.map_or_else(|| header_of(&mend(text)).map_err(|error| EnvelopeError::Header(without_content(&error))), Ok)
+    strict.map_or_else(|| header_of(&repair_payload(text)).map_err(|error| EnvelopeError::Header(without_content(&error))), Ok)
 }
 
 fn header_of(text: &str) -> Result<EnvelopeHeader, serde_json::Error> {
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_followed() {
+    fn malformed_envelopes_are_rejected() {
         assert_eq!(payloads(""), Err(EnvelopeError::Empty));
         assert!(matches!(payloads("nonsense"), Err(EnvelopeError::Header(_))));
         assert!(matches!(payloads("\n{\"type\":\"a\"}\nx"), Err(EnvelopeError::Header(_))));

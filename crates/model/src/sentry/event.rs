@@ -216,7 +216,7 @@ fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<
     let trace: TraceContext = part(contexts.trace);
     // An event without a time gets the time of sending.
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
-    let (at_us, shift) = reader.clock.moment(time_us)?;
+    let (at_us, shift) = reader.clock.corrected_time(time_us)?;
     let fields = SharedEventFields {
         environment: raw.environment,
         release: raw.release,
@@ -244,7 +244,7 @@ fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<
         service: shared.service,
         sdk_name: shared.sdk_name,
         sdk_version: shared.sdk_version,
-        breadcrumbs: breadcrumbs(&raw.breadcrumbs, if reader.clock.can_be(time_us) { shift } else { 0 }),
+        breadcrumbs: breadcrumbs(&raw.breadcrumbs, if reader.clock.is_plausible(time_us) { shift } else { 0 }),
         ..ErrorEvent::default()
     };
     let template = message_template(&raw.message, &raw.logentry);

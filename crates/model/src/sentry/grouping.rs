@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::event::{ErrorEvent, StackFrame};
 
 /// Placeholders in a client's fingerprint for the default group.
-const DEFAULT: &[&str] = &["{{ default }}", "{{default}}"];
+const DEFAULT_PLACEHOLDERS: &[&str] = &["{{ default }}", "{{default}}"];
 
 /// Returns the frame that identifies the place of an error: the innermost of the program's own code, otherwise the innermost. SDKs mark
 /// all frames as foreign if the program itself is installed like a library.
@@ -24,12 +24,12 @@ pub(crate) fn group(error: &ErrorEvent, template: Option<&str>, fingerprint: &Va
         Value::Array(items) => items.iter().filter(|item| !item.is_null()).map(plain).collect(),
         _ => Vec::new(),
     };
-    if own.is_empty() || (own.len() == 1 && DEFAULT.contains(&own[0].as_str())) {
+    if own.is_empty() || (own.len() == 1 && DEFAULT_PLACEHOLDERS.contains(&own[0].as_str())) {
         return default;
     }
     let mut hash = Sha256::new();
     for part in &own {
-        if DEFAULT.contains(&part.as_str()) {
+        if DEFAULT_PLACEHOLDERS.contains(&part.as_str()) {
             hash.update(default);
         } else {
             hash.update(part.as_bytes());
@@ -61,7 +61,7 @@ fn default_group(error: &ErrorEvent, template: Option<&str>) -> [u8; 32] {
 
 /// Replaces the variable parts of a message: quoted texts, IDs, addresses, numbers.
 pub(super) fn message_shape(message: &str) -> String {
-    static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
+    static VARIABLE_PARTS: LazyLock<Regex> = LazyLock::new(|| {
         let quoted = r#""[^"]*"|'[^']*'|`[^`]*`"#;
         let addresses = r"https?://\S+|[\w.+-]+@[\w-]+\.[\w.-]+";
         let ids = r"\b(?:req|call|chatcmpl|msg|run|resp|org|proj|user|sess|sk)[-_][A-Za-z0-9-_]+\b";
@@ -71,7 +71,7 @@ pub(super) fn message_shape(message: &str) -> String {
     });
     // Long messages differ at their end; the beginning identifies the problem.
     let end = (0..=message.len().min(1000)).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-    VARIABLE.replace_all(&message[..end], "*").into_owned()
+    VARIABLE_PARTS.replace_all(&message[..end], "*").into_owned()
 }
 
 #[cfg(test)]
@@ -88,21 +88,24 @@ mod tests {
         ErrorEvent { kind: "E".into(), value: message.into(), exceptions: vec![exception], ..ErrorEvent::default() }
     }
 
-    fn of(error: &ErrorEvent) -> [u8; 32] {
+    fn fingerprint_of(error: &ErrorEvent) -> [u8; 32] {
         group(error, None, &Value::Null)
     }
 
     #[test]
-    fn what_differs_each_time_does_not_part_errors() {
+    fn variable_parts_do_not_split_issues() {
         let one = error("Error code: 429 - retry in 20s for req_011CQ 'gpt-4o' at 0x7fe9e0", "f", 10);
         let two = error("Error code: 429 - retry in 7s for req_9f2 'gpt-5' at 0x7aaaa0", "f", 11);
-        assert_eq!(of(&one), of(&two));
-        assert_ne!(of(&one), of(&error("Error code: 429 - retry in 20s for req_011CQ 'gpt-4o' at 0x7fe9e0", "g", 10)));
-        assert_ne!(of(&one), of(&error("Connection refused", "f", 10)));
+        assert_eq!(fingerprint_of(&one), fingerprint_of(&two));
+        assert_ne!(
+            fingerprint_of(&one),
+            fingerprint_of(&error("Error code: 429 - retry in 20s for req_011CQ 'gpt-4o' at 0x7fe9e0", "g", 10))
+        );
+        assert_ne!(fingerprint_of(&one), fingerprint_of(&error("Connection refused", "f", 10)));
     }
 
     #[test]
-    fn own_code_decides_before_libraries() {
+    fn application_frames_decide_before_library_frames() {
         let frames = |in_app: bool| {
             vec![
                 StackFrame { function: Some("mine".into()), in_app, ..StackFrame::default() },
@@ -120,7 +123,7 @@ mod tests {
         let with = |error: &ErrorEvent, fingerprint: Value| group(error, None, &fingerprint);
         assert_eq!(with(&one, json!(["db-down"])), with(&two, json!(["db-down"])));
         assert_ne!(with(&one, json!(["db-down", "{{ default }}"])), with(&two, json!(["db-down", "{{ default }}"])));
-        assert_eq!(with(&one, json!(["{{ default }}"])), of(&one));
-        assert_eq!(with(&one, json!([])), of(&one));
+        assert_eq!(with(&one, json!(["{{ default }}"])), fingerprint_of(&one));
+        assert_eq!(with(&one, json!([])), fingerprint_of(&one));
     }
 }

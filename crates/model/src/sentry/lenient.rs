@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::lenient_json::{ChargedValue, too_much};
+use crate::lenient_json::{ChargedValue, limit_error};
 use crate::span::Attributes;
 use crate::{decode_budget, lenient_json, time};
 
@@ -47,7 +47,7 @@ pub(super) struct LenientMeasurements(pub(super) Vec<(String, f64)>);
 
 /// Charges a member of a map.
 fn charge<E: serde::de::Error>(name: &str, first: bool) -> Result<(), E> {
-    if decode_budget::charge(decode_budget::member(name, first)) { Ok(()) } else { Err(too_much()) }
+    if decode_budget::charge(decode_budget::member_bytes(name, first)) { Ok(()) } else { Err(limit_error()) }
 }
 
 /// Methods of a visitor that ignore unsupported values.
@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for UntypedAttributes {
         impl<'de> Visitor<'de> for UntypedAttributesVisitor {
             type Value = UntypedAttributes;
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UntypedAttributes, A::Error> {
-                let mut attributes = lenient_json::members(&mut map)?;
+                let mut attributes = lenient_json::read_members(&mut map)?;
                 attributes.retain(|_, value| !value.is_null());
                 Ok(UntypedAttributes(attributes))
             }
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for TypedValue {
                         }
                     }
                 }
-                Ok(TypedValue(value.filter(|value| kind.as_str().is_some_and(|kind| fits(kind, value)))))
+                Ok(TypedValue(value.filter(|value| kind.as_str().is_some_and(|kind| matches_type(kind, value)))))
             }
             ignores!(scalars);
             ignores!(seq, 'de);
@@ -203,22 +203,22 @@ impl<'de> Deserialize<'de> for TypedValue {
 }
 
 /// Returns whether a value matches the type that was sent with it.
-fn fits(kind: &str, value: &Value) -> bool {
+fn matches_type(kind: &str, value: &Value) -> bool {
     match kind {
         "string" => value.is_string(),
         "integer" => value.as_i64().is_some(),
         "double" => value.is_number(),
         "boolean" => value.is_boolean(),
-        "array" => homogeneous(value, None),
+        "array" => is_homogeneous(value, None),
         // Names of list types before there was one for all lists.
-        "string[]" | "integer[]" | "double[]" | "boolean[]" => homogeneous(value, kind.strip_suffix("[]")),
+        "string[]" | "integer[]" | "double[]" | "boolean[]" => is_homogeneous(value, kind.strip_suffix("[]")),
         _ => false,
     }
 }
 
-fn homogeneous(value: &Value, element: Option<&str>) -> bool {
+fn is_homogeneous(value: &Value, element: Option<&str>) -> bool {
     let Value::Array(items) = value else { return false };
-    let all = |kind: &str| items.iter().all(|item| fits(kind, item));
+    let all = |kind: &str| items.iter().all(|item| matches_type(kind, item));
     match element {
         Some(kind) => all(kind),
         None => ["string", "integer", "double", "boolean"].into_iter().any(all),
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_attribute_that_does_not_fit_is_left_out() {
+    fn only_mistyped_attributes_are_dropped() {
         let TypedAttributes(attributes) = serde_json::from_value(json!({
             "s": {"type": "string", "value": "x"}, "i": {"value": 5, "type": "integer", "unit": "token"},
             "d": {"type": "double", "value": 5}, "b": {"type": "boolean", "value": true},
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_as_good_as_missing() {
+    fn mistyped_values_count_as_missing() {
         let LenientTime(time) = serde_json::from_str("[1]").unwrap();
         assert_eq!(time, None);
         let text: LenientText = serde_json::from_str("{\"a\":1}").unwrap();

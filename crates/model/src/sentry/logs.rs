@@ -9,7 +9,7 @@ use super::lenient::{LenientText, LenientTime, TypedAttributes};
 use crate::clock::{TimeSource, TimestampError};
 use crate::fingerprint::Fingerprint;
 use crate::id::{SpanId, TraceId};
-use crate::lenient_json::{ChargedItems, mend, parse_mended};
+use crate::lenient_json::{ChargedItems, parse_mended, repair_payload};
 use crate::log_line::{self, LogLevel, LogLine};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
@@ -41,14 +41,14 @@ fn dropped(reason: OutcomeReason) -> Outcome {
 
 /// Reads a container. An invalid line is dropped alone.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
-    let logs = parse_mended(item.payload, |text| at_once(text, reader));
-    let logs = logs.or_else(|_| one_by_one(&mend(item.payload), reader));
+    let logs = parse_mended(item.payload, |text| read_all(text, reader));
+    let logs = logs.or_else(|_| read_each(&repair_payload(item.payload), reader));
     let Ok(logs) = logs else { return reader.drop_container(OutcomeCategory::Log, OutcomeReason::InvalidJson, item) };
     for log in logs {
         match log {
             Ok((content, mut line)) => {
                 line.key = reader.keys.next(content);
-                line.trim();
+                line.truncate();
                 crate::decode_budget::charge(line.bytes());
                 reader.lines.push(line);
             }
@@ -60,13 +60,13 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
 /// Lines with the fingerprints that identify them, or the outcomes of dropped ones.
 type LogLineResults = Vec<Result<(Fingerprint, LogLine), Outcome>>;
 
-fn at_once(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
+fn read_all(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
     let container: LogContainer<SentryLog> = serde_json::from_str(text)?;
     Ok(container.items.0.into_iter().map(|log| line(log, reader)).collect())
 }
 
 /// Reads a container with an invalid line.
-fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
+fn read_each(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serde_json::Error> {
     let container: LogContainer<&RawValue> = serde_json::from_str(text)?;
     let one = |log: &RawValue| line(serde_json::from_str::<SentryLog>(log.get()).map_err(|_| dropped(OutcomeReason::InvalidJson))?, reader);
     Ok(container.items.0.into_iter().map(one).collect())
@@ -77,14 +77,14 @@ fn line(log: SentryLog, reader: &EnvelopeReader) -> Result<(Fingerprint, LogLine
         log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::LogWithoutTrace))?;
     let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
     let sent_us = log.timestamp.0.ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-    let (at_us, _) = reader.clock.moment(sent_us).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
-    let level = log.level.as_str().and_then(LogLevel::of_word);
+    let (at_us, _) = reader.clock.corrected_time(sent_us).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+    let level = log.level.as_str().and_then(LogLevel::from_logger_name);
     let body = log.body.into_string().unwrap_or_default();
     let mut attributes = log.attributes.0;
     let said = serde_json::to_string(&attributes).unwrap_or_default();
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default(), sent_us.to_string()];
     let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", LogLevel::as_str), &body, &said]);
-    if !reader.clock.can_be(sent_us) {
+    if !reader.clock.is_plausible(sent_us) {
         log_line::note_source(&mut attributes, TimeSource::Receipt);
     }
     let line = LogLine { key: [0; 16], trace_id, span_id, at_us, level, body, attributes };

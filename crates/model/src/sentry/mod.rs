@@ -94,7 +94,7 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
 }
 
 /// Item types that are accepted but not stored, by design.
-const NOT_KEPT: &[&str] = &[
+const UNSTORED_ITEM_TYPES: &[&str] = &[
     "session",
     "sessions",
     "metric_buckets",
@@ -134,7 +134,7 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         // Only Sentry's own servers send this type; SDKs send logs as above.
         "otel_log" => reader.drop_container(OutcomeCategory::Log, OutcomeReason::NotSupported, item),
         "trace_metric" => metrics::read(item, reader),
-        kind if NOT_KEPT.contains(&kind) => {
+        kind if UNSTORED_ITEM_TYPES.contains(&kind) => {
             reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, kind.to_owned()))
         }
         // Reasons and details become rows of a table, and an unknown type may be any text.
@@ -143,7 +143,7 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
 }
 
 fn is_container(content_type: &str) -> bool {
-    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(span_v2::CONTENT_TYPE))
+    content_type.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(span_v2::CONTAINER_CONTENT_TYPE))
 }
 
 /// Collects the contents of the items of an envelope.
@@ -192,11 +192,11 @@ impl EnvelopeReader {
     /// Normalizes the spans after all items were read, since an item may describe spans of an earlier one.
     fn finish(self, context: &DecodeContext) -> DecodedEnvelope {
         let of_header = SharedEventContext::of_header(&self.header);
-        let raws = if decode_budget::copies_fit() { self.raws } else { Vec::new() };
+        let raws = if decode_budget::has_room_for_copies() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());
         // A failed charge exceeds the budget: the whole result is discarded then.
         spans.extend(raws.into_iter().map_while(|raw| {
-            let mut span = decode_budget::for_a_moment(|| normalize::canonical(raw, context.price));
+            let mut span = decode_budget::with_refund(|| normalize::canonical_span(raw, context.price));
             // On a request, this attribute names the other side, elsewhere the reporting host.
             let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || span_kind::of_op(&span.op) == Some(SpanType::Http);
             if span.service.is_none() && !is_request {

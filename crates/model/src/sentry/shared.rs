@@ -64,7 +64,7 @@ pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) 
 /// Truncates a text that is copied to each span.
 fn short(text: Option<String>) -> Option<String> {
     text.map(|mut text| {
-        trim_text(&mut text, TextLimit::NAME);
+        trim_text(&mut text, TextLimit::NAME_LIMIT);
         text
     })
 }

@@ -49,7 +49,7 @@ impl SentrySpanV1<'_> {
         let span_id: SpanId =
             self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
         let (start, end) = self.start_timestamp.0.zip(self.timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-        let placed = clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        let placed = clock.corrected_times(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         let tagged = || self.tags.0.get("status").and_then(|tag| status::tagged(tag));
         let sent = self.status.as_str().map(status::v1).or_else(tagged);
         let (state, detail) = sent.unwrap_or((RawStatus::Unset, None));

@@ -11,13 +11,13 @@ use super::span_v1::dropped;
 use super::{EnvelopeReader, status};
 use crate::clock::TimestampError;
 use crate::id::{SpanId, TraceId};
-use crate::lenient_json::{ChargedItems, mend, parse_mended};
+use crate::lenient_json::{ChargedItems, parse_mended, repair_payload};
 use crate::normalize::{RawSpan, RawStatus};
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
 
 /// Content type of a container.
-pub(super) const CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
+pub(super) const CONTAINER_CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
 
 #[derive(Deserialize)]
 struct SpanContainer<S> {
@@ -51,7 +51,8 @@ impl SentrySpanV2<'_> {
         let span_id: SpanId =
             self.span_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::InvalidSpanId))?;
         let (start, end) = self.start_timestamp.0.zip(self.end_timestamp.0).ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
-        let placed = reader.clock.place(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
+        let placed =
+            reader.clock.corrected_times(Some(start), Some(end)).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
         Ok(RawSpan {
             trace_id,
             span_id,
@@ -74,8 +75,8 @@ impl SentrySpanV2<'_> {
 
 /// Reads a container. If its count does not match its header, it is dropped as a whole. An invalid span is dropped alone.
 pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
-    let raws = parse_mended(item.payload, |text| at_once(text, reader));
-    let raws = raws.or_else(|_| one_by_one(&mend(item.payload), reader));
+    let raws = parse_mended(item.payload, |text| read_all(text, reader));
+    let raws = raws.or_else(|_| read_each(&repair_payload(item.payload), reader));
     let Ok(raws) = raws else {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
         reader.outcomes.push(Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Span, OutcomeReason::InvalidJson, None) });
@@ -105,13 +106,13 @@ pub(super) fn read(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
 /// Raw spans, or the outcomes of dropped ones.
 type RawSpanResults = Vec<Result<RawSpan, Outcome>>;
 
-fn at_once(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
+fn read_all(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
     let container: SpanContainer<SentrySpanV2> = serde_json::from_str(text)?;
     Ok(container.items.0.into_iter().map(|span| span.into_raw(reader)).collect())
 }
 
 /// Reads a container with an invalid span.
-fn one_by_one(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
+fn read_each(text: &str, reader: &EnvelopeReader) -> Result<RawSpanResults, serde_json::Error> {
     let container: SpanContainer<&RawValue> = serde_json::from_str(text)?;
     let one = |span: &RawValue| {
         serde_json::from_str::<SentrySpanV2>(span.get()).map_err(|_| dropped(OutcomeReason::InvalidJson))?.into_raw(reader)

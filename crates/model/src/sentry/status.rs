@@ -3,7 +3,7 @@
 use crate::normalize::RawStatus;
 
 /// Canonical statuses by gRPC's number, which the oldest SDKs send.
-const BY_NUMBER: &[&str] = &[
+const STATUS_BY_NUMBER: &[&str] = &[
     "ok",
     "cancelled",
     "unknown",
@@ -25,7 +25,7 @@ const BY_NUMBER: &[&str] = &[
 
 /// Returns the status of a span of a transaction, and its detail unless that is only "error".
 pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
-    let by_number = sent.parse::<usize>().ok().and_then(|number| BY_NUMBER.get(number).copied());
+    let by_number = sent.parse::<usize>().ok().and_then(|number| STATUS_BY_NUMBER.get(number).copied());
     match by_number.unwrap_or(sent) {
         "ok" | "success" => (RawStatus::Ok, None),
         "cancelled" => (RawStatus::Cancelled, None),
@@ -37,7 +37,7 @@ pub(super) fn v1(sent: &str) -> (RawStatus, Option<String>) {
 
 /// Returns the status from a tag, where older SDKs put it if the span has none of its own. Any other text is the program's own tag.
 pub(super) fn tagged(tag: &str) -> Option<(RawStatus, Option<String>)> {
-    (BY_NUMBER.contains(&tag) || matches!(tag, "error" | "failure" | "unknown_error")).then(|| v1(tag))
+    (STATUS_BY_NUMBER.contains(&tag) || matches!(tag, "error" | "failure" | "unknown_error")).then(|| v1(tag))
 }
 
 /// Returns the status of a span of a container, which has only two values. An attribute may contain the cause.

@@ -29,7 +29,7 @@ fn decoded(items: &[(Value, String)]) -> DecodedEnvelope {
 }
 
 fn container(spans: &[String]) -> (Value, String) {
-    let header = json!({"type": "span", "item_count": spans.len(), "content_type": crate::sentry::span_v2::CONTENT_TYPE});
+    let header = json!({"type": "span", "item_count": spans.len(), "content_type": crate::sentry::span_v2::CONTAINER_CONTENT_TYPE});
     (header, format!("{{\"version\":2,\"items\":[{}]}}", spans.join(",")))
 }
 
@@ -62,7 +62,7 @@ fn reasons(decoded: &DecodedEnvelope) -> Vec<&str> {
 }
 
 #[test]
-fn a_broken_span_costs_only_itself() {
+fn invalid_span_does_not_affect_others() {
     let spans = [
         v2(1, json!({})),
         v2(2, json!({"span_id": "xyz"})),
@@ -84,7 +84,7 @@ fn a_broken_span_costs_only_itself() {
 }
 
 #[test]
-fn times_that_never_were_are_the_other_one_or_that_of_receipt() {
+fn implausible_times_are_replaced() {
     // Milliseconds instead of seconds, Go's zero, the Unix epoch, the largest number.
     for never in [json!(NOW * 1000.0), json!("0001-01-01T00:00:00Z"), json!(0), json!(u64::MAX)] {
         let spans = [
@@ -110,7 +110,7 @@ fn times_that_never_were_are_the_other_one_or_that_of_receipt() {
 }
 
 #[test]
-fn a_container_must_hold_what_its_header_says() {
+fn container_must_match_its_header() {
     let (mut header, payload) = container(&[v2(1, json!({})), v2(2, json!({}))]);
     header["item_count"] = json!(3);
     let decoded = decoded(&[(header, payload), transaction(json!({}))]);
@@ -119,7 +119,7 @@ fn a_container_must_hold_what_its_header_says() {
 }
 
 #[test]
-fn the_transaction_speaks_for_all_of_its_trace() {
+fn transaction_context_applies_to_its_spans() {
     let child = json!({"span_id": "00000000000000ab", "start_timestamp": "2026-11-23T09:59:58", "timestamp": "2026-11-23T09:59:59.5Z", "op": "db", "tags": {"tenant": "own"}});
     let other = v2(2, json!({"trace_id": "11111111111111111111111111111111"}));
     // The container comes first, and still gets the properties of the transaction after it.
@@ -154,12 +154,12 @@ fn parts_of_a_transaction_of_the_wrong_shape() {
 }
 
 #[test]
-fn a_broken_payload_costs_only_its_item() {
+fn invalid_payload_does_not_affect_other_items() {
     let items = [
         (json!({"type": "transaction"}), "{\"transaction\":".to_owned()),
         (json!({"type": "event"}), "[]".to_owned()),
         (json!({"type": "client_report"}), "nonsense".to_owned()),
-        (json!({"type": "span", "content_type": crate::sentry::span_v2::CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
+        (json!({"type": "span", "content_type": crate::sentry::span_v2::CONTAINER_CONTENT_TYPE, "item_count": 3}), "{}".to_owned()),
         (json!({"type": "span"}), "{}".to_owned()),
         (json!({"type": "session"}), "{}".to_owned()),
         (json!({"type": "statsd"}), "endpoint.requests@none:1|c|#route:home|T1795510800\n".to_owned()),
@@ -187,7 +187,7 @@ fn a_broken_payload_costs_only_its_item() {
 }
 
 #[test]
-fn json_that_strict_parsers_refuse_is_mended() {
+fn invalid_json_of_sdks_is_repaired() {
     let (header, payload) = container(&[v2(1, json!({"name": "SURROGATE"})), v2(2, json!({}))]);
     let payload = payload.replace("SURROGATE", "a\\ud800b").replace("\"status\":\"ok\"", "\"status\":\"ok\",\"x\":NaN");
     let decoded = decoded(&[(header, payload)]);
@@ -207,7 +207,7 @@ fn times_of_a_wrong_clock_are_shifted_and_durations_stay() {
 }
 
 #[test]
-fn a_client_report_says_what_never_came() {
+fn client_report_counts_dropped_items() {
     let report = json!({"timestamp": NOW, "discarded_events": [
         {"reason": "sample_rate", "category": "span", "quantity": 7}, {"reason": "Before Send", "category": "profile", "quantity": 1},
         {"reason": "queue_overflow", "category": "error", "quantity": 0}]});
@@ -271,7 +271,7 @@ fn the_older_endpoint() {
 }
 
 #[test]
-fn what_clients_may_not_send() {
+fn forbidden_items_are_rejected() {
     let body = envelope(&[(json!({"type": "integration"}), "{}".into())]);
     assert_eq!(decode(&body, &context()), Err(EnvelopeError::ForbiddenItem("integration")));
 }
@@ -293,7 +293,7 @@ fn lists_and_objects_of_older_sdks() {
 }
 
 #[test]
-fn what_all_spans_share_is_short() {
+fn shared_fields_are_truncated() {
     let long = "x".repeat(10_000);
     let tags: serde_json::Map<String, Value> = (0..500).map(|n| (format!("tag{n}"), json!(long))).collect();
     let decoded = decoded(&[transaction(json!({"release": long, "tags": tags}))]);

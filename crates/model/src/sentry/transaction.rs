@@ -10,7 +10,7 @@ use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::span_v1::{SentrySpanV1, dropped};
 use crate::decode_budget;
 use crate::id::TraceId;
-use crate::lenient_json::{ChargedItems, mend, parse_mended};
+use crate::lenient_json::{ChargedItems, parse_mended, repair_payload};
 use crate::normalize::RawSpan;
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
@@ -86,9 +86,9 @@ struct UnpackedTransaction {
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     let whole = |text: &str| {
         let transaction: SentryTransaction<ChargedItems<SentrySpanV1>> = serde_json::from_str(text)?;
-        Ok(open(transaction, |ChargedItems(spans)| spans.into_iter().map(Some).collect(), reader))
+        Ok(unpack(transaction, |ChargedItems(spans)| spans.into_iter().map(Some).collect(), reader))
     };
-    let Ok(opened) = parse_mended(payload, whole).or_else(|_| span_by_span(&mend(payload), reader)) else {
+    let Ok(opened) = parse_mended(payload, whole).or_else(|_| read_each_span(&repair_payload(payload), reader)) else {
         reader.outcomes.push(Outcome::dropped(OutcomeCategory::Transaction, OutcomeReason::InvalidJson, None));
         return;
     };
@@ -103,7 +103,7 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
 }
 
 /// Reads a transaction with an invalid span.
-fn span_by_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTransaction, serde_json::Error> {
+fn read_each_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTransaction, serde_json::Error> {
     let transaction: SentryTransaction<&'t RawValue> = serde_json::from_str(text)?;
     let each = |spans: &'t RawValue| -> Vec<Option<SentrySpanV1<'t>>> {
         match serde_json::from_str::<ChargedItems<&'t RawValue>>(spans.get()) {
@@ -115,10 +115,10 @@ fn span_by_span<'t>(text: &'t str, reader: &EnvelopeReader) -> Result<UnpackedTr
             Err(_) => vec![None],
         }
     };
-    Ok(open(transaction, each, reader))
+    Ok(unpack(transaction, each, reader))
 }
 
-fn open<'a, 's, S>(
+fn unpack<'a, 's, S>(
     transaction: SentryTransaction<'a, S>,
     each: impl Fn(S) -> Vec<Option<SentrySpanV1<'s>>>,
     reader: &EnvelopeReader,

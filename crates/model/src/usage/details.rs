@@ -421,7 +421,7 @@ impl TokenCountPaths {
 impl ReportedTokenCounts {
     /// Reads the counts of one object, as providers, SDKs and wrappers send them, with the conventions for input and output that its shape
     /// implies.
-    pub fn of_details(details: &Map<String, Value>) -> (ReportedTokenCounts, TokenCountConvention, TokenCountConvention) {
+    pub fn from_details(details: &Map<String, Value>) -> (ReportedTokenCounts, TokenCountConvention, TokenCountConvention) {
         let paths = TokenCountPaths::of(details);
         let own_words = details.contains_key("input") || details.contains_key("output");
         let mut counts = paths.counts();

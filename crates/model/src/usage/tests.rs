@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn settle(counts: ReportedTokenCounts) -> Usage {
-    counts.settle(TokenCountConvention::Inclusive)
+    counts.exclusive_usage(TokenCountConvention::Inclusive)
 }
 
 #[test]
@@ -28,10 +28,10 @@ fn reasoning_is_part_of_the_output() {
 }
 
 #[test]
-fn what_the_provider_itself_remarked() {
+fn provider_usage_object_adds_counts() {
     let of = |remarks: serde_json::Value| {
         let (counts, of_input, of_output) = ReportedTokenCounts::of_provider_metadata(remarks.as_object().unwrap()).unwrap();
-        counts.settle_each(of_input, of_output)
+        counts.exclusive_usage_of(of_input, of_output)
     };
     let anthropic = of(json!({ "anthropic": { "cacheCreationInputTokens": 512, "usage": {
         "input_tokens": 25, "output_tokens": 64, "cache_creation_input_tokens": 512, "cache_read_input_tokens": 2048,
@@ -48,7 +48,7 @@ fn what_the_provider_itself_remarked() {
 }
 
 #[test]
-fn cached_input_that_was_added_twice() {
+fn cached_input_added_twice_is_detected() {
     let usage = settle(ReportedTokenCounts {
         input: Some(2224),
         output: Some(85),
@@ -60,7 +60,7 @@ fn cached_input_that_was_added_twice() {
 }
 
 #[test]
-fn the_total_has_the_last_word() {
+fn total_decides_between_interpretations() {
     let counts = ReportedTokenCounts {
         input: Some(100),
         output: Some(10),
@@ -81,18 +81,18 @@ fn the_total_has_the_last_word() {
         total: Some(110),
         ..ReportedTokenCounts::default()
     };
-    let usage = reads_left_out.settle(TokenCountConvention::Exclusive);
+    let usage = reads_left_out.exclusive_usage(TokenCountConvention::Exclusive);
     assert_eq!((usage.input, usage.input_tokens()), (Some(10), Some(100)));
 }
 
 #[test]
-fn less_input_than_cache_can_only_stand_beside_it() {
+fn input_below_cache_excludes_the_cache() {
     let usage = settle(ReportedTokenCounts { input: Some(25), output: Some(64), cache_read: Some(2048), ..ReportedTokenCounts::default() });
     assert_eq!((usage.input, usage.input_tokens()), (Some(25), Some(2073)));
 }
 
 #[test]
-fn a_total_that_forgot_the_caches_is_made_whole() {
+fn total_without_caches_is_completed() {
     let usage = settle(ReportedTokenCounts {
         input: Some(25),
         output: Some(64),
@@ -112,7 +112,7 @@ fn a_total_that_forgot_the_caches_is_made_whole() {
 }
 
 #[test]
-fn thoughts_may_be_left_out_where_cached_input_is_in() {
+fn reasoning_may_be_excluded_where_cache_is_included() {
     let counts = ReportedTokenCounts {
         input: Some(100),
         output: Some(60),
@@ -120,7 +120,7 @@ fn thoughts_may_be_left_out_where_cached_input_is_in() {
         reasoning: Some(50),
         ..ReportedTokenCounts::default()
     };
-    let usage = counts.settle_each(TokenCountConvention::Inclusive, TokenCountConvention::Exclusive);
+    let usage = counts.exclusive_usage_of(TokenCountConvention::Inclusive, TokenCountConvention::Exclusive);
     assert_eq!((usage.input, usage.input_tokens()), (Some(60), Some(100)));
     assert_eq!((usage.output, usage.output_tokens()), (Some(60), Some(110)));
 }
@@ -145,8 +145,8 @@ fn counts_of_any_type() {
 }
 
 fn of_details(value: Value) -> Usage {
-    let (counts, of_input, of_output) = ReportedTokenCounts::of_details(value.as_object().unwrap());
-    counts.settle_each(of_input, of_output)
+    let (counts, of_input, of_output) = ReportedTokenCounts::from_details(value.as_object().unwrap());
+    counts.exclusive_usage_of(of_input, of_output)
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_shape_of_details_decides() {
 }
 
 #[test]
-fn what_vertex_tells_of_each_modality_is_one_whole() {
+fn vertex_modality_counts_are_summed() {
     // As Langfuse's handler of LangChain sends it: 1,000 input tokens, of which 258 are an image and 100 are cached text; 1,300 output
     // tokens, of which 1,290 are an image.
     let usage = of_details(json!({
@@ -173,7 +173,7 @@ fn what_vertex_tells_of_each_modality_is_one_whole() {
 }
 
 #[test]
-fn of_what_was_written_some_is_for_an_hour() {
+fn one_hour_cache_writes_are_part_of_cache_writes() {
     // Anthropic's own object, and the one that Langfuse's handler of LangChain sends.
     let own = of_details(json!({
         "input_tokens": 10, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 300, "output_tokens": 5,
@@ -241,7 +241,7 @@ fn langfuse_adds_up_counts_of_any_name() {
 }
 
 #[test]
-fn pictures_of_openai_are_part_of_the_whole() {
+fn openai_image_tokens_are_part_of_the_input() {
     let usage = of_details(json!({
         "input_tokens": 300, "input_tokens_details": {"image_tokens": 258, "text_tokens": 42}, "output_tokens": 1290,
         "output_tokens_details": {"image_tokens": 1290}, "total_tokens": 1590,
@@ -250,7 +250,7 @@ fn pictures_of_openai_are_part_of_the_whole() {
 }
 
 #[test]
-fn a_cached_picture_is_not_counted_twice() {
+fn cached_image_tokens_count_once() {
     // 1,000 input tokens, of which 900 are a cached image.
     let counts = ReportedTokenCounts {
         input: Some(1000),
@@ -266,10 +266,10 @@ fn a_cached_picture_is_not_counted_twice() {
 }
 
 #[test]
-fn how_a_count_was_taken_is_told() {
+fn interpretation_of_a_count_is_reported() {
     let taken = |counts: ReportedTokenCounts, convention| {
-        let usage = counts.settle(convention);
-        let (input, output) = counts.taken(&usage, convention, convention);
+        let usage = counts.exclusive_usage(convention);
+        let (input, output) = counts.interpretations(&usage, convention, convention);
         (input.map(|taken| (taken.whole, taken.rule, taken.because)), output.map(|taken| (taken.whole, taken.rule, taken.because)))
     };
     let counts = ReportedTokenCounts { input: Some(100), output: Some(10), cache_read: Some(40), ..ReportedTokenCounts::default() };
@@ -300,7 +300,7 @@ proptest! {
         reasoning in proptest::option::of(0u64..10_000), exclusive: bool,
     ) {
         let convention = if exclusive { TokenCountConvention::Exclusive } else { TokenCountConvention::Inclusive };
-        let usage = ReportedTokenCounts { input, output, total, cache_read: read, reasoning, ..ReportedTokenCounts::default() }.settle(convention);
+        let usage = ReportedTokenCounts { input, output, total, cache_read: read, reasoning, ..ReportedTokenCounts::default() }.exclusive_usage(convention);
         prop_assert_eq!(usage.input.is_some(), input.is_some());
         prop_assert_eq!(usage.output.is_some(), output.is_some());
         prop_assert!(usage.input_tokens() >= input);

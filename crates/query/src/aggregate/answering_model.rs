@@ -9,7 +9,7 @@ use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::prelude::{Expr, col, lit};
-use hinomi_store::rollup::{MODEL, REQUEST_MODEL, STATUS};
+use hinomi_store::rollup::{MODEL_DIMENSION, REQUEST_MODEL_DIMENSION, STATUS_DIMENSION};
 
 use super::group_by::GroupBy;
 use super::rollup::{QueryGrouping, RollupCellRef};
@@ -20,7 +20,7 @@ use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Status of a call that a model answered.
-const ANSWERED: &str = "ok";
+const ANSWERED_STATUS: &str = "ok";
 
 /// For each requested model, the model that answered most of its calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,7 +42,7 @@ impl AnsweringModels {
 
     /// Returns the model under which a call without an answer is listed; `None` if the call is listed under its own model.
     fn of(&self, status: Option<&str>, model: Option<&str>, requested: Option<&str>) -> Option<&str> {
-        if status == Some(ANSWERED) || model != requested {
+        if status == Some(ANSWERED_STATUS) || model != requested {
             return None;
         }
         self.0.get(requested?).map(String::as_str)
@@ -50,7 +50,7 @@ impl AnsweringModels {
 
     /// Returns the model under which a cell of a roll-up is listed; `None` if the cell is listed under its own model.
     pub(crate) fn of_cell(&self, placed: &RollupCellRef) -> Option<&str> {
-        self.of(placed.text(STATUS), placed.text(MODEL), placed.text(REQUEST_MODEL))
+        self.of(placed.text(STATUS_DIMENSION), placed.text(MODEL_DIMENSION), placed.text(REQUEST_MODEL_DIMENSION))
     }
 
     /// Returns the model under which a row is listed.
@@ -62,7 +62,7 @@ impl AnsweringModels {
             let value = |column: &'_ StringViewArray, row: usize| column.is_valid(row).then(|| column.value(row).to_owned());
             let mut keys = StringViewBuilder::with_capacity(model.len());
             for row in 0..model.len() {
-                if status.is_valid(row) && status.value(row) == ANSWERED {
+                if status.is_valid(row) && status.value(row) == ANSWERED_STATUS {
                     keys.append_option(model.is_valid(row).then(|| model.value(row)));
                     continue;
                 }
@@ -87,15 +87,15 @@ impl ProjectSnapshot {
         }
         let range = QueryScope { filter: Filter::default(), ..scope.clone() };
         let mut counts: HashMap<(String, String), u64> = HashMap::new();
-        if let Some(parts) = self.parts(&range, QueryGrouping { requests: true, ..QueryGrouping::default() }).await? {
-            for placed in parts.cells().filter(|placed| placed.is_call() && placed.text(STATUS) == Some(ANSWERED)) {
-                if let Some((requested, answered)) = placed.text(REQUEST_MODEL).zip(placed.text(MODEL)) {
+        if let Some(parts) = self.scope_cells(&range, QueryGrouping { with_requested_models: true, ..QueryGrouping::default() }).await? {
+            for placed in parts.cells().filter(|placed| placed.is_call() && placed.text(STATUS_DIMENSION) == Some(ANSWERED_STATUS)) {
+                if let Some((requested, answered)) = placed.text(REQUEST_MODEL_DIMENSION).zip(placed.text(MODEL_DIMENSION)) {
                     *counts.entry((requested.to_owned(), answered.to_owned())).or_default() += placed.spans();
                 }
             }
         } else {
-            let answered = is_call().and(col("status").eq(lit(ANSWERED))).and(col("request_model").is_not_null());
-            let table = self.table(ScanMode::Much, range.from_us, range.to_us)?.filter(answered)?;
+            let answered = is_call().and(col("status").eq(lit(ANSWERED_STATUS))).and(col("request_model").is_not_null());
+            let table = self.table(ScanMode::MostRows, range.from_us, range.to_us)?.filter(answered)?;
             let table = table.aggregate(vec![col("request_model"), col("model")], vec![count(lit(1)).alias("calls")])?;
             for batch in table.collect().await? {
                 let [requested, answered, calls] = ["request_model", "model", "calls"].map(|name| BatchColumn::of(&batch, name));

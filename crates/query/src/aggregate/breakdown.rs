@@ -13,7 +13,7 @@ use super::group_by::GroupBy;
 use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable};
 use super::grouped::{GroupAggregates, GroupPlan};
 use super::rollup::ScopeSources;
-use super::summary::{common, dollars, is_call, percentile, tokens};
+use super::summary::{common_aggregates, cost_in_dollars, is_call, percentile, tokens};
 use crate::error::QueryError;
 use crate::response::{BreakdownRow, DurationPercentiles, RunDurations};
 use crate::scan::columns::BatchColumn;
@@ -28,7 +28,7 @@ type BreakdownValueFn = fn(&BreakdownRow) -> Option<f64>;
 type SortedPercentile = Option<(DurationSubject, f64)>;
 
 /// Sort orders of a breakdown: name, value of a row, and the percentile that the value is, if it is one.
-const ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
+const BREAKDOWN_ORDERS: &[(&str, BreakdownValueFn, SortedPercentile)] = &[
     ("cost", |row| row.cost, None),
     ("llm_calls", |row| Some(row.llm_calls as f64), None),
     ("failed_llm_calls", |row| Some(row.failed_llm_calls as f64), None),
@@ -57,10 +57,10 @@ struct RowOrder {
 impl RowOrder {
     fn read(sort: &str) -> Result<RowOrder, QueryError> {
         let field = sort.trim_start_matches('-');
-        let (_, value, percentile) = ORDERS
-            .iter()
-            .find(|(name, ..)| *name == field)
-            .ok_or_else(|| QueryError::BadSort { sort: sort.to_owned(), known: ORDERS.iter().map(|(name, ..)| *name).collect() })?;
+        let (_, value, percentile) = BREAKDOWN_ORDERS.iter().find(|(name, ..)| *name == field).ok_or_else(|| QueryError::BadSort {
+            sort: sort.to_owned(),
+            known: BREAKDOWN_ORDERS.iter().map(|(name, ..)| *name).collect(),
+        })?;
         Ok(RowOrder { value: *value, percentile: *percentile, descending: sort.starts_with('-'), keys_descending: sort == "-key" })
     }
 
@@ -78,9 +78,9 @@ impl RowOrder {
 }
 
 /// Returns whether a row belongs in the breakdown.
-fn is_shown(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
+fn is_row_included(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
     let is_of_runs = matches!(by, GroupBy::Column("pipeline" | "agent" | "tool", _));
-    row.llm_calls > 0 || (by.has_runs() && has_key && (row.runs > 0 || !is_of_runs))
+    row.llm_calls > 0 || (by.has_rows_without_calls() && has_key && (row.runs > 0 || !is_of_runs))
 }
 
 impl ProjectSnapshot {
@@ -94,22 +94,22 @@ impl ProjectSnapshot {
         let order = RowOrder::read(sort)?;
         let by = &self.grouping(scope, by).await?;
         let minutes = {
-            let (from_us, to_us) = self.kept_range(scope).await?;
+            let (from_us, to_us) = self.resolved_range(scope).await?;
             (to_us.saturating_sub(from_us)) as f64 / 60e6
         };
         let plan = GroupPlan {
-            by: Some(by.clone()),
-            runs: by.runs(),
+            group_by: Some(by.clone()),
+            runs: by.run_selector(),
             components: GroupSumComponent::ALL.into_iter().filter(|component| *component != GroupSumComponent::NewInputTokens).collect(),
             durations: CollectedDurations::OfCallsAndRuns,
             steps: None,
         };
         if let Some((groups, sources)) = self.groups(scope, plan).await? {
             let by = by.clone();
-            return self.reading(move |_| grouped_rows(groups, &sources, &by, order, limit, minutes)).await;
+            return self.run_reading(move |_| grouped_rows(groups, &sources, &by, order, limit, minutes)).await;
         }
         let mut rows = self.scanned_rows(scope, by, minutes).await?;
-        rows.retain(|row| is_shown(row, row.key.is_some(), by));
+        rows.retain(|row| is_row_included(row, row.key.is_some(), by));
         rows.sort_by(|a, b| order.compare(((order.value)(a), a.key.as_deref()), ((order.value)(b), b.key.as_deref())));
         rows.truncate(limit);
         Ok(rows)
@@ -117,8 +117,8 @@ impl ProjectSnapshot {
 
     /// Computes the rows of a breakdown with the query engine, from the rows of spans.
     async fn scanned_rows(&self, scope: &QueryScope, by: &GroupBy, minutes: f64) -> Result<Vec<BreakdownRow>, QueryError> {
-        let is_run = by.is_run();
-        let mut sums = common(&is_run)?;
+        let is_run = by.is_run_expression();
+        let mut sums = common_aggregates(&is_run)?;
         let run_duration = cast(col("duration_us"), DataType::Float64);
         sums.extend([
             min(col("provider")).filter(is_call()).build()?.alias("provider"),
@@ -127,7 +127,12 @@ impl ProjectSnapshot {
             percentile(is_run.clone(), 0.5, "run_p50")?,
             percentile(is_run, 0.95, "run_p95")?,
         ]);
-        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![by.key().alias("key")], sums)?.collect().await?;
+        let batches = self
+            .spans_in_scope(ScanMode::MostRows, scope)
+            .await?
+            .aggregate(vec![by.key_expression().alias("key")], sums)?
+            .collect()
+            .await?;
         Ok(batches.iter().flat_map(|batch| breakdown_rows(batch, minutes)).collect())
     }
 }
@@ -144,14 +149,14 @@ fn grouped_rows(
     let stored = groups.add_sources(sources, order.percentile.is_some())?;
     let sorted_by = order.percentile.map(|(of, share)| groups.every_percentile_ms(of, share));
     let table = groups.table();
-    let key = |cell: u32| table.key(table.cells()[cell as usize].0);
+    let key = |cell: u32| table.key_of_group(table.cells_with_spans()[cell as usize].0);
     let compare = |a: &(Option<f64>, u32), b: &(Option<f64>, u32)| order.compare((a.0, key(a.1)), (b.0, key(b.1)));
     let mut first: Vec<(Option<f64>, u32)> = Vec::new();
     // Value of the last candidate that can still be among the first rows.
     let mut last: Option<(Option<f64>, u32)> = None;
-    for (cell, (group, _)) in (0u32..).zip(table.cells()) {
-        let row = sums_of(table, cell, minutes);
-        if !is_shown(&row, *group != 0, by) {
+    for (cell, (group, _)) in (0u32..).zip(table.cells_with_spans()) {
+        let row = cell_totals(table, cell, minutes);
+        if !is_row_included(&row, *group != 0, by) {
             continue;
         }
         let value = sorted_by.as_ref().map_or_else(|| (order.value)(&row), |values| values[cell as usize]);
@@ -172,7 +177,7 @@ fn grouped_rows(
     let of_calls = table.percentiles_ms(&cells, DurationSubject::Calls, &stored, [0.5, 0.95, 0.99]);
     let of_runs = table.percentiles_ms(&cells, DurationSubject::Runs, &stored, [0.5, 0.95]);
     let rows = cells.iter().zip(of_calls.into_iter().zip(of_runs)).map(|(cell, ([p50, p95, p99], [run_p50, run_p95]))| {
-        let sums = sums_of(table, *cell, minutes);
+        let sums = cell_totals(table, *cell, minutes);
         BreakdownRow {
             key: key(*cell).map(str::to_owned),
             provider: table.provider(*cell).map(str::to_owned),
@@ -185,7 +190,7 @@ fn grouped_rows(
 }
 
 /// Returns the totals of a cell, without its key and without values that are computed only for returned rows.
-fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
+fn cell_totals(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
     let value = |component: GroupSumComponent| table.value(cell, component);
     let count = |component: GroupSumComponent| tokens(value(component));
     let (llm_calls, runs) = (count(GroupSumComponent::Calls), count(GroupSumComponent::Runs));
@@ -196,14 +201,14 @@ fn sums_of(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
         failed_llm_calls: count(GroupSumComponent::FailedCalls),
         input_tokens: count(GroupSumComponent::InputTokens),
         output_tokens: count(GroupSumComponent::OutputTokens),
-        cost: dollars((value(GroupSumComponent::PricedCalls) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
+        cost: cost_in_dollars((value(GroupSumComponent::PricedCalls) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
         unpriced_calls: count(GroupSumComponent::UnpricedCalls),
         duration_ms: DurationPercentiles::default(),
         cache_read_tokens: count(GroupSumComponent::CacheReadTokens),
         cache_write_tokens: count(GroupSumComponent::CacheWriteTokens),
         reasoning_tokens: count(GroupSumComponent::ReasoningTokens),
         estimated_calls: count(GroupSumComponent::EstimatedCalls),
-        estimated_cost: dollars(
+        estimated_cost: cost_in_dollars(
             (value(GroupSumComponent::EstimatedPricedCalls) > 0).then(|| Usd(value(GroupSumComponent::EstimatedCost))),
             count(GroupSumComponent::EstimatedCalls),
         ),
@@ -231,14 +236,14 @@ fn breakdown_rows(batch: &RecordBatch, minutes: f64) -> Vec<BreakdownRow> {
             failed_llm_calls: number("failed_llm_calls"),
             input_tokens: number("input_tokens"),
             output_tokens: number("output_tokens"),
-            cost: dollars(column("cost").usd(row), llm_calls),
+            cost: cost_in_dollars(column("cost").usd(row), llm_calls),
             unpriced_calls: number("unpriced_calls"),
-            duration_ms: DurationPercentiles::of(batch, row),
+            duration_ms: DurationPercentiles::read_percentiles(batch, row),
             cache_read_tokens: number("cache_read_tokens"),
             cache_write_tokens: number("cache_write_tokens"),
             reasoning_tokens: number("reasoning_tokens"),
             estimated_calls: number("estimated_calls"),
-            estimated_cost: dollars(column("estimated_cost").usd(row), number("estimated_calls")),
+            estimated_cost: cost_in_dollars(column("estimated_cost").usd(row), number("estimated_calls")),
             provider: provider.filter(|provider| column("last_provider").text(row).as_ref() == Some(provider)),
             runs,
             failed_runs: number("failed_runs"),

@@ -20,7 +20,7 @@ const BYTES_PER_KEY: usize = 96;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ContributionWeight {
     /// The value that the series measure sums.
-    Of(SeriesMeasure),
+    SeriesTotal(SeriesMeasure),
     /// Total tokens of a call.
     TotalTokens,
     /// One for each unpriced call.
@@ -30,7 +30,7 @@ pub enum ContributionWeight {
     /// One for each call that took longer than this many microseconds.
     Slow(i64),
     /// One for each call whose first token took longer than this many microseconds.
-    SlowToBegin(i64),
+    SlowFirstToken(i64),
 }
 
 /// A time window and earlier windows of the same length.
@@ -45,9 +45,9 @@ pub struct ContributionWindows {
     /// Counts only spans of the latest window that were received at this time or earlier; `None` for all.
     pub until_us: Option<i64>,
     /// Distance between the starts of adjacent windows, in microseconds.
-    pub apart_us: i64,
+    pub interval_us: i64,
     /// Number of earlier windows.
-    pub earlier: i64,
+    pub earlier_windows: i64,
 }
 
 /// Sums by window and property values. Window 0 is the latest one, 1 the one before it.
@@ -66,10 +66,10 @@ impl ProjectSnapshot {
         windows: ContributionWindows,
         by: &[GroupBy],
     ) -> Result<ContributionSums, QueryError> {
-        let ContributionWindows { from_us, to_us, since_us, until_us, apart_us, earlier } = windows;
-        let mut spans = self.table(ScanMode::Much, from_us.saturating_sub(earlier * apart_us), to_us)?;
+        let ContributionWindows { from_us, to_us, since_us, until_us, interval_us, earlier_windows } = windows;
+        let mut spans = self.table(ScanMode::MostRows, from_us.saturating_sub(earlier_windows * interval_us), to_us)?;
         let window = |number: i64| {
-            let back = number * apart_us;
+            let back = number * interval_us;
             col("start_time").gt_eq(time(from_us - back)).and(col("start_time").lt(time(to_us - back)))
         };
         let mut latest = window(0);
@@ -79,8 +79,8 @@ impl ProjectSnapshot {
         if let Some(until_us) = until_us {
             latest = latest.and(col("received_at").gt(time(until_us)).is_not_true());
         }
-        let all = std::iter::once(latest).chain((1..=earlier).map(window)).collect();
-        if let Some(any) = fields::joined(all, Expr::or) {
+        let all = std::iter::once(latest).chain((1..=earlier_windows).map(window)).collect();
+        if let Some(any) = fields::join_balanced(all, Expr::or) {
             spans = spans.filter(any)?;
         }
         if let Some(condition) = fields::condition(filter)? {
@@ -88,11 +88,11 @@ impl ProjectSnapshot {
         }
         let start = cast(col("start_time"), arrow::datatypes::DataType::Int64);
         // Windows of the same length do not overlap, so the distance of a start from the end gives its window.
-        let number = (lit(to_us - 1) - start) / lit(apart_us.max(1));
+        let number = (lit(to_us - 1) - start) / lit(interval_us.max(1));
         let number = number.alias("window");
         let mut keys = vec![number];
-        keys.extend(by.iter().enumerate().map(|(index, by)| by.key().alias(format!("key{index}"))));
-        let batches = spans.aggregate(keys, vec![sum(value(weight)?).alias("sum")])?.collect().await?;
+        keys.extend(by.iter().enumerate().map(|(index, by)| by.key_expression().alias(format!("key{index}"))));
+        let batches = spans.aggregate(keys, vec![sum(weight_expression(weight)?).alias("sum")])?.collect().await?;
         let reserved = self.engine.reserve("contributions to a figure");
         let mut sums = ContributionSums::new();
         for batch in &batches {
@@ -109,24 +109,24 @@ impl ProjectSnapshot {
     }
 }
 
-fn value(weight: ContributionWeight) -> Result<Expr, QueryError> {
+fn weight_expression(weight: ContributionWeight) -> Result<Expr, QueryError> {
     let one = |condition: Expr| Ok(when(condition, lit(1i64)).otherwise(lit(0i64))?);
     let of_calls = |value: Expr| Ok(when(is_call(), value).end()?);
     match weight {
-        ContributionWeight::Of(SeriesMeasure::Failed) => one(is_call().and(is_failed())),
-        ContributionWeight::Of(SeriesMeasure::Cost) => of_calls(col("cost")),
-        ContributionWeight::Of(SeriesMeasure::InputTokens) => of_calls(col("input_tokens")),
-        ContributionWeight::Of(SeriesMeasure::OutputTokens) => of_calls(col("output_tokens")),
-        ContributionWeight::Of(SeriesMeasure::NewInputTokens) => of_calls(col("usage_input")),
-        ContributionWeight::Of(SeriesMeasure::CacheReadTokens) => of_calls(col("usage_cache_read")),
-        ContributionWeight::Of(SeriesMeasure::CacheWriteTokens) => of_calls(cache_writes()),
-        ContributionWeight::Of(SeriesMeasure::ReasoningTokens) => of_calls(col("usage_reasoning")),
-        ContributionWeight::Of(SeriesMeasure::Spans) => one(lit(true)),
-        ContributionWeight::Of(_) => one(is_call()),
+        ContributionWeight::SeriesTotal(SeriesMeasure::Failed) => one(is_call().and(is_failed())),
+        ContributionWeight::SeriesTotal(SeriesMeasure::Cost) => of_calls(col("cost")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::InputTokens) => of_calls(col("input_tokens")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::OutputTokens) => of_calls(col("output_tokens")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::NewInputTokens) => of_calls(col("usage_input")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::CacheReadTokens) => of_calls(col("usage_cache_read")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::CacheWriteTokens) => of_calls(cache_writes()),
+        ContributionWeight::SeriesTotal(SeriesMeasure::ReasoningTokens) => of_calls(col("usage_reasoning")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::Spans) => one(lit(true)),
+        ContributionWeight::SeriesTotal(_) => one(is_call()),
         ContributionWeight::TotalTokens => of_calls(col("total_tokens")),
         ContributionWeight::Unpriced => one(is_unpriced()),
         ContributionWeight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
         ContributionWeight::Slow(us) => one(is_call().and(col("duration_us").gt(lit(us)))),
-        ContributionWeight::SlowToBegin(us) => one(is_call().and(col("time_to_first_token_us").gt(lit(us)))),
+        ContributionWeight::SlowFirstToken(us) => one(is_call().and(col("time_to_first_token_us").gt(lit(us)))),
     }
 }

@@ -7,7 +7,7 @@ use hinomi_model::bill::ObservedModelDay;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::summary::{how_many, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_calls};
+use super::summary::{count_where, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_calls};
 use crate::error::QueryError;
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
@@ -26,15 +26,15 @@ impl ProjectSnapshot {
         let keys = vec![day, col("provider"), col("model")];
         let unknown = is_call().and(is_without_usage()).and(is_failed().is_not_true());
         let sums = vec![
-            how_many(is_call(), "calls")?,
-            how_many(is_unpriced(), "unpriced_calls")?,
-            how_many(is_estimated(), "estimated_calls")?,
-            how_many(unknown, "calls_without_usage")?,
+            count_where(is_call(), "calls")?,
+            count_where(is_unpriced(), "unpriced_calls")?,
+            count_where(is_estimated(), "estimated_calls")?,
+            count_where(unknown, "calls_without_usage")?,
             sum_of_calls(col("input_tokens"), "input_tokens")?,
             sum_of_calls(col("output_tokens"), "output_tokens")?,
             sum(col("cost")).filter(is_call()).build()?.alias("cost"),
         ];
-        let batches = self.spans_of(ScanMode::Much, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
+        let batches = self.spans_in_scope(ScanMode::MostRows, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
         let mut observed = Vec::new();
         for batch in &batches {
             let column = |name: &str| BatchColumn::of(batch, name);

@@ -16,18 +16,18 @@ use hinomi_store::rollup::{Rollup, RollupHour};
 use crate::list::latest::runs;
 
 /// Number of hashes of removed segments, beyond twice the hashes in use, that are kept before all numbers are reset.
-const SPARE: usize = 1 << 16;
+const MAX_UNUSED_HASHES: usize = 1 << 16;
 
 /// Memory of a hash and its number, in bytes.
 const BYTES_PER_NUMBER: usize = 24;
 /// Maximum number of hashes that are sorted in memory at a time if they have no numbers.
-const HASHES_AT_A_TIME: usize = 1 << 20;
+const MAX_SORTED_HASHES: usize = 1 << 20;
 
 /// Counts distinct hashes of one kind.
 #[derive(Debug)]
 pub(crate) struct DistinctCounter {
     /// Returns the hashes of an hour, in ascending order.
-    of: fn(&RollupHour) -> &[u64],
+    hashes_of_hour: fn(&RollupHour) -> &[u64],
     /// Maximum number of hashes that are numbered. Beyond it, every query compares the hashes.
     max_numbers: usize,
     numbers: Mutex<DistinctHashNumbers>,
@@ -36,7 +36,7 @@ pub(crate) struct DistinctCounter {
 /// Numbers of hashes.
 #[derive(Debug, Default)]
 struct DistinctHashNumbers {
-    known: HashMap<u64, u32>,
+    numbers: HashMap<u64, u32>,
     /// Lists of numbers by segment file.
     segments: HashMap<PathBuf, SegmentHashLists>,
 }
@@ -53,39 +53,40 @@ struct SegmentHashLists {
 pub(crate) struct SegmentHours<'a> {
     pub(crate) segment: &'a Path,
     pub(crate) rollup: &'a Rollup,
-    pub(crate) chosen: &'a [usize],
+    pub(crate) selected: &'a [usize],
 }
 
 impl DistinctCounter {
     /// Creates a counter whose numbers take at most `max_bytes`.
-    pub(crate) fn new(of: fn(&RollupHour) -> &[u64], max_bytes: usize) -> DistinctCounter {
-        DistinctCounter { of, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
+    pub(crate) fn new(hashes_of_hour: fn(&RollupHour) -> &[u64], max_bytes: usize) -> DistinctCounter {
+        DistinctCounter { hashes_of_hour, max_numbers: max_bytes / BYTES_PER_NUMBER, numbers: Mutex::default() }
     }
 
     /// Returns the number of distinct hashes in selected hours of segments and in other roll-ups. `is_there` returns whether a segment
     /// still exists.
     pub(crate) fn count(&self, stored: &[SegmentHours], others: &[Rollup], is_there: impl Fn(&Path) -> bool) -> u64 {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.forget(is_there);
-        let hashes = |hours: &SegmentHours| hours.rollup.hours.iter().map(|hour| (self.of)(hour).len()).sum::<usize>();
+        numbers.drop_removed(is_there);
+        let hashes = |hours: &SegmentHours| hours.rollup.hours.iter().map(|hour| (self.hashes_of_hour)(hour).len()).sum::<usize>();
         let unlearned: usize = stored.iter().filter(|hours| !numbers.segments.contains_key(hours.segment)).map(hashes).sum();
-        if numbers.known.len() + unlearned > self.max_numbers {
+        if numbers.numbers.len() + unlearned > self.max_numbers {
             drop(numbers);
-            let of_stored = stored.iter().flat_map(|hours| hours.chosen.iter().map(|hour| (self.of)(&hours.rollup.hours[*hour])));
-            let lists: Vec<&[u64]> = of_stored.chain(others.iter().flat_map(|rollup| &rollup.hours).map(self.of)).collect();
-            return count_in_parts(&lists);
+            let of_stored =
+                stored.iter().flat_map(|hours| hours.selected.iter().map(|hour| (self.hashes_of_hour)(&hours.rollup.hours[*hour])));
+            let lists: Vec<&[u64]> = of_stored.chain(others.iter().flat_map(|rollup| &rollup.hours).map(self.hashes_of_hour)).collect();
+            return count_by_hash_range(&lists);
         }
         for hours in stored {
-            numbers.learn(hours, self.of);
+            numbers.number_hashes(hours, self.hashes_of_hour);
         }
-        let mut met = DistinctBitSet(vec![0; numbers.known.len().div_ceil(64)]);
+        let mut met = DistinctBitSet(vec![0; numbers.numbers.len().div_ceil(64)]);
         for hours in stored {
             let lists = &numbers.segments[hours.segment].hours;
-            hours.chosen.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
+            hours.selected.iter().flat_map(|hour| &lists[*hour]).for_each(|range| met.insert(range));
         }
         let mut unknown = Vec::new();
-        for hash in others.iter().flat_map(|rollup| &rollup.hours).flat_map(self.of) {
-            match numbers.known.get(hash) {
+        for hash in others.iter().flat_map(|rollup| &rollup.hours).flat_map(self.hashes_of_hour) {
+            match numbers.numbers.get(hash) {
                 Some(number) => met.insert(&(*number..number + 1)),
                 None => unknown.push(*hash),
             }
@@ -98,9 +99,9 @@ impl DistinctCounter {
 }
 
 /// Returns the number of distinct hashes in sorted lists. Processes one part of the hash range after the other, to limit memory.
-fn count_in_parts(lists: &[&[u64]]) -> u64 {
+fn count_by_hash_range(lists: &[&[u64]]) -> u64 {
     let hashes: usize = lists.iter().map(|list| list.len()).sum();
-    let bits = (hashes / HASHES_AT_A_TIME + 1).next_power_of_two().trailing_zeros();
+    let bits = (hashes / MAX_SORTED_HASHES + 1).next_power_of_two().trailing_zeros();
     let parts = 1u64 << bits;
     let mut looked_at = vec![0; lists.len()];
     let mut some: Vec<u64> = Vec::new();
@@ -122,13 +123,13 @@ fn count_in_parts(lists: &[&[u64]]) -> u64 {
 
 impl DistinctHashNumbers {
     /// Numbers the hashes of a segment, if this has not been done yet.
-    fn learn(&mut self, hours: &SegmentHours, of: fn(&RollupHour) -> &[u64]) {
+    fn number_hashes(&mut self, hours: &SegmentHours, hashes_of_hour: fn(&RollupHour) -> &[u64]) {
         if self.segments.contains_key(hours.segment) {
             return;
         }
         let mut lists = SegmentHashLists::default();
         for hour in &hours.rollup.hours {
-            let hashes = of(hour);
+            let hashes = hashes_of_hour(hour);
             let mut numbers: Vec<u32> = hashes.iter().map(|hash| self.number(*hash)).collect();
             numbers.sort_unstable();
             lists.hashes += hashes.len();
@@ -138,15 +139,15 @@ impl DistinctHashNumbers {
     }
 
     fn number(&mut self, hash: u64) -> u32 {
-        let next = self.known.len() as u32;
-        *self.known.entry(hash).or_insert(next)
+        let next = self.numbers.len() as u32;
+        *self.numbers.entry(hash).or_insert(next)
     }
 
     /// Drops the lists of removed segments, and all numbers if most of them belong to removed segments.
-    fn forget(&mut self, is_there: impl Fn(&Path) -> bool) {
+    fn drop_removed(&mut self, is_there: impl Fn(&Path) -> bool) {
         self.segments.retain(|segment, _| is_there(segment));
         let in_use: usize = self.segments.values().map(|lists| lists.hashes).sum();
-        if self.known.len() > 2 * in_use + SPARE {
+        if self.numbers.len() > 2 * in_use + MAX_UNUSED_HASHES {
             *self = DistinctHashNumbers::default();
         }
     }
@@ -204,7 +205,7 @@ mod tests {
                 }
                 let stored: Vec<SegmentHours> = chosen
                     .iter()
-                    .map(|(segment, hours)| SegmentHours { segment: &paths[*segment], rollup: &rollups[*segment], chosen: hours })
+                    .map(|(segment, hours)| SegmentHours { segment: &paths[*segment], rollup: &rollups[*segment], selected: hours })
                     .collect();
                 // Drops segments that no longer exist, and the numbers of their hashes.
                 let there = |segment: &Path| chosen.iter().any(|(known, _)| paths[*known] == segment);
@@ -215,29 +216,29 @@ mod tests {
     }
 
     #[test]
-    fn hashes_beyond_what_may_have_numbers_are_counted_in_parts() {
+    fn hashes_beyond_the_limit_are_counted_by_range() {
         let odd = 0x9e37_79b9_7f4a_7c15_u64;
         let list = |from: u64| -> Vec<u64> {
             let mut hashes: Vec<u64> = (from..from + 2_000_000).map(|number| number.wrapping_mul(odd)).collect();
             hashes.sort_unstable();
             hashes
         };
-        assert_eq!(count_in_parts(&[&list(0), &list(500_000), &[u64::MAX, u64::MAX], &[]]), 2_500_001);
-        assert_eq!(count_in_parts(&[]), 0);
+        assert_eq!(count_by_hash_range(&[&list(0), &list(500_000), &[u64::MAX, u64::MAX], &[]]), 2_500_001);
+        assert_eq!(count_by_hash_range(&[]), 0);
     }
 
     #[test]
-    fn numbers_of_segments_that_are_gone_are_given_up() {
+    fn numbers_of_removed_segments_are_dropped() {
         let different = DistinctCounter::new(|hour| &hour.traces, usize::MAX);
         for segment in 0..5u64 {
             let first = segment * 100_000;
             let rollup = rollup(&[(first..first + 100_000).collect()]);
             let path = PathBuf::from(segment.to_string());
-            let stored = SegmentHours { segment: &path, rollup: &rollup, chosen: &[0] };
+            let stored = SegmentHours { segment: &path, rollup: &rollup, selected: &[0] };
             assert_eq!(different.count(&[stored], &[], |known| known == path), 100_000);
         }
         let numbers = different.numbers.lock().unwrap();
         assert_eq!(numbers.segments.len(), 1);
-        assert!(numbers.known.len() <= 300_000, "{}", numbers.known.len());
+        assert!(numbers.numbers.len() <= 300_000, "{}", numbers.numbers.len());
     }
 }

@@ -22,7 +22,7 @@ pub enum GroupBy {
     AnsweringModel(Arc<AnsweringModels>),
 }
 
-const COLUMNS: &[(&str, &str)] = &[
+const GROUP_COLUMNS: &[(&str, &str)] = &[
     ("model", "model"),
     ("provider", "provider"),
     ("op", "op"),
@@ -52,17 +52,17 @@ impl GroupBy {
         if let Some(tag) = tag {
             return Ok(GroupBy::Tag(tag.to_owned()));
         }
-        let found = COLUMNS.iter().find(|(name, _)| *name == text);
+        let found = GROUP_COLUMNS.iter().find(|(name, _)| *name == text);
         found.map(|(name, column)| GroupBy::Column(name, column)).ok_or_else(|| QueryError::BadBy(text.to_owned()))
     }
 
     /// Returns the names of all columns that can be grouped by.
     pub fn names() -> Vec<&'static str> {
-        COLUMNS.iter().map(|(name, _)| *name).collect()
+        GROUP_COLUMNS.iter().map(|(name, _)| *name).collect()
     }
 
     /// Returns the expression of a span's value.
-    pub(crate) fn key(&self) -> Expr {
+    pub(crate) fn key_expression(&self) -> Expr {
         match self {
             GroupBy::Column(_, column) => col(*column),
             GroupBy::Tag(name) => json_text::json_text(col("tags"), name),
@@ -78,22 +78,22 @@ impl GroupBy {
     /// Returns the index among the dimensions of roll-ups; `None` if roll-ups do not have the property as a dimension.
     pub(crate) fn dimension(&self) -> Option<usize> {
         match self {
-            GroupBy::Column(_, column) => rollup::dimension(column),
+            GroupBy::Column(_, column) => rollup::dimension_index(column),
             GroupBy::Tag(_) => None,
-            GroupBy::AnsweringModel(_) => Some(rollup::MODEL),
+            GroupBy::AnsweringModel(_) => Some(rollup::MODEL_DIMENSION),
         }
     }
 
-    /// Returns which cells are runs, like [`is_run`](GroupBy::is_run) for rows.
-    pub(crate) fn runs(&self) -> RunSelector {
+    /// Returns which cells are runs, like [`is_run_expression`](GroupBy::is_run) for rows.
+    pub(crate) fn run_selector(&self) -> RunSelector {
         match self {
-            GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::OfKind(kind),
-            _ => RunSelector::OfPipelines,
+            GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::Kind(kind),
+            _ => RunSelector::Pipelines,
         }
     }
 
     /// Returns which spans are runs: turns of the agent, tool calls, or runs of the pipeline.
-    pub(crate) fn is_run(&self) -> Expr {
+    pub(crate) fn is_run_expression(&self) -> Expr {
         match self {
             GroupBy::Column("agent", _) => col("kind").eq(lit("agent")),
             GroupBy::Column("tool", _) => col("kind").eq(lit("tool")),
@@ -102,7 +102,7 @@ impl GroupBy {
     }
 
     /// Returns whether a row without calls may belong in a breakdown.
-    pub(crate) fn has_runs(&self) -> bool {
+    pub(crate) fn has_rows_without_calls(&self) -> bool {
         matches!(self, GroupBy::Column("pipeline" | "agent" | "tool" | "op" | "kind" | "name", _))
     }
 }

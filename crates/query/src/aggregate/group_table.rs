@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, StringViewArray};
 use hinomi_store::rollup::{
-    DenseDurationHistogram, DurationHistogram, FastBuildHasher, KIND, PROVIDER, RollupColumns, RollupSums, USAGE_SOURCE, percentile,
+    DenseDurationHistogram, DurationHistogram, FastBuildHasher, KIND_DIMENSION, PROVIDER_DIMENSION, RollupColumns, RollupSums,
+    USAGE_SOURCE_DIMENSION, percentile,
 };
 
 use super::grouped::GroupPlan;
@@ -17,13 +18,13 @@ use super::rollup::{CellContribution, ContributionPart, RunSelector};
 use text_numbers::{TextTable, ViewMemo};
 
 /// Number of cells whose durations are expanded into histograms at a time. A histogram takes some kilobytes.
-const SPREADS: usize = 4096;
+const MAX_EXPANDED_CELLS: usize = 4096;
 /// Number of cells in one chunk of values.
 const CHUNK_CELLS: usize = 1024;
 /// Maximum number of texts of a column that a memo remembers.
-const MAX_MET_VIEWS: usize = 512;
+const MAX_MEMO_VIEWS: usize = 512;
 /// Minimum number of duration entries before equal ones are merged.
-const LEAST_MERGED: usize = 1 << 20;
+const MIN_MERGED_DURATIONS: usize = 1 << 20;
 
 /// A component of the totals of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +49,10 @@ pub(crate) enum GroupSumComponent {
     FailedRuns,
     /// In microseconds, as are the following components.
     RunDuration,
-    LeastCall,
-    GreatestCall,
-    LeastRun,
-    GreatestRun,
+    MinCall,
+    MaxCall,
+    MinRun,
+    MaxRun,
     /// Number of the provider's text plus one; 0 if no call has a provider, -1 if the calls have several.
     Provider,
 }
@@ -79,10 +80,10 @@ impl GroupSumComponent {
             Runs,
             FailedRuns,
             RunDuration,
-            LeastCall,
-            GreatestCall,
-            LeastRun,
-            GreatestRun,
+            MinCall,
+            MaxCall,
+            MinRun,
+            MaxRun,
             Provider,
         ]
     };
@@ -90,16 +91,16 @@ impl GroupSumComponent {
     /// Returns the value for a cell without spans.
     fn empty(self) -> i64 {
         match self {
-            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => i64::MAX,
-            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => i64::MIN,
+            GroupSumComponent::MinCall | GroupSumComponent::MinRun => i64::MAX,
+            GroupSumComponent::MaxCall | GroupSumComponent::MaxRun => i64::MIN,
             _ => 0,
         }
     }
 
-    fn joined(self, one: i64, other: i64) -> i64 {
+    fn combine(self, one: i64, other: i64) -> i64 {
         match self {
-            GroupSumComponent::LeastCall | GroupSumComponent::LeastRun => one.min(other),
-            GroupSumComponent::GreatestCall | GroupSumComponent::GreatestRun => one.max(other),
+            GroupSumComponent::MinCall | GroupSumComponent::MinRun => one.min(other),
+            GroupSumComponent::MaxCall | GroupSumComponent::MaxRun => one.max(other),
             // Token sums wrap like those of the query engine; all other sums saturate.
             GroupSumComponent::InputTokens
             | GroupSumComponent::OutputTokens
@@ -117,7 +118,7 @@ impl GroupSumComponent {
         }
     }
 
-    fn of(self, spans: &CellContribution) -> i64 {
+    fn contribution_of(self, spans: &CellContribution) -> i64 {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let steps = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
         let calls = |of: &dyn Fn(&ContributionPart) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
@@ -144,10 +145,10 @@ impl GroupSumComponent {
             GroupSumComponent::Runs => runs(&|part| count(part.sums.spans)),
             GroupSumComponent::FailedRuns => runs(&|part| count(part.failed)),
             GroupSumComponent::RunDuration => runs(&|part| steps(part.sums.duration_us)),
-            GroupSumComponent::LeastCall => calls(&least),
-            GroupSumComponent::GreatestCall => calls(&greatest),
-            GroupSumComponent::LeastRun => runs(&least),
-            GroupSumComponent::GreatestRun => runs(&greatest),
+            GroupSumComponent::MinCall => calls(&least),
+            GroupSumComponent::MaxCall => calls(&greatest),
+            GroupSumComponent::MinRun => runs(&least),
+            GroupSumComponent::MaxRun => runs(&greatest),
             // `add_provider` sets it, since only the table knows the number of a provider.
             GroupSumComponent::Provider => 0,
         }
@@ -165,7 +166,7 @@ pub(crate) enum CollectedDurations {
 
 impl CollectedDurations {
     /// Returns the durations of calls and of runs that are to be collected.
-    fn of<'a>(self, spans: &CellContribution<'a>) -> (Option<&'a DurationHistogram>, Option<&'a DurationHistogram>) {
+    fn contribution_of<'a>(self, spans: &CellContribution<'a>) -> (Option<&'a DurationHistogram>, Option<&'a DurationHistogram>) {
         let durations = |part: Option<ContributionPart<'a>>| part.and_then(|part| part.durations);
         let calls = durations(spans.calls).filter(|_| self != CollectedDurations::None);
         (calls, durations(spans.runs).filter(|_| self == CollectedDurations::OfCallsAndRuns))
@@ -196,8 +197,8 @@ pub(crate) struct RollupDurations<'a> {
 
 impl<'a> RollupDurations<'a> {
     /// Records the durations of spans that were added to a cell.
-    pub(crate) fn note(&mut self, cell: u32, spans: &CellContribution<'a>, kept: CollectedDurations) {
-        let (calls, runs) = kept.of(spans);
+    pub(crate) fn note_durations(&mut self, cell: u32, spans: &CellContribution<'a>, collected: CollectedDurations) {
+        let (calls, runs) = collected.contribution_of(spans);
         self.calls.extend(calls.map(|bins| (cell, bins)));
         self.runs.extend(runs.map(|bins| (cell, bins)));
     }
@@ -208,46 +209,46 @@ impl<'a> RollupDurations<'a> {
 pub(crate) struct GroupTable {
     components: Vec<GroupSumComponent>,
     /// Position of each component among the values of a cell.
-    places: [usize; GroupSumComponent::ALL.len()],
-    kept: CollectedDurations,
+    component_positions: [usize; GroupSumComponent::ALL.len()],
+    collected: CollectedDurations,
     /// Values of the property, then names of providers.
     keys: TextTable,
     providers: TextTable,
     /// Group and time step of each cell. Group 0 contains the spans without a value.
     cells: Vec<(u32, u32)>,
-    cell_at: HashMap<(u32, u32), u32, FastBuildHasher>,
+    cell_numbers: HashMap<(u32, u32), u32, FastBuildHasher>,
     values: Vec<Vec<i64>>,
     calls: Vec<BinCount>,
     runs: Vec<BinCount>,
-    merged: usize,
+    merged_durations: usize,
 }
 
 impl GroupTable {
-    pub(crate) fn new(components: &[GroupSumComponent], kept: CollectedDurations) -> GroupTable {
-        let mut places = [usize::MAX; GroupSumComponent::ALL.len()];
-        components.iter().enumerate().for_each(|(place, component)| places[*component as usize] = place);
+    pub(crate) fn new(components: &[GroupSumComponent], collected: CollectedDurations) -> GroupTable {
+        let mut component_positions = [usize::MAX; GroupSumComponent::ALL.len()];
+        components.iter().enumerate().for_each(|(place, component)| component_positions[*component as usize] = place);
         GroupTable {
             components: components.to_vec(),
-            places,
-            kept,
+            component_positions,
+            collected,
             keys: TextTable::default(),
             providers: TextTable::default(),
             cells: Vec::new(),
-            cell_at: HashMap::default(),
+            cell_numbers: HashMap::default(),
             values: Vec::new(),
             calls: Vec::new(),
             runs: Vec::new(),
-            merged: 0,
+            merged_durations: 0,
         }
     }
 
     /// Returns the number of a group.
-    pub(crate) fn group(&mut self, key: Option<&str>) -> u32 {
-        key.map_or(0, |key| self.keys.number(key) + 1)
+    pub(crate) fn group_number(&mut self, key: Option<&str>) -> u32 {
+        key.map_or(0, |key| self.keys.number_of(key) + 1)
     }
 
     /// Returns the value of the property that spans of a group share.
-    pub(crate) fn key(&self, group: u32) -> Option<&str> {
+    pub(crate) fn key_of_group(&self, group: u32) -> Option<&str> {
         Some(self.keys.text(group.checked_sub(1)?))
     }
 
@@ -257,7 +258,7 @@ impl GroupTable {
     }
 
     /// Returns group and time step of each cell that has spans, by cell number.
-    pub(crate) fn cells(&self) -> &[(u32, u32)] {
+    pub(crate) fn cells_with_spans(&self) -> &[(u32, u32)] {
         &self.cells
     }
 
@@ -277,7 +278,7 @@ impl GroupTable {
         let first = cell as usize % CHUNK_CELLS * self.components.len();
         let values = &mut self.values[cell as usize / CHUNK_CELLS][first..];
         for (value, component) in values.iter_mut().zip(&self.components) {
-            *value = component.joined(*value, component.of(spans));
+            *value = component.combine(*value, component.contribution_of(spans));
         }
         cell
     }
@@ -285,7 +286,7 @@ impl GroupTable {
     /// Returns the cell of a group in a time step, and creates it if it does not exist.
     fn cell(&mut self, group: u32, step: u32) -> u32 {
         let next = self.cells.len() as u32;
-        let cell = *self.cell_at.entry((group, step)).or_insert(next);
+        let cell = *self.cell_numbers.entry((group, step)).or_insert(next);
         if cell == next {
             self.cells.push((group, step));
             if (next as usize).is_multiple_of(CHUNK_CELLS) {
@@ -299,85 +300,85 @@ impl GroupTable {
     }
 
     /// Adds a value to a component of a cell, if the query needs the component.
-    fn join(&mut self, cell: u32, component: GroupSumComponent, more: i64) {
-        let place = self.places[component as usize];
+    fn add_value(&mut self, cell: u32, component: GroupSumComponent, more: i64) {
+        let place = self.component_positions[component as usize];
         if place != usize::MAX {
             let value = &mut self.values[cell as usize / CHUNK_CELLS][cell as usize % CHUNK_CELLS * self.components.len() + place];
-            *value = component.joined(*value, more);
+            *value = component.combine(*value, more);
         }
     }
 
     /// Records a provider of the calls in a cell, if the query needs providers.
     pub(crate) fn add_provider(&mut self, cell: u32, provider: &str) {
-        if self.places[GroupSumComponent::Provider as usize] != usize::MAX {
-            let number = i64::from(self.providers.number(provider)) + 1;
-            self.join(cell, GroupSumComponent::Provider, number);
+        if self.component_positions[GroupSumComponent::Provider as usize] != usize::MAX {
+            let number = i64::from(self.providers.number_of(provider)) + 1;
+            self.add_value(cell, GroupSumComponent::Provider, number);
         }
     }
 
     /// Collects the durations of spans that were added to a cell, for percentiles.
-    pub(crate) fn keep_durations(&mut self, cell: u32, spans: &CellContribution) {
-        let keep = |kept: &mut Vec<BinCount>, bins: &DurationHistogram| {
+    pub(crate) fn collect_durations(&mut self, cell: u32, spans: &CellContribution) {
+        let keep = |collected: &mut Vec<BinCount>, bins: &DurationHistogram| {
             for (bin, mut count) in bins.iter() {
                 while count > 0 {
                     let some = u16::try_from(count).unwrap_or(u16::MAX);
-                    kept.push(BinCount { cell, bin, count: some });
+                    collected.push(BinCount { cell, bin, count: some });
                     count -= u32::from(some);
                 }
             }
         };
-        let (calls, runs) = self.kept.of(spans);
+        let (calls, runs) = self.collected.contribution_of(spans);
         calls.into_iter().for_each(|bins| keep(&mut self.calls, bins));
         runs.into_iter().for_each(|bins| keep(&mut self.runs, bins));
         self.merge_durations();
     }
 
     fn merge_durations(&mut self) {
-        if self.calls.len() + self.runs.len() > 2 * self.merged + LEAST_MERGED {
+        if self.calls.len() + self.runs.len() > 2 * self.merged_durations + MIN_MERGED_DURATIONS {
             merge(&mut self.calls);
             merge(&mut self.runs);
-            self.merged = self.calls.len() + self.runs.len();
+            self.merged_durations = self.calls.len() + self.runs.len();
         }
     }
 
     /// Adds the spans of rows. `by` is the column of the property, if there is one.
     pub(crate) fn add_rows(&mut self, rows: &RollupColumns, by: Option<&StringViewArray>, plan: &GroupPlan) {
-        let mut groups = by.map(ViewMemo::of);
-        let mut providers = rows.dimension(PROVIDER).map(ViewMemo::of);
-        let has_providers = self.places[GroupSumComponent::Provider as usize] != usize::MAX;
+        let mut groups = by.map(ViewMemo::of_column);
+        let mut providers = rows.dimension(PROVIDER_DIMENSION).map(ViewMemo::of_column);
+        let has_providers = self.component_positions[GroupSumComponent::Provider as usize] != usize::MAX;
         for row in 0..rows.rows() {
             let step = match plan.steps {
                 None => 0,
-                Some(steps) => match steps.place(rows.start_us(row)) {
+                Some(steps) => match steps.step_index(rows.start_us(row)) {
                     Some(step) => step,
                     None => continue,
                 },
             };
-            let group = groups.as_mut().map_or(0, |memo| memo.number(row, |text| self.keys.number(text)));
+            let group = groups.as_mut().map_or(0, |memo| memo.number_of(row, |text| self.keys.number_of(text)));
             let mut sums = RollupSums::default();
             rows.add(row, &mut sums);
             let is_call = rows.is_call(row);
             let is_run = match plan.runs {
-                RunSelector::OfPipelines => rows.is_run(row),
-                RunSelector::OfKind(kind) => rows.is(KIND, row, kind),
+                RunSelector::Pipelines => rows.is_run(row),
+                RunSelector::Kind(kind) => rows.is(KIND_DIMENSION, row, kind),
             };
             let all = ContributionPart { sums: &sums, failed: u64::from(rows.is_failed(row)), durations: None };
             let spans = CellContribution {
                 spans: 1,
                 calls: is_call.then_some(all),
-                estimated: (is_call && rows.is(USAGE_SOURCE, row, "estimated")).then_some(&sums),
+                estimated: (is_call && rows.is(USAGE_SOURCE_DIMENSION, row, "estimated")).then_some(&sums),
                 runs: is_run.then_some(all),
             };
             let cell = self.add(group, step, &spans);
             if is_call && has_providers {
-                let number = providers.as_mut().map_or(0, |memo| memo.number(row, |text| self.providers.number(text)));
-                self.join(cell, GroupSumComponent::Provider, i64::from(number));
+                let number = providers.as_mut().map_or(0, |memo| memo.number_of(row, |text| self.providers.number_of(text)));
+                self.add_value(cell, GroupSumComponent::Provider, i64::from(number));
             }
             let duration = || BinCount { cell, bin: rows.bin(row), count: 1 };
-            if is_call && self.kept != CollectedDurations::None {
+            if is_call && self.collected != CollectedDurations::None {
                 self.calls.push(duration());
             }
-            if is_run && self.kept == CollectedDurations::OfCallsAndRuns {
+            if is_run && self.collected == CollectedDurations::OfCallsAndRuns {
                 self.runs.push(duration());
             }
         }
@@ -386,9 +387,9 @@ impl GroupTable {
 
     /// Adds all cells of a table with the same components.
     pub(crate) fn add_table(&mut self, other: &GroupTable) {
-        let groups: Vec<u32> = (0..other.groups() as u32).map(|group| self.group(other.key(group))).collect();
+        let groups: Vec<u32> = (0..other.groups() as u32).map(|group| self.group_number(other.key_of_group(group))).collect();
         let providers: Vec<i64> =
-            (0..other.providers.len() as u32).map(|number| i64::from(self.providers.number(other.providers.text(number))) + 1).collect();
+            (0..other.providers.len() as u32).map(|number| i64::from(self.providers.number_of(other.providers.text(number))) + 1).collect();
         let mut cells = Vec::with_capacity(other.cells.len());
         for (cell, (group, step)) in (0u32..).zip(&other.cells) {
             let own = self.cell(groups[*group as usize], *step);
@@ -397,7 +398,7 @@ impl GroupTable {
                 if component == GroupSumComponent::Provider && value > 0 {
                     value = providers[value as usize - 1];
                 }
-                self.join(own, component, value);
+                self.add_value(own, component, value);
             }
             cells.push(own);
         }
@@ -409,7 +410,7 @@ impl GroupTable {
 
     /// Returns the value of a component in a cell; the value of an empty cell if the query does not need the component.
     pub(crate) fn value(&self, cell: u32, component: GroupSumComponent) -> i64 {
-        let place = self.places[component as usize];
+        let place = self.component_positions[component as usize];
         let at = cell as usize % CHUNK_CELLS * self.components.len() + place;
         if place == usize::MAX { component.empty() } else { self.values[cell as usize / CHUNK_CELLS][at] }
     }
@@ -428,19 +429,19 @@ impl GroupTable {
         stored: &RollupDurations,
         shares: [f64; N],
     ) -> Vec<[Option<f64>; N]> {
-        let (kept, stored) = match of {
+        let (collected, stored) = match of {
             DurationSubject::Calls => (&self.calls, &stored.calls),
             DurationSubject::Runs => (&self.runs, &stored.runs),
         };
         let mut percentiles = Vec::with_capacity(cells.len());
         // Position of each cell's histogram in `spreads`.
         let mut spread_at = vec![u32::MAX; self.cells.len()];
-        for cells in cells.chunks(SPREADS) {
+        for cells in cells.chunks(MAX_EXPANDED_CELLS) {
             let mut spreads = vec![DenseDurationHistogram::default(); cells.len()];
             (0u32..).zip(cells).for_each(|(at, cell)| spread_at[*cell as usize] = at);
-            for durations in kept {
+            for durations in collected {
                 if let Some(spread) = spreads.get_mut(spread_at[durations.cell as usize] as usize) {
-                    spread.add_some(durations.bin, u64::from(durations.count));
+                    spread.add_count(durations.bin, u64::from(durations.count));
                 }
             }
             for (cell, bins) in stored {
@@ -459,17 +460,17 @@ impl GroupTable {
 
     /// Returns one percentile of the collected durations in milliseconds, for every cell.
     pub(crate) fn every_percentile_ms(&mut self, of: DurationSubject, share: f64) -> Vec<Option<f64>> {
-        let kept = match of {
+        let collected = match of {
             DurationSubject::Calls => &mut self.calls,
             DurationSubject::Runs => &mut self.runs,
         };
-        merge(kept);
-        let kept = match of {
+        merge(collected);
+        let collected = match of {
             DurationSubject::Calls => &self.calls,
             DurationSubject::Runs => &self.runs,
         };
         let mut percentiles = vec![None; self.cells.len()];
-        for durations in kept.chunk_by(|one, next| one.cell == next.cell) {
+        for durations in collected.chunk_by(|one, next| one.cell == next.cell) {
             let cell = durations[0].cell;
             let bins = durations.iter().map(|durations| (durations.bin, u64::from(durations.count)));
             percentiles[cell as usize] = percentile(bins, share, self.range_us(cell, of)).map(|us| us / 1000.0);
@@ -480,8 +481,8 @@ impl GroupTable {
     /// Returns the shortest and the longest duration in a cell in microseconds, if known.
     fn range_us(&self, cell: u32, of: DurationSubject) -> Option<(i64, i64)> {
         let (least, greatest) = match of {
-            DurationSubject::Calls => (GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall),
-            DurationSubject::Runs => (GroupSumComponent::LeastRun, GroupSumComponent::GreatestRun),
+            DurationSubject::Calls => (GroupSumComponent::MinCall, GroupSumComponent::MaxCall),
+            DurationSubject::Runs => (GroupSumComponent::MinRun, GroupSumComponent::MaxRun),
         };
         Some((self.value(cell, least), self.value(cell, greatest))).filter(|(least, greatest)| least <= greatest)
     }

@@ -23,7 +23,7 @@ const MIN_ROWS_PER_CELL: usize = 4;
 #[derive(Debug, Clone)]
 pub(crate) struct GroupPlan {
     /// Property to group by; `None` for one group of all spans.
-    pub(crate) by: Option<GroupBy>,
+    pub(crate) group_by: Option<GroupBy>,
     pub(crate) runs: RunSelector,
     pub(crate) components: Vec<GroupSumComponent>,
     pub(crate) durations: CollectedDurations,
@@ -35,7 +35,7 @@ pub(crate) struct GroupPlan {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupSteps {
     /// Number of the first step, counted from the Unix epoch.
-    pub(crate) first: i64,
+    pub(crate) first_step: i64,
     pub(crate) count: i64,
     /// Length of a step, in microseconds.
     pub(crate) us: i64,
@@ -43,8 +43,8 @@ pub(crate) struct GroupSteps {
 
 impl GroupSteps {
     /// Returns the index of the step that contains a time; `None` outside of the steps.
-    pub(crate) fn place(&self, us: i64) -> Option<u32> {
-        let place = us.div_euclid(self.us) - self.first;
+    pub(crate) fn step_index(&self, us: i64) -> Option<u32> {
+        let place = us.div_euclid(self.us) - self.first_step;
         u32::try_from(place).ok().filter(|_| place < self.count)
     }
 }
@@ -65,25 +65,26 @@ impl ProjectSnapshot {
     ///
     /// When the query engine fails, or the groups need more memory than allowed.
     pub(crate) async fn groups(&self, scope: &QueryScope, plan: GroupPlan) -> Result<Option<(GroupAggregates, ScopeSources)>, QueryError> {
-        let apart = QueryGrouping { by: plan.by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };
-        let Some(mut sources) = self.sources(scope, apart).await? else { return Ok(None) };
+        let apart =
+            QueryGrouping { group_by: plan.group_by.as_ref(), step_us: plan.steps.map(|steps| steps.us), ..QueryGrouping::default() };
+        let Some(mut sources) = self.scope_sources(scope, apart).await? else { return Ok(None) };
         let groups = GroupAggregates {
             table: GroupTable::new(&plan.components, plan.durations),
             reserved: self.engine.reserve("groups of a sum"),
             plan: plan.clone(),
         };
         let shared = Arc::new(Mutex::new(groups));
-        let rows = std::mem::take(&mut sources.rest);
-        let grain = apart.grain();
+        let rows = std::mem::take(&mut sources.other_rows);
+        let granularity = apart.granularity();
         let new = || GroupRowConsumer {
             shared: shared.clone(),
             local: GroupTable::new(&plan.components, plan.durations),
             plan: plan.clone(),
-            grain,
+            granularity,
             rows: 0,
             is_direct: false,
         };
-        drop(self.take_rows(scope, rows, grain, apart.by, new).await?);
+        drop(self.consume_rows(scope, rows, granularity, apart.group_by, new).await?);
         let groups = Arc::into_inner(shared).map(|groups| groups.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(groups.map(|groups| (groups, sources)))
     }
@@ -95,7 +96,7 @@ struct GroupRowConsumer {
     /// Groups that are not merged into the shared table yet. With few groups, workers do not wait for each other.
     local: GroupTable,
     plan: GroupPlan,
-    grain: RollupGranularity,
+    granularity: RollupGranularity,
     /// Number of rows in the local table.
     rows: usize,
     /// Whether nearly every row has its own group, in which case rows are added to the shared table directly.
@@ -103,37 +104,37 @@ struct GroupRowConsumer {
 }
 
 impl RowConsumer for GroupRowConsumer {
-    fn take(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError> {
-        let Some(rows) = RollupColumns::of(batch, &self.grain) else { return Ok(()) };
-        let dimension = self.plan.by.as_ref().and_then(GroupBy::dimension);
+    fn consume(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) -> Result<(), QueryError> {
+        let Some(rows) = RollupColumns::from_batch(batch, &self.granularity) else { return Ok(()) };
+        let dimension = self.plan.group_by.as_ref().and_then(GroupBy::dimension);
         let by = by.or_else(|| rows.dimension(dimension?));
         if self.is_direct {
             let mut groups = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             groups.table.add_rows(&rows, by, &self.plan);
-            return groups.settle();
+            return groups.update_reservation();
         }
         self.local.add_rows(&rows, by, &self.plan);
         self.rows += rows.rows();
-        if self.local.cells().len() > MAX_LOCAL_CELLS {
-            self.is_direct = self.rows < self.local.cells().len() * MIN_ROWS_PER_CELL;
-            self.hand_on()?;
+        if self.local.cells_with_spans().len() > MAX_LOCAL_CELLS {
+            self.is_direct = self.rows < self.local.cells_with_spans().len() * MIN_ROWS_PER_CELL;
+            self.merge_into_shared()?;
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), QueryError> {
-        self.hand_on()
+        self.merge_into_shared()
     }
 }
 
 impl GroupRowConsumer {
     /// Merges the local table into the shared one.
-    fn hand_on(&mut self) -> Result<(), QueryError> {
+    fn merge_into_shared(&mut self) -> Result<(), QueryError> {
         let local = std::mem::replace(&mut self.local, GroupTable::new(&self.plan.components, self.plan.durations));
         self.rows = 0;
         let mut groups = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         groups.table.add_table(&local);
-        groups.settle()
+        groups.update_reservation()
     }
 }
 
@@ -145,25 +146,21 @@ impl GroupAggregates {
         let mut memo = GroupMemo::default();
         let durations = self.plan.durations;
         for placed in sources.cells() {
-            self.add_cell(
-                &placed,
-                &mut memo,
-                |table, cell, spans| {
-                    if keeps { table.keep_durations(cell, spans) } else { stored.note(cell, spans, durations) }
-                },
-            );
+            self.add_cell(&placed, &mut memo, |table, cell, spans| {
+                if keeps { table.collect_durations(cell, spans) } else { stored.note_durations(cell, spans, durations) }
+            });
         }
         for (user, spans, providers) in sources.users_of_days() {
-            let group = self.table.group(user);
+            let group = self.table.group_number(user);
             let cell = self.table.add(group, 0, &spans);
             if keeps {
-                self.table.keep_durations(cell, &spans)
+                self.table.collect_durations(cell, &spans)
             } else {
-                stored.note(cell, &spans, durations)
+                stored.note_durations(cell, &spans, durations)
             }
             providers.for_each(|provider| self.table.add_provider(cell, provider));
         }
-        self.settle()?;
+        self.update_reservation()?;
         Ok(stored)
     }
 
@@ -175,12 +172,12 @@ impl GroupAggregates {
     ) {
         let step = match self.plan.steps {
             None => 0,
-            Some(steps) => match steps.place(placed.start_us()) {
+            Some(steps) => match steps.step_index(placed.start_us()) {
                 Some(step) => step,
                 None => return,
             },
         };
-        let group = match &self.plan.by {
+        let group = match &self.plan.group_by {
             None => 0,
             Some(by) => memo.group(placed, by, &mut self.table),
         };
@@ -193,7 +190,7 @@ impl GroupAggregates {
     }
 
     /// Updates the reservation to the memory that the table uses.
-    fn settle(&self) -> Result<(), QueryError> {
+    fn update_reservation(&self) -> Result<(), QueryError> {
         Ok(self.reserved.try_resize(self.table.bytes())?)
     }
 
@@ -202,8 +199,8 @@ impl GroupAggregates {
     }
 
     /// Returns whether there is one group of all spans.
-    pub(crate) fn is_one(&self) -> bool {
-        self.plan.by.is_none()
+    pub(crate) fn is_single_group(&self) -> bool {
+        self.plan.group_by.is_none()
     }
 
     /// Returns one percentile of the durations of every cell in milliseconds, if all durations were collected.
@@ -224,7 +221,7 @@ impl<'a> GroupMemo<'a> {
         if let GroupBy::AnsweringModel(models) = by
             && let Some(model) = models.of_cell(placed)
         {
-            return table.group(Some(model));
+            return table.group_number(Some(model));
         }
         let rollup = placed.rollup();
         if !self.rollup.is_some_and(|known| std::ptr::eq(known, rollup)) {
@@ -232,10 +229,10 @@ impl<'a> GroupMemo<'a> {
             self.groups.clear();
             self.groups.resize(rollup.texts.len(), u32::MAX);
         }
-        let place = placed.value_place(by) as usize;
+        let place = placed.text_index(by) as usize;
         let Some(known) = self.groups.get_mut(place) else { return 0 };
         if *known == u32::MAX {
-            *known = table.group(rollup.texts[place].as_deref());
+            *known = table.group_number(rollup.texts[place].as_deref());
         }
         *known
     }

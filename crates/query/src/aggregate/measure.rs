@@ -75,11 +75,11 @@ impl SeriesMeasure {
 
     /// Returns whether the measure is a duration, so an empty bucket has no value instead of 0.
     pub fn is_duration(self) -> bool {
-        self.share().is_some()
+        self.percentile_share().is_some()
     }
 
     /// Returns the percentile as a fraction of one, if the measure is a percentile.
-    pub(crate) fn share(self) -> Option<f64> {
+    pub(crate) fn percentile_share(self) -> Option<f64> {
         match self {
             SeriesMeasure::DurationP50 => Some(0.5),
             SeriesMeasure::DurationP95 => Some(0.95),
@@ -93,20 +93,20 @@ impl SeriesMeasure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BucketInterval {
     name: &'static str,
-    us: i64,
+    length_us: i64,
 }
 
 const MINUTE_US: i64 = 60_000_000;
 
-const BUCKETS: &[BucketInterval] = &[
-    BucketInterval { name: "1m", us: MINUTE_US },
-    BucketInterval { name: "5m", us: 5 * MINUTE_US },
-    BucketInterval { name: "15m", us: 15 * MINUTE_US },
-    BucketInterval { name: "30m", us: 30 * MINUTE_US },
-    BucketInterval { name: "1h", us: 60 * MINUTE_US },
-    BucketInterval { name: "6h", us: 360 * MINUTE_US },
-    BucketInterval { name: "12h", us: 720 * MINUTE_US },
-    BucketInterval { name: "1d", us: 1440 * MINUTE_US },
+const BUCKET_INTERVALS: &[BucketInterval] = &[
+    BucketInterval { name: "1m", length_us: MINUTE_US },
+    BucketInterval { name: "5m", length_us: 5 * MINUTE_US },
+    BucketInterval { name: "15m", length_us: 15 * MINUTE_US },
+    BucketInterval { name: "30m", length_us: 30 * MINUTE_US },
+    BucketInterval { name: "1h", length_us: 60 * MINUTE_US },
+    BucketInterval { name: "6h", length_us: 360 * MINUTE_US },
+    BucketInterval { name: "12h", length_us: 720 * MINUTE_US },
+    BucketInterval { name: "1d", length_us: 1440 * MINUTE_US },
 ];
 
 impl BucketInterval {
@@ -116,7 +116,7 @@ impl BucketInterval {
     ///
     /// When the bucket length is unknown.
     pub fn parse(name: &str) -> Result<BucketInterval, QueryError> {
-        BUCKETS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
+        BUCKET_INTERVALS.iter().copied().find(|bucket| bucket.name == name).ok_or_else(|| QueryError::BadBucket(name.to_owned()))
     }
 
     /// Returns the bucket with a name, or all buckets of at least an hour if there is no name. The caller uses the first one that does
@@ -125,16 +125,16 @@ impl BucketInterval {
     /// # Errors
     ///
     /// When the bucket length is unknown.
-    pub fn candidates(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
+    pub fn candidate_buckets(name: Option<&str>) -> Result<Vec<BucketInterval>, QueryError> {
         match name {
             Some(name) => Ok(vec![BucketInterval::parse(name)?]),
-            None => Ok(BUCKETS.iter().copied().filter(|bucket| bucket.us >= 60 * MINUTE_US).collect()),
+            None => Ok(BUCKET_INTERVALS.iter().copied().filter(|bucket| bucket.length_us >= 60 * MINUTE_US).collect()),
         }
     }
 
     /// Returns the names of all bucket lengths.
     pub fn names() -> Vec<&'static str> {
-        BUCKETS.iter().map(|bucket| bucket.name).collect()
+        BUCKET_INTERVALS.iter().map(|bucket| bucket.name).collect()
     }
 
     /// Returns the name.
@@ -143,8 +143,8 @@ impl BucketInterval {
     }
 
     /// Returns the length in microseconds.
-    pub fn us(self) -> i64 {
-        self.us
+    pub fn length_us(self) -> i64 {
+        self.length_us
     }
 }
 

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use hinomi_store::rollup::{
-    DAY_US, DIMENSIONS, DenseDurationHistogram, DurationHistogram, HOUR_US, HourTotals, KIND, MODEL, PROVIDER, REQUEST_MODEL, Rollup,
-    RollupCell, RollupGranularity, RollupHour, RollupSums, STATUS, SpanSubtotal, USAGE_SOURCE, UserRollupDay, UserSums, dimension,
+    DAY_US, DIMENSIONS, DenseDurationHistogram, DurationHistogram, HOUR_US, HourTotals, KIND_DIMENSION, MODEL_DIMENSION,
+    PROVIDER_DIMENSION, REQUEST_MODEL_DIMENSION, Rollup, RollupCell, RollupGranularity, RollupHour, RollupSums, STATUS_DIMENSION,
+    SpanSubtotal, USAGE_SOURCE_DIMENSION, UserRollupDay, UserSums, dimension_index,
 };
 use hinomi_store::snapshot::{Segment, SegmentView};
 
@@ -24,34 +25,43 @@ use super::group_by::GroupBy;
 use crate::error::QueryError;
 use crate::filter::matcher::WildcardPattern;
 use crate::filter::{FieldTest, Filter, FilterTerm, fields};
-use crate::scan::row_lookup::live;
+use crate::scan::row_lookup::live_rows;
 use crate::{ProjectSnapshot, QueryScope};
-pub(crate) use choose::{SegmentRows, choose};
-use choose::{choose_days, whole};
+pub(crate) use choose::{SegmentRows, select_hours};
+use choose::{all_live_rows, select_user_days};
 
 /// What a query groups by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct QueryGrouping<'a> {
     /// Property, whether it is a dimension of roll-ups or not.
-    pub(crate) by: Option<&'a GroupBy>,
+    pub(crate) group_by: Option<&'a GroupBy>,
     /// Length of time steps, in microseconds.
     pub(crate) step_us: Option<i64>,
     /// Whether distinct traces and users are counted.
     pub(crate) distinct: bool,
     /// Whether requested models are needed in addition to answering ones.
-    pub(crate) requests: bool,
+    pub(crate) with_requested_models: bool,
 }
 
 impl QueryGrouping<'_> {
     /// Returns the granularity at which rows are aggregated.
-    pub(crate) fn grain(&self) -> RollupGranularity {
-        let mut grain =
-            RollupGranularity { dimensions: [false; DIMENSIONS.len()], step_us: self.step_us, distinct: self.distinct, places: false };
+    pub(crate) fn granularity(&self) -> RollupGranularity {
+        let mut grain = RollupGranularity {
+            dimensions: [false; DIMENSIONS.len()],
+            step_us: self.step_us,
+            with_distinct_ids: self.distinct,
+            with_row_ranges: false,
+        };
         // Queries without a property return the models without a price, so they need the model.
-        let model = self.by.is_none().then_some(MODEL);
-        let by = self.by.and_then(GroupBy::dimension);
-        let requested = self.requests.then_some(REQUEST_MODEL);
-        for dimension in [KIND, STATUS, PROVIDER, USAGE_SOURCE].into_iter().chain(model).chain(requested).chain(by) {
+        let model = self.group_by.is_none().then_some(MODEL_DIMENSION);
+        let by = self.group_by.and_then(GroupBy::dimension);
+        let requested = self.with_requested_models.then_some(REQUEST_MODEL_DIMENSION);
+        for dimension in [KIND_DIMENSION, STATUS_DIMENSION, PROVIDER_DIMENSION, USAGE_SOURCE_DIMENSION]
+            .into_iter()
+            .chain(model)
+            .chain(requested)
+            .chain(by)
+        {
             grain.dimensions[dimension] = true;
         }
         grain
@@ -65,7 +75,7 @@ pub(crate) struct ScopeCells {
     /// Conditions on the cells of these roll-ups.
     tests: Vec<DimensionTest>,
     /// Aggregates of all other rows that pass the filter.
-    added: Vec<Rollup>,
+    live: Vec<Rollup>,
     /// Reservations of the memory that these aggregates use.
     _reserved: Vec<MemoryReservation>,
 }
@@ -79,7 +89,7 @@ pub(crate) struct ScopeSources {
     /// Selected days of roll-ups, which are grouped by user only.
     days: Vec<RollupSelection>,
     /// All other rows, except those of the memtable.
-    pub(crate) rest: SegmentRows,
+    pub(crate) other_rows: SegmentRows,
 }
 
 /// Totals of some spans.
@@ -123,7 +133,7 @@ pub(crate) struct RollupSelection {
     segment: Arc<Segment>,
     pub(crate) rollup: Arc<Rollup>,
     /// Indexes of the selected hours or days.
-    pub(crate) places: Vec<usize>,
+    pub(crate) indexes: Vec<usize>,
 }
 
 /// A term of a filter on dimensions.
@@ -150,30 +160,30 @@ impl DimensionTest {
                     FieldTest::OneOf(values) => Some(values.iter().map(|value| WildcardPattern::new(value)).collect()),
                     FieldTest::Compare(..) => return None,
                 };
-                let own = dimension(fields::column(field)?)?;
-                let dimensions = if own == MODEL { vec![MODEL, REQUEST_MODEL] } else { vec![own] };
+                let own = dimension_index(fields::column(field)?)?;
+                let dimensions = if own == MODEL_DIMENSION { vec![MODEL_DIMENSION, REQUEST_MODEL_DIMENSION] } else { vec![own] };
                 Some(DimensionTest::Values { dimensions, not: *not, patterns })
             }
             FilterTerm::Group { not, any } => {
-                let any = any.iter().map(DimensionTest::all_of).collect::<Option<_>>()?;
+                let any = any.iter().map(DimensionTest::dimension_tests).collect::<Option<_>>()?;
                 Some(DimensionTest::Any { not: *not, any })
             }
-            FilterTerm::Text { .. } | FilterTerm::OfTraces(_) => None,
+            FilterTerm::Text { .. } | FilterTerm::InTraces(_) => None,
         }
     }
 
     /// Returns the terms of a filter, if all of them are conditions on dimensions.
-    fn all_of(filter: &Filter) -> Option<Vec<DimensionTest>> {
+    fn dimension_tests(filter: &Filter) -> Option<Vec<DimensionTest>> {
         filter.0.iter().map(DimensionTest::of).collect()
     }
 
-    fn passes(&self, placed: &RollupCellRef) -> bool {
+    fn passes_tests(&self, placed: &RollupCellRef) -> bool {
         match self {
             DimensionTest::Values { dimensions, not, patterns } => {
                 let holds = |value: &str| patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(value)));
                 dimensions.iter().any(|dimension| placed.text(*dimension).is_some_and(holds)) != *not
             }
-            DimensionTest::Any { not, any } => any.iter().any(|tests| placed.passes(tests)) != *not,
+            DimensionTest::Any { not, any } => any.iter().any(|tests| placed.passes_tests(tests)) != *not,
         }
     }
 }
@@ -198,34 +208,34 @@ impl<'a> RollupCellRef<'a> {
     }
 
     /// Returns the index of the property's value among the texts of the roll-up.
-    pub(crate) fn value_place(&self, by: &GroupBy) -> u32 {
+    pub(crate) fn text_index(&self, by: &GroupBy) -> u32 {
         by.dimension().map_or(self.cell.key.by, |dimension| self.cell.key.values[dimension])
     }
 
     /// Returns the totals of the cell's spans.
     pub(crate) fn contribution(&self, runs: RunSelector) -> CellContribution<'a> {
         let sums = &self.cell.sums;
-        let failed = if self.is(STATUS, "error") { sums.spans } else { 0 };
+        let failed = if self.is(STATUS_DIMENSION, "error") { sums.spans } else { 0 };
         let all = ContributionPart { sums, failed, durations: Some(&self.cell.durations) };
         let is_call = self.is_call();
         CellContribution {
             spans: sums.spans,
             calls: is_call.then_some(all),
-            estimated: (is_call && self.is(USAGE_SOURCE, "estimated")).then_some(sums),
+            estimated: (is_call && self.is(USAGE_SOURCE_DIMENSION, "estimated")).then_some(sums),
             runs: self.is_run(runs).then_some(all),
         }
     }
 
     fn is_run(&self, runs: RunSelector) -> bool {
         match runs {
-            RunSelector::OfPipelines => self.cell.key.is_run,
-            RunSelector::OfKind(kind) => self.is(KIND, kind),
+            RunSelector::Pipelines => self.cell.key.is_run,
+            RunSelector::Kind(kind) => self.is(KIND_DIMENSION, kind),
         }
     }
 
     /// Returns the provider, if the spans are calls.
     pub(crate) fn provider(&self) -> Option<&'a str> {
-        self.rollup.text(&self.cell.key, PROVIDER).filter(|_| self.is_call())
+        self.rollup.text(&self.cell.key, PROVIDER_DIMENSION).filter(|_| self.is_call())
     }
 
     /// Returns the value of a dimension.
@@ -247,16 +257,16 @@ impl<'a> RollupCellRef<'a> {
         self.cell.sums.spans
     }
 
-    fn passes(&self, tests: &[DimensionTest]) -> bool {
-        tests.iter().all(|test| test.passes(self))
+    fn passes_tests(&self, tests: &[DimensionTest]) -> bool {
+        tests.iter().all(|test| test.passes_tests(self))
     }
 }
 
 /// Which cells are runs: those of pipelines, or spans of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunSelector {
-    OfPipelines,
-    OfKind(&'static str),
+    Pipelines,
+    Kind(&'static str),
 }
 
 /// Totals of cells.
@@ -284,15 +294,15 @@ pub(crate) struct SubsetTotals {
 
 impl SubsetTotals {
     fn add(&mut self, placed: &RollupCellRef) {
-        self.sums.add(&placed.cell.sums);
+        self.sums.add_sums(&placed.cell.sums);
         self.durations.add(&placed.cell.durations);
-        if placed.is(STATUS, "error") {
+        if placed.is(STATUS_DIMENSION, "error") {
             self.failed += placed.cell.sums.spans;
         }
     }
 
     fn add_part(&mut self, part: &SpanSubtotal) {
-        self.sums.add(&part.sums);
+        self.sums.add_sums(&part.sums);
         self.durations.add(&part.durations);
         self.failed += part.failed;
     }
@@ -310,7 +320,7 @@ impl CellTotals {
         self.calls.add_part(&whole.calls);
         self.calls_without_usage += whole.calls_without_usage;
         self.runs.add_part(&whole.runs);
-        self.estimated.add(&whole.estimated);
+        self.estimated.add_sums(&whole.estimated);
     }
 
     fn add(&mut self, placed: &RollupCellRef) {
@@ -318,11 +328,11 @@ impl CellTotals {
         self.spans += sums.spans;
         if placed.is_call() {
             self.calls.add(placed);
-            if placed.is(STATUS, "ok") {
+            if placed.is(STATUS_DIMENSION, "ok") {
                 self.calls_without_usage += sums.without_usage;
             }
-            if placed.is(USAGE_SOURCE, "estimated") {
-                self.estimated.add(sums);
+            if placed.is(USAGE_SOURCE_DIMENSION, "estimated") {
+                self.estimated.add_sums(sums);
             }
         }
         if placed.cell.key.is_run {
@@ -332,31 +342,31 @@ impl CellTotals {
 }
 
 impl ScopeCells {
-    fn stored(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
-        self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])))
+    fn stored_hours(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
+        self.stored.iter().flat_map(|taken| taken.indexes.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])))
     }
 
-    fn added(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
-        self.added.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
+    fn live_hours(&self) -> impl Iterator<Item = (&Rollup, &RollupHour)> {
+        self.live.iter().flat_map(|rollup| rollup.hours.iter().map(move |hour| (rollup, hour)))
     }
 
     /// Returns whole hours if all spans pass, and otherwise the cells that pass.
-    fn wholes(&self) -> (impl Iterator<Item = (&Rollup, &RollupHour)>, impl Iterator<Item = RollupCellRef<'_>>) {
+    fn whole_hours_and_cells(&self) -> (impl Iterator<Item = (&Rollup, &RollupHour)>, impl Iterator<Item = RollupCellRef<'_>>) {
         let all_pass = self.tests.is_empty();
-        let cells = self.stored().filter(move |_| !all_pass).flat_map(placed).filter(|placed| placed.passes(&self.tests));
-        (self.stored().filter(move |_| all_pass), cells.chain(self.added().flat_map(placed)))
+        let cells = self.stored_hours().filter(move |_| !all_pass).flat_map(cell_refs).filter(|placed| placed.passes_tests(&self.tests));
+        (self.stored_hours().filter(move |_| all_pass), cells.chain(self.live_hours().flat_map(cell_refs)))
     }
 
     /// Returns the cells that pass the filter.
     pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
-        let stored = self.stored().flat_map(placed).filter(|placed| placed.passes(&self.tests));
-        stored.chain(self.added().flat_map(placed))
+        let stored = self.stored_hours().flat_map(cell_refs).filter(|placed| placed.passes_tests(&self.tests));
+        stored.chain(self.live_hours().flat_map(cell_refs))
     }
 
     /// Returns the totals of all cells.
     pub(crate) fn totals(&self) -> CellTotals {
         let mut totals = CellTotals::default();
-        let (hours, cells) = self.wholes();
+        let (hours, cells) = self.whole_hours_and_cells();
         hours.for_each(|(_, hour)| totals.add_whole(&hour.whole));
         cells.for_each(|placed| totals.add(&placed));
         totals
@@ -365,7 +375,7 @@ impl ScopeCells {
     /// Returns the models of unpriced calls, at most `most` and those with most calls first, and the number of all such models.
     pub(crate) fn unpriced_models(&self, most: usize) -> (Vec<String>, u64) {
         let mut models: HashMap<&str, u64> = HashMap::new();
-        let (hours, cells) = self.wholes();
+        let (hours, cells) = self.whole_hours_and_cells();
         for (rollup, hour) in hours {
             for (place, calls) in &hour.whole.unpriced_models {
                 if let Some(model) = rollup.texts.get(*place as usize).and_then(|text| text.as_deref()) {
@@ -374,7 +384,7 @@ impl ScopeCells {
             }
         }
         for placed in cells.filter(|placed| placed.is_call() && placed.cell.sums.unpriced > 0) {
-            if let Some(model) = placed.rollup.text(&placed.cell.key, MODEL) {
+            if let Some(model) = placed.rollup.text(&placed.cell.key, MODEL_DIMENSION) {
                 *models.entry(model).or_default() += placed.cell.sums.unpriced;
             }
         }
@@ -389,8 +399,8 @@ impl ScopeSources {
     /// Returns the cells that pass the filter.
     pub(crate) fn cells(&self) -> impl Iterator<Item = RollupCellRef<'_>> {
         let hours =
-            self.stored.iter().flat_map(|taken| taken.places.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
-        hours.flat_map(placed).filter(|placed| placed.passes(&self.tests))
+            self.stored.iter().flat_map(|taken| taken.indexes.iter().map(|hour| (taken.rollup.as_ref(), &taken.rollup.hours[*hour])));
+        hours.flat_map(cell_refs).filter(|placed| placed.passes_tests(&self.tests))
     }
 
     /// Returns the users of whole days, the totals of their spans, which are not part of any cell, and the providers of their calls.
@@ -404,12 +414,12 @@ impl ScopeSources {
             };
             day.users.iter().flatten().map(of_user)
         };
-        let days = self.days.iter().flat_map(|taken| taken.places.iter().map(|day| (&*taken.rollup, &taken.rollup.days[*day])));
+        let days = self.days.iter().flat_map(|taken| taken.indexes.iter().map(|day| (&*taken.rollup, &taken.rollup.days[*day])));
         days.flat_map(of_day)
     }
 }
 
-fn placed<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Item = RollupCellRef<'a>> {
+fn cell_refs<'a>((rollup, hour): (&'a Rollup, &'a RollupHour)) -> impl Iterator<Item = RollupCellRef<'a>> {
     hour.cells.iter().map(move |cell| RollupCellRef { rollup, hour, cell })
 }
 
@@ -419,43 +429,45 @@ impl ProjectSnapshot {
         let hours = parts.stored.iter().map(|taken| SegmentHours {
             segment: &taken.segment.location,
             rollup: &taken.rollup,
-            chosen: &taken.places,
+            selected: &taken.indexes,
         });
         let stored: Vec<SegmentHours> = hours.collect();
         let segments: HashSet<&Path> = self.snapshot.segments.iter().map(|view| view.segment.location.as_path()).collect();
-        let count = |different: &DistinctCounter| different.count(&stored, &parts.added, |segment| segments.contains(segment));
+        let count = |different: &DistinctCounter| different.count(&stored, &parts.live, |segment| segments.contains(segment));
         (count(&self.engine.traces), count(&self.engine.users))
     }
 
     /// Returns the spans of a scope as cells; `None` if there are so few rows that the query engine is as fast, and exact.
-    pub(crate) async fn parts(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
-        let Some(ScopeSources { stored, tests, rest, .. }) = self.sources(scope, apart).await? else { return Ok(None) };
-        let (added, reserved) = self.add_up(scope, rest, apart.grain(), apart.by).await?;
-        Ok(Some(ScopeCells { stored, tests, added, _reserved: reserved }))
+    pub(crate) async fn scope_cells(&self, scope: &QueryScope, grouping: QueryGrouping<'_>) -> Result<Option<ScopeCells>, QueryError> {
+        let Some(ScopeSources { stored, tests, other_rows, .. }) = self.scope_sources(scope, grouping).await? else { return Ok(None) };
+        let (live, reserved) = self.aggregate_rows(scope, other_rows, grouping.granularity(), grouping.group_by).await?;
+        Ok(Some(ScopeCells { stored, tests, live, _reserved: reserved }))
     }
 
     /// Returns the sources for a query on a scope; `None` if there are so few rows that the query engine is as fast, and exact.
-    pub(crate) async fn sources(&self, scope: &QueryScope, apart: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
+    pub(crate) async fn scope_sources(&self, scope: &QueryScope, grouping: QueryGrouping<'_>) -> Result<Option<ScopeSources>, QueryError> {
         let (project, from_us, to_us) = (self.project, scope.from_us, scope.to_us);
-        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_hold(project, from_us, to_us);
+        let may_hold = |view: &&Arc<SegmentView>| view.segment.may_contain(project, from_us, to_us);
         let views: Vec<_> = self.snapshot.segments.iter().filter(may_hold).cloned().collect();
         let buffered: u64 = self.snapshot.buffer.iter().map(|batch| batch.num_rows() as u64).sum();
-        if views.iter().map(|view| view.segment.rows).sum::<u64>() + buffered < self.engine.least_rows {
+        if views.iter().map(|view| view.segment.rows).sum::<u64>() + buffered < self.engine.min_rollup_rows {
             return Ok(None);
         }
-        if scope.filter.0.is_empty() && matches!(apart, QueryGrouping { by: Some(GroupBy::Column("user", _)), step_us: None, .. }) {
-            let (days, rest) = tokio::task::spawn_blocking(move || choose_days(views, project, from_us, to_us)).await?;
-            return Ok(Some(ScopeSources { stored: Vec::new(), tests: Vec::new(), days, rest }));
+        if scope.filter.0.is_empty() && matches!(grouping, QueryGrouping { group_by: Some(GroupBy::Column("user", _)), step_us: None, .. })
+        {
+            let (days, other_rows) = tokio::task::spawn_blocking(move || select_user_days(views, project, from_us, to_us)).await?;
+            return Ok(Some(ScopeSources { stored: Vec::new(), tests: Vec::new(), days, other_rows }));
         }
         // Steps that are not whole hours need rows.
-        let can_tell = apart.by.is_none_or(|by| by.dimension().is_some()) && apart.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
+        let can_tell =
+            grouping.group_by.is_none_or(|by| by.dimension().is_some()) && grouping.step_us.is_none_or(|step_us| step_us % HOUR_US == 0);
         // Stored roll-ups do not know which traces and users pass a filter.
-        let tests = DimensionTest::all_of(&scope.filter).filter(|tests| can_tell && (tests.is_empty() || !apart.distinct));
-        let (stored, rest) = match &tests {
+        let tests = DimensionTest::dimension_tests(&scope.filter).filter(|tests| can_tell && (tests.is_empty() || !grouping.distinct));
+        let (stored, other_rows) = match &tests {
             // Roll-ups may have to be read from their files.
-            Some(_) => tokio::task::spawn_blocking(move || choose(views, project, from_us, to_us, |_| true)).await?,
-            None => (Vec::new(), views.into_iter().map(whole).collect()),
+            Some(_) => tokio::task::spawn_blocking(move || select_hours(views, project, from_us, to_us, |_| true)).await?,
+            None => (Vec::new(), views.into_iter().map(all_live_rows).collect()),
         };
-        Ok(Some(ScopeSources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), rest }))
+        Ok(Some(ScopeSources { stored, tests: tests.unwrap_or_default(), days: Vec::new(), other_rows }))
     }
 }

@@ -14,7 +14,7 @@ use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent,
 use super::grouped::{GroupAggregates, GroupPlan, GroupSteps};
 use super::measure::{BucketInterval, SeriesMeasure};
 use super::rollup::{RunSelector, ScopeSources};
-use super::summary::{cache_writes, how_many, is_call, is_failed, percentile, sum_of_calls};
+use super::summary::{cache_writes, count_where, is_call, is_failed, percentile, sum_of_calls};
 use crate::error::QueryError;
 use crate::response::{OtherTimeSeriesGroups, TimeSeries, TimeSeriesGroup};
 use crate::scan::columns::BatchColumn;
@@ -41,13 +41,13 @@ impl ProjectSnapshot {
         measures: &[SeriesMeasure],
         by: Option<&GroupBy>,
     ) -> Result<TimeSeries, QueryError> {
-        let (from_us, to_us) = self.kept_range(scope).await?;
-        let first = from_us.div_euclid(bucket.us());
-        let count = if to_us > from_us { (to_us - 1).div_euclid(bucket.us()) - first + 1 } else { 0 };
+        let (from_us, to_us) = self.resolved_range(scope).await?;
+        let first_step = from_us.div_euclid(bucket.length_us());
+        let count = if to_us > from_us { (to_us - 1).div_euclid(bucket.length_us()) - first_step + 1 } else { 0 };
         if count > MAX_POINTS {
             return Err(QueryError::TooManyPoints(count));
         }
-        let starts_us: Vec<i64> = (first..first + count).map(|number| number * bucket.us()).collect();
+        let starts_us: Vec<i64> = (first_step..first_step + count).map(|number| number * bucket.length_us()).collect();
         let mut of_spans: Vec<SeriesMeasure> = Vec::new();
         for measure in measures {
             if *measure != SeriesMeasure::Errors && !of_spans.contains(measure) {
@@ -67,36 +67,36 @@ impl ProjectSnapshot {
         components.dedup();
         let has_durations = of_spans.iter().any(|measure| measure.is_duration());
         let plan = GroupPlan {
-            by: by.clone(),
-            runs: RunSelector::OfPipelines,
+            group_by: by.clone(),
+            runs: RunSelector::Pipelines,
             components,
             durations: if has_durations { CollectedDurations::OfCalls } else { CollectedDurations::None },
-            steps: Some(GroupSteps { first, count, us: bucket.us() }),
+            steps: Some(GroupSteps { first_step, count, us: bucket.length_us() }),
         };
         if let Some((groups, sources)) = self.groups(scope, plan).await? {
-            return self.reading(move |_| add_grouped_lines(series, groups, &sources, &of_spans)).await;
+            return self.run_reading(move |_| add_grouped_lines(series, groups, &sources, &of_spans)).await;
         }
         let start = cast(col("start_time"), DataType::Int64);
-        let number = ((start.clone() - start % lit(bucket.us())) / lit(bucket.us())).alias("number");
+        let number = ((start.clone() - start % lit(bucket.length_us())) / lit(bucket.length_us())).alias("number");
         let mut keys = vec![number];
-        keys.extend(by.as_ref().map(|by| by.key().alias("key")));
+        keys.extend(by.as_ref().map(|by| by.key_expression().alias("key")));
         let mut values = of_spans.iter().map(|measure| aggregate(*measure)).collect::<Result<Vec<_>, _>>()?;
-        values.push(how_many(is_call(), CALLS_OF_COST)?);
-        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(keys, values)?.collect().await?;
+        values.push(count_where(is_call(), COST_CALLS_MEASURE)?);
+        let batches = self.spans_in_scope(ScanMode::MostRows, scope).await?.aggregate(keys, values)?.collect().await?;
         for measure in of_spans {
-            let lines = scanned_lines(&batches, measure, first, count, by.is_none());
-            let drawn = largest(lines, measure, &series.starts_us);
-            series.put(measure, drawn);
+            let lines = scanned_lines(&batches, measure, first_step, count, by.is_none());
+            let drawn = largest_lines(lines, measure, &series.starts_us);
+            series.add_measure(measure, drawn);
         }
         Ok(series)
     }
 }
 
 /// Name of the number of calls that is queried together with the cost.
-const CALLS_OF_COST: &str = "calls_of_cost";
+const COST_CALLS_MEASURE: &str = "calls_of_cost";
 
 impl TimeSeries {
-    fn put(&mut self, measure: SeriesMeasure, (lines, others): (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>)) {
+    fn add_measure(&mut self, measure: SeriesMeasure, (lines, others): (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>)) {
         self.measures.insert(measure.name().to_owned(), lines);
         if let Some(others) = others {
             self.others.insert(measure.name().to_owned(), others);
@@ -117,7 +117,7 @@ fn scanned_lines(
         lines.insert(None, Vec::new());
     }
     for batch in batches {
-        let [number, key, value, calls] = ["number", "key", measure.name(), CALLS_OF_COST].map(|name| BatchColumn::of(batch, name));
+        let [number, key, value, calls] = ["number", "key", measure.name(), COST_CALLS_MEASURE].map(|name| BatchColumn::of(batch, name));
         for row in 0..batch.num_rows() {
             let place = number.int(row).map(|number| number - first).filter(|place| (0..count).contains(place));
             let Some(place) = place else { continue };
@@ -145,7 +145,7 @@ fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
         SeriesMeasure::CacheWriteTokens => &[GroupSumComponent::CacheWriteTokens],
         SeriesMeasure::ReasoningTokens => &[GroupSumComponent::ReasoningTokens],
         SeriesMeasure::DurationP50 | SeriesMeasure::DurationP95 | SeriesMeasure::DurationP99 => {
-            &[GroupSumComponent::Calls, GroupSumComponent::LeastCall, GroupSumComponent::GreatestCall]
+            &[GroupSumComponent::Calls, GroupSumComponent::MinCall, GroupSumComponent::MaxCall]
         }
         SeriesMeasure::Runs => &[GroupSumComponent::Runs],
         SeriesMeasure::Spans | SeriesMeasure::Errors => &[GroupSumComponent::Spans],
@@ -153,7 +153,7 @@ fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
 }
 
 /// Returns a measure of a cell; for durations, their number.
-fn measured(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f64> {
+fn cell_value(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f64> {
     let value = |component: GroupSumComponent| table.value(cell, component);
     match (measure, components(measure)) {
         (SeriesMeasure::Cost, _) => {
@@ -175,8 +175,8 @@ fn add_grouped_lines(
     let stored = groups.add_sources(sources, false)?;
     let table = groups.table();
     for measure in measures {
-        let drawn = grouped_lines(table, &stored, *measure, &series.starts_us, groups.is_one());
-        series.put(*measure, drawn);
+        let drawn = grouped_lines(table, &stored, *measure, &series.starts_us, groups.is_single_group());
+        series.add_measure(*measure, drawn);
     }
     Ok(series)
 }
@@ -189,11 +189,11 @@ fn grouped_lines(
     starts_us: &[i64],
     is_one: bool,
 ) -> (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>) {
-    let cells = || (0u32..).zip(table.cells().iter().copied());
+    let cells = || (0u32..).zip(table.cells_with_spans().iter().copied());
     let mut sizes = vec![0.0; table.groups()];
     let mut is_met = vec![false; table.groups()];
     for (cell, (group, _)) in cells() {
-        sizes[group as usize] += measured(table, cell, measure).unwrap_or(0.0);
+        sizes[group as usize] += cell_value(table, cell, measure).unwrap_or(0.0);
         is_met[group as usize] = true;
     }
     // Without a property there is one line, even if it is empty.
@@ -202,7 +202,9 @@ fn grouped_lines(
     let mut largest: Vec<u32> = (0..table.groups() as u32).filter(|group| is_met[*group as usize]).collect();
     largest.retain(|group| is_only || sizes[*group as usize] > 0.0);
     let count = largest.len();
-    let compare = |a: &u32, b: &u32| sizes[*b as usize].total_cmp(&sizes[*a as usize]).then_with(|| table.key(*a).cmp(&table.key(*b)));
+    let compare = |a: &u32, b: &u32| {
+        sizes[*b as usize].total_cmp(&sizes[*a as usize]).then_with(|| table.key_of_group(*a).cmp(&table.key_of_group(*b)))
+    };
     if count > MAX_LINES {
         largest.select_nth_unstable_by(MAX_LINES - 1, compare);
         largest.truncate(MAX_LINES);
@@ -214,20 +216,20 @@ fn grouped_lines(
     for (cell, (group, step)) in cells() {
         match line_of.get(&group) {
             Some(line) if measure.is_duration() => drawn.push((cell, *line, step as usize)),
-            Some(line) => lines[*line].push((step as usize, measured(table, cell, measure))),
-            None => others[step as usize].add(measured(table, cell, measure)),
+            Some(line) => lines[*line].push((step as usize, cell_value(table, cell, measure))),
+            None => others[step as usize].add(cell_value(table, cell, measure)),
         }
     }
-    if let Some(share) = measure.share() {
+    if let Some(share) = measure.percentile_share() {
         let cells: Vec<u32> = drawn.iter().map(|(cell, ..)| *cell).collect();
         let percentiles = table.percentiles_ms(&cells, DurationSubject::Calls, stored, [share]);
         drawn.iter().zip(percentiles).for_each(|((_, line, step), [value])| lines[*line].push((*step, value)));
     }
-    let mut named: Vec<_> = largest.iter().map(|group| table.key(*group).map(str::to_owned)).zip(lines).collect();
+    let mut named: Vec<_> = largest.iter().map(|group| table.key_of_group(*group).map(str::to_owned)).zip(lines).collect();
     // Removes lines of calls that all took no time.
-    named.retain(|(_, points)| is_only || size(points) > 0.0);
-    let others = (count > MAX_LINES).then(|| OtherTimeSeriesGroups::of(count - MAX_LINES, measure, &others, starts_us));
-    (shown(named, measure, starts_us), others)
+    named.retain(|(_, points)| is_only || line_size(points) > 0.0);
+    let others = (count > MAX_LINES).then(|| OtherTimeSeriesGroups::of_sums(count - MAX_LINES, measure, &others, starts_us));
+    (line_responses(named, measure, starts_us), others)
 }
 
 /// Sum of the values of other groups.
@@ -250,37 +252,37 @@ impl OtherSum {
 }
 
 impl OtherTimeSeriesGroups {
-    fn of(groups: usize, measure: SeriesMeasure, sums: &[OtherSum], starts_us: &[i64]) -> OtherTimeSeriesGroups {
+    fn of_sums(groups: usize, measure: SeriesMeasure, sums: &[OtherSum], starts_us: &[i64]) -> OtherTimeSeriesGroups {
         let points = || starts_us.iter().map(|us| rfc3339(*us)).zip(sums.iter().map(|sum| sum.value())).collect();
         OtherTimeSeriesGroups { groups: groups as u64, points: (!measure.is_duration()).then(points) }
     }
 }
 
 /// Returns the largest lines, and the sum of the others. Lines of zeros are left out, unless there is only one line.
-fn largest(
+fn largest_lines(
     lines: HashMap<Option<String>, Vec<SeriesPoint>>,
     measure: SeriesMeasure,
     starts_us: &[i64],
 ) -> (Vec<TimeSeriesGroup>, Option<OtherTimeSeriesGroups>) {
     let is_only = lines.len() == 1;
-    let (mut lines, left_out): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, points)| is_only || size(points) > 0.0);
-    lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
+    let (mut lines, left_out): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, points)| is_only || line_size(points) > 0.0);
+    lines.sort_by(|(a_key, a), (b_key, b)| line_size(b).total_cmp(&line_size(a)).then_with(|| a_key.cmp(b_key)));
     let rest = lines.split_off(lines.len().min(MAX_LINES));
     let mut sums = vec![OtherSum::default(); starts_us.len()];
     for (place, value) in rest.iter().chain(&left_out).flat_map(|(_, points)| points) {
         sums[*place].add(*value);
     }
-    let others = (!rest.is_empty()).then(|| OtherTimeSeriesGroups::of(rest.len(), measure, &sums, starts_us));
-    (shown(lines, measure, starts_us), others)
+    let others = (!rest.is_empty()).then(|| OtherTimeSeriesGroups::of_sums(rest.len(), measure, &sums, starts_us));
+    (line_responses(lines, measure, starts_us), others)
 }
 
-fn size(points: &[SeriesPoint]) -> f64 {
+fn line_size(points: &[SeriesPoint]) -> f64 {
     points.iter().filter_map(|(_, value)| *value).sum()
 }
 
 /// Converts lines to those of the API, the largest first.
-fn shown(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeasure, starts_us: &[i64]) -> Vec<TimeSeriesGroup> {
-    lines.sort_by(|(a_key, a), (b_key, b)| size(b).total_cmp(&size(a)).then_with(|| a_key.cmp(b_key)));
+fn line_responses(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeasure, starts_us: &[i64]) -> Vec<TimeSeriesGroup> {
+    lines.sort_by(|(a_key, a), (b_key, b)| line_size(b).total_cmp(&line_size(a)).then_with(|| a_key.cmp(b_key)));
     let starts: Vec<String> = starts_us.iter().map(|us| rfc3339(*us)).collect();
     let empty = if measure.is_duration() { None } else { Some(0.0) };
     let line = |(key, known): (Option<String>, Vec<SeriesPoint>)| {
@@ -295,8 +297,8 @@ fn shown(mut lines: Vec<(Option<String>, Vec<SeriesPoint>)>, measure: SeriesMeas
 fn aggregate(measure: SeriesMeasure) -> Result<Expr, QueryError> {
     let name = measure.name();
     match measure {
-        SeriesMeasure::Calls => how_many(is_call(), name),
-        SeriesMeasure::Failed => how_many(is_call().and(is_failed()), name),
+        SeriesMeasure::Calls => count_where(is_call(), name),
+        SeriesMeasure::Failed => count_where(is_call().and(is_failed()), name),
         SeriesMeasure::Cost => sum_of_calls(col("cost"), name),
         SeriesMeasure::InputTokens => sum_of_calls(col("input_tokens"), name),
         SeriesMeasure::OutputTokens => sum_of_calls(col("output_tokens"), name),
@@ -307,7 +309,7 @@ fn aggregate(measure: SeriesMeasure) -> Result<Expr, QueryError> {
         SeriesMeasure::DurationP50 => percentile(is_call(), 0.5, name),
         SeriesMeasure::DurationP95 => percentile(is_call(), 0.95, name),
         SeriesMeasure::DurationP99 => percentile(is_call(), 0.99, name),
-        SeriesMeasure::Runs => how_many(col("is_run"), name),
+        SeriesMeasure::Runs => count_where(col("is_run"), name),
         SeriesMeasure::Spans | SeriesMeasure::Errors => Ok(count(lit(1)).alias(name)),
     }
 }
@@ -317,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_of_others_is_unknown_where_nothing_of_it_is_known() {
+    fn sum_of_others_is_unknown_without_values() {
         let sum = |values: &[Option<f64>]| {
             let mut sum = OtherSum::default();
             values.iter().for_each(|value| sum.add(*value));

@@ -17,7 +17,7 @@ use crate::error::QueryError;
 use crate::filter::{FieldTest, Filter, FilterTerm, fields, json_text};
 use crate::response::{DurationPercentiles, FacetQuery, FacetValue, UsageSummary};
 use crate::scan::columns::BatchColumn;
-use crate::scan::row_lookup::{columns, live};
+use crate::scan::row_lookup::{columns_of, live_rows};
 use crate::{GroupBy, ProjectSnapshot, QueryEngine, QueryScope, ScanMode};
 
 /// Maximum number of models without a price in a summary.
@@ -43,7 +43,7 @@ pub(crate) fn is_unpriced() -> Expr {
     is_call().and(col("cost").is_null()).and(is_without_usage().is_not_true()).and(is_failed().is_not_true())
 }
 
-pub(crate) fn how_many(condition: Expr, name: &str) -> Result<Expr, QueryError> {
+pub(crate) fn count_where(condition: Expr, name: &str) -> Result<Expr, QueryError> {
     Ok(count(lit(1)).filter(condition).build()?.alias(name))
 }
 
@@ -73,30 +73,30 @@ pub(crate) fn percentile(condition: Expr, share: f64, name: &str) -> Result<Expr
 }
 
 /// Returns the aggregates that summary and breakdown share. `is_run` is the condition for runs.
-pub(crate) fn common(is_run: &Expr) -> Result<Vec<Expr>, QueryError> {
+pub(crate) fn common_aggregates(is_run: &Expr) -> Result<Vec<Expr>, QueryError> {
     Ok(vec![
         count(lit(1)).alias("spans"),
-        how_many(is_call(), "llm_calls")?,
-        how_many(is_call().and(is_failed()), "failed_llm_calls")?,
-        how_many(is_unpriced(), "unpriced_calls")?,
+        count_where(is_call(), "llm_calls")?,
+        count_where(is_call().and(is_failed()), "failed_llm_calls")?,
+        count_where(is_unpriced(), "unpriced_calls")?,
         sum_of_calls(col("input_tokens"), "input_tokens")?,
         sum_of_calls(col("output_tokens"), "output_tokens")?,
         sum_of_calls(col("usage_cache_read"), "cache_read_tokens")?,
         sum_of_calls(cache_writes(), "cache_write_tokens")?,
         sum_of_calls(col("usage_reasoning"), "reasoning_tokens")?,
         sum_of_calls(col("cost"), "cost")?,
-        how_many(is_estimated(), "estimated_calls")?,
+        count_where(is_estimated(), "estimated_calls")?,
         sum(col("cost")).filter(is_estimated()).build()?.alias("estimated_cost"),
         percentile(is_call(), 0.5, "p50")?,
         percentile(is_call(), 0.95, "p95")?,
         percentile(is_call(), 0.99, "p99")?,
-        how_many(is_run.clone(), "runs")?,
-        how_many(is_run.clone().and(is_failed()), "failed_runs")?,
+        count_where(is_run.clone(), "runs")?,
+        count_where(is_run.clone().and(is_failed()), "failed_runs")?,
     ])
 }
 
 /// Returns a cost in dollars: 0 if there are no calls, `None` if there are calls and none of them has a price.
-pub(crate) fn dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
+pub(crate) fn cost_in_dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
     if calls == 0 { Some(0.0) } else { cost.map(Usd::dollars) }
 }
 
@@ -107,19 +107,19 @@ impl ProjectSnapshot {
     ///
     /// When the filter compares values that cannot be compared, the query engine fails, or the query needs more memory than allowed.
     pub async fn summary(&self, scope: &QueryScope) -> Result<UsageSummary, QueryError> {
-        if let Some(parts) = self.parts(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
-            return self.reading(move |project| Ok(rolled_summary(&parts, project.traces_and_users(&parts)))).await;
+        if let Some(parts) = self.scope_cells(scope, QueryGrouping { distinct: true, ..QueryGrouping::default() }).await? {
+            return self.run_reading(move |project| Ok(rollup_summary(&parts, project.traces_and_users(&parts)))).await;
         }
-        let mut sums = common(&col("is_run"))?;
+        let mut sums = common_aggregates(&col("is_run"))?;
         sums.extend([
             count_distinct(col("trace_id")).alias("traces"),
             count_distinct(col("user_id")).alias("users"),
             sum_of_calls(col("usage_input"), "new_input_tokens")?,
             sum(col("input_tokens")).filter(is_estimated()).build()?.alias("estimated_input_tokens"),
             sum(col("output_tokens")).filter(is_estimated()).build()?.alias("estimated_output_tokens"),
-            how_many(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,
+            count_where(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,
         ]);
-        let batches = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], sums)?.collect().await?;
+        let batches = self.spans_in_scope(ScanMode::MostRows, scope).await?.aggregate(vec![], sums)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(UsageSummary::default()) };
         let number = |name: &str| BatchColumn::of(batch, name).count(0);
         let unpriced_calls = number("unpriced_calls");
@@ -132,9 +132,9 @@ impl ProjectSnapshot {
             errors: 0,
             input_tokens: number("input_tokens"),
             output_tokens: number("output_tokens"),
-            cost: dollars(BatchColumn::of(batch, "cost").usd(0), number("llm_calls")),
+            cost: cost_in_dollars(BatchColumn::of(batch, "cost").usd(0), number("llm_calls")),
             unpriced_calls,
-            duration_ms: DurationPercentiles::of(batch, 0),
+            duration_ms: DurationPercentiles::read_percentiles(batch, 0),
             runs: number("runs"),
             failed_runs: number("failed_runs"),
             new_input_tokens: number("new_input_tokens"),
@@ -145,7 +145,7 @@ impl ProjectSnapshot {
             estimated_calls: number("estimated_calls"),
             estimated_input_tokens: number("estimated_input_tokens"),
             estimated_output_tokens: number("estimated_output_tokens"),
-            estimated_cost: dollars(BatchColumn::of(batch, "estimated_cost").usd(0), number("estimated_calls")),
+            estimated_cost: cost_in_dollars(BatchColumn::of(batch, "estimated_cost").usd(0), number("estimated_calls")),
             unpriced_models,
             unpriced_model_count,
             users: number("users"),
@@ -154,7 +154,7 @@ impl ProjectSnapshot {
 
     /// Returns the models of unpriced calls, those with most calls first, and the number of all such models.
     async fn unpriced_models(&self, scope: &QueryScope) -> Result<(Vec<String>, u64), QueryError> {
-        let table = self.spans_of(ScanMode::Little, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
+        let table = self.spans_in_scope(ScanMode::FewRows, scope).await?.filter(is_unpriced().and(col("model").is_not_null()))?;
         let batches = table.aggregate(vec![col("model")], vec![count(lit(1)).alias("calls")])?.collect().await?;
         let of_batch = |batch: &RecordBatch| {
             let (model, calls) = (BatchColumn::of(batch, "model"), BatchColumn::of(batch, "calls"));
@@ -176,19 +176,19 @@ impl ProjectSnapshot {
         let names_of_tags = field == "tag";
         let value = match field {
             "tag" => json_text::json_names(col("tags")),
-            "model" => self.grouping(scope, &GroupBy::Column("model", "model")).await?.key(),
-            _ => fields::texts(field)?,
+            "model" => self.grouping(scope, &GroupBy::Column("model", "model")).await?.key_expression(),
+            _ => fields::facet_text(field)?,
         };
-        let mut spans = self.spans_of(ScanMode::Much, scope).await?;
+        let mut spans = self.spans_in_scope(ScanMode::MostRows, scope).await?;
         // Name and status of a trace are those of its root.
-        if asked.of_traces && matches!(field, "name" | "status") {
+        if asked.counts_traces && matches!(field, "name" | "status") {
             spans = spans.filter(col("parent_span_id").is_null())?;
         }
         let chosen = spans.clone();
         let values = spans.select(vec![value.alias("value"), col("trace_id")])?.filter(col("value").is_not_null())?;
-        let counts = vec![if asked.of_traces { count_distinct(col("trace_id")) } else { count(lit(1)) }.alias("count")];
+        let counts = vec![if asked.counts_traces { count_distinct(col("trace_id")) } else { count(lit(1)) }.alias("count")];
         if !names_of_tags {
-            let values = if prefix.is_empty() { values } else { values.filter(json_text::begins(col("value"), prefix))? };
+            let values = if prefix.is_empty() { values } else { values.filter(json_text::text_begins(col("value"), prefix))? };
             let counted = values.aggregate(vec![col("value")], counts)?;
             let order = vec![col("count").sort(false, false), col("value").sort(true, false)];
             let first = counted.clone().sort(order)?.limit(0, Some(limit))?.collect().await?;
@@ -201,7 +201,7 @@ impl ProjectSnapshot {
             let mut facets: Vec<FacetValue> = first.iter().flat_map(of_batch).collect();
             if facets.len() == limit || field == "model" {
                 let missing = asked.values.iter().filter(|value| facets.iter().all(|facet| facet.value != **value)).cloned().collect();
-                facets.extend(self.chosen_facets(chosen, field, missing, asked.of_traces).await?);
+                facets.extend(self.counts_of_values(chosen, field, missing, asked.counts_traces).await?);
             }
             return Ok(facets);
         }
@@ -231,7 +231,7 @@ impl ProjectSnapshot {
     }
 
     /// Returns how many spans or traces a filter for each of these values selects. Values that select none are left out.
-    async fn chosen_facets(
+    async fn counts_of_values(
         &self,
         spans: DataFrame,
         field: &str,
@@ -263,14 +263,14 @@ impl ProjectSnapshot {
     /// # Errors
     ///
     /// As [`summary`](ProjectSnapshot::summary).
-    pub async fn matching(&self, scope: &QueryScope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
+    pub async fn matching_traces(&self, scope: &QueryScope, among: &[TraceId]) -> Result<HashSet<TraceId>, QueryError> {
         if among.is_empty() {
             return Ok(HashSet::new());
         }
         let ids = among.iter().map(|id| lit(id.to_string())).collect();
-        let table = self.spans_of(ScanMode::Little, scope).await?.filter(col("trace_id").in_list(ids, false))?;
+        let table = self.spans_in_scope(ScanMode::FewRows, scope).await?.filter(col("trace_id").in_list(ids, false))?;
         let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
-        Ok(batches.iter().flat_map(|batch| texts(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
+        Ok(batches.iter().flat_map(|batch| text_column(batch, "trace_id")).filter_map(|id| id.parse().ok()).collect())
     }
 
     /// Returns the range of a scope. Open ends are those of the stored spans.
@@ -278,39 +278,39 @@ impl ProjectSnapshot {
     /// # Errors
     ///
     /// As [`summary`](ProjectSnapshot::summary).
-    pub async fn kept_range(&self, scope: &QueryScope) -> Result<(i64, i64), QueryError> {
+    pub async fn resolved_range(&self, scope: &QueryScope) -> Result<(i64, i64), QueryError> {
         if scope.from_us != i64::MIN && scope.to_us != i64::MAX {
             return Ok((scope.from_us, scope.to_us));
         }
-        let (first, last) = self.bounds().await?.unwrap_or((0, -1));
+        let (first, last) = self.time_bounds().await?.unwrap_or((0, -1));
         let from_us = if scope.from_us == i64::MIN { first } else { scope.from_us };
         let to_us = if scope.to_us == i64::MAX { last + 1 } else { scope.to_us };
         Ok((from_us, to_us.max(from_us)))
     }
 
     /// Returns the starts of the first and the last span of the project.
-    async fn bounds(&self) -> Result<Option<(i64, i64)>, QueryError> {
-        self.reading(ProjectSnapshot::bounds_of_rows).await
+    async fn time_bounds(&self) -> Result<Option<(i64, i64)>, QueryError> {
+        self.run_reading(ProjectSnapshot::row_time_bounds).await
     }
 
     /// Computes the bounds, mostly from the statistics of files.
-    fn bounds_of_rows(&self) -> Result<Option<(i64, i64)>, QueryError> {
+    fn row_time_bounds(&self) -> Result<Option<(i64, i64)>, QueryError> {
         let project = self.stored_id();
-        let narrow = columns(|name| ["project_id", "start_time"].contains(&name));
+        let narrow = columns_of(|name| ["project_id", "start_time"].contains(&name));
         let mut bounds = StartTimeBounds::default();
         for batch in &self.snapshot.buffer {
             bounds.add_rows(batch, project);
         }
-        for view in self.snapshot.segments.iter().filter(|view| view.segment.may_hold(self.project, i64::MIN, i64::MAX)) {
-            if bounds.hold((view.segment.min_start_us, view.segment.max_start_us)) {
+        for view in self.snapshot.segments.iter().filter(|view| view.segment.may_contain(self.project, i64::MIN, i64::MAX)) {
+            if bounds.contains_row((view.segment.min_start_us, view.segment.max_start_us)) {
                 continue;
             }
             let segment = self.engine.footers.open(&view.segment)?;
-            for group in segment.groups() {
-                if project < group.projects.0 || project > group.projects.1 || bounds.hold(group.starts_us) {
+            for group in segment.row_groups() {
+                if project < group.projects.0 || project > group.projects.1 || bounds.contains_row(group.starts_us) {
                     continue;
                 }
-                let rows = live(std::slice::from_ref(&group.rows), &view.dead);
+                let rows = live_rows(std::slice::from_ref(&group.rows), &view.dead);
                 let all_live = rows.first() == Some(&group.rows);
                 if all_live && group.projects == (project, project) && group.starts_us.0 != i64::MIN {
                     bounds.add(group.starts_us);
@@ -329,8 +329,8 @@ impl QueryEngine {
     /// # Errors
     ///
     /// When a segment cannot be read.
-    pub fn oldest(&self, snapshot: &Snapshot) -> Result<Option<i64>, QueryError> {
-        let narrow = columns(|name| name == "start_time");
+    pub fn oldest_start_us(&self, snapshot: &Snapshot) -> Result<Option<i64>, QueryError> {
+        let narrow = columns_of(|name| name == "start_time");
         let starts = |batch: &RecordBatch| -> Option<i64> {
             batch.column_by_name("start_time")?.as_primitive::<TimestampMicrosecondType>().values().iter().min().copied()
         };
@@ -345,7 +345,7 @@ impl QueryEngine {
                 Some(view.segment.min_start_us)
             } else {
                 let all = 0..view.segment.rows as u32;
-                let rows = live(std::slice::from_ref(&all), &view.dead);
+                let rows = live_rows(std::slice::from_ref(&all), &view.dead);
                 if rows.is_empty() { None } else { starts(&self.footers.open(&view.segment)?.rows(&rows, &narrow)?) }
             };
             oldest = [oldest, first].into_iter().flatten().min();
@@ -359,7 +359,7 @@ impl QueryEngine {
 struct StartTimeBounds(Option<(i64, i64)>);
 
 impl StartTimeBounds {
-    fn hold(&self, (first, last): (i64, i64)) -> bool {
+    fn contains_row(&self, (first, last): (i64, i64)) -> bool {
         self.0.is_some_and(|known| known.0 <= first && known.1 >= last)
     }
 
@@ -383,19 +383,19 @@ pub(crate) fn tokens(sum: i64) -> u64 {
     u64::try_from(sum).unwrap_or(0)
 }
 
-fn rolled_usd(sums: &RollupSums) -> Usd {
+fn rollup_usd(sums: &RollupSums) -> Usd {
     Usd(i64::try_from(sums.cost).unwrap_or(if sums.cost < 0 { i64::MIN } else { i64::MAX }))
 }
 
-fn rolled_cost(calls: &RollupSums) -> Option<f64> {
-    dollars((calls.priced > 0).then(|| rolled_usd(calls)), calls.spans)
+fn rollup_cost(calls: &RollupSums) -> Option<f64> {
+    cost_in_dollars((calls.priced > 0).then(|| rollup_usd(calls)), calls.spans)
 }
 
-fn rolled_percentiles(side: &SubsetTotals) -> DurationPercentiles {
+fn rollup_percentiles(side: &SubsetTotals) -> DurationPercentiles {
     DurationPercentiles { p50: side.percentile_ms(0.5), p95: side.percentile_ms(0.95), p99: side.percentile_ms(0.99) }
 }
 
-fn rolled_summary(parts: &ScopeCells, (traces, users): (u64, u64)) -> UsageSummary {
+fn rollup_summary(parts: &ScopeCells, (traces, users): (u64, u64)) -> UsageSummary {
     let totals = parts.totals();
     let calls = &totals.calls;
     let (unpriced_models, unpriced_model_count) = parts.unpriced_models(MAX_UNPRICED_MODELS);
@@ -407,13 +407,13 @@ fn rolled_summary(parts: &ScopeCells, (traces, users): (u64, u64)) -> UsageSumma
         errors: 0,
         input_tokens: tokens(calls.sums.input_tokens),
         output_tokens: tokens(calls.sums.output_tokens),
-        cost: rolled_cost(&calls.sums),
+        cost: rollup_cost(&calls.sums),
         estimated_calls: totals.estimated.spans,
         estimated_input_tokens: tokens(totals.estimated.input_tokens),
         estimated_output_tokens: tokens(totals.estimated.output_tokens),
-        estimated_cost: rolled_cost(&totals.estimated),
+        estimated_cost: rollup_cost(&totals.estimated),
         unpriced_calls: calls.sums.unpriced,
-        duration_ms: rolled_percentiles(calls),
+        duration_ms: rollup_percentiles(calls),
         runs: totals.runs.sums.spans,
         failed_runs: totals.runs.failed,
         new_input_tokens: tokens(calls.sums.usage_input),
@@ -427,7 +427,7 @@ fn rolled_summary(parts: &ScopeCells, (traces, users): (u64, u64)) -> UsageSumma
     }
 }
 
-fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
+fn text_column(batch: &RecordBatch, name: &str) -> Vec<String> {
     let column = BatchColumn::of(batch, name);
     (0..batch.num_rows()).filter_map(|row| column.text(row)).collect()
 }

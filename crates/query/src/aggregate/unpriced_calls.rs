@@ -32,7 +32,7 @@ impl ProjectSnapshot {
             min(start()).alias("first"),
             max(start()).alias("last"),
         ];
-        let table = self.spans_of(ScanMode::Much, scope).await?.filter(is_unpriced())?;
+        let table = self.spans_in_scope(ScanMode::MostRows, scope).await?.filter(is_unpriced())?;
         let keys = || vec![col("model"), col("provider")];
         let order = [("calls", false), ("model", true), ("provider", true)].map(|(column, ascending)| col(column).sort(ascending, true));
         let first = table.clone().aggregate(keys(), sums)?.sort(order.to_vec())?.limit(0, Some(most))?;

@@ -25,7 +25,7 @@ pub(crate) enum FilterColumnType {
 }
 
 /// Fields with a column of their own: name of the field, name of the column, type.
-pub(crate) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
+pub(crate) const FIELD_COLUMNS: &[(&str, &str, FilterColumnType)] = &[
     ("model", "model", FilterColumnType::Text),
     ("provider", "provider", FilterColumnType::Text),
     ("op", "op", FilterColumnType::Text),
@@ -53,7 +53,7 @@ pub(crate) const COLUMNS: &[(&str, &str, FilterColumnType)] = &[
 ];
 
 /// Columns from which the token counts of a span are computed.
-pub(crate) const USAGE: [&str; 9] = [
+pub(crate) const USAGE_COLUMNS: [&str; 9] = [
     "usage_input",
     "usage_cache_read",
     "usage_cache_write_5m",
@@ -66,9 +66,9 @@ pub(crate) const USAGE: [&str; 9] = [
 ];
 
 /// Returns the expression of a field and its type.
-fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
-    if let Some((_, column, holds)) = COLUMNS.iter().find(|(name, ..)| *name == field) {
-        return Ok((col(*column), *holds));
+fn field_expression(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
+    if let Some((_, column, column_type)) = FIELD_COLUMNS.iter().find(|(name, ..)| *name == field) {
+        return Ok((col(*column), *column_type));
     }
     if let Some(name) = field.strip_prefix("tag.") {
         return Ok((json_text::json_text(col("tags"), name), FilterColumnType::Text));
@@ -81,12 +81,15 @@ fn place(field: &str) -> Result<(Expr, FilterColumnType), QueryError> {
 
 /// Returns the column of a field that contains text.
 pub(crate) fn column(field: &str) -> Option<&'static str> {
-    COLUMNS.iter().find(|(name, _, holds)| *name == field && matches!(holds, FilterColumnType::Text)).map(|(_, column, _)| *column)
+    FIELD_COLUMNS
+        .iter()
+        .find(|(name, _, column_type)| *name == field && matches!(column_type, FilterColumnType::Text))
+        .map(|(_, column, _)| *column)
 }
 
 /// Returns the values of a field as text, to find the most frequent ones.
-pub(crate) fn texts(field: &str) -> Result<Expr, QueryError> {
-    match place(field)? {
+pub(crate) fn facet_text(field: &str) -> Result<Expr, QueryError> {
+    match field_expression(field)? {
         (expr, FilterColumnType::Text | FilterColumnType::Id) => Ok(expr),
         (expr, _) => Ok(cast(expr, DataType::Utf8View)),
     }
@@ -98,21 +101,21 @@ pub(crate) fn texts(field: &str) -> Result<Expr, QueryError> {
 ///
 /// When the filter compares values that cannot be compared, or has more terms than the planner can handle.
 pub(crate) fn condition(filter: &Filter) -> Result<Option<Expr>, QueryError> {
-    let (terms, _) = filter.size();
+    let (terms, _) = filter.term_and_value_count();
     if terms > MAX_PLANNED_TERMS {
         return Err(QueryError::TooManyTerms(terms));
     }
-    all_of(filter)
+    filter_expression(filter)
 }
 
-fn all_of(filter: &Filter) -> Result<Option<Expr>, QueryError> {
+fn filter_expression(filter: &Filter) -> Result<Option<Expr>, QueryError> {
     let terms = filter.0.iter().map(term).collect::<Result<Vec<_>, _>>()?;
-    Ok(joined(terms, Expr::and))
+    Ok(join_balanced(terms, Expr::and))
 }
 
 /// Joins expressions with `and` or `or` as a balanced tree, whose depth, and thus that of a recursive walk, is the logarithm of their
 /// number.
-pub(crate) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+pub(crate) fn join_balanced(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
     while expressions.len() > 1 {
         let mut pairs = expressions.into_iter();
         let mut halved = Vec::with_capacity(pairs.len().div_ceil(2));
@@ -128,20 +131,23 @@ pub(crate) fn joined(mut expressions: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -
 }
 
 fn term(term: &FilterTerm) -> Result<Expr, QueryError> {
-    let (not, holds) = match term {
+    let (not, column_type) = match term {
         FilterTerm::Text { not, text } => {
-            (*not, json_text::holds(col("input_messages"), text).or(json_text::holds(col("output_messages"), text)))
+            (*not, json_text::messages_hold(col("input_messages"), text).or(json_text::messages_hold(col("output_messages"), text)))
         }
         FilterTerm::Field { not, field, test } if field == "model" => (*not, model_test(test)?),
         FilterTerm::Field { not, field, test } => (*not, field_test(field, test)?),
         FilterTerm::Group { not, any } => {
-            let any = any.iter().map(all_of).collect::<Result<Vec<_>, _>>()?;
-            (*not, joined(any.into_iter().map(|all| all.unwrap_or_else(|| lit(true))).collect(), Expr::or).unwrap_or_else(|| lit(true)))
+            let any = any.iter().map(filter_expression).collect::<Result<Vec<_>, _>>()?;
+            (
+                *not,
+                join_balanced(any.into_iter().map(|all| all.unwrap_or_else(|| lit(true))).collect(), Expr::or).unwrap_or_else(|| lit(true)),
+            )
         }
-        FilterTerm::OfTraces(traces) => (false, json_text::is_of_traces(col("trace_id"), traces)),
+        FilterTerm::InTraces(traces) => (false, json_text::is_of_traces(col("trace_id"), traces)),
     };
     // An absent value passes a negated term.
-    Ok(if not { holds.is_not_true() } else { holds })
+    Ok(if not { column_type.is_not_true() } else { column_type })
 }
 
 /// Returns the condition on a model, which holds if the requested or the answering model passes.
@@ -151,31 +157,32 @@ fn model_test(test: &FieldTest) -> Result<Expr, QueryError> {
 }
 
 fn field_test(field: &str, test: &FieldTest) -> Result<Expr, QueryError> {
-    let (expr, holds) = place(field)?;
-    expression_test(field, expr, holds, test)
+    let (expr, column_type) = field_expression(field)?;
+    expression_test(field, expr, column_type, test)
 }
 
-fn expression_test(field: &str, expr: Expr, holds: FilterColumnType, test: &FieldTest) -> Result<Expr, QueryError> {
+fn expression_test(field: &str, expr: Expr, column_type: FilterColumnType, test: &FieldTest) -> Result<Expr, QueryError> {
     match test {
         FieldTest::Present => Ok(expr.is_not_null()),
         FieldTest::OneOf(values) => {
-            let is_text = matches!(holds, FilterColumnType::Text | FilterColumnType::Id);
+            let is_text = matches!(column_type, FilterColumnType::Text | FilterColumnType::Id);
             let (patterns, plain): (Vec<&String>, Vec<&String>) =
                 values.iter().partition(|value| is_text && (value.starts_with('*') || value.ends_with('*')));
-            let mut tests: Vec<Expr> = patterns.into_iter().map(|value| expr.clone().like(lit(pattern(&written(holds, value))))).collect();
-            let mut plain = plain.into_iter().map(|text| literal(field, holds, text)).collect::<Result<Vec<_>, _>>()?;
+            let mut tests: Vec<Expr> =
+                patterns.into_iter().map(|value| expr.clone().like(lit(pattern(&column_spelling(column_type, value))))).collect();
+            let mut plain = plain.into_iter().map(|text| literal(field, column_type, text)).collect::<Result<Vec<_>, _>>()?;
             match plain.len() {
                 0 => {}
                 1 => tests.extend(plain.pop().map(|value| expr.eq(value))),
                 _ => tests.push(expr.in_list(plain, false)),
             }
-            Ok(joined(tests, Expr::or).unwrap_or_else(|| lit(true)))
+            Ok(join_balanced(tests, Expr::or).unwrap_or_else(|| lit(true)))
         }
         FieldTest::Compare(order, bound) => {
-            let (expr, bound) = match holds {
+            let (expr, bound) = match column_type {
                 FilterColumnType::Text => (try_cast(expr, DataType::Float64), lit(read_number(field, bound)?)),
-                FilterColumnType::Id => return Err(no_order(field, bound)),
-                _ => (expr, value(field, holds, bound)?),
+                FilterColumnType::Id => return Err(unordered_field(field, bound)),
+                _ => (expr, value(field, column_type, bound)?),
             };
             Ok(match order {
                 ComparisonOperator::Above => expr.gt(bound),
@@ -188,14 +195,14 @@ fn expression_test(field: &str, expr: Expr, holds: FilterColumnType, test: &Fiel
 }
 
 /// Returns a value in the spelling of the column.
-fn written(holds: FilterColumnType, text: &str) -> String {
-    if holds == FilterColumnType::Id { text.to_ascii_lowercase() } else { text.to_owned() }
+fn column_spelling(column_type: FilterColumnType, text: &str) -> String {
+    if column_type == FilterColumnType::Id { text.to_ascii_lowercase() } else { text.to_owned() }
 }
 
-fn literal(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
-    match holds {
-        FilterColumnType::Text | FilterColumnType::Id => Ok(lit(written(holds, text))),
-        _ => value(field, holds, text),
+fn literal(field: &str, column_type: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
+    match column_type {
+        FilterColumnType::Text | FilterColumnType::Id => Ok(lit(column_spelling(column_type, text))),
+        _ => value(field, column_type, text),
     }
 }
 
@@ -207,8 +214,8 @@ fn pattern(text: &str) -> String {
     format!("{start}{escaped}{end}")
 }
 
-fn value(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
-    match holds {
+fn value(field: &str, column_type: FilterColumnType, text: &str) -> Result<Expr, QueryError> {
+    match column_type {
         FilterColumnType::Money => read_amount(field, text).map(money),
         FilterColumnType::Duration => read_duration(field, text).map(lit),
         _ => read_number(field, text).map(lit),
@@ -218,34 +225,35 @@ fn value(field: &str, holds: FilterColumnType, text: &str) -> Result<Expr, Query
 /// Parses an amount in dollars.
 pub(crate) fn read_amount(field: &str, text: &str) -> Result<Usd, QueryError> {
     let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
-    amount.ok_or_else(|| bad(field, text, "a number of dollars, such as 0.01"))
+    amount.ok_or_else(|| bad_value(field, text, "a number of dollars, such as 0.01"))
 }
 
 /// Parses a duration and returns it in microseconds.
 pub(crate) fn read_duration(field: &str, text: &str) -> Result<i64, QueryError> {
-    duration(text).ok_or_else(|| bad(field, text, "a duration, such as 250ms, 2s or 1m (a number without a unit is milliseconds)"))
+    duration(text).ok_or_else(|| bad_value(field, text, "a duration, such as 250ms, 2s or 1m (a number without a unit is milliseconds)"))
 }
 
 /// Parses a finite number.
 pub(crate) fn read_number(field: &str, text: &str) -> Result<f64, QueryError> {
     let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.ok_or_else(|| bad(field, text, "a number"))
+    number.ok_or_else(|| bad_value(field, text, "a number"))
 }
 
 /// Returns the error of a comparison of IDs by order.
-pub(crate) fn no_order(field: &str, bound: &str) -> QueryError {
-    bad(field, bound, "a valid comparison: IDs only support equality, such as trace:ID")
+pub(crate) fn unordered_field(field: &str, bound: &str) -> QueryError {
+    bad_value(field, bound, "a valid comparison: IDs only support equality, such as trace:ID")
 }
 
 /// Parses `250ms`, `2s` or `1.5m` and returns microseconds. A number without a unit is milliseconds.
 fn duration(text: &str) -> Option<i64> {
-    const UNITS: [(&str, f64); 5] = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9)];
-    let (number, factor) = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1e3));
+    const DURATION_UNITS: [(&str, f64); 5] = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9)];
+    let (number, factor) =
+        DURATION_UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((text, 1e3));
     let us = number.trim().parse::<f64>().ok()? * factor;
     (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64)
 }
 
-fn bad(field: &str, value: &str, wanted: &'static str) -> QueryError {
+fn bad_value(field: &str, value: &str, wanted: &'static str) -> QueryError {
     QueryError::BadValue { field: field.to_owned(), value: value.to_owned(), wanted }
 }
 
@@ -254,11 +262,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_has_a_place() {
-        for field in super::super::FIELDS {
-            assert!(place(field).is_ok(), "{field}");
+    fn every_field_resolves() {
+        for field in super::super::FIELD_NAMES {
+            assert!(field_expression(field).is_ok(), "{field}");
         }
-        assert_eq!(COLUMNS.len(), super::super::FIELDS.len());
+        assert_eq!(FIELD_COLUMNS.len(), super::super::FIELD_NAMES.len());
     }
 
     #[test]

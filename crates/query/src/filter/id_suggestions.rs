@@ -13,7 +13,7 @@ use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Maximum number of words of a filter that are looked up.
-const MAX_WORDS: usize = 4;
+const MAX_LOOKED_UP_WORDS: usize = 4;
 
 impl ProjectSnapshot {
     /// Returns the IDs that words of the filter match, at any time.
@@ -27,7 +27,7 @@ impl ProjectSnapshot {
             _ => None,
         });
         let mut found = Vec::new();
-        for word in words.take(MAX_WORDS) {
+        for word in words.take(MAX_LOOKED_UP_WORDS) {
             found.extend(self.trace_or_span(word).await?);
             found.extend(self.user_or_session(word).await?);
         }
@@ -55,7 +55,7 @@ impl ProjectSnapshot {
             return Ok(None);
         }
         let span = langfuse::span_id(word);
-        let rows = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(col("span_id").eq(lit(span.to_string())))?;
+        let rows = self.table(ScanMode::FewRows, i64::MIN, i64::MAX)?.filter(col("span_id").eq(lit(span.to_string())))?;
         let batches = rows.select_columns(&["trace_id", "start_time"])?.limit(0, Some(1))?.collect().await?;
         let of_batch = |batch: &arrow::array::RecordBatch| {
             let id = BatchColumn::of(batch, "trace_id").text(0)?.parse().ok()?;
@@ -71,7 +71,7 @@ impl ProjectSnapshot {
         let newest =
             |column: &str| Ok(max(cast(col("start_time"), arrow::datatypes::DataType::Int64)).filter(is(column)).build()?.alias(column));
         let newest = fields.iter().map(|(_, column)| newest(column)).collect::<Result<Vec<_>, QueryError>>()?;
-        let rows = self.spans_of(ScanMode::Little, &QueryScope::all()).await?.filter(is("user_id").or(is("session_id")))?;
+        let rows = self.spans_in_scope(ScanMode::FewRows, &QueryScope::all()).await?.filter(is("user_id").or(is("session_id")))?;
         let batches = rows.aggregate(Vec::new(), newest)?.collect().await?;
         let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Vec::new()) };
         let of_field = |(field, column): &(SuggestedIdField, &'static str)| {

@@ -15,8 +15,8 @@ use hinomi_store::rows::each_text;
 use serde_json::value::RawValue;
 
 /// Returns whether the messages in a column contain a text, case-insensitive.
-pub(crate) fn holds(column: Expr, text: &str) -> Expr {
-    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("messages_hold", DataType::Boolean, hold));
+pub(crate) fn messages_hold(column: Expr, text: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("messages_hold", DataType::Boolean, evaluate_messages_hold));
     FUNCTION.call(vec![column, lit(text.to_lowercase())])
 }
 
@@ -33,8 +33,8 @@ pub(crate) fn json_names(column: Expr) -> Expr {
 }
 
 /// Returns whether a text begins with a prefix, case-insensitive.
-pub(crate) fn begins(column: Expr, prefix: &str) -> Expr {
-    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_begins", DataType::Boolean, begin));
+pub(crate) fn text_begins(column: Expr, prefix: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_begins", DataType::Boolean, evaluate_begins));
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(prefix.to_lowercase())])
 }
 
@@ -62,8 +62,8 @@ pub(crate) fn is_of_traces(column: Expr, traces: &Arc<HashSet<TraceId>>) -> Expr
 }
 
 /// Returns whether a column contains a text, case-insensitive.
-pub(crate) fn contains(column: Expr, text: &str) -> Expr {
-    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_contains", DataType::Boolean, contain));
+pub(crate) fn text_contains(column: Expr, text: &str) -> Expr {
+    static FUNCTION: LazyLock<ScalarUDF> = LazyLock::new(|| function("text_contains", DataType::Boolean, evaluate_contains));
     FUNCTION.call(vec![cast(column, DataType::Utf8View), lit(text.to_lowercase())])
 }
 
@@ -89,23 +89,23 @@ fn function(name: &str, answer: DataType, work: JsonColumnFn) -> ScalarUDF {
     create_udf(name, vec![DataType::Utf8View, DataType::Utf8], answer, Volatility::Immutable, Arc::new(run))
 }
 
-fn begin(column: &ArrayRef, prefix: &str) -> ArrayRef {
+fn evaluate_begins(column: &ArrayRef, prefix: &str) -> ArrayRef {
     let begins = |text: Option<&str>| Some(text.is_some_and(|text| text.to_lowercase().starts_with(prefix)));
     Arc::new(column.as_string_view().iter().map(begins).collect::<BooleanArray>())
 }
 
-fn contain(column: &ArrayRef, text: &str) -> ArrayRef {
+fn evaluate_contains(column: &ArrayRef, text: &str) -> ArrayRef {
     let contains = |value: Option<&str>| Some(value.is_some_and(|value| value.to_lowercase().contains(text)));
     Arc::new(column.as_string_view().iter().map(contains).collect::<BooleanArray>())
 }
 
-fn hold(column: &ArrayRef, text: &str) -> ArrayRef {
+fn evaluate_messages_hold(column: &ArrayRef, text: &str) -> ArrayRef {
     let column = column.as_string_view();
-    let found = column.iter().map(|json| Some(json.is_some_and(|json| messages_hold(json, text))));
+    let found = column.iter().map(|json| Some(json.is_some_and(|json| message_contains(json, text))));
     Arc::new(found.collect::<BooleanArray>())
 }
 
-fn messages_hold(json: &str, text: &str) -> bool {
+fn message_contains(json: &str, text: &str) -> bool {
     // Without escape sequences, a text that is not in the JSON is not in its strings. Most rows end here.
     if !json.contains('\\') && !json.to_lowercase().contains(text) {
         return false;
@@ -154,14 +154,14 @@ mod tests {
     fn words_are_found_in_texts_only() {
         let json = r#"[{"role":"user","parts":[{"type":"text","text":"He said \"Hi\"\nto 東京\\x"}]}]"#;
         for found in ["said \"hi\"", "hi\"\nto", "東京", "\\x"] {
-            assert!(messages_hold(json, found), "{found}");
+            assert!(message_contains(json, found), "{found}");
         }
         for not in ["role", "type", "parts", "\\n", "user"] {
-            assert!(!messages_hold(json, not), "{not}");
+            assert!(!message_contains(json, not), "{not}");
         }
         let call = r#"[{"role":"assistant","parts":[{"type":"tool_call","name":"get_weather","arguments":"{\"city\":\"Oslo\"}"}]}]"#;
-        assert!(messages_hold(call, "get_weather") && messages_hold(call, "\"city\":\"oslo\""));
-        assert!(!messages_hold("no json", "no"));
+        assert!(message_contains(call, "get_weather") && message_contains(call, "\"city\":\"oslo\""));
+        assert!(!message_contains("no json", "no"));
     }
 
     #[test]

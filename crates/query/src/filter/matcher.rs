@@ -45,7 +45,7 @@ pub(crate) enum ValueTest {
 /// A text, with a wildcard at either end or none.
 #[derive(Debug, Clone)]
 pub(crate) struct WildcardPattern {
-    bare: String,
+    text: String,
     /// Whether any text may precede, and whether any text may follow.
     open: (bool, bool),
 }
@@ -54,15 +54,15 @@ impl WildcardPattern {
     pub(crate) fn new(text: &str) -> WildcardPattern {
         let open = (text.starts_with('*'), text.ends_with('*'));
         let bare = if open == (false, false) { text } else { text.trim_start_matches('*').trim_end_matches('*') };
-        WildcardPattern { bare: bare.to_owned(), open }
+        WildcardPattern { text: bare.to_owned(), open }
     }
 
     pub(crate) fn holds(&self, text: &str) -> bool {
         match self.open {
-            (false, false) => text == self.bare,
-            (true, false) => text.ends_with(&self.bare),
-            (false, true) => text.starts_with(&self.bare),
-            (true, true) => text.contains(&self.bare),
+            (false, false) => text == self.text,
+            (true, false) => text.ends_with(&self.text),
+            (false, true) => text.starts_with(&self.text),
+            (true, true) => text.contains(&self.text),
         }
     }
 }
@@ -77,12 +77,12 @@ impl SpanMatcher {
         let term = |term: &FilterTerm| match term {
             FilterTerm::Text { not, text } => Ok((*not, MatcherTerm::Words(text.to_lowercase()))),
             FilterTerm::Field { not, field, test } => {
-                let place = place(field)?;
-                let value_test = value_test(field, place.holds(), test)?;
+                let place = resolve_field(field)?;
+                let value_test = prepare_test(field, place.holds(), test)?;
                 Ok((*not, MatcherTerm::Field(place, value_test)))
             }
             FilterTerm::Group { not, any } => Ok((*not, MatcherTerm::Any(any.iter().map(SpanMatcher::new).collect::<Result<_, _>>()?))),
-            FilterTerm::OfTraces(traces) => {
+            FilterTerm::InTraces(traces) => {
                 let ids = traces.iter().map(|id| WildcardPattern::new(&id.to_string())).collect();
                 Ok((false, MatcherTerm::Field(MatcherField::Column("trace_id", FilterColumnType::Id), ValueTest::Texts(ids))))
             }
@@ -105,7 +105,7 @@ impl SpanMatcher {
                 MatcherTerm::Field(MatcherField::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
                 MatcherTerm::Field(MatcherField::Column("duration_us", _), _) => columns.extend(["start_time", "end_time"]),
                 MatcherTerm::Field(MatcherField::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => {
-                    columns.extend(fields::USAGE)
+                    columns.extend(fields::USAGE_COLUMNS)
                 }
                 MatcherTerm::Field(MatcherField::Column(column, _), _) => columns.extend([*column]),
                 MatcherTerm::Field(MatcherField::Tag(_), _) => columns.extend(["tags"]),
@@ -117,13 +117,13 @@ impl SpanMatcher {
 
     /// Returns a column and the texts of which it must equal one, so spans with other values need not be tested; `None` if the filter has
     /// no such term. The model is never returned, since a span has two of them.
-    pub fn anchor(&self) -> Option<(&'static str, Vec<&str>)> {
+    pub fn required_texts(&self) -> Option<(&'static str, Vec<&str>)> {
         self.terms.iter().find_map(|(not, check)| match check {
             MatcherTerm::Field(MatcherField::Column(column, FilterColumnType::Text), ValueTest::Texts(patterns))
                 if !not && *column != "model" =>
             {
                 let plain = |pattern: &WildcardPattern| pattern.open == (false, false);
-                patterns.iter().all(plain).then(|| (*column, patterns.iter().map(|pattern| pattern.bare.as_str()).collect()))
+                patterns.iter().all(plain).then(|| (*column, patterns.iter().map(|pattern| pattern.text.as_str()).collect()))
             }
             _ => None,
         })
@@ -150,8 +150,8 @@ impl GroupBy {
     }
 }
 
-fn place(field: &str) -> Result<MatcherField, QueryError> {
-    if let Some((_, column, holds)) = fields::COLUMNS.iter().find(|(name, ..)| *name == field) {
+fn resolve_field(field: &str) -> Result<MatcherField, QueryError> {
+    if let Some((_, column, holds)) = fields::FIELD_COLUMNS.iter().find(|(name, ..)| *name == field) {
         return Ok(MatcherField::Column(column, *holds));
     }
     if let Some(name) = field.strip_prefix("tag.") {
@@ -162,7 +162,7 @@ fn place(field: &str) -> Result<MatcherField, QueryError> {
 }
 
 /// Prepares the condition of a field whose values are of type `holds`.
-pub(crate) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest) -> Result<ValueTest, QueryError> {
+pub(crate) fn prepare_test(field: &str, holds: FilterColumnType, test: &FieldTest) -> Result<ValueTest, QueryError> {
     let number = |text: &str| match holds {
         FilterColumnType::Duration => fields::read_duration(field, text).map(|us| us as f64),
         _ => fields::read_number(field, text),
@@ -180,7 +180,7 @@ pub(crate) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest)
             ValueTest::Amounts(values.iter().map(|value| amount(value)).collect::<Result<_, _>>()?)
         }
         (FieldTest::OneOf(values), _) => ValueTest::Numbers(values.iter().map(|value| number(value)).collect::<Result<_, _>>()?),
-        (FieldTest::Compare(_, bound), FilterColumnType::Id) => return Err(fields::no_order(field, bound)),
+        (FieldTest::Compare(_, bound), FilterColumnType::Id) => return Err(fields::unordered_field(field, bound)),
         (FieldTest::Compare(order, bound), FilterColumnType::Money) => ValueTest::Amount(*order, amount(bound)?),
         (FieldTest::Compare(order, bound), _) => ValueTest::Number(*order, number(bound)?),
     })
@@ -188,27 +188,27 @@ pub(crate) fn value_test(field: &str, holds: FilterColumnType, test: &FieldTest)
 
 impl ValueTest {
     /// Returns whether an amount passes, in steps of 10⁻¹² dollars.
-    pub(crate) fn amount_holds(&self, amount: Option<i64>) -> bool {
+    pub(crate) fn passes_amount(&self, amount: Option<i64>) -> bool {
         amount.is_some_and(|amount| match self {
             ValueTest::Present => true,
             ValueTest::Amounts(amounts) => amounts.contains(&amount),
-            ValueTest::Amount(order, bound) => stands(*order, amount, *bound),
+            ValueTest::Amount(order, bound) => compare(*order, amount, *bound),
             _ => false,
         })
     }
 
     /// Returns whether a number passes.
-    pub(crate) fn number_holds(&self, number: Option<f64>) -> bool {
+    pub(crate) fn passes_number(&self, number: Option<f64>) -> bool {
         number.is_some_and(|number| match self {
             ValueTest::Present => true,
             ValueTest::Numbers(numbers) => numbers.contains(&number),
-            ValueTest::Number(order, bound) => stands(*order, number, *bound),
+            ValueTest::Number(order, bound) => compare(*order, number, *bound),
             _ => false,
         })
     }
 }
 
-fn stands<T: PartialOrd>(order: ComparisonOperator, value: T, bound: T) -> bool {
+fn compare<T: PartialOrd>(order: ComparisonOperator, value: T, bound: T) -> bool {
     match order {
         ComparisonOperator::Above => value > bound,
         ComparisonOperator::AtLeast => value >= bound,
@@ -221,7 +221,9 @@ impl MatcherTerm {
     /// Returns whether the term holds, before negation. Absent values never pass; `-field:value` negates that, as in a query.
     fn holds(&self, span: &Span) -> bool {
         match self {
-            MatcherTerm::Words(text) => [&span.input_messages, &span.output_messages].into_iter().any(|messages| say(messages, text)),
+            MatcherTerm::Words(text) => {
+                [&span.input_messages, &span.output_messages].into_iter().any(|messages| messages_contain(messages, text))
+            }
             MatcherTerm::Any(any) => any.iter().any(|matcher| matcher.holds(span)),
             MatcherTerm::Field(field, value_test) => match value_test {
                 ValueTest::Present => field.is_present(span),
@@ -229,8 +231,8 @@ impl MatcherTerm {
                     let passes = |text: &str| patterns.iter().any(|pattern| pattern.holds(text));
                     field.text(span).is_some_and(|text| passes(&text)) || field.second_text(span).is_some_and(passes)
                 }
-                ValueTest::Amounts(_) | ValueTest::Amount(..) => value_test.amount_holds(span.cost.as_ref().map(|cost| cost.total.0)),
-                ValueTest::Numbers(_) | ValueTest::Number(..) => value_test.number_holds(field.number(span)),
+                ValueTest::Amounts(_) | ValueTest::Amount(..) => value_test.passes_amount(span.cost.as_ref().map(|cost| cost.total.0)),
+                ValueTest::Numbers(_) | ValueTest::Number(..) => value_test.passes_number(field.number(span)),
             },
         }
     }
@@ -310,7 +312,7 @@ fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
 }
 
 /// Returns whether a lower-case text is contained in any part of the messages.
-fn say(messages: &[ChatMessage], text: &str) -> bool {
+fn messages_contain(messages: &[ChatMessage], text: &str) -> bool {
     let holds = |part: &str| part.to_lowercase().contains(text);
     messages.iter().flat_map(|message| &message.parts).any(|part| match part {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => holds(text),

@@ -7,7 +7,7 @@ fn field(not: bool, field: &str, test: FieldTest) -> FilterTerm {
 }
 
 #[test]
-fn reads_each_form() {
+fn every_filter_form_is_parsed() {
     let filter = Filter::parse(r#"model:gpt-4o,o3 -user:u_1 cost:>=0.01 tag.plan:* name:"a b" "say hi" 天気"#).unwrap();
     let one = |value: &str| FieldTest::OneOf(vec![value.into()]);
     let expected = [
@@ -24,7 +24,7 @@ fn reads_each_form() {
 }
 
 #[test]
-fn says_what_is_wrong() {
+fn filter_errors_are_described() {
     let unknown = Filter::parse("modle:x").unwrap_err();
     assert!(unknown.to_string().contains("model provider op kind"), "{unknown}");
     assert_eq!(Filter::parse("model:"), Err(FilterError::NoValue("model".into())));
@@ -85,7 +85,7 @@ fn terms_and_values_are_limited() {
 
 proptest! {
     #[test]
-    fn what_is_printed_reads_the_same(text in r#"(-?\(?(model|cost|tag\.a)?:?[<>]?=?["a-c, \\*天:-]{0,6} ?\)?( OR | AND )?){0,5}"#) {
+    fn printed_filter_parses_to_the_same_filter(text in r#"(-?\(?(model|cost|tag\.a)?:?[<>]?=?["a-c, \\*天:-]{0,6} ?\)?( OR | AND )?){0,5}"#) {
         if let Ok(filter) = Filter::parse(&text) {
             prop_assert_eq!(Filter::parse(&filter.to_string()), Ok(filter));
         }

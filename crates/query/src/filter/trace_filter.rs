@@ -2,7 +2,7 @@
 //!
 //! `cost`, `duration`, tokens, `name` and `status` test the trace as the list shows it. Every other term holds if at least one span of
 //! the trace that starts in the range satisfies it; `-` in front of a term or of parentheses negates it. The selected traces become one
-//! term ([`FilterTerm::OfTraces`]), so lists, sums and charts of them are computed like those of any filter.
+//! term ([`FilterTerm::InTraces`]), so lists, sums and charts of them are computed like those of any filter.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -15,15 +15,15 @@ use futures::StreamExt;
 use hinomi_model::id::TraceId;
 
 use super::fields::{self, FilterColumnType};
-use super::matcher::{ValueTest, value_test};
+use super::matcher::{ValueTest, prepare_test};
 use super::{Filter, FilterTerm};
 use crate::aggregate::summary::is_call;
 use crate::error::QueryError;
-use crate::scan::row_lookup::HEAVY;
+use crate::scan::row_lookup::DETAIL_COLUMNS;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
 
 /// Distance outside of the range up to which spans of its traces are searched, in microseconds: one day.
-const MARGIN_US: i64 = 86_400_000_000;
+const SEARCH_MARGIN_US: i64 = 86_400_000_000;
 /// Approximate memory of a trace while it is tested, in bytes.
 const BYTES_PER_TRACE: usize = 256;
 /// Maximum number of candidate traces to which a text search is restricted. With more candidates, all spans are searched.
@@ -82,29 +82,29 @@ pub(crate) struct TraceFilter {
 impl TraceFilter {
     fn new(filter: &Filter) -> Result<TraceFilter, QueryError> {
         let mut tests = Vec::new();
-        let condition = Self::all(filter, &mut tests)?;
+        let condition = Self::all_terms(filter, &mut tests)?;
         Ok(TraceFilter { condition, tests })
     }
 
-    fn all(filter: &Filter, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
+    fn all_terms(filter: &Filter, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
         Ok(TraceCondition::All(filter.0.iter().map(|term| Self::term(term, tests)).collect::<Result<_, _>>()?))
     }
 
     fn term(term: &FilterTerm, tests: &mut Vec<TraceTest>) -> Result<TraceCondition, QueryError> {
         let (not, plain) = match term {
             FilterTerm::Group { not, any } => {
-                let any = any.iter().map(|filter| Self::all(filter, tests)).collect::<Result<_, _>>()?;
+                let any = any.iter().map(|filter| Self::all_terms(filter, tests)).collect::<Result<_, _>>()?;
                 return Ok(if *not { TraceCondition::Not(Box::new(TraceCondition::Any(any))) } else { TraceCondition::Any(any) });
             }
             FilterTerm::Field { not, field, test } => (*not, FilterTerm::Field { not: false, field: field.clone(), test: test.clone() }),
             FilterTerm::Text { not, text } => (*not, FilterTerm::Text { not: false, text: text.clone() }),
-            FilterTerm::OfTraces(traces) => (false, FilterTerm::OfTraces(traces.clone())),
+            FilterTerm::InTraces(traces) => (false, FilterTerm::InTraces(traces.clone())),
         };
         let condition = || fields::condition(&Filter(vec![plain.clone()])).map(|condition| condition.unwrap_or_else(|| lit(true)));
         tests.push(match &plain {
             FilterTerm::Field { field, .. } if field == "name" || field == "status" => TraceTest::Root(condition()?),
             FilterTerm::Field { field, test, .. } => match TraceFigure::of(field) {
-                Some((total, holds)) => TraceTest::Total(total, value_test(field, holds, test)?),
+                Some((total, holds)) => TraceTest::Total(total, prepare_test(field, holds, test)?),
                 None => TraceTest::any_span(condition()?),
             },
             _ => TraceTest::any_span(condition()?),
@@ -114,19 +114,19 @@ impl TraceFilter {
     }
 
     /// Returns whether the filter is one test of spans: a trace passes exactly if one of its spans in the range does.
-    fn is_of_one_span(&self) -> bool {
-        let is_test = matches!(self.condition.only(), TraceCondition::Test(_));
+    fn is_single_span_test(&self) -> bool {
+        let is_test = matches!(self.condition.innermost(), TraceCondition::Test(_));
         is_test && matches!(self.tests.as_slice(), [TraceTest::AnySpan { .. }])
     }
 
     /// Returns the filter of whole traces; `None` for a filter that the trace list can evaluate span by span.
-    pub(crate) fn of_whole_traces(filter: &Filter) -> Result<Option<TraceFilter>, QueryError> {
+    pub(crate) fn from_filter(filter: &Filter) -> Result<Option<TraceFilter>, QueryError> {
         let taken_apart = TraceFilter::new(filter)?;
-        Ok(if filter.0.is_empty() || taken_apart.is_of_one_span() { None } else { Some(taken_apart) })
+        Ok(if filter.0.is_empty() || taken_apart.is_single_span_test() { None } else { Some(taken_apart) })
     }
 
     /// Returns the tests that every selected trace must pass, each with the condition that one of its spans must satisfy.
-    fn required(&self) -> Vec<(usize, &Expr)> {
+    fn required_tests(&self) -> Vec<(usize, &Expr)> {
         let TraceCondition::All(conditions) = &self.condition else { return Vec::new() };
         let test = |condition: &TraceCondition| match condition {
             TraceCondition::Test(at) => match &self.tests[*at] {
@@ -141,16 +141,16 @@ impl TraceFilter {
 
 impl TraceTest {
     fn any_span(condition: Expr) -> TraceTest {
-        let is_long = condition.column_refs().iter().any(|column| HEAVY.contains(&column.name.as_str()));
+        let is_long = condition.column_refs().iter().any(|column| DETAIL_COLUMNS.contains(&column.name.as_str()));
         TraceTest::AnySpan { condition, is_long }
     }
 }
 
 impl TraceCondition {
     /// Returns the innermost condition if this one consists of only one, otherwise itself.
-    fn only(&self) -> &TraceCondition {
+    fn innermost(&self) -> &TraceCondition {
         match self {
-            TraceCondition::All(conditions) | TraceCondition::Any(conditions) if conditions.len() == 1 => conditions[0].only(),
+            TraceCondition::All(conditions) | TraceCondition::Any(conditions) if conditions.len() == 1 => conditions[0].innermost(),
             other => other,
         }
     }
@@ -183,9 +183,9 @@ fn decide(conditions: &[TraceCondition], answer: &impl Fn(usize) -> Option<bool>
 #[derive(Debug, Clone, Default)]
 struct TraceTotals {
     /// Whether a span of the trace starts in the range.
-    in_range: bool,
+    has_span_in_range: bool,
     /// Bits of the tests that a span in the range passes.
-    passed: u64,
+    passed_tests: u64,
     /// Sort key of the root: the span with the smallest key is the root.
     root: Option<(bool, i64, Reverse<i64>, String)>,
     /// Bits of the tests that the root passes.
@@ -201,11 +201,11 @@ struct TraceTotals {
 
 impl TraceTotals {
     fn holds(&self, total: TraceFigure, value_test: &ValueTest) -> bool {
-        let number = |number: i64| value_test.number_holds(Some(number as f64));
+        let number = |number: i64| value_test.passes_number(Some(number as f64));
         match total {
             TraceFigure::Cost => {
                 let cost = if self.calls == 0 { Some(0) } else { self.cost };
-                value_test.amount_holds(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
+                value_test.passes_amount(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
             }
             TraceFigure::Duration => number(self.end_us - self.start_us),
             TraceFigure::InputTokens => number(self.input_tokens),
@@ -226,29 +226,29 @@ impl ProjectSnapshot {
             return Ok(scope.clone());
         }
         let filter = TraceFilter::new(&scope.filter)?;
-        if filter.is_of_one_span() {
+        if filter.is_single_span_test() {
             let traces = self.traces_with(scope, None).await?;
-            return Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() });
+            return Ok(QueryScope { filter: Filter(vec![FilterTerm::InTraces(Arc::new(traces))]), ..scope.clone() });
         }
         self.scope_of_selected(scope, &filter).await
     }
 
     /// Returns a scope of all spans in the range that belong to the traces that a filter selects.
     pub(crate) async fn scope_of_selected(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
-        let traces = self.selected(scope, filter, MARGIN_US).await?;
-        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
+        let traces = self.selected_traces(scope, filter, SEARCH_MARGIN_US).await?;
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::InTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
     /// Returns such a scope for traces that start in the range. The result for other traces may be wrong.
     pub(crate) async fn scope_of_starting(&self, scope: &QueryScope, filter: &TraceFilter) -> Result<QueryScope, QueryError> {
-        let traces = self.selected(scope, filter, 0).await?;
-        Ok(QueryScope { filter: Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]), ..scope.clone() })
+        let traces = self.selected_traces(scope, filter, 0).await?;
+        Ok(QueryScope { filter: Filter(vec![FilterTerm::InTraces(Arc::new(traces))]), ..scope.clone() })
     }
 
     /// Returns the traces of the spans in a scope, restricted to spans that satisfy the condition, if there is one.
     async fn traces_with(&self, scope: &QueryScope, condition: Option<Expr>) -> Result<HashSet<TraceId>, QueryError> {
         let reserved = self.engine.reserve("traces of a filter");
-        let mut spans = self.spans_of(ScanMode::Little, scope).await?;
+        let mut spans = self.spans_in_scope(ScanMode::FewRows, scope).await?;
         if let Some(condition) = condition {
             spans = spans.filter(condition)?;
         }
@@ -265,40 +265,40 @@ impl ProjectSnapshot {
     }
 
     /// Returns the traces that a filter selects. Their spans are searched from `before_us` microseconds before the range.
-    async fn selected(&self, scope: &QueryScope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
+    async fn selected_traces(&self, scope: &QueryScope, filter: &TraceFilter, before_us: i64) -> Result<HashSet<TraceId>, QueryError> {
         let around = QueryScope {
             from_us: scope.from_us.saturating_sub(before_us),
-            to_us: scope.to_us.saturating_add(MARGIN_US),
+            to_us: scope.to_us.saturating_add(SEARCH_MARGIN_US),
             filter: Filter::default(),
         };
         // Test the required conditions first: a selective filter leaves few candidate traces.
-        let required = filter.required();
+        let required = filter.required_tests();
         let mut spans = around.clone();
         if !required.is_empty() {
-            let any =
-                fields::joined(required.iter().map(|(_, condition)| (*condition).clone()).collect(), Expr::or).unwrap_or_else(|| lit(true));
-            let rows = self.spans_of(ScanMode::Little, &around).await?.filter(any)?;
+            let any = fields::join_balanced(required.iter().map(|(_, condition)| (*condition).clone()).collect(), Expr::or)
+                .unwrap_or_else(|| lit(true));
+            let rows = self.spans_in_scope(ScanMode::FewRows, &around).await?.filter(any)?;
             let all: u64 = required.iter().map(|(test, _)| 1 << test).fold(0, |bits, bit| bits | bit);
             let candidates = self.totals(rows, scope, filter, true).await?;
-            let passes = |totals: &TraceTotals| (totals.passed | totals.root_passes) & all == all;
+            let passes = |totals: &TraceTotals| (totals.passed_tests | totals.root_passes) & all == all;
             let traces = candidates.into_iter().filter(|(_, totals)| passes(totals)).map(|(trace, _)| trace).collect();
-            spans.filter = Filter(vec![FilterTerm::OfTraces(Arc::new(traces))]);
+            spans.filter = Filter(vec![FilterTerm::InTraces(Arc::new(traces))]);
         }
-        let mut traces = self.totals(self.spans_of(ScanMode::Much, &spans).await?, scope, filter, false).await?;
+        let mut traces = self.totals(self.spans_in_scope(ScanMode::MostRows, &spans).await?, scope, filter, false).await?;
         let answer = |totals: &TraceTotals, at: usize| match &filter.tests[at] {
             TraceTest::AnySpan { is_long: true, .. } => None,
-            TraceTest::AnySpan { .. } => Some(totals.passed >> at & 1 == 1),
+            TraceTest::AnySpan { .. } => Some(totals.passed_tests >> at & 1 == 1),
             TraceTest::Root(_) => Some(totals.root_passes >> at & 1 == 1),
             TraceTest::Total(total, value_test) => Some(totals.holds(*total, value_test)),
         };
-        traces.retain(|_, totals| totals.in_range && filter.condition.holds(&|at| answer(totals, at)) != Some(false));
+        traces.retain(|_, totals| totals.has_span_in_range && filter.condition.holds(&|at| answer(totals, at)) != Some(false));
         let mut with_text: HashMap<usize, HashSet<TraceId>> = HashMap::new();
         for (at, test) in filter.tests.iter().enumerate() {
             let TraceTest::AnySpan { condition, is_long: true } = test else { continue };
             let open = traces.iter().filter(|(_, totals)| filter.condition.holds(&|at| answer(totals, at)).is_none());
             let open: HashSet<TraceId> = open.map(|(trace, _)| *trace).collect();
             let among =
-                if open.len() <= MAX_SEARCHED_TRACES { Filter(vec![FilterTerm::OfTraces(Arc::new(open))]) } else { Filter::default() };
+                if open.len() <= MAX_SEARCHED_TRACES { Filter(vec![FilterTerm::InTraces(Arc::new(open))]) } else { Filter::default() };
             let found = self.traces_with(&QueryScope { filter: among, ..scope.clone() }, Some(condition.clone())).await?;
             with_text.insert(at, found);
         }
@@ -345,7 +345,7 @@ impl ProjectSnapshot {
         let mut traces: HashMap<TraceId, TraceTotals> = HashMap::new();
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            self.check()?;
+            self.check_cancelled()?;
             let before = traces.len();
             add_rows(&mut traces, &batch, range, &tested);
             reserved.try_grow((traces.len() - before) * BYTES_PER_TRACE)?;
@@ -389,8 +389,8 @@ fn add_rows(
                 }
             }
         }
-        totals.in_range |= in_range;
-        totals.passed |= of_span;
+        totals.has_span_in_range |= in_range;
+        totals.passed_tests |= of_span;
         let Some(end_us) = ends.map(|ends| ends.value(row)) else { continue };
         let is_first = totals.end_us == 0 && totals.start_us == 0;
         totals.start_us = if is_first { start_us } else { totals.start_us.min(start_us) };

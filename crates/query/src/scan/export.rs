@@ -9,11 +9,11 @@ use datafusion::prelude::{Expr, col, lit};
 use futures::TryStreamExt;
 use hinomi_model::id::TraceId;
 use hinomi_model::span::SpanStatus;
-use hinomi_store::rows::without_sentences;
+use hinomi_store::rows::convert_sentences;
 
 use super::columns::BatchColumn;
 use crate::error::QueryError;
-use crate::{BATCH_BYTES, BATCH_ROWS, ProjectSnapshot, QueryScope, ScanMode};
+use crate::{BATCH_ROWS, MAX_BATCH_BYTES, ProjectSnapshot, QueryScope, ScanMode};
 
 impl ProjectSnapshot {
     /// Returns the traces that have a span with this user.
@@ -22,7 +22,7 @@ impl ProjectSnapshot {
     ///
     /// When the query engine fails.
     pub async fn traces_of_user(&self, user: &str) -> Result<HashSet<TraceId>, QueryError> {
-        self.traces_where(col("user_id").eq(lit(user))).await
+        self.matching_trace_ids(col("user_id").eq(lit(user))).await
     }
 
     /// Returns the traces that have a failed span.
@@ -31,11 +31,11 @@ impl ProjectSnapshot {
     ///
     /// When the query engine fails.
     pub async fn failed_traces(&self) -> Result<HashSet<TraceId>, QueryError> {
-        self.traces_where(col("status").eq(lit(SpanStatus::Error.as_str()))).await
+        self.matching_trace_ids(col("status").eq(lit(SpanStatus::Error.as_str()))).await
     }
 
-    async fn traces_where(&self, condition: Expr) -> Result<HashSet<TraceId>, QueryError> {
-        let table = self.table(ScanMode::Little, i64::MIN, i64::MAX)?.filter(condition)?;
+    async fn matching_trace_ids(&self, condition: Expr) -> Result<HashSet<TraceId>, QueryError> {
+        let table = self.table(ScanMode::FewRows, i64::MIN, i64::MAX)?.filter(condition)?;
         let batches = table.select_columns(&["trace_id"])?.distinct()?.collect().await?;
         let ids = batches.iter().flat_map(|batch| {
             let column = BatchColumn::of(batch, "trace_id");
@@ -50,7 +50,7 @@ impl ProjectSnapshot {
     ///
     /// When the filter compares values that cannot be compared, or the query engine fails.
     pub async fn count(&self, scope: &QueryScope) -> Result<u64, QueryError> {
-        let counted = self.spans_of(ScanMode::Much, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
+        let counted = self.spans_in_scope(ScanMode::MostRows, scope).await?.aggregate(vec![], vec![count(lit(1)).alias("spans")])?;
         Ok(counted.collect().await?.first().map_or(0, |batch| BatchColumn::of(batch, "spans").count(0)))
     }
 
@@ -64,16 +64,20 @@ impl ProjectSnapshot {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         let fitting = move |asked: &ProjectSnapshot| {
             let mut rows = BATCH_ROWS;
-            for view in asked.snapshot.segments.iter().filter(|view| view.segment.may_hold(asked.project, from_us, to_us)) {
+            for view in asked.snapshot.segments.iter().filter(|view| view.segment.may_contain(asked.project, from_us, to_us)) {
                 let segment = asked.engine.footers.open(&view.segment)?;
-                rows = segment.groups().iter().map(|group| segment.fitting(group.rows.start, BATCH_BYTES)).fold(rows, usize::min);
+                rows = segment
+                    .row_groups()
+                    .iter()
+                    .map(|group| segment.rows_within_bytes(group.rows.start, MAX_BATCH_BYTES))
+                    .fold(rows, usize::min);
             }
             Ok(rows)
         };
-        let batch_rows = self.reading(fitting).await?;
+        let batch_rows = self.run_reading(fitting).await?;
         let project = ProjectSnapshot { engine: self.engine.for_exports(batch_rows), ..self.clone() };
-        let spans = project.spans_of(ScanMode::Little, scope).await?.execute_stream().await?;
+        let spans = project.spans_in_scope(ScanMode::FewRows, scope).await?.execute_stream().await?;
         let schema = spans.schema();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, spans.map_ok(without_sentences))))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, spans.map_ok(convert_sentences))))
     }
 }

@@ -24,7 +24,7 @@ impl ProjectSnapshot {
         mut work: impl FnMut(Span),
     ) -> Result<(), QueryError> {
         let names: Vec<Expr> = columns.iter().map(|name| col(*name)).collect();
-        let table = self.table(ScanMode::Much, from_us, to_us)?.select(names)?;
+        let table = self.table(ScanMode::MostRows, from_us, to_us)?.select(names)?;
         let mut batches = table.execute_stream().await?;
         while let Some(batch) = batches.next().await {
             from_batch(&batch?).into_iter().for_each(|SpanRow { span, .. }| work(span));

@@ -9,7 +9,7 @@ use crate::error::QueryError;
 use crate::{ProjectSnapshot, ScanMode};
 
 /// Columns that are not needed to price a call.
-const TEXTS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
+const TEXT_COLUMNS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
 
 impl ProjectSnapshot {
     /// Returns the calls that start in `from_us..to_us`, without their messages, as a stream of batches. A range without calls returns no
@@ -23,9 +23,10 @@ impl ProjectSnapshot {
         from_us: i64,
         to_us: i64,
     ) -> Result<impl Stream<Item = Result<Vec<SpanRow>, QueryError>> + Send + Unpin + use<>, QueryError> {
-        let names: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !TEXTS.contains(name)).collect();
+        let names: Vec<&str> =
+            SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !TEXT_COLUMNS.contains(name)).collect();
         let of_models = col("kind").in_list(vec![lit("llm"), lit("embedding")], false);
-        let table = self.table(ScanMode::Much, from_us, to_us)?.filter(of_models)?.select_columns(&names)?;
+        let table = self.table(ScanMode::MostRows, from_us, to_us)?.filter(of_models)?.select_columns(&names)?;
         let batches = table.execute_stream().await?;
         Ok(batches.map(|batch| Ok(from_batch(&batch?))))
     }

@@ -18,13 +18,13 @@ async fn given(count: u64) -> (Given, ProjectSnapshot, ProjectSnapshot) {
     // A file with thousands of rows in some hundred row groups takes minutes to read.
     let config = StoreConfig { rows_per_group: (count / 40).max(16) as usize, ..StoreConfig::default() };
     let given = Given::with_config(config).with(1, many(count)).await.flushed().await;
-    let of = |least_rows: u64| QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+    let of = |min_rollup_rows: u64| QueryEngine { min_rollup_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
     let (rolling, exact) = (of(0), of(u64::MAX));
     (given, rolling, exact)
 }
 
 #[tokio::test]
-async fn the_first_of_some_groups_by_every_sort() {
+async fn first_groups_by_every_sort_order() {
     let (_given, rolling, exact) = given(240).await;
     for by in ["user", "model", "session"] {
         let by = GroupBy::parse(by).unwrap();
@@ -38,7 +38,7 @@ async fn the_first_of_some_groups_by_every_sort() {
 }
 
 #[tokio::test]
-async fn groups_that_are_more_than_each_worker_has_for_itself() {
+async fn groups_beyond_the_local_table_are_merged() {
     let (_given, rolling, _) = given(15_000).await;
     let by = GroupBy::parse("user").unwrap();
     let shown = rolling.breakdown(&QueryScope::all(), &by, "-llm_calls", 2).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_chart_of_many_groups_has_the_largest_and_the_others_together() {
 }
 
 #[tokio::test]
-async fn answers_name_no_more_models_than_they_may() {
+async fn models_in_responses_are_limited() {
     let (_given, rolling, exact) = given(400).await;
     for project in [&rolling, &exact] {
         let summary = project.summary(&QueryScope::all()).await.unwrap();
@@ -93,18 +93,18 @@ async fn answers_name_no_more_models_than_they_may() {
 }
 
 #[tokio::test]
-async fn groups_beyond_the_memory_of_queries_are_refused() {
+async fn groups_beyond_the_memory_limit_are_rejected() {
     let (given, ..) = given(6_000).await;
-    let engine = QueryEngine { least_rows: 0, ..QueryEngine::with_memory(1 << 17, 1 << 17) };
+    let engine = QueryEngine { min_rollup_rows: 0, ..QueryEngine::with_memory(1 << 17, 1 << 17) };
     let project = engine.project(given.store.snapshot(), 1);
     for by in ["user", "model"] {
         let refused = project.breakdown(&QueryScope::all(), &GroupBy::parse(by).unwrap(), "-cost", 10).await.unwrap_err();
-        assert!(refused.is_of_memory(), "{refused}");
+        assert!(refused.is_out_of_memory(), "{refused}");
     }
     let by = GroupBy::parse("user").unwrap();
     let refused =
         project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], Some(&by)).await.unwrap_err();
-    assert!(refused.is_of_memory(), "{refused}");
+    assert!(refused.is_out_of_memory(), "{refused}");
     // The rejected query has released its memory.
     assert!(project.series(&QueryScope::all(), BucketInterval::parse("1h").unwrap(), &[SeriesMeasure::Calls], None).await.is_ok());
 }
@@ -112,7 +112,7 @@ async fn groups_beyond_the_memory_of_queries_are_refused() {
 #[tokio::test]
 async fn the_oldest_span_of_all_projects() {
     let given = Given::new().with(2, vec![span(1, 1, 0, 7)]).await.flushed().await.with(1, vec![span(2, 2, 0, 9)]).await;
-    let oldest = || given.engine.oldest(&given.store.snapshot()).unwrap();
+    let oldest = || given.engine.oldest_start_us(&given.store.snapshot()).unwrap();
     assert_eq!(oldest(), Some(BASE_US + 7 * MINUTE_US));
-    assert_eq!(Given::new().engine.oldest(&Given::new().store.snapshot()).unwrap(), None);
+    assert_eq!(Given::new().engine.oldest_start_us(&Given::new().store.snapshot()).unwrap(), None);
 }

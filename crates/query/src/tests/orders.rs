@@ -14,10 +14,10 @@ async fn overview(exact: &ProjectSnapshot) -> (UsageSummary, Vec<Vec<BreakdownRo
 }
 
 #[tokio::test]
-async fn the_order_of_arrival_changes_no_answer() {
+async fn arrival_order_does_not_change_results() {
     let mut dice = Dice(11);
-    let rolling = QueryEngine { least_rows: 0, ..QueryEngine::new() };
-    let exact = QueryEngine { least_rows: u64::MAX, ..rolling.clone() };
+    let rolling = QueryEngine { min_rollup_rows: 0, ..QueryEngine::new() };
+    let exact = QueryEngine { min_rollup_rows: u64::MAX, ..rolling.clone() };
     for (turn, case) in CASES.iter().enumerate() {
         let requests = sent(case);
         let dir = tempfile::tempdir().unwrap();

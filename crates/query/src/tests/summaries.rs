@@ -8,7 +8,7 @@ async fn summaries(spans: Vec<Span>) -> Vec<TraceSummary> {
 }
 
 #[tokio::test]
-async fn the_models_are_those_that_cost_most_and_no_embedding_that_has_a_price_comes_before_one_that_has_none() {
+async fn trace_models_are_sorted_by_cost_and_embeddings_come_last() {
     let embedding = |trace, id, minute| Span { kind: SpanType::Embedding, ..call(trace, id, 0, minute, "embed-small") };
     let unpriced = |trace, id, minute| Span { cost: None, ..call(trace, id, 0, minute, "mine-7b") };
     let traces = summaries(vec![
@@ -32,7 +32,7 @@ async fn the_models_are_those_that_cost_most_and_no_embedding_that_has_a_price_c
 }
 
 #[tokio::test]
-async fn the_error_of_a_trace_is_that_of_the_span_that_failed_by_itself() {
+async fn trace_error_is_that_of_the_innermost_failed_span() {
     let failed = |span: Span, detail: Option<&str>| Span { status: SpanStatus::Error, status_detail: detail.map(str::to_owned), ..span };
     let traces = summaries(vec![
         failed(span(1, 1, 0, 0), Some("internal_error")),

@@ -4,7 +4,7 @@ use super::*;
 use crate::filter::FilterTerm;
 
 /// Fields that test the trace as a whole.
-const OF_TRACE: [&str; 7] = ["cost", "duration", "input_tokens", "output_tokens", "total_tokens", "name", "status"];
+const TRACE_FIELDS: [&str; 7] = ["cost", "duration", "input_tokens", "output_tokens", "total_tokens", "name", "status"];
 
 /// Returns a span with the values of a trace as a whole.
 fn as_span(trace: &TraceSummary) -> Span {
@@ -33,7 +33,7 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
         FilterTerm::Group { not, any } => any.iter().any(|filter| selects(filter, trace, in_range)) != *not,
         FilterTerm::Field { not, field, test } => {
             let plain = FilterTerm::Field { not: false, field: field.clone(), test: test.clone() };
-            let found = if OF_TRACE.contains(&field.as_str()) {
+            let found = if TRACE_FIELDS.contains(&field.as_str()) {
                 holds(plain, &as_span(trace))
             } else {
                 in_range.iter().any(|span| holds(plain.clone(), span))
@@ -44,7 +44,7 @@ fn selects(filter: &Filter, trace: &TraceSummary, in_range: &[&Span]) -> bool {
             let plain = FilterTerm::Text { not: false, text: text.clone() };
             in_range.iter().any(|span| holds(plain.clone(), span)) != *not
         }
-        FilterTerm::OfTraces(_) => unreachable!("no text reads so"),
+        FilterTerm::InTraces(_) => unreachable!("no text reads so"),
     })
 }
 
@@ -96,7 +96,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_list_of_traces_and_its_sums_are_what_the_filter_says(spans in spans(), cut in any::<prop::sample::Index>()) {
+    fn trace_list_and_totals_match_the_filter(spans in spans(), cut in any::<prop::sample::Index>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let cut = cut.index(spans.len() + 1);
@@ -135,7 +135,7 @@ fn requested(model: &str, status: SpanStatus, span: Span) -> Span {
 }
 
 #[tokio::test]
-async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
+async fn failed_call_is_grouped_under_the_usual_answering_model() {
     let spans = vec![
         requested("gpt-4o", SpanStatus::Ok, call(1, 1, 0, 0, "gpt-4o-2024-08-06")),
         requested("gpt-4o", SpanStatus::Ok, call(1, 2, 0, 1, "gpt-4o-2024-08-06")),
@@ -145,8 +145,8 @@ async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
         requested("gpt-4o", SpanStatus::Error, call(3, 6, 0, 300, "")),
     ];
     let given = Given::new().with(1, spans).await.flushed().await;
-    for least_rows in [0, u64::MAX] {
-        let project = QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+    for min_rollup_rows in [0, u64::MAX] {
+        let project = QueryEngine { min_rollup_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
         let rows = async |scope: &QueryScope| {
             let rows = project.breakdown(scope, &GroupBy::parse("model").unwrap(), "key", 10).await.unwrap();
             rows.into_iter().map(|row| (row.key.unwrap(), row.llm_calls, row.failed_llm_calls)).collect::<Vec<_>>()
@@ -179,7 +179,7 @@ async fn a_failed_call_is_put_under_the_model_that_answers_such_calls() {
 }
 
 #[tokio::test]
-async fn retries_are_failed_calls_that_a_later_one_makes_good() {
+async fn retries_are_failed_calls_with_a_later_success() {
     let chat = |id: u64, second: i64, status: SpanStatus, input: &str| {
         let call = requested("o3", status, call(1, id, 7, 0, "o3"));
         let start_us = BASE_US + second * 1_000_000;
@@ -199,7 +199,7 @@ async fn retries_are_failed_calls_that_a_later_one_makes_good() {
 }
 
 #[tokio::test]
-async fn a_pasted_id_and_a_text_deep_in_a_prompt_are_found() {
+async fn pasted_ids_and_prompt_texts_are_found() {
     let long = format!("{} The temple garden.", "x".repeat(500));
     let chat = Span {
         user_id: Some("u_2290".into()),
@@ -220,7 +220,7 @@ async fn a_pasted_id_and_a_text_deep_in_a_prompt_are_found() {
     assert_eq!(found(&span.to_uppercase()).await, [(format!("span:{span}"), Some(trace), Some(span))]);
     assert!(found("nobody user:u_2290 -u_2290").await.is_empty());
 
-    let holding = async |text: &str| project.spans_holding(TraceId(0xabc), text).await.unwrap();
+    let holding = async |text: &str| project.spans_containing(TraceId(0xabc), text).await.unwrap();
     assert_eq!(holding("TEMPLE garden").await, [SpanId(0xdef)]);
     assert_eq!(holding("step").await.len(), 2, "names too");
     assert!(holding("pagoda").await.is_empty());
@@ -237,8 +237,8 @@ async fn a_span_is_compared_with_the_median_of_its_kind() {
     let late = span(99, 400, 0, 100);
     let late = Span { end_us: late.start_us + 2_500_000, ..late };
     let given = Given::new().with(1, earlier.chain([late]).collect()).await.flushed().await;
-    for (least_rows, median_ms) in [(u64::MAX, 1250.0), (0, 1250.0)] {
-        let project = QueryEngine { least_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
+    for (min_rollup_rows, median_ms) in [(u64::MAX, 1250.0), (0, 1250.0)] {
+        let project = QueryEngine { min_rollup_rows, ..given.engine.clone() }.project(given.store.snapshot(), 1);
         let compared = project.trace(&TraceId(99), None).await.unwrap().unwrap().spans[0].compared.unwrap();
         assert_eq!(compared.n, 6);
         assert!((compared.median_ms - median_ms).abs() <= 0.01 * median_ms && (compared.ratio - 2.0).abs() < 0.03, "{compared:?}");
@@ -246,16 +246,20 @@ async fn a_span_is_compared_with_the_median_of_its_kind() {
 }
 
 #[tokio::test]
-async fn a_chosen_value_is_counted_outside_of_the_first() {
+async fn chosen_facet_value_is_counted_beyond_the_first_ones() {
     // Two spans in each trace.
     let user = |trace: u64| Some(format!("u{}", if trace > 6 { 1 } else { trace }));
     let spans = (1..=18u64).map(|id| Span { user_id: user(id.div_ceil(2)), ..call(id.div_ceil(2), id, 0, 0, "o3") });
     let given = Given::new().with(1, spans.collect()).await;
-    for (of_traces, factor) in [(true, 1), (false, 2)] {
-        let asked =
-            FacetQuery { values: vec!["u6".into(), "u5".into(), "u1".into(), "nobody".into()], limit: 2, of_traces, ..facet("user", "") };
+    for (counts_traces, factor) in [(true, 1), (false, 2)] {
+        let asked = FacetQuery {
+            values: vec!["u6".into(), "u5".into(), "u1".into(), "nobody".into()],
+            limit: 2,
+            counts_traces,
+            ..facet("user", "")
+        };
         let found = given.project(1).facets(&QueryScope::all(), &asked).await.unwrap();
         let found: Vec<_> = found.iter().map(|facet| (facet.value.as_str(), facet.count)).collect();
-        assert_eq!(found, [("u1", 4 * factor), ("u2", factor), ("u6", factor), ("u5", factor)], "traces: {of_traces}");
+        assert_eq!(found, [("u1", 4 * factor), ("u2", factor), ("u6", factor), ("u5", factor)], "traces: {counts_traces}");
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::*;
 
 /// Hostile filters. Each is either accepted or rejected.
-const HOSTILE: &[&str] = &[
+const HOSTILE_FILTERS: &[&str] = &[
     "",
     "-model:gpt-4o",
     "-user:ours",
@@ -83,10 +83,14 @@ fn check(what: &str, filter: &str, answer: &impl serde::Serialize, project: u64)
 }
 
 #[tokio::test]
-async fn no_filter_reaches_another_project_in_segments_of_any_version() {
+async fn no_filter_reaches_another_project() {
     let dir = tempfile::tempdir().unwrap();
-    let config =
-        || StoreConfig { rows_per_group: 4, merge_at: 100, flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
+    let config = || StoreConfig {
+        rows_per_group: 4,
+        min_merged_segments: 100,
+        flush_age: std::time::Duration::from_secs(3600),
+        ..StoreConfig::default()
+    };
     let store = Store::open(dir.path(), config()).unwrap();
     // Three segments with both projects, and a memtable with both.
     for part in 0..4u64 {
@@ -103,13 +107,13 @@ async fn no_filter_reaches_another_project_in_segments_of_any_version() {
     without_last_columns(dir.path(), 2, 1);
     let store = Store::open(dir.path(), config()).unwrap();
     assert_eq!(store.stats().damaged, [""; 0]);
-    for least_rows in [0, u64::MAX] {
-        let engine = QueryEngine { least_rows, ..QueryEngine::new() };
+    for min_rollup_rows in [0, u64::MAX] {
+        let engine = QueryEngine { min_rollup_rows, ..QueryEngine::new() };
         let snapshot = store.snapshot();
         for project in [1, 2] {
             let asked = engine.project(snapshot.clone(), project);
             assert_eq!(asked.count(&QueryScope::all()).await.unwrap(), 24);
-            for filter in HOSTILE {
+            for filter in HOSTILE_FILTERS {
                 let Ok(read) = Filter::parse(filter) else { continue };
                 let scope = QueryScope { filter: read, ..QueryScope::all() };
                 // A value that cannot be compared with a column is rejected.

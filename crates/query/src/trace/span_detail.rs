@@ -11,8 +11,8 @@ use hinomi_model::span::{CostSource, Span};
 use hinomi_model::span_links;
 
 use super::span_facts::{FieldReading, LinkedSpan};
-use super::tree::derive;
-use super::{LoadedSpan, shown};
+use super::tree::tree_totals;
+use super::{LoadedSpan, span_response};
 use crate::ProjectSnapshot;
 use crate::error::QueryError;
 use crate::response::{MessageSourceSpan, SpanDetail};
@@ -24,7 +24,7 @@ impl ProjectSnapshot {
     ///
     /// When its files cannot be read.
     pub async fn stored_span(&self, trace: TraceId, span: SpanId) -> Result<Option<Span>, QueryError> {
-        let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+        let found = self.run_reading(move |project| project.rows_of_span(trace, span)).await?;
         Ok(LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span))
     }
 
@@ -41,21 +41,21 @@ impl ProjectSnapshot {
         prices: &PriceBook,
     ) -> Result<Option<SpanDetail>, QueryError> {
         let (of_trace, of_span) = (*trace, *span);
-        let found = self.reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
+        let found = self.run_reading(move |project| project.rows_of_span(of_trace, of_span)).await?;
         let Some(full) = LoadedSpan::all(&found).into_iter().next() else { return Ok(None) };
         // Totals below the span and its self time depend on the other spans of the trace.
-        let (mut beside, _reserved) = self.load_trace(*trace).await?;
-        if !beside.iter().any(|loaded| loaded.span().span_id == *span) {
-            beside.push(full.clone());
+        let (mut trace_spans, _reserved) = self.load_trace(*trace).await?;
+        if !trace_spans.iter().any(|loaded| loaded.span().span_id == *span) {
+            trace_spans.push(full.clone());
         }
-        let tree = derive(&beside.iter().map(LoadedSpan::span).collect::<Vec<_>>());
-        let at = beside.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
-        let compared = self.medians(&beside).await?.compare(full.span());
-        let mut summary = shown(&full, &tree[at], compared);
+        let tree = tree_totals(&trace_spans.iter().map(LoadedSpan::span).collect::<Vec<_>>());
+        let at = trace_spans.iter().position(|loaded| loaded.span().span_id == *span).unwrap_or(0);
+        let compared = self.median_durations(&trace_spans).await?.compare(full.span());
+        let mut summary = span_response(&full, &tree[at], compared);
         let explanation = explain(full.span(), &full.row.locally(), prices);
         if let (Some(shown), Some(stored), Some(read)) = (&mut summary.cost, &full.span().cost, &explanation.cost) {
             match stored.source {
-                CostSource::Computed => shown.buckets = bill(read),
+                CostSource::Computed => shown.buckets = cost_buckets(read),
                 CostSource::Client => shown.computed_total = read.computed,
             }
         }
@@ -63,7 +63,7 @@ impl ProjectSnapshot {
         let received_at = rfc3339(full.row.received_us);
         let mut span = full.row.span;
         let links = span_links::of(&span.attributes).into_iter().map(LinkedSpan::of).collect();
-        let texts_from = self.add_texts(&mut span, &beside).await?;
+        let texts_from = self.add_texts(&mut span, &trace_spans).await?;
         Ok(Some(SpanDetail {
             span: summary,
             request: parameters::of(&span.attributes),
@@ -87,16 +87,16 @@ impl ProjectSnapshot {
 impl ProjectSnapshot {
     /// Adds missing messages to a counted call from other reports of it: a framework's span may have the usage, and the provider's SDK
     /// below it the messages. Returns the first span from which messages were taken.
-    async fn add_texts(&self, call: &mut Span, beside: &[LoadedSpan]) -> Result<Option<MessageSourceSpan>, QueryError> {
+    async fn add_texts(&self, call: &mut Span, trace_spans: &[LoadedSpan]) -> Result<Option<MessageSourceSpan>, QueryError> {
         let lacks = |call: &Span| call.input_messages.is_empty() || call.output_messages.is_empty();
         if !call.is_call() || !call.counted || !lacks(call) {
             return Ok(None);
         }
-        let in_trace = reports_of(call, beside).into_iter().map(|span| (call.trace_id, span));
+        let in_trace = duplicate_reports_of(call, trace_spans).into_iter().map(|span| (call.trace_id, span));
         let elsewhere = call.also_reported.filter(|other| other.counts).map(|other| (other.trace_id, other.span_id));
         let mut from = None;
         for (trace, span) in in_trace.chain(elsewhere).collect::<Vec<_>>() {
-            let found = self.reading(move |project| project.rows_of_span(trace, span)).await?;
+            let found = self.run_reading(move |project| project.rows_of_span(trace, span)).await?;
             let Some(other) = LoadedSpan::all(&found).into_iter().next().map(|loaded| loaded.row.span) else { continue };
             let mut took = false;
             for (own, more) in [(&mut call.input_messages, other.input_messages), (&mut call.output_messages, other.output_messages)] {
@@ -117,13 +117,13 @@ impl ProjectSnapshot {
 }
 
 /// Returns the calls of a trace that have messages and are excluded because of this call, directly or through other excluded calls.
-fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
+fn duplicate_reports_of(call: &Span, trace_spans: &[LoadedSpan]) -> Vec<SpanId> {
     let instead = |loaded: &LoadedSpan| {
         let span = loaded.span();
         let exclusion = span.exclusion.filter(|_| span.is_call() && !span.counted)?;
         Some((span.span_id, exclusion.counted_in_trace()?))
     };
-    let left: HashMap<SpanId, SpanId> = beside.iter().filter_map(instead).collect();
+    let left: HashMap<SpanId, SpanId> = trace_spans.iter().filter_map(instead).collect();
     let is_report = |loaded: &&LoadedSpan| {
         let mut at = loaded.span().span_id;
         // Exclusions never form a cycle, and their chains are short.
@@ -136,10 +136,10 @@ fn reports_of(call: &Span, beside: &[LoadedSpan]) -> Vec<SpanId> {
         }
         false
     };
-    beside.iter().filter(|loaded| loaded.has_texts()).filter(is_report).map(|loaded| loaded.span().span_id).collect()
+    trace_spans.iter().filter(|loaded| loaded.has_messages()).filter(is_report).map(|loaded| loaded.span().span_id).collect()
 }
 
 /// Returns the buckets of a computed cost; `None` if they do not add up to the stored cost, since prices may have changed.
-fn bill(cost: &CostExplanation) -> Option<Vec<CostLine>> {
+fn cost_buckets(cost: &CostExplanation) -> Option<Vec<CostLine>> {
     (cost.because == CostBasis::Computed).then(|| cost.lines.clone())
 }

@@ -9,7 +9,7 @@ use hinomi_model::span::{self, SpanStatus, SpanType};
 
 use super::LoadedSpan;
 use super::tree::is_unpriced;
-use crate::aggregate::summary::dollars;
+use crate::aggregate::summary::cost_in_dollars;
 use crate::response::TraceSummary;
 
 /// Maximum number of characters in the preview of an error.
@@ -52,7 +52,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
         estimated_cost: {
             let estimated = || calls.iter().map(|call| call.span()).filter(|span| span.is_estimated());
             let known = estimated().filter_map(|span| span.cost.as_ref()).map(|cost| cost.total);
-            dollars(known.reduce(|sum, cost| sum + cost), estimated().count() as u64)
+            cost_in_dollars(known.reduce(|sum, cost| sum + cost), estimated().count() as u64)
         },
         models: models(&calls),
         user_id: first(|span| span.user_id.as_ref()),
@@ -67,7 +67,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
 
 /// Returns the calls from which previews are taken: counted ones, or all calls if only excluded reports have messages.
 fn previews<'a>(calls: &[&'a LoadedSpan], loaded: &'a [LoadedSpan]) -> impl DoubleEndedIterator<Item = &'a LoadedSpan> + use<'a> {
-    let told = calls.iter().any(|call| call.has_texts());
+    let told = calls.iter().any(|call| call.has_messages());
     loaded.iter().filter(move |one| one.span().is_call() && (one.span().counted || !told))
 }
 
@@ -127,17 +127,17 @@ fn models(calls: &[&LoadedSpan]) -> Vec<String> {
 /// input, or, if no input is recorded, the same parent.
 fn retries(calls: &[&LoadedSpan]) -> u64 {
     type LogicalCall<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<SpanId>);
-    fn logical(call: &LoadedSpan) -> LogicalCall<'_> {
+    fn logical_call(call: &LoadedSpan) -> LogicalCall<'_> {
         let (span, input) = (call.span(), call.input_preview.as_deref());
         let requested = span.request_model.as_deref().or(span.response_model.as_deref());
         (span.op.as_str(), requested, input, if input.is_none() { span.parent_span_id } else { None })
     }
     let mut last_success: HashMap<LogicalCall, i64> = HashMap::new();
     for call in calls.iter().filter(|call| call.span().status == SpanStatus::Ok) {
-        let known = last_success.entry(logical(call)).or_insert(i64::MIN);
+        let known = last_success.entry(logical_call(call)).or_insert(i64::MIN);
         *known = call.span().start_us.max(*known);
     }
-    let is_retried = |call: &&&LoadedSpan| last_success.get(&logical(call)).is_some_and(|start_us| *start_us >= call.span().end_us);
+    let is_retried = |call: &&&LoadedSpan| last_success.get(&logical_call(call)).is_some_and(|start_us| *start_us >= call.span().end_us);
     calls.iter().filter(|call| call.span().status == SpanStatus::Error).filter(is_retried).count() as u64
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct SubtreeAggregate {
     pub(crate) cost: Option<Usd>,
     pub(crate) unpriced_calls: u64,
     pub(crate) estimated_calls: u64,
-    priced: bool,
+    has_priced_call: bool,
 }
 
 impl SubtreeAggregate {
@@ -31,7 +31,7 @@ impl SubtreeAggregate {
             cost: span.cost.as_ref().map(|cost| cost.total),
             unpriced_calls: u64::from(is_unpriced(span)),
             estimated_calls: u64::from(span.is_estimated()),
-            priced: span.cost.is_some(),
+            has_priced_call: span.cost.is_some(),
         }
     }
 
@@ -44,12 +44,12 @@ impl SubtreeAggregate {
         if let Some(cost) = other.cost {
             self.cost = Some(self.cost.unwrap_or_default() + cost);
         }
-        self.priced |= other.priced;
+        self.has_priced_call |= other.has_priced_call;
     }
 
     /// Sets the final cost: 0 without calls, `None` if no call has a price.
-    fn settle(mut self) -> SubtreeAggregate {
-        self.cost = if self.llm_calls == 0 { Some(Usd::ZERO) } else { self.cost.filter(|_| self.priced) };
+    fn finish_cost(mut self) -> SubtreeAggregate {
+        self.cost = if self.llm_calls == 0 { Some(Usd::ZERO) } else { self.cost.filter(|_| self.has_priced_call) };
         self
     }
 }
@@ -62,13 +62,13 @@ pub(crate) fn is_unpriced(span: &Span) -> bool {
 /// Values of one span that depend on the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SpanTreeTotals {
-    pub(crate) below: SubtreeAggregate,
+    pub(crate) subtree: SubtreeAggregate,
     pub(crate) self_us: i64,
 }
 
 /// Computes the values of all spans of a trace, in the order of the spans. Missing parents and cycles are allowed: the totals of each
 /// span are then added to those ancestors that can be reached.
-pub(crate) fn derive(spans: &[&Span]) -> Vec<SpanTreeTotals> {
+pub(crate) fn tree_totals(spans: &[&Span]) -> Vec<SpanTreeTotals> {
     let index: HashMap<SpanId, usize> = spans.iter().enumerate().map(|(at, span)| (span.span_id, at)).collect();
     let parent = |at: usize| spans[at].parent_span_id.and_then(|id| index.get(&id).copied()).filter(|parent| *parent != at);
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
@@ -85,7 +85,7 @@ pub(crate) fn derive(spans: &[&Span]) -> Vec<SpanTreeTotals> {
         }
     }
     let own = |at: usize| self_us(spans[at], children[at].iter().map(|child| spans[*child]));
-    below.into_iter().enumerate().map(|(at, below)| SpanTreeTotals { below: below.settle(), self_us: own(at) }).collect()
+    below.into_iter().enumerate().map(|(at, below)| SpanTreeTotals { subtree: below.finish_cost(), self_us: own(at) }).collect()
 }
 
 /// Returns the spans in an order in which each span follows all spans below it. Spans in a cycle are left out.
@@ -130,34 +130,35 @@ mod tests {
         Span { kind: SpanType::Llm, usage, cost, ..span(id, parent, 0, 10) }
     }
 
-    fn derived(spans: &[Span]) -> Vec<SpanTreeTotals> {
-        derive(&spans.iter().collect::<Vec<_>>())
+    fn totals_of_spans(spans: &[Span]) -> Vec<SpanTreeTotals> {
+        tree_totals(&spans.iter().collect::<Vec<_>>())
     }
 
     #[test]
-    fn sums_reach_every_forebear_once() {
+    fn totals_reach_every_ancestor_once() {
         let twice = Span { counted: false, ..call(5, 2, Some(7)) };
-        let found = derived(&[span(1, 0, 0, 10), span(2, 1, 0, 10), call(3, 2, Some(4)), call(4, 3, None), twice, span(6, 99, 0, 1)]);
+        let found =
+            totals_of_spans(&[span(1, 0, 0, 10), span(2, 1, 0, 10), call(3, 2, Some(4)), call(4, 3, None), twice, span(6, 99, 0, 1)]);
         for at in [0, 1, 2] {
-            let below = found[at].below;
+            let below = found[at].subtree;
             assert_eq!((below.llm_calls, below.input_tokens, below.cost, below.unpriced_calls), (2, 20, Some(Usd(4)), 1), "{at}");
         }
-        assert_eq!((found[3].below.llm_calls, found[3].below.cost), (1, None));
-        assert_eq!((found[4].below.llm_calls, found[4].below.cost), (0, Some(Usd::ZERO)));
-        assert_eq!(found[5].below.llm_calls, 0);
+        assert_eq!((found[3].subtree.llm_calls, found[3].subtree.cost), (1, None));
+        assert_eq!((found[4].subtree.llm_calls, found[4].subtree.cost), (0, Some(Usd::ZERO)));
+        assert_eq!(found[5].subtree.llm_calls, 0);
     }
 
     #[test]
-    fn a_circle_ends() {
-        let found = derived(&[call(1, 2, Some(1)), call(2, 1, Some(2)), call(3, 3, Some(4))]);
-        assert_eq!(found.iter().map(|one| one.below.llm_calls).collect::<Vec<_>>(), [1, 1, 1]);
+    fn cycle_of_spans_terminates() {
+        let found = totals_of_spans(&[call(1, 2, Some(1)), call(2, 1, Some(2)), call(3, 3, Some(4))]);
+        assert_eq!(found.iter().map(|one| one.subtree.llm_calls).collect::<Vec<_>>(), [1, 1, 1]);
     }
 
     #[test]
-    fn own_time_without_that_of_children() {
+    fn self_time_excludes_children() {
         // Two children overlap, one begins before the parent, and one ends after it.
         let spans = [span(1, 0, 100, 200), span(2, 1, 110, 130), span(3, 1, 120, 140), span(4, 1, 90, 105), span(5, 1, 195, 300)];
-        let own: Vec<i64> = derived(&spans).iter().map(|one| one.self_us).collect();
+        let own: Vec<i64> = totals_of_spans(&spans).iter().map(|one| one.self_us).collect();
         assert_eq!(own, [100 - 30 - 5 - 5, 20, 20, 15, 105]);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct ApiCaller {
 }
 
 impl ApiCaller {
-    pub(super) fn may_see(self, project: u64) -> bool {
+    pub(super) fn can_see(self, project: u64) -> bool {
         self.token.project.is_none_or(|own| own == project)
     }
 
@@ -45,7 +45,7 @@ impl ApiCaller {
         }
     }
 
-    fn check(self, permission: RoutePermission) -> Result<(), ApiError> {
+    fn check_permission(self, permission: RoutePermission) -> Result<(), ApiError> {
         let needed = match permission {
             RoutePermission::Public | RoutePermission::Ingest | RoutePermission::Viewer => CallerRole::Viewer,
             RoutePermission::Member => CallerRole::Member,
@@ -89,7 +89,7 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedCaller
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<AuthorizedCaller<P>, ApiError> {
         let caller = ApiCaller::from_request_parts(parts, api).await?;
-        caller.check(P::PERMISSION)?;
+        caller.check_permission(P::PERMISSION)?;
         Ok(AuthorizedCaller { caller, permission: PhantomData })
     }
 }
@@ -112,13 +112,13 @@ impl<P: RequiredPermission> FromRequestParts<Arc<ApiState>> for AuthorizedProjec
         let caller = ApiCaller::from_request_parts(parts, api).await?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;
         let id = path.iter().find(|(name, _)| name == "project").and_then(|(_, id)| id.parse::<u64>().ok());
-        let id = id.filter(|id| caller.may_see(*id)).ok_or_else(|| ApiError::not_found("project"))?;
+        let id = id.filter(|id| caller.can_see(*id)).ok_or_else(|| ApiError::not_found("project"))?;
         let project = match api.meta.directory().projects.contains_key(&id) {
             true => id,
             // One that another process has just made is not in memory yet.
             false => api.meta.project(id)?.id,
         };
-        caller.check(P::PERMISSION)?;
+        caller.check_permission(P::PERMISSION)?;
         Ok(AuthorizedProject { project, permission: PhantomData })
     }
 }
@@ -155,7 +155,7 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<ApiState>) -> Result<TelemetryWriter, ApiError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         // An API token has another length than a key, and is none.
-        let key = auth::of_otlp(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
+        let key = auth::otlp_key(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
             let of = AuthorizedProject::<Admin>::from_request_parts(parts, api).await?;
             return Ok(TelemetryWriter { project: of.project });

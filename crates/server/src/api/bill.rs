@@ -26,7 +26,7 @@ use super::{ApiError, ApiState};
 use crate::query_parameters::TimeRangeParameters;
 
 /// Maximum number of unreadable rows in a response.
-const TOLD: usize = 100;
+const MAX_UNREADABLE_ROWS: usize = 100;
 
 /// Name of an imported bill.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,7 +84,7 @@ pub(super) async fn import(
             from: day(export.lines.iter().map(|line| line.day).min()),
             to: day(export.lines.iter().map(|line| line.day).max()),
             unread: export.unread.len(),
-            unread_rows: export.unread.into_iter().take(TOLD).collect(),
+            unread_rows: export.unread.into_iter().take(MAX_UNREADABLE_ROWS).collect(),
             unknown_columns: export.unknown_columns,
         })
     };
@@ -126,13 +126,13 @@ pub(super) async fn report(
     let start = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(i64::MIN, Timestamp::as_microsecond);
     let end = last.tomorrow().map_or(i64::MAX, start);
     let scope = QueryScope { from_us: start(first), to_us: end, filter: Filter::default() };
-    let observed = api.ask(of.project).observed(&scope).await?;
-    let evidence = evidence(&api, of.project, scope.from_us, scope.to_us).await?;
+    let observed = api.snapshot(of.project).observed(&scope).await?;
+    let evidence = sampling_evidence(&api, of.project, scope.from_us, scope.to_us).await?;
     Ok(Json(BillReconciliationResponse { report: bill::reconcile(&lines, &observed, &evidence), imports }))
 }
 
 /// Returns the evidence of sampling in the time range.
-async fn evidence(api: &ApiState, project: u64, from_us: i64, to_us: i64) -> Result<SamplingEvidence, ApiError> {
+async fn sampling_evidence(api: &ApiState, project: u64, from_us: i64, to_us: i64) -> Result<SamplingEvidence, ApiError> {
     let hints = api.outcomes.hints(project, from_us);
     let rates = hints.iter().filter(|row| row.hint == InstrumentationHint::Sampled.as_str()).filter_map(|row| row.value);
     let sample_rate = rates.min_by(f64::total_cmp);

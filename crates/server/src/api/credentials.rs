@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::auth::AuthorizedCaller;
 use super::permission::Admin;
-use super::projects::change;
+use super::projects::run_change;
 use super::{ApiError, ApiState};
 
 /// An API token. Its secret is shown only once, when it is created.
@@ -49,7 +49,7 @@ pub(super) struct ApiTokenList {
 /// Requires admin permission.
 #[utoipa::path(get, path = "/tokens", tag = "session", responses((status = 200, body = ApiTokenList), (status = 403, body = super::error::ErrorResponse)))]
 pub(super) async fn tokens(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<ApiTokenList>, ApiError> {
-    let tokens = change(&api, metadata::MetadataStore::tokens).await?;
+    let tokens = run_change(&api, metadata::MetadataStore::tokens).await?;
     let shown = |record: metadata::ApiTokenRecord| ApiTokenView {
         id: record.id,
         name: record.name,
@@ -73,7 +73,7 @@ pub(super) async fn revoke_token(
     Path(token): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let token: i64 = token.parse().map_err(|_| ApiError::not_found("token"))?;
-    change(&api, move |meta| meta.revoke_token(token)).await?;
+    run_change(&api, move |meta| meta.revoke_token(token)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn sessions(
     State(api): State<Arc<ApiState>>,
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
 ) -> Result<Json<SessionList>, ApiError> {
-    let sessions = change(&api, metadata::MetadataStore::sessions).await?;
+    let sessions = run_change(&api, metadata::MetadataStore::sessions).await?;
     let shown = |record: metadata::SessionRecord| SessionView {
         id: record.id,
         client: Some(record.client).filter(|client| !client.is_empty()),
@@ -133,6 +133,6 @@ pub(super) async fn revoke_session(
     Path(session): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let session: i64 = session.parse().map_err(|_| ApiError::not_found("session"))?;
-    change(&api, move |meta| meta.revoke_session(session)).await?;
+    run_change(&api, move |meta| meta.revoke_session(session)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,7 +26,7 @@ pub(super) fn add(document: &mut OpenApi) {
 
 /// Returns the unit of each metric, and whether it is computed from spans, so that filters, groups and comparisons apply.
 fn of_alert_metrics() -> Value {
-    let facts = |metric: &AlertMetric| (metric.name(), json!({ "unit": metric.unit(), "of_spans": metric.is_of_spans() }));
+    let facts = |metric: &AlertMetric| (metric.name(), json!({ "unit": metric.unit(), "of_spans": metric.is_computed_from_spans() }));
     json!(AlertMetric::ALL.iter().map(facts).collect::<BTreeMap<_, _>>())
 }
 

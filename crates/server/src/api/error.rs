@@ -18,9 +18,9 @@ use crate::query_parameters::QueryParameterError;
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    said: ErrorResponseDetail,
+    detail: ErrorResponseDetail,
     /// True if damaged files can cause the error.
-    perhaps_damaged: bool,
+    may_be_damage: bool,
     /// Seconds after which the client should retry.
     retry_after_s: Option<u64>,
 }
@@ -50,15 +50,15 @@ impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError {
             status,
-            said: ErrorResponseDetail { code, message: message.into(), hint: None },
-            perhaps_damaged: false,
+            detail: ErrorResponseDetail { code, message: message.into(), hint: None },
+            may_be_damage: false,
             retry_after_s: None,
         }
     }
 
     /// Adds advice on how to fix the problem.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> ApiError {
-        self.said.hint = Some(hint.into());
+        self.detail.hint = Some(hint.into());
         self
     }
 
@@ -73,7 +73,7 @@ impl ApiError {
     }
 
     /// Returns an error for a trace or span that is not stored.
-    pub(super) fn no_span(what: &str) -> ApiError {
+    pub(super) fn span_not_found(what: &str) -> ApiError {
         ApiError::not_found(what).hint("It may have expired, or not have arrived yet.")
     }
 
@@ -99,23 +99,21 @@ impl ApiError {
     }
 
     /// Returns an error for a full query queue.
-    pub(super) fn full(full: QueryQueueFull) -> ApiError {
+    pub(super) fn queue_full(full: QueryQueueFull) -> ApiError {
         let (status, code, message) = match full {
-            QueryQueueFull::OfCaller(count) => (
+            QueryQueueFull::Caller(count) => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_questions",
                 format!("too many queries: {count} of this token or session are waiting"),
             ),
-            QueryQueueFull::Altogether(count) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("too many queries: {count} are waiting"))
-            }
+            QueryQueueFull::Total(count) => (StatusCode::SERVICE_UNAVAILABLE, "busy", format!("too many queries: {count} are waiting")),
         };
         let hint = "Retry when other queries have finished, or raise queries.max_waiting and queries.max_waiting_of_caller.";
         ApiError { retry_after_s: Some(1), ..ApiError::new(status, code, message).hint(hint) }
     }
 
     /// Returns an error for a query that was not started within the time limit.
-    pub(super) fn no_turn(limit: std::time::Duration) -> ApiError {
+    pub(super) fn queue_timeout(limit: std::time::Duration) -> ApiError {
         let message = format!("query was not started within {} s because the server is busy", limit.as_secs_f64());
         let error =
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).hint("Retry later, or send fewer queries at the same time.");
@@ -144,7 +142,7 @@ impl ApiError {
     }
 
     /// Returns an error for a value that is not computed yet.
-    pub(super) fn not_yet(message: impl Into<String>) -> ApiError {
+    pub(super) fn not_computed_yet(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", message).hint("Retry in a second.")
     }
 
@@ -157,11 +155,11 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(ErrorResponse { error: self.said })).into_response();
+        let mut response = (self.status, Json(ErrorResponse { error: self.detail })).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.perhaps_damaged {
+        if self.may_be_damage {
             response.extensions_mut().insert(SuspectedSegmentDamage);
         }
         response
@@ -190,19 +188,19 @@ impl From<tokio::task::JoinError> for ApiError {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
-        if error.is_users() {
+        if error.is_user_error() {
             return ApiError::bad_request("bad_query", error.to_string());
         }
-        if error.is_of_memory() {
+        if error.is_out_of_memory() {
             tracing::warn!(%error, "api.query.out_of_memory");
             return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_much_memory", "query exceeds the memory limit")
                 .hint("Use a shorter time range, a narrower filter or fewer groups, or raise memory_limit_bytes.");
         }
-        if error.is_of_end() {
+        if error.is_shutdown() {
             return ApiError::stopping();
         }
-        let perhaps_damaged = error.is_of_files();
-        ApiError { perhaps_damaged, ..ApiError::internal(error) }
+        let may_be_damage = error.is_file_error();
+        ApiError { may_be_damage, ..ApiError::internal(error) }
     }
 }
 

@@ -15,16 +15,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::streaming::streamed_body;
 
 /// Number of chunks that are buffered for a slow client.
-const PIECES: usize = 1;
+const BUFFERED_CHUNKS: usize = 1;
 /// Time that the client may take to read a chunk.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CHUNK_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time that an export waits for a slot.
-const WAIT: Duration = Duration::from_secs(5);
+const EXPORT_SLOT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Exports that run at the same time; further ones wait.
-const EXPORTS: usize = 6;
+const MAX_EXPORTS: usize = 6;
 /// Exports of one project that run at the same time.
-const EXPORTS_OF_PROJECT: usize = 2;
+const MAX_EXPORTS_PER_PROJECT: usize = 2;
 
 /// Limits the number of concurrent exports.
 #[derive(Debug)]
@@ -42,21 +42,21 @@ pub(super) struct ExportPermit {
 
 impl Default for ExportLimiter {
     fn default() -> Self {
-        ExportLimiter { all: Arc::new(Semaphore::new(EXPORTS)), of_projects: Mutex::default() }
+        ExportLimiter { all: Arc::new(Semaphore::new(MAX_EXPORTS)), of_projects: Mutex::default() }
     }
 }
 
 impl ExportLimiter {
     /// Waits a few seconds for a slot; `None` if none becomes free.
-    pub(super) async fn place(&self, project: u64) -> Option<ExportPermit> {
-        self.place_within(project, WAIT).await
+    pub(super) async fn acquire(&self, project: u64) -> Option<ExportPermit> {
+        self.acquire_within(project, EXPORT_SLOT_TIMEOUT).await
     }
 
-    async fn place_within(&self, project: u64, wait: Duration) -> Option<ExportPermit> {
+    async fn acquire_within(&self, project: u64, wait: Duration) -> Option<ExportPermit> {
         let own = {
             let mut projects = self.of_projects.lock().unwrap_or_else(PoisonError::into_inner);
-            projects.retain(|_, own| own.available_permits() < EXPORTS_OF_PROJECT || Arc::strong_count(own) > 1);
-            projects.entry(project).or_insert_with(|| Arc::new(Semaphore::new(EXPORTS_OF_PROJECT))).clone()
+            projects.retain(|_, own| own.available_permits() < MAX_EXPORTS_PER_PROJECT || Arc::strong_count(own) > 1);
+            projects.entry(project).or_insert_with(|| Arc::new(Semaphore::new(MAX_EXPORTS_PER_PROJECT))).clone()
         };
         let places = async {
             let of_project = own.acquire_owned().await.ok()?;
@@ -67,20 +67,20 @@ impl ExportLimiter {
     }
 
     /// Returns the number of exports in progress.
-    pub fn at_work(&self) -> u64 {
-        EXPORTS.saturating_sub(self.all.available_permits()) as u64
+    pub fn running(&self) -> u64 {
+        MAX_EXPORTS.saturating_sub(self.all.available_permits()) as u64
     }
 }
 
 /// Produces the chunks of a response, including compression, on low-priority threads and streams them to the client. If the client does
 /// not read for a while, the response ends with an error and its production stops.
-pub(super) fn handed_on(response: Response, threads: &Handle) -> Response {
-    handed_on_within(response, threads, PATIENCE)
+pub(super) fn stream_response(response: Response, threads: &Handle) -> Response {
+    stream_response_within(response, threads, CHUNK_READ_TIMEOUT)
 }
 
-fn handed_on_within(response: Response, threads: &Handle, patience: Duration) -> Response {
+fn stream_response_within(response: Response, threads: &Handle, timeout: Duration) -> Response {
     let (parts, mut body) = response.into_parts();
-    let (to, pieces) = mpsc::channel::<Result<Bytes, axum::Error>>(PIECES);
+    let (to, pieces) = mpsc::channel::<Result<Bytes, axum::Error>>(BUFFERED_CHUNKS);
     let is_whole = Arc::new(AtomicBool::new(false));
     let at_its_end = is_whole.clone();
     threads.spawn(async move {
@@ -91,11 +91,11 @@ fn handed_on_within(response: Response, threads: &Handle, patience: Duration) ->
                 Ok(Err(_)) => continue,
                 Err(error) => Err(error),
             };
-            match tokio::time::timeout(patience, to.send(piece)).await {
+            match tokio::time::timeout(timeout, to.send(piece)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    tracing::warn!(patience_ms = patience.as_millis() as u64, "api.file.client_stalled");
+                    tracing::warn!(patience_ms = timeout.as_millis() as u64, "api.file.client_stalled");
                     return;
                 }
             }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     /// Returns a response of `count` chunks, and a handle that shows when its production has ended.
-    fn of_pieces(count: usize) -> (Response, Arc<()>) {
+    fn chunked_response(count: usize) -> (Response, Arc<()>) {
         let made = Arc::new(());
         let making = made.clone();
         let pieces = (0..count).map(move |piece| {
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_read_is_whole_and_what_is_not_breaks_off() {
+    async fn slow_reader_of_a_file_is_disconnected() {
         let threads = Handle::current();
-        let read = axum::body::to_bytes(handed_on(of_pieces(100).0, &threads).into_body(), 10_000).await;
+        let read = axum::body::to_bytes(stream_response(chunked_response(100).0, &threads).into_body(), 10_000).await;
         assert_eq!(read.unwrap().len(), 1000);
 
-        let (response, made) = of_pieces(100);
-        let mut unread = handed_on_within(response, &threads, Duration::from_millis(5)).into_body();
+        let (response, made) = chunked_response(100);
+        let mut unread = stream_response_within(response, &threads, Duration::from_millis(5)).into_body();
         while Arc::strong_count(&made) > 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -146,18 +146,18 @@ mod tests {
         while let Some(frame) = unread.frame().await {
             frames.push(frame.is_ok());
         }
-        assert!(frames.len() <= PIECES + 1 && frames.last() == Some(&false), "{frames:?}");
+        assert!(frames.len() <= BUFFERED_CHUNKS + 1 && frames.last() == Some(&false), "{frames:?}");
     }
 
     #[tokio::test]
-    async fn a_project_leaves_places_to_others() {
+    async fn one_project_cannot_take_all_export_slots() {
         let exports = ExportLimiter::default();
-        let own = [exports.place(1).await.unwrap(), exports.place(1).await.unwrap()];
-        assert!(exports.place_within(1, Duration::from_millis(1)).await.is_none());
-        let other = exports.place(2).await;
+        let own = [exports.acquire(1).await.unwrap(), exports.acquire(1).await.unwrap()];
+        assert!(exports.acquire_within(1, Duration::from_millis(1)).await.is_none());
+        let other = exports.acquire(2).await;
         assert!(other.is_some());
-        assert_eq!(exports.at_work(), 3);
+        assert_eq!(exports.running(), 3);
         drop(own);
-        assert!(exports.place(1).await.is_some());
+        assert!(exports.acquire(1).await.is_some());
     }
 }

@@ -19,7 +19,7 @@ use super::{ApiError, ApiState};
 use crate::query_parameters::TimeRangeParameters;
 
 /// Default age of hints: a problem that was not seen for a week counts as solved.
-const RECENT_US: i64 = 7 * 86_400_000_000;
+const DEFAULT_HINT_AGE_US: i64 = 7 * 86_400_000_000;
 
 /// Hints for the clients of a project.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,16 +40,16 @@ pub(super) async fn hints(
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<HintList>, ApiError> {
     let (from_us, _) = within.range()?;
-    let recent_us = jiff::Timestamp::now().as_microsecond() - RECENT_US;
+    let recent_us = jiff::Timestamp::now().as_microsecond() - DEFAULT_HINT_AGE_US;
     let since_us = if from_us == i64::MIN { recent_us } else { from_us };
-    let mut hints = with_prices(&api, of.project, api.outcomes.hints(of.project, since_us)).await?;
+    let mut hints = mark_priced(&api, of.project, api.outcomes.hints(of.project, since_us)).await?;
     hints.retain(|row| !row.priced);
     Ok(Json(HintList { hints }))
 }
 
 /// Marks the hints about models without a price that have one by now.
-pub(super) async fn with_prices(api: &ApiState, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
-    let prices = api.prices.of(project);
+pub(super) async fn mark_priced(api: &ApiState, project: u64, mut hints: Vec<HintRow>) -> Result<Vec<HintRow>, ApiError> {
+    let prices = api.prices.book_of(project);
     for row in hints.iter_mut().filter(|row| row.hint == InstrumentationHint::UnpricedModel.as_str()) {
         row.priced = is_priced(api, project, &prices, row).await?;
     }
@@ -62,7 +62,7 @@ async fn is_priced(api: &ApiState, project: u64, prices: &PriceBook, row: &HintR
     let trace = row.trace_id.as_deref().and_then(|id| id.parse().ok());
     let span = row.span_id.as_deref().and_then(|id| id.parse().ok());
     let example = match trace.zip(span) {
-        Some((trace, span)) => api.ask(project).stored_span(trace, span).await?,
+        Some((trace, span)) => api.snapshot(project).stored_span(trace, span).await?,
         None => None,
     };
     if let Some(span) = example {

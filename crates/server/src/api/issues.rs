@@ -20,7 +20,7 @@ impl ApiState {
         let mut all: Vec<_> = traces.values().flatten().copied().collect();
         all.sort_unstable();
         all.dedup();
-        let costs = self.ask(project).trace_costs(&all).await?;
+        let costs = self.snapshot(project).trace_costs(&all).await?;
         for issue in issues {
             let known = traces.get(&issue.issue_id).into_iter().flatten().filter_map(|trace| costs.get(trace).copied().flatten());
             // Exact until here: the sum of what is known, and nothing where nothing is.

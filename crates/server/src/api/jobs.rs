@@ -17,9 +17,9 @@ use crate::jobs::JobHandler;
 use crate::reprice::{RepriceJob, RepriceProgress, RepriceReport, RepriceTask};
 
 /// Default number of jobs in a response.
-const ROWS: usize = 50;
+const DEFAULT_JOBS: usize = 50;
 /// Maximum number of jobs in a response.
-const MAX_ROWS: usize = 1000;
+const MAX_JOBS: usize = 1000;
 
 /// A background job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,7 +63,7 @@ pub(super) struct JobStatus {
 }
 
 impl JobStatus {
-    pub(super) fn of(record: JobRecord) -> JobStatus {
+    pub(super) fn from_record(record: JobRecord) -> JobStatus {
         let is_reprice = record.kind == RepriceJob::KIND;
         let task = serde_json::from_str::<RepriceTask>(&record.task).ok().filter(|_| is_reprice);
         let progress = record.progress.as_deref().filter(|_| is_reprice);
@@ -126,19 +126,19 @@ pub(super) async fn list(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     QueryParameters(which): QueryParameters<JobListParameters>,
 ) -> Result<Json<JobPage>, ApiError> {
-    let limit = which.limit.unwrap_or(ROWS).clamp(1, MAX_ROWS);
+    let limit = which.limit.unwrap_or(DEFAULT_JOBS).clamp(1, MAX_JOBS);
     let before = which.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
     let before =
         before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
     // Whoever sees one project alone is shown those of that one.
     let project = which.project.or(caller.rights().project);
-    if project.is_some_and(|project| !caller.may_see(project)) {
+    if project.is_some_and(|project| !caller.can_see(project)) {
         return Err(ApiError::not_found("project"));
     }
     let jobs = api.jobs.clone();
     let filter = JobFilter { project, kind: which.kind, before };
     let found = tokio::task::spawn_blocking(move || jobs.list(&filter, limit + 1)).await;
-    let mut jobs: Vec<JobStatus> = found??.into_iter().map(JobStatus::of).collect();
+    let mut jobs: Vec<JobStatus> = found??.into_iter().map(JobStatus::from_record).collect();
     let has_more = jobs.len() > limit;
     jobs.truncate(limit);
     let next_cursor = jobs.last().filter(|_| has_more).map(|job| job.id.to_string());
@@ -153,7 +153,7 @@ pub(super) async fn get(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>,
     Path(job): Path<String>,
 ) -> Result<Json<JobStatus>, ApiError> {
-    Ok(Json(JobStatus::of(seen(&api, caller, &job).await?)))
+    Ok(Json(JobStatus::from_record(visible_job(&api, caller, &job).await?)))
 }
 
 /// Cancels a background job that has not ended.
@@ -166,15 +166,15 @@ pub(super) async fn cancel(
     AuthorizedCaller { caller, .. }: AuthorizedCaller<Admin>,
     Path(job): Path<String>,
 ) -> Result<Json<JobStatus>, ApiError> {
-    let record = seen(&api, caller, &job).await?;
-    Ok(Json(JobStatus::of(api.jobs.cancel(record.id).await?)))
+    let record = visible_job(&api, caller, &job).await?;
+    Ok(Json(JobStatus::from_record(api.jobs.cancel(record.id).await?)))
 }
 
 /// Returns a job that the caller may see.
-async fn seen(api: &Arc<ApiState>, caller: ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
+async fn visible_job(api: &Arc<ApiState>, caller: ApiCaller, job: &str) -> Result<JobRecord, ApiError> {
     let id: i64 = job.parse().map_err(|_| ApiError::not_found("job"))?;
     let jobs = api.jobs.clone();
     let found = tokio::task::spawn_blocking(move || jobs.get(id)).await?;
     let record = found?;
-    if caller.may_see(record.project) { Ok(record) } else { Err(MetadataError::NoJob(id).into()) }
+    if caller.can_see(record.project) { Ok(record) } else { Err(MetadataError::NoJob(id).into()) }
 }

@@ -22,11 +22,11 @@ use super::streaming::streamed_events;
 use super::{ApiError, ApiState};
 
 /// Time for which changes are collected into one event, to limit the load of a busy project on the page.
-const GATHER: Duration = Duration::from_millis(500);
+const BATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Interval of keep-alive comments, which prevent proxies from closing the connection.
-const ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Maximum number of trace IDs in one event. A page that gets fewer IDs than spans reloads its data.
-const MOST_TRACES: usize = 200;
+const MAX_TRACE_IDS: usize = 200;
 
 /// Changes since the previous event.
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -40,8 +40,8 @@ struct LiveUpdate {
 }
 
 impl LiveUpdate {
-    fn add(&mut self, traces: &[TraceId], spans: usize, errors: usize) {
-        let room = MOST_TRACES.saturating_sub(self.traces.len());
+    fn add_change(&mut self, traces: &[TraceId], spans: usize, errors: usize) {
+        let room = MAX_TRACE_IDS.saturating_sub(self.traces.len());
         self.traces.extend(traces.iter().take(room).map(ToString::to_string));
         self.spans += spans;
         self.errors += errors;
@@ -51,7 +51,7 @@ impl LiveUpdate {
 /// Reason for the end of waiting.
 enum LiveStreamSignal {
     Change,
-    Nothing,
+    Unrelated,
     End,
 }
 
@@ -65,34 +65,34 @@ struct LiveStreamSubscriptions {
 
 impl LiveStreamSubscriptions {
     /// Waits for a change, and adds it to `change` if it concerns the project.
-    async fn hear(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
+    async fn next_signal(&mut self, change: &mut LiveUpdate) -> LiveStreamSignal {
         tokio::select! {
             () = self.stop.cancelled() => LiveStreamSignal::End,
             heard = self.spans.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add(&stored.traces, stored.spans, 0);
+                    change.add_change(&stored.traces, stored.spans, 0);
                     LiveStreamSignal::Change
                 }
-                Ok(_) => LiveStreamSignal::Nothing,
+                Ok(_) => LiveStreamSignal::Unrelated,
                 // Some were missed: the page asks for all it shows.
                 Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
                 Err(RecvError::Closed) => LiveStreamSignal::End,
             },
             heard = self.errors.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add(&stored.traces, 0, stored.errors);
+                    change.add_change(&stored.traces, 0, stored.errors);
                     LiveStreamSignal::Change
                 }
-                Ok(_) => LiveStreamSignal::Nothing,
+                Ok(_) => LiveStreamSignal::Unrelated,
                 Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
                 Err(RecvError::Closed) => LiveStreamSignal::End,
             },
             heard = self.logs.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add(&stored.traces, 0, 0);
+                    change.add_change(&stored.traces, 0, 0);
                     LiveStreamSignal::Change
                 }
-                Ok(_) => LiveStreamSignal::Nothing,
+                Ok(_) => LiveStreamSignal::Unrelated,
                 Err(RecvError::Lagged(_)) => LiveStreamSignal::Change,
                 Err(RecvError::Closed) => LiveStreamSignal::End,
             },
@@ -100,21 +100,21 @@ impl LiveStreamSubscriptions {
     }
 
     /// Returns the next event: the changes within half a second of the first one.
-    async fn next(&mut self) -> Option<LiveUpdate> {
+    async fn next_event(&mut self) -> Option<LiveUpdate> {
         let mut change = LiveUpdate::default();
         loop {
-            match self.hear(&mut change).await {
+            match self.next_signal(&mut change).await {
                 LiveStreamSignal::Change => break,
-                LiveStreamSignal::Nothing => {}
+                LiveStreamSignal::Unrelated => {}
                 LiveStreamSignal::End => return None,
             }
         }
-        let gathered = tokio::time::sleep(GATHER);
+        let gathered = tokio::time::sleep(BATCH_INTERVAL);
         tokio::pin!(gathered);
         loop {
             tokio::select! {
                 () = &mut gathered => return Some(change),
-                heard = self.hear(&mut change) => if matches!(heard, LiveStreamSignal::End) { return Some(change) },
+                heard = self.next_signal(&mut change) => if matches!(heard, LiveStreamSignal::End) { return Some(change) },
             }
         }
     }
@@ -128,14 +128,14 @@ impl LiveStreamSubscriptions {
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
 pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
-    let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.stop.clone() };
+    let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.shutdown.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {
-        let change = ears.next().await?;
+        let change = ears.next_event().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();
         Some((Ok(event), ears))
     });
     // The first bytes tell a browser behind a proxy that the stream is open.
     let hello = futures::stream::once(async { Ok(Event::default().comment("hello")) });
     let events = futures::StreamExt::chain(hello, events);
-    Ok(streamed_events(events).keep_alive(KeepAlive::new().interval(ALIVE)))
+    Ok(streamed_events(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL)))
 }

@@ -26,6 +26,6 @@ pub(super) async fn logs(
     QueryParameters(wanted): QueryParameters<LogLineParameters>,
 ) -> Result<Json<LogPage>, ApiError> {
     let LogLinePage { limit, after } = wanted.page()?;
-    let page = api.logs.of_trace(of.project, langfuse::trace_id(&trace), after, limit).await.map_err(ApiError::internal)?;
+    let page = api.logs.lines_of_trace(of.project, langfuse::trace_id(&trace), after, limit).await.map_err(ApiError::internal)?;
     Ok(Json(page))
 }

@@ -49,8 +49,8 @@ pub(super) async fn series(
     let (buckets, mut ask) = wanted.query(within.range()?)?;
     let mut last = Err(OtelMetricQueryError::TooManyBuckets(0));
     for bucket in buckets {
-        ask.bucket_us = bucket.us();
-        let drawn = api.metrics.draw(of.project, ask.clone()).await.map_err(ApiError::internal)?;
+        ask.bucket_us = bucket.length_us();
+        let drawn = api.metrics.chart(of.project, ask.clone()).await.map_err(ApiError::internal)?;
         last = drawn.map(|drawn| OtelMetricSeriesResponse { bucket: bucket.name(), drawn });
         if !matches!(last, Err(OtelMetricQueryError::TooManyBuckets(_))) {
             break;
@@ -58,7 +58,7 @@ pub(super) async fn series(
     }
     match last {
         Ok(series) => Ok(Json(series)),
-        Err(OtelMetricQueryError::Unknown(name)) => {
+        Err(OtelMetricQueryError::UnknownMetric(name)) => {
             let hint = "List the metrics with `GET /api/v1/projects/{project}/metrics`, or use a longer time range.";
             Err(ApiError::not_found(&format!("metric {name:?} in this time range")).hint(hint))
         }

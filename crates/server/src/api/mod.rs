@@ -66,7 +66,7 @@ pub use middleware::shared_queries::QueryScheduler;
 use middleware::{quarantine_retry, request_timeout, shared_queries, unknown_params};
 use permission::permitted_routes;
 pub use system::SystemProblem;
-pub use transfer::MISSING;
+pub use transfer::MISSING_SEGMENTS_HEADER;
 
 /// State that the handlers of the API share.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub struct ApiState {
     /// Outcomes of received items, and hints.
     pub outcomes: Arc<OutcomeStore>,
     /// Notification channels and deliveries.
-    pub courier: Arc<DeliveryWorker>,
+    pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
     pub alerts: Arc<AlertService>,
     /// Query engine.
@@ -98,9 +98,9 @@ pub struct ApiState {
     /// Background jobs.
     pub jobs: Arc<JobRunner>,
     /// Time at which `hinomi.db` was created next to existing data, in microseconds since the Unix epoch; `None` if it was not.
-    pub made_anew_us: Option<i64>,
+    pub recreated_us: Option<i64>,
     /// True if notifications are paused regardless of the data directory.
-    pub quiet_notifications: bool,
+    pub are_notifications_paused: bool,
     /// Base URL of links and DSNs, without a trailing slash.
     pub public_url: String,
     /// Name of the session cookie. It differs by port, because cookies are shared by all ports of a host.
@@ -114,25 +114,25 @@ pub struct ApiState {
     /// Maximum size of the data directory in bytes; 0 for no limit.
     pub budget_bytes: u64,
     /// Pending deletions.
-    pub holds: Arc<RetentionHoldTracker>,
+    pub hold_tracker: Arc<RetentionHoldTracker>,
     /// Interval of the retention sweep.
-    pub retain_every: std::time::Duration,
+    pub sweep_interval: std::time::Duration,
     /// Maximum duration of a query.
     pub query_timeout: std::time::Duration,
     /// Limit of concurrent exports.
     pub exports: ExportLimiter,
     /// Scheduler of queries.
-    pub questions: QueryScheduler,
+    pub query_scheduler: QueryScheduler,
     /// Number of changes made through this API.
     pub changes: AtomicU64,
     /// Lock that deletions hold; see [`RetentionResources`].
-    pub erasing: Arc<tokio::sync::Mutex<()>>,
+    pub deletion_lock: Arc<tokio::sync::Mutex<()>>,
     /// Memory in bytes that queries and ingestion may use together.
     pub memory_limit: u64,
     /// Time at which the server started.
     pub started: Instant,
     /// Token that ends live streams when the server stops.
-    pub stop: CancellationToken,
+    pub shutdown: CancellationToken,
 }
 
 impl ApiState {
@@ -145,18 +145,18 @@ impl ApiState {
     }
 
     /// Returns the resources of retention and deletion.
-    pub fn places(&self) -> RetentionResources {
+    pub fn retention_resources(&self) -> RetentionResources {
         RetentionResources {
             meta: self.meta.clone(),
             store: self.store.clone(),
             tables: self.retained_tables(),
             engine: self.engine.clone(),
             data: self.data.clone(),
-            days: self.retention_days,
+            default_days: self.retention_days,
             budget_bytes: self.budget_bytes,
-            every: self.retain_every,
-            holds: self.holds.clone(),
-            erasing: self.erasing.clone(),
+            sweep_interval: self.sweep_interval,
+            hold_tracker: self.hold_tracker.clone(),
+            deletion_lock: self.deletion_lock.clone(),
         }
     }
 
@@ -168,7 +168,7 @@ impl ApiState {
             self.logs.clone(),
             self.metrics.clone(),
             self.alerts.clone(),
-            self.courier.outbox().clone(),
+            self.delivery_worker.outbox().clone(),
             self.bills.clone(),
             self.outcomes.clone(),
         ]
@@ -176,12 +176,12 @@ impl ApiState {
 
     /// Returns a version that increases with every change that responses about spans and error events depend on, before the change is
     /// acknowledged.
-    fn version(&self) -> shared_queries::ApiStateVersion {
+    fn data_version(&self) -> shared_queries::ApiStateVersion {
         [self.store.version(), self.errors.version(), self.changes.load(Ordering::Acquire)]
     }
 
     /// Returns a snapshot of a project for queries.
-    fn ask(&self, project: u64) -> hinomi_query::ProjectSnapshot {
+    fn snapshot(&self, project: u64) -> hinomi_query::ProjectSnapshot {
         self.engine.project(self.store.snapshot(), project)
     }
 }
@@ -201,12 +201,12 @@ pub async fn authenticate(api: &Arc<ApiState>, request: axum::extract::Request) 
 /// # Errors
 ///
 /// Returns an error without valid credentials, or if the caller may not see the project.
-pub async fn scrape(api: &Arc<ApiState>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
+pub async fn scrape_project(api: &Arc<ApiState>, request: axum::extract::Request, project: &str) -> Result<String, ApiError> {
     let (mut parts, _) = request.into_parts();
     let caller = <auth::ApiCaller as axum::extract::FromRequestParts<_>>::from_request_parts(&mut parts, api).await?;
-    let project = project.parse().ok().filter(|project| caller.may_see(*project));
+    let project = project.parse().ok().filter(|project| caller.can_see(*project));
     let project = api.meta.project(project.ok_or_else(|| ApiError::not_found("project"))?)?;
-    Ok(api.alerts.scrape(project.id))
+    Ok(api.alerts.prometheus_text(project.id))
 }
 
 #[derive(OpenApi)]
@@ -237,21 +237,22 @@ impl utoipa::Modify for OpenApiSecurityModifier {
 
 /// Returns all routes with their OpenAPI document.
 pub fn routes(api: Arc<ApiState>) -> Router {
-    let (router, mut description) = described().split_for_parts();
-    name_operations(&mut description);
+    let (router, mut description) = described_routes().split_for_parts();
+    set_operation_ids(&mut description);
     enum_facts::add(&mut description);
-    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::without_damaged));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), quarantine_retry::retry_without_damaged));
     // Within it, so that the thread that computes an answer compresses it too.
     let router = router.route_layer(CompressionLayer::new());
-    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limited));
-    let router = router.route_layer(axum::middleware::from_fn_with_state(unknown_params::of(&description), unknown_params::check));
+    let router = router.route_layer(axum::middleware::from_fn_with_state(api.clone(), request_timeout::limit_request));
+    let router = router
+        .route_layer(axum::middleware::from_fn_with_state(unknown_params::from_description(&description), unknown_params::reject_unknown));
     let description = Arc::new(description);
     let router = router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json((*description).clone()) }));
     router.merge(session::routes()).with_state(api)
 }
 
 /// Gives each operation an ID of its own, from its method and path: handlers of several resources have the same name.
-fn name_operations(description: &mut utoipa::openapi::OpenApi) {
+fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut description.paths.paths {
         let words: Vec<&str> =
             path.trim_start_matches("/api/v1").split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -270,7 +271,7 @@ fn name_operations(description: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-fn described() -> OpenApiRouter<Arc<ApiState>> {
+fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
     let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes());
     OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
 }

@@ -95,7 +95,7 @@ pub(super) fn permission_of<A, H: PermittedHandler<A>>(_: H) -> RoutePermission 
 }
 
 /// States the permission in the description of a route, which has one operation.
-pub(super) fn stated<S: Clone + Send + Sync + 'static>(
+pub(super) fn with_permission<S: Clone + Send + Sync + 'static>(
     mut route: UtoipaMethodRouter<S>,
     permission: RoutePermission,
 ) -> UtoipaMethodRouter<S> {
@@ -115,7 +115,7 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// Registers handlers with their descriptions and permissions.
 macro_rules! permitted_routes {
     ($router:expr; $($module:ident :: $($handler:ident)::+),* $(,)?) => {
-        $router$(.routes($crate::api::permission::stated(
+        $router$(.routes($crate::api::permission::with_permission(
             utoipa_axum::routes!($module::$($handler)::+),
             $crate::api::permission::permission_of($module::$($handler)::+),
         )))*

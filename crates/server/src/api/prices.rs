@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
 use super::permission::{Admin, Viewer};
-use super::projects::change;
+use super::projects::run_change;
 use super::{ApiError, ApiState};
 use crate::query_parameters::FilterParameters;
 
@@ -95,7 +95,7 @@ pub(super) struct CustomPriceRequest {
     prices: serde_json::Value,
 }
 
-fn shown(price: CustomPrice, set: Option<&CustomPriceRecord>) -> CustomPriceView {
+fn price_view(price: CustomPrice, set: Option<&CustomPriceRecord>) -> CustomPriceView {
     CustomPriceView {
         id: set.map(|set| set.id),
         price: price.id(),
@@ -110,8 +110,8 @@ fn shown(price: CustomPrice, set: Option<&CustomPriceRecord>) -> CustomPriceView
     }
 }
 
-fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
-    Json(shown(set.price.clone(), Some(set)))
+fn stored_price_view(set: &CustomPriceRecord) -> Json<CustomPriceView> {
+    Json(price_view(set.price.clone(), Some(set)))
 }
 
 /// Lists the custom prices of a project, and describes the price table.
@@ -119,8 +119,8 @@ fn shown_set(set: &CustomPriceRecord) -> Json<CustomPriceView> {
 pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
     let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
-    let from_file = api.prices.from_file(of.project).into_iter().map(|price| shown(price, None));
-    let prices = set.map(|set| shown(set.price.clone(), Some(set))).chain(from_file).collect();
+    let from_file = api.prices.from_file(of.project).into_iter().map(|price| price_view(price, None));
+    let prices = set.map(|set| price_view(set.price.clone(), Some(set))).chain(from_file).collect();
     let table = api.prices.table();
     Json(ProjectPriceList { prices, table: PriceTableSummary { date: table.date().to_owned(), models: table.models() } })
 }
@@ -136,9 +136,9 @@ pub(super) async fn create(
     body: Result<Json<CustomPrice>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CustomPriceView>), ApiError> {
     let Json(price) = body?;
-    let set = change(&api, move |meta| meta.set_price(of.project, price)).await?;
-    taken(&api).await;
-    Ok((StatusCode::CREATED, shown_set(&set)))
+    let set = run_change(&api, move |meta| meta.set_price(of.project, price)).await?;
+    reload_prices(&api).await;
+    Ok((StatusCode::CREATED, stored_price_view(&set)))
 }
 
 /// A new end date of a custom price.
@@ -164,9 +164,9 @@ pub(super) async fn end(
         text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is not a valid day; use YYYY-MM-DD")))
     };
     let until = until.map(day).transpose()?;
-    let set = change(&api, move |meta| meta.end_price(of.project, id, until)).await?;
-    taken(&api).await;
-    Ok(shown_set(&set))
+    let set = run_change(&api, move |meta| meta.end_price(of.project, id, until)).await?;
+    reload_prices(&api).await;
+    Ok(stored_price_view(&set))
 }
 
 /// Deletes a custom price, as if it had never existed.
@@ -180,8 +180,8 @@ pub(super) async fn delete(
     Path((_project, price)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = number(&price)?;
-    change(&api, move |meta| meta.delete_price(of.project, id)).await?;
-    taken(&api).await;
+    run_change(&api, move |meta| meta.delete_price(of.project, id)).await?;
+    reload_prices(&api).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -195,7 +195,7 @@ pub(super) struct UnpricedModelList {
 }
 
 /// Maximum number of models without a price in a response.
-const MAX_UNPRICED: usize = 200;
+const MAX_UNPRICED_MODELS: usize = 200;
 
 /// Lists the models of calls that report token usage and have no price.
 #[utoipa::path(get, path = "/projects/{project}/prices/unpriced", tag = "prices", params(("project" = u64, Path, description = "ID of the project."), FilterParameters),
@@ -205,7 +205,7 @@ pub(super) async fn unpriced(
     of: AuthorizedProject<Viewer>,
     QueryParameters(narrow): QueryParameters<FilterParameters>,
 ) -> Result<Json<UnpricedModelList>, ApiError> {
-    let (models, count) = api.ask(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED).await?;
+    let (models, count) = api.snapshot(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED_MODELS).await?;
     Ok(Json(UnpricedModelList { models, count }))
 }
 
@@ -214,7 +214,7 @@ fn number(text: &str) -> Result<i64, ApiError> {
 }
 
 /// Applies the changed prices to the calls that arrive from now on.
-async fn taken(api: &Arc<ApiState>) {
+async fn reload_prices(api: &Arc<ApiState>) {
     let prices = api.prices.clone();
     let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
 }

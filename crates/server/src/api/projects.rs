@@ -88,7 +88,7 @@ pub(super) struct IngestKeyView {
     last_used_at: Option<String>,
 }
 
-fn shown(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
+fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
     ProjectView {
         id: project.id,
         name: project.name.clone(),
@@ -105,7 +105,7 @@ fn shown(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectView {
     }
 }
 
-fn key_shown(key: &metadata::IngestKey) -> IngestKeyView {
+fn key_view(key: &metadata::IngestKey) -> IngestKeyView {
     IngestKeyView {
         id: key.id,
         public_key: key.public_key.clone(),
@@ -117,9 +117,9 @@ fn key_shown(key: &metadata::IngestKey) -> IngestKeyView {
 }
 
 /// Returns the projects that a caller may see.
-pub(super) fn seen_by(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
+pub(super) fn visible_projects(api: &ApiState, caller: ApiCaller) -> Vec<ProjectView> {
     let directory = api.meta.directory();
-    directory.projects.values().filter(|project| caller.may_see(project.id)).map(|project| shown(api, project)).collect()
+    directory.projects.values().filter(|project| caller.can_see(project.id)).map(|project| project_view(api, project)).collect()
 }
 
 /// Projects that the caller may see.
@@ -132,7 +132,7 @@ pub(super) struct ProjectList {
 /// Lists the projects that the caller may see.
 #[utoipa::path(get, path = "/projects", tag = "projects", responses((status = 200, body = ProjectList)))]
 pub(super) async fn list(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<ProjectList> {
-    Json(ProjectList { projects: seen_by(&api, caller) })
+    Json(ProjectList { projects: visible_projects(&api, caller) })
 }
 
 /// The name of a new project or ingest key.
@@ -152,14 +152,14 @@ pub(super) async fn create(
     body: Result<Json<ProjectOrKeyName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ProjectView>), ApiError> {
     let Json(named) = body?;
-    let project = change(&api, move |meta| meta.create_project(&named.name, false)).await?;
-    Ok((StatusCode::CREATED, Json(shown(&api, &project))))
+    let project = run_change(&api, move |meta| meta.create_project(&named.name, false)).await?;
+    Ok((StatusCode::CREATED, Json(project_view(&api, &project))))
 }
 
 /// Returns a project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectView)))]
 pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
-    Ok(Json(shown(&api, &api.meta.project(of.project)?)))
+    Ok(Json(project_view(&api, &api.meta.project(of.project)?)))
 }
 
 /// Changes to a project. Fields that are left out keep their value.
@@ -174,7 +174,7 @@ pub(super) struct ProjectUpdateRequest {
     /// `retention_days`.
     retention: Option<RetentionOverrides>,
     /// Currency in which amounts are displayed in addition to US dollars; null removes it.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "deserialize_present")]
     #[schema(value_type = Option<DisplayCurrency>)]
     currency: Option<Option<DisplayCurrency>>,
     /// Whether the cost that a client reports takes precedence over the computed cost.
@@ -186,7 +186,7 @@ pub(super) struct ProjectUpdateRequest {
 }
 
 /// Distinguishes null from a field that is left out.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -208,8 +208,8 @@ pub(super) async fn update(
         estimate_usage: changes.estimate_usage,
         disabled: changes.disabled,
     };
-    let project = change(&api, move |meta| meta.update_project(of.project, &patch)).await?;
-    Ok(Json(shown(&api, &project)))
+    let project = run_change(&api, move |meta| meta.update_project(of.project, &patch)).await?;
+    Ok(Json(project_view(&api, &project)))
 }
 
 /// Ingest keys of a project.
@@ -222,7 +222,7 @@ pub(super) struct IngestKeyList {
 /// Lists the ingest keys of a project.
 #[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = IngestKeyList)))]
 pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
-    Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_shown).collect() })
+    Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_view).collect() })
 }
 
 /// Creates an ingest key.
@@ -234,8 +234,8 @@ pub(super) async fn create_key(
     body: Result<Json<ProjectOrKeyName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
     let Json(named) = body?;
-    let key = change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
-    Ok((StatusCode::CREATED, Json(key_shown(&key))))
+    let key = run_change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
+    Ok((StatusCode::CREATED, Json(key_view(&key))))
 }
 
 /// Deletes an ingest key.
@@ -249,12 +249,12 @@ pub(super) async fn delete_key(
     Path((_project, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
-    change(&api, move |meta| meta.delete_key(of.project, key)).await?;
+    run_change(&api, move |meta| meta.delete_key(of.project, key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Runs a change on a thread that may block, because it waits for the disk.
-pub(super) async fn change<T: Send + 'static>(
+pub(super) async fn run_change<T: Send + 'static>(
     api: &Arc<ApiState>,
     work: impl FnOnce(&metadata::MetadataStore) -> Result<T, metadata::MetadataError> + Send + 'static,
 ) -> Result<T, ApiError> {

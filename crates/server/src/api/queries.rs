@@ -32,7 +32,7 @@ impl ApiState {
         let candidates = self.errors.traces(project, from_us, to_us).await?;
         // A trace may have begun before the range and failed within it.
         let any_time = QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
-        let traces = self.ask(project).matching(&any_time, &candidates).await?;
+        let traces = self.snapshot(project).matching_traces(&any_time, &candidates).await?;
         Ok(ErrorEventFilter { from_us, to_us, traces: Some(Arc::new(traces)) })
     }
 }
@@ -46,8 +46,8 @@ pub(super) async fn summary(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(selecting): QueryParameters<FilterSelection>,
 ) -> Result<Json<UsageSummary>, ApiError> {
-    let project = api.ask(of.project);
-    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    let project = api.snapshot(of.project);
+    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
     let mut summary = project.summary(&scope).await?;
     let within = api.errors_within(of.project, &scope).await?;
     summary.errors = api.errors.count(of.project, within).await?;
@@ -81,14 +81,14 @@ pub(super) async fn series(
     QueryParameters(selecting): QueryParameters<FilterSelection>,
     QueryParameters(chart): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<TimeSeriesResponse>, ApiError> {
-    let project = api.ask(of.project);
+    let project = api.snapshot(of.project);
     let scope = narrow.scope()?;
     let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
-    let scope = selecting.apply(&project, scope).await?;
-    let (bucket, mut series) = drawn_with_first(&project, &scope, &buckets, &measures, by.as_ref()).await?;
+    let scope = selecting.select_spans(&project, scope).await?;
+    let (bucket, mut series) = series_with_first_bucket(&project, &scope, &buckets, &measures, by.as_ref()).await?;
     if measures.contains(&SeriesMeasure::Errors) {
         let within = api.errors_within(of.project, &scope).await?;
-        let counts = api.errors.points(of.project, within, bucket.us()).await?;
+        let counts = api.errors.counts_by_bucket(of.project, within, bucket.length_us()).await?;
         let points = series.starts_us.iter().map(|start| {
             let count = counts.binary_search_by_key(start, |(at, _)| *at).map_or(0, |found| counts[found].1);
             (rfc3339(*start), Some(count as f64))
@@ -101,7 +101,7 @@ pub(super) async fn series(
 }
 
 /// Returns the series with the first of the buckets that does not exceed the maximum number of points.
-async fn drawn_with_first(
+async fn series_with_first_bucket(
     asked: &ProjectSnapshot,
     scope: &QueryScope,
     buckets: &[BucketInterval],
@@ -136,8 +136,8 @@ pub(super) async fn breakdown(
     QueryParameters(broken): QueryParameters<BreakdownParameters>,
 ) -> Result<Json<Breakdown>, ApiError> {
     let BreakdownQuery { by, sort, limit } = broken.query()?;
-    let project = api.ask(of.project);
-    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    let project = api.snapshot(of.project);
+    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn facets(
     QueryParameters(wanted): QueryParameters<FacetParameters>,
 ) -> Result<Json<FacetValueList>, ApiError> {
     let facet = wanted.query(&selecting)?;
-    let project = api.ask(of.project);
-    let scope = selecting.apply(&project, narrow.scope()?).await?;
+    let project = api.snapshot(of.project);
+    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
     Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
 }

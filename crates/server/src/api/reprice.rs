@@ -15,7 +15,7 @@ use super::auth::AuthorizedProject;
 use super::jobs::JobStatus;
 use super::permission::Admin;
 use super::{ApiError, ApiState};
-use crate::query_parameters::{QueryParameterError, moment};
+use crate::query_parameters::{QueryParameterError, parse_time};
 use crate::reprice::{PricingPolicy, RepriceControl, RepriceError, RepriceJob, RepriceReport, RepriceTask, reprice as price_again};
 
 /// Selects the calls whose cost is recalculated.
@@ -32,11 +32,11 @@ pub(super) struct RepriceRequest {
     dry_run: bool,
     /// True to respond with the result when the job is done; false to respond with the job immediately. The job continues if the client
     /// disconnects. Default: true.
-    #[serde(default = "yes")]
+    #[serde(default = "default_true")]
     wait: bool,
 }
 
-fn yes() -> bool {
+fn default_true() -> bool {
     true
 }
 
@@ -58,27 +58,27 @@ pub(super) async fn reprice(
         None => Ok(None),
         Some(text) => {
             let forms = Some("a day, RFC 3339, Unix seconds, now, or an offset such as -7d");
-            moment(&text, now_us).map(Some).ok_or(QueryParameterError::BadTime { parameter, text, forms })
+            parse_time(&text, now_us).map(Some).ok_or(QueryParameterError::BadTime { parameter, text, forms })
         }
     };
     let (from_us, to_us) = (time("from", from)?, time("to", to)?);
     if dry_run {
         let project = api.meta.project(of.project)?;
-        let pricing = PricingPolicy { book: api.prices.of(of.project), prefer_client: project.prefer_client_cost };
+        let pricing = PricingPolicy { book: api.prices.book_of(of.project), prefer_client: project.prefer_client_cost };
         let range = (from_us.unwrap_or(i64::MIN), to_us.unwrap_or(i64::MAX));
-        let (repriced, ended) = price_again(&api.ask(of.project), of.project, &pricing, range, None, &RepriceControl::default()).await;
+        let (repriced, ended) = price_again(&api.snapshot(of.project), of.project, &pricing, range, None, &RepriceControl::default()).await;
         ended?;
         return Ok(Json(repriced).into_response());
     }
     let jobs = api.jobs.clone();
-    let submitted = tokio::task::spawn_blocking(move || jobs.submit::<RepriceJob>(of.project, &RepriceTask { from_us, to_us })).await;
+    let submitted = tokio::task::spawn_blocking(move || jobs.submit_job::<RepriceJob>(of.project, &RepriceTask { from_us, to_us })).await;
     let record = submitted??;
     if !wait {
-        return Ok((StatusCode::ACCEPTED, Json(JobStatus::of(record))).into_response());
+        return Ok((StatusCode::ACCEPTED, Json(JobStatus::from_record(record))).into_response());
     }
-    let record = api.jobs.wait(record.id).await?;
+    let record = api.jobs.wait_for_job(record.id).await?;
     let (id, state, reason) = (record.id, record.state, record.reason.clone());
-    match (state, JobStatus::of(record).result()) {
+    match (state, JobStatus::from_record(record).result()) {
         (JobState::Done, result) => Ok(Json(result.unwrap_or_default()).into_response()),
         (JobState::Failed, _) => Err(ApiError::unavailable(format!("reprice job {id} failed: {}", reason.unwrap_or_default()))
             .hint("Some calls may still have their previous cost. Start the recalculation again to finish.")),

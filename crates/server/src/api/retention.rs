@@ -29,8 +29,8 @@ pub(super) async fn pin(
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = langfuse::trace_id(&trace);
-    api.ask(of.project).trace(&id, None).await?.ok_or_else(|| ApiError::no_span("trace"))?;
-    super::projects::change(&api, move |meta| meta.pin(of.project, id)).await?;
+    api.snapshot(of.project).trace(&id, None).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
+    super::projects::run_change(&api, move |meta| meta.pin(of.project, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn unpin(
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = langfuse::trace_id(&trace);
-    super::projects::change(&api, move |meta| meta.unpin(of.project, [id])).await?;
+    super::projects::run_change(&api, move |meta| meta.unpin(of.project, [id])).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedP
 }
 
 async fn stored(api: &Arc<ApiState>, project: u64, subject: DeletionSubject) -> Result<Json<DeletionPreview>, ApiError> {
-    match retention::stored(&api.places(), project, subject).await {
+    match retention::count_stored(&api.retention_resources(), project, subject).await {
         Ok(stored) => Ok(Json(stored)),
         Err(RetentionError::Meta(error)) => Err(error.into()),
         Err(RetentionError::Query(error)) => Err(error.into()),
@@ -133,12 +133,12 @@ async fn stored(api: &Arc<ApiState>, project: u64, subject: DeletionSubject) -> 
 
 async fn erase(api: &Arc<ApiState>, project: u64, subject: DeletionSubject, named: String) -> Result<Json<DeletionReceipt>, ApiError> {
     // It goes on when the client goes away: half a deletion has no receipt.
-    let places = api.places();
-    let work = tokio::spawn(async move { retention::erase(&places, project, subject).await });
+    let places = api.retention_resources();
+    let work = tokio::spawn(async move { retention::erase_subject(&places, project, subject).await });
     match work.await? {
         Ok(receipt) => Ok(Json(receipt)),
         Err(RetentionError::Meta(error)) => Err(error.into()),
-        Err(RetentionError::Nothing) => {
+        Err(RetentionError::NotFound) => {
             Err(ApiError::not_found(&named).hint("Nothing was deleted. Compare the ID with the one that is shown on the page."))
         }
         Err(error @ RetentionError::Store(StoreError::DiskFull { .. } | StoreError::Closed)) => {
@@ -173,10 +173,10 @@ pub(super) async fn list(
     QueryParameters(which): QueryParameters<DeletionReceiptParameters>,
 ) -> Result<Json<DeletionReceiptList>, ApiError> {
     if let Some(user) = which.user {
-        let deletions = super::projects::change(&api, move |meta| retention::receipts_of_user(meta, &user)).await?;
+        let deletions = super::projects::run_change(&api, move |meta| retention::receipts_of_user(meta, &user)).await?;
         return Ok(Json(DeletionReceiptList { deletions }));
     }
-    let texts = super::projects::change(&api, |meta| meta.receipts()).await?;
+    let texts = super::projects::run_change(&api, |meta| meta.receipts()).await?;
     let deletions = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     Ok(Json(DeletionReceiptList { deletions }))
 }
@@ -188,6 +188,6 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/retention/confirm", tag = "deletion",
     responses((status = 204, description = "The data is deleted within seconds."), (status = 404, description = "No deletion is pending.", body = super::error::ErrorResponse)))]
 pub(super) async fn confirm(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<StatusCode, ApiError> {
-    let confirmed = super::projects::change(&api, retention::confirm).await?;
+    let confirmed = super::projects::run_change(&api, retention::confirm_hold).await?;
     confirmed.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| ApiError::not_found("pending deletion"))
 }

@@ -39,7 +39,7 @@ pub(super) async fn create(
         .map_err(|reason| ApiError::bad_request("bad_score", format!("invalid score: {reason}")))?;
     let ids = scores.iter().map(|score| score.id.clone()).collect();
     let store = api.scores.clone();
-    let stored = tokio::task::spawn_blocking(move || store.put(writer.project, &scores)).await?;
+    let stored = tokio::task::spawn_blocking(move || store.store_scores(writer.project, &scores)).await?;
     stored.map_err(ApiError::internal)?;
     Ok((StatusCode::CREATED, Json(ScoreIdList { ids })))
 }

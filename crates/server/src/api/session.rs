@@ -14,14 +14,14 @@ use utoipa::ToSchema;
 use super::auth::{AuthorizedCaller, PublicAccess, cookie};
 use super::params::QueryParameters;
 use super::permission::Viewer;
-use super::projects::{ProjectView, seen_by};
+use super::projects::{ProjectView, visible_projects};
 use super::{ApiError, ApiState};
 
 /// A browser keeps the cookie this long, in seconds; the server's own record decides.
-const COOKIE_AGE: u32 = 30 * 86_400;
+const COOKIE_MAX_AGE_S: u32 = 30 * 86_400;
 
 /// Parts of the names of programs that look at links in chats and mails.
-const PREVIEW_AGENTS: &[&str] = &[
+const LINK_PREVIEW_AGENTS: &[&str] = &[
     "slackbot",
     "slack-imgproxy",
     "discordbot",
@@ -75,8 +75,8 @@ async fn login(
     if method == Method::HEAD || is_preview(&headers) {
         return Ok((no_store, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Open this link to sign in.\n").into_response());
     }
-    Ok(match api.meta.sign_in(&link.token, client(&headers))? {
-        Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))], Redirect::to("/")).into_response(),
+    Ok(match api.meta.sign_in(&link.token, user_agent(&headers))? {
+        Some(session) => (no_store, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))], Redirect::to("/")).into_response(),
         None => (no_store, Redirect::to("/sign-in?error=expired")).into_response(),
     })
 }
@@ -89,11 +89,11 @@ fn is_preview(headers: &HeaderMap) -> bool {
     };
     let fetches_ahead =
         ["purpose", "sec-purpose", "x-purpose", "x-moz"].iter().any(|name| says(name, &["prefetch", "preview", "prerender"]));
-    fetches_ahead || says("user-agent", PREVIEW_AGENTS)
+    fetches_ahead || says("user-agent", LINK_PREVIEW_AGENTS)
 }
 
 /// What the browser calls itself.
-fn client(headers: &HeaderMap) -> &str {
+fn user_agent(headers: &HeaderMap) -> &str {
     headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -109,8 +109,8 @@ pub(super) async fn create(
     body: Result<Json<SignInRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(sign_in) = body?;
-    let session = api.meta.sign_in(sign_in.token.trim(), client(&headers))?.ok_or_else(ApiError::unauthorized)?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_AGE))]).into_response())
+    let session = api.meta.sign_in(sign_in.token.trim(), user_agent(&headers))?.ok_or_else(ApiError::unauthorized)?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, api.cookie_line(&session, COOKIE_MAX_AGE_S))]).into_response())
 }
 
 /// Signs out and ends the session of the caller.
@@ -136,7 +136,7 @@ pub(super) struct CallerProfile {
 /// Returns the server's version and the projects that the caller may see.
 #[utoipa::path(get, path = "/me", tag = "session", responses((status = 200, body = CallerProfile), (status = 401, body = super::error::ErrorResponse)))]
 pub(super) async fn me(State(api): State<Arc<ApiState>>, AuthorizedCaller { caller, .. }: AuthorizedCaller<Viewer>) -> Json<CallerProfile> {
-    Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: seen_by(&api, caller) })
+    Json(CallerProfile { version: crate::VERSION, public_url: api.public_url.clone(), projects: visible_projects(&api, caller) })
 }
 
 impl ApiState {

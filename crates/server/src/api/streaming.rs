@@ -10,9 +10,9 @@ use axum::response::sse::Event;
 use futures::stream::Fuse;
 use futures::{Stream, StreamExt};
 
-/// Returns a body of `pieces`. An error among them cuts the response off, so that the client sees that it is incomplete.
-pub(super) fn streamed_body<E: Into<BoxError> + 'static>(pieces: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Body {
-    Body::from_stream(pieces.fuse())
+/// Returns a body of `chunks`. An error among them cuts the response off, so that the client sees that it is incomplete.
+pub(super) fn streamed_body<E: Into<BoxError> + 'static>(chunks: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Body {
+    Body::from_stream(chunks.fuse())
 }
 
 /// Returns a response of server-sent events.
@@ -33,9 +33,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_ended_body_stays_ended() {
-        let pieces =
+        let chunks =
             futures::stream::unfold(2u8, |left| async move { Some((Ok::<_, io::Error>(Bytes::from(vec![left])), left.checked_sub(1)?)) });
-        let mut body = streamed_body(pieces);
+        let mut body = streamed_body(chunks);
         let mut read = Vec::new();
         for _ in 0..5 {
             read.push(body.frame().await.map(|frame| frame.unwrap().into_data().unwrap().to_vec()));

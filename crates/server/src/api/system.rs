@@ -16,7 +16,7 @@ use super::{ApiError, ApiState};
 use crate::retention::DeletionReceipt;
 
 /// Period in microseconds for which past events are reported.
-const DAY_US: i64 = 86_400_000_000;
+const OUTCOME_PERIOD_US: i64 = 86_400_000_000;
 
 /// State of the server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,12 +79,12 @@ struct SpanCounts {
 pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Json<SystemStatus>, ApiError> {
     let stats = api.store.stats();
     let (engine, snapshot) = (api.engine.clone(), api.store.snapshot());
-    let oldest = tokio::task::spawn_blocking(move || engine.oldest(&snapshot)).await??;
-    let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.said).collect();
-    problems.extend(over_budget(&api).await?);
+    let oldest = tokio::task::spawn_blocking(move || engine.oldest_start_us(&snapshot)).await??;
+    let mut problems: Vec<String> = api.problems().into_iter().map(|problem| problem.message).collect();
+    problems.extend(disk_budget_problem(&api).await?);
     let counted = api.outcomes.clone();
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let refused = tokio::task::spawn_blocking(move || counted.rows(outcomes::SERVER, now_us - DAY_US, now_us + 1));
+    let refused = tokio::task::spawn_blocking(move || counted.rows(outcomes::SERVER_PROJECT, now_us - OUTCOME_PERIOD_US, now_us + 1));
     let refused = refused.await?.map_err(ApiError::internal)?;
     Ok(Json(SystemStatus {
         version: crate::VERSION,
@@ -108,15 +108,15 @@ pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
 }
 
 /// Period in microseconds for which the loss of `hinomi.db` is reported.
-const SAID_OF_A_LOSS_US: i64 = 7 * 86_400_000_000;
+const LOSS_REPORT_PERIOD_US: i64 = 7 * 86_400_000_000;
 
 /// A problem of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemProblem {
     /// Description of the problem.
-    pub said: String,
+    pub message: String,
     /// True if incoming data is rejected because of the problem.
-    pub refuses: bool,
+    pub rejects_data: bool,
 }
 
 impl ApiState {
@@ -125,31 +125,32 @@ impl ApiState {
         let stats = self.store.stats();
         // Outcomes wait in memory, and programs do not send alerts or bills: failures of those databases do not stop ingestion.
         let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
-        let (refusing, failing): (Vec<_>, Vec<_>) = database::failing(&self.data).into_iter().partition(|(name, _)| takes_data(name));
+        let (refusing, failing): (Vec<_>, Vec<_>) =
+            database::failing_databases(&self.data).into_iter().partition(|(name, _)| takes_data(name));
         let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));
-        let paused = self.courier.is_paused().then(|| match self.quiet_notifications {
+        let paused = self.delivery_worker.is_paused().then(|| match self.are_notifications_paused {
             true => "alert notifications are paused: the server was started with --quiet-notifications".to_owned(),
             false => "alert notifications are paused, as after a restore; resume them with `hinomi notifications resume`".to_owned(),
         });
         let others =
             failing.into_iter().map(|(_, said)| said).chain(stats.background_error).chain(stats.damaged).chain(self.prices.problems());
-        let since_us = jiff::Timestamp::now().as_microsecond() - SAID_OF_A_LOSS_US;
-        let lost = self.made_anew_us.filter(|made_us| *made_us > since_us).map(|made_us| {
+        let since_us = jiff::Timestamp::now().as_microsecond() - LOSS_REPORT_PERIOD_US;
+        let lost = self.recreated_us.filter(|made_us| *made_us > since_us).map(|made_us| {
             format!(
                 "hinomi.db was missing or empty and was created again at {}: its projects, keys, tokens and settings are lost; restore it from a backup",
                 rfc3339(made_us)
             )
         });
-        let others = others.chain(lost).chain(self.holds.current().map(|held| held.told())).chain(paused);
-        let problem = |refuses| move |said| SystemProblem { said, refuses };
+        let others = others.chain(lost).chain(self.hold_tracker.current_hold().map(|held| held.description())).chain(paused);
+        let problem = |rejects_data| move |message| SystemProblem { message, rejects_data };
         refusing.map(problem(true)).chain(others.map(problem(false))).collect()
     }
 }
 
 /// Returns a problem for a day after the disk budget caused a deletion of spans.
-async fn over_budget(api: &Arc<ApiState>) -> Result<Option<String>, ApiError> {
-    let receipts = super::projects::change(api, |meta| meta.receipts()).await?;
-    let since = rfc3339(jiff::Timestamp::now().as_microsecond() - DAY_US);
+async fn disk_budget_problem(api: &Arc<ApiState>) -> Result<Option<String>, ApiError> {
+    let receipts = super::projects::run_change(api, |meta| meta.receipts()).await?;
+    let since = rfc3339(jiff::Timestamp::now().as_microsecond() - OUTCOME_PERIOD_US);
     let receipts = receipts.iter().filter_map(|text| serde_json::from_str::<DeletionReceipt>(text).ok());
     let recent: Vec<DeletionReceipt> = receipts.filter(|receipt| receipt.what == "budget" && receipt.at >= since).collect();
     let (spans, until) =

@@ -23,8 +23,8 @@ use super::permission::{Admin, Viewer};
 use super::{ApiError, ApiState};
 
 /// Default number of deliveries in a response.
-const DELIVERIES: usize = 50;
-const MOST_DELIVERIES: usize = 500;
+const DEFAULT_DELIVERIES: usize = 50;
+const MAX_DELIVERIES: usize = 500;
 
 /// A notification channel without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -81,7 +81,7 @@ pub(super) struct NotificationTargetRequest {
 }
 
 impl NotificationTargetRequest {
-    fn draft(self) -> NotificationTargetDraft {
+    fn into_draft(self) -> NotificationTargetDraft {
         let NotificationTargetRequest { name, language, disabled, address, secret } = self;
         NotificationTargetDraft {
             name,
@@ -93,17 +93,17 @@ impl NotificationTargetRequest {
     }
 }
 
-fn shown(target: delivery::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
+fn target_view(target: delivery::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
     NotificationTargetView {
         id: target.id,
         name: target.name,
         language: target.language,
         disabled: target.disabled,
-        shown: target.address.shown(&target.secret),
+        shown: target.address.describe(&target.secret),
         address: target.address,
         waiting,
         created_at: rfc3339(target.created_us),
-        signing_secret: made.map(ChannelSecret::into_text),
+        signing_secret: made.map(ChannelSecret::into_revealed),
     }
 }
 
@@ -114,14 +114,14 @@ pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
     of: AuthorizedProject<Viewer>,
 ) -> Result<Json<NotificationTargetList>, ApiError> {
-    let (targets, waiting) = ask(&api, move |courier| -> Result<_, NotifyError> {
-        Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting(of.project)?))
+    let (targets, waiting) = run_outbox_query(&api, move |courier| -> Result<_, NotifyError> {
+        Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting_by_target(of.project)?))
     })
     .await?;
     let waiting: HashMap<_, _> = waiting.into_iter().collect();
     let targets = targets.into_iter().map(|target| {
         let count = waiting.get(&target.id).copied().unwrap_or(0);
-        shown(target, count, None)
+        target_view(target, count, None)
     });
     Ok(Json(NotificationTargetList { targets: targets.collect() }))
 }
@@ -134,9 +134,10 @@ pub(super) async fn create(
     of: AuthorizedProject<Admin>,
     body: Result<Json<NotificationTargetRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<NotificationTargetView>), ApiError> {
-    let draft = body?.0.draft();
-    let (target, made) = ask(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed())).await?;
-    Ok((StatusCode::CREATED, Json(shown(target, 0, made))))
+    let draft = body?.0.into_draft();
+    let (target, made) =
+        run_outbox_query(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed_networks())).await?;
+    Ok((StatusCode::CREATED, Json(target_view(target, 0, made))))
 }
 
 /// Replaces a notification channel.
@@ -152,15 +153,15 @@ pub(super) async fn update(
     path: Path<(u64, i64)>,
     body: Result<Json<NotificationTargetRequest>, JsonRejection>,
 ) -> Result<Json<NotificationTargetView>, ApiError> {
-    let (draft, id) = (body?.0.draft(), path.0.1);
-    let (target, made, waiting) = ask(&api, move |courier| {
-        let (target, made) = courier.outbox().update_target(of.project, id, draft, courier.allowed())?;
-        let waiting = courier.outbox().waiting(of.project)?;
+    let (draft, id) = (body?.0.into_draft(), path.0.1);
+    let (target, made, waiting) = run_outbox_query(&api, move |courier| {
+        let (target, made) = courier.outbox().update_target(of.project, id, draft, courier.allowed_networks())?;
+        let waiting = courier.outbox().waiting_by_target(of.project)?;
         Ok::<_, NotifyError>((target, made, waiting))
     })
     .await?;
     let count = waiting.iter().find(|(id, _)| *id == target.id).map_or(0, |(_, count)| *count);
-    Ok(Json(shown(target, count, made)))
+    Ok(Json(target_view(target, count, made)))
 }
 
 /// Deletes a notification channel.
@@ -174,7 +175,7 @@ pub(super) async fn delete(
     path: Path<(u64, i64)>,
 ) -> Result<StatusCode, ApiError> {
     let id = path.0.1;
-    ask(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
+    run_outbox_query(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -189,7 +190,7 @@ pub(super) async fn test(
     of: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
 ) -> Result<Json<NotificationDelivery>, ApiError> {
-    Ok(Json(api.courier.test(of.project, path.0.1, &api.public_url).await?))
+    Ok(Json(api.delivery_worker.send_test(of.project, path.0.1, &api.public_url).await?))
 }
 
 /// Selects deliveries.
@@ -229,11 +230,12 @@ pub(super) async fn deliveries(
     asked: Result<Query<DeliveryListParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<DeliveryPage>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
-    let limit = asked.limit.unwrap_or(DELIVERIES).clamp(1, MOST_DELIVERIES);
+    let limit = asked.limit.unwrap_or(DEFAULT_DELIVERIES).clamp(1, MAX_DELIVERIES);
     let before = asked.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
     let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list"))?;
     let which = DeliveryFilter { incident: asked.incident, target: asked.target, state: asked.state, before, limit: limit + 1 };
-    let mut deliveries = ask(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
+    let mut deliveries =
+        run_outbox_query(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
     let more = deliveries.len() > limit;
     deliveries.truncate(limit);
     let next_cursor = deliveries.last().filter(|_| more).map(|delivery| delivery.id.to_string());
@@ -241,16 +243,16 @@ pub(super) async fn deliveries(
 }
 
 /// Runs a query of the outbox on a thread that may block.
-async fn ask<T: Send + 'static>(
+async fn run_outbox_query<T: Send + 'static>(
     api: &Arc<ApiState>,
     question: impl FnOnce(&DeliveryWorker) -> Result<T, NotifyError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let courier = api.courier.clone();
+    let courier = api.delivery_worker.clone();
     Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)
 }
 
 /// Returns how to allow targets at a private address.
-fn how_to_allow(address: IpAddr) -> String {
+fn allow_hint(address: IpAddr) -> String {
     format!(
         "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or with `HINOMI_NOTIFY_ALLOW={address}`, and restart the \
          server. Separate several addresses with commas; `10.0.0.0/8` allows a network, `all` allows every address."
@@ -262,7 +264,7 @@ impl From<NotifyError> for ApiError {
         match error {
             NotifyError::Missing(what) => ApiError::not_found(what),
             NotifyError::Invalid(error @ TargetError::NotAllowed { address, .. }) => {
-                ApiError::bad_request("target_not_allowed", error.to_string()).hint(how_to_allow(address))
+                ApiError::bad_request("target_not_allowed", error.to_string()).hint(allow_hint(address))
             }
             NotifyError::Invalid(error) => ApiError::bad_request("invalid_value", error.to_string()),
             NotifyError::Sqlite(error) => ApiError::internal(error),

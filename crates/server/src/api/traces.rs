@@ -30,7 +30,7 @@ pub(super) async fn spans(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
-    let (project, scope) = (api.ask(of.project), narrow.scope()?);
+    let (project, scope) = (api.snapshot(of.project), narrow.scope()?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.spans(&scope, sort, limit, cursor).await?;
     if page.spans.is_empty() && cursor.is_none() {
@@ -44,7 +44,7 @@ pub(super) async fn spans(
 async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item = &mut SpanSummary>) -> Result<(), ApiError> {
     let key = |span: &SpanSummary| Some((span.trace_id.parse().ok()?, span.span_id.parse().ok()?));
     let mut spans: Vec<&mut SpanSummary> = spans.into_iter().collect();
-    let mut found = api.errors.of_spans(project, spans.iter().filter_map(|span| key(span)).collect()).await?;
+    let mut found = api.errors.previews_by_span(project, spans.iter().filter_map(|span| key(span)).collect()).await?;
     for span in &mut spans {
         if let Some(first) = key(span).and_then(|key| found.remove(&key)) {
             span.error_preview = Some(first);
@@ -65,14 +65,14 @@ pub(super) async fn traces(
     QueryParameters(narrow): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
-    let (project, scope) = (api.ask(of.project), narrow.scope()?);
+    let (project, scope) = (api.snapshot(of.project), narrow.scope()?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.traces(&scope, sort, limit, cursor).await?;
     if page.traces.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
-    let mut errors = api.errors.of_traces(of.project, ids).await?;
+    let mut errors = api.errors.errors_by_trace(of.project, ids).await?;
     for trace in &mut page.traces {
         let id: Option<TraceId> = trace.trace_id.parse().ok();
         if let Some(of_trace) = id.and_then(|id| errors.remove(&id)) {
@@ -115,8 +115,8 @@ pub(super) async fn trace(
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    let found = api.ask(of.project).trace(&id, at.us()?).await?.ok_or_else(|| ApiError::no_span("trace"))?;
-    let errors = api.errors.of_trace(of.project, id).await?;
+    let found = api.snapshot(of.project).trace(&id, at.position_us()?).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
+    let errors = api.errors.events_of_trace(of.project, id).await?;
     let (mut trace, mut spans) = (found.trace, found.spans);
     trace.error_count = errors.len() as u64;
     trace.error_preview = errors.first().map(preview).or(trace.error_preview);
@@ -128,16 +128,16 @@ pub(super) async fn trace(
         span.error_preview = of_spans.get(span.span_id.as_str()).map(|event| preview(event)).or(span.error_preview.take());
     }
     let of_trace = api.scores.clone();
-    let scores = tokio::task::spawn_blocking(move || of_trace.of_trace(of.project, id)).await?;
+    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(of.project, id)).await?;
     let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
-    let hints = hints::with_prices(&api, of.project, hints_of(&api, of.project, found.hints)).await?;
-    let pinned = super::projects::change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
+    let hints = hints::mark_priced(&api, of.project, trace_hints(&api, of.project, found.hints)).await?;
+    let pinned = super::projects::run_change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
     Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count, pinned, hints }))
 }
 
 /// Returns the hints from the spans of a trace, and those from other data of their SDKs.
-fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintRow> {
+fn trace_hints(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintRow> {
     let sdks: HashSet<&str> = shown.iter().filter_map(|evidence| evidence.sdk.as_deref()).collect();
     let open = api.outcomes.hints(project, i64::MIN);
     let beside = open.into_iter().filter(|row| {
@@ -145,7 +145,7 @@ fn hints_of(api: &ApiState, project: u64, shown: Vec<HintEvidence>) -> Vec<HintR
         beside && row.sdk.as_deref().is_some_and(|sdk| sdks.contains(sdk))
     });
     let beside: Vec<HintRow> = beside.collect();
-    shown.iter().filter(|evidence| !evidence.against).map(HintRow::of).chain(beside).collect()
+    shown.iter().filter(|evidence| !evidence.is_against).map(HintRow::of_evidence).chain(beside).collect()
 }
 
 /// Spans that contain a text.
@@ -167,7 +167,7 @@ pub(super) async fn search(
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(sought): QueryParameters<TraceSearchParameters>,
 ) -> Result<Json<SpanSearchResult>, ApiError> {
-    let found = api.ask(of.project).spans_holding(langfuse::trace_id(&trace), sought.text()?).await?;
+    let found = api.snapshot(of.project).spans_containing(langfuse::trace_id(&trace), sought.text()?).await?;
     Ok(Json(SpanSearchResult { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 
@@ -181,9 +181,9 @@ pub(super) async fn span(
     Path((_project, trace, span)): Path<(String, String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {
-    let missing = || ApiError::no_span("span");
+    let missing = || ApiError::span_not_found("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
-    let found = api.ask(of.project).span(&trace, &span, at.us()?, &api.prices.of(of.project)).await?;
+    let found = api.snapshot(of.project).span(&trace, &span, at.position_us()?, &api.prices.book_of(of.project)).await?;
     let mut found = found.ok_or_else(missing)?;
     add_errors(&api, of.project, [&mut found.span]).await?;
     Ok(Json(found))

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use hinomi_model::span::Span;
 use hinomi_query::{ProjectSnapshot, QueryScope};
-use hinomi_store::low_priority::give_way;
+use hinomi_store::low_priority::lower_thread_priority;
 use hinomi_store::{RetentionCandidate, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -29,15 +29,15 @@ use crate::retention::RetentionRules;
 use crate::transfer::{SpanFileFormat, SpanFileWriter, rows};
 
 /// Header with the number of spans, for a progress bar.
-pub(crate) const SPANS: &str = "x-hinomi-spans";
+pub(crate) const SPAN_COUNT_HEADER: &str = "x-hinomi-spans";
 /// Header with the number of segments that a backup lacks.
-pub const MISSING: &str = "x-hinomi-missing";
+pub const MISSING_SEGMENTS_HEADER: &str = "x-hinomi-missing";
 /// Maximum size of the body of an import in bytes.
-const LARGEST: usize = 64 << 20;
+const MAX_IMPORT_BYTES: usize = 64 << 20;
 /// Number of chunks that wait for a slow client.
-const PIECES: usize = 1;
+const BUFFERED_CHUNKS: usize = 1;
 /// Size of the chunks of a backup in bytes.
-const PIECE: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// File format of an export.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -63,18 +63,19 @@ pub(super) async fn export(
     let format: SpanFileFormat =
         form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
     let scope = narrow.scope()?;
-    let place = api.exports.place(of.project).await.ok_or_else(ApiError::too_many_exports)?;
-    let asked = api.ask(of.project);
-    let scope = selecting.apply(&asked, scope).await?;
+    let place = api.exports.acquire(of.project).await.ok_or_else(ApiError::too_many_exports)?;
+    let asked = api.snapshot(of.project);
+    let scope = selecting.select_spans(&asked, scope).await?;
     let count = asked.count(&scope).await?;
     let writer = SpanFileWriter::new(format).map_err(ApiError::internal)?;
-    let (to, pieces) = mpsc::channel(PIECES);
+    let (to, chunks) = mpsc::channel(BUFFERED_CHUNKS);
     // A thread of its own, with all that the engine does for it: the page's questions have the others.
     let run = move || {
         let _place = place;
-        give_way();
+        lower_thread_priority();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(exported(&asked, &scope, writer, &to)));
+        let done =
+            runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(send_export(&asked, &scope, writer, &to)));
         if let Err(error) = done {
             tracing::error!(error, "api.export.interrupted");
             let _ = to.blocking_send(Err(io::Error::other(error)));
@@ -82,13 +83,13 @@ pub(super) async fn export(
     };
     std::thread::Builder::new().name("export".into()).spawn(run).map_err(ApiError::internal)?;
     let name = format!("spans-of-project-{}.{}", of.project, format.extension());
-    let mut response = streamed(pieces, format.media_type(), &name);
-    response.headers_mut().insert(HeaderName::from_static(SPANS), HeaderValue::from(count));
+    let mut response = streamed_file(chunks, format.media_type(), &name);
+    response.headers_mut().insert(HeaderName::from_static(SPAN_COUNT_HEADER), HeaderValue::from(count));
     Ok(response)
 }
 
 /// Sends the bytes of an export until it is complete or the client disconnects.
-async fn exported(
+async fn send_export(
     asked: &ProjectSnapshot,
     scope: &QueryScope,
     mut writer: SpanFileWriter,
@@ -113,9 +114,9 @@ async fn exported(
     Ok(())
 }
 
-fn streamed(pieces: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str, name: &str) -> Response {
-    let pieces = futures::stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) });
-    let mut response = streamed_body(pieces).into_response();
+fn streamed_file(chunks: mpsc::Receiver<io::Result<Bytes>>, media_type: &'static str, name: &str) -> Response {
+    let chunks = futures::stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
+    let mut response = streamed_body(chunks).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
@@ -151,8 +152,8 @@ pub(super) async fn import(
     of: AuthorizedProject<Admin>,
     body: Body,
 ) -> Result<Json<SpanImportResult>, ApiError> {
-    let body = axum::body::to_bytes(body, LARGEST).await.map_err(|error| {
-        ApiError::bad_request("body_too_large", format!("request body is incomplete or larger than {LARGEST} bytes: {error}"))
+    let body = axum::body::to_bytes(body, MAX_IMPORT_BYTES).await.map_err(|error| {
+        ApiError::bad_request("body_too_large", format!("request body is incomplete or larger than {MAX_IMPORT_BYTES} bytes: {error}"))
             .hint("Use `hinomi import`, which sends a file in parts.")
     })?;
     let project = of.project;
@@ -168,27 +169,27 @@ pub(super) async fn import(
             row.locally().apply(&mut row.span);
         }
         let read = rows.len();
-        let is_past = too_old(&keeper, project)?;
+        let is_past = expiry_check(&keeper, project)?;
         rows.retain(|row| !is_past(&row.span));
         let too_old = read - rows.len();
         Ok((read, too_old, rows.into_iter().map(|row| row.span).collect()))
     };
     let (read, too_old, spans): (usize, usize, Vec<Span>) = tokio::task::spawn_blocking(decode).await??;
-    let appended = api.store.append(project, spans).await.map_err(failed)?;
+    let appended = api.store.append(project, spans).await.map_err(import_error)?;
     if appended.stored > 0 {
-        super::projects::change(&api, move |meta| meta.saw_first_span(project)).await?;
+        super::projects::run_change(&api, move |meta| meta.note_first_span(project)).await?;
     }
     Ok(Json(SpanImportResult { read, stored: appended.stored, duplicates: appended.duplicates, joined: appended.joined, too_old }))
 }
 
 /// Returns a check for spans that are older than the retention of a project.
-fn too_old(api: &ApiState, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
+fn expiry_check(api: &ApiState, project: u64) -> Result<impl Fn(&Span) -> bool + use<>, ApiError> {
     let directory = api.meta.directory();
     let known = directory.projects.get(&project).cloned().unwrap_or_default();
-    let mut rules = RetentionRules::of(&known, api.retention_days, jiff::Timestamp::now().as_microsecond());
-    rules.set_traces(HashSet::new(), api.meta.pins(project)?.into_iter().collect());
+    let mut rules = RetentionRules::of_project(&known, api.retention_days, jiff::Timestamp::now().as_microsecond());
+    rules.set_kept_traces(HashSet::new(), api.meta.pins(project)?.into_iter().collect());
     Ok(move |span: &Span| {
-        rules.is_past(&RetentionCandidate {
+        rules.is_expired_in_all_classes(&RetentionCandidate {
             project,
             trace: span.trace_id,
             start_us: span.start_us,
@@ -198,9 +199,9 @@ fn too_old(api: &ApiState, project: u64) -> Result<impl Fn(&Span) -> bool + use<
     })
 }
 
-fn failed(error: StoreError) -> ApiError {
+fn import_error(error: StoreError) -> ApiError {
     match error {
-        StoreError::Unfit { .. } => ApiError::bad_request("unfit", error.to_string()),
+        StoreError::TooLargeForWal { .. } => ApiError::bad_request("unfit", error.to_string()),
         StoreError::Busy { .. } | StoreError::DiskFull { .. } | StoreError::DiskLow { .. } => ApiError::unavailable(error.to_string()),
         other => ApiError::internal(other),
     }
@@ -213,8 +214,8 @@ fn failed(error: StoreError) -> ApiError {
 #[utoipa::path(get, path = "/backup", tag = "transfer", responses((status = 200, description = "The tar archive.")))]
 pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller<Admin>) -> Result<Response, ApiError> {
     // It takes as long as reading all of them, which holds up no deletion.
-    api.store.set_damaged_aside().await.map_err(failed)?;
-    let nothing_is_deleted = api.erasing.lock().await;
+    api.store.quarantine_damaged().await.map_err(import_error)?;
+    let nothing_is_deleted = api.deletion_lock.lock().await;
     let plan = backup::plan(&api.store, &api.data).await;
     drop(nothing_is_deleted);
     let plan = plan.map_err(|error| {
@@ -222,12 +223,12 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
         ApiError::unavailable(format!("backup failed: {error:#}"))
     })?;
     let length = plan.length().map_err(ApiError::internal)?;
-    let missing = plan.contents().missing.len();
-    let (to, pieces) = mpsc::channel(PIECES);
+    let missing = plan.backup_contents().missing.len();
+    let (to, chunks) = mpsc::channel(BUFFERED_CHUNKS);
     tokio::task::spawn_blocking(move || {
         let began = std::time::Instant::now();
-        let files = plan.contents().files.len();
-        match plan.write(io::BufWriter::with_capacity(PIECE, ResponseBodyWriter(to.clone()))) {
+        let files = plan.backup_contents().files.len();
+        match plan.write(io::BufWriter::with_capacity(CHUNK_BYTES, ResponseBodyWriter(to.clone()))) {
             Ok(()) => tracing::info!(files, bytes = length, duration_ms = began.elapsed().as_millis() as u64, "backup.archive.written"),
             Err(error) => {
                 tracing::warn!(%error, "backup.archive.failed");
@@ -235,9 +236,9 @@ pub(super) async fn backup(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
             }
         }
     });
-    let mut response = streamed(pieces, "application/x-tar", "hinomi-backup.tar");
+    let mut response = streamed_file(chunks, "application/x-tar", "hinomi-backup.tar");
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    response.headers_mut().insert(HeaderName::from_static(MISSING), HeaderValue::from(missing));
+    response.headers_mut().insert(HeaderName::from_static(MISSING_SEGMENTS_HEADER), HeaderValue::from(missing));
     Ok(response)
 }
 

@@ -4,46 +4,47 @@ use super::*;
 use crate::retention::TableExpiryFailure;
 
 /// Runs the periodic work until the server stops.
-pub(super) async fn chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
-    let mut keys = tokio::time::interval(KEYS_EVERY);
-    let mut prices = tokio::time::interval(PRICES_EVERY);
+pub(super) async fn run_chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
+    let mut keys = tokio::time::interval(KEY_USE_INTERVAL);
+    let mut prices = tokio::time::interval(PRICE_REFRESH_INTERVAL);
     // The first sweep is delayed: a start is busy, and an operator who started with wrong settings has time to notice.
-    let mut retention = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP.min(api.retain_every), api.retain_every);
-    let mut probe = tokio::time::interval(PROBE_EVERY);
+    let mut retention =
+        tokio::time::interval_at(tokio::time::Instant::now() + FIRST_SWEEP_DELAY.min(api.sweep_interval), api.sweep_interval);
+    let mut probe = tokio::time::interval(STORE_PROBE_INTERVAL);
     let data = api.data.clone();
-    tokio::task::spawn_blocking(move || database::examine_all(&data));
+    tokio::task::spawn_blocking(move || database::check_all_once(&data));
     finish_deletions(&api).await;
     loop {
         tokio::select! {
-            () = api.stop.cancelled() => return,
+            () = api.shutdown.cancelled() => return,
             _ = probe.tick() => {
-                api.store.probe().await;
-                if !database::failing(&api.data).is_empty() {
+                api.store.retry_ingestion().await;
+                if !database::failing_databases(&api.data).is_empty() {
                     let data = api.data.clone();
-                    let _ = tokio::task::spawn_blocking(move || database::recheck(&data)).await;
+                    let _ = tokio::task::spawn_blocking(move || database::recheck_failing(&data)).await;
                 }
             }
             _ = keys.tick() => {
                 let (intake, meta) = (intake.clone(), api.meta.clone());
-                let _ = tokio::task::spawn_blocking(move || note_used(&intake, &meta)).await;
+                let _ = tokio::task::spawn_blocking(move || write_last_uses(&intake, &meta)).await;
             }
             _ = prices.tick() => {
                 let prices = api.prices.clone();
                 let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
-                api.courier.set_paused(api.quiet_notifications || api.meta.get(PAUSED).is_some());
-                if retention::is_confirmed(&api.meta, &api.holds) {
-                    retain(&api).await;
+                api.delivery_worker.set_paused(api.are_notifications_paused || api.meta.setting(PAUSED_SETTING).is_some());
+                if retention::is_confirmed(&api.meta, &api.hold_tracker) {
+                    delete_expired(&api).await;
                 }
             }
-            _ = retention.tick() => retain(&api).await,
+            _ = retention.tick() => delete_expired(&api).await,
         }
     }
 }
 
 /// Writes to the database when keys, tokens and sessions were last used.
-pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
+pub(super) fn write_last_uses(intake: &IngestState, meta: &MetadataStore) {
     intake.note_used_keys();
-    if let Err(error) = meta.note_used_credentials() {
+    if let Err(error) = meta.write_credential_uses() {
         tracing::warn!(%error, "server.credential_usage.write_failed");
     }
 }
@@ -51,18 +52,18 @@ pub(super) fn note_used(intake: &IngestState, meta: &MetadataStore) {
 /// Finishes deletions that a crash or a failure interrupted.
 pub(super) async fn finish_deletions(api: &ApiState) {
     // When the server stops, they continue at the next start.
-    if let Err(error) = retention::finish(&api.places()).await
-        && !api.stop.is_cancelled()
+    if let Err(error) = retention::finish_interrupted(&api.retention_resources()).await
+        && !api.shutdown.is_cancelled()
     {
         tracing::error!(%error, "erasure.subject.not_finished");
     }
 }
 
 /// Deletes what has expired.
-pub(super) async fn retain(api: &ApiState) {
+pub(super) async fn delete_expired(api: &ApiState) {
     finish_deletions(api).await;
-    match retention::expire(&api.places()).await {
-        _ if api.stop.is_cancelled() => {}
+    match retention::delete_expired(&api.retention_resources()).await {
+        _ if api.shutdown.is_cancelled() => {}
         Ok(failures) => failures.into_iter().for_each(|TableExpiryFailure { database, project, error }| {
             tracing::error!(%error, database, project, "retention.tables.failed");
         }),

@@ -1,10 +1,10 @@
 use super::*;
 
 #[test]
-fn addresses_have_one_spelling() {
+fn paths_are_normalized() {
     let path = |base: &str, uri: &str| {
         let request = Request::builder().uri(uri).body(axum::body::Body::empty()).unwrap();
-        rewrite(base, request).uri().to_string()
+        normalize_path(base, request).uri().to_string()
     };
     assert_eq!(path("", "/api/1/envelope/?a=b"), "/api/1/envelope?a=b");
     assert_eq!(path("", "//api///1/envelope//"), "/api/1/envelope");
@@ -16,7 +16,7 @@ fn addresses_have_one_spelling() {
 }
 
 #[test]
-fn cookies_of_servers_are_told_apart() {
+fn cookies_of_servers_are_distinct() {
     let names = [
         ("http://127.0.0.1:8119", "hinomi_session_8119"),
         ("http://[::1]:8120", "hinomi_session_8120"),
@@ -33,20 +33,20 @@ fn cookies_of_servers_are_told_apart() {
 }
 
 #[test]
-fn files_are_written_whole_or_not_at_all() {
+fn files_are_written_atomically() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("port");
     for text in ["1", "22"] {
-        write_whole(&path, text).unwrap();
+        write_atomically(&path, text).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }
-    assert!(write_whole(&dir.path().join("none/port"), "1").is_err());
+    assert!(write_atomically(&dir.path().join("none/port"), "1").is_err());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside");
 }
 
 #[test]
-fn the_host_is_the_one_that_the_address_names() {
+fn host_of_the_url_is_used() {
     let request = |uri: &str| Request::builder().uri(uri).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
-    assert_eq!(rewrite("", request("/v1/traces")).headers()["host"], "localhost");
-    assert_eq!(rewrite("", request("http://evil.example//v1/traces")).headers()["host"], "evil.example");
+    assert_eq!(normalize_path("", request("/v1/traces")).headers()["host"], "localhost");
+    assert_eq!(normalize_path("", request("http://evil.example//v1/traces")).headers()["host"], "evil.example");
 }

@@ -25,13 +25,13 @@ use serde::{Deserialize, Serialize};
 pub use restore::{MissingFilePolicy, RestoreReport, check_finished, finish, restore, unpack, verify};
 
 /// Format that is written, and the newest that can be read.
-const FORMAT: u32 = 1;
+const BACKUP_FORMAT: u32 = 1;
 /// Name of the list.
-const LIST: &str = "backup.json";
+const CONTENTS_FILE: &str = "backup.json";
 /// Prefix of the names of directories for temporary copies.
-const STAGING: &str = ".backup-";
+const STAGING_PREFIX: &str = ".backup-";
 /// Size of a block of a tar archive, in bytes.
-const BLOCK: u64 = 512;
+const TAR_BLOCK_BYTES: u64 = 512;
 
 /// Contents of a backup: its first file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl Drop for BackupStagingFolder {
 /// Removes temporary copies that a crash left.
 pub fn remove_leftovers(data: &Path) {
     let entries = std::fs::read_dir(data).into_iter().flatten().filter_map(Result::ok);
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(STAGING)) {
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(STAGING_PREFIX)) {
         let _ = std::fs::remove_dir_all(entry.path());
     }
 }
@@ -133,16 +133,16 @@ pub fn remove_leftovers(data: &Path) {
 ///
 /// When the disk has too little space for the copies of the databases, or something cannot be read or written.
 pub async fn plan(store: &Store, data: &Path) -> anyhow::Result<BackupPlan> {
-    store.set_damaged_aside().await?;
+    store.quarantine_damaged().await?;
     let now = jiff::Timestamp::now().as_microsecond();
-    let staging = BackupStagingFolder(data.join(format!("{STAGING}{now}")));
+    let staging = BackupStagingFolder(data.join(format!("{STAGING_PREFIX}{now}")));
     std::fs::create_dir(&staging.0).with_context(|| format!("cannot create {}", staging.0.display()))?;
     let spans = store.copy_to(&staging.0).await?;
     let data = data.to_owned();
-    tokio::task::spawn_blocking(move || planned(&data, staging, spans, now)).await?
+    tokio::task::spawn_blocking(move || plan_files(&data, staging, spans, now)).await?
 }
 
-fn planned(data: &Path, staging: BackupStagingFolder, spans: StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
+fn plan_files(data: &Path, staging: BackupStagingFolder, spans: StoreCheckpoint, now_us: i64) -> anyhow::Result<BackupPlan> {
     let databases = databases(data)?;
     let needed: u64 = databases.iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum();
     if free_bytes(data).is_some_and(|free| free < needed) {
@@ -171,7 +171,7 @@ fn planned(data: &Path, staging: BackupStagingFolder, spans: StoreCheckpoint, no
         add(file.name(), BackupSource::Segment(file))?;
     }
     let contents = BackupManifest {
-        format: FORMAT,
+        format: BACKUP_FORMAT,
         version: crate::VERSION.to_owned(),
         created_at: rfc3339(now_us),
         spans: spans.spans,
@@ -196,11 +196,11 @@ fn databases(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 impl BackupPlan {
     /// Returns the contents of the backup.
-    pub fn contents(&self) -> &BackupManifest {
+    pub fn backup_contents(&self) -> &BackupManifest {
         &self.contents
     }
 
-    fn list(&self) -> io::Result<Vec<u8>> {
+    fn manifest_json(&self) -> io::Result<Vec<u8>> {
         serde_json::to_vec_pretty(&self.contents).map_err(io::Error::other)
     }
 
@@ -210,10 +210,10 @@ impl BackupPlan {
     ///
     /// When the list cannot be serialized as JSON.
     pub fn length(&self) -> io::Result<u64> {
-        let list = self.list()?.len() as u64;
+        let list = self.manifest_json()?.len() as u64;
         let lengths = self.contents.files.iter().map(|file| file.bytes).chain([list]);
         // Each file has a header block and is padded to whole blocks; two empty blocks end the archive.
-        Ok(lengths.map(|bytes| BLOCK + bytes.div_ceil(BLOCK) * BLOCK).sum::<u64>() + 2 * BLOCK)
+        Ok(lengths.map(|bytes| TAR_BLOCK_BYTES + bytes.div_ceil(TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES).sum::<u64>() + 2 * TAR_BLOCK_BYTES)
     }
 
     /// Writes the archive.
@@ -223,8 +223,8 @@ impl BackupPlan {
     /// When a file cannot be read, its length has changed, or the output cannot be written.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
-        let list = self.list()?;
-        append(&mut archive, LIST, list.len() as u64, list.as_slice())?;
+        let list = self.manifest_json()?;
+        append(&mut archive, CONTENTS_FILE, list.len() as u64, list.as_slice())?;
         for (entry, source) in self.contents.files.iter().zip(&self.sources) {
             append(&mut archive, &entry.name, entry.bytes, BufReader::with_capacity(1 << 20, source.open()?))?;
         }

@@ -9,14 +9,15 @@ use anyhow::{Context, bail, ensure};
 use hinomi_store::doctor;
 use hinomi_store::doctor::DoctorSeverity;
 
-use super::{BackupFileEntry, BackupManifest, FORMAT, LIST};
+use super::{BACKUP_FORMAT, BackupFileEntry, BackupManifest, CONTENTS_FILE};
 
 /// File that is in a directory from the beginning of a restore to its end.
-const UNFINISHED: &str = "RESTORING";
-const UNFINISHED_TEXT: &str = "A restore into this directory is incomplete. Run it again: until it ends, this is not a data directory.\n";
+const RESTORING_FILE: &str = "RESTORING";
+const RESTORING_FILE_TEXT: &str =
+    "A restore into this directory is incomplete. Run it again: until it ends, this is not a data directory.\n";
 
 /// Largest size of the list, in bytes.
-const LONGEST_LIST: u64 = 256 << 20;
+const MAX_CONTENTS_BYTES: u64 = 256 << 20;
 
 /// Result of a restore.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub enum MissingFilePolicy {
 ///
 /// When the archive is not a backup or is truncated, or a file differs from the list.
 pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
-    each(archive, |_| Ok(Box::new(io::sink())), None)
+    for_each_file(archive, |_| Ok(Box::new(io::sink())), None)
 }
 
 /// Unpacks an archive into an empty directory and checks each file. The list is written last: a directory without it is not a backup.
@@ -53,10 +54,10 @@ pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
 ///
 /// As [`verify`], and when the directory is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
-    make_empty(folder)?;
-    let contents = each(archive, |name| durable(&folder.join(name)), None)?;
+    create_empty(folder)?;
+    let contents = for_each_file(archive, |name| make_durable(&folder.join(name)), None)?;
     sync_folders(folder, &contents)?;
-    let mut list = durable(&folder.join(LIST))?;
+    let mut list = make_durable(&folder.join(CONTENTS_FILE))?;
     list.write_all(&serde_json::to_vec_pretty(&contents)?)?;
     list.flush()?;
     File::open(folder)?.sync_all()?;
@@ -76,22 +77,25 @@ pub fn restore(
     data: &Path,
     gaps: MissingFilePolicy,
 ) -> anyhow::Result<RestoreReport> {
-    let mark = data.join(UNFINISHED);
+    let mark = data.join(RESTORING_FILE);
     if mark.exists() {
         // Everything in the directory is from a restore, which had found it empty.
-        empty(data)?;
+        is_empty_directory(data)?;
     } else {
-        make_empty(data)?;
-        let mut written = durable(&mark)?;
-        written.write_all(UNFINISHED_TEXT.as_bytes())?;
+        create_empty(data)?;
+        let mut written = make_durable(&mark)?;
+        written.write_all(RESTORING_FILE_TEXT.as_bytes())?;
         written.flush()?;
         File::open(data)?.sync_all()?;
     }
     let place = |name: &str| data.join(name);
     let mut missing = Vec::new();
     let left_out = (gaps == MissingFilePolicy::Allowed).then_some(&mut missing);
-    let contents =
-        if source.is_dir() { from_folder(source, &place, left_out)? } else { each(archive()?, |name| durable(&place(name)), left_out)? };
+    let contents = if source.is_dir() {
+        from_folder(source, &place, left_out)?
+    } else {
+        for_each_file(archive()?, |name| make_durable(&place(name)), left_out)?
+    };
     for entry in contents.files.iter().filter(|entry| missing.iter().any(|(name, _)| *name == entry.name)) {
         // An incomplete file is worse than none.
         let path = place(&entry.name);
@@ -104,8 +108,8 @@ pub fn restore(
     let mut lacks: Vec<String> = missing.into_iter().map(|(_, fault)| fault).collect();
     lacks.extend(contents.missing.iter().map(|lacking| format!("{} with {} spans ({})", lacking.name, lacking.spans, lacking.fault)));
     let named = |what: &str| contents.missing.iter().any(|lacking| what.contains(&lacking.name));
-    let problems = doctor::examine(data, |_, _| {}).into_iter().filter(|finding| finding.severity == DoctorSeverity::Problem);
-    lacks.extend(problems.map(|finding| finding.what).filter(|what| !named(what)));
+    let problems = doctor::check_store(data, |_, _| {}).into_iter().filter(|finding| finding.severity == DoctorSeverity::Problem);
+    lacks.extend(problems.map(|finding| finding.description).filter(|what| !named(what)));
     if !lacks.is_empty() && gaps == MissingFilePolicy::Refused {
         bail!("the backup is incomplete: {}; use --allow-missing to restore everything else", lacks.join("; "));
     }
@@ -119,7 +123,7 @@ pub fn restore(
 ///
 /// When the mark cannot be removed durably.
 pub fn finish(data: &Path) -> anyhow::Result<()> {
-    std::fs::remove_file(data.join(UNFINISHED))
+    std::fs::remove_file(data.join(RESTORING_FILE))
         .and_then(|()| File::open(data)?.sync_all())
         .with_context(|| format!("cannot write {}", data.display()))
 }
@@ -130,17 +134,17 @@ pub fn finish(data: &Path) -> anyhow::Result<()> {
 ///
 /// When a restore into the directory has not finished.
 pub fn check_finished(data: &Path) -> anyhow::Result<()> {
-    let is_finished = !data.join(UNFINISHED).exists();
+    let is_finished = !data.join(RESTORING_FILE).exists();
     ensure!(is_finished, "a restore into {} is incomplete; run `hinomi restore` with this directory again, or remove it", data.display());
     Ok(())
 }
 
 /// Removes everything except the mark.
-fn empty(folder: &Path) -> anyhow::Result<()> {
+fn is_empty_directory(folder: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
         let removed = match path.file_name() {
-            Some(name) if name == UNFINISHED => Ok(()),
+            Some(name) if name == RESTORING_FILE => Ok(()),
             _ if path.is_dir() => std::fs::remove_dir_all(&path),
             _ => std::fs::remove_file(&path),
         };
@@ -161,7 +165,7 @@ fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> 
 
 /// Creates a file that only its owner can access. Its content is durable when it is dropped; an error there shows when the file is
 /// checked.
-fn durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+fn make_durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut options = OpenOptions::new();
@@ -187,7 +191,7 @@ impl Write for DurableFileWriter {
 }
 
 /// Creates a directory that only its owner can access, or checks that it is empty.
-fn make_empty(folder: &Path) -> anyhow::Result<()> {
+fn create_empty(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         let mut entries = std::fs::read_dir(folder).with_context(|| format!("cannot read the directory {}", folder.display()))?;
         ensure!(entries.next().is_none(), "{} is not empty; use an empty or new directory", folder.display());
@@ -204,7 +208,7 @@ fn make_empty(folder: &Path) -> anyhow::Result<()> {
 type SkippedFiles<'a> = Option<&'a mut Vec<(String, String)>>;
 
 /// Records a file that cannot be restored, if that is allowed.
-fn leave_out(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow::Result<()>) -> anyhow::Result<()> {
+fn skip_missing(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow::Result<()>) -> anyhow::Result<()> {
     match (done, left_out) {
         (Err(error), Some(left_out)) => {
             left_out.push((entry.name.clone(), format!("{error:#}")));
@@ -215,41 +219,45 @@ fn leave_out(left_out: &mut SkippedFiles, entry: &BackupFileEntry, done: anyhow:
 }
 
 fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: SkippedFiles) -> anyhow::Result<BackupManifest> {
-    let list = source.join(LIST);
+    let list = source.join(CONTENTS_FILE);
     let text = std::fs::read(&list)
         .with_context(|| format!("{} is not a backup, or an incomplete one: cannot read {}", source.display(), list.display()))?;
-    let contents = read_list(&text)?;
+    let contents = read_manifest(&text)?;
     for entry in &contents.files {
         let path = source.join(&entry.name);
         let copied = File::open(&path)
             .with_context(|| format!("{} is incomplete: cannot read {}", source.display(), entry.name))
-            .and_then(|from| copy(from, durable(&place(&entry.name))?, entry));
-        leave_out(&mut left_out, entry, copied)?;
+            .and_then(|from| copy(from, make_durable(&place(&entry.name))?, entry));
+        skip_missing(&mut left_out, entry, copied)?;
     }
     Ok(contents)
 }
 
-fn read_list(text: &[u8]) -> anyhow::Result<BackupManifest> {
+fn read_manifest(text: &[u8]) -> anyhow::Result<BackupManifest> {
     #[derive(serde::Deserialize)]
     struct BackupFormatHeader {
         format: u32,
     }
     let BackupFormatHeader { format } = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
     ensure!(
-        format <= FORMAT,
-        "the backup was written by a newer version of Hinomi (format {format}; supported: up to {FORMAT}); use that version"
+        format <= BACKUP_FORMAT,
+        "the backup was written by a newer version of Hinomi (format {format}; supported: up to {BACKUP_FORMAT}); use that version"
     );
     let contents: BackupManifest = serde_json::from_slice(text).context("not a backup: cannot read its list")?;
     for entry in &contents.files {
         // A foreign archive must not write outside the directory.
         let plain = Path::new(&entry.name).components().all(|part| matches!(part, Component::Normal(_)));
-        ensure!(plain && !entry.name.is_empty() && entry.name != LIST, "the backup contains an invalid file name {:?}", entry.name);
+        ensure!(
+            plain && !entry.name.is_empty() && entry.name != CONTENTS_FILE,
+            "the backup contains an invalid file name {:?}",
+            entry.name
+        );
     }
     Ok(contents)
 }
 
 /// Reads an archive, copies each file to the writer that `place` returns, and checks it.
-fn each(
+fn for_each_file(
     archive: impl Read,
     place: impl Fn(&str) -> anyhow::Result<Box<dyn Write>>,
     mut left_out: SkippedFiles,
@@ -257,10 +265,14 @@ fn each(
     let mut archive = tar::Archive::new(archive);
     let mut entries = archive.entries().context("not a backup")?;
     let first = entries.next().context("not a backup: the file is empty")?.context("not a backup")?;
-    ensure!(first.path()?.as_os_str() == LIST, "not a backup of Hinomi: its first file is {:?}", first.path()?.display().to_string());
+    ensure!(
+        first.path()?.as_os_str() == CONTENTS_FILE,
+        "not a backup of Hinomi: its first file is {:?}",
+        first.path()?.display().to_string()
+    );
     let mut text = Vec::new();
-    first.take(LONGEST_LIST).read_to_end(&mut text).context("the backup is truncated")?;
-    let contents = read_list(&text)?;
+    first.take(MAX_CONTENTS_BYTES).read_to_end(&mut text).context("the backup is truncated")?;
+    let contents = read_manifest(&text)?;
     let mut awaited: HashMap<&str, &BackupFileEntry> = contents.files.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     for found in entries {
         let found = match found.context("the backup is truncated or damaged") {
@@ -270,7 +282,7 @@ fn each(
         };
         let name = found.path()?.to_string_lossy().into_owned();
         let entry = awaited.remove(name.as_str()).with_context(|| format!("the backup contains {name:?}, which is not in its list"))?;
-        leave_out(&mut left_out, entry, copy(found, place(&name)?, entry))?;
+        skip_missing(&mut left_out, entry, copy(found, place(&name)?, entry))?;
     }
     let mut missing = contents.files.iter().filter(|entry| awaited.contains_key(entry.name.as_str())).peekable();
     if let Some(left_out) = left_out {

@@ -34,7 +34,7 @@ async fn archive(store: &Store, data: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn all_that_was_stored_comes_back() {
+async fn backup_restores_all_stored_data() {
     let dir = tempfile::tempdir().unwrap();
     let (data, other) = (dir.path().join("data"), dir.path().join("other"));
     let store = filled(&data).await;
@@ -67,7 +67,7 @@ async fn all_that_was_stored_comes_back() {
 }
 
 #[tokio::test]
-async fn what_is_cut_off_or_changed_is_refused() {
+async fn truncated_or_changed_backup_is_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let bytes = archive(&filled(&data).await, &data).await;
@@ -96,13 +96,13 @@ async fn what_is_cut_off_or_changed_is_refused() {
     assert!(verify(Cursor::new(b"no archive at all")).unwrap_err().to_string().contains("not a backup"));
     let mut archive = tar::Builder::new(Vec::new());
     let list = br#"{"format":1,"version":"0","created_at":"","spans":0,"files":[{"name":"../evil","bytes":1,"crc32c":0}]}"#;
-    append(&mut archive, LIST, list.len() as u64, list.as_slice()).unwrap();
+    append(&mut archive, CONTENTS_FILE, list.len() as u64, list.as_slice()).unwrap();
     let error = verify(Cursor::new(archive.into_inner().unwrap())).unwrap_err();
     assert!(error.to_string().contains("../evil"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_missing_or_damaged_is_left_out_and_named() {
+async fn missing_or_damaged_files_are_skipped_and_listed() {
     let dir = tempfile::tempdir().unwrap();
     let (data, good) = (dir.path().join("data"), dir.path().join("good"));
     let store = filled(&data).await;
@@ -151,7 +151,7 @@ async fn what_is_missing_or_damaged_is_left_out_and_named() {
 }
 
 #[tokio::test]
-async fn of_a_backup_that_was_cut_or_changed_the_rest_can_be_had() {
+async fn readable_part_of_a_damaged_backup_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let bytes = archive(&filled(&data).await, &data).await;

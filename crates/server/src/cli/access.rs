@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use hinomi_model::api_time::rfc3339;
 use hinomi_tables::metadata::{ApiTokenRecord, ApiTokenScope, MetadataStore};
 
-use super::{CommonArguments, existing, in_force, note, say};
+use super::{CommonArguments, effective_config, open_existing, print_line, print_note};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -24,7 +24,7 @@ pub(super) enum TokenCommand {
         #[arg(long, default_value = "API token")]
         name: String,
         /// Time until the token expires, such as 12h, 30d or 8w [default: never]
-        #[arg(long, value_name = "TIME", value_parser = lifetime)]
+        #[arg(long, value_name = "TIME", value_parser = parse_lifetime)]
         expires: Option<Duration>,
     },
     /// List API tokens: ID, name, permissions, and when each was created, last used and expires
@@ -71,23 +71,25 @@ impl TokenCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             TokenCommand::Create { common, project, admin, name, expires } => {
-                let data = in_force(&common, None)?.data;
+                let data = effective_config(&common, None)?.data;
                 let is_new = !data.join("hinomi.db").exists();
                 let meta = MetadataStore::open(&data)?;
                 if is_new {
                     let data = data.display();
-                    note(&format!("created a new data directory {data}; the token is only valid for a server that uses this directory"));
+                    print_note(&format!(
+                        "created a new data directory {data}; the token is only valid for a server that uses this directory"
+                    ));
                 }
                 let token = ApiTokenScope { project: (!admin).then_some(project), admin };
-                say(&meta.create_token(&name, token, expires)?)
+                print_line(&meta.create_token(&name, token, expires)?)
             }
             TokenCommand::List { common } => {
                 let now_us = jiff::Timestamp::now().as_microsecond();
-                meta(&common)?.tokens()?.iter().try_for_each(|token| say(&token_line(token, now_us)))
+                open_metadata(&common)?.tokens()?.iter().try_for_each(|token| print_line(&format_token(token, now_us)))
             }
             TokenCommand::Revoke { common, id } => {
-                let name = meta(&common)?.revoke_token(id)?;
-                say(&format!("revoked token {id} ({name})"))
+                let name = open_metadata(&common)?.revoke_token(id)?;
+                print_line(&format!("revoked token {id} ({name})"))
             }
         }
     }
@@ -96,14 +98,14 @@ impl TokenCommand {
 impl SessionCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            SessionCommand::List { common } => meta(&common)?.sessions()?.iter().try_for_each(|session| {
+            SessionCommand::List { common } => open_metadata(&common)?.sessions()?.iter().try_for_each(|session| {
                 let client = if session.client.is_empty() { "unknown client" } else { &session.client };
                 let [created, used, expires] = [session.created_us, session.last_used_us, session.expires_us].map(rfc3339);
-                say(&format!("{}\t{client}\tcreated {created}\tlast used {used}\texpires {expires}", session.id))
+                print_line(&format!("{}\t{client}\tcreated {created}\tlast used {used}\texpires {expires}", session.id))
             }),
             SessionCommand::Revoke { common, id } => {
-                meta(&common)?.revoke_session(id)?;
-                say(&format!("ended session {id}"))
+                open_metadata(&common)?.revoke_session(id)?;
+                print_line(&format!("ended session {id}"))
             }
         }
     }
@@ -112,17 +114,17 @@ impl SessionCommand {
 impl LogoutCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         debug_assert!(self.all);
-        let ended = meta(&self.common)?.sign_out_all()?;
-        say(&format!("ended {ended} sessions; `hinomi login` prints a new sign-in link"))
+        let ended = open_metadata(&self.common)?.sign_out_all()?;
+        print_line(&format!("ended {ended} sessions; `hinomi login` prints a new sign-in link"))
     }
 }
 
 /// Opens the metadata of an existing data directory.
-fn meta(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
-    existing(&in_force(common, None)?)
+fn open_metadata(common: &CommonArguments) -> anyhow::Result<MetadataStore> {
+    open_existing(&effective_config(common, None)?)
 }
 
-fn token_line(record: &ApiTokenRecord, now_us: i64) -> String {
+fn format_token(record: &ApiTokenRecord, now_us: i64) -> String {
     let ApiTokenRecord { id, name, token, created_us, expires_us, last_used_us } = record;
     let rights = match token {
         ApiTokenScope { admin: true, .. } => "admin of all projects".to_owned(),
@@ -138,12 +140,12 @@ fn token_line(record: &ApiTokenRecord, now_us: i64) -> String {
 }
 
 /// Parses a lifetime such as `12h`, `30d` or `8w`.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    const HOUR: u64 = 3600;
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    const HOUR_S: u64 = 3600;
     let seconds = |unit: char| match unit {
-        'h' => Some(HOUR),
-        'd' => Some(24 * HOUR),
-        'w' => Some(7 * 24 * HOUR),
+        'h' => Some(HOUR_S),
+        'd' => Some(24 * HOUR_S),
+        'w' => Some(7 * 24 * HOUR_S),
         _ => None,
     };
     let parsed =
@@ -160,11 +162,11 @@ mod tests {
 
     #[test]
     fn lifetimes() {
-        assert_eq!(lifetime("12h"), Ok(Duration::from_secs(43_200)));
-        assert_eq!(lifetime("30d"), Ok(Duration::from_secs(30 * 86_400)));
-        assert_eq!(lifetime("8w"), Ok(Duration::from_secs(56 * 86_400)));
+        assert_eq!(parse_lifetime("12h"), Ok(Duration::from_secs(43_200)));
+        assert_eq!(parse_lifetime("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(parse_lifetime("8w"), Ok(Duration::from_secs(56 * 86_400)));
         for wrong in ["", "d", "0d", "-1d", "30", "1.5d", "30m", "日"] {
-            assert!(lifetime(wrong).is_err(), "{wrong}");
+            assert!(parse_lifetime(wrong).is_err(), "{wrong}");
         }
     }
 }

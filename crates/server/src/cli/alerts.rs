@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use hinomi_alerting::delivery::NotificationOutbox;
 use hinomi_alerting::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, TargetNames, read_file, write_file};
 
-use super::{CommonArguments, existing, in_force, say};
+use super::{CommonArguments, effective_config, open_existing, print_line};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
@@ -55,8 +55,8 @@ struct AlertsCommandContext {
 
 impl AlertsProjectArguments {
     fn open(&self) -> anyhow::Result<AlertsCommandContext> {
-        let config = in_force(&self.common, None)?;
-        let project = existing(&config)?.project(self.project)?.id;
+        let config = effective_config(&self.common, None)?;
+        let project = open_existing(&config)?.project(self.project)?.id;
         let data = config.data;
         let targets = NotificationOutbox::open(&data)?.targets(project)?.into_iter().map(|target| (target.name, target.id)).collect();
         Ok(AlertsCommandContext { alerts: AlertService::open(&data)?, project, targets })
@@ -67,69 +67,76 @@ impl AlertsCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             AlertsCommand::Apply { of, file, yes, prune } => apply(&of.open()?, &file, yes, prune),
-            AlertsCommand::List { of } => list(&of.open()?),
+            AlertsCommand::List { of } => print_list(&of.open()?),
             AlertsCommand::Export { of } => {
-                let place = of.open()?;
-                let AlertsCommandContext { alerts, project, targets } = &place;
-                let rules = alerts.rules(*project)?.into_iter().map(|kept| kept.what).collect();
-                let budgets = alerts.budgets(*project)?.into_iter().map(|kept| kept.what).collect();
-                say(write_file(&AlertFile { rules, budgets }, targets)?.trim_end())
+                let context = of.open()?;
+                let AlertsCommandContext { alerts, project, targets } = &context;
+                let rules = alerts.rules(*project)?.into_iter().map(|kept| kept.definition).collect();
+                let budgets = alerts.budgets(*project)?.into_iter().map(|kept| kept.definition).collect();
+                print_line(write_file(&AlertFile { rules, budgets }, targets)?.trim_end())
             }
         }
     }
 }
 
-fn apply(place: &AlertsCommandContext, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
+fn apply(context: &AlertsCommandContext, path: &std::path::Path, yes: bool, prune: bool) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file = read_file(&text, &place.targets).with_context(|| format!("cannot apply {}", path.display()))?;
-    let differences = place.alerts.compare(place.project, &file, &place.targets)?;
+    let file = read_file(&text, &context.targets).with_context(|| format!("cannot apply {}", path.display()))?;
+    let differences = context.alerts.compare_file(context.project, &file, &context.targets)?;
     for difference in &differences {
-        show(difference, prune)?;
+        print_difference(difference, prune)?;
     }
-    if differences.iter().all(|difference| difference.what == AlertFileChangeKind::Missing && !prune) {
-        return say("No changes.");
+    if differences.iter().all(|difference| difference.kind == AlertFileChangeKind::Missing && !prune) {
+        return print_line("No changes.");
     }
-    if !yes && !confirmed()? {
+    if !yes && !is_confirmed()? {
         bail!("nothing changed");
     }
-    place.alerts.apply(place.project, &file, prune)?;
-    say("Applied. A running server uses the changes within a second.")
+    context.alerts.apply_file(context.project, &file, prune)?;
+    print_line("Applied. A running server uses the changes within a second.")
 }
 
-fn show(difference: &AlertFileChange, prune: bool) -> anyhow::Result<()> {
-    let AlertFileChange { source, name, what } = difference;
+fn print_difference(difference: &AlertFileChange, prune: bool) -> anyhow::Result<()> {
+    let AlertFileChange { source, name, kind } = difference;
     let source = source.name();
-    match what {
-        AlertFileChangeKind::Added => say(&format!("+ {source} {name:?}")),
+    match kind {
+        AlertFileChangeKind::Added => print_line(&format!("+ {source} {name:?}")),
         AlertFileChangeKind::Changed(fields) => {
-            say(&format!("~ {source} {name:?}"))?;
-            fields.iter().try_for_each(|(field, before, after)| say(&format!("    {field}: {before} -> {after}")))
+            print_line(&format!("~ {source} {name:?}"))?;
+            fields.iter().try_for_each(|(field, before, after)| print_line(&format!("    {field}: {before} -> {after}")))
         }
-        AlertFileChangeKind::Missing if prune => say(&format!("- {source} {name:?}")),
-        AlertFileChangeKind::Missing => say(&format!("  {source} {name:?} is not in the file and stays; use --prune to delete it")),
+        AlertFileChangeKind::Missing if prune => print_line(&format!("- {source} {name:?}")),
+        AlertFileChangeKind::Missing => print_line(&format!("  {source} {name:?} is not in the file and stays; use --prune to delete it")),
     }
 }
 
-fn confirmed() -> anyhow::Result<bool> {
+fn is_confirmed() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("nothing changed; use --yes to apply without confirmation");
     }
-    super::confirmed("Apply these changes? [y/N] ")
+    super::ask_confirmation("Apply these changes? [y/N] ")
 }
 
-fn list(place: &AlertsCommandContext) -> anyhow::Result<()> {
-    for kept in place.alerts.rules(place.project)? {
-        let rule = kept.what;
+fn print_list(context: &AlertsCommandContext) -> anyhow::Result<()> {
+    for kept in context.alerts.rules(context.project)? {
+        let rule = kept.definition;
         let thresholds = [("warning", rule.warning), ("critical", rule.critical)];
         let thresholds: Vec<String> = thresholds.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
         let off = if rule.enabled { "" } else { " (disabled)" };
-        say(&format!("rule\t{}\t{}{off}\t{} over {}\t{}", kept.id, rule.name, rule.measure.name(), rule.window, thresholds.join(", ")))?;
+        print_line(&format!(
+            "rule\t{}\t{}{off}\t{} over {}\t{}",
+            kept.id,
+            rule.name,
+            rule.measure.name(),
+            rule.window,
+            thresholds.join(", ")
+        ))?;
     }
-    for kept in place.alerts.budgets(place.project)? {
-        let budget = kept.what;
+    for kept in context.alerts.budgets(context.project)? {
+        let budget = kept.definition;
         let off = if budget.enabled { "" } else { " (disabled)" };
         let period = format!("{:?}", budget.period).to_lowercase();
-        say(&format!(
+        print_line(&format!(
             "budget\t{}\t{}{off}\t{} {} per {period} ({})",
             kept.id,
             budget.name,

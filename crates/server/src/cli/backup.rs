@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use hinomi_store::doctor::holder;
+use hinomi_store::doctor::lock_holder;
 use hinomi_store::{Store, StoreConfig};
 use hinomi_tables::metadata::MetadataStore;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::notifications::set_paused;
 use super::running_server::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, file_owner, in_force, say};
-use crate::api::MISSING;
+use super::{CommonArguments, effective_config, file_owner, open_existing, print_line};
+use crate::api::MISSING_SEGMENTS_HEADER;
 use crate::backup::{self, BackupManifest, MissingFilePolicy, plan, unpack, verify};
 
 /// Path that means standard input or output.
-const PIPE: &str = "-";
+const PIPE_PATH: &str = "-";
 
 /// Back up the data directory (works with or without a running server)
 #[derive(Debug, Args)]
@@ -48,32 +48,33 @@ pub(super) struct RestoreCommand {
 impl BackupCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         check_target(&self.target)?;
-        let config = in_force(&self.common, None)?;
+        let config = effective_config(&self.common, None)?;
         let data = config.data.clone();
         ensure!(data.join("manifest.db").exists(), "{} contains no data to back up; pass the data directory with --data", data.display());
-        let meta = existing(&config)?;
+        let meta = open_existing(&config)?;
         // No timeout: a backup may take hours.
-        match RunningServer::find(&meta, None) {
+        match RunningServer::find_server(&meta, None) {
             Ok(server) => {
-                let session = CommandSession::begin(&meta)?;
-                let answer = session.sign(server.agent.get(format!("{}/api/v1/backup", server.address))).call();
+                let session = CommandSession::begin_session(&meta)?;
+                let answer = session.authenticate(server.agent.get(format!("{}/api/v1/backup", server.address))).call();
                 answer.map_err(anyhow::Error::from).and_then(|mut answer| {
                     if answer.status().as_u16() != 200 {
                         bail!("the server responded with {}: {}", answer.status(), answer.body_mut().read_to_string()?);
                     }
                     let length = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-                    let missing = answer.headers().get(MISSING).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
-                    self.take(answer.body_mut().with_config().limit(u64::MAX).reader(), length, missing)
+                    let missing =
+                        answer.headers().get(MISSING_SEGMENTS_HEADER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+                    self.receive_archive(answer.body_mut().with_config().limit(u64::MAX).reader(), length, missing)
                 })
             }
-            Err(error) if holder(&data).is_some() => {
+            Err(error) if lock_holder(&data).is_some() => {
                 Err(error.context("the process that uses the data directory does not respond; stop it"))
             }
-            Err(_) => self.without_server(&data),
+            Err(_) => self.back_up_offline(&data),
         }
     }
 
-    fn without_server(&self, data: &Path) -> anyhow::Result<()> {
+    fn back_up_offline(&self, data: &Path) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let store = Store::open(data, StoreConfig::default())?;
         backup::remove_leftovers(data);
@@ -82,37 +83,40 @@ impl BackupCommand {
         let (reader, writer) = io::pipe()?;
         std::thread::scope(|scope| {
             let written = scope.spawn(|| plan.write(io::BufWriter::with_capacity(1 << 20, writer)));
-            self.take(reader, Some(length), plan.contents().missing.len())?;
+            self.receive_archive(reader, Some(length), plan.backup_contents().missing.len())?;
             written.join().map_err(|_| anyhow::anyhow!("cannot write the archive"))?.map_err(anyhow::Error::from)
         })
     }
 
     /// Writes an archive to the target and prints what it contains.
-    fn take(&self, archive: impl Read, length: Option<u64>, missing: usize) -> anyhow::Result<()> {
-        let bar = bytes_bar("backup", length)?;
+    fn receive_archive(&self, archive: impl Read, length: Option<u64>, missing: usize) -> anyhow::Result<()> {
+        let bar = byte_progress("backup", length)?;
         let archive = bar.wrap_read(archive);
         let target = &self.target;
-        if target.as_os_str() == PIPE {
+        if target.as_os_str() == PIPE_PATH {
             let mut out = io::stdout().lock();
             let copied = io::copy(&mut { archive }, &mut out).context("cannot write to standard output")?;
             out.flush()?;
             bar.finish_and_clear();
             ensure!(length.is_none_or(|length| length == copied), "the backup ended after {copied} bytes and is incomplete");
-            return self.complain(missing, "; backup.json in the archive lists them");
+            return self.check_missing(missing, "; backup.json in the archive lists them");
         }
-        let contents =
-            if target.extension().is_some_and(|extension| extension == "tar") { self.as_file(archive)? } else { unpack(archive, target)? };
+        let contents = if target.extension().is_some_and(|extension| extension == "tar") {
+            self.write_archive(archive)?
+        } else {
+            unpack(archive, target)?
+        };
         bar.finish_and_clear();
         let checked = if contents.missing.is_empty() { "checked" } else { "checked; INCOMPLETE" };
-        say(&format!("{}: {} ({checked})", target.display(), told(&contents)))?;
+        print_line(&format!("{}: {} ({checked})", target.display(), describe(&contents)))?;
         for lacking in &contents.missing {
-            say(&format!("  missing {} ({} spans): {}", lacking.name, lacking.spans, lacking.fault))?;
+            print_line(&format!("  missing {} ({} spans): {}", lacking.name, lacking.spans, lacking.fault))?;
         }
-        self.complain(contents.missing.len(), "")
+        self.check_missing(contents.missing.len(), "")
     }
 
     /// Fails if segments are missing, so that a rotation does not replace a complete backup with an incomplete one unnoticed.
-    fn complain(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
+    fn check_missing(&self, missing: usize, where_named: &str) -> anyhow::Result<()> {
         ensure!(
             missing == 0 || self.allow_missing,
             "the backup is incomplete: {missing} segments are missing or damaged{where_named}; keep the last complete backup \
@@ -122,7 +126,7 @@ impl BackupCommand {
     }
 
     /// Writes the archive to a temporary file next to the target, verifies it and renames it.
-    fn as_file(&self, mut archive: impl Read) -> anyhow::Result<BackupManifest> {
+    fn write_archive(&self, mut archive: impl Read) -> anyhow::Result<BackupManifest> {
         let target = &self.target;
         ensure!(!target.exists(), "{} already exists; choose another name", target.display());
         let beside = target.with_extension("tar.part");
@@ -147,11 +151,11 @@ impl BackupCommand {
 /// Rejects names of compressed archives, such as `x.tar.gz`: backups are not compressed, and a name that does not end in `.tar` would
 /// create a directory.
 fn check_target(target: &Path) -> anyhow::Result<()> {
-    const COMPRESSED: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
+    const COMPRESSED_EXTENSIONS: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
     let extension = target.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     let name = target.display();
     ensure!(
-        !COMPRESSED.contains(&extension.as_str()),
+        !COMPRESSED_EXTENSIONS.contains(&extension.as_str()),
         "backups are not compressed (segments already are); use a name that ends in .tar, or run: hinomi backup - | gzip > {name}"
     );
     Ok(())
@@ -161,13 +165,13 @@ impl RestoreCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let RestoreCommand { source, data, allow_missing } = &self;
         let (length, is_file) = match std::fs::metadata(source) {
-            Ok(found) if source.as_os_str() != PIPE => (found.is_file().then_some(found.len()), true),
+            Ok(found) if source.as_os_str() != PIPE_PATH => (found.is_file().then_some(found.len()), true),
             _ => (None, false),
         };
-        ensure!(is_file || source.as_os_str() == PIPE, "{} does not exist", source.display());
-        let bar = bytes_bar("restore", length)?;
+        ensure!(is_file || source.as_os_str() == PIPE_PATH, "{} does not exist", source.display());
+        let bar = byte_progress("restore", length)?;
         let archive = || -> anyhow::Result<Box<dyn Read>> {
-            if source.as_os_str() == PIPE {
+            if source.as_os_str() == PIPE_PATH {
                 return Ok(Box::new(bar.wrap_read(io::stdin().lock())));
             }
             let file = File::open(source).with_context(|| format!("cannot read {}", source.display()))?;
@@ -185,36 +189,36 @@ impl RestoreCommand {
         drop(meta);
         backup::finish(data)?;
         if is_new {
-            file_owner::inherit(data);
+            file_owner::inherit_owner(data);
         }
-        file_owner::give_back(data);
-        say(&format!(
+        file_owner::restore_owner(data);
+        print_line(&format!(
             "{}: {}, created {} by version {}",
             data.display(),
-            told(&restored.contents),
+            describe(&restored.contents),
             restored.contents.created_at,
             restored.contents.version
         ))?;
         if restored.missing.is_empty() {
-            say("all files match the backup; sessions have ended, keys and tokens stay valid")?;
+            print_line("all files match the backup; sessions have ended, keys and tokens stay valid")?;
         } else {
-            say("all other files match the backup; sessions have ended; missing:")?;
-            restored.missing.iter().try_for_each(|missing| say(&format!("  {missing}")))?;
+            print_line("all other files match the backup; sessions have ended; missing:")?;
+            restored.missing.iter().try_for_each(|missing| print_line(&format!("  {missing}")))?;
         }
-        say(
+        print_line(
             "notifications are paused, including those in the outbox; run `hinomi notifications resume` when this server is the one in use",
         )?;
-        say(&format!("start the server with: hinomi serve --data {}", data.display()))
+        print_line(&format!("start the server with: hinomi serve --data {}", data.display()))
     }
 }
 
-fn told(contents: &BackupManifest) -> String {
+fn describe(contents: &BackupManifest) -> String {
     let bytes: u64 = contents.files.iter().map(|file| file.bytes).sum();
     let segments = contents.files.iter().filter(|file| file.name.ends_with(".parquet")).count();
     format!("{} spans in {segments} segments, {} files, {:.1} MB", contents.spans, contents.files.len(), bytes as f64 / 1e6)
 }
 
-pub(super) fn bytes_bar(what: &str, length: Option<u64>) -> anyhow::Result<ProgressBar> {
+pub(super) fn byte_progress(what: &str, length: Option<u64>) -> anyhow::Result<ProgressBar> {
     let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
     let form = if length.is_some() { "{msg} [{bar:30}] {bytes} of {total_bytes}, {eta} left" } else { "{msg} {bytes}, {bytes_per_sec}" };
     bar.set_style(ProgressStyle::with_template(form)?);

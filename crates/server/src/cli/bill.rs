@@ -7,10 +7,10 @@ use clap::Subcommand;
 use hinomi_model::bill;
 use hinomi_tables::bills::BillStore;
 
-use super::{CommonArguments, existing, in_force, say};
+use super::{CommonArguments, effective_config, open_existing, print_line};
 
 /// Maximum number of unreadable rows that the command prints.
-const TOLD: usize = 20;
+const MAX_PRINTED_ROWS: usize = 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BillCommand {
@@ -29,8 +29,8 @@ pub(super) enum BillCommand {
 impl BillCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let BillCommand::Import { common, project, file } = self;
-        let config = in_force(&common, None)?;
-        let meta = existing(&config)?;
+        let config = effective_config(&common, None)?;
+        let meta = open_existing(&config)?;
         let name = file.display().to_string();
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {name}"))?;
         let export = bill::read(&bytes).with_context(|| name.clone())?;
@@ -39,15 +39,15 @@ impl BillCommand {
         BillStore::open(&config.data)?.import(project, &file_name, &export)?;
         let days = export.lines.iter().map(|line| line.day);
         let range = days.clone().min().zip(days.max()).map(|(from, to)| format!(", {from} to {to}")).unwrap_or_default();
-        say(&format!("{}: {} rows, {} imported{range}", export.format, export.rows, export.rows - export.unread.len()))?;
+        print_line(&format!("{}: {} rows, {} imported{range}", export.format, export.rows, export.rows - export.unread.len()))?;
         if !export.unknown_columns.is_empty() {
-            say(&format!("ignored columns: {}", export.unknown_columns.join(", ")))?;
+            print_line(&format!("ignored columns: {}", export.unknown_columns.join(", ")))?;
         }
-        for row in export.unread.iter().take(TOLD) {
-            say(&format!("line {}: {}", row.line, row.why))?;
+        for row in export.unread.iter().take(MAX_PRINTED_ROWS) {
+            print_line(&format!("line {}: {}", row.line, row.why))?;
         }
-        if export.unread.len() > TOLD {
-            say(&format!("and {} more unreadable rows", export.unread.len() - TOLD))?;
+        if export.unread.len() > MAX_PRINTED_ROWS {
+            print_line(&format!("and {} more unreadable rows", export.unread.len() - MAX_PRINTED_ROWS))?;
         }
         Ok(())
     }

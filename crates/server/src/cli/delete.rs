@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::running_server::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, in_force, say};
+use super::{CommonArguments, effective_config, open_existing, print_line};
 use crate::retention::{DeletionPreview, DeletionReceipt, receipts_of_user};
 
 /// Delete a trace, a user's data or a project from every file, with a receipt
@@ -59,70 +59,73 @@ impl DeleteCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (which, path) = match &self {
             DeleteCommand::List { common, user } => return list(common, user.as_deref()),
-            DeleteCommand::Trace { which, id } => (which, format!("/traces/{}", encoded(id))),
-            DeleteCommand::User { which, id } => (which, format!("/users/{}", encoded(id))),
+            DeleteCommand::Trace { which, id } => (which, format!("/traces/{}", encode_id(id))),
+            DeleteCommand::User { which, id } => (which, format!("/users/{}", encode_id(id))),
             DeleteCommand::Project { which } => (which, String::new()),
         };
-        let meta = existing(&in_force(&which.common, None)?)?;
-        let server = RunningServer::find(&meta, None)?;
-        let session = CommandSession::begin(&meta)?;
+        let meta = open_existing(&effective_config(&which.common, None)?)?;
+        let server = RunningServer::find_server(&meta, None)?;
+        let session = CommandSession::begin_session(&meta)?;
         let url = format!("{}/api/v1/projects/{}{path}", server.address, which.project);
         if !which.yes {
-            let text = read(session.sign(server.agent.get(format!("{url}/deletion"))).call()?)?;
+            let text = read_body(session.authenticate(server.agent.get(format!("{url}/deletion"))).call()?)?;
             let stored: DeletionPreview =
                 serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
             let DeletionPreview { traces, spans, errors, scores, log_lines, series } = stored;
-            say(&format!(
+            print_line(&format!(
                 "to be deleted: {traces} traces, {spans} spans, {errors} error events, {scores} scores, {log_lines} log lines, {series} metric series"
             ))?;
-            const LAST: &str = "deleted data is removed from every file and cannot be recovered";
-            ensure!(std::io::stdin().is_terminal(), "{LAST}; use --yes to confirm");
-            ensure!(super::confirmed(&format!("{}. Delete it? [y/N] ", LAST.replacen('d', "D", 1)))?, "nothing was deleted");
+            const IRREVERSIBLE_WARNING: &str = "deleted data is removed from every file and cannot be recovered";
+            ensure!(std::io::stdin().is_terminal(), "{IRREVERSIBLE_WARNING}; use --yes to confirm");
+            ensure!(
+                super::ask_confirmation(&format!("{}. Delete it? [y/N] ", IRREVERSIBLE_WARNING.replacen('d', "D", 1)))?,
+                "nothing was deleted"
+            );
         }
-        let text = read(session.sign(server.agent.delete(url)).call()?)?;
+        let text = read_body(session.authenticate(server.agent.delete(url)).call()?)?;
         let receipt: DeletionReceipt =
             serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
-        told(&receipt)
+        print_receipt(&receipt)
     }
 }
 
 /// Returns the body of a successful response, or the error of the server.
-fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<String> {
+fn read_body(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
-    ensure!(answer.status().as_u16() == 200, "{}", super::transfer::said(&text));
+    ensure!(answer.status().as_u16() == 200, "{}", super::transfer::error_message(&text));
     Ok(text)
 }
 
-fn encoded(id: &str) -> String {
+fn encode_id(id: &str) -> String {
     utf8_percent_encode(id, NON_ALPHANUMERIC).to_string()
 }
 
 fn list(common: &CommonArguments, user: Option<&str>) -> anyhow::Result<()> {
-    let meta = existing(&in_force(common, None)?)?;
+    let meta = open_existing(&effective_config(common, None)?)?;
     let read = |text: &String| serde_json::from_value(serde_json::from_str::<Value>(text).unwrap_or_default()).unwrap_or_default();
     let receipts: Vec<DeletionReceipt> = match user {
         Some(user) => receipts_of_user(&meta, user)?,
         None => meta.receipts()?.iter().map(read).collect(),
     };
     if receipts.is_empty() {
-        return say(if user.is_some() { "no deletions of this user" } else { "no deletions" });
+        return print_line(if user.is_some() { "no deletions of this user" } else { "no deletions" });
     }
-    receipts.iter().try_for_each(told)
+    receipts.iter().try_for_each(print_receipt)
 }
 
-fn told(receipt: &DeletionReceipt) -> anyhow::Result<()> {
+fn print_receipt(receipt: &DeletionReceipt) -> anyhow::Result<()> {
     let DeletionReceipt { at, project, what, subject, spans, errors, scores, log_lines, series, incidents, mentions, .. } = receipt;
     let subject = subject.as_deref().unwrap_or_default();
-    say(&format!("{at}  project {project}, {what} {subject}"))?;
-    say(&format!(
+    print_line(&format!("{at}  project {project}, {what} {subject}"))?;
+    print_line(&format!(
         "  {spans} spans, {errors} error events, {scores} scores, {log_lines} log lines, {series} metric series, {incidents} incidents; name removed from {mentions} alert records"
     ))?;
-    say(&format!("  {} files removed or rewritten, {} ms", receipt.files.len(), receipt.duration_ms))?;
+    print_line(&format!("  {} files removed or rewritten, {} ms", receipt.files.len(), receipt.duration_ms))?;
     for file in &receipt.still_read {
-        say(&format!("  {file} is still being read by a query and is removed when the query ends"))?;
+        print_line(&format!("  {file} is still being read by a query and is removed when the query ends"))?;
     }
     for file in &receipt.unreadable {
-        say(&format!("  {file} is damaged and cannot be read; remove it manually"))?;
+        print_line(&format!("  {file} is damaged and cannot be read; remove it manually"))?;
     }
     Ok(())
 }

@@ -11,16 +11,16 @@ use hinomi_tables::metadata::ProjectRecord;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::running_server::RunningServer;
-use super::{CommonArguments, existing, in_force, say, sign_in_link};
-use crate::app::ADDRESS;
+use super::{CommonArguments, effective_config, open_existing, print_line, sign_in_link};
+use crate::app::PUBLIC_URL_SETTING;
 use crate::demo::{DemoEnvelope, envelopes, live};
 
 /// Name of the demo project, a fictional travel agency.
-const NAME: &str = "tabi-desk (demo)";
+const PROJECT_NAME: &str = "tabi-desk (demo)";
 /// Timeout of one request.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Number of concurrent requests.
-const SENDERS: usize = 4;
+const CONCURRENT_REQUESTS: usize = 4;
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Args)]
@@ -40,13 +40,13 @@ pub(super) struct DemoCommand {
 
 impl DemoCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
-        let meta = existing(&config)?;
-        let server = RunningServer::find(&meta, PATIENCE)?;
+        let config = effective_config(&self.common, None)?;
+        let meta = open_existing(&config)?;
+        let server = RunningServer::find_server(&meta, REQUEST_TIMEOUT)?;
         let known = meta.directory().projects.values().find(|project| project.demo).cloned();
         let (project, filled) = match known {
             Some(project) => (project, true),
-            None => (meta.create_project(NAME, true)?, false),
+            None => (meta.create_project(PROJECT_NAME, true)?, false),
         };
         let key = meta
             .directory()
@@ -56,16 +56,16 @@ impl DemoCommand {
             .clone();
         let to = DemoDestination { server, project, key };
         if !filled {
-            to.fill(self.seed, DAY * self.days)?;
+            to.send_history(self.seed, DAY * self.days)?;
         } else if !self.live {
             bail!("project {} already has demo traffic; use --live to send new traffic", to.project.id);
         }
-        let url = meta.get(ADDRESS).unwrap_or_default();
-        say(&format!("Open {}", sign_in_link(&meta, &url)?))?;
-        say(&format!("and select the project {NAME}."))?;
+        let url = meta.setting(PUBLIC_URL_SETTING).unwrap_or_default();
+        print_line(&format!("Open {}", sign_in_link(&meta, &url)?))?;
+        print_line(&format!("and select the project {PROJECT_NAME}."))?;
         if self.live {
-            say("Sending live traffic. Press Ctrl-C to stop.")?;
-            to.go_on(self.seed)?;
+            print_line("Sending live traffic. Press Ctrl-C to stop.")?;
+            to.send_live(self.seed)?;
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ struct DemoDestination {
 
 impl DemoDestination {
     /// Sends traffic for a past period, several requests at a time.
-    fn fill(&self, seed: u64, span: Duration) -> anyhow::Result<()> {
+    fn send_history(&self, seed: u64, span: Duration) -> anyhow::Result<()> {
         let now_us = jiff::Timestamp::now().as_microsecond();
         let bar = ProgressBar::new(span.as_secs()).with_style(ProgressStyle::with_template("{msg} [{bar:30}] {percent}%")?);
         bar.set_message("sending traffic");
@@ -90,32 +90,32 @@ impl DemoDestination {
             loop {
                 let next = rest.lock().map_err(|_| anyhow::anyhow!("another sender failed"))?.next();
                 let Some(envelope) = next else { return Ok(()) };
-                self.send(&envelope)?;
+                self.send_envelope(&envelope)?;
                 sent.fetch_add(1, Ordering::Relaxed);
                 bar.set_position(u64::try_from((envelope.end_us - start_us) / 1_000_000).unwrap_or(0));
             }
         };
         std::thread::scope(|scope| {
-            let senders: Vec<_> = (0..SENDERS).map(|_| scope.spawn(work)).collect();
+            let senders: Vec<_> = (0..CONCURRENT_REQUESTS).map(|_| scope.spawn(work)).collect();
             senders.into_iter().try_for_each(|sender| sender.join().map_err(|_| anyhow::anyhow!("a sender failed"))?)
         })?;
         bar.finish_and_clear();
-        say(&format!("Sent {} envelopes to project {} ({NAME}).", sent.load(Ordering::Relaxed), self.project.id))
+        print_line(&format!("Sent {} envelopes to project {} ({PROJECT_NAME}).", sent.load(Ordering::Relaxed), self.project.id))
     }
 
     /// Sends live traffic until the process ends.
-    fn go_on(&self, seed: u64) -> anyhow::Result<()> {
+    fn send_live(&self, seed: u64) -> anyhow::Result<()> {
         let now_us = jiff::Timestamp::now().as_microsecond();
         // Each start needs other IDs: repeated ones would be duplicates.
         for envelope in live(seed ^ now_us.unsigned_abs(), now_us, &self.key) {
             let wait_us = envelope.end_us - jiff::Timestamp::now().as_microsecond();
             std::thread::sleep(Duration::from_micros(u64::try_from(wait_us).unwrap_or(0)));
-            self.send(&envelope)?;
+            self.send_envelope(&envelope)?;
         }
         Ok(())
     }
 
-    fn send(&self, envelope: &DemoEnvelope) -> anyhow::Result<()> {
+    fn send_envelope(&self, envelope: &DemoEnvelope) -> anyhow::Result<()> {
         let url = format!("{}/api/{}/envelope/?sentry_key={}", self.server.address, self.project.id, self.key);
         loop {
             let mut answer = self.server.agent.post(&url).header("content-type", "application/x-sentry-envelope").send(&envelope.body)?;

@@ -7,14 +7,14 @@ use anyhow::{Context, bail};
 use clap::Args;
 use hinomi_alerting;
 use hinomi_alerting::delivery;
-use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, examine, holder};
+use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_holder};
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::{bills, database, error_events, log_lines, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{CommonArguments, in_force, say};
+use super::{CommonArguments, effective_config, print_line};
 use crate::config::Config;
 use crate::retention;
 
@@ -46,7 +46,7 @@ pub(super) struct DoctorCommand {
 
 impl DoctorCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
+        let config = effective_config(&self.common, None)?;
         let root = &config.data;
         if !root.is_dir() {
             bail!("{} is not a directory; pass the data directory with --data", root.display());
@@ -56,24 +56,24 @@ impl DoctorCommand {
             .iter_mut()
             .filter(|finding| finding.severity == DoctorSeverity::Fine)
             .for_each(|done| done.severity = DoctorSeverity::Note);
-        findings.extend(around(root, &config));
+        findings.extend(check_environment(root, &config));
         let bar = ProgressBar::new(0);
         bar.set_style(ProgressStyle::with_template("segments [{bar:30}] {pos} of {len}, {eta} left")?);
-        findings.extend(examine(root, |done, of| {
+        findings.extend(check_store(root, |done, of| {
             bar.set_length(of as u64);
             bar.set_position(done as u64);
         }));
         bar.finish_and_clear();
-        findings.extend(databases(root));
-        let prices = hinomi_tables::prices::faults(root, &config.prices).into_iter();
+        findings.extend(check_databases(root));
+        let prices = hinomi_tables::prices::check_sources(root, &config.prices).into_iter();
         findings.extend(
             prices.map(|fault| DoctorFinding::problem(fault.to_string(), "the previous prices stay effective; fix or remove the file")),
         );
-        findings.extend(retention(root, &config));
-        self.tell(root, &findings)
+        findings.extend(check_retention(root, &config));
+        self.print_findings(root, &findings)
     }
 
-    fn tell(&self, root: &Path, findings: &[DoctorFinding]) -> anyhow::Result<()> {
+    fn print_findings(&self, root: &Path, findings: &[DoctorFinding]) -> anyhow::Result<()> {
         for finding in findings {
             let sign = match finding.severity {
                 DoctorSeverity::Fine if !self.verbose => continue,
@@ -81,9 +81,9 @@ impl DoctorCommand {
                 DoctorSeverity::Note => "note   ",
                 DoctorSeverity::Problem => "PROBLEM",
             };
-            say(&format!("{sign}  {}", finding.what))?;
-            if !finding.todo.is_empty() {
-                say(&format!("         {}", finding.todo))?;
+            print_line(&format!("{sign}  {}", finding.description))?;
+            if !finding.remedy.is_empty() {
+                print_line(&format!("         {}", finding.remedy))?;
             }
         }
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
@@ -91,14 +91,14 @@ impl DoctorCommand {
         if problems > 0 {
             bail!("{}: {problems} of {} checks found a problem", root.display(), fine + notes + problems);
         }
-        say(&format!("{}: no problems found ({fine} checks, {notes} notes)", root.display()))
+        print_line(&format!("{}: no problems found ({fine} checks, {notes} notes)", root.display()))
     }
 }
 
 /// Checks which process uses the directory, the free disk space, and owners and permissions.
-fn around(root: &Path, config: &Config) -> Vec<DoctorFinding> {
+fn check_environment(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
-    match holder(root) {
+    match lock_holder(root) {
         Some(pid) => findings
             .push(DoctorFinding::note(format!("process {pid} has the directory open; files that it is writing are not checked"), "")),
         None => findings.push(DoctorFinding::fine("no process has the directory open")),
@@ -112,7 +112,7 @@ fn around(root: &Path, config: &Config) -> Vec<DoctorFinding> {
         Some(free) => findings.push(DoctorFinding::fine(format!("{:.1} MB are free", free as f64 / 1e6))),
         None => findings.push(DoctorFinding::note("cannot determine the free disk space", "")),
     }
-    match rights(root) {
+    match check_permissions(root) {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(DoctorFinding::problem(format!("{error:#}"), "give this user permission to read the whole directory")),
     }
@@ -120,7 +120,7 @@ fn around(root: &Path, config: &Config) -> Vec<DoctorFinding> {
 }
 
 /// Finds files that the owner of the directory cannot write (left by a start as another user), and a directory that others can read.
-fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
+fn check_permissions(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
     let of_root = std::fs::metadata(root).with_context(|| root.display().to_string())?;
     let mut findings = Vec::new();
     if of_root.permissions().mode() & 0o077 != 0 {
@@ -153,25 +153,25 @@ fn rights(root: &Path) -> anyhow::Result<Vec<DoctorFinding>> {
 }
 
 /// Reports deletions that wait for confirmation, and what a start with this configuration would delete.
-fn retention(root: &Path, config: &Config) -> Vec<DoctorFinding> {
+fn check_retention(root: &Path, config: &Config) -> Vec<DoctorFinding> {
     let path = root.join("hinomi.db");
-    // `databases` reports this problem.
-    if database::examine(&path, metadata::FORMAT).is_err() {
+    // `check_databases` reports this problem.
+    if database::check_database(&path, metadata::FORMAT).is_err() {
         return Vec::new();
     }
     let Ok(meta) = MetadataStore::open(root) else { return Vec::new() };
-    let held = retention::held(&meta).map(|held| DoctorFinding::note(held.told(), "`hinomi retention` shows this too"));
-    let shrunk = retention::shrunk(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
+    let held = retention::stored_hold(&meta).map(|held| DoctorFinding::note(held.description(), "`hinomi retention` shows this too"));
+    let shrunk = retention::reduced_settings(&meta, config.retention_days, config.disk.budget_bytes).into_iter().map(|what| {
         DoctorFinding::note(
             format!("retention is shorter than before: {what}"),
             "deleting more than a tenth needs confirmation; if this is not intended, start the server with its previous configuration",
         )
     });
-    let enforced = retention::enforced(&meta).into_iter().map(DoctorFinding::fine);
+    let enforced = retention::enforced_settings(&meta).into_iter().map(DoctorFinding::fine);
     held.into_iter().chain(shrunk).chain(enforced).collect()
 }
 
-fn databases(root: &Path) -> Vec<DoctorFinding> {
+fn check_databases(root: &Path) -> Vec<DoctorFinding> {
     let has_data = root.join("manifest.db").exists();
     let examined = DATABASES.iter().map(|(name, known)| {
         let path = root.join(name);
@@ -187,7 +187,7 @@ fn databases(root: &Path) -> Vec<DoctorFinding> {
                 "the next start creates an empty one; if it existed before, restore a backup",
             );
         }
-        match database::examine(&path, *known) {
+        match database::check_database(&path, *known) {
             Ok(()) => DoctorFinding::fine(path.display().to_string()),
             Err(error) => DoctorFinding::problem(error.to_string(), ""),
         }

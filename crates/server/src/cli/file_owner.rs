@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Data directory of this command.
-static USED: OnceLock<PathBuf> = OnceLock::new();
+static DATA_DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
 
 /// Records the data directory that this command uses.
-pub(super) fn uses(data: &Path) {
-    let _ = USED.set(data.to_owned());
+pub(super) fn set_data_directory(data: &Path) {
+    let _ = DATA_DIRECTORY.set(data.to_owned());
 }
 
 /// Returns whether this process runs as root; false if that is unknown.
@@ -17,15 +17,15 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// Calls [`give_back`] for the data directory of this command.
-pub(super) fn give_back_used() {
-    if let Some(data) = USED.get() {
-        give_back(data);
+/// Calls [`restore_owner`] for the data directory of this command.
+pub(super) fn restore_owner_of_used() {
+    if let Some(data) = DATA_DIRECTORY.get() {
+        restore_owner(data);
     }
 }
 
 /// If this process runs as root and the directory belongs to another user, gives root's files in it to that user. Returns their number.
-pub(super) fn give_back(data: &Path) -> usize {
+pub(super) fn restore_owner(data: &Path) -> usize {
     let Ok(folder) = std::fs::symlink_metadata(data) else { return 0 };
     if !is_root() || folder.uid() == 0 || !folder.is_dir() {
         return 0;
@@ -38,7 +38,7 @@ pub(super) fn give_back(data: &Path) -> usize {
             if found.uid() == 0 {
                 match lchown(&path, Some(folder.uid()), Some(folder.gid())) {
                     Ok(()) => given += 1,
-                    Err(error) => super::note(&format!("cannot change the owner of {}, which stays root: {error}", path.display())),
+                    Err(error) => super::print_note(&format!("cannot change the owner of {}, which stays root: {error}", path.display())),
                 }
             }
             if found.is_dir() {
@@ -50,11 +50,11 @@ pub(super) fn give_back(data: &Path) -> usize {
 }
 
 /// Gives a directory that root has just created to the owner of its parent directory.
-pub(super) fn inherit(data: &Path) {
+pub(super) fn inherit_owner(data: &Path) {
     let parent = data.parent().and_then(|parent| std::fs::metadata(parent).ok());
     if let Some(parent) = parent.filter(|parent| is_root() && parent.uid() != 0)
         && let Err(error) = lchown(data, Some(parent.uid()), Some(parent.gid()))
     {
-        super::note(&format!("cannot change the owner of {}, which stays root: {error}", data.display()));
+        super::print_note(&format!("cannot change the owner of {}, which stays root: {error}", data.display()));
     }
 }

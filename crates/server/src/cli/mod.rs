@@ -24,12 +24,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Parser, Subcommand};
-use hinomi_store::doctor::holder;
+use hinomi_store::doctor::lock_holder;
 use hinomi_tables::metadata::MetadataStore;
 
-use crate::app::ADDRESS;
+use crate::app::PUBLIC_URL_SETTING;
 use crate::config::{self, Config, ConfigOverrides};
-use crate::query_parameters::{TIME_FORMS, moment};
+use crate::query_parameters::{TIME_FORMS, parse_time};
 
 /// LLM monitoring in one binary: traces, token usage, cost and alerts of your LLM calls
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ enum CliCommand {
         #[command(flatten)]
         common: CommonArguments,
         /// Address and port to listen on; port 0 lets the system choose [default: 127.0.0.1:8119; env: HINOMI_LISTEN]
-        #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+        #[arg(long, value_name = "HOST:PORT", value_parser = parse_address)]
         listen: Option<SocketAddr>,
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
@@ -138,22 +138,22 @@ pub fn run() -> ExitCode {
     crate::file_permissions::create_for_owner_only();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return told(&error),
+        Err(error) => return print_parse_error(&error),
     };
     let done = execute(cli.command);
-    file_owner::give_back_used();
+    file_owner::restore_owner_of_used();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let usage = error.is::<config::ConfigError>();
-            let _ = writeln!(std::io::stderr(), "hinomi: {}", one_line(&error));
+            let _ = writeln!(std::io::stderr(), "hinomi: {}", error_in_one_line(&error));
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
 }
 
 /// Joins an error and its causes with colons. Omits a cause that the text already contains.
-fn one_line(error: &anyhow::Error) -> String {
+fn error_in_one_line(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match () {
         () if said.contains(&cause) => said,
         () if said.is_empty() => cause,
@@ -162,7 +162,7 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// Prints help and version to standard output, and an argument error as one line to standard error. Returns the exit status.
-fn told(error: &clap::Error) -> ExitCode {
+fn print_parse_error(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
         return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
@@ -179,39 +179,39 @@ fn told(error: &clap::Error) -> ExitCode {
 fn execute(command: CliCommand) -> anyhow::Result<()> {
     match command {
         CliCommand::Serve { common, listen, port_file, quiet_notifications } => {
-            let config = Config { quiet_notifications, ..in_force(&common, listen)? };
+            let config = Config { quiet_notifications, ..effective_config(&common, listen)? };
             serve::serve(&config, port_file.as_deref())
         }
         CliCommand::Login { common } => {
-            let config = in_force(&common, None)?;
-            let meta = existing(&config)?;
+            let config = effective_config(&common, None)?;
+            let meta = open_existing(&config)?;
             let data = config.data.display();
             ensure!(
-                holder(&config.data).is_some(),
+                lock_holder(&config.data).is_some(),
                 "no server is running on {data}; start one with `hinomi serve --data {data}`, which prints a sign-in link, \
                  or pass the data directory of the running server with --data (the server prints it at startup)"
             );
-            say(&sign_in_link(&meta, &public_url(&meta, &config))?)
+            print_line(&sign_in_link(&meta, &public_url(&meta, &config))?)
         }
         CliCommand::Token(command) => command.run(),
         CliCommand::Session(command) => command.run(),
         CliCommand::Logout(logout) => logout.run(),
         CliCommand::Project(ProjectCommand::Create { common, name }) => {
-            let config = in_force(&common, None)?;
-            let meta = existing(&config)?;
+            let config = effective_config(&common, None)?;
+            let meta = open_existing(&config)?;
             let project = meta.create_project(&name, false)?;
             let dsn = dsn(&meta, &public_url(&meta, &config), project.id);
-            say(&dsn.to_string())
+            print_line(&dsn.to_string())
         }
         CliCommand::Project(ProjectCommand::List { common }) => {
-            let config = in_force(&common, None)?;
-            let meta = existing(&config)?;
+            let config = effective_config(&common, None)?;
+            let meta = open_existing(&config)?;
             let url = public_url(&meta, &config);
             for project in meta.directory().projects.values() {
                 let notes = [(project.demo, " (demo)"), (project.disabled, " (disabled)")];
                 // The name of the demo project already ends with this note.
                 let notes: String = notes.iter().filter(|(is, note)| *is && !project.name.ends_with(note)).map(|(_, note)| *note).collect();
-                say(&format!("{}\t{}{notes}\t{}", project.id, project.name, dsn(&meta, &url, project.id)))?;
+                print_line(&format!("{}\t{}{notes}\t{}", project.id, project.name, dsn(&meta, &url, project.id)))?;
             }
             Ok(())
         }
@@ -230,22 +230,22 @@ fn execute(command: CliCommand) -> anyhow::Result<()> {
         CliCommand::Notifications(notifications) => notifications.run(),
         CliCommand::Bill(bill) => bill.run(),
         CliCommand::Config { common } => {
-            let config = in_force(&common, None)?;
-            say(config::print_beside(&config, running_server::configuration(&config.data).as_deref()).trim_end())
+            let config = effective_config(&common, None)?;
+            print_line(config::to_toml_with_differences(&config, running_server::configuration(&config.data).as_deref()).trim_end())
         }
     }
 }
 
-fn in_force(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
+fn effective_config(common: &CommonArguments, listen: Option<SocketAddr>) -> anyhow::Result<Config> {
     let flags = ConfigOverrides { config: common.config.clone(), data: common.data.clone(), listen };
     let config = config::load(&flags, |name| std::env::var(name).ok())?;
     crate::backup::check_finished(&config.data)?;
-    file_owner::uses(&config.data);
+    file_owner::set_data_directory(&config.data);
     Ok(config)
 }
 
 /// Opens the metadata of an existing data directory. Does not create one, so a command that only reads leaves no new directory behind.
-fn existing(config: &Config) -> anyhow::Result<MetadataStore> {
+fn open_existing(config: &Config) -> anyhow::Result<MetadataStore> {
     let is_there = config.data.join("hinomi.db").exists();
     ensure!(
         is_there,
@@ -260,7 +260,7 @@ fn public_url(meta: &MetadataStore, config: &Config) -> String {
     if !config.public_url.is_empty() {
         return config.public_url.clone();
     }
-    meta.get(ADDRESS).unwrap_or_else(|| format!("http://{}", config.listen))
+    meta.setting(PUBLIC_URL_SETTING).unwrap_or_else(|| format!("http://{}", config.listen))
 }
 
 fn sign_in_link(meta: &MetadataStore, public_url: &str) -> anyhow::Result<String> {
@@ -277,12 +277,12 @@ fn dsn(meta: &MetadataStore, public_url: &str, project: u64) -> String {
 }
 
 /// Writes a note to standard error, separate from the output of the command.
-fn note(line: &str) {
+fn print_note(line: &str) {
     let _ = writeln!(std::io::stderr(), "hinomi: {line}");
 }
 
 /// Prints a question to standard error and returns whether the answer on standard input is yes.
-fn confirmed(question: &str) -> anyhow::Result<bool> {
+fn ask_confirmation(question: &str) -> anyhow::Result<bool> {
     write!(std::io::stderr(), "{question}")?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -290,12 +290,12 @@ fn confirmed(question: &str) -> anyhow::Result<bool> {
 }
 
 /// Writes one line to standard output.
-fn say(line: &str) -> anyhow::Result<()> {
+fn print_line(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
 }
 
 /// Parses `HOST:PORT` and resolves host names such as `localhost`.
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     use std::net::ToSocketAddrs;
     let reason = "expected HOST:PORT, such as 127.0.0.1:8119 or 0.0.0.0:8119";
     text.to_socket_addrs().map_err(|_| reason.to_owned())?.next().ok_or_else(|| reason.to_owned())
@@ -303,7 +303,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// Parses a time in the forms of the API, in microseconds since the Unix epoch.
 fn time(text: &str) -> Result<i64, String> {
-    moment(text, jiff::Timestamp::now().as_microsecond()).ok_or_else(|| format!("use {TIME_FORMS}"))
+    parse_time(text, jiff::Timestamp::now().as_microsecond()).ok_or_else(|| format!("use {TIME_FORMS}"))
 }
 
 /// Returns whether standard error is a terminal.
@@ -324,10 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_said_once() {
+    fn error_cause_is_printed_once() {
         let cause = || std::io::Error::other("no such file");
         let error = anyhow::Error::from(crate::config::ConfigError::Unreadable { path: "x.toml".into(), source: cause() });
-        assert_eq!(one_line(&error), "cannot read the configuration file x.toml: no such file");
-        assert_eq!(one_line(&anyhow::Error::from(cause()).context("cannot start")), "cannot start: no such file");
+        assert_eq!(error_in_one_line(&error), "cannot read the configuration file x.toml: no such file");
+        assert_eq!(error_in_one_line(&anyhow::Error::from(cause()).context("cannot start")), "cannot start: no such file");
     }
 }

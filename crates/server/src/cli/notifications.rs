@@ -3,8 +3,8 @@
 use clap::Subcommand;
 use hinomi_tables::metadata::{MetadataError, MetadataStore};
 
-use super::{CommonArguments, existing, in_force, say};
-use crate::app::PAUSED;
+use super::{CommonArguments, effective_config, open_existing, print_line};
+use crate::app::PAUSED_SETTING;
 
 /// Pause or resume notifications; they are paused after a restore
 #[derive(Debug, Subcommand)]
@@ -27,10 +27,10 @@ impl NotificationsCommand {
             NotificationsCommand::Pause { common } => (common, true),
             NotificationsCommand::Resume { common } => (common, false),
         };
-        let meta = existing(&in_force(common, None)?)?;
-        let before = meta.get(PAUSED).is_some();
+        let meta = open_existing(&effective_config(common, None)?)?;
+        let before = meta.setting(PAUSED_SETTING).is_some();
         set_paused(&meta, paused)?;
-        say(match (before, paused) {
+        print_line(match (before, paused) {
             (true, true) => "notifications were already paused",
             (false, true) => "notifications are paused and wait in the outbox; `hinomi notifications resume` sends them",
             (true, false) => "notifications are resumed, including those in the outbox",
@@ -41,5 +41,5 @@ impl NotificationsCommand {
 
 /// Pauses or resumes notifications. A running server applies this within seconds.
 pub(super) fn set_paused(meta: &MetadataStore, paused: bool) -> Result<(), MetadataError> {
-    if paused { meta.set(PAUSED, "yes") } else { meta.unset(PAUSED) }
+    if paused { meta.set_setting(PAUSED_SETTING, "yes") } else { meta.delete_setting(PAUSED_SETTING) }
 }

@@ -13,14 +13,14 @@ use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::prices::{ActivePrices, table_path};
 use serde_json::Value;
 
-use super::{CommonArguments, existing, in_force, running_server, say, time};
-use crate::app::write_whole;
+use super::{CommonArguments, effective_config, open_existing, print_line, running_server, time};
+use crate::app::write_atomically;
 use crate::config;
 
 /// Input and output tokens assumed when no counts are given; below any long-context threshold.
-const ORDINARY: u64 = 1_000;
+const DEFAULT_TOKENS: u64 = 1_000;
 /// Tokens of a call to which the long-context price applies, if the model has one.
-const LONG: u64 = 1_000_000;
+const LONG_CONTEXT_TOKENS: u64 = 1_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PricesCommand {
@@ -39,8 +39,8 @@ impl PricesCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
             PricesCommand::Update { common, file } => {
-                let config = in_force(&common, None)?;
-                existing(&config)?;
+                let config = effective_config(&common, None)?;
+                open_existing(&config)?;
                 update(&config.data, &file)
             }
             PricesCommand::Check(check) => check.run(),
@@ -63,46 +63,46 @@ fn update(data: &Path, file: &Path) -> anyhow::Result<()> {
     }
     let path = table_path(data);
     let before = std::fs::read_to_string(&path).unwrap_or_else(|_| PriceTable::embedded_text().to_owned());
-    let changes = PriceTableDiff::between(&before, &imported.text);
-    write_whole(&path, &imported.text).with_context(|| format!("cannot write {}", path.display()))?;
-    say(&format!("installed {} models as of {} in {}", imported.models, imported.table.date(), path.display()))?;
-    say(&format!("{} new, {} changed, {} removed", changes.new.len(), changes.changed.len(), changes.gone.len()))?;
-    for (word, names) in [("new", &changes.new), ("changed", &changes.changed), ("removed", &changes.gone)] {
-        const MOST: usize = 10;
-        names.iter().take(MOST).try_for_each(|name| say(&format!("  {word}  {name}")))?;
-        if names.len() > MOST {
-            say(&format!("  and {} more {word}", names.len() - MOST))?;
+    let changes = PriceTableDiff::compare(&before, &imported.text);
+    write_atomically(&path, &imported.text).with_context(|| format!("cannot write {}", path.display()))?;
+    print_line(&format!("installed {} models as of {} in {}", imported.models, imported.table.date(), path.display()))?;
+    print_line(&format!("{} new, {} changed, {} removed", changes.new.len(), changes.changed.len(), changes.removed.len()))?;
+    for (word, names) in [("new", &changes.new), ("changed", &changes.changed), ("removed", &changes.removed)] {
+        const MAX_PRINTED_MODELS: usize = 10;
+        names.iter().take(MAX_PRINTED_MODELS).try_for_each(|name| print_line(&format!("  {word}  {name}")))?;
+        if names.len() > MAX_PRINTED_MODELS {
+            print_line(&format!("  and {} more {word}", names.len() - MAX_PRINTED_MODELS))?;
         }
     }
     if !imported.left_out.is_empty() {
-        say(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
+        print_line(&format!("{} models were skipped: they are not sold, or their name rules are not supported", imported.left_out.len()))?;
     }
-    say("A running server loads the new table within seconds. `hinomi reprice` recalculates the cost of stored calls.")
+    print_line("A running server loads the new table within seconds. `hinomi reprice` recalculates the cost of stored calls.")
 }
 
 /// Differences between two price tables, as names `provider:model`.
 struct PriceTableDiff {
     new: Vec<String>,
     changed: Vec<String>,
-    gone: Vec<String>,
+    removed: Vec<String>,
 }
 
 impl PriceTableDiff {
-    fn between(before: &str, after: &str) -> PriceTableDiff {
-        let (before, after) = (prices_of(before), prices_of(after));
+    fn compare(before: &str, after: &str) -> PriceTableDiff {
+        let (before, after) = (prices_by_model(before), prices_by_model(after));
         let is_new = |name: &&String| !before.contains_key(*name);
         let is_gone = |name: &&String| !after.contains_key(*name);
         let is_changed = |(name, prices): &(&String, &(Value, Value))| before.get(*name).is_some_and(|old| old != *prices);
         PriceTableDiff {
             new: after.keys().filter(is_new).cloned().collect(),
             changed: after.iter().filter(is_changed).map(|(name, _)| name.clone()).collect(),
-            gone: before.keys().filter(is_gone).cloned().collect(),
+            removed: before.keys().filter(is_gone).cloned().collect(),
         }
     }
 }
 
 /// Returns the prices and variants of each model of a table.
-fn prices_of(table: &str) -> BTreeMap<String, (Value, Value)> {
+fn prices_by_model(table: &str) -> BTreeMap<String, (Value, Value)> {
     let table: Value = serde_json::from_str(table).unwrap_or_default();
     let mut prices = BTreeMap::new();
     for provider in table["providers"].as_array().into_iter().flatten() {
@@ -175,29 +175,30 @@ pub(super) struct PriceCheckCommand {
 
 impl PriceCheckCommand {
     fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
+        let config = effective_config(&self.common, None)?;
         // A running server may use another file of custom prices.
         let running = running_server::configuration(&config.data).and_then(|text| config::parse(&text).ok());
         let own = running.as_ref().map_or(&config.prices, |running| &running.prices);
         // Without a data directory, only the built-in table and the price file apply.
-        let meta = if config.data.exists() { existing(&config)? } else { MetadataStore::of_no_folder()? };
+        let meta = if config.data.exists() { open_existing(&config)? } else { MetadataStore::open_in_memory()? };
         let prices = ActivePrices::open(Arc::new(meta), &config.data, own);
         if let [first, ..] = &prices.problems()[..] {
             bail!("{first}");
         }
-        let book = prices.of(self.project);
+        let book = prices.book_of(self.project);
         let at_us = self.at.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
-        let (counted, usage) = (self.counted(), self.usage(ORDINARY));
+        let (counted, usage) = (self.has_counts(), self.usage(DEFAULT_TOKENS));
         let call = self.call(&usage, at_us);
         match (book.explain(&call), book.price_id(&call)) {
             (Some(priced), _) => {
-                shown(&priced, book.table())?;
-                let long = self.usage(LONG);
+                print_price(&priced, book.table())?;
+                let long = self.usage(LONG_CONTEXT_TOKENS);
                 let longer = book.explain(&self.call(&long, at_us)).filter(|_| !counted);
                 match longer.and_then(|longer| Some((input_price(&priced)?, input_price(&longer)?))) {
-                    Some((ordinary, longer)) if ordinary != longer => {
-                        say(&format!("  long context: {}/M for a call with {LONG} input tokens; use --input for yours", dollars(longer)))
-                    }
+                    Some((ordinary, longer)) if ordinary != longer => print_line(&format!(
+                        "  long context: {}/M for a call with {LONG_CONTEXT_TOKENS} input tokens; use --input for yours",
+                        dollars(longer)
+                    )),
                     _ => Ok(()),
                 }
             }
@@ -224,22 +225,22 @@ impl PriceCheckCommand {
     }
 
     /// Returns whether any count is given.
-    fn counted(&self) -> bool {
-        let usage = self.sent();
+    fn has_counts(&self) -> bool {
+        let usage = self.to_usage();
         PriceBucket::ALL.iter().any(|bucket| bucket.of(&usage).is_some())
     }
 
     /// Returns the given counts; if there are none, this number of input and output tokens.
     fn usage(&self, tokens: u64) -> Usage {
-        let mut usage = self.sent();
+        let mut usage = self.to_usage();
         // If one count is given, the others are 0.
-        let others = if self.counted() { 0 } else { tokens };
+        let others = if self.has_counts() { 0 } else { tokens };
         usage.input = usage.input.or(Some(others));
         usage.output = usage.output.or(Some(others));
         usage
     }
 
-    fn sent(&self) -> Usage {
+    fn to_usage(&self) -> Usage {
         Usage {
             input: self.input,
             cache_read: self.cache_read,
@@ -263,15 +264,15 @@ fn input_price(priced: &PricedCall) -> Option<f64> {
     priced.lines.iter().find(|line| line.bucket == PriceBucket::Input).map(|line| line.price.dollars())
 }
 
-fn shown(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
-    let source = if priced.own { "custom price".to_owned() } else { format!("price table as of {}", table.date()) };
-    say(&format!("{}  ({source})", priced.price_id))?;
+fn print_price(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
+    let source = if priced.is_custom { "custom price".to_owned() } else { format!("price table as of {}", table.date()) };
+    print_line(&format!("{}  ({source})", priced.price_id))?;
     let lines: Vec<[String; 3]> = priced.lines.iter().map(arithmetic).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).max(5);
     for [what, times, amount] in &lines {
-        say(&format!("  {what:<w0$}  {times:>w1$} = {amount:>w2$}", w0 = width(0), w1 = width(1), w2 = width(2)))?;
+        print_line(&format!("  {what:<w0$}  {times:>w1$} = {amount:>w2$}", w0 = width(0), w1 = width(1), w2 = width(2)))?;
     }
-    say(&format!("  {:<w$}  {}", "total", dollars(priced.cost.total.dollars()), w = width(0)))
+    print_line(&format!("  {:<w$}  {}", "total", dollars(priced.cost.total.dollars()), w = width(0)))
 }
 
 /// Returns the bucket, the count times the price, and the amount.
@@ -304,11 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_between_tables() {
+    fn price_table_changes_are_listed() {
         let table = |models: &str| format!(r#"{{"providers":[{{"id":"p","models":[{models}]}}]}}"#);
         let before = table(r#"{"id":"a","prices":[{"in":1}]},{"id":"b","prices":[{"in":1}]}"#);
         let after = table(r#"{"id":"b","prices":[{"in":2}]},{"id":"c","prices":[{"in":1}]}"#);
-        let changes = PriceTableDiff::between(&before, &after);
-        assert_eq!((changes.new, changes.changed, changes.gone), (vec!["p:c".to_owned()], vec!["p:b".to_owned()], vec!["p:a".to_owned()]));
+        let changes = PriceTableDiff::compare(&before, &after);
+        assert_eq!(
+            (changes.new, changes.changed, changes.removed),
+            (vec!["p:c".to_owned()], vec!["p:b".to_owned()], vec!["p:a".to_owned()])
+        );
     }
 }

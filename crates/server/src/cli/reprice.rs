@@ -14,15 +14,15 @@ use ureq::http::Response;
 
 use super::prices::dollars;
 use super::running_server::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, in_force, is_interactive, note, say, time};
+use super::{CommonArguments, effective_config, is_interactive, open_existing, print_line, print_note, time};
 use crate::reprice::RepriceReport;
 
 const DAY_US: i64 = 86_400_000_000;
 /// Interval between two polls of a job.
-const POLL: Duration = Duration::from_millis(200);
-const ANOTHER_VERSION: &str = "the running server is another version of Hinomi; restart it";
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const VERSION_MISMATCH: &str = "the running server is another version of Hinomi; restart it";
 /// Timeout of one request; a dry run requests one day at a time.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Args)]
 pub(super) struct RepriceCommand {
@@ -44,9 +44,9 @@ pub(super) struct RepriceCommand {
 
 impl RepriceCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
-        let meta = existing(&config)?;
-        let server = RunningServer::find(&meta, PATIENCE)?;
+        let config = effective_config(&self.common, None)?;
+        let meta = open_existing(&config)?;
+        let server = RunningServer::find_server(&meta, REQUEST_TIMEOUT)?;
         let to = self.to.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
         if to <= self.from {
             bail!("--to must be after --from");
@@ -55,23 +55,26 @@ impl RepriceCommand {
             Some(project) => vec![meta.project(project)?.id],
             None => meta.directory().projects.keys().copied().collect(),
         };
-        self.all(&server, &CommandSession::begin(&meta)?, &projects, to)
+        self.reprice_projects(&server, &CommandSession::begin_session(&meta)?, &projects, to)
     }
 
-    fn all(&self, server: &RunningServer, session: &CommandSession, projects: &[u64], to: i64) -> anyhow::Result<()> {
+    fn reprice_projects(&self, server: &RunningServer, session: &CommandSession, projects: &[u64], to: i64) -> anyhow::Result<()> {
         for project in projects {
             let bar = ProgressBar::no_length();
             bar.set_message(format!("project {project}"));
-            let sum =
-                if self.dry_run { self.dry(server, session, *project, to, &bar)? } else { self.real(server, session, *project, to, &bar)? };
+            let sum = if self.dry_run {
+                self.dry_run(server, session, *project, to, &bar)?
+            } else {
+                self.run_job(server, session, *project, to, &bar)?
+            };
             bar.finish_and_clear();
-            self.told(*project, &sum)?;
+            self.print_report(*project, &sum)?;
         }
         Ok(())
     }
 
     /// Requests a dry run for one day at a time and returns the sum.
-    fn dry(
+    fn dry_run(
         &self,
         server: &RunningServer,
         session: &CommandSession,
@@ -79,22 +82,22 @@ impl RepriceCommand {
         to: i64,
         bar: &ProgressBar,
     ) -> anyhow::Result<RepriceReport> {
-        let days = days(self.from, to);
+        let days = split_into_days(self.from, to);
         bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} days, {eta} left")?);
         bar.set_length(days.len() as u64);
         let mut sum = RepriceReport::default();
         for (from, to) in &days {
             let body = json!({ "from": rfc3339(*from), "to": rfc3339(*to), "dry_run": true });
             let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
-            let text = answered(session.sign(request).send_json(&body)?, 200)?;
-            sum.add(serde_json::from_str(&text).context(ANOTHER_VERSION)?);
+            let text = expect_status(session.authenticate(request).send_json(&body)?, 200)?;
+            sum.add(serde_json::from_str(&text).context(VERSION_MISMATCH)?);
             bar.inc(1);
         }
         Ok(sum)
     }
 
     /// Starts a job on the server and waits until it ends.
-    fn real(
+    fn run_job(
         &self,
         server: &RunningServer,
         session: &CommandSession,
@@ -104,10 +107,10 @@ impl RepriceCommand {
     ) -> anyhow::Result<RepriceReport> {
         let body = json!({ "from": rfc3339(self.from), "to": rfc3339(to), "wait": false });
         let request = server.agent.post(format!("{}/api/v1/projects/{project}/reprice", server.address));
-        let text = answered(session.sign(request).send_json(&body)?, 202)?;
-        let mut job: RepriceJobReport = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+        let text = expect_status(session.authenticate(request).send_json(&body)?, 202)?;
+        let mut job: RepriceJobReport = serde_json::from_str(&text).context(VERSION_MISMATCH)?;
         if is_interactive() {
-            note(&format!("job {} continues on the server if you interrupt this command", job.id));
+            print_note(&format!("job {} continues on the server if you interrupt this command", job.id));
         }
         bar.set_style(ProgressStyle::with_template("{msg} [{bar:30}] {pos} of {len} calls, {eta} left")?);
         loop {
@@ -123,32 +126,32 @@ impl RepriceCommand {
                         .unwrap_or_default();
                     bail!("project {project}: job {} {}{why}{far}; run the command again to finish", job.id, job.state.name())
                 }
-                JobState::Queued | JobState::Running | JobState::Paused => std::thread::sleep(POLL),
+                JobState::Queued | JobState::Running | JobState::Paused => std::thread::sleep(POLL_INTERVAL),
             }
             let request = server.agent.get(format!("{}/api/v1/jobs/{}", server.address, job.id));
-            let text = answered(session.sign(request).call()?, 200)?;
-            job = serde_json::from_str(&text).context(ANOTHER_VERSION)?;
+            let text = expect_status(session.authenticate(request).call()?, 200)?;
+            job = serde_json::from_str(&text).context(VERSION_MISMATCH)?;
         }
     }
 
-    fn told(&self, project: u64, sum: &RepriceReport) -> anyhow::Result<()> {
+    fn print_report(&self, project: u64, sum: &RepriceReport) -> anyhow::Result<()> {
         let (change, after) = if self.dry_run { ("would change", "would be") } else { ("changed", "is now") };
-        say(&format!("project {project}: {} of {} calls {change}", sum.changed, sum.calls))?;
+        print_line(&format!("project {project}: {} of {} calls {change}", sum.changed, sum.calls))?;
         if sum.changed == 0 {
             return Ok(());
         }
         let amount = |amount: Option<f64>| amount.map_or_else(|| "unknown".to_owned(), dollars);
-        say(&format!("  total cost was {} and {after} {}", amount(sum.cost_before), amount(sum.cost_after)))?;
+        print_line(&format!("  total cost was {} and {after} {}", amount(sum.cost_before), amount(sum.cost_after)))?;
         if sum.newly_priced > 0 {
-            say(&format!("  {} had no price before", sum.newly_priced))?;
+            print_line(&format!("  {} had no price before", sum.newly_priced))?;
         }
         if sum.no_longer_priced > 0 {
-            say(&format!("  {} no longer have a price", sum.no_longer_priced))?;
+            print_line(&format!("  {} no longer have a price", sum.no_longer_priced))?;
         }
         for model in &sum.models {
             let prices: Vec<&str> = model.prices.iter().map(String::as_str).collect();
             let name = model.model.as_deref().unwrap_or("(no model)");
-            say(&format!(
+            print_line(&format!(
                 "  {name}: {} calls, {} to {}  {}",
                 model.calls,
                 amount(model.cost_before),
@@ -173,7 +176,7 @@ struct RepriceJobReport {
 }
 
 /// Returns the body of a response, or an error if it does not have the expected status.
-fn answered(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
+fn expect_status(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
     let text = answer.body_mut().read_to_string()?;
     if answer.status().as_u16() != status {
         bail!("the server responded with {}: {text}", answer.status());
@@ -182,7 +185,7 @@ fn answered(mut answer: Response<Body>, status: u16) -> anyhow::Result<String> {
 }
 
 /// Splits the range at midnight UTC.
-fn days(from: i64, to: i64) -> Vec<(i64, i64)> {
+fn split_into_days(from: i64, to: i64) -> Vec<(i64, i64)> {
     let mut days = Vec::new();
     let mut start = from;
     while start < to {
@@ -199,8 +202,8 @@ mod tests {
 
     #[test]
     fn a_range_is_cut_into_days() {
-        assert_eq!(days(DAY_US / 2, 2 * DAY_US), [(DAY_US / 2, DAY_US), (DAY_US, 2 * DAY_US)]);
-        assert_eq!(days(5, 7), [(5, 7)]);
-        assert_eq!(days(5, 5), []);
+        assert_eq!(split_into_days(DAY_US / 2, 2 * DAY_US), [(DAY_US / 2, DAY_US), (DAY_US, 2 * DAY_US)]);
+        assert_eq!(split_into_days(5, 7), [(5, 7)]);
+        assert_eq!(split_into_days(5, 5), []);
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{CommonArguments, existing, in_force, say};
+use super::{CommonArguments, effective_config, open_existing, print_line};
 use crate::retention;
 
 /// Show large deletions that wait for confirmation
@@ -29,19 +29,21 @@ impl RetentionArguments {
             Some(RetentionCommand::Confirm { common }) => (common, true),
             None => (&self.common, false),
         };
-        let config = in_force(common, None)?;
-        let meta = existing(&config)?;
-        let held = if is_confirmed { retention::confirm(&meta)? } else { retention::held(&meta) };
+        let config = effective_config(common, None)?;
+        let meta = open_existing(&config)?;
+        let held = if is_confirmed { retention::confirm_hold(&meta)? } else { retention::stored_hold(&meta) };
         match held {
             None if is_confirmed => anyhow::bail!("no deletion waits for confirmation"),
-            None => say("no deletion waits for confirmation"),
+            None => print_line("no deletion waits for confirmation"),
             Some(held) if is_confirmed => {
                 for what in &held.what {
-                    say(what)?;
+                    print_line(what)?;
                 }
-                say("confirmed; a running server deletes the data within seconds, otherwise the next one within ten minutes of startup")
+                print_line(
+                    "confirmed; a running server deletes the data within seconds, otherwise the next one within ten minutes of startup",
+                )
             }
-            Some(held) => say(&held.told()),
+            Some(held) => print_line(&held.description()),
         }
     }
 }

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
-use hinomi_store::doctor::holder;
+use hinomi_store::doctor::lock_holder;
 use hinomi_tables::metadata::{MetadataStore, SessionKind};
 use ureq::RequestBuilder;
 
-use crate::app::{ADDRESS, CONFIGURATION, LISTENING, cookie_name};
-use crate::server_proof::{CHALLENGE, PROOF, ServerProof};
+use crate::app::{CONFIGURATION_SETTING, LISTEN_ADDRESS_SETTING, PUBLIC_URL_SETTING, cookie_name};
+use crate::server_proof::{CHALLENGE_HEADER, PROOF_HEADER, ServerProof};
 
 /// Timeout of the request by which the server proves its identity.
-const FINDING: Duration = Duration::from_secs(10);
+const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running server whose identity has been verified.
 pub(super) struct RunningServer {
@@ -22,20 +22,20 @@ pub(super) struct RunningServer {
 }
 
 impl RunningServer {
-    /// Finds the server that is running on this data directory. `patience` is the timeout of one request; `None` means no timeout.
-    pub(super) fn find(meta: &MetadataStore, patience: impl Into<Option<Duration>>) -> anyhow::Result<RunningServer> {
+    /// Finds the server that is running on this data directory. `timeout` is the timeout of one request; `None` means no timeout.
+    pub(super) fn find_server(meta: &MetadataStore, timeout: impl Into<Option<Duration>>) -> anyhow::Result<RunningServer> {
         // Bypass proxies and redirects: neither a proxy from the environment nor another server may see the session.
-        let config = ureq::Agent::config_builder().timeout_global(patience.into()).http_status_as_error(false).proxy(None).max_redirects(0);
+        let config = ureq::Agent::config_builder().timeout_global(timeout.into()).http_status_as_error(false).proxy(None).max_redirects(0);
         let agent = config.build().new_agent();
-        let address = meta.get(LISTENING).unwrap_or_default();
+        let address = meta.setting(LISTEN_ADDRESS_SETTING).unwrap_or_default();
         let challenge = format!("{:032x}", rand::random::<u128>());
-        let asked = agent.get(format!("{address}/healthz")).header(CHALLENGE, &challenge);
-        let asked = asked.config().timeout_global(Some(FINDING)).build();
+        let asked = agent.get(format!("{address}/healthz")).header(CHALLENGE_HEADER, &challenge);
+        let asked = asked.config().timeout_global(Some(PROOF_TIMEOUT)).build();
         let Some(answer) = (if address.is_empty() { None } else { asked.call().ok() }) else {
             bail!("no server is running on this data directory; start `hinomi serve` in another terminal first");
         };
-        let expected = meta.server_secret().map(|secret| ServerProof::new(secret, address.clone()).of(&challenge));
-        let shown = answer.headers().get(PROOF).and_then(|value| value.to_str().ok());
+        let expected = meta.server_secret().map(|secret| ServerProof::new(secret, address.clone()).proof_of(&challenge));
+        let shown = answer.headers().get(PROOF_HEADER).and_then(|value| value.to_str().ok());
         if expected.as_deref() != shown || shown.is_none() {
             bail!(
                 "the process listening at {address} is not the server of this data directory, or runs another version of Hinomi; \
@@ -54,14 +54,14 @@ pub(super) struct CommandSession<'a> {
 }
 
 impl CommandSession<'_> {
-    pub(super) fn begin(meta: &MetadataStore) -> anyhow::Result<CommandSession<'_>> {
+    pub(super) fn begin_session(meta: &MetadataStore) -> anyhow::Result<CommandSession<'_>> {
         let secret = meta.create_session(SessionKind::Command, "hinomi, a command")?;
-        let cookie = format!("{}={secret}", cookie_name(&meta.get(ADDRESS).unwrap_or_default()));
+        let cookie = format!("{}={secret}", cookie_name(&meta.setting(PUBLIC_URL_SETTING).unwrap_or_default()));
         Ok(CommandSession { meta, secret, cookie })
     }
 
     /// Adds the session to a request.
-    pub(super) fn sign<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+    pub(super) fn authenticate<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         request.header("cookie", &self.cookie).header("x-hinomi-page", "1")
     }
 }
@@ -75,6 +75,6 @@ impl Drop for CommandSession<'_> {
 
 /// Returns the configuration, as TOML, of the server that is running on a data directory; `None` if none is running.
 pub(super) fn configuration(data: &Path) -> Option<String> {
-    holder(data)?;
-    MetadataStore::open(data).ok()?.get(CONFIGURATION)
+    lock_holder(data)?;
+    MetadataStore::open(data).ok()?.setting(CONFIGURATION_SETTING)
 }

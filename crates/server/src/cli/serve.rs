@@ -6,23 +6,23 @@ use std::path::Path;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use super::{dsn, say, sign_in_link};
-use crate::app::{App, write_whole};
+use super::{dsn, print_line, sign_in_link};
+use crate::app::{App, write_atomically};
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::file_permissions;
 
 pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result<()> {
-    start_log(config)?;
-    file_permissions::close_to_others(&config.data);
+    init_logging(config)?;
+    file_permissions::restrict_permissions(&config.data);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("hinomi").build()?;
     runtime.block_on(async {
         let app = App::open(config).await?;
         let stop = stop_signal()?;
         ignore_signals()?;
-        greet(&app, config)?;
+        print_start(&app, config)?;
         if let Some(path) = port_file {
             let port = app.port()?.to_string();
-            write_whole(path, &port).with_context(|| format!("cannot write the port file {}", path.display()))?;
+            write_atomically(path, &port).with_context(|| format!("cannot write the port file {}", path.display()))?;
         }
         tracing::info!(url = app.api().public_url, data = %config.data.display(), version = crate::VERSION, "server.listener.ready");
         app.serve(stop).await
@@ -30,23 +30,23 @@ pub(super) fn serve(config: &Config, port_file: Option<&Path>) -> anyhow::Result
 }
 
 /// Prints the page's URL, the DSN and the data directory.
-fn greet(app: &App, config: &Config) -> anyhow::Result<()> {
+fn print_start(app: &App, config: &Config) -> anyhow::Result<()> {
     let (meta, url) = (&app.api().meta, &app.api().public_url);
-    say(&format!("Hinomi {} is ready.\n", crate::VERSION))?;
+    print_line(&format!("Hinomi {} is ready.\n", crate::VERSION))?;
     // A sign-in link belongs on a terminal, not in a journal that others may read.
     if std::io::stdout().is_terminal() {
-        say(&format!("  Page     {}", sign_in_link(meta, url)?))?;
-        say("           (one-time sign-in link, valid for an hour; `hinomi login` prints a new one)")?;
+        print_line(&format!("  Page     {}", sign_in_link(meta, url)?))?;
+        print_line("           (one-time sign-in link, valid for an hour; `hinomi login` prints a new one)")?;
     } else {
-        say(&format!("  Page     {url}"))?;
-        say("           (`hinomi login` prints a sign-in link)")?;
+        print_line(&format!("  Page     {url}"))?;
+        print_line("           (`hinomi login` prints a sign-in link)")?;
     }
-    say(&format!("  DSN      {}", dsn(meta, url, 1)))?;
-    say("           (set it as SENTRY_DSN for the Sentry SDK of your program)")?;
-    say(&format!("  Data     {}\n", config.data.display()))
+    print_line(&format!("  DSN      {}", dsn(meta, url, 1)))?;
+    print_line("           (set it as SENTRY_DSN for the Sentry SDK of your program)")?;
+    print_line(&format!("  Data     {}\n", config.data.display()))
 }
 
-fn start_log(config: &Config) -> anyhow::Result<()> {
+fn init_logging(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| ConfigError::Invalid { origin: "log".into(), reason: format!("{:?}: {error}", config.log) })?;
     // Standard output is for the greeting; log lines go to standard error.

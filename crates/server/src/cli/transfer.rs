@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::running_server::{CommandSession, RunningServer};
-use super::{CommonArguments, existing, in_force, say};
-use crate::transfer::{SpanFileFormat, to_lines};
+use super::{CommonArguments, effective_config, open_existing, print_line};
+use crate::transfer::{SpanFileFormat, to_json_lines};
 
 /// Export spans of a project as Parquet, JSON lines or CSV
 #[derive(Debug, Args)]
@@ -55,19 +55,19 @@ pub(super) struct ImportCommand {
 
 impl ExportCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
+        let config = effective_config(&self.common, None)?;
         ensure!(
             self.force || self.is_pipe() || !self.out.exists(),
             "{} already exists; choose another name or use --force",
             self.out.display()
         );
-        let meta = existing(&config)?;
-        let server = RunningServer::find(&meta, None)?;
+        let meta = open_existing(&config)?;
+        let server = RunningServer::find_server(&meta, None)?;
         let named = self.out.extension().and_then(|extension| extension.to_str()?.parse().ok());
         let format = self.format.or(named).unwrap_or(SpanFileFormat::Jsonl);
-        let session = CommandSession::begin(&meta)?;
+        let session = CommandSession::begin_session(&meta)?;
         let mut request = session
-            .sign(server.agent.get(format!("{}/api/v1/projects/{}/export", server.address, self.project)))
+            .authenticate(server.agent.get(format!("{}/api/v1/projects/{}/export", server.address, self.project)))
             .query("format", format.extension());
         for (name, value) in [("from", &self.from), ("to", &self.to), ("q", &self.query)] {
             if let Some(value) = value {
@@ -76,7 +76,7 @@ impl ExportCommand {
         }
         request.call().map_err(anyhow::Error::from).and_then(|mut answer| {
             if answer.status().as_u16() != 200 {
-                bail!("{}", said(&answer.body_mut().read_to_string()?));
+                bail!("{}", error_message(&answer.body_mut().read_to_string()?));
             }
             let spans = answer.headers().get("x-hinomi-spans").and_then(|value| value.to_str().ok()?.parse().ok());
             self.write(answer.body_mut().with_config().limit(u64::MAX).reader(), format, spans)
@@ -127,24 +127,24 @@ impl ExportCommand {
         }
         let named = copied.and_then(|()| std::fs::rename(&beside, &self.out).with_context(|| format!("cannot create {name}")));
         named.inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
-        say(&format!("{name}: {} spans", spans.map_or_else(|| "unknown number of".to_owned(), |spans| spans.to_string())))
+        print_line(&format!("{name}: {} spans", spans.map_or_else(|| "unknown number of".to_owned(), |spans| spans.to_string())))
     }
 }
 
 impl ImportCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = in_force(&self.common, None)?;
-        let meta = existing(&config)?;
-        let server = RunningServer::find(&meta, None)?;
+        let config = effective_config(&self.common, None)?;
+        let meta = open_existing(&config)?;
+        let server = RunningServer::find_server(&meta, None)?;
         let bar = ProgressBar::new(1000);
         bar.set_style(ProgressStyle::with_template("import [{bar:30}] {percent} %, {eta} left")?);
-        let session = CommandSession::begin(&meta)?;
+        let session = CommandSession::begin_session(&meta)?;
         let mut sums = [0; 5];
-        let done = to_lines(&self.file, |lines, part| {
+        let done = to_json_lines(&self.file, |lines, part| {
             let url = format!("{}/api/v1/projects/{}/import", server.address, self.project);
-            let mut answer = session.sign(server.agent.post(url)).send(lines)?;
+            let mut answer = session.authenticate(server.agent.post(url)).send(lines)?;
             let text = answer.body_mut().read_to_string()?;
-            ensure!(answer.status().as_u16() == 200, "{}", said(&text));
+            ensure!(answer.status().as_u16() == 200, "{}", error_message(&text));
             let counts: Value = serde_json::from_str(&text).context("the running server is another version of Hinomi; restart it")?;
             for (sum, name) in sums.iter_mut().zip(["read", "stored", "duplicates", "joined", "too_old"]) {
                 *sum += counts[name].as_u64().unwrap_or(0);
@@ -159,12 +159,12 @@ impl ImportCommand {
             told += &format!("; {too_old} not stored, because they are older than the retention of project {}", self.project);
         }
         done.with_context(|| format!("{told}; run the same command again to import the rest (nothing is stored twice)"))?;
-        say(&told)
+        print_line(&told)
     }
 }
 
 /// Returns the message and hint of an error response, or the text itself.
-pub(super) fn said(text: &str) -> String {
+pub(super) fn error_message(text: &str) -> String {
     let error: Value = serde_json::from_str(text).unwrap_or_default();
     match (error["error"]["message"].as_str(), error["error"]["hint"].as_str()) {
         (Some(message), Some(hint)) => format!("{message}. {hint}"),

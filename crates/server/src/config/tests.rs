@@ -44,7 +44,7 @@ fn sizes_may_have_units() {
     for (text, bytes) in
         [("7", Some(7)), ("7B", Some(7)), ("2 tb", Some(2_000_000_000_000)), ("1.5GB", None), ("GB", None), ("99999999999TiB", None)]
     {
-        assert_eq!(bytes_of(text).ok(), bytes, "{text}");
+        assert_eq!(parse_bytes(text).ok(), bytes, "{text}");
     }
 }
 
@@ -81,20 +81,20 @@ fn log_levels_are_levels() {
 }
 
 #[test]
-fn what_is_printed_can_be_read_again() {
+fn printed_configuration_is_loadable() {
     let config = with("retention_days = 7", &[("HINOMI_DSN_KEY", "0123456789abcdef0123456789abcdef")]).unwrap();
-    let text = print(&config);
+    let text = to_toml(&config);
     assert!(!text.contains("0123456789abcdef"));
     assert_eq!(with(&text, &[]).unwrap(), Config { dsn_key: String::new(), ..config });
 }
 
 #[test]
-fn a_running_server_answers_for_itself() {
+fn running_server_configuration_is_shown() {
     let here = with("retention_days = 7", &[]).unwrap();
-    let running = print(&with("retention_days = 30", &[]).unwrap());
-    let alone = print_beside(&here, None);
+    let running = to_toml(&with("retention_days = 30", &[]).unwrap());
+    let alone = to_toml_with_differences(&here, None);
     assert!(alone.starts_with("# No server is running") && alone.contains("\nretention_days = 7\n"), "{alone}");
-    let beside = print_beside(&here, Some(&running));
+    let beside = to_toml_with_differences(&here, Some(&running));
     assert!(beside.starts_with("# Settings of the running server.\n"), "{beside}");
     assert!(beside.contains("\nretention_days = 30\n# A new server would use: retention_days = 7\n"), "{beside}");
     assert_eq!(beside.matches("would use").count(), 1, "{beside}");
@@ -103,7 +103,7 @@ fn a_running_server_answers_for_itself() {
 }
 
 #[test]
-fn who_sends_without_a_key() {
+fn keyless_senders_are_configured() {
     let keyless = |listen: &str, value: &str, public_url: &str| {
         let ingest = IngestConfig { anonymous_project: value.into(), ..IngestConfig::default() };
         ingest.keyless_project(listen.parse().unwrap(), public_url).map(|keyless| (keyless.project, keyless.any_host))
@@ -117,7 +117,7 @@ fn who_sends_without_a_key() {
 }
 
 #[test]
-fn every_setting_has_its_line() {
+fn every_setting_is_printed() {
     let table = toml::Table::try_from(Config::default()).unwrap();
     let leaves = table.values().map(|value| value.as_table().map_or(1, toml::Table::len)).sum::<usize>();
     // `dsn_key` has a description but is not serialized.

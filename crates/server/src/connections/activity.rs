@@ -28,10 +28,10 @@ pub(super) struct ConnectionActivity {
 #[derive(Debug)]
 struct AtomicTimestamp(AtomicU64);
 
-static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+static PROCESS_START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn now_ms() -> u64 {
-    u64::try_from(FIRST.elapsed().as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(PROCESS_START.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for AtomicTimestamp {
@@ -43,25 +43,25 @@ impl Default for AtomicTimestamp {
 impl ConnectionActivity {
     /// Returns for how long no request has been in progress; `None` while one is.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        (self.requests.load(Ordering::Acquire) == 0).then(|| self.since())
+        (self.requests.load(Ordering::Acquire) == 0).then(|| self.time_since_activity())
     }
 
     /// Returns for how long the client has not read its response; `None` if no response is being sent.
     pub(super) fn stalled_for(&self) -> Option<Duration> {
-        (self.answers.load(Ordering::Acquire) > 0).then(|| self.since())
+        (self.answers.load(Ordering::Acquire) > 0).then(|| self.time_since_activity())
     }
 
     /// Returns whether a complete request ever arrived.
-    pub(super) fn was_of_use(&self) -> bool {
+    pub(super) fn has_sent_request(&self) -> bool {
         self.was_of_use.load(Ordering::Relaxed)
     }
 
     /// Records activity.
-    pub(super) fn note(&self) {
+    pub(super) fn record_activity(&self) {
         self.last_ms.0.store(now_ms(), Ordering::Release);
     }
 
-    fn since(&self) -> Duration {
+    fn time_since_activity(&self) -> Duration {
         Duration::from_millis(now_ms().saturating_sub(self.last_ms.0.load(Ordering::Acquire)))
     }
 }
@@ -73,14 +73,14 @@ impl ActiveRequestGuard {
     fn new(activity: Arc<ConnectionActivity>) -> ActiveRequestGuard {
         activity.was_of_use.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::AcqRel);
-        activity.note();
+        activity.record_activity();
         ActiveRequestGuard(activity)
     }
 }
 
 impl Drop for ActiveRequestGuard {
     fn drop(&mut self) {
-        self.0.note();
+        self.0.record_activity();
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -113,7 +113,7 @@ where
 
     fn call(&mut self, request: hyper::Request<Incoming>) -> Self::Future {
         let in_work = ActiveRequestGuard::new(self.activity.clone());
-        let answer = self.service.call(super::timed(request, &self.activity));
+        let answer = self.service.call(super::with_body_timeout(request, &self.activity));
         Box::pin(async move { Ok(answer.await?.map(|body| ActivityTrackingBody::new(body, in_work))) })
     }
 }
@@ -121,20 +121,20 @@ where
 /// Body of a response that tracks whether the client reads it.
 pub(super) struct ActivityTrackingBody {
     body: Body,
-    in_work: ActiveRequestGuard,
+    active_request: ActiveRequestGuard,
 }
 
 impl ActivityTrackingBody {
-    fn new(body: Body, in_work: ActiveRequestGuard) -> ActivityTrackingBody {
-        in_work.0.answers.fetch_add(1, Ordering::AcqRel);
-        in_work.0.note();
-        ActivityTrackingBody { body, in_work }
+    fn new(body: Body, active_request: ActiveRequestGuard) -> ActivityTrackingBody {
+        active_request.0.answers.fetch_add(1, Ordering::AcqRel);
+        active_request.0.record_activity();
+        ActivityTrackingBody { body, active_request }
     }
 }
 
 impl Drop for ActivityTrackingBody {
     fn drop(&mut self) {
-        self.in_work.0.answers.fetch_sub(1, Ordering::AcqRel);
+        self.active_request.0.answers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -145,7 +145,7 @@ impl HttpBody for ActivityTrackingBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         // hyper polls for more only because the client reads, whether there is more or not.
-        self.in_work.0.note();
+        self.active_request.0.record_activity();
         frame
     }
 

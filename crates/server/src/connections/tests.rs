@@ -7,7 +7,7 @@ fn address(last: u8) -> IpAddr {
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 #[test]
-fn the_store_keeps_its_files() {
+fn store_keeps_reserved_file_descriptors() {
     assert_eq!(ConnectionRegistry::new(1024, 64 << 30).limit(), 768);
     assert_eq!(ConnectionRegistry::new(256, 64 << 30).limit(), 128);
     assert_eq!(ConnectionRegistry::new(1 << 20, 512 << 20).limit(), 2048);
@@ -15,26 +15,26 @@ fn the_store_keeps_its_files() {
 }
 
 #[test]
-fn a_newcomer_takes_the_place_of_who_says_nothing() {
+fn new_connection_evicts_an_idle_one() {
     let connections = ConnectionRegistry::new(256, 1 << 30);
-    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.place(LOOPBACK)).collect();
+    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.acquire_slot(LOOPBACK)).collect();
     assert_eq!(places.len(), connections.limit(), "loopback has no limit of its own");
-    let newcomer = connections.place(LOOPBACK).unwrap();
-    assert!(places[0].ended.is_cancelled() && !newcomer.ended.is_cancelled());
-    assert_eq!(places.iter().filter(|place| place.ended.is_cancelled()).count(), 1);
+    let newcomer = connections.acquire_slot(LOOPBACK).unwrap();
+    assert!(places[0].close_now.is_cancelled() && !newcomer.close_now.is_cancelled());
+    assert_eq!(places.iter().filter(|place| place.close_now.is_cancelled()).count(), 1);
     assert_eq!(connections.count(), connections.limit());
     drop(places);
     assert_eq!(connections.count(), 1);
 }
 
 #[test]
-fn an_address_has_half_of_the_places() {
+fn one_address_gets_half_of_the_connections() {
     let connections = ConnectionRegistry::new(256, 1 << 30);
-    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.place(address(1))).collect();
+    let places: Vec<ConnectionSlot> = (0..connections.limit()).filter_map(|_| connections.acquire_slot(address(1))).collect();
     assert_eq!(connections.count(), connections.limit() / 2);
-    assert_eq!(places.iter().filter(|place| !place.ended.is_cancelled()).count(), connections.limit() / 2);
-    let others: Vec<ConnectionSlot> = (0..connections.limit() / 2).filter_map(|_| connections.place(address(2))).collect();
-    assert!(others.iter().all(|place| !place.ended.is_cancelled()));
+    assert_eq!(places.iter().filter(|place| !place.close_now.is_cancelled()).count(), connections.limit() / 2);
+    let others: Vec<ConnectionSlot> = (0..connections.limit() / 2).filter_map(|_| connections.acquire_slot(address(2))).collect();
+    assert!(others.iter().all(|place| !place.close_now.is_cancelled()));
     let network = |text: &str| counted_address(text.parse().unwrap());
     assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
     assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));

@@ -9,16 +9,16 @@ use super::trace::{DemoSdk, DemoSpanIndex, DemoTrace};
 #[derive(Debug)]
 pub(super) struct DemoModel {
     /// Requested model.
-    pub(super) asked: &'static str,
+    pub(super) requested: &'static str,
     /// Answering model.
-    pub(super) answers: &'static str,
+    pub(super) answering: &'static str,
     /// URL of the provider.
     host: &'static str,
     /// Time to the first token in milliseconds, and the speed from then on in tokens per second.
     first_ms: i64,
     speed: u64,
     /// Largest number of reasoning tokens before an answer.
-    thinks: i64,
+    max_reasoning_tokens: i64,
     /// Smallest prompt that the provider caches, in tokens.
     cache_from: u64,
 }
@@ -28,36 +28,44 @@ pub(super) const GPT_4O_MINI: DemoModel = openai("gpt-4o-mini", "gpt-4o-mini-202
 pub(super) const GPT_5_MINI: DemoModel = openai("gpt-5-mini", "gpt-5-mini-2025-08-07", 900, 118, 640);
 pub(super) const GPT_3_5: DemoModel = openai("gpt-3.5-turbo", "gpt-3.5-turbo-0125", 340, 128, 0);
 pub(super) const CLAUDE: DemoModel = DemoModel {
-    asked: "claude-sonnet-4-5",
-    answers: "claude-sonnet-4-5-20250929",
+    requested: "claude-sonnet-4-5",
+    answering: "claude-sonnet-4-5-20250929",
     host: "https://api.anthropic.com/v1/messages",
     first_ms: 900,
     speed: 78,
-    thinks: 0,
+    max_reasoning_tokens: 0,
     cache_from: 1_024,
 };
 pub(super) const GEMINI: DemoModel = DemoModel {
-    asked: "gemini-2.5-flash",
-    answers: "gemini-2.5-flash",
+    requested: "gemini-2.5-flash",
+    answering: "gemini-2.5-flash",
     host: "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
     first_ms: 430,
     speed: 190,
-    thinks: 300,
+    max_reasoning_tokens: 300,
     cache_from: 1_024,
 };
 /// Self-hosted in the company's cluster behind OpenAI's protocol; no price table includes it.
-pub(super) const SWALLOW: DemoModel = DemoModel {
-    asked: "swallow-70b-instruct",
-    answers: "swallow-70b-instruct",
+pub(super) const SWALLOW_70B: DemoModel = DemoModel {
+    requested: "swallow-70b-instruct",
+    answering: "swallow-70b-instruct",
     host: "http://swallow.llm.internal:8000/v1/chat/completions",
     first_ms: 310,
     speed: 46,
-    thinks: 0,
+    max_reasoning_tokens: 0,
     cache_from: u64::MAX,
 };
 
-const fn openai(asked: &'static str, answers: &'static str, first_ms: i64, speed: u64, thinks: i64) -> DemoModel {
-    DemoModel { asked, answers, host: "https://api.openai.com/v1/chat/completions", first_ms, speed, thinks, cache_from: 1_024 }
+const fn openai(requested: &'static str, answering: &'static str, first_ms: i64, speed: u64, max_reasoning_tokens: i64) -> DemoModel {
+    DemoModel {
+        requested,
+        answering,
+        host: "https://api.openai.com/v1/chat/completions",
+        first_ms,
+        speed,
+        max_reasoning_tokens,
+        cache_from: 1_024,
+    }
 }
 
 /// Library whose instrumentation reports a call.
@@ -92,7 +100,7 @@ pub(super) struct DemoChatCall<'a> {
     /// Input tokens beyond the visible messages: long instructions, examples, images.
     pub(super) hidden_tokens: u64,
     /// Fraction of the prompt that is in the provider's cache, from 0 to 1.
-    pub(super) seen_before: f64,
+    pub(super) cached_fraction: f64,
     pub(super) streamed: bool,
     /// False for a stream that did not request its usage.
     pub(super) reports_usage: bool,
@@ -119,7 +127,7 @@ impl<'a> DemoChatCall<'a> {
             answer,
             calls: &[],
             hidden_tokens: 0,
-            seen_before: 0.0,
+            cached_fraction: 0.0,
             streamed: false,
             reports_usage: true,
             finish: None,
@@ -150,23 +158,23 @@ impl std::ops::AddAssign for DemoTokenUsage {
 
 impl DemoTrace {
     /// Adds a successful call.
-    pub(super) fn chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
-        let at = self.ask(parent, chat);
-        let spent = self.count(chat);
-        let first = self.dice.around(chat.model.first_ms + (spent.input - spent.cached) as i64 / 40);
-        let writing = ((spent.output * 1_000) / chat.model.speed) as i64;
+    pub(super) fn successful_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
+        let at = self.open_call(parent, chat);
+        let usage = self.count(chat);
+        let first = self.rng.service_duration_ms(chat.model.first_ms + (usage.input - usage.cached) as i64 / 40);
+        let writing = ((usage.output * 1_000) / chat.model.speed) as i64;
         let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
         self.wait(first + writing);
         self.set(http, "http.response.status_code", 200);
         self.close(http);
-        self.answered(at, chat, spent, first);
+        self.add_response(at, chat, usage, first);
         self.close(at);
-        spent
+        usage
     }
 
     /// Adds a failed call with an error; `status` is the HTTP status, or `None` if there was no response.
     pub(super) fn failing_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall, what: &str, status: Option<i64>, ms: i64) {
-        let at = self.ask(parent, chat);
+        let at = self.open_call(parent, chat);
         let http = self.open(at, "http.client", format!("POST {}", chat.model.host), "auto.http.httpx");
         self.wait(ms);
         let word = if status == Some(429) { "resource_exhausted" } else { "internal_error" };
@@ -176,30 +184,30 @@ impl DemoTrace {
         }
         self.close(http);
         self.fail(at, word);
-        let slots = TextSlots::none().with("model", chat.model.asked);
+        let slots = TextSlots::none().with("model", chat.model.requested);
         self.error(at, what, &slots);
         self.close(at);
     }
 
     /// Adds a call that the library retries automatically after a rejection, as one span.
     pub(super) fn retried_chat(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoTokenUsage {
-        let at = self.ask(parent, chat);
+        let at = self.open_call(parent, chat);
         let name = format!("POST {}", chat.model.host);
         let refused = self.leaf(at, "http.client", name.as_str(), "auto.http.httpx", 180);
         self.set(refused, "http.response.status_code", 429);
         self.fail(refused, "resource_exhausted");
-        let pause = self.dice.between(900, 4_200);
+        let pause = self.rng.between(900, 4_200);
         self.wait(pause);
-        let spent = self.count(chat);
-        let first = self.dice.around(chat.model.first_ms);
+        let usage = self.count(chat);
+        let first = self.rng.service_duration_ms(chat.model.first_ms);
         let http = self.open(at, "http.client", name, "auto.http.httpx");
-        self.wait(first + ((spent.output * 1_000) / chat.model.speed) as i64);
+        self.wait(first + ((usage.output * 1_000) / chat.model.speed) as i64);
         self.set(http, "http.response.status_code", 200);
         self.close(http);
         let first = first + pause;
-        self.answered(at, chat, spent, first);
+        self.add_response(at, chat, usage, first);
         self.close(at);
-        spent
+        usage
     }
 
     fn count(&mut self, chat: &DemoChatCall) -> DemoTokenUsage {
@@ -210,12 +218,16 @@ impl DemoTrace {
         if let Some(counts) = chat.counts {
             (input, output) = counts;
         }
-        let reasoning = if chat.model.thinks > 0 { self.dice.between(chat.model.thinks / 5, chat.model.thinks) as u64 } else { 0 };
+        let reasoning = if chat.model.max_reasoning_tokens > 0 {
+            self.rng.between(chat.model.max_reasoning_tokens / 5, chat.model.max_reasoning_tokens) as u64
+        } else {
+            0
+        };
         let caches = input >= chat.model.cache_from;
-        let seen = (input as f64 * chat.seen_before) as u64;
+        let seen = (input as f64 * chat.cached_fraction) as u64;
         // OpenAI caches blocks of 128 tokens and does not charge for cache writes; Anthropic caches everything and reports cache writes.
         let (cached, written) = match chat.library {
-            DemoInstrumentation::LangChain if caches && chat.model.asked == CLAUDE.asked => (seen, (input - seen) * 7 / 10),
+            DemoInstrumentation::LangChain if caches && chat.model.requested == CLAUDE.requested => (seen, (input - seen) * 7 / 10),
             _ if caches => (seen / 128 * 128, 0),
             _ => (0, 0),
         };
@@ -223,7 +235,7 @@ impl DemoTrace {
     }
 
     /// Opens the span of a call with the attributes known at its start.
-    fn ask(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoSpanIndex {
+    fn open_call(&mut self, parent: DemoSpanIndex, chat: &DemoChatCall) -> DemoSpanIndex {
         let model = chat.model;
         let (op, operation, origin) = match chat.library {
             DemoInstrumentation::OpenAi => ("gen_ai.chat", "chat", "auto.ai.openai"),
@@ -233,14 +245,14 @@ impl DemoTrace {
         };
         let system = match chat.library {
             DemoInstrumentation::OpenAi => "openai",
-            DemoInstrumentation::LangChain if model.asked == CLAUDE.asked => "anthropic-chat",
+            DemoInstrumentation::LangChain if model.requested == CLAUDE.requested => "anthropic-chat",
             DemoInstrumentation::LangChain => "openai-chat",
             DemoInstrumentation::Google => "gcp.gemini",
             DemoInstrumentation::Vercel => "openai.chat",
         };
-        let at = self.open(parent, op, format!("{operation} {}", model.asked), origin);
+        let at = self.open(parent, op, format!("{operation} {}", model.requested), origin);
         self.set(at, "gen_ai.operation.name", operation);
-        self.set(at, "gen_ai.request.model", model.asked);
+        self.set(at, "gen_ai.request.model", model.requested);
         let node = self.setting.sdk == DemoSdk::Node;
         self.set(at, if node { "gen_ai.provider.name" } else { "gen_ai.system" }, system);
         let messages = Value::from(chat.messages);
@@ -265,9 +277,9 @@ impl DemoTrace {
     }
 
     /// Adds the attributes of the response.
-    fn answered(&mut self, at: DemoSpanIndex, chat: &DemoChatCall, spent: DemoTokenUsage, first_ms: i64) {
+    fn add_response(&mut self, at: DemoSpanIndex, chat: &DemoChatCall, usage: DemoTokenUsage, first_ms: i64) {
         let finish = chat.finish.unwrap_or(if chat.calls.is_empty() { "stop" } else { "tool_calls" });
-        self.set(at, "gen_ai.response.model", chat.model.answers);
+        self.set(at, "gen_ai.response.model", chat.model.answering);
         if chat.streamed {
             self.set(at, "gen_ai.response.time_to_first_token", first_ms as f64 / 1_000.0);
         }
@@ -293,13 +305,13 @@ impl DemoTrace {
             DemoInstrumentation::OpenAi | DemoInstrumentation::Google => self.set(at, "gen_ai.response.text", chat.answer),
             DemoInstrumentation::LangChain => {
                 self.set(at, "gen_ai.response.text", chat.answer);
-                let id = format!("msg_{}", self.dice.hex(24));
+                let id = format!("msg_{}", self.rng.hex(24));
                 self.set(at, "gen_ai.response.id", id);
             }
             DemoInstrumentation::Vercel => {
                 let parts = json!([{"role": "assistant", "parts": [{"type": "text", "content": chat.answer}], "finish_reason": finish}]);
                 self.set(at, "gen_ai.output.messages", parts.to_string());
-                let id = format!("chatcmpl-{}", self.dice.hex(24));
+                let id = format!("chatcmpl-{}", self.rng.hex(24));
                 self.set(at, "gen_ai.response.id", id);
             }
         }
@@ -313,15 +325,15 @@ impl DemoTrace {
             _ => self.set(at, "gen_ai.response.finish_reasons", json!([finish])),
         }
         if chat.reports_usage {
-            self.spent(at, chat.library, spent);
+            self.add_usage(at, chat.library, usage);
         }
     }
 
     /// Adds token usage with the attribute names of a library's instrumentation.
-    pub(super) fn spent(&mut self, at: DemoSpanIndex, library: DemoInstrumentation, spent: DemoTokenUsage) {
-        self.set(at, "gen_ai.usage.input_tokens", spent.input);
-        self.set(at, "gen_ai.usage.output_tokens", spent.output);
-        self.set(at, "gen_ai.usage.total_tokens", spent.input + spent.output);
+    pub(super) fn add_usage(&mut self, at: DemoSpanIndex, library: DemoInstrumentation, usage: DemoTokenUsage) {
+        self.set(at, "gen_ai.usage.input_tokens", usage.input);
+        self.set(at, "gen_ai.usage.output_tokens", usage.output);
+        self.set(at, "gen_ai.usage.total_tokens", usage.input + usage.output);
         let (cached, written, reasoning) = match library {
             DemoInstrumentation::LangChain | DemoInstrumentation::Vercel => {
                 ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.reasoning.output_tokens")
@@ -330,10 +342,10 @@ impl DemoTrace {
                 ("gen_ai.usage.input_tokens.cached", "gen_ai.usage.input_tokens.cache_write", "gen_ai.usage.output_tokens.reasoning")
             }
         };
-        self.set(at, cached, spent.cached);
-        self.set(at, reasoning, spent.reasoning);
-        if spent.written > 0 {
-            self.set(at, written, spent.written);
+        self.set(at, cached, usage.cached);
+        self.set(at, reasoning, usage.reasoning);
+        if usage.written > 0 {
+            self.set(at, written, usage.written);
         }
     }
 
@@ -350,7 +362,7 @@ impl DemoTrace {
         let count = tokens(input) + 1;
         self.set(at, "gen_ai.usage.input_tokens", count);
         self.set(at, "gen_ai.usage.total_tokens", count);
-        let ms = self.dice.around(140);
+        let ms = self.rng.service_duration_ms(140);
         self.leaf(at, "http.client", "POST https://api.openai.com/v1/embeddings", "auto.http.httpx", ms);
         self.close(at);
     }
@@ -368,7 +380,7 @@ impl DemoTrace {
 
     /// Creates a tool call with an ID.
     pub(super) fn tool_call(&mut self, name: &'static str, arguments: Value) -> DemoToolCall {
-        let id = format!("toolu_{}", self.dice.hex(20));
+        let id = format!("toolu_{}", self.rng.hex(20));
         DemoToolCall { id, name, arguments }
     }
 
@@ -382,9 +394,9 @@ impl DemoTrace {
     }
 
     /// Ends the span of an agent, which repeats the total usage of its calls.
-    pub(super) fn agent_done(&mut self, at: DemoSpanIndex, answer: &str, spent: DemoTokenUsage) {
+    pub(super) fn agent_done(&mut self, at: DemoSpanIndex, answer: &str, usage: DemoTokenUsage) {
         self.set(at, "gen_ai.response.text", answer);
-        self.spent(at, DemoInstrumentation::LangChain, spent);
+        self.add_usage(at, DemoInstrumentation::LangChain, usage);
         self.close(at);
     }
 }

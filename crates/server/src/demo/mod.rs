@@ -66,7 +66,7 @@ pub fn live(seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = Demo
 /// Like [`live`], with another number of traces per day.
 pub fn live_at(traces_per_day: u32, seed: u64, from_us: i64, dsn_key: &str) -> impl Iterator<Item = DemoEnvelope> {
     let first_loop_us = from_us + 240_000_000;
-    let visits = DemoVisitSchedule::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).evenly();
+    let visits = DemoVisitSchedule::new(seed.wrapping_add(1), from_us, traces_per_day, first_loop_us).with_even_load();
     EnvelopeSchedule::new(visits, from_us, dsn_key, true)
 }
 
@@ -86,9 +86,9 @@ struct EnvelopeSchedule<V: Iterator> {
     dsn_key: String,
     with_sent_at: bool,
     /// Envelopes that are built and not returned yet, the first to end on top.
-    waiting: BinaryHeap<Reverse<PendingEnvelope>>,
-    built: u64,
-    dice: random::DemoRng,
+    pending: BinaryHeap<Reverse<PendingEnvelope>>,
+    built_count: u64,
+    rng: random::DemoRng,
 }
 
 impl<V: Iterator<Item = schedule::DemoVisit>> EnvelopeSchedule<V> {
@@ -98,16 +98,16 @@ impl<V: Iterator<Item = schedule::DemoVisit>> EnvelopeSchedule<V> {
             now_us,
             dsn_key: dsn_key.to_owned(),
             with_sent_at,
-            waiting: BinaryHeap::new(),
-            built: 0,
-            dice: random::DemoRng::of(&[now_us as u64]),
+            pending: BinaryHeap::new(),
+            built_count: 0,
+            rng: random::DemoRng::of(&[now_us as u64]),
         }
     }
 
-    fn put(&mut self, envelope: DemoEnvelope) {
-        self.built += 1;
+    fn add_envelope(&mut self, envelope: DemoEnvelope) {
+        self.built_count += 1;
         let DemoEnvelope { body, start_us, end_us } = envelope;
-        self.waiting.push(Reverse(PendingEnvelope { end_us, number: self.built, start_us, body }));
+        self.pending.push(Reverse(PendingEnvelope { end_us, number: self.built_count, start_us, body }));
     }
 }
 
@@ -117,20 +117,20 @@ impl<V: Iterator<Item = schedule::DemoVisit>> Iterator for EnvelopeSchedule<V> {
     fn next(&mut self) -> Option<DemoEnvelope> {
         // A visit ends after it starts, so every envelope that ends before the next visit starts can be returned.
         while let Some(visit) = self.visits.peek() {
-            if self.waiting.peek().is_some_and(|Reverse(first)| first.end_us <= visit.at_us) {
+            if self.pending.peek().is_some_and(|Reverse(first)| first.end_us <= visit.at_us) {
                 break;
             }
             let visit = self.visits.next()?;
-            if self.dice.chance(0.012) {
-                let report = sentry_envelope::client_report(&mut self.dice, visit.at_us);
-                self.put(report);
+            if self.rng.chance(0.012) {
+                let report = sentry_envelope::client_report(&mut self.rng, visit.at_us);
+                self.add_envelope(report);
             }
             let trace = schedule::trace(&visit, self.now_us);
             for envelope in sentry_envelope::envelopes(&trace, &self.dsn_key, self.with_sent_at) {
-                self.put(envelope);
+                self.add_envelope(envelope);
             }
         }
-        let Reverse(PendingEnvelope { end_us, start_us, body, .. }) = self.waiting.pop()?;
+        let Reverse(PendingEnvelope { end_us, start_us, body, .. }) = self.pending.pop()?;
         Some(DemoEnvelope { body, start_us, end_us })
     }
 }

@@ -57,7 +57,7 @@ impl DemoRng {
     }
 
     /// Returns a duration in milliseconds as services have them: mostly near the median, sometimes several times as long.
-    pub(super) fn around(&mut self, median_ms: i64) -> i64 {
+    pub(super) fn service_duration_ms(&mut self, median_ms: i64) -> i64 {
         // The sum of three uniform numbers is close enough to a normal distribution.
         let bell = self.share() + self.share() + self.share() - 1.5;
         let long_tail = if self.chance(0.03) { 1.0 + 1.5 * self.share() } else { 1.0 };
@@ -65,7 +65,7 @@ impl DemoRng {
     }
 
     /// Returns the time to the next event of a Poisson process with mean interval `mean`.
-    pub(super) fn gap(&mut self, mean: f64) -> f64 {
+    pub(super) fn poisson_gap(&mut self, mean: f64) -> f64 {
         -(1.0 - self.share()).ln() * mean
     }
 

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::DemoEnvelope;
 use super::random::DemoRng;
 use super::texts::text;
-use super::trace::{DemoFailure, DemoSdk, DemoSpan, DemoTrace, DemoTraceSettings, ROOT};
+use super::trace::{DemoFailure, DemoSdk, DemoSpan, DemoTrace, DemoTraceSettings, ROOT_SPAN_INDEX};
 
-const SPANS_V2: &str = "application/vnd.sentry.items.span.v2+json";
+const SPANS_V2_CONTENT_TYPE: &str = "application/vnd.sentry.items.span.v2+json";
 
 /// Returns the envelopes of a trace in the order in which they are sent: one per error, then the spans.
 pub(super) fn envelopes(trace: &DemoTrace, dsn_key: &str, with_sent_at: bool) -> Vec<DemoEnvelope> {
@@ -89,7 +89,7 @@ impl DemoEnvelopeWriter<'_> {
 
     fn container(&self, spans: Vec<&DemoSpan>) -> (Value, Value) {
         let items: Vec<Value> = spans.into_iter().map(|span| self.v2(span)).collect();
-        (json!({"type": "span", "item_count": items.len(), "content_type": SPANS_V2}), json!({"version": 2, "items": items}))
+        (json!({"type": "span", "item_count": items.len(), "content_type": SPANS_V2_CONTENT_TYPE}), json!({"version": 2, "items": items}))
     }
 
     fn v1(&self, span: &DemoSpan) -> Value {
@@ -204,7 +204,7 @@ impl DemoEnvelopeWriter<'_> {
         if setting.sdk == DemoSdk::Node {
             header["sdk"] = json!({"name": "sentry.javascript.node", "version": "11.12.0"});
         }
-        DemoEnvelope { body: lines(&[&header], &items), start_us: self.trace.spans[ROOT].start_us, end_us }
+        DemoEnvelope { body: lines(&[&header], &items), start_us: self.trace.spans[ROOT_SPAN_INDEX].start_us, end_us }
     }
 
     fn tags(&self) -> Value {

@@ -4,28 +4,28 @@ use serde_json::{Value, json};
 
 use super::llm::{DemoChatCall, DemoInstrumentation, DemoTokenUsage, GEMINI, GPT_4O, GPT_4O_MINI, GPT_5_MINI, message};
 use super::texts::{self, TextSlots, text};
-use super::trace::{DemoSpanIndex, DemoTrace, ROOT};
+use super::trace::{DemoSpanIndex, DemoTrace, ROOT_SPAN_INDEX};
 
 /// Answers a customer's question from passages of the travel conditions.
 pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) {
     let part = texts::of("support");
-    let slots = TextSlots::new(&mut trace.dice);
-    let item = texts::in_language(&mut trace.dice, &part["items"], language);
-    let refused = trace.dice.chance(0.012);
+    let slots = TextSlots::new(&mut trace.rng);
+    let item = texts::in_language(&mut trace.rng, &part["items"], language);
+    let refused = trace.rng.chance(0.012);
     let (question, answer) = if refused {
         (slots.fill(text(&part["refused"][0])), slots.fill(text(&part["refused"][1])))
     } else {
         (slots.fill(text(&item[1])), slots.fill(text(&item[3])))
     };
-    let passages: Vec<&'static Value> = (0..3).map(|_| trace.dice.pick(texts::rows(&part["items"]))).collect();
+    let passages: Vec<&'static Value> = (0..3).map(|_| trace.rng.pick(texts::rows(&part["items"]))).collect();
 
-    let pipeline = trace.open(ROOT, "ai.pipeline", "support-answer", "manual");
+    let pipeline = trace.open(ROOT_SPAN_INDEX, "ai.pipeline", "support-answer", "manual");
     trace.embed(pipeline, &question);
     retrieve(trace, pipeline, &question, item, &passages);
 
     let mut messages = Vec::new();
     if turn > 1 {
-        let earlier = texts::in_language(&mut trace.dice, &part["items"], language);
+        let earlier = texts::in_language(&mut trace.rng, &part["items"], language);
         messages.push(message("user", &slots.fill(text(&earlier[1]))));
         messages.push(message("assistant", &slots.fill(text(&earlier[3]))));
     }
@@ -33,20 +33,20 @@ pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) 
     messages.push(message("user", &format!("{question}\n\n---\n{}", context.join("\n"))));
 
     // A few customers have whole conditions compared.
-    let long = trace.dice.chance(0.004);
+    let long = trace.rng.chance(0.004);
     let mut chat = DemoChatCall::new(&GPT_4O, DemoInstrumentation::OpenAi, text(&part["system"]), &messages, &answer);
     chat.hidden_tokens = if long { 38_000 } else { 1_350 + u64::from(turn - 1) * 240 };
-    chat.seen_before = if trace.dice.chance(0.72) { 0.68 } else { 0.0 };
-    chat.streamed = trace.dice.chance(0.6);
+    chat.cached_fraction = if trace.rng.chance(0.72) { 0.68 } else { 0.0 };
+    chat.streamed = trace.rng.chance(0.6);
     // The older service opens streams that do not request usage.
-    chat.reports_usage = !(chat.streamed && trace.dice.chance(0.09));
+    chat.reports_usage = !(chat.streamed && trace.rng.chance(0.09));
     chat.finish = refused.then_some("refusal");
     if refused {
         chat.streamed = false;
     }
-    match trace.dice.weighted(&[0.945, 0.025, 0.02, 0.01]) {
+    match trace.rng.weighted(&[0.945, 0.025, 0.02, 0.01]) {
         0 => {
-            trace.chat(pipeline, &chat);
+            trace.successful_chat(pipeline, &chat);
         }
         1 => {
             trace.retried_chat(pipeline, &chat);
@@ -56,18 +56,18 @@ pub(super) fn support(trace: &mut DemoTrace, language: &'static str, turn: u32) 
             trace.failing_chat(pipeline, &chat, "rate_limit", Some(429), 190);
             trace.wait(1_100);
             chat.model = &GPT_4O_MINI;
-            trace.chat(pipeline, &chat);
+            trace.successful_chat(pipeline, &chat);
         }
         _ => {
             trace.failing_chat(pipeline, &chat, "rate_limit", Some(429), 190);
             trace.wait(900);
             trace.failing_chat(pipeline, &chat, "rate_limit", Some(429), 210);
             trace.fail(pipeline, "resource_exhausted");
-            trace.fail(ROOT, "internal_error");
-            trace.set(ROOT, "http.response.status_code", 503);
+            trace.fail(ROOT_SPAN_INDEX, "internal_error");
+            trace.set(ROOT_SPAN_INDEX, "http.response.status_code", 503);
         }
     }
-    if language == "en" && trace.dice.chance(0.3) {
+    if language == "en" && trace.rng.chance(0.3) {
         staff_note(trace, pipeline, &question, &answer);
     }
     trace.close(pipeline);
@@ -83,7 +83,7 @@ fn retrieve(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, item: 
         .map(|(rank, passage)| json!({"id": format!("conditions-2026#{}", 12 + rank * 7), "score": 0.91 - 0.08 * rank as f64, "content": passage[2]}))
         .collect();
     trace.set(at, "gen_ai.retrieval.documents", Value::from(found).to_string());
-    let ms = trace.dice.around(55);
+    let ms = trace.rng.service_duration_ms(55);
     trace.leaf(at, "db.query", "SELECT id, body FROM passages ORDER BY embedding <=> $1 LIMIT 4", "auto.db.asyncpg", ms);
     trace.close(at);
 }
@@ -98,61 +98,61 @@ fn staff_note(trace: &mut DemoTrace, parent: DemoSpanIndex, question: &str, answ
         &messages,
         "お客さまは規定を確認され、ご案内どおりに進めることになりました。",
     );
-    trace.chat(parent, &chat);
+    trace.successful_chat(parent, &chat);
 }
 
 /// Answers a search in the documents.
 pub(super) fn search(trace: &mut DemoTrace, language: &'static str) {
     let part = texts::of("search");
-    let item = texts::in_language(&mut trace.dice, &part["items"], language);
+    let item = texts::in_language(&mut trace.rng, &part["items"], language);
     let (question, section, passage, answer) = (text(&item[1]), text(&item[2]), text(&item[3]), text(&item[4]));
-    trace.set(ROOT, "http.request.method", "GET");
-    trace.set(ROOT, "http.route", "/api/search");
-    trace.embed(ROOT, question);
-    let ms = trace.dice.around(48);
-    let store = trace.open(ROOT, "db", "qdrant search conditions-2026", "manual");
+    trace.set(ROOT_SPAN_INDEX, "http.request.method", "GET");
+    trace.set(ROOT_SPAN_INDEX, "http.route", "/api/search");
+    trace.embed(ROOT_SPAN_INDEX, question);
+    let ms = trace.rng.service_duration_ms(48);
+    let store = trace.open(ROOT_SPAN_INDEX, "db", "qdrant search conditions-2026", "manual");
     trace.wait(ms);
-    if trace.dice.chance(0.005) {
+    if trace.rng.chance(0.005) {
         trace.fail(store, "unavailable");
         trace.error(store, "index_gone", &TextSlots::none());
         trace.close(store);
-        trace.fail(ROOT, "internal_error");
-        trace.set(ROOT, "http.response.status_code", 503);
+        trace.fail(ROOT_SPAN_INDEX, "internal_error");
+        trace.set(ROOT_SPAN_INDEX, "http.response.status_code", 503);
         return;
     }
     trace.close(store);
 
     // Questions that need several passages go to the reasoning model.
-    let hard = trace.dice.chance(0.12);
+    let hard = trace.rng.chance(0.12);
     let model = if hard { &GPT_5_MINI } else { &GPT_4O_MINI };
-    let agent = trace.open(ROOT, "gen_ai.invoke_agent", "invoke_agent doc-search", "auto.ai.vercelai");
+    let agent = trace.open(ROOT_SPAN_INDEX, "gen_ai.invoke_agent", "invoke_agent doc-search", "auto.ai.vercelai");
     let prompt = format!("{question}\n\n[{section}] {passage}");
     let messages = [message("user", &prompt)];
     let mut chat = DemoChatCall::new(model, DemoInstrumentation::Vercel, text(&part["system"]), &messages, answer);
-    chat.hidden_tokens = trace.dice.between(3_300, 4_100) as u64;
-    chat.seen_before = if trace.dice.chance(0.2) { 0.3 } else { 0.0 };
+    chat.hidden_tokens = trace.rng.between(3_300, 4_100) as u64;
+    chat.cached_fraction = if trace.rng.chance(0.2) { 0.3 } else { 0.0 };
     for (key, value) in [
         ("gen_ai.operation.name", "invoke_agent"),
         ("gen_ai.provider.name", "openai.chat"),
-        ("gen_ai.request.model", model.asked),
+        ("gen_ai.request.model", model.requested),
         ("gen_ai.function_id", "doc-search"),
         ("vercel.ai.operationId", "ai.generateText"),
         ("gen_ai.input.messages", &Value::from(&messages[..]).to_string()),
     ] {
         trace.set(agent, key, value);
     }
-    if trace.dice.chance(0.006) {
+    if trace.rng.chance(0.006) {
         trace.failing_chat(agent, &chat, "js_rate_limit", Some(429), 170);
         trace.fail(agent, "resource_exhausted");
-        trace.fail(ROOT, "internal_error");
+        trace.fail(ROOT_SPAN_INDEX, "internal_error");
         trace.close(agent);
         return;
     }
-    let spent: DemoTokenUsage = trace.chat(agent, &chat);
-    trace.spent(agent, DemoInstrumentation::Vercel, spent);
+    let spent: DemoTokenUsage = trace.successful_chat(agent, &chat);
+    trace.add_usage(agent, DemoInstrumentation::Vercel, spent);
     let said = json!([{"role": "assistant", "parts": [{"type": "text", "content": answer}], "finish_reason": "stop"}]);
     trace.set(agent, "gen_ai.output.messages", said.to_string());
-    trace.set(agent, "gen_ai.response.model", model.answers);
+    trace.set(agent, "gen_ai.response.model", model.answering);
     trace.close(agent);
-    trace.set(ROOT, "http.response.status_code", 200);
+    trace.set(ROOT_SPAN_INDEX, "http.response.status_code", 200);
 }

@@ -122,7 +122,7 @@ fn spans_nest_and_none_ends_before_it_starts() {
 }
 
 #[test]
-fn errors_point_to_spans_that_come() {
+fn demo_errors_reference_existing_spans() {
     let (mut spans_seen, mut errors) = (HashSet::new(), Vec::new());
     for envelope in &*A_DAY {
         spans_seen.extend(spans(&envelope.body).into_iter().map(|span| span.id));
@@ -142,7 +142,7 @@ fn errors_point_to_spans_that_come() {
 }
 
 #[test]
-fn a_day_has_all_that_the_pages_show() {
+fn demo_day_covers_all_pages() {
     let (mut count, mut traces, mut reports) = (HashMap::<&str, usize>::new(), HashSet::new(), 0);
     let mut add = |what: &'static str, is: bool| *count.entry(what).or_default() += usize::from(is);
     let (mut users, mut sessions, mut loops) = (HashSet::new(), HashSet::new(), 0);
@@ -208,7 +208,7 @@ fn live_traffic_goes_on_in_the_order_of_sending() {
 }
 
 #[test]
-fn a_short_span_and_none_at_all() {
+fn short_and_empty_periods_are_valid() {
     assert_eq!(envelopes(1, NOW, Duration::ZERO, KEY).count(), 0);
     let minutes = Duration::from_secs(20 * 60);
     assert!(envelopes(1, NOW, minutes, KEY).all(|envelope| envelope.start_us >= NOW - 1_200_000_000));

@@ -33,7 +33,7 @@ pub(super) struct DemoTraceSettings {
 pub(super) type DemoSpanIndex = usize;
 
 /// Root span of each trace.
-pub(super) const ROOT: DemoSpanIndex = 0;
+pub(super) const ROOT_SPAN_INDEX: DemoSpanIndex = 0;
 
 #[derive(Debug)]
 pub(super) struct DemoSpan {
@@ -67,7 +67,7 @@ pub(super) type DemoTraceStep<'a> = Box<dyn FnOnce(&mut DemoTrace) + 'a>;
 /// A trace that is being built.
 #[derive(Debug)]
 pub(super) struct DemoTrace {
-    pub(super) dice: DemoRng,
+    pub(super) rng: DemoRng,
     pub(super) setting: DemoTraceSettings,
     pub(super) id: String,
     pub(super) spans: Vec<DemoSpan>,
@@ -76,10 +76,10 @@ pub(super) struct DemoTrace {
 }
 
 impl DemoTrace {
-    pub(super) fn start(setting: DemoTraceSettings, mut dice: DemoRng, at_us: i64) -> DemoTrace {
-        let id = dice.hex(32);
+    pub(super) fn start(setting: DemoTraceSettings, mut rng: DemoRng, at_us: i64) -> DemoTrace {
+        let id = rng.hex(32);
         let root = DemoSpan {
-            id: dice.hex(16),
+            id: rng.hex(16),
             parent: None,
             op: setting.op,
             name: setting.transaction.to_owned(),
@@ -89,15 +89,15 @@ impl DemoTrace {
             failed: None,
             data: Map::new(),
         };
-        DemoTrace { dice, setting, id, spans: vec![root], failures: Vec::new(), now_us: at_us }
+        DemoTrace { rng, setting, id, spans: vec![root], failures: Vec::new(), now_us: at_us }
     }
 
     /// Opens a span below another.
     pub(super) fn open(&mut self, parent: DemoSpanIndex, op: &'static str, name: impl Into<String>, origin: &'static str) -> DemoSpanIndex {
         // Programs do other work between their steps.
-        self.now_us += self.dice.between(150, 2_400);
+        self.now_us += self.rng.between(150, 2_400);
         let span = DemoSpan {
-            id: self.dice.hex(16),
+            id: self.rng.hex(16),
             parent: Some(self.spans[parent].id.clone()),
             op,
             name: name.into(),
@@ -113,13 +113,13 @@ impl DemoTrace {
 
     /// Advances the clock.
     pub(super) fn wait(&mut self, ms: i64) {
-        self.now_us += ms * 1_000 + self.dice.between(0, 999);
+        self.now_us += ms * 1_000 + self.rng.between(0, 999);
     }
 
     /// Ends a span now.
     pub(super) fn close(&mut self, at: DemoSpanIndex) {
         self.spans[at].end_us = self.now_us;
-        self.now_us += self.dice.between(40, 400);
+        self.now_us += self.rng.between(40, 400);
     }
 
     /// Adds a span without children.
@@ -161,17 +161,17 @@ impl DemoTrace {
     pub(super) fn error(&mut self, at: DemoSpanIndex, what: &str, slots: &TextSlots) {
         let what = &texts::of("failures")[what];
         let value = slots.fill(texts::text(&what["value"]));
-        let id = self.dice.hex(32);
+        let id = self.rng.hex(32);
         self.failures.push(DemoFailure { id, at, time_us: self.now_us, what, value });
     }
 
     /// Ends the trace.
     pub(super) fn finish(mut self) -> DemoTrace {
-        self.close(ROOT);
+        self.close(ROOT_SPAN_INDEX);
         self
     }
 
     pub(super) fn root(&self) -> &DemoSpan {
-        &self.spans[ROOT]
+        &self.spans[ROOT_SPAN_INDEX]
     }
 }

@@ -53,7 +53,7 @@ impl SentryAuthSources<'_> {
         let mut found = found.into_iter().flatten();
         match (found.next(), found.next()) {
             (Some(_), Some(_)) => Err(AuthError::Multiple),
-            (Some(key), None) => checked(&key).map(Some),
+            (Some(key), None) => validate_key(&key).map(Some),
             (None, _) => Ok(None),
         }
     }
@@ -61,12 +61,12 @@ impl SentryAuthSources<'_> {
 
 /// Returns the key of an OTLP request: `x-hinomi-key: K`, `Authorization: Bearer K`, `Basic base64(K:anything)` (or `anything:K`, for
 /// clients with two keys), or Sentry's own header. Returns `None` if the request has no key.
-pub fn of_otlp(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option<&str>) -> Result<Option<String>, AuthError> {
+pub fn otlp_key(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option<&str>) -> Result<Option<String>, AuthError> {
     let bearer = |value: &str| {
         let (scheme, key) = value.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| vec![key.trim().to_owned()])
     };
-    let basic = |value: &str| Some(in_basic(value)?.split(':').map(str::to_owned).collect::<Vec<_>>());
+    let basic = |value: &str| Some(decode_basic(value)?.split(':').map(str::to_owned).collect::<Vec<_>>());
     let of_sentry = |value: &str| from_sentry_scheme(value).map(|key| vec![key]);
     let found = hinomi
         .map(|key| vec![key.trim().to_owned()])
@@ -74,18 +74,18 @@ pub fn of_otlp(hinomi: Option<&str>, authorization: Option<&str>, sentry: Option
         .or_else(|| sentry.and_then(of_sentry));
     match found {
         None => Ok(None),
-        Some(keys) => keys.iter().find_map(|key| checked(key).ok()).map(Some).ok_or(AuthError::Malformed),
+        Some(keys) => keys.iter().find_map(|key| validate_key(key).ok()).map(Some).ok_or(AuthError::Malformed),
     }
 }
 
 /// Returns the key of a DSN, `scheme://KEY[:SECRET]@host/project`, which the header of an envelope may contain.
-pub fn of_dsn(dsn: &str) -> Result<String, AuthError> {
+pub fn dsn_key(dsn: &str) -> Result<String, AuthError> {
     let user = dsn.split_once("://").and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user).ok_or(AuthError::Malformed)?;
-    checked(user.split(':').next().unwrap_or_default())
+    validate_key(user.split(':').next().unwrap_or_default())
 }
 
 /// Validates a key. Flags after a dot (`.no-cache`) are ignored.
-fn checked(key: &str) -> Result<String, AuthError> {
+fn validate_key(key: &str) -> Result<String, AuthError> {
     let bare = key.split('.').next().unwrap_or_default();
     let well_formed = bare.len() == 32 && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if well_formed { Ok(bare.to_ascii_lowercase()) } else { Err(AuthError::Malformed) }
@@ -101,11 +101,11 @@ fn from_sentry_scheme(value: &str) -> Option<String> {
 
 /// Reads `Basic base64(key:)`.
 fn from_basic(value: &str) -> Option<String> {
-    in_basic(value)?.split(':').next().map(str::to_owned)
+    decode_basic(value)?.split(':').next().map(str::to_owned)
 }
 
 /// Decodes the credentials of `Basic`.
-fn in_basic(value: &str) -> Option<String> {
+fn decode_basic(value: &str) -> Option<String> {
     let (scheme, encoded) = value.trim().split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
@@ -145,7 +145,7 @@ mod tests {
         for source in sources {
             assert_eq!(source.key(), Ok(Some(KEY.to_owned())), "{source:?}");
         }
-        assert_eq!(of_dsn(&format!("http://{KEY}:secret@127.0.0.1:9001/base/1")), Ok(KEY.to_owned()));
+        assert_eq!(dsn_key(&format!("http://{KEY}:secret@127.0.0.1:9001/base/1")), Ok(KEY.to_owned()));
     }
 
     #[test]
@@ -153,23 +153,23 @@ mod tests {
         let encoded = |text: String| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
         let sentry = format!("Sentry sentry_key={KEY}, sentry_version=7");
         let key = Ok(Some(KEY.to_owned()));
-        assert_eq!(of_otlp(Some(KEY), None, None), key);
-        assert_eq!(of_otlp(None, Some(&format!("bearer {KEY}")), None), key);
-        assert_eq!(of_otlp(None, Some(&encoded(format!("{KEY}:x"))), None), key);
-        assert_eq!(of_otlp(None, Some(&encoded(format!("pk-lf-1:{KEY}"))), None), key);
-        assert_eq!(of_otlp(None, None, Some(&sentry)), key);
-        assert_eq!(of_otlp(None, None, None), Ok(None));
-        assert_eq!(of_otlp(None, Some("Bearer short"), None), Err(AuthError::Malformed));
+        assert_eq!(otlp_key(Some(KEY), None, None), key);
+        assert_eq!(otlp_key(None, Some(&format!("bearer {KEY}")), None), key);
+        assert_eq!(otlp_key(None, Some(&encoded(format!("{KEY}:x"))), None), key);
+        assert_eq!(otlp_key(None, Some(&encoded(format!("pk-lf-1:{KEY}"))), None), key);
+        assert_eq!(otlp_key(None, None, Some(&sentry)), key);
+        assert_eq!(otlp_key(None, None, None), Ok(None));
+        assert_eq!(otlp_key(None, Some("Bearer short"), None), Err(AuthError::Malformed));
     }
 
     #[test]
-    fn none_several_and_malformed() {
+    fn missing_multiple_and_malformed_keys_are_rejected() {
         assert_eq!(SentryAuthSources::default().key(), Ok(None));
         let query = format!("sentry_key={KEY}");
         let both = SentryAuthSources { query: Some(&query), path: Some(KEY), ..SentryAuthSources::default() };
         assert_eq!(both.key(), Err(AuthError::Multiple));
         let short = SentryAuthSources { query: Some("sentry_key=abc"), ..SentryAuthSources::default() };
         assert_eq!(short.key(), Err(AuthError::Malformed));
-        assert_eq!(of_dsn("nonsense"), Err(AuthError::Malformed));
+        assert_eq!(dsn_key("nonsense"), Err(AuthError::Malformed));
     }
 }

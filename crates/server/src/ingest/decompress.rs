@@ -27,9 +27,9 @@ pub enum BodyError {
 /// Largest number of nested content encodings: more cost time and have no use.
 const MAX_ENCODINGS: usize = 2;
 /// Longest first line that [`first_line`] reads, in bytes.
-const MAX_FIRST_LINE: usize = 16 << 10;
+const MAX_FIRST_LINE_BYTES: usize = 16 << 10;
 /// Largest output of each decoder that [`first_line`] reads, in bytes.
-const MAX_BETWEEN: u64 = 256 << 10;
+const MAX_DECODER_OUTPUT_BYTES: u64 = 256 << 10;
 
 /// A content encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +90,10 @@ pub fn is_compressed(encoding: &str) -> bool {
 /// Decompresses a body to at most `limit` bytes.
 ///
 /// `encoding` is the value of `Content-Encoding`; two encodings are decoded from the last to the first.
-pub fn inflate(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyError> {
+pub fn decompress(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyError> {
     let mut bytes = body;
     for encoding in encodings(encoding)? {
-        let inflated = read(encoding.decoder(&bytes[..])?, bytes.len(), encoding.name(), limit)?;
+        let inflated = read_limited(encoding.decoder(&bytes[..])?, bytes.len(), encoding.name(), limit)?;
         bytes = inflated.into();
     }
     if bytes.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(bytes) }
@@ -104,21 +104,21 @@ pub fn inflate(body: Bytes, encoding: &str, limit: usize) -> Result<Bytes, BodyE
 pub fn first_line(beginning: &[u8], encoding: &str, is_whole: bool) -> Result<Option<Vec<u8>>, BodyError> {
     let mut reader: Box<dyn BufRead> = Box::new(beginning);
     for encoding in encodings(encoding)? {
-        reader = Box::new(BufReader::new(encoding.decoder(reader)?.take(MAX_BETWEEN)));
+        reader = Box::new(BufReader::new(encoding.decoder(reader)?.take(MAX_DECODER_OUTPUT_BYTES)));
     }
     let mut line = Vec::new();
     // A truncated body ends with an error; the bytes before it are in `line`.
-    let ended = reader.take(MAX_FIRST_LINE as u64).read_until(b'\n', &mut line).is_ok();
+    let ended = reader.take(MAX_FIRST_LINE_BYTES as u64).read_until(b'\n', &mut line).is_ok();
     if line.last() == Some(&b'\n') {
         line.pop();
         return Ok(Some(line));
     }
-    let is_all = is_whole && ended && !line.is_empty() && line.len() < MAX_FIRST_LINE;
+    let is_all = is_whole && ended && !line.is_empty() && line.len() < MAX_FIRST_LINE_BYTES;
     Ok(is_all.then_some(line))
 }
 
 /// Reads at most one byte beyond the limit, so that a decompression bomb costs no more than a valid body.
-fn read(decoder: impl Read, compressed: usize, name: &'static str, limit: usize) -> Result<Vec<u8>, BodyError> {
+fn read_limited(decoder: impl Read, compressed: usize, name: &'static str, limit: usize) -> Result<Vec<u8>, BodyError> {
     // Telemetry compresses to a quarter or less; a good initial capacity saves copies while the buffer grows.
     let mut bytes = Vec::with_capacity(compressed.saturating_mul(4).min(limit));
     let allowed = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoding_gives_the_text_back() {
+    fn every_encoding_is_decompressed() {
         let text = b"{}\n{\"type\":\"span\"}\n".to_vec();
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         zlib.write_all(&text).unwrap();
@@ -156,7 +156,7 @@ mod tests {
         for (encoding, body) in cases {
             let line = first_line(&body, encoding, true).unwrap();
             assert_eq!(line.as_deref(), Some(&b"{}"[..]), "{encoding}");
-            assert_eq!(inflate(body.into(), encoding, 1000).as_deref(), Ok(&text[..]), "{encoding}");
+            assert_eq!(decompress(body.into(), encoding, 1000).as_deref(), Ok(&text[..]), "{encoding}");
         }
     }
 
@@ -173,35 +173,35 @@ mod tests {
     }
 
     #[test]
-    fn more_than_two_encodings_are_refused_before_any_is_undone() {
+    fn more_than_two_encodings_are_rejected_before_decompression() {
         let thrice = gzip(&gzip(&gzip(b"{}")));
-        assert_eq!(inflate(thrice.into(), "gzip, gzip, gzip", 1000), Err(BodyError::TooManyEncodings));
+        assert_eq!(decompress(thrice.into(), "gzip, gzip, gzip", 1000), Err(BodyError::TooManyEncodings));
         assert_eq!(first_line(b"", "gzip,br,zstd", true), Err(BodyError::TooManyEncodings));
-        assert_eq!(inflate(gzip(&gzip(b"{}")).into(), "identity, gzip, ,gzip, utf-8", 1000).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(decompress(gzip(&gzip(b"{}")).into(), "identity, gzip, ,gzip, utf-8", 1000).as_deref(), Ok(&b"{}"[..]));
     }
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_are_refused_or_inflated_below_the_limit(
+        fn any_bytes_are_rejected_or_decompressed_below_the_limit(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
             encoding in proptest::sample::select(vec!["gzip", "deflate", "br", "zstd", "br, gzip"]),
         ) {
             let _ = first_line(&bytes, encoding, true);
-            if let Ok(body) = inflate(bytes.into(), encoding, 1000) {
+            if let Ok(body) = decompress(bytes.into(), encoding, 1000) {
                 proptest::prop_assert!(body.len() <= 1000);
             }
         }
     }
 
     #[test]
-    fn bombs_lies_and_strangers_are_refused() {
+    fn decompression_bombs_and_unknown_encodings_are_rejected() {
         let bomb = gzip(&vec![0; 10_000_000]);
         assert!(bomb.len() < 20_000);
-        assert_eq!(inflate(bomb.into(), "gzip", 1000), Err(BodyError::TooLarge { limit: 1000 }));
-        assert_eq!(inflate(vec![1; 11].into(), "", 10), Err(BodyError::TooLarge { limit: 10 }));
+        assert_eq!(decompress(bomb.into(), "gzip", 1000), Err(BodyError::TooLarge { limit: 1000 }));
+        assert_eq!(decompress(vec![1; 11].into(), "", 10), Err(BodyError::TooLarge { limit: 10 }));
         for encoding in ["gzip", "deflate", "br", "zstd"] {
-            assert!(matches!(inflate(Bytes::from_static(b"not compressed"), encoding, 1000), Err(BodyError::Damaged(_))), "{encoding}");
+            assert!(matches!(decompress(Bytes::from_static(b"not compressed"), encoding, 1000), Err(BodyError::Damaged(_))), "{encoding}");
         }
-        assert_eq!(inflate(Bytes::new(), "lzma", 10), Err(BodyError::Encoding("lzma".into())));
+        assert_eq!(decompress(Bytes::new(), "lzma", 10), Err(BodyError::Encoding("lzma".into())));
     }
 }

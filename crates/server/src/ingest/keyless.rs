@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 
-use super::otlp::text;
+use super::otlp::header_text;
 use super::rejection::IngestRejection;
 
 /// Headers that proxies add and programs do not, in addition to those that begin with `x-forwarded` or `x-envoy-`.
@@ -35,12 +35,12 @@ const NAMES_FROM_CONTAINERS: &[&str] =
     &["host.docker.internal", "gateway.docker.internal", "host.containers.internal", "host.lima.internal"];
 
 /// Accepts a request of a program on this machine; with `any_host` also one that addresses the server by another name.
-pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), IngestRejection> {
+pub(super) fn check_keyless(headers: &HeaderMap, any_host: bool) -> Result<(), IngestRejection> {
     if let Some(name) = proxy_header(headers) {
         return Err(IngestRejection::KeylessProxy(name.to_owned()));
     }
     // Any page on the web can make a browser on this machine post to it.
-    if let Some(page) = text(headers, "origin").or_else(|| text(headers, "sec-fetch-site")) {
+    if let Some(page) = header_text(headers, "origin").or_else(|| header_text(headers, "sec-fetch-site")) {
         return Err(IngestRejection::KeylessPage(page.to_owned()));
     }
     // Not every proxy adds a header, but most keep the host name. The check also rejects a page whose own host name resolves to this
@@ -48,7 +48,7 @@ pub(super) fn check(headers: &HeaderMap, any_host: bool) -> Result<(), IngestRej
     if any_host || is_for_this_machine(headers) {
         return Ok(());
     }
-    Err(IngestRejection::KeylessHost(text(headers, "host").unwrap_or_default().chars().take(100).collect()))
+    Err(IngestRejection::KeylessHost(header_text(headers, "host").unwrap_or_default().chars().take(100).collect()))
 }
 
 /// Returns the name of a header which shows that the request came through a proxy.
@@ -59,7 +59,7 @@ pub fn proxy_header(headers: &HeaderMap) -> Option<&str> {
 
 /// Returns whether the request addresses the server by a name that only this machine has.
 pub fn is_for_this_machine(headers: &HeaderMap) -> bool {
-    let host = text(headers, "host").unwrap_or_default();
+    let host = header_text(headers, "host").unwrap_or_default();
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -71,38 +71,38 @@ pub fn is_for_this_machine(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn refused(pairs: &[(&str, &str)], any_host: bool) -> Option<&'static str> {
+    fn rejection_reason(pairs: &[(&str, &str)], any_host: bool) -> Option<&'static str> {
         let headers = pairs.iter().map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())).collect();
-        check(&headers, any_host).err().map(|refusal| refusal.reason().as_str())
+        check_keyless(&headers, any_host).err().map(|refusal| refusal.reason().as_str())
     }
 
     #[test]
-    fn programs_on_this_machine_may() {
+    fn local_programs_are_accepted() {
         for host in
             ["127.0.0.1:8119", "localhost:8119", "LOCALHOST", "[::1]:8119", "127.9.9.9", "hinomi.localhost", "host.docker.internal:8119"]
         {
-            assert_eq!(refused(&[("host", host)], false), None, "{host}");
+            assert_eq!(rejection_reason(&[("host", host)], false), None, "{host}");
         }
     }
 
     #[test]
-    fn whoever_comes_through_a_proxy_may_not() {
+    fn proxied_requests_are_rejected() {
         let local = ("host", "127.0.0.1:8119");
         for name in ["Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "Via", "X-Real-IP", "CF-Connecting-IP"] {
-            assert_eq!(refused(&[local, (name, "")], false), Some("proxy_without_key"), "{name}");
-            assert_eq!(refused(&[local, (name, "203.0.113.9")], true), Some("proxy_without_key"), "{name}");
+            assert_eq!(rejection_reason(&[local, (name, "")], false), Some("proxy_without_key"), "{name}");
+            assert_eq!(rejection_reason(&[local, (name, "203.0.113.9")], true), Some("proxy_without_key"), "{name}");
         }
     }
 
     #[test]
-    fn pages_and_strange_names_may_not() {
+    fn browser_pages_and_unknown_hosts_are_rejected() {
         let local = ("host", "127.0.0.1:8119");
-        assert_eq!(refused(&[local, ("origin", "null")], true), Some("page_without_key"));
-        assert_eq!(refused(&[local, ("sec-fetch-site", "cross-site")], false), Some("page_without_key"));
+        assert_eq!(rejection_reason(&[local, ("origin", "null")], true), Some("page_without_key"));
+        assert_eq!(rejection_reason(&[local, ("sec-fetch-site", "cross-site")], false), Some("page_without_key"));
         for host in ["hinomi.example.com", "127.0.0.1.example.com:8119", "localhost.example", "10.0.0.7:8119", "0.0.0.0", "", "a b"] {
-            assert_eq!(refused(&[("host", host)], false), Some("host_without_key"), "{host}");
+            assert_eq!(rejection_reason(&[("host", host)], false), Some("host_without_key"), "{host}");
         }
-        assert_eq!(refused(&[], false), Some("host_without_key"));
-        assert_eq!(refused(&[("host", "hinomi:8119")], true), None);
+        assert_eq!(rejection_reason(&[], false), Some("host_without_key"));
+        assert_eq!(rejection_reason(&[("host", "hinomi:8119")], true), None);
     }
 }

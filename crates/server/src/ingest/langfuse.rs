@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_EVENTS;
-use super::decompress::{inflate, is_compressed};
-use super::otlp::{count, sender, text};
+use super::decompress::{decompress, is_compressed};
+use super::otlp::{count, header_text, sender};
 use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
@@ -45,18 +45,18 @@ async fn health() -> Json<Value> {
 }
 
 /// Returns the only project of the key.
-async fn projects(State(intake): State<Arc<IngestState>>, headers: HeaderMap) -> Response {
-    match sender(&intake, None, &headers) {
+async fn projects(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap) -> Response {
+    match sender(&ingestion, None, &headers) {
         Ok(sender) => {
             let project = json!({ "id": sender.project.id.to_string(), "name": sender.project.name, "metadata": {} });
             Json(json!({ "data": [project] })).into_response()
         }
-        Err(refusal) => refuse(&intake, &headers, refusal),
+        Err(refusal) => rejection_response(&ingestion, &headers, refusal),
     }
 }
 
-async fn ingestion(State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
-    match take_in(&intake, &headers, body).await {
+async fn ingestion(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
+    match ingest_batch(&ingestion, &headers, body).await {
         Ok(verdicts) => {
             let (refused, taken): (Vec<LangfuseEventResult>, Vec<LangfuseEventResult>) =
                 verdicts.into_iter().partition(|verdict| verdict.refused.is_some());
@@ -66,41 +66,42 @@ async fn ingestion(State(intake): State<Arc<IngestState>>, headers: HeaderMap, b
             let errors: Vec<Value> = refused.into_iter().map(error).collect();
             (StatusCode::MULTI_STATUS, Json(json!({ "successes": successes, "errors": errors }))).into_response()
         }
-        Err(refusal) => refuse(&intake, &headers, refusal),
+        Err(refusal) => rejection_response(&ingestion, &headers, refusal),
     }
 }
 
-async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Vec<LangfuseEventResult>, IngestRejection> {
-    let sender = sender(intake, None, headers)?;
+async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Vec<LangfuseEventResult>, IngestRejection> {
+    let sender = sender(ingestion, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
-    let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
+    let compression = header_text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);
-    let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
+    let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
-    let work = move |intake: &IngestState, body: Bytes| {
-        let decoded = decode(intake, &body, &from, received_us)?;
+    let work = move |ingestion: &IngestState, body: Bytes| {
+        let decoded = decode(ingestion, &body, &from, received_us)?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
         // A concurrent request may report the traces of stray observations.
-        let langfuse::DecodedLangfuseBatch { spans, scores, verdicts, outcomes, strays, .. } = decoded;
-        let again = (!strays.is_empty()).then_some((body, strays));
+        let langfuse::DecodedLangfuseBatch { spans, scores, event_results, outcomes, observations_without_trace, .. } = decoded;
+        let again = (!observations_without_trace.is_empty()).then_some((body, observations_without_trace));
         let content = DecodedTelemetry { spans, scores, outcomes, ..DecodedTelemetry::default() };
-        Ok((IngestState::make_ready(from.clone(), content)?, verdicts, again))
+        Ok((IngestState::prepare(from.clone(), content)?, event_results, again))
     };
     let incoming = IncomingBody::new(body, headers);
-    let (ready, verdicts, again) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, work).await?;
-    intake.keep(received_us, ready).await?;
+    let (ready, verdicts, again) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, work).await?;
+    ingestion.store_prepared(received_us, ready).await?;
     let project = sender.project.id;
-    let is_known = |stray: &SpanId| intake.homes.of(project, *stray).is_some();
+    let is_known = |stray: &SpanId| ingestion.observation_traces.trace_of(project, *stray).is_some();
     if let Some((body, strays)) = again.filter(|(_, strays)| strays.iter().any(is_known)) {
-        let admission = intake.admission.sender(sender.key.as_ref().map(|key| key.id), intake.limits.max_body_bytes);
-        let attempt = intake.admission.exceptional(&admission, intake.limits.max_inflated_bytes, MAX_EVENTS).await?;
-        let knows = intake.clone();
-        let found = move || decode_budget::within(attempt.limits, || found_strays(&knows, &body, sender, received_us, &strays));
+        let admission = ingestion.admission.admission_of(sender.key.as_ref().map(|key| key.id), ingestion.limits.max_body_bytes);
+        let attempt = ingestion.admission.admit_exceptional(&admission, ingestion.limits.max_inflated_bytes, MAX_EVENTS).await?;
+        let knows = ingestion.clone();
+        let found =
+            move || decode_budget::decode_within(attempt.limits, || resolved_observations(&knows, &body, sender, received_us, &strays));
         let found = tokio::task::spawn_blocking(found).await.map_err(|_| IngestRejection::Stopping)?;
         if let Some(ready) = found.unwrap_or(Ok(None))? {
-            intake.keep(received_us, ready).await?;
+            ingestion.store_prepared(received_us, ready).await?;
         }
     }
     Ok(verdicts)
@@ -108,73 +109,73 @@ async fn take_in(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> 
 
 /// Decodes a request with the known traces of its observations.
 fn decode(
-    intake: &IngestState,
+    ingestion: &IngestState,
     body: &[u8],
     sender: &AuthenticatedSender,
     received_us: i64,
 ) -> Result<langfuse::DecodedLangfuseBatch, IngestRejection> {
-    let (context, project) = (intake.context(sender, received_us), sender.project.id);
-    let read = || langfuse::decode(body, &context, &|observation| intake.homes.of(project, observation));
-    let before = decode_budget::mark();
+    let (context, project) = (ingestion.context(sender, received_us), sender.project.id);
+    let read = || langfuse::decode(body, &context, &|observation| ingestion.observation_traces.trace_of(project, observation));
+    let before = decode_budget::savepoint();
     let decoded = read()?;
-    intake.homes.note(project, &decoded.homes);
-    if decoded.strays.is_empty() {
+    ingestion.observation_traces.remember(project, &decoded.observation_traces);
+    if decoded.observations_without_trace.is_empty() {
         return Ok(decoded);
     }
     drop(decoded);
-    decode_budget::give_back(before);
-    intake.homes.complete(&intake.store);
+    decode_budget::refund_since(before);
+    ingestion.observation_traces.load_stored(&ingestion.store);
     Ok(read()?)
 }
 
 /// Returns the observations of a request whose traces have become known since it was decoded, ready to be stored in those traces.
-fn found_strays(
-    intake: &IngestState,
+fn resolved_observations(
+    ingestion: &IngestState,
     body: &[u8],
     sender: AuthenticatedSender,
     received_us: i64,
     strays: &[SpanId],
 ) -> Result<Option<PreparedTelemetry>, IngestRejection> {
-    let home = |stray: &SpanId| Some((*stray, intake.homes.of(sender.project.id, *stray)?));
+    let home = |stray: &SpanId| Some((*stray, ingestion.observation_traces.trace_of(sender.project.id, *stray)?));
     let found: Vec<(SpanId, ObservationTrace)> = strays.iter().filter_map(home).collect();
     if found.is_empty() {
         return Ok(None);
     }
-    let mut spans = decode(intake, body, &sender, received_us)?.spans;
+    let mut spans = decode(ingestion, body, &sender, received_us)?.spans;
     spans.retain(|span| {
         found.iter().any(|(stray, home)| span.trace_id == home.trace_id && (span.span_id == *stray || span.span_id == home.root))
     });
-    IngestState::make_ready(sender, DecodedTelemetry { spans, ..DecodedTelemetry::default() }).map(Some)
+    IngestState::prepare(sender, DecodedTelemetry { spans, ..DecodedTelemetry::default() }).map(Some)
 }
 
-async fn scores(State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
-    match take_scores(&intake, &headers, body).await {
+async fn scores(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
+    match ingest_scores(&ingestion, &headers, body).await {
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
-        Err(refusal) => refuse(&intake, &headers, refusal),
+        Err(refusal) => rejection_response(&ingestion, &headers, refusal),
     }
 }
 
 /// Returns the ID of the last score.
-async fn take_scores(intake: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Option<String>, IngestRejection> {
-    let sender = sender(intake, None, headers)?;
+async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: Body) -> Result<Option<String>, IngestRejection> {
+    let sender = sender(ingestion, None, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
-    let compression = text(headers, "content-encoding").unwrap_or_default().to_owned();
+    let compression = header_text(headers, "content-encoding").unwrap_or_default().to_owned();
     let is_compressed = is_compressed(&compression);
-    let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
+    let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
     let decode = move |_: &IngestState, body: Bytes| {
         let scores = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
         let id = scores.last().map(|score| score.id.clone());
-        Ok((IngestState::make_ready(from.clone(), DecodedTelemetry { scores, ..DecodedTelemetry::default() })?, id))
+        Ok((IngestState::prepare(from.clone(), DecodedTelemetry { scores, ..DecodedTelemetry::default() })?, id))
     };
     let incoming = IncomingBody::new(body, headers);
-    let (ready, id) = intake.work(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;
-    intake.keep(received_us, ready).await?;
+    let (ready, id) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;
+    ingestion.store_prepared(received_us, ready).await?;
     Ok(id)
 }
 
-fn refuse(intake: &IngestState, headers: &HeaderMap, refusal: IngestRejection) -> Response {
-    count(intake, None, headers, &refusal);
+fn rejection_response(ingestion: &IngestState, headers: &HeaderMap, refusal: IngestRejection) -> Response {
+    count(ingestion, None, headers, &refusal);
     refusal.into_langfuse()
 }

@@ -78,9 +78,9 @@ pub struct IngestState {
     /// Memory limits of requests in progress.
     admission: IngestAdmission,
     /// Traces of Langfuse's observations.
-    homes: observation_traces::ObservationTraceCache,
+    observation_traces: observation_traces::ObservationTraceCache,
     /// Time of last use by ID of the key, until it is written to the database.
-    used: Mutex<HashMap<i64, i64>>,
+    key_uses: Mutex<HashMap<i64, i64>>,
 }
 
 /// Authenticated sender of a request: its project, and its key unless it needs none.
@@ -158,30 +158,30 @@ impl IngestState {
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
             keyless: config.ingest.keyless_project(config.listen, &config.public_url),
-            admission: IngestAdmission::new(MemoryBudget::of(config)),
-            homes: observation_traces::ObservationTraceCache::default(),
-            used: Mutex::new(HashMap::new()),
+            admission: IngestAdmission::new(MemoryBudget::from_config(config)),
+            observation_traces: observation_traces::ObservationTraceCache::default(),
+            key_uses: Mutex::new(HashMap::new()),
         }
     }
 
     /// Authenticates a sender by its key, for a project if the request names one.
     fn sender(&self, key: &str, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
-        let key = self.meta.key(key).ok_or_else(|| IngestRejection::UnknownKey { key: shortened(key) })?;
+        let key = self.meta.key(key).ok_or_else(|| IngestRejection::UnknownKey { key: shorten_key(key) })?;
         if project.is_some_and(|project| project != key.project) {
-            return Err(IngestRejection::OtherProject { key: shortened(&key.public_key) });
+            return Err(IngestRejection::OtherProject { key: shorten_key(&key.public_key) });
         }
         let project = self.project(key.project)?;
         let at_us = jiff::Timestamp::now().as_microsecond();
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
-        Ok(AuthenticatedSender { prices: self.prices.of(project.id), project, key: Some(key), sdk: None })
+        self.key_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, at_us);
+        Ok(AuthenticatedSender { prices: self.prices.book_of(project.id), project, key: Some(key), sdk: None })
     }
 
     /// Returns the sender of a request without a key, if such requests are allowed.
     fn keyless_sender(&self, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
         let keyless = self.keyless.filter(|keyless| project.is_none_or(|project| project == keyless.project)).ok_or(AuthError::NoKey)?;
-        keyless::check(headers, keyless.any_host)?;
+        keyless::check_keyless(headers, keyless.any_host)?;
         let project = self.project(keyless.project)?;
-        Ok(AuthenticatedSender { prices: self.prices.of(project.id), project, key: None, sdk: None })
+        Ok(AuthenticatedSender { prices: self.prices.book_of(project.id), project, key: None, sdk: None })
     }
 
     fn project(&self, id: u64) -> Result<ProjectRecord, IngestRejection> {
@@ -192,11 +192,11 @@ impl IngestState {
 
     /// Writes to the database when keys were last used. Call it periodically.
     pub fn note_used_keys(&self) {
-        let used: Vec<_> = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
+        let used: Vec<_> = std::mem::take(&mut *self.key_uses.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
         if used.is_empty() {
             return;
         }
-        if let Err(error) = self.meta.used_keys(&used) {
+        if let Err(error) = self.meta.note_key_uses(&used) {
             tracing::warn!(%error, "ingest.key_usage.write_failed");
         }
     }
@@ -208,7 +208,7 @@ impl IngestState {
     /// Receives the body of an identified sender, decompresses it (`unpack`, to at most a number of bytes) and decodes it (`decode`, to
     /// at most `items` items) as soon as memory and a thread are free. A request that exceeds the usual budget is decompressed and
     /// decoded again with the exceptional one.
-    async fn work<T: Send + 'static>(
+    async fn receive_and_decode<T: Send + 'static>(
         self: &Arc<Self>,
         incoming: IncomingBody,
         sender: &AuthenticatedSender,
@@ -217,28 +217,28 @@ impl IngestState {
         is_compressed: bool,
         decode: impl Fn(&IngestState, Bytes) -> Result<T, IngestRejection> + Send + Sync + 'static,
     ) -> Result<T, IngestRejection> {
-        self.store.room()?;
-        let admission = self.admission.sender(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
-        let ReceivedBody { bytes, permit } = incoming.receive(self.limits.max_body_bytes, &admission).await?;
+        self.store.check_disk_space()?;
+        let admission = self.admission.admission_of(sender.key.as_ref().map(|key| key.id), self.limits.max_body_bytes);
+        let ReceivedBody { bytes, permit } = incoming.read_to_end(self.limits.max_body_bytes, &admission).await?;
         let size = bytes.len();
         // Held by the decoding thread, which continues when the client disconnects.
         let work = Arc::new((unpack, decode, permit));
         let attempt = |attempt: DecodeAttempt| {
             let (intake, work, bytes) = (self.clone(), work.clone(), bytes.clone());
-            let attempt = move || intake.attempt(&attempt, bytes, &work.0, &work.1);
+            let attempt = move || intake.decode_once(&attempt, bytes, &work.0, &work.1);
             async { tokio::task::spawn_blocking(attempt).await.unwrap_or(Err(IngestRejection::Stopping)) }
         };
-        if let Some(usual) = self.admission.usual(size, is_compressed, items).await? {
+        if let Some(usual) = self.admission.admit_usual(size, is_compressed, items).await? {
             match attempt(usual).await {
                 Err(IngestRejection::Exceptional) => {}
                 done => return done,
             }
         }
-        attempt(self.admission.exceptional(&admission, self.limits.max_inflated_bytes, items).await?).await
+        attempt(self.admission.admit_exceptional(&admission, self.limits.max_inflated_bytes, items).await?).await
     }
 
     /// Decompresses and decodes a body once. Takes processor time.
-    fn attempt<T>(
+    fn decode_once<T>(
         &self,
         attempt: &DecodeAttempt,
         bytes: Bytes,
@@ -253,7 +253,7 @@ impl IngestState {
         };
         let mut limits = attempt.limits;
         limits.bytes = limits.bytes.saturating_sub(body.len());
-        match decode_budget::within(limits, || decode(self, body)) {
+        match decode_budget::decode_within(limits, || decode(self, body)) {
             Ok(decoded) => decoded,
             Err(DecodeLimitExceeded::Bytes) if !attempt.is_exceptional => Err(IngestRejection::Exceptional),
             Err(_) => Err(IngestRejection::TooManyItems { items: limits.items }),
@@ -267,12 +267,12 @@ impl IngestState {
     }
 
     /// Prepares decoded content for storage. Takes processor time.
-    fn make_ready(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
+    fn prepare(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
         let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints describe the request as sent, before anything is added to its spans.
-        evidence.extend(hints::of_spans(&spans));
+        evidence.extend(hints::evidence_in_spans(&spans));
         let key = sender.key.as_ref().map(|key| &key.label);
         // With a sample rate of 0, each received span would stand for infinitely many.
         let sample_rate = sample_rate.filter(|rate| *rate > 0.0 && *rate <= 1.0);
@@ -281,19 +281,19 @@ impl IngestState {
         }
         if sender.project.estimate_usage {
             for span in &mut spans {
-                token_estimate::fill(span, &sender.prices);
+                token_estimate::estimate_usage(span, &sender.prices);
             }
         }
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(PreparedAppend::new(sender.project.id, spans)?) };
-        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: summed(outcomes), evidence })
+        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: merge_outcomes(outcomes), evidence })
     }
 
     /// Stores a prepared request and counts its outcomes. When it returns without an error, everything accepted is durable and visible.
     /// Returns the outcomes of items that were not stored.
-    async fn keep(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
+    async fn store_prepared(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
         let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
         let project = sender.project.id;
         // A request may have both spans and errors. If only one store succeeds, the client sends the request again, and the other store
@@ -316,7 +316,7 @@ impl IngestState {
                 return Ok(());
             }
             let store = self.scores.clone();
-            let stored = tokio::task::spawn_blocking(move || store.put(project, &scores)).await;
+            let stored = tokio::task::spawn_blocking(move || store.store_scores(project, &scores)).await;
             stored.map_err(|_| IngestRejection::Stopping)?.map_err(IngestRejection::from)
         };
         let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
@@ -334,7 +334,7 @@ impl IngestState {
         outcomes.extend(
             dropped.map(|(reason, category, quantity)| Outcome { quantity: quantity as u64, ..Outcome::dropped(category, reason, None) }),
         );
-        self.outcomes.note(project, &evidence);
+        self.outcomes.note_evidence(project, &evidence);
         let counted = [
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Span, of_spans.stored),
             (OutcomeKind::Accepted, OutcomeReason::Joined, OutcomeCategory::Span, of_spans.joined),
@@ -342,7 +342,7 @@ impl IngestState {
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Error, of_errors.stored),
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Score, count_of_scores),
             (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Error, of_errors.duplicates),
-            (OutcomeKind::Duplicate, OutcomeReason::SameError, OutcomeCategory::Error, of_errors.same),
+            (OutcomeKind::Duplicate, OutcomeReason::SameError, OutcomeCategory::Error, of_errors.same_error),
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Log, of_logs.stored),
             (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Log, of_logs.duplicates),
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Metric, of_metrics.stored),
@@ -355,10 +355,10 @@ impl IngestState {
             quantity: quantity as u64,
             detail: None,
         });
-        self.count(&sender, &outcomes.iter().cloned().chain(counted).collect::<Vec<_>>());
+        self.count_outcomes(&sender, &outcomes.iter().cloned().chain(counted).collect::<Vec<_>>());
         if of_spans.stored > 0 && sender.project.first_span_us.is_none() {
             let meta = self.meta.clone();
-            let noted = tokio::task::spawn_blocking(move || meta.saw_first_span(project)).await;
+            let noted = tokio::task::spawn_blocking(move || meta.note_first_span(project)).await;
             if let Ok(Err(error)) = noted {
                 tracing::warn!(%error, project, "ingest.first_span.write_failed");
             }
@@ -366,7 +366,7 @@ impl IngestState {
         Ok(outcomes)
     }
 
-    fn count(&self, sender: &AuthenticatedSender, outcomes: &[Outcome]) {
+    fn count_outcomes(&self, sender: &AuthenticatedSender, outcomes: &[Outcome]) {
         for outcome in outcomes {
             metrics::counter!("hinomi_outcomes_total", "outcome" => outcome.kind.as_str(), "category" => outcome.category.as_str())
                 .increment(outcome.quantity);
@@ -377,30 +377,30 @@ impl IngestState {
 
     /// Counts a rejected request. Without a sender it is counted for the server only: somebody without a key of a project must not be
     /// able to write to what the project sees.
-    fn count_refusal(&self, sender: Option<&AuthenticatedSender>, headers: &HeaderMap, refusal: &IngestRejection) {
+    fn count_rejection(&self, sender: Option<&AuthenticatedSender>, headers: &HeaderMap, rejection: &IngestRejection) {
         let outcome = Outcome {
             kind: OutcomeKind::Refused,
-            reason: refusal.reason().as_str().to_owned(),
+            reason: rejection.reason().as_str().to_owned(),
             category: OutcomeCategory::Request,
             quantity: 1,
-            detail: Some(refusal.to_string()),
+            detail: Some(rejection.to_string()),
         };
         metrics::counter!("hinomi_outcomes_total", "outcome" => "refused", "category" => "request").increment(1);
         let sdk = sdk_client::of_headers(headers);
         let key = sender.and_then(|sender| sender.key.as_ref());
-        let project = match (sender, refusal) {
+        let project = match (sender, rejection) {
             (Some(sender), _) => sender.project.id,
             // Only a valid key of the project leads to this rejection.
             (None, IngestRejection::Disabled { project }) => *project,
-            (None, _) => outcomes::SERVER,
+            (None, _) => outcomes::SERVER_PROJECT,
         };
         self.outcomes.count(project, OutcomeSource { key: key.map(|key| key.public_key.as_str()), sdk: sdk.as_deref() }, &[outcome]);
-        tracing::debug!(project, reason = refusal.reason().as_str(), "ingest.request.rejected");
+        tracing::debug!(project, reason = rejection.reason().as_str(), "ingest.request.rejected");
     }
 }
 
 /// Merges outcomes of the same kind, because a request may have one per item. Keeps the last detail.
-fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+fn merge_outcomes(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     let mut sums: BTreeMap<(OutcomeKind, OutcomeCategory, String), Outcome> = BTreeMap::new();
     for outcome in outcomes {
         match sums.entry((outcome.kind, outcome.category, outcome.reason.clone())) {
@@ -416,6 +416,6 @@ fn summed(outcomes: Vec<Outcome>) -> Vec<Outcome> {
 }
 
 /// Shortens a key in a message: enough to recognize it.
-fn shortened(key: &str) -> String {
+fn shorten_key(key: &str) -> String {
     format!("{}…", key.chars().take(8).collect::<String>())
 }

@@ -14,7 +14,7 @@ use hinomi_model::otlp::{self, DecodedOtlpRequest, OtlpEncoding, OtlpSignal};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
-use super::decompress::{inflate, is_compressed};
+use super::decompress::{decompress, is_compressed};
 use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, auth, grpc, sdk_client};
@@ -30,13 +30,13 @@ const SIGNALS: [(OtlpSignal, &str, &str); 3] = [
 const PATHS: [&str; 3] = ["/v1", "/api/{project}/integration/otlp/v1", "/api/public/otel/v1"];
 
 /// Returns the routes of OTLP, without trailing slashes.
-pub fn routes(intake: Arc<IngestState>) -> Router {
+pub fn routes(ingestion: Arc<IngestState>) -> Router {
     let mut router = Router::new();
     for (signal, name, method) in SIGNALS {
         for path in PATHS {
-            router = router.route(&format!("{path}/{name}"), over_http(signal));
+            router = router.route(&format!("{path}/{name}"), http_route(signal));
         }
-        router = router.route(method, over_grpc(signal));
+        router = router.route(method, grpc_route(signal));
     }
     let headers =
         ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-sentry-auth", "traceparent", "tracestate", "baggage"];
@@ -46,40 +46,40 @@ pub fn routes(intake: Arc<IngestState>) -> Router {
         .allow_headers(headers.map(HeaderName::from_static))
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3600));
-    router.layer(cors).with_state(intake)
+    router.layer(cors).with_state(ingestion)
 }
 
-fn over_http(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
-    post(move |State(intake): State<Arc<IngestState>>, path: Path<Vec<(String, String)>>, headers: HeaderMap, body: Body| async move {
+fn http_route(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
+    post(move |State(ingestion): State<Arc<IngestState>>, path: Path<Vec<(String, String)>>, headers: HeaderMap, body: Body| async move {
         let project = path.iter().find(|(name, _)| name == "project").map(|(_, id)| id.parse().unwrap_or(0));
-        let content_type = text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+        let content_type = header_text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
         let Some((encoding, own_type)) = encoding(&content_type) else {
             let refusal = IngestRejection::ContentType(content_type);
-            count(&intake, project, &headers, &refusal);
+            count(&ingestion, project, &headers, &refusal);
             return refusal.into_otlp(OtlpEncoding::Json, "application/json");
         };
-        let compression = text(&headers, "content-encoding").unwrap_or_default().to_owned();
+        let compression = header_text(&headers, "content-encoding").unwrap_or_default().to_owned();
         let is_compressed = is_compressed(&compression);
-        let unpack = move |bytes, limit| Ok(inflate(bytes, &compression, limit)?);
-        match take_in(&intake, project, &headers, body, (signal, encoding), unpack, is_compressed).await {
+        let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
+        match ingest_request(&ingestion, project, &headers, body, (signal, encoding), unpack, is_compressed).await {
             Ok(answer) => ([(header::CONTENT_TYPE, own_type)], answer).into_response(),
             Err(refusal) => {
-                count(&intake, project, &headers, &refusal);
+                count(&ingestion, project, &headers, &refusal);
                 refusal.into_otlp(encoding, own_type)
             }
         }
     })
 }
 
-fn over_grpc(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
-    post(move |State(intake): State<Arc<IngestState>>, headers: HeaderMap, body: Body| async move {
-        let compression = text(&headers, "grpc-encoding").unwrap_or_default().to_owned();
+fn grpc_route(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
+    post(move |State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body| async move {
+        let compression = header_text(&headers, "grpc-encoding").unwrap_or_default().to_owned();
         let is_compressed = is_compressed(&compression);
-        let unpack = move |bytes, limit| grpc::message(bytes, &compression, limit);
-        match take_in(&intake, None, &headers, body, (signal, OtlpEncoding::Binary), unpack, is_compressed).await {
-            Ok(answer) => grpc::answer(&answer),
+        let unpack = move |bytes, limit| grpc::unframe(bytes, &compression, limit);
+        match ingest_request(&ingestion, None, &headers, body, (signal, OtlpEncoding::Binary), unpack, is_compressed).await {
+            Ok(answer) => grpc::message_response(&answer),
             Err(refusal) => {
-                count(&intake, None, &headers, &refusal);
+                count(&ingestion, None, &headers, &refusal);
                 refusal.into_grpc()
             }
         }
@@ -95,13 +95,13 @@ fn encoding(content_type: &str) -> Option<(OtlpEncoding, &'static str)> {
     }
 }
 
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// Ingests a request. Returns the body of the response.
-async fn take_in(
-    intake: &Arc<IngestState>,
+async fn ingest_request(
+    ingestion: &Arc<IngestState>,
     project: Option<u64>,
     headers: &HeaderMap,
     body: Body,
@@ -109,35 +109,36 @@ async fn take_in(
     unpack: impl Fn(Bytes, usize) -> Result<Bytes, IngestRejection> + Send + Sync + 'static,
     is_compressed: bool,
 ) -> Result<Vec<u8>, IngestRejection> {
-    let sender = sender(intake, project, headers)?;
+    let sender = sender(ingestion, project, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let from = sender.clone();
-    let decode = move |intake: &IngestState, body| {
+    let decode = move |ingestion: &IngestState, body| {
         let DecodedOtlpRequest { spans, errors, lines, points, outcomes } =
-            otlp::decode(body, signal, encoding, &intake.context(&from, received_us))?;
+            otlp::decode(body, signal, encoding, &ingestion.context(&from, received_us))?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
-        IngestState::make_ready(from.clone(), DecodedTelemetry { spans, errors, lines, points, outcomes, ..DecodedTelemetry::default() })
+        IngestState::prepare(from.clone(), DecodedTelemetry { spans, errors, lines, points, outcomes, ..DecodedTelemetry::default() })
     };
     let incoming = IncomingBody::new(body, headers);
-    let ready = intake.work(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
-    let outcomes = intake.keep(received_us, ready).await?;
+    let ready = ingestion.receive_and_decode(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
+    let outcomes = ingestion.store_prepared(received_us, ready).await?;
     Ok(otlp::response(signal, encoding, &outcomes))
 }
 
 /// Counts a rejection for the project of its sender.
-pub(super) fn count(intake: &IngestState, project: Option<u64>, headers: &HeaderMap, refusal: &IngestRejection) {
-    intake.count_refusal(sender(intake, project, headers).ok().as_ref(), headers, refusal);
+pub(super) fn count(ingestion: &IngestState, project: Option<u64>, headers: &HeaderMap, refusal: &IngestRejection) {
+    ingestion.count_rejection(sender(ingestion, project, headers).ok().as_ref(), headers, refusal);
 }
 
 /// Authenticates a sender by any of the headers that may have a key. Without a key, the sender of the project for such requests.
-pub(super) fn sender(intake: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
-    let key = auth::of_otlp(text(headers, "x-hinomi-key"), text(headers, "authorization"), text(headers, "x-sentry-auth"))?;
+pub(super) fn sender(ingestion: &IngestState, project: Option<u64>, headers: &HeaderMap) -> Result<AuthenticatedSender, IngestRejection> {
+    let key =
+        auth::otlp_key(header_text(headers, "x-hinomi-key"), header_text(headers, "authorization"), header_text(headers, "x-sentry-auth"))?;
     let sdk = sdk_client::of_headers(headers);
     let sender = match key {
-        Some(key) => intake.sender(&key, project)?,
-        None => intake.keyless_sender(project, headers)?,
+        Some(key) => ingestion.sender(&key, project)?,
+        None => ingestion.keyless_sender(project, headers)?,
     };
     Ok(AuthenticatedSender { sdk, ..sender })
 }

@@ -16,10 +16,10 @@ use super::decompress::BodyError;
 use super::grpc;
 
 /// Seconds after which a client may retry when the server is busy or its disk is full.
-const COME_AGAIN: u32 = 10;
+const RETRY_AFTER_S: u32 = 10;
 
 /// Hint for requests that need a key.
-const SEND_A_KEY: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
+const KEY_REQUIRED_HINT: &str = "send the header Authorization: Bearer KEY, with an ingest key of the project";
 
 /// Reason why nothing of a request is stored.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(super) enum IngestRejection {
     #[error("the request needs more memory than usual")]
     Exceptional,
     #[error("the body is incomplete or took longer than {seconds} s")]
-    BrokenOff { seconds: u64 },
+    Interrupted { seconds: u64 },
     #[error(transparent)]
     Body(BodyError),
     #[error(transparent)]
@@ -59,11 +59,11 @@ pub(super) enum IngestRejection {
     Score(&'static str),
     #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
-    #[error("a page in a browser ({0}) cannot send without a key; {SEND_A_KEY}")]
+    #[error("a page in a browser ({0}) cannot send without a key; {KEY_REQUIRED_HINT}")]
     KeylessPage(String),
-    #[error("the request came through a proxy (header {0}) without a key; {SEND_A_KEY}")]
+    #[error("the request came through a proxy (header {0}) without a key; {KEY_REQUIRED_HINT}")]
     KeylessProxy(String),
-    #[error("the request has no key and is for host {0:?}, which is not a name of this machine; {SEND_A_KEY}")]
+    #[error("the request has no key and is for host {0:?}, which is not a name of this machine; {KEY_REQUIRED_HINT}")]
     KeylessHost(String),
     #[error("malformed gRPC message: its frame does not match the body")]
     Frame,
@@ -90,7 +90,7 @@ impl From<BodyError> for IngestRejection {
 
 impl IngestRejection {
     /// Returns the status and the reason of each rejection.
-    fn is(&self) -> (StatusCode, OutcomeReason) {
+    fn status_and_reason(&self) -> (StatusCode, OutcomeReason) {
         use StatusCode as S;
         match self {
             IngestRejection::Auth(AuthError::Missing | AuthError::NoKey) => (S::UNAUTHORIZED, OutcomeReason::MissingKey),
@@ -104,7 +104,7 @@ impl IngestRejection {
             IngestRejection::Version(_) => (S::BAD_REQUEST, OutcomeReason::ProtocolVersion),
             IngestRejection::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, OutcomeReason::TooLarge),
             IngestRejection::TooManyItems { .. } | IngestRejection::Exceptional => (S::PAYLOAD_TOO_LARGE, OutcomeReason::TooManyItems),
-            IngestRejection::BrokenOff { .. } => (S::BAD_REQUEST, OutcomeReason::BodyBrokenOff),
+            IngestRejection::Interrupted { .. } => (S::BAD_REQUEST, OutcomeReason::BodyBrokenOff),
             IngestRejection::Body(BodyError::Encoding(_)) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::UnknownEncoding),
             IngestRejection::Body(BodyError::TooManyEncodings) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::TooManyEncodings),
             IngestRejection::Body(_) => (S::BAD_REQUEST, OutcomeReason::DamagedBody),
@@ -117,8 +117,8 @@ impl IngestRejection {
             IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, OutcomeReason::ProxyWithoutKey),
             IngestRejection::KeylessHost(_) => (S::UNAUTHORIZED, OutcomeReason::HostWithoutKey),
             IngestRejection::Frame => (S::BAD_REQUEST, OutcomeReason::InvalidGrpcFrame),
-            IngestRejection::Store(StoreError::Unfit { .. }) => (S::PAYLOAD_TOO_LARGE, OutcomeReason::Unfit),
-            IngestRejection::Store(StoreError::Fault) => (S::INTERNAL_SERVER_ERROR, OutcomeReason::Fault),
+            IngestRejection::Store(StoreError::TooLargeForWal { .. }) => (S::PAYLOAD_TOO_LARGE, OutcomeReason::Unfit),
+            IngestRejection::Store(StoreError::InternalError) => (S::INTERNAL_SERVER_ERROR, OutcomeReason::Fault),
             IngestRejection::Overloaded
             | IngestRejection::Store(StoreError::Busy { .. })
             | IngestRejection::Errors(ErrorStoreError::Busy { .. })
@@ -135,17 +135,17 @@ impl IngestRejection {
 
     /// Returns the reason of the outcome.
     pub(super) fn reason(&self) -> OutcomeReason {
-        self.is().1
+        self.status_and_reason().1
     }
 
     /// Returns the seconds after which the same request may be sent again; `None` if it would be rejected again.
     fn retry_s(&self) -> Option<u32> {
-        matches!(self.is().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(COME_AGAIN)
+        matches!(self.status_and_reason().0, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S)
     }
 
     /// Returns the gRPC status code.
     fn grpc_code(&self) -> i32 {
-        match self.is().0 {
+        match self.status_and_reason().0 {
             StatusCode::UNAUTHORIZED => 16,
             StatusCode::FORBIDDEN => 7,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => 12,
@@ -161,7 +161,7 @@ impl IngestRejection {
     /// Builds the response of OTLP over HTTP: `google.rpc.Status` in the encoding of the request.
     pub(super) fn into_otlp(self, encoding: OtlpEncoding, content_type: &'static str) -> Response {
         let body = otlp::error(encoding, self.grpc_code(), &self.to_string(), self.retry_s());
-        let mut response = (self.is().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let mut response = (self.status_and_reason().0, [(header::CONTENT_TYPE, content_type)], body).into_response();
         if let Some(seconds) = self.retry_s() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -171,21 +171,21 @@ impl IngestRejection {
     /// Builds the response of OTLP over gRPC.
     pub(super) fn into_grpc(self) -> Response {
         let (code, why) = (self.grpc_code(), self.to_string());
-        grpc::refuse(code, &why, &otlp::error(OtlpEncoding::Binary, code, &why, self.retry_s()))
+        grpc::error_response(code, &why, &otlp::error(OtlpEncoding::Binary, code, &why, self.retry_s()))
     }
 
     /// Builds the response of Langfuse's API.
     pub(super) fn into_langfuse(self) -> Response {
-        let (status, reason) = self.is();
+        let (status, reason) = self.status_and_reason();
         let mut response = (status, axum::Json(json!({ "message": self.to_string(), "error": reason }))).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
         response
     }
 
     /// Returns the detail and the causes of an error in Sentry's format.
-    fn said(&self) -> (String, Vec<String>) {
+    fn detail_and_causes(&self) -> (String, Vec<String>) {
         match self {
             IngestRejection::Envelope(error) => (error.detail().to_owned(), error.causes()),
             other => (other.to_string(), Vec::new()),
@@ -195,8 +195,8 @@ impl IngestRejection {
 
 impl IntoResponse for IngestRejection {
     fn into_response(self) -> Response {
-        let (status, reason) = self.is();
-        let (detail, causes) = self.said();
+        let (status, reason) = self.status_and_reason();
+        let (detail, causes) = self.detail_and_causes();
         let mut response = (status, axum::Json(json!({ "detail": detail, "causes": causes }))).into_response();
         let headers = response.headers_mut();
         if let Ok(text) = HeaderValue::from_str(&detail) {
@@ -204,10 +204,10 @@ impl IntoResponse for IngestRejection {
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             // Seconds, categories (empty means all), scope, reason. Without this header a client pauses for a minute.
-            if let Ok(limits) = HeaderValue::from_str(&format!("{COME_AGAIN}::organization:{reason}")) {
+            if let Ok(limits) = HeaderValue::from_str(&format!("{RETRY_AFTER_S}::organization:{reason}")) {
                 headers.insert(HeaderName::from_static("x-sentry-rate-limits"), limits);
             }
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(COME_AGAIN));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         }
         response
     }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_sent_again_says_when() {
+    fn retryable_rejections_have_a_retry_time() {
         let busy = || IngestRejection::Overloaded;
         let answer = busy().into_otlp(OtlpEncoding::Json, "application/json");
         assert_eq!((answer.status(), said(&answer, "retry-after")), (StatusCode::TOO_MANY_REQUESTS, "10"));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_refused_again_does_not() {
+    fn permanent_rejections_have_no_retry_time() {
         for refusal in [
             || IngestRejection::TooLarge { limit: 1 },
             || IngestRejection::TooManyItems { items: 1 },

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_every_family() {
+    fn sdk_names_of_every_family() {
         for (headers, expected) in [
             (&[("user-agent", "OTel-OTLP-Exporter-Python/1.45.2 grpc-c/1")][..], Some("OTel-OTLP-Exporter-Python 1.45.2")),
             (

@@ -20,31 +20,31 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
 use super::auth::{self, AuthError, SentryAuthSources};
-use super::decompress::{inflate, is_compressed};
+use super::decompress::{decompress, is_compressed};
 use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, sdk_client};
 
 /// Newest version of the protocol.
-const VERSION: u32 = 7;
+const PROTOCOL_VERSION: u32 = 7;
 
 /// Transparent image of one pixel: the response to an event that was sent in the URL of an image.
-const GIF: &[u8] =
+const TRANSPARENT_GIF: &[u8] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 /// Returns the routes of Sentry, without trailing slashes.
-pub(super) fn routes(intake: Arc<IngestState>) -> Router {
+pub(super) fn routes(ingestion: Arc<IngestState>) -> Router {
     let mut router = Router::new()
         .route("/api/{project}/envelope", post(envelope))
-        .route("/api/{project}/store", post(store).get(store_by_address))
-        .route("/api/store", post(store_anywhere))
+        .route("/api/{project}/store", post(store).get(store_by_image_url))
+        .route("/api/store", post(store_without_project))
         .route("/api/relay/healthcheck/live", get(healthy))
         .route("/api/relay/healthcheck/ready", get(healthy));
     // Items that Hinomi does not use are accepted and counted, so that the SDK does not report a failure.
     for path in ["security", "csp-report", "nel", "minidump", "unreal/{key}", "upload", "events/{event}/attachments", "cron/{slug}"] {
-        router = router.route(&format!("/api/{{project}}/{path}"), post(not_kept));
+        router = router.route(&format!("/api/{{project}}/{path}"), post(discard_request));
     }
-    router = router.route("/api/{project}/cron/{slug}/{key}", post(not_kept).get(not_kept));
+    router = router.route("/api/{project}/cron/{slug}/{key}", post(discard_request).get(discard_request));
     let headers = [
         "x-sentry-auth",
         "x-requested-with",
@@ -67,7 +67,7 @@ pub(super) fn routes(intake: Arc<IngestState>) -> Router {
         .allow_headers(headers.map(HeaderName::from_static))
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_secs(3600));
-    router.layer(cors).with_state(intake)
+    router.layer(cors).with_state(ingestion)
 }
 
 async fn healthy() -> Json<serde_json::Value> {
@@ -93,143 +93,152 @@ impl SentryRequest {
 type SentryDecodeFn = fn(&[u8], &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError>;
 
 async fn envelope(
-    State(intake): State<Arc<IngestState>>,
+    State(ingestion): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = SentryRequest::new(project.parse().ok(), headers, query);
-    answer(&intake, &asked, take_in(&intake, &asked, None, body, sentry::decode).await)
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, sentry::decode).await)
 }
 
 async fn store(
-    State(intake): State<Arc<IngestState>>,
+    State(ingestion): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let asked = SentryRequest::new(project.parse().ok(), headers, query);
-    answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, decode_store).await)
 }
 
 /// Handles the oldest endpoint, where only the key determines the project.
-async fn store_anywhere(State(intake): State<Arc<IngestState>>, RawQuery(query): RawQuery, headers: HeaderMap, body: Body) -> Response {
-    let asked = SentryRequest::new(None, headers, query);
-    answer(&intake, &asked, take_in(&intake, &asked, None, body, decode_store).await)
+async fn store_without_project(
+    State(ingestion): State<Arc<IngestState>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let sender_request = SentryRequest::new(None, headers, query);
+    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, decode_store).await)
 }
 
 /// Handles an event in the URL of an image.
-async fn store_by_address(
-    State(intake): State<Arc<IngestState>>,
+async fn store_by_image_url(
+    State(ingestion): State<Arc<IngestState>>,
     Path(project): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let data = query.as_deref().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("sentry_data="));
     let data = percent_encoding::percent_decode_str(data.unwrap_or_default()).collect::<Vec<u8>>();
-    let asked = SentryRequest::new(project.parse().ok(), headers, query);
-    match take_in(&intake, &asked, None, Body::from(data), decode_store).await {
-        Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], GIF).into_response(),
-        refused => answer(&intake, &asked, refused),
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    match ingest_envelope(&ingestion, &sender_request, None, Body::from(data), decode_store).await {
+        Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], TRANSPARENT_GIF).into_response(),
+        refused => event_response(&ingestion, &sender_request, refused),
     }
 }
 
 /// Authenticates a request, reads its body and discards it.
-async fn not_kept(
-    State(intake): State<Arc<IngestState>>,
+async fn discard_request(
+    State(ingestion): State<Arc<IngestState>>,
     Path(parts): Path<Vec<(String, String)>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let asked = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query);
+    let sender_request = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query);
     let decode: SentryDecodeFn = |_, _| {
         let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, None)];
         Ok(DecodedEnvelope { outcomes, ..DecodedEnvelope::default() })
     };
-    answer(&intake, &asked, take_in(&intake, &asked, part("key"), body, decode).await)
+    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, part("key"), body, decode).await)
 }
 
 /// Builds the response: the ID of the event, or an empty object if there is none.
-fn answer(intake: &IngestState, asked: &SentryRequest, result: Result<Option<String>, IngestRejection>) -> Response {
+fn event_response(ingestion: &IngestState, sender_request: &SentryRequest, result: Result<Option<String>, IngestRejection>) -> Response {
     match result {
         Ok(Some(id)) => Json(json!({ "id": id })).into_response(),
         Ok(None) => Json(json!({})).into_response(),
         Err(refusal) => {
-            intake.count_refusal(asked.sender.get(), &asked.headers, &refusal);
+            ingestion.count_rejection(sender_request.sender.get(), &sender_request.headers, &refusal);
             refusal.into_response()
         }
     }
 }
 
-async fn take_in(
-    intake: &Arc<IngestState>,
-    asked: &SentryRequest,
+async fn ingest_envelope(
+    ingestion: &Arc<IngestState>,
+    sender_request: &SentryRequest,
     key_in_path: Option<&str>,
     body: Body,
     decode: SentryDecodeFn,
 ) -> Result<Option<String>, IngestRejection> {
-    let header = |name: &str| asked.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = |name: &str| sender_request.headers.get(name).and_then(|value| value.to_str().ok());
     let sources = SentryAuthSources {
         sentry_header: header("x-sentry-auth"),
         authorization: header("authorization"),
-        query: asked.query.as_deref(),
+        query: sender_request.query.as_deref(),
         path: key_in_path,
     };
-    if let Some(version) = sources.version().filter(|version| version.parse::<u32>().is_ok_and(|version| version > VERSION)) {
+    if let Some(version) = sources.version().filter(|version| version.parse::<u32>().is_ok_and(|version| version > PROTOCOL_VERSION)) {
         return Err(IngestRejection::Version(version.to_owned()));
     }
     let encoding = header("content-encoding").unwrap_or_default().to_owned();
     let received_us = jiff::Timestamp::now().as_microsecond();
-    let mut incoming = IncomingBody::new(body, &asked.headers);
+    let mut incoming = IncomingBody::new(body, &sender_request.headers);
     // A request with credentials is authenticated before its body is read, any other by the first line of its body.
     let sender = match sources.key()? {
-        Some(key) => intake.sender(&key, asked.project)?,
-        None => sender_of_dsn(intake, incoming.first_line(&encoding, &intake.admission).await?, asked.project)?,
+        Some(key) => ingestion.sender(&key, sender_request.project)?,
+        None => sender_of_dsn(ingestion, incoming.first_line(&encoding, &ingestion.admission).await?, sender_request.project)?,
     };
-    let _ = asked.sender.set(sender.clone());
-    let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&asked.headers), ..sender };
+    let _ = sender_request.sender.set(sender.clone());
+    let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&sender_request.headers), ..sender };
     let from = sender.clone();
-    let decode = move |intake: &IngestState, body: Bytes| {
-        let decoded = decode(&body, &intake.context(&from, received_us))?;
+    let decode = move |ingestion: &IngestState, body: Bytes| {
+        let decoded = decode(&body, &ingestion.context(&from, received_us))?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
         if let Some(dsn) = &decoded.header.dsn {
-            agree(dsn, &from)?;
+            check_dsn(dsn, &from)?;
         }
-        let evidence = hints::of_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
+        let evidence = hints::evidence_in_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
         let sample_rate = decoded.header.sample_rate;
         let DecodedEnvelope { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
         let content =
             DecodedTelemetry { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..DecodedTelemetry::default() };
-        Ok((IngestState::make_ready(from.clone(), content)?, event_id))
+        Ok((IngestState::prepare(from.clone(), content)?, event_id))
     };
     let is_compressed = is_compressed(&encoding);
-    let unpack = move |bytes, limit| Ok(inflate(bytes, &encoding, limit)?);
-    let (ready, event_id) = intake.work(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
-    intake.keep(received_us, ready).await?;
+    let unpack = move |bytes, limit| Ok(decompress(bytes, &encoding, limit)?);
+    let (ready, event_id) = ingestion.receive_and_decode(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
+    ingestion.store_prepared(received_us, ready).await?;
     Ok(event_id)
 }
 
 /// Authenticates a sender by the DSN in the header of an envelope, if the request has no credentials.
-fn sender_of_dsn(intake: &IngestState, first_line: Option<Vec<u8>>, project: Option<u64>) -> Result<AuthenticatedSender, IngestRejection> {
+fn sender_of_dsn(
+    ingestion: &IngestState,
+    first_line: Option<Vec<u8>>,
+    project: Option<u64>,
+) -> Result<AuthenticatedSender, IngestRejection> {
     let header = first_line.and_then(|line| Some(SentryEnvelope::parse(&line).ok()?.header));
     let dsn = header.and_then(|header| header.dsn).ok_or(AuthError::Missing)?;
-    intake.sender(&auth::of_dsn(&dsn)?, project)
+    ingestion.sender(&auth::dsn_key(&dsn)?, project)
 }
 
 /// Checks that the DSN of an envelope names the same sender as the request. A DSN that cannot be read is ignored.
-fn agree(dsn: &str, sender: &AuthenticatedSender) -> Result<(), IngestRejection> {
+fn check_dsn(dsn: &str, sender: &AuthenticatedSender) -> Result<(), IngestRejection> {
     let project = dsn.trim_end_matches('/').rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
     if project.is_some_and(|project| project != sender.project.id) {
         return Err(IngestRejection::Mismatch("project id"));
     }
-    if auth::of_dsn(dsn).is_ok_and(|key| sender.key.as_ref().is_some_and(|known| known.public_key != key)) {
+    if auth::dsn_key(dsn).is_ok_and(|key| sender.key.as_ref().is_some_and(|known| known.public_key != key)) {
         return Err(IngestRejection::Mismatch("public key"));
     }
     Ok(())
@@ -247,6 +256,6 @@ fn decode_store(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope,
         return sentry::decode_store_event(&bytes, context);
     }
     const LIMIT: usize = 32 << 20;
-    let json = inflate(bytes.into(), "deflate", LIMIT).map_err(|error| EnvelopeError::Event(error.to_string()))?;
+    let json = decompress(bytes.into(), "deflate", LIMIT).map_err(|error| EnvelopeError::Event(error.to_string()))?;
     sentry::decode_store_event(&json, context)
 }

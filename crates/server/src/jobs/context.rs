@@ -167,7 +167,7 @@ impl<H: JobHandler> JobContext<H> {
             record.attempts = 0;
         }
         record.progress = Some(text);
-        Ok(self.queue.write(&record)?)
+        Ok(self.queue.store_record(&record)?)
     }
 
     /// Returns why the job must end now; `None` while it may continue.

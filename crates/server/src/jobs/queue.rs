@@ -19,15 +19,15 @@ impl JobQueue {
     }
 
     /// Writes a job, and wakes those who wait for a change.
-    pub(super) fn write(&self, record: &JobRecord) -> Result<(), MetadataError> {
+    pub(super) fn store_record(&self, record: &JobRecord) -> Result<(), MetadataError> {
         self.meta.update_job(record)?;
         self.signal();
         Ok(())
     }
 
     /// Writes a job in its final state.
-    pub(super) fn end(&self, record: JobRecord) -> Result<(), MetadataError> {
-        self.write(&JobRecord { ended_us: Some(now_us()), retry_us: None, ..record })
+    pub(super) fn finish_job(&self, record: JobRecord) -> Result<(), MetadataError> {
+        self.store_record(&JobRecord { ended_us: Some(now_us()), retry_us: None, ..record })
     }
 
     /// Wakes those who wait for a change.

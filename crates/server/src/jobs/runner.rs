@@ -66,7 +66,7 @@ impl JobRunner {
     ///
     /// When the database cannot be read.
     pub fn start(self: &Arc<Self>) -> Result<(), MetadataError> {
-        let mut running = self.running();
+        let mut running = self.lock_running();
         let mut busy: HashSet<(u64, &str)> = running.values().map(|job| (job.project, job.kind)).collect();
         for record in self.queue.meta.unfinished_jobs()? {
             if running.contains_key(&record.id) {
@@ -87,7 +87,7 @@ impl JobRunner {
                 counts: JobCounts::new(record.done, record.total),
             };
             running.insert(record.id, job.clone());
-            self.threads.spawn(self.clone().work(record, handler.clone(), job));
+            self.threads.spawn(self.clone().run_job(record, handler.clone(), job));
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl JobRunner {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn submit<H: JobHandler>(self: &Arc<Self>, project: u64, task: &H::Task) -> Result<JobRecord, MetadataError> {
+    pub fn submit_job<H: JobHandler>(self: &Arc<Self>, project: u64, task: &H::Task) -> Result<JobRecord, MetadataError> {
         let text = serde_json::to_string(task).map_err(|error| MetadataError::Invalid(error.to_string()))?;
         let record = self.queue.meta.create_job(project, H::KIND, &text)?;
         self.start()?;
@@ -111,7 +111,7 @@ impl JobRunner {
     /// [`MetadataError::NoJob`] when the job does not exist.
     pub fn get(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let record = self.queue.meta.job(id)?;
-        Ok(self.as_of_now(record))
+        Ok(self.with_progress(record))
     }
 
     /// Returns jobs with their current progress, the newest first.
@@ -121,7 +121,7 @@ impl JobRunner {
     /// When the database cannot be read.
     pub fn list(&self, filter: &JobFilter, limit: usize) -> Result<Vec<JobRecord>, MetadataError> {
         let records = self.queue.meta.jobs(filter, limit)?;
-        Ok(records.into_iter().map(|record| self.as_of_now(record)).collect())
+        Ok(records.into_iter().map(|record| self.with_progress(record)).collect())
     }
 
     /// Cancels a job between two of its writes, and waits until it has ended. What it has done stays done. A job that has ended is
@@ -131,13 +131,13 @@ impl JobRunner {
     ///
     /// [`MetadataError::NoJob`] when the job does not exist.
     pub async fn cancel(self: &Arc<Self>, id: i64) -> Result<JobRecord, MetadataError> {
-        if self.cancel_in_queue(id)? { self.get(id) } else { self.wait(id).await }
+        if self.cancel_in_queue(id)? { self.get(id) } else { self.wait_for_job(id).await }
     }
 
     /// Cancels a job. Returns true if the job has ended, false if the runner works on it.
     fn cancel_in_queue(&self, id: i64) -> Result<bool, MetadataError> {
         // The lock keeps the job from being started in between.
-        let running = self.running();
+        let running = self.lock_running();
         let record = self.queue.meta.job(id)?;
         if record.state.is_ended() {
             return Ok(true);
@@ -146,7 +146,7 @@ impl JobRunner {
             job.signals.cancel();
             return Ok(false);
         }
-        self.queue.end(JobRecord { state: JobState::Cancelled, ..record })?;
+        self.queue.finish_job(JobRecord { state: JobState::Cancelled, ..record })?;
         Ok(true)
     }
 
@@ -155,7 +155,7 @@ impl JobRunner {
     /// # Errors
     ///
     /// [`MetadataError::NoJob`] when the job does not exist.
-    pub async fn wait(&self, id: i64) -> Result<JobRecord, MetadataError> {
+    pub async fn wait_for_job(&self, id: i64) -> Result<JobRecord, MetadataError> {
         let mut changes = self.queue.subscribe();
         loop {
             let record = self.get(id)?;
@@ -170,32 +170,32 @@ impl JobRunner {
     }
 
     /// Waits until no job is in progress, after the server has begun to stop.
-    pub async fn stopped(&self) {
+    pub async fn wait_until_idle(&self) {
         let mut changes = self.queue.subscribe();
         loop {
             // The lock must not be held while waiting.
-            let is_idle = self.running().is_empty();
+            let is_idle = self.lock_running().is_empty();
             if is_idle || changes.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<i64, RunningJob>> {
+    fn lock_running(&self) -> MutexGuard<'_, HashMap<i64, RunningJob>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn as_of_now(&self, mut record: JobRecord) -> JobRecord {
-        if let Some(job) = self.running().get(&record.id).filter(|_| !record.state.is_ended()) {
+    fn with_progress(&self, mut record: JobRecord) -> JobRecord {
+        if let Some(job) = self.lock_running().get(&record.id).filter(|_| !record.state.is_ended()) {
             (record.done, record.total) = job.counts.get();
         }
         record
     }
 
-    async fn work(self: Arc<Self>, record: JobRecord, handler: RegisteredJobHandler, job: RunningJob) {
+    async fn run_job(self: Arc<Self>, record: JobRecord, handler: RegisteredJobHandler, job: RunningJob) {
         let id = record.id;
         // A task of its own: a panic in the handler ends the job, not the runner.
-        let working = self.threads.spawn(self.clone().work_on(record, handler, job.clone()));
+        let working = self.threads.spawn(self.clone().process_task(record, handler, job.clone()));
         let end = working.await.unwrap_or_else(|error| JobEnd::Failed(format!("internal error: {error}")));
         let state = match &end {
             JobEnd::Done => Some(JobState::Done),
@@ -218,13 +218,13 @@ impl JobRunner {
         );
         if let Some(state) = state {
             let stored = self.queue.meta.job(id);
-            let ended = stored.and_then(|record| self.queue.end(JobRecord { state, reason, done, total, ..record }));
+            let ended = stored.and_then(|record| self.queue.finish_job(JobRecord { state, reason, done, total, ..record }));
             // The job was deleted together with its project.
             if let Err(error) = ended.or_else(|error| if matches!(error, MetadataError::NoJob(_)) { Ok(()) } else { Err(error) }) {
                 tracing::error!(%error, job = id, "jobs.job.write_failed");
             }
         }
-        self.running().remove(&id);
+        self.lock_running().remove(&id);
         self.queue.signal();
         if !self.stop.is_cancelled()
             && let Err(error) = self.start()
@@ -234,7 +234,7 @@ impl JobRunner {
     }
 
     /// Makes attempts at a job until one succeeds or no other one may follow.
-    async fn work_on(self: Arc<Self>, mut record: JobRecord, handler: RegisteredJobHandler, job: RunningJob) -> JobEnd {
+    async fn process_task(self: Arc<Self>, mut record: JobRecord, handler: RegisteredJobHandler, job: RunningJob) -> JobEnd {
         loop {
             if !wait_until(record.retry_us, &job.signals.interrupted).await {
                 return JobEnd::Interrupted;
@@ -245,7 +245,7 @@ impl JobRunner {
             record.state = JobState::Running;
             record.started_us = record.started_us.or(Some(now_us()));
             record.retry_us = None;
-            if let Err(error) = self.queue.write(&record) {
+            if let Err(error) = self.queue.store_record(&record) {
                 return JobEnd::Failed(error.to_string());
             }
             let attempt = JobAttempt {
@@ -298,7 +298,7 @@ impl JobRunner {
         tracing::warn!(job = id, kind = job.kind, attempt = record.attempts, delay_s = delay.as_secs_f64(), reason, "jobs.attempt.failed");
         record.state = JobState::Paused;
         record.retry_us = Some(now_us().saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)));
-        self.queue.write(&record)?;
+        self.queue.store_record(&record)?;
         job.counts.set_done(record.done);
         job.counts.set_total(record.total);
         Ok(Some(record))

@@ -141,7 +141,7 @@ impl<const NUMBER: usize> JobHandler for SumJob<NUMBER> {
         self.limits
     }
 
-    async fn run(&self, job: &JobContext<SumJob<NUMBER>>) -> Result<(), JobError> {
+    async fn run_statements(&self, job: &JobContext<SumJob<NUMBER>>) -> Result<(), JobError> {
         self.probe.attempts.fetch_add(1, Ordering::SeqCst);
         let mut progress = job.saved_progress().unwrap_or_default();
         job.counts().set_total(job.task().items);
@@ -179,11 +179,11 @@ impl RunningServer {
     }
 
     fn submit(&self, project: u64, items: u64, failure: SumFailure) -> i64 {
-        self.jobs.submit::<SumJob>(project, &SumTask { items, failure }).unwrap().id
+        self.jobs.submit_job::<SumJob>(project, &SumTask { items, failure }).unwrap().id
     }
 
     fn wait(&self, id: i64) -> JobRecord {
-        self.threads.block_on(async { tokio::time::timeout(Duration::from_secs(30), self.jobs.wait(id)).await.unwrap().unwrap() })
+        self.threads.block_on(async { tokio::time::timeout(Duration::from_secs(30), self.jobs.wait_for_job(id)).await.unwrap().unwrap() })
     }
 
     fn cancel(&self, id: i64) -> JobRecord {
@@ -197,7 +197,7 @@ impl RunningServer {
     /// Stops as a server does.
     fn stop(self) {
         self.stop.cancel();
-        self.threads.block_on(self.jobs.stopped());
+        self.threads.block_on(self.jobs.wait_until_idle());
     }
 
     /// Drops all that runs, as a killed process does.
@@ -370,8 +370,8 @@ fn jobs_run_within_the_limits_of_their_kind_and_of_all_kinds() {
     assert_eq!(server.count(JobState::Running), 2);
     let task = SumTask { items: 5, failure: SumFailure::Temporary };
     for project in 1..=2 {
-        server.jobs.submit::<SumJob<1>>(project, &task).unwrap();
-        server.jobs.submit::<SumJob<2>>(project, &task).unwrap();
+        server.jobs.submit_job::<SumJob<1>>(project, &task).unwrap();
+        server.jobs.submit_job::<SumJob<2>>(project, &task).unwrap();
     }
     until("as many run as may", || probe.working() == MAX_RUNNING_JOBS);
     assert_eq!((server.count(JobState::Running), server.count(JobState::Queued)), (MAX_RUNNING_JOBS, 4));

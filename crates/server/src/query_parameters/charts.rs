@@ -40,7 +40,7 @@ impl TimeSeriesParameters {
     ///
     /// When a bucket length, measure or property is unknown.
     pub fn query(&self) -> Result<TimeSeriesQuery, QueryParameterError> {
-        let buckets = BucketInterval::candidates(self.bucket.as_deref())?;
+        let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let mut measures = Vec::new();
         for name in self.measure.as_deref().unwrap_or("calls").split(',') {
             let measure = SeriesMeasure::parse(name.trim())?;
@@ -82,7 +82,7 @@ impl OtelMetricSeriesParameters {
     ///
     /// When the bucket length is unknown.
     pub fn query(self, (from_us, to_us): (i64, i64)) -> Result<(Vec<BucketInterval>, OtelMetricQuery), QueryParameterError> {
-        let buckets = BucketInterval::candidates(self.bucket.as_deref())?;
+        let buckets = BucketInterval::candidate_buckets(self.bucket.as_deref())?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let measures = given(self.measure).map(|text| text.split(',').map(|name| name.trim().to_owned()).collect());
         let query = OtelMetricQuery {

@@ -67,7 +67,7 @@ impl FilterSelection {
     /// # Errors
     ///
     /// When the matching traces cannot be determined.
-    pub async fn apply(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, QueryError> {
+    pub async fn select_spans(&self, project: &ProjectSnapshot, scope: QueryScope) -> Result<QueryScope, QueryError> {
         if self.selects_traces() { project.scope_of_traces(&scope).await } else { Ok(scope) }
     }
 }

@@ -8,9 +8,9 @@ use super::error::QueryParameterError;
 use super::filter::FilterSelection;
 
 /// Default number of rows of a breakdown.
-const BREAKDOWN_ROWS: usize = 50;
+const DEFAULT_BREAKDOWN_ROWS: usize = 50;
 /// Default number of most frequent values of a facet.
-const FACET_ROWS: usize = 20;
+const DEFAULT_FACET_ROWS: usize = 20;
 /// Maximum number of rows of a breakdown, and of most frequent values of a facet.
 const MAX_ROWS: usize = 1000;
 /// Maximum number of values of a facet that can be named.
@@ -50,7 +50,7 @@ impl BreakdownParameters {
         Ok(BreakdownQuery {
             by: GroupBy::parse(self.by.as_deref().unwrap_or("model"))?,
             sort: self.sort.as_deref().unwrap_or("-cost"),
-            limit: self.limit.unwrap_or(BREAKDOWN_ROWS).clamp(1, MAX_ROWS),
+            limit: self.limit.unwrap_or(DEFAULT_BREAKDOWN_ROWS).clamp(1, MAX_ROWS),
         })
     }
 }
@@ -85,8 +85,8 @@ impl FacetParameters {
             field: &self.field,
             prefix: self.prefix.as_deref().unwrap_or_default(),
             values,
-            limit: self.limit.unwrap_or(FACET_ROWS).clamp(1, MAX_ROWS),
-            of_traces: selection.selects_traces(),
+            limit: self.limit.unwrap_or(DEFAULT_FACET_ROWS).clamp(1, MAX_ROWS),
+            counts_traces: selection.selects_traces(),
         })
     }
 }
@@ -113,10 +113,10 @@ mod tests {
         let of = |values: Option<String>| FacetParameters { field: "model".to_owned(), values, limit: Some(5000), ..Default::default() };
         let (usual, traces) = (of(None), FilterSelection { select: FilterTarget::Traces });
         let asked = usual.query(&traces).unwrap();
-        assert_eq!((asked.prefix, asked.values.len(), asked.limit, asked.of_traces), ("", 0, 1000, true));
+        assert_eq!((asked.prefix, asked.values.len(), asked.limit, asked.counts_traces), ("", 0, 1000, true));
         let named = of(Some(r#"["a","b"]"#.to_owned()));
         let asked = named.query(&FilterSelection::default()).unwrap();
-        assert_eq!((asked.values, asked.of_traces), (vec!["a".to_owned(), "b".to_owned()], false));
+        assert_eq!((asked.values, asked.counts_traces), (vec!["a".to_owned(), "b".to_owned()], false));
         let wrong = of(Some("a".to_owned())).query(&traces).unwrap_err();
         assert!(wrong.to_string().starts_with("values: not a JSON array of strings: "), "{wrong}");
         let many = of(Some(serde_json::to_string(&vec!["x"; 101]).unwrap()));

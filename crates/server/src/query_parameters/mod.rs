@@ -15,4 +15,4 @@ pub use error::QueryParameterError;
 pub use filter::{FilterParameters, FilterSelection, FilterTarget, TraceSearchParameters};
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
 pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, PageParameters, PageQuery, SPAN_SORT};
-pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, moment};
+pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, parse_time};

@@ -7,11 +7,11 @@ use utoipa::IntoParams;
 use super::error::QueryParameterError;
 
 /// Default number of rows of a page.
-const ROWS: usize = 50;
+const DEFAULT_ROWS: usize = 50;
 /// Maximum number of rows of a page.
 const MAX_ROWS: usize = 1000;
 /// Default number of log lines of a page.
-const LOG_LINES: usize = 200;
+const DEFAULT_LOG_LINES: usize = 200;
 /// Maximum number of log lines of a page.
 const MAX_LOG_LINES: usize = 2_000;
 
@@ -50,7 +50,7 @@ impl PageParameters {
     ///
     /// When the limit is out of range.
     pub fn query<'a>(&'a self, default_sort: &'a str) -> Result<PageQuery<'a>, QueryParameterError> {
-        let limit = checked_limit(self.limit.unwrap_or(ROWS), MAX_ROWS)?;
+        let limit = checked_limit(self.limit.unwrap_or(DEFAULT_ROWS), MAX_ROWS)?;
         Ok(PageQuery { sort: self.sort.as_deref().unwrap_or(default_sort), limit, cursor: self.cursor.as_deref() })
     }
 }
@@ -81,7 +81,7 @@ impl LogLineParameters {
     ///
     /// When the limit is out of range, or the cursor is not one of log lines.
     pub fn page(&self) -> Result<LogLinePage, QueryParameterError> {
-        let limit = checked_limit(self.limit.unwrap_or(LOG_LINES), MAX_LOG_LINES)?;
+        let limit = checked_limit(self.limit.unwrap_or(DEFAULT_LOG_LINES), MAX_LOG_LINES)?;
         let cursor = self.cursor.as_deref().filter(|text| !text.is_empty());
         let after = cursor.map(str::parse).transpose().map_err(|()| QueryParameterError::BadCursor)?;
         Ok(LogLinePage { limit, after })

@@ -47,10 +47,10 @@ impl TimeHintParameters {
     /// # Errors
     ///
     /// When it is not a time.
-    pub fn us(&self) -> Result<Option<i64>, QueryParameterError> {
+    pub fn position_us(&self) -> Result<Option<i64>, QueryParameterError> {
         let Some(text) = self.at.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let bad = || QueryParameterError::BadTime { parameter: "at", text: text.to_owned(), forms: None };
-        moment(text, now_us()).map(Some).ok_or_else(bad)
+        parse_time(text, now_us()).map(Some).ok_or_else(bad)
     }
 }
 
@@ -60,14 +60,14 @@ pub(super) fn range(from: Option<&str>, to: Option<&str>, now_us: i64) -> Result
         None => Ok(open),
         Some(text) => {
             let bad = || QueryParameterError::BadTime { parameter, text: text.to_owned(), forms: Some(TIME_FORMS) };
-            moment(text, now_us).ok_or_else(bad)
+            parse_time(text, now_us).ok_or_else(bad)
         }
     };
     Ok((time("from", from, i64::MIN)?, time("to", to, i64::MAX)?))
 }
 
 /// Parses a time in any of the [forms](TIME_FORMS), in microseconds since the Unix epoch. A day is its start in UTC.
-pub fn moment(text: &str, now_us: i64) -> Option<i64> {
+pub fn parse_time(text: &str, now_us: i64) -> Option<i64> {
     if text == "now" {
         return Some(now_us);
     }
@@ -102,17 +102,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_in_every_form() {
+    fn time_parameters_in_every_form() {
         let now = 1_800_000_000_000_000;
-        assert_eq!(moment("now", now), Some(now));
-        assert_eq!(moment("-24h", now), Some(now - 86_400_000_000));
-        assert_eq!(moment("1700000000", now), Some(1_700_000_000_000_000));
-        assert_eq!(moment("1700000000.25", now), Some(1_700_000_000_250_000));
-        assert_eq!(moment("2023-11-14T22:13:20Z", now), Some(1_700_000_000_000_000));
-        assert_eq!(moment("2023-11-15", now), Some(1_700_006_400_000_000));
-        assert_eq!(moment("2023-11-15T07:13:20.000001+09:00", now), Some(1_700_000_000_000_001));
+        assert_eq!(parse_time("now", now), Some(now));
+        assert_eq!(parse_time("-24h", now), Some(now - 86_400_000_000));
+        assert_eq!(parse_time("1700000000", now), Some(1_700_000_000_000_000));
+        assert_eq!(parse_time("1700000000.25", now), Some(1_700_000_000_250_000));
+        assert_eq!(parse_time("2023-11-14T22:13:20Z", now), Some(1_700_000_000_000_000));
+        assert_eq!(parse_time("2023-11-15", now), Some(1_700_006_400_000_000));
+        assert_eq!(parse_time("2023-11-15T07:13:20.000001+09:00", now), Some(1_700_000_000_000_001));
         for wrong in ["yesterday", "-h", "-24x", "1e300", "NaN", "-é", ""] {
-            assert_eq!(moment(wrong, now), None, "{wrong}");
+            assert_eq!(parse_time(wrong, now), None, "{wrong}");
         }
     }
 
@@ -127,8 +127,11 @@ mod tests {
 
     #[test]
     fn a_hint_of_a_time_may_be_left_out() {
-        let us = |text: &str| TimeHintParameters { at: Some(text.to_owned()) }.us();
-        assert_eq!((us("").unwrap(), us("5").unwrap(), TimeHintParameters::default().us().unwrap()), (None, Some(5_000_000), None));
+        let us = |text: &str| TimeHintParameters { at: Some(text.to_owned()) }.position_us();
+        assert_eq!(
+            (us("").unwrap(), us("5").unwrap(), TimeHintParameters::default().position_us().unwrap()),
+            (None, Some(5_000_000), None)
+        );
         assert_eq!(us("soon").unwrap_err().to_string(), r#"at: "soon" is not a valid time"#);
     }
 }

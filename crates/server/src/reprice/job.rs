@@ -14,7 +14,7 @@ use crate::jobs::{JobContext, JobError, JobHandler, JobInterruption};
 
 const DAY_US: i64 = 86_400_000_000;
 /// Filter of the spans that are processed.
-const CALLS: &str = "kind:llm,embedding";
+const CALL_FILTER: &str = "kind:llm,embedding";
 
 /// Selects the calls whose cost is recalculated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,21 +59,21 @@ impl JobHandler for RepriceJob {
     type Task = RepriceTask;
     type Progress = RepriceProgress;
 
-    async fn run(&self, job: &JobContext<RepriceJob>) -> Result<(), JobError> {
+    async fn run_statements(&self, job: &JobContext<RepriceJob>) -> Result<(), JobError> {
         let mut progress = match job.saved_progress() {
             Some(progress) => progress,
-            None => self.begin(job).await?,
+            None => self.prepare_range(job).await?,
         };
         // If prices have changed since, also while the server was stopped, the days before have the old costs: the whole range is done
         // again.
         loop {
-            let (pricing, prices) = self.pricing(job.project())?;
+            let (pricing, prices) = self.current_pricing(job.project())?;
             if progress.prices != prices {
                 progress = RepriceProgress { prices, reached_us: progress.from_us, so_far: RepriceReport::default(), ..progress };
                 job.counts().set_done(0);
             }
             self.reprice_days(job, &mut progress, &pricing).await?;
-            if !self.pricing(job.project()).is_ok_and(|(_, prices)| prices != progress.prices) {
+            if !self.current_pricing(job.project()).is_ok_and(|(_, prices)| prices != progress.prices) {
                 return Ok(());
             }
         }
@@ -82,20 +82,20 @@ impl JobHandler for RepriceJob {
 
 impl RepriceJob {
     /// Returns how calls of a project are priced now, and a fingerprint of it.
-    fn pricing(&self, project: u64) -> Result<(PricingPolicy, String), MetadataError> {
+    fn current_pricing(&self, project: u64) -> Result<(PricingPolicy, String), MetadataError> {
         let prefer_client = self.meta.project(project)?.prefer_client_cost;
         // The fingerprint is read first: prices that change between the two lines are noticed at the end of the job.
         let prices = format!("{} {prefer_client}", self.prices.fingerprint(project));
-        Ok((PricingPolicy { book: self.prices.of(project), prefer_client }, prices))
+        Ok((PricingPolicy { book: self.prices.book_of(project), prefer_client }, prices))
     }
 
     /// Determines the time range and counts the calls.
-    async fn begin(&self, job: &JobContext<RepriceJob>) -> Result<RepriceProgress, RepriceError> {
+    async fn prepare_range(&self, job: &JobContext<RepriceJob>) -> Result<RepriceProgress, RepriceError> {
         let calls = self.engine.project(self.store.snapshot(), job.project());
-        let filter = Filter::parse(CALLS).unwrap_or_default();
+        let filter = Filter::parse(CALL_FILTER).unwrap_or_default();
         let RepriceTask { from_us, to_us } = job.task();
         let scope = QueryScope { from_us: from_us.unwrap_or(i64::MIN), to_us: to_us.unwrap_or(i64::MAX), filter };
-        let (from_us, to_us) = calls.kept_range(&scope).await?;
+        let (from_us, to_us) = calls.resolved_range(&scope).await?;
         job.counts().set_total(calls.count(&QueryScope { from_us, to_us, ..scope }).await?);
         Ok(RepriceProgress { from_us, to_us, reached_us: from_us, prices: String::new(), so_far: RepriceReport::default() })
     }

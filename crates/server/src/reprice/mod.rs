@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub use job::{RepriceJob, RepriceProgress, RepriceTask};
 
 /// Number of spans that are changed at a time; ingestion waits for each batch.
-const AT_A_TIME: usize = 500;
+const BATCH_SPANS: usize = 500;
 
 /// Result of recalculating the cost of stored calls. Amounts are in US dollars and cover calls that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -129,11 +129,11 @@ pub async fn reprice(
     control: &RepriceControl,
 ) -> (RepriceReport, Result<(), RepriceError>) {
     let mut tally = RepriceTally::default();
-    let ended = reprice_into(&mut tally, calls, project, pricing, (from_us, to_us), store, control).await;
-    (tally.answer(), ended)
+    let ended = reprice_with_report(&mut tally, calls, project, pricing, (from_us, to_us), store, control).await;
+    (tally.into_report(), ended)
 }
 
-async fn reprice_into(
+async fn reprice_with_report(
     tally: &mut RepriceTally,
     calls: &ProjectSnapshot,
     project: u64,
@@ -146,7 +146,7 @@ async fn reprice_into(
     while let Some(rows) = batches.next().await {
         let mut changed = Vec::new();
         for row in rows? {
-            let now = pricing.cost(&row.span);
+            let now = pricing.current_cost(&row.span);
             if row.span.cost == now {
                 tally.add(&row.span, now.as_ref());
                 control.calls.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +154,7 @@ async fn reprice_into(
                 changed.push((row.span, now));
             }
         }
-        for some in changed.chunks(AT_A_TIME) {
+        for some in changed.chunks(BATCH_SPANS) {
             if control.stop.is_cancelled() {
                 return Err(RepriceError::Stopped);
             }
@@ -162,7 +162,7 @@ async fn reprice_into(
                 let ids = some.iter().map(|(span, _)| (span.trace_id, span.span_id)).collect();
                 let pricing = pricing.clone();
                 // The span is priced as it is at that moment: more of it may have arrived since it was read.
-                store.revise(project, ids, Arc::new(move |span: &mut Span| pricing.apply(span))).await?;
+                store.revise(project, ids, Arc::new(move |span: &mut Span| pricing.apply_cost(span))).await?;
             }
             some.iter().for_each(|(span, now)| tally.add(span, now.as_ref()));
             control.calls.fetch_add(some.len() as u64, Ordering::Relaxed);
@@ -176,14 +176,14 @@ async fn reprice_into(
 
 impl PricingPolicy {
     /// Returns the current cost of a call. Its messages are not used.
-    fn cost(&self, span: &Span) -> Option<Cost> {
+    fn current_cost(&self, span: &Span) -> Option<Cost> {
         let mut again = span.clone();
-        self.apply(&mut again);
+        self.apply_cost(&mut again);
         again.cost
     }
 
-    fn apply(&self, span: &mut Span) {
-        if duplicate_reports::took_cost(span) {
+    fn apply_cost(&self, span: &mut Span) {
+        if duplicate_reports::has_gateway_cost(span) {
             return;
         }
         cost::price(span, &self.book);
@@ -220,7 +220,7 @@ impl RepriceTally {
         model.prices.extend(now.and_then(|cost| cost.price.clone()));
     }
 
-    fn answer(self) -> RepriceReport {
+    fn into_report(self) -> RepriceReport {
         let difference = |model: &ModelRepriceTally| (model.after.unwrap_or_default().0 - model.before.unwrap_or_default().0).abs();
         let mut models: Vec<_> = self.models.into_iter().collect();
         models.sort_by_key(|(_, model)| std::cmp::Reverse(difference(model)));
@@ -236,22 +236,22 @@ impl RepriceTally {
             changed: self.changed,
             newly_priced: self.newly_priced,
             no_longer_priced: self.no_longer_priced,
-            cost_before: dollars(self.before, self.priced_before, self.calls),
-            cost_after: dollars(self.after, self.priced_after, self.calls),
+            cost_before: sum_in_dollars(self.before, self.priced_before, self.calls),
+            cost_after: sum_in_dollars(self.after, self.priced_after, self.calls),
             models: models.into_iter().map(model).collect(),
         }
     }
 }
 
 /// Returns a sum in US dollars: 0 if there are no calls, `None` if there are calls and none of them has a price.
-fn dollars(sum: Usd, priced: u64, calls: u64) -> Option<f64> {
+fn sum_in_dollars(sum: Usd, priced: u64, calls: u64) -> Option<f64> {
     (priced > 0 || calls == 0).then(|| sum.dollars())
 }
 
 impl Default for RepriceReport {
     /// Returns the report of no calls, whose cost is 0.
     fn default() -> RepriceReport {
-        RepriceTally::default().answer()
+        RepriceTally::default().into_report()
     }
 }
 

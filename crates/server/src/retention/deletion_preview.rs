@@ -9,7 +9,7 @@ use hinomi_tables::retained_rows::{ErasedNames, ErasedRowCounts, ErasedRowKind, 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DeletionSubject, RetentionError, RetentionResources, blocking};
+use super::{DeletionSubject, RetentionError, RetentionResources, run_blocking};
 
 /// Amount of data that a deletion would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -33,7 +33,7 @@ pub struct DeletionPreview {
 /// # Errors
 ///
 /// When it cannot be read.
-pub async fn stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
+pub async fn count_stored(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionPreview, RetentionError> {
     places.meta.project(project)?;
     let view = places.engine.project(places.store.snapshot(), project);
     let (users, ids) = match &subject {
@@ -43,7 +43,7 @@ pub async fn stored(places: &RetentionResources, project: u64, subject: Deletion
     };
     let (mut spans, mut traces): (u64, HashSet<TraceId>) = (0, HashSet::new());
     view.each_span(i64::MIN, i64::MAX, &BTreeSet::from(["trace_id", "user_id"]), |span| {
-        if subject.has(span.trace_id, span.user_id.as_deref(), &ids) {
+        if subject.contains(span.trace_id, span.user_id.as_deref(), &ids) {
             spans += 1;
             traces.insert(span.trace_id);
         }
@@ -59,7 +59,7 @@ pub async fn stored(places: &RetentionResources, project: u64, subject: Deletion
         }
         Ok(counts)
     };
-    let counts = blocking(count).await??;
+    let counts = run_blocking(count).await??;
     Ok(DeletionPreview {
         traces: traces.len() as u64,
         spans,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::{RetentionError, RetentionResources, blocking};
+use super::{RetentionError, RetentionResources, run_blocking};
 
 /// Subject of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub enum DeletionSubject {
 impl DeletionSubject {
     /// Returns whether a span of the project belongs to the subject. For a user, these are spans that name the user, and spans of
     /// `traces` that name no user.
-    pub(super) fn has(&self, trace: TraceId, user: Option<&str>, traces: &HashSet<TraceId>) -> bool {
+    pub(super) fn contains(&self, trace: TraceId, user: Option<&str>, traces: &HashSet<TraceId>) -> bool {
         match self {
             DeletionSubject::Project => true,
             DeletionSubject::Trace(id) => trace == *id,
@@ -159,8 +159,8 @@ impl DeletionReceipt {
             what: what.as_str().to_owned(),
             subject,
             spans: swept.spans,
-            until: swept.until_us.map(rfc3339),
-            files: names(&swept.files),
+            until: swept.latest_deleted_us.map(rfc3339),
+            files: names(&swept.segment_files),
             still_read: names(&swept.still_read),
             unreadable: names(&swept.unreadable),
             ..DeletionReceipt::default()
@@ -178,19 +178,19 @@ impl DeletionReceipt {
     }
 
     /// Returns whether anything was deleted, or may be left in a segment that cannot be read.
-    fn has_something(&self) -> bool {
+    fn is_effective(&self) -> bool {
         let DeletionReceipt { spans, errors, scores, log_lines, series, incidents, mentions, .. } = self;
         [spans, errors, scores, log_lines, series, incidents, mentions].into_iter().any(|count| *count > 0) || !self.unreadable.is_empty()
     }
 
-    fn text(&self) -> Result<String, RetentionError> {
-        serde_json::to_string(self).map_err(|error| RetentionError::Fault(error.to_string()))
+    fn to_json(&self) -> Result<String, RetentionError> {
+        serde_json::to_string(self).map_err(|error| RetentionError::Internal(error.to_string()))
     }
 
     /// Stores the receipt.
-    pub(super) async fn keep(&self, places: &RetentionResources) -> Result<(), RetentionError> {
-        let (meta, text) = (places.meta.clone(), self.text()?);
-        Ok(blocking(move || meta.add_receipt(&text)).await??)
+    pub(super) async fn store_receipt(&self, resources: &RetentionResources) -> Result<(), RetentionError> {
+        let (meta, text) = (resources.meta.clone(), self.to_json()?);
+        Ok(run_blocking(move || meta.add_receipt(&text)).await??)
     }
 }
 
@@ -212,12 +212,12 @@ pub fn receipts_of_user(meta: &MetadataStore, user: &str) -> Result<Vec<Deletion
 }
 
 /// Returns the sweep that deletes the spans of a subject.
-fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
+fn deletion_sweep(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) -> RetentionSweep {
     RetentionSweep {
-        concerns: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
-        judge: Arc::new(move |seen| {
-            let is_meant = seen.project == project && subject.has(seen.trace, seen.user, &traces);
-            if is_meant { RetentionDecision::Gone } else { RetentionDecision::Kept }
+        affects_segment: Arc::new(move |segment| segment.projects.binary_search(&project).is_ok()),
+        decide: Arc::new(move |seen| {
+            let is_meant = seen.project == project && subject.contains(seen.trace, seen.user, &traces);
+            if is_meant { RetentionDecision::Delete } else { RetentionDecision::Keep }
         }),
     }
 }
@@ -226,47 +226,51 @@ fn sweep_of(project: u64, subject: DeletionSubject, traces: HashSet<TraceId>) ->
 ///
 /// # Errors
 ///
-/// [`RetentionError::Nothing`] when nothing of a trace or a user is stored. When something cannot be read or written: what was deleted
-/// before stays deleted, and a repeated call or [`finish`] continues.
-pub async fn erase(places: &RetentionResources, project: u64, subject: DeletionSubject) -> Result<DeletionReceipt, RetentionError> {
-    let _alone = places.erasing.lock().await;
-    let known = places.meta.project(project)?;
+/// [`RetentionError::NotFound`] when nothing of a trace or a user is stored. When something cannot be read or written: what was deleted
+/// before stays deleted, and a repeated call or [`finish_interrupted`] continues.
+pub async fn erase_subject(
+    resources: &RetentionResources,
+    project: u64,
+    subject: DeletionSubject,
+) -> Result<DeletionReceipt, RetentionError> {
+    let _alone = resources.deletion_lock.lock().await;
+    let known = resources.meta.project(project)?;
     let traces: HashSet<TraceId> = match &subject {
         DeletionSubject::Trace(id) => HashSet::from([*id]),
-        DeletionSubject::User(user) => places.engine.project(places.store.snapshot(), project).traces_of_user(user).await?,
+        DeletionSubject::User(user) => resources.engine.project(resources.store.snapshot(), project).traces_of_user(user).await?,
         DeletionSubject::Project | DeletionSubject::Budget => HashSet::new(),
     };
     let mut begun = PendingDeletion { project, name: known.name, disabled: known.disabled, subject, traces };
     // A deletion that failed halfway knows traces that are not in any file any more.
-    for (id, before) in begun_before(places)? {
+    for (id, before) in interrupted_deletions(resources)? {
         if (before.project, &before.subject) == (project, &begun.subject) {
             begun.traces.extend(&before.traces);
             begun.disabled = before.disabled;
-            return go_on(places, id, begun, DeletionTrigger::Again).await;
+            return run_deletion(resources, id, begun, DeletionTrigger::RepeatedRequest).await;
         }
     }
-    let text = serde_json::to_string(&begun).map_err(|error| RetentionError::Fault(error.to_string()))?;
-    let meta = places.meta.clone();
-    let id = blocking(move || meta.begin_deletion(&text)).await??;
-    go_on(places, id, begun, DeletionTrigger::First).await
+    let text = serde_json::to_string(&begun).map_err(|error| RetentionError::Internal(error.to_string()))?;
+    let meta = resources.meta.clone();
+    let id = run_blocking(move || meta.begin_deletion(&text)).await??;
+    run_deletion(resources, id, begun, DeletionTrigger::Request).await
 }
 
 /// Finishes deletions that a crash or a failure interrupted.
 ///
 /// # Errors
 ///
-/// As [`erase`].
-pub async fn finish(places: &RetentionResources) -> Result<(), RetentionError> {
-    let _alone = places.erasing.lock().await;
-    for (id, begun) in begun_before(places)? {
-        go_on(places, id, begun, DeletionTrigger::AfterStart).await?;
+/// As [`erase_subject`].
+pub async fn finish_interrupted(resources: &RetentionResources) -> Result<(), RetentionError> {
+    let _alone = resources.deletion_lock.lock().await;
+    for (id, begun) in interrupted_deletions(resources)? {
+        run_deletion(resources, id, begun, DeletionTrigger::Start).await?;
     }
     Ok(())
 }
 
-fn begun_before(places: &RetentionResources) -> Result<Vec<(i64, PendingDeletion)>, RetentionError> {
-    let kept = places.meta.begun_deletions()?;
-    let read = |text: &str| serde_json::from_str(text).map_err(|error| RetentionError::Fault(error.to_string()));
+fn interrupted_deletions(resources: &RetentionResources) -> Result<Vec<(i64, PendingDeletion)>, RetentionError> {
+    let kept = resources.meta.unfinished_deletions()?;
+    let read = |text: &str| serde_json::from_str(text).map_err(|error| RetentionError::Internal(error.to_string()));
     kept.into_iter().map(|(id, text)| Ok((id, read(&text)?))).collect()
 }
 
@@ -274,11 +278,11 @@ fn begun_before(places: &RetentionResources) -> Result<Vec<(i64, PendingDeletion
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DeletionTrigger {
     /// It was requested.
-    First,
+    Request,
     /// It was requested again after it failed halfway.
-    Again,
+    RepeatedRequest,
     /// It was found unfinished after a start.
-    AfterStart,
+    Start,
 }
 
 /// Erases a subject from the databases of all tables. Returns the number of deleted rows, and of rows in which a name was redacted.
@@ -307,43 +311,45 @@ fn forget(tables: &[Arc<dyn RetainedRows>], subject: &ErasureSubject) -> Result<
     for table in tables {
         if !table.forget(subject)? {
             let database = table.database();
-            return Err(RetentionError::Fault(format!("changes of {database} took too long to complete; repeat the deletion")));
+            return Err(RetentionError::Internal(format!("changes of {database} took too long to complete; repeat the deletion")));
         }
     }
     Ok(())
 }
 
 /// Processes a deletion. Each step may have been done before.
-async fn go_on(
-    places: &RetentionResources,
+async fn run_deletion(
+    resources: &RetentionResources,
     id: i64,
     begun: PendingDeletion,
     begin: DeletionTrigger,
 ) -> Result<DeletionReceipt, RetentionError> {
-    let resumed = begin == DeletionTrigger::AfterStart;
+    let resumed = begin == DeletionTrigger::Start;
     let began = Instant::now();
     let PendingDeletion { project, name, disabled, subject, traces } = begun;
     let is_project = subject == DeletionSubject::Project;
-    let set_disabled =
-        |disabled: bool| match places.meta.update_project(project, &ProjectPatch { disabled: Some(disabled), ..ProjectPatch::default() }) {
-            Err(MetadataError::NoProject(_)) => Ok(()),
-            set => set.map(drop),
-        };
+    let set_disabled = |disabled: bool| match resources
+        .meta
+        .update_project(project, &ProjectPatch { disabled: Some(disabled), ..ProjectPatch::default() })
+    {
+        Err(MetadataError::NoProject(_)) => Ok(()),
+        set => set.map(drop),
+    };
     if is_project {
         // Data that arrives during the deletion would remain.
         set_disabled(true)?;
     }
-    let swept = places.store.sweep(sweep_of(project, subject.clone(), traces.clone())).await?;
+    let swept = resources.store.apply_sweep(deletion_sweep(project, subject.clone(), traces.clone())).await?;
     let mut receipt = DeletionReceipt { resumed, ..DeletionReceipt::of(project, subject.clone(), &swept) };
     if is_project {
         receipt.subject = Some(name);
     }
     if let DeletionSubject::User(user) = &subject {
-        receipt.subject = Some(keyed_hash(&places.meta.receipt_key()?, user));
+        receipt.subject = Some(keyed_hash(&resources.meta.receipt_key()?, user));
     }
     let users: Vec<String> = if let DeletionSubject::User(user) = &subject { vec![user.clone()] } else { Vec::new() };
     let erased = ErasureSubject { project, names: (!is_project).then_some(ErasedNames { traces, users }) };
-    let (data, meta, tables) = (places.data.clone(), places.meta.clone(), places.tables.clone());
+    let (data, meta, tables) = (resources.data.clone(), resources.meta.clone(), resources.tables.clone());
     let rest = move || -> Result<_, RetentionError> {
         let erased_rows = erase_rows(&data, &tables, &erased)?;
         match erased.names {
@@ -352,23 +358,23 @@ async fn go_on(
         }
         Ok(erased_rows)
     };
-    let (counts, mentions) = blocking(rest).await??;
+    let (counts, mentions) = run_blocking(rest).await??;
     if is_project {
         // Data that was arriving when the project was disabled.
-        receipt.spans += places.store.sweep(sweep_of(project, DeletionSubject::Project, HashSet::new())).await?.spans;
+        receipt.spans += resources.store.apply_sweep(deletion_sweep(project, DeletionSubject::Project, HashSet::new())).await?.spans;
     }
     if is_project && project == 1 {
         set_disabled(disabled)?;
     }
     receipt.count_rows(&counts, mentions);
     receipt.duration_ms = began.elapsed().as_millis() as u64;
-    let (meta, text) = (places.meta.clone(), receipt.text()?);
-    if begin == DeletionTrigger::First && !is_project && !receipt.has_something() {
+    let (meta, text) = (resources.meta.clone(), receipt.to_json()?);
+    if begin == DeletionTrigger::Request && !is_project && !receipt.is_effective() {
         // A receipt would claim the deletion of something that was never stored, most likely because of a mistyped ID.
-        blocking(move || meta.drop_deletion(id)).await??;
-        return Err(RetentionError::Nothing);
+        run_blocking(move || meta.cancel_deletion(id)).await??;
+        return Err(RetentionError::NotFound);
     }
-    blocking(move || meta.end_deletion(id, &text)).await??;
+    run_blocking(move || meta.end_deletion(id, &text)).await??;
     tracing::info!(project, what = receipt.what, spans = receipt.spans, files = receipt.files.len(), resumed, "erasure.subject.deleted");
     Ok(receipt)
 }

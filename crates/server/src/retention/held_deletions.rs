@@ -18,24 +18,24 @@ use hinomi_tables::retained_rows::{ExpiringRowCount, ExpiryCutoffs, RetainedRows
 use serde::{Deserialize, Serialize};
 
 use super::classes::RetentionRules;
-use super::{RetentionError, RetentionResources, blocking};
+use super::{RetentionError, RetentionResources, run_blocking};
 
 /// Running time after which the server deletes without confirmation. It counts while the server runs, so a clock that jumps does not
 /// shorten it.
-const GRACE: Duration = Duration::from_secs(7 * 86_400);
+const CONFIRMATION_PERIOD: Duration = Duration::from_secs(7 * 86_400);
 /// Divisor for the part of a project's data that a change of settings may delete without confirmation: one tenth.
-const BY_A_CHANGE: u64 = 10;
+const SETTINGS_CHANGE_DIVISOR: u64 = 10;
 /// The same for time that passed without a deletion, because the server was stopped or the clock jumped: one half.
-const BY_TIME: u64 = 2;
+const DOWNTIME_DIVISOR: u64 = 2;
 /// Number of traces with errors or scores below which a decrease is not suspicious: they may all have expired.
-const NOTABLE: u64 = 100;
+const MIN_FLAGGED_TRACES: u64 = 100;
 /// Gap between two sweeps that counts as normal.
-const USUAL_GAP: Duration = Duration::from_secs(2 * 3600);
+const MAX_USUAL_SWEEP_GAP: Duration = Duration::from_secs(2 * 3600);
 
 /// Metadata keys in `hinomi.db`.
-const LAST: &str = "retention.last";
-const HELD: &str = "retention.held";
-const CONFIRMED: &str = "retention.confirmed";
+const LAST_SWEEP_SETTING: &str = "retention.last";
+const HELD_DELETION_SETTING: &str = "retention.held";
+const CONFIRMED_DELETION_SETTING: &str = "retention.confirmed";
 
 /// Retention of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +45,13 @@ struct ProjectRetention {
 }
 
 impl ProjectRetention {
-    fn of(project: &ProjectRecord, days: u32) -> ProjectRetention {
+    fn of_projects(project: &ProjectRecord, days: u32) -> ProjectRetention {
         ProjectRetention { days: project.retention_days.unwrap_or(days), keep: project.keep.clone() }
     }
 
-    fn rules(&self, now_us: i64) -> RetentionRules {
+    fn retention_rules(&self, now_us: i64) -> RetentionRules {
         let project = ProjectRecord { retention_days: Some(self.days), keep: self.keep.clone(), ..ProjectRecord::default() };
-        RetentionRules::of(&project, self.days, now_us)
+        RetentionRules::of_project(&project, self.days, now_us)
     }
 }
 
@@ -83,8 +83,8 @@ pub struct RetentionHold {
 
 impl RetentionHold {
     /// Returns the description of the held deletion.
-    pub fn told(&self) -> String {
-        let left = GRACE.as_secs().saturating_sub(self.waited_s);
+    pub fn description(&self) -> String {
+        let left = CONFIRMATION_PERIOD.as_secs().saturating_sub(self.waited_s);
         let left =
             if left > 2 * 86_400 { format!("{} more days", left.div_ceil(86_400)) } else { format!("{} more hours", left.div_ceil(3600)) };
         format!(
@@ -100,15 +100,15 @@ pub struct RetentionHoldTracker(Mutex<RetentionHoldState>);
 
 #[derive(Debug, Default)]
 struct RetentionHoldState {
-    current: Option<RetentionHold>,
+    hold: Option<RetentionHold>,
     /// Time of the last check.
-    looked: Option<Instant>,
+    checked_at: Option<Instant>,
 }
 
 impl RetentionHoldTracker {
     /// Returns the held deletion at this moment.
-    pub fn current(&self) -> Option<RetentionHold> {
-        self.lock().current.clone()
+    pub fn current_hold(&self) -> Option<RetentionHold> {
+        self.lock().hold.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, RetentionHoldState> {
@@ -117,8 +117,8 @@ impl RetentionHoldTracker {
 }
 
 /// Returns the held deletion of a data directory, as the server saved it.
-pub fn held(meta: &MetadataStore) -> Option<RetentionHold> {
-    serde_json::from_str(&meta.get(HELD)?).ok()
+pub fn stored_hold(meta: &MetadataStore) -> Option<RetentionHold> {
+    serde_json::from_str(&meta.setting(HELD_DELETION_SETTING)?).ok()
 }
 
 /// Confirms the held deletion and returns it; `None` if there is none.
@@ -126,46 +126,46 @@ pub fn held(meta: &MetadataStore) -> Option<RetentionHold> {
 /// # Errors
 ///
 /// When the database cannot be written.
-pub fn confirm(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
-    let Some(held) = held(meta) else { return Ok(None) };
-    meta.set(CONFIRMED, &held.id)?;
+pub fn confirm_hold(meta: &MetadataStore) -> Result<Option<RetentionHold>, MetadataError> {
+    let Some(held) = stored_hold(meta) else { return Ok(None) };
+    meta.set_setting(CONFIRMED_DELETION_SETTING, &held.id)?;
     Ok(Some(held))
 }
 
 /// Returns whether the held deletion has been confirmed and is still to be carried out.
 pub fn is_confirmed(meta: &MetadataStore, holds: &RetentionHoldTracker) -> bool {
-    holds.current().is_some_and(|held| meta.get(CONFIRMED).as_ref() == Some(&held.id))
+    holds.current_hold().is_some_and(|held| meta.setting(CONFIRMED_DELETION_SETTING).as_ref() == Some(&held.id))
 }
 
 /// Returns the retention of each project that was last applied, one line each.
-pub fn enforced(meta: &MetadataStore) -> Vec<String> {
-    let projects = last(meta).projects;
+pub fn enforced_settings(meta: &MetadataStore) -> Vec<String> {
+    let projects = last_enforced(meta).projects;
     projects.iter().map(|(project, (kept, _))| format!("project {project}: retention of {} days", kept.days)).collect()
 }
 
 /// Returns the settings that store less than what was last applied, for a data directory whose server is not running.
-pub fn shrunk(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
-    let last = last(meta);
+pub fn reduced_settings(meta: &MetadataStore, days: u32, budget_bytes: u64) -> Vec<String> {
+    let last = last_enforced(meta);
     let mut found = Vec::new();
     for project in meta.directory().projects.values() {
-        let now = ProjectRetention::of(project, days);
+        let now = ProjectRetention::of_projects(project, days);
         if let Some((before, _)) = last.projects.get(&project.id).filter(|(before, _)| now.days < before.days) {
             found.push(format!("project {}: {} days instead of {}", project.id, now.days, before.days));
         }
     }
-    if let Some(before) = last.budget_bytes.filter(|before| is_less(budget_bytes, Some(*before))) {
+    if let Some(before) = last.budget_bytes.filter(|before| is_smaller_budget(budget_bytes, Some(*before))) {
         let before = if before == 0 { "no limit".to_owned() } else { before.to_string() };
         found.push(format!("disk.budget_bytes: {budget_bytes} instead of {before}"));
     }
     found
 }
 
-fn last(meta: &MetadataStore) -> EnforcedRetention {
-    meta.get(LAST).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+fn last_enforced(meta: &MetadataStore) -> EnforcedRetention {
+    meta.setting(LAST_SWEEP_SETTING).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// Returns whether a budget is smaller than another; 0 means no budget.
-fn is_less(budget: u64, before: Option<u64>) -> bool {
+fn is_smaller_budget(budget: u64, before: Option<u64>) -> bool {
     budget != 0 && before.is_none_or(|before| before == 0 || budget < before)
 }
 
@@ -173,52 +173,59 @@ fn is_less(budget: u64, before: Option<u64>) -> bool {
 #[derive(Debug)]
 pub(super) struct RetentionSweepPermit {
     /// Projects whose deletions are held.
-    pub(super) waiting: HashSet<u64>,
+    pub(super) held_projects: HashSet<u64>,
     /// Disk budget to apply in bytes; 0 for none.
     pub(super) budget_bytes: u64,
-    last: EnforcedRetention,
-    notable: BTreeMap<u64, u64>,
+    last_enforced: EnforcedRetention,
+    flagged: BTreeMap<u64, u64>,
     confirmed: bool,
 }
 
 /// Decides what may be deleted now. `rules` are the current ones, with the traces that are stored longer; `over_budget` is the number of
 /// bytes to delete.
-pub(super) async fn permit(
-    places: &RetentionResources,
+pub(super) async fn permit_sweep(
+    resources: &RetentionResources,
     rules: &BTreeMap<u64, RetentionRules>,
     now_us: i64,
     over_budget: u64,
 ) -> Result<RetentionSweepPermit, RetentionError> {
-    let meta = places.meta.clone();
-    let (last, confirmed, known) = blocking(move || (last(&meta), meta.get(CONFIRMED), held(&meta))).await?;
-    let favouring = rules.iter().filter(|(_, rules)| rules.favours_notable());
-    let notable = favouring.map(|(project, rules)| (*project, rules.notable().len() as u64)).collect();
+    let meta = resources.meta.clone();
+    let (last_enforced, confirmed, known) =
+        run_blocking(move || (last_enforced(&meta), meta.setting(CONFIRMED_DELETION_SETTING), stored_hold(&meta))).await?;
+    let favouring = rules.iter().filter(|(_, rules)| rules.has_longer_class());
+    let flagged = favouring.map(|(project, rules)| (*project, rules.flagged_traces().len() as u64)).collect();
     let mut suspicious = SuspiciousDeletions::default();
-    suspicious.check_retention(places, &last, rules, now_us).await?;
-    suspicious.check_notable(places, &last, &notable);
-    suspicious.check_budget(places, &last, over_budget);
-    let mut permit = RetentionSweepPermit { waiting: HashSet::new(), budget_bytes: places.budget_bytes, last, notable, confirmed: false };
+    suspicious.check_retention(resources, &last_enforced, rules, now_us).await?;
+    suspicious.check_notable(resources, &last_enforced, &flagged);
+    suspicious.check_budget(resources, &last_enforced, over_budget);
+    let mut permit = RetentionSweepPermit {
+        held_projects: HashSet::new(),
+        budget_bytes: resources.budget_bytes,
+        last_enforced,
+        flagged,
+        confirmed: false,
+    };
     if suspicious.reasons.is_empty() {
-        settle(places, None).await?;
+        store_hold(resources, None).await?;
         return Ok(permit);
     }
     let known = known.filter(|known| known.projects == suspicious.projects && known.budget_bytes == suspicious.budget_bytes);
     let is_new = known.is_none();
-    let held = suspicious.into_hold(places, known);
-    if confirmed.as_ref() == Some(&held.id) || held.waited_s >= GRACE.as_secs() {
+    let held = suspicious.into_hold(resources, known);
+    if confirmed.as_ref() == Some(&held.id) || held.waited_s >= CONFIRMATION_PERIOD.as_secs() {
         tracing::warn!(what = held.what.join("; "), confirmed = confirmed.is_some(), "retention.deletion.resumed");
-        settle(places, None).await?;
+        store_hold(resources, None).await?;
         permit.confirmed = true;
         return Ok(permit);
     }
     if is_new {
-        tracing::warn!(what = held.told(), "retention.deletion.held");
+        tracing::warn!(what = held.description(), "retention.deletion.held");
     }
     if held.budget_bytes.is_some() {
-        permit.budget_bytes = permit.last.budget_bytes.unwrap_or(0);
+        permit.budget_bytes = permit.last_enforced.budget_bytes.unwrap_or(0);
     }
-    permit.waiting = held.projects.keys().copied().collect();
-    settle(places, Some(held)).await?;
+    permit.held_projects = held.projects.keys().copied().collect();
+    store_hold(resources, Some(held)).await?;
     Ok(permit)
 }
 
@@ -237,19 +244,19 @@ impl SuspiciousDeletions {
     /// Finds projects of which a shorter retention, or a clock that jumped, would delete a large part.
     async fn check_retention(
         &mut self,
-        places: &RetentionResources,
+        resources: &RetentionResources,
         last: &EnforcedRetention,
         rules: &BTreeMap<u64, RetentionRules>,
         now_us: i64,
     ) -> Result<(), RetentionError> {
-        let directory = places.meta.directory();
-        let usual_us = i64::try_from(USUAL_GAP.max(2 * places.every).as_micros()).unwrap_or(i64::MAX);
+        let directory = resources.meta.directory();
+        let usual_us = i64::try_from(MAX_USUAL_SWEEP_GAP.max(2 * resources.sweep_interval).as_micros()).unwrap_or(i64::MAX);
         // Projects whose retention is unchanged and was applied recently need no check.
         let unusual: Vec<(&u64, Option<&(ProjectRetention, i64)>)> = rules
             .keys()
             .map(|project| (project, last.projects.get(project)))
             .filter(|(project, before)| {
-                let now = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days));
+                let now = directory.projects.get(project).map(|project| ProjectRetention::of_projects(project, resources.default_days));
                 !before.is_some_and(|(kept, at_us)| Some(kept) == now.as_ref() && now_us - at_us <= usual_us)
             })
             .collect();
@@ -258,19 +265,24 @@ impl SuspiciousDeletions {
         }
         let rules_before = |(project, before): &(&u64, Option<&(ProjectRetention, i64)>)| {
             let (kept, at_us) = before.as_ref()?;
-            let mut old = kept.rules(*at_us);
+            let mut old = kept.retention_rules(*at_us);
             let now = rules.get(project)?;
-            old.set_traces(now.notable().clone(), now.pinned());
+            old.set_kept_traces(now.flagged_traces().clone(), now.pinned_traces());
             Some((**project, old))
         };
         let before: BTreeMap<u64, RetentionRules> = unusual.iter().filter_map(rules_before).collect();
-        let lost = lost(places, &unusual.iter().map(|(project, _)| **project).collect(), before, rules).await?;
+        let lost = count_newly_expired(resources, &unusual.iter().map(|(project, _)| **project).collect(), before, rules).await?;
         for (project, before) in unusual {
-            let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of(project, places.days)) else { continue };
+            let Some(now) = directory.projects.get(project).map(|project| ProjectRetention::of_projects(project, resources.default_days))
+            else {
+                continue;
+            };
             let by_time = before.is_some_and(|(kept, _)| *kept == now);
-            let most = if by_time { BY_TIME } else { BY_A_CHANGE };
+            let most = if by_time { DOWNTIME_DIVISOR } else { SETTINGS_CHANGE_DIVISOR };
             let found = lost.get(project).map(Vec::as_slice).unwrap_or_default();
-            let Some((name, DeletionLoss { lost, all })) = found.iter().find(|(_, tail)| tail.lost.saturating_mul(most) > tail.all) else {
+            let Some((name, DeletionLoss { deleted_spans, all_spans })) =
+                found.iter().find(|(_, tail)| tail.deleted_spans.saturating_mul(most) > tail.all_spans)
+            else {
                 continue;
             };
             let why = match before {
@@ -281,44 +293,46 @@ impl SuspiciousDeletions {
                 Some((kept, _)) if kept.days > now.days => format!("the retention is {} days instead of {}", now.days, kept.days),
                 Some(_) => "some classes have a shorter retention than before".to_owned(),
             };
-            self.reasons.push(format!("{lost} of {all} {name} of project {project} would be deleted: {why}"));
+            self.reasons.push(format!("{deleted_spans} of {all_spans} {name} of project {project} would be deleted: {why}"));
             self.projects.insert(*project, now);
         }
         Ok(())
     }
 
     /// Finds projects that store traces with errors or scores longer, and of which most are not known any more.
-    fn check_notable(&mut self, places: &RetentionResources, last: &EnforcedRetention, notable: &BTreeMap<u64, u64>) {
-        let directory = places.meta.directory();
-        for (project, count) in notable {
+    fn check_notable(&mut self, resources: &RetentionResources, last: &EnforcedRetention, flagged: &BTreeMap<u64, u64>) {
+        let directory = resources.meta.directory();
+        for (project, count) in flagged {
             let before = last.notable.get(project).copied().unwrap_or(0);
-            let has_shrunk = before >= NOTABLE && count.saturating_mul(BY_TIME) < before;
+            let has_shrunk = before >= MIN_FLAGGED_TRACES && count.saturating_mul(DOWNTIME_DIVISOR) < before;
             if let Some(known) = directory.projects.get(project).filter(|_| has_shrunk) {
                 self.reasons.push(format!(
                     "project {project} stores traces with errors or scores longer, but only {count} of {before} are still known: errors.db or scores.db may be lost"
                 ));
-                self.projects.insert(*project, ProjectRetention::of(known, places.days));
+                self.projects.insert(*project, ProjectRetention::of_projects(known, resources.default_days));
             }
         }
     }
 
     /// Finds a smaller disk budget that would delete a large part of all spans.
-    fn check_budget(&mut self, places: &RetentionResources, last: &EnforcedRetention, over_budget: u64) {
-        if over_budget == 0 || !is_less(places.budget_bytes, last.budget_bytes) {
+    fn check_budget(&mut self, resources: &RetentionResources, last: &EnforcedRetention, over_budget: u64) {
+        if over_budget == 0 || !is_smaller_budget(resources.budget_bytes, last.budget_bytes) {
             return;
         }
-        let DeletionLoss { lost, all } = places.store.oldest(over_budget);
-        if lost.saturating_mul(BY_A_CHANGE) > all {
+        let DeletionLoss { deleted_spans, all_spans } = resources.store.oldest_segments(over_budget);
+        if deleted_spans.saturating_mul(SETTINGS_CHANGE_DIVISOR) > all_spans {
             let before = last.budget_bytes.filter(|bytes| *bytes > 0).map_or_else(String::new, |bytes| format!(" instead of {bytes}"));
-            let budget_bytes = places.budget_bytes;
-            self.reasons.push(format!("the oldest {lost} of {all} spans would be deleted: disk.budget_bytes is {budget_bytes}{before}"));
+            let budget_bytes = resources.budget_bytes;
+            self.reasons.push(format!(
+                "the oldest {deleted_spans} of {all_spans} spans would be deleted: disk.budget_bytes is {budget_bytes}{before}"
+            ));
             self.budget_bytes = Some(budget_bytes);
         }
     }
 
     /// Returns the hold for these deletions, which continues the `known` one if that holds the same.
-    fn into_hold(self, places: &RetentionResources, known: Option<RetentionHold>) -> RetentionHold {
-        let looked = places.holds.lock().looked.replace(Instant::now()).filter(|_| known.is_some());
+    fn into_hold(self, resources: &RetentionResources, known: Option<RetentionHold>) -> RetentionHold {
+        let looked = resources.hold_tracker.lock().checked_at.replace(Instant::now()).filter(|_| known.is_some());
         let since_s = looked.map_or(0, |looked| looked.elapsed().as_secs());
         let (id, waited_s) = known.map_or_else(|| (format!("{:016x}", rand::random::<u64>()), 0), |known| (known.id, known.waited_s));
         let SuspiciousDeletions { projects, budget_bytes, reasons } = self;
@@ -327,57 +341,57 @@ impl SuspiciousDeletions {
 }
 
 /// Saves or removes the held deletion.
-async fn settle(places: &RetentionResources, held: Option<RetentionHold>) -> Result<(), RetentionError> {
+async fn store_hold(resources: &RetentionResources, held: Option<RetentionHold>) -> Result<(), RetentionError> {
     let text = held.as_ref().map(|held| serde_json::to_string(held).unwrap_or_default());
     let was_held = {
-        let mut state = places.holds.lock();
-        std::mem::replace(&mut state.current, held).is_some()
+        let mut state = resources.hold_tracker.lock();
+        std::mem::replace(&mut state.hold, held).is_some()
     };
-    let meta = places.meta.clone();
+    let meta = resources.meta.clone();
     let write = move || -> Result<(), MetadataError> {
         match text {
-            Some(text) => meta.set(HELD, &text),
-            None if was_held || meta.get(HELD).is_some() => {
-                meta.unset(HELD)?;
-                meta.unset(CONFIRMED)
+            Some(text) => meta.set_setting(HELD_DELETION_SETTING, &text),
+            None if was_held || meta.setting(HELD_DELETION_SETTING).is_some() => {
+                meta.delete_setting(HELD_DELETION_SETTING)?;
+                meta.delete_setting(CONFIRMED_DELETION_SETTING)
             }
             None => Ok(()),
         }
     };
-    Ok(blocking(write).await??)
+    Ok(run_blocking(write).await??)
 }
 
 impl RetentionSweepPermit {
     /// Saves the retention that was applied.
-    pub(super) async fn enforced(self, places: &RetentionResources, now_us: i64) -> Result<(), RetentionError> {
-        let directory = places.meta.directory();
+    pub(super) async fn enforced_settings(self, resources: &RetentionResources, now_us: i64) -> Result<(), RetentionError> {
+        let directory = resources.meta.directory();
         let mut now = EnforcedRetention {
             projects: BTreeMap::new(),
-            notable: self.notable,
+            notable: self.flagged,
             budget_bytes: Some(self.budget_bytes)
-                .filter(|_| self.confirmed || self.budget_bytes == places.budget_bytes)
-                .or(self.last.budget_bytes),
+                .filter(|_| self.confirmed || self.budget_bytes == resources.budget_bytes)
+                .or(self.last_enforced.budget_bytes),
         };
-        for project in &self.waiting {
-            match self.last.notable.get(project) {
+        for project in &self.held_projects {
+            match self.last_enforced.notable.get(project) {
                 Some(before) => now.notable.insert(*project, *before),
                 None => now.notable.remove(project),
             };
         }
         for project in directory.projects.values() {
-            let entry = match self.last.projects.get(&project.id) {
+            let entry = match self.last_enforced.projects.get(&project.id) {
                 // The entry of a project does not change while its deletion is held.
-                Some(before) if self.waiting.contains(&project.id) => Some(before.clone()),
-                None if self.waiting.contains(&project.id) => None,
-                _ => Some((ProjectRetention::of(project, places.days), now_us)),
+                Some(before) if self.held_projects.contains(&project.id) => Some(before.clone()),
+                None if self.held_projects.contains(&project.id) => None,
+                _ => Some((ProjectRetention::of_projects(project, resources.default_days), now_us)),
             };
             now.projects.extend(entry.map(|entry| (project.id, entry)));
         }
-        if now == self.last {
+        if now == self.last_enforced {
             return Ok(());
         }
-        let (meta, text) = (places.meta.clone(), serde_json::to_string(&now).unwrap_or_default());
-        Ok(blocking(move || meta.set(LAST, &text)).await??)
+        let (meta, text) = (resources.meta.clone(), serde_json::to_string(&now).unwrap_or_default());
+        Ok(run_blocking(move || meta.set_setting(LAST_SWEEP_SETTING, &text)).await??)
     }
 }
 
@@ -385,8 +399,8 @@ impl RetentionSweepPermit {
 type ProjectDeletionLosses = BTreeMap<u64, Vec<(&'static str, DeletionLoss)>>;
 
 /// Counts the data that expires by the current rules but not by the previous ones; without previous rules, all data that expires.
-async fn lost(
-    places: &RetentionResources,
+async fn count_newly_expired(
+    resources: &RetentionResources,
     projects: &HashSet<u64>,
     before: BTreeMap<u64, RetentionRules>,
     now: &BTreeMap<u64, RetentionRules>,
@@ -395,18 +409,19 @@ async fn lost(
     let fates = {
         let (before, now) = (before.clone(), now.clone());
         move |seen: &RetentionCandidate| {
-            let fate =
-                |rules: &BTreeMap<u64, RetentionRules>| rules.get(&seen.project).map_or(RetentionDecision::Kept, |rules| rules.fate(seen));
+            let fate = |rules: &BTreeMap<u64, RetentionRules>| {
+                rules.get(&seen.project).map_or(RetentionDecision::Keep, |rules| rules.decide(seen))
+            };
             fate(&now) > fate(&before)
         }
     };
     let latest = now.clone();
-    let concerns = move |project: u64, start_us: i64| latest.get(&project).is_some_and(|rules| start_us < rules.latest_us());
-    places.store.flush().await?;
-    let snapshot = places.store.snapshot();
+    let concerns = move |project: u64, start_us: i64| latest.get(&project).is_some_and(|rules| start_us < rules.latest_expiry_us());
+    resources.store.flush().await?;
+    let snapshot = resources.store.snapshot();
     let wanted = projects.clone();
-    let spans = blocking(move || snapshot.count_tails(&wanted, &concerns, &fates)).await?;
-    let (data, tables, wanted) = (places.data.clone(), places.tables.clone(), projects.clone());
+    let spans = run_blocking(move || snapshot.count_losses(&wanted, &concerns, &fates)).await?;
+    let (data, tables, wanted) = (resources.data.clone(), resources.tables.clone(), projects.clone());
     let count_all = move || -> Result<ProjectDeletionLosses, SqliteError> {
         let mut found = ProjectDeletionLosses::new();
         for project in wanted {
@@ -417,7 +432,7 @@ async fn lost(
         }
         Ok(found)
     };
-    Ok(blocking(count_all).await??)
+    Ok(run_blocking(count_all).await??)
 }
 
 /// Counts the rows of a project that expire by the current cutoffs but not by the previous ones, by kind.
@@ -432,8 +447,8 @@ fn lost_rows(
     for table in tables {
         let Some(rows) = table.expiring_rows() else { continue };
         let [old_us, new_us] = [before, now].map(|cutoffs| cutoffs.map_or(i64::MIN, rows.cutoff));
-        let ExpiringRowCount { all, expiring } = retained_rows::count_expiring(data, &**table, &rows, project, old_us, new_us)?;
-        losses.push((rows.label, DeletionLoss { all, lost: expiring }));
+        let ExpiringRowCount { all: all_spans, expiring } = retained_rows::count_expiring(data, &**table, &rows, project, old_us, new_us)?;
+        losses.push((rows.label, DeletionLoss { all_spans, deleted_spans: expiring }));
     }
     Ok(losses)
 }

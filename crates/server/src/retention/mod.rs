@@ -24,10 +24,12 @@ use hinomi_tables::metadata::{MetadataError, MetadataStore};
 use hinomi_tables::retained_rows::RetainedRows;
 
 pub use classes::RetentionRules;
-pub use deletion_preview::{DeletionPreview, stored};
-pub use erasure::{DeletionReceipt, DeletionSubject, erase, finish, receipts_of_user};
-pub use expiry::{TableExpiryFailure, expire};
-pub use held_deletions::{RetentionHold, RetentionHoldTracker, confirm, enforced, held, is_confirmed, shrunk};
+pub use deletion_preview::{DeletionPreview, count_stored};
+pub use erasure::{DeletionReceipt, DeletionSubject, erase_subject, finish_interrupted, receipts_of_user};
+pub use expiry::{TableExpiryFailure, delete_expired};
+pub use held_deletions::{
+    RetentionHold, RetentionHoldTracker, confirm_hold, enforced_settings, is_confirmed, reduced_settings, stored_hold,
+};
 
 /// Stores and settings that retention uses.
 #[derive(Debug, Clone)]
@@ -43,15 +45,15 @@ pub struct RetentionResources {
     /// Data directory.
     pub data: std::path::PathBuf,
     /// Days that spans are stored if the project has no setting.
-    pub days: u32,
+    pub default_days: u32,
     /// Disk budget in bytes; 0 for no limit.
     pub budget_bytes: u64,
     /// Interval between two retention sweeps.
-    pub every: std::time::Duration,
+    pub sweep_interval: std::time::Duration,
     /// Deletions that wait for confirmation.
-    pub holds: Arc<RetentionHoldTracker>,
+    pub hold_tracker: Arc<RetentionHoldTracker>,
     /// Held during a deletion and while a backup is prepared: a backup that contains a receipt must not contain the deleted data.
-    pub erasing: Arc<tokio::sync::Mutex<()>>,
+    pub deletion_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Reason why something was not deleted.
@@ -71,18 +73,18 @@ pub enum RetentionError {
     Query(#[from] QueryError),
     /// Nothing of the trace or user is stored.
     #[error("no data is stored for it")]
-    Nothing,
+    NotFound,
     /// A bug in Hinomi.
     #[error("internal error: {0}")]
-    Fault(String),
+    Internal(String),
 }
 
 /// Returns the size in bytes of all files in a directory and its subdirectories.
-pub fn bytes_of(folder: &Path) -> u64 {
+pub fn directory_bytes(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     entries
         .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => bytes_of(&entry.path()),
+            Ok(found) if found.is_dir() => directory_bytes(&entry.path()),
             Ok(found) => found.len(),
             Err(_) => 0,
         })
@@ -90,6 +92,6 @@ pub fn bytes_of(folder: &Path) -> u64 {
 }
 
 /// Runs work that waits for the disk on a thread where it blocks nothing else.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RetentionError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| RetentionError::Fault(error.to_string()))
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RetentionError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RetentionError::Internal(error.to_string()))
 }

@@ -93,7 +93,7 @@ fn uncovered(data: &Path, modules: &[Arc<dyn RetainedRows>]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_table_of_a_new_data_directory_is_expired_and_erased_by_its_module() {
     let (_dir, app) = new_server().await;
-    let places = app.api().places();
+    let places = app.api().retention_resources();
     let uncovered = uncovered(&places.data, &places.tables);
     assert!(
         uncovered.is_empty(),
@@ -114,7 +114,7 @@ async fn every_table_of_a_new_data_directory_is_expired_and_erased_by_its_module
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_of_a_module_fits_its_tables() {
     let (_dir, app) = new_server().await;
-    let RetentionResources { tables, data, .. } = app.api().places();
+    let RetentionResources { tables, data, .. } = app.api().retention_resources();
     let names = ErasedNames { traces: [TraceId(1)].into(), users: vec!["anna".to_owned()] };
     let pinned = ExpiryCutoffs { pinned: [TraceId(1)].into(), notable: [TraceId(2)].into(), ..ExpiryCutoffs::default() };
     for table in tables {
@@ -221,7 +221,7 @@ impl RetainedRows for NoteTable {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_table_module_expires_is_erased_and_redacted_by_being_listed() {
     let (_dir, app) = new_server().await;
-    let mut places = app.api().places();
+    let mut places = app.api().retention_resources();
     let notes = Arc::new(NoteTable::open(&places.data));
     assert_eq!(uncovered(&places.data, &places.tables), ["notes.db: notes.project", "notes.db: notes.trace", "notes.db: notes.user_id"]);
     places.tables.push(notes.clone());
@@ -235,33 +235,33 @@ async fn a_new_table_module_expires_is_erased_and_redacted_by_being_listed() {
     notes.add(2, 1, "dora", 100, "of another project");
 
     // An unusual deletion waits, because the retention of this data directory is unknown.
-    assert!(expire(&places).await.unwrap().is_empty());
+    assert!(super::delete_expired(&places).await.unwrap().is_empty());
     assert_eq!(notes.texts(&[]).len(), 5);
-    let waiting = places.holds.current().unwrap().what.join("\n");
+    let waiting = places.hold_tracker.current_hold().unwrap().what.join("\n");
     assert!(waiting.contains("2 of 4 notes of project 1 would be deleted"), "{waiting}");
-    confirm(&places.meta).unwrap().unwrap();
-    assert!(expire(&places).await.unwrap().is_empty());
+    confirm_hold(&places.meta).unwrap().unwrap();
+    assert!(super::delete_expired(&places).await.unwrap().is_empty());
     let left = ["a note of carla", "boris about annabel", "of another project", "the pinned one"];
     assert_eq!(notes.texts(&["the old one"]), left);
 
-    let preview = stored(&places, 1, DeletionSubject::Trace(TraceId(1))).await.unwrap();
+    let preview = count_stored(&places, 1, DeletionSubject::Trace(TraceId(1))).await.unwrap();
     assert_eq!(preview.scores, 1);
-    let receipt = erase(&places, 1, DeletionSubject::Trace(TraceId(1))).await.unwrap();
+    let receipt = erase_subject(&places, 1, DeletionSubject::Trace(TraceId(1))).await.unwrap();
     assert_eq!((receipt.scores, receipt.mentions), (1, 0));
     assert_eq!(notes.texts(&["a note of carla"]), &left[1..]);
 
     // A deletion that a busy module interrupts is finished later.
     notes.is_busy.store(true, Ordering::Relaxed);
     let user = DeletionSubject::User("annabel".to_owned());
-    assert!(matches!(erase(&places, 1, user).await, Err(RetentionError::Fault(_))));
+    assert!(matches!(erase_subject(&places, 1, user).await, Err(RetentionError::Internal(_))));
     assert_eq!(notes.texts(&[]), &left[1..]);
     notes.is_busy.store(false, Ordering::Relaxed);
-    finish(&places).await.unwrap();
+    finish_interrupted(&places).await.unwrap();
     assert_eq!(notes.texts(&["annabel"]), ["boris about (deleted)", "of another project", "the pinned one"]);
     let receipts = receipts_of_user(&places.meta, "annabel").unwrap();
     assert_eq!((receipts.len(), receipts[0].mentions, receipts[0].resumed), (1, 1, true));
 
-    let receipt = erase(&places, 1, DeletionSubject::Project).await.unwrap();
+    let receipt = erase_subject(&places, 1, DeletionSubject::Project).await.unwrap();
     assert_eq!(receipt.scores, 2);
     assert_eq!(notes.texts(&["boris", "the pinned one"]), ["of another project"]);
     stop(app).await;

@@ -12,7 +12,7 @@ use hinomi_model::api_time::rfc3339;
 use hinomi_store::schema::MONEY;
 
 /// Columns with JSON texts.
-const JSON: [&str; 10] = [
+const JSON_COLUMNS: [&str; 10] = [
     "finish_reasons",
     "tags",
     "input_messages",
@@ -26,7 +26,7 @@ const JSON: [&str; 10] = [
 ];
 
 /// Decimal places of an amount of money.
-const PLACES: usize = 12;
+const MONEY_DECIMAL_PLACES: usize = 12;
 
 /// Format of the text of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,9 @@ pub(super) enum CellFormat {
 }
 
 /// Returns the format of a column's values.
-pub(super) fn form(name: &str, data_type: &DataType) -> CellFormat {
+pub(super) fn cell_format(name: &str, data_type: &DataType) -> CellFormat {
     match data_type {
-        _ if JSON.contains(&name) => CellFormat::Json,
+        _ if JSON_COLUMNS.contains(&name) => CellFormat::Json,
         DataType::Timestamp(..) => CellFormat::Time,
         DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Decimal128(..) => CellFormat::Bare,
         _ => CellFormat::Text,
@@ -52,7 +52,7 @@ pub(super) fn form(name: &str, data_type: &DataType) -> CellFormat {
 }
 
 /// Appends the text of a value. Returns false if the value is null.
-pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
+pub(super) fn push_cell(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     if array.is_null(row) {
         return false;
     }
@@ -66,8 +66,8 @@ pub(super) fn push(array: &ArrayRef, row: usize, out: &mut String) -> bool {
         DataType::Decimal128(..) => {
             let steps = array.as_primitive::<Decimal128Type>().value(row);
             let sign = if steps < 0 { "-" } else { "" };
-            let whole = 10u128.pow(PLACES as u32);
-            let _ = write!(out, "{sign}{}.{:0PLACES$}", steps.unsigned_abs() / whole, steps.unsigned_abs() % whole);
+            let whole = 10u128.pow(MONEY_DECIMAL_PLACES as u32);
+            let _ = write!(out, "{sign}{}.{:0MONEY_DECIMAL_PLACES$}", steps.unsigned_abs() / whole, steps.unsigned_abs() % whole);
         }
         // The schema has no columns of other types.
         _ => return false,
@@ -124,7 +124,7 @@ impl TextColumnBuilder {
                 builder.append_option(text.map(us).transpose()?);
             }
             TextColumnBuilder::Money(builder) => {
-                builder.append_option(text.map(|text| steps(text).ok_or("an amount of dollars")).transpose()?)
+                builder.append_option(text.map(|text| decimal_steps(text).ok_or("an amount of dollars")).transpose()?)
             }
         }
         Ok(())
@@ -148,15 +148,15 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// Parses an amount in units of 10^-12 dollars; further decimal places must be zeros.
-fn steps(text: &str) -> Option<i128> {
+fn decimal_steps(text: &str) -> Option<i128> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let (kept, beyond) = part.split_at_checked(PLACES).unwrap_or((part, ""));
+    let (kept, beyond) = part.split_at_checked(MONEY_DECIMAL_PLACES).unwrap_or((part, ""));
     let only_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !only_digits(whole) || !only_digits(part) || beyond.bytes().any(|digit| digit != b'0') {
         return None;
     }
-    let amount: i128 = format!("{whole}{kept:0<PLACES$}").parse().ok()?;
+    let amount: i128 = format!("{whole}{kept:0<MONEY_DECIMAL_PLACES$}").parse().ok()?;
     // Amounts are 64-bit numbers.
     i64::try_from(amount).ok().map(|amount| sign * i128::from(amount))
 }
@@ -167,7 +167,7 @@ mod tests {
     use hinomi_store::schema::SCHEMA;
 
     #[test]
-    fn every_column_of_the_schema_is_read_as_what_it_is() {
+    fn every_schema_column_is_converted() {
         for field in SCHEMA.fields() {
             let mut column = TextColumnBuilder::of(field.data_type());
             column.add(None).unwrap();
@@ -177,7 +177,7 @@ mod tests {
         assert!(column.add(Some("NaN")).is_err());
         column.add(Some("0.1")).unwrap();
         let mut text = String::new();
-        assert!(push(&column.finish(), 0, &mut text));
+        assert!(push_cell(&column.finish(), 0, &mut text));
         assert_eq!(text, "0.1");
     }
 
@@ -189,15 +189,15 @@ mod tests {
             ("12", 12_000_000_000_000),
             ("0.1000000000000", 100_000_000_000),
         ] {
-            assert_eq!(steps(text), Some(amount), "{text}");
+            assert_eq!(decimal_steps(text), Some(amount), "{text}");
         }
         for wrong in ["", ".", "1e3", "0.0000000000001", "1.2.3", "NaN", "10000000", "٣"] {
-            assert_eq!(steps(wrong), None, "{wrong}");
+            assert_eq!(decimal_steps(wrong), None, "{wrong}");
         }
         let mut column = TextColumnBuilder::of(&MONEY);
         column.add(Some("-0.000000000001")).unwrap();
         let mut text = String::new();
-        assert!(push(&column.finish(), 0, &mut text));
+        assert!(push_cell(&column.finish(), 0, &mut text));
         assert_eq!(text, "-0.000000000001");
     }
 }

@@ -9,7 +9,7 @@ mod write;
 
 use std::str::FromStr;
 
-pub use read::{rows, to_lines};
+pub use read::{rows, to_json_lines};
 pub use write::SpanFileWriter;
 
 /// Format of a file of spans.

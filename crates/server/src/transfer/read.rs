@@ -16,13 +16,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::value::RawValue;
 
 use super::SpanFileFormat;
-use super::cell::{CellFormat, TextColumnBuilder, form, is_like_formula};
+use super::cell::{CellFormat, TextColumnBuilder, cell_format, is_like_formula};
 use super::write::lines;
 
 /// Columns that every span needs.
-const NEEDED: [&str; 4] = ["trace_id", "span_id", "start_time", "end_time"];
+const REQUIRED_COLUMNS: [&str; 4] = ["trace_id", "span_id", "start_time", "end_time"];
 /// Rows of a Parquet file that are read at a time.
-const ROWS: usize = 512;
+const PARQUET_BATCH_ROWS: usize = 512;
 
 /// Reads spans from lines of JSON objects. Unknown columns are ignored; `first` is the number of the first line.
 ///
@@ -33,13 +33,13 @@ pub fn rows(text: &str, first: usize) -> Result<Vec<SpanRow>, String> {
     let mut columns: Vec<(&str, CellFormat, TextColumnBuilder)> = SCHEMA
         .fields()
         .iter()
-        .map(|field| (field.name().as_str(), form(field.name(), field.data_type()), TextColumnBuilder::of(field.data_type())))
+        .map(|field| (field.name().as_str(), cell_format(field.name(), field.data_type()), TextColumnBuilder::of(field.data_type())))
         .collect();
     for (number, line) in (first..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let mut values: HashMap<String, Box<RawValue>> =
             serde_json::from_str(line).map_err(|error| format!("line {number} is not a JSON object: {error}"))?;
         values.retain(|_, value| value.get() != "null");
-        for name in NEEDED {
+        for name in REQUIRED_COLUMNS {
             if !values.contains_key(name) {
                 return Err(format!("line {number}: {name} is missing"));
             }
@@ -75,7 +75,7 @@ fn is_id(text: &str, digits: usize) -> bool {
 /// # Errors
 ///
 /// When the file cannot be read, with the row; or the error of `work`.
-pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub fn to_json_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let name = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read {name}"))?;
     let length = file.metadata()?.len().max(1);
@@ -90,7 +90,7 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
             loop {
                 let read = reader.read_line(&mut piece).with_context(|| format!("{name}: after line {count}"))?;
                 (done, count) = (done + read as u64, count + 1);
-                if read == 0 || piece.len() >= PIECE {
+                if read == 0 || piece.len() >= CHUNK_BYTES {
                     if !piece.is_empty() {
                         work(&piece, done as f64 / length as f64)?;
                     }
@@ -106,7 +106,7 @@ pub fn to_lines(path: &Path, mut work: impl FnMut(&str, f64) -> anyhow::Result<(
 }
 
 /// Bytes of lines that are passed to `work` at a time.
-const PIECE: usize = 2 << 20;
+const CHUNK_BYTES: usize = 2 << 20;
 
 /// Returns the format of a file according to its first bytes, or to its name if it is empty.
 fn format(path: &Path, start: &[u8]) -> SpanFileFormat {
@@ -122,7 +122,7 @@ fn parquet(file: File, mut work: impl FnMut(&str, f64) -> anyhow::Result<()>) ->
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let all = builder.metadata().file_metadata().num_rows().max(1) as f64;
     let mut done = 0;
-    for batch in builder.with_batch_size(ROWS).build()? {
+    for batch in builder.with_batch_size(PARQUET_BATCH_ROWS).build()? {
         let batch = batch?;
         done += batch.num_rows();
         // The file may be from another tool, with other types for the same columns.
@@ -142,8 +142,8 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
     let mut reader = csv::Reader::from_reader(BufReader::new(file));
     let names = reader.headers()?.clone();
     let forms: Vec<Option<CellFormat>> =
-        names.iter().map(|name| SCHEMA.field_with_name(name).ok().map(|field| form(name, field.data_type()))).collect();
-    if let Some(missing) = NEEDED.iter().find(|needed| !names.iter().any(|name| name == **needed)) {
+        names.iter().map(|name| SCHEMA.field_with_name(name).ok().map(|field| cell_format(name, field.data_type()))).collect();
+    if let Some(missing) = REQUIRED_COLUMNS.iter().find(|needed| !names.iter().any(|name| name == **needed)) {
         bail!("the first line has no column {missing}");
     }
     let mut piece = String::new();
@@ -168,7 +168,7 @@ fn table(file: File, length: u64, mut work: impl FnMut(&str, f64) -> anyhow::Res
         // A value with line breaks would be read as several spans.
         piece += &line.replace(['\n', '\r'], " ");
         piece.push('\n');
-        if piece.len() >= PIECE {
+        if piece.len() >= CHUNK_BYTES {
             work(&piece, reader.position().byte() as f64 / length as f64)?;
             piece.clear();
         }

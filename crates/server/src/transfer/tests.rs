@@ -21,7 +21,7 @@ fn there_and_back(rows: &[SpanRow], format: SpanFileFormat) -> Vec<SpanRow> {
     let path = dir.path().join("file").with_extension(format.extension());
     std::fs::write(&path, bytes).unwrap();
     let mut found = Vec::new();
-    to_lines(&path, |lines, _| {
+    to_json_lines(&path, |lines, _| {
         found.extend(super::rows(lines, 1).map_err(anyhow::Error::msg)?);
         Ok(())
     })
@@ -51,7 +51,7 @@ proptest! {
 }
 
 #[test]
-fn a_table_brings_back_what_a_program_sends() {
+fn csv_import_restores_spans() {
     let span = hinomi_model::span::Span {
         trace_id: hinomi_model::id::TraceId(7),
         span_id: hinomi_model::id::SpanId(8),
@@ -71,7 +71,7 @@ fn a_table_brings_back_what_a_program_sends() {
 }
 
 #[test]
-fn exports_of_earlier_versions_come_back() {
+fn exports_of_earlier_versions_are_imported() {
     let because = "the same call as span 0000000000000009 below it";
     let reading = r#"[{"field":"provider","from":"the instrumentation"}]"#;
     let ids = ["00000000000000000000000000000007", "0000000000000008", "2026-11-23T10:00:00Z"];
@@ -100,7 +100,7 @@ fn exports_of_earlier_versions_come_back() {
         let path = dir.path().join("file").with_extension(format);
         std::fs::write(&path, text).unwrap();
         let mut found = Vec::new();
-        to_lines(&path, |lines, _| {
+        to_json_lines(&path, |lines, _| {
             found.extend(super::rows(lines, 1).map_err(anyhow::Error::msg)?);
             Ok(())
         })
@@ -112,7 +112,7 @@ fn exports_of_earlier_versions_come_back() {
 }
 
 #[test]
-fn no_cell_of_a_table_is_a_formula() {
+fn csv_cells_are_never_formulas() {
     let texts = ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)|x", "\t=1", "\r=1", "'=1", "''-1", "'plain", "a=1", "'"];
     let span = |(index, text): (usize, &&str)| {
         let span = hinomi_model::span::Span {

@@ -9,7 +9,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::SpanFileFormat;
-use super::cell::{CellFormat, form, is_like_formula, push};
+use super::cell::{CellFormat, cell_format, is_like_formula, push_cell};
 
 /// Rows of a row group, which the writer holds in memory.
 const ROWS_PER_GROUP: usize = 16_384;
@@ -100,7 +100,7 @@ impl SpanFileWriter {
 /// Returns the columns with their names and formats.
 fn columns(batch: &RecordBatch) -> Vec<(&str, CellFormat, &ArrayRef)> {
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
-    fields.map(|(field, array)| (field.name().as_str(), form(field.name(), field.data_type()), array)).collect()
+    fields.map(|(field, array)| (field.name().as_str(), cell_format(field.name(), field.data_type()), array)).collect()
 }
 
 /// Returns the rows as JSON objects, one per line.
@@ -113,7 +113,7 @@ pub(super) fn lines(batch: &RecordBatch) -> String {
         let mut first = true;
         for (name, form, array) in &columns {
             value.clear();
-            if !push(array, row, &mut value) {
+            if !push_cell(array, row, &mut value) {
                 continue;
             }
             if !std::mem::take(&mut first) {
@@ -149,7 +149,7 @@ fn csv(batch: &RecordBatch, out: &mut String) {
                 out.push(',');
             }
             value.clear();
-            push(array, row, &mut value);
+            push_cell(array, row, &mut value);
             let is_plain = matches!(
                 array.data_type(),
                 DataType::Int64 | DataType::Float64 | DataType::Boolean | DataType::Timestamp(..) | DataType::Decimal128(..)

@@ -15,7 +15,7 @@ impl Server {
 }
 
 #[test]
-fn rules_are_made_changed_muted_and_taken_away() {
+fn rules_are_created_changed_muted_and_deleted() {
     let server = Server::start();
     let rule =
         json!({ "name": "Failing calls", "measure": "error_rate", "window": "15m", "warning": 0.02, "filter": "environment:production" });
@@ -47,7 +47,7 @@ fn rules_are_made_changed_muted_and_taken_away() {
 }
 
 #[test]
-fn budgets_are_made_changed_and_taken_away() {
+fn budgets_are_created_changed_and_deleted() {
     let server = Server::start();
     let budget = json!({ "name": "Day in Tokyo", "amount": 50, "period": "day", "time_zone": "Asia/Tokyo", "steps": [50, 90, 100] });
     let made = server.change("POST", "/alerts/budgets", &budget);
@@ -73,7 +73,7 @@ pub(crate) fn eventually(server: &Server, path: &str, is_so: impl Fn(&Value) -> 
 }
 
 #[test]
-fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
+fn budget_alert_names_its_contributor_and_survives_a_kill() {
     let mut server = Server::start();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
     // Two calls of 0.00045 dollars exceed the budget; the first was stored before the budget was created.
@@ -122,7 +122,7 @@ fn a_budget_that_passes_its_limit_rings_with_the_culprit_and_survives_a_kill() {
 }
 
 #[test]
-fn a_percentile_lies_within_what_was_measured() {
+fn percentile_is_within_the_measured_range() {
     let server = Server::start();
     // Each call takes exactly one second.
     for trace in 1..=5 {
@@ -143,7 +143,7 @@ fn a_percentile_lies_within_what_was_measured() {
 }
 
 #[test]
-fn a_rule_is_tried_on_what_is_stored() {
+fn rule_preview_evaluates_stored_spans() {
     let server = Server::start();
     for trace in 1..=3 {
         assert_eq!(server.envelope(call(trace, "q", "a")).status, 200);
@@ -159,7 +159,7 @@ fn a_rule_is_tried_on_what_is_stored() {
 }
 
 #[test]
-fn a_file_is_applied_after_its_diff_and_a_running_server_follows() {
+fn alert_file_is_applied_and_running_server_reloads() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("alerts.toml");
@@ -219,7 +219,7 @@ fn sampled(trace: u128, rate: f64, user: &str, plan: &str) -> String {
 }
 
 #[test]
-fn what_clients_leave_out_by_sampling_stands_apart_and_rings_for_nothing() {
+fn sampled_out_spend_is_separate_and_never_fires() {
     let mut server = Server::start();
     // A call costs 0.00045 dollars. The traces that were not sent make that five times as much.
     let budget = json!({ "name": "Day", "amount": 0.001, "period": "day", "time_zone": "UTC", "steps": [100] });
@@ -248,7 +248,7 @@ fn what_clients_leave_out_by_sampling_stands_apart_and_rings_for_nothing() {
 }
 
 #[test]
-fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
+fn each_group_fires_separately_and_keys_are_named() {
     let server = Server::start();
     let second = server.change("POST", "/keys", &json!({ "name": "Batch" })).json();
     let key = second["public_key"].as_str().unwrap().to_owned();
@@ -293,7 +293,7 @@ fn each_group_that_can_be_named_rings_for_itself_and_a_key_by_its_name() {
 }
 
 #[test]
-fn an_incident_has_a_chart_of_its_own_figures() {
+fn incident_chart_shows_its_values() {
     let server = Server::start();
     let rule =
         json!({ "name": "Calls", "measure": "calls", "window": "1h", "group_by": "pipeline", "warning": 0, "critical": 5, "resolve": 0 });
@@ -327,7 +327,7 @@ fn an_incident_has_a_chart_of_its_own_figures() {
 }
 
 #[test]
-fn a_forecast_is_never_below_what_is_spent_and_is_the_one_of_the_message() {
+fn forecast_is_at_least_the_spend_and_matches_the_message() {
     let server = Server::start();
     // Each call costs 0.00045 dollars.
     let budget = json!({ "name": "Day", "amount": 0.0045, "period": "day", "time_zone": "UTC", "steps": [10, 50, 100] });

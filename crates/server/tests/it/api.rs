@@ -52,7 +52,7 @@ fn a_sign_in_link_works_once_and_changes_need_the_page() {
 }
 
 #[test]
-fn mistakes_are_answered_with_what_there_is() {
+fn request_mistakes_are_answered_with_valid_values() {
     let server = Server::start();
     let cases = [
         ("/spans?q=modle:x", "model provider op"),
@@ -171,7 +171,7 @@ fn optional_fields(schema: &Value) -> Vec<String> {
 }
 
 #[test]
-fn errors_stand_at_their_span_and_in_every_sum() {
+fn errors_are_shown_at_their_span_and_in_totals() {
     let server = Server::start();
     assert_eq!(server.envelope(call(0xa1, "q", "a")).status, 200);
     let event = json!({
@@ -218,7 +218,7 @@ fn errors_stand_at_their_span_and_in_every_sum() {
 }
 
 #[test]
-fn the_list_of_traces_and_what_stands_above_it_follow_one_rule() {
+fn trace_list_and_its_totals_use_the_same_filter() {
     let server = Server::start();
     assert_eq!(server.envelope(call(0xa1, "Where is the temple garden?", "North.")).status, 200);
     assert_eq!(server.envelope(call(0xa2, "Where is the station?", "South.")).status, 200);
@@ -248,7 +248,7 @@ fn the_list_of_traces_and_what_stands_above_it_follow_one_rule() {
 }
 
 #[test]
-fn the_live_stream_tells_what_arrives() {
+fn live_stream_reports_new_data() {
     let server = Server::start();
     let address = server.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();

@@ -17,7 +17,7 @@ fn import(server: &Server, name: &str, text: &str) -> crate::server::Answer {
 }
 
 #[test]
-fn a_bill_stands_beside_what_was_observed() {
+fn bill_is_compared_with_observed_cost() {
     let server = Server::start();
     assert_eq!(server.ask("/bill")["rows"].as_array().unwrap().len(), 0);
     // The call costs 0.00045 dollars.
@@ -49,7 +49,7 @@ fn a_bill_stands_beside_what_was_observed() {
 }
 
 #[test]
-fn a_bill_is_imported_beside_a_running_server() {
+fn bill_is_imported_while_the_server_runs() {
     let server = Server::start();
     let file = server.data().join("costs.json");
     let day = crate::envelopes::now() as i64 / 86_400 * 86_400;

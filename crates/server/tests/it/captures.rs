@@ -152,7 +152,7 @@ fn check(server: &Server, when: &str) {
 }
 
 #[test]
-fn shown_as_their_clients_meant_it_and_never_twice() {
+fn captures_are_shown_correctly_and_once() {
     let mut server = without_estimates();
     for request in cases().iter().flat_map(|case| requests(case)) {
         replay(&server, &request);

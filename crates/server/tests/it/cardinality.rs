@@ -31,7 +31,7 @@ fn send(server: &Server) {
 }
 
 #[test]
-fn answers_over_many_groups_are_short_and_right() {
+fn queries_over_many_groups_are_limited_and_correct() {
     let server = Server::start();
     send(&server);
     let ask = |path: &str| {

@@ -68,7 +68,7 @@ fn shown(server: &Server, project: u64, ids: Ids) -> (u16, String) {
 }
 
 #[test]
-fn another_project_s_span_is_not_read_and_not_suppressed() {
+fn colliding_span_of_another_project_is_isolated() {
     let mut server = Server::start();
     let made = server.command(&["project", "create", "other"]).0;
     let other = made.split("//").nth(1).and_then(|rest| rest.split('@').next()).unwrap().to_owned();

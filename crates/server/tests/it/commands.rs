@@ -37,7 +37,7 @@ fn a_token_before_the_first_start() {
 }
 
 #[test]
-fn commands_that_only_look_make_no_data_folder() {
+fn read_only_commands_create_no_data_directory() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("mistyped");
     let file = folder.path().join("x.jsonl");
@@ -85,7 +85,7 @@ fn a_sign_in_link_leads_to_a_running_server() {
 }
 
 #[test]
-fn the_configuration_in_force() {
+fn effective_configuration_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hinomi.toml");
     std::fs::write(&file, "retention_days = 7\n").unwrap();
@@ -99,7 +99,7 @@ fn the_configuration_in_force() {
 }
 
 #[test]
-fn one_server_for_a_folder() {
+fn data_directory_has_one_server() {
     let server = Server::start();
     let (_, error, status) = run(&server.data(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(status, Some(1));
@@ -107,7 +107,7 @@ fn one_server_for_a_folder() {
 }
 
 #[test]
-fn a_polite_stop_flushes() {
+fn graceful_stop_flushes() {
     let mut server = Server::start();
     assert_eq!(server.envelope(crate::envelopes::call(0xa1, "q", "a")).status, 200);
     assert_eq!(server.stop(), Some(0));
@@ -118,7 +118,7 @@ fn a_polite_stop_flushes() {
 }
 
 #[test]
-fn the_demo_fills_a_project_of_its_own() {
+fn demo_fills_its_own_project() {
     let server = Server::start();
     let (said, error, status) = server.command(&["demo", "--days", "1"]);
     assert_eq!(status, Some(0), "{said}{error}");

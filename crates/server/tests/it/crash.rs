@@ -12,7 +12,7 @@ const ROUNDS: u64 = 5;
 const SENDERS: usize = 4;
 
 #[test]
-fn what_was_acknowledged_survives_kills() {
+fn acknowledged_data_survives_kills() {
     let mut server = Server::start();
     let next = AtomicU64::new(1);
     let acknowledged = Mutex::new(BTreeSet::new());

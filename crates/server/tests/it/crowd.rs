@@ -13,7 +13,7 @@ use crate::left::{ask, gauge, until};
 use crate::server::Server;
 
 #[test]
-fn equal_questions_share_an_answer_that_holds_all_that_was_acknowledged_before() {
+fn equal_queries_share_a_response_with_all_acknowledged_data() {
     let server = Server::start();
     assert_eq!(server.envelope(call(1, "a", "b")).status, 200);
     let over = AtomicBool::new(false);
@@ -64,7 +64,7 @@ fn equal_questions_share_an_answer_that_holds_all_that_was_acknowledged_before()
 }
 
 #[test]
-fn answers_are_compressed_once_and_the_same_for_all() {
+fn shared_responses_are_compressed_once() {
     let server = Server::start();
     for trace in 1..=40 {
         assert_eq!(server.envelope(of_item("transaction", &transaction(trace, "question", "answer"))).status, 200);
@@ -90,7 +90,7 @@ fn answers_are_compressed_once_and_the_same_for_all() {
 }
 
 #[test]
-fn who_asks_too_much_at_once_is_told_to_come_again() {
+fn caller_with_too_many_queries_is_told_to_retry() {
     let server = Server::start_with(&[
         ("HINOMI_QUERIES_MAX_WAITING_OF_CALLER", "2"),
         ("HINOMI_QUERIES_MAX_WAITING", "3"),
@@ -123,7 +123,7 @@ fn who_asks_too_much_at_once_is_told_to_come_again() {
 }
 
 #[test]
-fn exports_that_nobody_reads_leave_places_to_other_projects() {
+fn unread_exports_do_not_block_other_projects() {
     let server = Server::start();
     let (made, _, status) = server.command(&["project", "create", "other"]);
     assert_eq!(status, Some(0), "{made}");
@@ -150,7 +150,7 @@ fn exports_that_nobody_reads_leave_places_to_other_projects() {
 }
 
 #[test]
-fn a_trial_that_takes_too_long_is_given_up_as_a_question_is() {
+fn slow_preview_times_out_like_a_query() {
     let mut server = Server::start();
     for trace in 1..=20 {
         assert_eq!(server.envelope(call(trace, "a", "b")).status, 200);

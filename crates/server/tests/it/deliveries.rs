@@ -74,7 +74,7 @@ fn take(mut stream: &TcpStream, told: &Mutex<Vec<(String, Value)>>) -> Option<()
 }
 
 #[test]
-fn kills_between_a_call_and_its_message_lose_and_double_nothing() {
+fn kills_before_delivery_lose_and_repeat_no_message() {
     const ROUNDS: u128 = 4;
     const USERS: u128 = 6;
     let receiver = Receiver::start();
@@ -121,7 +121,7 @@ fn kills_between_a_call_and_its_message_lose_and_double_nothing() {
 }
 
 #[test]
-fn targets_are_made_tested_changed_and_taken_away() {
+fn targets_are_created_tested_changed_and_deleted() {
     let receiver = Receiver::start();
     let server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
     let slack = json!({ "name": "Slack", "address": { "kind": "slack" }, "secret": format!("{}/word", receiver.url) });
@@ -149,7 +149,7 @@ fn targets_are_made_tested_changed_and_taken_away() {
 }
 
 #[test]
-fn an_incident_that_gets_worse_names_who_made_it_worse() {
+fn worsening_incident_names_its_contributor() {
     let receiver = Receiver::start();
     let server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
     let target = json!({ "name": "program", "address": { "kind": "webhook", "url": receiver.url } });
@@ -211,7 +211,7 @@ fn an_incident_that_gets_worse_names_who_made_it_worse() {
 }
 
 #[test]
-fn a_message_that_waits_is_sent_without_the_name_of_a_deleted_user() {
+fn waiting_message_omits_a_deleted_user() {
     let receiver = Receiver::start();
     let server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

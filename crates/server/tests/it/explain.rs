@@ -18,7 +18,7 @@ fn hints(server: &Server) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn a_call_without_counts_is_estimated_and_marked_and_its_client_gets_a_hint() {
+fn call_without_usage_is_estimated_marked_and_gives_a_hint() {
     let mut server = Server::start();
     replay(&server, &capture("sentry-python-2.75/openai-stream-no-usage"));
     let (trace, span) = ("b02ca5785689423bb22a5a5704a64483", "a5081402e2ee865e");
@@ -49,7 +49,7 @@ fn a_call_without_counts_is_estimated_and_marked_and_its_client_gets_a_hint() {
 }
 
 #[test]
-fn each_span_says_how_it_was_read() {
+fn each_span_reports_its_provenance() {
     let server = Server::start();
     replay(&server, &capture("openinference-openai/chat"));
     let spans = server.ask("/spans?q=kind:llm");

@@ -21,7 +21,7 @@ const ROUTES: [&str; 11] = [
     "/prices/unpriced?",
 ];
 /// Longest URL that the server reads, in bytes.
-const LONGEST_ADDRESS: usize = 65_000;
+const MAX_ADDRESS_LENGTH: usize = 65_000;
 
 /// Returns `count` numbered values, each inserted into `around`.
 fn values(count: usize, around: &str) -> String {
@@ -29,7 +29,7 @@ fn values(count: usize, around: &str) -> String {
 }
 
 #[test]
-fn the_longest_filters_are_answered_and_longer_ones_refused() {
+fn longest_filters_are_answered_and_longer_ones_rejected() {
     let server = Server::start();
     assert_eq!(server.envelope(call(1, "What is the weather?", "Sunny.")).status, 200);
     let ask = |route: &str, filter: &str| server.get(&format!("/api/v1/projects/1{route}q={filter}"));
@@ -58,7 +58,7 @@ fn the_longest_filters_are_answered_and_longer_ones_refused() {
             assert_eq!(answer.status, 200, "{route} {}: {}", &filter[..30], answer.text);
         }
     }
-    let fill = |piece: &str| piece.repeat((LONGEST_ADDRESS - 100) / piece.len());
+    let fill = |piece: &str| piece.repeat((MAX_ADDRESS_LENGTH - 100) / piece.len());
     let beyond = [
         (words(65), "65 terms; the limit is 64"),
         (fill("x+"), "terms; the limit is 64"),
@@ -100,7 +100,7 @@ fn rules_and_budgets_have_the_same_limits() {
 }
 
 #[test]
-fn a_rule_from_before_the_limits_goes_on() {
+fn rule_stored_before_the_limits_still_works() {
     let mut server = Server::start();
     let rule = json!({ "name": "r", "measure": "calls", "window": "1m", "warning": 0.5, "filter": "model:gpt*" });
     assert_eq!(server.change("POST", "/alerts/rules", &rule).status, 201);

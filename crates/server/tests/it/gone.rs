@@ -149,7 +149,7 @@ fn a_trace_a_user_and_a_project_are_deleted_from_every_file() {
 }
 
 #[test]
-fn a_receipt_names_a_user_to_those_alone_who_know_the_name() {
+fn receipt_identifies_a_user_only_by_the_known_name() {
     use sha2::Digest;
     let server = Server::start();
     send(&server, 1, "MARK-one", "u_7", 1.0);
@@ -175,7 +175,7 @@ fn a_receipt_names_a_user_to_those_alone_who_know_the_name() {
 }
 
 #[test]
-fn an_incident_that_is_open_names_a_deleted_user_no_more() {
+fn open_incident_no_longer_names_a_deleted_user() {
     const NAME: &str = "anna-to-be-forgotten";
     let server = Server::start();
     for rule in [
@@ -205,7 +205,7 @@ fn an_incident_that_is_open_names_a_deleted_user_no_more() {
 
 /// Alerts name users in incident timelines, in notifications and in links to traces, whatever the users are called.
 #[test]
-fn what_alerts_said_of_a_deleted_user_a_trace_or_a_project_is_in_no_file() {
+fn deleted_names_of_alerts_are_in_no_file() {
     const USERS: [&str; 4] = ["carol", "anna@example.org", "o\"neil & sons", "critical"];
     let mut server = Server::start_with(&[("HINOMI_NOTIFY_ALLOW", "127.0.0.1")]);
     // Nothing listens there, so notifications wait.
@@ -313,15 +313,15 @@ fn confirm(server: &Server, said: &str) {
 }
 
 #[test]
-fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
-    const DAY: f64 = 86_400.0;
+fn each_retention_class_expires_and_is_deleted_from_disk() {
+    const DAY_S: f64 = 86_400.0;
     let server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "30"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
     let plain = |trace: u128, mark: &str, environment: &str, days: f64| {
         let mut body = transaction(trace, mark, "an answer");
         for at in ["start_timestamp", "timestamp"] {
-            body[at] = json!(body[at].as_f64().unwrap() - days * DAY);
+            body[at] = json!(body[at].as_f64().unwrap() - days * DAY_S);
             for span in body["spans"].as_array_mut().unwrap() {
-                span[at] = json!(span[at].as_f64().unwrap() - days * DAY);
+                span[at] = json!(span[at].as_f64().unwrap() - days * DAY_S);
             }
         }
         body["environment"] = json!(environment);
@@ -330,7 +330,7 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
     plain(1, "MARK-young", "prod", 2.0);
     plain(2, "MARK-of-dev", "dev", 4.0);
     plain(3, "MARK-middle", "prod", 15.0);
-    send(&server, 4, "MARK-notable", "anna", 16.0 * DAY);
+    send(&server, 4, "MARK-notable", "anna", 16.0 * DAY_S);
     plain(5, "MARK-kept", "dev", 20.0);
     let data = server.data();
     let token = format!("Bearer {}", server.token);
@@ -380,8 +380,8 @@ fn each_class_is_kept_for_its_time_and_then_gone_from_the_disk() {
 }
 
 #[test]
-fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() {
-    const LEAST: &str = "256MiB";
+fn disk_budget_deletes_the_oldest_after_confirmation() {
+    const MIN_BUDGET: &str = "256MiB";
     let mut server = Server::start_with(&[("HINOMI_DISK_RETAIN_EVERY_S", "1"), ("HINOMI_DISK_BUDGET_BYTES", "10GB")]);
     for (trace, age) in [(1, 1000.0), (2, 500.0), (3, 10.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", age);
@@ -392,7 +392,7 @@ fn beyond_the_disk_budget_the_oldest_go_once_that_is_confirmed_and_it_is_said() 
     until("what was enforced is remembered", || server.command(&["doctor", "--verbose"]).0.contains("retention of 90 days"));
     // The space is not used by spans: all older segments would be deleted, and only the newest would remain.
     std::fs::File::create(server.data().join("ballast")).unwrap().set_len(1 << 30).unwrap();
-    server.set("HINOMI_DISK_BUDGET_BYTES", LEAST);
+    server.set("HINOMI_DISK_BUDGET_BYTES", MIN_BUDGET);
     server.restart();
     confirm_after(&server, "the oldest 6 of 9 spans would be deleted: disk.budget_bytes is 268435456 instead of 10000000000", || {
         assert_eq!(server.ask("/summary")["spans"], 9);
@@ -424,7 +424,7 @@ fn confirm_after(server: &Server, said: &str, look: impl Fn()) {
 }
 
 #[test]
-fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
+fn start_without_retention_setting_deletes_nothing() {
     let mut server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "1000"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
     for (trace, days) in [(1, 200.0), (2, 100.0), (3, 1.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
@@ -470,7 +470,7 @@ fn a_folder_that_is_started_without_its_retention_keeps_what_it_has() {
 }
 
 #[test]
-fn a_clock_that_jumped_deletes_nothing_by_itself() {
+fn clock_jump_deletes_nothing_without_confirmation() {
     let mut server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "1000"), ("HINOMI_DISK_RETAIN_EVERY_S", "1")]);
     for (trace, days) in [(1, 10.0), (2, 365.0), (3, 366.0)] {
         send(&server, trace, &format!("MARK-{trace}"), "anna", days * 86_400.0);
@@ -478,13 +478,13 @@ fn a_clock_that_jumped_deletes_nothing_by_itself() {
     until("what was kept until now is remembered", || server.command(&["doctor", "--verbose"]).0.contains("retention of 1000 days"));
     assert_eq!(server.stop(), Some(0));
     // The same as a clock that is 400 days ahead: the last deletion appears to be that much older.
-    const AHEAD_US: i64 = 400 * 86_400_000_000;
+    const CLOCK_JUMP_US: i64 = 400 * 86_400_000_000;
     let database = rusqlite::Connection::open(server.data().join("hinomi.db")).unwrap();
     let last: String = database.query_row("SELECT value FROM settings WHERE name = 'retention.last'", [], |row| row.get(0)).unwrap();
     let mut last: Value = serde_json::from_str(&last).unwrap();
     let project = &mut last["projects"]["1"];
     project[0]["days"] = json!(90);
-    project[1] = json!(project[1].as_i64().unwrap() - AHEAD_US);
+    project[1] = json!(project[1].as_i64().unwrap() - CLOCK_JUMP_US);
     database.execute("UPDATE settings SET value = ?1 WHERE name = 'retention.last'", [last.to_string()]).unwrap();
     drop(database);
     server.set("HINOMI_RETENTION_DAYS", "90");

@@ -45,7 +45,7 @@ fn a_call_is_shown_to_the_token_and_the_cent() {
 }
 
 #[test]
-fn every_way_to_say_who_sends() {
+fn every_form_of_authentication_is_accepted() {
     let server = Server::start();
     let dsn = format!("{{\"dsn\":\"http://{KEY}@127.0.0.1:9/1\"}}\n");
     let sentry = format!("Sentry sentry_key={KEY}, sentry_version=7, sentry_client=test/1");
@@ -65,7 +65,7 @@ fn every_way_to_say_who_sends() {
 }
 
 #[test]
-fn refusals_say_why_and_are_counted() {
+fn rejections_have_a_reason_and_are_counted() {
     let server = Server::start_with(&[("HINOMI_INGEST_MAX_BODY_BYTES", "100000"), ("HINOMI_INGEST_MAX_INFLATED_BYTES", "200000")]);
     let own = format!("/api/1/envelope/?sentry_key={KEY}");
     let unknown = format!("/api/1/envelope/?sentry_key={}", "f".repeat(32));
@@ -118,7 +118,7 @@ fn next_answer(reader: &mut impl BufRead) -> String {
 }
 
 #[test]
-fn a_refusal_reaches_who_still_sends_and_leaves_the_connection_whole() {
+fn rejection_reaches_a_sender_mid_body_and_keeps_the_connection() {
     let server = Server::start_with(&[("HINOMI_INGEST_MAX_BODY_BYTES", "100000")]);
     let address = server.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -146,7 +146,7 @@ fn a_refusal_reaches_who_still_sends_and_leaves_the_connection_whole() {
 }
 
 #[test]
-fn a_browser_may_send_from_anywhere() {
+fn browsers_may_send_from_any_origin() {
     let server = Server::start();
     let headers = [
         ("origin", "https://shop.example"),
@@ -161,7 +161,7 @@ fn a_browser_may_send_from_anywhere() {
 }
 
 #[test]
-fn the_good_parts_of_a_mixed_envelope_are_kept() {
+fn valid_items_of_a_mixed_envelope_are_stored() {
     let server = Server::start();
     let good = transaction(0xb1, "q", "a").to_string();
     let mut bad_span = transaction(0xb2, "q", "a");
@@ -178,7 +178,7 @@ fn the_good_parts_of_a_mixed_envelope_are_kept() {
 }
 
 #[test]
-fn strange_but_readable_input_is_kept() {
+fn strange_but_readable_input_is_stored() {
     let server = Server::start();
     let long = "x".repeat(1 << 20);
     for (index, text) in ["nul \u{0} in it", "\\ud83d alone", long.as_str(), "\"quoted\" \n lines \\ back"].iter().enumerate() {
@@ -247,7 +247,7 @@ fn the_older_endpoint() {
 }
 
 #[test]
-fn a_disabled_project_and_a_removed_key_take_nothing() {
+fn disabled_project_and_removed_key_reject_data() {
     let server = Server::start();
     let admin = format!("Bearer {}", server.token);
     let headers = [("authorization", admin.as_str()), ("content-type", "application/json")];
@@ -264,7 +264,7 @@ fn a_disabled_project_and_a_removed_key_take_nothing() {
 }
 
 #[test]
-fn a_client_report_says_what_was_never_sent() {
+fn client_report_is_shown_as_outcomes() {
     let server = Server::start();
     let report = json!({ "timestamp": crate::envelopes::now(), "discarded_events": [{ "reason": "sample_rate", "category": "span", "quantity": 7 }] });
     assert_eq!(server.envelope(of_item("client_report", &report)).status, 200);

@@ -61,10 +61,10 @@ fn set_price(server: &Server) {
     assert_eq!(set.status, 201, "{}", set.text);
 }
 
-const ALL: f64 = (DAYS * CALLS) as f64 * 0.002;
+const TOTAL_COST: f64 = (DAYS * CALLS) as f64 * 0.002;
 
 #[test]
-fn calls_are_priced_again_whether_or_not_somebody_waits() {
+fn reprice_job_runs_without_a_waiting_client() {
     let server = filled();
     set_price(&server);
     // A client that sends the request and disconnects at once.
@@ -85,7 +85,7 @@ fn calls_are_priced_again_whether_or_not_somebody_waits() {
     assert_eq!((job["kind"].as_str(), &job["reason"], &job["project_id"]), (Some("reprice"), &Value::Null, &json!(1)), "{job}");
     assert_eq!((job["done"].as_u64(), job["total"].as_u64()), (Some(DAYS * CALLS), Some(DAYS * CALLS)), "{job}");
     assert_eq!((job["result"]["calls"].as_u64(), job["result"]["changed"].as_u64()), (Some(DAYS * CALLS), Some(DAYS * CALLS)), "{job}");
-    assert!((server.cost() - ALL).abs() < 1e-9, "{}", server.cost());
+    assert!((server.cost() - TOTAL_COST).abs() < 1e-9, "{}", server.cost());
 
     // A client that waits gets the number of changes: none are left.
     let again = server.api("POST", "/projects/1/reprice", &server.token, &json!({}));
@@ -109,7 +109,7 @@ fn calls_are_priced_again_whether_or_not_somebody_waits() {
 }
 
 #[test]
-fn a_job_goes_on_after_a_kill() {
+fn job_continues_after_a_kill() {
     let mut server = filled();
     set_price(&server);
     let asked = server.api("POST", "/projects/1/reprice", &server.token, &json!({ "from": "-30d", "wait": false }));
@@ -121,7 +121,7 @@ fn a_job_goes_on_after_a_kill() {
     until("the job is done", || server.job(&id)["state"] == "done");
     let job = server.job(&id);
     assert_eq!((job["done"].as_u64(), job["result"]["calls"].as_u64()), (Some(DAYS * CALLS), Some(DAYS * CALLS)), "{job}");
-    assert!((server.cost() - ALL).abs() < 1e-9, "{}", server.cost());
+    assert!((server.cost() - TOTAL_COST).abs() < 1e-9, "{}", server.cost());
     // A regular stop during a job also leaves it to the next start.
     let asked = server.api("POST", "/projects/1/reprice", &server.token, &json!({ "wait": false })).json();
     assert_eq!(server.stop(), Some(0));
@@ -131,7 +131,7 @@ fn a_job_goes_on_after_a_kill() {
 }
 
 #[test]
-fn a_job_can_be_ended_and_says_how_far_it_came() {
+fn job_can_be_cancelled_and_reports_progress() {
     let server = filled();
     set_price(&server);
     let ask = || server.api("POST", "/projects/1/reprice", &server.token, &json!({ "wait": false })).json();
@@ -149,7 +149,7 @@ fn a_job_can_be_ended_and_says_how_far_it_came() {
     let job = ended.json();
     match job["state"].as_str() {
         // The job may have been done before it was cancelled.
-        Some("done") => assert!((server.cost() - ALL).abs() < 1e-9),
+        Some("done") => assert!((server.cost() - TOTAL_COST).abs() < 1e-9),
         Some("cancelled") => {
             let changed = job["result"]["changed"].as_u64().unwrap_or(0);
             assert!(job["ended_at"].is_string() && (changed == 0 || job["reached"].is_string()), "{job}");
@@ -161,11 +161,11 @@ fn a_job_can_be_ended_and_says_how_far_it_came() {
     // Cancelling an ended job changes nothing, and the next job does the rest.
     assert_eq!(server.api("DELETE", &format!("/jobs/{}", second["id"]), &server.token, &json!({})).json()["state"], "cancelled");
     assert_eq!(server.api("POST", "/projects/1/reprice", &server.token, &json!({})).status, 200);
-    assert!((server.cost() - ALL).abs() < 1e-9);
+    assert!((server.cost() - TOTAL_COST).abs() < 1e-9);
 }
 
 #[test]
-fn jobs_are_seen_and_ended_by_those_who_may() {
+fn jobs_are_visible_and_cancellable_with_permission() {
     let server = Server::start();
     assert_eq!(server.command(&["project", "create", "other"]).2, Some(0));
     let token = |arguments: &[&str]| server.command(&[&["token", "create"], arguments].concat()).0.trim().to_owned();

@@ -39,7 +39,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn intake_stops_before_the_disk_is_full_and_resumes() {
+fn ingestion_stops_before_the_disk_is_full_and_resumes() {
     // Tests of the store do the same with a number in place of a disk.
     let Some(disk) = SmallDisk::mount() else { return };
     let server = Server::start_on(disk.0.path(), &[("HINOMI_DISK_RESERVE_BYTES", "16000000")]);
@@ -84,7 +84,7 @@ fn spoil(path: &Path) {
 }
 
 #[test]
-fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
+fn damaged_segment_is_isolated_and_reported_by_the_doctor() {
     let mut server = Server::start();
     for trace in 1..=3 {
         assert_eq!(server.envelope(call(trace, "q", &"a long answer ".repeat(50))).status, 200);
@@ -122,7 +122,7 @@ fn a_damaged_segment_costs_itself_and_the_doctor_names_it() {
 }
 
 #[test]
-fn the_doctor_says_what_it_cannot_look_at() {
+fn doctor_reports_what_it_cannot_check() {
     let folder = tempfile::tempdir().unwrap();
     let (_, error, status) = run(&folder.path().join("none"), &["doctor"]);
     assert!(status == Some(1) && error.contains("is not a directory"), "{error}");
@@ -152,7 +152,7 @@ fn shown(server: &Server) -> BTreeMap<(String, String), Value> {
 }
 
 #[test]
-fn a_backup_under_load_holds_what_was_acknowledged_before() {
+fn backup_under_load_contains_acknowledged_data() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -203,7 +203,7 @@ fn a_backup_under_load_holds_what_was_acknowledged_before() {
 }
 
 #[test]
-fn a_backup_without_a_server_and_one_that_is_cut_off() {
+fn offline_backup_works_and_truncated_backup_is_rejected() {
     let mut server = Server::start();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
     // The spans are only in the WAL.
@@ -223,7 +223,7 @@ fn a_backup_without_a_server_and_one_that_is_cut_off() {
 }
 
 #[test]
-fn what_is_exported_comes_back_the_same() {
+fn export_and_import_round_trip() {
     let server = Server::start();
     for trace in 1..=30u64 {
         let mut body = crate::envelopes::transaction(u128::from(trace), "質問, \"quoted\"\nand more", "an answer");
@@ -278,7 +278,7 @@ fn what_is_exported_comes_back_the_same() {
 }
 
 #[test]
-fn a_question_that_takes_too_long_is_given_up_and_intake_goes_on() {
+fn slow_query_times_out_and_ingestion_continues() {
     let mut server = Server::start();
     for trace in 1..=20 {
         assert_eq!(server.envelope(call(trace, "q", "a")).status, 200);

@@ -24,7 +24,7 @@ fn at(seconds: i64) -> String {
 }
 
 #[test]
-fn its_sdks_check_the_connection() {
+fn langfuse_sdks_check_the_connection() {
     let server = Server::start();
     let health = server.send("GET", "/api/public/health", &[], Vec::new());
     assert_eq!((health.status, health.json()["status"].as_str()), (200, Some("OK")));
@@ -37,7 +37,7 @@ fn its_sdks_check_the_connection() {
 }
 
 #[test]
-fn updates_come_first_users_come_last_and_free_text_is_an_id() {
+fn updates_users_and_free_text_ids_in_any_order() {
     let mut server = Server::start();
     let update = json!({ "id": "e2", "type": "generation-update", "timestamp": at(5), "body": {
         "id": "call one", "traceId": "order 17/東京", "endTime": at(4), "output": "晴れです。", "usage": { "input": 1000, "output": 500, "unit": "TOKENS" },
@@ -153,7 +153,7 @@ fn scores_by_either_way_are_shown_with_their_trace() {
 }
 
 #[test]
-fn updates_of_one_trace_do_not_write_without_bound() {
+fn updates_of_one_trace_write_a_bounded_amount() {
     let server = Server::start();
     let update = |number: usize, value: &str| {
         let field = format!("k{number}");

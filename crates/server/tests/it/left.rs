@@ -29,7 +29,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn an_export_ends_when_nobody_reads_it_any_more() {
+fn export_ends_when_its_client_disconnects() {
     let server = Server::start();
     // More data than fits into the buffers of the connection, in a separate batch each, which a query in between causes.
     for trace in 1..=12 {
@@ -49,7 +49,7 @@ fn an_export_ends_when_nobody_reads_it_any_more() {
 }
 
 #[test]
-fn a_question_ends_when_its_client_goes_away() {
+fn query_ends_when_its_client_disconnects() {
     let server = Server::start();
     for trace in 1..=20 {
         assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(20_000), "a")).status, 200);
@@ -66,7 +66,7 @@ fn a_question_ends_when_its_client_goes_away() {
 }
 
 #[test]
-fn a_question_that_a_stop_breaks_off_is_no_fault_of_the_server() {
+fn query_cancelled_by_shutdown_is_not_a_server_error() {
     let mut server = Server::start();
     for trace in 1..=20 {
         assert_eq!(server.envelope(call(trace, &"a word and another ".repeat(20_000), "a")).status, 200);

@@ -10,8 +10,8 @@ use crate::envelopes::call;
 use crate::server::{Answer, KEY, Server};
 
 /// Memory limit of these servers, and the memory that the process may use, which is twice as much.
-const LIMIT: &str = "536870912";
-const MOST: u64 = 1 << 30;
+const MEMORY_LIMIT: &str = "536870912";
+const MAX_RESIDENT_BYTES: u64 = 1 << 30;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -57,8 +57,8 @@ fn spans(count: usize) -> String {
 }
 
 #[test]
-fn as_many_spans_as_are_promised_and_not_one_more() {
-    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", LIMIT)]);
+fn span_limit_is_exact() {
+    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", MEMORY_LIMIT)]);
     let answer = json(&server, "/v1/traces", &spans(100_001));
     assert_eq!((answer.status, count_of(&server), refused(&server)), (413, 0, 1), "{}", answer.text);
     assert!(answer.text.contains("send it in parts"), "{}", answer.text);
@@ -84,12 +84,12 @@ fn as_many_spans_as_are_promised_and_not_one_more() {
     assert_eq!(json(&server, "/v1/logs", &records(100_001)).status, 413);
     assert_eq!(json(&server, "/v1/logs", &records(100_000)).status, 200);
     assert_eq!(refused(&server), 3);
-    assert!(server.peak_memory() < MOST, "{}", server.peak_memory());
+    assert!(server.peak_memory() < MAX_RESIDENT_BYTES, "{}", server.peak_memory());
 }
 
 #[test]
-fn as_many_events_as_are_promised_and_not_one_more() {
-    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", LIMIT)]);
+fn event_limit_is_exact() {
+    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", MEMORY_LIMIT)]);
     let events = |count: usize| {
         let event = |id: usize| {
             format!(
@@ -113,10 +113,10 @@ fn as_many_events_as_are_promised_and_not_one_more() {
 
 #[test]
 fn small_requests_do_not_become_large_ones() {
-    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", LIMIT)]);
-    const SIZE: usize = 60 << 20;
+    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", MEMORY_LIMIT)]);
+    const BODY_BYTES: usize = 60 << 20;
     let filled = |before: &str, fragment: &str, after: &str| {
-        let bytes = format!("{before}{}", fragment.repeat(SIZE / fragment.len()));
+        let bytes = format!("{before}{}", fragment.repeat(BODY_BYTES / fragment.len()));
         bytes.trim_end_matches(',').to_owned() + after
     };
     let span = r#"{"resourceSpans":[{"scopeSpans":[{"spans":["#;
@@ -142,8 +142,8 @@ fn small_requests_do_not_become_large_ones() {
             answer.status
         );
     }
-    let binary = [b"\x0a\x00".repeat(SIZE / 2), {
-        let scopes = b"\x12\x00".repeat(SIZE / 2);
+    let binary = [b"\x0a\x00".repeat(BODY_BYTES / 2), {
+        let scopes = b"\x12\x00".repeat(BODY_BYTES / 2);
         [
             &[0x0a, 0x80 | (scopes.len() & 127) as u8, 0x80 | (scopes.len() >> 7 & 127) as u8][..],
             &[0x80 | (scopes.len() >> 14 & 127) as u8, (scopes.len() >> 21) as u8],
@@ -161,11 +161,11 @@ fn small_requests_do_not_become_large_ones() {
         assert_eq!(server.send("POST", &path, &[("content-encoding", "gzip")], body).status, 413);
     }
     assert_eq!(server.envelope(call(1, "good", "a")).status, 200);
-    assert!(server.peak_memory() < MOST, "{} MB", server.peak_memory() >> 20);
+    assert!(server.peak_memory() < MAX_RESIDENT_BYTES, "{} MB", server.peak_memory() >> 20);
 }
 
 #[test]
-fn a_stranger_is_known_by_the_first_line_or_refused() {
+fn unidentified_sender_is_identified_by_the_first_line_or_rejected() {
     let server = Server::start();
     let dsn = |key: &str| format!(r#"{{"dsn":"http://{key}@127.0.0.1/1"}}"#);
     let envelope = |key: &str, padding: usize| format!("{}\n{{\"type\":\"session\"}}\n{{\"x\":\"{}\"}}\n", dsn(key), "x".repeat(padding));
@@ -187,8 +187,8 @@ fn half(server: &Server, text: &str) -> TcpStream {
 }
 
 #[test]
-fn who_announces_and_does_not_send_holds_nothing() {
-    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", LIMIT)]);
+fn announced_but_unsent_bodies_hold_no_memory() {
+    let server = Server::start_with(&[("HINOMI_MEMORY_LIMIT_BYTES", MEMORY_LIMIT)]);
     let announced = |head: &str| format!("POST {head}Host: x\r\nContent-Length: 33554432\r\n\r\n{{");
     let mut held: Vec<TcpStream> = Vec::new();
     for _ in 0..40 {
@@ -211,7 +211,7 @@ fn who_announces_and_does_not_send_holds_nothing() {
 }
 
 #[test]
-fn who_never_says_a_word_is_let_go_and_who_asked_before_may_stay() {
+fn silent_connections_are_closed_and_used_ones_stay() {
     let server = Server::start();
     let mut silent: Vec<TcpStream> = ["", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
         .iter()
@@ -239,7 +239,7 @@ fn who_never_says_a_word_is_let_go_and_who_asked_before_may_stay() {
 }
 
 #[test]
-fn the_store_has_files_while_strangers_hold_connections() {
+fn store_can_open_files_while_connections_are_exhausted() {
     let server = Server::start_with_files(256);
     assert_eq!(server.envelope(call(1, "before", "a")).status, 200);
     let held: Vec<TcpStream> = (0..400).map(|_| half(&server, "")).collect();

@@ -42,7 +42,7 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn an_empty_manifest_costs_no_segment() {
+fn empty_manifest_loses_no_segment() {
     let mut server = stopped(2);
     let data = server.data();
     for name in ["manifest.db", "manifest.db-wal", "manifest.db-shm"] {
@@ -71,7 +71,7 @@ fn an_empty_manifest_costs_no_segment() {
 }
 
 #[test]
-fn a_backup_says_what_it_lacks_and_the_rest_can_be_restored() {
+fn incomplete_backup_lists_missing_files_and_is_restorable() {
     let mut server = stopped(3);
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -120,7 +120,7 @@ fn a_backup_says_what_it_lacks_and_the_rest_can_be_restored() {
 }
 
 #[test]
-fn a_restored_folder_rings_nobody_until_it_is_told_to() {
+fn restored_data_directory_sends_no_notification_until_enabled() {
     let mut server = Server::start();
     assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
     let folder = tempfile::tempdir().unwrap();
@@ -141,18 +141,18 @@ fn a_restored_folder_rings_nobody_until_it_is_told_to() {
 }
 
 #[test]
-fn what_root_makes_in_the_folder_of_another_user_is_that_users() {
+fn files_created_by_root_belong_to_the_directory_owner() {
     if std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() != 0) {
         return;
     }
-    const NOBODY: u32 = 65_534;
+    const NOBODY_UID: u32 = 65_534;
     let server = stopped(1);
     let foreign = |folder: &Path| -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![folder.to_owned()];
         while let Some(of) = folders.pop() {
             for entry in std::fs::read_dir(&of).unwrap().map(|entry| entry.unwrap().path()) {
-                if std::fs::metadata(&entry).unwrap().uid() != NOBODY {
+                if std::fs::metadata(&entry).unwrap().uid() != NOBODY_UID {
                     found.push(entry.clone());
                 }
                 if entry.is_dir() {
@@ -169,14 +169,14 @@ fn what_root_makes_in_the_folder_of_another_user_is_that_users() {
         let parent = folder.path().join(format!("of {name}"));
         let data = parent.join("data");
         std::fs::create_dir(&parent).unwrap();
-        chown(&parent, Some(NOBODY), Some(NOBODY)).unwrap();
+        chown(&parent, Some(NOBODY_UID), Some(NOBODY_UID)).unwrap();
         if is_there {
             std::fs::create_dir(&data).unwrap();
-            chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&data, Some(NOBODY_UID), Some(NOBODY_UID)).unwrap();
         }
         let (said, error, status) = run(&data, &["restore", archive.to_str().unwrap(), "--data", data.to_str().unwrap()]);
         assert_eq!(status, Some(0), "{said}{error}");
-        assert_eq!((foreign(&data), std::fs::metadata(&data).unwrap().uid()), (Vec::new(), NOBODY), "{name}");
+        assert_eq!((foreign(&data), std::fs::metadata(&data).unwrap().uid()), (Vec::new(), NOBODY_UID), "{name}");
         let other = folder.path().join(format!("{name}.tar"));
         for arguments in [&["token", "create"][..], &["project", "create", "x"], &["backup", other.to_str().unwrap()]] {
             let (said, error, status) = run(&data, arguments);
@@ -187,7 +187,7 @@ fn what_root_makes_in_the_folder_of_another_user_is_that_users() {
 }
 
 #[test]
-fn a_database_that_is_damaged_is_a_problem_everywhere_and_the_rest_goes_on() {
+fn damaged_database_is_reported_everywhere_and_others_work() {
     let mut server = Server::start();
     let event = |id: u32| {
         let event = json!({ "event_id": format!("{id:032x}"), "level": "error", "timestamp": now(),
@@ -216,7 +216,7 @@ fn a_database_that_is_damaged_is_a_problem_everywhere_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_price_file_that_cannot_be_read_is_a_problem_and_a_start_goes_on_with_what_it_was() {
+fn unreadable_price_file_is_reported_and_last_prices_apply() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.toml");
     std::fs::write(&file, "[[price]]\nmodel = \"gpt-4o*\"\nprices = { input = 1000000, output = 1000000 }\n").unwrap();
@@ -238,7 +238,7 @@ fn a_price_file_that_cannot_be_read_is_a_problem_and_a_start_goes_on_with_what_i
 }
 
 #[test]
-fn to_delete_what_is_not_there_is_no_success() {
+fn deleting_missing_data_fails() {
     let server = Server::start();
     let mut body = transaction(1, "q", "a");
     body["user"] = json!({ "id": "anna" });
@@ -258,7 +258,7 @@ fn to_delete_what_is_not_there_is_no_success() {
 }
 
 #[test]
-fn a_number_of_a_project_is_not_given_twice() {
+fn project_ids_are_not_reused() {
     let mut server = Server::start();
     let (dsn, ..) = server.command(&["project", "create", "old"]);
     let key = dsn.split("//").nth(1).unwrap().split('@').next().unwrap().to_owned();
@@ -293,7 +293,7 @@ fn a_number_of_a_project_is_not_given_twice() {
 }
 
 #[test]
-fn what_is_too_old_to_be_kept_is_not_imported() {
+fn spans_beyond_retention_are_not_imported() {
     let server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "30")]);
     let line = |trace: u32, days: f64| -> Value {
         let at = |s: f64| jiff::Timestamp::from_second((now() - days * 86_400.0 + s) as i64).unwrap().to_string();

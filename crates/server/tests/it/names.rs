@@ -48,7 +48,7 @@ fn type_of(line: &str) -> Option<&str> {
 }
 
 #[test]
-fn a_type_is_named_after_what_it_is() {
+fn type_names_follow_the_glossary() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let texts: Vec<String> = ["alerting/src", "model/src", "query/src", "server/src", "store/src", "tables/src"]
         .iter()

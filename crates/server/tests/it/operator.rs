@@ -24,7 +24,7 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[cfg(unix)]
 #[test]
-fn files_are_for_their_owner_alone() {
+fn files_are_accessible_to_their_owner_only() {
     let disk = tempfile::tempdir().unwrap();
     std::fs::create_dir(disk.path().join("data")).unwrap();
     set_mode(&disk.path().join("data"), 0o755);
@@ -44,7 +44,7 @@ fn files_are_for_their_owner_alone() {
 
 #[cfg(unix)]
 #[test]
-fn signals_of_other_customs_do_not_end_the_server() {
+fn signals_without_stop_meaning_do_not_end_the_server() {
     let mut server = Server::start();
     for signal in ["-HUP", "-USR1", "-USR2"] {
         assert!(Command::new("kill").args([signal, &server.pid().to_string()]).status().unwrap().success());
@@ -60,7 +60,7 @@ fn signals_of_other_customs_do_not_end_the_server() {
 }
 
 #[test]
-fn no_link_that_signs_in_is_left_in_a_journal() {
+fn sign_in_links_are_not_logged_to_a_journal() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, port_file) = (folder.path().join("journal"), folder.path().join("port"));
     let mut command = hinomi(&folder.path().join("data"));
@@ -78,7 +78,7 @@ fn no_link_that_signs_in_is_left_in_a_journal() {
 }
 
 #[test]
-fn an_export_replaces_nothing_unasked() {
+fn export_overwrites_no_file_unasked() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("x.jsonl");
@@ -95,7 +95,7 @@ fn an_export_replaces_nothing_unasked() {
 }
 
 #[test]
-fn a_backup_is_not_named_like_something_else() {
+fn backup_name_of_a_compressed_archive_is_rejected() {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     for name in ["mon.tar.gz", "mon.tgz", "mon.zip", "mon.tar.zst"] {
@@ -107,7 +107,7 @@ fn a_backup_is_not_named_like_something_else() {
 }
 
 #[test]
-fn settings_are_those_of_the_server_that_runs() {
+fn settings_page_shows_the_running_server() {
     let mut server = Server::start_with(&[("HINOMI_RETENTION_DAYS", "33"), ("HINOMI_LOG", "warning")]);
     let (said, error, status) = server.command(&["config"]);
     assert_eq!((status, error.as_str()), (Some(0), ""));

@@ -69,7 +69,7 @@ fn a_call_and_its_messages_in_any_order_and_over_restarts() {
 }
 
 #[test]
-fn who_may_send() {
+fn otlp_senders_are_authenticated() {
     let server = Server::start();
     let basic = |text: &str| {
         use base64::Engine;
@@ -105,7 +105,7 @@ fn who_may_send() {
 }
 
 #[test]
-fn refusals_are_answered_in_the_encoding_of_the_request() {
+fn rejections_use_the_encoding_of_the_request() {
     let server = Server::start();
     let binary = ("content-type", "application/x-protobuf");
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16);
@@ -128,7 +128,7 @@ fn refusals_are_answered_in_the_encoding_of_the_request() {
 }
 
 #[test]
-fn what_is_not_kept_is_said_and_counted_and_the_rest_is_kept() {
+fn rejected_items_are_reported_and_counted_and_others_are_stored() {
     let server = Server::start();
     let spans = [call(1, "00000000000000aa"), call(1, "not an id"), call(1, "0000000000000000")];
     let answer = server.send("POST", "/v1/traces", &[JSON], traces(&spans));
@@ -146,7 +146,7 @@ fn what_is_not_kept_is_said_and_counted_and_the_rest_is_kept() {
 }
 
 #[test]
-fn a_body_of_another_shape_is_refused_with_what_to_do() {
+fn body_of_another_shape_is_rejected_with_a_hint() {
     let server = Server::start();
     let spans = traces(&[call(1, "00000000000000aa")]);
     for (path, body, says) in [
@@ -167,7 +167,7 @@ fn a_body_of_another_shape_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn what_a_clients_limits_leave_out_is_counted_and_said_at_the_span() {
+fn data_dropped_by_client_limits_is_counted_and_shown() {
     let server = Server::start();
     let mut cut = call(1, "00000000000000aa");
     cut["droppedAttributesCount"] = json!(7);

@@ -14,7 +14,7 @@ fn health() {
 }
 
 #[test]
-fn every_view_is_the_page() {
+fn every_view_path_serves_the_page() {
     let server = Server::start();
     for path in ["/", "/p/1/traces", "/sign-in"] {
         let answer = server.send("GET", path, &[], Vec::new());

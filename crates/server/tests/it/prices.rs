@@ -97,7 +97,7 @@ fn a_price_is_set_used_ended_and_removed() {
 }
 
 #[test]
-fn a_file_of_prices_holds_and_may_change_while_the_server_runs() {
+fn price_file_applies_and_reloads_while_running() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.toml");
     std::fs::write(&file, "[[price]]\nmodel = \"kaede-7b\"\nfrom = 2026-01-01\nprices = { hour = 3.6 }\n").unwrap();
@@ -118,7 +118,7 @@ fn a_file_of_prices_holds_and_may_change_while_the_server_runs() {
 }
 
 #[test]
-fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
+fn newer_price_table_is_applied_to_stored_calls() {
     let server = Server::start();
     for trace in 1..=3 {
         server.envelope(call(trace, "q", "a"));
@@ -186,7 +186,7 @@ fn a_newer_table_is_taken_and_what_is_stored_is_priced_again() {
 }
 
 #[test]
-fn the_client_s_cost_stands_beside_ours() {
+fn client_cost_is_shown_next_to_computed_cost() {
     let server = Server::start();
     let mut sent = transaction(1, "q", "a");
     sent["spans"][1]["data"]["gen_ai.cost.total_tokens"] = json!(0.0002);

@@ -33,7 +33,7 @@ fn totals(drawn: &Value, measure: &str) -> Vec<(Option<String>, f64)> {
 }
 
 #[test]
-fn metrics_of_real_clients_are_kept_once_and_added_to_nothing() {
+fn metrics_of_real_clients_are_stored_once_and_not_in_totals() {
     let mut server = Server::start();
     let cases = ["claude-code/json-prompt", "codex/all-signals", "otel-openai-v2/chat", "logfire/pydantic-ai-agent", "traceloop/workflow"];
     let all: Vec<PathBuf> = cases.iter().flat_map(|case| requests(&capture(case))).collect();
@@ -75,7 +75,7 @@ fn metrics_of_real_clients_are_kept_once_and_added_to_nothing() {
 }
 
 #[test]
-fn metrics_of_sentrys_sdks_are_kept_once_too() {
+fn metrics_of_sentry_sdks_are_stored_once() {
     let server = Server::start();
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let point = |name: &str, kind: &str, value: Value| {
@@ -112,7 +112,7 @@ fn metrics_of_sentrys_sdks_are_kept_once_too() {
 }
 
 #[test]
-fn questions_about_metrics_that_have_no_answer_say_why() {
+fn invalid_metric_queries_are_explained() {
     let server = Server::start();
     replay(&server, &capture("claude-code/json-prompt/req-02"));
     let get = |path: &str| server.get(&format!("/api/v1/projects/1{path}"));
@@ -135,7 +135,7 @@ fn questions_about_metrics_that_have_no_answer_say_why() {
 }
 
 #[test]
-fn logs_stand_beside_their_spans() {
+fn logs_are_shown_with_their_spans() {
     let mut server = Server::start();
     let case = capture("sentry-python-2.75/logs");
     let expect: Value = serde_json::from_slice(&std::fs::read(case.join("expect.json")).unwrap()).unwrap();
@@ -236,7 +236,7 @@ fn exceptions_are_issues_and_count_once() {
 }
 
 #[test]
-fn a_span_of_which_only_messages_came_says_so() {
+fn span_with_messages_only_is_marked_partial() {
     let server = Server::start();
     let (trace, span) = (format!("{:032x}", 7), "00000000000000aa");
     let message = json!({ "traceId": trace, "spanId": span, "timeUnixNano": nanos(now() - 1.0), "eventName": "gen_ai.user.message",
@@ -302,7 +302,7 @@ fn every_signal_on_every_path_in_every_encoding() {
 }
 
 #[test]
-fn bad_input_costs_only_itself() {
+fn invalid_input_does_not_affect_others() {
     let server = Server::start();
     let (start, end) = (nanos(now() - 1.0), nanos(now()));
     let span = |trace: &str, id: &str, more: Value| {
@@ -377,7 +377,7 @@ fn bad_input_costs_only_itself() {
 }
 
 #[test]
-fn large_requests_are_taken_up_to_a_limit_that_is_said() {
+fn large_requests_are_accepted_up_to_a_reported_limit() {
     let server = Server::start();
     let (start, end) = (nanos(now() - 1.0), nanos(now()));
     let text = "x".repeat(2_000);

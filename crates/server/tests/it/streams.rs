@@ -85,7 +85,7 @@ fn a_compressed_file_is_the_same_file() {
 }
 
 #[test]
-fn a_client_that_stops_half_way_or_reads_slowly_disturbs_nobody() {
+fn stalled_or_slow_client_does_not_affect_others() {
     let server = filled();
     for path in FILES.into_iter().filter(|path| !path.contains("nothing")) {
         for headers in [GZIP, PLAIN] {

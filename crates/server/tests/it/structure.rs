@@ -77,7 +77,7 @@ fn crates() -> PathBuf {
 }
 
 #[test]
-fn no_crate_names_one_above_it() {
+fn no_crate_depends_on_a_higher_layer() {
     for (name, allowed) in LAYERS {
         let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
         let named: BTreeSet<&str> =
@@ -88,7 +88,7 @@ fn no_crate_names_one_above_it() {
 }
 
 #[test]
-fn no_part_uses_what_it_must_not_know() {
+fn modules_respect_their_allowed_dependencies() {
     for (layer, part, allowed) in ARROWS {
         let root = crates().join(layer).join("src");
         let files = [sources(&root.join(part)), sources(&root.join(format!("{part}.rs")))].concat();
@@ -108,7 +108,7 @@ fn no_part_uses_what_it_must_not_know() {
 }
 
 #[test]
-fn one_file_builds_the_bodies_that_are_streamed() {
+fn streamed_bodies_are_built_in_one_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let builders = ["Body::from_stream(", "Sse::new(", "StreamBody::new("];
     let mut found = BTreeSet::new();

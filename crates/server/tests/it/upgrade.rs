@@ -120,7 +120,7 @@ fn check_facts(server: &Server, name: &str, token: &str) {
 }
 
 #[test]
-fn folders_of_earlier_versions_are_opened_whole() {
+fn data_directories_of_earlier_versions_open_completely() {
     let kept = kept();
     assert!(!kept.is_empty());
     for name in kept {

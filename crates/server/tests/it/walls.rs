@@ -43,7 +43,7 @@ fn is_taken(answer: &Answer) -> bool {
 }
 
 #[test]
-fn without_a_key_only_programs_on_this_machine_send() {
+fn keyless_sending_is_limited_to_this_machine() {
     let server = Server::start();
     for (what, answer) in keyless(&server, 1, &[]) {
         assert!(is_taken(&answer), "{what}: {} {}", answer.status, answer.text);
@@ -74,7 +74,7 @@ fn without_a_key_only_programs_on_this_machine_send() {
 }
 
 #[test]
-fn a_public_address_or_another_setting_ends_sending_without_a_key() {
+fn public_url_or_setting_disables_keyless_sending() {
     let server = Server::start_with(&[("HINOMI_PUBLIC_URL", "https://hinomi.example.com")]);
     for (what, answer) in keyless(&server, 1, &[]) {
         assert!(!is_taken(&answer), "{what}: {}", answer.text);
@@ -140,7 +140,7 @@ fn grpc_names_its_host_in_the_address() {
 }
 
 #[test]
-fn strangers_do_not_write_into_the_outcomes_of_a_project() {
+fn unidentified_senders_do_not_affect_project_outcomes() {
     let server = Server::start();
     // More kinds of outcomes than a project distinguishes in a minute, in whichever minutes they fall.
     for number in 0..700 {
@@ -168,7 +168,7 @@ fn strangers_do_not_write_into_the_outcomes_of_a_project() {
 }
 
 #[test]
-fn a_reader_changes_nothing() {
+fn viewer_token_cannot_change_anything() {
     let server = Server::start();
     let reader = server.command(&["token", "create"]).0.trim().to_owned();
     let bearer = format!("Bearer {reader}");
@@ -287,7 +287,7 @@ fn sessions_are_listed_and_ended() {
 }
 
 #[test]
-fn whoever_looks_at_a_link_does_not_use_it_up() {
+fn link_preview_does_not_consume_a_sign_in_link() {
     let server = Server::start();
     let link = server.command(&["login"]).0;
     let path = link.trim().strip_prefix(&server.url).unwrap();
@@ -307,7 +307,7 @@ fn whoever_looks_at_a_link_does_not_use_it_up() {
 }
 
 #[test]
-fn answers_say_that_they_run_nothing_and_are_not_kept() {
+fn responses_have_security_headers_and_are_not_cached() {
     let server = Server::start();
     assert_eq!(server.envelope(crate::envelopes::call(1, "q", "a")).status, 200);
     for path in ["/api/v1/me", "/api/v1/projects/1/spans", "/api/v1/nothing", "/api/v1/openapi.json", "/metrics", "/healthz", "/readyz"] {
@@ -334,7 +334,7 @@ fn answers_say_that_they_run_nothing_and_are_not_kept() {
 }
 
 #[test]
-fn numbers_of_the_server_are_for_the_network_around_it() {
+fn server_metrics_are_limited_to_private_networks() {
     let server = Server::start();
     let metrics = |headers: &[(&str, &str)]| server.send("GET", "/metrics", headers, Vec::new()).status;
     assert_eq!(metrics(&[]), 200);
@@ -345,14 +345,14 @@ fn numbers_of_the_server_are_for_the_network_around_it() {
 }
 
 #[test]
-fn a_measure_that_is_named_twice_is_answered_once() {
+fn repeated_measure_is_answered_once() {
     let server = Server::start();
     let answer = server.ask("/series?measure=calls,cost,calls");
     assert_eq!(answer["measures"].as_object().unwrap().len(), 2, "{answer}");
 }
 
 #[test]
-fn a_command_sends_its_session_to_nobody_else() {
+fn command_session_is_only_sent_to_its_server() {
     let mut server = Server::start();
     let out = server.data().join("../x.jsonl");
     let export = |server: &Server, proxy: &str| {

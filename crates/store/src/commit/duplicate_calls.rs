@@ -11,42 +11,43 @@ use crate::commit::group::newest_traces;
 use crate::key_hash::SpanKey;
 
 /// Number of rows that are read at the start to find calls that other programs may report later.
-const NEWEST_ROWS: usize = 100_000;
+const MAX_INITIAL_ROWS: usize = 100_000;
 
 impl CommitWorker {
     /// Loads the newest calls, which other programs may still report.
-    pub(super) fn remember_calls(&mut self) {
+    pub(super) fn load_recent_calls(&mut self) {
         let mut newest = Vec::new();
-        for ((project, trace), known) in newest_traces(&self.shared, NEWEST_ROWS) {
-            let decided: Vec<bool> = known.iter().map(|known| known.decided.as_deref().unwrap_or(&known.node.locally).counted).collect();
+        for ((project, trace), known) in newest_traces(&self.shared, MAX_INITIAL_ROWS) {
+            let decided: Vec<bool> =
+                known.iter().map(|known| known.decision.as_deref().unwrap_or(&known.node.local_decision).counted).collect();
             let nodes: Vec<SpanNode> = known.into_iter().map(|known| known.node).collect();
             newest.extend(duplicate_reports::of_trace(trace, &nodes, |place| decided[place]).into_iter().map(|report| (project, report)));
         }
         // Counted reports must be added before the reports that defer to them.
-        newest.sort_by_key(|(_, report)| (report.left_to.is_some(), report.trace_id, report.span_id));
+        newest.sort_by_key(|(_, report)| (report.counted_elsewhere.is_some(), report.trace_id, report.span_id));
         for (project, report) in newest {
-            for responses in &mut self.responses {
-                let _ = responses.note(project, report, false);
+            for responses in &mut self.recent_calls {
+                let _ = responses.add_report(project, report, false);
             }
         }
     }
 
-    /// Finds the calls of the given traces that other traces report too, and updates the spans of all reports. `again` lists spans that
+    /// Finds the calls of the given traces that other traces report too, and updates the spans of all reports. `already_paired` lists spans that
     /// had been paired before and have changed since.
-    pub(super) fn pair(&mut self, project: u64, traces: &[TraceId], again: &[SpanId], staging: &mut CommitBatch) {
+    pub(super) fn pair_duplicate_calls(&mut self, project: u64, traces: &[TraceId], already_paired: &[SpanId], staging: &mut CommitBatch) {
         for trace in traces {
-            for by in 0..self.responses.len() {
-                for report in self.traces.reports(&(project, *trace)) {
-                    self.pair_call(by, project, report, again.contains(&report.span_id), staging);
+            for by in 0..self.recent_calls.len() {
+                for report in self.trace_states.reports_of_trace(&(project, *trace)) {
+                    self.pair_call(by, project, report, already_paired.contains(&report.span_id), staging);
                 }
             }
         }
     }
 
-    /// Finds and updates the reports of one call. `by` is the index in `responses` to use.
-    fn pair_call(&mut self, by: usize, project: u64, report: CallReport, again: bool, staging: &mut CommitBatch) {
+    /// Finds and updates the reports of one call. `by` is the index in `recent_calls` to use.
+    fn pair_call(&mut self, by: usize, project: u64, report: CallReport, already_paired: bool, staging: &mut CommitBatch) {
         // Each iteration except the last forgets at least one stale report.
-        while let Some(call) = self.responses[by].note(project, report, again) {
+        while let Some(call) = self.recent_calls[by].add_report(project, report, already_paired) {
             let keys = call.iter().map(|report| SpanKey { project, trace: report.trace_id, span: report.span_id });
             let rows = self.rows(keys.collect(), &staging.group);
             let span_of = |report: &CallReport| {
@@ -56,7 +57,7 @@ impl CommitWorker {
             let holds = |span: &Span| span.counted || span.also_reported.is_some_and(|other| !other.counts);
             let stale: Vec<CallReport> = call.iter().filter(|report| !span_of(report).is_some_and(holds)).copied().collect();
             for report in &stale {
-                self.responses[by].remove(project, report);
+                self.recent_calls[by].remove_report(project, report);
             }
             if !stale.is_empty() {
                 if stale.iter().any(|gone| gone.is_of_span(&report)) {
@@ -72,22 +73,22 @@ impl CommitWorker {
             if call.iter().any(|report| elsewhere(&report)) {
                 return;
             }
-            let Some(counting) = call.iter().min_by_key(|report| report.rank()) else { return };
+            let Some(counting) = call.iter().min_by_key(|report| report.counting_order()) else { return };
             let mut others: Vec<(Span, bool)> = call
                 .iter()
                 .filter(|report| !report.is_of_span(counting))
                 .filter_map(|report| Some((span_of(report)?.clone(), report.bills())))
                 .collect();
-            others.sort_by_key(|(span, _)| (duplicate_reports::has_taken(span), span.trace_id, span.span_id));
+            others.sort_by_key(|(span, _)| (duplicate_reports::has_taken_over(span), span.trace_id, span.span_id));
             let tell = |span: &mut Span| {
                 if (span.trace_id, span.span_id) == (counting.trace_id, counting.span_id) {
-                    others.iter().for_each(|(other, bills)| duplicate_reports::take_from(span, other, *bills));
+                    others.iter().for_each(|(other, bills)| duplicate_reports::take_over_report(span, other, *bills));
                 } else {
-                    duplicate_reports::leave_to(span, counting);
+                    duplicate_reports::exclude_for(span, counting);
                 }
             };
-            match self.change(project, rows, &tell, staging) {
-                Ok(_) => staging.paired = true,
+            match self.revise_rows(project, rows, &tell, staging) {
+                Ok(_) => staging.has_duplicate_reports = true,
                 Err(error) => tracing::error!(%error, "store.duplicate_calls.lookup_failed"),
             }
             return;

@@ -8,12 +8,12 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports};
 use hinomi_model::id::TraceId;
 
-use super::span_lookup::{SpanLookup, places};
-use super::trace_state_cache::{LONGEST_TRACE, StoredSpanNode, TraceKey};
+use super::span_lookup::{SpanLookup, row_locations};
+use super::trace_state_cache::{MAX_TRACE_SPANS, StoredSpanNode, TraceKey};
 use crate::key_hash::SpanKey;
 use crate::rows::{SpanRow, from_batch};
 use crate::seeded_hash::{SeededMap, SeededSet};
-use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::read::{SegmentReader, row_ranges};
 use crate::segment::row_order::{KEY_COLUMNS, keys};
 use crate::snapshot::Segment;
 use crate::state::{RowLocation, StoreInner, lock};
@@ -77,12 +77,12 @@ pub(crate) struct CommitGroup {
     /// Spans that were stored before the group and are replaced by a row of it.
     replaced: Vec<SpanKey>,
     /// Those of `replaced` whose replacement has another ID.
-    gone: SeededSet<SpanKey>,
+    replaced_by_other_id: SeededSet<SpanKey>,
 }
 
 impl CommitGroup {
     /// Returns the row of a span in the group.
-    pub(crate) fn row(&self, key: &SpanKey) -> Option<&SpanRow> {
+    pub(crate) fn row_of(&self, key: &SpanKey) -> Option<&SpanRow> {
         self.spans.get(key).map(|number| &self.rows[*number])
     }
 
@@ -106,12 +106,12 @@ impl CommitGroup {
         }
         let kept = (0u32..).zip(rows).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         for (index, row) in kept {
-            match self.spans.entry(key(&row)) {
+            match self.spans.entry(row_key(&row)) {
                 Entry::Occupied(number) => self.rows[*number.get()] = row,
                 Entry::Vacant(number) => {
                     if head.joined.binary_search(&index).is_ok() {
-                        self.corrections.remove(&key(&row));
-                        self.replaced.push(key(&row));
+                        self.corrections.remove(&row_key(&row));
+                        self.replaced.push(row_key(&row));
                     }
                     number.insert(self.rows.len());
                     self.rows.push(row);
@@ -120,22 +120,22 @@ impl CommitGroup {
         }
         self.bytes += head.raw_len as usize;
         for (trace, span) in &head.moved {
-            self.take_out(SpanKey { project: head.project, trace: *trace, span: *span });
+            self.remove_span(SpanKey { project: head.project, trace: *trace, span: *span });
         }
         for correction in &head.corrections {
             let key = SpanKey { project: head.project, trace: correction.trace, span: correction.span };
-            self.correct(key, &correction.decision);
+            self.correct_decision(key, &correction.decision);
         }
     }
 
     /// Removes a span whose data is in a row with another ID from now on.
-    fn take_out(&mut self, span: SpanKey) {
+    fn remove_span(&mut self, span: SpanKey) {
         self.corrections.remove(&span);
-        self.gone.insert(span);
+        self.replaced_by_other_id.insert(span);
         if let Some(number) = self.spans.remove(&span) {
             self.rows.swap_remove(number);
             if let Some(row) = self.rows.get(number) {
-                self.spans.insert(key(row), number);
+                self.spans.insert(row_key(row), number);
             }
         }
         if !self.replaced.contains(&span) {
@@ -144,12 +144,12 @@ impl CommitGroup {
     }
 
     /// Returns whether the group has removed a span.
-    pub(crate) fn has_taken_out(&self, span: &SpanKey) -> bool {
-        self.gone.contains(span) && !self.spans.contains_key(span)
+    pub(crate) fn has_removed(&self, span: &SpanKey) -> bool {
+        self.replaced_by_other_id.contains(span) && !self.spans.contains_key(span)
     }
 
     /// Changes the decision of a span that is stored or in the group.
-    fn correct(&mut self, key: SpanKey, decision: &SpanDecision) {
+    fn correct_decision(&mut self, key: SpanKey, decision: &SpanDecision) {
         match self.spans.get(&key) {
             Some(row) => self.rows[*row].decide(decision),
             None => {
@@ -160,14 +160,14 @@ impl CommitGroup {
 
     /// Applies the group's decision to a row that was stored before the group.
     pub(crate) fn correct_stored(&self, row: &mut SpanRow) {
-        if let Some(decision) = self.corrections.get(&key(row)) {
+        if let Some(decision) = self.corrections.get(&row_key(row)) {
             row.decide(decision);
         }
     }
 
     /// Splits off the corrections of rows that are not in columns yet, and can be changed in place: most of a trace arrives within a
     /// second.
-    fn corrections_of_fresh_rows(&mut self, shared: &StoreInner) -> (Vec<(SpanKey, SpanDecision)>, SeededMap<SpanKey, SpanDecision>) {
+    fn split_fresh_corrections(&mut self, shared: &StoreInner) -> (Vec<(SpanKey, SpanDecision)>, SeededMap<SpanKey, SpanDecision>) {
         let all = std::mem::take(&mut self.corrections);
         if all.is_empty() {
             return (Vec::new(), all);
@@ -180,21 +180,21 @@ impl CommitGroup {
     /// Makes the rows visible, and replaces those that were corrected or joined. It cannot fail: a row to correct that cannot be read
     /// remains unchanged.
     pub(crate) fn publish(mut self, shared: &StoreInner, readers: &mut SegmentReaderCache) {
-        let (fresh, corrections) = self.corrections_of_fresh_rows(shared);
-        let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.moving));
-        let mut changes = shared.subscribers.collect();
+        let (fresh, corrections) = self.split_fresh_corrections(shared);
+        let _still = (!corrections.is_empty() || !self.replaced.is_empty()).then(|| lock(&shared.move_lock));
+        let mut changes = shared.subscribers.begin_commit();
         let mut rows = self.rows;
         let mut superseded = Vec::with_capacity(corrections.len() + self.replaced.len());
-        for (place, mut row, decision) in stored(corrections, shared, readers) {
+        for (place, mut row, decision) in stored_rows(corrections, shared, readers) {
             changes.remove(&row);
             row.decide(&decision);
             superseded.push(place);
             rows.push(row);
         }
-        if changes.is_for_nobody() {
-            superseded.extend(places(&self.replaced, shared, readers));
+        if changes.has_no_subscribers() {
+            superseded.extend(row_locations(&self.replaced, shared, readers));
         } else {
-            for (place, row, ()) in stored(self.replaced.iter().map(|key| (*key, ())), shared, readers) {
+            for (place, row, ()) in stored_rows(self.replaced.iter().map(|key| (*key, ())), shared, readers) {
                 changes.remove(&row);
                 superseded.push(place);
             }
@@ -207,8 +207,8 @@ impl CommitGroup {
                 changes.remove(row);
                 row.decide(&decision);
                 changes.add(row);
-            } else if let Some(place @ RowLocation::Active(row)) = state.find_buffered(&key)
-                && let Some(mut row) = from_batch(&state.active.row(row)).pop()
+            } else if let Some(place @ RowLocation::Active(row)) = state.find_in_memtables(&key)
+                && let Some(mut row) = from_batch(&state.active.row_batch(row)).pop()
             {
                 // The row has been moved into columns meanwhile.
                 changes.remove(&row);
@@ -221,20 +221,20 @@ impl CommitGroup {
         for place in superseded {
             state.supersede(place);
         }
-        state.active.push(rows, self.bytes);
-        state.touch();
+        state.active.append(rows, self.bytes);
+        state.count_change();
         let version = state.version();
         drop(state);
         changes.publish(version);
     }
 }
 
-fn key(row: &SpanRow) -> SpanKey {
+fn row_key(row: &SpanRow) -> SpanKey {
     SpanKey { project: row.project_id, trace: row.span.trace_id, span: row.span.span_id }
 }
 
 /// Returns the rows of stored spans, each with its location and with the value that was passed with its key.
-pub(crate) fn stored<T>(
+pub(crate) fn stored_rows<T>(
     wanted: impl IntoIterator<Item = (SpanKey, T)>,
     shared: &StoreInner,
     readers: &mut SegmentReaderCache,
@@ -245,17 +245,17 @@ pub(crate) fn stored<T>(
     {
         let state = lock(&shared.state);
         for (index, (key, _)) in wanted.iter().enumerate() {
-            if let Some(place) = state.find_buffered(key) {
-                found[index] = state.buffered_row(place).map(|batch| (place, batch));
+            if let Some(place) = state.find_in_memtables(key) {
+                found[index] = state.memtable_row(place).map(|batch| (place, batch));
                 continue;
             }
             // The other spans were deleted meanwhile or are in a damaged segment.
-            let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
-            holding.for_each(|candidate| search.add(index, candidate));
+            let holding = state.candidate_rows(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
+            holding.for_each(|candidate| search.add_candidate(index, candidate));
         }
     }
     let is_found = |index: usize, place, batch| _ = found[index].get_or_insert((place, batch));
-    search.read(|index| wanted[index].0, None, readers, is_found, |_| {});
+    search.read_candidates(|index| wanted[index].0, None, readers, is_found, |_| {});
     let row = |((_, beside), found): ((SpanKey, T), Option<(RowLocation, RecordBatch)>)| {
         let (place, batch) = found?;
         Some((place, from_batch(&batch).pop()?, beside))
@@ -268,21 +268,21 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
     let (segments, mut batches) = {
         let state = lock(&shared.state);
         let buffers = state.frozen.iter().chain([&state.active]);
-        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace((project, trace), LONGEST_TRACE)).collect();
+        let buffered: Vec<RecordBatch> = buffers.flat_map(|buffer| buffer.rows_of_trace((project, trace), MAX_TRACE_SPANS)).collect();
         (state.segments_of_trace(project, trace), buffered)
     };
     for (segment, mut rows) in segments {
-        let read = readers.get(&segment).and_then(|reader| {
-            if rows.len() > LONGEST_TRACE {
+        let read = readers.reader(&segment).and_then(|reader| {
+            if rows.len() > MAX_TRACE_SPANS {
                 // Rows of another trace with the same hash must not displace rows of this trace.
-                let stored = keys(&reader.columns(&ranges(rows.iter().copied()), &KEY_COLUMNS)?, 0, 0);
+                let stored = keys(&reader.columns(&row_ranges(rows.iter().copied()), &KEY_COLUMNS)?, 0, 0);
                 let own = rows.iter().zip(stored).filter(|(_, stored)| (stored.key.project, stored.key.trace) == (project, trace));
-                rows = own.map(|(row, _)| *row).take(LONGEST_TRACE).collect();
+                rows = own.map(|(row, _)| *row).take(MAX_TRACE_SPANS).collect();
             }
-            let ranges = ranges(rows);
-            let mut columns = known_columns();
+            let ranges = row_ranges(rows);
+            let mut columns = rule_columns();
             let batch = reader.columns(&ranges, &columns)?;
-            if !from_batch(&batch).iter().any(|row| SpanNode::tells_by_attributes(&row.span)) {
+            if !from_batch(&batch).iter().any(|row| SpanNode::reads_attributes(&row.span)) {
                 return Ok(batch);
             }
             columns.push("attributes");
@@ -293,12 +293,12 @@ pub(crate) fn load_trace(shared: &StoreInner, readers: &mut SegmentReaderCache, 
             Err(error) => tracing::error!(%error, "store.trace.read_failed"),
         }
     }
-    let all = batches.iter().flat_map(all_known);
+    let all = batches.iter().flat_map(stored_nodes);
     all.filter(|((of, id), _)| *of == project && *id == trace).map(|(_, known)| known).collect()
 }
 
 /// Number of rows that are read at a time for the deduplication rules.
-const KNOWN_AT_A_TIME: usize = 16_384;
+const BATCH_ROWS: usize = 16_384;
 
 /// Returns the stored spans of the newest traces in the form that the deduplication rules need: at most `rows` rows, those of the
 /// memtables first.
@@ -306,8 +306,8 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
     let snapshot = shared.snapshot();
     let mut traces: SeededMap<TraceKey, Vec<StoredSpanNode>> = SeededMap::default();
     let mut add =
-        |batch: &RecordBatch| all_known(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
-    snapshot.buffer.iter().filter_map(|batch| narrow(batch).ok()).for_each(|batch| add(&batch));
+        |batch: &RecordBatch| stored_nodes(batch).into_iter().for_each(|(trace, known)| traces.entry(trace).or_default().push(known));
+    snapshot.buffer.iter().filter_map(|batch| rule_batch(batch).ok()).for_each(|batch| add(&batch));
     let mut left = rows.saturating_sub(snapshot.buffer.iter().map(RecordBatch::num_rows).sum());
     for view in snapshot.segments.iter().rev() {
         if left == 0 {
@@ -319,8 +319,8 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
         left -= newest.len();
         let read = SegmentReader::open(&view.segment.objects).and_then(|reader| {
             // Reading everything at once at the start would take most of the memory that an idle server ever needs.
-            for chunk in newest.chunks(KNOWN_AT_A_TIME) {
-                add(&reader.columns(&ranges(chunk.iter().copied()), &known_columns())?);
+            for chunk in newest.chunks(BATCH_ROWS) {
+                add(&reader.columns(&row_ranges(chunk.iter().copied()), &rule_columns())?);
             }
             Ok(())
         });
@@ -331,18 +331,18 @@ pub(crate) fn newest_traces(shared: &StoreInner, rows: usize) -> SeededMap<Trace
     traces
 }
 
-fn known_columns() -> Vec<&'static str> {
+fn rule_columns() -> Vec<&'static str> {
     NODE_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect()
 }
 
 /// Returns a batch with only the columns that the deduplication rules need.
-fn narrow(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let columns: Vec<usize> = known_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
+fn rule_batch(batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let columns: Vec<usize> = rule_columns().iter().filter_map(|name| batch.schema_ref().index_of(name).ok()).collect();
     batch.project(&columns)
 }
 
 /// Returns stored rows in the form that the deduplication rules need, each with its trace.
-fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
+fn stored_nodes(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
     let texts = |name: &str| batch.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (asked, answered) = (texts("input_preview"), texts("output_preview"));
     let text = |column: Option<&'_ arrow::array::StringViewArray>, at: usize| {
@@ -350,7 +350,7 @@ fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
     };
     let of = |(at, row): (usize, SpanRow)| {
         let trace = (row.project_id, row.span.trace_id);
-        let mut known = known(row);
+        let mut known = stored_node(row);
         if known.node.is_call() {
             known.node.texts = duplicate_reports::hash_of_texts(text(asked, at).as_deref(), text(answered, at).as_deref());
         }
@@ -360,11 +360,11 @@ fn all_known(batch: &RecordBatch) -> Vec<(TraceKey, StoredSpanNode)> {
 }
 
 /// Returns what the deduplication rules need of a stored row: what the span says alone, and the last decision.
-fn known(mut row: SpanRow) -> StoredSpanNode {
+fn stored_node(mut row: SpanRow) -> StoredSpanNode {
     let locally = row.locally();
-    let decided = row.local.take().map(|_| Box::new(SpanDecision::of(&row.span)));
+    let decision = row.local.take().map(|_| Box::new(SpanDecision::of(&row.span)));
     locally.apply(&mut row.span);
-    StoredSpanNode { node: SpanNode::of(&row.span), decided }
+    StoredSpanNode { node: SpanNode::of(&row.span), decision }
 }
 
 /// The most recently read segments, kept open. The spans of a trace that a flush has split are read from the same segment repeatedly.
@@ -372,9 +372,9 @@ fn known(mut row: SpanRow) -> StoredSpanNode {
 pub(crate) struct SegmentReaderCache(Vec<(u64, SegmentReader)>);
 
 impl SegmentReaderCache {
-    const OPEN: usize = 4;
+    const MAX_OPEN_SEGMENTS: usize = 4;
 
-    pub(crate) fn get(&mut self, segment: &Segment) -> Result<&SegmentReader, crate::StoreError> {
+    pub(crate) fn reader(&mut self, segment: &Segment) -> Result<&SegmentReader, crate::StoreError> {
         match self.0.iter().position(|(id, _)| *id == segment.id) {
             Some(at) => {
                 let reader = self.0.remove(at);
@@ -382,7 +382,7 @@ impl SegmentReaderCache {
             }
             None => {
                 let reader = SegmentReader::open(&segment.objects)?;
-                if self.0.len() == Self::OPEN {
+                if self.0.len() == Self::MAX_OPEN_SEGMENTS {
                     self.0.remove(0);
                 }
                 self.0.push((segment.id, reader));

@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hinomi_model::dedup::duplicate_reports::{CallReport, same_call, same_texts};
+use hinomi_model::dedup::duplicate_reports::{CallReport, has_same_messages, is_same_call};
 
 /// Maximum number of calls with one ID. Mock providers give one ID to many responses; beyond this number they are not compared.
-const MOST_OF_ONE_ID: usize = 32;
+const MAX_CALLS_PER_ID: usize = 32;
 
 /// The reports of one call: never empty, each from a different trace.
 type CallReports = Vec<CallReport>;
@@ -23,7 +23,7 @@ pub(crate) enum CallIndexKind {
 /// Recent calls that have a response ID, or messages.
 #[derive(Debug)]
 pub(crate) struct RecentCallIndex {
-    by: CallIndexKind,
+    key_kind: CallIndexKind,
     capacity: usize,
     /// Calls by project and hash. The hashed values come from clients, and another client of the same project can send the same value
     /// ([`hinomi_model::dedup::duplicate_reports`]).
@@ -33,14 +33,14 @@ pub(crate) struct RecentCallIndex {
 }
 
 impl RecentCallIndex {
-    pub(crate) fn new(by: CallIndexKind, capacity: usize) -> RecentCallIndex {
-        RecentCallIndex { by, capacity, calls: HashMap::new(), order: VecDeque::new() }
+    pub(crate) fn new(key_kind: CallIndexKind, capacity: usize) -> RecentCallIndex {
+        RecentCallIndex { key_kind, capacity, calls: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// Adds or updates a report. Returns all reports of its call if there are others, unless nothing has changed and `again` is false.
-    pub(crate) fn note(&mut self, project: u64, report: CallReport, again: bool) -> Option<CallReports> {
+    /// Adds or updates a report. Returns all reports of its call if there are others, unless nothing has changed and `even_if_unchanged` is false.
+    pub(crate) fn add_report(&mut self, project: u64, report: CallReport, even_if_unchanged: bool) -> Option<CallReports> {
         let key = (project, self.key(&report)?);
-        let by = self.by;
+        let by = self.key_kind;
         let calls = self.calls.entry(key).or_default();
         let mut is_new = true;
         if let Some(at) = calls.iter().position(|call| call.iter().any(|known| known.is_of_span(&report))) {
@@ -48,15 +48,17 @@ impl RecentCallIndex {
                 let known = calls[at].iter_mut().find(|known| known.is_of_span(&report))?;
                 let changed = *known != report;
                 *known = report;
-                return (changed || again).then(|| calls[at].clone());
+                return (changed || even_if_unchanged).then(|| calls[at].clone());
             }
             // It was the only report of its call; with the new data it may match another call.
             calls.remove(at);
             is_new = false;
         }
-        let stands = |call: &&mut CallReports| match report.left_to {
+        let stands = |call: &&mut CallReports| match report.counted_elsewhere {
             Some(other) => call.iter().any(|known| (known.trace_id, known.span_id) == other),
-            None => call.iter().all(|known| if by == CallIndexKind::Id { same_call(known, &report) } else { same_texts(known, &report) }),
+            None => call
+                .iter()
+                .all(|known| if by == CallIndexKind::Id { is_same_call(known, &report) } else { has_same_messages(known, &report) }),
         };
         let distance = |call: &&mut CallReports| call.iter().map(|known| known.distance_us(&report)).min();
         let call = match calls.iter_mut().filter(stands).min_by_key(distance) {
@@ -65,9 +67,9 @@ impl RecentCallIndex {
                 call.clone()
             }
             // The report that is counted instead is forgotten: no other may be counted in its place.
-            None if report.left_to.is_some() => Vec::new(),
+            None if report.counted_elsewhere.is_some() => Vec::new(),
             None => {
-                if calls.len() >= MOST_OF_ONE_ID {
+                if calls.len() >= MAX_CALLS_PER_ID {
                     calls.remove(0);
                 }
                 calls.push(vec![report]);
@@ -78,19 +80,19 @@ impl RecentCallIndex {
             self.calls.remove(&key);
         } else if is_new {
             self.order.push_back(key);
-            self.evict();
+            self.evict_oldest();
         }
         (call.len() > 1).then_some(call)
     }
 
     fn key(&self, report: &CallReport) -> Option<u64> {
-        match self.by {
+        match self.key_kind {
             CallIndexKind::Id => report.response,
             CallIndexKind::Texts => report.texts,
         }
     }
 
-    fn evict(&mut self) {
+    fn evict_oldest(&mut self) {
         while self.order.len() > self.capacity {
             let oldest = self.order.pop_front().unwrap_or_default();
             if let Some(calls) = self.calls.get_mut(&oldest) {
@@ -105,13 +107,13 @@ impl RecentCallIndex {
     }
 
     /// Removes everything.
-    pub(crate) fn forget_all(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.calls.clear();
         self.order.clear();
     }
 
     /// Removes a report because its span is no longer stored or is excluded by its own trace.
-    pub(crate) fn remove(&mut self, project: u64, report: &CallReport) {
+    pub(crate) fn remove_report(&mut self, project: u64, report: &CallReport) {
         let Some(key) = self.key(report).map(|hash| (project, hash)) else { return };
         if let Some(calls) = self.calls.get_mut(&key) {
             for call in calls.iter_mut() {
@@ -128,7 +130,7 @@ impl RecentCallIndex {
 #[cfg(test)]
 mod tests {
     use hinomi_model::dedup::SpanNode;
-    use hinomi_model::dedup::duplicate_reports::{leave_to, of_trace};
+    use hinomi_model::dedup::duplicate_reports::{exclude_for, of_trace};
     use hinomi_model::id::{SpanId, TraceId};
     use hinomi_model::span::{Span, SpanType, Usage};
 
@@ -156,36 +158,36 @@ mod tests {
     }
 
     #[test]
-    fn a_report_finds_those_before_it_until_they_are_forgotten() {
+    fn report_finds_earlier_reports_until_eviction() {
         let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
-        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
+        assert_eq!(responses.add_report(1, report(1, "openai", "r1"), false), None);
         let gateway = report(2, "litellm", "r1");
-        assert_eq!(responses.note(2, gateway, false), None, "another project's");
-        assert_eq!(traces(responses.note(1, gateway, false)), [1, 2]);
-        assert_eq!(responses.note(1, gateway, false), None, "nothing new");
-        assert_eq!(traces(responses.note(1, gateway, true)), [1, 2]);
-        assert_eq!(traces(responses.note(1, report(3, "portkey", "r1"), false)), [1, 2, 3]);
-        responses.remove(1, &report(1, "openai", "r1"));
-        assert_eq!(traces(responses.note(1, gateway, true)), [2, 3]);
+        assert_eq!(responses.add_report(2, gateway, false), None, "another project's");
+        assert_eq!(traces(responses.add_report(1, gateway, false)), [1, 2]);
+        assert_eq!(responses.add_report(1, gateway, false), None, "nothing new");
+        assert_eq!(traces(responses.add_report(1, gateway, true)), [1, 2]);
+        assert_eq!(traces(responses.add_report(1, report(3, "portkey", "r1"), false)), [1, 2, 3]);
+        responses.remove_report(1, &report(1, "openai", "r1"));
+        assert_eq!(traces(responses.add_report(1, gateway, true)), [2, 3]);
 
         for trace in 4..8 {
-            assert_eq!(responses.note(1, report(trace, "openai", "others"), false), None);
+            assert_eq!(responses.add_report(1, report(trace, "openai", "others"), false), None);
         }
-        assert_eq!(responses.note(1, gateway, false), None, "pushed out by newer ones");
+        assert_eq!(responses.add_report(1, gateway, false), None, "pushed out by newer ones");
         assert_eq!(responses.order.len(), 4);
     }
 
     #[test]
-    fn what_another_counts_for_stands_beside_that_or_nowhere() {
+    fn excluded_report_is_listed_with_its_counted_call_only() {
         let mut responses = RecentCallIndex::new(CallIndexKind::Id, 4);
         let left = |trace| {
             let mut span = call(trace, "litellm", "r1");
-            leave_to(&mut span, &report(1, "openai", "r1"));
+            exclude_for(&mut span, &report(1, "openai", "r1"));
             of_trace(span.trace_id, &[SpanNode::of(&span)], |_| false)[0]
         };
-        assert_eq!(responses.note(1, left(2), false), None);
+        assert_eq!(responses.add_report(1, left(2), false), None);
         assert!(responses.calls.is_empty() && responses.order.is_empty());
-        assert_eq!(responses.note(1, report(1, "openai", "r1"), false), None);
-        assert_eq!(traces(responses.note(1, left(2), false)), [1, 2]);
+        assert_eq!(responses.add_report(1, report(1, "openai", "r1"), false), None);
+        assert_eq!(traces(responses.add_report(1, left(2), false)), [1, 2]);
     }
 }

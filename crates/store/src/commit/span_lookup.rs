@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 
 use super::group::SegmentReaderCache;
 use crate::key_hash::SpanKey;
-use crate::segment::read::ranges;
+use crate::segment::read::row_ranges;
 use crate::segment::row_order::{KEY_COLUMNS, keys};
 use crate::snapshot::Segment;
 use crate::state::{RowLocation, StoreInner, lock};
@@ -41,7 +41,7 @@ pub(crate) struct SpanLookup {
 }
 
 impl SpanLookup {
-    pub(crate) fn add(&mut self, wanted: usize, candidate: SpanRowCandidate) {
+    pub(crate) fn add_candidate(&mut self, wanted: usize, candidate: SpanRowCandidate) {
         let SpanRowCandidate { segment, row, .. } = candidate;
         let in_segment = self.segments.entry(segment.id).or_insert_with(|| SegmentCandidates { segment, candidates: Vec::new() });
         in_segment.candidates.push((row, wanted));
@@ -49,7 +49,7 @@ impl SpanLookup {
 
     /// Reads the candidates, those in the newest segment first, and calls `found` for each that matches its key, with the named columns
     /// or else all. Calls `unread` for those that cannot be read.
-    pub(crate) fn read(
+    pub(crate) fn read_candidates(
         self,
         key_of: impl Fn(usize) -> SpanKey,
         columns: Option<&[&str]>,
@@ -61,10 +61,10 @@ impl SpanLookup {
             let mut rows: Vec<u32> = candidates.iter().map(|(row, _)| *row).collect();
             rows.sort_unstable();
             rows.dedup();
-            let wanted = ranges(rows.iter().copied());
-            let read = readers.get(&segment).and_then(|reader| match columns {
+            let wanted = row_ranges(rows.iter().copied());
+            let read = readers.reader(&segment).and_then(|reader| match columns {
                 Some(names) => reader.columns(&wanted, names),
-                None => reader.all(&wanted),
+                None => reader.all_columns(&wanted),
             });
             let batch = match read {
                 Ok(batch) => batch,
@@ -87,20 +87,20 @@ impl SpanLookup {
 
 /// Returns the locations of the current rows of spans; spans that are not stored are left out. The caller must hold `moving`, or the rows
 /// may move meanwhile.
-pub(crate) fn places(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
+pub(crate) fn row_locations(wanted: &[SpanKey], shared: &StoreInner, readers: &mut SegmentReaderCache) -> Vec<RowLocation> {
     let mut places: Vec<Option<RowLocation>> = vec![None; wanted.len()];
     let mut search = SpanLookup::default();
     {
         let state = lock(&shared.state);
         for (index, key) in wanted.iter().enumerate() {
-            places[index] = state.find_buffered(key);
+            places[index] = state.find_in_memtables(key);
             if places[index].is_none() {
-                let holding = state.candidates(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
-                holding.for_each(|candidate| search.add(index, candidate));
+                let holding = state.candidate_rows(key).into_iter().filter(|candidate| candidate.is_readable && !candidate.is_dead);
+                holding.for_each(|candidate| search.add_candidate(index, candidate));
             }
         }
     }
     let found = |index: usize, place, _| _ = places[index].get_or_insert(place);
-    search.read(|index| wanted[index], Some(&KEY_COLUMNS), readers, found, |_| {});
+    search.read_candidates(|index| wanted[index], Some(&KEY_COLUMNS), readers, found, |_| {});
     places.into_iter().flatten().collect()
 }

@@ -12,41 +12,49 @@ impl CommitWorker {
         mut blob: CompressedSpans,
         staging: &mut CommitBatch,
     ) -> Result<(SpanAppendResult, Option<SpanStoreChange>), StoreError> {
-        let moved = self.take_strays(project, &mut spans, &staging.group);
-        let DuplicateSpanIndices { mut dropped, known } = self.repeats(project, &spans, &staging.group);
-        if !self.full.is_empty() {
+        let moved = self.join_stray_events(project, &mut spans, &staging.group);
+        let DuplicateSpanIndices { mut repeated, stored: known } = self.duplicate_indices(project, &spans, &staging.group);
+        if !self.full_spans.is_empty() {
             // A span that was deleted and is sent again is another span.
-            let is_new = |index: &u32| known.binary_search(index).is_err() && dropped.binary_search(index).is_err();
-            (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full.remove(&key(project, span)));
+            let is_new = |index: &u32| known.binary_search(index).is_err() && repeated.binary_search(index).is_err();
+            (0..).zip(&spans).filter(|(index, _)| is_new(index)).for_each(|(_, span)| _ = self.full_spans.remove(&span_key(project, span)));
         }
         let mut joined = Vec::new();
-        let MergedSpans { whole, refused } = self.join(project, &spans, &known, &staging.group);
+        let MergedSpans { joined: whole, rejected } = self.join_partial_spans(project, &spans, &known, &staging.group);
         for (index, span) in whole {
             spans[index as usize] = span;
             joined.push(index);
         }
         joined.sort_unstable();
-        dropped.extend(known.into_iter().filter(|index| joined.binary_search(index).is_err()));
-        dropped.sort_unstable();
-        let stored = spans.len() - dropped.len() - joined.len();
-        let duplicates = dropped.len() - refused;
+        repeated.extend(known.into_iter().filter(|index| joined.binary_search(index).is_err()));
+        repeated.sort_unstable();
+        let stored = spans.len() - repeated.len() - joined.len();
+        let duplicates = repeated.len() - rejected;
         let mut appended =
-            SpanAppendResult { stored, joined: joined.len(), duplicates, too_many_pieces: refused, ..SpanAppendResult::default() };
+            SpanAppendResult { stored, joined: joined.len(), duplicates, too_many_pieces: rejected, ..SpanAppendResult::default() };
         if stored + joined.len() + moved.len() == 0 {
             return Ok((appended, None));
         }
         if !joined.is_empty() || !moved.is_empty() {
-            blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+            blob = frame::compress_spans(&spans).map_err(|reason| StoreError::TooLargeForWal { reason })?;
         }
         // Only these spans can be reports of another trace's call.
-        let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVING);
+        let may_pair = spans.iter().any(|span| span.is_call() || span.op == SERVER_OP);
         // Their data about the other report may have been overwritten, or there may be new data to record.
         let again: Vec<SpanId> = spans.iter().filter(|span| span.also_reported.is_some()).map(|span| span.span_id).collect();
-        let head = WalFramePreamble { project, received_us, raw_len: blob.raw_len, dropped, joined, moved, ..WalFramePreamble::default() };
-        let FrameDecisionSummary { traces, corrected } = self.stage(head, spans, &blob, staging);
+        let head = WalFramePreamble {
+            project,
+            received_us,
+            raw_len: blob.raw_len,
+            dropped: repeated,
+            joined,
+            moved,
+            ..WalFramePreamble::default()
+        };
+        let FrameDecisionSummary { traces, corrected } = self.stage_frame(head, spans, &blob, staging);
         appended.corrected = corrected;
         if may_pair {
-            self.pair(project, &traces, &again, staging);
+            self.pair_duplicate_calls(project, &traces, &again, staging);
         }
         Ok((appended, Some(SpanStoreChange { project, traces: traces.into(), spans: stored })))
     }
@@ -61,7 +69,7 @@ impl CommitWorker {
     ) -> Result<(usize, Option<SpanStoreChange>), StoreError> {
         let keys = spans.into_iter().map(|(trace, span)| SpanKey { project, trace, span }).collect();
         let rows = self.rows(keys, &staging.group);
-        let (count, traces) = self.change(project, rows, revise, staging)?;
+        let (count, traces) = self.revise_rows(project, rows, revise, staging)?;
         Ok((count, (count > 0).then(|| SpanStoreChange { project, traces: traces.into(), spans: 0 })))
     }
 
@@ -72,13 +80,13 @@ impl CommitWorker {
         let mut rows = Vec::with_capacity(keys.len());
         let mut elsewhere = Vec::new();
         for key in keys {
-            match group.row(&key) {
+            match group.row_of(&key) {
                 Some(row) => rows.push(row.clone()),
-                None if group.has_taken_out(&key) => {}
+                None if group.has_removed(&key) => {}
                 None => elsewhere.push((key, ())),
             }
         }
-        for (_, mut row, ()) in stored(elsewhere, &self.shared, &mut self.readers) {
+        for (_, mut row, ()) in stored_rows(elsewhere, &self.shared, &mut self.readers) {
             group.correct_stored(&mut row);
             rows.push(row);
         }
@@ -86,7 +94,7 @@ impl CommitWorker {
     }
 
     /// Applies `revise` to what rows say alone, and stages those that changed. Returns their number and their traces.
-    pub(super) fn change(
+    pub(super) fn revise_rows(
         &mut self,
         project: u64,
         rows: Vec<SpanRow>,
@@ -114,49 +122,49 @@ impl CommitWorker {
         if spans.is_empty() {
             return Ok((0, Vec::new()));
         }
-        let blob = frame::pack(&spans).map_err(|reason| StoreError::Unfit { reason })?;
+        let blob = frame::compress_spans(&spans).map_err(|reason| StoreError::TooLargeForWal { reason })?;
         head.raw_len = blob.raw_len;
         let count = spans.len();
-        Ok((count, self.stage(head, spans, &blob, staging).traces))
+        Ok((count, self.stage_frame(head, spans, &blob, staging).traces))
     }
 
     /// Applies the deduplication rules, and adds the frame and its rows to the group.
-    pub(super) fn stage(
+    pub(super) fn stage_frame(
         &mut self,
         mut head: WalFramePreamble,
         spans: Vec<Span>,
         blob: &CompressedSpans,
         staging: &mut CommitBatch,
     ) -> FrameDecisionSummary {
-        let traces = self.ask_rules(&spans, &mut head);
-        staging.touched.extend(traces.iter().map(|trace| (head.project, *trace)));
-        staging.is_torn = true;
-        self.log.frame(&mut staging.bytes, self.next_sequence, &frame::payload(&head, &blob.compressed));
+        let traces = self.apply_rules(&spans, &mut head);
+        staging.decided_traces.extend(traces.iter().map(|trace| (head.project, *trace)));
+        staging.is_partly_staged = true;
+        self.log.append_frame(&mut staging.bytes, self.next_sequence, &frame::encode_payload(&head, &blob.compressed));
         self.next_sequence += 1;
         staging.group.add(&head, spans);
-        staging.is_torn = false;
+        staging.is_partly_staged = false;
         FrameDecisionSummary { traces, corrected: head.corrections.len() }
     }
 
     /// Finds the spans that are already stored, in the group, or earlier in the same request.
-    pub(super) fn repeats(&mut self, project: u64, spans: &[Span], group: &CommitGroup) -> DuplicateSpanIndices {
+    pub(super) fn duplicate_indices(&mut self, project: u64, spans: &[Span], group: &CommitGroup) -> DuplicateSpanIndices {
         let mut here = HashSet::with_capacity(spans.len());
         let mut repeats = DuplicateSpanIndices::default();
         let mut search = SpanLookup::default();
         {
             let state = lock(&self.shared.state);
             for (index, span) in (0..).zip(spans) {
-                let key = key(project, span);
+                let key = span_key(project, span);
                 if !here.insert(key) {
-                    repeats.dropped.push(index);
-                } else if group.row(&key).is_some() || state.knows_buffered(&key) {
-                    repeats.known.push(index);
+                    repeats.repeated.push(index);
+                } else if group.row_of(&key).is_some() || state.has_been_buffered(&key) {
+                    repeats.stored.push(index);
                 } else {
-                    for candidate in state.candidates(&key) {
+                    for candidate in state.candidate_rows(&key) {
                         match candidate.is_readable {
-                            true => search.add(index as usize, candidate),
+                            true => search.add_candidate(index as usize, candidate),
                             // Senders cannot damage a file, so the hash may decide here: spans of a damaged segment are not stored again.
-                            false => repeats.known.push(index),
+                            false => repeats.stored.push(index),
                         }
                     }
                 }
@@ -165,27 +173,33 @@ impl CommitWorker {
         let mut stored = Vec::new();
         let mut unread = Vec::new();
         let found = |index, _, _| stored.push(index as u32);
-        search.read(|index| key(project, &spans[index]), Some(&KEY_COLUMNS), &mut self.readers, found, |index| unread.push(index as u32));
-        repeats.known.extend(stored.into_iter().chain(unread));
-        repeats.known.sort_unstable();
-        repeats.known.dedup();
+        search.read_candidates(
+            |index| span_key(project, &spans[index]),
+            Some(&KEY_COLUMNS),
+            &mut self.readers,
+            found,
+            |index| unread.push(index as u32),
+        );
+        repeats.stored.extend(stored.into_iter().chain(unread));
+        repeats.stored.sort_unstable();
+        repeats.stored.dedup();
         repeats
     }
 
     /// Joins spans with the stored spans of the same IDs, if at least one of the two is partial.
-    pub(super) fn join(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
+    pub(super) fn join_partial_spans(&mut self, project: u64, spans: &[Span], known: &[u32], group: &CommitGroup) -> MergedSpans {
         let mut whole_spans = Vec::new();
         let mut refused = Vec::new();
         let mut elsewhere = Vec::new();
-        let known: Vec<(u32, SpanKey)> = known.iter().map(|index| (*index, key(project, &spans[*index as usize]))).collect();
-        let of_full = known.iter().filter(|(_, key)| self.full.contains(key)).count();
-        let prices = self.shared.config.prices.of(project);
+        let known: Vec<(u32, SpanKey)> = known.iter().map(|index| (*index, span_key(project, &spans[*index as usize]))).collect();
+        let of_full = known.iter().filter(|(_, key)| self.full_spans.contains(key)).count();
+        let prices = self.shared.config.prices.book_of(project);
         let config = &self.shared.config;
         let mut join = |index: u32, mut row: SpanRow| {
             row.locally().apply(&mut row.span);
             let new = &spans[index as usize];
-            if !partial_spans::has_room(&row.span, new) {
-                refused.push(key(project, new));
+            if !partial_spans::can_be_joined(&row.span, new) {
+                refused.push(span_key(project, new));
                 return;
             }
             if let Some(mut whole) = (config.join)(&row.span, new, &prices) {
@@ -195,30 +209,30 @@ impl CommitWorker {
                 whole_spans.push((index, whole));
             }
         };
-        for (index, key) in known.into_iter().filter(|(_, key)| !self.full.contains(key)) {
+        for (index, key) in known.into_iter().filter(|(_, key)| !self.full_spans.contains(key)) {
             let span = &spans[index as usize];
             let load = || load_trace(&self.shared, &mut self.readers, project, span.trace_id);
-            match group.row(&key) {
+            match group.row_of(&key) {
                 Some(row) => join(index, row.clone()),
-                None if span.joined.is_some() || self.traces.came_in_pieces((project, span.trace_id), span.span_id, load) => {
+                None if span.joined.is_some() || self.trace_states.is_joined_from_parts((project, span.trace_id), span.span_id, load) => {
                     elsewhere.push((key, index));
                 }
                 None => {}
             }
         }
-        for (_, row, index) in stored(elsewhere, &self.shared, &mut self.readers) {
+        for (_, row, index) in stored_rows(elsewhere, &self.shared, &mut self.readers) {
             join(index, row);
         }
-        let joins = MergedSpans { whole: whole_spans, refused: of_full + refused.len() };
-        if self.full.len() + refused.len() > FULL_SPANS {
-            self.full.clear();
+        let joins = MergedSpans { joined: whole_spans, rejected: of_full + refused.len() };
+        if self.full_spans.len() + refused.len() > MAX_FULL_SPANS {
+            self.full_spans.clear();
         }
-        self.full.extend(refused);
+        self.full_spans.extend(refused);
         joins
     }
 
     /// Applies the deduplication rules to every trace of a request, and records the changes in the preamble. Returns the traces.
-    pub(super) fn ask_rules(&mut self, spans: &[Span], head: &mut WalFramePreamble) -> Vec<TraceId> {
+    pub(super) fn apply_rules(&mut self, spans: &[Span], head: &mut WalFramePreamble) -> Vec<TraceId> {
         let kept = (0u32..).zip(spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
         let mut by_trace: Vec<(u32, &Span)> = kept.collect();
         by_trace.sort_by_key(|(index, span)| (span.trace_id, *index));
@@ -226,16 +240,18 @@ impl CommitWorker {
         let mut traces = Vec::new();
         for run in by_trace.chunk_by(|a, b| a.1.trace_id == b.1.trace_id) {
             let trace = run[0].1.trace_id;
-            let told =
-                |(index, span): &(u32, &Span)| IncomingSpanNode { node: node_of(span), again: head.joined.binary_search(index).is_ok() };
+            let told = |(index, span): &(u32, &Span)| IncomingSpanNode {
+                node: rule_node(span),
+                is_stored: head.joined.binary_search(index).is_ok(),
+            };
             let load = || load_trace(&self.shared, &mut self.readers, head.project, trace);
             traces.push(trace);
-            let Some(verdict) = self.traces.extend((head.project, trace), run.iter().map(told).collect(), load) else {
+            let Some(verdict) = self.trace_states.add_spans((head.project, trace), run.iter().map(told).collect(), load) else {
                 // A trace that is too long keeps the decisions that were made while it was shorter.
                 head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
                 continue;
             };
-            head.decided.extend(verdict.decided.into_iter().map(|(index, decision)| (run[index].0, decision)));
+            head.decided.extend(verdict.decisions.into_iter().map(|(index, decision)| (run[index].0, decision)));
             let corrections = verdict.corrections.into_iter();
             head.corrections.extend(corrections.map(|(span, decision)| DecisionCorrection { trace, span, decision }));
         }

@@ -5,7 +5,7 @@ use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::langfuse::{ObservationTrace, ROOT_OP};
 use hinomi_model::span::Span;
 
-use super::{CommitWorker, key};
+use super::{CommitWorker, span_key};
 use crate::commit::group::CommitGroup;
 use crate::key_hash::SpanKey;
 use crate::rows::SpanRow;
@@ -13,21 +13,21 @@ use crate::state::lock;
 
 impl CommitWorker {
     /// Joins spans with their stray events. Returns the IDs of the rows that are removed by that.
-    pub(super) fn take_strays(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
+    pub(super) fn join_stray_events(&mut self, project: u64, spans: &mut [Span], group: &CommitGroup) -> Vec<(TraceId, SpanId)> {
         let mut found: Vec<(usize, ObservationTrace)> =
-            spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.stray)(span)?))).collect();
+            spans.iter().enumerate().filter_map(|(index, span)| Some((index, (self.shared.config.observation_trace)(span)?))).collect();
         if found.is_empty() {
             return Vec::new();
         }
-        let at = |span: &Span, home: &ObservationTrace| SpanKey { trace: home.trace_id, ..key(project, span) };
+        let at = |span: &Span, home: &ObservationTrace| SpanKey { trace: home.trace_id, ..span_key(project, span) };
         {
             let state = lock(&self.shared.state);
             found.retain(|(index, home)| {
                 let place = at(&spans[*index], home);
-                group.row(&place).is_some() || state.knows_buffered(&place) || !state.candidates(&place).is_empty()
+                group.row_of(&place).is_some() || state.has_been_buffered(&place) || !state.candidate_rows(&place).is_empty()
             });
         }
-        let prices = self.shared.config.prices.of(project);
+        let prices = self.shared.config.prices.book_of(project);
         let mut moved = Vec::new();
         for (index, home) in found {
             let place = at(&spans[index], &home);
@@ -45,16 +45,16 @@ impl CommitWorker {
                 let belongs =
                     if is_root { spans.iter().position(|span| span.trace_id == trace && span.op == ROOT_OP) } else { Some(index) };
                 if let Some(place) = belongs {
-                    let whole = self.whole(&mut row, &spans[place], &prices);
+                    let whole = self.join_stored_parts(&mut row, &spans[place], &prices);
                     spans[place] = whole;
                 }
             }
-            self.traces.forget(&(project, home.trace_id));
+            self.trace_states.remove_trace(&(project, home.trace_id));
         }
         moved
     }
 
-    fn whole(&self, row: &mut SpanRow, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
+    fn join_stored_parts(&self, row: &mut SpanRow, span: &Span, prices: &hinomi_model::price::PriceBook) -> Span {
         row.locally().apply(&mut row.span);
         (row.span.trace_id, row.span.span_id) = (span.trace_id, span.span_id);
         // Nothing is new: all of it was sent before.

@@ -1,7 +1,7 @@
 use std::sync::mpsc::channel;
 
 use super::super::maintenance::flush;
-use super::super::prepared_append::{AppendResultReceiver, prepare};
+use super::super::prepared_append::{AppendResultReceiver, prepare_append};
 use super::super::segment_storage::LocalSegmentStorage;
 use super::super::stats::StoreHealth;
 use super::super::wal::WalFault;
@@ -15,25 +15,25 @@ fn opened(dir: &std::path::Path) -> (CommitWorker, std::sync::mpsc::Receiver<Flu
     let (shared, next_sequence, log) =
         recovery::open(dir, config, Arc::new(LocalSegmentStorage::new(dir).unwrap()), StoreHealth::default()).unwrap();
     let (work, tasks) = channel();
-    (recovery::committer(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
+    (recovery::commit_worker(&shared, next_sequence, log, broadcast::channel(8).0, work).unwrap(), tasks)
 }
 
 fn request(ids: &[u64]) -> (AppendRequest, AppendResultReceiver) {
-    prepare(1, 5, ids.iter().map(|id| span(1, *id, *id as i64)).collect()).unwrap()
+    prepare_append(1, 5, ids.iter().map(|id| span(1, *id, *id as i64)).collect()).unwrap()
 }
 
 fn commit(committer: &mut CommitWorker, ids: &[&[u64]]) -> Vec<Result<SpanAppendResult, StoreError>> {
     let (requests, answers): (Vec<AppendRequest>, Vec<AppendResultReceiver>) = ids.iter().map(|ids| request(ids)).unzip();
-    committer.commit(requests.into_iter().map(|request| CommitUnit::Append(Box::new(request))).collect());
+    committer.commit_units(requests.into_iter().map(|request| CommitUnit::Append(Box::new(request))).collect());
     answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
 }
 
 #[test]
-fn a_full_disk_refuses_the_group_and_takes_it_later() {
+fn full_disk_rejects_the_group_and_later_accepts_it() {
     let dir = tempfile::tempdir().unwrap();
     let (mut committer, _tasks) = opened(dir.path());
     assert_eq!(commit(&mut committer, &[&[1]])[0].as_ref().unwrap().stored, 1);
-    committer.log.fault = Some(WalFault::Full);
+    committer.log.fault = Some(WalFault::DiskFull);
     let answers = commit(&mut committer, &[&[2], &[2, 3]]);
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::DiskFull { .. }))), "{answers:?}");
     assert_eq!(committer.shared.stats().rows, 1);
@@ -57,7 +57,7 @@ fn a_crash_at_any_point_of_a_flush_finds_each_row_once() {
             assert_eq!(commit(&mut committer, &[&[id]])[0].as_ref().unwrap().corrected, expected);
             expected += 1;
             match step {
-                0 => assert!(matches!(committer.freeze(), Ok(FreezeResult::Now(_)))),
+                0 => assert!(matches!(committer.freeze_memtable(), Ok(FreezeResult::Now(_)))),
                 1 => flush::flush(&shared).unwrap(),
                 _ => {}
             }
@@ -71,7 +71,7 @@ fn a_crash_at_any_point_of_a_flush_finds_each_row_once() {
 }
 
 #[test]
-fn a_failed_sync_ends_intake_until_a_restart() {
+fn failed_sync_stops_ingestion_until_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (mut committer, _tasks) = opened(dir.path());
     assert!(commit(&mut committer, &[&[1]])[0].is_ok());
@@ -79,7 +79,7 @@ fn a_failed_sync_ends_intake_until_a_restart() {
     assert!(matches!(commit(&mut committer, &[&[2]])[0], Err(StoreError::Poisoned { .. })));
     committer.log.fault = None;
     assert!(matches!(commit(&mut committer, &[&[3]])[0], Err(StoreError::Poisoned { .. })));
-    assert!(matches!(committer.freeze(), Err(StoreError::Poisoned { .. })), "another file would hide it");
+    assert!(matches!(committer.freeze_memtable(), Err(StoreError::Poisoned { .. })), "another file would hide it");
     assert_eq!(committer.shared.stats().rows, 1);
     drop(committer);
     let (mut committer, _tasks) = opened(dir.path());

@@ -20,9 +20,9 @@ use crate::key_hash::SpanKey;
 use crate::manifest::{self, Manifest, ManifestContents, ManifestEdit};
 use crate::recovery::orphan_files::ManifestFileSet;
 use crate::row_bit_set::RowBitSet;
-use crate::segment::checksum::{crc_of, decode, examine, examine_as};
+use crate::segment::checksum::{check_file_as, check_segment, crc_of, decode_file};
 use crate::segment::id_index::SegmentIdIndex;
-use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::read::{SegmentReader, row_ranges};
 use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys};
 use crate::segment::write::write_ids;
 use crate::segment_storage::{
@@ -34,7 +34,7 @@ use crate::wal;
 use crate::wal::frame;
 
 /// Number of rows whose keys are compared at a time.
-const CHUNK: usize = 100_000;
+const BATCH_ROWS: usize = 100_000;
 
 /// Repairs a data directory that no process has open, and returns what was done.
 ///
@@ -46,14 +46,14 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     let folder = DataFolder::open(root)?;
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);
     let mut findings = Vec::new();
-    let mut manifest = whole_manifest(&folder, &storage, &mut findings)?;
+    let mut manifest = open_or_rebuild_manifest(&folder, &storage, &mut findings)?;
     let contents = manifest.load(&storage)?;
-    let known = ManifestFileSet::of(&contents);
+    let known = ManifestFileSet::from_manifest(&contents);
     let orphans = known.orphans(&*storage)?;
     let mut lost = Vec::new();
     for (segment, _) in &contents.segments {
-        if let Err(fault) = examine(segment)
-            && !bring_back(&*storage, segment, &mut findings)?
+        if let Err(fault) = check_segment(segment)
+            && !restore_damaged_copy(&*storage, segment, &mut findings)?
         {
             let name = segment.location.display();
             let kept = match segment.objects.has(SegmentObjectKind::Parquet) {
@@ -67,19 +67,19 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
             lost.push(segment.id);
         }
     }
-    manifest.leave_out(&lost)?;
+    manifest.remove_segments(&lost)?;
 
     let has_parquet = |id: &u64| orphans[id].iter().any(|object| object.kind == SegmentObjectKind::Parquet);
-    let in_place = orphans.keys().copied().filter(|id| !known.is_done_with(*id) && has_parquet(id)).map(UnlistedSegment::InPlace);
+    let in_place = orphans.keys().copied().filter(|id| !known.is_removable(*id) && has_parquet(id)).map(UnlistedSegment::InPlace);
     let quarantined = storage.quarantined()?.into_iter().map(UnlistedSegment::Quarantined);
     let mut unnamed: Vec<UnlistedSegment> = in_place.chain(quarantined).collect();
     // If two segments have a row of the same span, the row of the later segment wins; of two with the same number, that in place.
     unnamed.sort_by_key(|segment| std::cmp::Reverse(segment.rank()));
-    let (in_log, first) = keys_in_log(&folder, contents.covered)?;
+    let (in_log, first) = keys_in_wal(&folder, contents.last_flushed_frame)?;
     let mut taken_in = false;
     for unlisted in unnamed {
         let location = unlisted.location(&storage);
-        match take_in(&storage, &mut manifest, &unlisted, &in_log)? {
+        match adopt_segment(&storage, &mut manifest, &unlisted, &in_log)? {
             Ok((to, rows)) => {
                 taken_in = true;
                 let (from, to) = (location.display(), to.display());
@@ -93,8 +93,8 @@ pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
     }
     // Everything older than the WAL is in the recovered segments, if it exists at all.
     let covered = first.map(|first| first - 1).or_else(|| wal::last_sequence(&folder.logs()));
-    if let Some(covered) = covered.filter(|covered| taken_in && *covered > contents.covered) {
-        manifest.commit(&ManifestEdit { covered: Some(covered), ..ManifestEdit::default() })?;
+    if let Some(covered) = covered.filter(|covered| taken_in && *covered > contents.last_flushed_frame) {
+        manifest.commit(&ManifestEdit { last_flushed_frame: Some(covered), ..ManifestEdit::default() })?;
     }
     Ok(findings)
 }
@@ -132,7 +132,7 @@ impl UnlistedSegment {
 }
 
 /// Returns the manifest, rebuilt if it cannot be read.
-fn whole_manifest(
+fn open_or_rebuild_manifest(
     folder: &DataFolder,
     storage: &Arc<dyn SegmentStorage>,
     findings: &mut Vec<DoctorFinding>,
@@ -162,9 +162,9 @@ fn whole_manifest(
 }
 
 /// Looks for an intact copy of a segment in quarantine, and moves it to its place. Returns whether there was one.
-fn bring_back(storage: &dyn SegmentStorage, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
+fn restore_damaged_copy(storage: &dyn SegmentStorage, segment: &Segment, findings: &mut Vec<DoctorFinding>) -> Result<bool, StoreError> {
     for quarantined in storage.quarantined()? {
-        if segment.crc.is_some() && examine_as(segment, storage.open_quarantined(&quarantined)).is_ok() {
+        if segment.crc.is_some() && check_file_as(segment, storage.open_quarantined(&quarantined)).is_ok() {
             if segment.objects.has(SegmentObjectKind::Parquet) {
                 storage.set_aside(segment.id, QuarantineReason::Damaged)?;
             }
@@ -178,14 +178,14 @@ fn bring_back(storage: &dyn SegmentStorage, segment: &Segment, findings: &mut Ve
 }
 
 /// Returns the spans in WAL frames that no segment of the manifest covers, and the number of the first such frame.
-fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
+fn keys_in_wal(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
     let (mut found, mut first) = (HashSet::new(), None);
     for (_, path) in numbered(&folder.logs(), "log")? {
         let contents = wal::read(&path)?;
-        for (sequence, payload) in contents.frames().filter(|(sequence, _)| *sequence > covered) {
+        for (sequence, payload) in contents.frame_payloads().filter(|(sequence, _)| *sequence > covered) {
             first = first.or(Some(sequence));
             // The next start reports frames that cannot be read.
-            let Ok((head, spans)) = frame::read(payload) else { continue };
+            let Ok((head, spans)) = frame::decode_payload(payload) else { continue };
             let kept = (0u32..).zip(&spans).filter(|(index, _)| head.dropped.binary_search(index).is_err());
             found.extend(kept.map(|(_, span)| SpanKey { project: head.project, trace: span.trace_id, span: span.span_id }));
         }
@@ -194,22 +194,22 @@ fn keys_in_log(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, O
 }
 
 /// Adds a segment to the manifest. Its rows that exist elsewhere are marked as dead. The inner error says why the segment cannot be read.
-fn take_in(
+fn adopt_segment(
     storage: &Arc<dyn SegmentStorage>,
     manifest: &mut Manifest,
     unlisted: &UnlistedSegment,
     in_log: &HashSet<SpanKey>,
 ) -> Result<Result<(PathBuf, u64), String>, StoreError> {
     let contents = manifest.load(storage)?;
-    let mut rows = match unlisted.reader(storage).map_err(|error| error.to_string()).and_then(|reader| rows_of(&reader)) {
+    let mut rows = match unlisted.reader(storage).map_err(|error| error.to_string()).and_then(|reader| keys_of_file(&reader)) {
         Ok(rows) => rows,
         Err(fault) => return Ok(Err(fault)),
     };
     let count = rows.len() as u64;
     let mut dead: RowBitSet = rows.iter().filter(|row| in_log.contains(&row.key)).map(|row| row.row).collect();
-    for chunk in rows.chunks(CHUNK) {
+    for chunk in rows.chunks(BATCH_ROWS) {
         for (segment, gone) in &contents.segments {
-            for row in elsewhere(segment, gone, chunk)? {
+            for row in rows_stored_elsewhere(segment, gone, chunk)? {
                 dead.insert(row);
             }
         }
@@ -225,7 +225,7 @@ fn take_in(
     let id = match unlisted {
         UnlistedSegment::InPlace(id) => *id,
         UnlistedSegment::Quarantined(quarantined) => {
-            let id = next_id(&**storage, &contents, quarantined.segment)?;
+            let id = free_segment_id(&**storage, &contents, quarantined.segment)?;
             storage.take_back(quarantined, id)?;
             id
         }
@@ -235,7 +235,7 @@ fn take_in(
     rows.sort_by_key(|row| row.row);
     write_ids(&objects, &rows)?;
     let measured = objects.open(SegmentObjectKind::Parquet).and_then(|file| Ok((file.length()?, crc_of(&*file)?)));
-    let (bytes, crc) = measured.map_err(StoreError::io("read", &location))?;
+    let (bytes, crc) = measured.map_err(StoreError::io_error("read", &location))?;
     let mut projects: Vec<u64> = rows.iter().map(|row| row.key.project).collect();
     projects.sort_unstable();
     projects.dedup();
@@ -250,15 +250,15 @@ fn take_in(
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
         rollup: SidecarCell::default(),
-        grams: SidecarCell::default(),
-        replaced: AtomicBool::new(false),
+        ngram_index: SidecarCell::default(),
+        is_replaced: AtomicBool::new(false),
     };
     manifest.commit(&ManifestEdit { add: vec![&segment], dead: vec![(id, dead)], ..ManifestEdit::default() })?;
     Ok(Ok((location, holding)))
 }
 
 /// Returns the given segment number if it is free, else a new one.
-fn next_id(storage: &dyn SegmentStorage, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
+fn free_segment_id(storage: &dyn SegmentStorage, contents: &ManifestContents, id: u64) -> Result<u64, StoreError> {
     let named: HashSet<u64> = contents.segments.iter().map(|(segment, _)| segment.id).collect();
     if id > 0 && !named.contains(&id) {
         return Ok(id);
@@ -269,7 +269,7 @@ fn next_id(storage: &dyn SegmentStorage, contents: &ManifestContents, id: u64) -
 }
 
 /// Returns the keys of all rows of a file after reading the whole file.
-fn rows_of(reader: &SegmentReader) -> Result<Vec<RowKey>, String> {
+fn keys_of_file(reader: &SegmentReader) -> Result<Vec<RowKey>, String> {
     let count = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
     let batch = reader.columns(std::slice::from_ref(&(0..count)), &KEY_COLUMNS).map_err(|error| error.to_string())?;
     let rows = keys(&batch, 0, 0);
@@ -277,22 +277,22 @@ fn rows_of(reader: &SegmentReader) -> Result<Vec<RowKey>, String> {
     if rows.len() != count as usize || !has_ids {
         return Err("not a segment".to_owned());
     }
-    decode(reader).map(|_| rows)
+    decode_file(reader).map(|_| rows)
 }
 
 /// Returns those of the rows that a segment of the manifest contains too, where they are not dead. Hashes select candidates; keys decide.
-fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
+fn rows_stored_elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec<u32>, StoreError> {
     let ids = match SegmentIdIndex::open(&segment.objects) {
         Ok(ids) => ids,
         Err(_) => {
             let read = SegmentReader::open(&segment.objects).map_err(|error| error.to_string());
-            let Ok(rows) = read.and_then(|reader| rows_of(&reader)) else { return Ok(Vec::new()) };
+            let Ok(rows) = read.and_then(|reader| keys_of_file(&reader)) else { return Ok(Vec::new()) };
             write_ids(&segment.objects, &rows)?
         }
     };
     let mut hits = Vec::new();
     for row in rows.iter().filter(|row| ids.may_hold_span(row.key.hash())) {
-        let there = ids.rows_of_span(&row.key).map_err(StoreError::io("read", &segment.objects.location(SegmentObjectKind::Ids)))?;
+        let there = ids.rows_of_span(&row.key).map_err(StoreError::io_error("read", &segment.objects.location(SegmentObjectKind::Ids)))?;
         hits.extend(there.into_iter().filter(|there| !gone.contains(*there)).map(|there| (there, row)));
     }
     if hits.is_empty() {
@@ -301,7 +301,8 @@ fn elsewhere(segment: &Segment, gone: &RowBitSet, rows: &[RowKey]) -> Result<Vec
     let mut wanted: Vec<u32> = hits.iter().map(|(there, _)| *there).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let Ok(batch) = SegmentReader::open(&segment.objects).and_then(|reader| reader.columns(&ranges(wanted.iter().copied()), &KEY_COLUMNS))
+    let Ok(batch) =
+        SegmentReader::open(&segment.objects).and_then(|reader| reader.columns(&row_ranges(wanted.iter().copied()), &KEY_COLUMNS))
     else {
         return Ok(Vec::new());
     };

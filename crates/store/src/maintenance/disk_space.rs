@@ -14,10 +14,10 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 
 impl StoreInner {
     /// Fails while less than the reserve is free. Logs each change once.
-    pub(crate) fn room(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_reserve(&self) -> Result<(), StoreError> {
         let (root, reserve) = (self.folder.root(), self.config.reserve_bytes);
         let short = (self.config.free_bytes)(root).filter(|free| *free < reserve);
-        let was_short = self.health.short_of_room.swap(short.is_some(), Ordering::Relaxed);
+        let was_short = self.health.is_disk_low.swap(short.is_some(), Ordering::Relaxed);
         let Some(free) = short else {
             if was_short {
                 tracing::info!("store.disk.available");
@@ -32,7 +32,7 @@ impl StoreInner {
     }
 
     /// Returns whether background work may write this many bytes.
-    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+    pub(crate) fn has_space_for(&self, bytes: u64) -> bool {
         let free = (self.config.free_bytes)(self.folder.root());
         free.is_none_or(|free| free >= bytes.saturating_add(self.config.reserve_bytes / 2))
     }

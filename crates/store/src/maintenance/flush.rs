@@ -29,11 +29,11 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let (pieces, settled, generation, last_sequence) = {
         let mut state = lock(&shared.state);
         let Some(frozen) = &mut state.frozen else { return Ok(()) };
-        (frozen.pieces().to_vec(), frozen.settled().clone(), frozen.generation, frozen.last_sequence)
+        (frozen.all_chunks().to_vec(), frozen.rows_to_omit().clone(), frozen.generation, frozen.last_sequence)
     };
     let mut order: Vec<RowKey> = Vec::new();
     for (source, piece) in (0..).zip(&pieces) {
-        order.extend(keys(&piece.batch, source, 0).into_iter().filter(|row| !settled.contains(piece.first + row.row)));
+        order.extend(keys(&piece.batch, source, 0).into_iter().filter(|row| !settled.contains(piece.first_row + row.row)));
     }
     sort(&mut order);
     let batches: Vec<&RecordBatch> = pieces.iter().map(|piece| piece.batch.as_ref()).collect();
@@ -42,7 +42,7 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let rows_of = |chunk: &[RowKey]| {
         let places: Vec<(usize, usize)> = chunk.iter().map(|row| (row.source as usize, row.row as usize)).collect();
         interleave_record_batch(&batches, &places)
-            .map_err(|error| StoreError::segment("sort", &objects.location(SegmentObjectKind::Parquet), error))
+            .map_err(|error| StoreError::segment_error("sort", &objects.location(SegmentObjectKind::Parquet), error))
     };
     let written = match order.is_empty() {
         true => None,
@@ -50,24 +50,24 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
         false => Some(write(&objects, &order, shared.config.rows_per_group, |_| 0, rows_of)?),
     };
 
-    let _moving = lock(&shared.moving);
+    let _moving = lock(&shared.move_lock);
     // Rows that died since the memtable was frozen are dead in the segment, and their successors are in the active memtable.
     let late: RowBitSet = {
         let state = lock(&shared.state);
         let dead_now = state.frozen.as_ref().map(|frozen| frozen.dead().clone()).unwrap_or_default();
-        let row_in_buffer = |row: &RowKey| pieces[row.source as usize].first + row.row;
+        let row_in_buffer = |row: &RowKey| pieces[row.source as usize].first_row + row.row;
         (0..).zip(&order).filter(|(_, row)| dead_now.contains(row_in_buffer(row))).map(|(number, _)| number).collect()
     };
     let superseded = |live: &LiveSegment| (live.segment.id, live.dead.iter().filter(|row| !live.pending.contains(*row)).collect());
     let change = ManifestEdit {
-        covered: Some(last_sequence),
+        last_flushed_frame: Some(last_sequence),
         add: written.iter().map(|(segment, _)| segment).collect(),
         remove: Vec::new(),
-        dead: lock(&shared.state).segments.iter().filter(|live| live.freezing.len() > 0).map(superseded).collect(),
+        dead: lock(&shared.state).segments.iter().filter(|live| live.pending_when_frozen.len() > 0).map(superseded).collect(),
     };
     if let Err(error) = lock(&shared.manifest).commit(&change) {
         if let Some((segment, _)) = written {
-            segment.replace();
+            segment.mark_replaced();
         }
         return Err(error);
     }
@@ -75,19 +75,19 @@ pub(crate) fn flush(shared: &StoreInner) -> Result<(), StoreError> {
     let logs = {
         let mut state = lock(&shared.state);
         for live in &mut state.segments {
-            live.freezing = RowBitSet::default();
+            live.pending_when_frozen = RowBitSet::default();
         }
         if let Some((segment, ids)) = written {
             let mut live = LiveSegment::new(segment, ids, late.clone());
             live.pending = late;
-            state.add(live);
+            state.add_segment(live);
         }
         let logs = state.frozen.take().map(|frozen| frozen.logs).unwrap_or_default();
-        state.touch();
+        state.count_change();
         logs
     };
     let covered = |path: PathBuf| CoveredWalFile { bytes: wal::file::length(&path).unwrap_or(0), path, last_sequence };
-    shared.wal_retention.retire(logs.into_iter().map(covered), shared.room().is_err());
+    shared.wal_retention.retire(logs.into_iter().map(covered), shared.check_reserve().is_err());
     let took = began.elapsed().as_millis() as u64;
     shared.health.last_flush_ms.store(took, Ordering::Relaxed);
     shared.health.flushes.fetch_add(1, Ordering::Relaxed);

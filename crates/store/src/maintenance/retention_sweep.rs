@@ -13,38 +13,38 @@ use hinomi_model::id::TraceId;
 use tokio::sync::oneshot;
 
 use super::MaintenanceCommand;
-use super::compaction::{CompactionInput, install};
+use super::compaction::{CompactionInput, replace_segments};
 use crate::error::StoreError;
 use crate::manifest::ManifestEdit;
 use crate::row_bit_set::RowBitSet;
-use crate::segment::read::{SegmentReader, ranges};
+use crate::segment::read::{SegmentReader, row_ranges};
 use crate::segment::row_order::{KEY_COLUMNS, RowKey, keys};
-use crate::segment::write::{CHUNK_BYTES, write};
+use crate::segment::write::{MAX_CHUNK_BYTES, write};
 use crate::segment_storage::{SegmentObject, SegmentObjectKind};
 use crate::snapshot::{Segment, Snapshot};
 use crate::state::{LiveSegment, StoreInner, StoreState, lock};
 
 /// Columns with messages, previews, tool definitions, attributes, provenance and parts of joined spans. They are cleared when messages
 /// have a shorter retention than the span.
-const TEXTS: [&str; 8] =
+const TEXT_COLUMNS: [&str; 8] =
     ["input_preview", "output_preview", "input_messages", "output_messages", "tool_definitions", "attributes", "reading", "joined"];
 
 /// Columns that a retention decision reads in addition to the key.
-const SEEN_COLUMNS: [&str; 2] = ["environment", "user_id"];
+const DECISION_COLUMNS: [&str; 2] = ["environment", "user_id"];
 /// Number of rows that are checked for messages at a time.
-const CHUNK: usize = 4096;
+const BATCH_ROWS: usize = 4096;
 /// How long to wait until readers of the old files have ended.
-const READERS: Duration = Duration::from_secs(10);
+const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What happens to a stored span; the decisions are ordered by how much is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RetentionDecision {
     /// The span remains unchanged.
-    Kept,
+    Keep,
     /// Messages, previews, tool definitions, attributes and provenance are deleted; all other fields remain.
-    WithoutTexts,
+    DeleteMessages,
     /// The span is deleted.
-    Gone,
+    Delete,
 }
 
 /// Properties of a span that decide about its retention.
@@ -66,9 +66,9 @@ pub struct RetentionCandidate<'a> {
 #[derive(Clone)]
 pub struct RetentionSweep {
     /// Returns whether a segment may contain spans to delete or to clear.
-    pub concerns: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
+    pub affects_segment: Arc<dyn Fn(&Segment) -> bool + Send + Sync>,
     /// Returns the decision for a span.
-    pub judge: Arc<dyn Fn(&RetentionCandidate) -> RetentionDecision + Send + Sync>,
+    pub decide: Arc<dyn Fn(&RetentionCandidate) -> RetentionDecision + Send + Sync>,
 }
 
 impl std::fmt::Debug for RetentionSweep {
@@ -81,9 +81,9 @@ impl std::fmt::Debug for RetentionSweep {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DeletionLoss {
     /// Number of spans that would be deleted.
-    pub lost: u64,
+    pub deleted_spans: u64,
     /// Number of all spans.
-    pub all: u64,
+    pub all_spans: u64,
 }
 
 /// Result of a retention sweep.
@@ -94,29 +94,29 @@ pub struct RetentionSweepResult {
     /// Number of deleted spans per project.
     pub by_project: BTreeMap<u64, u64>,
     /// Number of spans whose messages were deleted.
-    pub without_texts: u64,
+    pub without_messages: u64,
     /// Files that were removed or rewritten under another name.
-    pub files: Vec<SegmentObject>,
-    /// Those of `files` that are still being read. They are removed when their last reader ends.
+    pub segment_files: Vec<SegmentObject>,
+    /// Those of `segment_files` that are still being read. They are removed when their last reader ends.
     pub still_read: Vec<SegmentObject>,
     /// Unreadable segments that may contain such spans.
     pub unreadable: Vec<SegmentObject>,
     /// Latest start of the deleted spans, in microseconds since the Unix epoch; `None` if nothing was deleted.
-    pub until_us: Option<i64>,
+    pub latest_deleted_us: Option<i64>,
     /// True if rows to delete were written again elsewhere meanwhile, and another pass is needed.
-    went_on: bool,
+    needs_another_pass: bool,
 }
 
 impl RetentionSweepResult {
     fn add(&mut self, other: RetentionSweepResult) {
         self.spans += other.spans;
         other.by_project.into_iter().for_each(|(project, spans)| *self.by_project.entry(project).or_default() += spans);
-        self.without_texts += other.without_texts;
-        self.files.extend(other.files);
+        self.without_messages += other.without_messages;
+        self.segment_files.extend(other.segment_files);
         self.still_read.extend(other.still_read);
         self.unreadable = other.unreadable;
-        self.until_us = self.until_us.max(other.until_us);
-        self.went_on = other.went_on;
+        self.latest_deleted_us = self.latest_deleted_us.max(other.latest_deleted_us);
+        self.needs_another_pass = other.needs_another_pass;
     }
 }
 
@@ -127,14 +127,14 @@ impl crate::Store {
     /// # Errors
     ///
     /// When a file cannot be read or written. The deletions before the error remain.
-    pub async fn sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+    pub async fn apply_sweep(&self, sweep: RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
         let mut swept = RetentionSweepResult::default();
         loop {
             // After the flush, everything in the WAL is in a segment.
             self.flush().await?;
             let sweep = sweep.clone();
-            swept.add(self.take_away(|reply| MaintenanceCommand::Sweep { sweep, reply }).await?);
-            if !swept.went_on {
+            swept.add(self.rewrite_segments(|reply| MaintenanceCommand::Sweep { sweep, reply }).await?);
+            if !swept.needs_another_pass {
                 return Ok(swept);
             }
         }
@@ -145,33 +145,36 @@ impl crate::Store {
     /// # Errors
     ///
     /// When the manifest cannot be written. Nothing has been removed then.
-    pub async fn drop_oldest(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
-        self.take_away(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
+    pub async fn drop_oldest_segments(&self, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
+        self.rewrite_segments(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }
 
-    /// Returns how many spans [`drop_oldest`](crate::Store::drop_oldest) would remove.
-    pub fn oldest(&self, bytes: u64) -> DeletionLoss {
+    /// Returns how many spans [`drop_oldest_segments`](crate::Store::drop_oldest) would remove.
+    pub fn oldest_segments(&self, bytes: u64) -> DeletionLoss {
         let state = lock(&self.shared.state);
         let of = |live: &LiveSegment| live.segment.rows - live.dead.len() as u64;
         let buffers = [Some(&state.active), state.frozen.as_ref()];
         let buffered: u64 = buffers.iter().flatten().map(|buffer| buffer.live_rows()).sum();
-        DeletionLoss { lost: oldest(&state, bytes).map(of).sum(), all: state.segments.iter().map(of).sum::<u64>() + buffered }
+        DeletionLoss {
+            deleted_spans: oldest_segments(&state, bytes).map(of).sum(),
+            all_spans: state.segments.iter().map(of).sum::<u64>() + buffered,
+        }
     }
 
-    async fn take_away(
+    async fn rewrite_segments(
         &self,
         work: impl FnOnce(oneshot::Sender<Result<RetentionSweepResult, StoreError>>) -> MaintenanceCommand,
     ) -> Result<RetentionSweepResult, StoreError> {
         let (reply, answer) = oneshot::channel();
         let senders = self.senders.as_ref().ok_or(StoreError::Closed)?;
-        senders.tending.send(work(reply)).map_err(|_| StoreError::Closed)?;
+        senders.maintenance.send(work(reply)).map_err(|_| StoreError::Closed)?;
         let mut swept = answer.await.map_err(|_| StoreError::Closed)??;
         let began = Instant::now();
         loop {
             // The last snapshot would keep the files open; taking a new one replaces it.
             drop(self.snapshot());
-            swept.still_read = swept.files.iter().filter(|file| self.shared.storage.stat(**file).is_ok()).copied().collect();
-            if swept.still_read.is_empty() || began.elapsed() > READERS {
+            swept.still_read = swept.segment_files.iter().filter(|file| self.shared.storage.stat(**file).is_ok()).copied().collect();
+            if swept.still_read.is_empty() || began.elapsed() > READER_TIMEOUT {
                 return Ok(swept);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -180,21 +183,21 @@ impl crate::Store {
 }
 
 /// Applies a retention sweep to all segments, and rewrites those that change.
-pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
+pub(crate) fn apply_sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<RetentionSweepResult, StoreError> {
     let mut swept = RetentionSweepResult::default();
     // The successor of a row that is not settled at this moment is, or will be, in a memtable. None of these segments contains it.
     let candidates: Vec<(u64, RowBitSet)> = {
         let state = lock(&shared.state);
-        let held = state.segments.iter().filter(|live| (sweep.concerns)(&live.segment));
+        let held = state.segments.iter().filter(|live| (sweep.affects_segment)(&live.segment));
         swept.unreadable =
-            held.clone().filter(|live| !live.readable).map(|live| live.segment.objects.name(SegmentObjectKind::Parquet)).collect();
-        held.filter(|live| live.readable).map(|live| (live.segment.id, live.settled())).collect()
+            held.clone().filter(|live| !live.is_readable).map(|live| live.segment.objects.name(SegmentObjectKind::Parquet)).collect();
+        held.filter(|live| live.is_readable).map(|live| (live.segment.id, live.permanently_dead())).collect()
     };
     for (id, settled_before) in candidates {
         if shared.is_stopping.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
-        one(shared, id, &settled_before, sweep, &mut swept)?;
+        rewrite_segment(shared, id, &settled_before, sweep, &mut swept)?;
     }
     Ok(swept)
 }
@@ -202,93 +205,94 @@ pub(crate) fn sweep(shared: &StoreInner, sweep: &RetentionSweep) -> Result<Reten
 /// Retention decisions for the rows of a segment.
 #[derive(Default)]
 struct SegmentRetentionPlan {
-    gone: RowBitSet,
-    without_texts: RowBitSet,
+    deleted: RowBitSet,
+    without_messages: RowBitSet,
 }
 
-fn one(
+fn rewrite_segment(
     shared: &StoreInner,
     id: u64,
     settled_before: &RowBitSet,
     sweep: &RetentionSweep,
     swept: &mut RetentionSweepResult,
 ) -> Result<(), StoreError> {
-    let Some((segment, dead, settled, bare)) =
-        lock(&shared.state).live(id).map(|live| (live.segment.clone(), live.dead.clone(), live.settled(), live.without_texts))
+    let Some((segment, dead, settled, bare)) = lock(&shared.state)
+        .live_segment(id)
+        .map(|live| (live.segment.clone(), live.dead.clone(), live.permanently_dead(), live.rows_without_messages))
     else {
         return Ok(());
     };
     let reader = SegmentReader::open(&segment.objects)?;
-    let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+    let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect();
     let all = 0..segment.rows as u32;
     let seen = reader.columns(std::slice::from_ref(&all), &columns)?;
     let rows = keys(&seen, 0, 0);
-    let SegmentRetentionPlan { gone, mut without_texts } = judged(&seen, &rows, sweep);
+    let SegmentRetentionPlan { deleted, mut without_messages } = plan_segment(&seen, &rows, sweep);
     // Most of these rows were cleared by an earlier sweep: they are checked once after a start.
-    let count = without_texts.len();
-    if gone.len() == 0 && (count == bare || !has_texts(&reader, &without_texts)?) {
-        if let Some(live) = lock(&shared.state).live(id) {
-            live.without_texts = count;
+    let count = without_messages.len();
+    if deleted.len() == 0 && (count == bare || !has_messages(&reader, &without_messages)?) {
+        if let Some(live) = lock(&shared.state).live_segment(id) {
+            live.rows_without_messages = count;
         }
         return Ok(());
     }
-    let order: Vec<RowKey> = rows.into_iter().filter(|row| !gone.contains(row.row) && !settled.contains(row.row)).collect();
-    if !order.is_empty() && !shared.has_room_for(segment.bytes) {
+    let order: Vec<RowKey> = rows.into_iter().filter(|row| !deleted.contains(row.row) && !settled.contains(row.row)).collect();
+    if !order.is_empty() && !shared.has_space_for(segment.bytes) {
         return Err(StoreError::DiskFull { path: segment.location.clone() });
     }
     let number = shared.new_segment_id();
     let objects = shared.objects_of(number);
     if count == bare {
-        without_texts = RowBitSet::default();
+        without_messages = RowBitSet::default();
     }
     let bytes_of = |row: &RowKey| reader.bytes_of(row.row);
     let rows_of = |chunk: &[RowKey]| {
-        let batch = reader.all(&ranges(chunk.iter().map(|row| row.row)))?;
-        stripped(batch, chunk, &without_texts)
-            .map_err(|error| StoreError::segment("write", &objects.location(SegmentObjectKind::Parquet), error))
+        let batch = reader.all_columns(&row_ranges(chunk.iter().map(|row| row.row)))?;
+        clear_messages(batch, chunk, &without_messages)
+            .map_err(|error| StoreError::segment_error("write", &objects.location(SegmentObjectKind::Parquet), error))
     };
     let written = match order.is_empty() {
         true => None,
         false => {
-            lock(&shared.manifest).begin(number, &[id])?;
+            lock(&shared.manifest).begin_segment(number, &[id])?;
             Some(write(&objects, &order, shared.config.rows_per_group, bytes_of, rows_of)?)
         }
     };
     let old: Vec<SegmentObject> = segment.objects.existing().collect();
-    let input = CompactionInput { segment: segment.clone(), gone };
-    let dead_now = install(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
-    let live_gone: Vec<u32> = input.gone.iter().filter(|row| !dead_now.contains(*row)).collect();
-    swept.went_on |= input.gone.iter().any(|row| dead_now.contains(row) && !settled_before.contains(row));
-    if let Some(live) = lock(&shared.state).live(number) {
-        live.without_texts = count;
+    let input = CompactionInput { segment: segment.clone(), dead: deleted };
+    let dead_now = replace_segments(shared, std::slice::from_ref(&input), &order, written)?.swap_remove(0);
+    let live_gone: Vec<u32> = input.dead.iter().filter(|row| !dead_now.contains(*row)).collect();
+    swept.needs_another_pass |= input.dead.iter().any(|row| dead_now.contains(row) && !settled_before.contains(row));
+    if let Some(live) = lock(&shared.state).live_segment(number) {
+        live.rows_without_messages = count;
     }
     let starts = seen.column_by_name("start_time").map(|starts| starts.as_primitive::<TimestampMicrosecondType>().clone());
     let projects = seen.column_by_name("project_id").map(|projects| projects.as_primitive::<Int64Type>().clone());
     for row in &live_gone {
-        swept.until_us = swept.until_us.max(starts.as_ref().map(|starts| starts.value(*row as usize)));
+        swept.latest_deleted_us = swept.latest_deleted_us.max(starts.as_ref().map(|starts| starts.value(*row as usize)));
         if let Some(projects) = &projects {
             *swept.by_project.entry(projects.value(*row as usize) as u64).or_default() += 1;
         }
     }
     swept.spans += live_gone.len() as u64;
-    swept.without_texts += without_texts.iter().filter(|row| !dead.contains(*row)).count() as u64;
-    swept.files.extend(old);
+    swept.without_messages += without_messages.iter().filter(|row| !dead.contains(*row)).count() as u64;
+    swept.segment_files.extend(old);
     tracing::info!(segment = id, into = number, spans = live_gone.len(), left = order.len(), "store.segment.swept");
     Ok(())
 }
 
-fn judged(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> SegmentRetentionPlan {
+fn plan_segment(seen: &RecordBatch, rows: &[RowKey], sweep: &RetentionSweep) -> SegmentRetentionPlan {
     let mut judged = SegmentRetentionPlan::default();
-    each_seen(seen, rows, |row, one| match (sweep.judge)(one) {
-        RetentionDecision::Kept => {}
-        RetentionDecision::WithoutTexts => drop(judged.without_texts.insert(row)),
-        RetentionDecision::Gone => drop(judged.gone.insert(row)),
+    for_each_candidate(seen, rows, |row, one| match (sweep.decide)(one) {
+        RetentionDecision::Keep => {}
+        RetentionDecision::DeleteMessages => drop(judged.without_messages.insert(row)),
+        RetentionDecision::Delete => drop(judged.deleted.insert(row)),
     });
     judged
 }
 
 /// Calls `look` with each row and its properties.
-fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &RetentionCandidate)) {
+fn for_each_candidate(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &RetentionCandidate)) {
     let texts = |name: &str| seen.column_by_name(name).and_then(|column| column.as_string_view_opt());
     let (environments, users) = (texts("environment"), texts("user_id"));
     for row in rows {
@@ -308,13 +312,13 @@ fn each_seen(seen: &RecordBatch, rows: &[RowKey], mut look: impl FnMut(u32, &Ret
     }
 }
 
-fn has_texts(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreError> {
+fn has_messages(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreError> {
     let rows: Vec<u32> = rows.iter().collect();
     let mut rest = &rows[..];
     while let Some(first) = rest.first() {
-        let (chunk, others) = rest.split_at(reader.fitting(*first, CHUNK_BYTES).min(CHUNK).min(rest.len()));
+        let (chunk, others) = rest.split_at(reader.rows_within_bytes(*first, MAX_CHUNK_BYTES).min(BATCH_ROWS).min(rest.len()));
         rest = others;
-        let batch = reader.columns(&ranges(chunk.iter().copied()), &TEXTS)?;
+        let batch = reader.columns(&row_ranges(chunk.iter().copied()), &TEXT_COLUMNS)?;
         if batch.columns().iter().any(|column| column.null_count() < column.len()) {
             return Ok(true);
         }
@@ -323,12 +327,12 @@ fn has_texts(reader: &SegmentReader, rows: &RowBitSet) -> Result<bool, StoreErro
 }
 
 /// Returns the batch without the message content of some rows.
-fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn clear_messages(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<RecordBatch, arrow::error::ArrowError> {
     let mask: BooleanArray = chunk.iter().map(|row| Some(rows.contains(row.row))).collect();
     if mask.true_count() == 0 {
         return Ok(batch);
     }
-    let texts: HashSet<&str> = TEXTS.into();
+    let texts: HashSet<&str> = TEXT_COLUMNS.into();
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| -> Result<ArrayRef, _> {
         if texts.contains(field.name().as_str()) { nullif(column, &mask) } else { Ok(column.clone()) }
     });
@@ -337,7 +341,7 @@ fn stripped(batch: RecordBatch, chunk: &[RowKey], rows: &RowBitSet) -> Result<Re
 }
 
 /// Returns the oldest segments, with at least this many bytes in total, but never the newest.
-fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> {
+fn oldest_segments(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> {
     let mut segments: Vec<&LiveSegment> = state.segments.iter().collect();
     segments.sort_by_key(|live| live.segment.max_start_us);
     segments.pop();
@@ -350,9 +354,9 @@ fn oldest(state: &StoreState, bytes: u64) -> impl Iterator<Item = &LiveSegment> 
 }
 
 impl Snapshot {
-    /// Counts the spans in segments of some projects, and those for which `is_lost` returns true. `concerns` returns whether spans of a
+    /// Counts the spans in segments of some projects, and those for which `is_lost` returns true. `affects_segment` returns whether spans of a
     /// project that start at a time or later may be lost. Damaged segments are left out.
-    pub fn count_tails(
+    pub fn count_losses(
         &self,
         projects: &HashSet<u64>,
         concerns: &dyn Fn(u64, i64) -> bool,
@@ -363,19 +367,19 @@ impl Snapshot {
             let segment = &view.segment;
             let may_lose = segment.projects.iter().any(|project| projects.contains(project) && concerns(*project, segment.min_start_us));
             if !may_lose && let [project] = segment.projects[..] {
-                tails.entry(project).or_default().all += view.live_rows();
+                tails.entry(project).or_default().all_spans += view.live_rows();
                 continue;
             }
-            let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&SEEN_COLUMNS).copied().collect();
+            let columns: Vec<&str> = KEY_COLUMNS.iter().chain(&DECISION_COLUMNS).copied().collect();
             let all = 0..segment.rows as u32;
             let read = SegmentReader::open(&segment.objects).and_then(|reader| reader.columns(std::slice::from_ref(&all), &columns));
             // A sweep does not delete anything of an unreadable segment either.
             let Ok(seen) = read else { continue };
-            each_seen(&seen, &keys(&seen, 0, 0), |row, one| {
+            for_each_candidate(&seen, &keys(&seen, 0, 0), |row, one| {
                 if projects.contains(&one.project) && view.dead.binary_search(&row).is_err() {
                     let tail = tails.entry(one.project).or_default();
-                    tail.all += 1;
-                    tail.lost += u64::from(is_lost(one));
+                    tail.all_spans += 1;
+                    tail.deleted_spans += u64::from(is_lost(one));
                 }
             });
         }
@@ -384,16 +388,16 @@ impl Snapshot {
 }
 
 /// Removes the oldest segments, with at least this many bytes in total, but never the newest.
-pub(crate) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
-    let _moving = lock(&shared.moving);
+pub(crate) fn drop_oldest_segments(shared: &StoreInner, bytes: u64) -> Result<RetentionSweepResult, StoreError> {
+    let _moving = lock(&shared.move_lock);
     let mut swept = RetentionSweepResult::default();
     let mut change = ManifestEdit::default();
     {
         let state = lock(&shared.state);
-        for live in oldest(&state, bytes) {
+        for live in oldest_segments(&state, bytes) {
             swept.spans += live.segment.rows - live.dead.len() as u64;
-            swept.until_us = swept.until_us.max(Some(live.segment.max_start_us));
-            swept.files.extend(live.segment.objects.existing());
+            swept.latest_deleted_us = swept.latest_deleted_us.max(Some(live.segment.max_start_us));
+            swept.segment_files.extend(live.segment.objects.existing());
             change.remove.push(live.segment.id);
         }
     }
@@ -401,6 +405,6 @@ pub(crate) fn drop_oldest(shared: &StoreInner, bytes: u64) -> Result<RetentionSw
         return Ok(swept);
     }
     lock(&shared.manifest).commit(&change)?;
-    lock(&shared.state).remove(&change.remove);
+    lock(&shared.state).remove_segments(&change.remove);
     Ok(swept)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{check, set_aside};
+use super::{check_file, record_damage};
 use crate::error::StoreError;
 use crate::manifest::ManifestContents;
 use crate::segment::read::SegmentReader;
@@ -18,41 +18,41 @@ use crate::state::{StoreInner, lock};
 /// What the manifest says about segment files.
 #[derive(Debug)]
 pub(crate) struct ManifestFileSet {
-    named: HashSet<u64>,
-    /// Those of `named` that are inputs of an unfinished segment and have intact files.
-    whole: HashSet<u64>,
+    segments: HashSet<u64>,
+    /// Those of `segments` that are inputs of an unfinished segment and have intact files.
+    intact_inputs: HashSet<u64>,
     removed: HashSet<u64>,
     unfinished: HashMap<u64, Vec<u64>>,
 }
 
 impl ManifestFileSet {
-    pub(crate) fn of(contents: &ManifestContents) -> ManifestFileSet {
+    pub(crate) fn from_manifest(contents: &ManifestContents) -> ManifestFileSet {
         let segments = contents.segments.iter().map(|(segment, _)| segment);
         let inputs: HashSet<u64> = contents.unfinished.values().flatten().copied().collect();
         let inputs = segments.clone().filter(|segment| inputs.contains(&segment.id));
         ManifestFileSet {
-            named: segments.map(|segment| segment.id).collect(),
-            whole: inputs.filter(|segment| check(segment).is_ok()).map(|segment| segment.id).collect(),
+            segments: segments.map(|segment| segment.id).collect(),
+            intact_inputs: inputs.filter(|segment| check_file(segment).is_ok()).map(|segment| segment.id).collect(),
             removed: contents.removed.clone(),
             unfinished: contents.unfinished.clone(),
         }
     }
 
     /// Returns the numbers that no other segment may get.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.named.iter().chain(&self.removed).chain(self.unfinished.keys()).copied()
+    pub(crate) fn reserved_numbers(&self) -> impl Iterator<Item = u64> {
+        self.segments.iter().chain(&self.removed).chain(self.unfinished.keys()).copied()
     }
 
     /// Returns whether the file of a segment may be removed according to the manifest: its rows are in another segment, or were deleted.
-    pub(crate) fn is_done_with(&self, id: u64) -> bool {
-        let inputs_hold = |inputs: &Vec<u64>| inputs.iter().all(|input| self.whole.contains(input));
+    pub(crate) fn is_removable(&self, id: u64) -> bool {
+        let inputs_hold = |inputs: &Vec<u64>| inputs.iter().all(|input| self.intact_inputs.contains(input));
         self.removed.contains(&id) || self.unfinished.get(&id).is_some_and(inputs_hold)
     }
 
     /// Returns the objects that do not belong to a segment of the manifest, by segment number.
     pub(crate) fn orphans(&self, storage: &dyn SegmentStorage) -> Result<BTreeMap<u64, Vec<SegmentObject>>, StoreError> {
         let mut found: BTreeMap<u64, Vec<SegmentObject>> = BTreeMap::new();
-        for object in storage.list()?.into_iter().filter(|object| !self.named.contains(&object.segment)) {
+        for object in storage.list()?.into_iter().filter(|object| !self.segments.contains(&object.segment)) {
             found.entry(object.segment).or_default().push(object);
         }
         Ok(found)
@@ -61,21 +61,21 @@ impl ManifestFileSet {
 
 /// Removes the objects that are certainly redundant and quarantines all others, after the WAL has been replayed. Returns whether segments
 /// are in quarantine.
-pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<bool, StoreError> {
+pub(crate) fn resolve_orphans(shared: &StoreInner, known: &ManifestFileSet) -> Result<bool, StoreError> {
     let storage = &*shared.storage;
     // An object gets its final name only when it is complete.
     storage.remove_unfinished()?;
     let mut kept = HashSet::new();
     for (id, objects) in known.orphans(storage)? {
         let has_parquet = objects.iter().any(|object| object.kind == SegmentObjectKind::Parquet);
-        if has_parquet && !known.is_done_with(id) && !is_in_log(shared, &shared.objects_of(id)) {
+        if has_parquet && !known.is_removable(id) && !is_in_wal(shared, &shared.objects_of(id)) {
             let from = shared.objects_of(id).location(SegmentObjectKind::Parquet);
             let aside = storage.set_aside(id, QuarantineReason::Unlisted)?;
             let (from, to) = (from.display(), aside.display());
             tracing::error!(%from, %to, reason = "not in the manifest", "store.segment.quarantined");
         } else {
             for object in &objects {
-                storage.delete(*object).map_err(StoreError::io("remove", &storage.location(*object)))?;
+                storage.delete(*object).map_err(StoreError::io_error("remove", &storage.location(*object)))?;
             }
         }
         if known.removed.contains(&id) && objects.iter().any(|object| storage.stat(*object).is_ok()) {
@@ -88,14 +88,14 @@ pub(crate) fn settle(shared: &StoreInner, known: &ManifestFileSet) -> Result<boo
         storage.sync()?;
         lock(&shared.manifest).forget_files(&kept)?;
     }
-    let what = told(storage)?;
+    let what = damaged_message(storage)?;
     let has_unnamed = what.is_some();
-    what.into_iter().for_each(|what| set_aside(&shared.health, what));
+    what.into_iter().for_each(|what| record_damage(&shared.health, what));
     Ok(has_unnamed)
 }
 
 /// Returns the message about the segments in quarantine, which is repeated until they are recovered or removed.
-fn told(storage: &dyn SegmentStorage) -> Result<Option<String>, StoreError> {
+fn damaged_message(storage: &dyn SegmentStorage) -> Result<Option<String>, StoreError> {
     let found = storage.quarantined()?;
     let Some(first) = found.first() else { return Ok(None) };
     let segments = if found.len() == 1 { "1 segment".to_owned() } else { format!("{} segments", found.len()) };
@@ -107,7 +107,7 @@ fn told(storage: &dyn SegmentStorage) -> Result<Option<String>, StoreError> {
 }
 
 /// Returns whether each row of a segment has been replayed from the WAL; false if the segment cannot be read.
-fn is_in_log(shared: &StoreInner, objects: &SegmentObjects) -> bool {
+fn is_in_wal(shared: &StoreInner, objects: &SegmentObjects) -> bool {
     let read = SegmentReader::open(objects).and_then(|reader| {
         let rows = u32::try_from(reader.rows()).unwrap_or(u32::MAX);
         reader.columns(std::slice::from_ref(&(0..rows)), &KEY_COLUMNS)
@@ -115,5 +115,5 @@ fn is_in_log(shared: &StoreInner, objects: &SegmentObjects) -> bool {
     let Ok(batch) = read else { return false };
     let state = lock(&shared.state);
     let rows = keys(&batch, 0, 0);
-    rows.len() == batch.num_rows() && rows.iter().all(|row| state.find_buffered(&row.key).is_some())
+    rows.len() == batch.num_rows() && rows.iter().all(|row| state.find_in_memtables(&row.key).is_some())
 }

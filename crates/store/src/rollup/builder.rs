@@ -8,17 +8,17 @@ use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch, St
 use arrow::datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use hinomi_model::id::TraceId;
 
-use super::duration_bins::{DurationHistogram, bin_of};
+use super::duration_bins::{DurationHistogram, bin_index};
 use super::users::{DAY_US, UserRollupDayBuilder, UserRollupSpan};
 use super::{
-    DIMENSIONS, HOUR_US, KIND, OpNameDurations, PROVIDER, Rollup, RollupCell, RollupCellKey, RollupHour, RollupSums, STATUS, TOTALS,
-    USAGE_SOURCE, dimension,
+    DIMENSIONS, HOUR_US, KIND_DIMENSION, OpNameDurations, PROVIDER_DIMENSION, Rollup, RollupCell, RollupCellKey, RollupHour, RollupSums,
+    STATUS_DIMENSION, TOTAL_COLUMNS, USAGE_SOURCE_DIMENSION, dimension_index,
 };
 use crate::key_hash::{text_hash, trace_hash};
 use crate::seeded_hash::SeededMap;
 
 /// Maximum number of pairs of op and name per hour.
-const NAMES: usize = 1000;
+const MAX_OP_NAMES_PER_HOUR: usize = 1000;
 
 /// What a roll-up distinguishes.
 #[derive(Debug, Clone, Copy)]
@@ -28,24 +28,24 @@ pub struct RollupGranularity {
     /// Length of its time buckets in microseconds; an hour for stored roll-ups. With `None` all spans of a project are in one bucket.
     pub step_us: Option<i64>,
     /// Whether it lists the distinct traces and users.
-    pub distinct: bool,
+    pub with_distinct_ids: bool,
     /// Whether it contains row ranges, durations per op and name, and totals of users per day.
-    pub places: bool,
+    pub with_row_ranges: bool,
 }
 
 impl RollupGranularity {
     /// Granularity of stored roll-ups.
-    pub const FINE: RollupGranularity =
-        RollupGranularity { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), distinct: true, places: true };
+    pub const STORED_GRANULARITY: RollupGranularity =
+        RollupGranularity { dimensions: [true; DIMENSIONS.len()], step_us: Some(HOUR_US), with_distinct_ids: true, with_row_ranges: true };
 
     /// Returns whether a roll-up of this granularity needs this column.
-    pub fn needs(&self, column: &str) -> bool {
+    pub fn needs_column(&self, column: &str) -> bool {
         match column {
-            "trace_id" | "user_id" => self.distinct,
-            "name" => self.places,
+            "trace_id" | "user_id" => self.with_distinct_ids,
+            "name" => self.with_row_ranges,
             // Always needed: failed calls do not count as unpriced.
             "status" => true,
-            _ => TOTALS.contains(&column) || dimension(column).is_some_and(|dimension| self.dimensions[dimension]),
+            _ => TOTAL_COLUMNS.contains(&column) || dimension_index(column).is_some_and(|dimension| self.dimensions[dimension]),
         }
     }
 }
@@ -53,12 +53,12 @@ impl RollupGranularity {
 /// Builds a roll-up from batches of rows.
 #[derive(Debug)]
 pub struct RollupBuilder {
-    grain: RollupGranularity,
+    granularity: RollupGranularity,
     texts: Vec<Option<String>>,
     text_bytes: usize,
-    places: SeededMap<String, u32>,
+    text_indexes: SeededMap<String, u32>,
     hours: Vec<((u64, i64), RollupHourBuilder)>,
-    hour_at: SeededMap<(u64, i64), usize>,
+    hour_indexes: SeededMap<(u64, i64), usize>,
     days: BTreeMap<(u64, i64), UserRollupDayBuilder>,
     rows: u32,
 }
@@ -71,7 +71,7 @@ struct RollupHourBuilder {
     traces: Vec<u64>,
     cells: FastHashMap<RollupCellKey, RollupCellBuilder>,
     /// Durations of the spans with one op and name, unordered.
-    names: FastHashMap<(u32, u32), OpNameDurationsBuilder>,
+    op_name_durations: FastHashMap<(u32, u32), OpNameDurationsBuilder>,
 }
 
 #[derive(Debug)]
@@ -97,70 +97,70 @@ impl RollupHourBuilder {
 
     /// Adds a duration to those of its op and name, unless the hour has too many different names.
     fn add_name(&mut self, op_and_name: (u32, u32), duration_us: i64) {
-        if self.names.len() > NAMES {
+        if self.op_name_durations.len() > MAX_OP_NAMES_PER_HOUR {
             return;
         }
         let new = || OpNameDurationsBuilder { bins: Vec::new(), range_us: (duration_us, duration_us) };
-        let named = self.names.entry(op_and_name).or_insert_with(new);
-        named.bins.push(bin_of(duration_us));
+        let named = self.op_name_durations.entry(op_and_name).or_insert_with(new);
+        named.bins.push(bin_index(duration_us));
         named.range_us = (named.range_us.0.min(duration_us), named.range_us.1.max(duration_us));
     }
 }
 
 impl Default for RollupBuilder {
     fn default() -> RollupBuilder {
-        RollupBuilder::new(RollupGranularity::FINE)
+        RollupBuilder::new(RollupGranularity::STORED_GRANULARITY)
     }
 }
 
 impl RollupBuilder {
     /// Creates a builder with this granularity.
-    pub fn new(grain: RollupGranularity) -> RollupBuilder {
+    pub fn new(granularity: RollupGranularity) -> RollupBuilder {
         RollupBuilder {
-            grain,
+            granularity,
             texts: vec![None],
             text_bytes: 0,
-            places: SeededMap::default(),
+            text_indexes: SeededMap::default(),
             hours: Vec::new(),
-            hour_at: SeededMap::default(),
+            hour_indexes: SeededMap::default(),
             days: BTreeMap::new(),
             rows: 0,
         }
     }
 
-    /// Adds rows, which only need the columns that the granularity [`needs`](RollupGranularity::needs). A batch without one of these adds
+    /// Adds rows, which only need the columns that the granularity [`needs_column`](RollupGranularity::needs). A batch without one of these adds
     /// nothing, except that `name` may be missing. `by` is one more property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
-        let Some(mut columns) = RollupColumns::of(batch, &self.grain) else { return };
-        let mut by = by.map(TextColumnInterner::of);
-        let mut users = columns.user.filter(|_| self.grain.places).map(TextColumnInterner::of);
+        let Some(mut columns) = RollupColumns::from_batch(batch, &self.granularity) else { return };
+        let mut by = by.map(TextColumnInterner::from_batch);
+        let mut users = columns.user.filter(|_| self.granularity.with_row_ranges).map(TextColumnInterner::from_batch);
         let mut last_trace = ("", 0);
         let mut last_hour = None;
-        let op = dimension("op").unwrap_or_default();
+        let op = dimension_index("op").unwrap_or_default();
         for row in 0..batch.num_rows() {
             let mut key =
                 RollupCellKey { counted: columns.counted.value(row), is_run: columns.is_run.value(row), ..RollupCellKey::default() };
             for (texts, place) in columns.dimensions.iter_mut().zip(&mut key.values) {
                 if let Some(texts) = texts {
-                    *place = texts.place(row, self);
+                    *place = texts.text_index(row, self);
                 }
             }
             if let Some(by) = &mut by {
-                key.by = by.place(row, self);
+                key.by = by.text_index(row, self);
             }
-            let name = columns.name.as_mut().map(|name| name.place(row, self));
-            let user = users.as_mut().map(|users| users.place(row, self));
+            let name = columns.name.as_mut().map(|name| name.text_index(row, self));
+            let user = users.as_mut().map(|users| users.text_index(row, self));
             let project = columns.project.value(row) as u64;
             let number = self.rows;
             self.rows += 1;
-            let of_hour = (project, self.grain.step_us.map_or(0, |step_us| columns.start.value(row).div_euclid(step_us)));
+            let of_hour = (project, self.granularity.step_us.map_or(0, |step_us| columns.start.value(row).div_euclid(step_us)));
             let at = match last_hour {
                 Some((hour, at)) if hour == of_hour => at,
                 _ => self.index_of_hour(of_hour),
             };
             last_hour = Some((of_hour, at));
             let hour = &mut self.hours[at].1;
-            if self.grain.places {
+            if self.granularity.with_row_ranges {
                 hour.add_row(number);
             }
             if let Some(name) = name {
@@ -183,7 +183,7 @@ impl RollupBuilder {
                 }
             }
             let cell = hour.cells.entry(key).or_default();
-            let bin = bin_of(columns.duration.value(row));
+            let bin = bin_index(columns.duration.value(row));
             cell.durations.push(bin);
             let Some(user) = user else {
                 columns.add(row, &mut cell.sums);
@@ -191,15 +191,15 @@ impl RollupBuilder {
             };
             let mut sums = RollupSums::default();
             columns.add(row, &mut sums);
-            cell.sums.add(&sums);
+            cell.sums.add_sums(&sums);
             let text = |dimension: usize| self.texts[key.values[dimension] as usize].as_deref();
             let seen = UserRollupSpan {
                 user,
-                provider: key.values[PROVIDER],
-                is_call: key.counted && matches!(text(KIND), Some("llm" | "embedding")),
-                is_estimated: text(USAGE_SOURCE) == Some("estimated"),
+                provider: key.values[PROVIDER_DIMENSION],
+                is_call: key.counted && matches!(text(KIND_DIMENSION), Some("llm" | "embedding")),
+                is_estimated: text(USAGE_SOURCE_DIMENSION) == Some("estimated"),
                 is_run: key.is_run,
-                failed: text(STATUS) == Some("error"),
+                failed: text(STATUS_DIMENSION) == Some("error"),
                 sums: &sums,
                 bin,
             };
@@ -209,7 +209,7 @@ impl RollupBuilder {
 
     /// Returns the index of an hour of a project in `hours`, which it is added to.
     fn index_of_hour(&mut self, hour: (u64, i64)) -> usize {
-        *self.hour_at.entry(hour).or_insert_with(|| {
+        *self.hour_indexes.entry(hour).or_insert_with(|| {
             self.hours.push((hour, RollupHourBuilder::default()));
             self.hours.len() - 1
         })
@@ -227,18 +227,18 @@ impl RollupBuilder {
             + self.texts.len() * of_text
             + 2 * self.text_bytes
             + hours
-            + self.rows as usize * if self.grain.places { 8 } else { 4 }
+            + self.rows as usize * if self.granularity.with_row_ranges { 8 } else { 4 }
     }
 
     /// Returns the index of a text, adding it if it is new.
-    fn place(&mut self, text: &str) -> u32 {
-        if let Some(place) = self.places.get(text) {
+    fn text_index(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.text_indexes.get(text) {
             return *place;
         }
         let place = self.texts.len() as u32;
         self.text_bytes += text.len();
         self.texts.push(Some(text.to_owned()));
-        self.places.insert(text.to_owned(), place);
+        self.text_indexes.insert(text.to_owned(), place);
         place
     }
 
@@ -248,26 +248,28 @@ impl RollupBuilder {
         let cell = |(key, cell): (RollupCellKey, RollupCellBuilder)| RollupCell {
             key,
             sums: cell.sums,
-            durations: DurationHistogram::of(cell.durations),
+            durations: DurationHistogram::from_bins(cell.durations),
         };
         let hour = |((project, hour), growing): ((u64, i64), RollupHourBuilder)| {
             let mut cells: Vec<RollupCell> = growing.cells.into_iter().map(cell).collect();
             cells.sort_unstable_by_key(|cell| cell.key);
-            let are_told = self.grain.places && !growing.names.is_empty() && growing.names.len() <= NAMES;
+            let are_told = self.granularity.with_row_ranges
+                && !growing.op_name_durations.is_empty()
+                && growing.op_name_durations.len() <= MAX_OP_NAMES_PER_HOUR;
             let named = |((op, name), durations): ((u32, u32), OpNameDurationsBuilder)| OpNameDurations {
                 op,
                 name,
-                durations: DurationHistogram::of(durations.bins),
+                durations: DurationHistogram::from_bins(durations.bins),
                 duration_range_us: durations.range_us,
             };
-            let mut names = are_told.then(|| growing.names.into_iter().map(named).collect::<Vec<_>>());
+            let mut names = are_told.then(|| growing.op_name_durations.into_iter().map(named).collect::<Vec<_>>());
             names.iter_mut().for_each(|names| names.sort_unstable_by_key(|named| (named.op, named.name)));
             RollupHour {
                 project,
                 hour,
                 rows: growing.rows,
-                users: distinct(growing.users),
-                traces: distinct(growing.traces),
+                users: sorted_distinct(growing.users),
+                traces: sorted_distinct(growing.traces),
                 cells,
                 names,
                 ..RollupHour::default()
@@ -279,7 +281,7 @@ impl RollupBuilder {
     }
 }
 
-fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
+fn sorted_distinct(mut hashes: Vec<u64>) -> Vec<u64> {
     hashes.sort_unstable();
     hashes.dedup();
     hashes.shrink_to_fit();
@@ -291,27 +293,27 @@ fn distinct(mut hashes: Vec<u64>) -> Vec<u64> {
 #[derive(Debug)]
 struct TextColumnInterner<'a> {
     column: &'a StringViewArray,
-    met: SeededMap<u128, u32>,
+    indexes_by_view: SeededMap<u128, u32>,
     last: (u128, u32),
 }
 
 impl<'a> TextColumnInterner<'a> {
-    fn of(column: &'a StringViewArray) -> TextColumnInterner<'a> {
+    fn from_batch(column: &'a StringViewArray) -> TextColumnInterner<'a> {
         // No view has this length.
-        TextColumnInterner { column, met: SeededMap::default(), last: (u128::MAX, 0) }
+        TextColumnInterner { column, indexes_by_view: SeededMap::default(), last: (u128::MAX, 0) }
     }
 
-    fn place(&mut self, row: usize, builder: &mut RollupBuilder) -> u32 {
+    fn text_index(&mut self, row: usize, builder: &mut RollupBuilder) -> u32 {
         if self.column.is_null(row) {
             return 0;
         }
         let view = self.column.views()[row];
         if view != self.last.0 {
-            let place = match self.met.get(&view) {
+            let place = match self.indexes_by_view.get(&view) {
                 Some(place) => *place,
                 None => {
-                    let place = builder.place(self.column.value(row));
-                    self.met.insert(view, place);
+                    let place = builder.text_index(self.column.value(row));
+                    self.indexes_by_view.insert(view, place);
                     place
                 }
             };
@@ -331,7 +333,7 @@ type FastHashMap<K, V> = HashMap<K, V, FastBuildHasher>;
 pub struct FastHasher(u64);
 
 impl FastHasher {
-    fn mix(&mut self, word: u64) {
+    fn mix_word(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
@@ -339,20 +341,20 @@ impl FastHasher {
 impl Hasher for FastHasher {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
-            self.mix(chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+            self.mix_word(chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 
     fn write_u8(&mut self, word: u8) {
-        self.mix(word.into());
+        self.mix_word(word.into());
     }
 
     fn write_u32(&mut self, word: u32) {
-        self.mix(word.into());
+        self.mix_word(word.into());
     }
 
     fn write_u64(&mut self, word: u64) {
-        self.mix(word);
+        self.mix_word(word);
     }
 
     fn finish(&self) -> u64 {
@@ -387,16 +389,16 @@ pub struct RollupColumns<'a> {
 
 impl<'a> RollupColumns<'a> {
     /// Returns the columns that a granularity needs, or `None` if one of them is missing.
-    pub fn of(batch: &'a RecordBatch, grain: &RollupGranularity) -> Option<RollupColumns<'a>> {
+    pub fn from_batch(batch: &'a RecordBatch, granularity: &RollupGranularity) -> Option<RollupColumns<'a>> {
         let text = |name: &str| batch.column_by_name(name)?.as_string_view_opt();
         let int = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>();
         let flag = |name: &str| batch.column_by_name(name)?.as_boolean_opt();
         Some(RollupColumns {
             project: int("project_id")?,
-            trace: if grain.distinct { Some(text("trace_id")?) } else { None },
-            name: if grain.places { text("name").map(TextColumnInterner::of) } else { None },
+            trace: if granularity.with_distinct_ids { Some(text("trace_id")?) } else { None },
+            name: if granularity.with_row_ranges { text("name").map(TextColumnInterner::from_batch) } else { None },
             start: batch.column_by_name("start_time")?.as_primitive_opt()?,
-            user: if grain.distinct { Some(text("user_id")?) } else { None },
+            user: if granularity.with_distinct_ids { Some(text("user_id")?) } else { None },
             counted: flag("counted")?,
             is_run: flag("is_run")?,
             cost: batch.column_by_name("cost")?.as_primitive_opt()?,
@@ -412,8 +414,12 @@ impl<'a> RollupColumns<'a> {
             status: text("status")?,
             dimensions: DIMENSIONS
                 .iter()
-                .zip(grain.dimensions)
-                .map(|(name, wanted)| if wanted { text(name).map(|column| Some(TextColumnInterner::of(column))) } else { Some(None) })
+                .zip(granularity.dimensions)
+                .map(
+                    |(name, wanted)| {
+                        if wanted { text(name).map(|column| Some(TextColumnInterner::from_batch(column))) } else { Some(None) }
+                    },
+                )
                 .collect::<Option<Vec<_>>>()?,
         })
     }
@@ -435,7 +441,7 @@ impl<'a> RollupColumns<'a> {
 
     /// Returns whether a span is a counted call.
     pub fn is_call(&self, row: usize) -> bool {
-        self.counted.value(row) && (self.is(KIND, row, "llm") || self.is(KIND, row, "embedding"))
+        self.counted.value(row) && (self.is(KIND_DIMENSION, row, "llm") || self.is(KIND_DIMENSION, row, "embedding"))
     }
 
     /// Returns whether a dimension has the given value.
@@ -455,7 +461,7 @@ impl<'a> RollupColumns<'a> {
 
     /// Returns the bin of a span's duration.
     pub fn bin(&self, row: usize) -> u16 {
-        bin_of(self.duration.value(row))
+        bin_index(self.duration.value(row))
     }
 
     /// Adds a row to the totals of its cell.

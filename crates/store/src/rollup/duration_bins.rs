@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Ratio of the widths of neighboring bins: the middle of a bin is within one percent of every value in it.
-const GAMMA: f64 = 1.02;
+const BIN_RATIO: f64 = 1.02;
 
 /// Number of values in each bin of a logarithmic scale. Only non-empty bins are stored: an hourly cell has a handful of values, for which
 /// the dense arrays of common libraries would take kilobytes.
@@ -15,7 +15,7 @@ pub struct DurationHistogram(
 
 impl DurationHistogram {
     /// Creates a histogram from the bin of each value, in any order.
-    pub(super) fn of(mut bins: Vec<u16>) -> DurationHistogram {
+    pub(super) fn from_bins(mut bins: Vec<u16>) -> DurationHistogram {
         bins.sort_unstable();
         DurationHistogram(
             bins.chunk_by(|one, next| one == next).map(|alike| (alike[0], u32::try_from(alike.len()).unwrap_or(u32::MAX))).collect(),
@@ -50,7 +50,7 @@ pub fn percentile(bins: impl Iterator<Item = (u16, u64)> + Clone, share: f64, ra
             before += count;
             rank < before
         });
-        bin.map(|(bin, _)| middle_of(usize::from(bin)))
+        bin.map(|(bin, _)| bin_middle(usize::from(bin)))
     };
     let lower = value_at(below)?;
     let value = if between == 0.0 { lower } else { lower + (value_at(below + 1)? - lower) * between };
@@ -75,7 +75,7 @@ impl DenseDurationHistogram {
     }
 
     /// Adds values of one bin.
-    pub fn add_some(&mut self, bin: u16, count: u64) {
+    pub fn add_count(&mut self, bin: u16, count: u64) {
         let bin = usize::from(bin);
         if bin >= self.counts.len() {
             self.counts.resize(bin + 1, 0);
@@ -85,7 +85,7 @@ impl DenseDurationHistogram {
 
     /// Adds one value.
     pub fn add_value(&mut self, value: i64) {
-        self.add_some(bin_of(value), 1);
+        self.add_count(bin_index(value), 1);
     }
 
     /// Returns a percentile of all values. `range` is the range of the values if it is known: see [`percentile`].
@@ -95,16 +95,16 @@ impl DenseDurationHistogram {
 }
 
 /// Returns the bin of a value.
-pub(super) fn bin_of(value: i64) -> u16 {
+pub(super) fn bin_index(value: i64) -> u16 {
     if value <= 0 {
         return 0;
     }
     // 2^63 is in bin 2206.
-    ((value as f64).ln() / GAMMA.ln()).ceil() as u16 + 1
+    ((value as f64).ln() / BIN_RATIO.ln()).ceil() as u16 + 1
 }
 
-fn middle_of(bin: usize) -> f64 {
-    if bin == 0 { 0.0 } else { GAMMA.powi(bin as i32 - 1) * 2.0 / (1.0 + GAMMA) }
+fn bin_middle(bin: usize) -> f64 {
+    if bin == 0 { 0.0 } else { BIN_RATIO.powi(bin as i32 - 1) * 2.0 / (1.0 + BIN_RATIO) }
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[i64]) -> DurationHistogram {
-        DurationHistogram::of(values.iter().map(|value| bin_of(*value)).collect())
+        DurationHistogram::from_bins(values.iter().map(|value| bin_index(*value)).collect())
     }
 
     fn exact(values: &mut [i64], share: f64) -> f64 {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_percentile_and_the_ends_have_a_bin() {
+    fn empty_histogram_has_no_percentile_and_extremes_have_bins() {
         let middle = |values: &[i64]| {
             let mut spread = DenseDurationHistogram::default();
             spread.add(&of(values));

@@ -11,7 +11,7 @@ use super::Rollup;
 
 const MAGIC: &[u8; 8] = b"HINOHRS2";
 /// Common prefix of the files of every version.
-const FAMILY: &[u8] = b"HINOHRS";
+const MAGIC_PREFIX: &[u8] = b"HINOHRS";
 
 /// Encodes a sidecar file.
 pub(crate) fn encode(rollup: &Rollup) -> io::Result<Vec<u8>> {
@@ -32,7 +32,7 @@ pub(crate) fn encode(rollup: &Rollup) -> io::Result<Vec<u8>> {
 /// `InvalidData` when the content is not the output of [`encode`].
 pub(crate) fn decode(bytes: &[u8]) -> io::Result<Rollup> {
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-    if bytes.starts_with(FAMILY) && !bytes.starts_with(MAGIC) {
+    if bytes.starts_with(MAGIC_PREFIX) && !bytes.starts_with(MAGIC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "written in the format of another version"));
     }
     let (before, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;

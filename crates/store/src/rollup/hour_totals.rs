@@ -2,7 +2,7 @@
 
 use super::duration_bins::{DenseDurationHistogram, DurationHistogram};
 use super::users::SpanSubtotal;
-use super::{MODEL, Rollup, RollupHour, RollupSums, STATUS, USAGE_SOURCE};
+use super::{MODEL_DIMENSION, Rollup, RollupHour, RollupSums, STATUS_DIMENSION, USAGE_SOURCE_DIMENSION};
 
 /// Totals of all spans of an hour.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,13 +23,13 @@ pub struct HourTotals {
 
 impl HourTotals {
     /// Adds up the cells of an hour.
-    pub(super) fn of(rollup: &Rollup, hour: &RollupHour) -> HourTotals {
+    pub(super) fn of_hour(rollup: &Rollup, hour: &RollupHour) -> HourTotals {
         let mut whole = HourTotals::default();
         let (mut calls, mut runs) = (DenseDurationHistogram::default(), DenseDurationHistogram::default());
         for cell in &hour.cells {
-            let (sums, status) = (&cell.sums, rollup.text(&cell.key, STATUS));
+            let (sums, status) = (&cell.sums, rollup.text(&cell.key, STATUS_DIMENSION));
             let add = |part: &mut SpanSubtotal, durations: &mut DenseDurationHistogram| {
-                part.sums.add(sums);
+                part.sums.add_sums(sums);
                 durations.add(&cell.durations);
                 part.failed += if status == Some("error") { sums.spans } else { 0 };
             };
@@ -39,11 +39,11 @@ impl HourTotals {
                 if status == Some("ok") {
                     whole.calls_without_usage += sums.without_usage;
                 }
-                if rollup.text(&cell.key, USAGE_SOURCE) == Some("estimated") {
-                    whole.estimated.add(sums);
+                if rollup.text(&cell.key, USAGE_SOURCE_DIMENSION) == Some("estimated") {
+                    whole.estimated.add_sums(sums);
                 }
                 if sums.unpriced > 0 {
-                    whole.unpriced_models.push((cell.key.values[MODEL], sums.unpriced));
+                    whole.unpriced_models.push((cell.key.values[MODEL_DIMENSION], sums.unpriced));
                 }
             }
             if cell.key.is_run {

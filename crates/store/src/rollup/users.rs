@@ -12,9 +12,9 @@ use super::{HOUR_US, RollupSums};
 pub const DAY_US: i64 = 24 * HOUR_US;
 
 /// Maximum number of users per day; with more, their spans are read from the segment.
-const MOST: usize = 20_000;
+const MAX_USERS_PER_DAY: usize = 20_000;
 /// Minimum number of spans per user; with fewer there is little to gain.
-const SPANS_PER_USER: usize = 4;
+const MIN_SPANS_PER_USER: usize = 4;
 
 /// Totals of a project's spans that start on one day.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -86,13 +86,13 @@ struct UserSumsBuilder {
 impl UserRollupDayBuilder {
     pub(super) fn add(&mut self, seen: UserRollupSpan) {
         self.spans += 1;
-        if self.users.len() > MOST {
+        if self.users.len() > MAX_USERS_PER_DAY {
             return;
         }
         let user = self.users.entry(seen.user).or_default();
         user.sums.spans += 1;
         let part = |part: &mut SpanSubtotal, bins: &mut Vec<u16>| {
-            part.sums.add(seen.sums);
+            part.sums.add_sums(seen.sums);
             part.failed += u64::from(seen.failed);
             bins.push(seen.bin);
         };
@@ -102,7 +102,7 @@ impl UserRollupDayBuilder {
                 user.sums.providers.push(seen.provider);
             }
             if seen.is_estimated {
-                user.sums.estimated.add(seen.sums);
+                user.sums.estimated.add_sums(seen.sums);
             }
         }
         if seen.is_run {
@@ -111,12 +111,12 @@ impl UserRollupDayBuilder {
     }
 
     pub(super) fn finish(self, project: u64, day: i64) -> UserRollupDay {
-        let are_told = self.users.len() <= MOST && self.users.len() * SPANS_PER_USER <= self.spans;
+        let are_told = self.users.len() <= MAX_USERS_PER_DAY && self.users.len() * MIN_SPANS_PER_USER <= self.spans;
         let finished = |(user, growing): (u32, UserSumsBuilder)| {
             let mut sums = UserSums { user, ..growing.sums };
             sums.providers.sort_unstable();
-            sums.calls.durations = DurationHistogram::of(growing.calls);
-            sums.runs.durations = DurationHistogram::of(growing.runs);
+            sums.calls.durations = DurationHistogram::from_bins(growing.calls);
+            sums.runs.durations = DurationHistogram::from_bins(growing.runs);
             sums
         };
         let mut users = are_told.then(|| self.users.into_iter().map(finished).collect::<Vec<_>>());

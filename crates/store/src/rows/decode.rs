@@ -133,8 +133,8 @@ impl SpanRowDecoder<'_> {
 
 /// Reads the exclusion reasons, from the current columns and from the one of earlier versions.
 fn exclusions(batch: &RecordBatch, rows: &mut [SpanRow]) {
-    let [kind, span_id, trace_id] = legacy::EXCLUSION.map(|name| PhysicalColumn::of(batch, name));
-    let sentence = PhysicalColumn::of(batch, legacy::SENTENCE);
+    let [kind, span_id, trace_id] = legacy::EXCLUSION_COLUMNS.map(|name| PhysicalColumn::of(batch, name));
+    let sentence = PhysicalColumn::of(batch, legacy::SENTENCE_COLUMN);
     for (index, row) in rows.iter_mut().enumerate() {
         row.span.exclusion = match kind.text(index) {
             Some(kind) => {

@@ -18,7 +18,7 @@ use super::preview::preview;
 use crate::schema::SCHEMA;
 
 /// Maximum size of a block of text in bytes; a longer column has several blocks.
-const LARGEST_BLOCK: usize = 16 << 20;
+const MAX_BLOCK_BYTES: usize = 16 << 20;
 
 /// Returns the rows as one batch of [`SCHEMA`] in the same order.
 pub fn to_batch(rows: &[SpanRow]) -> RecordBatch {
@@ -39,28 +39,28 @@ impl SpanColumnEncoder<'_> {
     fn identity_columns(&self) -> Vec<ArrayRef> {
         let c = self;
         vec![
-            c.int(|row| Some(row.project_id as i64)),
-            c.written(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
-            c.written(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
-            c.written(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
-            c.time(|row| row.span.start_us),
-            c.time(|row| row.span.end_us),
-            c.int(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
-            c.time(|row| row.received_us),
-            c.int(|row| Some(row.span.clock_shift_us)),
-            c.text(|row| Some(&row.span.name)),
-            c.text(|row| Some(&row.span.op)),
-            c.text(|row| Some(row.span.kind.as_str())),
-            c.text(|row| row.span.operation.as_deref()),
-            c.text(|row| row.span.origin.as_deref()),
-            c.text(|row| row.span.provider.as_deref()),
+            c.int_column(|row| Some(row.project_id as i64)),
+            c.text_in_blocks(|row, out| write!(out, "{}", row.span.trace_id).is_ok()),
+            c.text_in_blocks(|row, out| write!(out, "{}", row.span.span_id).is_ok()),
+            c.text_in_blocks(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.time_column(|row| row.span.start_us),
+            c.time_column(|row| row.span.end_us),
+            c.int_column(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
+            c.time_column(|row| row.received_us),
+            c.int_column(|row| Some(row.span.clock_shift_us)),
+            c.text_column_of(|row| Some(&row.span.name)),
+            c.text_column_of(|row| Some(&row.span.op)),
+            c.text_column_of(|row| Some(row.span.kind.as_str())),
+            c.text_column_of(|row| row.span.operation.as_deref()),
+            c.text_column_of(|row| row.span.origin.as_deref()),
+            c.text_column_of(|row| row.span.provider.as_deref()),
             c.bool(|row| Some(row.span.provider_inferred)),
-            c.text(|row| row.span.model()),
-            c.text(|row| row.span.request_model.as_deref()),
-            c.text(|row| row.span.response_model.as_deref()),
-            c.text(|row| Some(row.span.status.as_str())),
-            c.text(|row| row.span.status_detail.as_deref()),
-            c.int(|row| row.span.time_to_first_token_us),
+            c.text_column_of(|row| row.span.model()),
+            c.text_column_of(|row| row.span.request_model.as_deref()),
+            c.text_column_of(|row| row.span.response_model.as_deref()),
+            c.text_column_of(|row| Some(row.span.status.as_str())),
+            c.text_column_of(|row| row.span.status_detail.as_deref()),
+            c.int_column(|row| row.span.time_to_first_token_us),
             c.bool(|row| row.span.streaming),
         ]
     }
@@ -68,65 +68,65 @@ impl SpanColumnEncoder<'_> {
     fn usage_columns(&self) -> Vec<ArrayRef> {
         let c = self;
         vec![
-            c.count(|row| row.span.usage.input_tokens()),
-            c.count(|row| row.span.usage.output_tokens()),
-            c.count(|row| row.span.usage.total),
-            c.count(|row| row.span.usage.input),
-            c.count(|row| row.span.usage.cache_read),
-            c.count(|row| row.span.usage.cache_write_5m),
-            c.count(|row| row.span.usage.cache_write_1h),
-            c.count(|row| row.span.usage.input_audio),
-            c.count(|row| row.span.usage.output),
-            c.count(|row| row.span.usage.reasoning),
-            c.count(|row| row.span.usage.output_audio),
-            c.text(|row| row.span.usage.source.map(|source| source.as_str())),
-            c.money(|row| row.span.cost.as_ref().map(|cost| cost.total)),
-            c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
-            c.money(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
-            c.text(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
-            c.text(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
-            c.money(|row| row.span.client_cost),
+            c.count_column(|row| row.span.usage.input_tokens()),
+            c.count_column(|row| row.span.usage.output_tokens()),
+            c.count_column(|row| row.span.usage.total),
+            c.count_column(|row| row.span.usage.input),
+            c.count_column(|row| row.span.usage.cache_read),
+            c.count_column(|row| row.span.usage.cache_write_5m),
+            c.count_column(|row| row.span.usage.cache_write_1h),
+            c.count_column(|row| row.span.usage.input_audio),
+            c.count_column(|row| row.span.usage.output),
+            c.count_column(|row| row.span.usage.reasoning),
+            c.count_column(|row| row.span.usage.output_audio),
+            c.text_column_of(|row| row.span.usage.source.map(|source| source.as_str())),
+            c.money_column(|row| row.span.cost.as_ref().map(|cost| cost.total)),
+            c.money_column(|row| row.span.cost.as_ref().and_then(|cost| cost.input)),
+            c.money_column(|row| row.span.cost.as_ref().and_then(|cost| cost.output)),
+            c.text_column_of(|row| row.span.cost.as_ref().map(|cost| cost.source.as_str())),
+            c.text_column_of(|row| row.span.cost.as_ref().and_then(|cost| cost.price.as_deref())),
+            c.money_column(|row| row.span.client_cost),
             c.bool(|row| Some(row.span.counted)),
-            c.none(),
+            c.null_column(),
         ]
     }
 
     fn context_columns(&self) -> Vec<ArrayRef> {
         let c = self;
         vec![
-            c.text(|row| row.span.session_id.as_deref()),
-            c.text(|row| row.span.user_id.as_deref()),
-            c.text(|row| row.span.environment.as_deref()),
-            c.text(|row| row.span.release.as_deref()),
-            c.text(|row| row.span.service.as_deref()),
-            c.text(|row| row.span.pipeline.as_deref()),
+            c.text_column_of(|row| row.span.session_id.as_deref()),
+            c.text_column_of(|row| row.span.user_id.as_deref()),
+            c.text_column_of(|row| row.span.environment.as_deref()),
+            c.text_column_of(|row| row.span.release.as_deref()),
+            c.text_column_of(|row| row.span.service.as_deref()),
+            c.text_column_of(|row| row.span.pipeline.as_deref()),
             c.bool(|row| Some(row.span.is_run)),
-            c.text(|row| row.span.agent.as_deref()),
-            c.text(|row| row.span.tool.as_deref()),
-            c.text(|row| row.span.tool_call_id.as_deref()),
-            c.text(|row| row.span.prompt.as_deref()),
-            c.text(|row| row.span.prompt_version.as_deref()),
-            c.text(|row| row.span.response_id.as_deref()),
-            c.text(|row| row.span.sdk_name.as_deref()),
-            c.text(|row| row.span.sdk_version.as_deref()),
-            c.text(|row| row.span.thread.as_deref()),
+            c.text_column_of(|row| row.span.agent.as_deref()),
+            c.text_column_of(|row| row.span.tool.as_deref()),
+            c.text_column_of(|row| row.span.tool_call_id.as_deref()),
+            c.text_column_of(|row| row.span.prompt.as_deref()),
+            c.text_column_of(|row| row.span.prompt_version.as_deref()),
+            c.text_column_of(|row| row.span.response_id.as_deref()),
+            c.text_column_of(|row| row.span.sdk_name.as_deref()),
+            c.text_column_of(|row| row.span.sdk_version.as_deref()),
+            c.text_column_of(|row| row.span.thread.as_deref()),
         ]
     }
 
     fn content_columns(&self) -> Vec<ArrayRef> {
         let c = self;
         vec![
-            c.owned(|row| preview(&row.span.input_messages, "user")),
-            c.owned(|row| preview(&row.span.output_messages, "assistant")),
-            c.json(|row| some(&row.span.finish_reasons)),
-            c.json(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
-            c.json(|row| some(&row.span.input_messages)),
-            c.json(|row| some(&row.span.output_messages)),
-            c.json(|row| row.span.tool_definitions.as_ref()),
-            c.json(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
-            c.json(|row| some(&row.span.reading)),
-            c.json(|row| row.local.as_ref()),
-            c.json(|row| row.span.joined.as_ref()),
+            c.owned_text(|row| preview(&row.span.input_messages, "user")),
+            c.owned_text(|row| preview(&row.span.output_messages, "assistant")),
+            c.json_column(|row| non_empty(&row.span.finish_reasons)),
+            c.json_column(|row| Some(&row.span.tags).filter(|tags| !tags.is_empty())),
+            c.json_column(|row| non_empty(&row.span.input_messages)),
+            c.json_column(|row| non_empty(&row.span.output_messages)),
+            c.json_column(|row| row.span.tool_definitions.as_ref()),
+            c.json_column(|row| Some(&row.span.attributes).filter(|attributes| !attributes.is_empty())),
+            c.json_column(|row| non_empty(&row.span.reading)),
+            c.json_column(|row| row.local.as_ref()),
+            c.json_column(|row| row.span.joined.as_ref()),
         ]
     }
 
@@ -134,31 +134,31 @@ impl SpanColumnEncoder<'_> {
     fn later_columns(&self) -> Vec<ArrayRef> {
         let c = self;
         vec![
-            c.count(|row| row.span.usage.input_image),
-            c.count(|row| row.span.usage.output_image),
-            c.count(|row| row.span.usage.web_searches),
-            c.count(|row| row.span.usage.images),
-            c.json(|row| row.span.also_reported.as_ref()),
-            c.text(|row| row.span.ingest_key.as_deref()),
-            c.float(|row| row.span.sample_rate),
-            c.text(|row| row.span.title.as_deref()),
-            c.text(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
-            c.written(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
-            c.written(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.count_column(|row| row.span.usage.input_image),
+            c.count_column(|row| row.span.usage.output_image),
+            c.count_column(|row| row.span.usage.web_searches),
+            c.count_column(|row| row.span.usage.images),
+            c.json_column(|row| row.span.also_reported.as_ref()),
+            c.text_column_of(|row| row.span.ingest_key.as_deref()),
+            c.float_column(|row| row.span.sample_rate),
+            c.text_column_of(|row| row.span.title.as_deref()),
+            c.text_column_of(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
+            c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
         ]
     }
 }
 
 impl<'a> SpanColumnEncoder<'a> {
-    fn int(&self, get: impl Fn(&SpanRow) -> Option<i64>) -> ArrayRef {
+    fn int_column(&self, get: impl Fn(&SpanRow) -> Option<i64>) -> ArrayRef {
         Arc::new(self.0.iter().map(get).collect::<Int64Array>())
     }
 
-    fn count(&self, get: impl Fn(&SpanRow) -> Option<u64>) -> ArrayRef {
-        self.int(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+    fn count_column(&self, get: impl Fn(&SpanRow) -> Option<u64>) -> ArrayRef {
+        self.int_column(|row| get(row).map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
     }
 
-    fn float(&self, get: impl Fn(&SpanRow) -> Option<f64>) -> ArrayRef {
+    fn float_column(&self, get: impl Fn(&SpanRow) -> Option<f64>) -> ArrayRef {
         Arc::new(self.0.iter().map(get).collect::<Float64Array>())
     }
 
@@ -166,33 +166,33 @@ impl<'a> SpanColumnEncoder<'a> {
         Arc::new(self.0.iter().map(get).collect::<BooleanArray>())
     }
 
-    fn time(&self, get: impl Fn(&SpanRow) -> i64) -> ArrayRef {
+    fn time_column(&self, get: impl Fn(&SpanRow) -> i64) -> ArrayRef {
         let times = self.0.iter().map(get).collect::<Vec<i64>>();
         Arc::new(TimestampMicrosecondArray::from(times).with_timezone("UTC"))
     }
 
-    fn money(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
+    fn money_column(&self, get: impl Fn(&SpanRow) -> Option<Usd>) -> ArrayRef {
         let steps = self.0.iter().map(|row| get(row).map(|usd| i128::from(usd.0))).collect::<Decimal128Array>();
         Arc::new(steps.with_precision_and_scale(18, 12).expect("18 digits, 12 of them behind the point, are a valid decimal"))
     }
 
     /// Returns a text column that is not written any more: all null.
-    fn none(&self) -> ArrayRef {
+    fn null_column(&self) -> ArrayRef {
         new_null_array(&DataType::Utf8View, self.0.len())
     }
 
-    fn text(&self, get: impl Fn(&'a SpanRow) -> Option<&'a str>) -> ArrayRef {
+    fn text_column_of(&self, get: impl Fn(&'a SpanRow) -> Option<&'a str>) -> ArrayRef {
         let rows = self.0;
         text_column(rows.len(), || rows.iter().map(&get))
     }
 
-    fn owned(&self, get: impl Fn(&SpanRow) -> Option<String>) -> ArrayRef {
+    fn owned_text(&self, get: impl Fn(&SpanRow) -> Option<String>) -> ArrayRef {
         let texts = self.0.iter().map(get).collect::<Vec<Option<String>>>();
         text_column(texts.len(), || texts.iter().map(Option::as_deref))
     }
 
-    fn json<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a SpanRow) -> Option<&'a T>) -> ArrayRef {
-        self.written(|row, out| match get(row) {
+    fn json_column<T: Serialize + ?Sized + 'a>(&self, get: impl Fn(&'a SpanRow) -> Option<&'a T>) -> ArrayRef {
+        self.text_in_blocks(|row, out| match get(row) {
             Some(value) => {
                 serde_json::to_writer(out, value).expect("maps with text keys, numbers and texts have a JSON form");
                 true
@@ -203,13 +203,13 @@ impl<'a> SpanColumnEncoder<'a> {
 
     /// Returns a text column whose values are written into blocks one after the other, without copies. `write` returns whether a row has
     /// a value.
-    fn written(&self, write: impl Fn(&'a SpanRow, &mut Vec<u8>) -> bool) -> ArrayRef {
+    fn text_in_blocks(&self, write: impl Fn(&'a SpanRow, &mut Vec<u8>) -> bool) -> ArrayRef {
         let mut places = Vec::with_capacity(self.0.len());
         let (mut blocks, mut block) = (Vec::new(), Vec::new());
         for row in self.0 {
             let start = block.len();
             places.push(write(row, &mut block).then(|| (blocks.len() as u32, start as u32, (block.len() - start) as u32)));
-            if block.len() >= LARGEST_BLOCK {
+            if block.len() >= MAX_BLOCK_BYTES {
                 blocks.push(std::mem::take(&mut block));
             }
         }
@@ -236,7 +236,7 @@ impl<'a> SpanColumnEncoder<'a> {
 fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl Fn() -> I) -> ArrayRef {
     // Values of up to twelve bytes are stored in the view itself.
     let outside: usize = texts().flatten().map(str::len).filter(|length| *length > 12).sum();
-    let block = outside.clamp(1, LARGEST_BLOCK) as u32;
+    let block = outside.clamp(1, MAX_BLOCK_BYTES) as u32;
     let mut builder = StringViewBuilder::with_capacity(rows).with_fixed_block_size(block);
     for text in texts() {
         builder.append_option(text);
@@ -245,6 +245,6 @@ fn text_column<'a, I: Iterator<Item = Option<&'a str>>>(rows: usize, texts: impl
 }
 
 /// Returns the list unless it is empty.
-fn some<T>(list: &[T]) -> Option<&[T]> {
+fn non_empty<T>(list: &[T]) -> Option<&[T]> {
     (!list.is_empty()).then_some(list)
 }

@@ -13,18 +13,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Former column with the exclusion reason.
-pub(super) const SENTENCE: &str = "not_counted_because";
+pub(super) const SENTENCE_COLUMN: &str = "not_counted_because";
 
 /// Columns of an exclusion reason.
-pub(super) const EXCLUSION: [&str; 3] = ["exclusion_kind", "exclusion_span_id", "exclusion_trace_id"];
+pub(super) const EXCLUSION_COLUMNS: [&str; 3] = ["exclusion_kind", "exclusion_span_id", "exclusion_trace_id"];
 
 /// Converts sentences in a batch of the whole schema to data. Batches that this version wrote are returned unchanged.
-pub fn without_sentences(batch: RecordBatch) -> RecordBatch {
+pub fn convert_sentences(batch: RecordBatch) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     let place = |name: &str| batch.schema_ref().index_of(name).ok();
     let texts = |place: usize| batch.column(place).as_string_view_opt();
-    if let Some(sentences) = place(SENTENCE).filter(|place| batch.column(*place).null_count() < batch.num_rows())
-        && let [Some(kind), Some(span_id), Some(trace_id)] = EXCLUSION.map(place)
+    if let Some(sentences) = place(SENTENCE_COLUMN).filter(|place| batch.column(*place).null_count() < batch.num_rows())
+        && let [Some(kind), Some(span_id), Some(trace_id)] = EXCLUSION_COLUMNS.map(place)
         && let (Some(from), Some(known)) = (texts(sentences), texts(kind))
     {
         let read = |row: usize| from.is_valid(row).then(|| legacy_sentences::exclusion(from.value(row))).flatten();
@@ -43,11 +43,11 @@ pub fn without_sentences(batch: RecordBatch) -> RecordBatch {
         columns[sentences] = new_null_array(&DataType::Utf8View, batch.num_rows());
     }
     for (name, old_key, convert) in [
-        ("reading", "\"from\":", rewritten::<Vec<FieldProvenance>> as fn(&str) -> Option<String>),
-        ("local_decision", "\"not_counted_because\":", rewritten::<SpanDecision>),
+        ("reading", "\"from\":", rewrite_json::<Vec<FieldProvenance>> as fn(&str) -> Option<String>),
+        ("local_decision", "\"not_counted_because\":", rewrite_json::<SpanDecision>),
     ] {
         if let Some(place) = place(name)
-            && let Some(column) = texts(place).and_then(|column| converted(column, |json| json.contains(old_key), convert))
+            && let Some(column) = texts(place).and_then(|column| convert_column(column, |json| json.contains(old_key), convert))
         {
             columns[place] = column;
         }
@@ -56,12 +56,12 @@ pub fn without_sentences(batch: RecordBatch) -> RecordBatch {
 }
 
 /// Returns JSON of earlier versions in the current form.
-fn rewritten<T: DeserializeOwned + Serialize>(json: &str) -> Option<String> {
+fn rewrite_json<T: DeserializeOwned + Serialize>(json: &str) -> Option<String> {
     serde_json::to_string(&serde_json::from_str::<T>(json).ok()?).ok()
 }
 
 /// Returns a column with some of its texts converted; `None` if there are none to convert.
-fn converted(column: &StringViewArray, is_old: impl Fn(&str) -> bool, convert: fn(&str) -> Option<String>) -> Option<ArrayRef> {
+fn convert_column(column: &StringViewArray, is_old: impl Fn(&str) -> bool, convert: fn(&str) -> Option<String>) -> Option<ArrayRef> {
     if !column.iter().flatten().any(&is_old) {
         return None;
     }
@@ -91,7 +91,7 @@ mod tests {
         RecordBatch::try_new(batch.schema(), columns).unwrap()
     }
 
-    fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Vec<Option<&'a str>> {
+    fn column_texts<'a>(batch: &'a RecordBatch, name: &str) -> Vec<Option<&'a str>> {
         batch.column_by_name(name).unwrap().as_string_view().iter().collect()
     }
 
@@ -104,19 +104,19 @@ mod tests {
         let elsewhere = Exclusion::ReportedElsewhere { trace_id: TraceId(0xb), span_id: SpanId(0xa) };
         let new = [row(Some(elsewhere)), row(None), row(None)];
         let batch = to_batch(&new);
-        assert_eq!(without_sentences(batch.clone()), batch, "what this version wrote");
+        assert_eq!(convert_sentences(batch.clone()), batch, "what this version wrote");
 
         let sentences = vec![None, Some("the same response as span 000000000000000c"), None];
         let local = r#"{"counted":false,"not_counted_because":"a span of kind agent repeats the usage of the calls below it"}"#;
-        let old = with_column(&batch, SENTENCE, sentences);
+        let old = with_column(&batch, SENTENCE_COLUMN, sentences);
         let old = with_column(&old, "reading", vec![None, Some(r#"[{"field":"provider","from":"the instrumentation"}]"#), None]);
         let old = with_column(&old, "local_decision", vec![None, Some(local), None]);
-        let today = without_sentences(old.clone());
-        assert_eq!(texts(&today, SENTENCE), [None; 3]);
-        assert_eq!(texts(&today, "exclusion_kind"), [Some("reported_elsewhere"), Some("same_response"), None]);
-        assert_eq!(texts(&today, "exclusion_span_id"), [Some("000000000000000a"), Some("000000000000000c"), None]);
-        assert_eq!(texts(&today, "exclusion_trace_id")[..2], [Some("0000000000000000000000000000000b"), None]);
-        assert_eq!(texts(&today, "reading")[1], Some(r#"[{"field":"provider","kind":"instrumentation"}]"#));
+        let today = convert_sentences(old.clone());
+        assert_eq!(column_texts(&today, SENTENCE_COLUMN), [None; 3]);
+        assert_eq!(column_texts(&today, "exclusion_kind"), [Some("reported_elsewhere"), Some("same_response"), None]);
+        assert_eq!(column_texts(&today, "exclusion_span_id"), [Some("000000000000000a"), Some("000000000000000c"), None]);
+        assert_eq!(column_texts(&today, "exclusion_trace_id")[..2], [Some("0000000000000000000000000000000b"), None]);
+        assert_eq!(column_texts(&today, "reading")[1], Some(r#"[{"field":"provider","kind":"instrumentation"}]"#));
         let rows = from_batch(&today);
         assert_eq!(from_batch(&old), rows, "a row is the same, however it is read");
         assert_eq!(rows[1].span.exclusion, Some(Exclusion::SameResponse { span_id: SpanId(0xc) }));
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(rows[1].local.as_ref().unwrap().exclusion, Some(Exclusion::SumOfCalls));
         // Files of other tools, read by an import.
         let plain = StringArray::from(vec!["the same call as span 000000000000000c below it"]);
-        let imported = RecordBatch::try_from_iter([(SENTENCE, Arc::new(plain) as ArrayRef)]).unwrap();
+        let imported = RecordBatch::try_from_iter([(SENTENCE_COLUMN, Arc::new(plain) as ArrayRef)]).unwrap();
         assert_eq!(from_batch(&imported)[0].span.exclusion, Some(Exclusion::WrapsCall { span_id: SpanId(0xc) }));
     }
 }

@@ -3,22 +3,22 @@
 use hinomi_model::span::{ChatMessage, MessagePart};
 
 /// Maximum number of characters in a preview.
-const LENGTH: usize = 200;
+const MAX_PREVIEW_CHARACTERS: usize = 200;
 
 /// Returns the first 200 characters of a list of messages: of the last message with this `role`, else of the last one whose role is not
 /// `system`. Consecutive white space becomes one space. Returns `None` if there is no text.
 pub fn preview(messages: &[ChatMessage], role: &str) -> Option<String> {
     let of_role = messages.iter().rev().filter(|message| message.role == role);
     let others = messages.iter().rev().filter(|message| message.role != role && message.role != "system");
-    of_role.chain(others).map(squeezed).find(|text| !text.is_empty())
+    of_role.chain(others).map(preview_text).find(|text| !text.is_empty())
 }
 
 /// Returns the start of a message's text, else of its tool calls and results.
-fn squeezed(message: &ChatMessage) -> String {
+fn preview_text(message: &ChatMessage) -> String {
     let mut out = PreviewBuilder::default();
     for part in &message.parts {
         if let MessagePart::Text { text } = part {
-            out.push(text);
+            out.append(text);
         }
     }
     if out.length > 0 {
@@ -28,12 +28,12 @@ fn squeezed(message: &ChatMessage) -> String {
         match part {
             MessagePart::Text { .. } | MessagePart::Reasoning { .. } => {}
             MessagePart::ToolCall { name, arguments, .. } => {
-                out.push(name);
-                out.push(arguments);
+                out.append(name);
+                out.append(arguments);
             }
-            MessagePart::ToolResult { result, .. } => out.push(result),
-            MessagePart::Media { modality, .. } => out.push(modality),
-            MessagePart::Other { content } => out.push(content),
+            MessagePart::ToolResult { result, .. } => out.append(result),
+            MessagePart::Media { modality, .. } => out.append(modality),
+            MessagePart::Other { content } => out.append(content),
         }
     }
     out.text
@@ -47,16 +47,16 @@ struct PreviewBuilder {
 }
 
 impl PreviewBuilder {
-    fn push(&mut self, more: &str) {
+    fn append(&mut self, more: &str) {
         for word in more.split_whitespace() {
-            if self.length >= LENGTH {
+            if self.length >= MAX_PREVIEW_CHARACTERS {
                 return;
             }
             if self.length > 0 {
                 self.text.push(' ');
                 self.length += 1;
             }
-            let room = LENGTH - self.length;
+            let room = MAX_PREVIEW_CHARACTERS - self.length;
             let end = if word.len() <= room { word.len() } else { word.char_indices().nth(room).map_or(word.len(), |(at, _)| at) };
             self.text.push_str(&word[..end]);
             self.length += word[..end].chars().count();

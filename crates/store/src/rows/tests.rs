@@ -34,7 +34,7 @@ proptest! {
 }
 
 #[test]
-fn a_projection_leaves_the_rest_at_its_default() {
+fn projection_leaves_other_fields_at_default() {
     let span = Span { name: "chat".into(), op: "gen_ai.chat".into(), trace_id: TraceId(7), ..Span::default() };
     let batch = to_batch(&[SpanRow { project_id: 3, span, ..SpanRow::default() }]);
     let names: Vec<usize> = ["trace_id", "name"].iter().map(|name| SCHEMA.index_of(name).unwrap()).collect();
@@ -64,7 +64,7 @@ fn attributes_nested_beyond_the_parser_are_kept_as_text() {
 }
 
 #[test]
-fn a_decision_keeps_what_the_span_alone_said() {
+fn decision_preserves_the_local_one() {
     let mut row = SpanRow { span: Span { pipeline: Some("own".into()), ..Span::default() }, ..SpanRow::default() };
     let own = SpanDecision::of(&row.span);
     let other =

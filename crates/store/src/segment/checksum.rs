@@ -11,7 +11,7 @@ use crate::snapshot::Segment;
 use crate::state::{StoreInner, lock};
 
 /// Number of rows that are decoded at a time from a segment without a checksum.
-const CHUNK: u32 = 4096;
+const BATCH_ROWS: u32 = 4096;
 
 /// A writer that computes a checksum of everything written.
 #[derive(Debug)]
@@ -59,12 +59,12 @@ pub(crate) fn crc_of(object: &dyn SegmentObjectReader) -> io::Result<u32> {
 }
 
 /// Reads a segment's file completely. The error says what is wrong with it. A file without a known checksum is decoded instead.
-pub(crate) fn examine(segment: &Segment) -> Result<(), String> {
-    examine_as(segment, segment.objects.open(SegmentObjectKind::Parquet))
+pub(crate) fn check_segment(segment: &Segment) -> Result<(), String> {
+    check_file_as(segment, segment.objects.open(SegmentObjectKind::Parquet))
 }
 
-/// Checks a file that may be the segment's, like [`examine`].
-pub(crate) fn examine_as(segment: &Segment, opened: io::Result<Arc<dyn SegmentObjectReader>>) -> Result<(), String> {
+/// Checks a file that may be the segment's, like [`check_segment`].
+pub(crate) fn check_file_as(segment: &Segment, opened: io::Result<Arc<dyn SegmentObjectReader>>) -> Result<(), String> {
     let file = opened.map_err(|error| error.to_string())?;
     let length = file.length().map_err(|error| error.to_string())?;
     if length != segment.bytes {
@@ -74,41 +74,41 @@ pub(crate) fn examine_as(segment: &Segment, opened: io::Result<Arc<dyn SegmentOb
         let found = crc_of(&*file).map_err(|error| error.to_string())?;
         return if found == written { Ok(()) } else { Err("checksum mismatch".to_owned()) };
     }
-    let rows = SegmentReader::of(Ok(file), &segment.location).map_err(|error| error.to_string()).and_then(|reader| decode(&reader))?;
+    let rows = SegmentReader::of(Ok(file), &segment.location).map_err(|error| error.to_string()).and_then(|reader| decode_file(&reader))?;
     if rows == segment.rows { Ok(()) } else { Err(format!("{rows} rows instead of {}", segment.rows)) }
 }
 
 /// Decodes a file completely. Returns the number of its rows.
-pub(crate) fn decode(reader: &SegmentReader) -> Result<u64, String> {
+pub(crate) fn decode_file(reader: &SegmentReader) -> Result<u64, String> {
     let rows = u32::try_from(reader.rows()).map_err(|_| "more rows than a segment has".to_owned())?;
-    for first in (0..rows).step_by(CHUNK as usize) {
-        reader.all(std::slice::from_ref(&(first..rows.min(first + CHUNK)))).map_err(|error| error.to_string())?;
+    for first in (0..rows).step_by(BATCH_ROWS as usize) {
+        reader.all_columns(std::slice::from_ref(&(first..rows.min(first + BATCH_ROWS)))).map_err(|error| error.to_string())?;
     }
     Ok(u64::from(rows))
 }
 
 /// Reads one segment that existed at the start and has not been read completely since, and sets it aside if it is damaged. Returns false
 /// if there is none.
-pub(crate) fn once(shared: &StoreInner) -> bool {
+pub(crate) fn check_one_segment(shared: &StoreInner) -> bool {
     let next = {
         let mut state = lock(&shared.state);
-        let unread = state.segments.iter_mut().find(|live| live.readable && !live.checked);
+        let unread = state.segments.iter_mut().find(|live| live.is_readable && !live.is_checked);
         unread.map(|live| {
-            live.checked = true;
+            live.is_checked = true;
             live.segment.clone()
         })
     };
     let Some(segment) = next else { return false };
-    set_aside_if_damaged(shared, &segment);
+    quarantine_if_damaged(shared, &segment);
     true
 }
 
-fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
-    let Err(fault) = examine(segment) else { return false };
+fn quarantine_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
+    let Err(fault) = check_segment(segment) else { return false };
     let mut state = lock(&shared.state);
-    let Some(live) = state.live(segment.id) else { return false };
-    live.readable = false;
-    state.touch();
+    let Some(live) = state.live_segment(segment.id) else { return false };
+    live.is_readable = false;
+    state.count_change();
     drop(state);
     let what = format!("{}: {fault}; the segment is not read, its file stays in place", segment.location.display());
     tracing::error!(what, "store.data.damaged");
@@ -117,12 +117,12 @@ fn set_aside_if_damaged(shared: &StoreInner, segment: &Segment) -> bool {
 }
 
 /// Reads all segments and sets aside the damaged ones: they stay in place and are not read any more. Returns their number.
-pub(crate) fn set_damaged_aside(shared: &StoreInner) -> usize {
+pub(crate) fn quarantine_damaged(shared: &StoreInner) -> usize {
     let segments: Vec<_> = {
         let state = lock(&shared.state);
-        state.segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect()
+        state.segments.iter().filter(|live| live.is_readable).map(|live| live.segment.clone()).collect()
     };
-    segments.iter().filter(|segment| set_aside_if_damaged(shared, segment)).count()
+    segments.iter().filter(|segment| quarantine_if_damaged(shared, segment)).count()
 }
 
 impl crate::Store {
@@ -132,17 +132,17 @@ impl crate::Store {
     /// # Errors
     ///
     /// When the store is closing.
-    pub async fn set_damaged_aside(&self) -> Result<usize, StoreError> {
-        const PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+    pub async fn quarantine_damaged(&self) -> Result<usize, StoreError> {
+        const CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
         let shared = self.shared.clone();
         let look = move || {
             // Concurrent callers wait for this check and reuse its result.
-            let mut last = lock(&shared.health.last_look);
+            let mut last = lock(&shared.health.last_full_check);
             match *last {
-                Some((at, 0)) if at.elapsed() < PAUSE => 0,
+                Some((at, 0)) if at.elapsed() < CHECK_INTERVAL => 0,
                 Some((at, found)) if at.elapsed().as_secs() < 1 => found,
                 _ => {
-                    let found = set_damaged_aside(&shared);
+                    let found = quarantine_damaged(&shared);
                     *last = Some((std::time::Instant::now(), found));
                     found
                 }

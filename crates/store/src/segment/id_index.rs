@@ -28,16 +28,16 @@ use crate::key_hash::{SpanKey, trace_hash};
 use crate::segment_storage::{SegmentObjectKind, SegmentObjects};
 
 const MAGIC: &[u8; 8] = b"HINOIDS2";
-const HEADER: usize = 32;
-const SPAN: usize = 16;
-const TRACE: usize = 20;
+const HEADER_BYTES: usize = 32;
+const SPAN_ENTRY_BYTES: usize = 16;
+const TRACE_ENTRY_BYTES: usize = 20;
 
 /// Magic and header length of files without a second hash.
 const MAGIC_1: &[u8; 8] = b"HINOIDS1";
-const HEADER_1: usize = 16;
-const CHECK: usize = 4;
+const HEADER_1_BYTES: usize = 16;
+const SECOND_HASH_BYTES: usize = 4;
 /// Number of entries per hash that is kept in memory.
-const BLOCK: usize = 256;
+const BLOCK_ENTRIES: usize = 256;
 
 /// An ID file in use.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct SegmentIdIndex {
 struct IdIndexSecret([u8; 16]);
 
 impl IdIndexSecret {
-    fn check(self, words: &[&[u8]]) -> u32 {
+    fn second_hash(self, words: &[&[u8]]) -> u32 {
         let half = |at: usize| self.0[at..at + 8].iter().rev().fold(0, |half, byte| half << 8 | u64::from(*byte));
         #[expect(deprecated, reason = "see above")]
         let mut hasher = SipHasher::new_with_keys(half(0), half(8));
@@ -63,12 +63,12 @@ impl IdIndexSecret {
         hasher.finish() as u32
     }
 
-    fn of_trace(self, project: u64, trace: TraceId) -> u32 {
-        self.check(&[&project.to_le_bytes(), &trace.0.to_le_bytes()])
+    fn hash_of_trace(self, project: u64, trace: TraceId) -> u32 {
+        self.second_hash(&[&project.to_le_bytes(), &trace.0.to_le_bytes()])
     }
 
-    fn of_span(self, key: &SpanKey) -> u32 {
-        self.check(&[&key.project.to_le_bytes(), &key.trace.0.to_le_bytes(), &key.span.0.to_le_bytes()])
+    fn hash_of_span(self, key: &SpanKey) -> u32 {
+        self.second_hash(&[&key.project.to_le_bytes(), &key.trace.0.to_le_bytes(), &key.span.0.to_le_bytes()])
     }
 }
 
@@ -83,23 +83,23 @@ impl SegmentIdIndex {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
         let is_checked = content.starts_with(MAGIC);
-        let (header, less) = if is_checked { (HEADER, 0) } else { (HEADER_1, CHECK) };
+        let (header, less) = if is_checked { (HEADER_BYTES, 0) } else { (HEADER_1_BYTES, SECOND_HASH_BYTES) };
         let is_known = is_checked || content.starts_with(MAGIC_1);
         if content.len() < header || !is_known || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
             return Err(damaged());
         }
-        let spans = number(content, 8) as usize;
-        let traces = number(content, 12) as usize;
-        let between = header + spans * (SPAN - less);
-        if content.len() != between + traces * (TRACE - less) {
+        let spans = read_u32(content, 8) as usize;
+        let traces = read_u32(content, 12) as usize;
+        let between = header + spans * (SPAN_ENTRY_BYTES - less);
+        if content.len() != between + traces * (TRACE_ENTRY_BYTES - less) {
             return Err(damaged());
         }
-        let secret = content.get(HEADER_1..).and_then(|rest| rest.first_chunk()).copied().map(IdIndexSecret);
+        let secret = content.get(HEADER_1_BYTES..).and_then(|rest| rest.first_chunk()).copied().map(IdIndexSecret);
         Ok(SegmentIdIndex {
             objects: objects.clone(),
             secret: secret.filter(|_| is_checked),
-            spans: IdIndexTable::of(&content[..between], header, SPAN - less),
-            traces: IdIndexTable::of(content, between, TRACE - less),
+            spans: IdIndexTable::from_content(&content[..between], header, SPAN_ENTRY_BYTES - less),
+            traces: IdIndexTable::from_content(content, between, TRACE_ENTRY_BYTES - less),
         })
     }
 
@@ -111,8 +111,8 @@ impl SegmentIdIndex {
     /// Returns the rows of a span, including dead ones, and rarely those of others.
     pub(crate) fn rows_of_span(&self, key: &SpanKey) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
-        let check = self.secret.map(|secret| secret.of_span(key));
-        self.spans.find(&self.objects, key.hash(), check, |entry| rows.push(number(entry, 0)))?;
+        let check = self.secret.map(|secret| secret.hash_of_span(key));
+        self.spans.find_entries(&self.objects, key.hash(), check, |entry| rows.push(read_u32(entry, 0)))?;
         Ok(rows)
     }
 
@@ -121,8 +121,9 @@ impl SegmentIdIndex {
         let mut rows = Vec::new();
         let hash = trace_hash(project, trace);
         if self.traces.filter.contains(hash) {
-            let check = self.secret.map(|secret| secret.of_trace(project, trace));
-            self.traces.find(&self.objects, hash, check, |entry| rows.push(number(entry, 0)..number(entry, 0) + number(entry, 4)))?;
+            let check = self.secret.map(|secret| secret.hash_of_trace(project, trace));
+            self.traces
+                .find_entries(&self.objects, hash, check, |entry| rows.push(read_u32(entry, 0)..read_u32(entry, 0) + read_u32(entry, 4)))?;
         }
         Ok(rows)
     }
@@ -132,18 +133,18 @@ impl SegmentIdIndex {
 pub(crate) fn encode(rows: &[RowKey]) -> Vec<u8> {
     let secret = IdIndexSecret(rand::random());
     let mut spans: Vec<(u64, u32, u32)> =
-        rows.iter().zip(0..).map(|(row, number)| (row.key.hash(), secret.of_span(&row.key), number)).collect();
+        rows.iter().zip(0..).map(|(row, number)| (row.key.hash(), secret.hash_of_span(&row.key), number)).collect();
     spans.sort_unstable();
     let mut traces = Vec::new();
     let mut first = 0;
     for run in rows.chunk_by(|a, b| (a.key.project, a.key.trace) == (b.key.project, b.key.trace)) {
         let SpanKey { project, trace, .. } = run[0].key;
-        traces.push((trace_hash(project, trace), secret.of_trace(project, trace), first, run.len() as u32));
+        traces.push((trace_hash(project, trace), secret.hash_of_trace(project, trace), first, run.len() as u32));
         first += run.len() as u32;
     }
     traces.sort_unstable();
 
-    let mut bytes = Vec::with_capacity(HEADER + spans.len() * SPAN + traces.len() * TRACE + 4);
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + spans.len() * SPAN_ENTRY_BYTES + traces.len() * TRACE_ENTRY_BYTES + 4);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(spans.len() as u32).to_le_bytes());
     bytes.extend_from_slice(&(traces.len() as u32).to_le_bytes());
@@ -176,26 +177,26 @@ struct IdIndexTable {
 }
 
 impl IdIndexTable {
-    fn of(content: &[u8], start: usize, width: usize) -> IdIndexTable {
+    fn from_content(content: &[u8], start: usize, width: usize) -> IdIndexTable {
         let hashes: Vec<u64> = content[start..].chunks_exact(width).map(hash_of).collect();
         IdIndexTable {
             start: start as u64,
             entries: hashes.len(),
             width,
-            index: hashes.iter().copied().step_by(BLOCK).collect(),
-            filter: IdIndexFilter::of(hashes),
+            index: hashes.iter().copied().step_by(BLOCK_ENTRIES).collect(),
+            filter: IdIndexFilter::from_content(hashes),
         }
     }
 
     /// Calls `found` with the row data of each entry that has the hash, and the second hash if the file has one.
-    fn find(&self, objects: &SegmentObjects, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
+    fn find_entries(&self, objects: &SegmentObjects, hash: u64, check: Option<u32>, mut found: impl FnMut(&[u8])) -> io::Result<()> {
         // Entries with this hash may begin in the block before the first one that starts with it.
-        let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK;
-        let end = (self.index.partition_point(|start| *start <= hash) * BLOCK).min(self.entries);
+        let first = self.index.partition_point(|start| *start < hash).saturating_sub(1) * BLOCK_ENTRIES;
+        let end = (self.index.partition_point(|start| *start <= hash) * BLOCK_ENTRIES).min(self.entries);
         let mut block = vec![0; end.saturating_sub(first) * self.width];
         objects.open(SegmentObjectKind::Ids)?.read_exact_at(&mut block, self.start + (first * self.width) as u64)?;
-        let start = 8 + check.map_or(0, |_| CHECK);
-        let wanted = |entry: &&[u8]| hash_of(entry) == hash && check.is_none_or(|check| number(entry, 8) == check);
+        let start = 8 + check.map_or(0, |_| SECOND_HASH_BYTES);
+        let wanted = |entry: &&[u8]| hash_of(entry) == hash && check.is_none_or(|check| read_u32(entry, 8) == check);
         block.chunks_exact(self.width).filter(wanted).for_each(|entry| found(&entry[start..]));
         Ok(())
     }
@@ -205,29 +206,29 @@ impl IdIndexTable {
 #[derive(Debug)]
 enum IdIndexFilter {
     /// For few hashes, for which the other filter is not suitable.
-    Few(BTreeSet<u64>),
-    Many(BinaryFuse16),
+    Exact(BTreeSet<u64>),
+    Fuse(BinaryFuse16),
 }
 
 impl IdIndexFilter {
-    fn of(mut hashes: Vec<u64>) -> IdIndexFilter {
+    fn from_content(mut hashes: Vec<u64>) -> IdIndexFilter {
         hashes.dedup();
-        let many = (hashes.len() >= BLOCK).then(|| BinaryFuse16::try_from(&hashes).ok()).flatten();
-        many.map_or_else(|| IdIndexFilter::Few(hashes.into_iter().collect()), IdIndexFilter::Many)
+        let many = (hashes.len() >= BLOCK_ENTRIES).then(|| BinaryFuse16::try_from(&hashes).ok()).flatten();
+        many.map_or_else(|| IdIndexFilter::Exact(hashes.into_iter().collect()), IdIndexFilter::Fuse)
     }
 
     fn contains(&self, hash: u64) -> bool {
         match self {
-            IdIndexFilter::Few(hashes) => hashes.contains(&hash),
-            IdIndexFilter::Many(filter) => filter.contains(&hash),
+            IdIndexFilter::Exact(hashes) => hashes.contains(&hash),
+            IdIndexFilter::Fuse(filter) => filter.contains(&hash),
         }
     }
 }
 
 fn hash_of(entry: &[u8]) -> u64 {
-    u64::from(number(entry, 0)) | u64::from(number(entry, 4)) << 32
+    u64::from(read_u32(entry, 0)) | u64::from(read_u32(entry, 4)) << 32
 }
 
-fn number(bytes: &[u8], at: usize) -> u32 {
+fn read_u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }

@@ -16,7 +16,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::error::StoreError;
-use crate::rows::without_sentences;
+use crate::rows::convert_sentences;
 use crate::schema::{SCHEMA, with_views};
 use crate::segment_storage::{SegmentObjectKind, SegmentObjectReader, SegmentObjects, SequentialObjectReader};
 
@@ -44,7 +44,7 @@ impl SegmentReader {
             let schema = Arc::new(with_views(footer.schema()));
             ArrowReaderMetadata::try_new(footer.metadata().clone(), options.with_schema(schema))
         });
-        let footer = footer.map_err(|error| StoreError::segment("open", location, error))?;
+        let footer = footer.map_err(|error| StoreError::segment_error("open", location, error))?;
         Ok(SegmentReader { location: location.to_owned(), file, footer })
     }
 
@@ -82,7 +82,7 @@ impl SegmentReader {
     }
 
     /// Returns how many rows, starting with this one, take about `bytes`; at least one.
-    pub(crate) fn fitting(&self, row: u32, bytes: usize) -> usize {
+    pub(crate) fn rows_within_bytes(&self, row: u32, bytes: usize) -> usize {
         (bytes / self.bytes_of(row).max(1)).max(1)
     }
 
@@ -97,18 +97,18 @@ impl SegmentReader {
     /// Returns the rows with these columns, a part of [`SCHEMA`]. Columns that an older file does not have are null.
     pub(crate) fn columns_or_null(&self, ranges: &[Range<u32>], schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        self.shaped(self.columns(ranges, &names)?, schema)
+        self.fit_to_schema(self.columns(ranges, &names)?, schema)
     }
 
     /// Returns the rows with all columns of [`SCHEMA`], with the sentences of earlier versions converted.
-    pub(crate) fn all(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
-        let rows = self.shaped(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
+    pub(crate) fn all_columns(&self, ranges: &[Range<u32>]) -> Result<RecordBatch, StoreError> {
+        let rows = self.fit_to_schema(self.read(ranges, ProjectionMask::all())?, &SCHEMA)?;
         // Files with these columns do not contain sentences.
         let is_older = self.footer.schema().index_of("exclusion_kind").is_err();
-        Ok(if is_older { without_sentences(rows) } else { rows })
+        Ok(if is_older { convert_sentences(rows) } else { rows })
     }
 
-    fn shaped(&self, batch: RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
+    fn fit_to_schema(&self, batch: RecordBatch, schema: &Arc<Schema>) -> Result<RecordBatch, StoreError> {
         let column = |field: &Arc<Field>| -> ArrayRef {
             let found = batch.column_by_name(field.name()).filter(|found| found.data_type() == field.data_type());
             found.cloned().unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
@@ -117,11 +117,11 @@ impl SegmentReader {
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         // A missing column that is not nullable means that the file is damaged.
         RecordBatch::try_new_with_options(schema.clone(), columns, &rows)
-            .map_err(|error| StoreError::segment("read", &self.location, error))
+            .map_err(|error| StoreError::segment_error("read", &self.location, error))
     }
 
     fn read(&self, ranges: &[Range<u32>], mask: ProjectionMask) -> Result<RecordBatch, StoreError> {
-        let wrap = |error: &dyn std::fmt::Display| StoreError::segment("read", &self.location, error);
+        let wrap = |error: &dyn std::fmt::Display| StoreError::segment_error("read", &self.location, error);
         let wanted = ranges.iter().map(|range| range.start as usize..range.end as usize);
         let selection = RowSelection::from_consecutive_ranges(wanted, self.rows() as usize);
         let rows = ranges.iter().map(ExactSizeIterator::len).sum::<usize>();
@@ -142,7 +142,7 @@ impl SegmentReader {
 }
 
 /// Returns ascending row numbers as ranges.
-pub(crate) fn ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
+pub(crate) fn row_ranges(rows: impl IntoIterator<Item = u32>) -> Vec<Range<u32>> {
     let mut ranges: Vec<Range<u32>> = Vec::new();
     for row in rows {
         match ranges.last_mut() {
@@ -163,7 +163,7 @@ struct PositionalFile {
 impl PositionalFile {
     fn of(opened: io::Result<Arc<dyn SegmentObjectReader>>, location: &Path) -> Result<PositionalFile, StoreError> {
         let with_length = opened.and_then(|file| Ok(PositionalFile { length: file.length()?, file }));
-        with_length.map_err(StoreError::io("open", location))
+        with_length.map_err(StoreError::io_error("open", location))
     }
 }
 

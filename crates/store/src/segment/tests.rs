@@ -10,11 +10,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::id_index::SegmentIdIndex;
-use super::read::{SegmentReader, ranges};
+use super::read::{SegmentReader, row_ranges};
 use super::row_order::{RowKey, keys, sort};
 use crate::data_folder::DataFolder;
 use crate::key_hash::SpanKey;
-use crate::key_hash::collisions::{key_like, trace_like};
+use crate::key_hash::collisions::{colliding_span, colliding_trace};
 use crate::rows::{SpanRow, from_batch, to_batch};
 use crate::schema::SCHEMA;
 use crate::segment_storage::{LocalSegmentStorage, SegmentObjects, SegmentStorage};
@@ -29,7 +29,7 @@ fn written(root: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex
     drop(DataFolder::open(root).unwrap());
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root).unwrap());
     // Every third row is so large that its chunk has no other row.
-    let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::CHUNK_BYTES } else { 1 };
+    let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::MAX_CHUNK_BYTES } else { 1 };
     let rows_of = |chunk: &[RowKey]| {
         assert!(chunk.len() == 1 || chunk.iter().all(|row| !row.row.is_multiple_of(3)), "{chunk:?}");
         let indices = arrow::array::UInt32Array::from_iter_values(chunk.iter().map(|row| row.row));
@@ -53,10 +53,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_segment_gives_back_its_rows(rows in rows()) {
+    fn segment_round_trips_its_rows(rows in rows()) {
         let dir = tempfile::tempdir().unwrap();
         let (segment, ids, order) = written(dir.path(), &rows);
-        let all = from_batch(&SegmentReader::open(&segment.objects).unwrap().all(&[0..rows.len() as u32]).unwrap());
+        let all = from_batch(&SegmentReader::open(&segment.objects).unwrap().all_columns(&[0..rows.len() as u32]).unwrap());
         let expected: Vec<SpanRow> = order.iter().map(|key| rows[key.row as usize].clone()).collect();
         prop_assert_eq!(&all, &expected);
         prop_assert_eq!(segment.min_start_us, rows.iter().map(|row| row.span.start_us).min().unwrap());
@@ -87,7 +87,7 @@ fn files_with_plain_texts_and_older_ones_with_views_are_read() {
     assert_eq!(text_type(&older), DataType::Utf8View);
     for path in [&segment.location, &older] {
         let reader = SegmentReader::of(Ok(Arc::new(std::fs::File::open(path).unwrap())), path);
-        assert_eq!(from_batch(&reader.unwrap().all(&[0..1]).unwrap()), std::slice::from_ref(&row));
+        assert_eq!(from_batch(&reader.unwrap().all_columns(&[0..1]).unwrap()), std::slice::from_ref(&row));
     }
 }
 
@@ -110,18 +110,18 @@ fn finds_single_rows_among_many() {
         assert_eq!(ids.rows_of_trace(1, key.trace).unwrap(), [first..first + 5]);
     }
     assert_eq!((1..200_000u64).filter(|n| ids.may_hold_span(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).count() / 100, 0);
-    let some = from_batch(&reader.all(&ranges([3, 4, 70, 4999])).unwrap());
+    let some = from_batch(&reader.all_columns(&row_ranges([3, 4, 70, 4999])).unwrap());
     assert_eq!(some, [3, 4, 70, 4999].map(|n: usize| rows[n].clone()));
     let names = from_batch(&reader.columns(&[63..66], &["span_id"]).unwrap());
     assert_eq!(names.iter().map(|row| row.span.span_id.0).collect::<Vec<_>>(), [64, 65, 66]);
 }
 
 #[test]
-fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
+fn keys_with_equal_hashes_are_distinguished() {
     let dir = tempfile::tempdir().unwrap();
     let first = SpanKey { project: 1, trace: TraceId(7), span: SpanId(42) };
-    let traces = (1..2000u64).map(|low| trace_like((1, first.trace), 2, low));
-    let all: Vec<SpanKey> = std::iter::once(first).chain(traces.map(|trace| key_like(first, 2, trace))).collect();
+    let traces = (1..2000u64).map(|low| colliding_trace((1, first.trace), 2, low));
+    let all: Vec<SpanKey> = std::iter::once(first).chain(traces.map(|trace| colliding_span(first, 2, trace))).collect();
     let row = |key: &SpanKey| SpanRow {
         project_id: key.project,
         span: Span { trace_id: key.trace, span_id: key.span, ..Span::default() },
@@ -152,7 +152,7 @@ fn of_many_keys_with_one_hash_the_one_is_told_from_the_others() {
 }
 
 #[test]
-fn a_damaged_side_file_is_noticed() {
+fn damaged_sidecar_file_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     let (segment, ..) = written(dir.path(), &[SpanRow { span: Span { trace_id: TraceId(1), ..Span::default() }, ..SpanRow::default() }]);
     let path = segment.location.with_extension("ids");

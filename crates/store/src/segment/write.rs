@@ -21,14 +21,14 @@ use crate::sidecar::SidecarCell;
 use crate::snapshot::Segment;
 
 /// Maximum number of rows that are sorted, encoded and dropped at a time, and of their bytes.
-const CHUNK: usize = 4096;
-pub(crate) const CHUNK_BYTES: usize = 16 << 20;
+const MAX_CHUNK_ROWS: usize = 4096;
+pub(crate) const MAX_CHUNK_BYTES: usize = 16 << 20;
 /// Maximum compressed size of a row group in bytes: writers, and some readers, hold one in memory.
-const GROUP_BYTES: usize = 32 << 20;
+const MAX_ROW_GROUP_BYTES: usize = 32 << 20;
 
 /// Columns of long texts, for which minimum and maximum are useless, and the size of their pages in bytes. A page is read as a whole, and
 /// one span costs as much as its neighbors; but a conversation that repeats its history compresses well within a page.
-const TEXTS: [(&str, usize); 8] = [
+const TEXT_PAGE_BYTES: [(&str, usize); 8] = [
     ("input_messages", 1 << 20),
     ("output_messages", 256 << 10),
     ("tool_definitions", 256 << 10),
@@ -40,10 +40,10 @@ const TEXTS: [(&str, usize); 8] = [
 ];
 
 /// Columns of IDs, which are nearly always distinct.
-const IDS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
+const ID_COLUMNS: [&str; 5] = ["trace_id", "span_id", "parent_span_id", "response_id", "tool_call_id"];
 
 /// Columns of numbers that are ascending or close to those of the previous row.
-const RISING: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
+const ASCENDING_COLUMNS: [&str; 4] = ["start_time", "end_time", "received_at", "duration_us"];
 
 /// Writes sorted rows as a segment. `rows_of` returns the rows of a chunk as one batch; `bytes_of` returns approximately how much
 /// memory a row adds to it.
@@ -59,7 +59,7 @@ pub(crate) fn write(
     let mut crc = 0;
     let mut rollup = rollup::RollupBuilder::default();
     objects.put(SegmentObjectKind::Parquet, &mut |file| {
-        let wrap = |error: parquet::errors::ParquetError| StoreError::segment("write", &location, error);
+        let wrap = |error: parquet::errors::ParquetError| StoreError::segment_error("write", &location, error);
         let options = written_with(properties(rows_per_group));
         let mut writer = ArrowWriter::try_new_with_options(ChecksumWriter::new(file), SCHEMA.clone(), options).map_err(wrap)?;
         for chunk in chunks(rows, &bytes_of) {
@@ -90,10 +90,10 @@ pub(crate) fn write(
         max_start_us: rows.iter().map(|row| row.start_us).max().unwrap_or(0),
         projects,
         rollup: SidecarCell::default(),
-        grams: SidecarCell::default(),
-        replaced: AtomicBool::new(false),
+        ngram_index: SidecarCell::default(),
+        is_replaced: AtomicBool::new(false),
     };
-    segment.rollup.keep(objects, rollup.finish());
+    segment.rollup.write_file(objects, rollup.finish());
     Ok((segment, ids))
 }
 
@@ -103,9 +103,9 @@ fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iter
         let mut bytes = 0;
         let fits = |row: &&RowKey| {
             bytes += bytes_of(row);
-            bytes <= CHUNK_BYTES
+            bytes <= MAX_CHUNK_BYTES
         };
-        let count = rows.iter().take(CHUNK).take_while(fits).count().max(1).min(rows.len());
+        let count = rows.iter().take(MAX_CHUNK_ROWS).take_while(fits).count().max(1).min(rows.len());
         let (chunk, rest) = rows.split_at(count);
         rows = rest;
         (count > 0).then_some(chunk)
@@ -116,8 +116,8 @@ fn chunks(mut rows: &[RowKey], bytes_of: impl Fn(&RowKey) -> usize) -> impl Iter
 pub(crate) fn write_ids(objects: &SegmentObjects, rows: &[RowKey]) -> Result<SegmentIdIndex, StoreError> {
     let location = objects.location(SegmentObjectKind::Ids);
     let bytes = id_index::encode(rows);
-    objects.put(SegmentObjectKind::Ids, &mut |file| file.write_all(&bytes).map_err(StoreError::io("write", &location)))?;
-    SegmentIdIndex::open(objects).map_err(StoreError::io("read", &location))
+    objects.put(SegmentObjectKind::Ids, &mut |file| file.write_all(&bytes).map_err(StoreError::io_error("write", &location)))?;
+    SegmentIdIndex::open(objects).map_err(StoreError::io_error("read", &location))
 }
 
 fn properties(rows_per_group: usize) -> WriterProperties {
@@ -126,22 +126,22 @@ fn properties(rows_per_group: usize) -> WriterProperties {
         .set_compression(Compression::ZSTD(level))
         .set_created_by(concat!("hinomi ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(rows_per_group))
-        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_max_row_group_bytes(Some(MAX_ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(4096)
         .set_statistics_enabled(EnabledStatistics::Page)
         // Rows are sorted by project; within a project by trace, in an order that no column has.
         .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
-    for (name, page_bytes) in TEXTS {
+    for (name, page_bytes) in TEXT_PAGE_BYTES {
         let column = ColumnPath::from(name);
         properties = properties
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_data_page_size_limit(column.clone(), page_bytes)
             .set_column_statistics_enabled(column, EnabledStatistics::None);
     }
-    for name in IDS {
+    for name in ID_COLUMNS {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
-    for name in RISING {
+    for name in ASCENDING_COLUMNS {
         properties = properties
             .set_column_dictionary_enabled(ColumnPath::from(name), false)
             .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);

@@ -34,7 +34,7 @@ impl LocalSegmentStorage {
     /// When the working directory is needed to complete the path and is unknown.
     pub fn new(root: &Path) -> Result<LocalSegmentStorage, StoreError> {
         // The query engine requires absolute paths.
-        let root = std::path::absolute(root).map_err(StoreError::io("find", root))?;
+        let root = std::path::absolute(root).map_err(StoreError::io_error("find", root))?;
         Ok(LocalSegmentStorage { segments: root.join("segments"), damaged: root.join("damaged") })
     }
 
@@ -62,12 +62,12 @@ impl SegmentStorage for LocalSegmentStorage {
         let path = self.path(object);
         let temporary = self.segments.join(format!("{object}.{UNFINISHED}"));
         let mut create = || {
-            let mut file = File::create(&temporary).map_err(StoreError::io("create", &temporary))?;
+            let mut file = File::create(&temporary).map_err(StoreError::io_error("create", &temporary))?;
             fill(&mut file)?;
             if object.kind.is_durable() {
-                file.sync_all().map_err(StoreError::io("sync", &temporary))?;
+                file.sync_all().map_err(StoreError::io_error("sync", &temporary))?;
             }
-            fs::rename(&temporary, &path).map_err(StoreError::io("rename", &temporary))?;
+            fs::rename(&temporary, &path).map_err(StoreError::io_error("rename", &temporary))?;
             if object.kind.is_durable() { sync_folder(&self.segments) } else { Ok(()) }
         };
         let done = create();
@@ -88,8 +88,8 @@ impl SegmentStorage for LocalSegmentStorage {
 
     fn list(&self) -> Result<Vec<SegmentObject>, StoreError> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.segments).map_err(StoreError::io("list", &self.segments))? {
-            let name = entry.map_err(StoreError::io("list", &self.segments))?.file_name();
+        for entry in fs::read_dir(&self.segments).map_err(StoreError::io_error("list", &self.segments))? {
+            let name = entry.map_err(StoreError::io_error("list", &self.segments))?.file_name();
             found.extend(name.to_str().and_then(SegmentObject::from_file_name));
         }
         found.sort();
@@ -105,8 +105,8 @@ impl SegmentStorage for LocalSegmentStorage {
     }
 
     fn remove_unfinished(&self) -> Result<(), StoreError> {
-        for entry in fs::read_dir(&self.segments).map_err(StoreError::io("list", &self.segments))? {
-            let path = entry.map_err(StoreError::io("list", &self.segments))?.path();
+        for entry in fs::read_dir(&self.segments).map_err(StoreError::io_error("list", &self.segments))? {
+            let path = entry.map_err(StoreError::io_error("list", &self.segments))?.path();
             if path.extension().is_some_and(|extension| extension == UNFINISHED) {
                 remove(&path)?;
             }
@@ -146,8 +146,8 @@ impl SegmentStorage for LocalSegmentStorage {
 
     fn quarantined(&self) -> Result<Vec<QuarantinedSegment>, StoreError> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(&self.damaged).map_err(StoreError::io("list", &self.damaged))? {
-            let location = entry.map_err(StoreError::io("list", &self.damaged))?.path();
+        for entry in fs::read_dir(&self.damaged).map_err(StoreError::io_error("list", &self.damaged))? {
+            let location = entry.map_err(StoreError::io_error("list", &self.damaged))?.path();
             if location.extension().is_some_and(|extension| extension == "parquet") {
                 let name = location.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let segment = name.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
@@ -171,11 +171,11 @@ impl SegmentStorage for LocalSegmentStorage {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
-    fs::rename(from, to).map_err(StoreError::io("move", from))
+    fs::rename(from, to).map_err(StoreError::io_error("move", from))
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
-    fs::remove_file(path).map_err(StoreError::io("remove", path))
+    fs::remove_file(path).map_err(StoreError::io_error("remove", path))
 }
 
 fn remove_existing(path: &Path) -> Result<(), StoreError> {

@@ -22,7 +22,7 @@ fn name(segment: u64, kind: SegmentObjectKind) -> SegmentObject {
 
 fn put(storage: &dyn SegmentStorage, object: SegmentObject, bytes: &[u8]) {
     let location = storage.location(object);
-    storage.put(object, &mut |file| file.write_all(bytes).map_err(StoreError::io("write", &location))).unwrap();
+    storage.put(object, &mut |file| file.write_all(bytes).map_err(StoreError::io_error("write", &location))).unwrap();
 }
 
 #[test]
@@ -120,9 +120,9 @@ async fn a_store_works_with_each_storage() {
         assert_eq!((rows(&store.snapshot()), store.stats().damaged), (expected, Vec::new()));
         assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().duplicates, 1);
 
-        let swept = store.sweep(before(1, 15)).await.unwrap();
+        let swept = store.apply_sweep(before(1, 15)).await.unwrap();
         assert_eq!((swept.spans, swept.still_read.len()), (4, 0));
-        assert!(swept.files.iter().all(|file| storage.stat(*file).is_err()), "{swept:?}");
+        assert!(swept.segment_files.iter().all(|file| storage.stat(*file).is_err()), "{swept:?}");
         store.compact().await.unwrap();
         let snapshot = store.snapshot();
         for view in &snapshot.segments {

@@ -19,16 +19,16 @@ use crate::segment_storage::{SegmentObjectKind, SegmentObjects};
 pub(crate) use file::NgramIndex;
 
 /// Columns that are searched.
-pub(crate) const COLUMNS: [&str; 2] = ["input_messages", "output_messages"];
+pub(crate) const INDEXED_COLUMNS: [&str; 2] = ["input_messages", "output_messages"];
 
 /// Number of rows in a block, unless there would be too many blocks.
 const BLOCK_ROWS: u32 = 128;
 /// Maximum number of blocks. While an index is built, each takes one bit per bucket: 32 MB in total.
-const BLOCKS: u32 = 2048;
+const MAX_BLOCKS: u32 = 2048;
 /// Minimum and maximum binary logarithm of the number of buckets.
-const BUCKETS: (u32, u32) = (10, 17);
+const BUCKET_BITS: (u32, u32) = (10, 17);
 /// Maximum number of n-grams of a search that are looked up. More of them hardly narrow the result.
-const LOOKED_UP: usize = 24;
+const MAX_LOOKED_UP_NGRAMS: usize = 24;
 
 impl SidecarContent for NgramIndex {
     const KIND: SegmentObjectKind = SegmentObjectKind::Ngrams;
@@ -41,25 +41,25 @@ impl SidecarContent for NgramIndex {
 impl SidecarCell<NgramIndex> {
     /// Returns the rows that may contain a text, ascending; `None` if the index cannot say. Reads a file.
     pub(crate) fn rows_holding(&self, objects: &SegmentObjects, text: &str) -> Option<Vec<Range<u32>>> {
-        let wanted = wanted(text);
+        let wanted = hashes_to_look_up(text);
         if wanted.is_empty() {
             return None;
         }
         let rows = self.get(objects)?.rows(&wanted);
-        rows.inspect_err(|error| self.lose(objects, error)).ok()
+        rows.inspect_err(|error| self.mark_lost(objects, error)).ok()
     }
 
     /// Stores an index in its file.
-    pub(crate) fn keep(&self, objects: &SegmentObjects, builder: &NgramIndexBuilder) {
+    pub(crate) fn write_file(&self, objects: &SegmentObjects, builder: &NgramIndexBuilder) {
         self.write(objects, Ok(file::encode(builder)), || None);
     }
 }
 
 /// Returns the hashes of the n-grams to look up for a text, at regular distances if there are many: overlapping n-grams add little.
-fn wanted(text: &str) -> Vec<u64> {
+fn hashes_to_look_up(text: &str) -> Vec<u64> {
     let mut all = Vec::new();
-    grams(&text.to_lowercase(), |hash| all.push(hash));
-    let step = all.len().div_ceil(LOOKED_UP).max(1);
+    each_ngram(&text.to_lowercase(), |hash| all.push(hash));
+    let step = all.len().div_ceil(MAX_LOOKED_UP_NGRAMS).max(1);
     let mut wanted: Vec<u64> = all.into_iter().step_by(step).collect();
     wanted.sort_unstable();
     wanted.dedup();
@@ -73,7 +73,7 @@ pub(crate) struct NgramIndexBuilder {
     block_rows: u32,
     /// Binary logarithm of the number of buckets.
     bits: u32,
-    added: u32,
+    added_rows: u32,
     /// One bit per bucket for each block.
     blocks: Vec<Vec<u64>>,
 }
@@ -81,28 +81,28 @@ pub(crate) struct NgramIndexBuilder {
 impl NgramIndexBuilder {
     /// Creates a builder for a segment with this many rows.
     pub(crate) fn new(rows: u32) -> NgramIndexBuilder {
-        NgramIndexBuilder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(BLOCKS)))
+        NgramIndexBuilder::with_blocks(rows, BLOCK_ROWS.max(rows.div_ceil(MAX_BLOCKS)))
     }
 
     fn with_blocks(rows: u32, block_rows: u32) -> NgramIndexBuilder {
-        let bits = (rows.max(1).ilog2() + 3).clamp(BUCKETS.0, BUCKETS.1);
-        NgramIndexBuilder { rows, block_rows, bits, added: 0, blocks: Vec::new() }
+        let bits = (rows.max(1).ilog2() + 3).clamp(BUCKET_BITS.0, BUCKET_BITS.1);
+        NgramIndexBuilder { rows, block_rows, bits, added_rows: 0, blocks: Vec::new() }
     }
 
-    /// Adds the next rows, which only need [`COLUMNS`].
+    /// Adds the next rows, which only need [`INDEXED_COLUMNS`].
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
-        let columns: Vec<_> = COLUMNS.iter().filter_map(|name| batch.column_by_name(name)?.as_string_view_opt()).collect();
+        let columns: Vec<_> = INDEXED_COLUMNS.iter().filter_map(|name| batch.column_by_name(name)?.as_string_view_opt()).collect();
         for row in 0..batch.num_rows() {
-            let block = (self.added / self.block_rows) as usize;
-            self.added += 1;
+            let block = (self.added_rows / self.block_rows) as usize;
+            self.added_rows += 1;
             if self.blocks.len() <= block {
                 self.blocks.resize(block + 1, vec![0; (1 << self.bits) / 64]);
             }
             let (bits, held) = (self.bits, &mut self.blocks[block]);
             for column in columns.iter().filter(|column| column.is_valid(row)) {
                 each_text(column.value(row), |text| {
-                    grams(&text.to_lowercase(), |hash| {
-                        let bucket = bucket(hash, bits);
+                    each_ngram(&text.to_lowercase(), |hash| {
+                        let bucket = bucket_of(hash, bits);
                         held[bucket / 64] |= 1 << (bucket % 64);
                     });
                 });
@@ -112,12 +112,12 @@ impl NgramIndexBuilder {
 }
 
 /// Returns the bucket of an n-gram. The upper bits of the hash are the better ones.
-fn bucket(hash: u64, bits: u32) -> usize {
+fn bucket_of(hash: u64, bits: u32) -> usize {
     (hash >> (64 - bits)) as usize
 }
 
 /// Calls `each` with the hash of each n-gram of a lower-case text. Files depend on these hashes, so they never change.
-fn grams(text: &str, mut each: impl FnMut(u64)) {
+fn each_ngram(text: &str, mut each: impl FnMut(u64)) {
     // The last four narrow characters, and the number of consecutive narrow characters.
     let (mut window, mut run) = (0u128, 0);
     let mut last_wide = None;
@@ -125,7 +125,7 @@ fn grams(text: &str, mut each: impl FnMut(u64)) {
         let code = u32::from(character);
         if is_wide(character) {
             if let Some(last) = last_wide {
-                each(mix(u64::from(code) << 32 | u64::from(last), 0x2e80));
+                each(mix_hash(u64::from(code) << 32 | u64::from(last), 0x2e80));
             }
             (last_wide, run) = (Some(code), 0);
         } else {
@@ -133,7 +133,7 @@ fn grams(text: &str, mut each: impl FnMut(u64)) {
             window = window << 32 | u128::from(code);
             run += 1;
             if run >= 4 {
-                each(mix(window as u64, (window >> 64) as u64));
+                each(mix_hash(window as u64, (window >> 64) as u64));
             }
         }
     }
@@ -144,7 +144,7 @@ fn is_wide(character: char) -> bool {
     character >= '\u{2e80}'
 }
 
-fn mix(one: u64, other: u64) -> u64 {
+fn mix_hash(one: u64, other: u64) -> u64 {
     let mixed = one.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ other.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(31);
     (mixed ^ mixed >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd)
 }
@@ -171,24 +171,24 @@ mod tests {
         RecordBatch::try_from_iter([("output_messages", column)]).unwrap()
     }
 
-    fn indexed(texts: &[String], block_rows: u32) -> SegmentObjects {
+    fn write_index(texts: &[String], block_rows: u32) -> SegmentObjects {
         let mut builder = NgramIndexBuilder::with_blocks(texts.len() as u32, block_rows);
         // In two batches, neither of which ends at the end of a block.
         let (first, second) = texts.split_at(texts.len() / 2);
         builder.add(&batch(first));
         builder.add(&batch(second));
         let segment = MemorySegmentStorage::objects_of(1);
-        SidecarCell::<NgramIndex>::default().keep(&segment, &builder);
+        SidecarCell::<NgramIndex>::default().write_file(&segment, &builder);
         segment
     }
 
     proptest! {
         #[test]
-        fn no_row_is_missed(
+        fn ngram_index_misses_no_row(
             texts in proptest::collection::vec("[abAB Σςé東京都火の見\"\\\\\n]{0,30}", 1..40),
             pick in any::<prop::sample::Index>(), from in 0..10usize, length in 1..9usize, block_rows in 1..5u32,
         ) {
-            let segment = indexed(&texts, block_rows);
+            let segment = write_index(&texts, block_rows);
             let phrase: String = pick.get(&texts).chars().skip(from).take(length).collect();
             if let Some(rows) = SidecarCell::<NgramIndex>::default().rows_holding(&segment, &phrase) {
                 let holds = |text: &String| text.to_lowercase().contains(&phrase.to_lowercase());
@@ -205,7 +205,7 @@ mod tests {
     fn a_rare_phrase_is_in_few_blocks_and_a_short_one_unknown() {
         let mut texts: Vec<String> = (0..4000).map(|row| format!("order {} of customer {}", row * 7919 % 10_007, row % 50)).collect();
         texts[2500] = "the ZebraFish of 東京都".to_owned();
-        let segment = indexed(&texts, 128);
+        let segment = write_index(&texts, 128);
         let kept = SidecarCell::<NgramIndex>::default();
         for phrase in ["zebrafish", "東京", "ish of"] {
             assert_eq!(kept.rows_holding(&segment, phrase), Some(vec![2432..2560]), "{phrase}");
@@ -217,9 +217,9 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_noticed_wherever_it_is() {
+    fn damage_anywhere_is_detected() {
         let texts: Vec<String> = (0..600).map(|row| format!("number {}", row * 7919 % 10_007)).collect();
-        let segment = indexed(&texts, 16);
+        let segment = write_index(&texts, 16);
         let whole = segment.read(SegmentObjectKind::Ngrams).unwrap();
         let write = |bytes: &[u8]| {
             let written = segment.put(SegmentObjectKind::Ngrams, &mut |file| {

@@ -10,58 +10,64 @@ use crate::error::StoreError;
 use crate::rollup::{RollupBuilder, RollupGranularity};
 use crate::schema::SCHEMA;
 use crate::segment::read::SegmentReader;
-use crate::segment::write::CHUNK_BYTES;
+use crate::segment::write::MAX_CHUNK_BYTES;
 use crate::snapshot::Segment;
 use crate::state::{StoreInner, lock};
 
 /// Number of rows that are read at a time: of narrow columns, and of messages.
-const CHUNK: u32 = 16_384;
-const CHUNK_OF_TEXTS: u32 = 2048;
+const BATCH_ROWS: u32 = 16_384;
+const MESSAGE_BATCH_ROWS: u32 = 2048;
 
 /// Builds a missing sidecar file of one segment. Returns false if there is nothing to do.
 ///
 /// # Errors
 ///
 /// When the segment cannot be read. It is not tried again, and queries read its spans.
-pub(crate) fn once(shared: &StoreInner) -> Result<bool, StoreError> {
-    if let Some(segment) = lacking(shared, |segment| segment.rollup.is_lost(&segment.objects)) {
-        segment.rollup.give_up();
-        let columns = SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| RollupGranularity::FINE.needs(name));
+pub(crate) fn rebuild_one(shared: &StoreInner) -> Result<bool, StoreError> {
+    if let Some(segment) = segment_without_sidecar(shared, |segment| segment.rollup.is_lost(&segment.objects)) {
+        segment.rollup.mark_useless();
+        let columns = SCHEMA
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .filter(|name| RollupGranularity::STORED_GRANULARITY.needs_column(name));
         let mut builder = RollupBuilder::default();
-        read(&segment, &columns.collect::<Vec<_>>(), CHUNK, |batch| builder.add(batch, None))?;
-        segment.rollup.keep(&segment.objects, builder.finish());
+        read_segment(&segment, &columns.collect::<Vec<_>>(), BATCH_ROWS, |batch| builder.add(batch, None))?;
+        segment.rollup.write_file(&segment.objects, builder.finish());
         return Ok(true);
     }
-    if let Some(segment) = lacking(shared, |segment| segment.grams.is_lost(&segment.objects) && is_to_stay(shared, segment)) {
-        segment.grams.give_up();
+    if let Some(segment) =
+        segment_without_sidecar(shared, |segment| segment.ngram_index.is_lost(&segment.objects) && is_long_lived(shared, segment))
+    {
+        segment.ngram_index.mark_useless();
         let mut builder = ngram_index::NgramIndexBuilder::new(segment.rows as u32);
-        read(&segment, &ngram_index::COLUMNS, CHUNK_OF_TEXTS, |batch| builder.add(batch))?;
-        segment.grams.keep(&segment.objects, &builder);
+        read_segment(&segment, &ngram_index::INDEXED_COLUMNS, MESSAGE_BATCH_ROWS, |batch| builder.add(batch))?;
+        segment.ngram_index.write_file(&segment.objects, &builder);
         return Ok(true);
     }
     Ok(false)
 }
 
-fn lacking(shared: &StoreInner, lacks: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
+fn segment_without_sidecar(shared: &StoreInner, is_missing: impl Fn(&Segment) -> bool) -> Option<Arc<Segment>> {
     // Checking for files must not hold the lock.
-    let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.readable).map(|live| live.segment.clone()).collect();
-    segments.into_iter().find(|segment| lacks(segment))
+    let segments: Vec<_> = lock(&shared.state).segments.iter().filter(|live| live.is_readable).map(|live| live.segment.clone()).collect();
+    segments.into_iter().find(|segment| is_missing(segment))
 }
 
 /// Returns whether a segment is large, or old enough that it will not be merged soon.
-fn is_to_stay(shared: &StoreInner, segment: &Segment) -> bool {
-    segment.rows as usize >= shared.config.indexed_rows || segment.age().is_some_and(|age| age >= shared.config.unindexed_age)
+fn is_long_lived(shared: &StoreInner, segment: &Segment) -> bool {
+    segment.rows as usize >= shared.config.indexed_rows || segment.file_age().is_some_and(|age| age >= shared.config.unindexed_age)
 }
 
 /// Reads all rows of a segment in chunks.
-fn read(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
+fn read_segment(segment: &Segment, columns: &[&str], chunk: u32, mut add: impl FnMut(&RecordBatch)) -> Result<(), StoreError> {
     let began = Instant::now();
     let reader = SegmentReader::open(&segment.objects)?;
     let rows = segment.rows as u32;
-    let has_texts = columns == ngram_index::COLUMNS;
+    let has_texts = columns == ngram_index::INDEXED_COLUMNS;
     let mut first = 0;
     while first < rows {
-        let most = if has_texts { chunk.min(reader.fitting(first, CHUNK_BYTES) as u32) } else { chunk };
+        let most = if has_texts { chunk.min(reader.rows_within_bytes(first, MAX_CHUNK_BYTES) as u32) } else { chunk };
         let end = first.saturating_add(most).min(rows);
         add(&reader.columns(std::slice::from_ref(&(first..end)), columns)?);
         first = end;
@@ -86,7 +92,7 @@ mod tests {
     use crate::{Store, StoreConfig};
 
     #[tokio::test]
-    async fn a_roll_up_that_is_lost_or_damaged_is_made_again() {
+    async fn lost_or_damaged_rollup_is_rebuilt() {
         let dir = tempfile::tempdir().unwrap();
         let config = StoreConfig { flush_age: std::time::Duration::from_secs(3600), ..StoreConfig::default() };
         let store = Store::open(dir.path(), config).unwrap();
@@ -103,10 +109,10 @@ mod tests {
             [|path: &std::path::Path| std::fs::remove_file(path).unwrap(), |path: &std::path::Path| std::fs::write(path, "no").unwrap()]
         {
             damage(&file);
-            segment.rollup.forget();
+            segment.rollup.reset();
             // The store's own thread may be faster.
             while segment.rollup().is_none() {
-                if !once(&store.shared).unwrap() {
+                if !rebuild_one(&store.shared).unwrap() {
                     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                 }
             }

@@ -12,7 +12,7 @@ use crate::state::StoreInner;
 #[derive(Debug)]
 pub(crate) struct SnapshotThread {
     /// `None` while it is dropped.
-    asked: Option<Sender<SyncSender<Arc<Snapshot>>>>,
+    requests: Option<Sender<SyncSender<Arc<Snapshot>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -23,32 +23,32 @@ impl SnapshotThread {
     ///
     /// When the thread cannot be started.
     pub(crate) fn start(shared: Arc<StoreInner>) -> std::io::Result<SnapshotThread> {
-        let (asked, waiting) = channel();
-        let thread = std::thread::Builder::new().name("store-look".to_owned()).spawn(move || run(&shared, &waiting))?;
-        Ok(SnapshotThread { asked: Some(asked), thread: Some(thread) })
+        let (asked, requests) = channel();
+        let thread = std::thread::Builder::new().name("store-look".to_owned()).spawn(move || serve_requests(&shared, &requests))?;
+        Ok(SnapshotThread { requests: Some(asked), thread: Some(thread) })
     }
 
     /// Takes a snapshot after this call has begun. Blocks.
-    pub(crate) fn look(&self) -> Option<Arc<Snapshot>> {
+    pub(crate) fn take_snapshot(&self) -> Option<Arc<Snapshot>> {
         let (answer, taken) = sync_channel(1);
-        self.asked.as_ref()?.send(answer).ok()?;
+        self.requests.as_ref()?.send(answer).ok()?;
         taken.recv().ok()
     }
 }
 
 impl Drop for SnapshotThread {
     fn drop(&mut self) {
-        self.asked = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn run(shared: &StoreInner, waiting: &Receiver<SyncSender<Arc<Snapshot>>>) {
-    while let Ok(first) = waiting.recv() {
+fn serve_requests(shared: &StoreInner, requests: &Receiver<SyncSender<Arc<Snapshot>>>) {
+    while let Ok(first) = requests.recv() {
         // All waiting callers get the same snapshot.
-        let all: Vec<_> = std::iter::once(first).chain(waiting.try_iter()).collect();
+        let all: Vec<_> = std::iter::once(first).chain(requests.try_iter()).collect();
         let snapshot = shared.snapshot();
         for answer in all {
             let _ = answer.send(snapshot.clone());

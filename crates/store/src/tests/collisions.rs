@@ -2,7 +2,7 @@
 //! with another.
 
 use super::super::key_hash::SpanKey;
-use super::super::key_hash::collisions::{key_like, trace_like};
+use super::super::key_hash::collisions::{colliding_span, colliding_trace};
 use super::*;
 
 /// Location of the earlier spans when a later one arrives.
@@ -27,11 +27,11 @@ fn of(key: SpanKey, make: impl Fn(u128, u64) -> Span) -> Span {
 /// Two keys with the same hash, of two projects or of one.
 fn pairs() -> [(SpanKey, SpanKey); 2] {
     let victim = SpanKey { project: 1, trace: TraceId(0xabcd << 64 | 7), span: SpanId(42) };
-    [(victim, key_like(victim, 2, TraceId(9))), (victim, key_like(victim, 1, TraceId(9)))]
+    [(victim, colliding_span(victim, 2, TraceId(9))), (victim, colliding_span(victim, 1, TraceId(9)))]
 }
 
 #[tokio::test]
-async fn each_of_two_spans_is_stored_once_and_found() {
+async fn colliding_spans_are_stored_and_found() {
     for place in PLACES {
         for (one, other) in pairs() {
             let dir = tempfile::tempdir().unwrap();
@@ -56,7 +56,7 @@ async fn each_of_two_spans_is_stored_once_and_found() {
 }
 
 #[tokio::test]
-async fn a_piece_joins_its_own_span_alone() {
+async fn partial_span_joins_only_its_own_span() {
     for place in PLACES {
         for (one, other) in pairs() {
             let dir = tempfile::tempdir().unwrap();
@@ -99,8 +99,8 @@ async fn a_long_trace_does_not_hide_another_with_the_same_hash() {
     let victim = (2, TraceId(7));
     let _ = store.append(victim.0, vec![span(victim.1.0, 2, 10)]).await.unwrap();
     // Rows of project 1 come first in a segment.
-    let other = trace_like(victim, 1, 8);
-    let spans = (1..=super::super::commit::trace_state_cache::LONGEST_TRACE as u64 + 1).map(|id| span(other.0, id, id as i64));
+    let other = colliding_trace(victim, 1, 8);
+    let spans = (1..=super::super::commit::trace_state_cache::MAX_TRACE_SPANS as u64 + 1).map(|id| span(other.0, id, id as i64));
     let _ = store.append(1, spans.collect()).await.unwrap();
     store.flush().await.unwrap();
     drop(store);

@@ -21,7 +21,7 @@ fn log_file(dir: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn a_torn_end_of_the_log_is_cut_and_not_told() {
+async fn torn_wal_end_is_truncated_silently() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
     // A write that a crash interrupted was not acknowledged: the start of a frame that no other follows.
@@ -39,7 +39,7 @@ async fn a_torn_end_of_the_log_is_cut_and_not_told() {
 }
 
 #[tokio::test]
-async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
+async fn lost_acknowledged_frames_are_reported() {
     type Loss = fn(&Path);
     let losses: [(Loss, usize); 3] = [
         (|path| std::fs::remove_file(path).unwrap(), 0),
@@ -56,9 +56,10 @@ async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
         let dir = tempfile::tempdir().unwrap();
         drop(filled(dir.path()).await);
         loss(&log_file(dir.path()));
-        let findings = doctor::examine(dir.path(), |_, _| {});
-        let told =
-            |severity| findings.iter().any(|found| found.severity == severity && found.what.contains("were acknowledged but are missing"));
+        let findings = doctor::check_store(dir.path(), |_, _| {});
+        let told = |severity| {
+            findings.iter().any(|found| found.severity == severity && found.description.contains("were acknowledged but are missing"))
+        };
         assert!(told(doctor::DoctorSeverity::Problem), "{findings:?}");
         let store = Store::open(dir.path(), small()).unwrap();
         assert_eq!(rows(&store.snapshot()).len(), left);
@@ -73,7 +74,7 @@ async fn a_log_that_lost_what_was_acknowledged_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_last_frame_that_cannot_be_read_is_kept_for_a_look() {
+async fn unreadable_last_frame_is_quarantined() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
@@ -89,7 +90,7 @@ async fn a_last_frame_that_cannot_be_read_is_kept_for_a_look() {
 }
 
 #[tokio::test]
-async fn a_damaged_frame_is_set_aside_and_the_rest_is_read() {
+async fn damaged_frame_is_quarantined_and_others_are_read() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
     let path = log_file(dir.path());
@@ -108,7 +109,7 @@ async fn a_damaged_frame_is_set_aside_and_the_rest_is_read() {
 }
 
 #[tokio::test]
-async fn a_lost_side_file_is_made_again() {
+async fn lost_sidecar_file_is_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path()).await;
     store.close().await.unwrap();
@@ -121,7 +122,7 @@ async fn a_lost_side_file_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_damaged_segment_is_named_and_the_rest_is_served() {
+async fn damaged_segment_is_reported_and_others_are_served() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path()).await;
     store.flush().await.unwrap();
@@ -143,7 +144,7 @@ async fn a_damaged_segment_is_named_and_the_rest_is_served() {
 
 /// Fills a directory with segments of three traces and of one, merged and not merged, and one trace in the WAL.
 async fn of_some_segments(dir: &Path) -> BTreeMap<(u64, TraceId, SpanId), SpanRow> {
-    let store = Store::open(dir, StoreConfig { merge_at: 3, ..small() }).unwrap();
+    let store = Store::open(dir, StoreConfig { min_merged_segments: 3, ..small() }).unwrap();
     for trace in 1..=3 {
         let _ = store.append(1, vec![span(trace, 1, 10), span(trace, 2, 20)]).await.unwrap();
         store.flush().await.unwrap();
@@ -162,7 +163,7 @@ fn names(folder: &Path, extension: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
+async fn orphan_segments_are_quarantined_and_repaired() {
     type Loss = fn(&Path);
     let losses: [Loss; 5] = [
         |manifest| std::fs::write(manifest, "").unwrap(),
@@ -201,8 +202,8 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
                     drop(store);
                     let store = Store::open(dir.path(), small()).unwrap();
                     assert_eq!(store.stats().damaged.len(), 1);
-                    let problems = doctor::examine(dir.path(), |_, _| {});
-                    assert!(problems.iter().any(|found| found.what.contains("2 segments are quarantined in")), "{problems:?}");
+                    let problems = doctor::check_store(dir.path(), |_, _| {});
+                    assert!(problems.iter().any(|found| found.description.contains("2 segments are quarantined in")), "{problems:?}");
                 }
                 Ok(store) => drop(store),
                 Err(error) => assert!(case >= 3 && matches!(error, StoreError::Damaged { .. }), "{error}"),
@@ -212,7 +213,7 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
             let store = Store::open(dir.path(), small()).unwrap();
             assert_eq!(rows(&store.snapshot()), expected, "case {case}");
             assert_eq!(store.stats().damaged, [""; 0]);
-            let problems = doctor::examine(dir.path(), |_, _| {});
+            let problems = doctor::check_store(dir.path(), |_, _| {});
             assert!(problems.iter().all(|found| found.severity != doctor::DoctorSeverity::Problem), "{problems:?}");
             assert_eq!(store.append(1, vec![span(1, 1, 10)]).await.unwrap().duplicates, 1);
         }
@@ -220,9 +221,9 @@ async fn segments_that_no_manifest_names_are_set_aside_and_taken_in_again() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_is_older_than_the_segments_costs_nothing() {
+async fn older_manifest_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { merge_at: 2, ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { min_merged_segments: 2, ..small() }).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
     store.flush().await.unwrap();
     let old = tempfile::tempdir().unwrap();
@@ -245,7 +246,7 @@ async fn a_manifest_that_is_older_than_the_segments_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
+async fn redundant_files_of_a_crash_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path()).await;
     store.close().await.unwrap();
@@ -265,8 +266,8 @@ async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
         let folder = DataFolder::open(dir.path()).unwrap();
         let mut manifest = Manifest::open(&folder).unwrap();
         manifest.forget_files(&[91].into()).unwrap();
-        manifest.begin(92, &[1]).unwrap();
-        manifest.begin(94, &[1, 7]).unwrap();
+        manifest.begin_segment(92, &[1]).unwrap();
+        manifest.begin_segment(94, &[1, 7]).unwrap();
     }
     let store = Store::open(dir.path(), small()).unwrap();
     assert_eq!(names(&segments, "parquet"), ["0000000001.parquet"]);
@@ -280,7 +281,7 @@ async fn what_a_crash_left_is_removed_where_nothing_is_lost_by_that() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_flush_is_removed_while_the_log_has_its_rows() {
+async fn unfinished_flush_is_removed_if_the_wal_has_its_rows() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
     let before = tempfile::tempdir().unwrap();
@@ -316,7 +317,9 @@ async fn a_segment_from_an_older_backup_heals() {
     damage();
     let findings = repair(dir.path()).unwrap();
     assert!(
-        findings.iter().any(|found| found.severity == doctor::DoctorSeverity::Problem && found.what.contains("removed from the manifest")),
+        findings
+            .iter()
+            .any(|found| found.severity == doctor::DoctorSeverity::Problem && found.description.contains("removed from the manifest")),
         "{findings:?}"
     );
     let store = Store::open(dir.path(), small()).unwrap();
@@ -330,9 +333,9 @@ async fn a_segment_from_an_older_backup_heals() {
 }
 
 #[tokio::test]
-async fn intake_stops_when_nothing_can_be_flushed_and_goes_on_by_itself() {
+async fn ingestion_stops_without_flushes_and_resumes() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { patience: Duration::from_millis(50), ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { queue_timeout: Duration::from_millis(50), ..small() }).unwrap();
     let (segments, away) = (dir.path().join("segments"), dir.path().join("away"));
     std::fs::rename(&segments, &away).unwrap();
     let mut stored = 0;
@@ -359,21 +362,21 @@ async fn intake_stops_when_nothing_can_be_flushed_and_goes_on_by_itself() {
 }
 
 #[tokio::test]
-async fn intake_that_failed_is_tried_again_without_a_request() {
+async fn failed_ingestion_is_retried_without_a_request() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { patience: Duration::from_millis(50), ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { queue_timeout: Duration::from_millis(50), ..small() }).unwrap();
     let (segments, away) = (dir.path().join("segments"), dir.path().join("away"));
     std::fs::rename(&segments, &away).unwrap();
     let mut stored = 0;
     while store.append(1, vec![span(stored + 1, 1, 10)]).await.is_ok() {
         stored += 1;
     }
-    store.probe().await;
+    store.retry_ingestion().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(store.stats().intake_error.is_some(), "nothing has changed");
     std::fs::rename(&away, &segments).unwrap();
     while store.stats().intake_error.is_some() {
-        store.probe().await;
+        store.retry_ingestion().await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(!dir.path().join("log/probe").exists());
@@ -381,9 +384,9 @@ async fn intake_that_failed_is_tried_again_without_a_request() {
 }
 
 #[tokio::test]
-async fn a_segment_that_cannot_be_read_does_not_keep_others_from_being_merged() {
+async fn unreadable_segment_does_not_block_compaction() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { min_merged_segments: 100, ..small() }).unwrap();
     for id in 1..=4 {
         let _ = store.append(1, vec![span(id, 1, 10)]).await.unwrap();
         store.flush().await.unwrap();
@@ -406,38 +409,39 @@ async fn a_segment_that_cannot_be_read_does_not_keep_others_from_being_merged() 
 }
 
 #[tokio::test]
-async fn intake_stops_before_the_disk_is_full_and_goes_on_by_itself() {
+async fn ingestion_stops_at_the_disk_reserve_and_resumes() {
     use std::sync::atomic::{AtomicU64, Ordering};
-    static FREE: AtomicU64 = AtomicU64::new(1000);
+    static FREE_BYTES: AtomicU64 = AtomicU64::new(1000);
     let dir = tempfile::tempdir().unwrap();
-    let config = StoreConfig { reserve_bytes: 1000, free_bytes: |_| Some(FREE.load(Ordering::Relaxed)), merge_at: 2, ..small() };
+    let config =
+        StoreConfig { reserve_bytes: 1000, free_bytes: |_| Some(FREE_BYTES.load(Ordering::Relaxed)), min_merged_segments: 2, ..small() };
     let store = Store::open(dir.path(), config).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
-    FREE.store(999, Ordering::Relaxed);
+    FREE_BYTES.store(999, Ordering::Relaxed);
     let error = store.append(1, vec![span(2, 1, 10)]).await.unwrap_err();
     assert!(matches!(error, StoreError::DiskLow { free: 999, reserve: 1000, .. }), "{error}");
     assert!(store.stats().intake_error.unwrap().contains("below the reserve"));
     // Stored spans are still written as a segment.
     store.flush().await.unwrap();
     assert_eq!((store.stats().segments, rows(&store.snapshot()).len()), (1, 1));
-    FREE.store(1000, Ordering::Relaxed);
+    FREE_BYTES.store(1000, Ordering::Relaxed);
     assert_eq!(store.stats().intake_error, None);
     assert_eq!(store.append(1, vec![span(2, 1, 10)]).await.unwrap().stored, 1);
     // Merges wait until there is space for their output.
     store.flush().await.unwrap();
-    FREE.store(500, Ordering::Relaxed);
+    FREE_BYTES.store(500, Ordering::Relaxed);
     assert_eq!((store.compact().await.unwrap(), store.stats().segments), (0, 2));
 }
 
 #[tokio::test]
-async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
+async fn bit_flips_in_a_segment_are_found_and_others_are_served() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { merge_at: 100, ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { min_merged_segments: 100, ..small() }).unwrap();
     for trace in 1..=3 {
         let _ = store.append(1, vec![span(trace, 1, 10), span(trace, 2, 20)]).await.unwrap();
         store.flush().await.unwrap();
     }
-    assert_eq!(store.set_damaged_aside().await.unwrap(), 0);
+    assert_eq!(store.quarantine_damaged().await.unwrap(), 0);
     let (_, segment) = data_folder::numbered(&dir.path().join("segments"), "parquet").unwrap().remove(1);
     let whole = std::fs::read(&segment).unwrap();
     for at in [4, whole.len() / 2, whole.len() - 9] {
@@ -446,16 +450,16 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
         std::fs::write(&segment, bytes).unwrap();
         let (live, found) = {
             let state = state::lock(&store.shared.state);
-            (state.segments[1].segment.clone(), segment::checksum::examine(&state.segments[1].segment))
+            (state.segments[1].segment.clone(), segment::checksum::check_segment(&state.segments[1].segment))
         };
         assert!(found.is_err(), "byte {at} of {}", live.location.display());
         // A file without a checksum is decoded, which cannot detect damage in the names of columns.
-        let findings = doctor::examine(dir.path(), |_, _| {});
+        let findings = doctor::check_store(dir.path(), |_, _| {});
         let problems: Vec<_> = findings.iter().filter(|finding| finding.severity == doctor::DoctorSeverity::Problem).collect();
-        assert!(problems.len() == 1 && problems[0].what.contains("0000000002.parquet"), "{problems:?}");
+        assert!(problems.len() == 1 && problems[0].description.contains("0000000002.parquet"), "{problems:?}");
     }
-    state::lock(&store.shared.health.last_look).take();
-    assert_eq!(store.set_damaged_aside().await.unwrap(), 1);
+    state::lock(&store.shared.health.last_full_check).take();
+    assert_eq!(store.quarantine_damaged().await.unwrap(), 1);
     let traces: Vec<u128> = rows(&store.snapshot()).into_keys().map(|key| key.1.0).collect();
     assert_eq!(traces, [1, 1, 3, 3]);
     let damaged = store.stats().damaged;
@@ -464,12 +468,12 @@ async fn bits_that_flip_in_a_segment_are_found_and_the_rest_is_served() {
 }
 
 #[tokio::test]
-async fn the_doctor_names_what_is_wrong_with_the_log() {
+async fn doctor_reports_wal_damage() {
     let dir = tempfile::tempdir().unwrap();
     drop(filled(dir.path()).await);
     let said = |severity| -> Vec<String> {
-        let findings = doctor::examine(dir.path(), |_, _| {});
-        findings.into_iter().filter(|finding| finding.severity == severity).map(|finding| finding.what).collect()
+        let findings = doctor::check_store(dir.path(), |_, _| {});
+        findings.into_iter().filter(|finding| finding.severity == severity).map(|finding| finding.description).collect()
     };
     assert_eq!(said(doctor::DoctorSeverity::Problem), [""; 0]);
     let path = log_file(dir.path());

@@ -85,7 +85,7 @@ async fn two_subscriptions_continue_where_each_has_acknowledged() {
 #[tokio::test]
 async fn changes_of_stored_spans_are_read_wherever_their_rows_are() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), StoreConfig { merge_at: 2, ..small() }).unwrap();
+    let store = Store::open(dir.path(), StoreConfig { min_merged_segments: 2, ..small() }).unwrap();
     let mut subscription = store.subscribe_from("one").unwrap();
     let _ = store.append(1, vec![span(1, 2, 10), span(5, 1, 10)]).await.unwrap();
     store.flush().await.unwrap();
@@ -98,7 +98,7 @@ async fn changes_of_stored_spans_are_read_wherever_their_rows_are() {
     // After a merge and a deletion, everything is read again from the start.
     store.flush().await.unwrap();
     store.compact().await.unwrap();
-    let _ = store.sweep(before(1, 15)).await.unwrap();
+    let _ = store.apply_sweep(before(1, 15)).await.unwrap();
     let mut again = store.subscribe_from("one").unwrap();
     let all = read(&store, &mut again);
     assert_eq!((all.stored.as_slice(), all.gone.contains(&(5, 1))), ([(1, 3)].as_slice(), true), "{all:?}");

@@ -5,11 +5,11 @@ use hinomi_model::price::PriceBook;
 use super::*;
 
 #[tokio::test]
-async fn a_fault_in_a_join_refuses_that_request_alone() {
+async fn panic_in_a_join_fails_only_that_request() {
     let dir = tempfile::tempdir().unwrap();
     let join = |stored: &Span, new: &Span, book: &PriceBook| {
         assert!(new.start_us != 13, "asked for by a test");
-        hinomi_model::partial_spans::join(stored, new, book)
+        hinomi_model::partial_spans::join_partial_spans(stored, new, book)
     };
     let mut store = Store::open(dir.path(), StoreConfig { join, ..small() }).unwrap();
     let _ = store.append(1, vec![piece(1, 1, 1), span(1, 2, 5)]).await.unwrap();
@@ -18,7 +18,7 @@ async fn a_fault_in_a_join_refuses_that_request_alone() {
         let requests = [vec![piece(1, 1, 13), span(2, 1, 10)], vec![piece(1, 1, number), span(3, number as u64, 10)]];
         let [failed, stored] = requests.map(|spans| store.append(1, spans));
         let (failed, stored) = tokio::join!(failed, stored);
-        assert!(matches!(failed, Err(StoreError::Fault)), "{failed:?}");
+        assert!(matches!(failed, Err(StoreError::InternalError)), "{failed:?}");
         assert_eq!(stored.map(|appended| (appended.stored, appended.joined)).unwrap(), (1, 1));
         assert_eq!(store.stats().intake_error, None);
         match place {
@@ -37,12 +37,12 @@ async fn a_fault_in_a_join_refuses_that_request_alone() {
 }
 
 #[tokio::test]
-async fn a_thread_that_has_ended_is_told_of() {
+async fn ended_thread_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), small()).unwrap();
     let _ = store.append(1, vec![span(1, 1, 10)]).await.unwrap();
     assert_eq!(store.stats().intake_error, None);
-    store.commands().unwrap().send(CommitCommand::Panic).await.unwrap();
+    store.commit_commands().unwrap().send(CommitCommand::Panic).await.unwrap();
     assert!(matches!(store.append(1, vec![span(2, 1, 10)]).await, Err(StoreError::Closed)));
     while store.stats().intake_error.is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;

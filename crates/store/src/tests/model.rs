@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use hinomi_model::price::PriceBook;
 use proptest::prelude::*;
 
-use super::super::key_hash::collisions::trace_like;
+use super::super::key_hash::collisions::colliding_trace;
 use super::*;
 
 /// The reported part of a span.
@@ -70,7 +70,7 @@ impl Model {
                     stored += 1;
                 }
                 Entry::Occupied(mut known) => {
-                    if let Some(whole) = hinomi_model::partial_spans::join(known.get(), span, PriceBook::embedded()) {
+                    if let Some(whole) = hinomi_model::partial_spans::join_partial_spans(known.get(), span, PriceBook::embedded()) {
                         known.insert(whole);
                         joined += 1;
                     }
@@ -124,7 +124,7 @@ type Traces = fn(u64, u128) -> u128;
 /// Returns traces that share their hash with other traces, of the same and of another project, as do their spans.
 fn colliding(project: u64, number: u128) -> u128 {
     let other = (1, TraceId(number % 2 + 1));
-    if project == other.0 && number == other.1.0 { number } else { trace_like(other, project, number as u64).0 }
+    if project == other.0 && number == other.1.0 { number } else { colliding_trace(other, project, number as u64).0 }
 }
 
 /// Runs background work all the time, so that it happens between any two steps.
@@ -196,13 +196,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn answers_as_the_model_does(steps in proptest::collection::vec(step(), 1..24)) {
+    fn store_agrees_with_the_model(steps in proptest::collection::vec(step(), 1..24)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(run(steps, |_, trace| trace));
     }
 
     #[test]
-    fn answers_as_the_model_does_where_hashes_collide(steps in proptest::collection::vec(step(), 1..24)) {
+    fn store_agrees_with_the_model_under_hash_collisions(steps in proptest::collection::vec(step(), 1..24)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(run(steps, colliding));
     }

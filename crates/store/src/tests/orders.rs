@@ -30,7 +30,7 @@ fn figures(store: &Store) -> BTreeMap<(TraceId, SpanId), Figures> {
 }
 
 #[tokio::test]
-async fn the_order_of_arrival_changes_no_figure() {
+async fn arrival_order_does_not_change_totals() {
     let mut dice = Dice(7);
     for case in CASES {
         let requests = sent(case);

@@ -16,7 +16,7 @@ impl RowChangeSubscriber for NameSubscriber {
 
     fn notify(&self, changes: RowChanges) {
         let mut seen = self.seen.lock().unwrap();
-        seen.extend(changes.gone.iter().map(|row| format!("-{}", row.span.name)));
+        seen.extend(changes.removed.iter().map(|row| format!("-{}", row.span.name)));
         seen.extend(changes.added.iter().map(|row| format!("+{}", row.span.name)));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn small() -> StoreConfig {
         flush_age: Duration::from_secs(3600),
         rows_per_group: 4,
         small_segment_rows: 30,
-        merge_at: 3,
+        min_merged_segments: 3,
         remembered_spans: 10,
         rules: latest_names_the_pipeline,
         ..StoreConfig::default()
@@ -41,8 +41,8 @@ pub(crate) fn latest_names_the_pipeline(nodes: &[SpanNode]) -> Vec<SpanDecision>
     let decide = |node: &SpanNode| SpanDecision {
         counted: Some(node.span_id) == lowest,
         exclusion: lowest.filter(|lowest| node.span_id != *lowest).map(|span_id| Exclusion::SameResponse { span_id }),
-        pipeline: latest.and_then(|latest| latest.locally.pipeline.clone()),
-        ..node.locally.clone()
+        pipeline: latest.and_then(|latest| latest.local_decision.pipeline.clone()),
+        ..node.local_decision.clone()
     };
     nodes.iter().map(decide).collect()
 }
@@ -137,13 +137,13 @@ impl RowChangeSubscriber for Watcher {
     fn notify(&self, moved: RowChanges) {
         let mut totals = self.0.lock().unwrap();
         moved.added.iter().for_each(|row| totals.add(row, 1));
-        moved.gone.iter().for_each(|row| totals.add(row, -1));
+        moved.removed.iter().for_each(|row| totals.add(row, -1));
     }
 }
 
 /// Opens a store with small limits and the real deduplication rules.
 pub(crate) fn opened(dir: &Path) -> Store {
-    Store::open(dir, StoreConfig { rules: hinomi_model::dedup::decide, ..small() }).unwrap()
+    Store::open(dir, StoreConfig { rules: hinomi_model::dedup::decide_trace, ..small() }).unwrap()
 }
 
 pub(crate) fn open(dir: &Path) -> (Store, Arc<Watcher>) {

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::read::{frame_length, header, whole_frame};
-use super::{FILE_HEADER, FRAME_HEADER};
+use super::read::{complete_frame, frame_length, read_header};
+use super::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES};
 use crate::data_folder::numbered;
 use crate::error::StoreError;
 
@@ -40,7 +40,7 @@ pub(crate) fn frames_from(logs: &Path, cursor: &mut WalCursor, expected: u64, la
                 Ok(chunk) => chunk,
                 // A flush has removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                Err(error) => return Err(StoreError::io("read", &path)(error)),
+                Err(error) => return Err(StoreError::io_error("read", &path)(error)),
             };
             let Some(end) = chunk.last().map(|frame| frame.end) else { break };
             let mut run = WalFrameRun::default();
@@ -70,16 +70,16 @@ struct PlacedFrame {
 /// Reads the complete frames of a part of a file; at least one if there is one at the position.
 fn read_chunk(path: &Path, at: u64) -> io::Result<Vec<PlacedFrame>> {
     let file = File::open(path)?;
-    let Some(start) = read_part(&file, 0, FILE_HEADER)? else { return Ok(Vec::new()) };
-    let epoch = header(&start).epoch;
-    let at = at.max(FILE_HEADER as u64);
-    let Some(first) = read_part(&file, at, FRAME_HEADER)? else { return Ok(Vec::new()) };
+    let Some(start) = read_part(&file, 0, FILE_HEADER_BYTES)? else { return Ok(Vec::new()) };
+    let epoch = read_header(&start).epoch;
+    let at = at.max(FILE_HEADER_BYTES as u64);
+    let Some(first) = read_part(&file, at, FRAME_HEADER_BYTES)? else { return Ok(Vec::new()) };
     let rest = file.metadata()?.len().saturating_sub(at);
-    let length = (FRAME_HEADER + frame_length(&first)).max(CHUNK);
+    let length = (FRAME_HEADER_BYTES + frame_length(&first)).max(CHUNK);
     let Some(bytes) = read_part(&file, at, length.min(usize::try_from(rest).unwrap_or(length)))? else { return Ok(Vec::new()) };
     let (mut frames, mut next, mut last) = (Vec::new(), 0, None);
-    while let Some(frame) = whole_frame(&bytes, next, epoch, last) {
-        let payload = next + FRAME_HEADER..next + FRAME_HEADER + frame.length;
+    while let Some(frame) = complete_frame(&bytes, next, epoch, last) {
+        let payload = next + FRAME_HEADER_BYTES..next + FRAME_HEADER_BYTES + frame.length;
         (next, last) = (payload.end, Some(frame.sequence));
         frames.push(PlacedFrame { sequence: frame.sequence, payload: bytes[payload].to_vec(), end: at + next as u64 });
     }

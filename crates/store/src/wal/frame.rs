@@ -12,7 +12,7 @@ use hinomi_model::span::Span;
 use serde::{Deserialize, Serialize};
 
 /// Level 1 takes a third of the time of level 3 for a tenth more bytes, and the WAL is short-lived.
-const COMPRESSION: i32 = 1;
+const COMPRESSION_LEVEL: i32 = 1;
 
 /// The part of a frame before the spans.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -62,11 +62,11 @@ pub(crate) struct CompressedSpans {
 }
 
 /// Serializes and compresses the spans of a request. Field names are included so that later versions can read them.
-pub(crate) fn pack(spans: &[Span]) -> Result<CompressedSpans, String> {
+pub(crate) fn compress_spans(spans: &[Span]) -> Result<CompressedSpans, String> {
     thread_local! {
-        static PACKER: RefCell<SpanCompressor> = RefCell::default();
+        static COMPRESSOR: RefCell<SpanCompressor> = RefCell::default();
     }
-    PACKER.with_borrow_mut(|packer| packer.pack(spans))
+    COMPRESSOR.with_borrow_mut(|packer| packer.compress_spans(spans))
 }
 
 /// Buffers that each thread keeps: a compressor's tables are larger than a typical request, and allocating memory costs more than using
@@ -80,9 +80,9 @@ struct SpanCompressor {
 
 impl SpanCompressor {
     /// Bytes of capacity that a thread keeps for the next request.
-    const KEPT: usize = 1 << 20;
+    const MAX_RETAINED_BYTES: usize = 1 << 20;
 
-    fn pack(&mut self, spans: &[Span]) -> Result<CompressedSpans, String> {
+    fn compress_spans(&mut self, spans: &[Span]) -> Result<CompressedSpans, String> {
         self.raw.clear();
         rmp_serde::encode::write_named(&mut self.raw, spans).map_err(|error| error.to_string())?;
         let raw_len = u32::try_from(self.raw.len()).map_err(|_| format!("{} bytes in one request", self.raw.len()))?;
@@ -91,7 +91,7 @@ impl SpanCompressor {
         let blob = self.compress().map(|()| CompressedSpans { raw_len, compressed: self.compressed.as_slice().into() });
         for buffer in [&mut self.raw, &mut self.compressed] {
             buffer.clear();
-            buffer.shrink_to(Self::KEPT);
+            buffer.shrink_to(Self::MAX_RETAINED_BYTES);
         }
         blob.map_err(|error| error.to_string())
     }
@@ -99,14 +99,14 @@ impl SpanCompressor {
     fn compress(&mut self) -> std::io::Result<()> {
         let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
-            None => self.compressor.insert(zstd::bulk::Compressor::new(COMPRESSION)?),
+            None => self.compressor.insert(zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?),
         };
         compressor.compress_to_buffer(&self.raw, &mut self.compressed).map(drop)
     }
 }
 
 /// Returns the payload of a frame: length of the preamble, preamble, spans.
-pub(crate) fn payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
+pub(crate) fn encode_payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
     let head = rmp_serde::to_vec_named(head).expect("integers, texts and lists have a MessagePack form");
     let mut payload = Vec::with_capacity(4 + head.len() + compressed.len());
     payload.extend_from_slice(&(head.len() as u32).to_le_bytes());
@@ -119,9 +119,9 @@ pub(crate) fn payload(head: &WalFramePreamble, compressed: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// When the bytes are not the output of [`payload`]; the message says what is wrong. It never panics and allocates no more than the frame
+/// When the bytes are not the output of [`encode_payload`]; the message says what is wrong. It never panics and allocates no more than the frame
 /// declares.
-pub(crate) fn read(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
+pub(crate) fn decode_payload(payload: &[u8]) -> Result<(WalFramePreamble, Vec<Span>), String> {
     let (length, rest) = payload.split_first_chunk::<4>().ok_or("shorter than its own length")?;
     let length = u32::from_le_bytes(*length) as usize;
     let (head, compressed) = rest.split_at_checked(length).ok_or("its head is longer than the frame")?;
@@ -148,7 +148,7 @@ mod tests {
 
         #[test]
         fn spans_come_back_as_they_were(spans in proptest::collection::vec(any_span(), 0..4), numbers in any::<(u64, i64)>()) {
-            let blob = pack(&spans).unwrap();
+            let blob = compress_spans(&spans).unwrap();
             let decision = SpanDecision { counted: false, exclusion: Some(Exclusion::SumOfCalls), is_run: true, ..SpanDecision::default() };
             let correction = DecisionCorrection { trace: TraceId(u128::MAX), span: SpanId(1), decision: decision.clone() };
             let head = WalFramePreamble {
@@ -162,7 +162,7 @@ mod tests {
                 decided: vec![(0, decision)],
                 corrections: vec![correction],
             };
-            prop_assert_eq!(read(&payload(&head, &blob.compressed)).unwrap(), (head, spans));
+            prop_assert_eq!(decode_payload(&encode_payload(&head, &blob.compressed)).unwrap(), (head, spans));
         }
     }
 
@@ -183,9 +183,9 @@ mod tests {
         let head = rmp_serde::to_vec_named(&head).unwrap();
         let mut frame = (head.len() as u32).to_le_bytes().to_vec();
         frame.extend_from_slice(&head);
-        frame.extend_from_slice(&zstd::bulk::compress(&raw, COMPRESSION).unwrap());
+        frame.extend_from_slice(&zstd::bulk::compress(&raw, COMPRESSION_LEVEL).unwrap());
 
-        let (head, spans) = read(&frame).unwrap();
+        let (head, spans) = decode_payload(&frame).unwrap();
         assert_eq!(spans[0].exclusion, Some(Exclusion::ReportedElsewhere { trace_id: TraceId(4), span_id: SpanId(3) }));
         let sources: Vec<&str> = spans[0].reading.iter().map(|read| read.source.kind()).collect();
         assert_eq!(sources, ["model_vendor", "attribute"]);
@@ -195,8 +195,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_refused_or_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes);
+        fn any_bytes_are_read_or_rejected(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode_payload(&bytes);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-const LENGTH: usize = 12;
+const FILE_BYTES: usize = 12;
 
 /// The open file; `None` if it could not be opened. It is only used to report losses.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl WalLastSequenceFile {
 
     /// Records that all frames up to this one are durable.
     pub(super) fn set(&self, sequence: u64) {
-        let mut bytes = [0; LENGTH];
+        let mut bytes = [0; FILE_BYTES];
         bytes[..8].copy_from_slice(&sequence.to_le_bytes());
         bytes[8..].copy_from_slice(&crc32c::crc32c(&sequence.to_le_bytes()).to_le_bytes());
         if let Some(file) = &self.0 {
@@ -50,6 +50,6 @@ impl WalLastSequenceFile {
 /// Returns the number of the last frame that is known to be acknowledged; `None` if it is unknown.
 pub(crate) fn last_sequence(logs: &Path) -> Option<u64> {
     let bytes = std::fs::read(path_in(logs)).ok()?;
-    let (sequence, crc) = bytes.get(..LENGTH)?.split_first_chunk::<8>()?;
+    let (sequence, crc) = bytes.get(..FILE_BYTES)?.split_first_chunk::<8>()?;
     (crc32c::crc32c(sequence).to_le_bytes() == *crc).then(|| u64::from_le_bytes(*sequence))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{FILE_HEADER, FRAME_HEADER, MAGIC, VERSION};
+use super::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, MAGIC, WAL_FORMAT};
 use crate::error::StoreError;
 
 /// Contents of a WAL file.
@@ -21,14 +21,14 @@ pub(crate) struct WalFileContents {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WalDamage {
     /// Position of the first byte that is not part of a frame.
-    pub(crate) at: u64,
+    pub(crate) position: u64,
     /// Total number of unreadable bytes.
     pub(crate) bytes: u64,
 }
 
 impl WalFileContents {
     /// Returns the payloads of the frames with their sequence numbers, in order.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub(crate) fn frame_payloads(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.frames.iter().map(|(sequence, place)| (*sequence, &self.bytes[place.clone()]))
     }
 }
@@ -39,63 +39,63 @@ impl WalFileContents {
 ///
 /// When the file cannot be read at all, or was written by a newer version. Damage is not an error.
 pub(crate) fn read(path: &Path) -> Result<WalFileContents, StoreError> {
-    let bytes = std::fs::read(path).map_err(StoreError::io("read", path))?;
-    let header = header(&bytes);
-    if let Some(version) = header.newer {
-        return Err(StoreError::Newer { path: path.to_owned(), found: version.into(), known: VERSION.into() });
+    let bytes = std::fs::read(path).map_err(StoreError::io_error("read", path))?;
+    let header = read_header(&bytes);
+    if let Some(version) = header.newer_format {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version.into(), known: WAL_FORMAT.into() });
     }
-    Ok(scan(bytes, header.epoch))
+    Ok(scan_frames(bytes, header.epoch))
 }
 
 pub(super) struct WalFileHeader {
     pub(super) epoch: u64,
-    newer: Option<u8>,
+    newer_format: Option<u8>,
 }
 
 /// Reads the header of a file. If it is damaged, the epoch is taken from the first frame if that is intact, else from the damaged header.
-pub(super) fn header(bytes: &[u8]) -> WalFileHeader {
-    let Some(header) = bytes.get(..FILE_HEADER) else { return WalFileHeader { epoch: 0, newer: None } };
-    let epoch = u64::from_le_bytes(chunk(header, 8));
-    let crc = u32::from_le_bytes(chunk(header, 16));
+pub(super) fn read_header(bytes: &[u8]) -> WalFileHeader {
+    let Some(header) = bytes.get(..FILE_HEADER_BYTES) else { return WalFileHeader { epoch: 0, newer_format: None } };
+    let epoch = u64::from_le_bytes(fixed_bytes(header, 8));
+    let crc = u32::from_le_bytes(fixed_bytes(header, 16));
     if header.starts_with(MAGIC) && crc32c::crc32c(&header[..16]) == crc {
-        return WalFileHeader { epoch, newer: Some(header[7]).filter(|version| *version > VERSION) };
+        return WalFileHeader { epoch, newer_format: Some(header[7]).filter(|version| *version > WAL_FORMAT) };
     }
-    let of_frame = bytes.get(FILE_HEADER + 8..FILE_HEADER + 16).map(|epoch| u64::from_le_bytes(chunk(epoch, 0)));
-    let whole = of_frame.filter(|epoch| whole_frame(bytes, FILE_HEADER, *epoch, None).is_some());
-    WalFileHeader { epoch: whole.unwrap_or(epoch), newer: None }
+    let of_frame = bytes.get(FILE_HEADER_BYTES + 8..FILE_HEADER_BYTES + 16).map(|epoch| u64::from_le_bytes(fixed_bytes(epoch, 0)));
+    let whole = of_frame.filter(|epoch| complete_frame(bytes, FILE_HEADER_BYTES, *epoch, None).is_some());
+    WalFileHeader { epoch: whole.unwrap_or(epoch), newer_format: None }
 }
 
 /// Finds the frames. If there is none where one should start, every later position is tried: a bad sector loses only the frames in it.
-fn scan(bytes: Vec<u8>, epoch: u64) -> WalFileContents {
+fn scan_frames(bytes: Vec<u8>, epoch: u64) -> WalFileContents {
     let mut contents = WalFileContents::default();
     let mut lost = 0;
-    let mut at = FILE_HEADER.min(bytes.len());
+    let mut at = FILE_HEADER_BYTES.min(bytes.len());
     let mut last = None;
     while at < bytes.len() {
-        let start = (at..bytes.len()).find_map(|start| Some((start, whole_frame(&bytes, start, epoch, last)?)));
+        let start = (at..bytes.len()).find_map(|start| Some((start, complete_frame(&bytes, start, epoch, last)?)));
         let Some((start, frame)) = start else { break };
         if start > at {
-            contents.damage.get_or_insert(WalDamage { at: at as u64, bytes: 0 });
+            contents.damage.get_or_insert(WalDamage { position: at as u64, bytes: 0 });
             lost += start - at;
         }
         last = Some(frame.sequence);
-        at = start + FRAME_HEADER + frame.length;
-        contents.frames.push((frame.sequence, start + FRAME_HEADER..at));
+        at = start + FRAME_HEADER_BYTES + frame.length;
+        contents.frames.push((frame.sequence, start + FRAME_HEADER_BYTES..at));
     }
     if let Some(damage) = &mut contents.damage {
         damage.bytes = lost as u64;
     }
-    contents.torn_at = (at < bytes.len() || bytes.len() < FILE_HEADER).then_some(at as u64);
+    contents.torn_at = (at < bytes.len() || bytes.len() < FILE_HEADER_BYTES).then_some(at as u64);
     contents.bytes = bytes;
     contents
 }
 
 /// Returns the sequence number of the last frame of a group that this process encoded.
-pub(super) fn last_of_group(group: &[u8]) -> Option<u64> {
+pub(super) fn last_sequence_of_group(group: &[u8]) -> Option<u64> {
     let (mut at, mut last) = (0, None);
-    while let Some(header) = group.get(at..at + FRAME_HEADER) {
-        last = Some(u64::from_le_bytes(chunk(header, 16)));
-        at += FRAME_HEADER + u32::from_le_bytes(chunk(header, 0)) as usize;
+    while let Some(header) = group.get(at..at + FRAME_HEADER_BYTES) {
+        last = Some(u64::from_le_bytes(fixed_bytes(header, 16)));
+        at += FRAME_HEADER_BYTES + u32::from_le_bytes(fixed_bytes(header, 0)) as usize;
     }
     last
 }
@@ -106,25 +106,25 @@ pub(super) struct WalFrame {
 }
 
 /// Returns the frame that starts at a position, if it is complete.
-pub(super) fn whole_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Option<WalFrame> {
-    let header = bytes.get(start..start + FRAME_HEADER)?;
-    let length = u32::from_le_bytes(chunk(header, 0)) as usize;
-    let crc = u32::from_le_bytes(chunk(header, 4));
-    let frame = WalFrame { length, sequence: u64::from_le_bytes(chunk(header, 16)) };
+pub(super) fn complete_frame(bytes: &[u8], start: usize, epoch: u64, last: Option<u64>) -> Option<WalFrame> {
+    let header = bytes.get(start..start + FRAME_HEADER_BYTES)?;
+    let length = u32::from_le_bytes(fixed_bytes(header, 0)) as usize;
+    let crc = u32::from_le_bytes(fixed_bytes(header, 4));
+    let frame = WalFrame { length, sequence: u64::from_le_bytes(fixed_bytes(header, 16)) };
     // The cheap checks come first: while searching, the checksum is computed at almost no position.
-    if epoch != u64::from_le_bytes(chunk(header, 8)) || last.is_some_and(|last| frame.sequence <= last) {
+    if epoch != u64::from_le_bytes(fixed_bytes(header, 8)) || last.is_some_and(|last| frame.sequence <= last) {
         return None;
     }
-    let body = bytes.get(start + 8..start.checked_add(FRAME_HEADER)?.checked_add(length)?)?;
+    let body = bytes.get(start + 8..start.checked_add(FRAME_HEADER_BYTES)?.checked_add(length)?)?;
     (crc32c::crc32c(body) == crc).then_some(frame)
 }
 
 /// Returns the length of a payload according to the header of its frame.
 pub(super) fn frame_length(header: &[u8]) -> usize {
-    u32::from_le_bytes(chunk(header, 0)) as usize
+    u32::from_le_bytes(fixed_bytes(header, 0)) as usize
 }
 
-fn chunk<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+fn fixed_bytes<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out

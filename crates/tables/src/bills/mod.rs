@@ -25,9 +25,9 @@ use crate::database::SqliteError;
 /// File name of the database.
 const DATABASE: &str = "bill.db";
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-const STEPS: [&str; 1] = ["
+const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE lines (
         project       INTEGER NOT NULL,
         sort          TEXT NOT NULL,
@@ -57,7 +57,7 @@ const STEPS: [&str; 1] = ["
 "];
 
 /// Number of imports that are listed per project.
-const IMPORTS: usize = 50;
+const MAX_LISTED_IMPORTS: usize = 50;
 
 /// An imported bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -95,7 +95,7 @@ impl BillStore {
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<BillStore, SqliteError> {
         let path = dir.join(DATABASE);
-        Ok(BillStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
+        Ok(BillStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
     /// Imports an export. Blocks.
@@ -108,7 +108,7 @@ impl BillStore {
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             let days: BTreeSet<(&str, &str, &str, Date)> =
-                export.lines.iter().map(|line| (sort_of(line), line.provider.as_str(), line.account.as_str(), line.day)).collect();
+                export.lines.iter().map(|line| (export_kind(line), line.provider.as_str(), line.account.as_str(), line.day)).collect();
             {
                 let mut forget = transaction
                     .prepare_cached("DELETE FROM lines WHERE project = ? AND sort = ? AND provider = ? AND account = ? AND day = ?")?;
@@ -120,7 +120,7 @@ impl BillStore {
                 for line in &export.lines {
                     insert.execute(params![
                         key,
-                        sort_of(line),
+                        export_kind(line),
                         line.provider,
                         line.account,
                         line.day.to_string(),
@@ -149,7 +149,7 @@ impl BillStore {
             }
             transaction.commit()
         };
-        write(&mut lock(&self.connection)).map_err(SqliteError::of(&self.path))
+        write(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }
 
     /// Returns the lines of a project's bills for the days `from..=to`: those of exports of costs, which have amounts, and those of
@@ -182,7 +182,7 @@ impl BillStore {
             };
             select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), from.to_string(), to.to_string()], line)?.collect()
         };
-        read().map_err(SqliteError::of(&self.path))
+        read().map_err(SqliteError::sqlite_error(&self.path))
     }
 
     /// Returns the imports, latest first.
@@ -207,14 +207,14 @@ impl BillStore {
                     unread: row.get(6)?,
                 })
             };
-            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), IMPORTS as i64], import)?.collect()
+            select.query_map(params![i64::try_from(project).unwrap_or(i64::MAX), MAX_LISTED_IMPORTS as i64], import)?.collect()
         };
-        read().map_err(SqliteError::of(&self.path))
+        read().map_err(SqliteError::sqlite_error(&self.path))
     }
 }
 
 /// Exports of costs and of usage cover the same days and must not replace each other.
-fn sort_of(line: &BillLine) -> &'static str {
+fn export_kind(line: &BillLine) -> &'static str {
     if line.amount.is_some() { "cost" } else { "usage" }
 }
 

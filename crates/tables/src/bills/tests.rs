@@ -13,7 +13,7 @@ fn import(bills: &BillStore, project: u64, text: &str) {
 }
 
 #[test]
-fn a_day_is_what_its_last_export_says() {
+fn latest_export_replaces_a_day() {
     let dir = tempfile::tempdir().unwrap();
     let bills = BillStore::open(dir.path()).unwrap();
     let first = "day,model,amount\n2026-11-23,gpt-4o,1\n2026-11-23,o3,2\n2026-11-24,gpt-4o,3\n";

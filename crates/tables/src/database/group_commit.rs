@@ -13,13 +13,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::{SqliteError, open, open_reader};
 
 /// Maximum number of changes in one transaction.
-const GROUP: usize = 256;
+const MAX_TRANSACTION_CHANGES: usize = 256;
 /// Maximum number of changes that wait for the writing thread.
-const QUEUE: usize = 256;
+const QUEUE_CAPACITY: usize = 256;
 /// How long a change waits for room in the queue before it fails with [`SqliteError::Busy`].
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent queries; more of them wait.
-const READERS: usize = 4;
+const MAX_READERS: usize = 4;
 
 /// An open database. Dropping it ends its thread; everything acknowledged is on disk.
 #[derive(Debug)]
@@ -34,29 +34,29 @@ pub struct GroupCommitDatabase {
 struct SqliteReaderPool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// A queued change, with the receiver of its result.
 trait GroupCommitTask: Send {
-    fn perform(&mut self, transaction: &Transaction) -> rusqlite::Result<()>;
-    fn answer(self: Box<Self>, result: Result<(), SqliteError>);
+    fn apply(&mut self, transaction: &Transaction) -> rusqlite::Result<()>;
+    fn reply(self: Box<Self>, result: Result<(), SqliteError>);
 }
 
 struct GroupCommitChange<T, F> {
     change: F,
-    made: Option<T>,
+    result: Option<T>,
     reply: oneshot::Sender<Result<T, SqliteError>>,
 }
 
 impl<T: Send, F: FnMut(&Transaction) -> rusqlite::Result<T> + Send> GroupCommitTask for GroupCommitChange<T, F> {
-    fn perform(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
-        self.made = Some((self.change)(transaction)?);
+    fn apply(&mut self, transaction: &Transaction) -> rusqlite::Result<()> {
+        self.result = Some((self.change)(transaction)?);
         Ok(())
     }
 
-    fn answer(self: Box<Self>, result: Result<(), SqliteError>) {
-        let GroupCommitChange { made, reply, .. } = *self;
+    fn reply(self: Box<Self>, result: Result<(), SqliteError>) {
+        let GroupCommitChange { result: made, reply, .. } = *self;
         let fault = "bug in Hinomi".to_owned();
         let result = result.and_then(|()| made.ok_or(SqliteError::Failed { path: PathBuf::new(), reason: fault }));
         // A caller that no longer waits is not an error.
@@ -72,12 +72,12 @@ impl GroupCommitDatabase {
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(path: &Path, steps: &[&str]) -> Result<GroupCommitDatabase, SqliteError> {
         let connection = open(path, steps)?;
-        let (tasks, queue) = mpsc::channel(QUEUE);
+        let (tasks, queue) = mpsc::channel(QUEUE_CAPACITY);
         let name = path.file_stem().map_or_else(String::new, |stem| format!("{}-write", stem.to_string_lossy()));
         let writer = GroupCommitWriter { connection, path: path.to_owned(), is_failing: false };
         let spawned = std::thread::Builder::new().name(name).spawn(move || writer.run(queue));
         let thread = spawned.map_err(|error| SqliteError::Failed { path: path.to_owned(), reason: error.to_string() })?;
-        let readers = SqliteReaderPool { path: path.to_owned(), idle: Mutex::default(), room: Arc::new(Semaphore::new(READERS)) };
+        let readers = SqliteReaderPool { path: path.to_owned(), idle: Mutex::default(), permits: Arc::new(Semaphore::new(MAX_READERS)) };
         Ok(GroupCommitDatabase { readers: Arc::new(readers), tasks: Mutex::new(Some(tasks)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -94,8 +94,8 @@ impl GroupCommitDatabase {
     {
         let (reply, answer) = oneshot::channel();
         let tasks = lock(&self.tasks).clone().ok_or_else(|| self.closed())?;
-        let task = Box::new(GroupCommitChange { change, made: None, reply });
-        match tokio::time::timeout(PATIENCE, tasks.send(task)).await {
+        let task = Box::new(GroupCommitChange { change, result: None, reply });
+        match tokio::time::timeout(QUEUE_TIMEOUT, tasks.send(task)).await {
             Ok(Ok(())) => answer.await.map_err(|_| self.closed())?,
             Ok(Err(_)) => Err(self.closed()),
             Err(_) => Err(SqliteError::Busy { path: self.readers.path.clone() }),
@@ -107,16 +107,16 @@ impl GroupCommitDatabase {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn read<T, F>(&self, question: F) -> Result<T, SqliteError>
+    pub async fn read<T, F>(&self, query: F) -> Result<T, SqliteError>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction) -> rusqlite::Result<T> + Send + 'static,
     {
         let readers = self.readers.clone();
-        let permit = readers.room.clone().acquire_owned().await.map_err(|_| self.closed())?;
+        let permit = readers.permits.clone().acquire_owned().await.map_err(|_| self.closed())?;
         let answer = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            readers.ask(question)
+            readers.query_blocking(query)
         });
         answer.await.map_err(|_| self.closed())?
     }
@@ -150,13 +150,13 @@ impl Drop for GroupCommitDatabase {
 }
 
 impl SqliteReaderPool {
-    fn ask<T>(&self, question: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
+    fn query_blocking<T>(&self, query: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
         let idle = lock(&self.idle).pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => open_reader(&self.path)?,
         };
-        let answer = connection.transaction().and_then(|transaction| question(&transaction)).map_err(SqliteError::of(&self.path))?;
+        let answer = connection.transaction().and_then(|transaction| query(&transaction)).map_err(SqliteError::sqlite_error(&self.path))?;
         // A connection that failed is not reused.
         lock(&self.idle).push(connection);
         Ok(answer)
@@ -174,43 +174,43 @@ struct GroupCommitWriter {
 impl GroupCommitWriter {
     fn run(mut self, mut tasks: mpsc::Receiver<Box<dyn GroupCommitTask>>) {
         let mut queue = Vec::new();
-        while tasks.blocking_recv_many(&mut queue, GROUP) > 0 {
-            self.work(std::mem::take(&mut queue));
+        while tasks.blocking_recv_many(&mut queue, MAX_TRANSACTION_CHANGES) > 0 {
+            self.apply_group(std::mem::take(&mut queue));
         }
     }
 
     /// Applies a group of changes and answers each. One caller's error must not affect another: a group that fails is repeated one by
     /// one, unless the disk or the whole database is the cause.
-    fn work(&mut self, mut tasks: Vec<Box<dyn GroupCommitTask>>) {
-        match self.commit(&mut tasks) {
+    fn apply_group(&mut self, mut tasks: Vec<Box<dyn GroupCommitTask>>) {
+        match self.commit_group(&mut tasks) {
             Ok(()) => {
                 if std::mem::take(&mut self.is_failing) {
                     tracing::info!(path = %self.path.display(), "database.writes.resumed");
                 }
-                tasks.into_iter().for_each(|task| task.answer(Ok(())));
+                tasks.into_iter().for_each(|task| task.reply(Ok(())));
             }
-            Err(SqliteError::Failed { .. }) if tasks.len() > 1 => tasks.into_iter().for_each(|task| self.work(vec![task])),
+            Err(SqliteError::Failed { .. }) if tasks.len() > 1 => tasks.into_iter().for_each(|task| self.apply_group(vec![task])),
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     tracing::error!(%error, "database.writes.rejected");
                 }
-                tasks.into_iter().for_each(|task| task.answer(Err(error.clone())));
+                tasks.into_iter().for_each(|task| task.reply(Err(error.clone())));
             }
         }
     }
 
-    fn commit(&mut self, tasks: &mut [Box<dyn GroupCommitTask>]) -> Result<(), SqliteError> {
+    fn commit_group(&mut self, tasks: &mut [Box<dyn GroupCommitTask>]) -> Result<(), SqliteError> {
         let connection = &mut self.connection;
         let write = || -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for task in tasks {
-                task.perform(&transaction)?;
+                task.apply(&transaction)?;
             }
             transaction.commit()
         };
         // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
-            Ok(written) => written.map_err(SqliteError::of(&self.path)),
+            Ok(written) => written.map_err(SqliteError::sqlite_error(&self.path)),
             Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "bug in Hinomi".to_owned() }),
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn one_that_fails_harms_no_other() {
+    async fn failed_change_does_not_affect_others() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.db");
         let database = Arc::new(GroupCommitDatabase::open(&path, &["CREATE TABLE a (x UNIQUE);"]).unwrap());

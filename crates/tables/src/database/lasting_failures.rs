@@ -10,66 +10,66 @@ use rusqlite::{ErrorCode, TransactionBehavior};
 use super::{SqliteError, open_existing, open_reader};
 
 /// Minimum interval between two complete checks of a damaged database.
-const AGAIN: Duration = Duration::from_secs(60);
+const RECHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum size in bytes of databases that are checked completely at the start; damage in larger ones is found when it is read.
-const LARGEST: u64 = 1 << 30;
+const MAX_CHECKED_BYTES: u64 = 1 << 30;
 
 /// A failing database.
 #[derive(Debug, Clone)]
 struct DatabaseFailure {
-    said: String,
+    message: String,
     /// Whether its content is damaged: that it can be written does not prove that it works then.
     is_damaged: bool,
     /// Time of the last check.
-    at: Instant,
+    checked_at: Instant,
 }
 
-static FAILING: Mutex<BTreeMap<PathBuf, DatabaseFailure>> = Mutex::new(BTreeMap::new());
+static FAILING_DATABASES: Mutex<BTreeMap<PathBuf, DatabaseFailure>> = Mutex::new(BTreeMap::new());
 
 fn lock() -> MutexGuard<'static, BTreeMap<PathBuf, DatabaseFailure>> {
-    FAILING.lock().unwrap_or_else(PoisonError::into_inner)
+    FAILING_DATABASES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Records an error of a database if it is one that persists.
-pub fn note(path: &Path, error: &rusqlite::Error) {
+pub fn note_error(path: &Path, error: &rusqlite::Error) {
     use ErrorCode::{CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly, SystemIoFailure};
     match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => remember(path, &error.to_string(), true),
-        Some(DiskFull | ReadOnly | PermissionDenied | SystemIoFailure | CannotOpen) => remember(path, &error.to_string(), false),
+        Some(DatabaseCorrupt | NotADatabase) => add_failure(path, &error.to_string(), true),
+        Some(DiskFull | ReadOnly | PermissionDenied | SystemIoFailure | CannotOpen) => add_failure(path, &error.to_string(), false),
         _ => {}
     }
 }
 
-fn remember(path: &Path, reason: &str, is_damaged: bool) {
+fn add_failure(path: &Path, reason: &str, is_damaged: bool) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let said = format!("{name} fails ({reason}): its data cannot be stored; run `hinomi doctor` to find the problem");
-    if lock().insert(path.to_owned(), DatabaseFailure { said, is_damaged, at: Instant::now() }).is_none() {
+    let message = format!("{name} fails ({reason}): its data cannot be stored; run `hinomi doctor` to find the problem");
+    if lock().insert(path.to_owned(), DatabaseFailure { message, is_damaged, checked_at: Instant::now() }).is_none() {
         tracing::error!(path = %path.display(), reason, "database.access.failed");
     }
 }
 
 /// Returns the failing databases of a directory: the name of each, and the message about it.
-pub fn failing(folder: &Path) -> Vec<(String, String)> {
+pub fn failing_databases(folder: &Path) -> Vec<(String, String)> {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (name(path), failing.said.clone())).collect()
+    lock().iter().filter(|(path, _)| is_in_directory(path, folder)).map(|(path, failing)| (name(path), failing.message.clone())).collect()
 }
 
 /// Returns whether a database is in a directory. A path without a directory matches any: outside of tests a process has only one.
-fn is_in(path: &Path, folder: &Path) -> bool {
+fn is_in_directory(path: &Path, folder: &Path) -> bool {
     path.parent().is_some_and(|parent| parent == folder || parent == Path::new(""))
 }
 
 /// Checks whether failing databases work again.
-pub fn recheck(folder: &Path) {
+pub fn recheck_failing(folder: &Path) {
     let known: Vec<(PathBuf, DatabaseFailure)> =
-        lock().iter().filter(|(path, _)| is_in(path, folder)).map(|(path, failing)| (path.clone(), failing.clone())).collect();
-    for (name, DatabaseFailure { is_damaged, at, .. }) in known {
+        lock().iter().filter(|(path, _)| is_in_directory(path, folder)).map(|(path, failing)| (path.clone(), failing.clone())).collect();
+    for (name, DatabaseFailure { is_damaged, checked_at, .. }) in known {
         let path = if name.parent() == Some(Path::new("")) { folder.join(&name) } else { name.clone() };
-        if is_damaged && at.elapsed() < AGAIN {
+        if is_damaged && checked_at.elapsed() < RECHECK_INTERVAL {
             continue;
         }
         // Errors are recorded where they occur.
-        if works(&path).and_then(|()| if is_damaged { whole(&path) } else { Ok(()) }).is_ok() {
+        if check_writable(&path).and_then(|()| if is_damaged { check_integrity(&path) } else { Ok(()) }).is_ok() {
             lock().remove(&name);
             tracing::info!(path = %path.display(), "database.access.recovered");
         }
@@ -77,29 +77,29 @@ pub fn recheck(folder: &Path) {
 }
 
 /// Checks all databases of a directory once, one after the other, so that damage is known before data for them arrives.
-pub fn examine_all(folder: &Path) {
+pub fn check_all_once(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
         let path = entry.path();
-        let is_small = entry.metadata().is_ok_and(|found| found.len() <= LARGEST);
+        let is_small = entry.metadata().is_ok_and(|found| found.len() <= MAX_CHECKED_BYTES);
         if path.extension().is_some_and(|extension| extension == "db") && is_small {
-            let _ = whole(&path);
+            let _ = check_integrity(&path);
         }
     }
 }
 
-fn whole(path: &Path) -> Result<(), SqliteError> {
-    let failed = SqliteError::of(path);
+fn check_integrity(path: &Path) -> Result<(), SqliteError> {
+    let failed = SqliteError::sqlite_error(path);
     let said: String = open_reader(path)?.pragma_query_value(None, "quick_check", |row| row.get(0)).map_err(&failed)?;
     if said == "ok" {
         return Ok(());
     }
-    remember(path, &said, true);
+    add_failure(path, &said, true);
     Err(SqliteError::Damaged { path: path.to_owned(), reason: said })
 }
 
 /// Checks that a database can be written.
-fn works(path: &Path) -> Result<(), SqliteError> {
-    let failed = SqliteError::of(path);
+fn check_writable(path: &Path) -> Result<(), SqliteError> {
+    let failed = SqliteError::sqlite_error(path);
     let mut connection = open_existing(path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     let format: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&failed)?;
@@ -118,20 +118,20 @@ mod tests {
         let connection = super::super::open(&path, &["CREATE TABLE a (x);"]).unwrap();
         connection.execute_batch("PRAGMA max_page_count = 1").unwrap();
         let full = connection.execute("INSERT INTO a VALUES (zeroblob(100000))", []).unwrap_err();
-        assert!(matches!(SqliteError::of(&path)(full), SqliteError::DiskFull { .. }));
-        let said = failing(dir.path());
+        assert!(matches!(SqliteError::sqlite_error(&path)(full), SqliteError::DiskFull { .. }));
+        let said = failing_databases(dir.path());
         assert!(said.len() == 1 && said[0].0 == "x.db" && said[0].1.starts_with("x.db fails (database or disk is full)"), "{said:?}");
-        assert!(failing(Path::new("/elsewhere")).is_empty());
-        recheck(dir.path());
-        assert!(failing(dir.path()).is_empty());
+        assert!(failing_databases(Path::new("/elsewhere")).is_empty());
+        recheck_failing(dir.path());
+        assert!(failing_databases(dir.path()).is_empty());
         // A passing error is not a failure of the database.
         let none = connection.prepare("SELECT y FROM a").unwrap_err();
-        assert!(matches!(SqliteError::of(&path)(none), SqliteError::Failed { .. }));
-        assert!(failing(dir.path()).is_empty());
+        assert!(matches!(SqliteError::sqlite_error(&path)(none), SqliteError::Failed { .. }));
+        assert!(failing_databases(dir.path()).is_empty());
         drop(connection);
         std::fs::write(&path, "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
-        examine_all(dir.path());
-        recheck(dir.path());
-        assert!(failing(dir.path())[0].1.contains("not a database"), "{:?}", failing(dir.path()));
+        check_all_once(dir.path());
+        recheck_failing(dir.path());
+        assert!(failing_databases(dir.path())[0].1.contains("not a database"), "{:?}", failing_databases(dir.path()));
     }
 }

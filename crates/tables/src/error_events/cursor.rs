@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn belongs_to_one_order() {
+    fn cursor_is_valid_for_one_sort_order() {
         let cursor =
             IssueCursor { sort: "-type".into(), from_us: i64::MIN, to_us: 5, upto: 9, key: IssueSortKey::Text("E\0\"é".into()), id: 3 };
         assert_eq!(IssueCursor::read(&cursor.write(), "-type").unwrap(), cursor);

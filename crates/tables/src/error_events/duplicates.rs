@@ -10,19 +10,19 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
 /// Maximum time between reports of two protocols about one error, in microseconds.
-const MOMENT_US: i64 = 1_000_000;
+const MAX_CROSS_PROTOCOL_GAP_US: i64 = 1_000_000;
 /// Maximum time between two reports about one span of the same protocol, in microseconds: a program and the library that ends the span
 /// both report the error.
-const AT_ONCE_US: i64 = 100_000;
+const MAX_SAME_PROTOCOL_GAP_US: i64 = 100_000;
 /// Maximum number of reports that are compared. A trace with more of the same error has a loop.
-const MOST: i64 = 1_000;
+const MAX_COMPARED_REPORTS: i64 = 1_000;
 
 /// How a new report is counted.
 pub(super) enum ErrorDedupDecision {
     /// As a new error.
-    Itself,
+    NewError,
     /// As an event that is already stored. With `replaces`, it has more detail than all earlier reports of that event.
-    As { event: i64, replaces: bool },
+    SameAs { event: i64, replaces: bool },
 }
 
 /// Returns whether a report is already stored.
@@ -34,14 +34,14 @@ pub(super) fn is_known(transaction: &Transaction, project: i64, event_id: &str) 
 }
 
 /// Decides how a new report is counted.
-pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEvent) -> rusqlite::Result<ErrorDedupDecision> {
-    let Some(trace) = report.trace_id else { return Ok(ErrorDedupDecision::Itself) };
+pub(super) fn decide(transaction: &Transaction, project: i64, report: &ErrorEvent) -> rusqlite::Result<ErrorDedupDecision> {
+    let Some(trace) = report.trace_id else { return Ok(ErrorDedupDecision::NewError) };
     let mut select = transaction.prepare_cached(
         "SELECT event, span, parent, reporter, time_us FROM reports WHERE project = ?1 AND trace = ?2 AND says = ?3
          ORDER BY abs(time_us - ?4) LIMIT ?5",
     )?;
-    let says = says(report);
-    let mut rows = select.query(params![project, trace.0.to_be_bytes(), says, report.time_us, MOST])?;
+    let says = content_hash(report);
+    let mut rows = select.query(params![project, trace.0.to_be_bytes(), says, report.time_us, MAX_COMPARED_REPORTS])?;
     while let Some(row) = rows.next()? {
         let reporter: String = row.get(3)?;
         let known = StoredErrorReport {
@@ -50,7 +50,7 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
             reporter: ErrorReporter::from_name(&reporter).unwrap_or_default(),
             time_us: row.get(4)?,
         };
-        if !known.is_of(report) {
+        if !known.is_same_error(report) {
             continue;
         }
         let event: i64 = row.get(0)?;
@@ -61,13 +61,13 @@ pub(super) fn counted(transaction: &Transaction, project: i64, report: &ErrorEve
             // The stored event already has a report of Sentry: this is another error.
             continue;
         }
-        return Ok(ErrorDedupDecision::As { event, replaces });
+        return Ok(ErrorDedupDecision::SameAs { event, replaces });
     }
-    Ok(ErrorDedupDecision::Itself)
+    Ok(ErrorDedupDecision::NewError)
 }
 
 /// Stores a report with the event that it is counted as.
-pub(super) fn remember(transaction: &Transaction, project: i64, report: &ErrorEvent, event: i64) -> rusqlite::Result<()> {
+pub(super) fn store_report(transaction: &Transaction, project: i64, report: &ErrorEvent, event: i64) -> rusqlite::Result<()> {
     let Some(trace) = report.trace_id else { return Ok(()) };
     let mut insert = transaction.prepare_cached(
         "INSERT INTO reports (project, event_id, event, trace, span, parent, says, reporter, time_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -80,7 +80,7 @@ pub(super) fn remember(transaction: &Transaction, project: i64, report: &ErrorEv
         trace.0.to_be_bytes(),
         id(report.span_id),
         id(report.parent_span_id),
-        says(report),
+        content_hash(report),
         report.reporter.as_str(),
         report.time_us,
     ])?;
@@ -94,7 +94,7 @@ pub(super) fn issue_of(transaction: &Transaction, event: i64) -> rusqlite::Resul
 
 /// Returns a hash of type and message, by which reports of one trace are compared. A sender that could make two messages collide could
 /// just as well send equal messages.
-fn says(report: &ErrorEvent) -> [u8; 16] {
+fn content_hash(report: &ErrorEvent) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(report.kind.rsplit('.').next().unwrap_or_default().as_bytes());
     hash.update([0]);
@@ -113,16 +113,16 @@ struct StoredErrorReport {
 
 impl StoredErrorReport {
     /// Returns whether a report with the same type and message is of the same error.
-    fn is_of(&self, report: &ErrorEvent) -> bool {
+    fn is_same_error(&self, report: &ErrorEvent) -> bool {
         let id = |span: Option<hinomi_model::id::SpanId>| span.map(|span| span.0 as i64);
         let (span, parent) = (id(report.span_id), id(report.parent_span_id));
         let same = |a: Option<i64>, b: Option<i64>| a.is_some() && a == b;
         let apart_us = self.time_us.saturating_sub(report.time_us).saturating_abs();
         let is_near = same(self.parent, span) || same(self.span, parent);
         if self.reporter == report.reporter {
-            self.reporter != ErrorReporter::Sentry && (is_near || (same(self.span, span) && apart_us <= AT_ONCE_US))
+            self.reporter != ErrorReporter::Sentry && (is_near || (same(self.span, span) && apart_us <= MAX_SAME_PROTOCOL_GAP_US))
         } else {
-            is_near || same(self.span, span) || apart_us <= MOMENT_US
+            is_near || same(self.span, span) || apart_us <= MAX_CROSS_PROTOCOL_GAP_US
         }
     }
 }

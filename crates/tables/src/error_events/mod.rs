@@ -52,13 +52,13 @@ use writer::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter,
 /// File name of the database.
 const DATABASE: &str = "errors.db";
 /// Number of changes that a slow subscriber may lag behind before it misses some.
-const CHANGES: usize = 1024;
+const CHANGE_CHANNEL_CAPACITY: usize = 1024;
 /// Maximum number of requests that wait for the writing thread.
-const QUEUE: usize = 256;
+const QUEUE_CAPACITY: usize = 256;
 /// How long a request waits for room in the queue before it fails with [`ErrorStoreError::Busy`].
-const PATIENCE: Duration = Duration::from_secs(10);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of events that are deleted in one transaction. Ingestion continues between two of them.
-const DELETED_AT_ONCE: usize = 2_000;
+const DELETION_BATCH_ROWS: usize = 2_000;
 
 /// Result of storing the events of a request: the number of events by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +69,7 @@ pub struct ErrorAppendResult {
     /// Number of events that were dropped because the same event is already stored.
     pub duplicates: usize,
     /// Number of events that are not counted because another event reports the same error.
-    pub same: usize,
+    pub same_error: usize,
 }
 
 /// Message to subscribers that errors were stored.
@@ -96,7 +96,7 @@ pub struct ErrorEventFilter {
 
 impl ErrorEventFilter {
     /// Selects all stored events.
-    pub fn all() -> ErrorEventFilter {
+    pub fn all_events() -> ErrorEventFilter {
         ErrorEventFilter { from_us: i64::MIN, to_us: i64::MAX, traces: None }
     }
 
@@ -128,8 +128,8 @@ impl ErrorStore {
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
-        let (commands, queue) = mpsc::channel(QUEUE);
-        let (changes, _) = broadcast::channel(CHANGES);
+        let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
+        let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
         let version = Arc::new(AtomicU64::new(0));
         let writer = ErrorWriter::new(connection, path.clone(), changes.clone(), version.clone());
         let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(queue));
@@ -149,8 +149,8 @@ impl ErrorStore {
         }
         let prepare = move || events.into_iter().map(ErrorEventRow::new).collect();
         let rows = tokio::task::spawn_blocking(prepare).await.map_err(|_| ErrorStoreError::Closed)?;
-        let done = self.ask(ErrorWriteOperation::Append { project, received_us, rows }).await?;
-        Ok(ErrorAppendResult { stored: done.rows, duplicates: done.duplicates, same: done.same })
+        let done = self.request_write(ErrorWriteOperation::Append { project, received_us, rows }).await?;
+        Ok(ErrorAppendResult { stored: done.rows, duplicates: done.duplicates, same_error: done.same_error })
     }
 
     /// Deletes the events of a project before a time, in microseconds since the Unix epoch. An issue without events is deleted too, and
@@ -162,9 +162,9 @@ impl ErrorStore {
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, ErrorStoreError> {
         let mut deleted = 0;
         loop {
-            let done = self.ask(ErrorWriteOperation::DeleteBefore { project, before_us, limit: DELETED_AT_ONCE }).await?;
+            let done = self.request_write(ErrorWriteOperation::DeleteBefore { project, before_us, limit: DELETION_BATCH_ROWS }).await?;
             deleted += done.rows as u64;
-            if done.rows < DELETED_AT_ONCE {
+            if done.rows < DELETION_BATCH_ROWS {
                 return Ok(deleted);
             }
         }
@@ -184,7 +184,7 @@ impl ErrorStore {
     /// queries still work.
     pub async fn close(&self) {
         // Closing the last connection removes the WAL files of the database, but a read-only connection cannot do that.
-        self.readers.clear();
+        self.readers.close_idle();
         let (done, ended) = oneshot::channel();
         if let Some(commands) = &self.commands
             && commands.send(ErrorWriterCommand::Close(done)).await.is_ok()
@@ -196,10 +196,10 @@ impl ErrorStore {
     }
 
     /// Sends an operation to the writing thread and waits for its result.
-    async fn ask(&self, work: ErrorWriteOperation) -> Result<ErrorWriteResult, ErrorStoreError> {
+    async fn request_write(&self, operation: ErrorWriteOperation) -> Result<ErrorWriteResult, ErrorStoreError> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(ErrorStoreError::Closed)?;
-        match tokio::time::timeout(PATIENCE, commands.send(ErrorWriterCommand::Do(ErrorWriteTask { work, reply }))).await {
+        match tokio::time::timeout(QUEUE_TIMEOUT, commands.send(ErrorWriterCommand::Write(ErrorWriteTask { operation, reply }))).await {
             Ok(Ok(())) => answer.await.map_err(|_| ErrorStoreError::Closed)?,
             Ok(Err(_)) => Err(ErrorStoreError::Closed),
             Err(_) => Err(ErrorStoreError::Busy { reason: format!("{} is written too slowly", self.path.display()) }),

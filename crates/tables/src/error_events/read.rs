@@ -12,20 +12,20 @@ use super::response::ErrorEventSummary;
 use super::{ErrorEventFilter, ErrorStore};
 
 /// Maximum number of events that are listed per trace. A trace with more errors has a loop, and the count is more useful.
-const OF_TRACE: i64 = 10_000;
+const MAX_EVENTS_PER_TRACE: i64 = 10_000;
 /// Maximum number of traces that [`ErrorStore::traces`] lists.
-const TRACES: i64 = 10_000;
+const MAX_LISTED_TRACES: i64 = 10_000;
 
 /// Maximum number of characters of a one-line preview of an event.
-const PREVIEW_CHARACTERS: usize = 200;
+const MAX_PREVIEW_CHARACTERS: usize = 200;
 
 /// The result of [`preview`] in SQL.
-const PREVIEW: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': ' || value END, 1, 200)";
+const PREVIEW_SQL: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': ' || value END, 1, 200)";
 
 /// Returns an event in one line: its type and its message, truncated.
 pub fn preview(event: &ErrorEventSummary) -> String {
     let text = if event.value.is_empty() { event.kind.clone() } else { format!("{}: {}", event.kind, event.value) };
-    text.chars().take(PREVIEW_CHARACTERS).collect()
+    text.chars().take(MAX_PREVIEW_CHARACTERS).collect()
 }
 
 /// Error events of a trace.
@@ -38,10 +38,10 @@ pub struct TraceErrors {
 }
 
 /// Columns of an [`ErrorEventSummary`], in the order that [`summary`] reads.
-pub(super) const SUMMARY: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
+pub(super) const SUMMARY_COLUMNS: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
 
 /// SQL condition on an event `e` with the parameters of [`ErrorFilterParameters`].
-pub(super) const WITHIN: &str = "e.time_us >= :from AND e.time_us < :to
+pub(super) const FILTER_CONDITION: &str = "e.time_us >= :from AND e.time_us < :to
     AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
 
 /// [`ErrorEventFilter`] as parameters of a statement.
@@ -59,8 +59,8 @@ impl ErrorFilterParameters {
         ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces }
     }
 
-    /// Returns the parameters of [`WITHIN`], and more.
-    pub(super) fn with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
+    /// Returns the parameters of [`FILTER_CONDITION`], and more.
+    pub(super) fn parameters_with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
         let mut parameters: Vec<(&'static str, &dyn ToSql)> =
             vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces)];
         parameters.extend_from_slice(more);
@@ -74,11 +74,12 @@ impl ErrorStore {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
+    pub async fn events_of_trace(&self, project: u64, trace: TraceId) -> Result<Vec<ErrorEventSummary>, ErrorStoreError> {
         self.read(move |database| {
-            let sql = format!("SELECT {SUMMARY} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
+            let sql =
+                format!("SELECT {SUMMARY_COLUMNS} FROM events e WHERE e.project = ? AND e.trace = ? ORDER BY e.time_us, e.id LIMIT ?");
             let mut statement = database.prepare_cached(&sql)?;
-            statement.query_map((project as i64, trace.0.to_be_bytes(), OF_TRACE), summary)?.collect()
+            statement.query_map((project as i64, trace.0.to_be_bytes(), MAX_EVENTS_PER_TRACE), summary)?.collect()
         })
         .await
     }
@@ -87,8 +88,8 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](ErrorStore::of_trace).
-    pub async fn of_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
+    /// As [`events_of_trace`](ErrorStore::of_trace).
+    pub async fn errors_by_trace(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
         }
@@ -97,8 +98,9 @@ impl ErrorStore {
                 "SELECT trace, count(*) FROM events WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) GROUP BY trace",
             )?;
             // The index of a trace's events answers both queries: no other event is read.
-            let mut first = database
-                .prepare_cached(&format!("SELECT {PREVIEW} FROM events WHERE project = ? AND trace = ? ORDER BY time_us, id LIMIT 1"))?;
+            let mut first = database.prepare_cached(&format!(
+                "SELECT {PREVIEW_SQL} FROM events WHERE project = ? AND trace = ? ORDER BY time_us, id LIMIT 1"
+            ))?;
             let counts = counted.query_map((project as i64, ids(traces.iter())), |row| Ok((trace(row, 0)?, number(row, 1)?)))?;
             let of_trace = |counted: rusqlite::Result<(TraceId, u64)>| {
                 let (trace, count) = counted?;
@@ -114,8 +116,8 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](ErrorStore::of_trace).
-    pub async fn of_spans(
+    /// As [`events_of_trace`](ErrorStore::of_trace).
+    pub async fn previews_by_span(
         &self,
         project: u64,
         spans: Vec<(TraceId, SpanId)>,
@@ -127,7 +129,7 @@ impl ErrorStore {
             let traces = ids(spans.iter().map(|(trace, _)| trace).collect::<BTreeSet<_>>().into_iter());
             let numbers: Vec<String> = spans.iter().map(|(_, span)| (span.0 as i64).to_string()).collect();
             let mut statement = database.prepare_cached(&format!(
-                "SELECT trace, span, {PREVIEW}, min(time_us) FROM events
+                "SELECT trace, span, {PREVIEW_SQL}, min(time_us) FROM events
                  WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) AND span IN (SELECT value FROM json_each(?))
                  GROUP BY trace, span"
             ))?;
@@ -141,12 +143,13 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::of_trace).
     pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
         self.read(move |database| {
             let mut statement =
-                database.prepare_cached(&format!("SELECT count(*) FROM events e WHERE e.project = :project AND {WITHIN}"))?;
-            statement.query_row(&*ErrorFilterParameters::new(&within).with(&[(":project", &(project as i64))]), |row| number(row, 0))
+                database.prepare_cached(&format!("SELECT count(*) FROM events e WHERE e.project = :project AND {FILTER_CONDITION}"))?;
+            statement
+                .query_row(&*ErrorFilterParameters::new(&within).parameters_with(&[(":project", &(project as i64))]), |row| number(row, 0))
         })
         .await
     }
@@ -156,18 +159,23 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](ErrorStore::of_trace).
-    pub async fn points(&self, project: u64, within: ErrorEventFilter, bucket_us: i64) -> Result<Vec<(i64, u64)>, ErrorStoreError> {
+    /// As [`events_of_trace`](ErrorStore::of_trace).
+    pub async fn counts_by_bucket(
+        &self,
+        project: u64,
+        within: ErrorEventFilter,
+        bucket_us: i64,
+    ) -> Result<Vec<(i64, u64)>, ErrorStoreError> {
         let project = project as i64;
         self.read(move |database| {
             // The remainder has the sign of the time: before the epoch a bucket starts at a smaller value.
             let sql = format!(
                 "SELECT e.time_us - ((e.time_us % :bucket) + :bucket) % :bucket AS start, count(*)
-                 FROM events e WHERE e.project = :project AND {WITHIN} GROUP BY start ORDER BY start"
+                 FROM events e WHERE e.project = :project AND {FILTER_CONDITION} GROUP BY start ORDER BY start"
             );
             let bucket_us = bucket_us.clamp(1, i64::MAX / 4);
             let scope = ErrorFilterParameters::new(&within);
-            let parameters = scope.with(&[(":project", &project), (":bucket", &bucket_us)]);
+            let parameters = scope.parameters_with(&[(":project", &project), (":bucket", &bucket_us)]);
             database.prepare_cached(&sql)?.query_map(&*parameters, |row| Ok((row.get(0)?, number(row, 1)?)))?.collect()
         })
         .await
@@ -177,14 +185,14 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::of_trace).
     pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(
                 "SELECT trace FROM events WHERE project = ? AND time_us >= ? AND time_us < ? AND trace IS NOT NULL
                  GROUP BY trace ORDER BY max(time_us) DESC, trace LIMIT ?",
             )?;
-            statement.query_map((project as i64, from_us, to_us, TRACES), |row| trace(row, 0))?.collect()
+            statement.query_map((project as i64, from_us, to_us, MAX_LISTED_TRACES), |row| trace(row, 0))?.collect()
         })
         .await
     }
@@ -207,7 +215,7 @@ pub(super) fn trace(row: &Row, at: usize) -> rusqlite::Result<TraceId> {
     Ok(TraceId(u128::from_be_bytes(row.get(at)?)))
 }
 
-/// Reads an event from the columns of [`SUMMARY`].
+/// Reads an event from the columns of [`SUMMARY_COLUMNS`].
 pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
     let trace: Option<[u8; 16]> = row.get(2)?;
     let span: Option<i64> = row.get(3)?;
@@ -226,6 +234,6 @@ pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
 }
 
 /// Returns the error for stored data that cannot be parsed, which means damage.
-pub(super) fn unreadable(at: usize, reason: String) -> rusqlite::Error {
+pub(super) fn unreadable_row(at: usize, reason: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(at, Type::Blob, reason.into())
 }

@@ -187,7 +187,7 @@ pub struct IssueDetail {
 
 impl IssueEvent {
     /// Combines the summary with the rest of the stored event.
-    pub(super) fn of(summary: ErrorEventSummary, event: ErrorEvent) -> IssueEvent {
+    pub(super) fn from_parts(summary: ErrorEventSummary, event: ErrorEvent) -> IssueEvent {
         let deciding = event.exceptions.iter().rfind(|exception| !exception.frames.is_empty());
         let frames = deciding.map(|exception| exception.frames.iter().cloned().map(StackFrameResponse::from).collect());
         IssueEvent {

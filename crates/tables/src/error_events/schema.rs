@@ -8,13 +8,13 @@ use crate::database;
 use crate::database::SqliteError;
 
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Each step migrates from one format to the next; `user_version` is the number of steps done.
 ///
 /// `events` is counted and listed and has narrow rows; `contents` is shown on the page of one issue. Trace IDs have 16 bytes; span IDs
 /// and project numbers are stored as signed integers with the same 64 bits. Counts are answered from the indexes alone.
-const STEPS: &[&str] = &[
+const MIGRATIONS: &[&str] = &[
     "
     -- Errors of one group in one project. AUTOINCREMENT: the number of an issue that is gone is not given again.
     CREATE TABLE issues (
@@ -72,5 +72,5 @@ const STEPS: &[&str] = &[
 
 /// Opens the database for the writing thread.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
-    database::open(path, STEPS)
+    database::open(path, MIGRATIONS)
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::retained_rows;
 use crate::retained_rows::{ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, RetainedRows};
 
-const SECOND: i64 = 1_000_000;
+const SECOND_US: i64 = 1_000_000;
 
 fn event(id: u32, group: u8, time_us: i64) -> ErrorEvent {
     ErrorEvent {
@@ -57,13 +57,13 @@ async fn an_event_is_stored_once() {
     drop(errors);
     let errors = ErrorStore::open(dir.path()).unwrap();
     assert_eq!(stored(&errors, 1, vec![event(2, 3, 99)]).await, (0, 1));
-    let issues = listed(&errors, "-last_seen", ErrorEventFilter::all()).await;
+    let issues = listed(&errors, "-last_seen", ErrorEventFilter::all_events()).await;
     assert_eq!(ids(&issues), [1], "a repeat makes no issue, and the first stays");
     assert_eq!((issues[0].count, issues[0].value.as_str()), (2, "broke at 30"));
 }
 
 #[tokio::test]
-async fn callers_at_the_same_time_are_all_answered() {
+async fn concurrent_callers_are_all_answered() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
     let mut watched = errors.changes();
@@ -80,7 +80,7 @@ async fn callers_at_the_same_time_are_all_answered() {
         sums = (sums.0 + stored, sums.1 + duplicates);
     }
     assert_eq!(sums, (200, 200));
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 200);
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 200);
     let mut told = 0;
     while let Ok(change) = watched.try_recv() {
         assert_eq!((change.project, change.traces.len()), (1, 1));
@@ -89,11 +89,11 @@ async fn callers_at_the_same_time_are_all_answered() {
     assert_eq!(told, 200, "repeats are no change");
     errors.close().await;
     assert!(matches!(errors.append(1, 0, vec![event(999, 1, 1)]).await, Err(ErrorStoreError::Closed)));
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 200, "what is stored can still be read");
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 200, "what is stored can still be read");
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_survives_without_a_close() {
+async fn acknowledged_events_survive_without_closing() {
     let (dir, errors) = store();
     for n in 0..20 {
         assert_eq!(stored(&errors, 1, vec![event(n, 1, 1)]).await, (1, 0));
@@ -106,17 +106,17 @@ async fn what_is_acknowledged_survives_without_a_close() {
             }
         }
         let after = ErrorStore::open(copy.path()).unwrap();
-        assert_eq!(after.count(1, ErrorEventFilter::all()).await.unwrap(), u64::from(n) + 1);
+        assert_eq!(after.count(1, ErrorEventFilter::all_events()).await.unwrap(), u64::from(n) + 1);
     }
     drop(errors);
-    assert_eq!(ErrorStore::open(dir.path()).unwrap().count(1, ErrorEventFilter::all()).await.unwrap(), 20);
+    assert_eq!(ErrorStore::open(dir.path()).unwrap().count(1, ErrorEventFilter::all_events()).await.unwrap(), 20);
 }
 
 #[tokio::test]
 async fn closing_leaves_one_file() {
     let (dir, errors) = store();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 1);
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 1);
     errors.close().await;
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["errors.db"]);
@@ -129,7 +129,7 @@ async fn an_issue_shows_its_newest_event() {
     let newest = ErrorEvent { level: "fatal".into(), handled: Some(false), culprit: Some("ask in app.py".into()), ..event(2, 7, 30) };
     // The newest event does not arrive last.
     assert_eq!(stored(&errors, 1, vec![event(1, 7, 20), newest, event(3, 7, 10), event(4, 8, 40)]).await, (4, 0));
-    let issues = listed(&errors, "first_seen", ErrorEventFilter::all()).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter::all_events()).await;
     assert_eq!(ids(&issues), [1, 2]);
     let issue = serde_json::to_value(&issues[0]).unwrap();
     let expected = json!({
@@ -142,7 +142,7 @@ async fn an_issue_shows_its_newest_event() {
 }
 
 #[tokio::test]
-async fn an_event_comes_back_whole() {
+async fn event_round_trips() {
     let (_dir, errors) = store();
     let frame = StackFrame {
         function: Some("ask".into()),
@@ -156,7 +156,8 @@ async fn an_event_comes_back_whole() {
     let cause =
         Exception { kind: "Cause".into(), value: "why".into(), module: Some("m".into()), frames: vec![frame], ..Exception::default() };
     let last = Exception { kind: "Last".into(), ..Exception::default() };
-    let crumb = Breadcrumb { time_us: Some(SECOND), category: Some("http".into()), message: Some("GET".into()), ..Breadcrumb::default() };
+    let crumb =
+        Breadcrumb { time_us: Some(SECOND_US), category: Some("http".into()), message: Some("GET".into()), ..Breadcrumb::default() };
     let sent = ErrorEvent {
         exceptions: vec![cause, last],
         breadcrumbs: vec![crumb],
@@ -164,10 +165,10 @@ async fn an_event_comes_back_whole() {
         release: Some("1.2".into()),
         trace_id: None,
         span_id: None,
-        ..event(1, 1, 2 * SECOND)
+        ..event(1, 1, 2 * SECOND_US)
     };
     assert_eq!(stored(&errors, 1, vec![sent]).await, (1, 0));
-    let detail = errors.issue(1, 1, ErrorEventFilter::all()).await.unwrap().unwrap();
+    let detail = errors.issue(1, 1, ErrorEventFilter::all_events()).await.unwrap().unwrap();
     let expected = json!([{
         "event_id": "00000000000000000000000000000001", "issue_id": 1, "trace_id": null, "span_id": null, "type": "Error1",
         "value": "broke at 2000000", "level": "error", "handled": null, "time": "1970-01-01T00:00:02.000000Z", "culprit": null,
@@ -182,10 +183,10 @@ async fn an_event_comes_back_whole() {
 }
 
 #[tokio::test]
-async fn strange_texts_and_numbers_come_back() {
+async fn strange_texts_and_numbers_round_trip() {
     let (_dir, errors) = store();
     let body = r#"{"event_id":"a0000000000000000000000000000001","message":"nul \u0000 half \ud800 晴れ","tags":{"\u0000":"\udc00"}}"#;
-    let context = DecodeContext { received_us: SECOND, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
+    let context = DecodeContext { received_us: SECOND_US, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
     let decoded = hinomi_model::sentry::decode_store_event(body.as_bytes(), &context).unwrap().errors;
     let value = decoded[0].value.clone();
     assert_eq!(value, "nul \0 half \u{fffd} 晴れ");
@@ -202,15 +203,15 @@ async fn strange_texts_and_numbers_come_back() {
         stored(&errors, 1, vec![ErrorEvent { trace_id: Some(TraceId(0)), span_id: Some(SpanId(0)), ..event(4, 4, 1) }]).await,
         (1, 0)
     );
-    let issues = listed(&errors, "type", ErrorEventFilter::all()).await;
+    let issues = listed(&errors, "type", ErrorEventFilter::all_events()).await;
     assert_eq!((issues.len(), issues[0].last_trace_id.as_ref(), issues[1].value.as_str()), (2, None, value.as_str()));
     for issue in &issues {
-        assert_eq!(errors.issue(1, issue.issue_id, ErrorEventFilter::all()).await.unwrap().unwrap().events.len(), 1);
+        assert_eq!(errors.issue(1, issue.issue_id, ErrorEventFilter::all_events()).await.unwrap().unwrap().events.len(), 1);
     }
-    let page = errors.issues(u64::MAX, ErrorEventFilter::all(), "type", 1, None).await.unwrap();
-    let next = errors.issues(u64::MAX, ErrorEventFilter::all(), "type", 1, page.next_cursor.as_deref()).await.unwrap();
+    let page = errors.issues(u64::MAX, ErrorEventFilter::all_events(), "type", 1, None).await.unwrap();
+    let next = errors.issues(u64::MAX, ErrorEventFilter::all_events(), "type", 1, page.next_cursor.as_deref()).await.unwrap();
     assert_eq!((page.issues[0].points.iter().map(|(_, n)| n).sum::<u64>(), next.issues.len()), (1, 1));
-    let of_trace = errors.of_trace(u64::MAX, TraceId(u128::MAX)).await.unwrap();
+    let of_trace = errors.events_of_trace(u64::MAX, TraceId(u128::MAX)).await.unwrap();
     assert_eq!(of_trace[0].span_id.as_deref(), Some("ffffffffffffffff"));
 }
 
@@ -222,14 +223,14 @@ async fn ranges_traces_and_buckets() {
     assert_eq!(errors.count(1, range.clone()).await.unwrap(), 3);
     assert_eq!(errors.count(1, range.clone().of_traces([TraceId(1), TraceId(77)])).await.unwrap(), 1);
     assert_eq!(errors.count(1, range.clone().of_traces([])).await.unwrap(), 0);
-    assert_eq!(errors.points(1, ErrorEventFilter::all(), 40).await.unwrap(), [(-40, 1), (0, 4), (40, 4), (80, 1)]);
-    assert_eq!(errors.points(1, range.clone().of_traces([TraceId(3)]), 40).await.unwrap(), [(0, 1)]);
-    assert_eq!(errors.points(1, range.clone(), 0).await.unwrap().len(), 3);
+    assert_eq!(errors.counts_by_bucket(1, ErrorEventFilter::all_events(), 40).await.unwrap(), [(-40, 1), (0, 4), (40, 4), (80, 1)]);
+    assert_eq!(errors.counts_by_bucket(1, range.clone().of_traces([TraceId(3)]), 40).await.unwrap(), [(0, 1)]);
+    assert_eq!(errors.counts_by_bucket(1, range.clone(), 0).await.unwrap().len(), 3);
     assert_eq!(errors.traces(1, -10, 10).await.unwrap(), [TraceId(2), TraceId(1)], "the newest first");
-    let found = errors.of_traces(1, vec![TraceId(1), TraceId(9)]).await.unwrap();
+    let found = errors.errors_by_trace(1, vec![TraceId(1), TraceId(9)]).await.unwrap();
     assert_eq!(found.iter().map(|(trace, errors)| (*trace, errors.count)).collect::<Vec<_>>(), [(TraceId(1), 4)]);
-    assert!(errors.of_traces(1, vec![]).await.unwrap().is_empty());
-    let of_trace = errors.of_trace(1, TraceId(2)).await.unwrap();
+    assert!(errors.errors_by_trace(1, vec![]).await.unwrap().is_empty());
+    let of_trace = errors.events_of_trace(1, TraceId(2)).await.unwrap();
     let times: Vec<&str> = of_trace.iter().map(|event| &event.time[20..26]).collect();
     assert_eq!(times, ["000000", "000030", "000060"]);
 
@@ -248,21 +249,21 @@ async fn ranges_traces_and_buckets() {
 #[tokio::test]
 async fn points_cover_the_range() {
     let (_dir, errors) = store();
-    assert_eq!(stored(&errors, 1, vec![event(1, 1, 0), event(2, 1, 48 * SECOND - 1), event(3, 2, 47 * SECOND)]).await, (3, 0));
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, 0), event(2, 1, 48 * SECOND_US - 1), event(3, 2, 47 * SECOND_US)]).await, (3, 0));
     let shown = |issue: &Issue| issue.points.iter().map(|(time, n)| (time[17..19].to_owned(), *n)).collect::<Vec<_>>();
-    let issues = listed(&errors, "first_seen", ErrorEventFilter { from_us: 0, to_us: 48 * SECOND, traces: None }).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter { from_us: 0, to_us: 48 * SECOND_US, traces: None }).await;
     let points = shown(&issues[0]);
     assert_eq!((points.len(), &points[0], &points[1], &points[23]), (24, &("00".into(), 1), &("02".into(), 0), &("46".into(), 1)));
 }
 
 #[tokio::test]
-async fn points_of_an_open_range_are_of_lengths_that_people_know() {
-    const MINUTE: i64 = 60 * SECOND;
-    const HOUR: i64 = 60 * MINUTE;
+async fn open_range_has_common_bucket_widths() {
+    const MINUTE_US: i64 = 60 * SECOND_US;
+    const HOUR_US: i64 = 60 * MINUTE_US;
     let (_dir, errors) = store();
-    let start = 1_700_000_000 * SECOND;
-    assert_eq!(stored(&errors, 1, vec![event(1, 1, start), event(2, 1, start + 3 * HOUR), event(3, 2, start + HOUR)]).await, (3, 0));
-    let open = ErrorEventFilter::all();
+    let start = 1_700_000_000 * SECOND_US;
+    assert_eq!(stored(&errors, 1, vec![event(1, 1, start), event(2, 1, start + 3 * HOUR_US), event(3, 2, start + HOUR_US)]).await, (3, 0));
+    let open = ErrorEventFilter::all_events();
     let width = |issue: &Issue| {
         let at = |place: usize| issue.points[place].0.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         let widths: std::collections::BTreeSet<i64> = (1..24).map(|place| at(place) - at(place - 1)).collect();
@@ -272,44 +273,44 @@ async fn points_of_an_open_range_are_of_lengths_that_people_know() {
     // All issues of a list have the same range, so that their lines can be compared.
     for issue in listed(&errors, "first_seen", open.clone()).await {
         let (first, width, last) = width(&issue);
-        assert_eq!((width, first % width), (15 * MINUTE, 0));
-        assert!(first <= start && start + 3 * HOUR < last + width);
+        assert_eq!((width, first % width), (15 * MINUTE_US, 0));
+        assert!(first <= start && start + 3 * HOUR_US < last + width);
         assert_eq!(issue.points.iter().map(|(_, count)| count).sum::<u64>(), issue.count);
     }
     // A single event, which is in the last bucket.
     let alone = errors.issue(1, 2, open.clone()).await.unwrap().unwrap().issue;
     let (_, of_alone, last) = width(&alone);
-    assert_eq!((of_alone, alone.points[23].1), (MINUTE, 1));
-    assert!((last..last + MINUTE).contains(&(start + HOUR)));
+    assert_eq!((of_alone, alone.points[23].1), (MINUTE_US, 1));
+    assert!((last..last + MINUTE_US).contains(&(start + HOUR_US)));
     // A requested end remains unchanged.
-    let since = ErrorEventFilter { from_us: start - 30 * SECOND, ..open.clone() };
+    let since = ErrorEventFilter { from_us: start - 30 * SECOND_US, ..open.clone() };
     let (first, width_of, _) = width(&errors.issue(1, 1, since).await.unwrap().unwrap().issue);
-    assert_eq!((first, width_of), (start - 30 * SECOND, 15 * MINUTE));
-    let until = ErrorEventFilter { to_us: start + 4 * HOUR, ..open };
+    assert_eq!((first, width_of), (start - 30 * SECOND_US, 15 * MINUTE_US));
+    let until = ErrorEventFilter { to_us: start + 4 * HOUR_US, ..open };
     let (_, width_of, last) = width(&errors.issue(1, 1, until).await.unwrap().unwrap().issue);
-    assert_eq!((last + width_of, width_of), (start + 4 * HOUR, 15 * MINUTE));
+    assert_eq!((last + width_of, width_of), (start + 4 * HOUR_US, 15 * MINUTE_US));
 }
 
 #[test]
-fn no_times_are_too_far_apart() {
+fn distant_times_are_bucketed() {
     for (first, end) in [(i64::MIN, i64::MAX), (0, 1), (i64::MAX - 1, i64::MAX), (i64::MIN, i64::MIN + 1)] {
         for (is_first_fixed, is_end_fixed) in [(false, false), (false, true), (true, false), (true, true)] {
-            assert!(super::issues::IssueTimeBuckets::of(is_first_fixed, is_end_fixed, first, end).width_us > 0);
+            assert!(super::issues::IssueTimeBuckets::of_range(is_first_fixed, is_end_fixed, first, end).width_us > 0);
         }
     }
 }
 
 #[tokio::test]
-async fn a_walk_shows_each_issue_once_whatever_comes_meanwhile() {
+async fn paging_shows_each_issue_once_despite_new_events() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, (0..23).map(|id| event(id, id as u8, i64::from(id / 2))).collect()).await, (23, 0));
     let mut next_id = 1000;
     for sort in ["-last_seen", "last_seen", "first_seen", "-first_seen", "-count", "count", "type", "-users", "traces"] {
-        let before = listed(&errors, sort, ErrorEventFilter::all()).await;
+        let before = listed(&errors, sort, ErrorEventFilter::all_events()).await;
         let mut walked = Vec::new();
         let mut cursor = None;
         loop {
-            let page = errors.issues(1, ErrorEventFilter::all(), sort, 5, cursor.as_deref()).await.unwrap();
+            let page = errors.issues(1, ErrorEventFilter::all_events(), sort, 5, cursor.as_deref()).await.unwrap();
             walked.extend(page.issues);
             cursor = page.next_cursor;
             // Old issues become the newest and the most frequent ones, and new ones are added.
@@ -326,7 +327,7 @@ async fn a_walk_shows_each_issue_once_whatever_comes_meanwhile() {
 }
 
 #[tokio::test]
-async fn orders_are_what_they_say() {
+async fn sort_orders_are_correct() {
     let (_dir, errors) = store();
     // Issue 1: 3 events, 1 user; issue 2: 2 events, 2 users; issue 3: 1 event, no user.
     let alone = |id, time_us| ErrorEvent { user_id: Some("u".into()), ..event(id, 9, time_us) };
@@ -344,33 +345,33 @@ async fn orders_are_what_they_say() {
         ("-type", [1, 2, 3]),
     ];
     for (sort, expected) in orders {
-        assert_eq!(ids(&listed(&errors, sort, ErrorEventFilter::all()).await), expected, "{sort}");
+        assert_eq!(ids(&listed(&errors, sort, ErrorEventFilter::all_events()).await), expected, "{sort}");
     }
-    let refused = errors.issues(1, ErrorEventFilter::all(), "--count", 5, None).await.unwrap_err();
+    let refused = errors.issues(1, ErrorEventFilter::all_events(), "--count", 5, None).await.unwrap_err();
     assert!(refused.is_users());
     assert!(refused.to_string().contains("last_seen, first_seen, count, users, traces, type"), "{refused}");
-    let cursor = errors.issues(1, ErrorEventFilter::all(), "-count", 1, None).await.unwrap().next_cursor;
-    assert!(errors.issues(1, ErrorEventFilter::all(), "-users", 1, cursor.as_deref()).await.unwrap_err().is_users());
+    let cursor = errors.issues(1, ErrorEventFilter::all_events(), "-count", 1, None).await.unwrap().next_cursor;
+    assert!(errors.issues(1, ErrorEventFilter::all_events(), "-users", 1, cursor.as_deref()).await.unwrap_err().is_users());
 }
 
 #[tokio::test]
-async fn old_events_go_and_numbers_are_not_given_again() {
+async fn old_events_are_deleted_and_ids_are_not_reused() {
     let (_dir, errors) = store();
-    let many = DELETED_AT_ONCE as u32 + 5;
+    let many = DELETION_BATCH_ROWS as u32 + 5;
     assert_eq!(stored(&errors, 1, (0..many).map(|id| event(id, 1, i64::from(id))).collect()).await, (many as usize, 0));
     assert_eq!(stored(&errors, 1, vec![event(9_001, 2, 10), event(9_002, 3, i64::from(many))]).await, (2, 0));
     assert_eq!(stored(&errors, 2, vec![event(1, 1, 10)]).await, (1, 0));
     assert_eq!(errors.delete_before(1, i64::from(many) - 1).await.unwrap(), u64::from(many));
-    let issues = listed(&errors, "first_seen", ErrorEventFilter::all()).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter::all_events()).await;
     assert_eq!(ids(&issues), [1, 3]);
     assert_eq!((issues[0].count, issues[0].value.clone()), (1, format!("broke at {}", many - 1)));
     assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 2);
     assert_eq!(errors.delete_before(1, i64::MAX).await.unwrap(), 0);
-    assert_eq!(errors.count(2, ErrorEventFilter::all()).await.unwrap(), 1);
+    assert_eq!(errors.count(2, ErrorEventFilter::all_events()).await.unwrap(), 1);
     let contents = errors.read(|database| database.query_row("SELECT count(*) FROM contents", [], |row| row.get::<_, i64>(0)));
     assert_eq!(contents.await.unwrap(), 1);
     assert_eq!(stored(&errors, 1, vec![event(3, 1, 40)]).await, (1, 0), "what was deleted may come again");
-    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all()).await), [5]);
+    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all_events()).await), [5]);
 }
 
 #[tokio::test]
@@ -384,15 +385,15 @@ async fn the_first_event_of_a_trace_and_of_a_span_in_one_line() {
     let events =
         vec![told(1, 30, 2, "Late", "after the first"), told(2, 20, 2, "RateLimitError", &long), told(3, 10, u64::MAX, "Aborted", "")];
     assert_eq!(stored(&errors, 1, events).await.0, 3);
-    let of_trace = errors.of_traces(1, vec![TraceId(7)]).await.unwrap();
+    let of_trace = errors.errors_by_trace(1, vec![TraceId(7)]).await.unwrap();
     assert_eq!(of_trace[&TraceId(7)], TraceErrors { count: 3, first: "Aborted".into() });
     let spans = vec![(TraceId(7), SpanId(2)), (TraceId(7), SpanId(u64::MAX)), (TraceId(7), SpanId(5)), (TraceId(8), SpanId(2))];
-    let of_spans = errors.of_spans(1, spans).await.unwrap();
+    let of_spans = errors.previews_by_span(1, spans).await.unwrap();
     let first = format!("RateLimitError: {}", "é".repeat(184));
     let expected = [((TraceId(7), SpanId(2)), first.clone()), ((TraceId(7), SpanId(u64::MAX)), "Aborted".into())];
     assert_eq!(of_spans, HashMap::from(expected));
-    assert_eq!(errors.of_spans(1, Vec::new()).await.unwrap(), HashMap::new());
-    let listed = errors.of_trace(1, TraceId(7)).await.unwrap();
+    assert_eq!(errors.previews_by_span(1, Vec::new()).await.unwrap(), HashMap::new());
+    let listed = errors.events_of_trace(1, TraceId(7)).await.unwrap();
     assert_eq!(listed.iter().map(preview).collect::<Vec<_>>()[..2], ["Aborted".to_owned(), first], "as the list says it");
 }
 
@@ -403,19 +404,19 @@ async fn projects_do_not_see_each_other() {
     for project in [1, 2] {
         assert_eq!(stored(&errors, project, same.clone()).await, (2, 0));
     }
-    assert_eq!(ids(&errors.issues(1, ErrorEventFilter::all(), "type", 9, None).await.unwrap().issues), [1]);
-    assert_eq!(ids(&errors.issues(2, ErrorEventFilter::all(), "type", 9, None).await.unwrap().issues), [2]);
-    assert!(errors.issue(2, 1, ErrorEventFilter::all()).await.unwrap().is_none());
-    assert!(errors.traces_of_issues(2, vec![1], ErrorEventFilter::all()).await.unwrap().is_empty());
-    assert_eq!(errors.of_trace(3, TraceId(2)).await.unwrap(), []);
-    assert_eq!(errors.of_traces(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)].count, 1);
+    assert_eq!(ids(&errors.issues(1, ErrorEventFilter::all_events(), "type", 9, None).await.unwrap().issues), [1]);
+    assert_eq!(ids(&errors.issues(2, ErrorEventFilter::all_events(), "type", 9, None).await.unwrap().issues), [2]);
+    assert!(errors.issue(2, 1, ErrorEventFilter::all_events()).await.unwrap().is_none());
+    assert!(errors.traces_of_issues(2, vec![1], ErrorEventFilter::all_events()).await.unwrap().is_empty());
+    assert_eq!(errors.events_of_trace(3, TraceId(2)).await.unwrap(), []);
+    assert_eq!(errors.errors_by_trace(1, vec![TraceId(2)]).await.unwrap()[&TraceId(2)].count, 1);
     let seen: BTreeSet<TraceId> = errors.traces(3, i64::MIN, i64::MAX).await.unwrap().into_iter().collect();
-    assert!(seen.is_empty() && errors.points(3, ErrorEventFilter::all(), 10).await.unwrap().is_empty());
+    assert!(seen.is_empty() && errors.counts_by_bucket(3, ErrorEventFilter::all_events(), 10).await.unwrap().is_empty());
     assert_eq!(errors.delete_before(3, i64::MAX).await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn one_error_told_of_in_many_ways_counts_once() {
+async fn error_reported_in_several_ways_counts_once() {
     use hinomi_model::sentry::ErrorReporter::{self, LogRecord, Sentry, SpanEvent};
     let report = |id: u32, reporter: ErrorReporter, span: u64, parent: u64, time_us: i64| ErrorEvent {
         value: "slow down".into(),
@@ -434,9 +435,9 @@ async fn one_error_told_of_in_many_ways_counts_once() {
         ("on its way out", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 2, 1, 10), report(3, SpanEvent, 1, 0, 20)], 1),
         ("two steps that fail alike", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 4, 2, 10)], 2),
         ("told by hand and by the library", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 3, 2, 10)], 1),
-        ("twice in one long step", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 3, 2, 5 * SECOND)], 2),
-        ("a span and a log record", vec![report(1, LogRecord, 3, 0, 0), report(2, SpanEvent, 3, 2, 5 * SECOND)], 1),
-        ("Sentry beside a span", vec![report(1, Sentry, 9, 0, 0), report(2, SpanEvent, 3, 2, SECOND / 2)], 1),
+        ("twice in one long step", vec![report(1, SpanEvent, 3, 2, 0), report(2, SpanEvent, 3, 2, 5 * SECOND_US)], 2),
+        ("a span and a log record", vec![report(1, LogRecord, 3, 0, 0), report(2, SpanEvent, 3, 2, 5 * SECOND_US)], 1),
+        ("Sentry beside a span", vec![report(1, Sentry, 9, 0, 0), report(2, SpanEvent, 3, 2, SECOND_US / 2)], 1),
         ("two of Sentry's", vec![report(1, Sentry, 3, 0, 0), report(2, Sentry, 3, 0, 0)], 2),
     ];
     for (what, reports, count) in cases {
@@ -449,11 +450,11 @@ async fn one_error_told_of_in_many_ways_counts_once() {
             }
             let again = errors.append(1, 5, reports.clone()).await.unwrap();
             assert_eq!(again.duplicates, reports.len(), "{what}: {again:?}");
-            assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), count, "{what}, order {order}");
-            let events = errors.of_trace(1, TraceId(1)).await.unwrap();
+            assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), count, "{what}, order {order}");
+            let events = errors.events_of_trace(1, TraceId(1)).await.unwrap();
             if reports.iter().any(|report| report.reporter == Sentry) {
                 assert!(events.iter().all(|event| event.kind == "E"), "{what}: the richest report is shown");
-                assert_eq!(listed(&errors, "-last_seen", ErrorEventFilter::all()).await.len(), 1, "{what}: no empty issue stays");
+                assert_eq!(listed(&errors, "-last_seen", ErrorEventFilter::all_events()).await.len(), 1, "{what}: no empty issue stays");
             }
         }
     }
@@ -478,7 +479,7 @@ async fn a_deletion_removes_what_its_preview_counts_also_from_the_wal() {
     let counts = retained_rows::erase(dir.path(), &errors, &of_trace).unwrap();
     assert_eq!((counts.of(ErasedRowKind::ErrorEvent), counts.total()), (2, 3), "two events and their issue");
     assert_eq!(std::fs::metadata(dir.path().join("errors.db-wal")).unwrap().len(), 0);
-    assert_eq!(ids(&listed(&errors, "-last_seen", ErrorEventFilter::all()).await).len(), 1);
+    assert_eq!(ids(&listed(&errors, "-last_seen", ErrorEventFilter::all_events()).await).len(), 1);
     for (subject, expected) in [(of_trace, 0), (erased(&[], &["user 1"]), 2), (ErasureSubject { project: 1, names: None }, 2)] {
         assert_eq!(retained_rows::count(dir.path(), &errors, &subject).unwrap().of(ErasedRowKind::ErrorEvent), expected, "{subject:?}");
         assert_eq!(retained_rows::erase(dir.path(), &errors, &subject).unwrap().of(ErasedRowKind::ErrorEvent), expected, "{subject:?}");

@@ -19,21 +19,21 @@ use super::{ErrorStoreChange, duplicates};
 use crate::database::SqliteError;
 
 /// Maximum number of requests in one transaction.
-const GROUP: usize = 256;
+const MAX_TRANSACTION_REQUESTS: usize = 256;
 
 /// A command to the writing thread.
 pub(super) enum ErrorWriterCommand {
-    Do(ErrorWriteTask),
+    Write(ErrorWriteTask),
     /// Finishes what is queued and ends the thread.
     Close(oneshot::Sender<()>),
     /// Lends the connection to a test that breaks it.
     #[cfg(test)]
-    Lend(Box<dyn FnOnce(&mut Connection) + Send>),
+    LendConnection(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
 /// One caller's operation, with the receiver of its result.
 pub(super) struct ErrorWriteTask {
-    pub(super) work: ErrorWriteOperation,
+    pub(super) operation: ErrorWriteOperation,
     pub(super) reply: oneshot::Sender<Result<ErrorWriteResult, ErrorStoreError>>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct ErrorWriteResult {
     /// Number of events that were already stored.
     pub(super) duplicates: usize,
     /// Number of events that report an already known error.
-    pub(super) same: usize,
+    pub(super) same_error: usize,
     /// Message for subscribers.
     change: Option<ErrorStoreChange>,
 }
@@ -86,23 +86,23 @@ impl ErrorWriter {
     pub(super) fn run(mut self, mut commands: mpsc::Receiver<ErrorWriterCommand>) {
         let mut queue = Vec::new();
         let mut closing = Vec::new();
-        while commands.blocking_recv_many(&mut queue, GROUP) > 0 {
+        while commands.blocking_recv_many(&mut queue, MAX_TRANSACTION_REQUESTS) > 0 {
             let mut tasks = Vec::new();
             for command in queue.drain(..) {
                 match command {
-                    ErrorWriterCommand::Do(task) => tasks.push(task),
+                    ErrorWriterCommand::Write(task) => tasks.push(task),
                     ErrorWriterCommand::Close(done) => {
                         commands.close();
                         closing.push(done);
                     }
                     #[cfg(test)]
-                    ErrorWriterCommand::Lend(borrow) => {
-                        self.work(std::mem::take(&mut tasks));
+                    ErrorWriterCommand::LendConnection(borrow) => {
+                        self.perform_group(std::mem::take(&mut tasks));
                         borrow(&mut self.connection);
                     }
                 }
             }
-            self.work(tasks);
+            self.perform_group(tasks);
         }
         if !closing.is_empty() {
             // Optional: the next start also reads the WAL of the database.
@@ -117,22 +117,22 @@ impl ErrorWriter {
     }
 
     /// Performs a group of tasks and answers each.
-    fn work(&mut self, tasks: Vec<ErrorWriteTask>) {
+    fn perform_group(&mut self, tasks: Vec<ErrorWriteTask>) {
         if tasks.is_empty() {
             return;
         }
-        let error = match self.commit(&tasks) {
+        let error = match self.commit_group(&tasks) {
             Ok(done) => {
                 self.version.fetch_add(1, Ordering::AcqRel);
                 if std::mem::take(&mut self.is_failing) {
                     tracing::info!("errors.ingestion.resumed");
                 }
-                return tasks.into_iter().zip(done).for_each(|(task, done)| self.tell(task, done));
+                return tasks.into_iter().zip(done).for_each(|(task, done)| self.reply_and_publish(task, done));
             }
             Err(error) => error,
         };
         if tasks.len() > 1 && matches!(error, SqliteError::Failed { .. }) {
-            return tasks.into_iter().for_each(|task| self.work(vec![task]));
+            return tasks.into_iter().for_each(|task| self.perform_group(vec![task]));
         }
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::error!(%error, "errors.ingestion.paused");
@@ -143,22 +143,22 @@ impl ErrorWriter {
     }
 
     /// Performs all tasks in one transaction. When it returns, the changes are on disk; after an error, none is.
-    fn commit(&mut self, tasks: &[ErrorWriteTask]) -> Result<Vec<ErrorWriteResult>, SqliteError> {
+    fn commit_group(&mut self, tasks: &[ErrorWriteTask]) -> Result<Vec<ErrorWriteResult>, SqliteError> {
         let connection = &mut self.connection;
         let write = || -> rusqlite::Result<Vec<ErrorWriteResult>> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = tasks.iter().map(|task| perform(&transaction, &task.work)).collect::<rusqlite::Result<_>>()?;
+            let done = tasks.iter().map(|task| perform_operation(&transaction, &task.operation)).collect::<rusqlite::Result<_>>()?;
             transaction.commit()?;
             Ok(done)
         };
         // A panic drops the transaction, which rolls it back.
         match catch_unwind(AssertUnwindSafe(write)) {
-            Ok(written) => written.map_err(SqliteError::of(&self.path)),
+            Ok(written) => written.map_err(SqliteError::sqlite_error(&self.path)),
             Err(_) => Err(SqliteError::Failed { path: self.path.clone(), reason: "internal error".to_owned() }),
         }
     }
 
-    fn tell(&self, task: ErrorWriteTask, mut done: ErrorWriteResult) {
+    fn reply_and_publish(&self, task: ErrorWriteTask, mut done: ErrorWriteResult) {
         // A caller that no longer waits, and having no subscribers, are not errors.
         let change = done.change.take();
         let _ = task.reply.send(Ok(done));
@@ -166,8 +166,8 @@ impl ErrorWriter {
     }
 }
 
-fn perform(transaction: &Transaction, work: &ErrorWriteOperation) -> rusqlite::Result<ErrorWriteResult> {
-    match work {
+fn perform_operation(transaction: &Transaction, operation: &ErrorWriteOperation) -> rusqlite::Result<ErrorWriteResult> {
+    match operation {
         ErrorWriteOperation::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
         ErrorWriteOperation::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
         #[cfg(test)]
@@ -180,12 +180,12 @@ fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Err
     let mut traces: Vec<TraceId> = Vec::new();
     for row in rows {
         match insert(transaction, project as i64, received_us, row)? {
-            ErrorInsertOutcome::New => {
+            ErrorInsertOutcome::Stored => {
                 done.rows += 1;
                 traces.extend(row.event.trace_id);
             }
-            ErrorInsertOutcome::Repeat => done.duplicates += 1,
-            ErrorInsertOutcome::Same => done.same += 1,
+            ErrorInsertOutcome::Duplicate => done.duplicates += 1,
+            ErrorInsertOutcome::SameError => done.same_error += 1,
         }
     }
     traces.sort_unstable();
@@ -197,29 +197,29 @@ fn append(transaction: &Transaction, project: u64, received_us: i64, rows: &[Err
 /// Outcome of inserting an event.
 enum ErrorInsertOutcome {
     /// The event is stored as a new one.
-    New,
+    Stored,
     /// The same event was already stored.
-    Repeat,
+    Duplicate,
     /// Another report of the same error was already stored.
-    Same,
+    SameError,
 }
 
 fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<ErrorInsertOutcome> {
     if duplicates::is_known(transaction, project, &row.event.event_id)? {
-        return Ok(ErrorInsertOutcome::Repeat);
+        return Ok(ErrorInsertOutcome::Duplicate);
     }
-    match duplicates::counted(transaction, project, &row.event)? {
-        ErrorDedupDecision::Itself => {
+    match duplicates::decide(transaction, project, &row.event)? {
+        ErrorDedupDecision::NewError => {
             let id = add(transaction, project, received_us, row)?;
-            duplicates::remember(transaction, project, &row.event, id)?;
-            Ok(ErrorInsertOutcome::New)
+            duplicates::store_report(transaction, project, &row.event, id)?;
+            Ok(ErrorInsertOutcome::Stored)
         }
-        ErrorDedupDecision::As { event, replaces } => {
+        ErrorDedupDecision::SameAs { event, replaces } => {
             if replaces {
                 replace(transaction, project, received_us, row, event)?;
             }
-            duplicates::remember(transaction, project, &row.event, event)?;
-            Ok(ErrorInsertOutcome::Same)
+            duplicates::store_report(transaction, project, &row.event, event)?;
+            Ok(ErrorInsertOutcome::SameError)
         }
     }
 }

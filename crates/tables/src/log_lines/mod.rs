@@ -21,18 +21,18 @@ use utoipa::ToSchema;
 use crate::database::{GroupCommitDatabase, SqliteError};
 
 /// Maximum number of stored lines per trace. A trace with more has a loop, and its first lines are the most useful.
-pub const MOST_OF_TRACE: usize = 10_000;
+pub const MAX_LINES_PER_TRACE: usize = 10_000;
 /// Number of changes that a slow subscriber may lag behind before it misses some.
-const CHANGES: usize = 1024;
+const CHANGE_CHANNEL_CAPACITY: usize = 1024;
 /// Maximum number of lines that are deleted in one transaction. Ingestion continues between two of them.
-const DELETED_AT_ONCE: usize = 5_000;
+const DELETION_BATCH_LINES: usize = 5_000;
 
 /// File name of the database.
 const DATABASE: &str = "logs.db";
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-const STEPS: &[&str] = &["
+const MIGRATIONS: &[&str] = &["
     CREATE TABLE lines (
         id         INTEGER PRIMARY KEY,
         project    INTEGER NOT NULL,
@@ -58,7 +58,7 @@ pub struct LogAppendResult {
     pub stored: usize,
     /// Number of lines that were dropped because the same line is already stored.
     pub duplicates: usize,
-    /// Number of lines that were dropped because their trace already has [`MOST_OF_TRACE`].
+    /// Number of lines that were dropped because their trace already has [`MAX_LINES_PER_TRACE`].
     pub too_many: usize,
 }
 
@@ -114,7 +114,10 @@ impl LogStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<LogStore, SqliteError> {
-        Ok(LogStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), STEPS)?, changes: broadcast::channel(CHANGES).0 })
+        Ok(LogStore {
+            database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)?,
+            changes: broadcast::channel(CHANGE_CHANNEL_CAPACITY).0,
+        })
     }
 
     /// Stores the lines of one request. When it returns, they are on disk and visible to every later query.
@@ -142,7 +145,13 @@ impl LogStore {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn of_trace(&self, project: u64, trace: TraceId, after: Option<LogCursor>, limit: usize) -> Result<LogPage, SqliteError> {
+    pub async fn lines_of_trace(
+        &self,
+        project: u64,
+        trace: TraceId,
+        after: Option<LogCursor>,
+        limit: usize,
+    ) -> Result<LogPage, SqliteError> {
         let LogCursor { at_us, id } = after.unwrap_or(LogCursor { at_us: i64::MIN, id: i64::MIN });
         let mut rows: Vec<(LogCursor, LogLineResponse)> = self
             .database
@@ -152,7 +161,7 @@ impl LogStore {
                      WHERE project = ? AND trace = ? AND (at_us, id) > (?, ?) ORDER BY at_us, id LIMIT ?",
                 )?;
                 let wanted = params![project as i64, trace.0.to_be_bytes(), at_us, id, limit as i64 + 1];
-                select.query_map(wanted, line)?.collect()
+                select.query_map(wanted, read_line)?.collect()
             })
             .await?;
         let more = rows.len() > limit;
@@ -189,11 +198,11 @@ impl LogStore {
                     let mut delete = transaction.prepare_cached(
                         "DELETE FROM lines WHERE id IN (SELECT id FROM lines WHERE project = ? AND at_us < ? ORDER BY at_us LIMIT ?)",
                     )?;
-                    delete.execute(params![project as i64, before_us, DELETED_AT_ONCE as i64])
+                    delete.execute(params![project as i64, before_us, DELETION_BATCH_LINES as i64])
                 })
                 .await?;
             deleted += rows as u64;
-            if rows < DELETED_AT_ONCE {
+            if rows < DELETION_BATCH_LINES {
                 return Ok(deleted);
             }
         }
@@ -226,7 +235,7 @@ impl std::str::FromStr for LogCursor {
     }
 }
 
-fn line(row: &Row) -> rusqlite::Result<(LogCursor, LogLineResponse)> {
+fn read_line(row: &Row) -> rusqlite::Result<(LogCursor, LogLineResponse)> {
     let span: Option<i64> = row.get(2)?;
     let attributes: String = row.get(5)?;
     let at_us = row.get(1)?;
@@ -256,8 +265,8 @@ fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlit
         let left = match room.entry(line.trace_id) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let there: usize = count.query_row(params![project, trace, MOST_OF_TRACE as i64], |row| row.get(0))?;
-                entry.insert(MOST_OF_TRACE - there)
+                let there: usize = count.query_row(params![project, trace, MAX_LINES_PER_TRACE as i64], |row| row.get(0))?;
+                entry.insert(MAX_LINES_PER_TRACE - there)
             }
         };
         if *left == 0 {

@@ -27,25 +27,25 @@ async fn lines_of_a_trace_in_their_order_and_once() {
     assert_eq!(logs.append(2, sent[..1].to_vec()).await.unwrap().stored, 1, "projects do not share");
     drop(logs);
     let logs = LogStore::open(dir.path()).unwrap();
-    let page = logs.of_trace(1, TraceId(1), None, 2).await.unwrap();
+    let page = logs.lines_of_trace(1, TraceId(1), None, 2).await.unwrap();
     let said = |page: &LogPage| page.logs.iter().map(|line| line.body.clone()).collect::<Vec<_>>();
     assert_eq!(said(&page), ["line 2", "line 3"]);
     let first = &page.logs[0];
     assert_eq!((first.span_id.as_deref(), first.level.as_deref()), (Some("ffffffffffffffff"), Some("warn")));
     assert_eq!(first.attributes["n"], 2);
-    let next = logs.of_trace(1, TraceId(1), Some(page.next_cursor.unwrap().parse().unwrap()), 2).await.unwrap();
+    let next = logs.lines_of_trace(1, TraceId(1), Some(page.next_cursor.unwrap().parse().unwrap()), 2).await.unwrap();
     assert_eq!((said(&next), next.next_cursor), (vec!["line 1".to_owned()], None));
     assert_eq!(logs.delete_before(1, 30).await.unwrap(), 3);
     assert_eq!((logs.count(1, TraceId(1)).await.unwrap(), logs.count(2, TraceId(1)).await.unwrap()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trace_has_so_many_lines_and_no_more() {
+async fn lines_per_trace_are_limited() {
     let dir = tempfile::tempdir().unwrap();
     let logs = LogStore::open(dir.path()).unwrap();
     let lines = |from: u64, to: u64| (from..to).map(|number| line(number, 1, number as i64)).collect::<Vec<_>>();
-    let most = MOST_OF_TRACE as u64;
-    assert_eq!(logs.append(1, lines(0, most - 1)).await.unwrap().stored, MOST_OF_TRACE - 1);
+    let most = MAX_LINES_PER_TRACE as u64;
+    assert_eq!(logs.append(1, lines(0, most - 1)).await.unwrap().stored, MAX_LINES_PER_TRACE - 1);
     let appended = logs.append(1, lines(most - 2, most + 2)).await.unwrap();
     assert_eq!(appended, LogAppendResult { stored: 1, duplicates: 1, too_many: 2 });
     assert_eq!(logs.append(1, vec![line(most + 9, 2, 1)]).await.unwrap().stored, 1, "another trace has room");

@@ -11,7 +11,7 @@ use super::MetadataStore;
 use super::error::MetadataError;
 
 /// Minimum interval between two writes of the time of last use.
-const USED_EVERY_US: i64 = 60_000_000;
+const MIN_LAST_USE_INTERVAL_US: i64 = 60_000_000;
 
 /// The credential of a request, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,8 +24,8 @@ pub(super) enum CredentialId {
 pub(super) type CredentialLastUses = HashMap<CredentialId, i64>;
 
 impl MetadataStore {
-    pub(super) fn use_credential(&self, credential: CredentialId, now_us: i64) {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
+    pub(super) fn note_credential_use(&self, credential: CredentialId, now_us: i64) {
+        self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner).insert(credential, now_us);
     }
 
     /// Writes when tokens and sessions were last used. To be called periodically; each is written at most once a minute.
@@ -33,8 +33,8 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn note_used_credentials(&self) -> Result<(), MetadataError> {
-        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn write_credential_uses(&self) -> Result<(), MetadataError> {
+        let used = std::mem::take(&mut *self.credential_uses.lock().unwrap_or_else(PoisonError::into_inner));
         let connection = self.lock();
         for (credential, at_us) in used {
             let (table, id) = match credential {
@@ -42,7 +42,7 @@ impl MetadataStore {
                 CredentialId::Session(id) => ("sessions", id),
             };
             let sql = format!("UPDATE {table} SET last_used_us = ?2 WHERE id = ?1 AND (last_used_us IS NULL OR last_used_us < ?3)");
-            connection.prepare_cached(&sql)?.execute(params![id, at_us, at_us - USED_EVERY_US])?;
+            connection.prepare_cached(&sql)?.execute(params![id, at_us, at_us - MIN_LAST_USE_INTERVAL_US])?;
         }
         Ok(())
     }

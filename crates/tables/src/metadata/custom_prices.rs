@@ -26,18 +26,18 @@ impl MetadataStore {
     ///
     /// When there is no such project, or the price is invalid.
     pub fn set_price(&self, project: u64, price: CustomPrice) -> Result<CustomPriceRecord, MetadataError> {
-        let price = checked(price)?;
+        let price = check_price(price)?;
         self.project(project)?;
         let id = {
             let connection = self.lock();
             connection.execute(
                 "INSERT INTO prices (project_id, price, created_us) VALUES (?1, ?2, ?3)",
-                params![project, text(&price), now_us()],
+                params![project, price_json(&price), now_us()],
             )?;
             connection.last_insert_rowid()
         };
         self.refresh(true)?;
-        self.price(project, id)
+        self.read_price(project, id)
     }
 
     /// Changes the exclusive end date of a price; `None` removes it.
@@ -46,10 +46,10 @@ impl MetadataStore {
     ///
     /// When the project has no such price, or it would end before it begins.
     pub fn end_price(&self, project: u64, id: i64, until: Option<jiff::civil::Date>) -> Result<CustomPriceRecord, MetadataError> {
-        let price = checked(CustomPrice { until, ..self.price(project, id)?.price })?;
-        self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, text(&price)])?;
+        let price = check_price(CustomPrice { until, ..self.read_price(project, id)?.price })?;
+        self.lock().execute("UPDATE prices SET price = ?3 WHERE project_id = ?1 AND id = ?2", params![project, id, price_json(&price)])?;
         self.refresh(true)?;
-        self.price(project, id)
+        self.read_price(project, id)
     }
 
     /// Deletes a price, as if it had never been set.
@@ -63,23 +63,23 @@ impl MetadataStore {
         if deleted == 1 { Ok(()) } else { Err(MetadataError::NoPrice { project, price: id }) }
     }
 
-    fn price(&self, project: u64, id: i64) -> Result<CustomPriceRecord, MetadataError> {
+    fn read_price(&self, project: u64, id: i64) -> Result<CustomPriceRecord, MetadataError> {
         let directory = self.refresh(true)?;
         let found = directory.prices.iter().find(|set| set.project == project && set.id == id);
         found.cloned().ok_or(MetadataError::NoPrice { project, price: id })
     }
 }
 
-fn checked(price: CustomPrice) -> Result<CustomPrice, MetadataError> {
+fn check_price(price: CustomPrice) -> Result<CustomPrice, MetadataError> {
     price.checked().map_err(|bad| MetadataError::Invalid(bad.to_string()))
 }
 
-fn text(price: &CustomPrice) -> String {
+fn price_json(price: &CustomPrice) -> String {
     serde_json::to_string(price).expect("texts, numbers and a map with text keys have a JSON form")
 }
 
 /// Returns all prices in the order of their creation. Prices of a newer version that cannot be read are logged and left out.
-pub(super) fn read(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
+pub(super) fn read_prices(connection: &Connection) -> Result<Vec<CustomPriceRecord>, MetadataError> {
     let mut statement = connection.prepare_cached("SELECT id, project_id, price, created_us FROM prices ORDER BY id")?;
     let rows = statement.query_map([], |row| {
         let (id, project, price, created_us): (i64, u64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);

@@ -147,5 +147,5 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
             key.label = format!("{} #{}", key.name, key.id);
         }
     }
-    Ok(ProjectDirectory { projects, keys, prices: custom_prices::read(connection)? })
+    Ok(ProjectDirectory { projects, keys, prices: custom_prices::read_prices(connection)? })
 }

@@ -56,7 +56,7 @@ pub enum MetadataError {
 
 impl From<rusqlite::Error> for MetadataError {
     fn from(error: rusqlite::Error) -> MetadataError {
-        crate::database::note(std::path::Path::new("hinomi.db"), &error);
+        crate::database::note_error(std::path::Path::new("hinomi.db"), &error);
         MetadataError::Database(error)
     }
 }

@@ -97,7 +97,7 @@ pub struct JobFilter {
 const COLUMNS: &str =
     "id, project_id, kind, state, task, progress, done, total, reason, created_us, started_us, ended_us, attempts, retry_us";
 
-fn record(row: &Row) -> rusqlite::Result<JobRecord> {
+fn read_job(row: &Row) -> rusqlite::Result<JobRecord> {
     let state: String = row.get(3)?;
     Ok(JobRecord {
         id: row.get(0)?,
@@ -187,7 +187,7 @@ impl MetadataStore {
              WHERE (?1 IS NULL OR project_id = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4"
         ))?;
         let wanted = params![filter.project, filter.kind, filter.before, i64::try_from(limit).unwrap_or(i64::MAX)];
-        Ok(select.query_map(wanted, record)?.collect::<Result<_, _>>()?)
+        Ok(select.query_map(wanted, read_job)?.collect::<Result<_, _>>()?)
     }
 
     /// Returns the jobs that have not ended, in the order of their creation.
@@ -199,11 +199,11 @@ impl MetadataStore {
         let connection = self.lock();
         let mut select =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE state IN ('queued', 'running', 'paused') ORDER BY id"))?;
-        Ok(select.query_map([], record)?.collect::<Result<_, _>>()?)
+        Ok(select.query_map([], read_job)?.collect::<Result<_, _>>()?)
     }
 }
 
 fn read(connection: &Connection, id: i64) -> Result<Option<JobRecord>, MetadataError> {
     let mut select = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1"))?;
-    Ok(select.query_row([id], record).optional()?)
+    Ok(select.query_row([id], read_job).optional()?)
 }

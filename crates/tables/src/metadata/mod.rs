@@ -33,20 +33,20 @@ pub use sessions::{SessionKind, SessionRecord};
 pub use tokens::{ApiTokenRecord, ApiTokenScope};
 
 /// Maximum age of the directory before changes of other processes are looked for.
-const FRESH: Duration = Duration::from_millis(500);
+const DIRECTORY_REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Name of the setting with the running server's secret.
-const SERVER_SECRET: &str = "server_secret";
+const SERVER_SECRET_SETTING: &str = "server_secret";
 
 /// Name of the setting with the secret for the names of users in deletion receipts.
-const RECEIPT_KEY: &str = "receipt_key";
+const RECEIPT_KEY_SETTING: &str = "receipt_key";
 
 /// The open database.
 #[derive(Debug)]
 pub struct MetadataStore {
     connection: Mutex<Connection>,
-    seen: RwLock<CachedDirectory>,
-    used: Mutex<CredentialLastUses>,
+    cached_directory: RwLock<CachedDirectory>,
+    credential_uses: Mutex<CredentialLastUses>,
 }
 
 /// The cached directory and its version.
@@ -55,7 +55,7 @@ struct CachedDirectory {
     directory: Arc<ProjectDirectory>,
     /// SQLite's counter of changes by other connections.
     version: i64,
-    at: Instant,
+    refreshed_at: Instant,
 }
 
 impl MetadataStore {
@@ -65,7 +65,7 @@ impl MetadataStore {
     ///
     /// When the directory cannot be written, or the database was written by a newer version.
     pub fn open(dir: &Path) -> Result<MetadataStore, MetadataError> {
-        MetadataStore::of(schema::open(dir)?)
+        MetadataStore::from_connection(schema::open(dir)?)
     }
 
     /// Opens an empty database in memory, with the content of a new data directory.
@@ -73,25 +73,28 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When there is not enough memory.
-    pub fn of_no_folder() -> Result<MetadataStore, MetadataError> {
-        MetadataStore::of(schema::in_memory()?)
+    pub fn open_in_memory() -> Result<MetadataStore, MetadataError> {
+        MetadataStore::from_connection(schema::in_memory()?)
     }
 
-    fn of(connection: Connection) -> Result<MetadataStore, MetadataError> {
-        let seen =
-            CachedDirectory { directory: Arc::new(directory::read(&connection)?), version: data_version(&connection)?, at: Instant::now() };
-        Ok(MetadataStore { connection: Mutex::new(connection), seen: RwLock::new(seen), used: Mutex::default() })
+    fn from_connection(connection: Connection) -> Result<MetadataStore, MetadataError> {
+        let seen = CachedDirectory {
+            directory: Arc::new(directory::read(&connection)?),
+            version: data_version(&connection)?,
+            refreshed_at: Instant::now(),
+        };
+        Ok(MetadataStore { connection: Mutex::new(connection), cached_directory: RwLock::new(seen), credential_uses: Mutex::default() })
     }
 
     /// Returns projects and keys, at most half a second old.
     pub fn directory(&self) -> Arc<ProjectDirectory> {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        if seen.at.elapsed() < FRESH {
+        let seen = self.cached_directory.read().unwrap_or_else(PoisonError::into_inner);
+        if seen.refreshed_at.elapsed() < DIRECTORY_REFRESH_INTERVAL {
             return seen.directory.clone();
         }
         drop(seen);
         // If the directory cannot be read again, the cached one is used.
-        self.refresh(false).unwrap_or_else(|_| self.seen.read().unwrap_or_else(PoisonError::into_inner).directory.clone())
+        self.refresh(false).unwrap_or_else(|_| self.cached_directory.read().unwrap_or_else(PoisonError::into_inner).directory.clone())
     }
 
     /// Returns the ingest key with this text. An unknown key is looked up again in the database, because it may be new.
@@ -105,12 +108,12 @@ impl MetadataStore {
     fn refresh(&self, in_any_case: bool) -> Result<Arc<ProjectDirectory>, MetadataError> {
         let connection = self.lock();
         let version = data_version(&connection)?;
-        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.cached_directory.write().unwrap_or_else(PoisonError::into_inner);
         if in_any_case || version != seen.version {
             seen.directory = Arc::new(directory::read(&connection)?);
             seen.version = version;
         }
-        seen.at = Instant::now();
+        seen.refreshed_at = Instant::now();
         Ok(seen.directory.clone())
     }
 
@@ -124,13 +127,13 @@ impl MetadataStore {
     ///
     /// When the database cannot be written.
     pub fn reserve_numbers(&self, project: u64) -> Result<(), MetadataError> {
-        Ok(schema::reserve(&self.lock(), project)?)
+        Ok(schema::reserve_project_ids(&self.lock(), project)?)
     }
 
     /// Returns when the database was recreated because it was missing while other databases had data, in microseconds since the Unix
     /// epoch.
-    pub fn made_anew_us(&self) -> Option<i64> {
-        self.get(schema::MADE_ANEW)?.parse().ok()
+    pub fn recreated_us(&self) -> Option<i64> {
+        self.setting(schema::RECREATED_SETTING)?.parse().ok()
     }
 
     /// Stores a setting of the server itself, such as the address that it listens on.
@@ -138,17 +141,17 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn set(&self, name: &str, value: &str) -> Result<(), MetadataError> {
+    pub fn set_setting(&self, name: &str, value: &str) -> Result<(), MetadataError> {
         self.lock().execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", [name, value])?;
         Ok(())
     }
 
-    /// Deletes a setting stored with [`set`](MetadataStore::set).
+    /// Deletes a setting stored with [`set_setting`](MetadataStore::set).
     ///
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn unset(&self, name: &str) -> Result<(), MetadataError> {
+    pub fn delete_setting(&self, name: &str) -> Result<(), MetadataError> {
         self.lock().execute("DELETE FROM settings WHERE name = ?1", [name])?;
         Ok(())
     }
@@ -170,7 +173,7 @@ impl MetadataStore {
     /// When the database cannot be written.
     pub fn create_server_secret(&self) -> Result<String, MetadataError> {
         let secret = access_secrets::hex(32);
-        self.set(SERVER_SECRET, &secret)?;
+        self.set_setting(SERVER_SECRET_SETTING, &secret)?;
         Ok(secret)
     }
 
@@ -182,17 +185,18 @@ impl MetadataStore {
     /// When the database cannot be read or written.
     pub fn receipt_key(&self) -> Result<String, MetadataError> {
         let connection = self.lock();
-        connection.execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [RECEIPT_KEY, &access_secrets::hex(32)])?;
-        Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY], |row| row.get(0))?)
+        connection
+            .execute("INSERT INTO settings VALUES (?1, ?2) ON CONFLICT DO NOTHING", [RECEIPT_KEY_SETTING, &access_secrets::hex(32)])?;
+        Ok(connection.query_row("SELECT value FROM settings WHERE name = ?1", [RECEIPT_KEY_SETTING], |row| row.get(0))?)
     }
 
     /// Returns the secret of the current or last server.
     pub fn server_secret(&self) -> Option<String> {
-        self.get(SERVER_SECRET)
+        self.setting(SERVER_SECRET_SETTING)
     }
 
-    /// Returns a setting stored with [`set`](MetadataStore::set).
-    pub fn get(&self, name: &str) -> Option<String> {
+    /// Returns a setting stored with [`set_setting`](MetadataStore::set).
+    pub fn setting(&self, name: &str) -> Option<String> {
         self.lock().query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).ok()
     }
 }

@@ -7,7 +7,7 @@ use super::error::MetadataError;
 use super::{MetadataStore, now_us};
 
 /// Maximum number of receipts that are listed.
-const LISTED: u32 = 1000;
+const MAX_LISTED_RECEIPTS: u32 = 1000;
 
 impl MetadataStore {
     /// Pins a trace: it does not expire.
@@ -84,7 +84,7 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn begun_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
+    pub fn unfinished_deletions(&self) -> Result<Vec<(i64, String)>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT id, begun FROM begun_deletions ORDER BY id")?;
         Ok(select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
@@ -101,7 +101,7 @@ impl MetadataStore {
         transaction.execute("INSERT INTO deletions (receipt) VALUES (?1)", [receipt])?;
         transaction.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
         transaction.commit()?;
-        Ok(crate::database::empty_wal(&connection)?)
+        Ok(crate::database::truncate_wal(&connection)?)
     }
 
     /// Deletes the record of a deletion that had begun and found no data.
@@ -109,10 +109,10 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn drop_deletion(&self, begun: i64) -> Result<(), MetadataError> {
+    pub fn cancel_deletion(&self, begun: i64) -> Result<(), MetadataError> {
         let connection = self.lock();
         connection.execute("DELETE FROM begun_deletions WHERE id = ?1", [begun])?;
-        Ok(crate::database::empty_wal(&connection)?)
+        Ok(crate::database::truncate_wal(&connection)?)
     }
 
     /// Returns the receipts, newest first.
@@ -123,6 +123,6 @@ impl MetadataStore {
     pub fn receipts(&self) -> Result<Vec<String>, MetadataError> {
         let connection = self.lock();
         let mut select = connection.prepare_cached("SELECT receipt FROM deletions ORDER BY id DESC LIMIT ?1")?;
-        Ok(select.query_map([LISTED], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        Ok(select.query_map([MAX_LISTED_RECEIPTS], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 }

@@ -7,12 +7,12 @@ use super::error::MetadataError;
 use super::{MetadataStore, access_secrets, now_us};
 
 /// Maximum length of the name of a project, a key or a token in characters.
-const NAME: usize = 100;
+const MAX_NAME_LENGTH: usize = 100;
 /// Allowed retention in days.
-const RETENTION: std::ops::RangeInclusive<u32> = 1..=3650;
+const RETENTION_DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 
 /// Maximum number of environments with their own retention.
-const ENVIRONMENTS: usize = 100;
+const MAX_ENVIRONMENTS: usize = 100;
 
 /// Changes of a project. `None` leaves a value unchanged.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,7 +58,7 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the text is not 32 hex digits, or the database cannot be written.
-    pub fn first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
+    pub fn create_first_key(&self, text: Option<&str>) -> Result<(), MetadataError> {
         let text = match text {
             Some(text) if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => text.to_ascii_lowercase(),
             Some(_) => return Err(MetadataError::Invalid("dsn_key (HINOMI_DSN_KEY): must be 32 hex digits".into())),
@@ -87,18 +87,28 @@ impl MetadataStore {
             project.name = checked_name(name)?.to_owned();
         }
         if let Some(days) = patch.retention_days {
-            if !RETENTION.contains(&days) {
-                return Err(MetadataError::Invalid(format!("retention_days: must be from {} to {}", RETENTION.start(), RETENTION.end())));
+            if !RETENTION_DAYS.contains(&days) {
+                return Err(MetadataError::Invalid(format!(
+                    "retention_days: must be from {} to {}",
+                    RETENTION_DAYS.start(),
+                    RETENTION_DAYS.end()
+                )));
             }
             project.retention_days = Some(days);
         }
         if let Some(keep) = &patch.keep {
             let days = keep.environments.values().chain(&keep.message_days).chain(&keep.flagged_days);
-            if days.clone().any(|days| !RETENTION.contains(days)) {
-                return Err(MetadataError::Invalid(format!("retention: days must be from {} to {}", RETENTION.start(), RETENTION.end())));
+            if days.clone().any(|days| !RETENTION_DAYS.contains(days)) {
+                return Err(MetadataError::Invalid(format!(
+                    "retention: days must be from {} to {}",
+                    RETENTION_DAYS.start(),
+                    RETENTION_DAYS.end()
+                )));
             }
-            if keep.environments.len() > ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
-                return Err(MetadataError::Invalid(format!("retention: must have at most {ENVIRONMENTS} environments, each with a name")));
+            if keep.environments.len() > MAX_ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
+                return Err(MetadataError::Invalid(format!(
+                    "retention: must have at most {MAX_ENVIRONMENTS} environments, each with a name"
+                )));
             }
             project.keep = keep.clone();
         }
@@ -131,7 +141,7 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn saw_first_span(&self, project: u64) -> Result<(), MetadataError> {
+    pub fn note_first_span(&self, project: u64) -> Result<(), MetadataError> {
         self.lock()
             .execute("UPDATE projects SET first_span_us = ?2 WHERE id = ?1 AND first_span_us IS NULL", params![project, now_us()])?;
         self.refresh(true).map(drop)
@@ -142,7 +152,7 @@ impl MetadataStore {
     /// # Errors
     ///
     /// When the database cannot be written.
-    pub fn used_keys(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
+    pub fn note_key_uses(&self, used: &[(i64, i64)]) -> Result<(), MetadataError> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         for (key, at_us) in used {
@@ -199,7 +209,7 @@ impl MetadataStore {
                 transaction.execute(&format!("DELETE FROM {table} WHERE project_id = ?1"), [id])?;
             }
             transaction.commit()?;
-            crate::database::empty_wal(&connection)?;
+            crate::database::truncate_wal(&connection)?;
         }
         self.refresh(true).map(drop)
     }
@@ -224,8 +234,8 @@ fn insert_key(connection: &rusqlite::Connection, project: i64, text: &str, name:
 
 pub(super) fn checked_name(name: &str) -> Result<&str, MetadataError> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > NAME || name.chars().any(char::is_control) {
-        return Err(MetadataError::Invalid(format!("name: must have 1 to {NAME} printable characters")));
+    if name.is_empty() || name.chars().count() > MAX_NAME_LENGTH || name.chars().any(char::is_control) {
+        return Err(MetadataError::Invalid(format!("name: must have 1 to {MAX_NAME_LENGTH} printable characters")));
     }
     Ok(name)
 }

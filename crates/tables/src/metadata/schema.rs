@@ -8,10 +8,10 @@ use super::error::MetadataError;
 use crate::database;
 
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Each step migrates from one format to the next; `user_version` is the number of steps done.
-pub(super) const STEPS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE projects (
         id                 INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -133,47 +133,47 @@ pub(super) const STEPS: &[&str] = &[
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.
-pub(super) const MADE_ANEW: &str = "made_anew_us";
+pub(super) const RECREATED_SETTING: &str = "made_anew_us";
 
 pub(super) fn open(dir: &Path) -> Result<Connection, MetadataError> {
-    create_folder(dir).map_err(|source| MetadataError::Folder { path: dir.to_owned(), source })?;
+    create_data_directory(dir).map_err(|source| MetadataError::Folder { path: dir.to_owned(), source })?;
     let path = dir.join("hinomi.db");
     let is_new = std::fs::metadata(&path).map_or(0, |found| found.len()) == 0;
-    let connection = with_tables(&path)?;
+    let connection = create_tables(&path)?;
     // IDs of projects are never reused: a new project would see the data stored under its ID.
-    let used = if is_new { used_numbers(dir) } else { 0 };
+    let used = if is_new { largest_used_project_id(dir) } else { 0 };
     if used > 0 {
         tracing::error!(
             used,
             path = %path.display(),
             "metadata.database.recreated: projects, keys, tokens and settings that were in it are lost, restore it from a backup; what is stored is kept"
         );
-        reserve(&connection, used)?;
-        connection.execute("INSERT INTO settings VALUES (?1, ?2)", [MADE_ANEW.to_owned(), super::now_us().to_string()])?;
+        reserve_project_ids(&connection, used)?;
+        connection.execute("INSERT INTO settings VALUES (?1, ?2)", [RECREATED_SETTING.to_owned(), super::now_us().to_string()])?;
     }
     Ok(connection)
 }
 
 /// Opens a database in memory.
 pub(super) fn in_memory() -> Result<Connection, MetadataError> {
-    with_tables(Path::new(":memory:"))
+    create_tables(Path::new(":memory:"))
 }
 
-fn with_tables(path: &Path) -> Result<Connection, MetadataError> {
-    let connection = database::open(path, STEPS)?;
+fn create_tables(path: &Path) -> Result<Connection, MetadataError> {
+    let connection = database::open(path, MIGRATIONS)?;
     connection
         .execute("INSERT INTO projects (id, name, created_us) VALUES (1, 'Default', ?1) ON CONFLICT DO NOTHING", [super::now_us()])?;
     Ok(connection)
 }
 
 /// Makes new projects get IDs above this one.
-pub(super) fn reserve(connection: &Connection, project: u64) -> rusqlite::Result<()> {
+pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusqlite::Result<()> {
     let project = i64::try_from(project).unwrap_or(i64::MAX - 1);
     connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'projects'", [project]).map(drop)
 }
 
 /// Queries for the largest project ID in other databases.
-const NUMBERS: [(&str, &str); 11] = [
+const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 11] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
     ("scores.db", "SELECT max(project) FROM scores"),
@@ -188,7 +188,7 @@ const NUMBERS: [(&str, &str); 11] = [
 ];
 
 /// Returns the largest ID of a project with stored data, ignoring the WAL; 0 if there is none.
-fn used_numbers(dir: &Path) -> u64 {
+fn largest_used_project_id(dir: &Path) -> u64 {
     let largest = |(name, sql): &(&str, &str)| -> Option<i64> {
         let path = dir.join(name);
         if !path.exists() {
@@ -197,11 +197,11 @@ fn used_numbers(dir: &Path) -> u64 {
         let read = database::open_reader(&path).ok()?.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         read.inspect_err(|error| tracing::warn!(path = %path.display(), %error, "metadata.counts.read_failed")).ok().flatten()
     };
-    NUMBERS.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
+    LARGEST_PROJECT_ID_QUERIES.iter().filter_map(largest).max().unwrap_or(0).unsigned_abs()
 }
 
 /// Creates the directory with access for its owner only, because it contains prompts and keys.
-fn create_folder(dir: &Path) -> std::io::Result<()> {
+fn create_data_directory(dir: &Path) -> std::io::Result<()> {
     if dir.is_dir() {
         return Ok(());
     }

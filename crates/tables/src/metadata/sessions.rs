@@ -9,9 +9,9 @@ use super::{MetadataStore, now_us};
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
 /// Lifetime of a sign-in link, which is opened soon after it is printed.
-const SIGN_IN_US: i64 = HOUR_US;
+const SIGN_IN_LIFETIME_US: i64 = HOUR_US;
 /// Maximum length of the description of a client in characters.
-const LONGEST_CLIENT: usize = 200;
+const MAX_CLIENT_LENGTH: usize = 200;
 
 /// Kind of a signed-in client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl MetadataStore {
         let secret = hex(32);
         let connection = self.lock();
         connection.execute("DELETE FROM sign_ins WHERE expires_us <= ?1", [now_us()])?;
-        connection.execute("INSERT INTO sign_ins VALUES (?1, ?2)", params![hash(&secret), now_us() + SIGN_IN_US])?;
+        connection.execute("INSERT INTO sign_ins VALUES (?1, ?2)", params![hash(&secret), now_us() + SIGN_IN_LIFETIME_US])?;
         Ok(secret)
     }
 
@@ -80,7 +80,7 @@ impl MetadataStore {
         let secret = hex(32);
         let now = now_us();
         let (idle_us, longest_us) = kind.lifetime_us();
-        let client: String = client.chars().filter(|c| !c.is_control()).take(LONGEST_CLIENT).collect();
+        let client: String = client.chars().filter(|c| !c.is_control()).take(MAX_CLIENT_LENGTH).collect();
         let connection = self.lock();
         connection.execute("DELETE FROM sessions WHERE min(last_used_us + idle_us, ends_us) <= ?1", [now])?;
         connection.execute(
@@ -102,7 +102,7 @@ impl MetadataStore {
             connection.prepare_cached("SELECT id FROM sessions WHERE hash = ?1 AND min(last_used_us + idle_us, ends_us) > ?2")?;
         let id: Option<i64> = statement.query_row(params![hash(secret), now], |row| row.get(0)).optional()?;
         if let Some(id) = id {
-            self.use_credential(CredentialId::Session(id), now);
+            self.note_credential_use(CredentialId::Session(id), now);
         }
         Ok(id)
     }

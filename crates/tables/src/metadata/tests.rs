@@ -11,18 +11,18 @@ fn project_1_is_there_and_gets_one_first_key() {
     let (dir, meta) = meta();
     assert_eq!(meta.directory().projects[&1].name, "Default");
     let text = "0123456789ABCDEF0123456789abcdef";
-    meta.first_key(Some(text)).unwrap();
-    meta.first_key(None).unwrap();
+    meta.create_first_key(Some(text)).unwrap();
+    meta.create_first_key(None).unwrap();
     assert_eq!(meta.directory().first_key(1).unwrap().public_key, text.to_ascii_lowercase());
     assert_eq!(meta.directory().keys.len(), 1);
-    assert!(meta.first_key(Some("short")).is_err());
+    assert!(meta.create_first_key(Some("short")).is_err());
     drop(meta);
     let again = MetadataStore::open(dir.path()).unwrap();
     assert_eq!(again.directory().keys.len(), 1);
 }
 
 #[test]
-fn another_process_is_seen_at_once() {
+fn changes_of_another_process_are_visible() {
     let (dir, meta) = meta();
     let beside = MetadataStore::open(dir.path()).unwrap();
     let project = beside.create_project("Shop", false).unwrap();
@@ -52,14 +52,14 @@ fn tokens_are_listed_revoked_and_expire() {
     let second = meta.create_token("second", admin, Some(Duration::from_secs(3600))).unwrap();
     let over = meta.create_token("over", admin, Some(Duration::ZERO)).unwrap();
     assert_eq!((meta.token(&second).unwrap(), meta.token(&over).unwrap()), (Some(admin), None));
-    meta.note_used_credentials().unwrap();
+    meta.write_credential_uses().unwrap();
     let listed = meta.tokens().unwrap();
     let shown: Vec<_> =
         listed.iter().map(|token| (token.name.as_str(), token.expires_us.is_some(), token.last_used_us.is_some())).collect();
     assert_eq!(shown, [("first", false, false), ("second", true, true), ("over", true, false)]);
     // The last use of a token is written at most once a minute.
     meta.token(&second).unwrap();
-    meta.note_used_credentials().unwrap();
+    meta.write_credential_uses().unwrap();
     assert_eq!(meta.tokens().unwrap(), listed);
     assert_eq!(meta.revoke_token(listed[0].id).unwrap(), "first");
     assert_eq!(meta.token(&first).unwrap(), None);
@@ -94,9 +94,9 @@ fn sessions_end_when_they_are_not_used_and_in_any_case() {
 }
 
 #[test]
-fn tokens_and_sessions_of_the_format_before_hold() {
+fn tokens_and_sessions_survive_a_migration() {
     let dir = tempfile::tempdir().unwrap();
-    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::STEPS[..5]).unwrap();
+    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::MIGRATIONS[..5]).unwrap();
     let later = now_us() + 86_400_000_000;
     connection.execute("INSERT INTO tokens VALUES (?1, 'ci', NULL, 1, 5)", [crate::metadata::access_secrets::hash("hnm_x")]).unwrap();
     connection
@@ -116,7 +116,7 @@ fn tokens_and_sessions_of_the_format_before_hold() {
 #[test]
 fn jobs_of_the_format_before_have_no_failed_attempts() {
     let dir = tempfile::tempdir().unwrap();
-    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::STEPS[..7]).unwrap();
+    let connection = crate::database::open(&dir.path().join("hinomi.db"), &crate::metadata::schema::MIGRATIONS[..7]).unwrap();
     let insert = "INSERT INTO jobs (project_id, kind, state, task, created_us) VALUES (1, 'export', 'running', '{}', 5)";
     connection.execute(insert, []).unwrap();
     drop(connection);
@@ -129,7 +129,7 @@ fn jobs_of_the_format_before_have_no_failed_attempts() {
 }
 
 #[test]
-fn keys_come_and_go() {
+fn keys_are_created_and_deleted() {
     let (_dir, meta) = meta();
     let key = meta.create_key(1, " second ").unwrap();
     assert_eq!((key.name.as_str(), key.public_key.len()), ("second", 32));
@@ -140,7 +140,7 @@ fn keys_come_and_go() {
 }
 
 #[test]
-fn a_project_changes_only_to_what_can_be() {
+fn project_changes_are_validated() {
     let (_dir, meta) = meta();
     let currency = Some(Some(DisplayCurrency { code: "jpy".into(), rate: 150.0 }));
     let changed = meta.update_project(1, &ProjectPatch { retention_days: Some(7), currency, ..ProjectPatch::default() }).unwrap();
@@ -158,7 +158,7 @@ fn a_project_changes_only_to_what_can_be() {
 }
 
 #[test]
-fn a_newer_database_is_left_alone() {
+fn newer_database_is_untouched() {
     let (dir, meta) = meta();
     meta.lock().pragma_update(None, "user_version", 99).unwrap();
     drop(meta);

@@ -69,7 +69,7 @@ impl MetadataStore {
         let read = |row: &Row| Ok((row.get(0)?, ApiTokenScope { project: row.get(1)?, admin: row.get(2)? }));
         let found = statement.query_row(params![hash(secret), now], read).optional()?;
         Ok(found.map(|(id, token)| {
-            self.use_credential(CredentialId::Token(id), now);
+            self.note_credential_use(CredentialId::Token(id), now);
             token
         }))
     }

@@ -8,8 +8,8 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ns;
 use super::series_query::{OtelMetricMeasure, measures_of};
+use super::us_to_ns;
 
 /// An OpenTelemetry metric.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -74,5 +74,5 @@ pub(super) fn list(transaction: &Transaction, project: u64, from_us: i64, to_us:
             last_at: rfc3339(row.get::<_, i64>(6)? / 1000),
         })
     };
-    select.query_map(params![project as i64, ns(from_us), ns(to_us)], metric)?.collect()
+    select.query_map(params![project as i64, us_to_ns(from_us), us_to_ns(to_us)], metric)?.collect()
 }

@@ -24,18 +24,18 @@ pub use series::{OtelMetricChart, OtelMetricGroup};
 pub use series_query::{OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError};
 
 /// Maximum number of metrics per project, by name, unit and kind.
-pub const MOST_METRICS: usize = 2_000;
+pub const MAX_METRICS: usize = 2_000;
 /// Maximum number of series that a project can begin in one day. An attribute with a new value each time would make every point a series.
-pub const MOST_SERIES_A_DAY: usize = 20_000;
+pub const MAX_NEW_SERIES_PER_DAY: usize = 20_000;
 /// Maximum number of series that are processed in one transaction of a deletion.
-const DELETED_AT_ONCE: usize = 500;
+const DELETION_BATCH_SERIES: usize = 500;
 
 /// File name of the database.
 const DATABASE: &str = "metrics.db";
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-const STEPS: &[&str] = &["
+const MIGRATIONS: &[&str] = &["
     CREATE TABLE metrics (
         id          INTEGER PRIMARY KEY,
         project     INTEGER NOT NULL,
@@ -89,9 +89,9 @@ pub struct OtelMetricAppendResult {
     pub stored: usize,
     /// Number of points that were dropped because the series already has a point at that time.
     pub duplicates: usize,
-    /// Number of points that were dropped because the project already has [`MOST_METRICS`].
+    /// Number of points that were dropped because the project already has [`MAX_METRICS`].
     pub too_many_metrics: usize,
-    /// Number of points that were dropped because the project has already begun [`MOST_SERIES_A_DAY`] today.
+    /// Number of points that were dropped because the project has already begun [`MAX_NEW_SERIES_PER_DAY`] today.
     pub too_many_series: usize,
 }
 
@@ -108,7 +108,7 @@ impl OtelMetricStore {
     ///
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OtelMetricStore, SqliteError> {
-        Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), STEPS)? })
+        Ok(OtelMetricStore { database: GroupCommitDatabase::open(&dir.join(DATABASE), MIGRATIONS)? })
     }
 
     /// Stores the points of one request. When it returns, they are on disk and visible to every later query.
@@ -137,8 +137,8 @@ impl OtelMetricStore {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn draw(&self, project: u64, ask: OtelMetricQuery) -> Result<Result<OtelMetricChart, OtelMetricQueryError>, SqliteError> {
-        self.database.read(move |transaction| series::draw(transaction, project, &ask)).await
+    pub async fn chart(&self, project: u64, query: OtelMetricQuery) -> Result<Result<OtelMetricChart, OtelMetricQueryError>, SqliteError> {
+        self.database.read(move |transaction| series::metric_chart(transaction, project, &query)).await
     }
 
     /// Deletes the points of a project before a time, in microseconds since the Unix epoch, and series and metrics that have no points
@@ -150,10 +150,12 @@ impl OtelMetricStore {
     pub async fn delete_before(&self, project: u64, before_us: i64) -> Result<u64, SqliteError> {
         let mut deleted = 0;
         loop {
-            let (points, series) =
-                self.database.write(move |transaction| write::delete_before(transaction, project, before_us, DELETED_AT_ONCE)).await?;
+            let (points, series) = self
+                .database
+                .write(move |transaction| write::delete_before(transaction, project, before_us, DELETION_BATCH_SERIES))
+                .await?;
             deleted += points as u64;
-            if series < DELETED_AT_ONCE {
+            if series < DELETION_BATCH_SERIES {
                 return Ok(deleted);
             }
         }
@@ -166,6 +168,6 @@ impl OtelMetricStore {
 }
 
 /// Converts microseconds to nanoseconds; times out of range become the limit.
-fn ns(us: i64) -> i64 {
+fn us_to_ns(us: i64) -> i64 {
     us.saturating_mul(1000)
 }

@@ -13,15 +13,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::ns;
-use super::series_query::{MOST_BUCKETS, OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError, measures_of};
+use super::series_query::{MAX_BUCKETS, OtelMetricMeasure, OtelMetricQuery, OtelMetricQueryError, measures_of};
+use super::us_to_ns;
 
 /// Maximum number of lines per chart, the largest first.
-const MOST_GROUPS: usize = 50;
+const MAX_LINES: usize = 50;
 /// Maximum number of series per chart, those with the newest points.
-const MOST_SERIES: i64 = 20_000;
+const MAX_SERIES: i64 = 20_000;
 /// How long a value remains valid without a newer one, in nanoseconds: somewhat longer than programs wait between two reports.
-const STANDS_NS: i64 = 300_000_000_000;
+const VALUE_LIFETIME_NS: i64 = 300_000_000_000;
 
 /// An OpenTelemetry metric over time.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -59,8 +59,8 @@ pub struct OtelMetricGroup {
 /// Values that belong to one bucket.
 #[derive(Debug, Clone, Default)]
 struct OtelMetricBucket {
-    added: Option<f64>,
-    standing: Option<f64>,
+    increase: Option<f64>,
+    last_value: Option<f64>,
     count: u64,
     sum: f64,
     min: Option<f64>,
@@ -69,21 +69,21 @@ struct OtelMetricBucket {
 }
 
 impl OtelMetricBucket {
-    fn measure(&mut self, value: f64) {
+    fn add_measurement(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
         self.min = Some(self.min.map_or(value, |min| min.min(value)));
         self.max = Some(self.max.map_or(value, |max| max.max(value)));
     }
 
-    fn value(&self, measure: OtelMetricMeasure, kind: MetricKind, seconds: f64) -> Option<f64> {
+    fn measure_value(&self, measure: OtelMetricMeasure, kind: MetricKind, seconds: f64) -> Option<f64> {
         let is_distribution = matches!(kind, MetricKind::Histogram | MetricKind::Summary);
         let count = self.distribution.count() as f64;
         match measure {
-            OtelMetricMeasure::Increase => self.added,
+            OtelMetricMeasure::Increase => self.increase,
             OtelMetricMeasure::Rate if is_distribution => Some(count / seconds),
-            OtelMetricMeasure::Rate => self.added.map(|added| added / seconds),
-            OtelMetricMeasure::Value => self.standing,
+            OtelMetricMeasure::Rate => self.increase.map(|added| added / seconds),
+            OtelMetricMeasure::Value => self.last_value,
             OtelMetricMeasure::Mean if is_distribution => self.distribution.mean(),
             OtelMetricMeasure::Mean => (self.count > 0).then(|| self.sum / self.count as f64),
             OtelMetricMeasure::Min => self.min,
@@ -101,24 +101,24 @@ impl OtelMetricBucket {
 #[derive(Debug, Default)]
 struct OtelMetricLineBuilder {
     cells: BTreeMap<i64, OtelMetricBucket>,
-    whole: OtelMetricBucket,
+    total: OtelMetricBucket,
 }
 
 impl OtelMetricLineBuilder {
-    fn both(&mut self, bucket: i64) -> [&mut OtelMetricBucket; 2] {
-        [self.cells.entry(bucket).or_default(), &mut self.whole]
+    fn cells_of(&mut self, bucket: i64) -> [&mut OtelMetricBucket; 2] {
+        [self.cells.entry(bucket).or_default(), &mut self.total]
     }
 
     /// Returns the value by which lines are ordered.
-    fn weight(&self) -> f64 {
-        let whole = &self.whole;
+    fn sort_weight(&self) -> f64 {
+        let whole = &self.total;
         whole
-            .added
+            .increase
             .unwrap_or(0.0)
             .abs()
             .max(whole.distribution.count() as f64)
             .max(whole.count as f64)
-            .max(whole.standing.unwrap_or(0.0).abs())
+            .max(whole.last_value.unwrap_or(0.0).abs())
     }
 }
 
@@ -128,7 +128,7 @@ enum StoredMetricPoint {
     Histogram(Histogram),
 }
 
-fn stored(row: &Row) -> rusqlite::Result<(i64, StoredMetricPoint)> {
+fn read_point(row: &Row) -> rusqlite::Result<(i64, StoredMetricPoint)> {
     let at_ns = row.get(0)?;
     if let Some(number) = row.get::<_, Option<f64>>(1)? {
         return Ok((at_ns, StoredMetricPoint::Number(number)));
@@ -148,14 +148,14 @@ struct ResolvedMetric {
     last_ns: i64,
 }
 
-fn meant(transaction: &Transaction, project: u64, ask: &OtelMetricQuery) -> rusqlite::Result<Option<ResolvedMetric>> {
+fn resolve_metric(transaction: &Transaction, project: u64, query: &OtelMetricQuery) -> rusqlite::Result<Option<ResolvedMetric>> {
     let mut select = transaction.prepare_cached(
         "SELECT m.id, m.unit, m.kind, min(s.first_ns), max(s.last_ns) FROM metrics m JOIN series s ON s.metric = m.id
          WHERE m.project = ?1 AND m.name = ?2 AND (?3 IS NULL OR m.unit = ?3) AND (?4 IS NULL OR m.kind = ?4)
            AND s.last_ns >= ?5 AND s.first_ns < ?6
          GROUP BY m.id ORDER BY max(s.last_ns) DESC, m.id LIMIT 1",
     )?;
-    let wanted = params![project as i64, ask.name, ask.unit, ask.kind, ns(ask.from_us), ns(ask.to_us)];
+    let wanted = params![project as i64, query.name, query.unit, query.kind, us_to_ns(query.from_us), us_to_ns(query.to_us)];
     let row = |row: &Row| {
         let kind: String = row.get(2)?;
         let kind = MetricKind::from_name(&kind).unwrap_or(MetricKind::Gauge);
@@ -165,50 +165,53 @@ fn meant(transaction: &Transaction, project: u64, ask: &OtelMetricQuery) -> rusq
 }
 
 /// Returns the chart of a metric.
-pub(super) fn draw(
+pub(super) fn metric_chart(
     transaction: &Transaction,
     project: u64,
-    ask: &OtelMetricQuery,
+    query: &OtelMetricQuery,
 ) -> rusqlite::Result<Result<OtelMetricChart, OtelMetricQueryError>> {
-    let Some(metric) = meant(transaction, project, ask)? else { return Ok(Err(OtelMetricQueryError::Unknown(ask.name.clone()))) };
-    let measures = match wanted(&ask.measures, metric.kind) {
+    let Some(metric) = resolve_metric(transaction, project, query)? else {
+        return Ok(Err(OtelMetricQueryError::UnknownMetric(query.name.clone())));
+    };
+    let measures = match chosen_measures(&query.measures, metric.kind) {
         Ok(measures) => measures,
         Err(error) => return Ok(Err(error)),
     };
-    if let Some(attribute) = &ask.group_by
+    if let Some(attribute) = &query.group_by
         && let Some(error) = unknown_attribute(transaction, metric.id, attribute)?
     {
         return Ok(Err(error));
     }
-    let bucket_ns = ns(ask.bucket_us).max(1);
+    let bucket_ns = us_to_ns(query.bucket_us).max(1);
     // An open end is at the first or last point.
-    let from_ns = if ask.from_us == i64::MIN { metric.first_ns } else { ns(ask.from_us) };
-    let to_ns = if ask.to_us == i64::MAX { metric.last_ns.saturating_add(1) } else { ns(ask.to_us) };
+    let from_ns = if query.from_us == i64::MIN { metric.first_ns } else { us_to_ns(query.from_us) };
+    let to_ns = if query.to_us == i64::MAX { metric.last_ns.saturating_add(1) } else { us_to_ns(query.to_us) };
     let first = from_ns.div_euclid(bucket_ns);
     let count = if to_ns > from_ns { (to_ns - 1).div_euclid(bucket_ns) - first + 1 } else { 0 };
-    if count > MOST_BUCKETS {
+    if count > MAX_BUCKETS {
         return Ok(Err(OtelMetricQueryError::TooManyBuckets(count)));
     }
 
-    let range = OtelMetricTimeRange { from_ns, to_ns, bucket_ns, is_open: ask.from_us == i64::MIN };
-    let (mut lines, series_left_out) = lines(transaction, &metric, ask, &range)?;
-    if lines.is_empty() && ask.group_by.is_none() {
+    let range = OtelMetricTimeRange { from_ns, to_ns, bucket_ns, has_no_start: query.from_us == i64::MIN };
+    let (mut lines, series_left_out) = combine_lines(transaction, &metric, query, &range)?;
+    if lines.is_empty() && query.group_by.is_none() {
         lines.insert(None, OtelMetricLineBuilder::default());
     }
     let mut by_weight: Vec<(Option<String>, OtelMetricLineBuilder)> = lines.into_iter().collect();
-    by_weight.sort_by(|a, b| b.1.weight().total_cmp(&a.1.weight()));
-    let groups_left_out = by_weight.len().saturating_sub(MOST_GROUPS);
-    by_weight.truncate(MOST_GROUPS);
+    by_weight.sort_by(|a, b| b.1.sort_weight().total_cmp(&a.1.sort_weight()));
+    let groups_left_out = by_weight.len().saturating_sub(MAX_LINES);
+    by_weight.truncate(MAX_LINES);
 
     let starts: Vec<String> = (first..first + count).map(|number| rfc3339(number.saturating_mul(bucket_ns) / 1000)).collect();
     let seconds = |ns: i64| ns as f64 / 1e9;
     let line = |measure: OtelMetricMeasure, key: &Option<String>, line: &OtelMetricLineBuilder| {
-        let empty = measure.counts().then_some(0.0);
-        let at = |number: i64| line.cells.get(&number).and_then(|cell| cell.value(measure, metric.kind, seconds(bucket_ns))).or(empty);
+        let empty = measure.is_zero_when_empty().then_some(0.0);
+        let at =
+            |number: i64| line.cells.get(&number).and_then(|cell| cell.measure_value(measure, metric.kind, seconds(bucket_ns))).or(empty);
         let points: Vec<_> = starts.iter().cloned().zip((first..first + count).map(at)).collect();
         let total = match measure {
             OtelMetricMeasure::Value => points.iter().rev().find_map(|(_, value)| *value),
-            _ => line.whole.value(measure, metric.kind, seconds((to_ns - from_ns).max(1))).or(empty),
+            _ => line.total.measure_value(measure, metric.kind, seconds((to_ns - from_ns).max(1))).or(empty),
         };
         OtelMetricGroup { key: key.clone(), total, points }
     };
@@ -217,7 +220,7 @@ pub(super) fn draw(
         (measure.as_str(), groups)
     });
     Ok(Ok(OtelMetricChart {
-        name: ask.name.clone(),
+        name: query.name.clone(),
         unit: metric.unit.clone(),
         kind: metric.kind.as_str().to_owned(),
         measures: measures.collect(),
@@ -226,7 +229,7 @@ pub(super) fn draw(
     }))
 }
 
-fn wanted(names: &[String], kind: MetricKind) -> Result<Vec<OtelMetricMeasure>, OtelMetricQueryError> {
+fn chosen_measures(names: &[String], kind: MetricKind) -> Result<Vec<OtelMetricMeasure>, OtelMetricQueryError> {
     let known = measures_of(kind);
     if names.is_empty() {
         return Ok(known[..1].to_vec());
@@ -253,31 +256,31 @@ struct OtelMetricTimeRange {
     to_ns: i64,
     bucket_ns: i64,
     /// Whether the range has no start: then what a series counted before its first point is included.
-    is_open: bool,
+    has_no_start: bool,
 }
 
 type OtelMetricLinesByKey = BTreeMap<Option<String>, OtelMetricLineBuilder>;
 
 /// Returns all series of the metric combined into lines, and the number of series that are left out.
-fn lines(
+fn combine_lines(
     transaction: &Transaction,
     metric: &ResolvedMetric,
-    ask: &OtelMetricQuery,
+    query: &OtelMetricQuery,
     range: &OtelMetricTimeRange,
 ) -> rusqlite::Result<(OtelMetricLinesByKey, u64)> {
     let mut select = transaction.prepare_cached(
         "SELECT id, temporality, start_ns, attributes FROM series WHERE metric = ? AND last_ns >= ? AND first_ns < ?
          ORDER BY last_ns DESC LIMIT ?",
     )?;
-    let mut rows = select.query(params![metric.id, range.from_ns, range.to_ns, MOST_SERIES + 1])?;
+    let mut rows = select.query(params![metric.id, range.from_ns, range.to_ns, MAX_SERIES + 1])?;
     let mut lines = OtelMetricLinesByKey::new();
     let mut read = 0;
     while let Some(row) = rows.next()? {
         read += 1;
-        if read > MOST_SERIES {
+        if read > MAX_SERIES {
             break;
         }
-        let key = match &ask.group_by {
+        let key = match &query.group_by {
             None => None,
             Some(attribute) => {
                 let attributes: String = row.get(3)?;
@@ -292,12 +295,12 @@ fn lines(
             temporality: MetricTemporality::from_name(&temporality).unwrap_or(MetricTemporality::Momentary),
             start_ns: row.get(2)?,
         };
-        series.add(transaction, range, lines.entry(key).or_default())?;
+        series.add_series(transaction, range, lines.entry(key).or_default())?;
     }
-    let left_out = if read > MOST_SERIES {
+    let left_out = if read > MAX_SERIES {
         let mut count = transaction.prepare_cached("SELECT count(*) FROM series WHERE metric = ? AND last_ns >= ? AND first_ns < ?")?;
         let all: u64 = count.query_row(params![metric.id, range.from_ns, range.to_ns], |row| row.get(0))?;
-        all.saturating_sub(MOST_SERIES as u64)
+        all.saturating_sub(MAX_SERIES as u64)
     } else {
         0
     };
@@ -313,9 +316,9 @@ struct StoredMetricSeries {
 }
 
 impl StoredMetricSeries {
-    fn add(&self, transaction: &Transaction, range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) -> rusqlite::Result<()> {
+    fn add_series(&self, transaction: &Transaction, range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) -> rusqlite::Result<()> {
         let mut before = match self.temporality {
-            MetricTemporality::Cumulative => self.before(transaction, range.from_ns)?,
+            MetricTemporality::Cumulative => self.last_point_before(transaction, range.from_ns)?,
             MetricTemporality::Delta | MetricTemporality::Momentary => None,
         };
         let stands = matches!((self.kind, self.temporality), (MetricKind::UpDownCounter, MetricTemporality::Cumulative));
@@ -327,88 +330,93 @@ impl StoredMetricSeries {
             .prepare_cached("SELECT at_ns, number, histogram FROM points WHERE series = ? AND at_ns >= ? AND at_ns < ? ORDER BY at_ns")?;
         let mut rows = select.query(params![self.id, range.from_ns, range.to_ns])?;
         while let Some(row) = rows.next()? {
-            let (at_ns, point) = stored(row)?;
+            let (at_ns, point) = read_point(row)?;
             let bucket = at_ns.div_euclid(range.bucket_ns);
             if let (true, StoredMetricPoint::Number(value)) = (stands, &point) {
                 standing.push((at_ns, *value));
             }
             match (&point, self.temporality) {
                 (StoredMetricPoint::Number(value), MetricTemporality::Momentary) => {
-                    line.both(bucket).into_iter().for_each(|cell| cell.measure(*value))
+                    line.cells_of(bucket).into_iter().for_each(|cell| cell.add_measurement(*value))
                 }
-                (StoredMetricPoint::Number(value), MetricTemporality::Delta) => add(line, bucket, *value),
+                (StoredMetricPoint::Number(value), MetricTemporality::Delta) => add_series(line, bucket, *value),
                 (StoredMetricPoint::Number(value), MetricTemporality::Cumulative) => {
-                    if let Some(added) = self.added(*value, &before, range) {
-                        add(line, bucket, added);
+                    if let Some(added) = self.increase_since(*value, &before, range) {
+                        add_series(line, bucket, added);
                     }
                 }
                 (StoredMetricPoint::Histogram(histogram), MetricTemporality::Cumulative) => {
-                    if let Some(added) = self.since(histogram, &before, range) {
-                        line.both(bucket).into_iter().for_each(|cell| cell.distribution.add(&added));
+                    if let Some(added) = self.distribution_since(histogram, &before, range) {
+                        line.cells_of(bucket).into_iter().for_each(|cell| cell.distribution.add(&added));
                     }
                 }
                 (StoredMetricPoint::Histogram(histogram), _) => {
-                    line.both(bucket).into_iter().for_each(|cell| cell.distribution.add(histogram));
+                    line.cells_of(bucket).into_iter().for_each(|cell| cell.distribution.add(histogram));
                 }
             }
             before = Some((at_ns, point));
         }
-        stand(&standing, range, line);
+        add_valid_values(&standing, range, line);
         Ok(())
     }
 
     /// Returns the last point before a time.
-    fn before(&self, transaction: &Transaction, at_ns: i64) -> rusqlite::Result<Option<(i64, StoredMetricPoint)>> {
+    fn last_point_before(&self, transaction: &Transaction, at_ns: i64) -> rusqlite::Result<Option<(i64, StoredMetricPoint)>> {
         let mut select = transaction
             .prepare_cached("SELECT at_ns, number, histogram FROM points WHERE series = ? AND at_ns < ? ORDER BY at_ns DESC LIMIT 1")?;
-        select.query_row(params![self.id, at_ns], stored).optional()
+        select.query_row(params![self.id, at_ns], read_point).optional()
     }
 
     /// Returns whether the first point of the series only contains what was counted within the range.
-    fn begins(&self, range: &OtelMetricTimeRange) -> bool {
-        self.start_ns > 0 && (range.is_open || self.start_ns >= range.from_ns)
+    fn begins_in_range(&self, range: &OtelMetricTimeRange) -> bool {
+        self.start_ns > 0 && (range.has_no_start || self.start_ns >= range.from_ns)
     }
 
-    fn added(&self, value: f64, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<f64> {
+    fn increase_since(&self, value: f64, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<f64> {
         match before {
             // The counter was restarted without a new start time if its value is smaller.
             Some((_, StoredMetricPoint::Number(known))) if value < *known && self.kind == MetricKind::Counter => Some(value),
             Some((_, StoredMetricPoint::Number(known))) => Some(value - known),
-            _ => self.begins(range).then_some(value),
+            _ => self.begins_in_range(range).then_some(value),
         }
     }
 
-    fn since(&self, histogram: &Histogram, before: &Option<(i64, StoredMetricPoint)>, range: &OtelMetricTimeRange) -> Option<Histogram> {
+    fn distribution_since(
+        &self,
+        histogram: &Histogram,
+        before: &Option<(i64, StoredMetricPoint)>,
+        range: &OtelMetricTimeRange,
+    ) -> Option<Histogram> {
         match before {
-            Some((_, StoredMetricPoint::Histogram(known))) => Some(histogram.since(known).unwrap_or_else(|| histogram.clone())),
-            _ => self.begins(range).then(|| histogram.clone()),
+            Some((_, StoredMetricPoint::Histogram(known))) => Some(histogram.increase_since(known).unwrap_or_else(|| histogram.clone())),
+            _ => self.begins_in_range(range).then(|| histogram.clone()),
         }
     }
 }
 
-fn add(line: &mut OtelMetricLineBuilder, bucket: i64, added: f64) {
-    for cell in line.both(bucket) {
-        cell.added = Some(cell.added.unwrap_or(0.0) + added);
+fn add_series(line: &mut OtelMetricLineBuilder, bucket: i64, added: f64) {
+    for cell in line.cells_of(bucket) {
+        cell.increase = Some(cell.increase.unwrap_or(0.0) + added);
     }
 }
 
 /// Inserts values: each is valid from its point to the next, for a limited time; a bucket shows the value at its end.
-fn stand(points: &[(i64, f64)], range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) {
+fn add_valid_values(points: &[(i64, f64)], range: &OtelMetricTimeRange, line: &mut OtelMetricLineBuilder) {
     let first = range.from_ns.div_euclid(range.bucket_ns);
     let last = (range.to_ns - 1).div_euclid(range.bucket_ns);
     let mut shown: BTreeMap<i64, f64> = BTreeMap::new();
     for (place, (at_ns, value)) in points.iter().enumerate() {
         let next_ns = points.get(place + 1).map_or(i64::MAX, |(next, _)| *next);
         let own = at_ns.div_euclid(range.bucket_ns);
-        let end_ns = next_ns.min(at_ns.saturating_add(STANDS_NS));
+        let end_ns = next_ns.min(at_ns.saturating_add(VALUE_LIFETIME_NS));
         let until = (end_ns - 1).div_euclid(range.bucket_ns).max(own);
         for bucket in own.max(first)..=until.min(last) {
             shown.insert(bucket, *value);
         }
     }
     for (bucket, value) in shown {
-        for cell in line.both(bucket) {
-            cell.standing = Some(cell.standing.unwrap_or(0.0) + value);
+        for cell in line.cells_of(bucket) {
+            cell.last_value = Some(cell.last_value.unwrap_or(0.0) + value);
         }
     }
 }

@@ -49,7 +49,7 @@ measures!(
 
 impl OtelMetricMeasure {
     /// Returns whether the measure of an empty bucket is zero, rather than unknown.
-    pub(super) fn counts(self) -> bool {
+    pub(super) fn is_zero_when_empty(self) -> bool {
         matches!(self, OtelMetricMeasure::Increase | OtelMetricMeasure::Rate | OtelMetricMeasure::Count | OtelMetricMeasure::Sum)
     }
 }
@@ -92,7 +92,7 @@ pub struct OtelMetricQuery {
 pub enum OtelMetricQueryError {
     /// No metric with this name has a point in the range.
     #[error("metric {0:?} has no point in this time range")]
-    Unknown(String),
+    UnknownMetric(String),
     /// The measure is not available for this kind of metric.
     #[error("measure {wanted:?} is not available for a {kind}; use one of {known}")]
     Measure {
@@ -112,9 +112,9 @@ pub enum OtelMetricQueryError {
         known: String,
     },
     /// The range has too many buckets.
-    #[error("the time range has {0} buckets of this length; use a shorter time range or a longer bucket (at most {MOST_BUCKETS})")]
+    #[error("the time range has {0} buckets of this length; use a shorter time range or a longer bucket (at most {MAX_BUCKETS})")]
     TooManyBuckets(i64),
 }
 
 /// Maximum number of buckets per chart.
-pub(super) const MOST_BUCKETS: i64 = 5_000;
+pub(super) const MAX_BUCKETS: i64 = 5_000;

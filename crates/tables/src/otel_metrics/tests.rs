@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MINUTE: i64 = 60_000_000_000;
+const MINUTE_NS: i64 = 60_000_000_000;
 /// A full hour.
-const T0: i64 = 1_795_420_800_000_000_000;
+const START_NS: i64 = 1_795_420_800_000_000_000;
 
 fn point(kind: MetricKind, temporality: MetricTemporality, writer: u8, start: i64, at: i64, value: MetricPointValue) -> MetricPoint {
     MetricPoint {
@@ -33,32 +33,39 @@ fn counter(writer: u8, start: i64, at: i64, value: f64) -> MetricPoint {
         MetricKind::Counter,
         MetricTemporality::Cumulative,
         writer,
-        T0 + start * MINUTE,
-        T0 + at * MINUTE,
+        START_NS + start * MINUTE_NS,
+        START_NS + at * MINUTE_NS,
         MetricPointValue::Number(value),
     )
 }
 
 fn delta(at: i64, value: f64) -> MetricPoint {
-    point(MetricKind::Counter, MetricTemporality::Delta, 1, T0 + (at - 1) * MINUTE, T0 + at * MINUTE, MetricPointValue::Number(value))
+    point(
+        MetricKind::Counter,
+        MetricTemporality::Delta,
+        1,
+        START_NS + (at - 1) * MINUTE_NS,
+        START_NS + at * MINUTE_NS,
+        MetricPointValue::Number(value),
+    )
 }
 
 async fn open(points: Vec<MetricPoint>) -> (tempfile::TempDir, OtelMetricStore) {
     let dir = tempfile::tempdir().unwrap();
     let metrics = OtelMetricStore::open(dir.path()).unwrap();
     let count = points.len();
-    assert_eq!(metrics.append(1, T0 / 1000, points).await.unwrap().stored, count);
+    assert_eq!(metrics.append(1, START_NS / 1000, points).await.unwrap().stored, count);
     (dir, metrics)
 }
 
 /// Returns a query; times are in minutes from T0.
 fn ask(from: i64, to: i64, bucket: i64, measures: &[&str]) -> OtelMetricQuery {
-    let us = |minutes: i64| (T0 + minutes * MINUTE) / 1000;
+    let us = |minutes: i64| (START_NS + minutes * MINUTE_NS) / 1000;
     OtelMetricQuery {
         name: "m".into(),
         from_us: us(from),
         to_us: us(to),
-        bucket_us: bucket * MINUTE / 1000,
+        bucket_us: bucket * MINUTE_NS / 1000,
         measures: measures.iter().map(|measure| (*measure).to_owned()).collect(),
         ..OtelMetricQuery::default()
     }
@@ -69,11 +76,11 @@ fn values(drawn: &OtelMetricChart, measure: &str) -> Vec<Option<f64>> {
 }
 
 async fn drawn(metrics: &OtelMetricStore, ask: OtelMetricQuery) -> OtelMetricChart {
-    metrics.draw(1, ask).await.unwrap().unwrap()
+    metrics.chart(1, ask).await.unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counters_of_both_sorts_come_to_the_same() {
+async fn delta_and_cumulative_counters_agree() {
     let (_dir, deltas) = open(vec![delta(1, 3.0), delta(2, 4.0), delta(12, 5.0)]).await;
     let (_other, cumulative) = open(vec![counter(1, 0, 1, 3.0), counter(1, 0, 2, 7.0), counter(1, 0, 12, 12.0)]).await;
     for metrics in [deltas, cumulative] {
@@ -87,7 +94,7 @@ async fn counters_of_both_sorts_come_to_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_starts_again_loses_nothing_and_adds_nothing() {
+async fn counter_restart_loses_and_adds_nothing() {
     let before = vec![counter(1, 0, 1, 10.0), counter(1, 0, 2, 15.0)];
     // One series with a new start, and one with an unknown start whose value falls.
     let told = vec![counter(1, 3, 4, 2.0), counter(1, 3, 5, 6.0)];
@@ -105,7 +112,7 @@ async fn a_program_that_starts_again_loses_nothing_and_adds_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_writers_add_up_and_are_told_apart() {
+async fn several_reporters_are_summed_and_separable() {
     let points = vec![counter(1, 0, 1, 1.0), counter(2, 0, 1, 2.0), counter(3, 0, 1, 4.0)];
     let (_dir, metrics) = open(points).await;
     let by_model = drawn(&metrics, OtelMetricQuery { group_by: Some("model".into()), ..ask(0, 2, 1, &[]) }).await;
@@ -113,17 +120,17 @@ async fn several_writers_add_up_and_are_told_apart() {
     assert_eq!(groups, [(Some("m1"), Some(5.0)), (Some("m0"), Some(2.0))], "the largest first");
     let by_host = drawn(&metrics, OtelMetricQuery { group_by: Some("host".into()), ..ask(0, 2, 1, &[]) }).await;
     assert_eq!(by_host.measures["increase"][0].total, Some(7.0));
-    let unknown = metrics.draw(1, OtelMetricQuery { group_by: Some("color".into()), ..ask(0, 2, 1, &[]) }).await.unwrap();
+    let unknown = metrics.chart(1, OtelMetricQuery { group_by: Some("color".into()), ..ask(0, 2, 1, &[]) }).await.unwrap();
     assert_eq!(unknown.unwrap_err().to_string(), "unknown attribute \"color\"; use one of model host");
-    let unknown = metrics.draw(1, ask(0, 2, 1, &["p95"])).await.unwrap();
+    let unknown = metrics.chart(1, ask(0, 2, 1, &["p95"])).await.unwrap();
     assert_eq!(unknown.unwrap_err().to_string(), "measure \"p95\" is not available for a counter; use one of increase rate");
-    assert!(matches!(metrics.draw(2, ask(0, 2, 1, &[])).await.unwrap(), Err(OtelMetricQueryError::Unknown(_))), "another project's");
+    assert!(matches!(metrics.chart(2, ask(0, 2, 1, &[])).await.unwrap(), Err(OtelMetricQueryError::UnknownMetric(_))), "another project's");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gauges_and_what_stands() {
+async fn gauges_and_last_values() {
     let gauge = |writer, at, value| {
-        point(MetricKind::Gauge, MetricTemporality::Momentary, writer, 0, T0 + at * MINUTE, MetricPointValue::Number(value))
+        point(MetricKind::Gauge, MetricTemporality::Momentary, writer, 0, START_NS + at * MINUTE_NS, MetricPointValue::Number(value))
     };
     let (_dir, metrics) = open(vec![gauge(1, 0, 1.0), gauge(1, 1, 3.0), gauge(2, 1, 8.0), gauge(1, 12, -5.0)]).await;
     let of_all = drawn(&metrics, ask(0, 15, 5, &["mean", "min", "max"])).await;
@@ -131,7 +138,14 @@ async fn gauges_and_what_stands() {
     assert_eq!((values(&of_all, "min")[0], values(&of_all, "max")[0]), (Some(1.0), Some(8.0)));
 
     let level = |writer, at, value| {
-        point(MetricKind::UpDownCounter, MetricTemporality::Cumulative, writer, T0, T0 + at * MINUTE, MetricPointValue::Number(value))
+        point(
+            MetricKind::UpDownCounter,
+            MetricTemporality::Cumulative,
+            writer,
+            START_NS,
+            START_NS + at * MINUTE_NS,
+            MetricPointValue::Number(value),
+        )
     };
     let (_dir, metrics) = open(vec![level(1, 0, 5.0), level(2, 0, 7.0), level(1, 2, 4.0)]).await;
     let of_all = drawn(&metrics, ask(0, 8, 1, &["value", "increase"])).await;
@@ -141,12 +155,12 @@ async fn gauges_and_what_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn histograms_of_both_sorts_come_to_the_same() {
+async fn delta_and_cumulative_histograms_agree() {
     let histogram = |temporality, at, counts: [u64; 3]| {
         let count = counts.iter().sum();
         let buckets = HistogramBuckets::Explicit { bounds: vec![1.0, 2.0], counts: counts.to_vec() };
         let value = MetricPointValue::Histogram(Histogram { count, sum: Some(count as f64 * 1.5), buckets, ..Histogram::default() });
-        point(MetricKind::Histogram, temporality, 1, T0, T0 + at * MINUTE, value)
+        point(MetricKind::Histogram, temporality, 1, START_NS, START_NS + at * MINUTE_NS, value)
     };
     let deltas = vec![histogram(MetricTemporality::Delta, 1, [10, 10, 0]), histogram(MetricTemporality::Delta, 6, [0, 4, 0])];
     let cumulative =
@@ -164,12 +178,12 @@ async fn histograms_of_both_sorts_come_to_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repeats_are_known_over_restarts_and_old_points_go() {
+async fn repeats_are_detected_after_restarts_and_old_points_expire() {
     let points = vec![counter(1, 0, 1, 3.0), counter(1, 0, 2, 7.0), delta(1, 1.0)];
     let (dir, metrics) = open(points.clone()).await;
     metrics.close().await;
     let metrics = OtelMetricStore::open(dir.path()).unwrap();
-    let again = metrics.append(1, T0 / 1000, points).await.unwrap();
+    let again = metrics.append(1, START_NS / 1000, points).await.unwrap();
     assert_eq!(again, OtelMetricAppendResult { duplicates: 3, ..OtelMetricAppendResult::default() });
     let listed = metrics.list(1, i64::MIN, i64::MAX).await.unwrap();
     assert_eq!(listed.len(), 1);
@@ -181,14 +195,14 @@ async fn repeats_are_known_over_restarts_and_old_points_go() {
     );
     assert_eq!(metric.temporality, ["cumulative", "delta"]);
     assert_eq!(metric.measures, ["increase", "rate"]);
-    assert_eq!(metrics.delete_before(1, (T0 + 2 * MINUTE) / 1000).await.unwrap(), 2);
+    assert_eq!(metrics.delete_before(1, (START_NS + 2 * MINUTE_NS) / 1000).await.unwrap(), 2);
     assert_eq!(metrics.list(1, i64::MIN, i64::MAX).await.unwrap()[0].series, 1);
-    assert_eq!(metrics.delete_before(1, (T0 + 3 * MINUTE) / 1000).await.unwrap(), 1);
+    assert_eq!(metrics.delete_before(1, (START_NS + 3 * MINUTE_NS) / 1000).await.unwrap(), 1);
     assert_eq!(metrics.list(1, i64::MIN, i64::MAX).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_never_end_is_refused() {
+async fn unbounded_metrics_and_series_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     let metrics = OtelMetricStore::open(dir.path()).unwrap();
     let named = |name: usize| {
@@ -196,18 +210,18 @@ async fn what_would_never_end_is_refused() {
         identity[..8].copy_from_slice(&name.to_be_bytes());
         MetricPoint { name: format!("m{name}"), identity, ..delta(1, 1.0) }
     };
-    let appended = metrics.append(1, T0 / 1000, (0..MOST_METRICS + 3).map(named).collect()).await.unwrap();
-    assert_eq!((appended.stored, appended.too_many_metrics), (MOST_METRICS, 3));
+    let appended = metrics.append(1, START_NS / 1000, (0..MAX_METRICS + 3).map(named).collect()).await.unwrap();
+    assert_eq!((appended.stored, appended.too_many_metrics), (MAX_METRICS, 3));
     let series = |number: usize| {
         let mut identity = [9; 32];
         identity[..8].copy_from_slice(&number.to_be_bytes());
         MetricPoint { name: "m0".into(), identity, ..delta(1, 1.0) }
     };
-    let appended = metrics.append(1, T0 / 1000, (0..MOST_SERIES_A_DAY).map(series).collect()).await.unwrap();
-    assert_eq!((appended.stored, appended.too_many_series), (MOST_SERIES_A_DAY - MOST_METRICS, MOST_METRICS));
-    let known = MetricPoint { at_ns: T0 + 9 * MINUTE, ..named(0) };
-    assert_eq!(metrics.append(1, T0 / 1000, vec![known]).await.unwrap().stored, 1, "a series that is known goes on");
-    let tomorrow = metrics.append(1, T0 / 1000 + 86_400_000_000, vec![series(MOST_SERIES_A_DAY)]).await.unwrap();
+    let appended = metrics.append(1, START_NS / 1000, (0..MAX_NEW_SERIES_PER_DAY).map(series).collect()).await.unwrap();
+    assert_eq!((appended.stored, appended.too_many_series), (MAX_NEW_SERIES_PER_DAY - MAX_METRICS, MAX_METRICS));
+    let known = MetricPoint { at_ns: START_NS + 9 * MINUTE_NS, ..named(0) };
+    assert_eq!(metrics.append(1, START_NS / 1000, vec![known]).await.unwrap().stored, 1, "a series that is known goes on");
+    let tomorrow = metrics.append(1, START_NS / 1000 + 86_400_000_000, vec![series(MAX_NEW_SERIES_PER_DAY)]).await.unwrap();
     assert_eq!(tomorrow.stored, 1);
 }
 
@@ -223,9 +237,9 @@ proptest! {
             value += f64::from(*added);
             counter(1, 0, at, value)
         }).collect();
-        let known = points.iter().rev().find(|point| point.at_ns < T0 + from * MINUTE).map(|point| point.value.clone());
+        let known = points.iter().rev().find(|point| point.at_ns < START_NS + from * MINUTE_NS).map(|point| point.value.clone());
         let known = match known { Some(MetricPointValue::Number(value)) => Some(value), _ => (from == 0).then_some(0.0) };
-        let first_within = points.iter().find(|point| point.at_ns >= T0 + from * MINUTE).map(|point| point.value.clone());
+        let first_within = points.iter().find(|point| point.at_ns >= START_NS + from * MINUTE_NS).map(|point| point.value.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let dir = tempfile::tempdir().unwrap();
@@ -233,9 +247,9 @@ proptest! {
             let mut shuffled = points.clone();
             shuffled.sort_by_key(|point| (point.at_ns as u64).wrapping_mul(order | 1));
             for batch in shuffled.chunks(3) {
-                let _ = metrics.append(1, T0 / 1000, batch.to_vec()).await.unwrap();
+                let _ = metrics.append(1, START_NS / 1000, batch.to_vec()).await.unwrap();
             }
-            match (metrics.draw(1, ask(from, at + 1, bucket, &[])).await.unwrap(), first_within) {
+            match (metrics.chart(1, ask(from, at + 1, bucket, &[])).await.unwrap(), first_within) {
                 (Ok(drawn), Some(MetricPointValue::Number(first))) => {
                     let sum: f64 = values(&drawn, "increase").iter().flatten().sum();
                     prop_assert_eq!(sum, value - known.unwrap_or(first));

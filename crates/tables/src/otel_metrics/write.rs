@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use hinomi_model::otel_metric::{MetricPoint, MetricPointValue, MetricTemporality};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{MOST_METRICS, MOST_SERIES_A_DAY, OtelMetricAppendResult, ns};
+use super::{MAX_METRICS, MAX_NEW_SERIES_PER_DAY, OtelMetricAppendResult, us_to_ns};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -16,12 +16,17 @@ pub(super) fn append(
     received_us: i64,
     points: &[MetricPoint],
 ) -> rusqlite::Result<OtelMetricAppendResult> {
-    let mut writer =
-        MetricPointWriter { transaction, project: project as i64, day: received_us.div_euclid(DAY_US), room: None, known: HashMap::new() };
+    let mut writer = MetricPointWriter {
+        transaction,
+        project: project as i64,
+        day: received_us.div_euclid(DAY_US),
+        remaining_series: None,
+        known_series: HashMap::new(),
+    };
     let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?)")?;
     let mut appended = OtelMetricAppendResult::default();
     for point in points {
-        let series = match writer.series(point)? {
+        let series = match writer.assign_series(point)? {
             SeriesAssignment::Series(series) => series,
             SeriesAssignment::TooManyMetrics => {
                 appended.too_many_metrics += 1;
@@ -34,7 +39,7 @@ pub(super) fn append(
         };
         let (number, histogram) = match &point.value {
             MetricPointValue::Number(number) => (Some(*number), None),
-            MetricPointValue::Histogram(histogram) => (None, Some(rmp_serde::to_vec(histogram).map_err(|error| fault(&error))?)),
+            MetricPointValue::Histogram(histogram) => (None, Some(rmp_serde::to_vec(histogram).map_err(|error| encoding_error(&error))?)),
         };
         if insert.execute(params![series, point.at_ns, number, histogram])? == 0 {
             appended.duplicates += 1;
@@ -42,7 +47,7 @@ pub(super) fn append(
             appended.stored += 1;
         }
     }
-    for ((..), (series, first_ns, last_ns)) in writer.known {
+    for ((..), (series, first_ns, last_ns)) in writer.known_series {
         let mut extend =
             transaction.prepare_cached("UPDATE series SET first_ns = min(first_ns, ?), last_ns = max(last_ns, ?) WHERE id = ?")?;
         extend.execute(params![first_ns, last_ns, series])?;
@@ -51,7 +56,7 @@ pub(super) fn append(
 }
 
 /// Returns the error for a value that cannot be encoded, which is a defect of this program.
-fn fault(error: &dyn std::fmt::Display) -> rusqlite::Error {
+fn encoding_error(error: &dyn std::fmt::Display) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.to_string().into())
 }
 
@@ -67,38 +72,38 @@ struct MetricPointWriter<'a> {
     project: i64,
     day: i64,
     /// Number of series that the project can still begin today; `None` until it has been read.
-    room: Option<usize>,
+    remaining_series: Option<usize>,
     /// Series of this request, with the first and last time of their points.
-    known: HashMap<([u8; 32], i64), (i64, i64, i64)>,
+    known_series: HashMap<([u8; 32], i64), (i64, i64, i64)>,
 }
 
 impl MetricPointWriter<'_> {
-    fn series(&mut self, point: &MetricPoint) -> rusqlite::Result<SeriesAssignment> {
+    fn assign_series(&mut self, point: &MetricPoint) -> rusqlite::Result<SeriesAssignment> {
         let start_ns = if point.temporality == MetricTemporality::Cumulative { point.start_ns } else { 0 };
         let key = (point.identity, start_ns);
-        if let Some((series, first, last)) = self.known.get_mut(&key) {
+        if let Some((series, first, last)) = self.known_series.get_mut(&key) {
             (*first, *last) = ((*first).min(point.at_ns), (*last).max(point.at_ns));
             return Ok(SeriesAssignment::Series(*series));
         }
-        let Some(metric) = self.metric(point)? else { return Ok(SeriesAssignment::TooManyMetrics) };
+        let Some(metric) = self.metric_id(point)? else { return Ok(SeriesAssignment::TooManyMetrics) };
         let mut find = self.transaction.prepare_cached("SELECT id FROM series WHERE metric = ? AND identity = ? AND start_ns = ?")?;
         let found: Option<i64> = find.query_row(params![metric, point.identity, start_ns], |row| row.get(0)).optional()?;
         let series = match found {
             Some(series) => series,
             None => {
-                let room = self.room()?;
+                let room = self.remaining_series()?;
                 if room == 0 {
                     return Ok(SeriesAssignment::TooManySeries);
                 }
-                self.room = Some(room - 1);
-                self.begin(metric, point, start_ns)?
+                self.remaining_series = Some(room - 1);
+                self.begin_series(metric, point, start_ns)?
             }
         };
-        self.known.insert(key, (series, point.at_ns, point.at_ns));
+        self.known_series.insert(key, (series, point.at_ns, point.at_ns));
         Ok(SeriesAssignment::Series(series))
     }
 
-    fn metric(&self, point: &MetricPoint) -> rusqlite::Result<Option<i64>> {
+    fn metric_id(&self, point: &MetricPoint) -> rusqlite::Result<Option<i64>> {
         let mut find =
             self.transaction.prepare_cached("SELECT id FROM metrics WHERE project = ? AND name = ? AND unit = ? AND kind = ?")?;
         let key = params![self.project, point.name, point.unit, point.kind.as_str()];
@@ -106,7 +111,7 @@ impl MetricPointWriter<'_> {
             return Ok(Some(metric));
         }
         let mut count = self.transaction.prepare_cached("SELECT count(*) FROM metrics WHERE project = ?")?;
-        if count.query_row([self.project], |row| row.get::<_, usize>(0))? >= MOST_METRICS {
+        if count.query_row([self.project], |row| row.get::<_, usize>(0))? >= MAX_METRICS {
             return Ok(None);
         }
         let mut insert =
@@ -115,16 +120,16 @@ impl MetricPointWriter<'_> {
         Ok(Some(self.transaction.last_insert_rowid()))
     }
 
-    fn room(&self) -> rusqlite::Result<usize> {
-        if let Some(room) = self.room {
+    fn remaining_series(&self) -> rusqlite::Result<usize> {
+        if let Some(room) = self.remaining_series {
             return Ok(room);
         }
         let mut count = self.transaction.prepare_cached("SELECT count(*) FROM series WHERE project = ? AND day = ?")?;
         let begun: usize = count.query_row(params![self.project, self.day], |row| row.get(0))?;
-        Ok(MOST_SERIES_A_DAY.saturating_sub(begun))
+        Ok(MAX_NEW_SERIES_PER_DAY.saturating_sub(begun))
     }
 
-    fn begin(&self, metric: i64, point: &MetricPoint, start_ns: i64) -> rusqlite::Result<i64> {
+    fn begin_series(&self, metric: i64, point: &MetricPoint, start_ns: i64) -> rusqlite::Result<i64> {
         let mut name = self.transaction.prepare_cached(
             "INSERT INTO attributes VALUES (?, ?, ?) ON CONFLICT (metric, name) DO UPDATE SET own = 1 WHERE excluded.own > own",
         )?;
@@ -135,7 +140,7 @@ impl MetricPointWriter<'_> {
         }
         // The attributes of the point take precedence.
         let attributes: BTreeMap<_, _> = point.reporter.iter().chain(&point.attributes).collect();
-        let attributes = serde_json::to_string(&attributes).map_err(|error| fault(&error))?;
+        let attributes = serde_json::to_string(&attributes).map_err(|error| encoding_error(&error))?;
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO series (metric, project, identity, start_ns, temporality, attributes, first_ns, last_ns, day)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -149,7 +154,7 @@ impl MetricPointWriter<'_> {
 
 /// Deletes old points of at most `limit` series. Returns the number of points, and of series that had some.
 pub(super) fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<(usize, usize)> {
-    let before_ns = ns(before_us);
+    let before_ns = us_to_ns(before_us);
     let mut old = transaction.prepare_cached("SELECT id FROM series WHERE project = ? AND first_ns < ? ORDER BY first_ns LIMIT ?")?;
     let old = old.query_map(params![project as i64, before_ns, limit as i64], |row| row.get(0))?;
     let old = old.collect::<rusqlite::Result<Vec<i64>>>()?;

@@ -12,15 +12,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Maximum number of rows per project.
-const MOST_OF_PROJECT: usize = 500;
+const MAX_ROWS_PER_PROJECT: usize = 500;
 /// Maximum number of rows per hint and project: made-up model names would cause many rows about unpriced models.
-const MOST_OF_HINT: usize = 100;
+const MAX_ROWS_PER_HINT: usize = 100;
 /// Maximum number of rows in memory for all projects.
-const MOST: usize = 20_000;
-const LONGEST: usize = 100;
+const MAX_ROWS: usize = 20_000;
+const MAX_TEXT_LENGTH: usize = 100;
 /// Evidence for a hint that is older than this before evidence against it was only temporary: the parts of one call arrive in separate
 /// requests, in any order.
-const GRACE_US: i64 = 60_000_000;
+const LATE_PARTS_PERIOD_US: i64 = 60_000_000;
 
 /// Identity of a hint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,12 +42,12 @@ struct HintState {
     value: Option<f64>,
     trace: String,
     span: String,
-    dirty: bool,
+    is_unwritten: bool,
 }
 
 impl HintState {
-    fn is_open(&self) -> bool {
-        self.count > 0 && self.last_us > self.against_us.saturating_add(GRACE_US)
+    fn is_current(&self) -> bool {
+        self.count > 0 && self.last_us > self.against_us.saturating_add(LATE_PARTS_PERIOD_US)
     }
 }
 
@@ -87,7 +87,7 @@ pub struct HintRow {
 
 impl HintRow {
     /// Returns the hint that one span shows, without times.
-    pub fn of(evidence: &HintEvidence) -> HintRow {
+    pub fn of_evidence(evidence: &HintEvidence) -> HintRow {
         let (trace, span) = evidence.span.unzip();
         HintRow {
             hint: evidence.hint.as_str(),
@@ -110,7 +110,7 @@ pub(super) struct HintTable {
     known: HashMap<HintKey, HintState>,
 }
 
-pub(super) const TABLE: &str = "
+pub(super) const HINTS_TABLE: &str = "
     CREATE TABLE hints (
         project    INTEGER NOT NULL,
         hint       TEXT NOT NULL,
@@ -137,7 +137,7 @@ impl HintTable {
             let name: String = row.get("hint")?;
             // A hint of a newer version.
             let Some(hint) = InstrumentationHint::from_name(&name) else { continue };
-            let which = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
+            let key = HintKey { project: row.get("project")?, hint: hint.as_str(), sdk: row.get("sdk")?, subject: row.get("subject")? };
             let known = HintState {
                 count: row.get("count")?,
                 first_us: row.get("first_us")?,
@@ -146,28 +146,28 @@ impl HintTable {
                 value: row.get("value")?,
                 trace: row.get("trace")?,
                 span: row.get("span")?,
-                dirty: false,
+                is_unwritten: false,
             };
-            hints.known.insert(which, known);
+            hints.known.insert(key, known);
         }
         Ok(hints)
     }
 
     /// Records evidence about a project.
-    pub(super) fn note(&mut self, now_us: i64, project: u64, evidence: &HintEvidence) {
-        let which = HintKey {
+    pub(super) fn note_evidence(&mut self, now_us: i64, project: u64, evidence: &HintEvidence) {
+        let key = HintKey {
             project,
             hint: evidence.hint.as_str(),
-            sdk: plain(evidence.sdk.as_deref().unwrap_or_default()),
-            subject: plain(evidence.subject.as_deref().unwrap_or_default()),
+            sdk: sanitize(evidence.sdk.as_deref().unwrap_or_default()),
+            subject: sanitize(evidence.subject.as_deref().unwrap_or_default()),
         };
-        if !self.known.contains_key(&which) && !self.has_room(&which, evidence.against) {
+        if !self.known.contains_key(&key) && !self.has_room(&key, evidence.is_against) {
             return;
         }
-        let known = self.known.entry(which).or_default();
-        if evidence.against {
+        let known = self.known.entry(key).or_default();
+        if evidence.is_against {
             known.against_us = now_us;
-            known.dirty |= known.count > 0;
+            known.is_unwritten |= known.count > 0;
             return;
         }
         if known.count == 0 {
@@ -179,36 +179,36 @@ impl HintTable {
         if let Some((trace, span)) = evidence.span {
             (known.trace, known.span) = (trace.to_string(), span.to_string());
         }
-        known.dirty = true;
+        known.is_unwritten = true;
     }
 
-    fn has_room(&self, which: &HintKey, against: bool) -> bool {
-        if self.known.len() >= MOST {
+    fn has_room(&self, key: &HintKey, against: bool) -> bool {
+        if self.known.len() >= MAX_ROWS {
             return false;
         }
         // Evidence against a hint that was not seen only matters if it comes just before the evidence for it. That is not worth storing
         // for most subjects.
-        if against && !which.subject.is_empty() {
+        if against && !key.subject.is_empty() {
             return false;
         }
-        let of_project = self.known.keys().filter(|known| known.project == which.project);
+        let of_project = self.known.keys().filter(|known| known.project == key.project);
         let (mut all, mut alike) = (0, 0);
         for known in of_project {
             all += 1;
-            alike += usize::from(known.hint == which.hint);
+            alike += usize::from(known.hint == key.hint);
         }
-        all < MOST_OF_PROJECT && alike < MOST_OF_HINT
+        all < MAX_ROWS_PER_PROJECT && alike < MAX_ROWS_PER_HINT
     }
 
     /// Writes the changed hints.
     pub(super) fn write(&mut self, connection: &mut Connection) -> rusqlite::Result<()> {
-        if !self.known.values().any(|known| known.dirty) {
+        if !self.known.values().any(|known| known.is_unwritten) {
             return Ok(());
         }
         let transaction = connection.transaction()?;
         let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO hints VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
-        for (which, known) in self.known.iter().filter(|(_, known)| known.dirty) {
-            let HintKey { project, hint, sdk, subject } = which;
+        for (key, known) in self.known.iter().filter(|(_, known)| known.is_unwritten) {
+            let HintKey { project, hint, sdk, subject } = key;
             let count = i64::try_from(known.count).unwrap_or(i64::MAX);
             put.execute(params![
                 *project as i64,
@@ -226,17 +226,16 @@ impl HintTable {
         }
         drop(put);
         transaction.commit()?;
-        self.known.values_mut().for_each(|known| known.dirty = false);
+        self.known.values_mut().for_each(|known| known.is_unwritten = false);
         Ok(())
     }
 
     /// Returns the open hints of a project that were seen at a time or later, newest first.
     pub(super) fn open(&self, project: u64, since_us: i64) -> Vec<HintRow> {
-        let of_project =
-            self.known.iter().filter(|(which, known)| which.project == project && known.is_open() && known.last_us >= since_us);
+        let of_project = self.known.iter().filter(|(key, known)| key.project == project && known.is_current() && known.last_us >= since_us);
         let mut open: Vec<(&HintKey, &HintState)> = of_project.collect();
-        open.sort_by_key(|(which, known)| (std::cmp::Reverse(known.last_us), which.hint, &which.sdk, &which.subject));
-        open.into_iter().map(|(which, known)| row(which, known)).collect()
+        open.sort_by_key(|(key, known)| (std::cmp::Reverse(known.last_us), key.hint, &key.sdk, &key.subject));
+        open.into_iter().map(|(key, known)| hint_row(key, known)).collect()
     }
 
     /// Removes hints that were not seen since a time from memory; [`delete_before`] removes them from the table.
@@ -250,12 +249,12 @@ pub(super) fn delete_before(connection: &Connection, us: i64) -> rusqlite::Resul
     connection.execute("DELETE FROM hints WHERE max(last_us, against_us) < ?", [us])
 }
 
-fn row(which: &HintKey, known: &HintState) -> HintRow {
+fn hint_row(key: &HintKey, known: &HintState) -> HintRow {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     HintRow {
-        hint: which.hint,
-        sdk: some(&which.sdk),
-        subject: some(&which.subject),
+        hint: key.hint,
+        sdk: some(&key.sdk),
+        subject: some(&key.subject),
         value: known.value,
         count: known.count,
         first_at: Some(rfc3339(known.first_us)),
@@ -267,8 +266,8 @@ fn row(which: &HintKey, known: &HintState) -> HintRow {
 }
 
 /// Returns the name of an SDK or a model without control characters.
-pub(super) fn plain(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+pub(super) fn sanitize(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(MAX_TEXT_LENGTH).collect()
 }
 
 #[cfg(test)]
@@ -277,20 +276,21 @@ mod tests {
 
     use super::*;
 
-    const SECOND: i64 = 1_000_000;
+    const SECOND_US: i64 = 1_000_000;
 
-    fn evidence(hint: InstrumentationHint, against: bool) -> HintEvidence {
-        HintEvidence { hint, against, subject: None, value: None, sdk: Some("sentry.python 2.75.0".into()), span: None }
+    fn evidence(hint: InstrumentationHint, is_against: bool) -> HintEvidence {
+        HintEvidence { hint, is_against, subject: None, value: None, sdk: Some("sentry.python 2.75.0".into()), span: None }
     }
 
     #[test]
-    fn a_hint_holds_until_it_is_seen_otherwise() {
+    fn hint_is_current_until_disproved() {
         let mut hints = HintTable::default();
-        let note =
-            |hints: &mut HintTable, at: i64, against| hints.note(at * SECOND, 1, &evidence(InstrumentationHint::PromptsNotSent, against));
+        let note = |hints: &mut HintTable, at: i64, against| {
+            hints.note_evidence(at * SECOND_US, 1, &evidence(InstrumentationHint::PromptsNotSent, against))
+        };
         note(&mut hints, 1_000, false);
         assert_eq!(hints.open(1, 0).len(), 1);
-        assert!(hints.open(2, 0).is_empty() && hints.open(1, 2_000 * SECOND).is_empty());
+        assert!(hints.open(2, 0).is_empty() && hints.open(1, 2_000 * SECOND_US).is_empty());
         note(&mut hints, 1_001, true);
         assert!(hints.open(1, 0).is_empty(), "the texts came by themselves");
         // The messages of another call arrive before the call.
@@ -302,30 +302,30 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_there_after_a_restart_and_few() {
+    fn hints_survive_a_restart_and_are_limited() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(TABLE).unwrap();
+        connection.execute_batch(HINTS_TABLE).unwrap();
         let mut hints = HintTable::default();
         for number in 10..5_000 {
-            hints.note(
-                number * 61 * SECOND,
+            hints.note_evidence(
+                number * 61 * SECOND_US,
                 1,
                 &HintEvidence { subject: Some(format!("model {number}")), ..evidence(InstrumentationHint::UnpricedModel, false) },
             );
-            hints.note(
-                number * 61 * SECOND,
+            hints.note_evidence(
+                number * 61 * SECOND_US,
                 1,
                 &HintEvidence { sdk: Some(format!("sdk {number}")), ..evidence(InstrumentationHint::Sampled, false) },
             );
         }
         let open = hints.open(1, 0);
-        assert_eq!(open.len(), 2 * MOST_OF_HINT);
+        assert_eq!(open.len(), 2 * MAX_ROWS_PER_HINT);
         hints.write(&mut connection).unwrap();
         hints.write(&mut connection).unwrap();
         assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), open);
-        hints.forget_before(60 * 61 * SECOND);
-        delete_before(&connection, 60 * 61 * SECOND).unwrap();
-        assert_eq!(hints.open(1, 0).len(), MOST_OF_HINT);
+        hints.forget_before(60 * 61 * SECOND_US);
+        delete_before(&connection, 60 * 61 * SECOND_US).unwrap();
+        assert_eq!(hints.open(1, 0).len(), MAX_ROWS_PER_HINT);
         assert_eq!(HintTable::read(&connection).unwrap().open(1, 0), hints.open(1, 0));
     }
 }

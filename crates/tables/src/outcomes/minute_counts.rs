@@ -8,18 +8,18 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::hints;
-use super::pending_counts::{LARGEST, OutcomeClass, OutcomeCount, OutcomeKey};
+use super::pending_counts::{MAX_COUNT_PER_MINUTE, OutcomeClass, OutcomeCount, OutcomeKey};
 use crate::database;
 use crate::database::SqliteError;
 
 /// How long a write waits for another process; concurrent reads wait with it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Each step migrates from one format to the next; `user_version` is the number of steps done.
-const STEPS: &[&str] = &["
+const MIGRATIONS: &[&str] = &["
     CREATE TABLE outcomes (
         project   INTEGER NOT NULL,
         minute    INTEGER NOT NULL,
@@ -53,18 +53,18 @@ const STEPS: &[&str] = &["
     DROP TABLE outcomes;
     ALTER TABLE outcomes_by_sdk RENAME TO outcomes;
     CREATE INDEX outcomes_by_minute ON outcomes (minute);
-", hints::TABLE];
+", hints::HINTS_TABLE];
 
-pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
-    let connection = database::open(path, STEPS)?;
-    connection.busy_timeout(PATIENCE).map_err(SqliteError::of(path))?;
+pub(super) fn open_database(path: &Path) -> Result<Connection, SqliteError> {
+    let connection = database::open(path, MIGRATIONS)?;
+    connection.busy_timeout(LOCK_TIMEOUT).map_err(SqliteError::sqlite_error(path))?;
     // A power failure may lose the counts of the last seconds. Syncing every second would wear out the disk.
-    connection.pragma_update(None, "synchronous", "normal").map_err(SqliteError::of(path))?;
+    connection.pragma_update(None, "synchronous", "normal").map_err(SqliteError::sqlite_error(path))?;
     Ok(connection)
 }
 
 /// Adds counts to the stored ones, all or none.
-pub(super) fn write(connection: &mut Connection, counts: &HashMap<OutcomeKey, OutcomeCount>) -> rusqlite::Result<()> {
+pub(super) fn write_counts(connection: &mut Connection, counts: &HashMap<OutcomeKey, OutcomeCount>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut add = transaction.prepare_cached(
         "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
@@ -73,21 +73,21 @@ pub(super) fn write(connection: &mut Connection, counts: &HashMap<OutcomeKey, Ou
             detail = coalesce(excluded.detail, detail),
             detail_us = coalesce(excluded.detail_us, detail_us)",
     )?;
-    for (OutcomeKey { project, minute, what }, count) in counts {
+    for (OutcomeKey { project, minute, class }, count) in counts {
         let (detail_us, detail) = count.detail.as_ref().map(|(at, text)| (*at, text)).unzip();
         add.execute(params![
             *project as i64,
             minute,
-            what.outcome,
-            what.reason,
-            what.category,
-            what.key,
-            what.sdk,
-            count.quantity.min(LARGEST) as i64,
+            class.outcome,
+            class.reason,
+            class.category,
+            class.key,
+            class.sdk,
+            count.quantity.min(MAX_COUNT_PER_MINUTE) as i64,
             count.last_us,
             detail,
             detail_us,
-            LARGEST as i64,
+            MAX_COUNT_PER_MINUTE as i64,
         ])?;
     }
     drop(add);

@@ -34,13 +34,13 @@ use pending_counts::{OutcomeClass, OutcomeCount, OutcomeTally};
 
 /// Project number of the server itself: requests without a valid key. Anybody can send any number of them, so their counts are stored per
 /// hour, without key and SDK: a few rows per hour, distinguished only by the server's own reasons.
-pub const SERVER: u64 = 0;
+pub const SERVER_PROJECT: u64 = 0;
 
 /// File name of the database.
 const DATABASE: &str = "outcomes.db";
 const MINUTE_US: i64 = 60_000_000;
 /// Interval between two writes.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Number of items with the same outcome, reason, category, ingest key and SDK.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -90,7 +90,7 @@ pub struct OutcomeStore {
 struct OutcomeStoreInner {
     path: PathBuf,
     /// Counts that are not written yet. Locked for microseconds only.
-    tally: Mutex<OutcomeTally>,
+    pending: Mutex<OutcomeTally>,
     /// All hints, which are few. Must be locked after the connection if both are needed.
     hints: Mutex<HintTable>,
     /// Must be locked before the tally if both are needed: counts that have left the tally and are not in the table yet must not be
@@ -106,9 +106,9 @@ impl OutcomeStore {
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<OutcomeStore, SqliteError> {
         let path = dir.join(DATABASE);
-        let connection = minute_counts::open(&path)?;
-        let hints = Mutex::new(HintTable::read(&connection).map_err(SqliteError::of(&path))?);
-        let shared = Arc::new(OutcomeStoreInner { path, tally: Mutex::default(), hints, connection: Mutex::new(connection) });
+        let connection = minute_counts::open_database(&path)?;
+        let hints = Mutex::new(HintTable::read(&connection).map_err(SqliteError::sqlite_error(&path))?);
+        let shared = Arc::new(OutcomeStoreInner { path, pending: Mutex::default(), hints, connection: Mutex::new(connection) });
         let (stop, stopped) = channel();
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new().name("outcomes".to_owned()).spawn(move || run(&for_thread, &stopped));
@@ -116,23 +116,23 @@ impl OutcomeStore {
         Ok(OutcomeStore { shared, stop, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Counts outcomes of a project, or of the [`SERVER`]. Does not wait for the disk.
+    /// Counts outcomes of a project, or of the [`SERVER_PROJECT`]. Does not wait for the disk.
     pub fn count(&self, project: u64, from: OutcomeSource, outcomes: &[Outcome]) {
         let now_us = jiff::Timestamp::now().as_microsecond();
-        let mut tally = lock(&self.shared.tally);
+        let mut tally = lock(&self.shared.pending);
         for outcome in outcomes {
             tally.count(now_us, project, from, outcome);
         }
     }
 
     /// Records evidence for hints to the clients of a project. Does not wait for the disk.
-    pub fn note(&self, project: u64, evidence: &[HintEvidence]) {
+    pub fn note_evidence(&self, project: u64, evidence: &[HintEvidence]) {
         if evidence.is_empty() {
             return;
         }
         let now_us = jiff::Timestamp::now().as_microsecond();
         let mut hints = lock(&self.shared.hints);
-        evidence.iter().for_each(|evidence| hints.note(now_us, project, evidence));
+        evidence.iter().for_each(|evidence| hints.note_evidence(now_us, project, evidence));
     }
 
     /// Returns the open hints of a project that were seen at a time or later.
@@ -155,10 +155,10 @@ impl OutcomeStore {
         let mut sums: BTreeMap<OutcomeClass, OutcomeCount> = BTreeMap::new();
         let connection = lock(&self.shared.connection);
         let add = |what: OutcomeClass, count: OutcomeCount| sums.entry(what).or_default().add(&count);
-        minute_counts::read(&connection, project, &minutes, add).map_err(SqliteError::of(&self.shared.path))?;
-        for (which, count) in lock(&self.shared.tally).counts() {
+        minute_counts::read(&connection, project, &minutes, add).map_err(SqliteError::sqlite_error(&self.shared.path))?;
+        for (which, count) in lock(&self.shared.pending).counts() {
             if which.project == project && minutes.contains(&which.minute) {
-                sums.entry(which.what.clone()).or_default().add(count);
+                sums.entry(which.class.clone()).or_default().add(count);
             }
         }
         drop(connection);
@@ -182,8 +182,8 @@ impl OutcomeStore {
     pub fn delete_before(&self, before_us: i64) -> Result<u64, SqliteError> {
         let connection = lock(&self.shared.connection);
         lock(&self.shared.hints).forget_before(before_us);
-        hints::delete_before(&connection, before_us).map_err(SqliteError::of(&self.shared.path))?;
-        minute_counts::delete_before(&connection, before_us.div_euclid(MINUTE_US)).map_err(SqliteError::of(&self.shared.path))
+        hints::delete_before(&connection, before_us).map_err(SqliteError::sqlite_error(&self.shared.path))?;
+        minute_counts::delete_before(&connection, before_us.div_euclid(MINUTE_US)).map_err(SqliteError::sqlite_error(&self.shared.path))
     }
 }
 
@@ -200,7 +200,7 @@ impl Drop for OutcomeStore {
 /// Writes once a second until it is stopped. A failure is logged once; counts remain in memory meanwhile.
 fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
     let mut is_failing = false;
-    while matches!(stopped.recv_timeout(FLUSH), Err(RecvTimeoutError::Timeout)) {
+    while matches!(stopped.recv_timeout(FLUSH_INTERVAL), Err(RecvTimeoutError::Timeout)) {
         match shared.write() {
             Ok(()) => is_failing = false,
             Err(error) => {
@@ -215,19 +215,19 @@ fn run(shared: &OutcomeStoreInner, stopped: &Receiver<()>) {
 impl OutcomeStoreInner {
     fn write(&self) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
-        lock(&self.hints).write(&mut connection).map_err(SqliteError::of(&self.path))?;
-        let taken = lock(&self.tally).take();
+        lock(&self.hints).write(&mut connection).map_err(SqliteError::sqlite_error(&self.path))?;
+        let taken = lock(&self.pending).take_pending();
         if taken.is_empty() {
             return Ok(());
         }
-        match minute_counts::write(&mut connection, &taken) {
+        match minute_counts::write_counts(&mut connection, &taken) {
             Ok(()) => {
-                lock(&self.tally).written();
+                lock(&self.pending).confirm_written();
                 Ok(())
             }
             Err(error) => {
-                lock(&self.tally).put_back(taken);
-                Err(SqliteError::of(&self.path)(error))
+                lock(&self.pending).restore_pending(taken);
+                Err(SqliteError::sqlite_error(&self.path)(error))
             }
         }
     }

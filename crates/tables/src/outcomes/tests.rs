@@ -18,7 +18,7 @@ fn all(outcomes: &OutcomeStore, project: u64) -> Vec<OutcomeRow> {
 }
 
 #[test]
-fn sums_are_there_at_once_and_after_a_restart() {
+fn counts_are_visible_at_once_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     outcomes.count(1, by("k"), &[dropped("too_old", 2)]);
@@ -39,7 +39,7 @@ fn sums_are_there_at_once_and_after_a_restart() {
 }
 
 #[test]
-fn what_is_counted_together_and_what_is_not() {
+fn outcome_classes_are_merged_correctly() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     let stored = Outcome { kind: OutcomeKind::Accepted, detail: None, ..dropped("stored", 1) };
@@ -56,10 +56,10 @@ fn what_is_counted_together_and_what_is_not() {
 }
 
 #[test]
-fn a_row_is_what_the_page_expects() {
+fn outcome_row_has_the_page_format() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
-    lock(&outcomes.shared.tally).count(1_000_001, 1, OutcomeSource::default(), &dropped("Too old!", 2));
+    lock(&outcomes.shared.pending).count(1_000_001, 1, OutcomeSource::default(), &dropped("Too old!", 2));
     let expected = json!([{
         "outcome": "dropped", "reason": "too_old_", "category": "span", "key": null, "sdk": null, "quantity": 2,
         "detail": "said Too old!", "last_at": "1970-01-01T00:00:01.000001Z",
@@ -70,13 +70,13 @@ fn a_row_is_what_the_page_expects() {
 }
 
 #[test]
-fn ranges_take_whole_minutes_and_old_ones_go() {
+fn ranges_use_whole_minutes_and_old_counts_expire() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     for minute in 0..10 {
         let at = minute * MINUTE_US + 30_000_000;
         let said = Outcome { detail: Some(format!("minute {minute}")), ..dropped("too_old", 1) };
-        lock(&outcomes.shared.tally).count(at, 1, OutcomeSource::default(), &said);
+        lock(&outcomes.shared.pending).count(at, 1, OutcomeSource::default(), &said);
         if minute == 4 {
             outcomes.flush();
         }
@@ -95,20 +95,20 @@ fn ranges_take_whole_minutes_and_old_ones_go() {
 }
 
 #[test]
-fn figures_beyond_reason_stay_figures() {
+fn huge_counts_do_not_overflow() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     for minute in 0..50 {
         for _ in 0..2 {
-            lock(&outcomes.shared.tally).count(minute * MINUTE_US, u64::MAX, OutcomeSource::default(), &dropped("claimed", u64::MAX));
+            lock(&outcomes.shared.pending).count(minute * MINUTE_US, u64::MAX, OutcomeSource::default(), &dropped("claimed", u64::MAX));
             outcomes.flush();
         }
     }
-    assert_eq!(all(&outcomes, u64::MAX)[0].quantity, 50 * crate::outcomes::pending_counts::LARGEST);
+    assert_eq!(all(&outcomes, u64::MAX)[0].quantity, 50 * crate::outcomes::pending_counts::MAX_COUNT_PER_MINUTE);
 }
 
 #[test]
-fn what_cannot_be_written_waits_and_is_shown() {
+fn unwritten_counts_wait_and_are_shown() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     lock(&outcomes.shared.connection).busy_timeout(Duration::from_millis(5)).unwrap();
@@ -122,12 +122,12 @@ fn what_cannot_be_written_waits_and_is_shown() {
     outcomes.count(1, OutcomeSource::default(), &[dropped("a", 4)]);
     other.execute_batch("COMMIT").unwrap();
     outcomes.shared.write().unwrap();
-    assert!(lock(&outcomes.shared.tally).counts().is_empty());
+    assert!(lock(&outcomes.shared.pending).counts().is_empty());
     assert_eq!(all(&outcomes, 1)[0].quantity, 7);
 }
 
 #[test]
-fn many_count_at_once_while_it_is_written() {
+fn concurrent_counting_during_a_write() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     std::thread::scope(|scope| {
@@ -147,13 +147,13 @@ fn many_count_at_once_while_it_is_written() {
 }
 
 #[test]
-fn a_second_later_it_is_on_the_disk() {
+fn counts_are_written_after_a_second() {
     let dir = tempfile::tempdir().unwrap();
     let outcomes = OutcomeStore::open(dir.path()).unwrap();
     outcomes.count(1, OutcomeSource::default(), &[dropped("a", 1)]);
     let reader = crate::database::open_reader(&dir.path().join("outcomes.db")).unwrap();
     let written = || reader.query_row("SELECT count(*) FROM outcomes", [], |row| row.get::<_, i64>(0)).unwrap() == 1;
-    let deadline = std::time::Instant::now() + 20 * FLUSH;
+    let deadline = std::time::Instant::now() + 20 * FLUSH_INTERVAL;
     while !written() {
         assert!(std::time::Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(20));

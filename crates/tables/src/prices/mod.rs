@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use crate::metadata::{CustomPriceRecord, MetadataStore};
 
 /// Name of the newer price table in the data directory.
-const TABLE: &str = "prices.json";
+const PRICE_TABLE_FILE: &str = "prices.json";
 /// Name of the setting with the last readable content of the price file.
-const LAST_FILE: &str = "prices.file";
+const LAST_FILE_SETTING: &str = "prices.file";
 
 /// The effective prices.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub struct ActivePrices {
     books: Arc<PriceBooks>,
     meta: Arc<MetadataStore>,
     /// Path of the newer price table, which may not exist.
-    table: PathBuf,
+    table_file: PathBuf,
     /// Path of the price file.
     file: Option<PathBuf>,
-    known: Mutex<PriceSourceState>,
+    sources: Mutex<PriceSourceState>,
 }
 
 /// The prices that were read last, and the state of their sources.
@@ -38,7 +38,7 @@ struct PriceSourceState {
     table_stamp: FileStamp,
     from_file: Vec<(Option<u64>, CustomPrice)>,
     file_stamp: FileStamp,
-    set: Vec<CustomPriceRecord>,
+    custom_prices: Vec<CustomPriceRecord>,
     /// What is wrong with the table; `file_fault` is about the file.
     table_fault: Option<String>,
     file_fault: Option<String>,
@@ -74,14 +74,14 @@ impl ActivePrices {
     /// of the file instead of the file.
     pub fn open(meta: Arc<MetadataStore>, data: &Path, file: &Path) -> ActivePrices {
         let file = Some(file).filter(|file| !file.as_os_str().is_empty()).map(Path::to_owned);
-        let table_path = data.join(TABLE);
-        let (table_stamp, file_stamp) = (stamp(&table_path), file.as_deref().and_then(stamp));
+        let table_path = data.join(PRICE_TABLE_FILE);
+        let (table_stamp, file_stamp) = (file_stamp(&table_path), file.as_deref().and_then(file_stamp));
         let mut known = PriceSourceState {
             table: PriceBook::embedded().table().clone(),
             table_stamp,
             from_file: Vec::new(),
             file_stamp,
-            set: meta.directory().prices.clone(),
+            custom_prices: meta.directory().prices.clone(),
             table_fault: None,
             file_fault: None,
         };
@@ -92,30 +92,35 @@ impl ActivePrices {
                 known.table_fault = Some(format!("{error}; the built-in price table is used instead"));
             }
         }
-        let prices = ActivePrices { books: Arc::new(PriceBooks::default()), meta, table: table_path, file, known: Mutex::new(known) };
+        let prices =
+            ActivePrices { books: Arc::new(PriceBooks::default()), meta, table_file: table_path, file, sources: Mutex::new(known) };
         {
             let mut known = prices.lock();
             if let Some(path) = &prices.file {
                 prices.take_file(path, &mut known);
                 if known.file_fault.is_some()
-                    && let Some(before) = prices.meta.get(LAST_FILE).and_then(|text| file::parse(&text).ok())
+                    && let Some(before) = prices.meta.setting(LAST_FILE_SETTING).and_then(|text| file::parse_file(&text).ok())
                 {
                     known.from_file = before;
                 }
             }
-            prices.exchange(&known);
+            prices.replace_books(&known);
         }
         prices
     }
 
     /// Reads the price file. Returns false and changes nothing if it cannot be used.
     fn take_file(&self, path: &Path, known: &mut PriceSourceState) -> bool {
-        match file::read(path) {
+        match file::read_file(path) {
             Ok((text, prices)) => {
                 tracing::info!(prices = prices.len(), "prices.file.loaded");
                 known.from_file = prices;
                 known.file_fault = None;
-                let kept = if self.meta.get(LAST_FILE).as_ref() == Some(&text) { Ok(()) } else { self.meta.set(LAST_FILE, &text) };
+                let kept = if self.meta.setting(LAST_FILE_SETTING).as_ref() == Some(&text) {
+                    Ok(())
+                } else {
+                    self.meta.set_setting(LAST_FILE_SETTING, &text)
+                };
                 if let Err(error) = kept {
                     tracing::warn!(%error, "prices.file.write_failed");
                 }
@@ -141,15 +146,15 @@ impl ActivePrices {
     }
 
     /// Returns the effective prices of a project.
-    pub fn of(&self, project: u64) -> Arc<PriceBook> {
-        self.books.of(project)
+    pub fn book_of(&self, project: u64) -> Arc<PriceBook> {
+        self.books.book_of(project)
     }
 
     /// Returns a hash of the effective prices of a project.
     pub fn fingerprint(&self, project: u64) -> String {
         let known = self.lock();
         let from_file = known.from_file.iter().filter(|(of, _)| of.is_none_or(|of| of == project)).map(|(_, price)| price);
-        let set = known.set.iter().filter(|set| set.project == project).map(|set| &set.price);
+        let set = known.custom_prices.iter().filter(|set| set.project == project).map(|set| &set.price);
         let own: Vec<&CustomPrice> = from_file.chain(set).collect();
         // A map with text keys and numbers always has a JSON form.
         let text = serde_json::to_string(&(known.table.date(), known.table.models(), known.table_stamp, own)).unwrap_or_default();
@@ -171,10 +176,10 @@ impl ActivePrices {
     pub fn refresh(&self) {
         let mut known = self.lock();
         let mut changed = false;
-        let table_stamp = stamp(&self.table);
+        let table_stamp = file_stamp(&self.table_file);
         if table_stamp != known.table_stamp {
             known.table_stamp = table_stamp;
-            match table_in_force(&self.table) {
+            match table_in_force(&self.table_file) {
                 Ok(table) => {
                     tracing::info!(date = table.date(), models = table.models(), "prices.table.loaded");
                     known.table = table;
@@ -188,43 +193,43 @@ impl ActivePrices {
             }
         }
         if let Some(path) = &self.file {
-            let file_stamp = stamp(path);
+            let file_stamp = file_stamp(path);
             if file_stamp != known.file_stamp {
                 known.file_stamp = file_stamp;
                 changed |= self.take_file(path, &mut known);
             }
         }
         let directory = self.meta.directory();
-        if directory.prices != known.set {
-            known.set = directory.prices.clone();
+        if directory.prices != known.custom_prices {
+            known.custom_prices = directory.prices.clone();
             changed = true;
         }
         if changed {
-            self.exchange(&known);
+            self.replace_books(&known);
         }
     }
 
-    fn exchange(&self, known: &PriceSourceState) {
+    fn replace_books(&self, known: &PriceSourceState) {
         // Later prices come last, and win if two match equally.
-        let set = known.set.iter().map(|set| (Some(set.project), set.price.clone()));
+        let set = known.custom_prices.iter().map(|set| (Some(set.project), set.price.clone()));
         let own: Vec<_> = known.from_file.iter().cloned().chain(set).collect();
-        self.books.exchange(known.table.clone(), &own);
+        self.books.replace_prices(known.table.clone(), &own);
     }
 
     fn lock(&self) -> MutexGuard<'_, PriceSourceState> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Returns what is wrong with the newer table of a data directory and with the price file, without using them.
-pub fn faults(data: &Path, file: &Path) -> Vec<PriceSourceError> {
-    let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read(file).err());
+pub fn check_sources(data: &Path, file: &Path) -> Vec<PriceSourceError> {
+    let of_file = Some(file).filter(|file| !file.as_os_str().is_empty()).and_then(|file| file::read_file(file).err());
     table_in_force(&table_path(data)).err().into_iter().chain(of_file).collect()
 }
 
 /// Returns the path of the newer price table in a data directory.
 pub fn table_path(data: &Path) -> PathBuf {
-    data.join(TABLE)
+    data.join(PRICE_TABLE_FILE)
 }
 
 /// Returns the table in the data directory, unless the embedded one is newer, as it may be after an update of the program.
@@ -240,7 +245,7 @@ fn table_in_force(path: &Path) -> Result<Arc<PriceTable>, PriceSourceError> {
     Ok(if table.date() < embedded.date() { embedded.clone() } else { Arc::new(table) })
 }
 
-fn stamp(path: &Path) -> FileStamp {
+fn file_stamp(path: &Path) -> FileStamp {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
@@ -264,15 +269,15 @@ mod tests {
             service_tier: None,
             failed: false,
         };
-        prices.of(project).cost(&call)?.price
+        prices.book_of(project).cost(&call)?.price
     }
 
-    fn own(input: f64) -> CustomPrice {
+    fn custom_price(input: f64) -> CustomPrice {
         serde_json::from_value(serde_json::json!({ "model": "gpt-4o", "prices": { "input": input, "output": 1 } })).unwrap()
     }
 
     #[test]
-    fn changes_are_taken_and_what_cannot_be_read_changes_nothing() {
+    fn price_changes_apply_and_unreadable_files_change_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("own.toml");
         std::fs::write(&file, "[[price]]\nproject = 2\nmodel = \"gpt-4o\"\nprices = { input = 7, output = 7 }\n").unwrap();
@@ -281,7 +286,7 @@ mod tests {
         assert_eq!(price_id(&prices, 1).as_deref(), Some("openai:gpt-4o"));
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
 
-        let set = meta.set_price(1, own(3.0)).unwrap();
+        let set = meta.set_price(1, custom_price(3.0)).unwrap();
         prices.refresh();
         assert_eq!(price_id(&prices, 1).as_deref(), Some("own:gpt-4o"));
         meta.end_price(1, set.id, Some("2026-01-01".parse().unwrap())).unwrap();
@@ -292,7 +297,7 @@ mod tests {
         prices.refresh();
         assert_eq!(price_id(&prices, 2).as_deref(), Some("own:gpt-4o"));
         assert!(prices.problems()[0].contains("own.toml"), "{:?}", prices.problems());
-        assert!(matches!(&faults(dir.path(), &file)[..], [PriceSourceError::Unusable { .. }]));
+        assert!(matches!(&check_sources(dir.path(), &file)[..], [PriceSourceError::Unusable { .. }]));
         // A restart uses the last readable content, and reports the problem.
         let again = ActivePrices::open(meta.clone(), dir.path(), &file);
         assert_eq!(price_id(&again, 2).as_deref(), Some("own:gpt-4o"));

@@ -43,7 +43,7 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
         return Ok(counts);
     }
     let path = dir.join(table.database());
-    let failed = SqliteError::of(&path);
+    let failed = SqliteError::sqlite_error(&path);
     let mut connection = database::open_reader(&path)?;
     let transaction = connection.transaction().map_err(&failed)?;
     create_name_tables_of(&transaction, subject).map_err(&failed)?;
@@ -80,7 +80,7 @@ pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Res
         let mut select = connection.prepare(sql)?;
         select.query_map([key_of(project)], |row| row.get(0))?.collect()
     };
-    let ids = read().map_err(SqliteError::of(&path))?;
+    let ids = read().map_err(SqliteError::sqlite_error(&path))?;
     Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
@@ -102,7 +102,7 @@ pub fn count_expiring(
     let ExpiringRows { table, time_us, .. } = rows;
     let sql = format!("SELECT count(*), sum({time_us} >= ?2 AND {time_us} < ?3) FROM {table} WHERE project = ?1");
     let count = |row: &rusqlite::Row| Ok(ExpiringRowCount { all: row.get(0)?, expiring: row.get::<_, Option<u64>>(1)?.unwrap_or(0) });
-    connection.query_row(&sql, [key_of(project), old_us, new_us], count).map_err(SqliteError::of(&path))
+    connection.query_row(&sql, [key_of(project), old_us, new_us], count).map_err(SqliteError::sqlite_error(&path))
 }
 
 /// Deletes rows of a project before a time, in microseconds since the Unix epoch, for a module whose selections keep the rows of some
@@ -131,7 +131,7 @@ pub fn delete_expired(
 /// When the database cannot be written.
 pub fn empty_wal(dir: &Path, table: &dyn RetainedRows) -> Result<(), SqliteError> {
     let path = dir.join(table.database());
-    database::empty_wal(&database::open_existing(&path)?).map_err(SqliteError::of(&path))
+    database::truncate_wal(&database::open_existing(&path)?).map_err(SqliteError::sqlite_error(&path))
 }
 
 fn selections(table: &dyn RetainedRows, subject: &ErasureSubject) -> &'static [RowSelection] {
@@ -140,7 +140,7 @@ fn selections(table: &dyn RetainedRows, subject: &ErasureSubject) -> &'static [R
 
 /// Changes a database that other connections use too.
 fn change<T>(path: &Path, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
-    let failed = SqliteError::of(path);
+    let failed = SqliteError::sqlite_error(path);
     let mut connection = database::open_existing(path)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
     let result = work(&transaction).map_err(&failed)?;

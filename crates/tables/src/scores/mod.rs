@@ -20,9 +20,9 @@ use crate::database::SqliteError;
 /// File name of the database.
 const DATABASE: &str = "scores.db";
 /// Format version that is written, and the newest that can be read.
-pub const FORMAT: u32 = STEPS.len() as u32;
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-const STEPS: [&str; 1] = ["
+const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE scores (
         project INTEGER NOT NULL,
         id TEXT NOT NULL,
@@ -40,9 +40,9 @@ const STEPS: [&str; 1] = ["
 "];
 
 /// Maximum number of scores of one trace in a response.
-pub const MOST_OF_TRACE: usize = 500;
+pub const MAX_SCORES_PER_TRACE: usize = 500;
 /// Maximum total size of their texts in bytes.
-const MOST_BYTES_OF_TRACE: usize = 1 << 20;
+const MAX_BYTES_PER_TRACE: usize = 1 << 20;
 
 /// A score: a rating of a trace or span by a person or a program.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -83,7 +83,7 @@ impl ScoreStore {
     /// When the database cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<ScoreStore, SqliteError> {
         let path = dir.join(DATABASE);
-        Ok(ScoreStore { connection: Mutex::new(database::open(&path, &STEPS)?), path })
+        Ok(ScoreStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
     /// Stores scores; a score with a known ID replaces the stored one unless it is older. When it returns, the scores are on disk.
@@ -92,7 +92,7 @@ impl ScoreStore {
     /// # Errors
     ///
     /// When the database cannot be written. None of them is stored then.
-    pub fn put(&self, project: u64, scores: &[Score]) -> Result<(), SqliteError> {
+    pub fn store_scores(&self, project: u64, scores: &[Score]) -> Result<(), SqliteError> {
         let mut connection = lock(&self.connection);
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -114,16 +114,16 @@ impl ScoreStore {
             }
             transaction.commit()
         };
-        write(&mut connection).map_err(SqliteError::of(&self.path))
+        write(&mut connection).map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Returns the newest scores of a trace and its spans, at most [`MOST_OF_TRACE`] and one megabyte, oldest first, and the total number
+    /// Returns the newest scores of a trace and its spans, at most [`MAX_SCORES_PER_TRACE`] and one megabyte, oldest first, and the total number
     /// of scores. Blocks.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRow>, u64), SqliteError> {
+    pub fn scores_of_trace(&self, project: u64, trace: TraceId) -> Result<(Vec<ScoreRow>, u64), SqliteError> {
         let connection = lock(&self.connection);
         let read = || -> rusqlite::Result<(Vec<ScoreRow>, u64)> {
             let of_trace = params![i64::try_from(project).unwrap_or(i64::MAX), trace.to_string()];
@@ -131,7 +131,7 @@ impl ScoreStore {
             let count: u64 = count.query_row(of_trace, |row| row.get(0))?;
             let mut select = connection.prepare_cached(&format!(
                 "SELECT id, span, name, value, label, comment, at_us FROM scores WHERE project = ?1 AND trace = ?2
-                 ORDER BY at_us DESC, id DESC LIMIT {MOST_OF_TRACE}",
+                 ORDER BY at_us DESC, id DESC LIMIT {MAX_SCORES_PER_TRACE}",
             ))?;
             let row = |row: &rusqlite::Row| {
                 Ok(ScoreRow {
@@ -149,7 +149,7 @@ impl ScoreStore {
             for row in select.query_map(of_trace, row)? {
                 let row = row?;
                 bytes += row.id.len() + row.name.len() + [&row.label, &row.comment].into_iter().flatten().map(String::len).sum::<usize>();
-                if bytes > MOST_BYTES_OF_TRACE && !rows.is_empty() {
+                if bytes > MAX_BYTES_PER_TRACE && !rows.is_empty() {
                     break;
                 }
                 rows.push(row);
@@ -157,7 +157,7 @@ impl ScoreStore {
             rows.reverse();
             Ok((rows, count))
         };
-        read().map_err(SqliteError::of(&self.path))
+        read().map_err(SqliteError::sqlite_error(&self.path))
     }
 
     /// Returns the mean of the numeric scores with a name in `from_us..to_us`; `None` if there are none. Blocks.
@@ -165,11 +165,11 @@ impl ScoreStore {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn mean(&self, project: u64, name: &str, from_us: i64, to_us: i64) -> Result<Option<f64>, SqliteError> {
+    pub fn mean_score(&self, project: u64, name: &str, from_us: i64, to_us: i64) -> Result<Option<f64>, SqliteError> {
         let mean = "SELECT avg(value) FROM scores WHERE project = ?1 AND name = ?2 AND at_us >= ?3 AND at_us < ?4";
         let project = i64::try_from(project).unwrap_or(i64::MAX);
         let read = lock(&self.connection).query_row(mean, params![project, name, from_us, to_us], |row| row.get(0));
-        read.map_err(SqliteError::of(&self.path))
+        read.map_err(SqliteError::sqlite_error(&self.path))
     }
 
     /// Deletes the scores of a project before a time in microseconds since the Unix epoch. Returns the number of deleted scores. Blocks.
@@ -180,7 +180,7 @@ impl ScoreStore {
     pub fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         let delete = "DELETE FROM scores WHERE project = ?1 AND at_us < ?2";
         let deleted = lock(&self.connection).execute(delete, params![i64::try_from(project).unwrap_or(i64::MAX), us]);
-        deleted.map_err(SqliteError::of(&self.path))
+        deleted.map_err(SqliteError::sqlite_error(&self.path))
     }
 }
 

@@ -9,12 +9,12 @@ vi.mock('../../locale', () => ({ useLocale: () => ({ format: { count: String } }
 afterEach(cleanup);
 
 describe('JSON', () => {
-  it('is indented without touching what it says', () => {
+  it('is indented without changing its content', () => {
     expect(prettyJson('{"id":90071992547409931,"a":[1.10,{}],"b":[]}')).toBe(
       '{\n  "id": 90071992547409931,\n  "a": [\n    1.10,\n    {}\n  ],\n  "b": []\n}',
     );
   });
-  it('shows letters that were escaped, but not what would hide', () => {
+  it('shows escaped letters, but not invisible characters', () => {
     expect(prettyJson('["\\u91d1\\u6ca2","\\u202e","\\\\u91d1","\\n"]')).toBe('[\n  "金沢",\n  "\\u202e",\n  "\\\\u91d1",\n  "\\n"\n]');
   });
   it('is left alone where it is not JSON', () => {
@@ -22,22 +22,22 @@ describe('JSON', () => {
     expect(jsonPieces('12')).toBeNull();
     expect(prettyJson('plain')).toBe('plain');
   });
-  it('has a gist in one line', () => expect(oneLineSummary('{"from":"HND","n":[1,2]}')).toBe('from: HND, n: [ 1, 2 ]'));
+  it('has a one-line summary', () => expect(oneLineSummary('{"from":"HND","n":[1,2]}')).toBe('from: HND, n: [ 1, 2 ]'));
 });
 
 describe('long texts', () => {
-  it('are cut at the end of a sentence, and never within a letter', () => {
+  it('are truncated at the end of a sentence, and never within a character', () => {
     const text = `${'あ'.repeat(90)}。${'い'.repeat(900)}`;
     expect(truncate(text, 100)).toBe(`${'あ'.repeat(90)}。`);
     expect(truncate('😀'.repeat(600), 101).length % 2).toBe(0);
     expect(truncate('short', 100)).toBe('short');
   });
-  it('are Markdown only where they have marks of it', () => {
+  it('are Markdown only if they contain its syntax', () => {
     expect(isMarkdown('## まとめ')).toBe(true);
     expect(isMarkdown('a **b** c')).toBe(true);
     expect(isMarkdown('2 * 3 * 4 and snake_case_name')).toBe(false);
   });
-  it('are no Markdown where marks nest deeper than anybody writes', () => {
+  it('are not Markdown if its syntax is nested too deeply', () => {
     expect(isMarkdown(`${'> '.repeat(12)}quoted`)).toBe(true);
     for (const deep of ['>', '> ', '- ', '1. ']) expect(isMarkdown(`# hi\n\n${deep.repeat(20_000)}x`)).toBe(false);
     expect(isMarkdown(`**a**\n\n${'*a '.repeat(20_000)}`)).toBe(false);
@@ -54,7 +54,7 @@ describe('hostile text', () => {
   // What renders it is loaded when it is needed, which takes a while on a busy machine.
   const PATIENCE_MS = 60_000;
 
-  it('is inert: no element of it is made, no address asked', { timeout: PATIENCE_MS }, async () => {
+  it('is inert: it creates no elements and no requests', { timeout: PATIENCE_MS }, async () => {
     const { container } = show({ type: 'text', text: evil });
     await waitFor(() => expect(container.querySelector('h1')).not.toBeNull(), { timeout: PATIENCE_MS });
     expect(container.querySelector('script,iframe,img,[onerror]')).toBeNull();
@@ -63,7 +63,7 @@ describe('hostile text', () => {
     expect(container.querySelector('a')?.getAttribute('rel')).toContain('noopener');
   });
 
-  it('in tool calls, results and media is text too', () => {
+  it('is plain text in tool calls, results and media too', () => {
     const { container } = show(
       { type: 'tool_call', id: 'c1', name: '<b>x</b>', arguments: '{"a":"<img src=x>"}' },
       { type: 'tool_result', id: 'c1', result: '<script>1</script>' },
@@ -76,13 +76,13 @@ describe('hostile text', () => {
     expect([...container.querySelectorAll('a')].map((a) => a.getAttribute('href'))).toEqual(['https://tracker.example/p.png']);
   });
 
-  it('shows a picture that came along', () => {
+  it('shows an embedded image', () => {
     show({ type: 'media', modality: 'image', mime_type: 'image/png', content: 'data:image/png;base64,iVBORw0KGgo=' });
     expect(screen.getByRole('img').getAttribute('src')).toContain('data:image/png');
   });
 });
 
-it('folds reasoning away and keeps Japanese in its own forms', () => {
+it('collapses reasoning and keeps Japanese glyph forms', () => {
   const { container } = show({ type: 'reasoning', text: 'thinking' }, { type: 'text', text: 'AIとは何ですか。' });
   expect(container.querySelector('details')?.open).toBe(false);
   expect(container.querySelector('.message-text[lang=ja]')?.textContent).toBe('AIとは何ですか。');

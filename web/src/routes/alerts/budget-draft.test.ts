@@ -27,7 +27,7 @@ const budget: Budget = {
 };
 
 describe('a budget in its form', () => {
-  it('comes out as it went in', () => {
+  it('round-trips', () => {
     const { id, project_id, muted_until, created_at, updated_at, state, ...draft } = budget;
     expect([id, project_id, muted_until, created_at, updated_at, state]).toHaveLength(6);
     expect(budgetOf(formOf(budget), budget)).toEqual(draft);

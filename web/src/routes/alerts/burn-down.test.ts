@@ -16,7 +16,7 @@ const state = (patch: Partial<BudgetState>): BudgetState => ({
 const noon = Date.parse('2026-11-23T12:00:00Z');
 
 describe('what is left of a budget', () => {
-  it('falls from the amount to what the server says is left', () => {
+  it('falls from the amount to what is left according to the server', () => {
     const points: [string, number | null][] = [
       ['2026-11-23T00:00:00Z', 5],
       ['2026-11-23T06:00:00Z', null],
@@ -31,7 +31,7 @@ describe('what is left of a budget', () => {
     expect([expected, bottom]).toEqual([[], 0]);
   });
 
-  it('goes on to the two edges of the forecast, below zero where it is used up', () => {
+  it('continues to the bounds of the forecast, below zero if it is exhausted', () => {
     const forecast = {
       method: 'daily' as const,
       samples: 5,
@@ -54,8 +54,8 @@ describe('what is left of a budget', () => {
 });
 
 describe('labels', () => {
-  it('stand where they belong while there is room', () => expect(spreadLabels([10, 50, 90], 12)).toEqual([10, 50, 90]));
-  it('keep apart, in their order and within the picture', () => {
+  it('are placed at their values if there is room', () => expect(spreadLabels([10, 50, 90], 12)).toEqual([10, 50, 90]));
+  it('do not overlap, keep their order and stay within the chart', () => {
     const placed = spreadLabels([99, 97, 40, 98], 12);
     expect(placed[2]).toBe(40);
     const sorted = placed.toSorted((a, b) => a - b);

@@ -3,7 +3,7 @@ import { selectTargetInForm, withCreatedTargets } from './editor';
 import { EMPTY_BUDGET } from './budget-draft';
 
 describe('a target that is made on the way of a form', () => {
-  it('is chosen in that form, and in no other', () => {
+  it('is selected in that form only', () => {
     selectTargetInForm(7, 'budgets/new', 3);
     selectTargetInForm(7, 'budgets/new', 3);
     const typed = { ...EMPTY_BUDGET, name: 'Day', notification: { ...EMPTY_BUDGET.notification, targets: [1] } };

@@ -15,7 +15,7 @@ describe('where a figure stands', () => {
     expect(incidentValueText(en, format, { value: null, unit: 'ratio', compare: 'previous' })).toBe(en('alerts.noData'));
   });
 
-  it('says which way it went, and against what', () => {
+  it('shows the direction, and the baseline', () => {
     expect(incidentValueText(en, format, { value: 0.62, unit: 'ratio', compare: 'previous' })).toMatch(
       /^up 62\.0\s% vs\. previous window$/,
     );

@@ -4,7 +4,7 @@ import { previewSeriesOf } from './preview-series';
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 23, 0, minute)).toISOString();
 
-it('puts what would have rung on the axis, touching bands as one', () => {
+it('shows alerts that would have fired on the axis, merging adjacent bands', () => {
   const firedInterval = (from: number, to: number | null, severity: 'warning' | 'critical') => ({
     opened_at: at(from),
     resolved_at: to === null ? null : at(to),

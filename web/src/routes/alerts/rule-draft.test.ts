@@ -71,7 +71,7 @@ describe('a rule in its form', () => {
     expect(ruleOf(formOf(was), was)).toEqual(rule);
   });
 
-  it('is typed in seconds and per cent', () => {
+  it('uses seconds and percent', () => {
     expect(ruleOf({ ...EMPTY_RULE, measure: 'duration_p95', warning: '8.5' })).toMatchObject({ warning: 8500 });
     expect(ruleOf({ ...EMPTY_RULE, measure: 'error_rate', warning: '2.3' })).toMatchObject({ warning: 0.023 });
     expect(ruleOf({ ...EMPTY_RULE, measure: 'total_tokens', warning: '1,000,000' })).toMatchObject({ warning: 1_000_000 });

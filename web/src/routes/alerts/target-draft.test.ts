@@ -37,7 +37,7 @@ describe('a target in its form', () => {
     expect(targetOf(form).address).toMatchObject({ to: ['a@example.com', 'b@example.com', 'c@example.com'] });
   });
 
-  it('sends a secret only when one was typed', () => {
+  it('sends a secret only if one was entered', () => {
     expect(targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' https://x ' })).toMatchObject({ secret: 'https://x' });
     expect('secret' in targetOf({ ...EMPTY_TARGET, kind: 'slack', secret: ' ' })).toBe(false);
   });

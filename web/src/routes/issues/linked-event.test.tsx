@@ -43,14 +43,14 @@ it('says that an event is missing instead of showing another', async () => {
   expect(result.current).toMatchObject({ event: undefined, error: null });
 });
 
-it('does not call missing what could not be asked for', async () => {
+it('does not report an event as missing if the request failed', async () => {
   vi.stubGlobal('fetch', async () => new Response('{"error":{"code":"busy","message":"busy"}}', { status: 503 }));
   const result = look('old');
   await waitFor(() => expect(result.current.error?.message).toBe('busy'));
   expect(result.current.missing).toBe(false);
 });
 
-it('asks nothing where the list has the event', () => {
+it('requests nothing if the list contains the event', () => {
   const asked = serve(['newest']);
   expect(look('newest', false).current).toMatchObject({ event: undefined, pending: false, missing: false });
   expect(asked).toEqual([]);

@@ -13,7 +13,7 @@ const frame = (fn: string, own: boolean): Frame => ({
   post_context: [],
 });
 
-it('folds what is not ours, innermost first', () => {
+it('collapses library frames, innermost first', () => {
   const found = groupFrames([frame('main', true), frame('lib1', false), frame('lib2', false), frame('mine', true), frame('deep', false)]);
   expect(found.map((run) => (run.own ? run.frame.function : run.frames.map(({ function: fn }) => fn)))).toEqual([
     ['deep'],

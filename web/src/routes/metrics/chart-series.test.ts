@@ -27,13 +27,13 @@ it('puts metrics of one program together and finds by word', () => {
   ]);
 });
 
-it('takes the first where what was chosen is gone', () => {
+it('selects the first metric if the selected one is missing', () => {
   expect(selectedMetric('b', ['a', 'b'], (one) => one)).toBe('b');
   expect(selectedMetric('z', ['a', 'b'], (one) => one)).toBe('a');
   expect(selectedMetric('z', [], (one) => one)).toBeUndefined();
 });
 
-it('draws what has no value of the attribute under its own word', () => {
+it('draws series without a value of the attribute under a label of their own', () => {
   const lines = chartSeriesOf(
     [
       { key: 'gpt-4o', total: 3, points: [['2026-11-23T00:00:00Z', 3]] },

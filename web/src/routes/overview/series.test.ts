@@ -11,10 +11,10 @@ const group = (key: string, ...values: (number | null)[]) => ({
 const gray = () => 'gray';
 
 describe('stackOf', () => {
-  it('puts the steady at the bottom', () => {
+  it('puts the steadiest series at the bottom', () => {
     expect(stackSeries([group('burst', 0, 0, 90), group('steady', 10, 10, 11)], gray).map(({ key }) => key)).toEqual(['steady', 'burst']);
   });
-  it('folds what cannot be told apart, and leaves out what cost nothing', () => {
+  it('merges series that cannot be distinguished, and omits those without cost', () => {
     const many = Array.from({ length: 9 }, (_, at) => group(`m${at}`, 10 - at, 1));
     const stack = stackSeries([...many, group('free', 0, 0)], gray);
     expect(stack).toHaveLength(8);
@@ -41,7 +41,7 @@ describe('stackOf', () => {
     expect(modelsInOrder(groups, rows).slice(0, 2)).toEqual(['much', 'little']);
     expect(new Set(stackSeries(groups, color).map((one) => one.color)).size).toBe(2);
   });
-  it('is empty without an answer', () => expect(stackSeries(undefined, gray)).toEqual([]));
+  it('is empty without a response', () => expect(stackSeries(undefined, gray)).toEqual([]));
 });
 
 it('reads times and values, gaps among them', () => {

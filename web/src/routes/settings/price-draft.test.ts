@@ -12,7 +12,7 @@ it('sends trimmed, typed values, and nothing for what was left empty', () => {
   });
 });
 
-it('takes zero for a price, and an hour alone', () => {
+it('accepts a price of zero, and a price per hour alone', () => {
   expect(priceOf({ ...draft, prices: { input: '0', output: '0' } })).toMatchObject({ prices: { input: 0, output: 0 } });
   expect(priceOf({ ...draft, prices: { hour: '2.5' } })).toMatchObject({ prices: { hour: 2.5 } });
 });

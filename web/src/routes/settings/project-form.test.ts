@@ -15,7 +15,7 @@ it('sends trimmed, typed values', () => {
   });
 });
 
-it('takes an empty code as dollars alone', () => expect(patchOf({ ...draft, code: '', rate: '' })).toMatchObject({ currency: null }));
+it('treats an empty currency code as dollars only', () => expect(patchOf({ ...draft, code: '', rate: '' })).toMatchObject({ currency: null }));
 
 it.each([{ rate: '0' }, { rate: 'x' }, { rate: 'Infinity' }, { code: 'YENS' }, { code: 'J1' }])('refuses the rate %o', (wrong) =>
   expect(patchOf({ ...draft, ...wrong })).toBe('settings.invalidRate'),

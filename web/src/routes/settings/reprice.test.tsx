@@ -61,7 +61,7 @@ async function opened(first: RepriceJob | null) {
   return view;
 }
 
-it('shows how far the server is, also to who comes later, and that it is done', async () => {
+it('shows the progress of the server, also to later visitors, and its end', async () => {
   await opened(job({}));
   expect(screen.getByText(/Recalculated 250 of 1000 calls/)).toBeTruthy();
   expect(screen.getByRole('progressbar').getAttribute('value')).toBe('250');
@@ -74,7 +74,7 @@ it('shows how far the server is, also to who comes later, and that it is done', 
   expect(asked.length).toBe(before);
 });
 
-it('says that old and new prices are mixed, and does the rest when asked', async () => {
+it('reports mixed old and new prices, and continues on request', async () => {
   await opened(job({}));
   await act(async () => void fireEvent.click(screen.getByText('Cancel')));
   await wait(10);
@@ -90,7 +90,7 @@ it('says that old and new prices are mixed, and does the rest when asked', async
   expect(screen.getByRole('progressbar')).toBeTruthy();
 });
 
-it('shows nothing where no job ever ran', async () => {
+it('shows nothing if no job ever ran', async () => {
   await opened(null);
   expect(screen.queryByRole('alert')).toBeNull();
   expect(screen.queryByRole('progressbar')).toBeNull();

@@ -16,7 +16,7 @@ test('every client has things to check, with the address and the key of its proj
   }
 });
 
-test('that a container is another machine is said where the address is this machine alone', () => {
+test('the container hint is shown if the address is loopback only', () => {
   expect(setupChecksOf('python', HERE).map(({ text }) => text)).toContain('setup.check.localAddress');
   expect(setupChecksOf('python', THERE).map(({ text }) => text)).not.toContain('setup.check.localAddress');
 });

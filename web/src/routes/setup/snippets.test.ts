@@ -4,13 +4,13 @@ import { SNIPPETS, snippetText } from './snippets';
 
 const DSN = 'https://0123456789abcdef0123456789abcdef@hinomi.example:8443/7';
 
-test('every snippet says where to send to', () => {
+test('every snippet contains the destination', () => {
   for (const { id, code } of SNIPPETS) {
     expect(snippetText(code(DSN, (key) => key)), id).toContain('hinomi.example:8443');
   }
 });
 
-test('who speaks OpenTelemetry gets address and key apart', () => {
+test('OpenTelemetry clients get address and key separately', () => {
   const text = snippetText(SNIPPETS.find(({ id }) => id === 'opentelemetry')!.code(DSN, (key) => key));
   expect(text).toContain('OTEL_EXPORTER_OTLP_ENDPOINT=https://hinomi.example:8443\n');
   expect(text).toContain('x-hinomi-key=0123456789abcdef0123456789abcdef\n');

@@ -6,7 +6,7 @@ it('finds the token in a whole link', () => {
   expect(tokenIn('  abc123 ')).toBe('abc123');
 });
 
-it('goes nowhere but to this page', () => {
+it('only redirects to this page', () => {
   expect(safePath('/p/1/traces?q=a')).toBe('/p/1/traces?q=a');
   for (const path of [undefined, '', 'https://evil.example', '//evil.example', '/\\evil.example', 'javascript:alert(1)'])
     expect(safePath(path)).toBe('/');

@@ -4,7 +4,7 @@ import { linesBySpan, isSevere } from './use-logs';
 
 const line = (span_id: string | null, level: string | null): LogLine => ({ span_id, level, time: '', body: '', attributes: {} });
 
-it('puts lines beside their spans, and leaves out those of the whole trace', () => {
+it('puts log lines with their spans, and omits those of the whole trace', () => {
   const found = linesBySpan([line('a', 'info'), line(null, 'info'), line('b', 'warn'), line('a', null)]);
   expect([...found].map(([span, lines]) => [span, lines.length])).toEqual([
     ['a', 2],
@@ -12,5 +12,5 @@ it('puts lines beside their spans, and leaves out those of the whole trace', () 
   ]);
 });
 
-it('knows what somebody should look at', () =>
+it('knows which lines need attention', () =>
   expect(['info', 'warn', 'error', 'fatal', null].map((level) => isSevere(line(null, level)))).toEqual([false, true, true, true, false]));

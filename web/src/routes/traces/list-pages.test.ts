@@ -11,7 +11,7 @@ const row = (id: string, start: string, cost: number | null = null): ListRow => 
 });
 
 describe('new rows', () => {
-  it('are told apart from changed ones, which take their place', () => {
+  it('are distinguished from changed ones, which replace the old ones', () => {
     const shown = [row('b', '02'), row('a', '01')];
     const { rows, fresh } = mergePages(shown, [row('c', '03'), row('b', '02', 0.5)]);
     expect(rows.map(({ id }) => id)).toEqual(['b', 'a']);
@@ -19,7 +19,7 @@ describe('new rows', () => {
     expect(fresh.map(({ id }) => id)).toEqual(['c']);
   });
 
-  it('stand once, where they stand first', () => {
+  it('are listed once, at their first position', () => {
     expect(
       withoutRepeats([row('a', '03'), row('b', '02'), row('a', '01')])
         .map(({ id }) => id)
@@ -28,7 +28,7 @@ describe('new rows', () => {
     expect(withoutRepeats([row('a', '03'), row('b', '02'), row('a', '01')])[0]!.id).toBe('a');
   });
 
-  it('are not those older than what stands on top', () => {
+  it('exclude rows older than the first one', () => {
     expect(mergePages([row('b', '05')], [row('b', '05'), row('late', '01')]).fresh).toEqual([]);
     expect(mergePages([], [row('a', '01')]).fresh).toHaveLength(1);
   });
@@ -41,7 +41,7 @@ it('a chosen value stays among the facets where nothing has it', () => {
   ]);
 });
 
-it('bars of durations are logarithmic, and never nothing', () => {
+it('duration bars are logarithmic, and never empty', () => {
   expect(logarithmicShare(0)).toBe(0.02);
   expect(logarithmicShare(300_000)).toBe(1);
   expect(logarithmicShare(9e9)).toBe(1);

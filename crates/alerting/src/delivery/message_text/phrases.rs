@@ -33,12 +33,12 @@ pub(super) struct MessagePhrases {
     pub(super) no_data: &'static str,
     pub(super) no_threshold: &'static str,
     pub(super) unknown: &'static str,
-    pub(super) unheard: &'static str,
-    pub(super) outlook: &'static str,
-    pub(super) culprits: &'static str,
-    pub(super) culprits_budget: &'static str,
-    pub(super) culprit: &'static str,
-    pub(super) culprit_with: &'static str,
+    pub(super) no_data_received: &'static str,
+    pub(super) forecast_sentence: &'static str,
+    pub(super) contributors: &'static str,
+    pub(super) contributors_budget: &'static str,
+    pub(super) contributor: &'static str,
+    pub(super) contributor_with_share: &'static str,
     pub(super) and: &'static str,
     pub(super) share_of_rise: &'static str,
     pub(super) share_of_fall: &'static str,
@@ -46,8 +46,8 @@ pub(super) struct MessagePhrases {
     pub(super) share_of_spent: &'static str,
     pub(super) usual: &'static str,
     pub(super) since: &'static str,
-    pub(super) worst: &'static str,
-    pub(super) more: &'static str,
+    pub(super) digest_worst: &'static str,
+    pub(super) digest_more: &'static str,
     pub(super) digest_subject: &'static str,
     pub(super) digest_sentence: &'static str,
     pub(super) test_subject: &'static str,
@@ -60,22 +60,22 @@ pub(super) struct MessagePhrases {
 
 impl MessagePhrases {
     /// Returns the name of a measure in the language; the API name if the table has none.
-    pub(super) fn measure(&self, name: &str) -> String {
-        find(self.measures, name).map_or_else(|| super::plain(&name.replace('_', " ")), str::to_owned)
+    pub(super) fn metric_name(&self, name: &str) -> String {
+        find_phrase(self.measures, name).map_or_else(|| super::sanitize(&name.replace('_', " ")), str::to_owned)
     }
 
     /// Returns the name of a property in the language.
-    pub(super) fn dimension(&self, name: &str) -> Option<&'static str> {
-        find(self.dimensions, name)
+    pub(super) fn dimension_name(&self, name: &str) -> Option<&'static str> {
+        find_phrase(self.dimensions, name)
     }
 }
 
-fn find(table: &'static [(&'static str, &'static str)], name: &str) -> Option<&'static str> {
+fn find_phrase(table: &'static [(&'static str, &'static str)], name: &str) -> Option<&'static str> {
     table.iter().find(|(known, _)| *known == name).map(|(_, said)| *said)
 }
 
 /// Returns the phrases of a language.
-pub(super) fn of(language: MessageLanguage) -> &'static MessagePhrases {
+pub(super) fn of_language(language: MessageLanguage) -> &'static MessagePhrases {
     match language {
         MessageLanguage::En => &EN,
         MessageLanguage::Ja => &JA,
@@ -112,12 +112,12 @@ static EN: MessagePhrases = MessagePhrases {
     no_data: "no data",
     no_threshold: "none",
     unknown: "unknown",
-    unheard: "This incident has not been acknowledged.",
-    outlook: "At this rate, the cost will reach {cost} by {until}.",
-    culprits: "Top contributors, {from} to {to}",
-    culprits_budget: "Budget usage by contributor, {from} to {to}",
-    culprit: "{dimension} {key}: {contribution}",
-    culprit_with: "{culprit}, {more}",
+    no_data_received: "This incident has not been acknowledged.",
+    forecast_sentence: "At this rate, the cost will reach {cost} by {until}.",
+    contributors: "Top contributors, {from} to {to}",
+    contributors_budget: "Budget usage by contributor, {from} to {to}",
+    contributor: "{dimension} {key}: {contribution}",
+    contributor_with_share: "{culprit}, {more}",
     and: "; ",
     share_of_rise: "{share} of the increase",
     share_of_fall: "{share} of the decrease",
@@ -125,8 +125,8 @@ static EN: MessagePhrases = MessagePhrases {
     share_of_spent: "{share} of the spend",
     usual: "usually {usual}",
     since: "{since} since {time}",
-    worst: "Most severe",
-    more: "and {count} more",
+    digest_worst: "Most severe",
+    digest_more: "and {count} more",
     digest_subject: "[Digest] {all} alerts: {opened} opened, {resolved} resolved",
     digest_sentence: "{all} changes at the same time: {opened} opened, {resolved} resolved, {other} other. They are grouped into one notification to keep this channel readable.",
     test_subject: "[Test] Notification from Hinomi",
@@ -195,12 +195,12 @@ static JA: MessagePhrases = MessagePhrases {
     no_data: "データなし",
     no_threshold: "なし",
     unknown: "不明",
-    unheard: "このインシデントはまだ確認されていません。",
-    outlook: "このペースが続くと、{until} までのコストは {cost} になる見込みです。",
-    culprits: "主な要因({from} から {to})",
-    culprits_budget: "消費の内訳({from} から {to})",
-    culprit: "{dimension} {key}: {contribution}",
-    culprit_with: "{culprit}({more})",
+    no_data_received: "このインシデントはまだ確認されていません。",
+    forecast_sentence: "このペースが続くと、{until} までのコストは {cost} になる見込みです。",
+    contributors: "主な要因({from} から {to})",
+    contributors_budget: "消費の内訳({from} から {to})",
+    contributor: "{dimension} {key}: {contribution}",
+    contributor_with_share: "{culprit}({more})",
     and: "、",
     share_of_rise: "増加分の {share}",
     share_of_fall: "減少分の {share}",
@@ -208,8 +208,8 @@ static JA: MessagePhrases = MessagePhrases {
     share_of_spent: "消費の {share}",
     usual: "通常 {usual}",
     since: "うち {time} 以降 {since}",
-    worst: "特に重大なもの",
-    more: "ほか {count} 件",
+    digest_worst: "特に重大なもの",
+    digest_more: "ほか {count} 件",
     digest_subject: "【まとめ】アラート {all} 件: 発報 {opened} 件、解決 {resolved} 件",
     digest_sentence: "{all} 件のアラートの変化が同時に起きました: 発報 {opened} 件、解決 {resolved} 件、その他 {other} 件。読みやすいように 1 通にまとめています。",
     test_subject: "【テスト】Hinomi からの通知",

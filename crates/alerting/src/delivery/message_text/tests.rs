@@ -3,8 +3,8 @@ use crate::delivery::notice::{AlertGroup, ComparisonBaseline, MeasureUnit};
 use crate::delivery::tests::notice;
 
 #[test]
-fn a_ring_says_number_threshold_culprit_and_bill() {
-    let message = message(&notice("a"), MessageLanguage::En);
+fn alert_names_number_threshold_contributor_and_spend() {
+    let message = message_of(&notice("a"), MessageLanguage::En);
     assert_eq!(message.subject, "[Critical] Budget of the day: Cost $50.42, above $50.00");
     assert_eq!(
         message.sentences,
@@ -42,8 +42,8 @@ fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f6
 }
 
 #[test]
-fn a_budget_is_told_by_its_amount_its_period_and_what_part_of_it_is_spent() {
-    let opened = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::En);
+fn budget_alert_names_amount_period_and_share_spent() {
+    let opened = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::En);
     assert_eq!(opened.subject, "[Warning] Budget of the day: Cost $0.00512, 51 % of the daily budget of $0.0100");
     assert_eq!(
         opened.sentences[..2],
@@ -55,13 +55,13 @@ fn a_budget_is_told_by_its_amount_its_period_and_what_part_of_it_is_spent() {
     assert_eq!(opened.heading.as_deref(), Some("Budget usage by contributor, 2026-11-23 00:00 to 2026-11-24 00:00"));
     let lines: Vec<&str> = opened.lines.iter().map(|(line, _)| line.as_str()).collect();
     assert_eq!(lines, ["user bob: $0.0085, 57 % of the spend", "model gpt-4o-mini: $0.0150, 100 % of the spend"]);
-    let japanese = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::Ja);
+    let japanese = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【警告】Budget of the day: コスト $0.00512(1 日の予算 $0.0100 の 51 %)");
     assert_eq!(japanese.sentences[1], "50 % のしきい値($0.005)に達しました。");
     assert_eq!(japanese.lines[0].0, "ユーザー bob: $0.0085(消費の 57 %)");
-    let forecast = message(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.003, 0.0), MessageLanguage::En);
+    let forecast = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.003, 0.0), MessageLanguage::En);
     assert_eq!(forecast.sentences[1], "Even the low estimate of the forecast for the end of the period exceeds the budget.");
-    let over = message(&spending(AlertNoticeKind::Resolved, AlertSeverity::Critical, 0.015, 100.0), MessageLanguage::En);
+    let over = message_of(&spending(AlertNoticeKind::Resolved, AlertSeverity::Critical, 0.015, 100.0), MessageLanguage::En);
     assert_eq!(
         (over.subject.as_str(), over.sentences.len()),
         ("[Resolved] Budget of the day: Cost $0.0150, 150 % of the daily budget of $0.0100", 1)
@@ -69,42 +69,42 @@ fn a_budget_is_told_by_its_amount_its_period_and_what_part_of_it_is_spent() {
 }
 
 #[test]
-fn what_got_worse_says_how_bad_it_is_and_what_came_since_the_step_before() {
+fn worsening_notice_names_severity_and_recent_contributors() {
     let mut worse = spending(AlertNoticeKind::Worsened, AlertSeverity::Warning, 0.008, 80.0);
     worse.culprits_since = Some(worse.window_from + 3_600_000_000);
     worse.culprits[0].since = Some(0.003);
     worse.culprits[0].usual = Some(0.001);
-    let said = message(&worse, MessageLanguage::En);
+    let said = message_of(&worse, MessageLanguage::En);
     assert!(said.subject.starts_with("[Got worse, warning] "), "{}", said.subject);
     assert_eq!(said.lines[0].0, "user bob: $0.0085, 57 % of the spend; usually $0.001; $0.003 since 2026-11-23 01:00");
-    assert!(message(&worse, MessageLanguage::Ja).subject.starts_with("【悪化・警告】"));
+    assert!(message_of(&worse, MessageLanguage::Ja).subject.starts_with("【悪化・警告】"));
     assert_eq!(
-        message(&worse, MessageLanguage::Ja).lines[0].0,
+        message_of(&worse, MessageLanguage::Ja).lines[0].0,
         "ユーザー bob: $0.0085(消費の 57 %、通常 $0.001、うち 2026-11-23 01:00 以降 $0.003)"
     );
     worse.severity = AlertSeverity::Critical;
-    assert!(message(&worse, MessageLanguage::En).subject.starts_with("[Got worse, critical] "));
-    assert!(message(&worse, MessageLanguage::Ja).subject.starts_with("【悪化・重大】"));
+    assert!(message_of(&worse, MessageLanguage::En).subject.starts_with("[Got worse, critical] "));
+    assert!(message_of(&worse, MessageLanguage::Ja).subject.starts_with("【悪化・重大】"));
 }
 
 #[test]
-fn a_culprit_of_slowness_is_told_by_how_many_were_slow() {
+fn latency_contributor_is_described_by_its_slow_calls() {
     let mut slow = notice("a");
     (slow.unit, slow.culprits[0].unit, slow.culprits[0].contribution) = (MeasureUnit::Ms, MeasureUnit::Count, 81.0);
     slow.culprits[0].usual = Some(0.0);
-    assert_eq!(message(&slow, MessageLanguage::En).lines[0].0, "user u_20481: 81, 93 % of the increase; usually 0");
+    assert_eq!(message_of(&slow, MessageLanguage::En).lines[0].0, "user u_20481: 81, 93 % of the increase; usually 0");
 }
 
 #[test]
-fn the_same_in_japanese() {
-    let message = message(&notice("a"), MessageLanguage::Ja);
+fn notices_in_japanese() {
+    let message = message_of(&notice("a"), MessageLanguage::Ja);
     assert_eq!(message.subject, "【重大】Budget of the day: コスト $50.42(しきい値 $50.00 を超過)");
     assert!(message.sentences[1].contains("2026-11-24 00:00 までのコストは $67.79"));
     assert_eq!(message.lines[0].0, "ユーザー u_20481: $6.42(増加分の 93 %、通常 $0.0900)");
 }
 
 #[test]
-fn a_change_is_told_as_one() {
+fn relative_threshold_is_described_as_a_change() {
     let changed = AlertNotice {
         compare: Some(ComparisonBaseline::Previous),
         unit: MeasureUnit::Ratio,
@@ -113,10 +113,10 @@ fn a_change_is_told_as_one() {
         outlook: None,
         ..notice("a")
     };
-    let english = message(&changed, MessageLanguage::En);
+    let english = message_of(&changed, MessageLanguage::En);
     assert_eq!(english.subject, "[Critical] Budget of the day: Cost up 62 % compared with the previous window, above 50 %");
     assert!(english.sentences[0].starts_with("Cost is up 62 % compared with the previous window; the threshold is 50 %. Window: "));
-    let japanese = message(&changed, MessageLanguage::Ja);
+    let japanese = message_of(&changed, MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【重大】Budget of the day: コスト 直前の期間比 62 % 増(しきい値 50 % を超過)");
     let fell = AlertNotice {
         compare: Some(ComparisonBaseline::LastWeek),
@@ -126,40 +126,40 @@ fn a_change_is_told_as_one() {
         ..changed
     };
     assert!(
-        message(&fell, MessageLanguage::En).sentences[0]
+        message_of(&fell, MessageLanguage::En).sentences[0]
             .starts_with("Cost is down 40 % compared with the same window last week; the threshold is -30 %.")
     );
-    assert!(message(&fell, MessageLanguage::Ja).sentences[0].starts_with("コストは 前週の同期間比 40 % 減、しきい値は -30 % です。"));
+    assert!(message_of(&fell, MessageLanguage::Ja).sentences[0].starts_with("コストは 前週の同期間比 40 % 減、しきい値は -30 % です。"));
 }
 
 #[test]
-fn what_is_over_tells_no_bill_and_what_is_unknown_says_so() {
+fn resolved_notice_has_no_spend_and_unknown_value_is_stated() {
     let resolved = AlertNotice { kind: AlertNoticeKind::Resolved, value: None, ..notice("a") };
-    let message = message(&resolved, MessageLanguage::En);
+    let message = message_of(&resolved, MessageLanguage::En);
     assert_eq!(message.subject, "[Resolved] Budget of the day: Cost no data");
     assert_eq!(message.sentences.len(), 1);
 }
 
 #[test]
-fn a_stranger_s_name_stays_in_its_line() {
+fn untrusted_name_stays_in_its_line() {
     let group = AlertGroup { name: "user".to_owned(), value: Some(format!("a\r\nBcc: x\u{202e}{}", "y".repeat(500))) };
     let mut hostile = notice("a");
     hostile.group = Some(group);
     hostile.rule_name = "{threshold} {value}".to_owned();
-    let message = message(&hostile, MessageLanguage::En);
+    let message = message_of(&hostile, MessageLanguage::En);
     assert!(message.subject.starts_with("[Critical] {threshold} {value} (user a  Bcc: x "));
     assert!(!message.subject.contains(['\r', '\n', '\u{202e}']) && message.subject.chars().count() < 220);
 }
 
 #[test]
-fn a_digest_names_the_worst() {
+fn digest_lists_the_worst_incidents() {
     let many = (0..40).map(|at| {
         let kind = if at < 3 { AlertNoticeKind::Resolved } else { AlertNoticeKind::Opened };
         let group = AlertGroup { name: "user".to_owned(), value: Some(format!("u{at}")) };
         AlertNotice { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notice(&at.to_string()) }
     });
     let digest = AlertNotice { kind: AlertNoticeKind::Digest, gathered: many.collect(), ..notice("digest") };
-    let message = message(&digest, MessageLanguage::En);
+    let message = message_of(&digest, MessageLanguage::En);
     assert_eq!(message.subject, "[Digest] 40 alerts: 37 opened, 3 resolved");
     assert_eq!(message.lines.len(), 13);
     assert!(message.lines[0].0.contains("user u39"));
@@ -167,7 +167,7 @@ fn a_digest_names_the_worst() {
 }
 
 #[test]
-fn every_phrase_has_its_places_in_both_languages() {
+fn phrase_placeholders_match_in_both_languages() {
     let places = |phrases: &MessagePhrases| {
         [
             phrases.subject,
@@ -178,9 +178,9 @@ fn every_phrase_has_its_places_in_both_languages() {
             phrases.headline_budget,
             phrases.number_budget,
             phrases.step,
-            phrases.culprits,
-            phrases.culprits_budget,
-            phrases.culprit_with,
+            phrases.contributors,
+            phrases.contributors_budget,
+            phrases.contributor_with_share,
             phrases.share_of_rise,
             phrases.share_of_fall,
             phrases.share_of_total,
@@ -192,10 +192,10 @@ fn every_phrase_has_its_places_in_both_languages() {
             phrases.down,
             phrases.against_previous,
             phrases.against_last_week,
-            phrases.outlook,
+            phrases.forecast_sentence,
         ]
         .iter()
-        .chain(&[phrases.culprit, phrases.more, phrases.digest_subject, phrases.digest_sentence, phrases.test_sentence])
+        .chain(&[phrases.contributor, phrases.digest_more, phrases.digest_subject, phrases.digest_sentence, phrases.test_sentence])
         .map(|template| {
             let mut names: Vec<_> = template.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
             names.sort_unstable();
@@ -203,5 +203,5 @@ fn every_phrase_has_its_places_in_both_languages() {
         })
         .collect::<Vec<_>>()
     };
-    assert_eq!(places(of(MessageLanguage::En)), places(of(MessageLanguage::Ja)));
+    assert_eq!(places(of_language(MessageLanguage::En)), places(of_language(MessageLanguage::Ja)));
 }

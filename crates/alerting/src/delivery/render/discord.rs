@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::{color, safe_url};
+use super::{notice_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 
 /// Maximum length of a description in characters; Discord allows 4,096.
-const DESCRIPTION: usize = 3800;
-const TITLE: usize = 256;
+const MAX_DESCRIPTION_LENGTH: usize = 3800;
+const MAX_TITLE_LENGTH: usize = 256;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
@@ -19,7 +19,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value
     let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join(" · ");
     for (line, link) in &message.lines {
         let line = linked(line, link.as_deref());
-        if text.chars().count() + line.chars().count() + links.chars().count() > DESCRIPTION {
+        if text.chars().count() + line.chars().count() + links.chars().count() > MAX_DESCRIPTION_LENGTH {
             break;
         }
         text.push_str(&format!("• {line}\n"));
@@ -27,10 +27,10 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value
     text.push_str(&format!("\n{links}"));
     json!({
         "embeds": [{
-            "title": message.subject.chars().take(TITLE).collect::<String>(),
+            "title": message.subject.chars().take(MAX_TITLE_LENGTH).collect::<String>(),
             "url": message.links.first().map(|(_, url)| url),
             "description": text,
-            "color": color(notice),
+            "color": notice_color(notice),
         }],
         "allowed_mentions": { "parse": [] },
     })

@@ -5,7 +5,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use sha2::{Digest, Sha256};
 
-use super::color;
+use super::notice_color;
 use crate::delivery::message_text;
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
@@ -20,7 +20,7 @@ pub(in crate::delivery) fn mail(notice: &AlertNotice, target: &NotificationTarge
     let ChannelConfiguration::Email { from, to, .. } = &target.address else {
         return Err("the channel is not an e-mail channel".to_owned());
     };
-    let message = message_text::message(notice, target.language.unwrap_or(notice.language));
+    let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
     let from: Mailbox = from.parse().map_err(|error| format!("the sender address is invalid: {error}"))?;
     let domain = from.email.domain().to_owned();
     let id = format!("<{}@{domain}>", hash(&format!("{} {}", notice.idempotency_key, target.id)));
@@ -63,7 +63,7 @@ fn html(notice: &AlertNotice, message: &NotificationMessage) -> String {
         "<!doctype html><html lang=\"{}\"><body style=\"font:15px/1.6 system-ui,sans-serif;max-width:40em\">\
          <p style=\"border-left:4px solid #{:06x};padding-left:12px;font-size:17px\"><b>{}</b></p>",
         message.lang,
-        color(notice),
+        notice_color(notice),
         escaped(&message.subject)
     );
     for sentence in &message.sentences {

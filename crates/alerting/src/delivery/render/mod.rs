@@ -12,7 +12,7 @@ mod webhook;
 
 use super::message_text;
 use super::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
-use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY};
+use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY_URL};
 pub(super) use mail::mail;
 
 /// HTTP POST request.
@@ -24,9 +24,9 @@ pub(super) struct HttpPostRequest {
 }
 
 /// Returns the request for an HTTP target; `None` for e-mail.
-pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
-    let message = message_text::message(notice, target.language.unwrap_or(notice.language));
-    let secret = target.secret.text();
+pub(super) fn http_request(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
+    let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
+    let secret = target.secret.reveal();
     let json = |url: &str, body: serde_json::Value| HttpPostRequest {
         url: url.to_owned(),
         headers: Vec::new(),
@@ -38,14 +38,14 @@ pub(super) fn post(notice: &AlertNotice, target: &NotificationTarget, now_us: i6
         ChannelConfiguration::Discord => Some(json(secret, discord::body(notice, &message))),
         ChannelConfiguration::Teams => Some(json(secret, teams::body(&message))),
         ChannelConfiguration::Pagerduty { endpoint } => {
-            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY), pagerduty::body(notice, &message, secret)))
+            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY_URL), pagerduty::body(notice, &message, secret)))
         }
-        ChannelConfiguration::Webhook { url } => Some(webhook::post(url, notice, &message, &target.secret, now_us)),
+        ChannelConfiguration::Webhook { url } => Some(webhook::http_request(url, notice, &message, &target.secret, now_us)),
     }
 }
 
 /// Returns the color of a notice, as on the page.
-fn color(notice: &AlertNotice) -> u32 {
+fn notice_color(notice: &AlertNotice) -> u32 {
     match (notice.kind, notice.severity) {
         (AlertNoticeKind::Resolved, _) => 0x2d_7a3e,
         (AlertNoticeKind::Test, _) => 0x6b_675f,

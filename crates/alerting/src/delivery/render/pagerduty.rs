@@ -8,7 +8,7 @@ use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
 
 /// Maximum length of the summary, in characters.
-const SUMMARY: usize = 1024;
+const MAX_SUMMARY_LENGTH: usize = 1024;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_key: &str) -> Value {
     let severity = match (notice.kind, notice.severity) {
@@ -30,7 +30,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_
         "client_url": notice.links.incident,
         "links": links,
         "payload": {
-            "summary": message.subject.chars().take(SUMMARY).collect::<String>(),
+            "summary": message.subject.chars().take(MAX_SUMMARY_LENGTH).collect::<String>(),
             "source": format!("hinomi project {}", notice.project),
             "severity": severity,
             "timestamp": rfc3339(notice.at),

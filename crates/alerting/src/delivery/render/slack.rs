@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::{color, safe_url};
+use super::{notice_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 
 /// Maximum length of a section in characters; Slack allows 3,000.
-const SECTION: usize = 2800;
+const MAX_SECTION_LENGTH: usize = 2800;
 
 pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
     let subject = escaped(&message.subject);
@@ -16,7 +16,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value
     let mut text = message.heading.as_ref().map(|heading| format!("*{}*\n", escaped(heading))).unwrap_or_default();
     for (line, link) in &message.lines {
         let line = linked(line, link.as_deref());
-        if text.chars().count() + line.chars().count() > SECTION {
+        if text.chars().count() + line.chars().count() > MAX_SECTION_LENGTH {
             blocks.push(section(&text));
             text.clear();
         }
@@ -27,7 +27,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value
     }
     let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join("  ·  ");
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": links }] }));
-    json!({ "text": subject, "attachments": [{ "color": format!("#{:06x}", color(notice)), "fallback": subject, "blocks": blocks }] })
+    json!({ "text": subject, "attachments": [{ "color": format!("#{:06x}", notice_color(notice)), "fallback": subject, "blocks": blocks }] })
 }
 
 fn section(text: &str) -> Value {

@@ -18,11 +18,11 @@ fn hostile() -> AlertNotice {
 }
 
 fn body(notice: &AlertNotice, address: ChannelConfiguration, secret: &str) -> Value {
-    serde_json::from_slice(&post(notice, &target(address, secret), 0).unwrap().body).unwrap()
+    serde_json::from_slice(&http_request(notice, &target(address, secret), 0).unwrap().body).unwrap()
 }
 
 #[test]
-fn slack_escapes_what_would_address_or_link() {
+fn slack_escapes_mentions_and_links() {
     let body = body(&hostile(), ChannelConfiguration::Slack, "https://hooks.slack.com/services/x");
     let text = body["text"].as_str().unwrap();
     assert!(text.contains("&lt;!channel&gt;") && !text.contains("<!channel>"));
@@ -50,7 +50,7 @@ fn teams_gets_runs_of_plain_text() {
 }
 
 #[test]
-fn pagerduty_resolves_what_it_was_told() {
+fn pagerduty_resolves_its_event() {
     let key = "0123456789abcdef0123456789abcdef";
     let opened = body(&notice("a"), ChannelConfiguration::Pagerduty { endpoint: None }, key);
     let resolved =
@@ -65,12 +65,12 @@ fn webhooks_are_verified_by_the_standard_s_own_library() {
     let secret = new_signing_secret();
     let now = jiff::Timestamp::now().as_microsecond();
     let address = ChannelConfiguration::Webhook { url: "https://x.example/hook".to_owned() };
-    let post = post(&notice("incident-3-opened"), &target(address, secret.text()), now).unwrap();
+    let post = http_request(&notice("incident-3-opened"), &target(address, secret.reveal()), now).unwrap();
     let mut headers = ureq::http::HeaderMap::new();
     for (name, value) in &post.headers {
         headers.insert(*name, value.parse().unwrap());
     }
-    let verifier = standardwebhooks::Webhook::new(secret.text()).unwrap();
+    let verifier = standardwebhooks::Webhook::new(secret.reveal()).unwrap();
     verifier.verify(&post.body, &headers).unwrap();
     assert!(verifier.verify(b"{}", &headers).is_err());
     let body: Value = serde_json::from_slice(&post.body).unwrap();

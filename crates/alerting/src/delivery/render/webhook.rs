@@ -12,17 +12,23 @@ use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notice::AlertNotice;
 use crate::delivery::target::{ChannelSecret, signing_key};
 
-pub(super) fn post(url: &str, notice: &AlertNotice, message: &NotificationMessage, secret: &ChannelSecret, now_us: i64) -> HttpPostRequest {
+pub(super) fn http_request(
+    url: &str,
+    notice: &AlertNotice,
+    message: &NotificationMessage,
+    secret: &ChannelSecret,
+    now_us: i64,
+) -> HttpPostRequest {
     let kind = serde_json::to_value(notice.kind).unwrap_or_default();
     let body = json!({
         "type": format!("alert.{}", kind.as_str().unwrap_or_default()),
         "timestamp": rfc3339(notice.at),
-        "data": shown(notice),
+        "data": notice_json(notice),
         "text": { "language": message.lang, "subject": message.subject, "sentences": message.sentences, "heading": message.heading,
                   "lines": message.lines.iter().map(|(line, _)| line).collect::<Vec<_>>() },
     });
     let body = body.to_string().into_bytes();
-    let (id, seconds) = (header_safe(&notice.idempotency_key), (now_us / 1_000_000).to_string());
+    let (id, seconds) = (header_value(&notice.idempotency_key), (now_us / 1_000_000).to_string());
     let signature = sign(&id, &seconds, &body, &signing_key(secret).unwrap_or_default());
     let headers = vec![("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
     HttpPostRequest { url: url.to_owned(), headers, body }
@@ -36,7 +42,7 @@ fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
 }
 
 /// Returns a notice as in the API: with times in RFC 3339.
-fn shown(notice: &AlertNotice) -> Value {
+fn notice_json(notice: &AlertNotice) -> Value {
     let mut value = serde_json::to_value(notice).unwrap_or_default();
     value["window_from"] = json!(rfc3339(notice.window_from));
     value["window_to"] = json!(rfc3339(notice.window_to));
@@ -48,12 +54,12 @@ fn shown(notice: &AlertNotice) -> Value {
         value["outlook"]["until"] = json!(rfc3339(outlook.until));
     }
     if !notice.gathered.is_empty() {
-        value["gathered"] = notice.gathered.iter().map(shown).collect();
+        value["gathered"] = notice.gathered.iter().map(notice_json).collect();
     }
     value
 }
 
 /// Keys are visible ASCII. Any other character is replaced, to keep the header valid.
-fn header_safe(key: &str) -> String {
+fn header_value(key: &str) -> String {
     key.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(255).collect()
 }

@@ -55,5 +55,5 @@ pub(super) fn notice(key: &str) -> AlertNotice {
 /// Inserts a target of a project into the database.
 pub(super) fn slack(outbox: &NotificationOutbox, project: u64) -> i64 {
     let insert = "INSERT INTO targets (project, name, address, secret, created_us) VALUES (?1, 'ops', '{}', '{}', 0) RETURNING id";
-    outbox.run(|db| db.query_row(insert, params![project], |row| row.get(0))).unwrap()
+    outbox.with_connection(|db| db.query_row(insert, params![project], |row| row.get(0))).unwrap()
 }

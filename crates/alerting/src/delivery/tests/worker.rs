@@ -44,7 +44,7 @@ impl Post {
     }
 
     fn target(&self, url: &str) -> i64 {
-        self.outbox.create_target(1, Post::draft(url), self.courier.allowed()).unwrap().0.id
+        self.outbox.create_target(1, Post::draft(url), self.courier.allowed_networks()).unwrap().0.id
     }
 
     fn of(&self, target: i64) -> Vec<NotificationDelivery> {
@@ -64,7 +64,7 @@ impl Post {
 }
 
 #[test]
-fn one_that_hangs_fails_redirects_or_babbles_delays_no_other() {
+fn misbehaving_target_does_not_delay_others() {
     let post = Post::open();
     let answers = [Answer::Hang, Answer::Status(500), Answer::Redirect("http://127.0.0.1:9/"), Answer::Much, Answer::Status(200)];
     let receivers = answers.map(Receiver::start);
@@ -91,7 +91,7 @@ fn one_that_hangs_fails_redirects_or_babbles_delays_no_other() {
 }
 
 #[test]
-fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
+fn retry_keeps_the_key_and_the_order() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Once(503));
     let target = post.target(&receiver.url);
@@ -101,7 +101,7 @@ fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
         .unwrap();
     post.wait("the first attempt", target, |delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some()));
     // The deliveries of an updated target are retried immediately.
-    post.outbox.update_target(1, target, Post::draft(&receiver.url), post.courier.allowed()).unwrap();
+    post.outbox.update_target(1, target, Post::draft(&receiver.url), post.courier.allowed_networks()).unwrap();
     post.wait("both", target, |delivery| delivery.kind == AlertNoticeKind::Resolved && delivery.state == "delivered");
     let ids: Vec<_> = receiver.told().into_iter().map(|told| told.id).collect();
     assert_eq!(ids, ["opened", "opened", "resolved"]);
@@ -110,7 +110,7 @@ fn it_is_tried_again_with_the_same_key_and_then_goes_on_in_order() {
 }
 
 #[test]
-fn a_paused_one_sends_nothing_and_then_all_that_waited() {
+fn paused_delivery_sends_waiting_notices_when_resumed() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
@@ -128,12 +128,12 @@ fn a_paused_one_sends_nothing_and_then_all_that_waited() {
 }
 
 #[test]
-fn what_was_on_its_way_when_the_process_ended_is_sent_again() {
+fn interrupted_delivery_is_retried() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
     post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
-    assert_eq!(post.outbox.take(target).unwrap().unwrap().notice, notice("a"));
+    assert_eq!(post.outbox.take_due(target).unwrap().unwrap().notice, notice("a"));
     let Post { outbox, courier, runtime, folder, .. } = post;
     drop((outbox, courier, runtime));
     let post = Post::at(folder, "127.0.0.1");
@@ -146,7 +146,7 @@ fn what_was_on_its_way_when_the_process_ended_is_sent_again() {
 }
 
 #[test]
-fn a_storm_is_one_message() {
+fn many_notices_become_one_digest() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
@@ -164,31 +164,31 @@ fn a_storm_is_one_message() {
 }
 
 #[test]
-fn private_networks_are_reached_only_where_the_owner_allows_it() {
+fn private_networks_need_configuration() {
     let post = Post::at(tempfile::tempdir().unwrap(), "");
     let receiver = Receiver::start(Answer::Status(200));
-    assert!(post.outbox.create_target(1, Post::draft(&receiver.url), post.courier.allowed()).is_err());
+    assert!(post.outbox.create_target(1, Post::draft(&receiver.url), post.courier.allowed_networks()).is_err());
     // A name is resolved when something is sent, and the setting may have changed since the target was saved.
     let named = Post::draft(&receiver.url.replace("127.0.0.1", "localhost"));
     let target = post.outbox.create_target(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
-    let tested = post.runtime.block_on(post.courier.test(1, target, "http://h")).unwrap();
+    let tested = post.runtime.block_on(post.courier.send_test(1, target, "http://h")).unwrap();
     assert_eq!(tested.state, "failed");
     assert!(tested.attempts[0].error.as_ref().unwrap().contains("notify.allow"));
     assert!(receiver.told().is_empty());
 }
 
 #[test]
-fn a_test_goes_past_the_queue_and_says_how_it_ended() {
+fn test_notification_skips_the_queue_and_returns_its_result() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Once(500));
     let target = post.target(&receiver.url);
-    let test = || post.runtime.block_on(post.courier.test(1, target, "http://h")).unwrap();
+    let test = || post.runtime.block_on(post.courier.send_test(1, target, "http://h")).unwrap();
     assert_eq!((test().state.as_str(), test().state.as_str()), ("failed", "delivered"));
     assert_eq!(receiver.told()[0].body["type"], "alert.test");
 }
 
 #[test]
-fn secrets_stay_where_they_were_given_for() {
+fn secrets_are_not_sent_to_another_host() {
     let post = Post::open();
     let address = |host: &str| ChannelConfiguration::Email {
         host: host.to_owned(),
@@ -205,10 +205,10 @@ fn secrets_stay_where_they_were_given_for() {
         address: address(host),
         secret: secret.map(crate::delivery::ChannelSecret::new),
     };
-    let allowed = post.courier.allowed();
+    let allowed = post.courier.allowed_networks();
     let (mail, _) = post.outbox.create_target(1, draft("smtp.example.com", Some("word")), allowed).unwrap();
     let kept = post.outbox.update_target(1, mail.id, draft("smtp.example.com", None), allowed).unwrap().0;
-    assert_eq!(kept.secret.text(), "word");
+    assert_eq!(kept.secret.reveal(), "word");
     // The password is not sent to another host.
     let moved = post.outbox.update_target(1, mail.id, draft("smtp.evil.example", None), allowed);
     assert!(moved.unwrap_err().to_string().contains("secret"));

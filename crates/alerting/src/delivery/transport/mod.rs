@@ -15,7 +15,7 @@ use super::target::{ChannelConfiguration, NotificationTarget};
 use super::trusted_certificates::TrustedCertificates;
 
 /// Maximum duration of one attempt, from resolving the name to the last byte.
-const LIMIT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) struct DeliveryAttemptResult {
     /// Reason of the failure; for a successful delivery, what failed in part, such as a rejected recipient.
     pub(super) error: Option<String>,
     /// What to do next.
-    pub(super) then: DeliveryDisposition,
+    pub(super) disposition: DeliveryDisposition,
 }
 
 /// What to do after an attempt.
@@ -34,14 +34,14 @@ pub(super) enum DeliveryDisposition {
     /// The receiver has accepted the message.
     Delivered,
     /// Retry, at the earliest after the delay that the receiver requested.
-    Again(Option<Duration>),
+    Retry(Option<Duration>),
     /// Give up: the receiver will never accept the message.
     GiveUp,
 }
 
 impl DeliveryAttemptResult {
-    fn again(error: impl Into<String>) -> DeliveryAttemptResult {
-        DeliveryAttemptResult { status: None, error: Some(error.into()), then: DeliveryDisposition::Again(None) }
+    fn retry_result(error: impl Into<String>) -> DeliveryAttemptResult {
+        DeliveryAttemptResult { status: None, error: Some(error.into()), disposition: DeliveryDisposition::Retry(None) }
     }
 }
 
@@ -49,25 +49,25 @@ impl DeliveryAttemptResult {
 #[derive(Debug)]
 pub(super) struct DeliveryTransport {
     http: http::HttpAgents,
-    allowed: AllowedNetworks,
-    trust: TrustedCertificates,
+    allowed_networks: AllowedNetworks,
+    certificates: TrustedCertificates,
 }
 
 impl DeliveryTransport {
-    pub(super) fn new(allowed: AllowedNetworks, trust: TrustedCertificates) -> DeliveryTransport {
-        DeliveryTransport { http: http::HttpAgents::new(&allowed, &trust), allowed, trust }
+    pub(super) fn new(allowed_networks: AllowedNetworks, certificates: TrustedCertificates) -> DeliveryTransport {
+        DeliveryTransport { http: http::HttpAgents::new(&allowed_networks, &certificates), allowed_networks, certificates }
     }
 
     /// Makes one attempt to send a notice to a target.
     pub(super) async fn send(&self, notice: &AlertNotice, target: &NotificationTarget) -> DeliveryAttemptResult {
         if let ChannelConfiguration::Email { .. } = target.address {
-            let sending = smtp::send(notice, target, &self.allowed, &self.trust);
-            return tokio::time::timeout(LIMIT * 2, sending)
+            let sending = smtp::send(notice, target, &self.allowed_networks, &self.certificates);
+            return tokio::time::timeout(ATTEMPT_TIMEOUT * 2, sending)
                 .await
-                .unwrap_or_else(|_| DeliveryAttemptResult::again("no response from the mail server within 20 s"));
+                .unwrap_or_else(|_| DeliveryAttemptResult::retry_result("no response from the mail server within 20 s"));
         }
-        let Some(post) = render::post(notice, target, now_us()) else {
-            return DeliveryAttemptResult::again("the channel cannot receive notifications");
+        let Some(post) = render::http_request(notice, target, now_us()) else {
+            return DeliveryAttemptResult::retry_result("the channel cannot receive notifications");
         };
         let agents = self.http.clone();
         let (told, ended) = oneshot::channel();
@@ -76,8 +76,8 @@ impl DeliveryTransport {
             let _ = told.send(http::send(&agents, &post));
         });
         if let Err(error) = sending {
-            return DeliveryAttemptResult::again(format!("cannot start a thread: {error}"));
+            return DeliveryAttemptResult::retry_result(format!("cannot start a thread: {error}"));
         }
-        ended.await.unwrap_or_else(|_| DeliveryAttemptResult::again("the attempt ended without a response"))
+        ended.await.unwrap_or_else(|_| DeliveryAttemptResult::retry_result("the attempt ended without a response"))
     }
 }

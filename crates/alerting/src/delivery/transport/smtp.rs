@@ -8,7 +8,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
-use super::{DeliveryAttemptResult, DeliveryDisposition, LIMIT};
+use super::{ATTEMPT_TIMEOUT, DeliveryAttemptResult, DeliveryDisposition};
 use crate::delivery::allowed_networks::AllowedNetworks;
 use crate::delivery::notice::AlertNotice;
 use crate::delivery::render;
@@ -16,7 +16,7 @@ use crate::delivery::target::{ChannelConfiguration, NotificationTarget, SmtpSecu
 use crate::delivery::trusted_certificates::TrustedCertificates;
 
 /// Maximum length of an error text of the mail server, in characters.
-const SAID: usize = 160;
+const MAX_ERROR_TEXT_LENGTH: usize = 160;
 
 pub(super) async fn send(
     notice: &AlertNotice,
@@ -26,70 +26,70 @@ pub(super) async fn send(
 ) -> DeliveryAttemptResult {
     let mail = match render::mail(notice, target) {
         Ok(mail) => mail,
-        Err(error) => return DeliveryAttemptResult { status: None, error: Some(error), then: DeliveryDisposition::GiveUp },
+        Err(error) => return DeliveryAttemptResult { status: None, error: Some(error), disposition: DeliveryDisposition::GiveUp },
     };
-    match converse(&mail, target, allowed, trust).await {
-        Ok(refused) => DeliveryAttemptResult { status: Some(250), error: refused, then: DeliveryDisposition::Delivered },
+    match send_mail(&mail, target, allowed, trust).await {
+        Ok(refused) => DeliveryAttemptResult { status: Some(250), error: refused, disposition: DeliveryDisposition::Delivered },
         Err(ended) => ended,
     }
 }
 
 /// Sends the e-mail. Returns the recipients that the server rejected, if it accepted others.
-async fn converse(
+async fn send_mail(
     mail: &lettre::Message,
     target: &NotificationTarget,
     allowed: &AllowedNetworks,
     trust: &TrustedCertificates,
 ) -> Result<Option<String>, DeliveryAttemptResult> {
     let ChannelConfiguration::Email { host, port, security, username, .. } = &target.address else {
-        return Err(DeliveryAttemptResult::again("the channel is not an e-mail channel"));
+        return Err(DeliveryAttemptResult::retry_result("the channel is not an e-mail channel"));
     };
     let port = port.unwrap_or(match security {
         SmtpSecurity::Tls => 465,
         SmtpSecurity::Starttls => 587,
         SmtpSecurity::None => 25,
     });
-    let addresses = resolve(host, port, allowed).await?;
+    let addresses = resolve_host(host, port, allowed).await?;
     let tls = || {
         let builder = TlsParameters::builder(host.clone());
-        let builder = trust.of_mail().fold(builder, |builder, certificate| builder.add_root_certificate(certificate));
-        builder.build().map_err(|error| failed("no trusted TLS connection", &error))
+        let builder = trust.mail_certificates().fold(builder, |builder, certificate| builder.add_root_certificate(certificate));
+        builder.build().map_err(|error| failed_attempt("no trusted TLS connection", &error))
     };
     let own = ClientId::default();
     let immediate = if *security == SmtpSecurity::Tls { Some(tls()?) } else { None };
-    let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(LIMIT), &own, immediate, None);
-    let mut connection = connecting.await.map_err(|error| failed("cannot connect to the mail server", &error))?;
+    let connecting = AsyncSmtpConnection::connect_tokio1(&addresses[..], Some(ATTEMPT_TIMEOUT), &own, immediate, None);
+    let mut connection = connecting.await.map_err(|error| failed_attempt("cannot connect to the mail server", &error))?;
     if *security == SmtpSecurity::Starttls {
-        connection.starttls(tls()?, &own).await.map_err(|error| failed("STARTTLS failed", &error))?;
+        connection.starttls(tls()?, &own).await.map_err(|error| failed_attempt("STARTTLS failed", &error))?;
     }
     if let Some(username) = username {
-        let credentials = Credentials::new(username.clone(), target.secret.text().to_owned());
+        let credentials = Credentials::new(username.clone(), target.secret.reveal().to_owned());
         let signed_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await;
-        signed_in.map_err(|error| failed("the mail server rejected the login; check user name and password", &error))?;
+        signed_in.map_err(|error| failed_attempt("the mail server rejected the login; check user name and password", &error))?;
     }
 
     let envelope = mail.envelope();
     let begun = connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await;
-    begun.map_err(|error| failed("the mail server rejected the sender", &error))?;
+    begun.map_err(|error| failed_attempt("the mail server rejected the sender", &error))?;
     let mut refused = Vec::new();
     for recipient in envelope.to() {
         match connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
             Ok(_) => {}
-            Err(error) if error.is_permanent() => refused.push((recipient.to_string(), failed("", &error))),
+            Err(error) if error.is_permanent() => refused.push((recipient.to_string(), failed_attempt("", &error))),
             // Nothing has been sent yet, so a retry sends no duplicates.
-            Err(error) => return Err(failed("the mail server temporarily rejected a recipient", &error)),
+            Err(error) => return Err(failed_attempt("the mail server temporarily rejected a recipient", &error)),
         }
     }
     if refused.len() == envelope.to().len() {
         let (address, ended) = refused.swap_remove(0);
         let error = format!("the mail server rejected the recipient {address}{}", ended.error.unwrap_or_default());
-        return Err(DeliveryAttemptResult { error: Some(error), then: DeliveryDisposition::GiveUp, ..ended });
+        return Err(DeliveryAttemptResult { error: Some(error), disposition: DeliveryDisposition::GiveUp, ..ended });
     }
-    connection.command(Data).await.map_err(|error| failed("the mail server rejected the message", &error))?;
+    connection.command(Data).await.map_err(|error| failed_attempt("the mail server rejected the message", &error))?;
     let taken = connection.message(&mail.formatted()).await;
     taken.map_err(|error| DeliveryAttemptResult {
-        then: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Again(None) },
-        ..failed("the mail server rejected the message", &error)
+        disposition: if error.is_permanent() { DeliveryDisposition::GiveUp } else { DeliveryDisposition::Retry(None) },
+        ..failed_attempt("the mail server rejected the message", &error)
     })?;
     // The server has accepted the e-mail; how the session ends does not matter.
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
@@ -97,23 +97,23 @@ async fn converse(
     Ok((!names.is_empty()).then(|| format!("the mail server rejected {} and accepted the other recipients", names.join(", "))))
 }
 
-async fn resolve(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec<std::net::SocketAddr>, DeliveryAttemptResult> {
+async fn resolve_host(host: &str, port: u16, allowed: &AllowedNetworks) -> Result<Vec<std::net::SocketAddr>, DeliveryAttemptResult> {
     let looking = tokio::net::lookup_host((host, port));
-    let found = tokio::time::timeout(LIMIT, looking)
+    let found = tokio::time::timeout(ATTEMPT_TIMEOUT, looking)
         .await
-        .map_err(|_| DeliveryAttemptResult::again("the DNS lookup of the mail server timed out"))?;
-    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::again("mail server not found; check the host name"))?.collect();
-    let kept = allowed.keep(found.iter().copied());
+        .map_err(|_| DeliveryAttemptResult::retry_result("the DNS lookup of the mail server timed out"))?;
+    let found: Vec<_> = found.map_err(|_| DeliveryAttemptResult::retry_result("mail server not found; check the host name"))?.collect();
+    let kept = allowed.filter_permitted(found.iter().copied());
     if kept.is_empty() {
         let at = found.first().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
         let hint = "an administrator can allow it with the setting notify.allow";
-        return Err(DeliveryAttemptResult::again(format!("the mail server is in a private network ({at}); {hint}")));
+        return Err(DeliveryAttemptResult::retry_result(format!("the mail server is in a private network ({at}); {hint}")));
     }
     Ok(kept)
 }
 
 /// Returns the result of a failed attempt: what failed, and the error of the server or the system.
-fn failed(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttemptResult {
+fn failed_attempt(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttemptResult {
     let status = error.status().map(u16::from);
     let mut reason = error.to_string();
     if let Some(source) = std::error::Error::source(error)
@@ -121,6 +121,6 @@ fn failed(what: &str, error: &lettre::transport::smtp::Error) -> DeliveryAttempt
     {
         reason = format!("{reason}: {source}");
     }
-    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SAID).collect();
-    DeliveryAttemptResult { status, error: Some(format!("{what}: {reason}")), then: DeliveryDisposition::Again(None) }
+    let reason: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_ERROR_TEXT_LENGTH).collect();
+    DeliveryAttemptResult { status, error: Some(format!("{what}: {reason}")), disposition: DeliveryDisposition::Retry(None) }
 }

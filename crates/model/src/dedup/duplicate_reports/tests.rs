@@ -31,18 +31,18 @@ fn report(spans: &[&Span]) -> CallReport {
 }
 
 fn same(one: &CallReport, other: &CallReport) -> bool {
-    let both = (same_call(one, other), same_call(other, one));
+    let both = (is_same_call(one, other), is_same_call(other, one));
     assert_eq!(both.0, both.1, "whichever came first");
     both.0
 }
 
 fn paired(one: &Span, other: &Span) -> bool {
     let (one, other) = (report(&[one]), report(&[other]));
-    same(&one, &other) && one.rank() < other.rank()
+    same(&one, &other) && one.counting_order() < other.counting_order()
 }
 
 #[test]
-fn a_gateways_report_of_a_call_is_told_from_another_call() {
+fn gateway_report_is_distinguished_from_another_call() {
     assert!(paired(&program(), &gateway()));
     type Change = fn(&mut Span);
     let unlike: [(&str, Change); 7] = [
@@ -64,7 +64,7 @@ fn a_gateways_report_of_a_call_is_told_from_another_call() {
 }
 
 #[test]
-fn two_instrumentations_of_one_program_are_told_from_two_programs() {
+fn two_instrumentations_are_distinguished_from_two_programs() {
     let framework = || Span { parent_span_id: Some(SpanId(9)), ..call(1, "shop", "openinference.instrumentation.langchain", (0, 9_000)) };
     let sdk = || call(2, "shop", "opentelemetry.instrumentation.anthropic", (10, 9_020));
     assert!(paired(&framework(), &sdk()), "what stands below something counts");
@@ -87,7 +87,7 @@ fn two_instrumentations_of_one_program_are_told_from_two_programs() {
 }
 
 #[test]
-fn without_an_id_only_what_begins_and_ends_together_is_one_call() {
+fn calls_without_id_match_only_at_the_same_time() {
     let told = |span: &Span| {
         let node = SpanNode { texts: hash_of_texts(Some("Capital of France?"), Some("Paris.")), ..SpanNode::of(span) };
         of_trace(span.trace_id, &[node], |_| true)[0]
@@ -101,7 +101,7 @@ fn without_an_id_only_what_begins_and_ends_together_is_one_call() {
     };
     let other =
         || Span { response_model: model("gpt-4o-2024-08-06"), ..call(2, "shop", "openinference.instrumentation.openai", (15, 899)) };
-    assert!(same_texts(&told(&sentry), &told(&other())));
+    assert!(has_same_messages(&told(&sentry), &told(&other())));
     type Change = fn(&mut Span);
     let unlike: [(&str, Change); 5] = [
         ("later", |span| (span.start_us, span.end_us) = (100_000, 1_100_000)),
@@ -116,22 +116,22 @@ fn without_an_id_only_what_begins_and_ends_together_is_one_call() {
     for (what, change) in unlike {
         let mut unlike = other();
         change(&mut unlike);
-        assert!(!same_texts(&told(&sentry), &told(&unlike)), "{what}");
+        assert!(!has_same_messages(&told(&sentry), &told(&unlike)), "{what}");
     }
     assert_eq!(hash_of_texts(Some("a"), Some(" ")), None, "an answer that is not known is not the same as another");
 }
 
 #[test]
-fn a_program_that_answers_requests_itself_may_be_a_gateway() {
+fn serving_program_may_be_a_gateway() {
     let serving = |trace: u128, service: &str, times| {
         let span = Span { parent_span_id: Some(SpanId(9)), ..call(trace, service, "openai", times) };
-        let above = Span { span_id: SpanId(9), op: SERVING.into(), trace_id: TraceId(trace), ..Span::default() };
+        let above = Span { span_id: SpanId(9), op: SERVER_OP.into(), trace_id: TraceId(trace), ..Span::default() };
         report(&[&span, &above])
     };
     let (plain, inner) = (report(&[&program()]), serving(2, "home-made", (100, 8_000)));
-    assert!(same(&inner, &plain) && plain.rank() < inner.rank());
+    assert!(same(&inner, &plain) && plain.counting_order() < inner.counting_order());
     let outer = serving(1, "shop", (0, 9_000));
-    assert!(same(&inner, &outer) && outer.rank() < inner.rank(), "the one that waits longer made the call");
+    assert!(same(&inner, &outer) && outer.counting_order() < inner.counting_order(), "the one that waits longer made the call");
 }
 
 #[test]
@@ -139,30 +139,30 @@ fn the_richer_report_gives_usage_and_cost() {
     let cost = |steps, source| Some(Cost { total: Usd(steps), input: None, output: None, source, price: None });
     let mut rich = Span { cost: cost(257, CostSource::Client), client_cost: Some(Usd(257)), ..gateway() };
     let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
-    take_from(&mut own, &rich, true);
+    take_over_report(&mut own, &rich, true);
     assert_eq!((own.cost.clone(), own.client_cost), (rich.cost.clone(), Some(Usd(257))));
     assert!(own.also_reported.is_some_and(|other| other.counts && other.trace_id.0 == 2));
 
     // A program that knows of cached tokens knows more than a gateway that does not.
     let usage = Usage { input: Some(176), cache_read: Some(1024), output: Some(85), ..Usage::default() };
     let mut own = Span { usage, cost: cost(200, CostSource::Computed), ..program() };
-    take_from(&mut own, &rich, true);
+    take_over_report(&mut own, &rich, true);
     assert_eq!((own.usage, own.cost), (usage, cost(200, CostSource::Computed)));
 
     // Reported usage replaces usage that was estimated from the program's messages.
     let estimated = Usage { input: Some(9), output: Some(2), source: Some(UsageSource::Estimated), ..Usage::default() };
     let mut own = Span { usage: estimated, ..program() };
-    take_from(&mut own, &rich, true);
+    take_over_report(&mut own, &rich, true);
     assert_eq!(own.usage.input, Some(1200));
 
-    leave_to(&mut rich, &report(&[&program()]));
-    let decided = crate::dedup::decide(&[SpanNode::of(&rich)]);
+    exclude_for(&mut rich, &report(&[&program()]));
+    let decided = crate::dedup::decide_trace(&[SpanNode::of(&rich)]);
     let elsewhere = Exclusion::ReportedElsewhere { trace_id: program().trace_id, span_id: program().span_id };
     assert_eq!((decided[0].counted, decided[0].exclusion), (false, Some(elsewhere)));
 }
 
 #[test]
-fn any_order_of_reports_gives_the_same_figures() {
+fn totals_are_independent_of_report_order() {
     let cost = |steps, source| Some(Cost { total: Usd(steps), input: None, output: None, source, price: None });
     let cached = Usage { input: Some(176), cache_read: Some(1024), output: Some(85), ..Usage::default() };
     let others = [
@@ -173,7 +173,7 @@ fn any_order_of_reports_gives_the_same_figures() {
     ];
     let all = |order: &[usize]| {
         let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
-        order.iter().for_each(|place| take_from(&mut own, &others[*place], true));
+        order.iter().for_each(|place| take_over_report(&mut own, &others[*place], true));
         own
     };
     let expected = all(&[0, 1, 2, 3]);
@@ -183,18 +183,18 @@ fn any_order_of_reports_gives_the_same_figures() {
     }
     assert_eq!(all(&[0, 1, 1, 2, 3, 0, 2, 1]), expected, "some again");
     let mut own = program();
-    take_from(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
+    take_over_report(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
     assert_eq!(own.cost, cost(9, CostSource::Client), "any cost before none");
     let mut own = Span { cost: cost(385, CostSource::Computed), ..program() };
-    take_from(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
+    take_over_report(&mut own, &Span { cost: cost(9, CostSource::Client), ..gateway() }, false);
     assert_eq!(own.cost, cost(385, CostSource::Computed), "another instrumentation bills nothing");
 }
 
 #[test]
-fn what_wraps_or_repeats_a_gateways_report_does_not_count_in_its_stead() {
+fn wrapper_or_repeat_of_a_gateway_report_is_not_counted_instead() {
     let mut outer = gateway();
-    leave_to(&mut outer, &report(&[&program()]));
+    exclude_for(&mut outer, &report(&[&program()]));
     let inner = Span { span_id: SpanId(8), parent_span_id: Some(SpanId(7)), ..gateway() };
-    let decided = crate::dedup::decide(&[SpanNode::of(&outer), SpanNode::of(&inner)]);
+    let decided = crate::dedup::decide_trace(&[SpanNode::of(&outer), SpanNode::of(&inner)]);
     assert_eq!(decided.iter().map(|decision| decision.counted).collect::<Vec<_>>(), [false, false]);
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn ops_of_all_ages() {
+fn ops_of_all_sdk_versions() {
     for (op, expected) in [
         ("gen_ai.chat", SpanType::Llm),
         ("gen_ai.responses", SpanType::Llm),
@@ -35,7 +35,7 @@ fn operations_of_ops() {
 }
 
 #[test]
-fn vercel_tells_outer_spans_from_calls() {
+fn vercel_outer_spans_are_not_calls() {
     let of = |vercel| kind(&KindInferenceInputs { vercel: Some(vercel), op: "gen_ai.generate_text", ..KindInferenceInputs::default() });
     assert_eq!(of("ai.generateText"), SpanType::Agent);
     assert_eq!(of("ai.generateText.doGenerate"), SpanType::Llm);
@@ -48,7 +48,7 @@ fn vercel_tells_outer_spans_from_calls() {
 }
 
 #[test]
-fn what_a_span_carries_decides_where_names_do_not() {
+fn content_decides_the_kind_where_names_do_not() {
     let unnamed = KindInferenceInputs { op: "acompletion", ..KindInferenceInputs::default() };
     assert_eq!(kind(&KindInferenceInputs { has_tool: true, has_model: true, ..unnamed }), SpanType::Tool);
     assert_eq!(kind(&KindInferenceInputs { has_model: true, has_messages: true, ..unnamed }), SpanType::Llm);
@@ -98,7 +98,7 @@ fn operations_that_are_no_calls_and_judges_that_are() {
 }
 
 #[test]
-fn what_is_said_of_a_model_outweighs_the_op_of_a_request() {
+fn model_attributes_outweigh_a_request_op() {
     let of = |op, operation, span_kind| {
         kind(&KindInferenceInputs { op, operation, span_kind, has_model: true, has_http: true, ..KindInferenceInputs::default() })
     };
@@ -112,7 +112,7 @@ fn what_is_said_of_a_model_outweighs_the_op_of_a_request() {
 }
 
 #[test]
-fn words_of_single_frameworks() {
+fn kinds_of_individual_frameworks() {
     let of = |span_kind, operation, name| kind(&KindInferenceInputs { span_kind, operation, name, ..KindInferenceInputs::default() });
     assert_eq!(of(Some("\"CHAT_MODEL\""), None, "MLflow"), SpanType::Llm);
     assert_eq!(of(Some("prompt"), Some("chat"), "LangSmith's template"), SpanType::Prompt);

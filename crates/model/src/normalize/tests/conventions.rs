@@ -134,7 +134,7 @@ fn providers_and_models() {
 }
 
 #[test]
-fn questions_and_answers() {
+fn inputs_and_outputs() {
     let asked = |span: &Span| said(&span.input_messages);
     all(
         asked,
@@ -291,7 +291,7 @@ fn tokens() {
 }
 
 #[test]
-fn whose_and_which() {
+fn users_sessions_and_names() {
     let session = |span: &Span| json!(span.session_id);
     for name in [
         "gen_ai.conversation.id",
@@ -388,7 +388,7 @@ fn tools() {
 }
 
 #[test]
-fn how_it_went() {
+fn statuses_and_errors() {
     let reasons = |span: &Span| json!(span.finish_reasons);
     all(
         reasons,
@@ -422,13 +422,13 @@ fn how_it_went() {
     );
     assert_eq!((failed.status, failed.status_detail.as_deref()), (SpanStatus::Error, Some("refused")));
     let langsmith = RawSpan { status: RawStatus::Ok, ..raw("", json!({"langsmith.span.kind": "llm", "exception.type": "E"})) };
-    assert_eq!(canonical(langsmith, PriceBook::embedded()).status, SpanStatus::Error, "an exception, and nothing came of it");
+    assert_eq!(canonical_span(langsmith, PriceBook::embedded()).status, SpanStatus::Error, "an exception, and nothing came of it");
 }
 
 proptest! {
     /// Any value in a recognized attribute results in a span, which never has more tokens than were sent.
     #[test]
-    fn strange_values_do_no_harm(values in proptest::collection::vec((any::<proptest::sample::Index>(), strange()), 1..12)) {
+    fn strange_values_are_tolerated(values in proptest::collection::vec((any::<proptest::sample::Index>(), strange()), 1..12)) {
         let names: Vec<&str> = SpanField::ALL.iter().flat_map(|field| field.names()).copied().collect();
         let attributes = values.into_iter().map(|(index, value)| ((*index.get(&names)).to_owned(), value)).collect();
         let mut span = map("", Value::Object(attributes));

@@ -7,7 +7,7 @@ use crate::money::Usd;
 use crate::span::{MessagePart, SpanType};
 
 #[test]
-fn cached_and_thought_tokens_under_every_name_are_part_of_the_counts() {
+fn cache_and_reasoning_tokens_are_read_under_every_name() {
     for (client, cached, thought) in [
         ("OpenLIT", "gen_ai.usage.prompt_tokens_details.cache_read", "gen_ai.usage.completion_tokens_details.reasoning"),
         (
@@ -293,7 +293,7 @@ fn tools_are_named_by_their_steps() {
 }
 
 #[test]
-fn spring_ai_tells_its_steps_by_a_kind_of_its_own() {
+fn spring_ai_kinds_are_mapped() {
     let framework = |kind: &str, more: serde_json::Value| {
         let mut attributes = json!({"gen_ai.operation.name": "framework", "gen_ai.system": "spring_ai", "spring.ai.kind": kind});
         attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -343,7 +343,7 @@ fn livekit_s_calls_and_tools_have_their_texts() {
 }
 
 #[test]
-fn what_a_request_to_openrouter_says_of_itself_is_a_tag() {
+fn openrouter_request_metadata_becomes_tags() {
     let span = map(
         "",
         json!({

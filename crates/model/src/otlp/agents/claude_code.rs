@@ -8,7 +8,7 @@ use crate::usage::TokenCountConvention;
 pub(super) const FAMILY: AgentFamily = AgentFamily {
     prefix: "claude_code.",
     scope: "com.anthropic.claude_code",
-    steps: &[
+    event_roles: &[
         // Events
         ("claude_code.user_prompt", AgentEventRole::Prompt),
         ("claude_code.assistant_response", AgentEventRole::Answer),
@@ -32,7 +32,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         ("claude_code.tool.blocked_on_user", AgentEventRole::Step),
         ("claude_code.hook", AgentEventRole::Step),
     ],
-    others: AgentEventRole::Step,
+    other_role: AgentEventRole::Step,
     dialect: AttributeDialect {
         names: &[
             ("model", Some(SpanField::RequestModel)),
@@ -66,6 +66,6 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         output: TokenCountConvention::Inclusive,
     },
     prompt_id: Some("prompt.id"),
-    one_trace: true,
-    turn: "claude_code.interaction",
+    is_one_trace: true,
+    turn_span_name: "claude_code.interaction",
 };

@@ -8,7 +8,7 @@ use crate::usage::TokenCountConvention;
 pub(super) const FAMILY: AgentFamily = AgentFamily {
     prefix: "codex.",
     scope: "codex_otel",
-    steps: &[
+    event_roles: &[
         ("codex.user_prompt", AgentEventRole::Prompt),
         ("codex.sse_event response.completed", AgentEventRole::CountedCall),
         ("codex.sse_event response.failed", AgentEventRole::FailedCall),
@@ -23,7 +23,7 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         ("codex.tool_decision", AgentEventRole::Step),
         ("codex.tool_result", AgentEventRole::Tool),
     ],
-    others: AgentEventRole::Step,
+    other_role: AgentEventRole::Step,
     dialect: AttributeDialect {
         names: &[
             ("model", Some(SpanField::RequestModel)),
@@ -53,6 +53,6 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
     },
     prompt_id: None,
     // If its traces are enabled, some records are written in spans of internals, and those of its calls in none.
-    one_trace: false,
-    turn: "codex.session",
+    is_one_trace: false,
+    turn_span_name: "codex.session",
 };

@@ -13,22 +13,22 @@ use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::span::{ChatMessage, MessagePart, Span};
 
 /// Reads a record as spans and parts of spans.
-pub(in crate::otlp) fn read(
+pub(in crate::otlp) fn read_event(
     family: &'static AgentFamily,
     name: String,
     record: &DecodedLogRecord,
-    around: &ResourceScope,
+    scope: &ResourceScope,
     reader: &mut LogRecordReader,
 ) -> Result<(), LogRecordDropReason> {
-    let role = family.role(&name, record).ok_or(NOT_LLM)?;
+    let role = family.role_of(&name, record).ok_or(NOT_LLM)?;
     let event =
-        AgentEvent { family, role, record, around, home: AgentEventParent::of(family, record, around), times: times(record, reader) };
+        AgentEvent { family, role, record, scope, parent: AgentEventParent::of(family, record, scope), times: times(record, reader) };
     // The request ID identifies the call of a response.
     let call = family.text(record, SpanField::ResponseId).map(|request_id| event.call_id(request_id));
     let message = event.message();
     let has_place = match role {
-        AgentEventRole::Prompt => event.home.turn().is_some(),
-        AgentEventRole::Answer => event.home.turn().is_some() || call.is_some(),
+        AgentEventRole::Prompt => event.parent.turn_span_id().is_some(),
+        AgentEventRole::Answer => event.parent.turn_span_id().is_some() || call.is_some(),
         _ => false,
     };
     if !has_place {
@@ -36,16 +36,16 @@ pub(in crate::otlp) fn read(
         reader.add(event.span(name, span_id, reader)?);
     }
     if let (AgentEventRole::Answer, Some(call)) = (role, call) {
-        let span = event.outline("", AgentEventRole::Step, call, event.home.parent_span_id, reader)?;
+        let span = event.incomplete_span("", AgentEventRole::Step, call, event.parent.parent_span_id, reader)?;
         let pieces = event.pieces(&span, &message);
-        reader.announce(span, pieces);
+        reader.add_reported_span(span, pieces);
     }
     // If the agent sends spans, the span of a turn arrives separately and contains more than its records, except for the messages.
-    let turn = event.home.turn().filter(|_| event.home.derived || message.is_some());
+    let turn = event.parent.turn_span_id().filter(|_| event.parent.is_derived || message.is_some());
     if let Some(turn) = turn {
-        let span = event.outline(family.turn, AgentEventRole::Agent, turn, None, reader)?;
+        let span = event.incomplete_span(family.turn_span_name, AgentEventRole::Agent, turn, None, reader)?;
         let pieces = event.pieces(&span, &message);
-        reader.announce(span, pieces);
+        reader.add_reported_span(span, pieces);
     }
     Ok(())
 }
@@ -55,8 +55,8 @@ struct AgentEvent<'a> {
     family: &'static AgentFamily,
     role: AgentEventRole,
     record: &'a DecodedLogRecord,
-    around: &'a ResourceScope,
-    home: AgentEventParent,
+    scope: &'a ResourceScope,
+    parent: AgentEventParent,
     /// Start and end in nanoseconds.
     times: (u64, u64),
 }
@@ -66,26 +66,26 @@ struct AgentEventParent {
     trace_id: TraceId,
     parent_span_id: Option<SpanId>,
     /// True if the parent span is known only from the records.
-    derived: bool,
+    is_derived: bool,
 }
 
 impl AgentEventParent {
     /// Returns the trace and span of the record itself, otherwise a trace derived from its session and prompt.
-    fn of(family: &AgentFamily, record: &DecodedLogRecord, around: &ResourceScope) -> AgentEventParent {
-        if let Some((trace_id, parent_span_id)) = record.trace().filter(|_| family.one_trace) {
-            return AgentEventParent { trace_id, parent_span_id, derived: false };
+    fn of(family: &AgentFamily, record: &DecodedLogRecord, scope: &ResourceScope) -> AgentEventParent {
+        if let Some((trace_id, parent_span_id)) = record.trace().filter(|_| family.is_one_trace) {
+            return AgentEventParent { trace_id, parent_span_id, is_derived: false };
         }
         let session = family.text(record, SpanField::Session);
         let Some(prompt) = family.prompt_id(record).or(session) else {
-            return AgentEventParent { trace_id: record.fingerprint().trace_id(), parent_span_id: None, derived: false };
+            return AgentEventParent { trace_id: record.fingerprint().trace_id(), parent_span_id: None, is_derived: false };
         };
-        let service = around.resource.get("service.name").and_then(Value::as_str).unwrap_or(family.prefix);
+        let service = scope.resource.get("service.name").and_then(Value::as_str).unwrap_or(family.prefix);
         let id = |of| Fingerprint::of(&[of, service, session.unwrap_or_default(), prompt]);
-        AgentEventParent { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), derived: true }
+        AgentEventParent { trace_id: id("trace").trace_id(), parent_span_id: Some(id("turn").span_id()), is_derived: true }
     }
 
     /// Returns the span of the user's turn, which has the prompt and the response.
-    fn turn(&self) -> Option<SpanId> {
+    fn turn_span_id(&self) -> Option<SpanId> {
         self.parent_span_id
     }
 }
@@ -133,7 +133,7 @@ impl AgentEvent<'_> {
 
     fn wire(&self, span_id: SpanId, parent_span_id: Option<SpanId>) -> DecodedSpan {
         DecodedSpan {
-            trace_id: Some(self.home.trace_id.0),
+            trace_id: Some(self.parent.trace_id.0),
             span_id: Some(span_id.0),
             parent_span_id: parent_span_id.map(|id| id.0),
             start_ns: self.times.0,
@@ -143,7 +143,7 @@ impl AgentEvent<'_> {
     }
 
     fn canonical(&self, wire: DecodedSpan, role: AgentEventRole, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
-        let mut raw = wire.into_raw(self.around, &reader.clock)?;
+        let mut raw = wire.into_raw(self.scope, &reader.clock)?;
         raw.op = role.op().into();
         Ok(self.family.canonical(raw, reader.context.price))
     }
@@ -154,13 +154,13 @@ impl AgentEvent<'_> {
             name,
             attributes: self.record.attributes.clone(),
             status_code: if self.role == AgentEventRole::FailedCall { 2 } else { 0 },
-            ..self.wire(span_id, self.home.parent_span_id)
+            ..self.wire(span_id, self.parent.parent_span_id)
         };
         self.canonical(wire, self.role, reader)
     }
 
     /// Returns an incomplete span for another record or span to complete, with only its times, session, user and prompt ID.
-    fn outline(
+    fn incomplete_span(
         &self,
         name: &str,
         role: AgentEventRole,

@@ -11,7 +11,7 @@ use crate::usage::TokenCountConvention;
 pub(super) const FAMILY: AgentFamily = AgentFamily {
     prefix: "gemini_cli.",
     scope: "gemini-cli",
-    steps: &[
+    event_roles: &[
         ("gemini_cli.user_prompt", AgentEventRole::Prompt),
         ("gemini_cli.api_response", AgentEventRole::Call),
         ("gemini_cli.api_error", AgentEventRole::FailedCall),
@@ -30,11 +30,11 @@ pub(super) const FAMILY: AgentFamily = AgentFamily {
         ("tool_call", AgentEventRole::Tool),
         ("schedule_tool_calls", AgentEventRole::Step),
     ],
-    others: AgentEventRole::Step,
+    other_role: AgentEventRole::Step,
     dialect: DIALECT,
     prompt_id: Some("prompt_id"),
-    one_trace: false,
-    turn: "gemini_cli.prompt",
+    is_one_trace: false,
+    turn_span_name: "gemini_cli.prompt",
 };
 
 /// Meaning of the attributes of Gemini CLI and its descendants.
@@ -73,7 +73,7 @@ const DIALECT: AttributeDialect = AttributeDialect {
 pub(super) const QWEN_CODE: AgentFamily = AgentFamily {
     prefix: "qwen-code.",
     scope: "qwen-code",
-    steps: &[
+    event_roles: &[
         ("qwen-code.user_prompt", AgentEventRole::Prompt),
         ("qwen-code.api_response", AgentEventRole::Call),
         ("qwen-code.api_error", AgentEventRole::FailedCall),
@@ -89,9 +89,9 @@ pub(super) const QWEN_CODE: AgentFamily = AgentFamily {
         ("qwen-code.tool.execution", AgentEventRole::Step),
         ("qwen-code.hook", AgentEventRole::Step),
     ],
-    others: AgentEventRole::Step,
+    other_role: AgentEventRole::Step,
     dialect: DIALECT,
     prompt_id: Some("prompt_id"),
-    one_trace: true,
-    turn: "qwen-code.prompt",
+    is_one_trace: true,
+    turn_span_name: "qwen-code.prompt",
 };

@@ -28,18 +28,18 @@ pub(super) struct AgentFamily {
     /// Prefix of the names of its instrumentation scopes.
     scope: &'static str,
     /// Roles of its events and spans by name; events of several kinds as `name kind`.
-    steps: &'static [(&'static str, AgentEventRole)],
+    event_roles: &'static [(&'static str, AgentEventRole)],
     /// Role of events that are not listed.
-    others: AgentEventRole,
+    other_role: AgentEventRole,
     /// Meaning of its attributes.
     dialect: AttributeDialect,
     /// Attribute that distinguishes the prompts of a session.
     prompt_id: Option<&'static str>,
     /// True if all spans of a prompt are in one trace. Otherwise the records of a prompt form a trace of their own, whatever span they
     /// were written in.
-    one_trace: bool,
+    is_one_trace: bool,
     /// Name of the span above all records of a prompt.
-    turn: &'static str,
+    turn_span_name: &'static str,
 }
 
 /// Role of an event or a span.
@@ -90,12 +90,12 @@ impl AgentEventRole {
 const FAMILIES: &[&AgentFamily] = &[&claude_code::FAMILY, &codex::FAMILY, &gemini_cli::FAMILY, &gemini_cli::QWEN_CODE];
 
 /// Returns the family with that instrumentation scope.
-pub(super) fn of_scope(scope: &str) -> Option<&'static AgentFamily> {
+pub(super) fn family_of_scope(scope: &str) -> Option<&'static AgentFamily> {
     FAMILIES.iter().copied().find(|family| scope.starts_with(family.scope))
 }
 
 /// Returns the family that wrote a record, and the full name of its event.
-pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Option<(&'static AgentFamily, String)> {
+pub(super) fn family_of_record(record: &DecodedLogRecord, scope: &ResourceScope) -> Option<(&'static AgentFamily, String)> {
     let by_name = record.names().find_map(|name| {
         let family = FAMILIES.iter().copied().find(|family| name.starts_with(family.prefix))?;
         // A body may be any text that a program logs, so only a known name counts.
@@ -103,7 +103,7 @@ pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Op
         is_name.then(|| (family, name.to_owned()))
     });
     by_name.or_else(|| {
-        let family = of_scope(&around.scope_name)?;
+        let family = family_of_scope(&scope.scope_name)?;
         let name = record.attributes.get("event.name")?.as_str()?;
         Some((family, format!("{}{name}", family.prefix)))
     })
@@ -111,7 +111,7 @@ pub(super) fn of_record(record: &DecodedLogRecord, around: &ResourceScope) -> Op
 
 /// Returns the family that reported a stored span.
 pub(super) fn of_span(span: &Span) -> Option<&'static AgentFamily> {
-    let by_scope = span.origin.as_deref().and_then(of_scope);
+    let by_scope = span.origin.as_deref().and_then(family_of_scope);
     by_scope.or_else(|| FAMILIES.iter().copied().find(|family| span.name.starts_with(family.prefix)))
 }
 
@@ -123,7 +123,7 @@ impl AgentFamily {
 
     /// Returns the readable name.
     pub(super) fn name(&self) -> &'static str {
-        self.turn.split(['.', ' ']).next().unwrap_or(self.turn)
+        self.turn_span_name.split(['.', ' ']).next().unwrap_or(self.turn_span_name)
     }
 
     /// Returns the canonical span of a raw span of the family.
@@ -132,7 +132,7 @@ impl AgentFamily {
         if let Some(role) = role {
             raw.op = role.op().into();
         }
-        let mut span = normalize::canonical_of(raw, &self.dialect, book);
+        let mut span = normalize::canonical_span_of(raw, &self.dialect, book);
         if role == Some(AgentEventRole::Repeat) {
             span.counted = false;
             // A log record reports the same call, with all of its tokens.
@@ -142,14 +142,14 @@ impl AgentFamily {
     }
 
     fn known_role(&self, name: &str) -> Option<AgentEventRole> {
-        self.steps.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+        self.event_roles.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
     }
 
     /// Returns the role of a record's event; `None` for an event that is not stored.
-    fn role(&self, name: &str, record: &DecodedLogRecord) -> Option<AgentEventRole> {
+    fn role_of(&self, name: &str, record: &DecodedLogRecord) -> Option<AgentEventRole> {
         let sort = record.attributes.get("event.kind").and_then(Value::as_str);
         let of_sort = sort.and_then(|sort| self.known_role(&format!("{name} {sort}")));
-        let role = of_sort.or_else(|| self.known_role(name)).unwrap_or(self.others);
+        let role = of_sort.or_else(|| self.known_role(name)).unwrap_or(self.other_role);
         match role {
             AgentEventRole::Ignored => None,
             AgentEventRole::CountedCall => {
@@ -163,15 +163,15 @@ impl AgentFamily {
                 Some(if failed { AgentEventRole::FailedCall } else { AgentEventRole::Step })
             }
             // The tool's span reports the same.
-            AgentEventRole::Tool if self.one_trace && record.trace().is_some() => Some(AgentEventRole::Step),
+            AgentEventRole::Tool if self.is_one_trace && record.trace().is_some() => Some(AgentEventRole::Step),
             // Belongs to no prompt, such as the start of the program or a check for updates.
-            AgentEventRole::Step if self.is_alone(record) => None,
+            AgentEventRole::Step if self.has_no_prompt(record) => None,
             role => Some(role),
         }
     }
 
     /// Returns whether a record belongs to no known prompt, although the records of this family name theirs.
-    fn is_alone(&self, record: &DecodedLogRecord) -> bool {
+    fn has_no_prompt(&self, record: &DecodedLogRecord) -> bool {
         self.prompt_id.is_some() && self.prompt_id(record).is_none() && record.trace().is_none()
     }
 

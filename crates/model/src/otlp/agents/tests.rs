@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::clock::DecodeContext;
-use crate::dedup::{SpanNode, decide};
+use crate::dedup::{SpanNode, decide_trace};
 use crate::money::Usd;
 use crate::otlp::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::outcome::OutcomeCategory;
@@ -68,12 +68,12 @@ fn stored(batches: &[Vec<Span>]) -> Vec<Span> {
     let mut stored: Vec<Span> = Vec::new();
     for span in batches.iter().flatten() {
         match stored.iter_mut().find(|known| (known.trace_id, known.span_id) == (span.trace_id, span.span_id)) {
-            Some(known) => *known = partial_spans::join(known, span, PriceBook::embedded()).unwrap_or_else(|| known.clone()),
+            Some(known) => *known = partial_spans::join_partial_spans(known, span, PriceBook::embedded()).unwrap_or_else(|| known.clone()),
             None => stored.push(span.clone()),
         }
     }
     let nodes: Vec<SpanNode> = stored.iter().map(SpanNode::of).collect();
-    for (span, decision) in stored.iter_mut().zip(decide(&nodes)) {
+    for (span, decision) in stored.iter_mut().zip(decide_trace(&nodes)) {
         decision.apply(span);
     }
     stored.sort_by_key(|span| span.span_id);
@@ -154,7 +154,7 @@ fn a_turn_of_claude_code_without_traces() {
 }
 
 #[test]
-fn records_in_any_batches_and_again_are_the_same_turn() {
+fn records_form_one_turn_in_any_batches_and_repeats() {
     let whole = stored(&[logs(CLAUDE_EVENTS, &turn()).spans]);
     let one_by_one: Vec<Vec<Span>> = turn().iter().rev().map(|record| logs(CLAUDE_EVENTS, std::slice::from_ref(record)).spans).collect();
     assert_eq!(stored(&one_by_one), whole);
@@ -163,7 +163,7 @@ fn records_in_any_batches_and_again_are_the_same_turn() {
 }
 
 #[test]
-fn a_refused_call_has_no_tokens() {
+fn failed_call_has_no_tokens() {
     let error =
         claude(3, "api_error", json!({ "model": "claude-sonnet-4-5", "error": "Overloaded", "status_code": 529, "duration_ms": 10 }));
     let spans = logs(CLAUDE_EVENTS, &[error]).spans;
@@ -182,7 +182,7 @@ fn beta(known: Value) -> Vec<Span> {
 }
 
 #[test]
-fn a_call_that_a_span_and_a_record_report_counts_once() {
+fn call_reported_by_span_and_record_counts_once() {
     let record = || logs(CLAUDE_EVENTS, &[within(request(8, json!({})), "00000000000000aa")]).spans;
     let usage = json!({ "input_tokens": 25, "output_tokens": 64, "cache_read_tokens": 2048, "cache_creation_tokens": 512, "ttft_ms": 90 });
     for (known, winner) in [(usage, "claude_code.llm_request"), (json!({}), "claude_code.api_request")] {
@@ -201,7 +201,7 @@ fn a_call_that_a_span_and_a_record_report_counts_once() {
 }
 
 #[test]
-fn within_a_trace_of_its_own_the_turn_has_the_answer() {
+fn turn_in_its_own_trace_has_the_response() {
     let records = [
         within(claude(1, "user_prompt", json!({ "prompt": "Why?" })), "00000000000000aa"),
         within(claude(8, "assistant_response", json!({ "response": "Because.", "request_id": "req_1" })), "00000000000000aa"),
@@ -218,7 +218,7 @@ fn within_a_trace_of_its_own_the_turn_has_the_answer() {
 }
 
 #[test]
-fn who_works_and_where() {
+fn user_and_directory_are_read() {
     let resource = json!({ "service.name": "claude-code", "repository": "acme/shop", "vcs.ref.head.name": "main" });
     let request = request(8, json!({ "user.email": "aiko@example.com", "cache_creation_1h_tokens": 500 }));
     let body = json!({ "resourceLogs": [{
@@ -235,13 +235,13 @@ fn who_works_and_where() {
 }
 
 #[test]
-fn what_belongs_to_no_prompt_is_not_kept() {
+fn records_without_a_prompt_are_dropped() {
     let started = record(1, json!({ "event.name": "mcp_server_connection", "session.id": "s", "status": "connected" }));
     assert_eq!(logs(CLAUDE_EVENTS, &[started]).spans, []);
 }
 
 #[test]
-fn plain_names_mean_nothing_elsewhere() {
+fn plain_event_names_are_ignored_in_other_scopes() {
     let plain = json!({ "model": "gpt-4o", "input_tokens": 25, "request_id": "r", "prompt": "p", "span.type": "web" });
     let found = &spans("shop", &[span("00000000000000aa", "", "claude_code.llm_request", [0, 1], plain)])[0];
     assert_eq!((found.kind, found.model(), found.response_id.as_deref()), (SpanType::Other, None, None));
@@ -291,7 +291,7 @@ fn a_session_of_codex() {
 }
 
 #[test]
-fn a_request_of_codex_that_was_refused_is_a_call() {
+fn failed_codex_request_is_a_call() {
     let refused = json!({ "http.response.status_code": 429, "error.message": "http 429", "duration_ms": 53, "attempt": 0 });
     let prompt = within(codex(1, "codex.user_prompt", json!({ "prompt": "Why?" })), "00000000000000aa");
     let decoded = logs(CODEX, &[prompt, codex(2, "codex.api_request", refused)]);
@@ -379,7 +379,7 @@ fn calls_of_a_descendant_need_no_trace() {
 }
 
 #[test]
-fn a_record_that_names_no_session_stands_alone() {
+fn record_without_session_has_its_own_trace() {
     let attributes =
         Map::from_iter([("event.name".to_owned(), json!("claude_code.api_request")), ("model".to_owned(), json!("claude-haiku-4-5"))]);
     let spans = logs("", &[record(1, Value::Object(attributes))]).spans;

@@ -14,10 +14,10 @@ use crate::outcome_reason::OutcomeReason;
 
 /// Reads a record as a log line.
 pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
-    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::NotWanted(OutcomeReason::LogWithoutTrace))?;
+    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::Irrelevant(OutcomeReason::LogWithoutTrace))?;
     let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
     let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, OutcomeReason::TooOld, None);
-    let (at_us, _) = reader.clock.moment(at_us).map_err(too_old)?;
+    let (at_us, _) = reader.clock.corrected_time(at_us).map_err(too_old)?;
     let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
     let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);
 
@@ -41,11 +41,11 @@ pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &m
         trace_id,
         span_id,
         at_us,
-        level: LogLevel::of_number(record.severity_number).or_else(|| LogLevel::of_word(&record.severity_text)),
+        level: LogLevel::from_severity_number(record.severity_number).or_else(|| LogLevel::from_logger_name(&record.severity_text)),
         body,
         attributes,
     };
-    line.trim();
+    line.truncate();
     decode_budget::charge(line.bytes());
     reader.lines.push(line);
     Ok(())

@@ -15,12 +15,12 @@ use crate::span::ChatMessage;
 use crate::{messages, normalize};
 
 /// Attributes that a record must have to describe a call.
-const NAMED: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
+const REQUIRED_ATTRIBUTES: [&str; 2] = ["gen_ai.operation.name", "gen_ai.request.model"];
 
 // Attributes of a record with the messages of a whole call.
-const INSTRUCTED: &str = "gen_ai.system_instructions";
-const ASKED: &str = "gen_ai.input.messages";
-const ANSWERED: &str = "gen_ai.output.messages";
+const SYSTEM_INSTRUCTIONS: &str = "gen_ai.system_instructions";
+const INPUT_MESSAGES: &str = "gen_ai.input.messages";
+const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
 
 /// Kind of messages in a record.
 #[derive(Debug, Clone, Copy)]
@@ -33,26 +33,28 @@ pub(super) enum LogRecordMessageKind {
 
 /// Returns the kind of messages in the record; `None` if it contains none.
 pub(super) fn of(record: &DecodedLogRecord) -> Option<LogRecordMessageKind> {
-    record.names().find_map(|name| match events::side_and_role(name) {
+    record.names().find_map(|name| match events::direction_and_role(name) {
         Some((side, role)) => Some(LogRecordMessageKind::Message(side, role)),
-        None => (name == events::CONVERSATION).then_some(LogRecordMessageKind::Conversation),
+        None => (name == events::CONVERSATION_EVENT).then_some(LogRecordMessageKind::Conversation),
     })
 }
 
 /// Reads the messages as parts of the span in which they were written.
-pub(super) fn read(
+pub(super) fn read_messages(
     held: LogRecordMessageKind,
     record: &DecodedLogRecord,
-    around: &ResourceScope,
+    scope: &ResourceScope,
     reader: &mut LogRecordReader,
 ) -> Result<(), LogRecordDropReason> {
     let Some((trace_id, Some(span_id))) = record.trace() else {
-        return Err(LogRecordDropReason::NotWanted(OutcomeReason::MessageWithoutSpan));
+        return Err(LogRecordDropReason::Irrelevant(OutcomeReason::MessageWithoutSpan));
     };
     let at_ns = record.at_ns(&reader.clock);
     let attributes = match held {
-        LogRecordMessageKind::Conversation if NAMED.iter().all(|name| record.attributes.contains_key(*name)) => call(record),
-        _ => whose(record),
+        LogRecordMessageKind::Conversation if REQUIRED_ATTRIBUTES.iter().all(|name| record.attributes.contains_key(*name)) => {
+            call_attributes(record)
+        }
+        _ => session_and_user(record),
     };
     let wire = DecodedSpan {
         name: name(&attributes),
@@ -63,12 +65,12 @@ pub(super) fn read(
         attributes,
         ..DecodedSpan::default()
     };
-    let raw = wire.into_raw(around, &reader.clock)?;
+    let raw = wire.into_raw(scope, &reader.clock)?;
     let at_us = raw.start_us;
     let pieces = match held {
         LogRecordMessageKind::Message(side, role) => {
             let fingerprint = record.fingerprint();
-            let place = reader.place(&raw, at_ns, fingerprint);
+            let place = reader.position_in_request(&raw, at_ns, fingerprint);
             let message = events::message(fields(record), role);
             let read = messages::read(&json!([message]), role).into_iter().enumerate();
             // Parts with the same time are in the order of their keys.
@@ -89,23 +91,23 @@ pub(super) fn read(
             input.chain(output).map(piece).collect()
         }
     };
-    let mut span = normalize::canonical(raw, reader.context.price);
+    let mut span = normalize::canonical_span(raw, reader.context.price);
     if let LogRecordMessageKind::Message(MessageDirection::Output, _) = held {
-        span.finish_reasons = normalize::message_fields::reasons_of(&Value::Object(fields(record)));
+        span.finish_reasons = normalize::message_fields::finish_reasons_of(&Value::Object(fields(record)));
     }
-    reader.announce(span, pieces);
+    reader.add_reported_span(span, pieces);
     Ok(())
 }
 
 /// Returns the attributes of the call, as its own span would have them. Some clients never send that span.
-fn call(record: &DecodedLogRecord) -> Map<String, Value> {
+fn call_attributes(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
-    attributes.retain(|name, _| ![INSTRUCTED, ASKED, ANSWERED].contains(&name.as_str()));
+    attributes.retain(|name, _| ![SYSTEM_INSTRUCTIONS, INPUT_MESSAGES, OUTPUT_MESSAGES].contains(&name.as_str()));
     attributes
 }
 
 /// Returns only the session and the user: the call's own span has better values for all other attributes of such a record.
-fn whose(record: &DecodedLogRecord) -> Map<String, Value> {
+fn session_and_user(record: &DecodedLogRecord) -> Map<String, Value> {
     let mut attributes = record.attributes.clone();
     attributes.retain(|name, _| matches!(attribute_names::lookup(name), Some((SpanField::Session | SpanField::User, _))));
     attributes
@@ -113,7 +115,7 @@ fn whose(record: &DecodedLogRecord) -> Map<String, Value> {
 
 /// Returns the name that the conventions define for the span of a call.
 fn name(attributes: &Map<String, Value>) -> String {
-    NAMED.iter().filter_map(|name| attributes.get(*name)?.as_str()).collect::<Vec<_>>().join(" ")
+    REQUIRED_ATTRIBUTES.iter().filter_map(|name| attributes.get(*name)?.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn content(side: MessageDirection, message: ChatMessage) -> SpanFragmentContent {
@@ -131,7 +133,7 @@ fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
         Value::String(text) => match crate::lenient_json::value(text) {
             Ok(Value::Object(body)) => fields.extend(body),
             // A body that is the name of the event contains nothing else.
-            _ if events::side_and_role(text).is_some() => {}
+            _ if events::direction_and_role(text).is_some() => {}
             _ => _ = fields.entry("content").or_insert_with(|| text.as_str().into()),
         },
         Value::Null => {}
@@ -143,9 +145,9 @@ fn fields(record: &DecodedLogRecord) -> Map<String, Value> {
 /// Returns the input, system instructions first, and the output.
 fn conversation(fields: &Map<String, Value>) -> (Vec<ChatMessage>, Vec<ChatMessage>) {
     let read = |name: &str, role: &str| fields.get(name).map(|value| messages::read(value, role)).unwrap_or_default();
-    let mut input = read(INSTRUCTED, "system");
-    let asked = read(ASKED, "user");
+    let mut input = read(SYSTEM_INSTRUCTIONS, "system");
+    let asked = read(INPUT_MESSAGES, "user");
     let repeated = asked.first().is_some_and(|first| first.role == "system" && input.first() == Some(first));
     input.extend(asked.into_iter().skip(usize::from(repeated)));
-    (input, read(ANSWERED, "assistant"))
+    (input, read(OUTPUT_MESSAGES, "assistant"))
 }

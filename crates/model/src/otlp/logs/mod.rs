@@ -28,69 +28,69 @@ use crate::span::Span;
 use crate::{decode_budget, normalize, partial_spans};
 
 /// Reads the log records of a request.
-pub(super) fn read(groups: ScopedItems<DecodedLogRecord>, context: &DecodeContext) -> DecodedOtlpRequest {
+pub(super) fn read_logs(groups: ScopedItems<DecodedLogRecord>, context: &DecodeContext) -> DecodedOtlpRequest {
     let mut reader = LogRecordReader::new(context);
-    if !decode_budget::copies_fit() {
+    if !decode_budget::has_room_for_copies() {
         return DecodedOtlpRequest::default();
     }
-    for (around, records) in groups {
+    for (scope, records) in groups {
         for record in records {
             if decode_budget::is_exceeded() {
                 return DecodedOtlpRequest::default();
             }
-            let kept = record.map_err(LogRecordDropReason::Broken).and_then(|record| reader.record(&record, &around));
+            let kept = record.map_err(LogRecordDropReason::Invalid).and_then(|record| reader.read_record(&record, &scope));
             match kept {
                 Ok(()) => {}
-                Err(LogRecordDropReason::Broken(outcome)) => reader.outcomes.push(Outcome { category: OutcomeCategory::Log, ..outcome }),
-                Err(LogRecordDropReason::NotWanted(reason)) => *reader.not_wanted.entry(reason).or_default() += 1,
+                Err(LogRecordDropReason::Invalid(outcome)) => reader.outcomes.push(Outcome { category: OutcomeCategory::Log, ..outcome }),
+                Err(LogRecordDropReason::Irrelevant(reason)) => *reader.irrelevant_counts.entry(reason).or_default() += 1,
             }
         }
     }
-    let not_wanted = reader.not_wanted.into_iter();
+    let not_wanted = reader.irrelevant_counts.into_iter();
     let not_wanted = not_wanted.map(|(reason, quantity)| Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Log, reason, None) });
     let mut outcomes = reader.outcomes;
     outcomes.extend(not_wanted);
     let mut errors = reader.errors;
     errors.sort_by_key(|error| error.time_us);
     let mut spans = reader.spans;
-    for (place, more) in reader.more {
+    for (place, more) in reader.other_reports {
         let first = std::mem::take(&mut spans[place]);
-        spans[place] = joined(std::iter::once(first).chain(more).collect(), context);
+        spans[place] = join_reports(std::iter::once(first).chain(more).collect(), context);
     }
     DecodedOtlpRequest { spans, errors, lines: reader.lines, outcomes, ..DecodedOtlpRequest::default() }
 }
 
 /// Joins the spans that several records report into one. Joins pairs, since joining one by one to a growing span would take quadratic
 /// time.
-fn joined(mut told: Vec<Span>, context: &DecodeContext) -> Span {
-    while told.len() > 1 {
-        let mut rest = told.into_iter();
+fn join_reports(mut reported: Vec<Span>, context: &DecodeContext) -> Span {
+    while reported.len() > 1 {
+        let mut rest = reported.into_iter();
         let mut joined = Vec::with_capacity(rest.len().div_ceil(2));
         while let Some(one) = rest.next() {
-            let with_next = rest.next().and_then(|other| partial_spans::join(&one, &other, context.price));
+            let with_next = rest.next().and_then(|other| partial_spans::join_partial_spans(&one, &other, context.price));
             joined.push(with_next.unwrap_or(one));
         }
-        told = joined;
+        reported = joined;
     }
-    told.pop().unwrap_or_default()
+    reported.pop().unwrap_or_default()
 }
 
 /// Reason why a record was dropped.
 pub(super) enum LogRecordDropReason {
     /// The record is invalid, or its time is before the retention period.
-    Broken(Outcome),
+    Invalid(Outcome),
     /// The record is valid but not relevant. There are many such records, which are counted together.
-    NotWanted(OutcomeReason),
+    Irrelevant(OutcomeReason),
 }
 
 impl From<Outcome> for LogRecordDropReason {
     fn from(outcome: Outcome) -> LogRecordDropReason {
-        LogRecordDropReason::Broken(outcome)
+        LogRecordDropReason::Invalid(outcome)
     }
 }
 
 /// Reason for records about the internals of a coding agent.
-pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::NotWanted(OutcomeReason::NotLlmTelemetry);
+pub(super) const NOT_LLM: LogRecordDropReason = LogRecordDropReason::Irrelevant(OutcomeReason::NotLlmTelemetry);
 
 /// Collects the contents of the log records of a request.
 pub(super) struct LogRecordReader<'a> {
@@ -100,14 +100,14 @@ pub(super) struct LogRecordReader<'a> {
     /// Index of the first span with an ID.
     places: HashMap<(TraceId, SpanId), usize>,
     /// Other reports of the span at an index.
-    more: HashMap<usize, Vec<Span>>,
+    other_reports: HashMap<usize, Vec<Span>>,
     /// Records of a span with the same time, each with its position in the request.
-    same_time: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
+    same_time_records: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
     errors: Vec<ErrorEvent>,
     lines: Vec<LogLine>,
     keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
-    not_wanted: BTreeMap<OutcomeReason, u64>,
+    irrelevant_counts: BTreeMap<OutcomeReason, u64>,
 }
 
 impl<'a> LogRecordReader<'a> {
@@ -118,26 +118,26 @@ impl<'a> LogRecordReader<'a> {
             clock: ClockDriftCorrector::new(context, None),
             spans: Vec::new(),
             places: HashMap::new(),
-            more: HashMap::new(),
-            same_time: HashMap::new(),
+            other_reports: HashMap::new(),
+            same_time_records: HashMap::new(),
             errors: Vec::new(),
             lines: Vec::new(),
             keys: OccurrenceKeyGenerator::default(),
             outcomes: Vec::new(),
-            not_wanted: BTreeMap::new(),
+            irrelevant_counts: BTreeMap::new(),
         }
     }
 
-    fn record(&mut self, record: &DecodedLogRecord, around: &ResourceScope) -> Result<(), LogRecordDropReason> {
-        let error = self.error(record, around);
-        let kept = self.told(record, around);
+    fn read_record(&mut self, record: &DecodedLogRecord, scope: &ResourceScope) -> Result<(), LogRecordDropReason> {
+        let error = self.error(record, scope);
+        let kept = self.read_call_record(record, scope);
         // An exception becomes an error event even if its record is dropped.
         match error {
             Some(error) => {
                 decode_budget::charge_error(&error);
                 self.errors.push(error);
                 match kept {
-                    Err(LogRecordDropReason::NotWanted(_)) => Ok(()),
+                    Err(LogRecordDropReason::Irrelevant(_)) => Ok(()),
                     kept => kept,
                 }
             }
@@ -145,20 +145,20 @@ impl<'a> LogRecordReader<'a> {
         }
     }
 
-    fn told(&mut self, record: &DecodedLogRecord, around: &ResourceScope) -> Result<(), LogRecordDropReason> {
+    fn read_call_record(&mut self, record: &DecodedLogRecord, scope: &ResourceScope) -> Result<(), LogRecordDropReason> {
         if let Some(held) = messages::of(record) {
-            return messages::read(held, record, around, self);
+            return messages::read_messages(held, record, scope, self);
         }
-        match agents::of_record(record, around) {
-            Some((family, name)) => agents::event::read(family, name, record, around, self),
-            None => log_lines::read(record, around, self),
+        match agents::family_of_record(record, scope) {
+            Some((family, name)) => agents::event::read_event(family, name, record, scope, self),
+            None => log_lines::read(record, scope, self),
         }
     }
 
     /// Returns the exception in a record.
-    fn error(&self, record: &DecodedLogRecord, around: &ResourceScope) -> Option<ErrorEvent> {
+    fn error(&self, record: &DecodedLogRecord, scope: &ResourceScope) -> Option<ErrorEvent> {
         let at_ns = record.at_ns(&self.clock);
-        let thrown = OtlpException::of(&record.attributes, at_ns)?;
+        let thrown = OtlpException::from_attributes(&record.attributes, at_ns)?;
         let (trace_id, span_id) = record.trace().unzip();
         // The properties of the error are read as those of a span. A record without trace and span IDs gets placeholders while it is
         // read.
@@ -170,12 +170,12 @@ impl<'a> LogRecordReader<'a> {
             attributes: record.attributes.clone(),
             ..DecodedSpan::default()
         };
-        let raw = wire.into_raw(around, &self.clock).ok()?;
-        let mut span = normalize::canonical(raw, self.context.price);
+        let raw = wire.into_raw(scope, &self.clock).ok()?;
+        let mut span = normalize::canonical_span(raw, self.context.price);
         span.trace_id = trace_id.unwrap_or(TraceId(0));
         span.span_id = span_id.flatten().unwrap_or(SpanId(0));
         let mut error = thrown.event(&span, ErrorReporter::LogRecord, &self.clock);
-        if LogLevel::of_number(record.severity_number) == Some(LogLevel::Fatal) {
+        if LogLevel::from_severity_number(record.severity_number) == Some(LogLevel::Fatal) {
             error.level = "fatal".into();
         }
         Some(error)
@@ -186,8 +186,8 @@ impl<'a> LogRecordReader<'a> {
         decode_budget::charge_span(&span);
         let id = (span.trace_id, span.span_id);
         match self.places.get(&id) {
-            Some(place) if self.spans[*place].joined.is_some() || span.joined.is_some() || self.more.contains_key(place) => {
-                self.more.entry(*place).or_default().push(span);
+            Some(place) if self.spans[*place].joined.is_some() || span.joined.is_some() || self.other_reports.contains_key(place) => {
+                self.other_reports.entry(*place).or_default().push(span);
             }
             Some(_) => self.spans.push(span),
             None => {
@@ -198,7 +198,7 @@ impl<'a> LogRecordReader<'a> {
     }
 
     /// Adds an incomplete span that the records refer to, with the parts of it that they contain.
-    pub(super) fn announce(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
+    pub(super) fn add_reported_span(&mut self, mut span: Span, mut pieces: Vec<SpanFragment>) {
         for piece in &mut pieces {
             if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =
                 &mut piece.content
@@ -207,13 +207,13 @@ impl<'a> LogRecordReader<'a> {
             }
         }
         span.joined = Some(Box::new(PartialSpanState { awaited: true, pieces, ..PartialSpanState::default() }));
-        partial_spans::show_pieces(&mut span);
+        partial_spans::fill_messages_from_parts(&mut span);
         self.add(span);
     }
 
     /// Returns the position that keeps records with the same time in the order of sending. A repeated record gets the same position.
-    pub(super) fn place(&mut self, raw: &RawSpan, at_ns: u64, fingerprint: Fingerprint) -> usize {
-        let group = self.same_time.entry((raw.trace_id, raw.span_id, at_ns)).or_default();
+    pub(super) fn position_in_request(&mut self, raw: &RawSpan, at_ns: u64, fingerprint: Fingerprint) -> usize {
+        let group = self.same_time_records.entry((raw.trace_id, raw.span_id, at_ns)).or_default();
         let next = group.len();
         *group.entry(fingerprint).or_insert(next)
     }

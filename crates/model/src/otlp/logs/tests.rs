@@ -10,7 +10,7 @@ use super::super::proto::{
 use super::super::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::clock::DecodeContext;
 use crate::outcome::OutcomeCategory;
-use crate::partial_spans::join;
+use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
 use crate::span::{MessagePart, Span, SpanType};
 use crate::time::SECOND_US;
@@ -85,13 +85,17 @@ fn messages_of_one_time_keep_their_order() {
     let expected = [("system", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")];
     assert_eq!(roles, expected.map(|(role, content)| (role.to_owned(), content.to_owned())));
     assert_eq!(said(&whole[0].output_messages), [("assistant".to_owned(), "e".to_owned())]);
-    assert_eq!(join(&whole[0], &of_json(json!(records)).spans[0], PriceBook::embedded()), None, "sent again it is nothing new");
+    assert_eq!(
+        join_partial_spans(&whole[0], &of_json(json!(records)).spans[0], PriceBook::embedded()),
+        None,
+        "sent again it is nothing new"
+    );
     let twice: Vec<Value> = records.iter().chain(&records).cloned().collect();
     assert_eq!(of_json(json!(twice)).spans, whole);
 }
 
 #[test]
-fn a_conversation_that_is_told_before_and_after_the_call_is_shown_once() {
+fn conversation_reported_before_and_after_the_call_is_shown_once() {
     let told = |at_ns: u64, more: Value| {
         let mut attributes = json!([
             { "key": "gen_ai.system_instructions", "value": { "stringValue": r#"[{"type":"text","content":"Be brief."}]"# } },
@@ -114,7 +118,7 @@ fn a_conversation_that_is_told_before_and_after_the_call_is_shown_once() {
 }
 
 #[test]
-fn a_call_whose_span_never_comes_is_known_by_its_record() {
+fn call_without_a_span_is_read_from_its_record() {
     let told = |more: Value| {
         let mut attributes = json!([
             { "key": "gen_ai.request.model", "value": { "stringValue": "gpt-4o" } },
@@ -147,7 +151,7 @@ fn a_choice_tells_why_the_model_stopped() {
     let told = of_json(json!([choice])).spans.remove(0);
     assert_eq!(told.finish_reasons, ["stop"]);
     let call = Span { name: "chat".into(), joined: None, output_messages: vec![], finish_reasons: vec![], ..told.clone() };
-    assert_eq!(join(&call, &told, PriceBook::embedded()).unwrap().finish_reasons, ["stop"]);
+    assert_eq!(join_partial_spans(&call, &told, PriceBook::embedded()).unwrap().finish_reasons, ["stop"]);
 }
 
 #[test]
@@ -155,13 +159,16 @@ fn a_call_takes_its_messages_in_either_order() {
     let call = Span { name: "chat".into(), ..of_json(json!([message("gen_ai.choice", "x")])).spans[0].clone() };
     let call = Span { joined: None, output_messages: vec![], ..call };
     let asked = &of_json(json!([message("gen_ai.user.message", "Hi")])).spans[0];
-    let (late, early) = (join(&call, asked, PriceBook::embedded()).unwrap(), join(asked, &call, PriceBook::embedded()).unwrap());
+    let (late, early) = (
+        join_partial_spans(&call, asked, PriceBook::embedded()).unwrap(),
+        join_partial_spans(asked, &call, PriceBook::embedded()).unwrap(),
+    );
     assert_eq!(late, early);
     assert_eq!((late.name.as_str(), late.input_messages.len()), ("chat", 1));
 }
 
 #[test]
-fn what_tells_of_no_call_is_counted() {
+fn records_without_a_call_are_counted_as_dropped() {
     let mut without_span = message("gen_ai.user.message", "Hi");
     without_span.as_object_mut().unwrap().remove("spanId");
     let mut old = message("gen_ai.user.message", "Hi");
@@ -179,7 +186,7 @@ fn what_tells_of_no_call_is_counted() {
 }
 
 #[test]
-fn broken_records_cost_only_themselves() {
+fn invalid_records_do_not_affect_others() {
     let good = OtlpLogRecord {
         event_name: "gen_ai.user.message".into(),
         trace_id: vec![7; 16].into(),

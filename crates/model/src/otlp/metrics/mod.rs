@@ -21,17 +21,17 @@ use crate::outcome::OutcomeCategory;
 use crate::outcome_reason::OutcomeReason;
 
 /// Bit of a point's flags: there is no value, the series has ended.
-const NO_RECORDED_VALUE: u32 = 1;
+const NO_RECORDED_VALUE_FLAG: u32 = 1;
 /// Maximum number of attributes of a point, and of its reporter.
 const MAX_ATTRIBUTES: usize = 64;
 /// Maximum bytes of one attribute.
-const MAX_TEXT: TextLimit = TextLimit(256);
+const MAX_ATTRIBUTE: TextLimit = TextLimit(256);
 /// Maximum bytes of a name, as in the specification.
-const MAX_NAME: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 /// Maximum number of buckets of a histogram; SDKs use at most 160.
 const MAX_BUCKETS: usize = 1_024;
 /// Scales of exponential histograms that the specification allows.
-const SCALES: std::ops::RangeInclusive<i32> = -10..=20;
+const HISTOGRAM_SCALES: std::ops::RangeInclusive<i32> = -10..=20;
 /// Largest count. Larger numbers are not exact in every client.
 const MAX_COUNT: u64 = 1 << 53;
 /// Maximum time that a client's clock may be ahead.
@@ -63,7 +63,8 @@ impl DecodeFootprint for DecodedMetric {
         let point = |point: &DecodedMetricPoint| {
             2 * size_of::<DecodedMetricPoint>() + decode_budget::object(&point.attributes) + point.value.as_ref().map_or(0, filled)
         };
-        let texts = decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description);
+        let texts =
+            decode_budget::text_bytes(&self.name) + decode_budget::text_bytes(&self.unit) + decode_budget::text_bytes(&self.description);
         texts + self.points.iter().map(point).sum::<usize>()
     }
 
@@ -96,7 +97,7 @@ pub(super) struct DecodedMetricPoint {
 }
 
 /// Reads the metrics of a request. Each point is accepted or dropped on its own.
-pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) -> DecodedOtlpRequest {
+pub(super) fn read_metrics(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) -> DecodedOtlpRequest {
     let mut decoded = DecodedOtlpRequest::default();
     let mut refused: BTreeMap<OutcomeReason, u64> = BTreeMap::new();
     for (around, metrics) in groups {
@@ -124,7 +125,7 @@ pub(super) fn read(groups: ScopedItems<DecodedMetric>, context: &DecodeContext) 
                 }
             };
             for point in metric.points {
-                match stream.point(point, context) {
+                match stream.read_point(point, context) {
                     Ok(point) => {
                         let own = stream.texts() + decode_budget::tags(&point.attributes);
                         if !decode_budget::charge(copy + own) {
@@ -161,7 +162,7 @@ impl<'a> MetricStream<'a> {
         around_json: &(String, String),
         reporter: &'a BTreeMap<String, String>,
     ) -> Result<MetricStream<'a>, OutcomeReason> {
-        if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME {
+        if metric.name.trim().is_empty() || metric.name.len() > MAX_NAME_BYTES {
             return Err(OutcomeReason::InvalidName);
         }
         let kind = match metric.sort {
@@ -186,17 +187,17 @@ impl<'a> MetricStream<'a> {
         };
         let unit = short(&metric.unit);
         let texts = [metric.name.as_str(), &unit, kind.as_str(), temporality.as_str(), &around.scope_name, &around.scope_version];
-        let identity = FingerprintPrefix::of(&texts).and(&[around_json.0.as_str(), &around_json.1]);
+        let identity = FingerprintPrefix::of(&texts).followed_by(&[around_json.0.as_str(), &around_json.1]);
         Ok(MetricStream { name: metric.name.clone(), unit, description: short(&metric.description), kind, temporality, reporter, identity })
     }
 
     /// Returns the bytes of the texts that each point repeats.
     fn texts(&self) -> usize {
-        decode_budget::text(&self.name) + decode_budget::text(&self.unit) + decode_budget::text(&self.description)
+        decode_budget::text_bytes(&self.name) + decode_budget::text_bytes(&self.unit) + decode_budget::text_bytes(&self.description)
     }
 
-    fn point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, OutcomeReason> {
-        if point.flags & NO_RECORDED_VALUE != 0 {
+    fn read_point(&self, point: DecodedMetricPoint, context: &DecodeContext) -> Result<MetricPoint, OutcomeReason> {
+        if point.flags & NO_RECORDED_VALUE_FLAG != 0 {
             return Err(OutcomeReason::NoRecordedValue);
         }
         let ns = |ns: u64| i64::try_from(ns).map_err(|_| OutcomeReason::InvalidTimestamp);
@@ -219,7 +220,7 @@ impl<'a> MetricStream<'a> {
             return Err(OutcomeReason::InvalidTimestamp);
         }
         let value = point.value.ok_or(OutcomeReason::InvalidValue)?;
-        check(&value)?;
+        check_value(&value)?;
         let identity = self.identity(&point.attributes);
         Ok(MetricPoint {
             name: self.name.clone(),
@@ -238,7 +239,7 @@ impl<'a> MetricStream<'a> {
 
     /// Returns the hash of everything that identifies a series according to the specification, including what is truncated in storage.
     fn identity(&self, attributes: &Map<String, Value>) -> [u8; 32] {
-        self.identity.with(&[&sorted_json(attributes)]).bytes()
+        self.identity.fingerprint_with(&[&sorted_json(attributes)]).bytes()
     }
 }
 
@@ -247,7 +248,7 @@ fn sorted_json(map: &Map<String, Value>) -> String {
 }
 
 /// Returns the reason why a value is invalid.
-fn check(value: &MetricPointValue) -> Result<(), OutcomeReason> {
+fn check_value(value: &MetricPointValue) -> Result<(), OutcomeReason> {
     let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
     match value {
         MetricPointValue::Number(number) if number.is_finite() => Ok(()),
@@ -266,7 +267,7 @@ fn check(value: &MetricPointValue) -> Result<(), OutcomeReason> {
                     vec![counts]
                 }
                 HistogramBuckets::Exponential { scale, zero, positive, negative } => {
-                    if !SCALES.contains(scale) {
+                    if !HISTOGRAM_SCALES.contains(scale) {
                         return Err(OutcomeReason::InvalidBuckets);
                     }
                     vec![std::slice::from_ref(zero), &positive.counts, &negative.counts]
@@ -296,9 +297,9 @@ fn reporter(around: &ResourceScope) -> BTreeMap<String, String> {
 fn texts(attributes: &Map<String, Value>) -> BTreeMap<String, String> {
     let text = |value: &Value| {
         let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        trim_text(&mut text, MAX_TEXT);
+        trim_text(&mut text, MAX_ATTRIBUTE);
         text
     };
-    let sorted: BTreeMap<_, _> = attributes.iter().filter(|(name, _)| name.len() <= MAX_NAME).collect();
+    let sorted: BTreeMap<_, _> = attributes.iter().filter(|(name, _)| name.len() <= MAX_NAME_BYTES).collect();
     sorted.into_iter().take(MAX_ATTRIBUTES).map(|(name, value)| (name.clone(), text(value))).collect()
 }

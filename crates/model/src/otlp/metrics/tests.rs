@@ -134,7 +134,7 @@ fn one_stream_has_one_identity() {
 }
 
 #[test]
-fn what_is_wrong_costs_one_point_and_is_counted() {
+fn invalid_point_is_dropped_and_counted() {
     let at = AT_NS.to_string();
     let gauge = |point: Value| json!({ "name": "g", "gauge": { "dataPoints": [point] } });
     let histogram = |counts: Value, bounds: Value| {

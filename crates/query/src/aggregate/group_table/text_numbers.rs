@@ -7,26 +7,26 @@ use super::*;
 pub(super) struct ViewMemo<'a> {
     column: &'a StringViewArray,
     last: (u128, u32),
-    met: HashMap<u128, u32>,
+    numbers_by_view: HashMap<u128, u32>,
 }
 
 impl<'a> ViewMemo<'a> {
-    pub(super) fn of(column: &'a StringViewArray) -> ViewMemo<'a> {
+    pub(super) fn of_column(column: &'a StringViewArray) -> ViewMemo<'a> {
         // No view has this value: its length would be out of range.
-        ViewMemo { column, last: (u128::MAX, 0), met: HashMap::new() }
+        ViewMemo { column, last: (u128::MAX, 0), numbers_by_view: HashMap::new() }
     }
 
     /// Returns the number of a row's text plus one; 0 if the row has none.
-    pub(super) fn number(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
+    pub(super) fn number_of(&mut self, row: usize, look_up: impl FnOnce(&str) -> u32) -> u32 {
         if self.column.is_null(row) {
             return 0;
         }
         let view = self.column.views()[row];
         if view != self.last.0 {
-            let number = self.met.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
+            let number = self.numbers_by_view.get(&view).copied().unwrap_or_else(|| look_up(self.column.value(row)) + 1);
             // If nearly every row has a different text, remembering more of them does not help.
-            if self.met.len() < MAX_MET_VIEWS {
-                self.met.insert(view, number);
+            if self.numbers_by_view.len() < MAX_MEMO_VIEWS {
+                self.numbers_by_view.insert(view, number);
             }
             self.last = (view, number);
         }
@@ -45,7 +45,7 @@ pub(super) struct TextTable {
 }
 
 impl TextTable {
-    pub(super) fn number(&mut self, text: &str) -> u32 {
+    pub(super) fn number_of(&mut self, text: &str) -> u32 {
         use std::hash::BuildHasher;
         let mut hash = self.hasher.hash_one(text);
         loop {

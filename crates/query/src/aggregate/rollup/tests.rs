@@ -1,14 +1,14 @@
 use super::*;
 
 #[test]
-fn places_are_what_they_say() {
+fn dimension_indexes_are_correct() {
     let names = [
-        (KIND, "kind"),
-        (STATUS, "status"),
-        (PROVIDER, "provider"),
-        (MODEL, "model"),
-        (USAGE_SOURCE, "usage_source"),
-        (REQUEST_MODEL, "request_model"),
+        (KIND_DIMENSION, "kind"),
+        (STATUS_DIMENSION, "status"),
+        (PROVIDER_DIMENSION, "provider"),
+        (MODEL_DIMENSION, "model"),
+        (USAGE_SOURCE_DIMENSION, "usage_source"),
+        (REQUEST_MODEL_DIMENSION, "request_model"),
     ];
     assert!(names.iter().all(|(place, name)| DIMENSIONS[*place] == *name));
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::definitions::handlers;
-use super::{MuteRequest, quiet_shown, read, sent_whole, with};
+use super::{MuteRequest, muted_until, parsed_body, run_blocking, sent_whole};
 use crate::api::auth::AuthorizedProject;
 use crate::api::params::QueryParameters;
 use crate::api::permission::{Member, Viewer};
@@ -116,24 +116,24 @@ struct BudgetGroupSpend {
     left: f64,
 }
 
-fn state_shown(state: &BudgetState) -> BudgetStateView {
+fn state_view(state: &BudgetState) -> BudgetStateView {
     let groups = state.groups.as_ref();
     let largest = groups.map_or(state.spent, |groups| groups.first().map_or(0.0, |group| group.spent));
     BudgetStateView {
         period_start: rfc3339(state.from_us),
         period_end: rfc3339(state.to_us),
         spent: state.spent,
-        estimated: estimated(state.spent, state.unsent),
-        left: groups.is_none().then(|| left(state.amount, state.spent)),
+        estimated: estimated(state.spent, state.sampled_out),
+        left: groups.is_none().then(|| remaining(state.amount, state.spent)),
         used_up: largest >= state.amount,
         forecast: state.forecast.as_ref().map(|forecast| BudgetForecast {
             method: forecast.method,
             samples: forecast.samples,
-            expected: Usd::exactly(forecast.expected),
-            low: Usd::exactly(forecast.low),
-            high: Usd::exactly(forecast.high),
-            projected: Usd::exactly(forecast.projected),
-            usual_by_now: forecast.usual_by_now.map(Usd::exactly),
+            expected: Usd::round_to_units(forecast.expected),
+            low: Usd::round_to_units(forecast.low),
+            high: Usd::round_to_units(forecast.high),
+            projected: Usd::round_to_units(forecast.projected),
+            usual_by_now: forecast.usual_by_now.map(Usd::round_to_units),
             runs_out_at: forecast.runs_out_us.map(rfc3339),
             runs_out_earliest_at: forecast.runs_out_earliest_us.map(rfc3339),
         }),
@@ -142,16 +142,16 @@ fn state_shown(state: &BudgetState) -> BudgetStateView {
 }
 
 fn spent(group: &BudgetGroupState, amount: f64) -> BudgetGroupSpend {
-    let estimated = estimated(group.spent, group.unsent);
-    BudgetGroupSpend { key: group.key.clone(), spent: group.spent, estimated, left: left(amount, group.spent) }
+    let estimated = estimated(group.spent, group.sampled_out);
+    BudgetGroupSpend { key: group.key.clone(), spent: group.spent, estimated, left: remaining(amount, group.spent) }
 }
 
 fn estimated(spent: f64, unsent: f64) -> Option<f64> {
-    (unsent != 0.0).then(|| Usd::exactly(spent + unsent))
+    (unsent != 0.0).then(|| Usd::round_to_units(spent + unsent))
 }
 
-fn left(amount: f64, spent: f64) -> f64 {
-    Usd::exactly(amount - spent)
+fn remaining(amount: f64, spent: f64) -> f64 {
+    Usd::round_to_units(amount - spent)
 }
 
 /// Selects the group of a budget.
@@ -197,15 +197,15 @@ pub(in crate::api) async fn state(
     QueryParameters(whose): QueryParameters<BudgetUseParameters>,
 ) -> Result<Json<BudgetUse>, ApiError> {
     let Some(state) = api.alerts.budget_state(of.project, &name) else {
-        let budgets = with(&api, move |alerts| alerts.budgets(of.project)).await?;
-        let is_there = budgets.iter().any(|budget| budget.what.name == name);
-        return Err(if is_there { ApiError::not_yet("budget has not been evaluated yet") } else { ApiError::not_found("budget") });
+        let budgets = run_blocking(&api, move |alerts| alerts.budgets(of.project)).await?;
+        let is_there = budgets.iter().any(|budget| budget.definition.name == name);
+        return Err(if is_there { ApiError::not_computed_yet("budget has not been evaluated yet") } else { ApiError::not_found("budget") });
     };
     let (spent, unsent) = match (&state.groups, whose.group) {
-        (None, None) => (state.spent, state.unsent),
+        (None, None) => (state.spent, state.sampled_out),
         (Some(groups), Some(wanted)) => {
             let found = groups.iter().find(|group| group.key.as_deref() == Some(&wanted));
-            found.map_or((0.0, 0.0), |group| (group.spent, group.unsent))
+            found.map_or((0.0, 0.0), |group| (group.spent, group.sampled_out))
         }
         (Some(_), None) => return Err(ApiError::bad_request("bad_parameter", "parameter \"group\" is required for a budget with groups")),
         (None, Some(_)) => {
@@ -217,22 +217,22 @@ pub(in crate::api) async fn state(
         spent,
         estimated: estimated(spent, unsent),
         amount: state.amount,
-        left: left(state.amount, spent),
+        left: remaining(state.amount, spent),
         period_start: rfc3339(state.from_us),
         period_end: rfc3339(state.to_us),
     }))
 }
 
-fn shown(alerts: &AlertService, kept: AlertRecord<Budget>) -> BudgetView {
-    let state = alerts.budget_state(kept.project, &kept.what.name).filter(|state| state.id == kept.id);
+fn view_of(alerts: &AlertService, record: AlertRecord<Budget>) -> BudgetView {
+    let state = alerts.budget_state(record.project, &record.definition.name).filter(|state| state.id == record.id);
     BudgetView {
-        state: state.as_deref().map(state_shown),
-        id: kept.id,
-        project_id: kept.project,
-        budget: kept.what,
-        muted_until: quiet_shown(kept.muted_until_us),
-        created_at: rfc3339(kept.created_us),
-        updated_at: rfc3339(kept.updated_us),
+        state: state.as_deref().map(state_view),
+        id: record.id,
+        project_id: record.project,
+        budget: record.definition,
+        muted_until: muted_until(record.muted_until_us),
+        created_at: rfc3339(record.created_us),
+        updated_at: rfc3339(record.updated_us),
     }
 }
 

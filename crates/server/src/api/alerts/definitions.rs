@@ -1,6 +1,6 @@
 //! Operations that rules and budgets share: list, create, read, replace, delete and mute.
 
-/// Defines the handlers of rules or budgets. The file that uses it defines the response type `$view` and `fn shown(&AlertService,
+/// Defines the handlers of rules or budgets. The file that uses it defines the response type `$view` and `fn view_of(&AlertService,
 /// AlertRecord<_>) -> $view`; the macro defines `$list_name`. `$what` is the noun for one item, `$all`, `$one` and `$mute` are the paths.
 macro_rules! handlers {
     ($what:literal, $kept:ty, $view:ident, $list_name:ident, $field:ident, $all:literal, $one:literal, $mute:literal,
@@ -19,8 +19,8 @@ macro_rules! handlers {
         /// Lists all definitions.
         #[utoipa::path(get, path = $all, summary = concat!("Lists the ", $what, "s of a project."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = $list_name)))]
         pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<$list_name>, ApiError> {
-            let kept = with(&api, move |alerts| alerts.$list(of.project)).await?;
-            Ok(Json($list_name { $field: kept.into_iter().map(|kept| shown(&api.alerts, kept)).collect() }))
+            let kept = run_blocking(&api, move |alerts| alerts.$list(of.project)).await?;
+            Ok(Json($list_name { $field: kept.into_iter().map(|kept| view_of(&api.alerts, kept)).collect() }))
         }
 
         /// Creates a definition.
@@ -31,9 +31,9 @@ macro_rules! handlers {
             of: AuthorizedProject<Member>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<(StatusCode, Json<$view>), ApiError> {
-            let what = read(body)?;
-            let kept = with(&api, move |alerts| alerts.$create(of.project, &what)).await?;
-            Ok((StatusCode::CREATED, Json(shown(&api.alerts, kept))))
+            let what = parsed_body(body)?;
+            let kept = run_blocking(&api, move |alerts| alerts.$create(of.project, &what)).await?;
+            Ok((StatusCode::CREATED, Json(view_of(&api.alerts, kept))))
         }
 
         /// Returns a definition.
@@ -45,7 +45,7 @@ macro_rules! handlers {
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
             let id = number(&id)?;
-            Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$get(of.project, id)).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$get(of.project, id)).await?)))
         }
 
         /// Replaces a definition.
@@ -59,8 +59,8 @@ macro_rules! handlers {
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
-            let (id, what) = (number(&id)?, read(body)?);
-            Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$replace(of.project, id, &what)).await?)))
+            let (id, what) = (number(&id)?, parsed_body(body)?);
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$replace(of.project, id, &what)).await?)))
         }
 
         /// Deletes a definition.
@@ -74,7 +74,7 @@ macro_rules! handlers {
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<StatusCode, ApiError> {
             let id = number(&id)?;
-            with(&api, move |alerts| alerts.$delete(of.project, id)).await?;
+            run_blocking(&api, move |alerts| alerts.$delete(of.project, id)).await?;
             Ok(StatusCode::NO_CONTENT)
         }
 
@@ -89,8 +89,8 @@ macro_rules! handlers {
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<MuteRequest>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
-            let (id, until_us) = (number(&id)?, read(body)?.until_us()?);
-            Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$quiet(of.project, id, Some(until_us))).await?)))
+            let (id, until_us) = (number(&id)?, parsed_body(body)?.until_us()?);
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(of.project, id, Some(until_us))).await?)))
         }
 
         /// Ends muting.
@@ -104,7 +104,7 @@ macro_rules! handlers {
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
             let id = number(&id)?;
-            Ok(Json(shown(&api.alerts, with(&api, move |alerts| alerts.$quiet(of.project, id, None)).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(of.project, id, None)).await?)))
         }
     };
 }

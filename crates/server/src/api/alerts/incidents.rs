@@ -16,16 +16,16 @@ use hinomi_model::money::Usd;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{MuteRequest, quiet_shown, read, with};
+use super::{MuteRequest, muted_until, parsed_body, run_blocking};
 use crate::api::auth::AuthorizedProject;
 use crate::api::params::QueryParameters;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
 
 /// Default number of incidents in a response.
-const PAGE: usize = 50;
-const LONGEST_NOTE: usize = 4000;
-const LONGEST_NAME: usize = 100;
+const DEFAULT_INCIDENTS: usize = 50;
+const MAX_NOTE_LENGTH: usize = 4000;
+const MAX_NAME_LENGTH: usize = 100;
 
 /// An incident: the time from when an alert rule or budget fires until its metric is back to normal.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,9 +113,9 @@ struct IncidentCostProjection {
     until: String,
 }
 
-fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
+fn incident_view(alerts: &AlertService, incident: Incident) -> IncidentView {
     IncidentView {
-        time_zone: alerts.zone_of(incident.rule),
+        time_zone: alerts.time_zone_of(incident.rule),
         id: incident.id,
         project_id: incident.project,
         source: incident.source,
@@ -130,7 +130,7 @@ fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
         compare: incident.compare,
         direction: incident.direction,
         // A budget's step is a part of its amount.
-        threshold: Usd::exactly(incident.threshold),
+        threshold: Usd::round_to_units(incident.threshold),
         value: incident.value,
         peak: incident.peak,
         window_from: rfc3339(incident.window_from_us),
@@ -140,12 +140,13 @@ fn shown(alerts: &AlertService, incident: Incident) -> IncidentView {
         acknowledged_by: incident.acknowledged_by,
         resolved_at: incident.resolved_us.map(rfc3339),
         resolved_by: incident.resolved_by,
-        snoozed_until: quiet_shown(incident.snoozed_until_us),
+        snoozed_until: muted_until(incident.snoozed_until_us),
         culprits: incident.culprits,
         culprits_since: incident.culprits_since_us.map(rfc3339),
-        outlook: incident
-            .outlook
-            .map(|outlook| IncidentCostProjection { projected_usd: Usd::exactly(outlook.projected_usd), until: rfc3339(outlook.until) }),
+        outlook: incident.outlook.map(|outlook| IncidentCostProjection {
+            projected_usd: Usd::round_to_units(outlook.projected_usd),
+            until: rfc3339(outlook.until),
+        }),
     }
 }
 
@@ -171,7 +172,7 @@ struct IncidentTimelineEntryView {
     text: Option<String>,
 }
 
-fn line(entry: IncidentTimelineEntry) -> IncidentTimelineEntryView {
+fn timeline_entry_view(entry: IncidentTimelineEntry) -> IncidentTimelineEntryView {
     let IncidentTimelineEntry { at_us, happened, value, severity, by, text } = entry;
     IncidentTimelineEntryView { at: rfc3339(at_us), happened, value, severity, by, text }
 }
@@ -219,14 +220,18 @@ pub(in crate::api) async fn list(
             return Err(ApiError::bad_request("bad_parameter", format!("state: {other:?} is not a valid state; use open or resolved")));
         }
     };
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, 500);
+    let limit = which.limit.unwrap_or(DEFAULT_INCIDENTS).clamp(1, 500);
     let wanted = IncidentFilter { open, rule: which.rule, before: which.before, limit: limit + 1 };
-    let found = with(&api, move |alerts| Ok((alerts.incidents(of.project, &wanted)?, alerts.open_incidents(of.project)?))).await?;
+    let found = run_blocking(&api, move |alerts| Ok((alerts.incidents(of.project, &wanted)?, alerts.open_incidents(of.project)?))).await?;
     let (mut incidents, open) = found;
     let is_more = incidents.len() > limit;
     incidents.truncate(limit);
     let next_before = incidents.last().map(|incident| incident.id).filter(|_| is_more);
-    Ok(Json(IncidentList { incidents: incidents.into_iter().map(|incident| shown(&api.alerts, incident)).collect(), open, next_before }))
+    Ok(Json(IncidentList {
+        incidents: incidents.into_iter().map(|incident| incident_view(&api.alerts, incident)).collect(),
+        open,
+        next_before,
+    }))
 }
 
 /// An incident with its timeline.
@@ -247,9 +252,12 @@ pub(in crate::api) async fn get(
     of: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
-    let id = number(&id)?;
-    let (incident, entries) = with(&api, move |alerts| alerts.incident(of.project, id)).await?;
-    Ok(Json(IncidentDetail { incident: shown(&api.alerts, incident), timeline: entries.into_iter().map(line).collect() }))
+    let id = parse_id(&id)?;
+    let (incident, entries) = run_blocking(&api, move |alerts| alerts.incident(of.project, id)).await?;
+    Ok(Json(IncidentDetail {
+        incident: incident_view(&api.alerts, incident),
+        timeline: entries.into_iter().map(timeline_entry_view).collect(),
+    }))
 }
 
 /// Values of the measure around an incident, and its thresholds.
@@ -289,12 +297,12 @@ pub(in crate::api) async fn chart(
     of: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentChartView>, ApiError> {
-    let id = number(&id)?;
-    let (incident, story, of_what) = with(&api, move |alerts| {
+    let id = parse_id(&id)?;
+    let (incident, story, of_what) = run_blocking(&api, move |alerts| {
         let (incident, story) = alerts.incident(of.project, id)?;
         let of_what = match incident.source {
             AlertSource::Rule => {
-                alerts.rule(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Rule(Box::new(kept.what)))
+                alerts.rule(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Rule(Box::new(kept.definition)))
             }
             AlertSource::Budget => {
                 alerts.budget(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Budget(Box::new(kept)))
@@ -302,18 +310,18 @@ pub(in crate::api) async fn chart(
         };
         match of_what {
             Ok(of_what) => Ok((incident, story, of_what)),
-            Err(AlertError::Unknown(_)) => Ok((incident, story, hinomi_alerting::IncidentDefinition::Nothing)),
+            Err(AlertError::Unknown(_)) => Ok((incident, story, hinomi_alerting::IncidentDefinition::Deleted)),
             Err(error) => Err(error),
         }
     })
     .await?;
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let chart = hinomi_alerting::chart(&api.ask(of.project), &incident, &story, of_what, now_us).await?;
+    let chart = hinomi_alerting::incident_chart(&api.snapshot(of.project), &incident, &story, of_what, now_us).await?;
     Ok(Json(IncidentChartView {
         from: rfc3339(chart.from_us),
         to: rfc3339(chart.to_us),
         points: chart.points.into_iter().map(|(at, value)| (rfc3339(at), value)).collect(),
-        levels: chart.levels.into_iter().map(|ThresholdLine { severity, value }| IncidentChartThreshold { severity, value }).collect(),
+        levels: chart.thresholds.into_iter().map(|ThresholdLine { severity, value }| IncidentChartThreshold { severity, value }).collect(),
     }))
 }
 
@@ -347,7 +355,7 @@ pub(in crate::api) async fn acknowledge(
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    act(&api, of, &id, IncidentAction::Acknowledge, read(body)?.by).await
+    act(&api, of, &id, IncidentAction::Acknowledge, parsed_body(body)?.by).await
 }
 
 /// Resolves an incident.
@@ -362,7 +370,7 @@ pub(in crate::api) async fn resolve(
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    act(&api, of, &id, IncidentAction::Resolve, read(body)?.by).await
+    act(&api, of, &id, IncidentAction::Resolve, parsed_body(body)?.by).await
 }
 
 /// Adds a note to the timeline of an incident.
@@ -375,10 +383,10 @@ pub(in crate::api) async fn note(
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentNoteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let IncidentNoteRequest { text, by } = read(body)?;
+    let IncidentNoteRequest { text, by } = parsed_body(body)?;
     let text = text.trim().to_owned();
-    if !(1..=LONGEST_NOTE).contains(&text.chars().count()) {
-        return Err(ApiError::bad_request("invalid_value", format!("text: must have 1 to {LONGEST_NOTE} characters")));
+    if !(1..=MAX_NOTE_LENGTH).contains(&text.chars().count()) {
+        return Err(ApiError::bad_request("invalid_value", format!("text: must have 1 to {MAX_NOTE_LENGTH} characters")));
     }
     act(&api, of, &id, IncidentAction::Note(text), by).await
 }
@@ -393,7 +401,7 @@ pub(in crate::api) async fn snooze(
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<MuteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let until_us = read(body)?.until_us()?;
+    let until_us = parsed_body(body)?.until_us()?;
     act(&api, of, &id, IncidentAction::Snooze(Some(until_us)), None).await
 }
 
@@ -409,7 +417,7 @@ pub(in crate::api) async fn wake(
     act(&api, of, &id, IncidentAction::Snooze(None), None).await
 }
 
-fn number(text: &str) -> Result<i64, ApiError> {
+fn parse_id(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("incident"))
 }
 
@@ -420,8 +428,8 @@ async fn act(
     deed: IncidentAction,
     by: Option<String>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let id = number(id)?;
-    let by = by.map(|by| by.trim().chars().take(LONGEST_NAME).collect::<String>()).filter(|by| !by.is_empty());
-    let incident = with(api, move |alerts| alerts.act(of.project, id, &deed, by)).await?;
-    Ok(Json(shown(&api.alerts, incident)))
+    let id = parse_id(id)?;
+    let by = by.map(|by| by.trim().chars().take(MAX_NAME_LENGTH).collect::<String>()).filter(|by| !by.is_empty());
+    let incident = run_blocking(api, move |alerts| alerts.act_on_incident(of.project, id, &deed, by)).await?;
+    Ok(Json(incident_view(&api.alerts, incident)))
 }

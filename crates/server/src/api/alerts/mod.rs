@@ -72,7 +72,7 @@ impl MuteRequest {
 }
 
 /// Returns the end of muting for the API: `None` if it is over or was never set, `forever` for no end.
-fn quiet_shown(until_us: Option<i64>) -> Option<String> {
+fn muted_until(until_us: Option<i64>) -> Option<String> {
     let until_us = until_us.filter(|until| *until > jiff::Timestamp::now().as_microsecond())?;
     Some(if until_us == i64::MAX { "forever".to_owned() } else { hinomi_model::api_time::rfc3339(until_us) })
 }
@@ -88,12 +88,12 @@ fn sent_whole<T: PartialSchema>() -> RefOr<Schema> {
 }
 
 /// Returns the parsed request body.
-fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
+fn parsed_body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, ApiError> {
     Ok(body?.0)
 }
 
 /// Runs work on a thread that may block, because it waits for the disk.
-async fn with<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     api: &Arc<ApiState>,
     work: impl FnOnce(&AlertService) -> Result<T, AlertError> + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::definitions::handlers;
-use super::{MuteRequest, quiet_shown, read, sent_whole, with};
+use super::{MuteRequest, muted_until, parsed_body, run_blocking, sent_whole};
 use crate::api::auth::AuthorizedProject;
 use crate::api::permission::{Member, Viewer};
 use crate::api::{ApiError, ApiState};
@@ -49,18 +49,18 @@ pub(in crate::api) struct AlertRuleView {
     open_incidents: usize,
 }
 
-fn shown(alerts: &AlertService, kept: AlertRecord<AlertRule>) -> AlertRuleView {
-    let state = alerts.rule_state(kept.id);
+fn view_of(alerts: &AlertService, record: AlertRecord<AlertRule>) -> AlertRuleView {
+    let state = alerts.rule_state(record.id);
     AlertRuleView {
         now: state.value,
         severity: state.severity,
-        open_incidents: state.open,
-        id: kept.id,
-        project_id: kept.project,
-        rule: kept.what,
-        muted_until: quiet_shown(kept.muted_until_us),
-        created_at: rfc3339(kept.created_us),
-        updated_at: rfc3339(kept.updated_us),
+        open_incidents: state.open_incidents,
+        id: record.id,
+        project_id: record.project,
+        rule: record.definition,
+        muted_until: muted_until(record.muted_until_us),
+        created_at: rfc3339(record.created_us),
+        updated_at: rfc3339(record.updated_us),
     }
 }
 
@@ -137,7 +137,7 @@ pub(in crate::api) async fn preview(
     of: AuthorizedProject<Viewer>,
     body: Result<Json<AlertPreviewRequest>, JsonRejection>,
 ) -> Result<Json<AlertPreview>, ApiError> {
-    let AlertPreviewRequest { rule, back } = read(body)?;
+    let AlertPreviewRequest { rule, back } = parsed_body(body)?;
     let back = match back.as_deref() {
         None => HumanDuration::days(14),
         Some(text) => HumanDuration::parse(text)
@@ -145,7 +145,7 @@ pub(in crate::api) async fn preview(
             .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a valid duration of at most 35d")))?,
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let view = api.ask(of.project);
+    let view = api.snapshot(of.project);
     let tried = hinomi_alerting::preview(&view, &rule, now_us - back.0, now_us).await?;
     let ring = |incident: Incident| AlertPreviewIncident {
         opened_at: rfc3339(incident.opened_us),

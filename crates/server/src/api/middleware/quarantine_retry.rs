@@ -15,7 +15,7 @@ use crate::api::ApiState;
 pub(in crate::api) struct SuspectedSegmentDamage;
 
 /// Looks for damaged segments if a request failed in a way that they can cause, and retries the request if it found some.
-pub(in crate::api) async fn without_damaged(State(api): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn retry_without_damaged(State(api): State<Arc<ApiState>>, request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         return next.run(request).await;
     }
@@ -24,7 +24,7 @@ pub(in crate::api) async fn without_damaged(State(api): State<Arc<ApiState>>, re
     if once.extensions().get::<SuspectedSegmentDamage>().is_none() {
         return once;
     }
-    match api.store.set_damaged_aside().await {
+    match api.store.quarantine_damaged().await {
         Ok(found) if found > 0 => next.run(Request::from_parts(parts, Body::empty())).await,
         _ => once,
     }

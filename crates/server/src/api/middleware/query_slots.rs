@@ -16,8 +16,8 @@ pub(in crate::api) type CallerId = u64;
 #[derive(Debug)]
 pub(in crate::api) struct QueryLimiter {
     limits: QueryLimitsConfig,
-    all: Arc<Semaphore>,
-    seats: Mutex<QueueOccupancy>,
+    total_permits: Arc<Semaphore>,
+    occupancy: Mutex<QueueOccupancy>,
 }
 
 #[derive(Debug, Default)]
@@ -29,25 +29,25 @@ struct QueueOccupancy {
 #[derive(Debug)]
 struct CallerOccupancy {
     taken: usize,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// A limit of queries that wait or run is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::api) enum QueryQueueFull {
     /// The limit of the caller; contains the number of its queries.
-    OfCaller(usize),
+    Caller(usize),
     /// The limit of all callers; contains the number of their queries.
-    Altogether(usize),
+    Total(usize),
 }
 
 /// A query that waits or runs.
 #[derive(Debug)]
 pub(in crate::api) struct QueueSlot<'a> {
-    of: &'a QueryLimiter,
+    limiter: &'a QueryLimiter,
     caller: CallerId,
     /// Turns of the caller.
-    turns: Arc<Semaphore>,
+    caller_permits: Arc<Semaphore>,
 }
 
 /// Permit to run a query, released when it is dropped.
@@ -59,52 +59,52 @@ pub(in crate::api) struct QueryPermit {
 
 impl QueryLimiter {
     pub(in crate::api) fn new(limits: QueryLimitsConfig) -> QueryLimiter {
-        let all = Arc::new(Semaphore::new(limits.at_once()));
-        QueryLimiter { limits, all, seats: Mutex::default() }
+        let total_permits = Arc::new(Semaphore::new(limits.max_queries()));
+        QueryLimiter { limits, total_permits, occupancy: Mutex::default() }
     }
 
     /// Adds a query to those that wait.
-    pub(in crate::api) fn seat(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
+    pub(in crate::api) fn enqueue(&self, caller: CallerId) -> Result<QueueSlot<'_>, QueryQueueFull> {
         let mut seats = self.lock();
         if seats.taken >= self.limits.max_waiting {
-            return Err(QueryQueueFull::Altogether(seats.taken));
+            return Err(QueryQueueFull::Total(seats.taken));
         }
-        let turns = || Arc::new(Semaphore::new(self.limits.at_once_of_caller()));
-        let own = seats.callers.entry(caller).or_insert_with(|| CallerOccupancy { taken: 0, turns: turns() });
+        let turns = || Arc::new(Semaphore::new(self.limits.max_queries_per_caller()));
+        let own = seats.callers.entry(caller).or_insert_with(|| CallerOccupancy { taken: 0, permits: turns() });
         if own.taken >= self.limits.max_waiting_of_caller {
-            return Err(QueryQueueFull::OfCaller(own.taken));
+            return Err(QueryQueueFull::Caller(own.taken));
         }
         own.taken += 1;
-        let turns = own.turns.clone();
+        let caller_permits = own.permits.clone();
         seats.taken += 1;
-        Ok(QueueSlot { of: self, caller, turns })
+        Ok(QueueSlot { limiter: self, caller, caller_permits })
     }
 
     /// Returns the number of queries that wait or run.
-    pub(in crate::api) fn taken(&self) -> usize {
+    pub(in crate::api) fn queued(&self) -> usize {
         self.lock().taken
     }
 
     /// Returns the number of queries that run.
-    pub(in crate::api) fn at_work(&self) -> usize {
-        self.limits.at_once().saturating_sub(self.all.available_permits())
+    pub(in crate::api) fn running(&self) -> usize {
+        self.limits.max_queries().saturating_sub(self.total_permits.available_permits())
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueOccupancy> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl QueueSlot<'_> {
     /// Returns the semaphores from which the query gets its permit.
-    pub(in crate::api) fn pass(&self) -> QueryPermitSemaphores {
-        QueryPermitSemaphores { of_caller: self.turns.clone(), of_all: self.of.all.clone() }
+    pub(in crate::api) fn permit_semaphores(&self) -> QueryPermitSemaphores {
+        QueryPermitSemaphores { of_caller: self.caller_permits.clone(), of_all: self.limiter.total_permits.clone() }
     }
 }
 
 impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
-        let mut seats = self.of.lock();
+        let mut seats = self.limiter.lock();
         seats.taken = seats.taken.saturating_sub(1);
         if let Some(own) = seats.callers.get_mut(&self.caller) {
             own.taken = own.taken.saturating_sub(1);
@@ -124,7 +124,7 @@ pub(in crate::api) struct QueryPermitSemaphores {
 
 impl QueryPermitSemaphores {
     /// Waits for a permit, in the order of the calls.
-    pub(in crate::api) async fn turn(self) -> Option<QueryPermit> {
+    pub(in crate::api) async fn wait_for_permit(self) -> Option<QueryPermit> {
         let of_caller = self.of_caller.acquire_owned().await.ok()?;
         let of_all = self.of_all.acquire_owned().await.ok()?;
         Some(QueryPermit { _of_caller: of_caller, _of_all: of_all })
@@ -135,7 +135,7 @@ impl QueryPermitSemaphores {
 mod tests {
     use super::*;
 
-    fn turns(at_once: usize, waiting: usize, of_caller: usize) -> QueryLimiter {
+    fn new_limiter(at_once: usize, waiting: usize, of_caller: usize) -> QueryLimiter {
         QueryLimiter::new(QueryLimitsConfig {
             max_at_once: at_once,
             max_waiting: waiting,
@@ -145,28 +145,28 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_too_often_is_refused_and_others_are_not() {
-        let turns = turns(4, 4, 2);
-        let seats = [turns.seat(1).unwrap(), turns.seat(1).unwrap()];
-        assert_eq!(turns.seat(1).err(), Some(QueryQueueFull::OfCaller(2)));
-        let others = [turns.seat(2).unwrap(), turns.seat(3).unwrap()];
-        assert_eq!(turns.seat(4).err(), Some(QueryQueueFull::Altogether(4)));
+    fn caller_over_its_limit_is_rejected_alone() {
+        let turns = new_limiter(4, 4, 2);
+        let seats = [turns.enqueue(1).unwrap(), turns.enqueue(1).unwrap()];
+        assert_eq!(turns.enqueue(1).err(), Some(QueryQueueFull::Caller(2)));
+        let others = [turns.enqueue(2).unwrap(), turns.enqueue(3).unwrap()];
+        assert_eq!(turns.enqueue(4).err(), Some(QueryQueueFull::Total(4)));
         drop(others);
         drop(seats);
-        assert_eq!((turns.taken(), turns.lock().callers.len()), (0, 0));
-        assert!(turns.seat(1).is_ok());
+        assert_eq!((turns.queued(), turns.lock().callers.len()), (0, 0));
+        assert!(turns.enqueue(1).is_ok());
     }
 
     #[tokio::test]
-    async fn a_caller_leaves_turns_to_others() {
-        let turns = turns(4, 100, 100);
-        let seats: Vec<QueueSlot> = (0..3).map(|_| turns.seat(1).unwrap()).collect();
-        let (first, second) = (seats[0].pass().turn().await, seats[1].pass().turn().await);
-        let mut third = Box::pin(seats[2].pass().turn());
+    async fn one_caller_cannot_take_all_query_slots() {
+        let turns = new_limiter(4, 100, 100);
+        let seats: Vec<QueueSlot> = (0..3).map(|_| turns.enqueue(1).unwrap()).collect();
+        let (first, second) = (seats[0].permit_semaphores().wait_for_permit().await, seats[1].permit_semaphores().wait_for_permit().await);
+        let mut third = Box::pin(seats[2].permit_semaphores().wait_for_permit());
         assert!(first.is_some() && second.is_some() && futures::poll!(third.as_mut()).is_pending());
-        let other = turns.seat(2).unwrap();
-        assert!(other.pass().turn().await.is_some());
-        assert_eq!(turns.at_work(), 2);
+        let other = turns.enqueue(2).unwrap();
+        assert!(other.permit_semaphores().wait_for_permit().await.is_some());
+        assert_eq!(turns.running(), 2);
         drop(first);
         assert!(futures::poll!(third.as_mut()).is_ready());
     }

@@ -25,22 +25,22 @@ use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
 /// Bytes of cached responses.
-const KEPT_BYTES: usize = 16 << 20;
+const MAX_CACHED_BYTES: usize = 16 << 20;
 
 /// Schedules and shares queries.
 #[derive(Debug)]
 pub struct QueryScheduler {
-    turns: QueryLimiter,
+    limiter: QueryLimiter,
     threads: Handle,
     lanes: Mutex<HashMap<Arc<SharedQueryKey>, QueryLane>>,
     /// Number of queries so far whose clients disconnected before the response.
-    pub left: AtomicU64,
+    pub disconnected: AtomicU64,
     /// Number of queries so far that shared the response of an equal one.
     pub shared: AtomicU64,
     /// Number of queries so far that were rejected because there were too many.
     pub refused: AtomicU64,
     /// Number of queries so far that timed out.
-    pub given_up: AtomicU64,
+    pub timed_out: AtomicU64,
 }
 
 /// Everything that makes two queries equal.
@@ -62,19 +62,19 @@ pub(in crate::api) struct SharedQueryKey {
 pub(in crate::api) struct QuerySubmission {
     pub(in crate::api) caller: CallerId,
     /// Key of equal queries; `None` for a query that is never shared.
-    pub(in crate::api) same: Option<SharedQueryKey>,
+    pub(in crate::api) shared_key: Option<SharedQueryKey>,
     /// Time that the response may be cached while nothing is stored.
-    pub(in crate::api) keeps: Duration,
+    pub(in crate::api) cache_duration: Duration,
 }
 
 /// State of equal queries.
 #[derive(Debug, Default)]
 struct QueryLane {
     /// Held by the query that runs.
-    running: Arc<tokio::sync::Mutex<()>>,
+    run_lock: Arc<tokio::sync::Mutex<()>>,
     /// The query that has not started yet.
-    open: Option<Arc<InFlightQuery>>,
-    kept: Option<CachedResponse>,
+    pending: Option<Arc<InFlightQuery>>,
+    cached: Option<CachedResponse>,
 }
 
 /// A query that runs or waits, and the clients that wait for its response.
@@ -82,7 +82,7 @@ struct QueryLane {
 struct InFlightQuery {
     answer: watch::Sender<Option<BufferedResponse>>,
     /// Number of waiting clients, changed while `lanes` is locked.
-    waiting: AtomicUsize,
+    waiting_clients: AtomicUsize,
     task: OnceLock<AbortHandle>,
 }
 
@@ -92,7 +92,7 @@ struct CachedResponse {
     answer: BufferedResponse,
     version: ApiStateVersion,
     at: Instant,
-    keeps: Duration,
+    cache_duration: Duration,
 }
 
 /// Versions of everything that responses depend on; they only increase.
@@ -108,8 +108,8 @@ struct BufferedResponse {
 impl QueryScheduler {
     /// Creates a scheduler with limits and the threads that run queries.
     pub fn new(limits: QueryLimitsConfig, threads: Handle) -> QueryScheduler {
-        let [left, shared, refused, given_up] = [(); 4].map(|()| AtomicU64::new(0));
-        QueryScheduler { turns: QueryLimiter::new(limits), threads, lanes: Mutex::default(), left, shared, refused, given_up }
+        let [disconnected, shared, refused, timed_out] = [(); 4].map(|()| AtomicU64::new(0));
+        QueryScheduler { limiter: QueryLimiter::new(limits), threads, lanes: Mutex::default(), disconnected, shared, refused, timed_out }
     }
 
     /// Returns the low-priority threads.
@@ -118,174 +118,176 @@ impl QueryScheduler {
     }
 
     /// Returns the number of queries that wait or run.
-    pub fn in_work(&self) -> u64 {
-        self.turns.taken() as u64
+    pub fn queued(&self) -> u64 {
+        self.limiter.queued() as u64
     }
 
     /// Returns the number of queries that run.
-    pub fn at_work(&self) -> u64 {
-        self.turns.at_work() as u64
+    pub fn running(&self) -> u64 {
+        self.limiter.running() as u64
     }
 
-    fn lanes(&self) -> MutexGuard<'_, HashMap<Arc<SharedQueryKey>, QueryLane>> {
+    fn lock_lanes(&self) -> MutexGuard<'_, HashMap<Arc<SharedQueryKey>, QueryLane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs a query or shares the response of an equal one.
-pub(in crate::api) async fn ask(api: &Arc<ApiState>, asking: QuerySubmission, request: Request, next: Next) -> Response {
-    let seat = match api.questions.turns.seat(asking.caller) {
+pub(in crate::api) async fn run_shared(api: &Arc<ApiState>, submission: QuerySubmission, request: Request, next: Next) -> Response {
+    let seat = match api.query_scheduler.limiter.enqueue(submission.caller) {
         Ok(seat) => seat,
         Err(full) => {
-            api.questions.refused.fetch_add(1, Ordering::Relaxed);
-            return ApiError::full(full).into_response();
+            api.query_scheduler.refused.fetch_add(1, Ordering::Relaxed);
+            return ApiError::queue_full(full).into_response();
         }
     };
-    let mut asker = QueryWaiter { api, flight: None, is_over: false };
-    let pass = seat.pass();
-    let answer: Result<BufferedResponse, ApiError> = match asking.same {
+    let mut asker = QueryWaiter { api, in_flight: None, has_ended: false };
+    let pass = seat.permit_semaphores();
+    let answer: Result<BufferedResponse, ApiError> = match submission.shared_key {
         None => {
-            let computing = computed(api.clone(), pass, || {}, request, next);
+            let computing = compute(api.clone(), pass, || {}, request, next);
             // Cancelled when the client disconnects.
-            AbortOnDropHandle::new(api.questions.threads.spawn(computing)).await.map_err(ApiError::from)
+            AbortOnDropHandle::new(api.query_scheduler.threads.spawn(computing)).await.map_err(ApiError::from)
         }
-        Some(same) => match board(api, Arc::new(same), asking.keeps, pass, request, next) {
-            CoalescedQuery::Kept(answer) => Ok(answer),
-            CoalescedQuery::On(same, flight) => {
-                let mut answer = flight.answer.subscribe();
-                asker.flight = Some((same, flight));
+        Some(shared_key) => match join_or_schedule(api, Arc::new(shared_key), submission.cache_duration, pass, request, next) {
+            CoalescedQuery::Cached(answer) => Ok(answer),
+            CoalescedQuery::InFlight(shared_key, in_flight) => {
+                let mut answer = in_flight.answer.subscribe();
+                asker.in_flight = Some((shared_key, in_flight));
                 let found = answer.wait_for(Option::is_some).await;
                 found.ok().and_then(|found| found.clone()).ok_or_else(ApiError::stopping)
             }
         },
     };
-    asker.is_over = true;
+    asker.has_ended = true;
     drop(asker);
     answer.map_or_else(ApiError::into_response, BufferedResponse::into_response)
 }
 
 /// Runs a request on the low-priority threads until its client disconnects.
-pub(in crate::api) async fn aside(api: &ApiState, request: Request, next: Next) -> Response {
-    let done = AbortOnDropHandle::new(api.questions.threads.spawn(next.run(request))).await;
+pub(in crate::api) async fn run_aside(api: &ApiState, request: Request, next: Next) -> Response {
+    let done = AbortOnDropHandle::new(api.query_scheduler.threads.spawn(next.run(request))).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
 /// Runs a request on the low-priority threads to its end, even if the client disconnects, so that no change is left half done.
-pub(in crate::api) async fn to_its_end(api: &ApiState, request: Request, next: Next) -> Response {
-    let done = api.questions.threads.spawn(next.run(request)).await;
+pub(in crate::api) async fn run_to_completion(api: &ApiState, request: Request, next: Next) -> Response {
+    let done = api.query_scheduler.threads.spawn(next.run(request)).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }
 
 enum CoalescedQuery {
-    Kept(BufferedResponse),
-    On(Arc<SharedQueryKey>, Arc<InFlightQuery>),
+    Cached(BufferedResponse),
+    InFlight(Arc<SharedQueryKey>, Arc<InFlightQuery>),
 }
 
 /// Joins an equal query that has not started, or schedules a new one.
-fn board(
+fn join_or_schedule(
     api: &Arc<ApiState>,
-    same: Arc<SharedQueryKey>,
-    keeps: Duration,
+    shared_key: Arc<SharedQueryKey>,
+    cache_duration: Duration,
     pass: QueryPermitSemaphores,
     request: Request,
     next: Next,
 ) -> CoalescedQuery {
-    let mut lanes = api.questions.lanes();
-    let lane = lanes.entry(same.clone()).or_default();
-    if let Some(kept) = &lane.kept
-        && kept.at.elapsed() < kept.keeps
-        && kept.version == api.version()
+    let mut lanes = api.query_scheduler.lock_lanes();
+    let lane = lanes.entry(shared_key.clone()).or_default();
+    if let Some(cached) = &lane.cached
+        && cached.at.elapsed() < cached.cache_duration
+        && cached.version == api.data_version()
     {
-        api.questions.shared.fetch_add(1, Ordering::Relaxed);
-        return CoalescedQuery::Kept(kept.answer.clone());
+        api.query_scheduler.shared.fetch_add(1, Ordering::Relaxed);
+        return CoalescedQuery::Cached(cached.answer.clone());
     }
-    if let Some(flight) = &lane.open {
-        api.questions.shared.fetch_add(1, Ordering::Relaxed);
-        flight.waiting.fetch_add(1, Ordering::Relaxed);
-        return CoalescedQuery::On(same, flight.clone());
+    if let Some(in_flight) = &lane.pending {
+        api.query_scheduler.shared.fetch_add(1, Ordering::Relaxed);
+        in_flight.waiting_clients.fetch_add(1, Ordering::Relaxed);
+        return CoalescedQuery::InFlight(shared_key, in_flight.clone());
     }
-    let flight = Arc::new(InFlightQuery { answer: watch::Sender::new(None), waiting: AtomicUsize::new(1), task: OnceLock::new() });
-    lane.open = Some(flight.clone());
-    let flying = fly(api.clone(), same.clone(), flight.clone(), lane.running.clone(), keeps, pass, request, next);
-    let _ = flight.task.set(api.questions.threads.spawn(flying).abort_handle());
-    CoalescedQuery::On(same, flight)
+    let in_flight =
+        Arc::new(InFlightQuery { answer: watch::Sender::new(None), waiting_clients: AtomicUsize::new(1), task: OnceLock::new() });
+    lane.pending = Some(in_flight.clone());
+    let flying =
+        run_in_lane(api.clone(), shared_key.clone(), in_flight.clone(), lane.run_lock.clone(), cache_duration, pass, request, next);
+    let _ = in_flight.task.set(api.query_scheduler.threads.spawn(flying).abort_handle());
+    CoalescedQuery::InFlight(shared_key, in_flight)
 }
 
 #[expect(clippy::too_many_arguments, reason = "it is called once, by what plans it")]
-async fn fly(
+async fn run_in_lane(
     api: Arc<ApiState>,
-    same: Arc<SharedQueryKey>,
-    flight: Arc<InFlightQuery>,
+    shared_key: Arc<SharedQueryKey>,
+    in_flight: Arc<InFlightQuery>,
     running: Arc<tokio::sync::Mutex<()>>,
-    keeps: Duration,
+    cache_duration: Duration,
     pass: QueryPermitSemaphores,
     request: Request,
     next: Next,
 ) {
     // Its `drop` completes the query in every case.
-    let mut landing = QueryCompletionGuard { api: api.clone(), same: same.clone(), flight: flight.clone(), kept: None };
+    let mut landing = QueryCompletionGuard { api: api.clone(), shared_key: shared_key.clone(), in_flight: in_flight.clone(), result: None };
     let alone = running.lock_owned().await;
     let mut version = None;
     let begin = || {
         // Equal queries that arrive from now on wait for the next run.
-        close(&mut api.questions.lanes(), &same, &flight);
-        version = Some(api.version());
+        close_query(&mut api.query_scheduler.lock_lanes(), &shared_key, &in_flight);
+        version = Some(api.data_version());
     };
-    let answer = computed(api.clone(), pass, begin, request, next).await;
-    if let Some(version) = version.filter(|_| answer.status == StatusCode::OK && !keeps.is_zero()) {
-        landing.kept = Some(CachedResponse { answer: answer.clone(), version, at: Instant::now(), keeps });
+    let answer = compute(api.clone(), pass, begin, request, next).await;
+    if let Some(version) = version.filter(|_| answer.status == StatusCode::OK && !cache_duration.is_zero()) {
+        landing.result = Some(CachedResponse { answer: answer.clone(), version, at: Instant::now(), cache_duration });
     }
-    flight.answer.send_replace(Some(answer));
+    in_flight.answer.send_replace(Some(answer));
     drop(alone);
     drop(landing);
 }
 
 /// Waits for a turn, calls `begin`, and runs the query.
-async fn computed(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
+async fn compute(api: Arc<ApiState>, pass: QueryPermitSemaphores, begin: impl FnOnce(), request: Request, next: Next) -> BufferedResponse {
     let path = request.uri().path().to_owned();
-    let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.turn()).await else {
-        api.questions.refused.fetch_add(1, Ordering::Relaxed);
-        return BufferedResponse::of(ApiError::no_turn(api.query_timeout).into_response()).await;
+    let Ok(Some(_turn)) = tokio::time::timeout(api.query_timeout, pass.wait_for_permit()).await else {
+        api.query_scheduler.refused.fetch_add(1, Ordering::Relaxed);
+        return BufferedResponse::read_response(ApiError::queue_timeout(api.query_timeout).into_response()).await;
     };
     begin();
-    let computing = async { BufferedResponse::of(next.run(request).await).await };
+    let computing = async { BufferedResponse::read_response(next.run(request).await).await };
     match tokio::time::timeout(api.query_timeout, computing).await {
         Ok(answer) => answer,
         Err(_) => {
-            api.questions.given_up.fetch_add(1, Ordering::Relaxed);
+            api.query_scheduler.timed_out.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(path, limit_ms = api.query_timeout.as_millis() as u64, "api.query.timed_out");
-            BufferedResponse::of(ApiError::timeout(api.query_timeout).into_response()).await
+            BufferedResponse::read_response(ApiError::timeout(api.query_timeout).into_response()).await
         }
     }
 }
 
 /// Closes a query to further clients.
-fn close(lanes: &mut HashMap<Arc<SharedQueryKey>, QueryLane>, same: &Arc<SharedQueryKey>, flight: &Arc<InFlightQuery>) {
-    if let Some(lane) = lanes.get_mut(same)
-        && lane.open.as_ref().is_some_and(|open| Arc::ptr_eq(open, flight))
+fn close_query(lanes: &mut HashMap<Arc<SharedQueryKey>, QueryLane>, shared_key: &Arc<SharedQueryKey>, in_flight: &Arc<InFlightQuery>) {
+    if let Some(lane) = lanes.get_mut(shared_key)
+        && lane.pending.as_ref().is_some_and(|open| Arc::ptr_eq(open, in_flight))
     {
-        lane.open = None;
+        lane.pending = None;
     }
 }
 
 /// A client that waits for a response.
 struct QueryWaiter<'a> {
     api: &'a Arc<ApiState>,
-    flight: Option<(Arc<SharedQueryKey>, Arc<InFlightQuery>)>,
-    is_over: bool,
+    in_flight: Option<(Arc<SharedQueryKey>, Arc<InFlightQuery>)>,
+    has_ended: bool,
 }
 
 impl Drop for QueryWaiter<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.api.questions.left.fetch_add(1, Ordering::Relaxed);
+        if !self.has_ended {
+            self.api.query_scheduler.disconnected.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some((same, flight)) = &self.flight {
-            let mut lanes = self.api.questions.lanes();
-            if flight.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
-                close(&mut lanes, same, flight);
+        if let Some((shared_key, in_flight)) = &self.in_flight {
+            let mut lanes = self.api.query_scheduler.lock_lanes();
+            if in_flight.waiting_clients.fetch_sub(1, Ordering::Relaxed) == 1 {
+                close_query(&mut lanes, shared_key, in_flight);
                 drop(lanes);
-                flight.task.get().inspect(|task| task.abort());
+                in_flight.task.get().inspect(|task| task.abort());
             }
         }
     }
@@ -294,37 +296,38 @@ impl Drop for QueryWaiter<'_> {
 /// Completes a query when it is dropped.
 struct QueryCompletionGuard {
     api: Arc<ApiState>,
-    same: Arc<SharedQueryKey>,
-    flight: Arc<InFlightQuery>,
-    kept: Option<CachedResponse>,
+    shared_key: Arc<SharedQueryKey>,
+    in_flight: Arc<InFlightQuery>,
+    result: Option<CachedResponse>,
 }
 
 impl Drop for QueryCompletionGuard {
     fn drop(&mut self) {
-        if self.flight.answer.borrow().is_none() {
+        if self.in_flight.answer.borrow().is_none() {
             // Nobody may wait forever. The query panicked, all clients have disconnected, or the server stops.
             let panicked = std::thread::panicking();
             let error = if panicked { ApiError::internal("the computation of an answer panicked") } else { ApiError::stopping() };
             // The body of an error is available at once.
-            self.flight.answer.send_replace(BufferedResponse::of(error.into_response()).now_or_never());
+            self.in_flight.answer.send_replace(BufferedResponse::read_response(error.into_response()).now_or_never());
         }
-        let mut lanes = self.api.questions.lanes();
-        close(&mut lanes, &self.same, &self.flight);
-        if let Some(lane) = lanes.get_mut(&self.same) {
-            lane.kept = self.kept.take().or(lane.kept.take());
+        let mut lanes = self.api.query_scheduler.lock_lanes();
+        close_query(&mut lanes, &self.shared_key, &self.in_flight);
+        if let Some(lane) = lanes.get_mut(&self.shared_key) {
+            lane.cached = self.result.take().or(lane.cached.take());
         }
-        let mut left = KEPT_BYTES;
+        let mut left = MAX_CACHED_BYTES;
         lanes.retain(|_, lane| {
-            lane.kept = lane.kept.take().filter(|kept| kept.at.elapsed() < kept.keeps && kept.answer.body.len() <= left);
-            left -= lane.kept.as_ref().map_or(0, |kept| kept.answer.body.len());
-            lane.open.is_some() || lane.kept.is_some() || Arc::strong_count(&lane.running) > 1
+            lane.cached =
+                lane.cached.take().filter(|cached| cached.at.elapsed() < cached.cache_duration && cached.answer.body.len() <= left);
+            left -= lane.cached.as_ref().map_or(0, |cached| cached.answer.body.len());
+            lane.pending.is_some() || lane.cached.is_some() || Arc::strong_count(&lane.run_lock) > 1
         });
     }
 }
 
 impl BufferedResponse {
     /// Reads a whole response. If it is compressed, that happens here, on the thread that runs the query.
-    async fn of(response: Response) -> BufferedResponse {
+    async fn read_response(response: Response) -> BufferedResponse {
         let (parts, body) = response.into_parts();
         match axum::body::to_bytes(body, usize::MAX).await {
             Ok(body) => BufferedResponse { status: parts.status, headers: parts.headers, body },

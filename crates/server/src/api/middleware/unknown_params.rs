@@ -18,7 +18,7 @@ use crate::api::ApiError;
 pub(in crate::api) type KnownParameterNames = Arc<HashMap<(Method, String), BTreeSet<String>>>;
 
 /// Returns the query parameters of the OpenAPI document.
-pub(in crate::api) fn of(description: &OpenApi) -> KnownParameterNames {
+pub(in crate::api) fn from_description(description: &OpenApi) -> KnownParameterNames {
     let names = |operation: &Operation| {
         let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
             RefOr::T(parameter) => Some(parameter),
@@ -45,7 +45,12 @@ pub(in crate::api) fn of(description: &OpenApi) -> KnownParameterNames {
 }
 
 /// Rejects a request with an unknown query parameter.
-pub(in crate::api) async fn check(State(known): State<KnownParameterNames>, path: MatchedPath, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn reject_unknown(
+    State(known): State<KnownParameterNames>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let sent = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
     if let (Some(known), Ok(Query(sent))) = (known.get(&(method, path.as_str().to_owned())), sent)

@@ -2,29 +2,29 @@
 
 use anyhow::bail;
 
-use crate::ingest::decompress::inflate;
+use crate::ingest::decompress::decompress;
 
 /// A body without compression and framing.
 #[derive(Debug)]
 pub(super) struct UnpackedBody {
     pub(super) bytes: Vec<u8>,
     /// Layers that were removed, the outermost first: `gzip`, `zstd`, `deflate`, `br`, `gRPC frame`.
-    pub(super) packing: Vec<&'static str>,
+    pub(super) removed_layers: Vec<&'static str>,
 }
 
 /// Maximum number of layers that are removed.
-const MOST_LAYERS: usize = 3;
+const MAX_LAYERS: usize = 3;
 
 /// Removes compression and a gRPC frame, if they can be detected. Fails if the body is empty or cannot be decompressed.
 pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<UnpackedBody> {
-    let mut packing = Vec::new();
-    while packing.len() < MOST_LAYERS {
-        if let Some(message) = framed(&bytes) {
+    let mut removed_layers = Vec::new();
+    while removed_layers.len() < MAX_LAYERS {
+        if let Some(message) = grpc_frame_header(&bytes) {
             bytes.drain(..message);
-            packing.push("gRPC frame");
+            removed_layers.push("gRPC frame");
         } else if let Some(encoding) = compression(&bytes) {
-            bytes = inflate(bytes.into(), encoding, limit)?.into();
-            packing.push(encoding);
+            bytes = decompress(bytes.into(), encoding, limit)?.into();
+            removed_layers.push(encoding);
         } else {
             break;
         }
@@ -33,18 +33,18 @@ pub(super) fn unpack(mut bytes: Vec<u8>, limit: usize) -> anyhow::Result<Unpacke
         bail!("the body is empty");
     }
     // Brotli has no magic number: if a body that is not JSON decompresses to JSON, it was Brotli.
-    if packing.is_empty()
+    if removed_layers.is_empty()
         && !looks_like_text(&bytes)
-        && let Ok(inflated) = inflate(bytes.clone().into(), "br", limit)
+        && let Ok(inflated) = decompress(bytes.clone().into(), "br", limit)
         && looks_like_text(&inflated)
     {
-        return Ok(UnpackedBody { bytes: inflated.into(), packing: vec!["br"] });
+        return Ok(UnpackedBody { bytes: inflated.into(), removed_layers: vec!["br"] });
     }
-    Ok(UnpackedBody { bytes, packing })
+    Ok(UnpackedBody { bytes, removed_layers })
 }
 
 /// Returns the length of a gRPC frame header, if its message is exactly the rest of the bytes.
-fn framed(bytes: &[u8]) -> Option<usize> {
+fn grpc_frame_header(bytes: &[u8]) -> Option<usize> {
     let [flag, length @ ..] = bytes.first_chunk::<5>()?;
     (*flag <= 1 && u32::from_be_bytes(*length) as usize == bytes.len() - 5).then_some(5)
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use hinomi_model::dedup::{SpanNode, decide};
+use hinomi_model::dedup::{SpanNode, decide_trace};
 use hinomi_model::explain::{SpanExplanation, explain};
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::outcome_reason::OutcomeReason;
@@ -26,7 +26,7 @@ use hinomi_store::rows::SpanRow;
 use request::DecodedRequest;
 
 /// Maximum size of a file in bytes, before and after decompression.
-const LARGEST: usize = 256 << 20;
+const MAX_FILE_BYTES: usize = 256 << 20;
 
 /// Show how captured requests are decoded, without a server
 #[derive(Debug, Args)]
@@ -89,13 +89,13 @@ struct ExplainedRequests {
 
 impl ExplainCommand {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        let found = self.gather()?;
+        let found = self.read_requests()?;
         let out = std::io::stdout().lock();
         if self.json { print::json(out, &found, self.texts) } else { print::text(out, &found, self.texts) }
             .context("cannot write to standard output")
     }
 
-    fn gather(&self) -> anyhow::Result<ExplainedRequests> {
+    fn read_requests(&self) -> anyhow::Result<ExplainedRequests> {
         let mut rows: Vec<SpanRow> = Vec::new();
         let mut places = HashMap::new();
         let mut found = ExplainedRequests { requests: vec![], spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
@@ -103,13 +103,13 @@ impl ExplainCommand {
             let name = path.display().to_string();
             let bytes = read(path).with_context(|| format!("cannot read {name}"))?;
             let size = bytes.len();
-            let unpacked = body::unpack(bytes, LARGEST).with_context(|| name.clone())?;
+            let unpacked = body::unpack(bytes, MAX_FILE_BYTES).with_context(|| name.clone())?;
             let told = request::read(&unpacked.bytes, self.kind, self.received).with_context(|| name.clone())?;
             found.requests.push(print::RequestDescription {
                 file: name,
                 kind: told.kind.name(),
                 encoding: told.encoding,
-                packing: unpacked.packing,
+                packing: unpacked.removed_layers,
                 bytes: size,
                 inflated_bytes: unpacked.bytes.len(),
                 sdk: told.sdk.clone(),
@@ -124,9 +124,9 @@ impl ExplainCommand {
                 match places.get(&id) {
                     Some(place) => {
                         let known: &mut SpanRow = &mut rows[*place];
-                        match partial_spans::join(&known.span, &span, PriceBook::embedded()) {
+                        match partial_spans::join_partial_spans(&known.span, &span, PriceBook::embedded()) {
                             Some(joined) => known.span = joined,
-                            None => found.outcomes.push(repeat()),
+                            None => found.outcomes.push(duplicate_outcome()),
                         }
                     }
                     None => {
@@ -136,7 +136,7 @@ impl ExplainCommand {
                 }
             }
         }
-        decide_all(&mut rows);
+        deduplicate(&mut rows);
         for row in rows {
             let explanation = explain(&row.span, &row.locally(), PriceBook::embedded());
             found.spans.push((row.span, explanation));
@@ -145,7 +145,7 @@ impl ExplainCommand {
     }
 }
 
-fn repeat() -> Outcome {
+fn duplicate_outcome() -> Outcome {
     Outcome {
         kind: OutcomeKind::Duplicate,
         reason: OutcomeReason::Duplicate.as_str().to_owned(),
@@ -156,29 +156,29 @@ fn repeat() -> Outcome {
 }
 
 /// Applies deduplication to each trace, as the store does.
-fn decide_all(rows: &mut [SpanRow]) {
+fn deduplicate(rows: &mut [SpanRow]) {
     let mut traces: BTreeMap<_, Vec<&mut SpanRow>> = BTreeMap::new();
     for row in rows {
         traces.entry(row.span.trace_id).or_default().push(row);
     }
     for trace in traces.values_mut() {
         let nodes: Vec<SpanNode> = trace.iter().map(|row| SpanNode::of(&row.span)).collect();
-        for (row, decision) in trace.iter_mut().zip(decide(&nodes)) {
+        for (row, decision) in trace.iter_mut().zip(decide_trace(&nodes)) {
             row.decide(&decision);
         }
     }
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
-    let limit = LARGEST as u64 + 1;
+    let limit = MAX_FILE_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
     } else {
         std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     }
-    if bytes.len() > LARGEST {
-        bail!("larger than {LARGEST} bytes");
+    if bytes.len() > MAX_FILE_BYTES {
+        bail!("larger than {MAX_FILE_BYTES} bytes");
     }
     Ok(bytes)
 }

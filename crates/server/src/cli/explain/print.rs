@@ -71,8 +71,8 @@ pub(super) fn text(mut out: impl Write, found: &ExplainedRequests, texts: bool) 
     for about in &found.requests {
         let packing: String = about.packing.iter().map(|packing| format!(", {packing}")).collect();
         let size = if about.bytes == about.inflated_bytes { String::new() } else { format!(" ({} decompressed)", about.inflated_bytes) };
-        let sdk = about.sdk.as_ref().map(|sdk| format!(", sent by {}", plain(sdk))).unwrap_or_default();
-        writeln!(out, "{}: {} as {}{packing}, {} bytes{size}{sdk}", plain(&about.file), about.kind, about.encoding, about.bytes)?;
+        let sdk = about.sdk.as_ref().map(|sdk| format!(", sent by {}", escape_control(sdk))).unwrap_or_default();
+        writeln!(out, "{}: {} as {}{packing}, {} bytes{size}{sdk}", escape_control(&about.file), about.kind, about.encoding, about.bytes)?;
         writeln!(out, "  time of receipt: {}", rfc3339(about.received_us))?;
     }
     let counts = [("span", found.spans.len()), ("error event", found.errors.len()), ("score", found.scores)];
@@ -92,7 +92,13 @@ pub(super) fn text(mut out: impl Write, found: &ExplainedRequests, texts: bool) 
     for error in &found.errors {
         let value = if texts { format!(": {}", error.value) } else { String::new() };
         let trace = error.trace_id.map(|trace| format!(", trace {trace}")).unwrap_or_default();
-        writeln!(out, "\nerror event {}{trace}\n  {}{}", plain(&error.event_id), plain(&error.kind), plain(&value))?;
+        writeln!(
+            out,
+            "\nerror event {}{trace}\n  {}{}",
+            escape_control(&error.event_id),
+            escape_control(&error.kind),
+            escape_control(&value)
+        )?;
     }
     outcomes(&mut out, &found.outcomes)
 }
@@ -107,8 +113,8 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
         writeln!(out, "\nnot stored")?;
     }
     for ((kind, category, reason, detail), quantity) in sums {
-        let detail = if detail.is_empty() { String::new() } else { format!(" ({})", plain(detail)) };
-        writeln!(out, "  {quantity} {category}: {kind}, {}{detail}", plain(reason))?;
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({})", escape_control(detail)) };
+        writeln!(out, "  {quantity} {category}: {kind}, {}{detail}", escape_control(reason))?;
     }
     Ok(())
 }
@@ -116,8 +122,8 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
 fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bool) -> io::Result<()> {
     let parent = span.parent_span_id.map(|parent| format!(", child of {parent}")).unwrap_or_default();
     let ms = (span.end_us - span.start_us) as f64 / 1000.0;
-    writeln!(out, "\n  {}  [{}] {ms} ms, {}", plain(&span.name), span.kind, span.status)?;
-    let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", plain(value));
+    writeln!(out, "\n  {}  [{}] {ms} ms, {}", escape_control(&span.name), span.kind, span.status)?;
+    let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", escape_control(value));
     line("span", &format!("{}{parent}, from {}", span.span_id, rfc3339(span.start_us)))?;
     let names = |told: &SpanExplanation| {
         told.conventions.iter().map(|one| format!("{} ({})", one.name, one.attributes)).collect::<Vec<_>>().join(", ")
@@ -143,17 +149,17 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
             Some(value) => value.to_string(),
             None => "(text)".to_owned(),
         };
-        line(&field.field, &format!("{value}  <- {}", source_in_words(&field.source)))?;
+        line(&field.field, &format!("{value}  <- {}", describe_source(&field.source)))?;
     }
     for (side, taken) in [("input as sent", told.input), ("output as sent", told.output)] {
         if let Some(taken) = taken {
-            line(side, &taken_in_words(&taken))?;
+            line(side, &describe_interpretation(&taken))?;
         }
     }
     if let Some(cost) = &told.cost {
         cost_lines(cost, &mut line)?;
     }
-    line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, counted_in_words(span)))?;
+    line("counted", &format!("{}: {}", if told.counted { "yes" } else { "no" }, describe_counted(span)))?;
     for change in &told.corrections {
         let said = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".into());
         line("trace overrides", &format!("{} is {}; from the span alone: {}", change.field, said(&change.in_trace), said(&change.alone)))?;
@@ -163,7 +169,7 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
             line(side, &format!("{} messages, {} characters (--texts shows them)", messages.len(), length(messages)))?;
         }
         for message in messages.iter().filter(|_| texts) {
-            line(side, &format!("{}: {}", message.role, written(message)))?;
+            line(side, &format!("{}: {}", message.role, message_text(message)))?;
         }
     }
     if texts {
@@ -174,7 +180,7 @@ fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bo
     ignored(&told.ignored, &mut line)
 }
 
-fn source_in_words(source: &FieldSource) -> String {
+fn describe_source(source: &FieldSource) -> String {
     match source {
         FieldSource::Attribute(name) => name.clone(),
         FieldSource::AttributePrefix(prefix) => format!("{prefix}.N.…"),
@@ -189,7 +195,7 @@ fn source_in_words(source: &FieldSource) -> String {
     }
 }
 
-fn counted_in_words(span: &Span) -> String {
+fn describe_counted(span: &Span) -> String {
     match (&span.exclusion, span.is_call()) {
         (Some(Exclusion::WrapsCall { span_id }), _) => format!("same call as its descendant, span {span_id}"),
         (Some(Exclusion::SameResponse { span_id }), _) => format!("same response as span {span_id}"),
@@ -204,7 +210,7 @@ fn counted_in_words(span: &Span) -> String {
     }
 }
 
-fn taken_in_words(taken: &TokenCountInterpretation) -> String {
+fn describe_interpretation(taken: &TokenCountInterpretation) -> String {
     let rule = match taken.rule {
         TokenInclusionRule::Inclusive => "includes",
         TokenInclusionRule::Exclusive => "excludes",
@@ -276,10 +282,10 @@ fn ignored(ignored: &[IgnoredAttribute], line: &mut impl FnMut(&str, &str) -> io
 }
 
 fn length(messages: &[ChatMessage]) -> usize {
-    messages.iter().map(|message| written(message).chars().count()).sum()
+    messages.iter().map(|message| message_text(message).chars().count()).sum()
 }
 
-fn written(message: &ChatMessage) -> String {
+fn message_text(message: &ChatMessage) -> String {
     let part = |part: &MessagePart| match part {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
         MessagePart::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
@@ -290,6 +296,6 @@ fn written(message: &ChatMessage) -> String {
 }
 
 /// Replaces control characters, which a terminal would interpret.
-fn plain(text: &str) -> String {
+fn escape_control(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

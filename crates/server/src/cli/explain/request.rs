@@ -26,15 +26,15 @@ pub(super) struct DecodedRequest {
     pub(super) outcomes: Vec<Outcome>,
 }
 
-const TOLD_APART: &str = "expected a Sentry envelope, OTLP (protobuf or JSON) or a Langfuse batch; --kind sets the format";
+const UNKNOWN_FORMAT_HINT: &str = "expected a Sentry envelope, OTLP (protobuf or JSON) or a Langfuse batch; --kind sets the format";
 
 /// Decodes a body of the given kind, or of the detected one.
 pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<jiff::Timestamp>) -> anyhow::Result<DecodedRequest> {
     let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
     let kind = match kind {
         Some(kind) => kind,
-        None if is_json => of_json(body)?,
-        None => of_binary(body)?,
+        None if is_json => json_kind(body)?,
+        None => binary_kind(body)?,
     };
     let sent_us = match kind {
         RequestBodyKind::Sentry => SentryEnvelope::parse(body).ok().and_then(|envelope| envelope.header.sent_at_us),
@@ -58,14 +58,14 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         }
         RequestBodyKind::Traces | RequestBodyKind::Logs | RequestBodyKind::Metrics => {
             let encoding = if is_json { OtlpEncoding::Json } else { OtlpEncoding::Binary };
-            let decoded = otlp::decode(body.to_vec().into(), signal(kind), encoding, &context).with_context(cannot)?;
+            let decoded = otlp::decode(body.to_vec().into(), otlp_signal(kind), encoding, &context).with_context(cannot)?;
             let encoding = if is_json { "JSON" } else { "protobuf" };
             Ok(DecodedRequest { encoding, spans: decoded.spans, outcomes: decoded.outcomes, ..read })
         }
     }
 }
 
-fn signal(kind: RequestBodyKind) -> OtlpSignal {
+fn otlp_signal(kind: RequestBodyKind) -> OtlpSignal {
     match kind {
         RequestBodyKind::Logs => OtlpSignal::Logs,
         RequestBodyKind::Metrics => OtlpSignal::Metrics,
@@ -74,7 +74,7 @@ fn signal(kind: RequestBodyKind) -> OtlpSignal {
 }
 
 /// Top-level field names that identify a kind.
-const MARKS: &[(&str, RequestBodyKind)] = &[
+const FIELDS_BY_KIND: &[(&str, RequestBodyKind)] = &[
     ("resourceSpans", RequestBodyKind::Traces),
     ("resource_spans", RequestBodyKind::Traces),
     ("resourceLogs", RequestBodyKind::Logs),
@@ -84,10 +84,10 @@ const MARKS: &[(&str, RequestBodyKind)] = &[
     ("batch", RequestBodyKind::Langfuse),
 ];
 
-fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
+fn json_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     if let Ok(whole) = serde_json::from_slice::<Value>(body) {
-        let object = whole.as_object().ok_or_else(|| anyhow!("unknown format (a JSON array): {TOLD_APART}"))?;
-        if let Some((_, kind)) = MARKS.iter().find(|(name, _)| object.contains_key(*name)) {
+        let object = whole.as_object().ok_or_else(|| anyhow!("unknown format (a JSON array): {UNKNOWN_FORMAT_HINT}"))?;
+        if let Some((_, kind)) = FIELDS_BY_KIND.iter().find(|(name, _)| object.contains_key(*name)) {
             return Ok(*kind);
         }
         let is_event =
@@ -97,7 +97,7 @@ fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
         return match is_event {
             true => Ok(RequestBodyKind::SentryStore),
             false if is_header() => Ok(RequestBodyKind::Sentry),
-            false => Err(anyhow!("unknown format (a JSON object without a known field): {TOLD_APART}")),
+            false => Err(anyhow!("unknown format (a JSON object without a known field): {UNKNOWN_FORMAT_HINT}")),
         };
     }
     match SentryEnvelope::parse(body) {
@@ -105,29 +105,29 @@ fn of_json(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
         // Malformed JSON that the decoders repair.
         Err(error) => {
             let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-            let marked = MARKS.iter().find(|(name, _)| text.contains(&format!("\"{name}\"")));
+            let marked = FIELDS_BY_KIND.iter().find(|(name, _)| text.contains(&format!("\"{name}\"")));
             marked
                 .map(|(_, kind)| *kind)
-                .ok_or_else(|| anyhow!("unknown format (neither a JSON object nor a Sentry envelope, {error}): {TOLD_APART}"))
+                .ok_or_else(|| anyhow!("unknown format (neither a JSON object nor a Sentry envelope, {error}): {UNKNOWN_FORMAT_HINT}"))
         }
     }
 }
 
 /// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
-fn of_binary(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
+fn binary_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
     let context = DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
     let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
     let broken = |decoded: &otlp::DecodedOtlpRequest| {
         decoded.outcomes.iter().any(|outcome| outcome.reason == OutcomeReason::InvalidProtobuf.as_str())
     };
-    let traces =
-        decode(OtlpSignal::Traces).map_err(|error| anyhow!("unknown format (neither JSON nor protobuf, {error}): {TOLD_APART}"))?;
+    let traces = decode(OtlpSignal::Traces)
+        .map_err(|error| anyhow!("unknown format (neither JSON nor protobuf, {error}): {UNKNOWN_FORMAT_HINT}"))?;
     if !traces.spans.is_empty() {
         return Ok(RequestBodyKind::Traces);
     }
     let parts: u64 = traces.outcomes.iter().map(|outcome| outcome.quantity).sum();
     if parts == 0 {
-        bail!("unknown format (a protobuf message without spans, log records or metrics): {TOLD_APART}");
+        bail!("unknown format (a protobuf message without spans, log records or metrics): {UNKNOWN_FORMAT_HINT}");
     }
     let logs = decode(OtlpSignal::Logs).ok().filter(|logs| !broken(logs));
     if logs.is_some() {

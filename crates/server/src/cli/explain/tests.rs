@@ -43,7 +43,7 @@ fn posted_as(body: &Path) -> Option<RequestBodyKind> {
 }
 
 #[test]
-fn what_a_body_is_can_be_seen() {
+fn body_kind_is_detected() {
     let captures = captures();
     assert!(captures.len() > 90, "{}", captures.len());
     for body in captures {
@@ -55,7 +55,7 @@ fn what_a_body_is_can_be_seen() {
 }
 
 #[test]
-fn packed_in_any_way() {
+fn any_compression_is_removed() {
     let text = b"{}\n{\"type\":\"session\"}\n{}\n".to_vec();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&text).unwrap();
@@ -75,16 +75,16 @@ fn packed_in_any_way() {
     ];
     for (bytes, packing) in cases {
         let unpacked = crate::cli::explain::body::unpack(bytes, 1000).unwrap();
-        assert_eq!((unpacked.bytes, unpacked.packing), (text.clone(), packing));
+        assert_eq!((unpacked.bytes, unpacked.removed_layers), (text.clone(), packing));
     }
     assert!(crate::cli::explain::body::unpack(vec![], 1000).is_err());
     assert!(crate::cli::explain::body::unpack(vec![0x1f, 0x8b, 0, 0], 1000).is_err(), "what is damaged is said");
 }
 
 #[test]
-fn texts_are_hidden_unless_they_are_asked_for() {
+fn texts_are_hidden_by_default() {
     for body in captures().iter().filter(|body| posted_as(body).is_some()) {
-        let found = asked(&[body]).gather().unwrap();
+        let found = asked(&[body]).read_requests().unwrap();
         let said: Vec<String> = found
             .spans
             .iter()
@@ -115,13 +115,13 @@ fn traces_and_logs_of_one_call_are_read_together() {
     let mut bodies: Vec<PathBuf> = captures().into_iter().filter(|body| body.starts_with(&case)).collect();
     bodies.sort();
     let paths: Vec<&Path> = bodies.iter().map(PathBuf::as_path).collect();
-    let found = asked(&paths).gather().unwrap();
+    let found = asked(&paths).read_requests().unwrap();
     let calls: Vec<_> = found.spans.iter().filter(|(span, _)| span.is_call()).collect();
     assert!(calls.len() >= 2 && calls.iter().all(|(span, told)| !span.input_messages.is_empty() && told.pieces > 0 && told.cost.is_some()));
 }
 
 #[test]
-fn what_cannot_be_read_is_said_without_its_content() {
+fn unreadable_body_is_reported_without_its_content() {
     for (bytes, kind) in [
         (&b"secret words"[..], None),
         (b"[1, 2]", None),

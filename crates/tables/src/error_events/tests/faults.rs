@@ -9,7 +9,7 @@ use super::*;
 impl ErrorStore {
     /// Lends the connection of the writing thread, after what is queued.
     async fn lend(&self, borrow: impl FnOnce(&mut Connection) + Send + 'static) {
-        assert!(self.commands.as_ref().unwrap().send(ErrorWriterCommand::Lend(Box::new(borrow))).await.is_ok());
+        assert!(self.commands.as_ref().unwrap().send(ErrorWriterCommand::LendConnection(Box::new(borrow))).await.is_ok());
     }
 }
 
@@ -35,7 +35,7 @@ async fn until_queued(errors: &ErrorStore, commands: usize) {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_and_intake_resumes() {
+async fn full_disk_rejects_and_ingestion_resumes() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
     errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1").unwrap()).await;
@@ -45,27 +45,27 @@ async fn a_full_disk_refuses_and_intake_resumes() {
         assert!(matches!(error, ErrorStoreError::DiskFull { .. }), "{error}");
         assert!(!error.is_users());
     }
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 1, "what is there can be read");
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 1, "what is there can be read");
     errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1000000").unwrap()).await;
     assert_eq!(stored(&errors, 1, vec![large(), event(3, 1, 3)]).await, (2, 0));
-    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all()).await), [1, 2]);
+    assert_eq!(ids(&listed(&errors, "first_seen", ErrorEventFilter::all_events()).await), [1, 2]);
 }
 
 #[tokio::test]
-async fn a_locked_database_refuses_and_intake_resumes() {
+async fn locked_database_rejects_and_ingestion_resumes() {
     let (dir, errors) = store();
     errors.lend(|connection| connection.busy_timeout(Duration::from_millis(20)).unwrap()).await;
     let other = Connection::open(dir.path().join("errors.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = errors.append(1, 0, vec![event(1, 1, 1)]).await.unwrap_err();
     assert!(matches!(error, ErrorStoreError::Busy { .. }), "{error}");
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 0);
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 0);
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 1)]).await, (1, 0));
 }
 
 #[tokio::test]
-async fn the_fault_of_one_request_is_not_that_of_its_group() {
+async fn failed_request_does_not_fail_its_group() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
     let go = hold_up(&errors).await;
@@ -75,7 +75,7 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
             let errors = errors.clone();
             tokio::spawn(async move {
                 if id == 3 {
-                    errors.ask(ErrorWriteOperation::Panic).await.map(|_| 0)
+                    errors.request_write(ErrorWriteOperation::Panic).await.map(|_| 0)
                 } else {
                     Ok(stored(&errors, 1, vec![event(id, 1, 1)]).await.0)
                 }
@@ -89,11 +89,11 @@ async fn the_fault_of_one_request_is_not_that_of_its_group() {
         assert_eq!(answer.is_err(), id == 3, "{answer:?}");
     }
     assert_eq!(stored(&errors, 1, vec![event(9, 1, 1)]).await, (1, 0), "the thread lives");
-    assert_eq!(errors.count(1, ErrorEventFilter::all()).await.unwrap(), 6);
+    assert_eq!(errors.count(1, ErrorEventFilter::all_events()).await.unwrap(), 6);
 }
 
 #[tokio::test]
-async fn what_waits_is_one_transaction() {
+async fn waiting_requests_share_a_transaction() {
     let (_dir, errors) = store();
     let errors = Arc::new(errors);
     errors.lend(|connection| connection.execute_batch("PRAGMA max_page_count = 1").unwrap()).await;
@@ -115,7 +115,7 @@ async fn what_waits_is_one_transaction() {
 }
 
 #[test]
-fn a_newer_format_is_left_alone() {
+fn newer_format_is_untouched() {
     let dir = tempfile::tempdir().unwrap();
     drop(ErrorStore::open(dir.path()).unwrap());
     Connection::open(dir.path().join("errors.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();

@@ -16,7 +16,7 @@ const usage = usageWith({
 const cost = costOf(0.5, { price: 'openai:gpt-4o' });
 
 describe('how a cost came about', () => {
-  it('has a line for each bucket; what is not known says so, and what is rare is left out', () => {
+  it('has a line for each bucket; unknown ones say so, and rare ones are omitted', () => {
     const lines = bucketLinesOf(usage, [{ bucket: 'input', tokens: 70, usd_per_million: 2.5, amount: 0.000175 }]);
     expect(lines.map(({ bucket, tokens }) => [bucket, tokens])).toEqual([
       ['input', 70],
@@ -28,7 +28,7 @@ describe('how a cost came about', () => {
     expect(lines[0]!.priced?.usd_per_million).toBe(2.5);
   });
 
-  it('sums what is below by model, each call once, and never takes unknown for zero', () => {
+  it('sums the calls below by model, each once, and never treats unknown as zero', () => {
     const call = { kind: 'llm' as const, usage, model: 'gpt-4o' };
     const tree = buildTree(
       [
@@ -65,7 +65,7 @@ describe('against its kind', () => {
   });
 });
 
-it('names the setting of the client that keeps texts back', () => {
+it('names the client setting that withholds messages', () => {
   expect(captureOf('sentry.python').code).toContain('send_default_pii=True');
   expect(captureOf('sentry.javascript.node').code).toContain('sendDefaultPii');
   // `true` is refused by today's instrumentations.

@@ -40,7 +40,7 @@ const told: Explanation = {
 
 const usage = usageWith({ input_tokens: 2073, output_tokens: 7, total_tokens: 9999, cache_read_tokens: 2048, source: 'reported' });
 
-it('says from what each field came, how tokens and cost came about, and what was left aside', () => {
+it('shows the source of each field, how tokens and cost were computed, and ignored attributes', () => {
   const span = aSpan('a', null, 0, 1, {
     kind: 'llm',
     usage,

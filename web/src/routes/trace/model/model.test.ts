@@ -15,20 +15,20 @@ describe('the tree', () => {
     expect(tree.length).toBe(30);
   });
 
-  it('keeps what has lost its parent, and what is its own ancestor', () => {
+  it('keeps spans without a parent, and spans in a cycle', () => {
     const tree = buildTree([aSpan('a', 'gone', 0, 10), aSpan('x', 'y', 2, 1), aSpan('y', 'x', 1, 5), aSpan('z', 'z', 4, 1)], []);
     expect(ids(tree.nodes).toSorted()).toEqual(['a', 'x', 'y', 'z']);
     expect(tree.byId.get('a')!.orphan).toBe(true);
   });
 
-  it('folds away all below, and nothing else', () => {
+  it('collapses all spans below, and nothing else', () => {
     const tree = buildTree([aSpan('a', null, 0, 9), aSpan('b', 'a', 1, 3), aSpan('b2', 'b', 2, 1), aSpan('c', 'a', 5, 1)], []);
     expect(ids(visibleNodes(tree.nodes, new Set(['b'])))).toEqual(['a', 'b', 'c']);
     expect(ids(visibleNodes(tree.nodes, new Set(['a', 'b'])))).toEqual(['a']);
     expect(ids(visibleNodes(tree.nodes, new Set(['c'])))).toHaveLength(4);
   });
 
-  it('hangs error events at their span, where they are found by words', () => {
+  it('attaches error events to their span, where search finds them', () => {
     const error = {
       event_id: 'e',
       issue_id: 1,
@@ -47,7 +47,7 @@ describe('the tree', () => {
     expect(matchesText(tree.nodes[0]!, 'timeout')).toBe(false);
   });
 
-  it('stands ten thousand spans in one chain', () => {
+  it('handles ten thousand spans in one chain', () => {
     const spans = Array.from({ length: 10_000 }, (_, at) => aSpan(`s${at}`, at === 0 ? null : `s${at - 1}`, at, 20_000 - at));
     const tree = buildTree(spans, []);
     expect(tree.nodes).toHaveLength(10_000);
@@ -122,13 +122,13 @@ describe('where the time went', () => {
     expect(tree.byId.get('post')!.self, 'its own time stays its own').toBe(57);
   });
 
-  it('divides nothing where nothing took time', () => {
+  it('does not divide by zero without durations', () => {
     expect(timeShares(buildTree([aSpan('a', null, 0, 0)], []).nodes)[0]!.share).toBe(0);
   });
 });
 
 describe('time', () => {
-  it('own time is what the children leave, clipped to the span', () => {
+  it('self time excludes children, clipped to the span', () => {
     const tree = buildTree([aSpan('a', null, 0, 100), aSpan('b', 'a', 10, 30), aSpan('c', 'a', 20, 40), aSpan('d', 'a', 90, 50)], []);
     expect(selfIntervals(tree.byId.get('a')!)).toEqual([
       [0, 10],
@@ -137,7 +137,7 @@ describe('time', () => {
     expect(selfIntervals(tree.byId.get('d')!)).toEqual([[90, 140]]);
   });
 
-  it('folds gaps in which nothing happened, and only those', () => {
+  it('collapses idle gaps only', () => {
     const tree = buildTree([aSpan('a', null, 0, 100), aSpan('late', 'a', 90, 60), aSpan('b', null, 900, 100)], []);
     expect(idleIntervals(tree)).toEqual([[150, 900]]);
     const axis = makeTimeAxis(tree.length, idleIntervals(tree));
@@ -148,7 +148,7 @@ describe('time', () => {
     expect(makeTimeAxis(100, []).place(25)).toBe(0.25);
   });
 
-  it('walks back along what was waited for', () => {
+  it('follows the critical path backwards', () => {
     const tree = buildTree(
       [
         aSpan('a', null, 0, 100),

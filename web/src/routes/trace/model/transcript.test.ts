@@ -42,11 +42,11 @@ const details = new Map([
 describe('the transcript', () => {
   const items = transcript(tree, details);
 
-  it('says each message once, in the order of time', () => {
+  it('shows each message once, in order of time', () => {
     expect(items.map((item) => (item.type === 'said' ? item.role : item.type))).toEqual(['system', 'user', 'turn', 'turn', 'tool']);
   });
 
-  it('pairs tool calls with their spans and results, and tells which ran at once', () => {
+  it('pairs tool calls with their spans and results, and shows which ran concurrently', () => {
     const turn = items.find((item) => item.type === 'turn')!;
     expect(turn.uses).toHaveLength(1);
     expect(turn.uses[0]!.map(({ name, node, result }) => [name, node?.span.span_id, result])).toEqual([
@@ -55,7 +55,7 @@ describe('the transcript', () => {
     ]);
   });
 
-  it('shows what was tried before it worked', () => {
+  it('shows failed attempts before a success', () => {
     expect(attemptsOfTool(tree.byId.get('hotels')!).map(({ node, waited }) => [node.span.span_id, waited])).toEqual([
       ['try1', 0],
       ['try2', 3],
@@ -63,17 +63,17 @@ describe('the transcript', () => {
     expect(attemptsOfTool(tree.byId.get('flights')!)).toEqual([]);
   });
 
-  it('gives a tool that no answer asked for a line of its own', () => {
+  it('gives a tool that no response requested its own line', () => {
     expect(items.at(-1)).toMatchObject({ type: 'tool', use: { name: 'clock', result: null } });
   });
 
-  it('stands on previews until the messages have come', () => {
+  it('shows previews until the messages have loaded', () => {
     const bare = transcript(tree, new Map());
     expect(bare.filter(({ type }) => type === 'turn')).toHaveLength(2);
     expect(bare.filter(({ type }) => type === 'tool')).toHaveLength(3);
   });
 
-  it('puts what the model said before the tools that it asked for, where only the next call tells of it', () => {
+  it('puts the output of the model before its tool calls, where only the next call contains it', () => {
     const asking: Message = {
       role: 'assistant',
       parts: [
@@ -110,13 +110,13 @@ describe('the transcript', () => {
     }
   });
 
-  it('marks what was said before the trace as old', () => {
+  it('marks messages from before the trace as old', () => {
     const later = buildTree([spans[6]!], []);
     const found = transcript(later, details);
     expect(found.filter((item) => item.type === 'said' && item.old)).toHaveLength(3);
   });
 
-  it('leaves out a wrapper around a call that is there itself', () => {
+  it('omits a wrapper around a call that is shown itself', () => {
     const wrapped = buildTree([aSpan('outer', null, 0, 9, { kind: 'llm' }), aSpan('inner', 'outer', 1, 7, { kind: 'llm' })], []);
     expect(modelCalls(wrapped).map(({ span }) => span.span_id)).toEqual(['inner']);
   });
