@@ -72,7 +72,7 @@ ROUNDS ?= 50000
 fuzz: web/dist/index.html ## run the parsers of external input against ROUNDS damaged and generated inputs each
 	@echo "== envelopes, OTLP, spans, JSON, memory and depth, log frames, request bodies, filters: $(ROUNDS) inputs each"
 	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --test amplification
-	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --lib --test captures -- json envelope damaged strange otlp ingest::decompress filter wal::frame::tests::any
+	@PROPTEST_CASES=$(ROUNDS) cargo test --profile quick --locked --workspace --lib --test captures -- json envelope damaged strange otlp ingest::decompress filter:: wal::frame::tests::any
 
 SOAK ?=
 soak: build ## run mixed load with kills for three minutes and compare the result with what was acknowledged (SOAK="--hours 8")

@@ -140,7 +140,7 @@ impl RuleEvaluator {
     }
 
     /// Activates rules and budgets. Returns the series that are missing and the number of steps that they need;
-    /// [`add_series`](RuleEvaluator::fill) adds them.
+    /// [`add_series`](RuleEvaluator::add_series) adds them.
     pub(super) fn set_watches(&mut self, watches: Vec<AlertWatch>) -> Vec<(AlertSeriesSpec, i64)> {
         let previous = std::mem::replace(&mut self.watches, watches.into_iter().map(|watch| (watch.id(), watch)).collect());
         for (id, watch) in &self.watches {
@@ -219,7 +219,7 @@ impl RuleEvaluator {
     }
 
     /// Evaluates the series at a time, which never decreases, and returns the changes. They take effect when they are passed to
-    /// [`apply_changes`](RuleEvaluator::settle).
+    /// [`apply_changes`](RuleEvaluator::apply_changes).
     pub(super) fn evaluate(&mut self, now_us: i64, pass: EvaluationPass) -> Vec<IncidentChange> {
         self.advance_clock(now_us);
         let mut result = EvaluationResult::default();

@@ -228,7 +228,7 @@ impl ReportedTokenCounts {
         }
     }
 
-    /// Returns how input and output as sent were interpreted, given the result of [`exclusive_usage_of`](ReportedTokenCounts::settle_each).
+    /// Returns how input and output as sent were interpreted, given the result of [`exclusive_usage_of`](ReportedTokenCounts::exclusive_usage_of).
     pub fn interpretations(
         &self,
         usage: &Usage,

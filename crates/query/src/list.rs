@@ -205,7 +205,7 @@ impl ProjectSnapshot {
     }
 
     /// Returns one page of the traces that have a span in the range and that the filter selects (see
-    /// [`trace_filter`](super::filter::trace_filter)), in the requested order. Sort values and totals cover all spans of a trace.
+    /// `filter::trace_filter`), in the requested order. Sort values and totals cover all spans of a trace.
     ///
     /// # Errors
     ///

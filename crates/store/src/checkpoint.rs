@@ -76,7 +76,7 @@ impl CheckpointFile {
 
 impl Store {
     /// Flushes, copies the manifest into a folder, and holds the segments that it names. They contain everything that was acknowledged
-    /// before, and the WAL is not needed. Use [`quarantine_damaged`](Store::set_damaged_aside) to find damage inside of segments.
+    /// before, and the WAL is not needed. Use [`quarantine_damaged`](Store::quarantine_damaged) to find damage inside of segments.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Roll-ups: totals of spans per hour, from which most dashboard queries are answered in time that does not grow with the number of
 //! spans.
 //!
-//! Each segment has a roll-up in a sidecar file ([`file`]), made while the segment is written. Spans of one hour with equal values of all
+//! Each segment has a roll-up in a sidecar file (`rollup::file`), made while the segment is written. Spans of one hour with equal values of all
 //! [`DIMENSIONS`] form one [`RollupCell`]: counts, tokens and costs are exact, durations are kept as [`DurationHistogram`]. Dead rows are
 //! included, so a reader must skip the hours that have such rows and read them from the segment.
 

@@ -11,7 +11,7 @@ export interface paths {
         /**
          * Downloads a backup of the data directory as a tar archive.
          * @description `hinomi restore` reads the archive. Missing and damaged segments are left out: the header `x-hinomi-missing` holds their number, and
-         *     the archive lists them. The archive contains ingest keys and the secrets of notification targets. Requires admin permission.
+         *     the archive lists them. The archive contains ingest keys and the secrets of notification channels. Requires admin permission.
          */
         get: operations["get_backup"];
         put?: never;
@@ -198,7 +198,7 @@ export interface paths {
          */
         post: operations["post_projects_project_alerts_budgets_id_mute"];
         /**
-         * Turns the notifications of a budget on again.
+         * Unmutes the notifications of a budget.
          * @description Open incidents whose notifications were muted are notified immediately.
          */
         delete: operations["delete_projects_project_alerts_budgets_id_mute"];
@@ -431,7 +431,7 @@ export interface paths {
          */
         post: operations["post_projects_project_alerts_rules_id_mute"];
         /**
-         * Turns the notifications of a rule on again.
+         * Unmutes the notifications of a rule.
          * @description Open incidents whose notifications were muted are notified immediately.
          */
         delete: operations["delete_projects_project_alerts_rules_id_mute"];
@@ -447,10 +447,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the notification targets of a project. */
+        /** Lists the notification channels of a project. */
         get: operations["get_projects_project_alerts_targets"];
         put?: never;
-        /** Creates a notification target. */
+        /** Creates a notification channel. */
         post: operations["post_projects_project_alerts_targets"];
         delete?: never;
         options?: never;
@@ -467,15 +467,15 @@ export interface paths {
         };
         get?: never;
         /**
-         * Replaces a notification target.
-         * @description A secret that is left out is kept, unless the target moves to another host. Waiting messages are retried immediately, or cancelled if
-         *     the target is disabled.
+         * Replaces a notification channel.
+         * @description A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
+         *     if the channel is disabled.
          */
         put: operations["put_projects_project_alerts_targets_target"];
         post?: never;
         /**
-         * Deletes a notification target.
-         * @description Its delivery log and its waiting messages are deleted too.
+         * Deletes a notification channel.
+         * @description Its delivery log and its waiting notifications are deleted too.
          */
         delete: operations["delete_projects_project_alerts_targets_target"];
         options?: never;
@@ -493,7 +493,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sends a test message to a notification target.
+         * Sends a test message to a notification channel.
          * @description The message is tried once. The response describes the attempt.
          */
         post: operations["post_projects_project_alerts_targets_target_test"];
@@ -1446,7 +1446,7 @@ export interface components {
             resolve?: number | null;
             /** @description Name of the score. Required for the measure `score`, not allowed for others. */
             score?: string | null;
-            /** @description IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`. */
+            /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone?: string;
             /**
              * Format: double
@@ -1456,9 +1456,9 @@ export interface components {
             /** @description Length of the time window, from `1m` to `30d`, in whole minutes, and in whole hours if it is longer than a day. */
             window: string;
         };
-        /** @description All items of the project, in the order in which they were created. */
+        /** @description Definitions of a project. */
         AlertRules: {
-            /** @description All items of the project, the oldest first. */
+            /** @description All definitions of the project, the oldest first. */
             rules: components["schemas"]["RuleShown"][];
         };
         /**
@@ -1595,7 +1595,7 @@ export interface components {
             estimated_calls: number;
             /**
              * Format: double
-             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+             * @description Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
@@ -1714,12 +1714,12 @@ export interface components {
             expected: number;
             /**
              * Format: double
-             * @description Amount that nine of ten comparable stretches of time did not exceed.
+             * @description Upper bound: nine of ten comparable periods did not exceed this amount.
              */
             high: number;
             /**
              * Format: double
-             * @description Amount that nine of ten comparable stretches of time exceeded.
+             * @description Lower bound: nine of ten comparable periods exceeded this amount.
              */
             low: number;
             /**
@@ -1742,7 +1742,7 @@ export interface components {
              *     it is already used up.
              */
             runs_out_earliest_at: string | null;
-            /** @description Number of earlier stretches of time that the forecast is based on. */
+            /** @description Number of earlier periods that the forecast is based on. */
             samples: number;
             /**
              * Format: double
@@ -1775,9 +1775,9 @@ export interface components {
          * @enum {string}
          */
         BudgetPeriod: "day" | "week" | "month";
-        /** @description All items of the project, in the order in which they were created. */
+        /** @description Definitions of a project. */
         Budgets: {
-            /** @description All items of the project, the oldest first. */
+            /** @description All definitions of the project, the oldest first. */
             budgets: components["schemas"]["BudgetShown"][];
         };
         /** @description A budget and its current state. */
@@ -2315,7 +2315,7 @@ export interface components {
             log_lines: number;
             /**
              * Format: int64
-             * @description Number of incident timelines and notifications in which a name was redacted.
+             * @description Number of incident timelines and notifications from which a name was removed.
              * @default 0
              */
             mentions: number;
@@ -2686,7 +2686,7 @@ export interface components {
             hint: components["schemas"]["InstrumentationHint"];
             /** @description Time at which the problem was last seen (RFC 3339); null in the hints of a trace that come from its own spans. */
             last_at: string | null;
-            /** @description For `unpriced_model`: true if the model has a price by now. Stored calls get their cost when they are repriced. */
+            /** @description For `unpriced_model`: true if the model has a price now. Stored calls get a cost when you recalculate stored costs. */
             priced: boolean;
             /** @description Name and version of the SDK, such as `sentry.python 2.75.0`; null if unknown. */
             sdk: string | null;
@@ -2924,11 +2924,11 @@ export interface components {
              * @description ID of the key.
              */
             id: number;
-            /** @description Time of the last use (RFC 3339), accurate to a minute; null if the key has never been used. */
+            /** @description Time of the last use (RFC 3339), accurate to about a minute; null if the key has never been used. */
             last_used_at: string | null;
             /** @description Name of the key. */
             name: string;
-            /** @description The key as programs send it: 32 lower-case letters and digits. */
+            /** @description The key as programs send it: 32 lower-case hexadecimal digits. */
             public_key: string;
         };
         /**
@@ -3210,7 +3210,7 @@ export interface components {
          * @enum {string}
          */
         MetricTemporality: "delta" | "cumulative" | "momentary";
-        /** @description How long notifications are silenced. At most one of the fields may be given; with neither, until notifications are turned on again. */
+        /** @description How long notifications are muted. Set at most one field; without a field, notifications stay muted until you unmute them. */
         MuteRequest: {
             /**
              * @description Duration from now, such as `2h` or `7d`.
@@ -3228,7 +3228,7 @@ export interface components {
          * @enum {string}
          */
         NoDataPolicy: "keep" | "alert" | "resolve";
-        /** @description One notification to one target. */
+        /** @description One notification to one channel. */
         NotificationDelivery: {
             /** @description Attempts, the first one first. */
             attempts: components["schemas"]["DeliveryAttempt"][];
@@ -3271,12 +3271,12 @@ export interface components {
             state: components["schemas"]["DeliveryState"];
             /**
              * Format: int64
-             * @description ID of the notification target.
+             * @description ID of the notification channel.
              */
             target_id: number;
-            /** @description Kind of the notification target, such as `email` or `slack`. */
+            /** @description Kind of the notification channel, such as `email` or `slack`. */
             target_kind: components["schemas"]["ChannelKind"];
-            /** @description Name of the notification target. */
+            /** @description Name of the notification channel. */
             target_name: string;
         };
         /** @description Who is notified, and how often. */
@@ -3288,12 +3288,12 @@ export interface components {
              */
             escalate_after?: string | null;
             /**
-             * @description IDs of the notification targets for critical incidents that nobody acknowledges. Default: none.
+             * @description IDs of the notification channels for critical incidents that nobody acknowledges. Default: none.
              * @default []
              */
             escalate_to?: number[];
             /**
-             * @description Language of messages to targets without a language of their own. Default: `en`.
+             * @description Language of notifications to channels that do not set one. Default: `en`.
              * @default en
              */
             language?: components["schemas"]["MessageLanguage"];
@@ -3303,31 +3303,31 @@ export interface components {
              */
             repeat_every?: string | null;
             /**
-             * @description IDs of the notification targets for every change of an incident. Default: none.
+             * @description IDs of the notification channels for every change of an incident. Default: none.
              * @default []
              */
             targets?: number[];
         };
-        /** @description Notification targets of a project. */
+        /** @description Notification channels of a project. */
         NotificationTargetList: {
-            /** @description Notification targets. */
+            /** @description Notification channels. */
             targets: components["schemas"]["NotificationTargetView"][];
         };
         /** @description A notification channel without its secret. */
         NotificationTargetView: {
             /** @description Kind and configuration of the channel. */
             address: components["schemas"]["ChannelConfiguration"];
-            /** @description Time at which the target was created (RFC 3339). */
+            /** @description Time at which the channel was created (RFC 3339). */
             created_at: string;
-            /** @description True if nothing is sent to the target. */
+            /** @description True if nothing is sent to the channel. */
             disabled: boolean;
             /**
              * Format: int64
-             * @description ID of the target.
+             * @description ID of the channel.
              */
             id: number;
             language: components["schemas"]["MessageLanguage"] | null;
-            /** @description Name of the target. */
+            /** @description Name of the channel. */
             name: string;
             /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
             shown: string;
@@ -3335,7 +3335,7 @@ export interface components {
             signing_secret?: string;
             /**
              * Format: int64
-             * @description Number of messages that wait for delivery.
+             * @description Number of notifications that wait for delivery.
              */
             waiting: number;
         };
@@ -3785,7 +3785,7 @@ export interface components {
             resolve: number | null;
             /** @description Name of the score. Required for the measure `score`, not allowed for others. */
             score: string | null;
-            /** @description IANA time zone of messages, such as `Asia/Tokyo`. Default: `UTC`. */
+            /** @description IANA time zone of the times in notifications, such as `Asia/Tokyo`. Default: `UTC`. */
             time_zone: string;
             /**
              * Format: double
@@ -4244,11 +4244,11 @@ export interface components {
             /** @description Version of the server. */
             version: string;
         };
-        /** @description A notification target to create or replace. */
+        /** @description A notification channel to create or replace. */
         TargetDraft: {
             /** @description Kind and configuration of the channel. */
             address: components["schemas"]["ChannelConfiguration"];
-            /** @description True if nothing is sent to the target. Default: false. */
+            /** @description True if nothing is sent to the channel. Default: false. */
             disabled?: boolean;
             language?: components["schemas"]["MessageLanguage"] | null;
             /** @description Name of 1 to 100 characters. */
@@ -4397,7 +4397,7 @@ export interface components {
             /** @description Totals of the trace. */
             trace: components["schemas"]["TraceSummary"];
         };
-        /** @description A trace in one line. */
+        /** @description Summary of a trace, as in the trace list. */
         TraceSummary: {
             /**
              * Format: int64
@@ -4433,7 +4433,7 @@ export interface components {
             estimated_calls: number;
             /**
              * Format: double
-             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+             * @description Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
@@ -4610,7 +4610,7 @@ export interface components {
             estimated_calls: number;
             /**
              * Format: double
-             * @description Part of the cost that rests on estimated tokens, in US dollars; null if there are such calls and none of them has a price.
+             * @description Part of the cost that comes from estimated tokens, in US dollars; null if there are such calls and none of them has a price.
              */
             estimated_cost: number | null;
             /**
@@ -5254,7 +5254,7 @@ export interface operations {
                 limit?: number;
                 /** @description State of the deliveries. Default: all. */
                 state?: components["schemas"]["DeliveryState"];
-                /** @description ID of a notification target: only its deliveries are returned. */
+                /** @description ID of a notification channel: only its deliveries are returned. */
                 target?: number;
             };
             header?: never;
@@ -5915,7 +5915,7 @@ export interface operations {
             path: {
                 /** @description ID of the project. */
                 project: number;
-                /** @description ID of the notification target. */
+                /** @description ID of the notification channel. */
                 target: number;
             };
             cookie?: never;
@@ -5959,14 +5959,14 @@ export interface operations {
             path: {
                 /** @description ID of the project. */
                 project: number;
-                /** @description ID of the notification target. */
+                /** @description ID of the notification channel. */
                 target: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The target was deleted. */
+            /** @description The channel was deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -5990,7 +5990,7 @@ export interface operations {
             path: {
                 /** @description ID of the project. */
                 project: number;
-                /** @description ID of the notification target. */
+                /** @description ID of the notification channel. */
                 target: number;
             };
             cookie?: never;
@@ -7557,7 +7557,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Signed in; the cookie holds the session. */
+            /** @description Signed in; the session cookie is set. */
             204: {
                 headers: {
                     [name: string]: unknown;

@@ -13,7 +13,7 @@ use crate::{decode_budget, time};
 /// An event of a trace or observation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LangfuseEvent {
-    /// Kind of the event: `trace-create`, `generation-update`; [`EXTENT_PART`] for the duration of a trace that follows from its observations.
+    /// Kind of the event: `trace-create`, `generation-update`; `EXTENT_PART` for the duration of a trace that follows from its observations.
     pub kind: String,
     /// Fields of the event as sent.
     pub body: Map<String, Value>,

@@ -4,6 +4,8 @@
 //! OpenTelemetry conventions, Sentry, OpenLLMetry (`traceloop.*`), OpenInference, Vercel (`ai.*`), Langfuse and a few single programs.
 //! All are in one table because they borrow names from one another.
 
+mod dialect;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
@@ -11,7 +13,8 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use crate::span::Attributes;
-use crate::usage::TokenCountConvention;
+pub use dialect::AttributeDialect;
+pub(crate) use dialect::{is_out_of_place, is_placeholder};
 
 /// Defines the fields with their canonical names and attribute names.
 macro_rules! fields {
@@ -400,72 +403,6 @@ impl SpanField {
 /// Events for each chunk of a streamed response, and the attributes that contain the time of the first one.
 pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_ai.content.completion.chunk", "First Token Stream Event"];
 
-/// Meaning of attribute names on the spans of one client only: names that are too generic to have it anywhere else (`model`,
-/// `input_tokens`), and names that mean something else there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct AttributeDialect {
-    /// Attribute names, the best for each field first. They take precedence over the names of the general table, so that counts of one
-    /// convention stay together. `None` removes the general meaning of a name.
-    pub names: &'static [(&'static str, Option<SpanField>)],
-    /// How the client counts input tokens.
-    pub input: TokenCountConvention,
-    /// How the client counts output tokens.
-    pub output: TokenCountConvention,
-}
-
-impl AttributeDialect {
-    /// Dialect of a client that uses only the general table.
-    pub const GENERAL_DIALECT: AttributeDialect =
-        AttributeDialect { names: &[], input: TokenCountConvention::Inclusive, output: TokenCountConvention::Inclusive };
-
-    /// Returns the field of an attribute name, its rank among the names of that field (lower is better), and the name.
-    pub fn lookup(&self, name: &str) -> Option<(SpanField, usize, &'static str)> {
-        if let Some(place) = self.names.iter().position(|(known, _)| *known == name) {
-            let (name, field) = self.names[place];
-            return field.map(|field| (field, place, name));
-        }
-        lookup(name).map(|(field, rank)| (field, self.names.len() + usize::from(rank), field.names()[usize::from(rank)]))
-    }
-}
-
-/// Attributes of steps of programs that use models.
-const OF_STEPS: &[&str] = &[
-    "gen_ai.operation.name",
-    "gen_ai.request.model",
-    "gen_ai.response.model",
-    "gen_ai.agent.name",
-    "gen_ai.tool.name",
-    "agent_name",
-    "entity.id",
-];
-
-/// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
-const NEEDS: &[(&str, &[&str])] = &[
-    ("input", OF_STEPS),
-    ("output", OF_STEPS),
-    ("finish_reason", OF_STEPS),
-    ("hidden_params", OF_STEPS),
-    ("response_cost", OF_STEPS),
-    ("request_data", &["logfire.span_type"]),
-    ("response_data", &["logfire.span_type"]),
-    ("code.function.return.value", &["gen_ai.tool.name"]),
-    ("entity.type", &["entity.id"]),
-];
-
-/// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
-pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
-    let is_missing = |others: &[&str]| !others.iter().any(|other| attributes.contains_key(*other));
-    NEEDS.iter().any(|(generic, others)| *generic == name && is_missing(others))
-}
-
-/// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".
-const PLACEHOLDERS: &[&str] = &["unknown", "undefined", "null", "none", "nil", "n/a", "-"];
-
-/// Returns true for a text that means that there is no value.
-pub(crate) fn is_placeholder(text: &str) -> bool {
-    PLACEHOLDERS.iter().any(|placeholder| text.trim().eq_ignore_ascii_case(placeholder))
-}
-
 /// Returns the best value among the attributes of a span for a field.
 pub(crate) fn value_of(attributes: &Attributes, field: SpanField) -> Option<&Value> {
     field.names().iter().find_map(|name| attributes.get(*name))
@@ -530,19 +467,6 @@ mod tests {
             assert!(field.names().len() < 256);
         }
         assert_eq!(lookup("some.other"), None);
-    }
-
-    #[test]
-    fn dialect_adds_and_removes_names() {
-        let dialect = AttributeDialect {
-            names: &[("model", Some(SpanField::RequestModel)), ("prompt.id", None)],
-            ..AttributeDialect::GENERAL_DIALECT
-        };
-        assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(SpanField::RequestModel));
-        assert!(dialect.lookup("model").unwrap().1 < dialect.lookup("gen_ai.request.model").unwrap().1, "its own names come first");
-        assert_eq!(dialect.lookup("prompt.id"), None);
-        assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("model"), None);
-        assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("prompt.id").map(|(field, ..)| field), Some(SpanField::Prompt));
     }
 
     #[test]

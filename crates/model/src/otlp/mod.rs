@@ -4,7 +4,7 @@
 //! trace. Exceptions become error events.
 //!
 //! An invalid encoding rejects the request as a whole. Any other invalid part affects only itself and adds an
-//! [`Outcome`](crate::outcome::Outcome).
+//! [`Outcome`].
 
 mod agents;
 mod binary;

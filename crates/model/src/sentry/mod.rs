@@ -1,7 +1,7 @@
 //! Sentry's protocol: envelopes with transactions, containers of spans and logs, error events and client reports.
 //!
 //! Invalid framing rejects the request as a whole. Any other invalid part affects only itself and adds an
-//! [`Outcome`](crate::outcome::Outcome), so that nothing is lost without being counted.
+//! [`Outcome`], so that nothing is lost without being counted.
 
 mod client_report;
 mod envelope;

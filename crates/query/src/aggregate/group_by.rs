@@ -84,7 +84,7 @@ impl GroupBy {
         }
     }
 
-    /// Returns which cells are runs, like [`is_run_expression`](GroupBy::is_run) for rows.
+    /// Returns which cells are runs, like [`is_run_expression`](GroupBy::is_run_expression) for rows.
     pub(crate) fn run_selector(&self) -> RunSelector {
         match self {
             GroupBy::Column(kind @ ("agent" | "tool"), _) => RunSelector::Kind(kind),

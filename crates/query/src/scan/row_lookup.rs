@@ -82,7 +82,7 @@ fn merge_ranges(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
     union
 }
 
-/// Returns whether [`candidate_rows`](ProjectSnapshot::places) may be able to use a term.
+/// Returns whether [`candidate_rows`](ProjectSnapshot::candidate_rows) may be able to use a term.
 pub(crate) fn is_indexed_term(term: &FilterTerm) -> bool {
     match term {
         FilterTerm::Text { not, .. } => !not,

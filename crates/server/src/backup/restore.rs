@@ -80,7 +80,7 @@ pub fn restore(
     let mark = data.join(RESTORING_FILE);
     if mark.exists() {
         // Everything in the directory is from a restore, which had found it empty.
-        is_empty_directory(data)?;
+        clear_directory(data)?;
     } else {
         create_empty(data)?;
         let mut written = make_durable(&mark)?;
@@ -140,7 +140,7 @@ pub fn check_finished(data: &Path) -> anyhow::Result<()> {
 }
 
 /// Removes everything except the mark.
-fn is_empty_directory(folder: &Path) -> anyhow::Result<()> {
+fn clear_directory(folder: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
         let removed = match path.file_name() {

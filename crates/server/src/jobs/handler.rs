@@ -40,7 +40,7 @@ pub trait JobHandler: fmt::Debug + Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// The [`JobError`] says whether the job fails, is attempted again, or was interrupted.
-    fn run_statements(&self, job: &JobContext<Self>) -> impl Future<Output = Result<(), JobError>> + Send;
+    fn run(&self, job: &JobContext<Self>) -> impl Future<Output = Result<(), JobError>> + Send;
 }
 
 /// Limits of a kind of job.
@@ -111,7 +111,7 @@ impl<H: JobHandler> AnyJobHandler for H {
     }
 
     fn attempt(self: Arc<Self>, attempt: JobAttempt) -> BoxFuture<'static, Result<(), JobError>> {
-        Box::pin(async move { self.run_statements(&JobContext::new(attempt)?).await })
+        Box::pin(async move { self.run(&JobContext::new(attempt)?).await })
     }
 }
 

@@ -141,7 +141,7 @@ impl<const NUMBER: usize> JobHandler for SumJob<NUMBER> {
         self.limits
     }
 
-    async fn run_statements(&self, job: &JobContext<SumJob<NUMBER>>) -> Result<(), JobError> {
+    async fn run(&self, job: &JobContext<SumJob<NUMBER>>) -> Result<(), JobError> {
         self.probe.attempts.fetch_add(1, Ordering::SeqCst);
         let mut progress = job.saved_progress().unwrap_or_default();
         job.counts().set_total(job.task().items);

@@ -59,7 +59,7 @@ impl JobHandler for RepriceJob {
     type Task = RepriceTask;
     type Progress = RepriceProgress;
 
-    async fn run_statements(&self, job: &JobContext<RepriceJob>) -> Result<(), JobError> {
+    async fn run(&self, job: &JobContext<RepriceJob>) -> Result<(), JobError> {
         let mut progress = match job.saved_progress() {
             Some(progress) => progress,
             None => self.prepare_range(job).await?,

@@ -56,7 +56,7 @@ impl SpanFileWriter {
         }))
     }
 
-    /// Splits a batch into parts of at most [`PART_BYTES`] in memory, or of one row.
+    /// Splits a batch into parts of at most `PART_BYTES` in memory, or of one row.
     pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
         let of_row = batch.get_array_memory_size() / batch.num_rows().max(1);
         let rows = (PART_BYTES / of_row.max(1)).max(1);

@@ -97,7 +97,7 @@ impl TraceStateCache {
         })
     }
 
-    /// Returns whether a stored span was joined from partial spans. `load` is the same as in [`add_spans`](TraceStateCache::extend).
+    /// Returns whether a stored span was joined from partial spans. `load` is the same as in [`add_spans`](TraceStateCache::add_spans).
     pub(crate) fn is_joined_from_parts(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<StoredSpanNode>) -> bool {
         self.cached_trace(key, load).nodes.iter().any(|node| node.span_id == span && node.is_joined_from_parts)
     }

@@ -149,7 +149,7 @@ impl crate::Store {
         self.rewrite_segments(|reply| MaintenanceCommand::DropOldest { bytes, reply }).await
     }
 
-    /// Returns how many spans [`drop_oldest_segments`](crate::Store::drop_oldest) would remove.
+    /// Returns how many spans [`drop_oldest_segments`](crate::Store::drop_oldest_segments) would remove.
     pub fn oldest_segments(&self, bytes: u64) -> DeletionLoss {
         let state = lock(&self.shared.state);
         let of = |live: &LiveSegment| live.segment.rows - live.dead.len() as u64;

@@ -128,7 +128,7 @@ impl RollupBuilder {
         }
     }
 
-    /// Adds rows, which only need the columns that the granularity [`needs_column`](RollupGranularity::needs). A batch without one of these adds
+    /// Adds rows, which only need the columns that the granularity [`needs_column`](RollupGranularity::needs_column). A batch without one of these adds
     /// nothing, except that `name` may be missing. `by` is one more property.
     pub fn add(&mut self, batch: &RecordBatch, by: Option<&StringViewArray>) {
         let Some(mut columns) = RollupColumns::from_batch(batch, &self.granularity) else { return };

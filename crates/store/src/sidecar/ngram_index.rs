@@ -1,7 +1,7 @@
 //! The n-gram index: finds the rows of a segment whose messages may contain a text. A search for a rare phrase then reads a few rows and
 //! not all.
 //!
-//! The rows of a segment are divided into blocks. A sidecar file ([`file`]) lists the blocks that contain each *n-gram*, hashed into a
+//! The rows of a segment are divided into blocks. A sidecar file ([`mod@file`]) lists the blocks that contain each *n-gram*, hashed into a
 //! bucket: four consecutive characters, or two if both are of a script with short words (Chinese, Japanese, Korean). Only a block with
 //! all n-grams of a text can contain it. A search then checks the rows of these blocks: the index may return too many rows, but never too
 //! few.

@@ -88,7 +88,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn errors_by_trace(&self, project: u64, traces: Vec<TraceId>) -> Result<HashMap<TraceId, TraceErrors>, ErrorStoreError> {
         if traces.is_empty() {
             return Ok(HashMap::new());
@@ -116,7 +116,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn previews_by_span(
         &self,
         project: u64,
@@ -143,7 +143,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn count(&self, project: u64, within: ErrorEventFilter) -> Result<u64, ErrorStoreError> {
         self.read(move |database| {
             let mut statement =
@@ -159,7 +159,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn counts_by_bucket(
         &self,
         project: u64,
@@ -185,7 +185,7 @@ impl ErrorStore {
     ///
     /// # Errors
     ///
-    /// As [`events_of_trace`](ErrorStore::of_trace).
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
     pub async fn traces(&self, project: u64, from_us: i64, to_us: i64) -> Result<Vec<TraceId>, ErrorStoreError> {
         self.read(move |database| {
             let mut statement = database.prepare_cached(

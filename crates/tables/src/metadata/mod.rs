@@ -146,7 +146,7 @@ impl MetadataStore {
         Ok(())
     }
 
-    /// Deletes a setting stored with [`set_setting`](MetadataStore::set).
+    /// Deletes a setting stored with [`set_setting`](MetadataStore::set_setting).
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl MetadataStore {
         self.setting(SERVER_SECRET_SETTING)
     }
 
-    /// Returns a setting stored with [`set_setting`](MetadataStore::set).
+    /// Returns a setting stored with [`set_setting`](MetadataStore::set_setting).
     pub fn setting(&self, name: &str) -> Option<String> {
         self.lock().query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0)).ok()
     }

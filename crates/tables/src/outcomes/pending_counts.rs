@@ -111,7 +111,7 @@ impl OutcomeTally {
         &self.counts
     }
 
-    /// Takes all counts for writing. [`confirm_written`](OutcomeTally::written) or [`restore_pending`](OutcomeTally::put_back) must follow.
+    /// Takes all counts for writing. [`confirm_written`](OutcomeTally::confirm_written) or [`restore_pending`](OutcomeTally::restore_pending) must follow.
     pub(super) fn take_pending(&mut self) -> HashMap<OutcomeKey, OutcomeCount> {
         self.being_written = self.counts.len();
         std::mem::take(&mut self.counts)

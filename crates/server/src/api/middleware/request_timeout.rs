@@ -21,7 +21,7 @@ use crate::api::{ApiError, ApiState, file_response, params as parameters};
 const PROJECT_PREFIX: &str = "/api/v1/projects/{project}/";
 /// Routes of a project that only read but do not use `GET`.
 const READING_POST_ROUTES: [&str; 1] = ["alerts/preview"];
-/// Routes whose responses depend on spans and error events only: see [`ApiState::version`].
+/// Routes whose responses depend on spans and error events only: see [`ApiState::data_version`].
 const CACHEABLE_ROUTES: [&str; 6] = ["summary", "series", "breakdown", "facets", "spans", "traces"];
 
 /// Classes of requests.
