@@ -333,7 +333,7 @@ fn failed_attempts_are_counted_across_restarts() {
 fn permanent_failures_and_panics_end_a_job_at_once() {
     let (dir, probe) = (tempfile::tempdir().unwrap(), WorkProbe::new(OPEN));
     let server = RunningServer::with(&dir, &probe, NO_DELAY);
-    for (failure, expected) in [(SumFailure::Permanent, "item 3 failed"), (SumFailure::Panic, "a fault in the program")] {
+    for (failure, expected) in [(SumFailure::Permanent, "item 3 failed"), (SumFailure::Panic, "internal error")] {
         probe.fail(3, 1);
         let failed = server.wait(server.submit(1, 40, failure));
         assert_eq!((failed.state, progress(&failed)), (JobState::Failed, SumProgress { next: 3, sum: 3 }));
