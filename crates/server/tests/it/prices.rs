@@ -86,7 +86,7 @@ fn a_price_is_set_used_ended_and_removed() {
         (json!({ "model": "m", "prices": { "input": -1 } }), "from 0 on"),
         (json!({ "model": "m", "prices": {} }), "at least one"),
         (json!({ "model": "m", "from": "May", "prices": { "input": 1 } }), "YYYY-MM-DD"),
-        (json!({ "model": "m", "from": "2026-02-01", "until": "2026-01-01", "prices": { "input": 1 } }), "after the first day"),
+        (json!({ "model": "m", "from": "2026-02-01", "until": "2026-01-01", "prices": { "input": 1 } }), "after `from`"),
     ] {
         let (status, message) = refused(body);
         assert_eq!(status, 400, "{message}");
