@@ -93,7 +93,7 @@ test('a signing secret is shown until it is confirmed, also after visiting anoth
     await page.getByRole('table').getByText('On call').waitFor();
     const navigation = page.getByRole('navigation', { name: 'Alerts' });
     await navigation.getByRole('link', { name: 'Deliveries' }).click();
-    await page.getByRole('heading', { name: 'Deliveries' }).waitFor();
+    await page.getByRole('heading', { name: 'Deliveries', exact: true }).waitFor();
     await navigation.getByRole('link', { name: 'Channels' }).click();
     await secret.getByText(/^whsec_/).waitFor();
     await secret.getByRole('button', { name: 'I have copied it' }).click();
