@@ -109,14 +109,24 @@ impl<'a> RecognizedAttributes<'a> {
     }
 }
 
-/// Prefixes of the names of counts. Vercel's SDK and Mastra write the operation before `.usage.`.
+/// Prefixes of the names of counts.
 const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
-const COUNTS_OF_OPERATION: &str = ".usage.";
+/// Part of a name before the count. Vercel's SDK and Mastra write the operation in front of it.
+const USAGE: &str = "usage.";
 
-/// Returns the part of an attribute name that names a count.
+/// Returns the part of an attribute name that names a count. Each attribute of each span is asked, so this must be fast.
 pub(super) fn path_of_count(name: &str) -> Option<&str> {
-    let path = COUNTS.iter().find_map(|prefix| name.strip_prefix(prefix));
-    path.or_else(|| name.split_once(COUNTS_OF_OPERATION).map(|(_, path)| path))
+    let first = name.as_bytes().first();
+    let by_prefix = COUNTS.iter().filter(|prefix| prefix.as_bytes().first() == first).find_map(|prefix| name.strip_prefix(prefix));
+    let mut rest = name;
+    by_prefix.or_else(|| {
+        loop {
+            rest = rest.split_once('.')?.1;
+            if let Some(path) = rest.strip_prefix(USAGE) {
+                return Some(path);
+            }
+        }
+    })
 }
 
 /// Returns a text without the quotes of JSON around it, which some clients write around every attribute.
@@ -146,5 +156,26 @@ pub(crate) fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of_count;
+
+    #[test]
+    fn path_of_a_count_follows_a_known_prefix() {
+        for (name, path) in [
+            ("llm.token_count.prompt", Some("prompt")),
+            ("usage.input", Some("input")),
+            ("gen_ai.usage.details.cache_read", Some("details.cache_read")),
+            ("stream.response.usage.total", Some("total")),
+            ("a.usage.b.usage.c", Some("b.usage.c")),
+            ("gen_ai.usage", None),
+            ("my_usage.input", None),
+            ("", None),
+        ] {
+            assert_eq!(path_of_count(name), path, "{name}");
+        }
     }
 }
