@@ -291,7 +291,7 @@ fn is_streamed(found: &RecognizedAttributes) -> Option<bool> {
 
 fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
     let in_details = || client_conventions::total_cost(&found.object(SpanField::CostDetails)?);
-    let in_parts = || client_conventions::cost_of_parts(found.attributes);
+    let in_parts = || Some(found.number(SpanField::ClientInputCost)? + found.number(SpanField::ClientOutputCost)?);
     let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts)?;
     Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO)
 }
@@ -330,7 +330,7 @@ fn status(
             let failed = code.is_some_and(|code| code >= failed_from);
             let failed = failed || found.has(SpanField::ErrorType) || found.flag(SpanField::Success) == Some(false);
             let failed = failed || found.str(SpanField::Level).is_some_and(client_conventions::is_failure);
-            let failed = failed || client_conventions::says_failure(found.attributes);
+            let failed = failed || client_conventions::says_failure(found);
             if failed { SpanStatus::Error } else { SpanStatus::Ok }
         }
     };
@@ -351,10 +351,13 @@ const PROVIDERS_OF_LANGCHAIN: &[&str] = &[
 fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     let sent = found.text(SpanField::Provider).or_else(|| step_names::provider_of_name(span.kind, found));
     let by_framework = || PROVIDERS_OF_LANGCHAIN.iter().find_map(|name| book.canonical_provider(found.attributes.get(*name)?.as_str()?));
-    let known = sent.as_deref().and_then(|sent| book.canonical_provider(sent)).or_else(by_framework);
-    span.provider = known.map(str::to_owned);
-    let host = found.attributes.get("server.address").and_then(Value::as_str).and_then(provider_inference::of_host);
-    if let Some(host) = host.and_then(|host| book.canonical_provider(host)).filter(|_| span.is_call()) {
+    let known = sent.as_deref().and_then(|sent| book.canonical_provider(sent));
+    // Most spans are no calls and name no provider.
+    let may_be_named = sent.is_some() || span.is_call();
+    span.provider = known.or_else(|| may_be_named.then(by_framework).flatten()).map(str::to_owned);
+    let address = || found.attributes.get("server.address").and_then(Value::as_str);
+    let host = span.is_call().then(address).flatten().and_then(provider_inference::of_host);
+    if let Some(host) = host.and_then(|host| book.canonical_provider(host)) {
         // Clients of OpenAI's protocol report its name regardless of the server.
         let is_protocol = span.provider.as_deref().is_none_or(|provider| provider == "openai");
         if is_protocol && span.provider.as_deref() != Some(host) {

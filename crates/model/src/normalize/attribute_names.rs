@@ -220,6 +220,16 @@ fields! {
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost",
     ],
+    /// Cost of the input, from clients that send no total.
+    ClientInputCost "client_cost" = [
+        "llm.cost.prompt", "llm.cost.input", "gen_ai.usage.input_cost", "gen_ai.cost.input_tokens", "gen_ai.cost.input",
+        "gen_ai.usage.cost.input",
+    ],
+    /// Cost of the output, from clients that send no total.
+    ClientOutputCost "client_cost" = [
+        "llm.cost.completion", "llm.cost.output", "gen_ai.usage.output_cost", "gen_ai.cost.output_tokens", "gen_ai.cost.output",
+        "gen_ai.usage.cost.output",
+    ],
     /// Costs in one object.
     CostDetails "client_cost" = [
         "langfuse.observation.cost_details", "mlflow.llm.cost", "gen_ai.usage.cost_details", "gen_ai.cost_details", "hidden_params",
@@ -344,6 +354,10 @@ fields! {
         "First Token Stream Event",
         "mastra.completion_start_time",
     ],
+    /// Status in text, from exporters that have no status of their own.
+    StatusCode "status" = ["otel.status_code", "status.code"],
+    /// Level of a span of Logfire as a number.
+    LevelNumber "status" = ["logfire.level_num"],
     /// Error message.
     StatusMessage "status" = [
         "sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message",

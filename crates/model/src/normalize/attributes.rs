@@ -10,8 +10,9 @@ use crate::{notations, usage};
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best_matches: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
-    /// True if an attribute has a name of a count, so that other spans need no second look.
-    pub(super) has_counts: bool,
+    /// True if an attribute has a count that is not in `best_matches`: under a name that the table does not list, as another name of the same
+    /// field, or in an object. Other spans need no second look.
+    pub(super) has_unlisted_counts: bool,
 }
 
 /// Best attribute for a field: its rank, name and value.
@@ -26,13 +27,15 @@ impl<'a> RecognizedAttributes<'a> {
         let mut best_matches = [None; SpanField::ALL.len()];
         let named_after_operation = attributes.contains_key(NAMED_AFTER_OPERATION);
         let of_operation = |name: &str| {
-            let (_, rest) = name.split_once('.').filter(|_| named_after_operation)?;
+            let (_, rest) = if named_after_operation { name.split_once('.')? } else { return None };
             dialect.lookup(&format!("ai.{rest}"))
         };
-        let mut has_counts = false;
+        let mut has_unlisted_counts = false;
         for (name, value) in attributes {
-            has_counts = has_counts || path_of_count(name).is_some();
-            if let Some((field, rank, _)) = dialect.lookup(name).or_else(|| of_operation(name)) {
+            let found = dialect.lookup(name).or_else(|| of_operation(name));
+            let is_matched = found.is_some_and(|(field, ..)| value.is_number() && best_matches[field as usize].is_none());
+            has_unlisted_counts = has_unlisted_counts || (!is_matched && path_of_count(name).is_some());
+            if let Some((field, rank, _)) = found {
                 let known: &mut Option<AttributeMatch> = &mut best_matches[field as usize];
                 let is_better = known.is_none_or(|(known, ..)| rank < known);
                 // The names of a dialect have their meaning without other attributes.
@@ -42,7 +45,7 @@ impl<'a> RecognizedAttributes<'a> {
                 }
             }
         }
-        RecognizedAttributes { attributes, best_matches, has_counts }
+        RecognizedAttributes { attributes, best_matches, has_unlisted_counts }
     }
 
     pub(crate) fn name(&self, field: SpanField) -> Option<&'a str> {
@@ -112,21 +115,15 @@ impl<'a> RecognizedAttributes<'a> {
 /// Prefixes of the names of counts.
 const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
 /// Part of a name before the count. Vercel's SDK and Mastra write the operation in front of it.
-const USAGE: &str = "usage.";
+const USAGE: &str = ".usage.";
 
 /// Returns the part of an attribute name that names a count. Each attribute of each span is asked, so this must be fast.
 pub(super) fn path_of_count(name: &str) -> Option<&str> {
     let first = name.as_bytes().first();
     let by_prefix = COUNTS.iter().filter(|prefix| prefix.as_bytes().first() == first).find_map(|prefix| name.strip_prefix(prefix));
-    let mut rest = name;
-    by_prefix.or_else(|| {
-        loop {
-            rest = rest.split_once('.')?.1;
-            if let Some(path) = rest.strip_prefix(USAGE) {
-                return Some(path);
-            }
-        }
-    })
+    let bytes = name.as_bytes();
+    let is_usage = |at: &usize| bytes[*at] == b'.' && bytes[at + 1] == b'u' && name[*at..].starts_with(USAGE);
+    by_prefix.or_else(|| (0..bytes.len().saturating_sub(USAGE.len())).find(is_usage).map(|at| &name[at + USAGE.len()..]))
 }
 
 /// Returns a text without the quotes of JSON around it, which some clients write around every attribute.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::span::Attributes;
-use crate::usage::count;
+use super::attributes::RecognizedAttributes;
+use crate::normalize::attribute_names::SpanField;
 
 /// Instrumentation scopes, or prefixes of them, that pass on the provider's own input count although they use names whose convention
 /// includes cached tokens: Pipecat, Spring AI, Logfire before it sends the provider's whole usage.
@@ -17,19 +17,6 @@ pub(super) const REASONING_BESIDE_OUTPUT: &[&str] = &["gen_ai.usage.experimental
 
 /// Levels of a span that failed, as Langfuse and other programs spell them.
 const FAILURES: &[&str] = &["ERROR", "FATAL", "CRITICAL", "SEVERE", "ALERT", "EMERGENCY", "PANIC"];
-
-/// Pairs of attributes with the cost of input and output, for clients that send no total.
-const COSTS: &[[&str; 2]] = &[
-    ["llm.cost.prompt", "llm.cost.completion"],
-    ["llm.cost.input", "llm.cost.output"],
-    ["gen_ai.usage.input_cost", "gen_ai.usage.output_cost"],
-    ["gen_ai.cost.input_tokens", "gen_ai.cost.output_tokens"],
-    ["gen_ai.cost.input", "gen_ai.cost.output"],
-    ["gen_ai.usage.cost.input", "gen_ai.usage.cost.output"],
-];
-
-/// Attributes of spans that failed, in text: those of exporters that have no status of their own.
-const STATUS_CODES: &[&str] = &["otel.status_code", "status.code"];
 
 /// Logfire's number of the level `error`, from which levels are failures.
 const LOGFIRE_ERROR: u64 = 17;
@@ -58,12 +45,11 @@ pub(crate) fn is_failure(level: &str) -> bool {
 }
 
 /// Returns true if the attributes say that the span failed.
-pub(super) fn says_failure(attributes: &Attributes) -> bool {
+pub(super) fn says_failure(found: &RecognizedAttributes) -> bool {
     let is_true = |value: &Value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    let is_error = |value: &Value| value.as_str().is_some_and(|code| code.eq_ignore_ascii_case("error"));
-    attributes.get("error").is_some_and(is_true)
-        || STATUS_CODES.iter().any(|name| attributes.get(*name).is_some_and(is_error))
-        || attributes.get("logfire.level_num").and_then(count).is_some_and(|level| level >= LOGFIRE_ERROR)
+    found.str(SpanField::StatusCode).is_some_and(|code| code.eq_ignore_ascii_case("error"))
+        || found.count(SpanField::LevelNumber).is_some_and(|level| level >= LOGFIRE_ERROR)
+        || found.attributes.get("error").is_some_and(is_true)
 }
 
 fn dollars(value: &Value) -> Option<f64> {
@@ -72,13 +58,6 @@ fn dollars(value: &Value) -> Option<f64> {
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
-}
-
-/// Returns the cost as the sum of two attributes.
-pub(super) fn cost_of_parts(attributes: &Attributes) -> Option<f64> {
-    let part = |name: &str| attributes.get(name).and_then(dollars);
-    let sum = |[input, output]: &[&str; 2]| Some(part(input)? + part(output)?);
-    COSTS.iter().find_map(sum)
 }
 
 /// Returns the whole cost in an object of costs.
@@ -94,6 +73,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::normalize::attribute_names::AttributeDialect;
 
     #[test]
     fn client_and_provider_decide_together() {
@@ -112,14 +92,13 @@ mod tests {
         assert_eq!(of(json!({"input": 0.5, "input_cached_tokens": 0.125, "output": 0.25})), Some(0.875));
         assert_eq!(of(json!({"model_id": "m", "response_cost": "0.125"})), Some(0.125));
         assert_eq!(of(json!({"currency": "USD"})), None);
-        let parts = |attributes: Value| cost_of_parts(attributes.as_object().unwrap());
-        assert_eq!(parts(json!({"llm.cost.prompt": 0.5, "llm.cost.completion": 0.25})), Some(0.75));
-        assert_eq!(parts(json!({"llm.cost.prompt": 0.5})), None);
     }
 
     #[test]
     fn failures_that_attributes_say() {
-        let of = |attributes: Value| says_failure(attributes.as_object().unwrap());
+        let of = |attributes: Value| {
+            says_failure(&RecognizedAttributes::new(attributes.as_object().unwrap(), &AttributeDialect::GENERAL_DIALECT))
+        };
         assert!(of(json!({"error": true})) && of(json!({"otel.status_code": "ERROR"})) && of(json!({"logfire.level_num": 17})));
         assert!(!of(json!({"error": "none of it"})) && !of(json!({"otel.status_code": "OK"})) && !of(json!({"logfire.level_num": 9})));
     }

@@ -12,10 +12,11 @@ const MODEL_BEHIND_ALIAS: &str = "litellm.provider.model";
 
 /// Returns the model that a gateway called, if the requested one is an alias and the response repeats it or names none.
 pub(super) fn model_behind_alias(found: &RecognizedAttributes) -> Option<String> {
+    let (requested, answered) = (found.str(SpanField::RequestModel), found.str(SpanField::ResponseModel));
+    requested.or(answered)?;
     let model = found.attributes.get(MODEL_BEHIND_ALIAS)?.as_str()?;
     let model = model.split_once('/').map_or(model, |(_, model)| model);
-    let answered = found.str(SpanField::ResponseModel);
-    let repeats = answered.is_none() || answered == found.str(SpanField::RequestModel);
+    let repeats = answered.is_none() || answered == requested;
     Some(model).filter(|model| repeats && !model.is_empty()).map(str::to_owned)
 }
 
@@ -32,7 +33,10 @@ const PLUGINS: &[(&str, &str)] = &[("googleai", "google"), ("vertexai", "google"
 
 /// Returns plugin and model of a call of Genkit.
 fn of_genkit<'a>(kind: SpanType, found: &RecognizedAttributes<'a>) -> Option<(&'a str, &'a str)> {
-    let name = found.attributes.get(NAME_OF_STEP).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?.as_str()?;
+    if !matches!(kind, SpanType::Llm | SpanType::Embedding) {
+        return None;
+    }
+    let name = found.attributes.get(NAME_OF_STEP)?.as_str()?;
     Some(name.split_once('/').unwrap_or(("", name)))
 }
 

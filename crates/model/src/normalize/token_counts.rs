@@ -47,7 +47,10 @@ pub(super) fn usage_and_reasoning(
 /// Returns the counts under names that the table of attributes does not list, by their paths.
 fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
     let mut paths = TokenCountPaths::default();
-    for (name, value) in found.attributes.iter().filter(|_| found.has_counts) {
+    if !found.has_unlisted_counts {
+        return paths;
+    }
+    for (name, value) in found.attributes {
         if let Some(path) = path_of_count(name) {
             paths.add(path, value);
         }
@@ -59,7 +62,10 @@ fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
 pub(super) fn spelled_fields<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();
-    for (name, value) in found.attributes.iter().filter(|(name, _)| found.has_counts && !listed(name)) {
+    if !found.has_unlisted_counts {
+        return fields;
+    }
+    for (name, value) in found.attributes.iter().filter(|(name, _)| !listed(name)) {
         let Some(path) = path_of_count(name) else { continue };
         let mut paths = TokenCountPaths::default();
         paths.add(path, value);

@@ -388,6 +388,9 @@ impl TokenCountPaths {
 
     /// Returns the counts.
     pub(crate) fn counts(&self) -> ReportedTokenCounts {
+        if self.is_empty() {
+            return ReportedTokenCounts::default();
+        }
         let get = |meaning| self.get(meaning);
         let plain: fn(&str) -> bool = |modality| !matches!(modality, "audio" | "image");
         let read = get(TokenCountMeaning::CacheRead).or_else(|| self.modalities("cached_modality_", |_| true));
