@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::retained_rows::{
-    ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowRedaction, RowSelection, blocking_expiry,
+    ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry,
 };
 use rusqlite::Transaction;
 
@@ -27,18 +27,12 @@ const MENTIONS: [(&str, &str); 3] = [
     ("notices", "json_extract(body, '$.project') = ?1"),
 ];
 
+/// An incident stays when one of the traces or users that it is about is deleted; the redaction removes the name.
+static RULES: RetentionRules = RetentionRules { redaction: Some(redact), ..RetentionRules::new(DATABASE, &OF_PROJECT) };
+
 impl RetainedRows for AlertService {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    /// An incident stays when one of the traces or users that it is about is deleted; [`RetainedRows::redaction`] removes the name.
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &[]
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     /// Deletes incidents that were resolved before the cutoff.
@@ -54,10 +48,6 @@ impl RetainedRows for AlertService {
             None => self.forget_project(subject.project)?,
         }
         Ok(self.wait_for_handover())
-    }
-
-    fn redaction(&self) -> Option<RowRedaction> {
-        Some(redact)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hinomi_tables::retained_rows::{ErasedNames, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowRedaction, RowSelection, blocking_expiry};
+use hinomi_tables::retained_rows::{ErasedNames, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry};
 use rusqlite::Transaction;
 
 use super::outbox::{DATABASE, NotificationOutbox, sql_project_id};
@@ -13,27 +13,17 @@ const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("notices", "project = ?
 /// JSON texts that may name traces and users: table and condition.
 const MENTIONS: [(&str, &str); 1] = [("notices", "project = ?1")];
 
+/// A notice is sent when one of the traces or users that it names is deleted; the redaction removes the name.
+static RULES: RetentionRules = RetentionRules { redaction: Some(redact), ..RetentionRules::new(DATABASE, &OF_PROJECT) };
+
 impl RetainedRows for NotificationOutbox {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    /// A notice is sent when one of the traces or users that it names is deleted; [`RetainedRows::redaction`] removes the name.
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &[]
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     /// Deletes notices before the cutoff that have been delivered or given up.
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
         blocking_expiry(DATABASE, move || Ok(self.delete_before(project, cutoffs.before_us)? as u64))
-    }
-
-    fn redaction(&self) -> Option<RowRedaction> {
-        Some(redact)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests of real clients, in any order, with flushes, merges and crashes in between: roll-ups and rows give the same results, in every
 //! order.
 
+use super::oracle::check_rolled;
 use super::support::{CASES, Dice, in_any_order, opened, sent};
 use super::*;
 

@@ -1,5 +1,6 @@
 //! Tests of filters in the trace list, failed calls by model, retries, and pasted IDs.
 
+use super::oracle::spans;
 use super::*;
 use crate::filter::FilterTerm;
 

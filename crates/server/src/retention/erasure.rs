@@ -310,7 +310,7 @@ fn erase_rows(data: &Path, tables: &[Arc<dyn RetainedRows>], subject: &ErasureSu
 fn forget(tables: &[Arc<dyn RetainedRows>], subject: &ErasureSubject) -> Result<(), RetentionError> {
     for table in tables {
         if !table.forget(subject)? {
-            let database = table.database();
+            let database = table.rules().database;
             return Err(RetentionError::Internal(format!("changes of {database} took too long to complete; repeat the deletion")));
         }
     }

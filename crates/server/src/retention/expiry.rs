@@ -28,7 +28,7 @@ pub struct TableExpiryFailure {
 
 impl TableExpiryFailure {
     fn new(table: &dyn RetainedRows, project: Option<u64>, error: RetentionError) -> TableExpiryFailure {
-        TableExpiryFailure { database: table.database(), project, error }
+        TableExpiryFailure { database: table.rules().database, project, error }
     }
 }
 
@@ -105,7 +105,7 @@ async fn expire_rows(resources: &RetentionResources, rules: &BTreeMap<u64, Reten
             match table.clone().expire(*project, cutoffs.clone()).await {
                 Ok(0) => {}
                 Ok(rows) => {
-                    tracing::info!(database = table.database(), project, rows, "retention.tables.expired");
+                    tracing::info!(database = table.rules().database, project, rows, "retention.tables.expired");
                     deleted += rows;
                 }
                 Err(error) => failures.push(TableExpiryFailure::new(&**table, Some(*project), error.into())),

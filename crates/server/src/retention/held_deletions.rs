@@ -445,7 +445,7 @@ fn lost_rows(
 ) -> Result<Vec<(&'static str, DeletionLoss)>, SqliteError> {
     let mut losses = Vec::new();
     for table in tables {
-        let Some(rows) = table.expiring_rows() else { continue };
+        let Some(rows) = table.rules().expiring else { continue };
         let [old_us, new_us] = [before, now].map(|cutoffs| cutoffs.map_or(i64::MIN, rows.cutoff));
         let ExpiringRowCount { all: all_spans, expiring } = retained_rows::count_expiring(data, &**table, &rows, project, old_us, new_us)?;
         losses.push((rows.label, DeletionLoss { all_spans, deleted_spans: expiring }));

@@ -9,7 +9,7 @@ use hinomi_model::id::TraceId;
 use hinomi_tables::database;
 use hinomi_tables::retained_rows;
 use hinomi_tables::retained_rows::{
-    ErasedNames, ErasedRowKind, ErasureSubject, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RowRedaction, RowSelection, blocking_expiry,
+    ErasedNames, ErasedRowKind, ErasureSubject, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetentionRules, RowSelection, blocking_expiry,
     delete_expired,
 };
 use rusqlite::{Connection, Transaction, params};
@@ -71,9 +71,9 @@ fn uncovered(data: &Path, modules: &[Arc<dyn RetainedRows>]) -> Vec<String> {
         if OTHER_DATABASES.iter().any(|(other, _)| *other == database) {
             continue;
         }
-        let own = || modules.iter().filter(|module| module.database() == database);
-        let of_project: BTreeSet<&str> = own().flat_map(|module| module.rows_of_project()).map(|rows| rows.table).collect();
-        let of_names: BTreeSet<&str> = own().flat_map(|module| module.rows_of_names()).map(|rows| rows.table).collect();
+        let own = || modules.iter().filter(|module| module.rules().database == database);
+        let of_project: BTreeSet<&str> = own().flat_map(|module| module.rules().of_project).map(|rows| rows.table).collect();
+        let of_names: BTreeSet<&str> = own().flat_map(|module| module.rules().of_names).map(|rows| rows.table).collect();
         let connection = database::open_reader(&path).unwrap();
         for table in texts(&connection, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", &[]) {
             for column in texts(&connection, "SELECT name FROM pragma_table_info(?1)", &[&table]) {
@@ -118,7 +118,7 @@ async fn every_statement_of_a_module_fits_its_tables() {
     let names = ErasedNames { traces: [TraceId(1)].into(), users: vec!["anna".to_owned()] };
     let pinned = ExpiryCutoffs { pinned: [TraceId(1)].into(), notable: [TraceId(2)].into(), ..ExpiryCutoffs::default() };
     for table in tables {
-        let database = table.database();
+        let database = table.rules().database;
         for names in [None, Some(names.clone())] {
             let subject = ErasureSubject { project: 1, names };
             assert_eq!(retained_rows::count(&data, &*table, &subject).unwrap().total(), 0, "{database}");
@@ -126,7 +126,7 @@ async fn every_statement_of_a_module_fits_its_tables() {
         }
         assert_eq!(retained_rows::redact(&data, &*table, 1, &names).unwrap(), 0, "{database}");
         assert!(retained_rows::notable_traces(&data, &*table, 1).unwrap().is_empty(), "{database}");
-        if let Some(rows) = table.expiring_rows() {
+        if let Some(rows) = table.rules().expiring {
             let found = retained_rows::count_expiring(&data, &*table, &rows, 1, 0, 1).unwrap();
             assert_eq!((found.all, found.expiring), (0, 0), "{database}");
         }
@@ -183,17 +183,16 @@ impl NoteTable {
     }
 }
 
+static RULES: RetentionRules = RetentionRules {
+    of_names: &[NOTES_OF_NAMES],
+    expiring: Some(ExpiringRows { label: "notes", table: "notes", time_us: "at_us", cutoff: |cutoffs| cutoffs.before_us }),
+    redaction: Some(redact_notes),
+    ..RetentionRules::new("notes.db", &[NOTES])
+};
+
 impl RetainedRows for NoteTable {
-    fn database(&self) -> &'static str {
-        "notes.db"
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &[NOTES]
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &[NOTES_OF_NAMES]
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
@@ -202,20 +201,14 @@ impl RetainedRows for NoteTable {
         })
     }
 
-    fn expiring_rows(&self) -> Option<ExpiringRows> {
-        Some(ExpiringRows { label: "notes", table: "notes", time_us: "at_us", cutoff: |cutoffs| cutoffs.before_us })
-    }
-
     fn forget(&self, _subject: &ErasureSubject) -> Result<bool, SqliteError> {
         Ok(!self.is_busy.load(Ordering::Relaxed))
     }
+}
 
-    fn redaction(&self) -> Option<RowRedaction> {
-        Some(|transaction: &Transaction, project, names: &ErasedNames| {
-            let redact = "UPDATE notes SET text = replace(text, ?2, '(deleted)') WHERE project = ?1 AND instr(text, ?2) > 0";
-            names.users.iter().map(|user| transaction.execute(redact, params![project, user]).map(|rows| rows as u64)).sum()
-        })
-    }
+fn redact_notes(transaction: &Transaction, project: u64, names: &ErasedNames) -> rusqlite::Result<u64> {
+    let redact = "UPDATE notes SET text = replace(text, ?2, '(deleted)') WHERE project = ?1 AND instr(text, ?2) > 0";
+    names.users.iter().map(|user| transaction.execute(redact, params![project, user]).map(|rows| rows as u64)).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{DATABASE, ErrorStore, ErrorStoreError};
 use crate::database::SqliteError;
 use crate::retained_rows::{
-    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, delete_expired,
+    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry, delete_expired,
 };
 
 const UNUSED_ISSUES: RowSelection =
@@ -23,17 +23,21 @@ const fn events(condition: &'static str) -> RowSelection {
     RowSelection::new("events", condition).counted_as(ErasedRowKind::ErrorEvent)
 }
 
+static RULES: RetentionRules = RetentionRules {
+    of_names: &OF_NAMES,
+    expiring: Some(ExpiringRows {
+        label: "error events",
+        table: "events",
+        time_us: "time_us",
+        cutoff: |cutoffs| cutoffs.notable_before_us,
+    }),
+    notable_traces: Some("SELECT DISTINCT lower(hex(trace)) FROM events WHERE project = ?1 AND trace IS NOT NULL"),
+    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+};
+
 impl RetainedRows for ErrorStore {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &OF_NAMES
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
@@ -46,14 +50,6 @@ impl RetainedRows for ErrorStore {
             let counts = delete_expired(&self.path, &EXPIRED, project, before_us, &cutoffs.pinned)?;
             Ok(counts.of(ErasedRowKind::ErrorEvent))
         })
-    }
-
-    fn expiring_rows(&self) -> Option<ExpiringRows> {
-        Some(ExpiringRows { label: "error events", table: "events", time_us: "time_us", cutoff: |cutoffs| cutoffs.notable_before_us })
-    }
-
-    fn notable_traces(&self) -> Option<&'static str> {
-        Some("SELECT DISTINCT lower(hex(trace)) FROM events WHERE project = ?1 AND trace IS NOT NULL")
     }
 }
 

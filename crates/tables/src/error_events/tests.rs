@@ -493,7 +493,7 @@ async fn events_of_pinned_traces_do_not_expire() {
     let (dir, errors) = store();
     let errors = Arc::new(errors);
     assert_eq!(stored(&errors, 1, (0..6).map(|id| event(id, 1, i64::from(id))).collect()).await.0, 6);
-    let rows = errors.expiring_rows().unwrap();
+    let rows = errors.rules().expiring.unwrap();
     let expiring = retained_rows::count_expiring(dir.path(), &*errors, &rows, 1, 1, 5).unwrap();
     assert_eq!((expiring.all, expiring.expiring), (6, 4));
     let pinned = ExpiryCutoffs { notable_before_us: 5, pinned: HashSet::from([TraceId(1)]), ..ExpiryCutoffs::default() };

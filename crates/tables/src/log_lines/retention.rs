@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{DATABASE, LogStore};
 use crate::retained_rows::{
-    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, delete_expired,
+    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry, delete_expired,
 };
 
 const OF_PROJECT: [RowSelection; 1] = [lines("project = ?1")];
@@ -15,17 +15,15 @@ const fn lines(condition: &'static str) -> RowSelection {
     RowSelection::new("lines", condition).counted_as(ErasedRowKind::LogLine)
 }
 
+static RULES: RetentionRules = RetentionRules {
+    of_names: &OF_NAMES,
+    expiring: Some(ExpiringRows { label: "log lines", table: "lines", time_us: "at_us", cutoff: |cutoffs| cutoffs.lines_before_us }),
+    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+};
+
 impl RetainedRows for LogStore {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &OF_NAMES
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
@@ -40,9 +38,5 @@ impl RetainedRows for LogStore {
             counts.add_all(&delete_expired(path, &EXPIRED, project, cutoffs.lines_before_us, &cutoffs.kept())?);
             Ok(counts.total())
         })
-    }
-
-    fn expiring_rows(&self) -> Option<ExpiringRows> {
-        Some(ExpiringRows { label: "log lines", table: "lines", time_us: "at_us", cutoff: |cutoffs| cutoffs.lines_before_us })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DATABASE, OtelMetricStore};
-use crate::retained_rows::{ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection};
+use crate::retained_rows::{ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection};
 
 const OF_PROJECT: [RowSelection; 2] = [series("project = ?1"), RowSelection::new("metrics", "project = ?1")];
 
@@ -17,25 +17,23 @@ const fn series(condition: &'static str) -> RowSelection {
     RowSelection::new("series", condition).counted_as(ErasedRowKind::Series)
 }
 
+static RULES: RetentionRules = RetentionRules {
+    of_names: &OF_NAMES,
+    expiring: Some(ExpiringRows {
+        label: "metric series",
+        table: "series",
+        time_us: "last_ns / 1000",
+        cutoff: |cutoffs| cutoffs.notable_before_us,
+    }),
+    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+};
+
 impl RetainedRows for OtelMetricStore {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &OF_NAMES
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
         Box::pin(async move { self.delete_before(project, cutoffs.before_us).await })
-    }
-
-    fn expiring_rows(&self) -> Option<ExpiringRows> {
-        let cutoff = |cutoffs: &ExpiryCutoffs| cutoffs.notable_before_us;
-        Some(ExpiringRows { label: "metric series", table: "series", time_us: "last_ns / 1000", cutoff })
     }
 }

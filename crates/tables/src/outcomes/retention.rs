@@ -3,25 +3,15 @@
 use std::sync::Arc;
 
 use super::{DATABASE, OutcomeStore};
-use crate::retained_rows::{ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, without_expiry};
+use crate::retained_rows::{ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry};
 
 const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("outcomes", "project = ?1"), RowSelection::new("hints", "project = ?1")];
 
+static RULES: RetentionRules = RetentionRules::new(DATABASE, &OF_PROJECT);
+
 impl RetainedRows for OutcomeStore {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &[]
-    }
-
-    fn expire(self: Arc<Self>, _project: u64, _cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
-        without_expiry()
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire_of_all_projects(self: Arc<Self>, before_us: i64) -> ExpiryFuture {

@@ -2,7 +2,7 @@
 //!
 //! Each module implements [`RetainedRows`] in its own folder, next to the schema, so the SQL changes together with the tables. The server
 //! keeps one list of all implementations and loops over it; nothing else knows the tables of a module. Most of an implementation is
-//! data: conditions that this module completes to the statements that count and delete rows ([`erase`], [`count`] and others).
+//! data ([`RetentionRules`]): conditions that this module completes to the statements that count and delete rows.
 
 mod statements;
 
@@ -23,36 +23,45 @@ pub type ExpiryFuture = Pin<Box<dyn Future<Output = Result<u64, SqliteError>> + 
 /// Replaces the names of traces and users in rows of a project that stay. Returns the number of changed rows.
 pub type RowRedaction = fn(&Transaction, u64, &ErasedNames) -> rusqlite::Result<u64>;
 
+/// What a table module declares about its rows in one database: data from which this module makes the statements.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionRules {
+    /// File name of the database in the data directory.
+    pub database: &'static str,
+    /// Rows that are deleted with a project: of every table that has some of its own. Rows that a foreign key deletes are not listed.
+    pub of_project: &'static [RowSelection],
+    /// Rows that are deleted with traces and users.
+    pub of_names: &'static [RowSelection],
+    /// Rows to count before changed cutoffs delete them. An unusual number of them waits for confirmation. `None` if the rows follow others
+    /// that are counted.
+    pub expiring: Option<ExpiringRows>,
+    /// Query of the traces that make a trace notable, which may be stored longer: trace IDs in hexadecimal, by project (`?1`).
+    pub notable_traces: Option<&'static str>,
+    /// How to redact traces and users in rows that stay when they are deleted; `None` if no such row names any.
+    pub redaction: Option<RowRedaction>,
+}
+
+impl RetentionRules {
+    /// Returns the rules of a database whose rows are only deleted with their project.
+    pub const fn new(database: &'static str, of_project: &'static [RowSelection]) -> RetentionRules {
+        RetentionRules { database, of_project, of_names: &[], expiring: None, notable_traces: None, redaction: None }
+    }
+}
+
 /// The rows of a table module in one database, as retention and deletion see them.
 pub trait RetainedRows: Debug + Send + Sync {
-    /// Returns the file name of the database in the data directory.
-    fn database(&self) -> &'static str;
-
-    /// Returns the rows that are deleted with a project: of every table that has some of its own. Rows that a foreign key deletes are
-    /// not listed.
-    fn rows_of_project(&self) -> &'static [RowSelection];
-
-    /// Returns the rows that are deleted with traces and users.
-    fn rows_of_names(&self) -> &'static [RowSelection];
+    /// Returns what the module declares about its rows.
+    fn rules(&self) -> &'static RetentionRules;
 
     /// Deletes the expired rows of a project. The caller empties the WAL of the database afterwards.
-    fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture;
+    fn expire(self: Arc<Self>, _project: u64, _cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
+        without_expiry()
+    }
 
     /// Deletes rows before a time, in microseconds since the Unix epoch, that expire for all projects together. It is called with the
     /// earliest cutoff of all projects, after [`RetainedRows::expire`], and not while a deletion waits for confirmation.
     fn expire_of_all_projects(self: Arc<Self>, _before_us: i64) -> ExpiryFuture {
         without_expiry()
-    }
-
-    /// Returns how to count the rows that changed cutoffs would delete. An unusual number of them waits for confirmation. `None` if the
-    /// rows follow others that are counted.
-    fn expiring_rows(&self) -> Option<ExpiringRows> {
-        None
-    }
-
-    /// Returns the query of the traces that make a trace notable, which may be stored longer: trace IDs in hexadecimal, by project (`?1`).
-    fn notable_traces(&self) -> Option<&'static str> {
-        None
     }
 
     /// Removes what is to be erased from memory, so that it is not written again. Blocks. Returns false if another part of the program
@@ -63,11 +72,6 @@ pub trait RetainedRows: Debug + Send + Sync {
     /// When the database cannot be written.
     fn forget(&self, _subject: &ErasureSubject) -> Result<bool, SqliteError> {
         Ok(true)
-    }
-
-    /// Returns how to redact traces and users in rows that stay when they are deleted; `None` if no such row names any.
-    fn redaction(&self) -> Option<RowRedaction> {
-        None
     }
 }
 
@@ -209,7 +213,7 @@ pub struct ExpiringRowCount {
 }
 
 /// Returns the result of a module whose rows do not expire, or not in this way.
-pub fn without_expiry() -> ExpiryFuture {
+fn without_expiry() -> ExpiryFuture {
     Box::pin(std::future::ready(Ok(0)))
 }
 

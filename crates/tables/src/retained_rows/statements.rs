@@ -20,7 +20,7 @@ pub fn erase(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
     if selections.is_empty() {
         return Ok(ErasedRowCounts::default());
     }
-    let path = dir.join(table.database());
+    let path = dir.join(table.rules().database);
     let counts = change(&path, |transaction| {
         create_name_tables_of(transaction, subject)?;
         delete(transaction, selections, &[key_of(subject.project)])
@@ -42,7 +42,7 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
     if selections.is_empty() {
         return Ok(counts);
     }
-    let path = dir.join(table.database());
+    let path = dir.join(table.rules().database);
     let failed = SqliteError::sqlite_error(&path);
     let mut connection = database::open_reader(&path)?;
     let transaction = connection.transaction().map_err(&failed)?;
@@ -61,8 +61,8 @@ pub fn count(dir: &Path, table: &dyn RetainedRows, subject: &ErasureSubject) -> 
 ///
 /// When the database cannot be read or written; repeat the call.
 pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &ErasedNames) -> Result<u64, SqliteError> {
-    let Some(redaction) = table.redaction() else { return Ok(0) };
-    let rows = change(&dir.join(table.database()), |transaction| redaction(transaction, project, names))?;
+    let Some(redaction) = table.rules().redaction else { return Ok(0) };
+    let rows = change(&dir.join(table.rules().database), |transaction| redaction(transaction, project, names))?;
     empty_wal(dir, table)?;
     Ok(rows)
 }
@@ -73,8 +73,8 @@ pub fn redact(dir: &Path, table: &dyn RetainedRows, project: u64, names: &Erased
 ///
 /// When the database cannot be read.
 pub fn notable_traces(dir: &Path, table: &dyn RetainedRows, project: u64) -> Result<HashSet<TraceId>, SqliteError> {
-    let Some(sql) = table.notable_traces() else { return Ok(HashSet::new()) };
-    let path = dir.join(table.database());
+    let Some(sql) = table.rules().notable_traces else { return Ok(HashSet::new()) };
+    let path = dir.join(table.rules().database);
     let connection = database::open_reader(&path)?;
     let read = || -> rusqlite::Result<Vec<String>> {
         let mut select = connection.prepare(sql)?;
@@ -97,7 +97,7 @@ pub fn count_expiring(
     old_us: i64,
     new_us: i64,
 ) -> Result<ExpiringRowCount, SqliteError> {
-    let path = dir.join(table.database());
+    let path = dir.join(table.rules().database);
     let connection = database::open_reader(&path)?;
     let ExpiringRows { table, time_us, .. } = rows;
     let sql = format!("SELECT count(*), sum({time_us} >= ?2 AND {time_us} < ?3) FROM {table} WHERE project = ?1");
@@ -130,12 +130,13 @@ pub fn delete_expired(
 ///
 /// When the database cannot be written.
 pub fn empty_wal(dir: &Path, table: &dyn RetainedRows) -> Result<(), SqliteError> {
-    let path = dir.join(table.database());
+    let path = dir.join(table.rules().database);
     database::truncate_wal(&database::open_existing(&path)?).map_err(SqliteError::sqlite_error(&path))
 }
 
 fn selections(table: &dyn RetainedRows, subject: &ErasureSubject) -> &'static [RowSelection] {
-    if subject.names.is_some() { table.rows_of_names() } else { table.rows_of_project() }
+    let rules = table.rules();
+    if subject.names.is_some() { rules.of_names } else { rules.of_project }
 }
 
 /// Changes a database that other connections use too.

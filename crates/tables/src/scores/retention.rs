@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{DATABASE, ScoreStore};
-use crate::retained_rows::{ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, blocking_expiry, delete_expired};
+use crate::retained_rows::{
+    ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry, delete_expired,
+};
 
 const OF_PROJECT: [RowSelection; 1] = [scores("project = ?1")];
 const OF_NAMES: [RowSelection; 1] = [scores("project = ?1 AND trace IN (SELECT text FROM temp.traces)")];
@@ -13,17 +15,15 @@ const fn scores(condition: &'static str) -> RowSelection {
     RowSelection::new("scores", condition).counted_as(ErasedRowKind::Score)
 }
 
+static RULES: RetentionRules = RetentionRules {
+    of_names: &OF_NAMES,
+    notable_traces: Some("SELECT DISTINCT trace FROM scores WHERE project = ?1"),
+    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+};
+
 impl RetainedRows for ScoreStore {
-    fn database(&self) -> &'static str {
-        DATABASE
-    }
-
-    fn rows_of_project(&self) -> &'static [RowSelection] {
-        &OF_PROJECT
-    }
-
-    fn rows_of_names(&self) -> &'static [RowSelection] {
-        &OF_NAMES
+    fn rules(&self) -> &'static RetentionRules {
+        &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
@@ -34,9 +34,5 @@ impl RetainedRows for ScoreStore {
             }
             Ok(delete_expired(&self.path, &EXPIRED, project, before_us, &cutoffs.pinned)?.total())
         })
-    }
-
-    fn notable_traces(&self) -> Option<&'static str> {
-        Some("SELECT DISTINCT trace FROM scores WHERE project = ?1")
     }
 }
