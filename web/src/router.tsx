@@ -149,7 +149,7 @@ const targets = createRoute({
   getParentRoute: () => project,
   path: '/alerts/targets',
   validateSearch: (raw: RawSearch) => textParams(raw, 'back'),
-  component: lazyPage(() => import('./routes/alerts/targets')),
+  component: lazyPage(() => import('./routes/alerts/channels')),
 });
 
 const metrics = createRoute({

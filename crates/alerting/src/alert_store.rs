@@ -17,7 +17,7 @@ use super::error::AlertError;
 use super::incident::{AlertSource, Incident, IncidentTimelineEntry};
 use super::rule::AlertRule;
 use super::rule::budget::Budget;
-use crate::delivery::notice::AlertNotice;
+use crate::delivery::notification::AlertNotification;
 
 /// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -115,10 +115,10 @@ impl AlertDefinition for Budget {
 
 /// A notice that delivery has not accepted yet.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct PendingNotice {
+pub(super) struct PendingNotification {
     /// ID of the notice; 0 until it is stored.
     pub(super) id: i64,
-    pub(super) notice: AlertNotice,
+    pub(super) notice: AlertNotification,
     pub(super) targets: Vec<i64>,
 }
 
@@ -298,11 +298,11 @@ impl AlertStore {
     }
 
     /// Returns the notices that delivery has not accepted yet, the oldest first.
-    pub(super) fn pending_notices(&self) -> Result<Vec<PendingNotice>, SqliteError> {
+    pub(super) fn pending_notices(&self) -> Result<Vec<PendingNotification>, SqliteError> {
         self.with_connection(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
             select
-                .query_map([], |row| Ok(PendingNotice { id: row.get(0)?, notice: read_json(row, 1)?, targets: read_json(row, 2)? }))?
+                .query_map([], |row| Ok(PendingNotification { id: row.get(0)?, notice: read_json(row, 1)?, targets: read_json(row, 2)? }))?
                 .collect()
         })
     }
@@ -334,7 +334,7 @@ impl AlertStore {
 pub(super) struct IncidentChange {
     pub(super) incident: Incident,
     pub(super) entries: Vec<IncidentTimelineEntry>,
-    pub(super) pending_notices: Vec<PendingNotice>,
+    pub(super) pending_notices: Vec<PendingNotification>,
 }
 
 impl IncidentChange {

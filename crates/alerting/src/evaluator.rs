@@ -28,7 +28,7 @@ use super::evaluator::series_index::SeriesIndex;
 use super::incident::{AlertSource, Incident, IncidentState};
 use super::rule::NoDataPolicy;
 use super::rule::metric::{AlertMetric, SeriesAggregation};
-use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
+use crate::delivery::notification::{AlertSeverity, ThresholdDirection};
 
 /// One group of a rule or budget.
 pub(super) type AlertInstanceKey = (i64, AlertGroupKey);

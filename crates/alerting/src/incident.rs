@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::alert_store::AlertRecord;
 use super::rule::metric::AlertMetric;
-use crate::delivery::notice::{
+use crate::delivery::notification::{
     AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, CostProjection, MeasureUnit, ThresholdDirection,
 };
 

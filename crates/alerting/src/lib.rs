@@ -30,17 +30,17 @@ use std::time::Duration;
 
 use hinomi_tables::database::SqliteError;
 
-pub use crate::delivery::notice::{BudgetPeriod, ComparisonBaseline};
+pub use crate::delivery::notification::{BudgetPeriod, ComparisonBaseline};
 pub use crate::evaluator::forecast::{ForecastMethod, SpendForecast};
 pub use crate::evaluator::state::{BudgetGroupState, BudgetState, RuleState};
 pub use crate::incident::chart::{IncidentChart, IncidentDefinition, ThresholdLine, incident_chart};
 pub use crate::rule::budget::{Budget, WeekStart};
 pub use crate::rule::duration::HumanDuration;
-pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, TargetNames, parse_file as read_file, write_file};
+pub use crate::rule::file::{AlertFile, AlertFileChange, AlertFileChangeKind, ChannelNames, parse_file as read_file, write_file};
 pub use crate::rule::metric::AlertMetric;
 use crate::worker::row_feed::RowChangeFeed;
 pub use alert_store::{AlertRecord, FORMAT, IncidentFilter};
-use alert_store::{AlertStore, IncidentChange, PendingNotice};
+use alert_store::{AlertStore, IncidentChange, PendingNotification};
 pub use clock::{EvaluationClock, SystemClock};
 pub use error::AlertError;
 use evaluator::RuleEvaluator;
@@ -65,7 +65,7 @@ pub struct AlertService {
     /// State of budgets by project and name.
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
     /// Notices of actions by people, until the evaluation thread takes them.
-    pending_notices: Mutex<Vec<PendingNotice>>,
+    pending_notices: Mutex<Vec<PendingNotification>>,
     /// Counters of projects that are scraped.
     project_counters: Mutex<HashMap<u64, ProjectCounters>>,
     /// Set when rules or budgets were changed in this process.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hinomi_tables::database::SqliteError;
 use hinomi_tables::retained_rows::{
-    ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry,
+    ErasedNames, ErasedRowKind, ErasureSubject, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry,
 };
 use rusqlite::Transaction;
 
@@ -28,10 +28,10 @@ const MENTIONS: [(&str, &str); 3] = [
 ];
 
 /// An incident stays when one of the traces or users that it is about is deleted; the redaction removes the name.
-static RULES: RetentionRules = RetentionRules { redaction: Some(redact), ..RetentionRules::new(DATABASE, &OF_PROJECT) };
+static RULES: TableRetention = TableRetention { redaction: Some(redact), ..TableRetention::new(DATABASE, &OF_PROJECT) };
 
 impl RetainedRows for AlertService {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 

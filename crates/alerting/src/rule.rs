@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::error::{AlertError, invalid};
 use super::rule::duration::HumanDuration;
 use super::rule::metric::AlertMetric;
-use crate::delivery::notice::{AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection};
+use crate::delivery::notification::{AlertSeverity, ComparisonBaseline, MessageLanguage, ThresholdDirection};
 
 /// Default maximum number of groups of a rule.
 const DEFAULT_MAX_GROUPS: u32 = 100;
@@ -246,7 +246,7 @@ impl AlertRule {
             if self.compare.is_some() && value < -1.0 {
                 return Err(invalid(field, "must be at least -1, because a value cannot fall by more than 100 percent"));
             }
-            let is_share = self.measure.unit() == crate::delivery::notice::MeasureUnit::Ratio && self.compare.is_none();
+            let is_share = self.measure.unit() == crate::delivery::notification::MeasureUnit::Ratio && self.compare.is_none();
             if is_share && value > 1.0 {
                 return Err(invalid(field, format!("is a fraction; use {} for {value} percent", value / 100.0)));
             }
@@ -264,7 +264,7 @@ impl AlertRule {
             return Err(invalid("resolve", format!("must not be {side} the threshold {}", self.first_threshold())));
         }
         if self.direction == ThresholdDirection::Above
-            && self.measure.unit() == crate::delivery::notice::MeasureUnit::Ratio
+            && self.measure.unit() == crate::delivery::notification::MeasureUnit::Ratio
             && self.compare.is_none()
         {
             let highest = self.critical.or(self.warning).unwrap_or_default();

@@ -2,7 +2,7 @@
 //! delivery.
 
 pub(crate) mod backfill;
-mod explain;
+mod find_contributors;
 pub(crate) mod row_feed;
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use hinomi_query::QueryEngine;
 use hinomi_store::{RowChanges, Store};
 use hinomi_tables::outcomes::OutcomeStore;
 
-use super::alert_store::{IncidentChange, PendingNotice};
+use super::alert_store::{IncidentChange, PendingNotification};
 use super::clock::EvaluationClock;
 use super::evaluator::metric_series::{AlertGroupKey, AlertSeries, AlertSeriesSpec};
 use super::evaluator::prepared_rule::{AlertWatch, RuleWatch};
@@ -72,7 +72,7 @@ pub(super) struct EvaluationWorker {
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
     /// Stored notices that delivery has not accepted yet.
-    pending_notices: Vec<PendingNotice>,
+    pending_notices: Vec<PendingNotification>,
     /// Changes whose contributors are not determined yet: project and incident.
     unexplained_changes: Vec<(u64, i64)>,
     version: i64,

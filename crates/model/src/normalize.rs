@@ -36,7 +36,7 @@ use crate::usage::{self, ReportedTokenCounts, TokenCountConvention, TokenCountIn
 use crate::{cost, time};
 use attributes::RecognizedAttributes;
 pub(crate) use token_counts::interpretations_of;
-use token_counts::{TokenCountSource, are_reported, count_in_answer, spelled_fields, usage_and_reasoning};
+use token_counts::{TokenCountSource, are_reported, count_in_answer, fields_of_unlisted_counts, usage_and_reasoning};
 
 /// Status of a span as the client sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -457,7 +457,7 @@ fn record_provenance(span: &mut Span, found: &RecognizedAttributes, measurements
         .filter(is_told)
         .filter_map(|field| Some(read(field.as_str(), FieldSource::Attribute(source(*field)?.into()))))
         .collect();
-    let spelled = spelled_fields(found).into_iter();
+    let spelled = fields_of_unlisted_counts(found).into_iter();
     span.reading.extend(spelled.map(|(field, name)| read(field.as_str(), FieldSource::Attribute(name.into()))));
     if span.provider_inferred {
         let by_instrumentation = provider_inference::of_instrumentation(&span.op, span.origin.as_deref()).is_some();

@@ -6,7 +6,7 @@
 //! - `filter` parses the filter language and turns it into conditions on columns (`filter::fields`) or on one span in memory
 //!   (`filter::matcher`).
 //! - `aggregate` computes sums, series and breakdowns: from roll-ups where they have the requested dimensions (`aggregate::rollup`), from
-//!   rows otherwise (`aggregate::live`).
+//!   rows otherwise (`aggregate::uncovered_rows`).
 //! - `list` finds the spans and traces of a list; `list::latest` reads the newest ones without reading older ones.
 //! - `trace` reads whole traces and derives values that need all of their spans: totals below a span, self time, comparison with similar
 //!   spans.

@@ -1,6 +1,7 @@
 //! Tests of queries against an oracle that computes the results from plain rows: of the memtable, of segments, and of both.
 
 mod groups;
+mod isolation;
 mod oracle;
 mod orders;
 #[path = "../../store/src/tests/snapshot_rows.rs"]
@@ -9,7 +10,6 @@ mod summaries;
 #[path = "../../store/src/tests/support.rs"]
 mod support;
 mod trace_filters;
-mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -197,7 +197,7 @@ impl App {
         let service = rewritten.layer(router(api.clone(), ingestion.clone(), ServerMetricsState { handle: metrics, is_local }, proof));
         let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
         api.jobs.start().context("cannot resume unfinished jobs")?;
-        let courier = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
+        let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
             let service = MapRequestLayer::new(|request| normalize_path("", request)).layer(otlp_router(ingestion.clone()));
@@ -219,7 +219,7 @@ impl App {
         // A deletion that waits for its turn is recorded and continues at the next start.
         api.store.stop_maintenance();
         let _ = chores.await;
-        let _ = courier.await;
+        let _ = delivery_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }

@@ -20,15 +20,15 @@ const PROBE_BYTES: usize = 1 << 20;
 
 /// The data directory, created and locked.
 #[derive(Debug)]
-pub(super) struct DataFolder {
+pub(super) struct DataDirectory {
     root: PathBuf,
     /// Dropping the file releases the lock.
     _lock: File,
 }
 
-impl DataFolder {
+impl DataDirectory {
     /// Creates missing directories and takes the lock.
-    pub(super) fn open(root: &Path) -> Result<DataFolder, StoreError> {
+    pub(super) fn open(root: &Path) -> Result<DataDirectory, StoreError> {
         // The query engine requires absolute paths.
         let root = &std::path::absolute(root).map_err(StoreError::io_error("find", root))?;
         for folder in [root.to_owned(), root.join("log"), root.join("segments"), root.join("damaged")] {
@@ -36,7 +36,7 @@ impl DataFolder {
         }
         let lock = lock_directory(root)?;
         sync_folder(root)?;
-        Ok(DataFolder { root: root.to_owned(), _lock: lock })
+        Ok(DataDirectory { root: root.to_owned(), _lock: lock })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn second_process_is_told_which_process_holds_the_lock() {
         let dir = tempfile::tempdir().unwrap();
-        let first = DataFolder::open(dir.path()).unwrap();
-        let message = DataFolder::open(dir.path()).unwrap_err().to_string();
+        let first = DataDirectory::open(dir.path()).unwrap();
+        let message = DataDirectory::open(dir.path()).unwrap_err().to_string();
         assert!(message.contains(&format!("in use by process {}", std::process::id())), "{message}");
         drop(first);
-        DataFolder::open(dir.path()).unwrap();
+        DataDirectory::open(dir.path()).unwrap();
     }
 }

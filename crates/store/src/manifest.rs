@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::data_folder::{DataFolder, free_name, sync_folder};
+use super::data_folder::{DataDirectory, free_name, sync_folder};
 use super::error::StoreError;
 use super::row_bit_set::RowBitSet;
 use super::segment_storage::{SegmentObjectKind, SegmentObjects, SegmentStorage};
@@ -101,7 +101,7 @@ pub(super) struct ManifestEdit<'a> {
 
 impl Manifest {
     /// Opens or creates the manifest of a data directory.
-    pub(super) fn open(folder: &DataFolder) -> Result<Manifest, StoreError> {
+    pub(super) fn open(folder: &DataDirectory) -> Result<Manifest, StoreError> {
         let path = folder.manifest();
         let connect = || -> rusqlite::Result<(Connection, u32)> {
             let connection = Connection::open(&path)?;
@@ -277,7 +277,7 @@ pub(super) fn state_without_content(path: &Path) -> Option<&'static str> {
 }
 
 /// Moves a manifest that cannot be read to `damaged/`. Returns where it is then.
-pub(super) fn set_aside(folder: &DataFolder) -> Result<PathBuf, StoreError> {
+pub(super) fn set_aside(folder: &DataDirectory) -> Result<PathBuf, StoreError> {
     let path = folder.manifest();
     let aside = free_name(&folder.damaged_directory(), "manifest", "db");
     for beside in ["", "-wal", "-shm"] {
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn committed_edits_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = DataFolder::open(dir.path()).unwrap();
+        let folder = DataDirectory::open(dir.path()).unwrap();
         let storage = MemorySegmentStorage::shared();
         let mut manifest = Manifest::open(&folder).unwrap();
         assert_eq!(manifest.load(&storage).unwrap().last_flushed_frame, 0);
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn segments_of_the_first_format_have_no_checksum() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = DataFolder::open(dir.path()).unwrap();
+        let folder = DataDirectory::open(dir.path()).unwrap();
         let before = CREATE_TABLES
             .replace("dead         BLOB NOT NULL,", "dead BLOB NOT NULL")
             .replace("crc          INTEGER", "")
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn unknown_manifest_formats_are_rejected() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = DataFolder::open(dir.path()).unwrap();
+        let folder = DataDirectory::open(dir.path()).unwrap();
         std::fs::write(folder.manifest(), "no database at all, but longer than the header of one; ".repeat(20)).unwrap();
         assert!(matches!(Manifest::open(&folder), Err(StoreError::Damaged { .. })));
         std::fs::remove_file(folder.manifest()).unwrap();

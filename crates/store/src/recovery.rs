@@ -14,7 +14,7 @@ use super::commit::CommitWorker;
 use super::commit::group::{CommitGroup, SegmentReaderCache};
 use super::commit::recent_calls::{CallIndexKind, RecentCallIndex};
 use super::commit::trace_state_cache::TraceStateCache;
-use super::data_folder::{DataFolder, free_name, numbered};
+use super::data_folder::{DataDirectory, free_name, numbered};
 use super::error::StoreError;
 use super::manifest::Manifest;
 use super::recovery::orphan_files::ManifestFileSet;
@@ -44,7 +44,7 @@ pub(super) fn open(
     storage: Arc<dyn SegmentStorage>,
     health: StoreHealth,
 ) -> Result<(Arc<StoreInner>, u64, u64), StoreError> {
-    let folder = DataFolder::open(root)?;
+    let folder = DataDirectory::open(root)?;
     let mut used: Vec<u64> = storage.list()?.into_iter().map(|object| object.segment).collect();
     used.extend(storage.quarantined()?.into_iter().map(|quarantined| quarantined.segment));
     let manifest = Manifest::open(&folder)?;
@@ -240,7 +240,7 @@ fn replay(shared: &StoreInner, covered: u64) -> Result<WalReplayResult, StoreErr
 }
 
 /// Returns the message that acknowledged frames are lost.
-fn lost_frames_message(folder: &DataFolder, first: u64, last: u64) -> String {
+fn lost_frames_message(folder: &DataDirectory, first: u64, last: u64) -> String {
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     format!(
         "{}: {frames} of the WAL were acknowledged but are missing: a file is missing or truncated; restore a backup if you need their data",

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::StoreConfig;
 use super::commit::span_lookup::SpanRowCandidate;
-use super::data_folder::DataFolder;
+use super::data_folder::DataDirectory;
 use super::error::StoreError;
 use super::key_hash::SpanKey;
 use super::manifest::Manifest;
@@ -29,7 +29,7 @@ use super::wal::retention::WalRetention;
 /// State shared by the callers, the commit thread and the background threads.
 #[derive(Debug)]
 pub(super) struct StoreInner {
-    pub(super) folder: DataFolder,
+    pub(super) folder: DataDirectory,
     pub(super) storage: Arc<dyn SegmentStorage>,
     pub(super) config: StoreConfig,
     pub(super) state: Mutex<StoreState>,

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { api } from './client';
 import { projectKey } from './queries';
-import type { BudgetDraft, DeliveryState, Rule, RuleDraft, TargetDraft } from './types';
+import type { BudgetDraft, DeliveryState, Rule, RuleDraft, ChannelDraft } from './types';
 
 /** What rings changes by the clock too, so that these are asked again without a change of the project. */
 const AGAIN_MS = 15_000;
@@ -142,7 +142,7 @@ export const useSaveBudget = (project: number) =>
   );
 
 export const useSaveTarget = (project: number) =>
-  useChange(project, ({ id, draft: body }: Saved<TargetDraft>) =>
+  useChange(project, ({ id, draft: body }: Saved<ChannelDraft>) =>
     id === null
       ? api.post('/api/v1/projects/{project}/alerts/targets', { path: { project }, body })
       : api.put('/api/v1/projects/{project}/alerts/targets/{target}', { path: { project, target: id }, body }),

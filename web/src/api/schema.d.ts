@@ -1358,7 +1358,7 @@ export interface components {
          * @description What happened to an incident.
          * @enum {string}
          */
-        AlertNoticeKind: "opened" | "worsened" | "improved" | "resolved" | "reminder" | "escalated" | "digest" | "test";
+        AlertNotificationKind: "opened" | "worsened" | "improved" | "resolved" | "reminder" | "escalated" | "digest" | "test";
         /** @description How a rule would have fired in a past period. */
         AlertPreview: {
             /** @description Number of times the rule would have fired. */
@@ -2047,6 +2047,21 @@ export interface components {
             kind: "webhook";
             /** @description URL that receives the notifications. */
             url: string;
+        };
+        /** @description A notification channel to create or replace. */
+        ChannelDraft: {
+            /** @description Kind and configuration of the channel. */
+            address: components["schemas"]["ChannelConfiguration"];
+            /** @description True if nothing is sent to the channel. Default: false. */
+            disabled?: boolean;
+            language?: components["schemas"]["MessageLanguage"] | null;
+            /** @description Name of 1 to 100 characters. */
+            name: string;
+            /**
+             * @description Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
+             *     or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
+             */
+            secret?: string | null;
         };
         /**
          * @description Kind of a channel.
@@ -3228,6 +3243,37 @@ export interface components {
          * @enum {string}
          */
         NoDataPolicy: "keep" | "alert" | "resolve";
+        /** @description Notification channels of a project. */
+        NotificationChannelList: {
+            /** @description Notification channels. */
+            targets: components["schemas"]["NotificationChannelView"][];
+        };
+        /** @description A notification channel without its secret. */
+        NotificationChannelView: {
+            /** @description Kind and configuration of the channel. */
+            address: components["schemas"]["ChannelConfiguration"];
+            /** @description Time at which the channel was created (RFC 3339). */
+            created_at: string;
+            /** @description True if nothing is sent to the channel. */
+            disabled: boolean;
+            /**
+             * Format: int64
+             * @description ID of the channel.
+             */
+            id: number;
+            language: components["schemas"]["MessageLanguage"] | null;
+            /** @description Name of the channel. */
+            name: string;
+            /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
+            shown: string;
+            /** @description Secret for verifying webhook signatures. Present only in the response to the request that generated it. */
+            signing_secret?: string;
+            /**
+             * Format: int64
+             * @description Number of notifications that wait for delivery.
+             */
+            waiting: number;
+        };
         /** @description One notification to one channel. */
         NotificationDelivery: {
             /** @description Attempts, the first one first. */
@@ -3255,7 +3301,7 @@ export interface components {
              */
             incident_id: number | null;
             /** @description What happened to the incident. */
-            kind: components["schemas"]["AlertNoticeKind"];
+            kind: components["schemas"]["AlertNotificationKind"];
             /** @description Time of the next attempt (RFC 3339); null if there is none. */
             next_attempt_at: string | null;
             /**
@@ -3307,37 +3353,6 @@ export interface components {
              * @default []
              */
             targets?: number[];
-        };
-        /** @description Notification channels of a project. */
-        NotificationTargetList: {
-            /** @description Notification channels. */
-            targets: components["schemas"]["NotificationTargetView"][];
-        };
-        /** @description A notification channel without its secret. */
-        NotificationTargetView: {
-            /** @description Kind and configuration of the channel. */
-            address: components["schemas"]["ChannelConfiguration"];
-            /** @description Time at which the channel was created (RFC 3339). */
-            created_at: string;
-            /** @description True if nothing is sent to the channel. */
-            disabled: boolean;
-            /**
-             * Format: int64
-             * @description ID of the channel.
-             */
-            id: number;
-            language: components["schemas"]["MessageLanguage"] | null;
-            /** @description Name of the channel. */
-            name: string;
-            /** @description Short readable form of the address without its secret parts, such as the recipients or the host of the webhook. */
-            shown: string;
-            /** @description Secret for verifying webhook signatures. Present only in the response to the request that generated it. */
-            signing_secret?: string;
-            /**
-             * Format: int64
-             * @description Number of notifications that wait for delivery.
-             */
-            waiting: number;
         };
         /** @description An OpenTelemetry metric over time. */
         OtelMetricChart: {
@@ -4243,21 +4258,6 @@ export interface components {
             uptime_s: number;
             /** @description Version of the server. */
             version: string;
-        };
-        /** @description A notification channel to create or replace. */
-        TargetDraft: {
-            /** @description Kind and configuration of the channel. */
-            address: components["schemas"]["ChannelConfiguration"];
-            /** @description True if nothing is sent to the channel. Default: false. */
-            disabled?: boolean;
-            language?: components["schemas"]["MessageLanguage"] | null;
-            /** @description Name of 1 to 100 characters. */
-            name: string;
-            /**
-             * @description Secret of the channel: the webhook URL of Slack, Discord or Teams, the password for the mail server, the routing key of PagerDuty,
-             *     or the signing secret of a webhook. If it is left out, the stored secret is kept; a new webhook gets a generated one.
-             */
-            secret?: string | null;
         };
         /**
          * @description First word of the names of tags that SDKs set by themselves. A name continues with `.` or `_`, or is the word.
@@ -5869,7 +5869,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotificationTargetList"];
+                    "application/json": components["schemas"]["NotificationChannelList"];
                 };
             };
         };
@@ -5886,7 +5886,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TargetDraft"];
+                "application/json": components["schemas"]["ChannelDraft"];
             };
         };
         responses: {
@@ -5895,7 +5895,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotificationTargetView"];
+                    "application/json": components["schemas"]["NotificationChannelView"];
                 };
             };
             400: {
@@ -5922,7 +5922,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TargetDraft"];
+                "application/json": components["schemas"]["ChannelDraft"];
             };
         };
         responses: {
@@ -5931,7 +5931,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["NotificationTargetView"];
+                    "application/json": components["schemas"]["NotificationChannelView"];
                 };
             };
             400: {

@@ -6,10 +6,10 @@ use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::notice::{AlertGroup, AlertNotice, AlertNoticeKind, AlertSeverity};
-use super::outbox::{NotificationOutbox, TargetId, sql_project_id};
-use super::target::{ChannelKind, NotificationTarget};
-use super::target_store::{NotifyError, find_target};
+use super::channel::{ChannelKind, NotificationChannel};
+use super::channel_store::{NotifyError, find_channel};
+use super::notification::{AlertGroup, AlertNotification, AlertNotificationKind, AlertSeverity};
+use super::outbox::{ChannelId, NotificationOutbox, sql_project_id};
 
 /// State of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct NotificationDelivery {
     pub id: i64,
     /// ID of the notification channel.
     #[schema(value_type = i64)]
-    pub target_id: TargetId,
+    pub target_id: ChannelId,
     /// Name of the notification channel.
     pub target_name: String,
     /// Kind of the notification channel, such as `email` or `slack`.
@@ -46,7 +46,7 @@ pub struct NotificationDelivery {
     #[schema(value_type = DeliveryState)]
     pub state: String,
     /// What happened to the incident.
-    pub kind: AlertNoticeKind,
+    pub kind: AlertNotificationKind,
     /// Severity of the incident.
     pub severity: AlertSeverity,
     /// Key of the change, which is sent with every attempt.
@@ -98,7 +98,7 @@ pub struct DeliveryFilter {
     /// Only deliveries about this incident.
     pub incident: Option<i64>,
     /// Only deliveries to this target.
-    pub target: Option<TargetId>,
+    pub target: Option<ChannelId>,
     /// Only deliveries in this state.
     pub state: Option<String>,
     /// Only deliveries with a smaller ID: those after a page.
@@ -149,7 +149,7 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn waiting_by_target(&self, project: u64) -> Result<Vec<(TargetId, i64)>, SqliteError> {
+    pub fn waiting_by_channel(&self, project: u64) -> Result<Vec<(ChannelId, i64)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(
                 "SELECT deliveries.target, count(*) FROM deliveries JOIN targets ON targets.id = deliveries.target
@@ -162,7 +162,7 @@ impl NotificationOutbox {
 
 struct DeliveryRow {
     id: i64,
-    target: TargetId,
+    target: ChannelId,
     state: String,
     next_us: i64,
     created_us: i64,
@@ -183,9 +183,9 @@ fn read_row(row: &Row) -> rusqlite::Result<DeliveryRow> {
 }
 
 fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
-    let notice: AlertNotice = serde_json::from_str(&raw.body)
+    let notice: AlertNotification = serde_json::from_str(&raw.body)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
-    let target: NotificationTarget = find_target(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let target: NotificationChannel = find_channel(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
     let attempt = |row: &Row| {
         Ok(DeliveryAttempt {
@@ -200,7 +200,7 @@ fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<Notifica
         id: raw.id,
         target_id: raw.target,
         target_name: target.name,
-        target_kind: target.address.kind(),
+        target_kind: target.configuration.kind(),
         next_attempt_at: (raw.state == "waiting").then(|| rfc3339(raw.next_us)),
         state: raw.state,
         kind: notice.kind,

@@ -2,15 +2,15 @@
 
 mod allowed_networks;
 mod attempts;
+mod channel;
+mod channel_store;
 mod message_text;
-pub mod notice;
+pub mod notification;
 mod outbox;
 mod queue;
 mod render;
 mod retention;
 mod retry_schedule;
-mod target;
-mod target_store;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -19,8 +19,8 @@ mod worker;
 
 pub use allowed_networks::AllowedNetworks;
 pub use attempts::{DeliveryAttempt, DeliveryFilter, DeliveryState, NotificationDelivery};
-pub use outbox::{FORMAT, NotificationOutbox, TargetId};
-pub use target::{ChannelConfiguration, ChannelKind, ChannelSecret, NotificationTarget, SmtpSecurity, TargetError};
-pub use target_store::{NotificationTargetDraft, NotifyError};
+pub use channel::{ChannelConfiguration, ChannelError, ChannelKind, ChannelSecret, NotificationChannel, SmtpSecurity};
+pub use channel_store::{NotificationChannelDraft, NotifyError};
+pub use outbox::{ChannelId, FORMAT, NotificationOutbox};
 pub use trusted_certificates::TrustedCertificates;
 pub use worker::DeliveryWorker;

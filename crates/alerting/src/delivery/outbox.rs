@@ -17,10 +17,10 @@ use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Notify;
 
-use super::notice::AlertNotice;
+use super::notification::AlertNotification;
 
 /// ID of a notification channel.
-pub type TargetId = i64;
+pub type ChannelId = i64;
 
 /// Version of the schema that is written, and the newest one that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -99,7 +99,7 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the database cannot be written. None of the notices is enqueued then.
-    pub fn enqueue(&self, notices: &[(AlertNotice, Vec<TargetId>)]) -> Result<usize, SqliteError> {
+    pub fn enqueue(&self, notices: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.with_connection(|connection| {
             let transaction = connection.transaction()?;
@@ -131,7 +131,7 @@ impl NotificationOutbox {
 }
 
 /// Inserts a notice and returns its ID; `None` if its key is known.
-pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotice) -> rusqlite::Result<Option<i64>> {
+pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotification) -> rusqlite::Result<Option<i64>> {
     let body = serde_json::to_string(notice).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO notices (key, project, rule, incident, at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)

@@ -5,11 +5,11 @@ use std::time::Duration;
 use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity};
-use super::outbox::{NotificationOutbox, TargetId, insert_notice, now_us, sql_project_id};
+use super::channel::{ChannelConfiguration, NotificationChannel};
+use super::channel_store::find_channel;
+use super::notification::{AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity};
+use super::outbox::{ChannelId, NotificationOutbox, insert_notice, now_us, sql_project_id};
 use super::retry_schedule::{MAX_RETRY_AGE, retry_delay};
-use super::target::{ChannelConfiguration, NotificationTarget};
-use super::target_store::find_target;
 use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 
 /// Number of waiting deliveries to one channel above which they are combined in a digest.
@@ -28,13 +28,13 @@ pub(super) struct DueDelivery {
     attempt: i64,
     failed_attempts: u32,
     created_us: i64,
-    pub(super) notice: AlertNotice,
-    pub(super) target: NotificationTarget,
+    pub(super) notice: AlertNotification,
+    pub(super) target: NotificationChannel,
 }
 
 impl NotificationOutbox {
     /// Returns the first waiting delivery of each target, as (due time in microseconds since the Unix epoch, target). Blocks.
-    pub(super) fn first_waiting(&self) -> Result<Vec<(i64, TargetId)>, SqliteError> {
+    pub(super) fn first_waiting(&self) -> Result<Vec<(i64, ChannelId)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(
                 "SELECT next_us, target FROM deliveries
@@ -46,14 +46,14 @@ impl NotificationOutbox {
 
     /// Takes the delivery to a target that is due and records its attempt; `None` if none is due. The deliveries of a target are in
     /// order: while the first one waits for its next attempt, the others wait too. Blocks.
-    pub(super) fn take_due(&self, target: TargetId) -> Result<Option<DueDelivery>, SqliteError> {
+    pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
-            let Some(target) = find_target(&transaction, target)? else { return Ok(None) };
+            let Some(target) = find_channel(&transaction, target)? else { return Ok(None) };
             if first_waiting_of(&transaction, target.id)?.is_none_or(|(_, next_us)| next_us > now_us()) {
                 return Ok(None);
             }
-            if target.address.is_read_by_people()
+            if target.configuration.is_read_by_people()
                 && let Some(calm_us) = digest_until(&transaction, target.id)?
             {
                 transaction.execute(
@@ -79,7 +79,9 @@ impl NotificationOutbox {
         let (state, next_us, goes_on) = match ended.disposition {
             DeliveryDisposition::Delivered => ("delivered", now, true),
             DeliveryDisposition::GiveUp => ("failed", now, true),
-            DeliveryDisposition::Retry(_) if age >= MAX_RETRY_AGE || next.notice.kind == AlertNoticeKind::Test => ("failed", now, true),
+            DeliveryDisposition::Retry(_) if age >= MAX_RETRY_AGE || next.notice.kind == AlertNotificationKind::Test => {
+                ("failed", now, true)
+            }
             DeliveryDisposition::Retry(asked) => ("waiting", now + duration_us(retry_delay(next.failed_attempts + 1, asked)), false),
         };
         self.with_connection(|db| {
@@ -116,7 +118,7 @@ impl NotificationOutbox {
     }
 
     /// Takes a test for a target, ahead of its queue. Blocks.
-    pub(super) fn take_test(&self, notice: AlertNotice, target: NotificationTarget) -> Result<DueDelivery, SqliteError> {
+    pub(super) fn take_test(&self, notice: AlertNotification, target: NotificationChannel) -> Result<DueDelivery, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
             let id = insert_notice(&transaction, &notice)?;
@@ -144,12 +146,12 @@ impl NotificationOutbox {
 }
 
 /// Returns the first waiting delivery of a target, and its due time.
-fn first_waiting_of(db: &Connection, target: TargetId) -> rusqlite::Result<Option<(i64, i64)>> {
+fn first_waiting_of(db: &Connection, target: ChannelId) -> rusqlite::Result<Option<(i64, i64)>> {
     let mut select = db.prepare_cached("SELECT id, next_us FROM deliveries WHERE target = ?1 AND state = 'waiting' ORDER BY id LIMIT 1")?;
     select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
-fn begin_attempt(db: &Connection, delivery: i64, target: NotificationTarget) -> rusqlite::Result<DueDelivery> {
+fn begin_attempt(db: &Connection, delivery: i64, target: NotificationChannel) -> rusqlite::Result<DueDelivery> {
     let (body, created_us): (String, i64) = db
         .prepare_cached(
             "SELECT notices.body, deliveries.created_us FROM deliveries JOIN notices ON notices.id = deliveries.notice WHERE deliveries.id = ?1",
@@ -163,7 +165,7 @@ fn begin_attempt(db: &Connection, delivery: i64, target: NotificationTarget) -> 
 }
 
 /// Returns the time until which messages to a target wait, if it has received the maximum number of separate messages.
-fn digest_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i64>> {
+fn digest_until(db: &Connection, target: ChannelId) -> rusqlite::Result<Option<i64>> {
     let since = now_us() - duration_us(SEPARATE_MESSAGES_PERIOD);
     let mut select =
         db.prepare_cached("SELECT count(*), min(next_us) FROM deliveries WHERE target = ?1 AND state = 'delivered' AND next_us > ?2")?;
@@ -172,13 +174,13 @@ fn digest_until(db: &Connection, target: TargetId) -> rusqlite::Result<Option<i6
 }
 
 /// Combines waiting deliveries in a digest. Deliveries that were attempted remain: the receiver may have them.
-fn combine_in_digest(db: &Connection, target: &NotificationTarget) -> rusqlite::Result<()> {
+fn combine_in_digest(db: &Connection, target: &NotificationChannel) -> rusqlite::Result<()> {
     const FROM_WAITING_DELIVERIES: &str = "FROM deliveries JOIN notices ON notices.id = deliveries.notice
         WHERE deliveries.target = ?1 AND deliveries.state = 'waiting' AND notices.rule != 0
         AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.delivery = deliveries.id)
         AND (?2 OR json_extract(notices.body, '$.kind') != 'resolved')";
     // PagerDuty resolves an alert by the resolution of its own incident, which pages nobody.
-    let ends_too = !matches!(target.address, ChannelConfiguration::Pagerduty { .. });
+    let ends_too = !matches!(target.configuration, ChannelConfiguration::Pagerduty { .. });
     let waiting: i64 = db
         .prepare_cached(&format!("SELECT count(*) {FROM_WAITING_DELIVERIES}"))?
         .query_row(params![target.id, ends_too], |row| row.get(0))?;
@@ -191,7 +193,7 @@ fn combine_in_digest(db: &Connection, target: &NotificationTarget) -> rusqlite::
     let rows: Vec<(i64, i64, String)> = select
         .query_map(params![target.id, ends_too], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let combined: Vec<AlertNotice> = rows.iter().map(|(_, _, body)| parse_notice(body)).collect::<rusqlite::Result<_>>()?;
+    let combined: Vec<AlertNotification> = rows.iter().map(|(_, _, body)| parse_notice(body)).collect::<rusqlite::Result<_>>()?;
     let (Some((first, created_us, _)), Some((last, ..))) = (rows.first(), rows.last()) else { return Ok(()) };
     let Some(id) = insert_notice(db, &digest_notice(combined, &format!("digest-{}-{first}-{last}", target.id)))? else { return Ok(()) };
     let delivery: i64 = db.query_row(
@@ -207,15 +209,15 @@ fn combine_in_digest(db: &Connection, target: &NotificationTarget) -> rusqlite::
 }
 
 /// Creates the notice of a digest. It is recognized by its rule ID, which is 0.
-fn digest_notice(combined: Vec<AlertNotice>, key: &str) -> AlertNotice {
+fn digest_notice(combined: Vec<AlertNotification>, key: &str) -> AlertNotification {
     let worst = combined.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
     let first = combined[0].clone();
     let alerts = first.links.incident.split("/alerts").next().map(|page| format!("{page}/alerts"));
-    AlertNotice {
+    AlertNotification {
         idempotency_key: key.to_owned(),
         rule_id: 0,
         incident_id: None,
-        kind: AlertNoticeKind::Digest,
+        kind: AlertNotificationKind::Digest,
         severity: worst,
         value: None,
         threshold: None,
@@ -225,13 +227,13 @@ fn digest_notice(combined: Vec<AlertNotice>, key: &str) -> AlertNotice {
         budget: None,
         outlook: None,
         at: combined.iter().map(|notice| notice.at).max().unwrap_or(first.at),
-        links: AlertNoticeLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },
+        links: AlertNotificationLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },
         gathered: combined,
         ..first
     }
 }
 
-fn parse_notice(body: &str) -> rusqlite::Result<AlertNotice> {
+fn parse_notice(body: &str) -> rusqlite::Result<AlertNotification> {
     serde_json::from_str(body).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hinomi_tables::retained_rows::{ErasedNames, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry};
+use hinomi_tables::retained_rows::{ErasedNames, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry};
 use rusqlite::Transaction;
 
 use super::outbox::{DATABASE, NotificationOutbox, sql_project_id};
@@ -14,10 +14,10 @@ const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("notices", "project = ?
 const MENTIONS: [(&str, &str); 1] = [("notices", "project = ?1")];
 
 /// A notice is sent when one of the traces or users that it names is deleted; the redaction removes the name.
-static RULES: RetentionRules = RetentionRules { redaction: Some(redact), ..RetentionRules::new(DATABASE, &OF_PROJECT) };
+static RULES: TableRetention = TableRetention { redaction: Some(redact), ..TableRetention::new(DATABASE, &OF_PROJECT) };
 
 impl RetainedRows for NotificationOutbox {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 

@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::allowed_networks::AllowedNetworks;
 use super::attempts::NotificationDelivery;
-use super::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection};
-use super::outbox::{DATABASE, NotificationOutbox, TargetId, now_us};
-use super::target_store::NotifyError;
+use super::channel_store::NotifyError;
+use super::notification::{
+    AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection,
+};
+use super::outbox::{ChannelId, DATABASE, NotificationOutbox, now_us};
 use super::transport::DeliveryTransport;
 use super::trusted_certificates::TrustedCertificates;
 
@@ -28,7 +30,7 @@ pub struct DeliveryWorker {
     allowed_networks: AllowedNetworks,
     transport: DeliveryTransport,
     /// Targets to which a task is sending.
-    busy_targets: Mutex<HashSet<TargetId>>,
+    busy_channels: Mutex<HashSet<ChannelId>>,
     /// Whether delivery is paused; notices then wait.
     is_paused_flag: AtomicBool,
 }
@@ -41,7 +43,7 @@ impl DeliveryWorker {
             outbox,
             transport: DeliveryTransport::new(allowed_networks.clone(), trust),
             allowed_networks,
-            busy_targets: Mutex::new(HashSet::new()),
+            busy_channels: Mutex::new(HashSet::new()),
             is_paused_flag: AtomicBool::new(false),
         }
     }
@@ -94,22 +96,22 @@ impl DeliveryWorker {
     }
 
     /// Starts a task for each target with a due delivery. Returns the time until the next delivery is due.
-    fn start_due_tasks(self: &Arc<Self>, heads: Vec<(i64, TargetId)>, stop: &CancellationToken) -> Duration {
+    fn start_due_tasks(self: &Arc<Self>, heads: Vec<(i64, ChannelId)>, stop: &CancellationToken) -> Duration {
         let now = now_us();
         let mut rest = MAX_POLL_INTERVAL;
         for (next_us, target) in heads {
             if next_us > now {
                 rest = rest.min(Duration::from_micros((next_us - now).unsigned_abs()));
-            } else if self.lock_busy_targets().insert(target) {
-                let (courier, stop) = (self.clone(), stop.clone());
+            } else if self.lock_busy_channels().insert(target) {
+                let (worker, stop) = (self.clone(), stop.clone());
                 tokio::spawn(async move {
-                    let well = courier.deliver_to_target(target, &stop).await;
+                    let well = worker.deliver_to_channel(target, &stop).await;
                     if !well {
                         tokio::time::sleep(DATABASE_ERROR_DELAY).await;
                     }
-                    courier.lock_busy_targets().remove(&target);
+                    worker.lock_busy_channels().remove(&target);
                     // A delivery may have become due since this task last looked.
-                    courier.outbox.delivery_due.notify_one();
+                    worker.outbox.delivery_due.notify_one();
                 });
             }
         }
@@ -117,7 +119,7 @@ impl DeliveryWorker {
     }
 
     /// Sends the due deliveries of one target in order. Returns false after an error of the database.
-    async fn deliver_to_target(&self, target: TargetId, stop: &CancellationToken) -> bool {
+    async fn deliver_to_channel(&self, target: ChannelId, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() && !self.is_paused() {
             let next = match self.run_blocking(move |outbox| outbox.take_due(target)).await {
                 Ok(Some(next)) => next,
@@ -144,7 +146,7 @@ impl DeliveryWorker {
         let started = Instant::now();
         let ended = self.transport.send(&next.notice, &next.target).await;
         let took = started.elapsed();
-        let (delivery, target, kind) = (next.delivery, next.target.id, next.target.address.kind());
+        let (delivery, target, kind) = (next.delivery, next.target.id, next.target.configuration.kind());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match &ended.error {
             None => tracing::debug!(delivery, target, kind, duration_ms = ms, "notify.delivery.succeeded"),
@@ -159,7 +161,7 @@ impl DeliveryWorker {
     /// # Errors
     ///
     /// When the channel does not exist, or the database cannot be read or written.
-    pub async fn send_test(&self, project: u64, target: TargetId, page: &str) -> Result<NotificationDelivery, NotifyError> {
+    pub async fn send_test(&self, project: u64, target: ChannelId, page: &str) -> Result<NotificationDelivery, NotifyError> {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
             let target = outbox.target(project, target)?;
@@ -184,20 +186,20 @@ impl DeliveryWorker {
         }
     }
 
-    fn lock_busy_targets(&self) -> std::sync::MutexGuard<'_, HashSet<TargetId>> {
-        self.busy_targets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_busy_channels(&self) -> std::sync::MutexGuard<'_, HashSet<ChannelId>> {
+        self.busy_channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn test_notice(project: u64, name: &str, page: String) -> AlertNotice {
+fn test_notice(project: u64, name: &str, page: String) -> AlertNotification {
     let now = now_us();
-    AlertNotice {
+    AlertNotification {
         idempotency_key: format!("test-{:032x}", rand::random::<u128>()),
         project,
         rule_id: 0,
         rule_name: name.to_owned(),
         incident_id: None,
-        kind: AlertNoticeKind::Test,
+        kind: AlertNotificationKind::Test,
         severity: AlertSeverity::Warning,
         measure: "test".to_owned(),
         unit: MeasureUnit::Count,
@@ -214,7 +216,7 @@ fn test_notice(project: u64, name: &str, page: String) -> AlertNotice {
         culprits_since: None,
         budget: None,
         outlook: None,
-        links: AlertNoticeLinks { incident: page, traces: None },
+        links: AlertNotificationLinks { incident: page, traces: None },
         language: MessageLanguage::En,
         gathered: Vec::new(),
     }

@@ -3,7 +3,7 @@
 use super::notification_plan::PERIOD_ENDED_REASON;
 use super::{FORECAST_STEP, RuleEvaluator};
 use crate::alert_store::IncidentChange;
-use crate::delivery::notice::{AlertNoticeKind, AlertSeverity, CostProjection, MeasureUnit};
+use crate::delivery::notification::{AlertNotificationKind, AlertSeverity, CostProjection, MeasureUnit};
 use crate::evaluator::forecast;
 use crate::evaluator::forecast::SpendForecast;
 use crate::evaluator::metric_series::{AlertGroupKey, AlertSeries};
@@ -89,9 +89,9 @@ impl RuleEvaluator {
         let severity = if step >= budget.critical_from { AlertSeverity::Critical } else { AlertSeverity::Warning };
         let threshold = if step == FORECAST_STEP { budget.amount } else { budget.amount * step / 100.0 };
         let (kind, happened) = if open.is_some() {
-            (AlertNoticeKind::Worsened, IncidentEventKind::Worsened)
+            (AlertNotificationKind::Worsened, IncidentEventKind::Worsened)
         } else {
-            (AlertNoticeKind::Opened, IncidentEventKind::Opened)
+            (AlertNotificationKind::Opened, IncidentEventKind::Opened)
         };
         let mut incident = open.cloned().unwrap_or_else(|| self.budget_incident(watch, group, period, severity));
         if incident.severity < severity {

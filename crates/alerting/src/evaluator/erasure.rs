@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{AlertInstanceKey, RuleEvaluator};
 use crate::alert_store::IncidentChange;
-use crate::delivery::notice;
+use crate::delivery::notification;
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 
@@ -25,7 +25,7 @@ impl RuleEvaluator {
                 let mut change = self.resolve_change(&incident, Some(SUBJECT_DELETED_REASON), incident.value);
                 for untold in &mut change.pending_notices {
                     let name = incident.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-                    untold.notice.group = Some(notice::AlertGroup { name, value: Some(DELETED_NAME.to_owned()) });
+                    untold.notice.group = Some(notification::AlertGroup { name, value: Some(DELETED_NAME.to_owned()) });
                     untold.notice.links.traces = None;
                 }
                 return Some(change);

@@ -7,7 +7,7 @@ use hinomi_model::span::Span;
 use hinomi_query::{GroupBy, SpanMatcher};
 
 use super::buckets::{BucketSeries, DurationSketch, QuantitySum, percentile};
-use crate::delivery::notice;
+use crate::delivery::notification;
 use crate::rule::metric::SeriesAggregation;
 
 /// Name of the group that contains all groups beyond the maximum number.
@@ -26,21 +26,21 @@ pub(crate) enum AlertGroupKey {
 
 impl AlertGroupKey {
     /// Returns the group as shown in notices.
-    pub(crate) fn to_notice_group(&self, by: Option<&str>) -> Option<notice::AlertGroup> {
+    pub(crate) fn to_notice_group(&self, by: Option<&str>) -> Option<notification::AlertGroup> {
         let name = by.unwrap_or_default().to_owned();
         match self {
             AlertGroupKey::AllSpans => None,
-            AlertGroupKey::Value(value) => Some(notice::AlertGroup { name, value: value.as_deref().map(str::to_owned) }),
-            AlertGroupKey::Others => Some(notice::AlertGroup { name, value: Some(OTHER_GROUPS.to_owned()) }),
+            AlertGroupKey::Value(value) => Some(notification::AlertGroup { name, value: value.as_deref().map(str::to_owned) }),
+            AlertGroupKey::Others => Some(notification::AlertGroup { name, value: Some(OTHER_GROUPS.to_owned()) }),
         }
     }
 
     /// Returns the group from its form in notices.
-    pub(crate) fn from_notice_group(shown: Option<&notice::AlertGroup>) -> AlertGroupKey {
+    pub(crate) fn from_notice_group(shown: Option<&notification::AlertGroup>) -> AlertGroupKey {
         match shown {
             None => AlertGroupKey::AllSpans,
-            Some(notice::AlertGroup { value, .. }) if value.as_deref() == Some(OTHER_GROUPS) => AlertGroupKey::Others,
-            Some(notice::AlertGroup { value, .. }) => AlertGroupKey::Value(value.as_deref().map(Arc::from)),
+            Some(notification::AlertGroup { value, .. }) if value.as_deref() == Some(OTHER_GROUPS) => AlertGroupKey::Others,
+            Some(notification::AlertGroup { value, .. }) => AlertGroupKey::Value(value.as_deref().map(Arc::from)),
         }
     }
 }

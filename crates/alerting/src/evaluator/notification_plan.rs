@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{AlertInstanceKey, FORECAST_STEP, RuleEvaluator, instance_of};
 use crate::HumanDuration;
-use crate::alert_store::{IncidentChange, PendingNotice};
-use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, BudgetStep};
+use crate::alert_store::{IncidentChange, PendingNotification};
+use crate::delivery::notification::{AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity, BudgetStep};
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 use crate::incident::links::{group_filter_text, traces_link};
@@ -40,7 +40,7 @@ impl RuleEvaluator {
                 continue;
             }
             let telling = watch.notification_policy();
-            let notified = |kind: AlertNoticeKind, targets: &[i64], happened: IncidentEventKind| {
+            let notified = |kind: AlertNotificationKind, targets: &[i64], happened: IncidentEventKind| {
                 let mut incident = incident.clone();
                 incident.told_us = Some(self.now_us);
                 incident.told += 1;
@@ -52,7 +52,7 @@ impl RuleEvaluator {
                 )
             };
             if incident.announced.is_none_or(|announced| announced < incident.severity) {
-                let kind = if incident.announced.is_none() { AlertNoticeKind::Opened } else { AlertNoticeKind::Worsened };
+                let kind = if incident.announced.is_none() { AlertNotificationKind::Opened } else { AlertNotificationKind::Worsened };
                 let mut incident = incident.clone();
                 incident.announced = Some(incident.severity);
                 let entry = IncidentTimelineEntry {
@@ -68,13 +68,13 @@ impl RuleEvaluator {
             let since = |us: i64, length: Option<HumanDuration>| length.is_some_and(|length| self.now_us - us >= length.0);
             match incident.told_us {
                 None if since(incident.opened_us, telling.escalate_after) => {
-                    changes.push(notified(AlertNoticeKind::Escalated, &telling.escalate_to, IncidentEventKind::Escalated));
+                    changes.push(notified(AlertNotificationKind::Escalated, &telling.escalate_to, IncidentEventKind::Escalated));
                 }
                 last if since(last.unwrap_or(incident.opened_us), telling.repeat_every)
                     && (last.is_some() || telling.escalate_after.is_none()) =>
                 {
                     let everyone: Vec<i64> = telling.targets.iter().chain(&telling.escalate_to).copied().collect();
-                    changes.push(notified(AlertNoticeKind::Reminder, &everyone, IncidentEventKind::Reminded));
+                    changes.push(notified(AlertNotificationKind::Reminder, &everyone, IncidentEventKind::Reminded));
                 }
                 _ => {}
             }
@@ -93,29 +93,34 @@ impl RuleEvaluator {
         let text = by.map(str::to_owned);
         self.notified_change(
             incident,
-            AlertNoticeKind::Resolved,
+            AlertNotificationKind::Resolved,
             IncidentTimelineEntry { value, text, ..IncidentTimelineEntry::new(self.now_us, IncidentEventKind::Resolved) },
         )
     }
 
     /// Returns a change with the notice that it results in, if any.
-    pub(super) fn notified_change(&self, mut incident: Incident, kind: AlertNoticeKind, entry: IncidentTimelineEntry) -> IncidentChange {
+    pub(super) fn notified_change(
+        &self,
+        mut incident: Incident,
+        kind: AlertNotificationKind,
+        entry: IncidentTimelineEntry,
+    ) -> IncidentChange {
         incident.changes += 1;
-        if kind == AlertNoticeKind::Worsened {
+        if kind == AlertNotificationKind::Worsened {
             // The cause of the worsening may differ from that of the opening. A step of seconds shows nothing: it belongs to the time
             // before.
             incident.culprits.clear();
             let stretch = incident.stepped_us.filter(|us| self.now_us - us >= MIN_STEP_INTERVAL.0);
             incident.culprits_since_us = stretch.or(incident.culprits_since_us).filter(|us| *us > incident.window_from_us);
         }
-        if matches!(kind, AlertNoticeKind::Opened | AlertNoticeKind::Worsened | AlertNoticeKind::Improved) {
+        if matches!(kind, AlertNotificationKind::Opened | AlertNotificationKind::Worsened | AlertNotificationKind::Improved) {
             incident.stepped_us = Some(self.now_us);
         }
         let watch = self.watches.get(&incident.rule);
         let is_quiet = watch.is_none_or(|watch| self.is_silenced(watch, &incident));
         let was_announced = incident.announced.is_some();
         let tells = match kind {
-            AlertNoticeKind::Resolved | AlertNoticeKind::Improved => {
+            AlertNotificationKind::Resolved | AlertNotificationKind::Improved => {
                 was_announced && watch.is_none_or(|watch| !watch.is_muted(self.now_us))
             }
             _ => !is_quiet,
@@ -125,23 +130,27 @@ impl RuleEvaluator {
         }
         incident.announced = Some(incident.severity);
         let targets = watch.map(|watch| watch.notification_policy().targets.clone()).unwrap_or_default();
-        let pending_notices = vec![PendingNotice { id: 0, notice: self.new_notice(&incident, kind), targets }];
+        let pending_notices = vec![PendingNotification { id: 0, notice: self.new_notice(&incident, kind), targets }];
         IncidentChange { incident, entries: vec![entry], pending_notices }
     }
 
     fn notify_change(
         &self,
         mut incident: Incident,
-        kind: AlertNoticeKind,
+        kind: AlertNotificationKind,
         targets: &[i64],
         entry: IncidentTimelineEntry,
     ) -> IncidentChange {
         incident.changes += 1;
         let notice = self.new_notice(&incident, kind);
-        IncidentChange { incident, entries: vec![entry], pending_notices: vec![PendingNotice { id: 0, notice, targets: targets.to_vec() }] }
+        IncidentChange {
+            incident,
+            entries: vec![entry],
+            pending_notices: vec![PendingNotification { id: 0, notice, targets: targets.to_vec() }],
+        }
     }
 
-    fn new_notice(&self, incident: &Incident, kind: AlertNoticeKind) -> AlertNotice {
+    fn new_notice(&self, incident: &Incident, kind: AlertNotificationKind) -> AlertNotification {
         let watch = self.watches.get(&incident.rule);
         let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
         // The key contains a hash of the group. Users choose names, so the hash must be collision-resistant: a group with the same hash
@@ -150,7 +159,7 @@ impl RuleEvaluator {
         // Two periods of a budget may fire at the same time.
         let period = if incident.source == AlertSource::Budget { format!("-{}", incident.window_from_us) } else { String::new() };
         let (project, public_url) = (incident.project, &self.public_url);
-        AlertNotice {
+        AlertNotification {
             // The same change always has the same key: where and when the incident opened, and the number of the change.
             idempotency_key: format!("{project}-{}-{of}-{}{period}-{}", incident.rule, incident.opened_us, incident.changes),
             project,
@@ -174,7 +183,7 @@ impl RuleEvaluator {
             culprits_since: incident.culprits_since_us,
             budget: watch.and_then(|watch| budget_step(watch, incident)),
             outlook: incident.outlook.clone(),
-            links: AlertNoticeLinks {
+            links: AlertNotificationLinks {
                 incident: format!("{public_url}/p/{project}/alerts/incidents/"),
                 traces: watch.map(|watch| self.traces_link(watch, incident)),
             },

@@ -5,7 +5,7 @@ use hinomi_model::span::{Cost, Span};
 use super::metric_series::{AlertGroupKey, AlertSeries, AlertSeriesSpec, WindowAggregate};
 use super::thresholds::RuleThresholds;
 use crate::alert_store::AlertRecord;
-use crate::delivery::notice::ComparisonBaseline;
+use crate::delivery::notification::ComparisonBaseline;
 use crate::error::AlertError;
 use crate::rule::budget::Budget;
 use crate::rule::calendar::BudgetCalendar;

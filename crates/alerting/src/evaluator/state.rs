@@ -6,7 +6,7 @@ use super::BudgetPeriodSpend;
 use super::forecast::SpendForecast;
 use super::metric_series::AlertGroupKey;
 use super::prepared_rule::BudgetWatch;
-use crate::delivery::notice::{AlertSeverity, BudgetPeriod};
+use crate::delivery::notification::{AlertSeverity, BudgetPeriod};
 use crate::rule::budget::Budget;
 use crate::rule::metric::AlertMetric;
 

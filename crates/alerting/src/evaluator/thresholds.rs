@@ -1,6 +1,6 @@
 //! Thresholds with hysteresis: a value that hovers around a threshold does not fire repeatedly.
 
-use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
+use crate::delivery::notification::{AlertSeverity, ThresholdDirection};
 use crate::rule::AlertRule;
 
 /// Thresholds of a rule.

@@ -1,7 +1,7 @@
 //! Transitions of one alert instance in one evaluation pass.
 
 use super::{AlertInstanceKey, EvaluationResult, RuleEvaluator};
-use crate::delivery::notice::{AlertNoticeKind, AlertSeverity, MeasureUnit};
+use crate::delivery::notification::{AlertNotificationKind, AlertSeverity, MeasureUnit};
 use crate::evaluator::prepared_rule::RuleWatch;
 use crate::incident::{AlertSource, Incident, IncidentEventKind, IncidentTimelineEntry};
 
@@ -51,10 +51,10 @@ impl<'a> AlertInstanceEvaluation<'a> {
         }
         let (evaluator, rule) = (self.evaluator, &self.watch.record.definition);
         let (kind, happened) = match (before, next) {
-            (None, _) => (AlertNoticeKind::Opened, IncidentEventKind::Opened),
-            (Some(before), Some(next)) if next > before => (AlertNoticeKind::Worsened, IncidentEventKind::Worsened),
-            (Some(_), Some(_)) => (AlertNoticeKind::Improved, IncidentEventKind::Improved),
-            (Some(_), None) => (AlertNoticeKind::Resolved, IncidentEventKind::Resolved),
+            (None, _) => (AlertNotificationKind::Opened, IncidentEventKind::Opened),
+            (Some(before), Some(next)) if next > before => (AlertNotificationKind::Worsened, IncidentEventKind::Worsened),
+            (Some(_), Some(_)) => (AlertNotificationKind::Improved, IncidentEventKind::Improved),
+            (Some(_), None) => (AlertNotificationKind::Resolved, IncidentEventKind::Resolved),
         };
         let opens_us = self.opening_us;
         let mut incident = self.incident.take().unwrap_or_else(|| Incident {
@@ -75,7 +75,7 @@ impl<'a> AlertInstanceEvaluation<'a> {
         (incident.window_from_us, incident.window_to_us) = (from_us, to_us);
         match next {
             Some(severity) => {
-                if kind == AlertNoticeKind::Worsened {
+                if kind == AlertNotificationKind::Worsened {
                     // The severity is worse than the one that was acknowledged.
                     incident.acknowledged_us = None;
                     incident.acknowledged_by = None;

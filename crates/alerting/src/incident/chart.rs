@@ -6,7 +6,7 @@ use super::links::group_filter_text;
 use super::{Incident, IncidentTimelineEntry};
 use crate::HumanDuration;
 use crate::alert_store::AlertRecord;
-use crate::delivery::notice::AlertSeverity;
+use crate::delivery::notification::AlertSeverity;
 use crate::error::AlertError;
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use hinomi_query::filter::Filter;
 use hinomi_query::{ContributionSums, ContributionWeight, ContributionWindows, GroupBy, ProjectSnapshot, QueryError, SeriesMeasure};
 
-use crate::delivery::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
+use crate::delivery::notification::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
 use crate::rule::metric::{AlertMetric, LatencyKind, MetricFormula, SpanQuantity, SpanSubject};
 
 /// Properties of which values can be contributors, in addition to traces.

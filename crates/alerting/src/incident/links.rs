@@ -1,10 +1,10 @@
 //! Links in notices: filters for the spans of a rule or contributor, and URLs of the page.
 
-use crate::delivery::notice;
-use crate::delivery::notice::AlertContributor;
+use crate::delivery::notification;
+use crate::delivery::notification::AlertContributor;
 
 /// Returns the filter of a rule, restricted to one of its groups.
-pub(crate) fn group_filter_text(filter: &str, group: Option<&notice::AlertGroup>) -> String {
+pub(crate) fn group_filter_text(filter: &str, group: Option<&notification::AlertGroup>) -> String {
     let by_group = group.map(|group| format!(" {}", filter_term(&group.name, group.value.as_deref()))).unwrap_or_default();
     format!("{filter}{by_group}").trim().to_owned()
 }

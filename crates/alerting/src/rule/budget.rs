@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::metric::{AlertMetric, MetricFormula};
 use super::{NotificationPolicy, check_filter, check_group, check_name, check_zone};
-use crate::delivery::notice::BudgetPeriod;
+use crate::delivery::notification::BudgetPeriod;
 use crate::error::{AlertError, invalid};
 
 const DEFAULT_MAX_GROUPS: u32 = 1000;

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::budget::WeekStart;
-use crate::delivery::notice::BudgetPeriod;
+use crate::delivery::notification::BudgetPeriod;
 
 /// Calendar of a budget's periods.
 #[derive(Debug, Clone)]

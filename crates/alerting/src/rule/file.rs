@@ -22,7 +22,7 @@ pub struct AlertFile {
 }
 
 /// IDs of the notification channels of a project by name.
-pub type TargetNames = BTreeMap<String, i64>;
+pub type ChannelNames = BTreeMap<String, i64>;
 
 /// One difference between a file and the stored rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ pub enum AlertFileChangeKind {
 /// # Errors
 ///
 /// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a target does not exist.
-pub fn parse_file(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertError> {
+pub fn parse_file(text: &str, targets: &ChannelNames) -> Result<AlertFile, AlertError> {
     let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
     let mut file = AlertFile::default();
     for (name, value) in table {
@@ -66,7 +66,7 @@ pub fn parse_file(text: &str, targets: &TargetNames) -> Result<AlertFile, AlertE
     Ok(file)
 }
 
-fn parse_items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Result<Vec<T>, AlertError> {
+fn parse_items<T: AlertDefinition>(value: Value, targets: &ChannelNames) -> Result<Vec<T>, AlertError> {
     let Value::Array(values) = value else {
         return Err(invalid("file", format!("{0} must be a list; write [[{0}]] with two brackets", T::SOURCE.name())));
     };
@@ -84,7 +84,7 @@ fn parse_items<T: AlertDefinition>(value: Value, targets: &TargetNames) -> Resul
 }
 
 /// Replaces the names of targets by their IDs.
-fn replace_names_by_ids(notify: &mut Map<String, Value>, targets: &TargetNames) -> Result<(), String> {
+fn replace_names_by_ids(notify: &mut Map<String, Value>, targets: &ChannelNames) -> Result<(), String> {
     for field in ["targets", "escalate_to"] {
         for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
             let Some(text) = name.as_str() else { return Err(format!("notify.{field}: must contain names of notification channels")) };
@@ -112,7 +112,7 @@ fn check_unique_names<T: AlertDefinition>(items: &[T]) -> Result<(), AlertError>
 /// # Errors
 ///
 /// When a number cannot be represented in TOML.
-pub fn write_file(file: &AlertFile, targets: &TargetNames) -> Result<String, AlertError> {
+pub fn write_file(file: &AlertFile, targets: &ChannelNames) -> Result<String, AlertError> {
     let named = |value: Value| replace_ids_by_names(value, targets);
     let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     tables.insert("rule", file.rules.iter().map(to_plain_json).map(named).collect());
@@ -139,7 +139,7 @@ fn to_plain_json(item: &impl Serialize) -> Value {
 }
 
 /// Replaces the IDs of targets by their names. Deleted targets are left out.
-fn replace_ids_by_names(mut value: Value, targets: &TargetNames) -> Value {
+fn replace_ids_by_names(mut value: Value, targets: &ChannelNames) -> Value {
     if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
         for field in ["targets", "escalate_to"] {
             if let Some(numbers) = notify.get_mut(field).and_then(Value::as_array_mut) {
@@ -159,7 +159,7 @@ impl AlertService {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn compare_file(&self, project: u64, file: &AlertFile, targets: &TargetNames) -> Result<Vec<AlertFileChange>, AlertError> {
+    pub fn compare_file(&self, project: u64, file: &AlertFile, targets: &ChannelNames) -> Result<Vec<AlertFileChange>, AlertError> {
         let mut differences = compare_items(&self.store.list_definitions::<AlertRule>(Some(project))?, &file.rules, targets);
         differences.extend(self::compare_items(&self.store.list_definitions::<Budget>(Some(project))?, &file.budgets, targets));
         Ok(differences)
@@ -201,7 +201,7 @@ impl AlertService {
     }
 }
 
-fn compare_items<T: AlertDefinition>(stored: &[AlertRecord<T>], items: &[T], targets: &TargetNames) -> Vec<AlertFileChange> {
+fn compare_items<T: AlertDefinition>(stored: &[AlertRecord<T>], items: &[T], targets: &ChannelNames) -> Vec<AlertFileChange> {
     let difference = |name: &str, kind: AlertFileChangeKind| AlertFileChange { source: T::SOURCE, name: name.to_owned(), kind };
     let shown = |item: &T| replace_ids_by_names(to_plain_json(item), targets);
     let of_item = |item: &T| match stored.iter().find(|stored| stored.definition.name() == item.name()) {

@@ -5,7 +5,7 @@ use hinomi_model::span::{Span, SpanStatus, SpanType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::delivery::notice::MeasureUnit;
+use crate::delivery::notification::MeasureUnit;
 
 /// Integer that each span adds to a sum: cost in units of 10⁻¹² US dollars, everything else as is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

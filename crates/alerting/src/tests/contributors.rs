@@ -4,7 +4,7 @@ use hinomi_query::ContributionSums;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::delivery::notice::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
+use crate::delivery::notification::{AlertContributor, MeasureUnit, ShareOf, ThresholdDirection};
 use crate::incident::contributors::{ContributorGoal, DIMENSIONS, DimensionContribution, contributions_by_dimension, rank_contributors};
 
 const HISTORIES: u64 = 240;

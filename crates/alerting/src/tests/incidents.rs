@@ -6,7 +6,7 @@ use serde_json::json;
 use super::budget;
 use super::windows::call;
 use crate::alert_store::{AlertRecord, IncidentChange};
-use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertSeverity, ThresholdDirection};
+use crate::delivery::notification::{AlertNotification, AlertNotificationKind, AlertSeverity, ThresholdDirection};
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 use crate::evaluator::{EvaluationPass, RuleEvaluator};
@@ -32,7 +32,7 @@ pub(super) struct Scene {
     version: u64,
     incidents: i64,
     /// Notices with their targets, the oldest first.
-    pub(super) told: Vec<(AlertNotice, Vec<i64>)>,
+    pub(super) told: Vec<(AlertNotification, Vec<i64>)>,
     changes: Vec<IncidentChange>,
 }
 
@@ -159,7 +159,7 @@ impl Scene {
         self.now_us
     }
 
-    fn kinds(&self) -> Vec<AlertNoticeKind> {
+    fn kinds(&self) -> Vec<AlertNotificationKind> {
         self.told.iter().map(|(notice, _)| notice.kind).collect()
     }
 
@@ -202,7 +202,7 @@ fn incident_fires_worsens_and_resolves_with_distinct_keys() {
     scene.span(at + 2, &dollars(at, 2.0), 1);
     scene.span(at + 3, &dollars(at, 3.0), 1);
     scene.until(at + 20 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Worsened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Worsened, AlertNotificationKind::Resolved]);
     let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 3);
     let opened = &scene.told[0];
@@ -218,7 +218,10 @@ fn incident_fires_again_after_the_clock_was_set_back() {
     for sign in [1, -1, 1, -1] {
         scene.span(at, &dollars(at, 6.0), sign);
     }
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved, AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(
+        scene.kinds(),
+        [AlertNotificationKind::Opened, AlertNotificationKind::Resolved, AlertNotificationKind::Opened, AlertNotificationKind::Resolved]
+    );
     let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 4);
     assert!(scene.last().resolved_us >= Some(scene.last().opened_us));
@@ -236,7 +239,7 @@ fn corrected_spans_are_removed_from_series() {
     scene.span(at + 1, &dollars(at, 4.0), -1);
     scene.span(at + 1, &Span { counted: false, ..dollars(at, 4.0) }, 1);
     assert_eq!(scene.severity(None), None);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
 }
 
 #[test]
@@ -246,7 +249,7 @@ fn late_peak_fires_and_resolves_at_once() {
     let at = 100 * HOUR_US;
     scene.until(at + 40 * MINUTE_US);
     scene.span(at + 40 * MINUTE_US, &dollars(at + 10 * MINUTE_US, 9.0), 1);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
     assert_eq!((scene.opened(), scene.told[0].0.window_to), (1, at + 11 * MINUTE_US));
     // The rest of the same peak does not fire again, and neither do calls older than an hour.
     scene.span(at + 41 * MINUTE_US, &dollars(at + 10 * MINUTE_US, 9.0), 1);
@@ -268,19 +271,19 @@ fn restart_within_a_window_loses_and_repeats_nothing() {
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.clock(at + 2 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened]);
     // Crash with an open incident: it stays open without another notice.
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.until(at + 3 * MINUTE_US);
-    assert_eq!((scene.kinds(), scene.severity(None)), (vec![AlertNoticeKind::Opened], Some(AlertSeverity::Warning)));
+    assert_eq!((scene.kinds(), scene.severity(None)), (vec![AlertNotificationKind::Opened], Some(AlertSeverity::Warning)));
     // The incident is resolved. A restart does not open it again, although the store still has the windows in which it fired.
     scene.until(at + 63 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
     let watchers = with(&scene);
     scene.restart(watchers, &[first, second]);
     scene.until(at + 70 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
 }
 
 #[test]
@@ -294,9 +297,9 @@ fn missing_data_fires_only_without_gaps_in_reception() {
     scene.until(at + 9 * MINUTE_US);
     assert_eq!(scene.kinds(), []);
     scene.until(at + 30 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened]);
     scene.span(at + 30 * MINUTE_US, &Span { kind: SpanKind::Db, ..dollars(at + 30 * MINUTE_US, 0.0) }, 1);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
     // The machine was suspended for ten hours.
     scene.bell.note_missed_spans(at + 10 * HOUR_US);
     scene.until(at + 10 * HOUR_US + 8 * MINUTE_US);
@@ -310,9 +313,9 @@ fn missing_data_fires_only_without_gaps_in_reception() {
 fn missing_data_follows_the_policy_of_the_rule() {
     let at = 100 * HOUR_US;
     for (policy, expected) in [
-        (NoDataPolicy::Keep, vec![AlertNoticeKind::Opened]),
-        (NoDataPolicy::Resolve, vec![AlertNoticeKind::Opened, AlertNoticeKind::Resolved]),
-        (NoDataPolicy::Alert, vec![AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
+        (NoDataPolicy::Keep, vec![AlertNotificationKind::Opened]),
+        (NoDataPolicy::Resolve, vec![AlertNotificationKind::Opened, AlertNotificationKind::Resolved]),
+        (NoDataPolicy::Alert, vec![AlertNotificationKind::Opened, AlertNotificationKind::Worsened]),
     ] {
         let mut scene = Scene::at(at);
         let mut rule = rule("error_rate", 10, 0.5);
@@ -337,7 +340,7 @@ fn muted_incident_notifies_after_muting_and_resolved_one_stays_resolved() {
     scene.until(at + 9 * MINUTE_US);
     assert_eq!((scene.kinds(), scene.severity(None)), (vec![], Some(AlertSeverity::Warning)));
     scene.until(at + 11 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened]);
 
     // Somebody resolves the incident. The rule fires again only after the value was back to normal.
     let mut incident = scene.bell.open_incident(&(1, AlertGroupKey::AllSpans)).unwrap().clone();
@@ -345,10 +348,10 @@ fn muted_incident_notifies_after_muting_and_resolved_one_stays_resolved() {
     let change = scene.bell.resolve_change(&incident, None, incident.value);
     scene.hold(vec![change]);
     scene.span(at + 12 * MINUTE_US, &dollars(at + 12 * MINUTE_US, 3.0), 1);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved]);
     scene.until(at + 80 * MINUTE_US);
     scene.span(at + 80 * MINUTE_US, &dollars(at + 80 * MINUTE_US, 6.0), 1);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Resolved, AlertNoticeKind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Resolved, AlertNotificationKind::Opened]);
 }
 
 #[test]
@@ -364,9 +367,9 @@ fn unacknowledged_incident_escalates_and_repeats() {
     scene.rules(vec![rule]);
     scene.span(at, &dollars(at, 9.0), 1);
     scene.until(at + 29 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened]);
     scene.until(at + 95 * MINUTE_US);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Escalated, AlertNoticeKind::Reminder]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Escalated, AlertNotificationKind::Reminder]);
     assert_eq!((scene.told[1].1.as_slice(), scene.told[2].1.as_slice()), (&[2][..], &[1, 2][..]));
     let mut incident = scene.bell.open_incident(&(1, AlertGroupKey::AllSpans)).unwrap().clone();
     incident.acknowledged_us = Some(scene.now_us);
@@ -427,7 +430,7 @@ fn low_mean_fires_at_once_and_low_sum_after_a_complete_window() {
         assert_eq!(scene.opened(), 1, "{measure}");
         let changes = scene.bell.evaluate_polled(1, Some(0.9), at + HOUR_US, at + 2 * HOUR_US);
         scene.hold(changes);
-        assert_eq!(scene.kinds().last(), Some(&AlertNoticeKind::Resolved));
+        assert_eq!(scene.kinds().last(), Some(&AlertNotificationKind::Resolved));
     }
 }
 
@@ -448,7 +451,7 @@ fn budget_fires_each_step_once_per_period() {
     spend(&mut scene, midnight + HOUR_US, 0.1);
     spend(&mut scene, midnight + 2 * HOUR_US, 2.0);
     spend(&mut scene, midnight + 3 * HOUR_US, 4.0);
-    assert_eq!(scene.kinds(), [AlertNoticeKind::Opened, AlertNoticeKind::Worsened]);
+    assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Worsened]);
     assert_eq!((scene.last().severity, scene.last().value, scene.last().threshold), (AlertSeverity::Critical, Some(11.0), 10.0));
     assert_eq!(scene.last().steps, [50.0, 80.0, 100.0]);
     // A correction lowers the spend, which then rises again: no step fires twice.
@@ -459,9 +462,9 @@ fn budget_fires_each_step_once_per_period() {
     scene.until(midnight + 25 * HOUR_US - MINUTE_US);
     assert_eq!(scene.told.len(), 2);
     scene.until(midnight + 25 * HOUR_US + MINUTE_US);
-    assert_eq!(scene.kinds().last(), Some(&AlertNoticeKind::Resolved));
+    assert_eq!(scene.kinds().last(), Some(&AlertNotificationKind::Resolved));
     spend(&mut scene, midnight + 26 * HOUR_US, 6.0);
-    assert_eq!((scene.kinds().last(), scene.opened()), (Some(&AlertNoticeKind::Opened), 2));
+    assert_eq!((scene.kinds().last(), scene.opened()), (Some(&AlertNotificationKind::Opened), 2));
     // The previous day receives more spend: its steps have fired already.
     scene.span(midnight + 27 * HOUR_US, &dollars(midnight + 20 * HOUR_US, 50.0), 1);
     assert_eq!(scene.opened(), 2);

@@ -16,7 +16,7 @@ use super::budget;
 use super::incidents::{MINUTE_US, Scene, rule};
 use super::windows::{call, naive_next};
 use super::{AlertRule, Budget};
-use crate::delivery::notice::{AlertNoticeKind, AlertSeverity, ThresholdDirection};
+use crate::delivery::notification::{AlertNotificationKind, AlertSeverity, ThresholdDirection};
 use crate::evaluator::thresholds::RuleThresholds;
 
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -345,17 +345,17 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
             Moment::ClockBack => scene.clock_back(at - 5 * HOUR_US),
         }
     }
-    let opened = |name: &str, kinds: &[AlertNoticeKind]| {
+    let opened = |name: &str, kinds: &[AlertNotificationKind]| {
         scene.told.iter().filter(|(notice, _)| notice.rule_name == name && kinds.contains(&notice.kind)).count()
     };
     let (mut of_rules, mut of_budgets) = (0, 0);
     for naive in &naive_rules {
-        prop_assert_eq!(opened(&naive.rule.name, &[AlertNoticeKind::Opened]), naive.rang, "{}", naive.rule.name);
+        prop_assert_eq!(opened(&naive.rule.name, &[AlertNotificationKind::Opened]), naive.rang, "{}", naive.rule.name);
         of_rules += naive.rang;
     }
     for naive in &naive_budgets {
         prop_assert_eq!(
-            opened(&naive.budget.name, &[AlertNoticeKind::Opened, AlertNoticeKind::Worsened]),
+            opened(&naive.budget.name, &[AlertNotificationKind::Opened, AlertNotificationKind::Worsened]),
             naive.rung,
             "{}",
             naive.budget.name

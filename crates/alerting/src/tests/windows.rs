@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::incidents::{Scene, rule};
 use crate::ComparisonBaseline;
-use crate::delivery::notice::{AlertSeverity, ThresholdDirection};
+use crate::delivery::notification::{AlertSeverity, ThresholdDirection};
 use crate::evaluator::thresholds::RuleThresholds;
 
 const MINUTE_US: i64 = 60_000_000;

@@ -113,17 +113,17 @@ impl<'a> RecognizedAttributes<'a> {
 }
 
 /// Prefixes of the names of counts.
-const COUNTS: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
+const COUNT_PREFIXES: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
 /// Part of a name before the count. Vercel's SDK and Mastra write the operation in front of it.
-const USAGE: &str = ".usage.";
+const COUNT_INFIX: &str = ".usage.";
 
 /// Returns the part of an attribute name that names a count. Each attribute of each span is asked, so this must be fast.
 pub(super) fn path_of_count(name: &str) -> Option<&str> {
     let first = name.as_bytes().first();
-    let by_prefix = COUNTS.iter().filter(|prefix| prefix.as_bytes().first() == first).find_map(|prefix| name.strip_prefix(prefix));
+    let by_prefix = COUNT_PREFIXES.iter().filter(|prefix| prefix.as_bytes().first() == first).find_map(|prefix| name.strip_prefix(prefix));
     let bytes = name.as_bytes();
-    let is_usage = |at: &usize| bytes[*at] == b'.' && bytes[at + 1] == b'u' && name[*at..].starts_with(USAGE);
-    by_prefix.or_else(|| (0..bytes.len().saturating_sub(USAGE.len())).find(is_usage).map(|at| &name[at + USAGE.len()..]))
+    let is_usage = |at: &usize| bytes[*at] == b'.' && bytes[at + 1] == b'u' && name[*at..].starts_with(COUNT_INFIX);
+    by_prefix.or_else(|| (0..bytes.len().saturating_sub(COUNT_INFIX.len())).find(is_usage).map(|at| &name[at + COUNT_INFIX.len()..]))
 }
 
 /// Returns a text without the quotes of JSON around it, which some clients write around every attribute.

@@ -45,7 +45,7 @@ pub(super) fn usage_and_reasoning(
 }
 
 /// Returns the counts under names that the table of attributes does not list, by their paths.
-fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
+fn unlisted_counts(found: &RecognizedAttributes) -> TokenCountPaths {
     let mut paths = TokenCountPaths::default();
     if !found.has_unlisted_counts {
         return paths;
@@ -59,7 +59,7 @@ fn other_spellings(found: &RecognizedAttributes) -> TokenCountPaths {
 }
 
 /// Returns the fields whose counts are under names that the table of attributes does not list, and these names.
-pub(super) fn spelled_fields<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
+pub(super) fn fields_of_unlisted_counts<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanField, &'a str)> {
     let listed = |name: &str| attribute_names::lookup(name).is_some();
     let mut fields = Vec::new();
     if !found.has_unlisted_counts {
@@ -95,7 +95,7 @@ pub(super) fn spelled_fields<'a>(found: &RecognizedAttributes<'a>) -> Vec<(SpanF
 pub(super) fn are_reported(found: &RecognizedAttributes) -> bool {
     let is_known = |field| found.count(field).is_some_and(|count| count > 0);
     let elsewhere = || {
-        let counts = other_spellings(found).counts();
+        let counts = unlisted_counts(found).counts();
         counts.input.is_some_and(|count| count > 0) || counts.output.is_some_and(|count| count > 0)
     };
     is_known(SpanField::InputTokens) || is_known(SpanField::OutputTokens) || found.has(SpanField::UsageDetails) || elsewhere()
@@ -118,7 +118,7 @@ fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
         web_searches: found.count(SpanField::WebSearches),
         ..ReportedTokenCounts::default()
     };
-    let spelled = other_spellings(found);
+    let spelled = unlisted_counts(found);
     let others = if spelled.is_empty() { ReportedTokenCounts::default() } else { spelled.counts() };
     let beside = counts_in_objects(found);
     // The provider's own tools add to the prompt. Only the total tells whether a client has added that to the input.

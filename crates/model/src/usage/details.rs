@@ -2,7 +2,7 @@
 //!
 //! Every count gets one path: names in snake case, separated by dots, whether the client nests objects (`promptTokensDetails:
 //! {cachedTokens}`), writes dots (`prompt_tokens_details.cached_tokens`) or lists modalities (`[{modality: AUDIO, tokenCount}]`). The table
-//! [`NAMES`] maps paths to counts.
+//! [`COUNT_NAMES`] maps paths to counts.
 
 use serde_json::{Map, Value};
 
@@ -35,7 +35,7 @@ enum TokenCountMeaning {
 }
 
 /// Paths of each count, the best first. Langfuse's own names come before those of providers.
-const NAMES: &[(TokenCountMeaning, &[&str])] = &[
+const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
     (
         TokenCountMeaning::Input,
         &[
@@ -359,7 +359,7 @@ impl TokenCountPaths {
 
     /// Returns the count with the best name.
     fn get(&self, meaning: TokenCountMeaning) -> Option<u64> {
-        let (_, names) = NAMES.iter().find(|(known, _)| *known == meaning)?;
+        let (_, names) = COUNT_NAMES.iter().find(|(known, _)| *known == meaning)?;
         let counts = || names.iter().filter_map(|name| self.at(name));
         // A client that sends zero under one name may send the count under another.
         counts().find(|count| *count > 0).or_else(|| counts().next())
@@ -376,7 +376,7 @@ impl TokenCountPaths {
     fn unknown(&self, prefix: &str) -> Option<u64> {
         // Counts of text are parts of the whole.
         let is_known =
-            |path: &str| path.contains("_modality_") || path.contains("text") || NAMES.iter().any(|(_, names)| names.contains(&path));
+            |path: &str| path.contains("_modality_") || path.contains("text") || COUNT_NAMES.iter().any(|(_, names)| names.contains(&path));
         let of = self.0.iter().filter(|(path, _)| path.starts_with(prefix) && !is_known(path));
         of.map(|(_, count)| *count).reduce(u64::saturating_add)
     }

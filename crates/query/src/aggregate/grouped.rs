@@ -9,8 +9,8 @@ use hinomi_store::rollup::{Rollup, RollupColumns, RollupGranularity};
 
 use super::group_by::GroupBy;
 use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent, GroupTable, RollupDurations};
-use super::live::RowConsumer;
 use super::rollup::{CellContribution, QueryGrouping, RollupCellRef, RunSelector, ScopeSources};
+use super::uncovered_rows::RowConsumer;
 use crate::error::QueryError;
 use crate::{ProjectSnapshot, QueryScope};
 

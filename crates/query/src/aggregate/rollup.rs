@@ -1,6 +1,6 @@
 //! Aggregation with roll-ups: whole hours from the roll-ups of segments, everything else from rows.
 //!
-//! Rows are aggregated by the code that builds roll-ups (`live`), so both ways give the same results, except percentiles: those are
+//! Rows are aggregated by the code that builds roll-ups (`uncovered_rows`), so both ways give the same results, except percentiles: those are
 //! within one percent of the exact ones.
 
 mod choose;

@@ -17,6 +17,13 @@ use crate::ingest::auth;
 /// Header that the page sends with every change. A form of another site cannot send it.
 const PAGE_HEADER: &str = "x-hinomi-page";
 
+/// What a caller may see and change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct CallerAccess {
+    role: CallerRole,
+    only_project: Option<u64>,
+}
+
 /// An authenticated caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ApiCaller {
@@ -31,9 +38,14 @@ impl ApiCaller {
         self.token.project.is_none_or(|own| own == project)
     }
 
-    /// Returns what the caller may see and change. Callers with equal rights get equal responses.
-    pub(super) fn rights(self) -> ApiTokenScope {
-        self.token
+    /// Returns the only project that the caller may see; `None` for all projects.
+    pub(super) fn only_project(self) -> Option<u64> {
+        self.token.project
+    }
+
+    /// Returns what determines the responses to the caller: callers with equal access get equal responses.
+    pub(super) fn access(self) -> CallerAccess {
+        CallerAccess { role: self.role(), only_project: self.only_project() }
     }
 
     /// Returns the role of the caller. Until users have roles, a token is read-only or an admin's, and a session is the owner's.
@@ -54,7 +66,10 @@ impl ApiCaller {
         if self.role() >= needed {
             return Ok(());
         }
-        Err(ApiError::forbidden("this token is read-only", "Create a token with write access: `hinomi token create --admin`."))
+        Err(match self.session {
+            None => ApiError::forbidden("this token is read-only", "Create a token with write access: `hinomi token create --admin`."),
+            Some(_) => ApiError::forbidden("your role does not permit this", "Ask an owner of this server."),
+        })
     }
 }
 
@@ -157,8 +172,8 @@ impl FromRequestParts<Arc<ApiState>> for TelemetryWriter {
         // An API token has another length than a key, and is none.
         let key = auth::otlp_key(header("x-hinomi-key"), header("authorization"), header("x-sentry-auth"));
         let Ok(Some(key)) = key else {
-            let of = AuthorizedProject::<Admin>::from_request_parts(parts, api).await?;
-            return Ok(TelemetryWriter { project: of.project });
+            let authorized = AuthorizedProject::<Admin>::from_request_parts(parts, api).await?;
+            return Ok(TelemetryWriter { project: authorized.project });
         };
         let key = api.meta.key(&key).ok_or_else(ApiError::unauthorized)?;
         let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, api).await.map_err(|_| ApiError::not_found("page"))?;

@@ -68,14 +68,14 @@ pub(super) struct BillImportResult {
     request_body = String, responses((status = 201, body = BillImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     QueryParameters(file): QueryParameters<BillImportParameters>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<BillImportResult>), ApiError> {
     let bills = api.bills.clone();
     let work = move || {
         let export = bill::read(&body).map_err(|error| ApiError::bad_request("bad_bill", error.to_string()))?;
-        bills.import(of.project, &file.name, &export).map_err(ApiError::internal)?;
+        bills.import(authorized.project, &file.name, &export).map_err(ApiError::internal)?;
         let day = |day: Option<Date>| day.map(|day| day.to_string());
         Ok(BillImportResult {
             format: export.format,
@@ -109,13 +109,13 @@ pub(super) struct BillReconciliationResponse {
     responses((status = 200, body = BillReconciliationResponse), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn report(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<BillReconciliationResponse>, ApiError> {
     let (from_us, to_us) = within.range()?;
     let day = |us: i64, open: Date| Timestamp::from_microsecond(us).map_or(open, |at| TimeZone::UTC.to_datetime(at).date());
     let (from, to) = (day(from_us, Date::MIN), day(to_us.saturating_sub(1), Date::MAX));
-    let (bills, project) = (api.bills.clone(), of.project);
+    let (bills, project) = (api.bills.clone(), authorized.project);
     let read = tokio::task::spawn_blocking(move || Ok((bills.lines(project, from, to)?, bills.imports(project)?)));
     let read: Result<_, hinomi_tables::database::SqliteError> = read.await?;
     let (lines, imports) = read.map_err(ApiError::internal)?;
@@ -126,8 +126,8 @@ pub(super) async fn report(
     let start = |day: Date| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_or(i64::MIN, Timestamp::as_microsecond);
     let end = last.tomorrow().map_or(i64::MAX, start);
     let scope = QueryScope { from_us: start(first), to_us: end, filter: Filter::default() };
-    let observed = api.snapshot(of.project).observed(&scope).await?;
-    let evidence = sampling_evidence(&api, of.project, scope.from_us, scope.to_us).await?;
+    let observed = api.snapshot(authorized.project).observed(&scope).await?;
+    let evidence = sampling_evidence(&api, authorized.project, scope.from_us, scope.to_us).await?;
     Ok(Json(BillReconciliationResponse { report: bill::reconcile(&lines, &observed, &evidence), imports }))
 }
 

@@ -36,13 +36,13 @@ pub(super) struct HintList {
     responses((status = 200, body = HintList)))]
 pub(super) async fn hints(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<HintList>, ApiError> {
     let (from_us, _) = within.range()?;
     let recent_us = jiff::Timestamp::now().as_microsecond() - DEFAULT_HINT_AGE_US;
     let since_us = if from_us == i64::MIN { recent_us } else { from_us };
-    let mut hints = mark_priced(&api, of.project, api.outcomes.hints(of.project, since_us)).await?;
+    let mut hints = mark_priced(&api, authorized.project, api.outcomes.hints(authorized.project, since_us)).await?;
     hints.retain(|row| !row.priced);
     Ok(Json(HintList { hints }))
 }

@@ -35,15 +35,15 @@ impl ApiState {
     responses((status = 200, body = IssuePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn issues(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<IssuePage>, ApiError> {
-    let scope = narrow.scope()?;
+    let scope = range.scope()?;
     let PageQuery { sort, limit, cursor } = rows.query(ISSUE_SORT)?;
-    let within = api.errors_within(of.project, &scope).await?;
-    let mut page = api.errors.issues(of.project, within.clone(), sort, limit, cursor).await?;
-    api.add_costs(of.project, &mut page.issues, within).await?;
+    let within = api.errors_within(authorized.project, &scope).await?;
+    let mut page = api.errors.issues(authorized.project, within.clone(), sort, limit, cursor).await?;
+    api.add_costs(authorized.project, &mut page.issues, within).await?;
     Ok(Json(page))
 }
 
@@ -53,14 +53,14 @@ pub(super) async fn issues(
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn issue(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, issue)): Path<(String, String)>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
     let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
-    let within = api.errors_within(of.project, &narrow.scope()?).await?;
-    let mut found = api.errors.issue(of.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
-    api.add_costs(of.project, std::slice::from_mut(&mut found.issue), within).await?;
+    let within = api.errors_within(authorized.project, &range.scope()?).await?;
+    let mut found = api.errors.issue(authorized.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
+    api.add_costs(authorized.project, std::slice::from_mut(&mut found.issue), within).await?;
     Ok(Json(found))
 }
 
@@ -70,10 +70,10 @@ pub(super) async fn issue(
     responses((status = 200, body = IssueEvent), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn event(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, issue, event)): Path<(String, String, String)>,
 ) -> Result<Json<IssueEvent>, ApiError> {
     let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
-    let found = api.errors.event(of.project, id, event).await?;
+    let found = api.errors.event(authorized.project, id, event).await?;
     found.map(Json).ok_or_else(|| ApiError::not_found("event"))
 }

@@ -131,7 +131,7 @@ pub(super) async fn list(
     let before =
         before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list; start again without a cursor"))?;
     // Whoever sees one project alone is shown those of that one.
-    let project = which.project.or(caller.rights().project);
+    let project = which.project.or(caller.only_project());
     if project.is_some_and(|project| !caller.can_see(project)) {
         return Err(ApiError::not_found("project"));
     }

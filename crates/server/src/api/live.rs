@@ -126,9 +126,9 @@ impl LiveStreamSubscriptions {
 /// and error events. At most two events are sent per second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
-pub(super) async fn live(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn live(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {
     let (spans, errors, logs) = (api.store.changes(), api.errors.changes(), api.logs.changes());
-    let ears = LiveStreamSubscriptions { project: of.project, spans, errors, logs, stop: api.shutdown.clone() };
+    let ears = LiveStreamSubscriptions { project: authorized.project, spans, errors, logs, stop: api.shutdown.clone() };
     let events = futures::stream::unfold(ears, |mut ears| async {
         let change = ears.next_event().await?;
         let event = Event::default().event("change").json_data(&change).unwrap_or_default();

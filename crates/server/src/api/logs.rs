@@ -21,11 +21,11 @@ use crate::query_parameters::{LogLinePage, LogLineParameters};
     responses((status = 200, body = LogPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn logs(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(wanted): QueryParameters<LogLineParameters>,
 ) -> Result<Json<LogPage>, ApiError> {
     let LogLinePage { limit, after } = wanted.page()?;
-    let page = api.logs.lines_of_trace(of.project, langfuse::trace_id(&trace), after, limit).await.map_err(ApiError::internal)?;
+    let page = api.logs.lines_of_trace(authorized.project, langfuse::trace_id(&trace), after, limit).await.map_err(ApiError::internal)?;
     Ok(Json(page))
 }

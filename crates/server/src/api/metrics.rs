@@ -27,11 +27,11 @@ pub(super) struct OtelMetricList {
     responses((status = 200, body = OtelMetricList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<OtelMetricList>, ApiError> {
     let (from_us, to_us) = within.range()?;
-    Ok(Json(OtelMetricList { metrics: api.metrics.list(of.project, from_us, to_us).await.map_err(ApiError::internal)? }))
+    Ok(Json(OtelMetricList { metrics: api.metrics.list(authorized.project, from_us, to_us).await.map_err(ApiError::internal)? }))
 }
 
 /// Returns an OpenTelemetry metric over time.
@@ -42,7 +42,7 @@ pub(super) async fn list(
     responses((status = 200, body = OtelMetricSeriesResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
     QueryParameters(wanted): QueryParameters<OtelMetricSeriesParameters>,
 ) -> Result<Json<OtelMetricSeriesResponse>, ApiError> {
@@ -50,7 +50,7 @@ pub(super) async fn series(
     let mut last = Err(OtelMetricQueryError::TooManyBuckets(0));
     for bucket in buckets {
         ask.bucket_us = bucket.length_us();
-        let drawn = api.metrics.chart(of.project, ask.clone()).await.map_err(ApiError::internal)?;
+        let drawn = api.metrics.chart(authorized.project, ask.clone()).await.map_err(ApiError::internal)?;
         last = drawn.map(|drawn| OtelMetricSeriesResponse { bucket: bucket.name(), drawn });
         if !matches!(last, Err(OtelMetricQueryError::TooManyBuckets(_))) {
             break;

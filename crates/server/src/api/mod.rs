@@ -4,6 +4,7 @@
 mod alerts;
 mod auth;
 mod bill;
+mod channels;
 mod credentials;
 mod enum_facts;
 mod error;
@@ -27,7 +28,6 @@ mod scores;
 mod session;
 mod streaming;
 mod system;
-mod targets;
 mod traces;
 mod transfer;
 
@@ -272,7 +272,7 @@ fn set_operation_ids(description: &mut utoipa::openapi::OpenApi) {
 }
 
 fn described_routes() -> OpenApiRouter<Arc<ApiState>> {
-    let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes());
+    let v1 = account_routes().merge(telemetry_routes()).merge(alert_routes()).merge(system_routes());
     OpenApiRouter::with_openapi(OpenApiDocument::openapi()).nest("/api/v1", v1)
 }
 
@@ -338,15 +338,15 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
     )
 }
 
-/// Routes of notifications, alerts, hints, bills, transfers and the server itself.
+/// Routes of alert rules, budgets, incidents and notification channels.
 fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
     permitted_routes!(OpenApiRouter::new();
-        targets::list,
-        targets::create,
-        targets::update,
-        targets::delete,
-        targets::test,
-        targets::deliveries,
+        channels::list,
+        channels::create,
+        channels::update,
+        channels::delete,
+        channels::test,
+        channels::deliveries,
         alerts::rules::list,
         alerts::rules::create,
         alerts::rules::get,
@@ -371,6 +371,12 @@ fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
         alerts::incidents::note,
         alerts::incidents::snooze,
         alerts::incidents::wake,
+    )
+}
+
+/// Routes of the server itself: bills, hints, live changes, exports, backups and the state of the system.
+fn system_routes() -> OpenApiRouter<Arc<ApiState>> {
+    permitted_routes!(OpenApiRouter::new();
         hints::hints,
         bill::report,
         bill::import,

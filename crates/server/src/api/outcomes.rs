@@ -27,11 +27,11 @@ pub(super) struct OutcomeList {
     responses((status = 200, body = OutcomeList)))]
 pub(super) async fn outcomes(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(within): QueryParameters<TimeRangeParameters>,
 ) -> Result<Json<OutcomeList>, ApiError> {
     let (from_us, to_us) = within.range()?;
     let counted = api.outcomes.clone();
-    let rows = tokio::task::spawn_blocking(move || counted.rows(of.project, from_us, to_us)).await?;
+    let rows = tokio::task::spawn_blocking(move || counted.rows(authorized.project, from_us, to_us)).await?;
     Ok(Json(OutcomeList { outcomes: rows.map_err(ApiError::internal)? }))
 }

@@ -21,7 +21,7 @@ pub(super) enum RoutePermission {
 }
 
 /// Role of a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum CallerRole {
     Viewer,
     Member,

@@ -116,10 +116,10 @@ fn stored_price_view(set: &CustomPriceRecord) -> Json<CustomPriceView> {
 
 /// Lists the custom prices of a project, and describes the price table.
 #[utoipa::path(get, path = "/projects/{project}/prices", tag = "prices", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectPriceList)))]
-pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
+pub(super) async fn list(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Json<ProjectPriceList> {
     let directory = api.meta.directory();
-    let set = directory.prices.iter().rev().filter(|set| set.project == of.project);
-    let from_file = api.prices.from_file(of.project).into_iter().map(|price| price_view(price, None));
+    let set = directory.prices.iter().rev().filter(|set| set.project == authorized.project);
+    let from_file = api.prices.from_file(authorized.project).into_iter().map(|price| price_view(price, None));
     let prices = set.map(|set| price_view(set.price.clone(), Some(set))).chain(from_file).collect();
     let table = api.prices.table();
     Json(ProjectPriceList { prices, table: PriceTableSummary { date: table.date().to_owned(), models: table.models() } })
@@ -132,11 +132,11 @@ pub(super) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     responses((status = 201, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     body: Result<Json<CustomPrice>, JsonRejection>,
 ) -> Result<(StatusCode, Json<CustomPriceView>), ApiError> {
     let Json(price) = body?;
-    let set = run_change(&api, move |meta| meta.set_price(of.project, price)).await?;
+    let set = run_change(&api, move |meta| meta.set_price(authorized.project, price)).await?;
     reload_prices(&api).await;
     Ok((StatusCode::CREATED, stored_price_view(&set)))
 }
@@ -154,7 +154,7 @@ pub(super) struct CustomPriceUpdateRequest {
     request_body = CustomPriceUpdateRequest, responses((status = 200, body = CustomPriceView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn end(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, price)): Path<(String, String)>,
     body: Result<Json<CustomPriceUpdateRequest>, JsonRejection>,
 ) -> Result<Json<CustomPriceView>, ApiError> {
@@ -164,7 +164,7 @@ pub(super) async fn end(
         text.parse().map_err(|_| ApiError::bad_request("invalid_value", format!("until: {text:?} is not a valid day; use YYYY-MM-DD")))
     };
     let until = until.map(day).transpose()?;
-    let set = run_change(&api, move |meta| meta.end_price(of.project, id, until)).await?;
+    let set = run_change(&api, move |meta| meta.end_price(authorized.project, id, until)).await?;
     reload_prices(&api).await;
     Ok(stored_price_view(&set))
 }
@@ -176,11 +176,11 @@ pub(super) async fn end(
     responses((status = 204, description = "The price was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, price)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = number(&price)?;
-    run_change(&api, move |meta| meta.delete_price(of.project, id)).await?;
+    run_change(&api, move |meta| meta.delete_price(authorized.project, id)).await?;
     reload_prices(&api).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -202,10 +202,10 @@ const MAX_UNPRICED_MODELS: usize = 200;
     responses((status = 200, body = UnpricedModelList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn unpriced(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
 ) -> Result<Json<UnpricedModelList>, ApiError> {
-    let (models, count) = api.snapshot(of.project).unpriced(&narrow.scope()?, MAX_UNPRICED_MODELS).await?;
+    let (models, count) = api.snapshot(authorized.project).unpriced(&range.scope()?, MAX_UNPRICED_MODELS).await?;
     Ok(Json(UnpricedModelList { models, count }))
 }
 

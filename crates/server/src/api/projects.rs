@@ -95,7 +95,7 @@ fn project_view(api: &ApiState, project: &metadata::ProjectRecord) -> ProjectVie
         demo: project.demo,
         dsn: api.dsn(project),
         retention_days: project.retention_days.unwrap_or(api.retention_days),
-        retention: RetentionOverridesView::of(&project.keep),
+        retention: RetentionOverridesView::of(&project.retention_overrides),
         currency: project.currency.clone(),
         prefer_client_cost: project.prefer_client_cost,
         estimate_usage: project.estimate_usage,
@@ -158,8 +158,8 @@ pub(super) async fn create(
 
 /// Returns a project.
 #[utoipa::path(get, path = "/projects/{project}", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = ProjectView)))]
-pub(super) async fn get(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
-    Ok(Json(project_view(&api, &api.meta.project(of.project)?)))
+pub(super) async fn get(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<Json<ProjectView>, ApiError> {
+    Ok(Json(project_view(&api, &api.meta.project(authorized.project)?)))
 }
 
 /// Changes to a project. Fields that are left out keep their value.
@@ -195,20 +195,20 @@ fn deserialize_present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deseriali
     responses((status = 200, body = ProjectView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     body: Result<Json<ProjectUpdateRequest>, JsonRejection>,
 ) -> Result<Json<ProjectView>, ApiError> {
     let Json(changes) = body?;
     let patch = ProjectPatch {
         name: changes.name,
         retention_days: changes.retention_days,
-        keep: changes.retention,
+        retention_overrides: changes.retention,
         currency: changes.currency,
         prefer_client_cost: changes.prefer_client_cost,
         estimate_usage: changes.estimate_usage,
         disabled: changes.disabled,
     };
-    let project = run_change(&api, move |meta| meta.update_project(of.project, &patch)).await?;
+    let project = run_change(&api, move |meta| meta.update_project(authorized.project, &patch)).await?;
     Ok(Json(project_view(&api, &project)))
 }
 
@@ -221,8 +221,8 @@ pub(super) struct IngestKeyList {
 
 /// Lists the ingest keys of a project.
 #[utoipa::path(get, path = "/projects/{project}/keys", tag = "projects", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = IngestKeyList)))]
-pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
-    Json(IngestKeyList { keys: api.meta.directory().keys_of(of.project).into_iter().map(key_view).collect() })
+pub(super) async fn keys(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Json<IngestKeyList> {
+    Json(IngestKeyList { keys: api.meta.directory().keys_of(authorized.project).into_iter().map(key_view).collect() })
 }
 
 /// Creates an ingest key.
@@ -230,11 +230,11 @@ pub(super) async fn keys(State(api): State<Arc<ApiState>>, of: AuthorizedProject
     responses((status = 201, body = IngestKeyView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create_key(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     body: Result<Json<ProjectOrKeyName>, JsonRejection>,
 ) -> Result<(StatusCode, Json<IngestKeyView>), ApiError> {
     let Json(named) = body?;
-    let key = run_change(&api, move |meta| meta.create_key(of.project, &named.name)).await?;
+    let key = run_change(&api, move |meta| meta.create_key(authorized.project, &named.name)).await?;
     Ok((StatusCode::CREATED, Json(key_view(&key))))
 }
 
@@ -245,11 +245,11 @@ pub(super) async fn create_key(
     responses((status = 204, description = "The key was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_key(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, key)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let key: i64 = key.parse().map_err(|_| ApiError::not_found("key"))?;
-    run_change(&api, move |meta| meta.delete_key(of.project, key)).await?;
+    run_change(&api, move |meta| meta.delete_key(authorized.project, key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

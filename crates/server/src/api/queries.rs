@@ -42,15 +42,15 @@ impl ApiState {
     responses((status = 200, body = UsageSummary), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn summary(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
-    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(selection): QueryParameters<FilterSelection>,
 ) -> Result<Json<UsageSummary>, ApiError> {
-    let project = api.snapshot(of.project);
-    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
+    let project = api.snapshot(authorized.project);
+    let scope = selection.select_spans(&project, range.scope()?).await?;
     let mut summary = project.summary(&scope).await?;
-    let within = api.errors_within(of.project, &scope).await?;
-    summary.errors = api.errors.count(of.project, within).await?;
+    let within = api.errors_within(authorized.project, &scope).await?;
+    summary.errors = api.errors.count(authorized.project, within).await?;
     Ok(Json(summary))
 }
 
@@ -76,19 +76,19 @@ pub(super) struct TimeSeriesResponse {
         (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn series(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
-    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(selection): QueryParameters<FilterSelection>,
     QueryParameters(chart): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<TimeSeriesResponse>, ApiError> {
-    let project = api.snapshot(of.project);
-    let scope = narrow.scope()?;
+    let project = api.snapshot(authorized.project);
+    let scope = range.scope()?;
     let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
-    let scope = selecting.select_spans(&project, scope).await?;
+    let scope = selection.select_spans(&project, scope).await?;
     let (bucket, mut series) = series_with_first_bucket(&project, &scope, &buckets, &measures, by.as_ref()).await?;
     if measures.contains(&SeriesMeasure::Errors) {
-        let within = api.errors_within(of.project, &scope).await?;
-        let counts = api.errors.counts_by_bucket(of.project, within, bucket.length_us()).await?;
+        let within = api.errors_within(authorized.project, &scope).await?;
+        let counts = api.errors.counts_by_bucket(authorized.project, within, bucket.length_us()).await?;
         let points = series.starts_us.iter().map(|start| {
             let count = counts.binary_search_by_key(start, |(at, _)| *at).map_or(0, |found| counts[found].1);
             (rfc3339(*start), Some(count as f64))
@@ -130,14 +130,14 @@ pub(super) struct Breakdown {
     responses((status = 200, body = Breakdown), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn breakdown(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
-    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(selection): QueryParameters<FilterSelection>,
     QueryParameters(broken): QueryParameters<BreakdownParameters>,
 ) -> Result<Json<Breakdown>, ApiError> {
     let BreakdownQuery { by, sort, limit } = broken.query()?;
-    let project = api.snapshot(of.project);
-    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
+    let project = api.snapshot(authorized.project);
+    let scope = selection.select_spans(&project, range.scope()?).await?;
     Ok(Json(Breakdown { rows: project.breakdown(&scope, &by, sort, limit).await? }))
 }
 
@@ -155,13 +155,13 @@ pub(super) struct FacetValueList {
     responses((status = 200, body = FacetValueList), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn facets(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
-    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(selection): QueryParameters<FilterSelection>,
     QueryParameters(wanted): QueryParameters<FacetParameters>,
 ) -> Result<Json<FacetValueList>, ApiError> {
-    let facet = wanted.query(&selecting)?;
-    let project = api.snapshot(of.project);
-    let scope = selecting.select_spans(&project, narrow.scope()?).await?;
+    let facet = wanted.query(&selection)?;
+    let project = api.snapshot(authorized.project);
+    let scope = selection.select_spans(&project, range.scope()?).await?;
     Ok(Json(FacetValueList { values: project.facets(&scope, &facet).await? }))
 }

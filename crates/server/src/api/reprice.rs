@@ -49,7 +49,7 @@ fn default_true() -> bool {
         (status = 400, body = super::error::ErrorResponse), (status = 409, body = super::error::ErrorResponse, description = "The job was cancelled.")))]
 pub(super) async fn reprice(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     body: Result<Json<RepriceRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(RepriceRequest { from, to, dry_run, wait }) = body?;
@@ -63,15 +63,17 @@ pub(super) async fn reprice(
     };
     let (from_us, to_us) = (time("from", from)?, time("to", to)?);
     if dry_run {
-        let project = api.meta.project(of.project)?;
-        let pricing = PricingPolicy { book: api.prices.book_of(of.project), prefer_client: project.prefer_client_cost };
+        let project = api.meta.project(authorized.project)?;
+        let pricing = PricingPolicy { book: api.prices.book_of(authorized.project), prefer_client: project.prefer_client_cost };
         let range = (from_us.unwrap_or(i64::MIN), to_us.unwrap_or(i64::MAX));
-        let (repriced, ended) = price_again(&api.snapshot(of.project), of.project, &pricing, range, None, &RepriceControl::default()).await;
+        let (repriced, ended) =
+            price_again(&api.snapshot(authorized.project), authorized.project, &pricing, range, None, &RepriceControl::default()).await;
         ended?;
         return Ok(Json(repriced).into_response());
     }
     let jobs = api.jobs.clone();
-    let submitted = tokio::task::spawn_blocking(move || jobs.submit_job::<RepriceJob>(of.project, &RepriceTask { from_us, to_us })).await;
+    let submitted =
+        tokio::task::spawn_blocking(move || jobs.submit_job::<RepriceJob>(authorized.project, &RepriceTask { from_us, to_us })).await;
     let record = submitted??;
     if !wait {
         return Ok((StatusCode::ACCEPTED, Json(JobStatus::from_record(record))).into_response());

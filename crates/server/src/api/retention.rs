@@ -25,12 +25,12 @@ use crate::retention::{DeletionPreview, DeletionReceipt, DeletionSubject, Retent
     responses((status = 204, description = "The trace is pinned."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn pin(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = langfuse::trace_id(&trace);
-    api.snapshot(of.project).trace(&id, None).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
-    super::projects::run_change(&api, move |meta| meta.pin(of.project, id)).await?;
+    api.snapshot(authorized.project).trace(&id, None).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
+    super::projects::run_change(&api, move |meta| meta.pin(authorized.project, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -40,11 +40,11 @@ pub(super) async fn pin(
     responses((status = 204, description = "The trace is not pinned.")))]
 pub(super) async fn unpin(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let id = langfuse::trace_id(&trace);
-    super::projects::run_change(&api, move |meta| meta.unpin(of.project, [id])).await?;
+    super::projects::run_change(&api, move |meta| meta.unpin(authorized.project, [id])).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -57,12 +57,12 @@ pub(super) async fn unpin(
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
     let id = langfuse::trace_id(&trace);
     let looked_up = if id.to_string() == trace { String::new() } else { format!(" (ID {id})") };
-    erase(&api, of.project, DeletionSubject::Trace(id), format!("trace {trace:?}{looked_up}")).await
+    erase(&api, authorized.project, DeletionSubject::Trace(id), format!("trace {trace:?}{looked_up}")).await
 }
 
 /// Deletes the data of a user.
@@ -74,11 +74,11 @@ pub(super) async fn delete_trace(
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_user(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, user)): Path<(String, String)>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
     let named = format!("user {user:?}");
-    erase(&api, of.project, DeletionSubject::User(user), named).await
+    erase(&api, authorized.project, DeletionSubject::User(user), named).await
 }
 
 /// Deletes a project with all its data.
@@ -88,9 +88,9 @@ pub(super) async fn delete_user(
     responses((status = 200, body = DeletionReceipt), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete_project(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
 ) -> Result<Json<DeletionReceipt>, ApiError> {
-    erase(&api, of.project, DeletionSubject::Project, "project".to_owned()).await
+    erase(&api, authorized.project, DeletionSubject::Project, "project".to_owned()).await
 }
 
 /// Returns how much data the deletion of a trace would remove.
@@ -98,10 +98,10 @@ pub(super) async fn delete_project(
     params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, trace)): Path<(String, String)>,
 ) -> Result<Json<DeletionPreview>, ApiError> {
-    stored(&api, of.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
+    stored(&api, authorized.project, DeletionSubject::Trace(langfuse::trace_id(&trace))).await
 }
 
 /// Returns how much data the deletion of a user's data would remove.
@@ -109,17 +109,20 @@ pub(super) async fn of_trace(
     params(("project" = u64, Path, description = "ID of the project."), ("user" = String, Path, description = "ID of the user.")), responses((status = 200, body = DeletionPreview)))]
 pub(super) async fn of_user(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     Path((_project, user)): Path<(String, String)>,
 ) -> Result<Json<DeletionPreview>, ApiError> {
-    stored(&api, of.project, DeletionSubject::User(user)).await
+    stored(&api, authorized.project, DeletionSubject::User(user)).await
 }
 
 /// Returns how much data the deletion of a project would remove.
 #[utoipa::path(get, path = "/projects/{project}/deletion", tag = "deletion", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, body = DeletionPreview)))]
-pub(super) async fn of_project(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Admin>) -> Result<Json<DeletionPreview>, ApiError> {
-    stored(&api, of.project, DeletionSubject::Project).await
+pub(super) async fn of_project(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Admin>,
+) -> Result<Json<DeletionPreview>, ApiError> {
+    stored(&api, authorized.project, DeletionSubject::Project).await
 }
 
 async fn stored(api: &Arc<ApiState>, project: u64, subject: DeletionSubject) -> Result<Json<DeletionPreview>, ApiError> {

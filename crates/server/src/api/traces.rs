@@ -26,17 +26,17 @@ use crate::query_parameters::{FilterParameters, PageParameters, PageQuery, SPAN_
     responses((status = 200, body = SpanPage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn spans(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<SpanPage>, ApiError> {
-    let (project, scope) = (api.snapshot(of.project), narrow.scope()?);
+    let (project, scope) = (api.snapshot(authorized.project), range.scope()?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.spans(&scope, sort, limit, cursor).await?;
     if page.spans.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
-    add_errors(&api, of.project, &mut page.spans).await?;
+    add_errors(&api, authorized.project, &mut page.spans).await?;
     Ok(Json(page))
 }
 
@@ -61,18 +61,18 @@ async fn add_errors(api: &ApiState, project: u64, spans: impl IntoIterator<Item 
     responses((status = 200, body = TracePage), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn traces(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
     QueryParameters(rows): QueryParameters<PageParameters>,
 ) -> Result<Json<TracePage>, ApiError> {
-    let (project, scope) = (api.snapshot(of.project), narrow.scope()?);
+    let (project, scope) = (api.snapshot(authorized.project), range.scope()?);
     let PageQuery { sort, limit, cursor } = rows.query(SPAN_SORT)?;
     let mut page = project.traces(&scope, sort, limit, cursor).await?;
     if page.traces.is_empty() && cursor.is_none() {
         page.suggestions = project.suggestions(&scope.filter).await?;
     }
     let ids = page.traces.iter().filter_map(|trace| trace.trace_id.parse().ok()).collect();
-    let mut errors = api.errors.errors_by_trace(of.project, ids).await?;
+    let mut errors = api.errors.errors_by_trace(authorized.project, ids).await?;
     for trace in &mut page.traces {
         let id: Option<TraceId> = trace.trace_id.parse().ok();
         if let Some(of_trace) = id.and_then(|id| errors.remove(&id)) {
@@ -110,13 +110,13 @@ pub(super) struct TraceResponse {
     responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn trace(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    let found = api.snapshot(of.project).trace(&id, at.position_us()?).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
-    let errors = api.errors.events_of_trace(of.project, id).await?;
+    let found = api.snapshot(authorized.project).trace(&id, at.position_us()?).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
+    let errors = api.errors.events_of_trace(authorized.project, id).await?;
     let (mut trace, mut spans) = (found.trace, found.spans);
     trace.error_count = errors.len() as u64;
     trace.error_preview = errors.first().map(preview).or(trace.error_preview);
@@ -128,10 +128,10 @@ pub(super) async fn trace(
         span.error_preview = of_spans.get(span.span_id.as_str()).map(|event| preview(event)).or(span.error_preview.take());
     }
     let of_trace = api.scores.clone();
-    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(of.project, id)).await?;
-    let log_count = api.logs.count(of.project, id).await.map_err(ApiError::internal)?;
-    let hints = hints::mark_priced(&api, of.project, trace_hints(&api, of.project, found.hints)).await?;
-    let pinned = super::projects::run_change(&api, move |meta| meta.is_pinned(of.project, id)).await?;
+    let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(authorized.project, id)).await?;
+    let log_count = api.logs.count(authorized.project, id).await.map_err(ApiError::internal)?;
+    let hints = hints::mark_priced(&api, authorized.project, trace_hints(&api, authorized.project, found.hints)).await?;
+    let pinned = super::projects::run_change(&api, move |meta| meta.is_pinned(authorized.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
     Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count, pinned, hints }))
 }
@@ -163,11 +163,11 @@ pub(super) struct SpanSearchResult {
     responses((status = 200, body = SpanSearchResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn search(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, trace)): Path<(String, String)>,
     QueryParameters(sought): QueryParameters<TraceSearchParameters>,
 ) -> Result<Json<SpanSearchResult>, ApiError> {
-    let found = api.snapshot(of.project).spans_containing(langfuse::trace_id(&trace), sought.text()?).await?;
+    let found = api.snapshot(authorized.project).spans_containing(langfuse::trace_id(&trace), sought.text()?).await?;
     Ok(Json(SpanSearchResult { span_ids: found.iter().map(ToString::to_string).collect() }))
 }
 
@@ -177,14 +177,14 @@ pub(super) async fn search(
     responses((status = 200, body = SpanDetail), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn span(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, trace, span)): Path<(String, String, String)>,
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<SpanDetail>, ApiError> {
     let missing = || ApiError::span_not_found("span");
     let (trace, span) = (langfuse::trace_id(&trace), langfuse::span_id(&span));
-    let found = api.snapshot(of.project).span(&trace, &span, at.position_us()?, &api.prices.book_of(of.project)).await?;
+    let found = api.snapshot(authorized.project).span(&trace, &span, at.position_us()?, &api.prices.book_of(authorized.project)).await?;
     let mut found = found.ok_or_else(missing)?;
-    add_errors(&api, of.project, [&mut found.span]).await?;
+    add_errors(&api, authorized.project, [&mut found.span]).await?;
     Ok(Json(found))
 }

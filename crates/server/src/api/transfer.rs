@@ -55,17 +55,17 @@ pub(super) struct ExportFormatParameters {
     responses((status = 200, description = "The file."), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn export(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-    QueryParameters(narrow): QueryParameters<FilterParameters>,
-    QueryParameters(selecting): QueryParameters<FilterSelection>,
+    authorized: AuthorizedProject<Viewer>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+    QueryParameters(selection): QueryParameters<FilterSelection>,
     QueryParameters(form): QueryParameters<ExportFormatParameters>,
 ) -> Result<Response, ApiError> {
     let format: SpanFileFormat =
         form.format.as_deref().unwrap_or("jsonl").parse().map_err(|reason: String| ApiError::bad_request("bad_parameter", reason))?;
-    let scope = narrow.scope()?;
-    let place = api.exports.acquire(of.project).await.ok_or_else(ApiError::too_many_exports)?;
-    let asked = api.snapshot(of.project);
-    let scope = selecting.select_spans(&asked, scope).await?;
+    let scope = range.scope()?;
+    let place = api.exports.acquire(authorized.project).await.ok_or_else(ApiError::too_many_exports)?;
+    let asked = api.snapshot(authorized.project);
+    let scope = selection.select_spans(&asked, scope).await?;
     let count = asked.count(&scope).await?;
     let writer = SpanFileWriter::new(format).map_err(ApiError::internal)?;
     let (to, chunks) = mpsc::channel(BUFFERED_CHUNKS);
@@ -82,7 +82,7 @@ pub(super) async fn export(
         }
     };
     std::thread::Builder::new().name("export".into()).spawn(run).map_err(ApiError::internal)?;
-    let name = format!("spans-of-project-{}.{}", of.project, format.extension());
+    let name = format!("spans-of-project-{}.{}", authorized.project, format.extension());
     let mut response = streamed_file(chunks, format.media_type(), &name);
     response.headers_mut().insert(HeaderName::from_static(SPAN_COUNT_HEADER), HeaderValue::from(count));
     Ok(response)
@@ -149,14 +149,14 @@ pub(super) struct SpanImportResult {
     responses((status = 200, body = SpanImportResult), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn import(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     body: Body,
 ) -> Result<Json<SpanImportResult>, ApiError> {
     let body = axum::body::to_bytes(body, MAX_IMPORT_BYTES).await.map_err(|error| {
         ApiError::bad_request("body_too_large", format!("request body is incomplete or larger than {MAX_IMPORT_BYTES} bytes: {error}"))
             .hint("Use `hinomi import`, which sends a file in parts.")
     })?;
-    let project = of.project;
+    let project = authorized.project;
     let keeper = api.clone();
     let decode = move || -> Result<_, ApiError> {
         let unreadable = |reason: String| {

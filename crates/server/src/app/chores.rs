@@ -4,7 +4,7 @@ use super::*;
 use crate::retention::TableExpiryFailure;
 
 /// Runs the periodic work until the server stops.
-pub(super) async fn run_chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
+pub(super) async fn run_chores(api: Arc<ApiState>, ingest_state: Arc<IngestState>) {
     let mut keys = tokio::time::interval(KEY_USE_INTERVAL);
     let mut prices = tokio::time::interval(PRICE_REFRESH_INTERVAL);
     // The first sweep is delayed: a start is busy, and an operator who started with wrong settings has time to notice.
@@ -25,8 +25,8 @@ pub(super) async fn run_chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
                 }
             }
             _ = keys.tick() => {
-                let (intake, meta) = (intake.clone(), api.meta.clone());
-                let _ = tokio::task::spawn_blocking(move || write_last_uses(&intake, &meta)).await;
+                let (ingest_state, meta) = (ingest_state.clone(), api.meta.clone());
+                let _ = tokio::task::spawn_blocking(move || write_last_uses(&ingest_state, &meta)).await;
             }
             _ = prices.tick() => {
                 let prices = api.prices.clone();
@@ -42,8 +42,8 @@ pub(super) async fn run_chores(api: Arc<ApiState>, intake: Arc<IngestState>) {
 }
 
 /// Writes to the database when keys, tokens and sessions were last used.
-pub(super) fn write_last_uses(intake: &IngestState, meta: &MetadataStore) {
-    intake.note_used_keys();
+pub(super) fn write_last_uses(ingest_state: &IngestState, meta: &MetadataStore) {
+    ingest_state.note_used_keys();
     if let Err(error) = meta.write_credential_uses() {
         tracing::warn!(%error, "server.credential_usage.write_failed");
     }

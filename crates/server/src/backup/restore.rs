@@ -55,9 +55,9 @@ pub fn verify(archive: impl Read) -> anyhow::Result<BackupManifest> {
 /// As [`verify`], and when the directory is not empty or cannot be written.
 pub fn unpack(archive: impl Read, folder: &Path) -> anyhow::Result<BackupManifest> {
     create_empty(folder)?;
-    let contents = for_each_file(archive, |name| make_durable(&folder.join(name)), None)?;
+    let contents = for_each_file(archive, |name| create_durable_file(&folder.join(name)), None)?;
     sync_folders(folder, &contents)?;
-    let mut list = make_durable(&folder.join(CONTENTS_FILE))?;
+    let mut list = create_durable_file(&folder.join(CONTENTS_FILE))?;
     list.write_all(&serde_json::to_vec_pretty(&contents)?)?;
     list.flush()?;
     File::open(folder)?.sync_all()?;
@@ -83,7 +83,7 @@ pub fn restore(
         clear_directory(data)?;
     } else {
         create_empty(data)?;
-        let mut written = make_durable(&mark)?;
+        let mut written = create_durable_file(&mark)?;
         written.write_all(RESTORING_FILE_TEXT.as_bytes())?;
         written.flush()?;
         File::open(data)?.sync_all()?;
@@ -94,7 +94,7 @@ pub fn restore(
     let contents = if source.is_dir() {
         from_folder(source, &place, left_out)?
     } else {
-        for_each_file(archive()?, |name| make_durable(&place(name)), left_out)?
+        for_each_file(archive()?, |name| create_durable_file(&place(name)), left_out)?
     };
     for entry in contents.files.iter().filter(|entry| missing.iter().any(|(name, _)| *name == entry.name)) {
         // An incomplete file is worse than none.
@@ -165,7 +165,7 @@ fn sync_folders(folder: &Path, contents: &BackupManifest) -> anyhow::Result<()> 
 
 /// Creates a file that only its owner can access. Its content is durable when it is dropped; an error there shows when the file is
 /// checked.
-fn make_durable(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+fn create_durable_file(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut options = OpenOptions::new();
@@ -227,7 +227,7 @@ fn from_folder(source: &Path, place: &dyn Fn(&str) -> PathBuf, mut left_out: Ski
         let path = source.join(&entry.name);
         let copied = File::open(&path)
             .with_context(|| format!("{} is incomplete: cannot read {}", source.display(), entry.name))
-            .and_then(|from| copy(from, make_durable(&place(&entry.name))?, entry));
+            .and_then(|from| copy(from, create_durable_file(&place(&entry.name))?, entry));
         skip_missing(&mut left_out, entry, copied)?;
     }
     Ok(contents)

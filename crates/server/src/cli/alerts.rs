@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hinomi_alerting::delivery::NotificationOutbox;
-use hinomi_alerting::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, TargetNames, read_file, write_file};
+use hinomi_alerting::{AlertFile, AlertFileChange, AlertFileChangeKind, AlertService, ChannelNames, read_file, write_file};
 
 use super::{CommonArguments, effective_config, open_existing, print_line};
 
@@ -50,7 +50,7 @@ pub(super) struct AlertsProjectArguments {
 struct AlertsCommandContext {
     alerts: AlertService,
     project: u64,
-    targets: TargetNames,
+    targets: ChannelNames,
 }
 
 impl AlertsProjectArguments {

@@ -47,7 +47,7 @@ pub(super) struct RestoreCommand {
 
 impl BackupCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        check_target(&self.target)?;
+        check_channel(&self.target)?;
         let config = effective_config(&self.common, None)?;
         let data = config.data.clone();
         ensure!(data.join("manifest.db").exists(), "{} contains no data to back up; pass the data directory with --data", data.display());
@@ -150,7 +150,7 @@ impl BackupCommand {
 
 /// Rejects names of compressed archives, such as `x.tar.gz`: backups are not compressed, and a name that does not end in `.tar` would
 /// create a directory.
-fn check_target(target: &Path) -> anyhow::Result<()> {
+fn check_channel(target: &Path) -> anyhow::Result<()> {
     const COMPRESSED_EXTENSIONS: [&str; 9] = ["gz", "tgz", "zst", "tzst", "bz2", "xz", "txz", "zip", "lz4"];
     let extension = target.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     let name = target.display();

@@ -23,7 +23,7 @@ use super::rejection::IngestRejection;
 use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
 
 /// Returns the routes of Langfuse, without trailing slashes.
-pub(super) fn routes(intake: Arc<IngestState>) -> Router {
+pub(super) fn routes(ingest_state: Arc<IngestState>) -> Router {
     let headers = ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-langfuse-sdk-name", "x-langfuse-sdk-version"];
     let headers = headers.into_iter().chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
     let cors = CorsLayer::new()
@@ -37,7 +37,7 @@ pub(super) fn routes(intake: Arc<IngestState>) -> Router {
         .route("/api/public/health", get(health))
         .route("/api/public/projects", get(projects))
         .layer(cors)
-        .with_state(intake)
+        .with_state(ingest_state)
 }
 
 async fn health() -> Json<Value> {

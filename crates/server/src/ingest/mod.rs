@@ -54,8 +54,8 @@ use read_body::{IncomingBody, ReceivedBody};
 use rejection::IngestRejection;
 
 /// Returns all ingestion routes, without trailing slashes.
-pub fn routes(intake: Arc<IngestState>) -> Router {
-    sentry::routes(intake.clone()).merge(otlp::routes(intake.clone())).merge(langfuse::routes(intake))
+pub fn routes(ingest_state: Arc<IngestState>) -> Router {
+    sentry::routes(ingest_state.clone()).merge(otlp::routes(ingest_state.clone())).merge(langfuse::routes(ingest_state))
 }
 
 pub use otlp::routes as otlp_routes;
@@ -224,8 +224,8 @@ impl IngestState {
         // Held by the decoding thread, which continues when the client disconnects.
         let work = Arc::new((unpack, decode, permit));
         let attempt = |attempt: DecodeAttempt| {
-            let (intake, work, bytes) = (self.clone(), work.clone(), bytes.clone());
-            let attempt = move || intake.decode_once(&attempt, bytes, &work.0, &work.1);
+            let (ingest_state, work, bytes) = (self.clone(), work.clone(), bytes.clone());
+            let attempt = move || ingest_state.decode_once(&attempt, bytes, &work.0, &work.1);
             async { tokio::task::spawn_blocking(attempt).await.unwrap_or(Err(IngestRejection::Stopping)) }
         };
         if let Some(usual) = self.admission.admit_usual(size, is_compressed, items).await? {

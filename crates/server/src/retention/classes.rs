@@ -14,8 +14,8 @@ const DAY_US: i64 = 86_400_000_000;
 pub struct RetentionRules {
     before_us: i64,
     environments: BTreeMap<String, i64>,
-    texts_before_us: Option<i64>,
-    /// Traces with errors or scores; they are stored at least until `notable_before_us`.
+    message_cutoff_us: Option<i64>,
+    /// Traces with errors or scores; they are stored at least until `notable_trace_cutoff_us`.
     flagged: HashSet<TraceId>,
     flagged_before_us: i64,
     /// Pinned traces, which do not expire.
@@ -26,21 +26,21 @@ impl RetentionRules {
     /// Returns the rules of a project at a moment. `days` is the default for projects without their own setting.
     pub fn of_project(project: &ProjectRecord, days: u32, now_us: i64) -> RetentionRules {
         let before = |days: u32| now_us.saturating_sub(i64::from(days) * DAY_US);
-        let keep = &project.keep;
+        let overrides = &project.retention_overrides;
         let days = project.retention_days.unwrap_or(days);
         RetentionRules {
             before_us: before(days),
-            environments: keep.environments.iter().map(|(name, days)| (name.clone(), before(*days))).collect(),
-            texts_before_us: keep.message_days.map(before),
+            environments: overrides.environments.iter().map(|(name, days)| (name.clone(), before(*days))).collect(),
+            message_cutoff_us: overrides.message_days.map(before),
             flagged: HashSet::new(),
-            flagged_before_us: before(keep.flagged_days.unwrap_or(days).max(days)),
+            flagged_before_us: before(overrides.flagged_days.unwrap_or(days).max(days)),
             pinned: HashSet::new(),
         }
     }
 
     /// Returns whether some traces are stored longer than others.
-    pub fn has_longer_class(&self) -> bool {
-        self.flagged_before_us < self.before_us || self.texts_before_us.is_some()
+    pub fn stores_some_traces_longer(&self) -> bool {
+        self.flagged_before_us < self.before_us || self.message_cutoff_us.is_some()
     }
 
     /// Sets the traces with errors or scores, and the pinned ones.
@@ -51,7 +51,7 @@ impl RetentionRules {
     /// Returns the time before which spans may have to be deleted or stripped.
     pub fn latest_expiry_us(&self) -> i64 {
         let environments = self.environments.values().copied();
-        environments.chain([self.before_us]).chain(self.texts_before_us).max().unwrap_or(i64::MIN)
+        environments.chain([self.before_us]).chain(self.message_cutoff_us).max().unwrap_or(i64::MIN)
     }
 
     /// Decides what happens to a span.
@@ -65,7 +65,7 @@ impl RetentionRules {
         if seen.start_us < before {
             return RetentionDecision::Delete;
         }
-        if !is_notable && self.texts_before_us.is_some_and(|texts| seen.start_us < texts) {
+        if !is_notable && self.message_cutoff_us.is_some_and(|texts| seen.start_us < texts) {
             return RetentionDecision::DeleteMessages;
         }
         RetentionDecision::Keep
@@ -90,8 +90,8 @@ impl RetentionRules {
     pub fn cutoffs(&self) -> ExpiryCutoffs {
         ExpiryCutoffs {
             before_us: self.before_us,
-            notable_before_us: self.before_us.min(self.flagged_before_us),
-            lines_before_us: self.texts_before_us.map_or(self.before_us, |texts| texts.max(self.before_us)),
+            notable_trace_cutoff_us: self.before_us.min(self.flagged_before_us),
+            log_line_cutoff_us: self.message_cutoff_us.map_or(self.before_us, |texts| texts.max(self.before_us)),
             pinned: self.pinned.clone(),
             notable: self.flagged.clone(),
         }
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn each_retention_class_has_its_days() {
         let environments = [("dev".to_owned(), 3), ("audit".to_owned(), 400)].into();
-        let keep = RetentionOverrides { environments, message_days: Some(10), flagged_days: Some(90) };
-        let project = ProjectRecord { retention_days: None, keep, ..ProjectRecord::default() };
+        let retention_overrides = RetentionOverrides { environments, message_days: Some(10), flagged_days: Some(90) };
+        let project = ProjectRecord { retention_days: None, retention_overrides, ..ProjectRecord::default() };
         let mut rules = RetentionRules::of_project(&project, 30, 1000 * DAY_US);
         rules.set_kept_traces(HashSet::from([TraceId(7)]), HashSet::from([TraceId(8)]));
         let fate = |trace, days_ago: i64, environment| {

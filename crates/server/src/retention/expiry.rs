@@ -80,7 +80,7 @@ async fn expire_project(resources: &RetentionResources, project: &ProjectRecord,
     let mut rules = RetentionRules::of_project(project, resources.default_days, now_us);
     let pinned: HashSet<TraceId> = resources.meta.pins(project.id)?.into_iter().collect();
     let mut notable = HashSet::new();
-    if rules.has_longer_class() {
+    if rules.stores_some_traces_longer() {
         notable = resources.engine.project(resources.store.snapshot(), project.id).failed_traces().await?;
         let (data, tables, project) = (resources.data.clone(), resources.tables.clone(), project.id);
         let read = move || -> Result<_, SqliteError> {

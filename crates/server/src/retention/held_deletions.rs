@@ -41,16 +41,18 @@ const CONFIRMED_DELETION_SETTING: &str = "retention.confirmed";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ProjectRetention {
     days: u32,
-    keep: RetentionOverrides,
+    #[serde(rename = "keep")]
+    overrides: RetentionOverrides,
 }
 
 impl ProjectRetention {
     fn of_projects(project: &ProjectRecord, days: u32) -> ProjectRetention {
-        ProjectRetention { days: project.retention_days.unwrap_or(days), keep: project.keep.clone() }
+        ProjectRetention { days: project.retention_days.unwrap_or(days), overrides: project.retention_overrides.clone() }
     }
 
     fn retention_rules(&self, now_us: i64) -> RetentionRules {
-        let project = ProjectRecord { retention_days: Some(self.days), keep: self.keep.clone(), ..ProjectRecord::default() };
+        let project =
+            ProjectRecord { retention_days: Some(self.days), retention_overrides: self.overrides.clone(), ..ProjectRecord::default() };
         RetentionRules::of_project(&project, self.days, now_us)
     }
 }
@@ -192,7 +194,7 @@ pub(super) async fn permit_sweep(
     let meta = resources.meta.clone();
     let (last_enforced, confirmed, known) =
         run_blocking(move || (last_enforced(&meta), meta.setting(CONFIRMED_DELETION_SETTING), stored_hold(&meta))).await?;
-    let favouring = rules.iter().filter(|(_, rules)| rules.has_longer_class());
+    let favouring = rules.iter().filter(|(_, rules)| rules.stores_some_traces_longer());
     let flagged = favouring.map(|(project, rules)| (*project, rules.flagged_traces().len() as u64)).collect();
     let mut suspicious = SuspiciousDeletions::default();
     suspicious.check_retention(resources, &last_enforced, rules, now_us).await?;

@@ -9,7 +9,7 @@ use hinomi_model::id::TraceId;
 use hinomi_tables::database;
 use hinomi_tables::retained_rows;
 use hinomi_tables::retained_rows::{
-    ErasedNames, ErasedRowKind, ErasureSubject, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetentionRules, RowSelection, blocking_expiry,
+    ErasedNames, ErasedRowKind, ErasureSubject, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RowSelection, TableRetention, blocking_expiry,
     delete_expired,
 };
 use rusqlite::{Connection, Transaction, params};
@@ -183,15 +183,15 @@ impl NoteTable {
     }
 }
 
-static RULES: RetentionRules = RetentionRules {
+static RULES: TableRetention = TableRetention {
     of_names: &[NOTES_OF_NAMES],
     expiring: Some(ExpiringRows { label: "notes", table: "notes", time_us: "at_us", cutoff: |cutoffs| cutoffs.before_us }),
     redaction: Some(redact_notes),
-    ..RetentionRules::new("notes.db", &[NOTES])
+    ..TableRetention::new("notes.db", &[NOTES])
 };
 
 impl RetainedRows for NoteTable {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 

@@ -124,7 +124,7 @@ const LEFT_OUT: &[&str] = &[
     "MessagePart.id",
     "MessagePart.mime_type",
     "MessagePart.name",
-    "NotificationTargetView.signing_secret",
+    "NotificationChannelView.signing_secret",
 ];
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::disconnects::until;
 use crate::envelopes::{of_item, transaction};
-use crate::left::until;
 use crate::server::Server;
 
 /// A webhook receiver that records the `webhook-id` and the body of each request.
@@ -225,7 +225,7 @@ fn waiting_message_omits_a_deleted_user() {
     let failed = |server: &Server| server.ask("/alerts/deliveries?state=waiting")["deliveries"][0]["attempts"][0]["error"].is_string();
     until("nobody answers", || failed(&server));
     assert_eq!(server.command(&["delete", "user", "carol", "--project", "1", "--yes"]).2, Some(0));
-    assert_eq!(crate::gone::holding(&server.data(), "carol"), Vec::<std::path::PathBuf>::new());
+    assert_eq!(crate::erased_data::holding(&server.data(), "carol"), Vec::<std::path::PathBuf>::new());
     assert_eq!(server.change("PUT", &format!("/alerts/targets/{}", made["id"]), &target(&receiver.url)).status, 200);
     until("it is told", || receiver.told.lock().unwrap().iter().any(|(_, body)| body["data"]["kind"] == "opened"));
     let told = receiver.told.lock().unwrap();

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
+use crate::disconnects::until;
 use crate::envelopes::{now, of_item, transaction};
-use crate::left::until;
 use crate::server::{Answer, Server};
 
 /// Number of days with calls, and number of calls per day.

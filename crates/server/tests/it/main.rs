@@ -1,5 +1,6 @@
 //! Tests of the real executable, used as clients and people use it. One binary, so that it is linked once.
 
+mod access_control;
 mod alerts;
 mod api;
 mod bill;
@@ -7,20 +8,20 @@ mod captures;
 mod cardinality;
 mod collisions;
 mod commands;
+mod concurrent_queries;
 mod crash;
-mod crowd;
+mod damaged_data;
 mod deliveries;
+mod disconnects;
 mod envelopes;
+mod erased_data;
 mod explain;
+mod file_loss;
 mod filters;
-mod gone;
 mod ingest;
 mod jobs;
-mod keep;
 mod langfuse;
-mod left;
 mod limits;
-mod loss;
 mod names;
 mod operator;
 mod otlp;
@@ -31,4 +32,3 @@ mod signals;
 mod streams;
 mod structure;
 mod upgrade;
-mod walls;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use serde_json::json;
 
+use crate::disconnects::{gauge, until};
 use crate::envelopes::call;
-use crate::left::{gauge, until};
 use crate::server::{Server, run};
 
 const GZIP: [(&str, &str); 1] = [("accept-encoding", "gzip, deflate, br, zstd")];

@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ARROWS: [(&str, &str, &[&str]); 27] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 27] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
     ("tables", "retained_rows", &["database"]),
@@ -82,14 +82,14 @@ fn no_crate_depends_on_a_higher_layer() {
         let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
         let named: BTreeSet<&str> =
             manifest.lines().filter_map(|line| line.strip_prefix("hinomi-")).filter_map(|line| line.split(['.', ' ']).next()).collect();
-        let strangers: Vec<&str> = named.into_iter().filter(|other| !allowed.contains(other)).collect();
-        assert!(strangers.is_empty(), "crates/{name} names {strangers:?}; it may use {allowed:?} only");
+        let forbidden: Vec<&str> = named.into_iter().filter(|other| !allowed.contains(other)).collect();
+        assert!(forbidden.is_empty(), "crates/{name} names {forbidden:?}; it may use {allowed:?} only");
     }
 }
 
 #[test]
 fn modules_respect_their_allowed_dependencies() {
-    for (layer, part, allowed) in ARROWS {
+    for (layer, part, allowed) in ALLOWED_DEPENDENCIES {
         let root = crates().join(layer).join("src");
         let files = [sources(&root.join(part)), sources(&root.join(format!("{part}.rs")))].concat();
         assert!(!files.is_empty(), "{layer}::{part} has sources");
@@ -100,9 +100,9 @@ fn modules_respect_their_allowed_dependencies() {
                 continue;
             }
             let is_part = |name: &String| root.join(name).exists() || root.join(format!("{name}.rs")).exists();
-            let mut strangers = used(code);
-            strangers.retain(|name| name != part && is_part(name) && !allowed.contains(&name.as_str()));
-            assert!(strangers.is_empty(), "{} uses {strangers:?}; {part} may use {allowed:?} only", file.display());
+            let mut forbidden = used(code);
+            forbidden.retain(|name| name != part && is_part(name) && !allowed.contains(&name.as_str()));
+            assert!(forbidden.is_empty(), "{} uses {forbidden:?}; {part} may use {allowed:?} only", file.display());
         }
     }
 }
@@ -121,6 +121,24 @@ fn streamed_bodies_are_built_in_one_file() {
     }
     // The body of a request is never compressed by the server.
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ["api/streaming.rs", "body_drain.rs"]);
+}
+
+/// A route of the API states its permission only if `permitted_routes!` registers it. The document itself and the sign-in link are public.
+#[test]
+fn routes_of_the_api_state_their_permission() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    let mut found = BTreeSet::new();
+    for file in sources(&root) {
+        let text = fs::read_to_string(&file).unwrap();
+        for line in text.lines().filter(|line| line.contains(".route(") || line.contains(".routes(") && !line.contains("permission::")) {
+            found.insert(format!("{}: {}", file.strip_prefix(&root).unwrap().display(), line.trim()));
+        }
+    }
+    let public = [
+        "mod.rs: let router = router.route(\"/api/v1/openapi.json\", axum::routing::get(move || async move { Json((*description).clone()) }));",
+        "session.rs: Router::new().route(\"/login\", get(login))",
+    ];
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), public, "register other routes with `permitted_routes!`");
 }
 
 /// Sources of the store that use the local disk directly: the data directory with its lock, the WAL, the manifest, and the local storage of

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use hinomi_model::id::TraceId;
 
 use super::DoctorFinding;
-use crate::data_folder::{DataFolder, numbered};
+use crate::data_folder::{DataDirectory, numbered};
 use crate::error::StoreError;
 use crate::key_hash::SpanKey;
 use crate::manifest::{self, Manifest, ManifestContents, ManifestEdit};
@@ -43,7 +43,7 @@ const BATCH_ROWS: usize = 100_000;
 /// When the directory is in use or was written by a newer version, or a file cannot be read or written. The steps before the error remain
 /// done.
 pub fn repair(root: &Path) -> Result<Vec<DoctorFinding>, StoreError> {
-    let folder = DataFolder::open(root)?;
+    let folder = DataDirectory::open(root)?;
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root)?);
     let mut findings = Vec::new();
     let mut manifest = open_or_rebuild_manifest(&folder, &storage, &mut findings)?;
@@ -133,7 +133,7 @@ impl UnlistedSegment {
 
 /// Returns the manifest, rebuilt if it cannot be read.
 fn open_or_rebuild_manifest(
-    folder: &DataFolder,
+    folder: &DataDirectory,
     storage: &Arc<dyn SegmentStorage>,
     findings: &mut Vec<DoctorFinding>,
 ) -> Result<Manifest, StoreError> {
@@ -178,7 +178,7 @@ fn restore_damaged_copy(storage: &dyn SegmentStorage, segment: &Segment, finding
 }
 
 /// Returns the spans in WAL frames that no segment of the manifest covers, and the number of the first such frame.
-fn keys_in_wal(folder: &DataFolder, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
+fn keys_in_wal(folder: &DataDirectory, covered: u64) -> Result<(HashSet<SpanKey>, Option<u64>), StoreError> {
     let (mut found, mut first) = (HashSet::new(), None);
     for (_, path) in numbered(&folder.logs(), "log")? {
         let contents = wal::read(&path)?;

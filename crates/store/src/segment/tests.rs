@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::id_index::SegmentIdIndex;
 use super::read::{SegmentReader, row_ranges};
 use super::row_order::{RowKey, keys, sort};
-use crate::data_folder::DataFolder;
+use crate::data_folder::DataDirectory;
 use crate::key_hash::SpanKey;
 use crate::key_hash::collisions::{colliding_span, colliding_trace};
 use crate::rows::{SpanRow, from_batch, to_batch};
@@ -26,7 +26,7 @@ fn written(root: &std::path::Path, rows: &[SpanRow]) -> (Segment, SegmentIdIndex
     let batch = to_batch(rows);
     let mut order = keys(&batch, 0, 0);
     sort(&mut order);
-    drop(DataFolder::open(root).unwrap());
+    drop(DataDirectory::open(root).unwrap());
     let storage: Arc<dyn SegmentStorage> = Arc::new(LocalSegmentStorage::new(root).unwrap());
     // Every third row is so large that its chunk has no other row.
     let bytes_of = |row: &RowKey| if row.row.is_multiple_of(3) { super::write::MAX_CHUNK_BYTES } else { 1 };

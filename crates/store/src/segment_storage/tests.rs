@@ -6,7 +6,7 @@ use hinomi_model::span::Span;
 
 use super::memory::MemorySegmentStorage;
 use super::*;
-use crate::data_folder::DataFolder;
+use crate::data_folder::DataDirectory;
 use crate::tests::{before, rows, small, span};
 use crate::{SpanAppendResult, Store, StoreConfig};
 
@@ -29,7 +29,7 @@ fn put(storage: &dyn SegmentStorage, object: SegmentObject, bytes: &[u8]) {
 fn an_object_is_written_completely_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     for (storage, root) in all_of(dir.path()) {
-        drop(DataFolder::open(&root).unwrap());
+        drop(DataDirectory::open(&root).unwrap());
         for kind in SegmentObjectKind::ALL {
             let object = name(7, kind);
             assert_eq!(storage.open(object).unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -61,7 +61,7 @@ fn an_object_is_written_completely_or_not_at_all() {
 fn segments_in_quarantine_are_found_and_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     for (storage, root) in all_of(dir.path()) {
-        drop(DataFolder::open(&root).unwrap());
+        drop(DataDirectory::open(&root).unwrap());
         let write = |text: &str| SegmentObjectKind::ALL.map(|kind| put(&*storage, name(7, kind), text.as_bytes()));
         for (text, reason) in [("one", QuarantineReason::Unlisted), ("two", QuarantineReason::Unlisted), ("bad", QuarantineReason::Damaged)]
         {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::data_folder::DataFolder;
+use super::super::data_folder::DataDirectory;
 use super::super::manifest::Manifest;
 use super::*;
 
@@ -168,11 +168,11 @@ async fn orphan_segments_are_quarantined_and_repaired() {
     let losses: [Loss; 5] = [
         |manifest| std::fs::write(manifest, "").unwrap(),
         |_| {},
-        |manifest| drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap()),
+        |manifest| drop(Manifest::open(&DataDirectory::open(manifest.parent().unwrap()).unwrap()).unwrap()),
         |manifest| std::fs::write(manifest, "no database at all, but longer than the header of one; ".repeat(20)).unwrap(),
         // A damaged header.
         |manifest| {
-            drop(Manifest::open(&DataFolder::open(manifest.parent().unwrap()).unwrap()).unwrap());
+            drop(Manifest::open(&DataDirectory::open(manifest.parent().unwrap()).unwrap()).unwrap());
             let mut bytes = std::fs::read(manifest).unwrap();
             bytes[30..90].iter_mut().for_each(|byte| *byte ^= 0x5a);
             std::fs::write(manifest, bytes).unwrap();
@@ -263,7 +263,7 @@ async fn redundant_files_of_a_crash_are_removed() {
     // Unfinished, but its inputs are missing; and one that the manifest does not know.
     ["0000000094.parquet", "0000000095.parquet"].into_iter().for_each(write);
     {
-        let folder = DataFolder::open(dir.path()).unwrap();
+        let folder = DataDirectory::open(dir.path()).unwrap();
         let mut manifest = Manifest::open(&folder).unwrap();
         manifest.forget_files(&[91].into()).unwrap();
         manifest.begin_segment(92, &[1]).unwrap();

@@ -1,14 +1,14 @@
 //! Erasure of bills. They do not expire and name neither traces nor users.
 
 use super::{BillStore, DATABASE};
-use crate::retained_rows::{RetainedRows, RetentionRules, RowSelection};
+use crate::retained_rows::{RetainedRows, RowSelection, TableRetention};
 
 const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("lines", "project = ?1"), RowSelection::new("imports", "project = ?1")];
 
-static RULES: RetentionRules = RetentionRules::new(DATABASE, &OF_PROJECT);
+static RULES: TableRetention = TableRetention::new(DATABASE, &OF_PROJECT);
 
 impl RetainedRows for BillStore {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 }

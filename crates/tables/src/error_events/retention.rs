@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{DATABASE, ErrorStore, ErrorStoreError};
 use crate::database::SqliteError;
 use crate::retained_rows::{
-    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry, delete_expired,
+    ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
 const UNUSED_ISSUES: RowSelection =
@@ -23,25 +23,25 @@ const fn events(condition: &'static str) -> RowSelection {
     RowSelection::new("events", condition).counted_as(ErasedRowKind::ErrorEvent)
 }
 
-static RULES: RetentionRules = RetentionRules {
+static RULES: TableRetention = TableRetention {
     of_names: &OF_NAMES,
     expiring: Some(ExpiringRows {
         label: "error events",
         table: "events",
         time_us: "time_us",
-        cutoff: |cutoffs| cutoffs.notable_before_us,
+        cutoff: |cutoffs| cutoffs.notable_trace_cutoff_us,
     }),
     notable_traces: Some("SELECT DISTINCT lower(hex(trace)) FROM events WHERE project = ?1 AND trace IS NOT NULL"),
-    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+    ..TableRetention::new(DATABASE, &OF_PROJECT)
 };
 
 impl RetainedRows for ErrorStore {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
-        let before_us = cutoffs.notable_before_us;
+        let before_us = cutoffs.notable_trace_cutoff_us;
         if cutoffs.pinned.is_empty() {
             // This deletes a few thousand rows at a time, so that ingestion continues.
             return Box::pin(async move { self.delete_before(project, before_us).await.map_err(|error| self.database_error(error)) });

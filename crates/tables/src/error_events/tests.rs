@@ -496,7 +496,7 @@ async fn events_of_pinned_traces_do_not_expire() {
     let rows = errors.rules().expiring.unwrap();
     let expiring = retained_rows::count_expiring(dir.path(), &*errors, &rows, 1, 1, 5).unwrap();
     assert_eq!((expiring.all, expiring.expiring), (6, 4));
-    let pinned = ExpiryCutoffs { notable_before_us: 5, pinned: HashSet::from([TraceId(1)]), ..ExpiryCutoffs::default() };
+    let pinned = ExpiryCutoffs { notable_trace_cutoff_us: 5, pinned: HashSet::from([TraceId(1)]), ..ExpiryCutoffs::default() };
     assert_eq!(errors.clone().expire(1, Arc::new(pinned.clone())).await.unwrap(), 3);
     assert_eq!(retained_rows::notable_traces(dir.path(), &*errors, 1).unwrap(), [1, 3].map(TraceId).into());
     let unpinned = ExpiryCutoffs { pinned: HashSet::new(), ..pinned };

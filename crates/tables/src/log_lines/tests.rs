@@ -63,7 +63,7 @@ async fn lines_expire_like_messages_unless_their_trace_is_stored_longer() {
     for project in [1, 2] {
         assert_eq!(logs.append(project, all.clone()).await.unwrap().stored, 9);
     }
-    let mut cutoffs = ExpiryCutoffs { before_us: 10, notable_before_us: 10, lines_before_us: 20, ..ExpiryCutoffs::default() };
+    let mut cutoffs = ExpiryCutoffs { before_us: 10, notable_trace_cutoff_us: 10, log_line_cutoff_us: 20, ..ExpiryCutoffs::default() };
     (cutoffs.notable, cutoffs.pinned) = ([TraceId(notable)].into(), [TraceId(pinned)].into());
     assert_eq!(logs.clone().expire(1, Arc::new(cutoffs.clone())).await.unwrap(), 3);
     let mut left = Vec::new();

@@ -44,7 +44,7 @@ pub struct ProjectRecord {
     /// Days for which spans are stored; `None` for the server's setting.
     pub retention_days: Option<u32>,
     /// Retention of classes of data that differs from `retention_days`.
-    pub keep: RetentionOverrides,
+    pub retention_overrides: RetentionOverrides,
     /// Currency in which amounts are displayed in addition to US dollars.
     pub currency: Option<DisplayCurrency>,
     /// True if the cost that a client reports takes precedence over the computed cost.
@@ -113,7 +113,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
             name: row.get("name")?,
             demo: row.get("demo")?,
             retention_days: row.get("retention_days")?,
-            keep: serde_json::from_str(&row.get::<_, String>("keep")?).unwrap_or_default(),
+            retention_overrides: serde_json::from_str(&row.get::<_, String>("keep")?).unwrap_or_default(),
             currency: code.zip(rate).map(|(code, rate)| DisplayCurrency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,

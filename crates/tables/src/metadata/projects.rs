@@ -22,7 +22,7 @@ pub struct ProjectPatch {
     /// Days for which spans are stored.
     pub retention_days: Option<u32>,
     /// Retention of classes of data.
-    pub keep: Option<RetentionOverrides>,
+    pub retention_overrides: Option<RetentionOverrides>,
     /// Display currency; `Some(None)` removes it.
     pub currency: Option<Option<DisplayCurrency>>,
     /// Whether the cost that a client reports takes precedence.
@@ -96,8 +96,8 @@ impl MetadataStore {
             }
             project.retention_days = Some(days);
         }
-        if let Some(keep) = &patch.keep {
-            let days = keep.environments.values().chain(&keep.message_days).chain(&keep.flagged_days);
+        if let Some(overrides) = &patch.retention_overrides {
+            let days = overrides.environments.values().chain(&overrides.message_days).chain(&overrides.flagged_days);
             if days.clone().any(|days| !RETENTION_DAYS.contains(days)) {
                 return Err(MetadataError::Invalid(format!(
                     "retention: days must be from {} to {}",
@@ -105,12 +105,14 @@ impl MetadataStore {
                     RETENTION_DAYS.end()
                 )));
             }
-            if keep.environments.len() > MAX_ENVIRONMENTS || keep.environments.keys().any(|name| name.is_empty() || name.len() > 200) {
+            if overrides.environments.len() > MAX_ENVIRONMENTS
+                || overrides.environments.keys().any(|name| name.is_empty() || name.len() > 200)
+            {
                 return Err(MetadataError::Invalid(format!(
                     "retention: must have at most {MAX_ENVIRONMENTS} environments, each with a name"
                 )));
             }
-            project.keep = keep.clone();
+            project.retention_overrides = overrides.clone();
         }
         if let Some(currency) = &patch.currency {
             project.currency = currency.as_ref().map(checked_currency).transpose()?;
@@ -130,7 +132,7 @@ impl MetadataStore {
                 project.prefer_client_cost,
                 project.disabled,
                 project.estimate_usage,
-                serde_json::to_string(&project.keep).unwrap_or_default()
+                serde_json::to_string(&project.retention_overrides).unwrap_or_default()
             ],
         )?;
         self.project(id)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{DATABASE, OtelMetricStore};
-use crate::retained_rows::{ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection};
+use crate::retained_rows::{ErasedRowKind, ExpiringRows, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention};
 
 const OF_PROJECT: [RowSelection; 2] = [series("project = ?1"), RowSelection::new("metrics", "project = ?1")];
 
@@ -17,19 +17,19 @@ const fn series(condition: &'static str) -> RowSelection {
     RowSelection::new("series", condition).counted_as(ErasedRowKind::Series)
 }
 
-static RULES: RetentionRules = RetentionRules {
+static RULES: TableRetention = TableRetention {
     of_names: &OF_NAMES,
     expiring: Some(ExpiringRows {
         label: "metric series",
         table: "series",
         time_us: "last_ns / 1000",
-        cutoff: |cutoffs| cutoffs.notable_before_us,
+        cutoff: |cutoffs| cutoffs.notable_trace_cutoff_us,
     }),
-    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+    ..TableRetention::new(DATABASE, &OF_PROJECT)
 };
 
 impl RetainedRows for OtelMetricStore {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{DATABASE, OutcomeStore};
-use crate::retained_rows::{ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry};
+use crate::retained_rows::{ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry};
 
 const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("outcomes", "project = ?1"), RowSelection::new("hints", "project = ?1")];
 
-static RULES: RetentionRules = RetentionRules::new(DATABASE, &OF_PROJECT);
+static RULES: TableRetention = TableRetention::new(DATABASE, &OF_PROJECT);
 
 impl RetainedRows for OutcomeStore {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 

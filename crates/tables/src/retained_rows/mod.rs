@@ -2,7 +2,7 @@
 //!
 //! Each module implements [`RetainedRows`] in its own folder, next to the schema, so the SQL changes together with the tables. The server
 //! keeps one list of all implementations and loops over it; nothing else knows the tables of a module. Most of an implementation is
-//! data ([`RetentionRules`]): conditions that this module completes to the statements that count and delete rows.
+//! data ([`TableRetention`]): conditions that this module completes to the statements that count and delete rows.
 
 mod statements;
 
@@ -25,7 +25,7 @@ pub type RowRedaction = fn(&Transaction, u64, &ErasedNames) -> rusqlite::Result<
 
 /// What a table module declares about its rows in one database: data from which this module makes the statements.
 #[derive(Debug, Clone, Copy)]
-pub struct RetentionRules {
+pub struct TableRetention {
     /// File name of the database in the data directory.
     pub database: &'static str,
     /// Rows that are deleted with a project: of every table that has some of its own. Rows that a foreign key deletes are not listed.
@@ -41,17 +41,17 @@ pub struct RetentionRules {
     pub redaction: Option<RowRedaction>,
 }
 
-impl RetentionRules {
+impl TableRetention {
     /// Returns the rules of a database whose rows are only deleted with their project.
-    pub const fn new(database: &'static str, of_project: &'static [RowSelection]) -> RetentionRules {
-        RetentionRules { database, of_project, of_names: &[], expiring: None, notable_traces: None, redaction: None }
+    pub const fn new(database: &'static str, of_project: &'static [RowSelection]) -> TableRetention {
+        TableRetention { database, of_project, of_names: &[], expiring: None, notable_traces: None, redaction: None }
     }
 }
 
 /// The rows of a table module in one database, as retention and deletion see them.
 pub trait RetainedRows: Debug + Send + Sync {
     /// Returns what the module declares about its rows.
-    fn rules(&self) -> &'static RetentionRules;
+    fn rules(&self) -> &'static TableRetention;
 
     /// Deletes the expired rows of a project. The caller empties the WAL of the database afterwards.
     fn expire(self: Arc<Self>, _project: u64, _cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
@@ -174,12 +174,12 @@ pub struct ExpiryCutoffs {
     /// Cutoff of rows without a class of their own.
     pub before_us: i64,
     /// Cutoff of what makes a trace notable, such as error events and scores.
-    pub notable_before_us: i64,
+    pub notable_trace_cutoff_us: i64,
     /// Cutoff of log lines, unless their trace is stored longer. They expire like messages.
-    pub lines_before_us: i64,
+    pub log_line_cutoff_us: i64,
     /// Pinned traces, which do not expire.
     pub pinned: HashSet<TraceId>,
-    /// Traces with errors or scores, which are stored at least until `notable_before_us`.
+    /// Traces with errors or scores, which are stored at least until `notable_trace_cutoff_us`.
     pub notable: HashSet<TraceId>,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{DATABASE, ScoreStore};
 use crate::retained_rows::{
-    ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RetentionRules, RowSelection, blocking_expiry, delete_expired,
+    ErasedRowKind, ExpiryCutoffs, ExpiryFuture, RetainedRows, RowSelection, TableRetention, blocking_expiry, delete_expired,
 };
 
 const OF_PROJECT: [RowSelection; 1] = [scores("project = ?1")];
@@ -15,20 +15,20 @@ const fn scores(condition: &'static str) -> RowSelection {
     RowSelection::new("scores", condition).counted_as(ErasedRowKind::Score)
 }
 
-static RULES: RetentionRules = RetentionRules {
+static RULES: TableRetention = TableRetention {
     of_names: &OF_NAMES,
     notable_traces: Some("SELECT DISTINCT trace FROM scores WHERE project = ?1"),
-    ..RetentionRules::new(DATABASE, &OF_PROJECT)
+    ..TableRetention::new(DATABASE, &OF_PROJECT)
 };
 
 impl RetainedRows for ScoreStore {
-    fn rules(&self) -> &'static RetentionRules {
+    fn rules(&self) -> &'static TableRetention {
         &RULES
     }
 
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
         blocking_expiry(DATABASE, move || {
-            let before_us = cutoffs.notable_before_us;
+            let before_us = cutoffs.notable_trace_cutoff_us;
             if cutoffs.pinned.is_empty() {
                 return Ok(self.delete_before(project, before_us)? as u64);
             }

@@ -1,5 +1,5 @@
 import { FACTS } from '../../api/facts';
-import type { AlertGroup, AlertMeasure, DeliveryState, Direction, Happened, Incident, NoticeKind, TargetKind, Unit } from '../../api/types';
+import type { AlertGroup, AlertMeasure, DeliveryState, Direction, Happened, Incident, NotificationKind, ChannelKind, Unit } from '../../api/types';
 import { plain, type Format, type Pieces } from '../../format';
 import type { T, TextKey } from '../../i18n';
 
@@ -105,7 +105,7 @@ export const dimensionText = (t: T, name: string) => (DIMENSION_TEXT[name] ? t(D
 
 export const groupText = (t: T, group: AlertGroup) => `${dimensionText(t, group.name)} ${group.value ?? t('common.unknown')}`;
 
-export const CHANNEL_TEXT: Record<TargetKind, TextKey> = {
+export const CHANNEL_TEXT: Record<ChannelKind, TextKey> = {
   email: 'alerts.channel.email',
   slack: 'alerts.channel.slack',
   discord: 'alerts.channel.discord',
@@ -123,7 +123,7 @@ export const DELIVERY_STATE_TEXT: Record<DeliveryState, TextKey> = {
   cancelled: 'alerts.deliveryState.cancelled',
 };
 
-export const NOTIFICATION_TEXT: Record<NoticeKind, TextKey> = {
+export const NOTIFICATION_TEXT: Record<NotificationKind, TextKey> = {
   opened: 'alerts.notification.fired',
   worsened: 'alerts.notification.worsened',
   improved: 'alerts.notification.improved',

@@ -1,6 +1,6 @@
 //! Formatting of values: three significant digits, units, amounts with cents.
 
-use crate::delivery::notice::MeasureUnit;
+use crate::delivery::notification::MeasureUnit;
 
 /// Formats a value with its unit.
 pub(super) fn format_value(value: f64, unit: MeasureUnit) -> String {

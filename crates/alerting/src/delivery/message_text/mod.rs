@@ -9,8 +9,8 @@ mod tests;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::notice::{
-    AlertContributor, AlertNotice, AlertNoticeKind, AlertSeverity, BudgetPeriod, BudgetStep, ComparisonBaseline, MeasureUnit,
+use super::notification::{
+    AlertContributor, AlertNotification, AlertNotificationKind, AlertSeverity, BudgetPeriod, BudgetStep, ComparisonBaseline, MeasureUnit,
     MessageLanguage, ShareOf, ThresholdDirection,
 };
 use figures::format_value;
@@ -39,33 +39,34 @@ pub(super) struct NotificationMessage {
 }
 
 /// Returns the text of a notice in a language.
-pub(super) fn message_of(notice: &AlertNotice, language: MessageLanguage) -> NotificationMessage {
+pub(super) fn message_of(notice: &AlertNotification, language: MessageLanguage) -> NotificationMessage {
     let phrases = of_language(language);
     let mut links = vec![(phrases.open_incident, notice.links.incident.clone())];
     links.extend(notice.links.traces.iter().map(|traces| (phrases.open_traces, traces.clone())));
     let empty =
         NotificationMessage { lang: phrases.lang, subject: String::new(), sentences: Vec::new(), heading: None, lines: Vec::new(), links };
     match notice.kind {
-        AlertNoticeKind::Test => NotificationMessage {
+        AlertNotificationKind::Test => NotificationMessage {
             subject: phrases.test_subject.to_owned(),
             sentences: vec![fill_template(phrases.test_sentence, &[("name", &sanitize(&notice.rule_name))])],
             ..empty
         },
-        AlertNoticeKind::Digest => digest_message(notice, phrases, empty),
+        AlertNotificationKind::Digest => digest_message(notice, phrases, empty),
         _ => change_message(notice, phrases, empty),
     }
 }
 
-fn change_message(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
+fn change_message(notice: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
     let state = state_phrase(notice, phrases);
     let subject = fill_template(phrases.subject, &[("state", state), ("what", &headline(notice, phrases))]);
     let mut sentences = vec![value_sentence(notice, phrases)];
-    sentences
-        .extend(notice.budget.filter(|_| notice.kind != AlertNoticeKind::Resolved).map(|budget| step_sentence(notice, budget, phrases)));
-    if matches!(notice.kind, AlertNoticeKind::Reminder | AlertNoticeKind::Escalated) {
+    sentences.extend(
+        notice.budget.filter(|_| notice.kind != AlertNotificationKind::Resolved).map(|budget| step_sentence(notice, budget, phrases)),
+    );
+    if matches!(notice.kind, AlertNotificationKind::Reminder | AlertNotificationKind::Escalated) {
         sentences.insert(0, phrases.no_data_received.to_owned());
     }
-    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != AlertNoticeKind::Resolved) {
+    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != AlertNotificationKind::Resolved) {
         let figure = figures::format_usd(outlook.projected_usd);
         sentences.push(fill_template(
             phrases.forecast_sentence,
@@ -79,17 +80,17 @@ fn change_message(notice: &AlertNotice, phrases: &MessagePhrases, message: Notif
     NotificationMessage { subject, sentences, heading, lines: culprits, ..message }
 }
 
-fn digest_message(notice: &AlertNotice, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
-    let count = |kind: fn(AlertNoticeKind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
+fn digest_message(notice: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
+    let count = |kind: fn(AlertNotificationKind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
     let all = notice.gathered.len();
     let values = [
         ("all", all.to_string()),
-        ("opened", count(|kind| kind == AlertNoticeKind::Opened)),
-        ("resolved", count(|kind| kind == AlertNoticeKind::Resolved)),
-        ("other", count(|kind| !matches!(kind, AlertNoticeKind::Opened | AlertNoticeKind::Resolved))),
+        ("opened", count(|kind| kind == AlertNotificationKind::Opened)),
+        ("resolved", count(|kind| kind == AlertNotificationKind::Resolved)),
+        ("other", count(|kind| !matches!(kind, AlertNotificationKind::Opened | AlertNotificationKind::Resolved))),
     ];
     let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let mut worst: Vec<&AlertNotice> = notice.gathered.iter().collect();
+    let mut worst: Vec<&AlertNotification> = notice.gathered.iter().collect();
     worst.sort_by(|one, other| digest_weight(other).total_cmp(&digest_weight(one)));
     let mut lines: Vec<_> = worst
         .iter()
@@ -115,9 +116,9 @@ fn digest_message(notice: &AlertNotice, phrases: &MessagePhrases, message: Notif
 }
 
 /// Returns the sort weight of a change in a digest: open before resolved, then critical ones, then by distance from the threshold.
-fn digest_weight(notice: &AlertNotice) -> f64 {
+fn digest_weight(notice: &AlertNotification) -> f64 {
     let severity = if notice.severity == AlertSeverity::Critical { 1e6 } else { 0.0 };
-    let going_on = if notice.kind == AlertNoticeKind::Resolved { 0.0 } else { 1e9 };
+    let going_on = if notice.kind == AlertNotificationKind::Resolved { 0.0 } else { 1e9 };
     let beyond = match (notice.value, notice.threshold, notice.direction) {
         (Some(value), Some(threshold), ThresholdDirection::Above) if threshold > 0.0 => value / threshold,
         (Some(value), Some(threshold), ThresholdDirection::Below) if value > 0.0 => threshold / value,
@@ -126,22 +127,22 @@ fn digest_weight(notice: &AlertNotice) -> f64 {
     going_on + severity + beyond.clamp(0.0, 1e5)
 }
 
-fn state_phrase(notice: &AlertNotice, phrases: &MessagePhrases) -> &'static str {
+fn state_phrase(notice: &AlertNotification, phrases: &MessagePhrases) -> &'static str {
     let critical = notice.severity == AlertSeverity::Critical;
     match notice.kind {
-        AlertNoticeKind::Resolved => phrases.resolved,
-        AlertNoticeKind::Worsened if critical => phrases.worsened_critical,
-        AlertNoticeKind::Worsened => phrases.worsened_warning,
-        AlertNoticeKind::Improved => phrases.improved,
-        AlertNoticeKind::Escalated => phrases.escalated,
-        AlertNoticeKind::Reminder => phrases.reminder,
+        AlertNotificationKind::Resolved => phrases.resolved,
+        AlertNotificationKind::Worsened if critical => phrases.worsened_critical,
+        AlertNotificationKind::Worsened => phrases.worsened_warning,
+        AlertNotificationKind::Improved => phrases.improved,
+        AlertNotificationKind::Escalated => phrases.escalated,
+        AlertNotificationKind::Reminder => phrases.reminder,
         _ if critical => phrases.critical,
         _ => phrases.warning,
     }
 }
 
 /// Returns the headline: the rule with its group, the value and the threshold.
-fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
+fn headline(notice: &AlertNotification, phrases: &MessagePhrases) -> String {
     let mut rule = sanitize(&notice.rule_name);
     if let Some(group) = &notice.group {
         let which = group.value.as_deref().map_or_else(|| phrases.unknown.to_owned(), sanitize);
@@ -152,7 +153,7 @@ fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
         return fill_budget_phrase(phrases.headline_budget, notice, budget, phrases, &rule);
     }
     let template = match (notice.kind, notice.threshold, notice.direction) {
-        (AlertNoticeKind::Resolved, ..) | (_, None, _) => phrases.headline,
+        (AlertNotificationKind::Resolved, ..) | (_, None, _) => phrases.headline,
         (_, Some(_), ThresholdDirection::Above) => phrases.headline_above,
         (_, Some(_), ThresholdDirection::Below) => phrases.headline_below,
     };
@@ -162,7 +163,7 @@ fn headline(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
 }
 
 /// Returns the current value; if it is relative, with the baseline that it is compared with.
-fn current_value(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> String {
+fn current_value(value: f64, notice: &AlertNotification, phrases: &MessagePhrases) -> String {
     let against = match notice.compare {
         None => return format_value(value, notice.unit),
         Some(ComparisonBaseline::Previous) => phrases.against_previous,
@@ -174,7 +175,7 @@ fn current_value(value: f64, notice: &AlertNotice, phrases: &MessagePhrases) -> 
 }
 
 /// Fills a phrase about a budget.
-fn fill_budget_phrase(template: &str, notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases, rule: &str) -> String {
+fn fill_budget_phrase(template: &str, notice: &AlertNotification, budget: BudgetStep, phrases: &MessagePhrases, rule: &str) -> String {
     let (value, percent) = match notice.value {
         Some(value) => (format_value(value, notice.unit), figures::format_percent_spent(value / budget.amount)),
         None => (phrases.no_data.to_owned(), phrases.unknown.to_owned()),
@@ -199,7 +200,7 @@ fn fill_budget_phrase(template: &str, notice: &AlertNotice, budget: BudgetStep, 
 }
 
 /// Returns why a budget fired.
-fn step_sentence(notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhrases) -> String {
+fn step_sentence(notice: &AlertNotification, budget: BudgetStep, phrases: &MessagePhrases) -> String {
     if budget.step <= 0.0 {
         return phrases.forecast.to_owned();
     }
@@ -207,7 +208,7 @@ fn step_sentence(notice: &AlertNotice, budget: BudgetStep, phrases: &MessagePhra
     fill_template(phrases.step, &[("step", &format!("{} %", budget.step)), ("threshold", &threshold)])
 }
 
-fn value_sentence(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
+fn value_sentence(notice: &AlertNotification, phrases: &MessagePhrases) -> String {
     if let Some(budget) = notice.budget {
         return fill_budget_phrase(phrases.number_budget, notice, budget, phrases, "");
     }
@@ -225,7 +226,7 @@ fn value_sentence(notice: &AlertNotice, phrases: &MessagePhrases) -> String {
     fill_template(phrases.number, &values)
 }
 
-fn contributor_line(contributor: &AlertContributor, notice: &AlertNotice, phrases: &MessagePhrases) -> (String, Option<String>) {
+fn contributor_line(contributor: &AlertContributor, notice: &AlertNotification, phrases: &MessagePhrases) -> (String, Option<String>) {
     let key = contributor.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), sanitize);
     let said = |value: f64| format_value(value, contributor.unit);
     let dimension = dimension_name(&contributor.dimension, phrases);
@@ -252,12 +253,12 @@ fn contributor_line(contributor: &AlertContributor, notice: &AlertNotice, phrase
 }
 
 /// Returns the start of the window.
-fn window_start(notice: &AlertNotice) -> String {
+fn window_start(notice: &AlertNotification) -> String {
     format_time(notice.window_from, &notice.time_zone)
 }
 
 /// Returns the end of the window.
-fn window_end(notice: &AlertNotice) -> String {
+fn window_end(notice: &AlertNotification) -> String {
     format_time(notice.window_to, &notice.time_zone)
 }
 

@@ -1,6 +1,6 @@
 //! Phrases of each language. `{name}` is a placeholder.
 
-use crate::delivery::notice::MessageLanguage;
+use crate::delivery::notification::MessageLanguage;
 
 /// Phrases of one language.
 pub(super) struct MessagePhrases {

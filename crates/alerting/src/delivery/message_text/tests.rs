@@ -1,5 +1,5 @@
 use super::*;
-use crate::delivery::notice::{AlertGroup, ComparisonBaseline, MeasureUnit};
+use crate::delivery::notification::{AlertGroup, ComparisonBaseline, MeasureUnit};
 use crate::delivery::tests::notice;
 
 #[test]
@@ -18,7 +18,7 @@ fn alert_names_number_threshold_contributor_and_spend() {
 }
 
 /// Notice of a budget of one cent per day at one of its steps.
-fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f64) -> AlertNotice {
+fn spending(kind: AlertNotificationKind, severity: AlertSeverity, value: f64, step: f64) -> AlertNotification {
     let culprit = |dimension: &str, key: &str, contribution: f64, share: f64| AlertContributor {
         dimension: dimension.to_owned(),
         key: Some(key.to_owned()),
@@ -30,7 +30,7 @@ fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f6
         since: None,
         link: None,
     };
-    AlertNotice {
+    AlertNotification {
         kind,
         severity,
         value: Some(value),
@@ -43,7 +43,7 @@ fn spending(kind: AlertNoticeKind, severity: AlertSeverity, value: f64, step: f6
 
 #[test]
 fn budget_alert_names_amount_period_and_share_spent() {
-    let opened = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::En);
+    let opened = message_of(&spending(AlertNotificationKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::En);
     assert_eq!(opened.subject, "[Warning] Budget of the day: Cost $0.00512, 51 % of the daily budget of $0.0100");
     assert_eq!(
         opened.sentences[..2],
@@ -55,13 +55,13 @@ fn budget_alert_names_amount_period_and_share_spent() {
     assert_eq!(opened.heading.as_deref(), Some("Budget usage by contributor, 2026-11-23 00:00 to 2026-11-24 00:00"));
     let lines: Vec<&str> = opened.lines.iter().map(|(line, _)| line.as_str()).collect();
     assert_eq!(lines, ["user bob: $0.0085, 57 % of the spend", "model gpt-4o-mini: $0.0150, 100 % of the spend"]);
-    let japanese = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::Ja);
+    let japanese = message_of(&spending(AlertNotificationKind::Opened, AlertSeverity::Warning, 0.00512, 50.0), MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【警告】Budget of the day: コスト $0.00512(1 日の予算 $0.0100 の 51 %)");
     assert_eq!(japanese.sentences[1], "50 % のしきい値($0.005)に達しました。");
     assert_eq!(japanese.lines[0].0, "ユーザー bob: $0.0085(消費の 57 %)");
-    let forecast = message_of(&spending(AlertNoticeKind::Opened, AlertSeverity::Warning, 0.003, 0.0), MessageLanguage::En);
+    let forecast = message_of(&spending(AlertNotificationKind::Opened, AlertSeverity::Warning, 0.003, 0.0), MessageLanguage::En);
     assert_eq!(forecast.sentences[1], "Even the low estimate of the forecast for the end of the period exceeds the budget.");
-    let over = message_of(&spending(AlertNoticeKind::Resolved, AlertSeverity::Critical, 0.015, 100.0), MessageLanguage::En);
+    let over = message_of(&spending(AlertNotificationKind::Resolved, AlertSeverity::Critical, 0.015, 100.0), MessageLanguage::En);
     assert_eq!(
         (over.subject.as_str(), over.sentences.len()),
         ("[Resolved] Budget of the day: Cost $0.0150, 150 % of the daily budget of $0.0100", 1)
@@ -70,7 +70,7 @@ fn budget_alert_names_amount_period_and_share_spent() {
 
 #[test]
 fn worsening_notice_names_severity_and_recent_contributors() {
-    let mut worse = spending(AlertNoticeKind::Worsened, AlertSeverity::Warning, 0.008, 80.0);
+    let mut worse = spending(AlertNotificationKind::Worsened, AlertSeverity::Warning, 0.008, 80.0);
     worse.culprits_since = Some(worse.window_from + 3_600_000_000);
     worse.culprits[0].since = Some(0.003);
     worse.culprits[0].usual = Some(0.001);
@@ -105,7 +105,7 @@ fn notices_in_japanese() {
 
 #[test]
 fn relative_threshold_is_described_as_a_change() {
-    let changed = AlertNotice {
+    let changed = AlertNotification {
         compare: Some(ComparisonBaseline::Previous),
         unit: MeasureUnit::Ratio,
         value: Some(0.62),
@@ -118,7 +118,7 @@ fn relative_threshold_is_described_as_a_change() {
     assert!(english.sentences[0].starts_with("Cost is up 62 % compared with the previous window; the threshold is 50 %. Window: "));
     let japanese = message_of(&changed, MessageLanguage::Ja);
     assert_eq!(japanese.subject, "【重大】Budget of the day: コスト 直前の期間比 62 % 増(しきい値 50 % を超過)");
-    let fell = AlertNotice {
+    let fell = AlertNotification {
         compare: Some(ComparisonBaseline::LastWeek),
         value: Some(-0.4),
         threshold: Some(-0.3),
@@ -134,7 +134,7 @@ fn relative_threshold_is_described_as_a_change() {
 
 #[test]
 fn resolved_notice_has_no_spend_and_unknown_value_is_stated() {
-    let resolved = AlertNotice { kind: AlertNoticeKind::Resolved, value: None, ..notice("a") };
+    let resolved = AlertNotification { kind: AlertNotificationKind::Resolved, value: None, ..notice("a") };
     let message = message_of(&resolved, MessageLanguage::En);
     assert_eq!(message.subject, "[Resolved] Budget of the day: Cost no data");
     assert_eq!(message.sentences.len(), 1);
@@ -154,11 +154,11 @@ fn untrusted_name_stays_in_its_line() {
 #[test]
 fn digest_lists_the_worst_incidents() {
     let many = (0..40).map(|at| {
-        let kind = if at < 3 { AlertNoticeKind::Resolved } else { AlertNoticeKind::Opened };
+        let kind = if at < 3 { AlertNotificationKind::Resolved } else { AlertNotificationKind::Opened };
         let group = AlertGroup { name: "user".to_owned(), value: Some(format!("u{at}")) };
-        AlertNotice { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notice(&at.to_string()) }
+        AlertNotification { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notice(&at.to_string()) }
     });
-    let digest = AlertNotice { kind: AlertNoticeKind::Digest, gathered: many.collect(), ..notice("digest") };
+    let digest = AlertNotification { kind: AlertNotificationKind::Digest, gathered: many.collect(), ..notice("digest") };
     let message = message_of(&digest, MessageLanguage::En);
     assert_eq!(message.subject, "[Digest] 40 alerts: 37 opened, 3 resolved");
     assert_eq!(message.lines.len(), 13);

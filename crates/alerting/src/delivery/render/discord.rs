@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::{notice_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
-use crate::delivery::notice::AlertNotice;
+use crate::delivery::notification::AlertNotification;
 
 /// Maximum length of a description in characters; Discord allows 4,096.
 const MAX_DESCRIPTION_LENGTH: usize = 3800;
 const MAX_TITLE_LENGTH: usize = 256;
 
-pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
+pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) -> Value {
     let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
     if let Some(heading) = &message.heading {
         text.push_str(&format!("\n**{}**\n", escaped(heading)));

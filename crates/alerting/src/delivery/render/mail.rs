@@ -6,18 +6,18 @@ use lettre::message::{Mailbox, MultiPart};
 use sha2::{Digest, Sha256};
 
 use super::notice_color;
+use crate::delivery::channel::{ChannelConfiguration, NotificationChannel};
 use crate::delivery::message_text;
 use crate::delivery::message_text::NotificationMessage;
-use crate::delivery::notice::AlertNotice;
-use crate::delivery::target::{ChannelConfiguration, NotificationTarget};
+use crate::delivery::notification::AlertNotification;
 
 /// Renders the e-mail for an e-mail target.
 ///
 /// # Errors
 ///
 /// With the reason, such as an invalid address.
-pub(in crate::delivery) fn mail(notice: &AlertNotice, target: &NotificationTarget) -> Result<lettre::Message, String> {
-    let ChannelConfiguration::Email { from, to, .. } = &target.address else {
+pub(in crate::delivery) fn mail(notice: &AlertNotification, target: &NotificationChannel) -> Result<lettre::Message, String> {
+    let ChannelConfiguration::Email { from, to, .. } = &target.configuration else {
         return Err("the channel is not an e-mail channel".to_owned());
     };
     let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
@@ -58,7 +58,7 @@ fn plain(message: &NotificationMessage) -> String {
     text
 }
 
-fn html(notice: &AlertNotice, message: &NotificationMessage) -> String {
+fn html(notice: &AlertNotification, message: &NotificationMessage) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"{}\"><body style=\"font:15px/1.6 system-ui,sans-serif;max-width:40em\">\
          <p style=\"border-left:4px solid #{:06x};padding-left:12px;font-size:17px\"><b>{}</b></p>",

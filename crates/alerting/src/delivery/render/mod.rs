@@ -10,9 +10,9 @@ mod teams;
 mod tests;
 mod webhook;
 
+use super::channel::{ChannelConfiguration, NotificationChannel, PAGERDUTY_URL};
 use super::message_text;
-use super::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
-use super::target::{ChannelConfiguration, NotificationTarget, PAGERDUTY_URL};
+use super::notification::{AlertNotification, AlertNotificationKind, AlertSeverity};
 pub(super) use mail::mail;
 
 /// HTTP POST request.
@@ -24,7 +24,7 @@ pub(super) struct HttpPostRequest {
 }
 
 /// Returns the request for an HTTP target; `None` for e-mail.
-pub(super) fn http_request(notice: &AlertNotice, target: &NotificationTarget, now_us: i64) -> Option<HttpPostRequest> {
+pub(super) fn http_request(notice: &AlertNotification, target: &NotificationChannel, now_us: i64) -> Option<HttpPostRequest> {
     let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
     let secret = target.secret.reveal();
     let json = |url: &str, body: serde_json::Value| HttpPostRequest {
@@ -32,7 +32,7 @@ pub(super) fn http_request(notice: &AlertNotice, target: &NotificationTarget, no
         headers: Vec::new(),
         body: body.to_string().into_bytes(),
     };
-    match &target.address {
+    match &target.configuration {
         ChannelConfiguration::Email { .. } => None,
         ChannelConfiguration::Slack => Some(json(secret, slack::body(notice, &message))),
         ChannelConfiguration::Discord => Some(json(secret, discord::body(notice, &message))),
@@ -45,10 +45,10 @@ pub(super) fn http_request(notice: &AlertNotice, target: &NotificationTarget, no
 }
 
 /// Returns the color of a notice, as on the page.
-fn notice_color(notice: &AlertNotice) -> u32 {
+fn notice_color(notice: &AlertNotification) -> u32 {
     match (notice.kind, notice.severity) {
-        (AlertNoticeKind::Resolved, _) => 0x2d_7a3e,
-        (AlertNoticeKind::Test, _) => 0x6b_675f,
+        (AlertNotificationKind::Resolved, _) => 0x2d_7a3e,
+        (AlertNotificationKind::Test, _) => 0x6b_675f,
         (_, AlertSeverity::Critical) => 0xa3_1545,
         (_, AlertSeverity::Warning) => 0x8a_5a00,
     }

@@ -5,14 +5,14 @@ use hinomi_model::api_time::rfc3339;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::message_text::NotificationMessage;
-use crate::delivery::notice::{AlertNotice, AlertNoticeKind, AlertSeverity};
+use crate::delivery::notification::{AlertNotification, AlertNotificationKind, AlertSeverity};
 
 /// Maximum length of the summary, in characters.
 const MAX_SUMMARY_LENGTH: usize = 1024;
 
-pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_key: &str) -> Value {
+pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage, routing_key: &str) -> Value {
     let severity = match (notice.kind, notice.severity) {
-        (AlertNoticeKind::Test, _) => "info",
+        (AlertNotificationKind::Test, _) => "info",
         (_, AlertSeverity::Critical) => "critical",
         (_, AlertSeverity::Warning) => "warning",
     };
@@ -24,7 +24,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_
     let links: Vec<Value> = message.links.iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
     json!({
         "routing_key": routing_key,
-        "event_action": if notice.kind == AlertNoticeKind::Resolved { "resolve" } else { "trigger" },
+        "event_action": if notice.kind == AlertNotificationKind::Resolved { "resolve" } else { "trigger" },
         "dedup_key": dedup_key(notice),
         "client": "Hinomi",
         "client_url": notice.links.incident,
@@ -42,7 +42,7 @@ pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage, routing_
 }
 
 /// Returns the key that all changes of an incident share.
-fn dedup_key(notice: &AlertNotice) -> String {
+fn dedup_key(notice: &AlertNotification) -> String {
     match notice.incident_id {
         Some(incident) => format!("hinomi-{}-{incident}", notice.project),
         None => format!("hinomi-{}-{}", notice.project, notice.idempotency_key).chars().take(255).collect(),

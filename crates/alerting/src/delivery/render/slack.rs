@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::{notice_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
-use crate::delivery::notice::AlertNotice;
+use crate::delivery::notification::AlertNotification;
 
 /// Maximum length of a section in characters; Slack allows 3,000.
 const MAX_SECTION_LENGTH: usize = 2800;
 
-pub(super) fn body(notice: &AlertNotice, message: &NotificationMessage) -> Value {
+pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) -> Value {
     let subject = escaped(&message.subject);
     let mut blocks = vec![section(&message.sentences.iter().map(|sentence| escaped(sentence)).collect::<Vec<_>>().join("\n"))];
     let mut text = message.heading.as_ref().map(|heading| format!("*{}*\n", escaped(heading))).unwrap_or_default();

@@ -1,23 +1,23 @@
 use serde_json::Value;
 
 use super::*;
-use crate::delivery::notice::AlertGroup;
-use crate::delivery::target::{ChannelSecret, new_signing_secret};
+use crate::delivery::channel::{ChannelSecret, new_signing_secret};
+use crate::delivery::notification::AlertGroup;
 use crate::delivery::tests::notice;
 
-fn target(address: ChannelConfiguration, secret: &str) -> NotificationTarget {
+fn target(configuration: ChannelConfiguration, secret: &str) -> NotificationChannel {
     let secret = ChannelSecret::new(secret);
-    NotificationTarget { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, address, secret, created_us: 0 }
+    NotificationChannel { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, configuration, secret, created_us: 0 }
 }
 
 /// Notice with a hostile user name.
-fn hostile() -> AlertNotice {
+fn hostile() -> AlertNotification {
     let group =
         AlertGroup { name: "user".to_owned(), value: Some("<!channel> @everyone [x](http://evil.example) **b** \"><script>".to_owned()) };
-    AlertNotice { group: Some(group), ..notice("k") }
+    AlertNotification { group: Some(group), ..notice("k") }
 }
 
-fn body(notice: &AlertNotice, address: ChannelConfiguration, secret: &str) -> Value {
+fn body(notice: &AlertNotification, address: ChannelConfiguration, secret: &str) -> Value {
     serde_json::from_slice(&http_request(notice, &target(address, secret), 0).unwrap().body).unwrap()
 }
 
@@ -53,8 +53,11 @@ fn teams_gets_runs_of_plain_text() {
 fn pagerduty_resolves_its_event() {
     let key = "0123456789abcdef0123456789abcdef";
     let opened = body(&notice("a"), ChannelConfiguration::Pagerduty { endpoint: None }, key);
-    let resolved =
-        body(&AlertNotice { kind: AlertNoticeKind::Resolved, ..notice("b") }, ChannelConfiguration::Pagerduty { endpoint: None }, key);
+    let resolved = body(
+        &AlertNotification { kind: AlertNotificationKind::Resolved, ..notice("b") },
+        ChannelConfiguration::Pagerduty { endpoint: None },
+        key,
+    );
     assert_eq!((&opened["event_action"], &resolved["event_action"]), (&"trigger".into(), &"resolve".into()));
     assert_eq!(opened["dedup_key"], resolved["dedup_key"]);
     assert_eq!(opened["payload"]["severity"], "critical");
@@ -84,13 +87,13 @@ fn mail_is_text_and_html_in_which_names_are_inert() {
     let address = ChannelConfiguration::Email {
         host: "mail.example".to_owned(),
         port: None,
-        security: crate::delivery::target::SmtpSecurity::Tls,
+        security: crate::delivery::channel::SmtpSecurity::Tls,
         username: None,
         from: "Hinomi <hinomi@mail.example>".to_owned(),
         to: vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()],
     };
     let target = target(address, "");
-    let text = |notice: &AlertNotice| String::from_utf8(mail(notice, &target).unwrap().formatted()).unwrap();
+    let text = |notice: &AlertNotification| String::from_utf8(mail(notice, &target).unwrap().formatted()).unwrap();
     let (first, again) = (text(&hostile()), text(&hostile()));
     let id = |text: &str| text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
     assert_eq!(id(&first), id(&again));

@@ -8,13 +8,13 @@ use hmac_sha256::HMAC;
 use serde_json::{Value, json};
 
 use super::HttpPostRequest;
+use crate::delivery::channel::{ChannelSecret, signing_key};
 use crate::delivery::message_text::NotificationMessage;
-use crate::delivery::notice::AlertNotice;
-use crate::delivery::target::{ChannelSecret, signing_key};
+use crate::delivery::notification::AlertNotification;
 
 pub(super) fn http_request(
     url: &str,
-    notice: &AlertNotice,
+    notice: &AlertNotification,
     message: &NotificationMessage,
     secret: &ChannelSecret,
     now_us: i64,
@@ -42,7 +42,7 @@ fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
 }
 
 /// Returns a notice as in the API: with times in RFC 3339.
-fn notice_json(notice: &AlertNotice) -> Value {
+fn notice_json(notice: &AlertNotification) -> Value {
     let mut value = serde_json::to_value(notice).unwrap_or_default();
     value["window_from"] = json!(rfc3339(notice.window_from));
     value["window_to"] = json!(rfc3339(notice.window_to));

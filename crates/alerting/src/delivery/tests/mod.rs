@@ -6,20 +6,20 @@ mod worker;
 use rusqlite::params;
 
 use super::NotificationOutbox;
-use super::notice::{
-    AlertContributor, AlertNotice, AlertNoticeKind, AlertNoticeLinks, AlertSeverity, CostProjection, MeasureUnit, MessageLanguage, ShareOf,
-    ThresholdDirection,
+use super::notification::{
+    AlertContributor, AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity, CostProjection, MeasureUnit,
+    MessageLanguage, ShareOf, ThresholdDirection,
 };
 
 /// Notice of a daily budget that was exceeded.
-pub(super) fn notice(key: &str) -> AlertNotice {
-    AlertNotice {
+pub(super) fn notice(key: &str) -> AlertNotification {
+    AlertNotification {
         idempotency_key: key.to_owned(),
         project: 1,
         rule_id: 7,
         rule_name: "Budget of the day".to_owned(),
         incident_id: Some(3),
-        kind: AlertNoticeKind::Opened,
+        kind: AlertNotificationKind::Opened,
         severity: AlertSeverity::Critical,
         measure: "cost".to_owned(),
         unit: MeasureUnit::Usd,
@@ -46,7 +46,7 @@ pub(super) fn notice(key: &str) -> AlertNotice {
         culprits_since: None,
         budget: None,
         outlook: Some(CostProjection { projected_usd: 67.79, until: 1_795_446_000_000_000 }),
-        links: AlertNoticeLinks { incident: "http://127.0.0.1:8119/p/1/alerts/incidents/3".to_owned(), traces: None },
+        links: AlertNotificationLinks { incident: "http://127.0.0.1:8119/p/1/alerts/incidents/3".to_owned(), traces: None },
         language: MessageLanguage::En,
         gathered: Vec::new(),
     }

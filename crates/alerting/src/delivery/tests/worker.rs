@@ -7,16 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::notice;
 use super::receiver::{Answer, Receiver};
-use crate::delivery::notice::{AlertNotice, AlertNoticeKind};
+use crate::delivery::notification::{AlertNotification, AlertNotificationKind};
 use crate::delivery::{
-    AllowedNetworks, ChannelConfiguration, DeliveryFilter, DeliveryWorker, NotificationDelivery, NotificationOutbox,
-    NotificationTargetDraft, TrustedCertificates,
+    AllowedNetworks, ChannelConfiguration, DeliveryFilter, DeliveryWorker, NotificationChannelDraft, NotificationDelivery,
+    NotificationOutbox, TrustedCertificates,
 };
 
 /// A running delivery worker with a directory of its own.
 struct Post {
     outbox: Arc<NotificationOutbox>,
-    courier: Arc<DeliveryWorker>,
+    delivery_worker: Arc<DeliveryWorker>,
     stop: CancellationToken,
     runtime: tokio::runtime::Runtime,
     folder: tempfile::TempDir,
@@ -29,22 +29,23 @@ impl Post {
 
     fn at(folder: tempfile::TempDir, allow: &str) -> Post {
         let outbox = Arc::new(NotificationOutbox::open(folder.path()).unwrap());
-        let courier = Arc::new(DeliveryWorker::new(outbox.clone(), AllowedNetworks::parse(allow).unwrap(), TrustedCertificates::default()));
+        let delivery_worker =
+            Arc::new(DeliveryWorker::new(outbox.clone(), AllowedNetworks::parse(allow).unwrap(), TrustedCertificates::default()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Post { outbox, courier, stop: CancellationToken::new(), runtime, folder }
+        Post { outbox, delivery_worker, stop: CancellationToken::new(), runtime, folder }
     }
 
     fn run(&self) {
-        self.runtime.spawn(self.courier.clone().run(self.stop.clone()));
+        self.runtime.spawn(self.delivery_worker.clone().run(self.stop.clone()));
     }
 
-    fn draft(url: &str) -> NotificationTargetDraft {
+    fn draft(url: &str) -> NotificationChannelDraft {
         let address = ChannelConfiguration::Webhook { url: url.to_owned() };
-        NotificationTargetDraft { name: "a".to_owned(), language: None, disabled: false, address, secret: None }
+        NotificationChannelDraft { name: "a".to_owned(), language: None, disabled: false, configuration: address, secret: None }
     }
 
     fn target(&self, url: &str) -> i64 {
-        self.outbox.create_target(1, Post::draft(url), self.courier.allowed_networks()).unwrap().0.id
+        self.outbox.create_channel(1, Post::draft(url), self.delivery_worker.allowed_networks()).unwrap().0.id
     }
 
     fn of(&self, target: i64) -> Vec<NotificationDelivery> {
@@ -97,12 +98,15 @@ fn retry_keeps_the_key_and_the_order() {
     let target = post.target(&receiver.url);
     post.run();
     post.outbox
-        .enqueue(&[(notice("opened"), vec![target]), (AlertNotice { kind: AlertNoticeKind::Resolved, ..notice("resolved") }, vec![target])])
+        .enqueue(&[
+            (notice("opened"), vec![target]),
+            (AlertNotification { kind: AlertNotificationKind::Resolved, ..notice("resolved") }, vec![target]),
+        ])
         .unwrap();
     post.wait("the first attempt", target, |delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some()));
     // The deliveries of an updated target are retried immediately.
-    post.outbox.update_target(1, target, Post::draft(&receiver.url), post.courier.allowed_networks()).unwrap();
-    post.wait("both", target, |delivery| delivery.kind == AlertNoticeKind::Resolved && delivery.state == "delivered");
+    post.outbox.update_channel(1, target, Post::draft(&receiver.url), post.delivery_worker.allowed_networks()).unwrap();
+    post.wait("both", target, |delivery| delivery.kind == AlertNotificationKind::Resolved && delivery.state == "delivered");
     let ids: Vec<_> = receiver.told().into_iter().map(|told| told.id).collect();
     assert_eq!(ids, ["opened", "opened", "resolved"]);
     assert_eq!(post.outbox.enqueue(&[(notice("opened"), vec![target])]).unwrap(), 0);
@@ -114,14 +118,14 @@ fn paused_delivery_sends_waiting_notices_when_resumed() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
-    post.courier.set_paused(true);
+    post.delivery_worker.set_paused(true);
     // Deliveries that waited before the pause, as in a restored directory, wait too.
     post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
     post.run();
     post.outbox.enqueue(&[(notice("b"), vec![target])]).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     assert!(receiver.told().is_empty() && post.of(target).iter().all(|delivery| delivery.state == "waiting"));
-    post.courier.set_paused(false);
+    post.delivery_worker.set_paused(false);
     post.wait("both", target, |delivery| delivery.idempotency_key == "b" && delivery.state == "delivered");
     assert_eq!(receiver.told().into_iter().map(|told| told.id).collect::<Vec<_>>(), ["a", "b"]);
     post.stop.cancel();
@@ -134,8 +138,8 @@ fn interrupted_delivery_is_retried() {
     let target = post.target(&receiver.url);
     post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
     assert_eq!(post.outbox.take_due(target).unwrap().unwrap().notice, notice("a"));
-    let Post { outbox, courier, runtime, folder, .. } = post;
-    drop((outbox, courier, runtime));
+    let Post { outbox, delivery_worker, runtime, folder, .. } = post;
+    drop((outbox, delivery_worker, runtime));
     let post = Post::at(folder, "127.0.0.1");
     post.run();
     let delivered = post.wait("the one on its way", target, |delivery| delivery.state == "delivered");
@@ -153,7 +157,8 @@ fn many_notices_become_one_digest() {
     let storm: Vec<_> = (0..1000).map(|at| (notice(&format!("k{at}")), vec![target])).collect();
     assert_eq!(post.outbox.enqueue(&storm).unwrap(), 1000);
     post.run();
-    let digest = post.wait("the digest", target, |delivery| delivery.kind == AlertNoticeKind::Digest && delivery.state == "delivered");
+    let digest =
+        post.wait("the digest", target, |delivery| delivery.kind == AlertNotificationKind::Digest && delivery.state == "delivered");
     assert_eq!(digest.gathered, 1000);
     let told = receiver.told();
     assert_eq!((told.len(), &told[0].body["type"]), (1, &"alert.digest".into()));
@@ -167,11 +172,11 @@ fn many_notices_become_one_digest() {
 fn private_networks_need_configuration() {
     let post = Post::at(tempfile::tempdir().unwrap(), "");
     let receiver = Receiver::start(Answer::Status(200));
-    assert!(post.outbox.create_target(1, Post::draft(&receiver.url), post.courier.allowed_networks()).is_err());
+    assert!(post.outbox.create_channel(1, Post::draft(&receiver.url), post.delivery_worker.allowed_networks()).is_err());
     // A name is resolved when something is sent, and the setting may have changed since the target was saved.
     let named = Post::draft(&receiver.url.replace("127.0.0.1", "localhost"));
-    let target = post.outbox.create_target(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
-    let tested = post.runtime.block_on(post.courier.send_test(1, target, "http://h")).unwrap();
+    let target = post.outbox.create_channel(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
+    let tested = post.runtime.block_on(post.delivery_worker.send_test(1, target, "http://h")).unwrap();
     assert_eq!(tested.state, "failed");
     assert!(tested.attempts[0].error.as_ref().unwrap().contains("notify.allow"));
     assert!(receiver.told().is_empty());
@@ -182,7 +187,7 @@ fn test_notification_skips_the_queue_and_returns_its_result() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Once(500));
     let target = post.target(&receiver.url);
-    let test = || post.runtime.block_on(post.courier.send_test(1, target, "http://h")).unwrap();
+    let test = || post.runtime.block_on(post.delivery_worker.send_test(1, target, "http://h")).unwrap();
     assert_eq!((test().state.as_str(), test().state.as_str()), ("failed", "delivered"));
     assert_eq!(receiver.told()[0].body["type"], "alert.test");
 }
@@ -198,18 +203,18 @@ fn secrets_are_not_sent_to_another_host() {
         from: "h@example.com".to_owned(),
         to: vec!["a@example.com".to_owned()],
     };
-    let draft = |host: &str, secret: Option<&str>| NotificationTargetDraft {
+    let draft = |host: &str, secret: Option<&str>| NotificationChannelDraft {
         name: "mail".to_owned(),
         language: None,
         disabled: false,
-        address: address(host),
+        configuration: address(host),
         secret: secret.map(crate::delivery::ChannelSecret::new),
     };
-    let allowed = post.courier.allowed_networks();
-    let (mail, _) = post.outbox.create_target(1, draft("smtp.example.com", Some("word")), allowed).unwrap();
-    let kept = post.outbox.update_target(1, mail.id, draft("smtp.example.com", None), allowed).unwrap().0;
+    let allowed = post.delivery_worker.allowed_networks();
+    let (mail, _) = post.outbox.create_channel(1, draft("smtp.example.com", Some("word")), allowed).unwrap();
+    let kept = post.outbox.update_channel(1, mail.id, draft("smtp.example.com", None), allowed).unwrap().0;
     assert_eq!(kept.secret.reveal(), "word");
     // The password is not sent to another host.
-    let moved = post.outbox.update_target(1, mail.id, draft("smtp.evil.example", None), allowed);
+    let moved = post.outbox.update_channel(1, mail.id, draft("smtp.evil.example", None), allowed);
     assert!(moved.unwrap_err().to_string().contains("secret"));
 }

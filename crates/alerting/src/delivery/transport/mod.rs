@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::allowed_networks::AllowedNetworks;
-use super::notice::AlertNotice;
+use super::channel::{ChannelConfiguration, NotificationChannel};
+use super::notification::AlertNotification;
 use super::outbox::now_us;
 use super::render;
-use super::target::{ChannelConfiguration, NotificationTarget};
 use super::trusted_certificates::TrustedCertificates;
 
 /// Maximum duration of one attempt, from resolving the name to the last byte.
@@ -59,8 +59,8 @@ impl DeliveryTransport {
     }
 
     /// Makes one attempt to send a notice to a target.
-    pub(super) async fn send(&self, notice: &AlertNotice, target: &NotificationTarget) -> DeliveryAttemptResult {
-        if let ChannelConfiguration::Email { .. } = target.address {
+    pub(super) async fn send(&self, notice: &AlertNotification, target: &NotificationChannel) -> DeliveryAttemptResult {
+        if let ChannelConfiguration::Email { .. } = target.configuration {
             let sending = smtp::send(notice, target, &self.allowed_networks, &self.certificates);
             return tokio::time::timeout(ATTEMPT_TIMEOUT * 2, sending)
                 .await

@@ -10,17 +10,17 @@ use lettre::transport::smtp::extension::ClientId;
 
 use super::{ATTEMPT_TIMEOUT, DeliveryAttemptResult, DeliveryDisposition};
 use crate::delivery::allowed_networks::AllowedNetworks;
-use crate::delivery::notice::AlertNotice;
+use crate::delivery::channel::{ChannelConfiguration, NotificationChannel, SmtpSecurity};
+use crate::delivery::notification::AlertNotification;
 use crate::delivery::render;
-use crate::delivery::target::{ChannelConfiguration, NotificationTarget, SmtpSecurity};
 use crate::delivery::trusted_certificates::TrustedCertificates;
 
 /// Maximum length of an error text of the mail server, in characters.
 const MAX_ERROR_TEXT_LENGTH: usize = 160;
 
 pub(super) async fn send(
-    notice: &AlertNotice,
-    target: &NotificationTarget,
+    notice: &AlertNotification,
+    target: &NotificationChannel,
     allowed: &AllowedNetworks,
     trust: &TrustedCertificates,
 ) -> DeliveryAttemptResult {
@@ -37,11 +37,11 @@ pub(super) async fn send(
 /// Sends the e-mail. Returns the recipients that the server rejected, if it accepted others.
 async fn send_mail(
     mail: &lettre::Message,
-    target: &NotificationTarget,
+    target: &NotificationChannel,
     allowed: &AllowedNetworks,
     trust: &TrustedCertificates,
 ) -> Result<Option<String>, DeliveryAttemptResult> {
-    let ChannelConfiguration::Email { host, port, security, username, .. } = &target.address else {
+    let ChannelConfiguration::Email { host, port, security, username, .. } = &target.configuration else {
         return Err(DeliveryAttemptResult::retry_result("the channel is not an e-mail channel"));
     };
     let port = port.unwrap_or(match security {

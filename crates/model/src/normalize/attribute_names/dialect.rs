@@ -44,7 +44,7 @@ const OF_STEPS: &[&str] = &[
 ];
 
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
-const NEEDS: &[(&str, &[&str])] = &[
+const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("input", OF_STEPS),
     ("output", OF_STEPS),
     ("finish_reason", OF_STEPS),
@@ -59,7 +59,7 @@ const NEEDS: &[(&str, &[&str])] = &[
 /// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
 pub(crate) fn is_out_of_place(name: &str, attributes: &Attributes) -> bool {
     let is_missing = |others: &[&str]| !others.iter().any(|other| attributes.contains_key(*other));
-    NEEDS.iter().any(|(generic, others)| *generic == name && is_missing(others))
+    REQUIRED_NEIGHBORS.iter().any(|(generic, others)| *generic == name && is_missing(others))
 }
 
 /// Values that clients send if they know none, in lower case. opencode names each of its users "unknown".

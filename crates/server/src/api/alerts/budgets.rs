@@ -192,12 +192,12 @@ pub(in crate::api) struct BudgetUse {
     (status = 503, description = "The budget has not been evaluated yet.", body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn state(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, name)): Path<(String, String)>,
     QueryParameters(whose): QueryParameters<BudgetUseParameters>,
 ) -> Result<Json<BudgetUse>, ApiError> {
-    let Some(state) = api.alerts.budget_state(of.project, &name) else {
-        let budgets = run_blocking(&api, move |alerts| alerts.budgets(of.project)).await?;
+    let Some(state) = api.alerts.budget_state(authorized.project, &name) else {
+        let budgets = run_blocking(&api, move |alerts| alerts.budgets(authorized.project)).await?;
         let is_there = budgets.iter().any(|budget| budget.definition.name == name);
         return Err(if is_there { ApiError::not_computed_yet("budget has not been evaluated yet") } else { ApiError::not_found("budget") });
     };

@@ -18,8 +18,8 @@ macro_rules! handlers {
 
         /// Lists all definitions.
         #[utoipa::path(get, path = $all, summary = concat!("Lists the ", $what, "s of a project."), tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), responses((status = 200, body = $list_name)))]
-        pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, of: AuthorizedProject<Viewer>) -> Result<Json<$list_name>, ApiError> {
-            let kept = run_blocking(&api, move |alerts| alerts.$list(of.project)).await?;
+        pub(in crate::api) async fn list(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<Json<$list_name>, ApiError> {
+            let kept = run_blocking(&api, move |alerts| alerts.$list(authorized.project)).await?;
             Ok(Json($list_name { $field: kept.into_iter().map(|kept| view_of(&api.alerts, kept)).collect() }))
         }
 
@@ -28,11 +28,11 @@ macro_rules! handlers {
             responses((status = 201, body = $view), (status = 400, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn create(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Member>,
+            authorized: AuthorizedProject<Member>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<(StatusCode, Json<$view>), ApiError> {
             let what = parsed_body(body)?;
-            let kept = run_blocking(&api, move |alerts| alerts.$create(of.project, &what)).await?;
+            let kept = run_blocking(&api, move |alerts| alerts.$create(authorized.project, &what)).await?;
             Ok((StatusCode::CREATED, Json(view_of(&api.alerts, kept))))
         }
 
@@ -41,11 +41,11 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn get(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Viewer>,
+            authorized: AuthorizedProject<Viewer>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
             let id = number(&id)?;
-            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$get(of.project, id)).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$get(authorized.project, id)).await?)))
         }
 
         /// Replaces a definition.
@@ -55,12 +55,12 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn replace(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Member>,
+            authorized: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<$kept>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
             let (id, what) = (number(&id)?, parsed_body(body)?);
-            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$replace(of.project, id, &what)).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$replace(authorized.project, id, &what)).await?)))
         }
 
         /// Deletes a definition.
@@ -70,11 +70,11 @@ macro_rules! handlers {
             responses((status = 204, description = "Deleted."), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn delete(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Member>,
+            authorized: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<StatusCode, ApiError> {
             let id = number(&id)?;
-            run_blocking(&api, move |alerts| alerts.$delete(of.project, id)).await?;
+            run_blocking(&api, move |alerts| alerts.$delete(authorized.project, id)).await?;
             Ok(StatusCode::NO_CONTENT)
         }
 
@@ -85,12 +85,12 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn mute(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Member>,
+            authorized: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
             body: Result<Json<MuteRequest>, JsonRejection>,
         ) -> Result<Json<$view>, ApiError> {
             let (id, until_us) = (number(&id)?, parsed_body(body)?.until_us()?);
-            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(of.project, id, Some(until_us))).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(authorized.project, id, Some(until_us))).await?)))
         }
 
         /// Ends muting.
@@ -100,11 +100,11 @@ macro_rules! handlers {
             responses((status = 200, body = $view), (status = 404, body = crate::api::error::ErrorResponse)))]
         pub(in crate::api) async fn unmute(
             State(api): State<Arc<ApiState>>,
-            of: AuthorizedProject<Member>,
+            authorized: AuthorizedProject<Member>,
             Path((_project, id)): Path<(String, String)>,
         ) -> Result<Json<$view>, ApiError> {
             let id = number(&id)?;
-            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(of.project, id, None)).await?)))
+            Ok(Json(view_of(&api.alerts, run_blocking(&api, move |alerts| alerts.$quiet(authorized.project, id, None)).await?)))
         }
     };
 }

@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use hinomi_alerting;
-use hinomi_alerting::delivery::notice::{AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, MeasureUnit, ThresholdDirection};
+use hinomi_alerting::delivery::notification::{
+    AlertContributor, AlertGroup, AlertSeverity, ComparisonBaseline, MeasureUnit, ThresholdDirection,
+};
 use hinomi_alerting::{
     AlertError, AlertService, AlertSource, Incident, IncidentAction, IncidentEventKind, IncidentFilter, IncidentState as Stands,
     IncidentTimelineEntry, ThresholdLine,
@@ -209,7 +211,7 @@ pub(in crate::api) struct IncidentList {
     responses((status = 200, body = IncidentList), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn list(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     QueryParameters(which): QueryParameters<IncidentListParameters>,
 ) -> Result<Json<IncidentList>, ApiError> {
     let open = match which.state.as_deref() {
@@ -222,7 +224,9 @@ pub(in crate::api) async fn list(
     };
     let limit = which.limit.unwrap_or(DEFAULT_INCIDENTS).clamp(1, 500);
     let wanted = IncidentFilter { open, rule: which.rule, before: which.before, limit: limit + 1 };
-    let found = run_blocking(&api, move |alerts| Ok((alerts.incidents(of.project, &wanted)?, alerts.open_incidents(of.project)?))).await?;
+    let found =
+        run_blocking(&api, move |alerts| Ok((alerts.incidents(authorized.project, &wanted)?, alerts.open_incidents(authorized.project)?)))
+            .await?;
     let (mut incidents, open) = found;
     let is_more = incidents.len() > limit;
     incidents.truncate(limit);
@@ -249,11 +253,11 @@ pub(in crate::api) struct IncidentDetail {
     responses((status = 200, body = IncidentDetail), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn get(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
     let id = parse_id(&id)?;
-    let (incident, entries) = run_blocking(&api, move |alerts| alerts.incident(of.project, id)).await?;
+    let (incident, entries) = run_blocking(&api, move |alerts| alerts.incident(authorized.project, id)).await?;
     Ok(Json(IncidentDetail {
         incident: incident_view(&api.alerts, incident),
         timeline: entries.into_iter().map(timeline_entry_view).collect(),
@@ -294,18 +298,18 @@ struct IncidentChartThreshold {
     responses((status = 200, body = IncidentChartView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn chart(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentChartView>, ApiError> {
     let id = parse_id(&id)?;
     let (incident, story, of_what) = run_blocking(&api, move |alerts| {
-        let (incident, story) = alerts.incident(of.project, id)?;
+        let (incident, story) = alerts.incident(authorized.project, id)?;
         let of_what = match incident.source {
-            AlertSource::Rule => {
-                alerts.rule(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Rule(Box::new(kept.definition)))
-            }
+            AlertSource::Rule => alerts
+                .rule(authorized.project, incident.rule)
+                .map(|kept| hinomi_alerting::IncidentDefinition::Rule(Box::new(kept.definition))),
             AlertSource::Budget => {
-                alerts.budget(of.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Budget(Box::new(kept)))
+                alerts.budget(authorized.project, incident.rule).map(|kept| hinomi_alerting::IncidentDefinition::Budget(Box::new(kept)))
             }
         };
         match of_what {
@@ -316,7 +320,7 @@ pub(in crate::api) async fn chart(
     })
     .await?;
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let chart = hinomi_alerting::incident_chart(&api.snapshot(of.project), &incident, &story, of_what, now_us).await?;
+    let chart = hinomi_alerting::incident_chart(&api.snapshot(authorized.project), &incident, &story, of_what, now_us).await?;
     Ok(Json(IncidentChartView {
         from: rfc3339(chart.from_us),
         to: rfc3339(chart.to_us),
@@ -351,11 +355,11 @@ pub(in crate::api) struct IncidentNoteRequest {
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn acknowledge(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    act(&api, of, &id, IncidentAction::Acknowledge, parsed_body(body)?.by).await
+    act(&api, authorized, &id, IncidentAction::Acknowledge, parsed_body(body)?.by).await
 }
 
 /// Resolves an incident.
@@ -366,11 +370,11 @@ pub(in crate::api) async fn acknowledge(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn resolve(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentActionRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    act(&api, of, &id, IncidentAction::Resolve, parsed_body(body)?.by).await
+    act(&api, authorized, &id, IncidentAction::Resolve, parsed_body(body)?.by).await
 }
 
 /// Adds a note to the timeline of an incident.
@@ -379,7 +383,7 @@ pub(in crate::api) async fn resolve(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn note(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<IncidentNoteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
@@ -388,7 +392,7 @@ pub(in crate::api) async fn note(
     if !(1..=MAX_NOTE_LENGTH).contains(&text.chars().count()) {
         return Err(ApiError::bad_request("invalid_value", format!("text: must have 1 to {MAX_NOTE_LENGTH} characters")));
     }
-    act(&api, of, &id, IncidentAction::Note(text), by).await
+    act(&api, authorized, &id, IncidentAction::Note(text), by).await
 }
 
 /// Snoozes the notifications of an incident.
@@ -397,12 +401,12 @@ pub(in crate::api) async fn note(
     responses((status = 200, body = IncidentView), (status = 400, body = crate::api::error::ErrorResponse), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn snooze(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
     body: Result<Json<MuteRequest>, JsonRejection>,
 ) -> Result<Json<IncidentView>, ApiError> {
     let until_us = parsed_body(body)?.until_us()?;
-    act(&api, of, &id, IncidentAction::Snooze(Some(until_us)), None).await
+    act(&api, authorized, &id, IncidentAction::Snooze(Some(until_us)), None).await
 }
 
 /// Ends the snooze of an incident.
@@ -411,10 +415,10 @@ pub(in crate::api) async fn snooze(
     responses((status = 200, body = IncidentView), (status = 404, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn wake(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     Path((_project, id)): Path<(String, String)>,
 ) -> Result<Json<IncidentView>, ApiError> {
-    act(&api, of, &id, IncidentAction::Snooze(None), None).await
+    act(&api, authorized, &id, IncidentAction::Snooze(None), None).await
 }
 
 fn parse_id(text: &str) -> Result<i64, ApiError> {
@@ -423,13 +427,13 @@ fn parse_id(text: &str) -> Result<i64, ApiError> {
 
 async fn act(
     api: &Arc<ApiState>,
-    of: AuthorizedProject<Member>,
+    authorized: AuthorizedProject<Member>,
     id: &str,
     deed: IncidentAction,
     by: Option<String>,
 ) -> Result<Json<IncidentView>, ApiError> {
     let id = parse_id(id)?;
     let by = by.map(|by| by.trim().chars().take(MAX_NAME_LENGTH).collect::<String>()).filter(|by| !by.is_empty());
-    let incident = run_blocking(api, move |alerts| alerts.act_on_incident(of.project, id, &deed, by)).await?;
+    let incident = run_blocking(api, move |alerts| alerts.act_on_incident(authorized.project, id, &deed, by)).await?;
     Ok(Json(incident_view(&api.alerts, incident)))
 }

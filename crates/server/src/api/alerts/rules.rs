@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hinomi_alerting;
-use hinomi_alerting::delivery::notice::{AlertGroup, AlertSeverity};
+use hinomi_alerting::delivery::notification::{AlertGroup, AlertSeverity};
 use hinomi_alerting::{AlertRecord, AlertRule, AlertService, HumanDuration, Incident};
 use hinomi_model::api_time::rfc3339;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ struct AlertPreviewIncident {
     responses((status = 200, body = AlertPreview), (status = 400, body = crate::api::error::ErrorResponse)))]
 pub(in crate::api) async fn preview(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     body: Result<Json<AlertPreviewRequest>, JsonRejection>,
 ) -> Result<Json<AlertPreview>, ApiError> {
     let AlertPreviewRequest { rule, back } = parsed_body(body)?;
@@ -145,7 +145,7 @@ pub(in crate::api) async fn preview(
             .ok_or_else(|| ApiError::bad_request("bad_time", format!("back: {text:?} is not a valid duration of at most 35d")))?,
     };
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let view = api.snapshot(of.project);
+    let view = api.snapshot(authorized.project);
     let tried = hinomi_alerting::preview(&view, &rule, now_us - back.0, now_us).await?;
     let ring = |incident: Incident| AlertPreviewIncident {
         opened_at: rfc3339(incident.opened_us),

@@ -13,8 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::query_slots::CallerId;
-use super::shared_queries::{QuerySubmission, SharedQueryKey, run_aside, run_shared, run_to_completion};
-use crate::api::auth::{ApiCaller, bearer, cookie};
+use super::shared_queries::{QuerySubmission, SharedQueryKey, run_on_query_threads, run_shared, run_to_completion};
+use crate::api::auth::{ApiCaller, CallerAccess, bearer, cookie};
 use crate::api::{ApiError, ApiState, file_response, params as parameters};
 
 /// Path prefix of the routes of a project.
@@ -63,27 +63,29 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
         sort @ (RequestClass::Query | RequestClass::PostedQuery) => {
             let (mut parts, body) = request.into_parts();
             // If the caller has no access, the route itself answers.
-            let permission = ApiCaller::from_request_parts(&mut parts, &api).await.ok().map(|caller| format!("{:?}", caller.rights()));
+            let access = ApiCaller::from_request_parts(&mut parts, &api).await.ok().map(ApiCaller::access);
             let request = Request::from_parts(parts, body);
-            let Some(permission) = permission else { return run_aside(&api, request, next).await };
+            let Some(access) = access else { return run_on_query_threads(&api, request, next).await };
             let caller = caller_id(request.headers(), &api.cookie);
             let parameters = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).map(|Query(pairs)| pairs);
             let asking = match parameters {
                 Ok(parameters) if sort == RequestClass::Query => {
                     let is_kept = path.as_str().strip_prefix(PROJECT_PREFIX).is_some_and(|route| CACHEABLE_ROUTES.contains(&route));
                     let cache_duration = if is_kept { parameters::cache_duration(&parameters) } else { Duration::ZERO };
-                    QuerySubmission { caller, shared_key: Some(shared_key_of(&request, parameters, permission)), cache_duration }
+                    QuerySubmission { caller, shared_key: Some(shared_key_of(&request, parameters, access)), cache_duration }
                 }
                 _ => QuerySubmission { caller, shared_key: None, cache_duration: Duration::ZERO },
             };
             run_shared(&api, asking, request, next).await
         }
-        RequestClass::QuickRead => match tokio::time::timeout(api.query_timeout, run_aside(&api, request, next)).await {
+        RequestClass::QuickRead => match tokio::time::timeout(api.query_timeout, run_on_query_threads(&api, request, next)).await {
             Ok(response) => response,
             Err(_) => ApiError::timeout(api.query_timeout).into_response(),
         },
-        RequestClass::File => file_response::stream_response(run_aside(&api, request, next).await, api.query_scheduler.threads()),
-        RequestClass::Live => run_aside(&api, request, next).await,
+        RequestClass::File => {
+            file_response::stream_response(run_on_query_threads(&api, request, next).await, api.query_scheduler.threads())
+        }
+        RequestClass::Live => run_on_query_threads(&api, request, next).await,
         RequestClass::Change => {
             let response = run_to_completion(&api, request, next).await;
             api.changes.fetch_add(1, Ordering::Relaxed);
@@ -92,10 +94,10 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
     }
 }
 
-fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, permission: String) -> SharedQueryKey {
+fn shared_key_of(request: &Request, mut parameters: Vec<(String, String)>, access: CallerAccess) -> SharedQueryKey {
     parameters.sort();
     let encoding = request.headers().get(header::ACCEPT_ENCODING).cloned();
-    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, permission, encoding }
+    SharedQueryKey { method: request.method().clone(), path: request.uri().path().to_owned(), parameters, access, encoding }
 }
 
 /// Returns the caller, identified by the secret that it sent.

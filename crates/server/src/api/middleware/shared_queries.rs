@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::query_slots::{CallerId, QueryLimiter, QueryPermitSemaphores};
+use crate::api::auth::CallerAccess;
 use crate::api::{ApiError, ApiState};
 use crate::config::QueryLimitsConfig;
 
@@ -51,8 +52,8 @@ pub(in crate::api) struct SharedQueryKey {
     pub(in crate::api) path: String,
     /// Query parameters in a normalized order.
     pub(in crate::api) parameters: Vec<(String, String)>,
-    /// Permission of the caller.
-    pub(in crate::api) permission: String,
+    /// What the caller may see.
+    pub(in crate::api) access: CallerAccess,
     /// Accepted compression of the response.
     pub(in crate::api) encoding: Option<HeaderValue>,
 }
@@ -165,7 +166,7 @@ pub(in crate::api) async fn run_shared(api: &Arc<ApiState>, submission: QuerySub
 }
 
 /// Runs a request on the low-priority threads until its client disconnects.
-pub(in crate::api) async fn run_aside(api: &ApiState, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn run_on_query_threads(api: &ApiState, request: Request, next: Next) -> Response {
     let done = AbortOnDropHandle::new(api.query_scheduler.threads.spawn(next.run(request))).await;
     done.unwrap_or_else(|error| ApiError::from(error).into_response())
 }

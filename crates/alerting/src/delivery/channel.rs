@@ -13,8 +13,8 @@ use ureq::http::Uri;
 use utoipa::ToSchema;
 
 use super::allowed_networks::{AllowedNetworks, embedded_ipv4};
-use super::notice::MessageLanguage;
-use super::outbox::TargetId;
+use super::notification::MessageLanguage;
+use super::outbox::ChannelId;
 
 /// Maximum length of a target's name, in characters.
 const MAX_NAME_LENGTH: usize = 100;
@@ -25,9 +25,9 @@ pub(super) const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue"
 
 /// A notification channel with its secret.
 #[derive(Debug, Clone)]
-pub struct NotificationTarget {
+pub struct NotificationChannel {
     /// ID of the channel.
-    pub id: TargetId,
+    pub id: ChannelId,
     /// ID of the project.
     pub project: u64,
     /// Name of the channel.
@@ -37,7 +37,7 @@ pub struct NotificationTarget {
     /// True if nothing is sent to the channel.
     pub disabled: bool,
     /// Kind and configuration of the channel.
-    pub address: ChannelConfiguration,
+    pub configuration: ChannelConfiguration,
     /// Secret of the channel.
     pub secret: ChannelSecret,
     /// Time at which the channel was created, in microseconds since the Unix epoch.
@@ -157,7 +157,7 @@ impl fmt::Debug for ChannelSecret {
 
 /// Reason for which the configuration of a target is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
+pub enum ChannelError {
     /// The value of a field is not valid.
     #[error("`{field}` {reason}")]
     Invalid {
@@ -176,9 +176,9 @@ pub enum TargetError {
     },
 }
 
-impl TargetError {
-    pub(super) fn invalid(field: &'static str, reason: impl Into<String>) -> TargetError {
-        TargetError::Invalid { field, reason: reason.into() }
+impl ChannelError {
+    pub(super) fn invalid(field: &'static str, reason: impl Into<String>) -> ChannelError {
+        ChannelError::Invalid { field, reason: reason.into() }
     }
 }
 
@@ -218,8 +218,8 @@ impl ChannelConfiguration {
     /// # Errors
     ///
     /// With the field and what is wrong with it.
-    pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), TargetError> {
-        let wrong = |field, reason: &str| Err(TargetError::invalid(field, reason));
+    pub fn check(&self, secret: &ChannelSecret, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
+        let wrong = |field, reason: &str| Err(ChannelError::invalid(field, reason));
         match self {
             ChannelConfiguration::Email { host, username, from, to, port, .. } => {
                 if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@') {
@@ -269,11 +269,11 @@ impl ChannelConfiguration {
 /// # Errors
 ///
 /// With what is wrong with the name.
-pub(super) fn checked_name(name: &str) -> Result<String, TargetError> {
+pub(super) fn checked_name(name: &str) -> Result<String, ChannelError> {
     let name = name.trim();
     let long = name.chars().count() > MAX_NAME_LENGTH;
     if name.is_empty() || long || name.contains(char::is_control) {
-        return Err(TargetError::invalid("name", format!("must be 1 to {MAX_NAME_LENGTH} characters in one line")));
+        return Err(ChannelError::invalid("name", format!("must be 1 to {MAX_NAME_LENGTH} characters in one line")));
     }
     Ok(name.to_owned())
 }
@@ -296,8 +296,8 @@ fn host_of(url: &str) -> Option<String> {
 }
 
 /// Checks a URL. Only `https` is allowed, except for programs in a private network and for literal addresses.
-fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), TargetError> {
-    let wrong = |reason: &str| Err(TargetError::invalid(field, reason));
+fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
+    let wrong = |reason: &str| Err(ChannelError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
     let Some((scheme, authority)) = parts else { return wrong("must be a URL that starts with https://") };
@@ -315,7 +315,7 @@ fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetwo
 }
 
 /// Rejects literal addresses and `localhost` without resolving a name.
-fn check_literal_host(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), TargetError> {
+fn check_literal_host(field: &'static str, host: &str, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
     let addresses: Vec<IpAddr> = if host.eq_ignore_ascii_case("localhost") {
         vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     } else {
@@ -323,7 +323,7 @@ fn check_literal_host(field: &'static str, host: &str, allowed: &AllowedNetworks
     };
     match addresses.first() {
         Some(first) if !addresses.iter().any(|address| allowed.is_permitted(*address)) => {
-            Err(TargetError::NotAllowed { field, address: embedded_ipv4(*first) })
+            Err(ChannelError::NotAllowed { field, address: embedded_ipv4(*first) })
         }
         _ => Ok(()),
     }
@@ -340,7 +340,7 @@ mod tests {
         }
     }
 
-    fn mail_target(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
+    fn mail_channel(from: &str, to: &[&str], username: Option<&str>) -> ChannelConfiguration {
         ChannelConfiguration::Email {
             host: "smtp.example.com".to_owned(),
             port: None,
@@ -366,11 +366,13 @@ mod tests {
         assert_eq!(check_error(&webhook("http://hooks.example.com/x"), new_signing_secret().reveal()), "");
         assert!(check_error(&webhook("hooks.example.com"), new_signing_secret().reveal()).starts_with("`address.url`"));
         assert!(check_error(&webhook("https://x.example"), "whsec_c2hvcnQ=").starts_with("`secret`"));
-        assert_eq!(check_error(&mail_target("Hinomi <h@example.com>", &["a@example.com"], None), ""), "");
-        assert!(check_error(&mail_target("Hinomi", &["a@example.com"], None), "").starts_with("`address.from`"));
-        assert!(check_error(&mail_target("h@example.com", &[], None), "").starts_with("`address.to`"));
-        assert!(check_error(&mail_target("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`"));
-        assert!(check_error(&mail_target("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
+        assert_eq!(check_error(&mail_channel("Hinomi <h@example.com>", &["a@example.com"], None), ""), "");
+        assert!(check_error(&mail_channel("Hinomi", &["a@example.com"], None), "").starts_with("`address.from`"));
+        assert!(check_error(&mail_channel("h@example.com", &[], None), "").starts_with("`address.to`"));
+        assert!(
+            check_error(&mail_channel("h@example.com", &["a@example.com\r\nBcc: b@example.com"], None), "").starts_with("`address.to`")
+        );
+        assert!(check_error(&mail_channel("h@example.com", &["a@example.com"], Some("h")), "").starts_with("`secret`"));
     }
 
     #[test]
@@ -381,7 +383,7 @@ mod tests {
             [("127.0.0.1:9000", "127.0.0.1"), ("[::ffff:10.0.0.1]", "10.0.0.1"), ("LocalHost", "127.0.0.1"), ("[::1]", "::1")]
         {
             let refused = webhook(host).check(&secret, &AllowedNetworks::default());
-            assert_eq!(refused, Err(TargetError::NotAllowed { field: "address.url", address: named.parse().unwrap() }), "{host}");
+            assert_eq!(refused, Err(ChannelError::NotAllowed { field: "address.url", address: named.parse().unwrap() }), "{host}");
             assert_eq!(webhook(host).check(&secret, &AllowedNetworks::parse(named).unwrap()), Ok(()), "{host}");
         }
         assert_eq!(webhook("localhost").check(&secret, &AllowedNetworks::parse("::1").unwrap()), Ok(()));

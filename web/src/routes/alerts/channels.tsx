@@ -3,7 +3,7 @@ import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { ApiError } from '../../api/client';
 import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
-import type { Target, TargetKind } from '../../api/types';
+import type { Channel, ChannelKind } from '../../api/types';
 import { useT, type T, type TextKey } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
 import { CopyButton, EmptyState, ErrorMessage, Skeleton } from '../../components/states';
@@ -17,7 +17,7 @@ import { useCreatedSecrets, type CreatedSecret } from './created-secrets';
 import { AlertsNav } from './alerts-nav';
 import { AttemptOutcome } from './attempt-outcome';
 import { ConfirmButton } from '../../components/confirm-button';
-import { EMPTY_TARGET, formOf, hostOf, targetOf, type TargetForm } from './target-draft';
+import { EMPTY_CHANNEL, formOf, hostInForm, draftOfForm, type ChannelForm } from './channel-draft';
 import { CHANNEL_TEXT } from './labels';
 import './alerts.css';
 
@@ -26,7 +26,7 @@ export default function Targets() {
   usePageTitle(t('alerts.navTargets'));
   const project = useProject();
   const { data, error, refetch } = useQuery(targetsQuery(project.id));
-  const [editing, setEditing] = useState<Target | 'new' | null>(null);
+  const [editing, setEditing] = useState<Channel | 'new' | null>(null);
   const targets = data?.targets ?? [];
   const isNew = editing === 'new' || (data !== undefined && targets.length === 0);
   // Who was sent here from a form goes back to it, where what was typed still stands.
@@ -108,14 +108,14 @@ function CreatedSecretNote({ made, onRead }: { made: CreatedSecret; onRead: () =
 
 interface TargetTableProps {
   project: number;
-  targets: Target[];
-  onEdit: (target: Target) => void;
+  targets: Channel[];
+  onEdit: (target: Channel) => void;
 }
 
 function TargetTable({ project, targets, onEdit }: TargetTableProps) {
   const t = useT();
   const remove = useRemove(project, 'targets');
-  const columns: Column<Target>[] = [
+  const columns: Column<Channel>[] = [
     {
       key: 'name',
       head: t('alerts.target'),
@@ -161,7 +161,7 @@ function TargetTable({ project, targets, onEdit }: TargetTableProps) {
 }
 
 /** Sends a test and says in place how that ended. */
-function TestButton({ project, target }: { project: number; target: Target }) {
+function TestButton({ project, target }: { project: number; target: Channel }) {
   const t = useT();
   const test = useTestTarget(project);
   const ended = test.data?.attempts.at(-1);
@@ -178,7 +178,7 @@ function TestButton({ project, target }: { project: number; target: Target }) {
   );
 }
 
-const SECRET_FIELDS: Record<TargetKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
+const SECRET_FIELDS: Record<ChannelKind, { label: TextKey; hint: TextKey; placeholder: string }> = {
   email: { label: 'alerts.password', hint: 'alerts.passwordWhy', placeholder: '' },
   slack: { label: 'alerts.webhookUrl', hint: 'alerts.slackWhy', placeholder: 'https://hooks.slack.com/services/…' },
   discord: { label: 'alerts.webhookUrl', hint: 'alerts.discordWhy', placeholder: 'https://discord.com/api/webhooks/…' },
@@ -188,24 +188,24 @@ const SECRET_FIELDS: Record<TargetKind, { label: TextKey; hint: TextKey; placeho
 };
 
 /** The server's error, in the reader's language where it is about the address. */
-function targetAddressText(error: Error, form: TargetForm, t: T): Error {
+function targetAddressText(error: Error, form: ChannelForm, t: T): Error {
   if (!(error instanceof ApiError) || error.code !== 'target_not_allowed') return error;
-  const address = hostOf(form);
+  const address = hostInForm(form);
   return new ApiError(error.status, error.code, t('alerts.notAllowed', { address }), t('alerts.notAllowedFix', { address }));
 }
 
 interface TargetEditorProps {
   project: number;
-  target: Target | null;
-  onSaved: (saved: Target) => void;
+  target: Channel | null;
+  onSaved: (saved: Channel) => void;
   onCancel: () => void;
 }
 
 function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps) {
   const t = useT();
   const save = useSaveTarget(project);
-  const [form, setForm] = useState<TargetForm>(() => (target ? formOf(target) : EMPTY_TARGET));
-  const set = (patch: Partial<TargetForm>) => {
+  const [form, setForm] = useState<ChannelForm>(() => (target ? formOf(target) : EMPTY_CHANNEL));
+  const set = (patch: Partial<ChannelForm>) => {
     setForm({ ...form, ...patch });
     save.reset();
   };
@@ -213,8 +213,8 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
     event.preventDefault();
     try {
       // Awaited here, not by a callback of the mutation: that one is dropped when the list comes anew and takes this form away.
-      onSaved(await save.mutateAsync({ id: target?.id ?? null, draft: targetOf(form) }));
-      setForm(EMPTY_TARGET);
+      onSaved(await save.mutateAsync({ id: target?.id ?? null, draft: draftOfForm(form) }));
+      setForm(EMPTY_CHANNEL);
     } catch {
       // The form says what was wrong.
     }
@@ -229,7 +229,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
         label={t('alerts.kind')}
         value={form.kind}
         disabled={target !== null}
-        options={(Object.keys(CHANNEL_TEXT) as TargetKind[]).map((kind) => ({ value: kind, label: t(CHANNEL_TEXT[kind]) }))}
+        options={(Object.keys(CHANNEL_TEXT) as ChannelKind[]).map((kind) => ({ value: kind, label: t(CHANNEL_TEXT[kind]) }))}
         onChange={(kind) => set({ kind })}
       />
       <TextRow

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 /// One change of an incident as data. Messages are rendered from it for each target in its language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct AlertNotice {
+pub struct AlertNotification {
     /// Key of the change, the same for every delivery attempt. Receivers can use it to ignore repeated deliveries.
     pub idempotency_key: String,
     /// ID of the project.
@@ -18,7 +18,7 @@ pub struct AlertNotice {
     #[schema(required)]
     pub incident_id: Option<i64>,
     /// What happened.
-    pub kind: AlertNoticeKind,
+    pub kind: AlertNotificationKind,
     /// Severity of the incident.
     pub severity: AlertSeverity,
     /// What is measured, such as `cost` or `duration_p95`.
@@ -63,19 +63,19 @@ pub struct AlertNotice {
     #[schema(required)]
     pub outlook: Option<CostProjection>,
     /// Links to the page.
-    pub links: AlertNoticeLinks,
+    pub links: AlertNotificationLinks,
     /// Language of the rule, for targets without a language of their own.
     pub language: MessageLanguage,
     /// Changes that a digest combines; empty for all other kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(no_recursion)]
-    pub gathered: Vec<AlertNotice>,
+    pub gathered: Vec<AlertNotification>,
 }
 
 /// What happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AlertNoticeKind {
+pub enum AlertNotificationKind {
     /// A threshold was crossed.
     Opened,
     /// A warning became critical.
@@ -244,7 +244,7 @@ pub struct CostProjection {
 
 /// Links to the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct AlertNoticeLinks {
+pub struct AlertNotificationLinks {
     /// Link to the incident, or to the list of alerts if there is no incident.
     pub incident: String,
     /// Link to the traces behind the incident; null if there is none.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::disconnects::{ask, gauge, until};
 use crate::envelopes::{call, of_item, transaction};
-use crate::left::{ask, gauge, until};
 use crate::server::Server;
 
 #[test]

@@ -7,8 +7,8 @@ use hinomi_query::filter::Filter;
 
 use super::EvaluationWorker;
 use crate::alert_store::IncidentChange;
-use crate::delivery::notice;
-use crate::delivery::notice::{AlertContributor, AlertNoticeKind};
+use crate::delivery::notification;
+use crate::delivery::notification::{AlertContributor, AlertNotificationKind};
 use crate::evaluator::metric_series::AlertGroupKey;
 use crate::evaluator::prepared_rule::AlertWatch;
 use crate::incident::contributors;
@@ -28,10 +28,9 @@ impl EvaluationWorker {
     pub(super) fn explain_pending_notices(&mut self) {
         let mut explained = 0;
         let mut untold = std::mem::take(&mut self.pending_notices);
-        for one in untold
-            .iter_mut()
-            .filter(|one| matches!(one.notice.kind, AlertNoticeKind::Opened | AlertNoticeKind::Worsened) && one.notice.culprits.is_empty())
-        {
+        for one in untold.iter_mut().filter(|one| {
+            matches!(one.notice.kind, AlertNotificationKind::Opened | AlertNotificationKind::Worsened) && one.notice.culprits.is_empty()
+        }) {
             let Some(incident) = one.notice.incident_id else { continue };
             if explained == MAX_EXPLAINED_CHANGES {
                 self.unexplained_changes.push((one.notice.project, incident));
@@ -95,7 +94,7 @@ impl EvaluationWorker {
 }
 
 /// Returns the filter of a rule for one of its groups; `None` for the group of all others, which no filter can select.
-fn group_filter(filter: &str, group: Option<&notice::AlertGroup>) -> Option<Filter> {
+fn group_filter(filter: &str, group: Option<&notification::AlertGroup>) -> Option<Filter> {
     if group.is_some() && AlertGroupKey::from_notice_group(group) == AlertGroupKey::Others {
         return None;
     }

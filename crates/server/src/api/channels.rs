@@ -9,10 +9,10 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use hinomi_alerting::delivery;
-use hinomi_alerting::delivery::notice::MessageLanguage;
+use hinomi_alerting::delivery::notification::MessageLanguage;
 use hinomi_alerting::delivery::{
-    ChannelConfiguration, ChannelSecret, DeliveryFilter, DeliveryState, DeliveryWorker, NotificationDelivery, NotificationTargetDraft,
-    NotifyError, TargetError,
+    ChannelConfiguration, ChannelError, ChannelSecret, DeliveryFilter, DeliveryState, DeliveryWorker, NotificationChannelDraft,
+    NotificationDelivery, NotifyError,
 };
 use hinomi_model::api_time::rfc3339;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ const MAX_DELIVERIES: usize = 500;
 
 /// A notification channel without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NotificationTargetView {
+pub(super) struct NotificationChannelView {
     /// ID of the channel.
     id: i64,
     /// Name of the channel.
@@ -54,16 +54,16 @@ pub(super) struct NotificationTargetView {
 
 /// Notification channels of a project.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NotificationTargetList {
+pub(super) struct NotificationChannelList {
     /// Notification channels.
-    targets: Vec<NotificationTargetView>,
+    targets: Vec<NotificationChannelView>,
 }
 
 /// A notification channel to create or replace.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = TargetDraft)]
-pub(super) struct NotificationTargetRequest {
+#[schema(as = ChannelDraft)]
+pub(super) struct NotificationChannelRequest {
     /// Name of 1 to 100 characters.
     name: String,
     /// Language of the notifications. Default, and null: the language of the rule.
@@ -80,27 +80,27 @@ pub(super) struct NotificationTargetRequest {
     secret: Option<String>,
 }
 
-impl NotificationTargetRequest {
-    fn into_draft(self) -> NotificationTargetDraft {
-        let NotificationTargetRequest { name, language, disabled, address, secret } = self;
-        NotificationTargetDraft {
+impl NotificationChannelRequest {
+    fn into_draft(self) -> NotificationChannelDraft {
+        let NotificationChannelRequest { name, language, disabled, address, secret } = self;
+        NotificationChannelDraft {
             name,
             language,
             disabled,
-            address,
+            configuration: address,
             secret: secret.filter(|secret| !secret.is_empty()).map(ChannelSecret::new),
         }
     }
 }
 
-fn target_view(target: delivery::NotificationTarget, waiting: i64, made: Option<ChannelSecret>) -> NotificationTargetView {
-    NotificationTargetView {
+fn channel_view(target: delivery::NotificationChannel, waiting: i64, made: Option<ChannelSecret>) -> NotificationChannelView {
+    NotificationChannelView {
         id: target.id,
         name: target.name,
         language: target.language,
         disabled: target.disabled,
-        shown: target.address.describe(&target.secret),
-        address: target.address,
+        shown: target.configuration.describe(&target.secret),
+        address: target.configuration,
         waiting,
         created_at: rfc3339(target.created_us),
         signing_secret: made.map(ChannelSecret::into_revealed),
@@ -109,35 +109,37 @@ fn target_view(target: delivery::NotificationTarget, waiting: i64, made: Option<
 
 /// Lists the notification channels of a project.
 #[utoipa::path(get, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")),
-    responses((status = 200, body = NotificationTargetList)))]
+    responses((status = 200, body = NotificationChannelList)))]
 pub(super) async fn list(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
-) -> Result<Json<NotificationTargetList>, ApiError> {
-    let (targets, waiting) = run_outbox_query(&api, move |courier| -> Result<_, NotifyError> {
-        Ok((courier.outbox().targets(of.project)?, courier.outbox().waiting_by_target(of.project)?))
+    authorized: AuthorizedProject<Viewer>,
+) -> Result<Json<NotificationChannelList>, ApiError> {
+    let (targets, waiting) = run_outbox_query(&api, move |delivery_worker| -> Result<_, NotifyError> {
+        Ok((delivery_worker.outbox().targets(authorized.project)?, delivery_worker.outbox().waiting_by_channel(authorized.project)?))
     })
     .await?;
     let waiting: HashMap<_, _> = waiting.into_iter().collect();
     let targets = targets.into_iter().map(|target| {
         let count = waiting.get(&target.id).copied().unwrap_or(0);
-        target_view(target, count, None)
+        channel_view(target, count, None)
     });
-    Ok(Json(NotificationTargetList { targets: targets.collect() }))
+    Ok(Json(NotificationChannelList { targets: targets.collect() }))
 }
 
 /// Creates a notification channel.
-#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = NotificationTargetRequest,
-    responses((status = 201, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse)))]
+#[utoipa::path(post, path = "/projects/{project}/alerts/targets", tag = "alerts", params(("project" = u64, Path, description = "ID of the project.")), request_body = NotificationChannelRequest,
+    responses((status = 201, body = NotificationChannelView), (status = 400, body = super::error::ErrorResponse)))]
 pub(super) async fn create(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
-    body: Result<Json<NotificationTargetRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<NotificationTargetView>), ApiError> {
+    authorized: AuthorizedProject<Admin>,
+    body: Result<Json<NotificationChannelRequest>, JsonRejection>,
+) -> Result<(StatusCode, Json<NotificationChannelView>), ApiError> {
     let draft = body?.0.into_draft();
-    let (target, made) =
-        run_outbox_query(&api, move |courier| courier.outbox().create_target(of.project, draft, courier.allowed_networks())).await?;
-    Ok((StatusCode::CREATED, Json(target_view(target, 0, made))))
+    let (target, made) = run_outbox_query(&api, move |delivery_worker| {
+        delivery_worker.outbox().create_channel(authorized.project, draft, delivery_worker.allowed_networks())
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(channel_view(target, 0, made))))
 }
 
 /// Replaces a notification channel.
@@ -145,23 +147,23 @@ pub(super) async fn create(
 /// A secret that is left out is kept, unless the channel moves to another host. Waiting notifications are retried immediately, or cancelled
 /// if the channel is disabled.
 #[utoipa::path(put, path = "/projects/{project}/alerts/targets/{target}", tag = "alerts",
-    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), request_body = NotificationTargetRequest,
-    responses((status = 200, body = NotificationTargetView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+    params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), request_body = NotificationChannelRequest,
+    responses((status = 200, body = NotificationChannelView), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn update(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
-    body: Result<Json<NotificationTargetRequest>, JsonRejection>,
-) -> Result<Json<NotificationTargetView>, ApiError> {
+    body: Result<Json<NotificationChannelRequest>, JsonRejection>,
+) -> Result<Json<NotificationChannelView>, ApiError> {
     let (draft, id) = (body?.0.into_draft(), path.0.1);
-    let (target, made, waiting) = run_outbox_query(&api, move |courier| {
-        let (target, made) = courier.outbox().update_target(of.project, id, draft, courier.allowed_networks())?;
-        let waiting = courier.outbox().waiting_by_target(of.project)?;
+    let (target, made, waiting) = run_outbox_query(&api, move |delivery_worker| {
+        let (target, made) = delivery_worker.outbox().update_channel(authorized.project, id, draft, delivery_worker.allowed_networks())?;
+        let waiting = delivery_worker.outbox().waiting_by_channel(authorized.project)?;
         Ok::<_, NotifyError>((target, made, waiting))
     })
     .await?;
     let count = waiting.iter().find(|(id, _)| *id == target.id).map_or(0, |(_, count)| *count);
-    Ok(Json(target_view(target, count, made)))
+    Ok(Json(channel_view(target, count, made)))
 }
 
 /// Deletes a notification channel.
@@ -171,11 +173,11 @@ pub(super) async fn update(
     params(("project" = u64, Path, description = "ID of the project."), ("target" = i64, Path, description = "ID of the notification channel.")), responses((status = 204, description = "The channel was deleted."), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn delete(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
 ) -> Result<StatusCode, ApiError> {
     let id = path.0.1;
-    run_outbox_query(&api, move |courier| courier.outbox().delete_target(of.project, id)).await?;
+    run_outbox_query(&api, move |delivery_worker| delivery_worker.outbox().delete_channel(authorized.project, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -187,10 +189,10 @@ pub(super) async fn delete(
     responses((status = 200, body = NotificationDelivery), (status = 404, body = super::error::ErrorResponse)))]
 pub(super) async fn test(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Admin>,
+    authorized: AuthorizedProject<Admin>,
     path: Path<(u64, i64)>,
 ) -> Result<Json<NotificationDelivery>, ApiError> {
-    Ok(Json(api.delivery_worker.send_test(of.project, path.0.1, &api.public_url).await?))
+    Ok(Json(api.delivery_worker.send_test(authorized.project, path.0.1, &api.public_url).await?))
 }
 
 /// Selects deliveries.
@@ -226,7 +228,7 @@ pub(super) struct DeliveryPage {
     responses((status = 200, body = DeliveryPage)))]
 pub(super) async fn deliveries(
     State(api): State<Arc<ApiState>>,
-    of: AuthorizedProject<Viewer>,
+    authorized: AuthorizedProject<Viewer>,
     asked: Result<Query<DeliveryListParameters>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<DeliveryPage>, ApiError> {
     let Query(asked) = asked.map_err(|error| ApiError::bad_request("bad_query", error.body_text()))?;
@@ -234,8 +236,10 @@ pub(super) async fn deliveries(
     let before = asked.cursor.map(|cursor| cursor.parse::<i64>()).transpose();
     let before = before.map_err(|_| ApiError::bad_request("bad_cursor", "cursor does not belong to this list"))?;
     let which = DeliveryFilter { incident: asked.incident, target: asked.target, state: asked.state, before, limit: limit + 1 };
-    let mut deliveries =
-        run_outbox_query(&api, move |courier| courier.outbox().deliveries(of.project, &which).map_err(NotifyError::from)).await?;
+    let mut deliveries = run_outbox_query(&api, move |delivery_worker| {
+        delivery_worker.outbox().deliveries(authorized.project, &which).map_err(NotifyError::from)
+    })
+    .await?;
     let more = deliveries.len() > limit;
     deliveries.truncate(limit);
     let next_cursor = deliveries.last().filter(|_| more).map(|delivery| delivery.id.to_string());
@@ -247,8 +251,8 @@ async fn run_outbox_query<T: Send + 'static>(
     api: &Arc<ApiState>,
     question: impl FnOnce(&DeliveryWorker) -> Result<T, NotifyError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let courier = api.delivery_worker.clone();
-    Ok(tokio::task::spawn_blocking(move || question(&courier)).await??)
+    let delivery_worker = api.delivery_worker.clone();
+    Ok(tokio::task::spawn_blocking(move || question(&delivery_worker)).await??)
 }
 
 /// Returns how to allow targets at a private address.
@@ -263,7 +267,7 @@ impl From<NotifyError> for ApiError {
     fn from(error: NotifyError) -> ApiError {
         match error {
             NotifyError::Missing(what) => ApiError::not_found(what),
-            NotifyError::Invalid(error @ TargetError::NotAllowed { address, .. }) => {
+            NotifyError::Invalid(error @ ChannelError::NotAllowed { address, .. }) => {
                 ApiError::bad_request("target_not_allowed", error.to_string()).hint(allow_hint(address))
             }
             NotifyError::Invalid(error) => ApiError::bad_request("invalid_value", error.to_string()),

@@ -1,9 +1,9 @@
-import type { Address, Language, Target, TargetDraft, TargetKind } from '../../api/types';
+import type { Address, Language, Channel, ChannelDraft, ChannelKind } from '../../api/types';
 
-/** A target as it stands in the form: texts, whatever the kind. */
-export interface TargetForm {
+/** A channel as the form holds it: texts, whatever the kind. */
+export interface ChannelForm {
   name: string;
-  kind: TargetKind;
+  kind: ChannelKind;
   language: Language | '';
   disabled: boolean;
   secret: string;
@@ -17,7 +17,7 @@ export interface TargetForm {
   endpoint: string;
 }
 
-export const EMPTY_TARGET: TargetForm = {
+export const EMPTY_CHANNEL: ChannelForm = {
   name: '',
   kind: 'email',
   language: '',
@@ -33,9 +33,9 @@ export const EMPTY_TARGET: TargetForm = {
   endpoint: '',
 };
 
-export function formOf(target: Target): TargetForm {
+export function formOf(target: Channel): ChannelForm {
   const { name, language, disabled, address } = target;
-  const form = { ...EMPTY_TARGET, name, kind: address.kind, language: language ?? ('' as const), disabled };
+  const form = { ...EMPTY_CHANNEL, name, kind: address.kind, language: language ?? ('' as const), disabled };
   switch (address.kind) {
     case 'email':
       return {
@@ -57,7 +57,7 @@ export function formOf(target: Target): TargetForm {
 }
 
 /** What the server is asked to keep. It says what is wrong with it. */
-export function targetOf(form: TargetForm): TargetDraft {
+export function draftOfForm(form: ChannelForm): ChannelDraft {
   const { name, language, disabled, secret } = form;
   return {
     name: name.trim(),
@@ -69,7 +69,7 @@ export function targetOf(form: TargetForm): TargetDraft {
 }
 
 /** The host of the server, as the setting `notify.allow` names one that is at a private address. */
-export function hostOf(form: TargetForm): string {
+export function hostInForm(form: ChannelForm): string {
   if (form.kind === 'email') return asAddress(form.host.trim());
   const url = form.kind === 'webhook' ? form.url : form.kind === 'pagerduty' ? form.endpoint : form.secret;
   return URL.canParse(url.trim()) ? asAddress(new URL(url.trim()).hostname) : '';
@@ -79,7 +79,7 @@ function asAddress(host: string): string {
   return host.toLowerCase() === 'localhost' ? '127.0.0.1' : host.replace(/^\[|\]$/g, '');
 }
 
-function addressOf(form: TargetForm): Address {
+function addressOf(form: ChannelForm): Address {
   switch (form.kind) {
     case 'email': {
       const port = Number(form.port);

@@ -48,7 +48,7 @@ fn keyless_sending_is_limited_to_this_machine() {
     for (what, answer) in keyless(&server, 1, &[]) {
         assert!(is_taken(&answer), "{what}: {} {}", answer.status, answer.text);
     }
-    let strangers = [
+    let unrelated_projects = [
         ("x-forwarded-for", "203.0.113.9", "proxy_without_key"),
         ("x-forwarded-proto", "https", "proxy_without_key"),
         ("forwarded", "for=203.0.113.9", "proxy_without_key"),
@@ -58,7 +58,7 @@ fn keyless_sending_is_limited_to_this_machine() {
         ("origin", "https://evil.example", "page_without_key"),
         ("sec-fetch-site", "same-origin", "page_without_key"),
     ];
-    for (number, (name, value, reason)) in (2..).zip(strangers) {
+    for (number, (name, value, reason)) in (2..).zip(unrelated_projects) {
         let before = counted(&server, "refused", reason);
         for (what, answer) in keyless(&server, number, &[(name, value)]) {
             assert!(!is_taken(&answer), "{what} with {name}: {}", answer.text);
@@ -70,7 +70,7 @@ fn keyless_sending_is_limited_to_this_machine() {
         let with_key = server.send("POST", "/v1/traces", &[JSON, (name, value), ("x-hinomi-key", KEY)], span(number + 3_000));
         assert_eq!(with_key.status, 200, "{name}: {}", with_key.text);
     }
-    assert_eq!(server.ask("/summary")["spans"], 4 + strangers.len(), "one of each keyless address, and those with a key");
+    assert_eq!(server.ask("/summary")["spans"], 4 + unrelated_projects.len(), "one of each keyless address, and those with a key");
 }
 
 #[test]

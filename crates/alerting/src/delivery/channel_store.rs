@@ -4,16 +4,16 @@ use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::allowed_networks::AllowedNetworks;
-use super::notice::MessageLanguage;
-use super::outbox::{NotificationOutbox, TargetId, now_us, sql_project_id};
-use super::target::{ChannelConfiguration, ChannelSecret, NotificationTarget, TargetError, checked_name, new_signing_secret};
+use super::channel::{ChannelConfiguration, ChannelError, ChannelSecret, NotificationChannel, checked_name, new_signing_secret};
+use super::notification::MessageLanguage;
+use super::outbox::{ChannelId, NotificationOutbox, now_us, sql_project_id};
 
 /// Maximum number of targets of one project.
 const MAX_TARGETS: i64 = 200;
 
 /// Definition of a target as a user sends it.
 #[derive(Debug, Clone)]
-pub struct NotificationTargetDraft {
+pub struct NotificationChannelDraft {
     /// Name of the channel.
     pub name: String,
     /// Language of the messages; `None` for the language of the rule.
@@ -21,7 +21,7 @@ pub struct NotificationTargetDraft {
     /// True if nothing is sent to the channel.
     pub disabled: bool,
     /// Kind and configuration of the channel.
-    pub address: ChannelConfiguration,
+    pub configuration: ChannelConfiguration,
     /// Secret of the channel. `None` keeps the stored one, and generates one for a webhook without a secret.
     pub secret: Option<ChannelSecret>,
 }
@@ -31,7 +31,7 @@ pub struct NotificationTargetDraft {
 pub enum NotifyError {
     /// The definition is not valid.
     #[error(transparent)]
-    Invalid(#[from] TargetError),
+    Invalid(#[from] ChannelError),
     /// The channel or delivery does not exist.
     #[error("{0} not found")]
     Missing(&'static str),
@@ -46,12 +46,12 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the definition is not valid, or the database cannot be written.
-    pub fn create_target(
+    pub fn create_channel(
         &self,
         project: u64,
-        draft: NotificationTargetDraft,
+        draft: NotificationChannelDraft,
         allowed: &AllowedNetworks,
-    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
+    ) -> Result<(NotificationChannel, Option<ChannelSecret>), NotifyError> {
         let (name, secret, made) = check_draft(&draft, ChannelSecret::default(), allowed)?;
         let created_us = now_us();
         let id = self.with_connection(|db| {
@@ -61,7 +61,7 @@ impl NotificationOutbox {
             if known >= MAX_TARGETS {
                 return Ok(None);
             }
-            let id: TargetId = transaction.query_row(
+            let id: ChannelId = transaction.query_row(
                 "INSERT INTO targets (project, name, language, disabled, address, secret, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                  RETURNING id",
                 params![
@@ -69,7 +69,7 @@ impl NotificationOutbox {
                     name,
                     language_code(draft.language),
                     draft.disabled,
-                    to_json(&draft.address)?,
+                    to_json(&draft.configuration)?,
                     secret.reveal(),
                     created_us
                 ],
@@ -79,14 +79,14 @@ impl NotificationOutbox {
             Ok(Some(id))
         })?;
         let Some(id) = id else {
-            return Err(TargetError::invalid(
+            return Err(ChannelError::invalid(
                 "name",
                 format!("cannot be added: a project has at most {MAX_TARGETS} notification channels"),
             )
             .into());
         };
-        let NotificationTargetDraft { language, disabled, address, .. } = draft;
-        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us }, made))
+        let NotificationChannelDraft { language, disabled, configuration, .. } = draft;
+        Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us }, made))
     }
 
     /// Updates a target. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
@@ -95,23 +95,23 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the channel does not exist, the definition is not valid, or the database cannot be written.
-    pub fn update_target(
+    pub fn update_channel(
         &self,
         project: u64,
-        id: TargetId,
-        draft: NotificationTargetDraft,
+        id: ChannelId,
+        draft: NotificationChannelDraft,
         allowed: &AllowedNetworks,
-    ) -> Result<(NotificationTarget, Option<ChannelSecret>), NotifyError> {
+    ) -> Result<(NotificationChannel, Option<ChannelSecret>), NotifyError> {
         let old = self.target(project, id)?;
         // A secret is kept only for the same kind of target and the same place.
-        let same_place = secret_destination(&old.address) == secret_destination(&draft.address);
+        let same_place = secret_destination(&old.configuration) == secret_destination(&draft.configuration);
         let kept = if same_place { old.secret } else { ChannelSecret::default() };
         let (name, secret, made) = check_draft(&draft, kept, allowed)?;
         self.with_connection(|db| {
             let transaction = db.transaction()?;
             transaction.execute(
                 "UPDATE targets SET name = ?2, language = ?3, disabled = ?4, address = ?5, secret = ?6 WHERE id = ?1",
-                params![id, name, language_code(draft.language), draft.disabled, to_json(&draft.address)?, secret.reveal()],
+                params![id, name, language_code(draft.language), draft.disabled, to_json(&draft.configuration)?, secret.reveal()],
             )?;
             let waiting = if draft.disabled {
                 "UPDATE deliveries SET state = 'cancelled' WHERE target = ?1 AND state = 'waiting' AND ?2 > 0"
@@ -122,8 +122,8 @@ impl NotificationOutbox {
             transaction.commit()
         })?;
         self.delivery_due.notify_one();
-        let NotificationTargetDraft { language, disabled, address, .. } = draft;
-        Ok((NotificationTarget { id, project, name, language, disabled, address, secret, created_us: old.created_us }, made))
+        let NotificationChannelDraft { language, disabled, configuration, .. } = draft;
+        Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us: old.created_us }, made))
     }
 
     /// Deletes a target with its deliveries. Blocks.
@@ -131,7 +131,7 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the channel does not exist, or the database cannot be written.
-    pub fn delete_target(&self, project: u64, id: TargetId) -> Result<(), NotifyError> {
+    pub fn delete_channel(&self, project: u64, id: ChannelId) -> Result<(), NotifyError> {
         let deleted = self
             .with_connection(|db| db.execute("DELETE FROM targets WHERE id = ?1 AND project = ?2", params![id, sql_project_id(project)]))?;
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
@@ -142,10 +142,10 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn targets(&self, project: u64) -> Result<Vec<NotificationTarget>, SqliteError> {
+    pub fn targets(&self, project: u64) -> Result<Vec<NotificationChannel>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
-            select.query_map([sql_project_id(project)], read_target)?.collect()
+            select.query_map([sql_project_id(project)], read_channel)?.collect()
         })
     }
 
@@ -154,8 +154,8 @@ impl NotificationOutbox {
     /// # Errors
     ///
     /// When the channel does not exist, or the database cannot be read.
-    pub fn target(&self, project: u64, id: TargetId) -> Result<NotificationTarget, NotifyError> {
-        let found = self.with_connection(|db| find_target(db, id))?;
+    pub fn target(&self, project: u64, id: ChannelId) -> Result<NotificationChannel, NotifyError> {
+        let found = self.with_connection(|db| find_channel(db, id))?;
         found.filter(|target| target.project == project).ok_or(NotifyError::Missing("target"))
     }
 }
@@ -163,20 +163,20 @@ impl NotificationOutbox {
 const TARGET_COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
 /// Returns a target by its ID, regardless of the project.
-pub(super) fn find_target(db: &Connection, id: TargetId) -> rusqlite::Result<Option<NotificationTarget>> {
-    db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_target).optional()
+pub(super) fn find_channel(db: &Connection, id: ChannelId) -> rusqlite::Result<Option<NotificationChannel>> {
+    db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_channel).optional()
 }
 
-fn read_target(row: &Row) -> rusqlite::Result<NotificationTarget> {
+fn read_channel(row: &Row) -> rusqlite::Result<NotificationChannel> {
     let address: String = row.get(5)?;
     let language: Option<String> = row.get(3)?;
-    Ok(NotificationTarget {
+    Ok(NotificationChannel {
         id: row.get(0)?,
         project: row.get(1)?,
         name: row.get(2)?,
         language: language.map(|word| if word == "ja" { MessageLanguage::Ja } else { MessageLanguage::En }),
         disabled: row.get(4)?,
-        address: serde_json::from_str(&address)
+        configuration: serde_json::from_str(&address)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, Box::new(error)))?,
         secret: ChannelSecret::new(row.get::<_, String>(6)?),
         created_us: row.get(7)?,
@@ -185,18 +185,18 @@ fn read_target(row: &Row) -> rusqlite::Result<NotificationTarget> {
 
 /// Checks a definition and returns its name, its secret, and the secret again if it was just generated.
 fn check_draft(
-    draft: &NotificationTargetDraft,
+    draft: &NotificationChannelDraft,
     kept: ChannelSecret,
     allowed: &AllowedNetworks,
-) -> Result<(String, ChannelSecret, Option<ChannelSecret>), TargetError> {
+) -> Result<(String, ChannelSecret, Option<ChannelSecret>), ChannelError> {
     let name = checked_name(&draft.name)?;
     let mut secret = draft.secret.clone().unwrap_or(kept);
     let mut made = None;
-    if matches!(draft.address, ChannelConfiguration::Webhook { .. }) && secret == ChannelSecret::default() {
+    if matches!(draft.configuration, ChannelConfiguration::Webhook { .. }) && secret == ChannelSecret::default() {
         secret = new_signing_secret();
         made = Some(secret.clone());
     }
-    draft.address.check(&secret, allowed)?;
+    draft.configuration.check(&secret, allowed)?;
     Ok((name, secret, made))
 }
 
