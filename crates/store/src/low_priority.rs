@@ -135,7 +135,8 @@ mod tests {
             (on_worker, tokio::task::spawn_blocking(thread_niceness).await.unwrap())
         });
         // A thread that blocks on the runtime starts no thread of its own.
-        assert_eq!((found.0 > usual, found.0), (true, found.1));
+        // Not lower if the tests themselves run with a low priority.
+        assert_eq!((found.0 > usual.min(8), found.0), (true, found.1));
         assert_eq!(thread_niceness(), usual);
     }
 }

@@ -122,7 +122,14 @@ fn weight_expression(weight: ContributionWeight) -> Result<Expr, QueryError> {
         ContributionWeight::SeriesTotal(SeriesMeasure::CacheWriteTokens) => of_calls(cache_writes()),
         ContributionWeight::SeriesTotal(SeriesMeasure::ReasoningTokens) => of_calls(col("usage_reasoning")),
         ContributionWeight::SeriesTotal(SeriesMeasure::Spans) => one(lit(true)),
-        ContributionWeight::SeriesTotal(_) => one(is_call()),
+        ContributionWeight::SeriesTotal(SeriesMeasure::Runs) => one(col("is_run")),
+        ContributionWeight::SeriesTotal(
+            SeriesMeasure::Calls
+            | SeriesMeasure::DurationP50
+            | SeriesMeasure::DurationP95
+            | SeriesMeasure::DurationP99
+            | SeriesMeasure::Errors,
+        ) => one(is_call()),
         ContributionWeight::TotalTokens => of_calls(col("total_tokens")),
         ContributionWeight::Unpriced => one(is_unpriced()),
         ContributionWeight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
