@@ -34,7 +34,7 @@ fn decode(way: Way, body: &[u8]) -> usize {
         Way::Otlp(signal, encoding) => otlp::decode(body.to_vec().into(), signal, encoding, &context)
             .map_or(0, |decoded| decoded.spans.len() + decoded.lines.len() + decoded.points.len()),
         Way::Langfuse => langfuse::decode(body, &context, &|_| None).map_or(0, |decoded| decoded.event_results.len()),
-        Way::Scores => langfuse::read_scores(body, 0).map_or(0, |scores| scores.len()),
+        Way::Scores => langfuse::read_scores(body, 0).map_or(0, |decoded| decoded.scores.len()),
         Way::Envelope => sentry::decode(body, &context).map_or(0, of_sentry),
         Way::Store => sentry::decode_store_event(body, &context).map_or(0, of_sentry),
     }

@@ -37,7 +37,7 @@ pub use assemble::{OP_PREFIX, ROOT_OP};
 pub use event::LangfuseEvent;
 use event::{LangfuseEntityKind, LangfuseEventTimes};
 pub use ids::{ObservationTrace, span_id, trace_id};
-pub use scores::{read_scores, scores};
+pub use scores::{DecodedScores, read_scores, scores};
 
 /// Reason why a request is rejected as a whole.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,13 @@
 //! Scores as Langfuse's SDKs send them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::{ids, trace_id};
 use crate::clock::is_possible;
 use crate::fingerprint::Fingerprint;
+use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
 use crate::score::{Score, ScoreValue};
 use crate::{decode_budget, lenient_json, time};
@@ -26,18 +29,46 @@ pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str
     all.into_iter().map(read).collect()
 }
 
-/// Reads the same body from text.
+/// Scores of a request, and the outcomes of those that were dropped.
+#[derive(Debug, Default)]
+pub struct DecodedScores {
+    /// Scores.
+    pub scores: Vec<Score>,
+    /// Number of dropped scores by reason.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Reads the same body from text. Invalid scores are dropped, because clients send the list once and do not correct it.
 ///
 /// # Errors
 ///
-/// Returns an error when the body is not JSON, has too many scores, or contains an invalid one.
-pub fn read_scores(body: &[u8], received_us: i64) -> Result<Vec<Score>, &'static str> {
+/// Returns an error when the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
+pub fn read_scores(body: &[u8], received_us: i64) -> Result<DecodedScores, &'static str> {
     let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
-    let many = body.as_array().map_or(1, Vec::len);
-    if !decode_budget::charge_items(many, many * 2 * size_of::<Score>()) {
+    let all = match &body {
+        Value::Array(all) => all.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if !decode_budget::charge_items(all.len(), all.len() * 2 * size_of::<Score>()) {
         return Err("too_many");
     }
-    scores(&body, received_us)
+    let mut decoded = DecodedScores::default();
+    let mut dropped: BTreeMap<OutcomeReason, u64> = BTreeMap::new();
+    for one in all {
+        let read = one.as_object().ok_or(OutcomeReason::ScoreWithoutName).and_then(|one| of_body(one, received_us, received_us));
+        match read {
+            Ok(score) => decoded.scores.push(score),
+            Err(reason) => *dropped.entry(reason).or_default() += 1,
+        }
+    }
+    match dropped.first_key_value() {
+        Some((reason, _)) if decoded.scores.is_empty() => Err(reason.as_str()),
+        _ => {
+            let outcome = |(reason, quantity)| Outcome { quantity, ..Outcome::dropped(OutcomeCategory::Score, reason, None) };
+            decoded.outcomes = dropped.into_iter().map(outcome).collect();
+            Ok(decoded)
+        }
+    }
 }
 
 /// Reads one score. `at_us` replaces a missing or implausible time.

@@ -165,9 +165,9 @@ async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: 
     let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
     let decode = move |_: &IngestState, body: Bytes| {
-        let scores = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
+        let langfuse::DecodedScores { scores, outcomes } = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
         let id = scores.last().map(|score| score.id.clone());
-        Ok((IngestState::prepare(from.clone(), DecodedTelemetry { scores, ..DecodedTelemetry::default() })?, id))
+        Ok((IngestState::prepare(from.clone(), DecodedTelemetry { scores, outcomes, ..DecodedTelemetry::default() })?, id))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, id) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;

@@ -153,6 +153,20 @@ fn scores_by_either_way_are_shown_with_their_trace() {
 }
 
 #[test]
+fn an_invalid_score_does_not_affect_the_others_of_its_list() {
+    let server = Server::start();
+    send(&server, &json!([{ "id": "e", "type": "trace-create", "timestamp": at(1), "body": { "id": "t", "name": "n" } }]));
+    let post = |scores: Value| server.send("POST", "/api/public/scores", &[("authorization", &basic())], scores.to_string().into_bytes());
+    let good = |id: &str| json!({ "id": id, "traceId": "t", "name": "helpful", "value": 1 });
+    let answer = post(json!([good("a"), { "id": "b", "sessionId": "s", "name": "helpful", "value": 1 }, 7, good("c")]));
+    assert_eq!((answer.status, answer.json()["id"].as_str()), (200, Some("c")));
+    assert_eq!(server.ask("/traces/t")["scores"].as_array().unwrap().len(), 2);
+    let outcomes = server.ask("/outcomes").to_string();
+    assert!(outcomes.contains("score_without_trace") && outcomes.contains("score_without_name"), "{outcomes}");
+    assert_eq!(post(json!([{ "id": "b", "sessionId": "s", "name": "helpful", "value": 1 }])).status, 400);
+}
+
+#[test]
 fn updates_of_one_trace_write_a_bounded_amount() {
     let server = Server::start();
     let update = |number: usize, value: &str| {
