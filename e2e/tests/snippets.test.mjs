@@ -18,8 +18,8 @@ const QUESTION = 'What is the capital of France?';
 async function loadSnippets() {
   const { build } = await import(path.join(WEB, 'node_modules/vite/dist/node/index.js'));
   const { output } = await build({ root: WEB, configFile: false, logLevel: 'error', build: { ssr: 'src/routes/setup/snippets.ts', write: false } });
-  const { SNIPPETS, textOf } = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`);
-  return (id, dsn) => textOf(SNIPPETS.find((snippet) => snippet.id === id).code(dsn, (key) => key));
+  const { SNIPPETS, snippetText } = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`);
+  return (id, dsn) => snippetText(SNIPPETS.find((snippet) => snippet.id === id).code(dsn, (key) => key));
 }
 
 let server;
@@ -46,7 +46,10 @@ function execute(command, args, { cwd, env = {}, seconds = 300 }) {
 }
 
 /** What the line `pip install …` or `npm install …` of a snippet names, in a comment or not. */
-const packagesOf = (text, installer) => new RegExp(`${installer} install (.*)`).exec(text)?.[1].split(/\s+/).filter((word) => !word.startsWith('-')) ?? [];
+const packagesOf = (text, installer) => {
+  const words = new RegExp(`${installer} install (.*)`).exec(text)?.[1].split(/\s+/) ?? [];
+  return words.filter((word) => !word.startsWith('-')).map((word) => word.replaceAll('"', ''));
+};
 
 /** An empty folder with a home of its own, and no variable of telemetry from outside. */
 function place() {
@@ -104,16 +107,18 @@ const agent = (id, name, prepare) => ({
 });
 
 const CASES = [
-  ...['openai', 'anthropic'].map((sdk) => ({
-    name: `python, with ${sdk} alone`,
-    id: 'python',
-    model: sdk === 'openai' ? /gpt-4o-mini/ : /claude-haiku-4-5/,
-    async run(at, text) {
-      await python(at, [...packagesOf(text, 'pip'), sdk]);
-      at.write('app.py', `${text}\n${PYTHON[sdk]}`);
-      await execute('python', ['app.py'], { cwd: at.folder, env: at.env });
-    },
-  })),
+  ...['python', 'python-sdk-3'].flatMap((id) =>
+    ['openai', 'anthropic'].map((sdk) => ({
+      name: `${id}, with ${sdk} alone`,
+      id,
+      model: sdk === 'openai' ? /gpt-4o-mini/ : /claude-haiku-4-5/,
+      async run(at, text) {
+        await python(at, [...packagesOf(text, 'pip'), sdk]);
+        at.write('app.py', `${text}\n${PYTHON[sdk]}`);
+        await execute('python', ['app.py'], { cwd: at.folder, env: at.env });
+      },
+    })),
+  ),
   {
     name: 'javascript',
     id: 'javascript',

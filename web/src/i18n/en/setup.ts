@@ -7,6 +7,7 @@ export const setup = {
   'setup.configure': 'Configure your program',
   'setup.configureWhy': 'Choose your SDK or agent. No other changes are needed.',
   'setup.python': 'Sentry, Python',
+  'setup.pythonSdk3': 'Sentry, Python SDK 3',
   'setup.javascript': 'Sentry, JavaScript',
   'setup.opentelemetry': 'OpenTelemetry',
   'setup.langfuse': 'Langfuse',
@@ -17,6 +18,7 @@ export const setup = {
   'setup.comment.instrumented': 'this instruments LLM calls automatically; other languages have an equivalent',
   'setup.comment.everyCall': 'send every call, so that totals are complete',
   'setup.comment.prompts': 'send prompts and answers, not only counts',
+  'setup.comment.pipeline': 'optional: calls in this function belong to a pipeline of this name',
   'setup.comment.repository': 'cost by repository, team or any other attribute; Codex CLI, Gemini CLI and opencode also read this variable',
   'setup.run': 'Run your program',
   'setup.runWhy': 'One LLM call is enough. Its cost, tokens and messages appear here within moments.',
@@ -67,6 +69,10 @@ export const setup = {
   'setup.testAnswer': 'Each prompt and answer, with its tokens, cost and duration. This is a test trace from the setup page.',
   'setup.comment.start': 'load it before the program:',
   'setup.noteSentry': 'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed.',
+  'setup.notePython2':
+    'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed. In a script without a web framework, call the function inside `with sentry_sdk.start_transaction(name="..."):`.',
+  'setup.notePython3':
+    'For version 3 of the SDK, which is a pre-release. It sends prompts and answers by default, and no longer has `ai_track`, `start_transaction` and `send_default_pii`.',
   'setup.noteOpentelemetry':
     'This package is for OpenAI. For other providers and frameworks, also install their instrumentation, such as OpenInference or OpenLLMetry. Instrumentations from before 2026 use `true` instead of `SPAN_AND_EVENT`.',
   'setup.noteGemini': 'If Hinomi runs on another machine, also set `OTEL_EXPORTER_OTLP_HEADERS={headers}`.',

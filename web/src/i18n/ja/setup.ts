@@ -7,6 +7,7 @@ export const setup = {
   'setup.configure': 'プログラムを設定',
   'setup.configureWhy': 'SDKまたはエージェントを選んでください。ほかの変更は不要です。',
   'setup.python': 'Sentry、Python',
+  'setup.pythonSdk3': 'Sentry、Python SDK 3',
   'setup.javascript': 'Sentry、JavaScript',
   'setup.opentelemetry': 'OpenTelemetry',
   'setup.langfuse': 'Langfuse',
@@ -17,6 +18,7 @@ export const setup = {
   'setup.comment.instrumented': 'LLM呼び出しを自動で計装します。ほかの言語にも同等の方法があります',
   'setup.comment.everyCall': 'すべての呼び出しを送信(合計が正確になります)',
   'setup.comment.prompts': 'プロンプトと応答も送信(既定は件数だけ)',
+  'setup.comment.pipeline': '任意: この関数の中の呼び出しは、この名前のパイプラインになります',
   'setup.comment.repository': 'リポジトリ、チームなど、ここに書いた名前ごとのコストを表示。Codex CLI、Gemini CLI、opencodeも読み取ります',
   'setup.run': 'プログラムを実行',
   'setup.runWhy': 'LLMを1回呼び出せば十分です。コスト、トークン、メッセージがすぐに表示されます。',
@@ -67,6 +69,10 @@ export const setup = {
   'setup.testAnswer': 'プロンプトと応答、そのトークン、コスト、所要時間です。これは接続画面から送信したテストトレースです。',
   'setup.comment.start': 'プログラムより先に読み込みます:',
   'setup.noteSentry': 'OpenAI、Anthropic、Google GenAI、LangChainなどはSDKが自動で検出します。`integrations` の指定は不要です。',
+  'setup.notePython2':
+    'OpenAI、Anthropic、Google GenAI、LangChainなどはSDKが自動で検出します。`integrations` の指定は不要です。Webフレームワークを使わないスクリプトでは、`with sentry_sdk.start_transaction(name="..."):` の中で関数を呼び出してください。',
+  'setup.notePython3':
+    'SDKのバージョン3(プレリリース)用です。プロンプトと応答は既定で送信されます。`ai_track`、`start_transaction`、`send_default_pii` はなくなりました。',
   'setup.noteOpentelemetry':
     'このパッケージはOpenAI用です。ほかのプロバイダーやフレームワークには、OpenInferenceやOpenLLMetryなど、対応する計装もインストールしてください。2026年より前の計装では、`SPAN_AND_EVENT` の代わりに `true` を指定します。',
   'setup.noteGemini': 'Hinomiが別のマシンで動いている場合は、`OTEL_EXPORTER_OTLP_HEADERS={headers}` も設定してください。',

@@ -19,6 +19,7 @@ interface ClientChecks {
 /** What differs between clients, by the tab that is chosen. */
 const CLIENT_CHECKS: Record<string, ClientChecks> = {
   python: { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
+  'python-sdk-3': { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
   javascript: { begin: 'setup.check.startJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
   opentelemetry: {
     begin: 'setup.check.startOpentelemetry',

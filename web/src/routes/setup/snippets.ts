@@ -26,31 +26,59 @@ export function otlpSettings(dsn: string) {
   return { origin, headers: `x-hinomi-key=${username}`, key: username };
 }
 
+/** The start of the program, up to the options that versions of Sentry's Python SDK do not share. */
+const sentryInit = (dsn: string, t: T): SnippetToken[] => [
+  keywordToken('import'),
+  ' sentry_sdk\n\n',
+  'sentry_sdk.init(\n',
+  '    dsn=',
+  valueToken(`"${dsn}"`),
+  ',\n',
+  '    traces_sample_rate=1.0,  ',
+  commentToken(`# ${t('setup.comment.everyCall')}`),
+  '\n',
+];
+
+/** A function whose calls belong to a pipeline. */
+const pythonPipeline = (t: T): SnippetToken[] => [
+  '\n\n\n',
+  commentToken(`# ${t('setup.comment.pipeline')}`),
+  '\n@sentry_sdk.trace(name=',
+  valueToken('"Support answer"'),
+  ', attributes={',
+  valueToken('"gen_ai.pipeline.name"'),
+  ': ',
+  valueToken('"Support answer"'),
+  '})\n',
+  keywordToken('def'),
+  ' answer(question):\n    ...',
+];
+
 /** What a program may speak: one entry is one tab. */
 export const SNIPPETS: Snippet[] = [
   {
     id: 'python',
     label: 'setup.python',
     file: 'app.py',
-    note: 'setup.noteSentry',
+    note: 'setup.notePython2',
     code: (dsn, t) => [
       commentToken('# pip install --upgrade sentry-sdk'),
       '\n',
-      keywordToken('import'),
-      ' sentry_sdk\n\n',
-      'sentry_sdk.init(\n',
-      '    dsn=',
-      valueToken(`"${dsn}"`),
-      ',\n',
-      '    traces_sample_rate=1.0,  ',
-      commentToken(`# ${t('setup.comment.everyCall')}`),
-      '\n',
+      ...sentryInit(dsn, t),
       '    send_default_pii=',
       keywordToken('True'),
       ',   ',
       commentToken(`# ${t('setup.comment.prompts')}`),
       '\n)',
+      ...pythonPipeline(t),
     ],
+  },
+  {
+    id: 'python-sdk-3',
+    label: 'setup.pythonSdk3',
+    file: 'app.py',
+    note: 'setup.notePython3',
+    code: (dsn, t) => [commentToken('# pip install "sentry-sdk>=3.0.0b1"'), '\n', ...sentryInit(dsn, t), ')', ...pythonPipeline(t)],
   },
   {
     id: 'javascript',
