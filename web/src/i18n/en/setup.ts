@@ -70,7 +70,7 @@ export const setup = {
   'setup.comment.start': 'load it before the program:',
   'setup.noteSentry': 'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed.',
   'setup.notePython2':
-    'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed. In a script without a web framework, call the function inside `with sentry_sdk.start_transaction(name="..."):`.',
+    'The SDK detects OpenAI, Anthropic, Google GenAI, LangChain and others automatically: no `integrations` are needed. In a script without a web framework, call the function inside `sentry_sdk.start_transaction(name="answers")`.',
   'setup.notePython3':
     'For version 3 of the SDK, which is a pre-release. It sends prompts and answers by default, and no longer has `ai_track`, `start_transaction` and `send_default_pii`.',
   'setup.noteOpentelemetry':

@@ -70,7 +70,7 @@ export const setup = {
   'setup.comment.start': 'プログラムより先に読み込みます:',
   'setup.noteSentry': 'OpenAI、Anthropic、Google GenAI、LangChainなどはSDKが自動で検出します。`integrations` の指定は不要です。',
   'setup.notePython2':
-    'OpenAI、Anthropic、Google GenAI、LangChainなどはSDKが自動で検出します。`integrations` の指定は不要です。Webフレームワークを使わないスクリプトでは、`with sentry_sdk.start_transaction(name="..."):` の中で関数を呼び出してください。',
+    'OpenAI、Anthropic、Google GenAI、LangChainなどはSDKが自動で検出します。`integrations` の指定は不要です。Webフレームワークを使わないスクリプトでは、`sentry_sdk.start_transaction(name="answers")` の中で関数を呼び出してください。',
   'setup.notePython3':
     'SDKのバージョン3(プレリリース)用です。プロンプトと応答は既定で送信されます。`ai_track`、`start_transaction`、`send_default_pii` はなくなりました。',
   'setup.noteOpentelemetry':

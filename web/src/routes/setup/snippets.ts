@@ -41,15 +41,15 @@ const sentryInit = (dsn: string, t: T): SnippetToken[] => [
 
 /** A function whose calls belong to a pipeline. */
 const pythonPipeline = (t: T): SnippetToken[] => [
-  '\n\n\n',
+  '\n\n',
   commentToken(`# ${t('setup.comment.pipeline')}`),
-  '\n@sentry_sdk.trace(name=',
+  '\n@sentry_sdk.trace(\n    name=',
   valueToken('"Support answer"'),
-  ', attributes={',
+  ',\n    attributes={',
   valueToken('"gen_ai.pipeline.name"'),
   ': ',
   valueToken('"Support answer"'),
-  '})\n',
+  '},\n)\n',
   keywordToken('def'),
   ' answer(question):\n    ...',
 ];
