@@ -40,18 +40,23 @@ fn equal_queries_share_a_response_with_all_acknowledged_data() {
     });
     assert!(gauge(&server, "hinomi_queries_shared_total") > 0);
 
-    // While nothing arrives, an equal query does not run again, unless its encoding or the caller's permission differs.
+    // While nothing arrives, an equal query does not run again, unless its encoding or the caller's access differs. What the server writes
+    // by itself after the load, such as a segment, may come in between, so this repeats.
     let shared = || gauge(&server, "hinomi_queries_shared_total");
-    let path = "/summary?q=model:nothing&from=2020-01-01";
-    let first = server.ask(path);
-    let before = shared();
-    assert_eq!(server.ask("/summary?from=2020-01-01&q=model:nothing"), first);
-    assert_eq!(shared(), before + 1);
-    server.ask("/breakdown?q=model:nothing&from=2020-01-01");
     let (other, ..) = server.command(&["token", "create"]);
     let headers = [("authorization", &*format!("Bearer {}", other.trim()))];
-    assert_eq!(server.send("GET", &format!("/api/v1/projects/1{path}"), &headers, Vec::new()).status, 200);
-    assert_eq!(shared(), before + 1);
+    let is_shared = (0..50).any(|number| {
+        let path = format!("/summary?q=model:nothing{number}&from=2020-01-01");
+        let first = server.ask(&path);
+        let before = shared();
+        assert_eq!(server.ask(&format!("/summary?from=2020-01-01&q=model:nothing{number}")), first);
+        let equal = shared() - before;
+        server.ask(&format!("/breakdown?q=model:nothing{number}&from=2020-01-01"));
+        assert_eq!(server.send("GET", &format!("/api/v1/projects/1{path}"), &headers, Vec::new()).status, 200);
+        assert_eq!(shared(), before + equal, "neither another path nor another caller shares");
+        equal == 1
+    });
+    assert!(is_shared);
     // An error event counts at once too.
     let errors = || server.ask("/summary")["errors"].as_u64().unwrap();
     assert_eq!(errors(), 0);
