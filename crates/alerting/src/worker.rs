@@ -34,8 +34,6 @@ const POLL_INTERVAL_US: i64 = 10_000_000;
 const MAX_BATCH_DELAY: Duration = Duration::from_millis(25);
 /// Difference between wall clock and monotonic clock above which the wall clock is considered to have jumped, in microseconds.
 const MIN_CLOCK_JUMP_US: i64 = 120_000_000;
-/// Maximum duration of a commit that began before a rule was known.
-const MAX_COMMIT_DURATION: Duration = Duration::from_millis(100);
 
 /// Returns the mean of the scores with a name in a project, between two times; `None` if there are none. Logs errors.
 pub type MeanScoreFn = dyn Fn(u64, &str, i64, i64) -> Option<f64> + Send + Sync;
@@ -248,8 +246,8 @@ impl EvaluationWorker {
         fresh.iter().chain(&of_pending).for_each(|one_series| wants.entry(one_series.spec.project).or_default().add_fields_of(one_series));
         lock(&self.alerts.project_counters).keys().for_each(|project| wants.entry(*project).or_default().texts = true);
         if self.feed.set_required_fields(wants) {
-            // Wait for running commits: rows that they selected with the old fields are in the snapshot that is read next.
-            std::thread::sleep(MAX_COMMIT_DURATION);
+            // Rows that a running commit selected with the old fields must be in the snapshot that is read next.
+            self.dependencies.store.wait_for_publication();
         }
         let (mut near, far): (Vec<AlertSeries>, Vec<AlertSeries>) = fresh.into_iter().partition(backfill::is_quick);
         if !near.is_empty() {

@@ -363,6 +363,12 @@ impl Store {
         self.shared.subscribers.add(subscriber);
     }
 
+    /// Waits for a commit that is selecting rows for subscribers. A subscriber that selects other rows from now on finds those that it did
+    /// not select before in the next [`Store::snapshot`].
+    pub fn wait_for_publication(&self) {
+        self.shared.subscribers.wait_for_publication();
+    }
+
     /// Writes the memtables as segments. When it returns, everything that was appended before is in a segment.
     ///
     /// # Errors

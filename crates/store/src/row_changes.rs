@@ -3,7 +3,7 @@
 //! not miss a change use a [durable subscription](crate::DurableSubscription).
 
 use std::fmt::Debug;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::rows::SpanRow;
 
@@ -28,41 +28,59 @@ pub trait RowChangeSubscriber: Debug + Send + Sync {
 
 /// All subscribers of a store.
 #[derive(Debug, Default)]
-pub(crate) struct RowSubscriberList(RwLock<Vec<Arc<dyn RowChangeSubscriber>>>);
+pub(crate) struct RowSubscriberList {
+    subscribers: RwLock<Vec<Arc<dyn RowChangeSubscriber>>>,
+    /// Held from the first selection of a commit until its rows are visible.
+    publication: Mutex<()>,
+}
 
 impl RowSubscriberList {
     pub(crate) fn add(&self, subscriber: Arc<dyn RowChangeSubscriber>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(subscriber);
+        self.subscribers.write().unwrap_or_else(PoisonError::into_inner).push(subscriber);
     }
 
     /// Begins to collect the changes of one commit.
-    pub(crate) fn begin_commit(&self) -> CollectedRowChanges {
-        let subscribers = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        CollectedRowChanges(subscribers.iter().map(|subscriber| (subscriber.clone(), RowChanges::default())).collect())
+    pub(crate) fn begin_commit(&self) -> CollectedRowChanges<'_> {
+        let publication = self.lock_publication();
+        let subscribers = self.subscribers.read().unwrap_or_else(PoisonError::into_inner);
+        let changes = subscribers.iter().map(|subscriber| (subscriber.clone(), RowChanges::default())).collect();
+        CollectedRowChanges { changes, _publication: publication }
+    }
+
+    /// Waits until the rows of a commit that is selecting some are visible.
+    pub(crate) fn wait_for_publication(&self) {
+        drop(self.lock_publication());
+    }
+
+    fn lock_publication(&self) -> MutexGuard<'_, ()> {
+        self.publication.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The changes of one commit, for each subscriber.
 #[derive(Debug)]
-pub(crate) struct CollectedRowChanges(Vec<(Arc<dyn RowChangeSubscriber>, RowChanges)>);
+pub(crate) struct CollectedRowChanges<'a> {
+    changes: Vec<(Arc<dyn RowChangeSubscriber>, RowChanges)>,
+    _publication: MutexGuard<'a, ()>,
+}
 
-impl CollectedRowChanges {
+impl CollectedRowChanges<'_> {
     /// Returns whether there are no subscribers, and rows need not be read for them.
     pub(crate) fn has_no_subscribers(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 
     pub(crate) fn add(&mut self, row: &SpanRow) {
-        self.0.iter_mut().for_each(|(subscriber, changes)| changes.added.extend(subscriber.select(row)));
+        self.changes.iter_mut().for_each(|(subscriber, changes)| changes.added.extend(subscriber.select(row)));
     }
 
     pub(crate) fn remove(&mut self, row: &SpanRow) {
-        self.0.iter_mut().for_each(|(subscriber, changes)| changes.removed.extend(subscriber.select(row)));
+        self.changes.iter_mut().for_each(|(subscriber, changes)| changes.removed.extend(subscriber.select(row)));
     }
 
     /// Sends the changes to the subscribers. They are visible in the store since this version.
     pub(crate) fn publish(self, version: u64) {
-        for (subscriber, changes) in self.0 {
+        for (subscriber, changes) in self.changes {
             if !(changes.added.is_empty() && changes.removed.is_empty()) {
                 subscriber.notify(RowChanges { version, ..changes });
             }

@@ -36,3 +36,42 @@ async fn each_subscriber_receives_the_rows_that_it_selects() {
     assert_eq!(one, ["+span 1 of trace 1"]);
     assert_eq!(all, ["+span 2 of trace 1", "-span 2 of trace 1", "+span 1 of trace 1", "+span 2 of trace 1"]);
 }
+
+/// Selects nothing, and lets a commit go on only when the test says so.
+#[derive(Debug)]
+struct SlowSubscriber {
+    begun: Mutex<std::sync::mpsc::Sender<()>>,
+    may_end: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl RowChangeSubscriber for SlowSubscriber {
+    fn select(&self, _row: &SpanRow) -> Option<SpanRow> {
+        self.begun.lock().unwrap().send(()).unwrap();
+        self.may_end.lock().unwrap().recv().unwrap();
+        None
+    }
+
+    fn notify(&self, _changes: RowChanges) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_running_commit_did_not_select_are_in_the_next_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(dir.path(), small()).unwrap());
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel();
+    store.subscribe_to_rows(Arc::new(SlowSubscriber { begun: Mutex::new(begun), may_end: Mutex::new(may_end) }));
+    let writer = store.clone();
+    let append = tokio::spawn(async move { writer.append(7, vec![span(1, 1, 10)]).await.unwrap() });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    let reader = store.clone();
+    let version_before = store.snapshot().version;
+    let waiting = tokio::task::spawn_blocking(move || {
+        reader.wait_for_publication();
+        reader.snapshot().version
+    });
+    assert!(!waiting.is_finished());
+    end.send(()).unwrap();
+    assert!(waiting.await.unwrap() > version_before);
+    let _ = append.await.unwrap();
+}
