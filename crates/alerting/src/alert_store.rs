@@ -1,7 +1,7 @@
-//! Database of rules, budgets, incidents and pending notices: `alerts.db`.
+//! Database of rules, budgets, incidents and pending notifications: `alerts.db`.
 //!
-//! A command may change rules while the server runs. A change of an incident and its notice are written in one transaction. Notices that
-//! are still in `notices` at a start are passed to delivery again, which recognizes duplicates by their key.
+//! A command may change rules while the server runs. A change of an incident and its notification are written in one transaction.
+//! Notifications that are still in `notices` at a start are passed to delivery again, which recognizes duplicates by their key.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -113,12 +113,12 @@ impl AlertDefinition for Budget {
     }
 }
 
-/// A notice that delivery has not accepted yet.
+/// A notification that delivery has not accepted yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PendingNotification {
-    /// ID of the notice; 0 until it is stored.
+    /// ID of the notification; 0 until it is stored.
     pub(super) id: i64,
-    pub(super) notice: AlertNotification,
+    pub(super) notification: AlertNotification,
     pub(super) targets: Vec<i64>,
 }
 
@@ -278,7 +278,8 @@ impl AlertStore {
         found.ok_or(AlertError::Unknown("incident"))
     }
 
-    /// Writes changes of incidents, their timeline entries and notices in one transaction. Sets the IDs of new incidents and notices.
+    /// Writes changes of incidents, their timeline entries and notifications in one transaction. Sets the IDs of new incidents and
+    /// notifications.
     pub(super) fn write_changes(&self, changes: &mut [IncidentChange]) -> Result<(), SqliteError> {
         self.with_connection(|connection| {
             let transaction = connection.transaction()?;
@@ -297,18 +298,20 @@ impl AlertStore {
         })
     }
 
-    /// Returns the notices that delivery has not accepted yet, the oldest first.
-    pub(super) fn pending_notices(&self) -> Result<Vec<PendingNotification>, SqliteError> {
+    /// Returns the notifications that delivery has not accepted yet, the oldest first.
+    pub(super) fn pending_notifications(&self) -> Result<Vec<PendingNotification>, SqliteError> {
         self.with_connection(|connection| {
             let mut select = connection.prepare_cached("SELECT id, body, targets FROM notices ORDER BY id")?;
             select
-                .query_map([], |row| Ok(PendingNotification { id: row.get(0)?, notice: read_json(row, 1)?, targets: read_json(row, 2)? }))?
+                .query_map([], |row| {
+                    Ok(PendingNotification { id: row.get(0)?, notification: read_json(row, 1)?, targets: read_json(row, 2)? })
+                })?
                 .collect()
         })
     }
 
-    /// Deletes notices that delivery has accepted.
-    pub(super) fn delete_notices(&self, ids: &[i64]) -> Result<(), SqliteError> {
+    /// Deletes notifications that delivery has accepted.
+    pub(super) fn delete_notifications(&self, ids: &[i64]) -> Result<(), SqliteError> {
         self.with_connection(|connection| {
             let transaction = connection.transaction()?;
             for id in ids {
@@ -329,12 +332,12 @@ impl AlertStore {
     }
 }
 
-/// A change of an incident, with its timeline entries and notices.
+/// A change of an incident, with its timeline entries and notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct IncidentChange {
     pub(super) incident: Incident,
     pub(super) entries: Vec<IncidentTimelineEntry>,
-    pub(super) pending_notices: Vec<PendingNotification>,
+    pub(super) pending_notifications: Vec<PendingNotification>,
 }
 
 impl IncidentChange {
@@ -353,12 +356,12 @@ impl IncidentChange {
         for entry in &self.entries {
             transaction.execute("INSERT INTO timeline (incident, body) VALUES (?1, ?2)", params![incident.id, json(entry)])?;
         }
-        for pending_notices in &mut self.pending_notices {
-            pending_notices.notice.incident_id = Some(incident.id);
-            pending_notices.notice.links.incident.push_str(&incident.id.to_string());
+        for pending_notifications in &mut self.pending_notifications {
+            pending_notifications.notification.incident_id = Some(incident.id);
+            pending_notifications.notification.links.incident.push_str(&incident.id.to_string());
             let insert = "INSERT INTO notices (targets, body) VALUES (?1, ?2)";
-            transaction.execute(insert, params![json(&pending_notices.targets), json(&pending_notices.notice)])?;
-            pending_notices.id = transaction.last_insert_rowid();
+            transaction.execute(insert, params![json(&pending_notifications.targets), json(&pending_notifications.notification)])?;
+            pending_notifications.id = transaction.last_insert_rowid();
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ impl RuleEvaluator {
 
     /// Restores the state of a stored incident: what is open, and what must not fire again.
     pub(super) fn restore_incident(&mut self, incident: Incident) {
-        let instance = (incident.rule, AlertGroupKey::from_notice_group(incident.group.as_ref()));
+        let instance = (incident.rule, AlertGroupKey::from_notification_group(incident.group.as_ref()));
         let past = self.history.entry(instance.clone()).or_insert(AlertInstanceHistory { until_us: i64::MIN, opened_us: i64::MIN });
         past.until_us = past.until_us.max(incident.window_to_us);
         past.opened_us = past.opened_us.max(incident.opened_us);
@@ -442,8 +442,8 @@ impl RuleEvaluator {
         self.now_us = now_us.max(self.now_us);
     }
 
-    /// Returns the opening time of a new incident of an instance. Two incidents never open at the same time, since their notices would
-    /// have the same key. The time is later than now only after the clock was set back.
+    /// Returns the opening time of a new incident of an instance. Two incidents never open at the same time, since their notifications
+    /// would have the same key. The time is later than now only after the clock was set back.
     fn next_opening_us(&self, instance: &AlertInstanceKey) -> i64 {
         self.history.get(instance).map_or(self.now_us, |past| self.now_us.max(past.opened_us + 1))
     }
@@ -475,5 +475,5 @@ impl RuleEvaluator {
 
 /// Returns the alert instance of an incident.
 pub(super) fn instance_of(incident: &Incident) -> AlertInstanceKey {
-    (incident.rule, AlertGroupKey::from_notice_group(incident.group.as_ref()))
+    (incident.rule, AlertGroupKey::from_notification_group(incident.group.as_ref()))
 }

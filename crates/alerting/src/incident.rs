@@ -201,7 +201,7 @@ pub enum IncidentEventKind {
     Note,
     /// A reminder was sent.
     Reminded,
-    /// The incident was escalated to further targets.
+    /// The incident was escalated to further channels.
     Escalated,
 }
 

@@ -54,7 +54,7 @@ pub use worker::{ErrorCountFn, EvaluatorDependencies, MeanScoreFn};
 /// Time for which resolved incidents are remembered, which keeps late spans from firing for them again, in microseconds.
 const RESOLVED_MEMORY_US: i64 = 63 * 86_400_000_000;
 
-/// Maximum time to wait until delivery has accepted pending notices.
+/// Maximum time to wait until delivery has accepted pending notifications.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Rules, budgets and incidents of all projects. The methods block while they read or write.
@@ -64,13 +64,13 @@ pub struct AlertService {
     evaluator: Mutex<RuleEvaluator>,
     /// State of budgets by project and name.
     states: RwLock<HashMap<(u64, String), Arc<BudgetState>>>,
-    /// Notices of actions by people, until the evaluation thread takes them.
-    pending_notices: Mutex<Vec<PendingNotification>>,
+    /// Notifications of actions by people, until the evaluation thread takes them.
+    pending_notifications: Mutex<Vec<PendingNotification>>,
     /// Counters of projects that are scraped.
     project_counters: Mutex<HashMap<u64, ProjectCounters>>,
     /// Set when rules or budgets were changed in this process.
     definitions_changed: AtomicBool,
-    /// Number of passes of the evaluation thread. At the end of each pass, delivery has accepted its notices.
+    /// Number of passes of the evaluation thread. At the end of each pass, delivery has accepted its notifications.
     completed_passes: AtomicU64,
     worker: Mutex<Option<EvaluationThread>>,
 }
@@ -146,7 +146,7 @@ impl AlertService {
             store,
             evaluator: Mutex::new(evaluator),
             states: RwLock::default(),
-            pending_notices: Mutex::default(),
+            pending_notifications: Mutex::default(),
             project_counters: Mutex::default(),
             definitions_changed: AtomicBool::new(false),
             completed_passes: AtomicU64::new(0),
@@ -222,7 +222,7 @@ impl AlertService {
         lock(&self.evaluator).watch(id).map(|watcher| watcher.time_zone().to_owned())
     }
 
-    /// Waits until delivery has accepted all pending notices; returns false if that takes too long.
+    /// Waits until delivery has accepted all pending notifications; returns false if that takes too long.
     fn wait_for_handover(&self) -> bool {
         let rounds = || self.completed_passes.load(Ordering::Acquire);
         let (seen, began) = (rounds(), std::time::Instant::now());
@@ -280,7 +280,7 @@ impl AlertService {
         let mut changes = vec![act_on_incident(&evaluator, incident, action, by)?];
         self.store.write_changes(&mut changes)?;
         let incident = changes[0].incident.clone();
-        lock(&self.pending_notices).append(&mut changes[0].pending_notices);
+        lock(&self.pending_notifications).append(&mut changes[0].pending_notifications);
         evaluator.apply_changes(changes);
         drop(evaluator);
         self.wake_worker();
@@ -302,7 +302,7 @@ fn act_on_incident(
 ) -> Result<IncidentChange, AlertError> {
     let now_us = now_us();
     let line = |happened| IncidentTimelineEntry { by: by.clone(), ..IncidentTimelineEntry::new(now_us, happened) };
-    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], pending_notices: Vec::new() };
+    let with = |incident, entry| IncidentChange { incident, entries: vec![entry], pending_notifications: Vec::new() };
     if let IncidentAction::Note(text) = action {
         return Ok(with(incident, IncidentTimelineEntry { text: Some(text.clone()), ..line(IncidentEventKind::Note) }));
     }
@@ -311,7 +311,7 @@ fn act_on_incident(
     }
     match action {
         IncidentAction::Acknowledge if incident.acknowledged_us.is_some() => {
-            Ok(IncidentChange { incident, entries: Vec::new(), pending_notices: Vec::new() })
+            Ok(IncidentChange { incident, entries: Vec::new(), pending_notifications: Vec::new() })
         }
         IncidentAction::Acknowledge => {
             incident.acknowledged_us = Some(now_us);

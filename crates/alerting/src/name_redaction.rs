@@ -192,11 +192,11 @@ mod tests {
     #[test]
     fn redaction_keeps_messages_valid_for_any_name() {
         let names = names(&["cost", "opened", "user", "warning", "usd", "critical"]);
-        let mut notice = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": "user" },
+        let mut notification = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": "user" },
             "culprits": [{ "dimension": "user", "unit": "usd", "key": "critical" }] });
-        assert!(names.walk("", &mut notice));
+        assert!(names.walk("", &mut notification));
         let expected = json!({ "kind": "opened", "severity": "warning", "measure": "cost", "unit": "usd", "group": { "name": "user", "value": BLANK },
             "culprits": [{ "dimension": "user", "unit": "usd", "key": BLANK }] });
-        assert_eq!(notice, expected);
+        assert_eq!(notification, expected);
     }
 }

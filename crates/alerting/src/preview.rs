@@ -159,7 +159,7 @@ impl PreviewIncidents {
     fn record_incidents(&mut self, evaluator: &mut RuleEvaluator, mut changes: Vec<super::alert_store::IncidentChange>) {
         let mut opened: Vec<(AlertGroupKey, i64)> = Vec::new();
         for change in &mut changes {
-            let group = AlertGroupKey::from_notice_group(change.incident.group.as_ref());
+            let group = AlertGroupKey::from_notification_group(change.incident.group.as_ref());
             if change.incident.id == 0 {
                 let known = opened.iter().find(|(known, _)| *known == group).map(|(_, id)| *id);
                 change.incident.id = known.unwrap_or_else(|| {

@@ -16,7 +16,7 @@ use crate::{AlertService, lock, now_us};
 const OF_PROJECT: [RowSelection; 3] = [
     RowSelection::new("incidents", "project = ?1").counted_as(ErasedRowKind::Incident),
     RowSelection::new("rules", "project = ?1"),
-    // Notices that the delivery worker has not taken yet.
+    // Notifications that the delivery worker has not taken yet.
     RowSelection::new("notices", "json_extract(body, '$.project') = ?1"),
 ];
 
@@ -27,7 +27,7 @@ const MENTIONS: [(&str, &str); 3] = [
     ("notices", "json_extract(body, '$.project') = ?1"),
 ];
 
-/// An incident stays when one of the traces or users that it is about is deleted; the redaction removes the name.
+/// An incident stays after a trace or user that it is about is deleted; the redaction removes the name.
 static RULES: TableRetention = TableRetention { redaction: Some(redact), ..TableRetention::new(DATABASE, &OF_PROJECT) };
 
 impl RetainedRows for AlertService {
@@ -41,7 +41,7 @@ impl RetainedRows for AlertService {
     }
 
     /// Returns true if only the databases may still contain what is to be erased, false if delivery took too long to accept the pending
-    /// notices.
+    /// notifications.
     fn forget(&self, subject: &ErasureSubject) -> Result<bool, SqliteError> {
         match &subject.names {
             Some(names) => self.forget_names(subject.project, names)?,
@@ -59,7 +59,7 @@ impl AlertService {
         bell.advance_clock(now_us());
         let mut changes = bell.changes_without_names(project, &names);
         self.store.write_changes(&mut changes)?;
-        changes.iter_mut().for_each(|change| lock(&self.pending_notices).append(&mut change.pending_notices));
+        changes.iter_mut().for_each(|change| lock(&self.pending_notifications).append(&mut change.pending_notifications));
         bell.apply_changes(changes);
         bell.forget_names(project, &names);
         Ok(())

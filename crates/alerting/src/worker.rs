@@ -1,5 +1,5 @@
-//! The evaluation thread: receives row changes, evaluates the rules, stores the resulting changes, explains them, and passes notices to
-//! delivery.
+//! The evaluation thread: receives row changes, evaluates the rules, stores the resulting changes, explains them, and passes notifications
+//! to delivery.
 
 pub(crate) mod backfill;
 mod find_contributors;
@@ -69,8 +69,8 @@ pub(super) struct EvaluationWorker {
     messages: Receiver<EvaluatorMessage>,
     runtime: tokio::runtime::Handle,
     stop: Arc<AtomicBool>,
-    /// Stored notices that delivery has not accepted yet.
-    pending_notices: Vec<PendingNotification>,
+    /// Stored notifications that delivery has not accepted yet.
+    pending_notifications: Vec<PendingNotification>,
     /// Changes whose contributors are not determined yet: project and incident.
     unexplained_changes: Vec<(u64, i64)>,
     version: i64,
@@ -101,7 +101,7 @@ impl EvaluationWorker {
             messages: message,
             runtime,
             stop,
-            pending_notices: Vec::new(),
+            pending_notifications: Vec::new(),
             unexplained_changes: Vec::new(),
             version: -1,
             last_tick_us: i64::MIN,
@@ -115,14 +115,14 @@ impl EvaluationWorker {
 
     /// Runs until it is stopped. Everything received by then is evaluated.
     pub(super) fn run(mut self) {
-        match self.alerts.store.pending_notices() {
-            Ok(untold) => self.pending_notices = untold,
+        match self.alerts.store.pending_notifications() {
+            Ok(untold) => self.pending_notifications = untold,
             Err(error) => tracing::error!(%error, "alert.definition.read_failed"),
         }
-        // Notices left over from a crash are sent without delay; their contributors follow on the incident page.
+        // Notifications left over from a crash are sent without delay; their contributors follow on the incident page.
         self.unexplained_changes =
-            self.pending_notices.iter().filter_map(|one| Some((one.notice.project, one.notice.incident_id?))).collect();
-        self.deliver_notices();
+            self.pending_notifications.iter().filter_map(|one| Some((one.notification.project, one.notification.incident_id?))).collect();
+        self.deliver_notifications();
         self.reload_definitions();
         loop {
             let is_stopping = self.stop.load(Ordering::Acquire);
@@ -153,7 +153,7 @@ impl EvaluationWorker {
             if self.last_tick_us == i64::MIN || self.dependencies.clock.steady_us() - self.last_tick_us >= TICK_INTERVAL_US {
                 self.evaluate_by_clock();
             }
-            self.deliver_notices();
+            self.deliver_notifications();
             self.alerts.completed_passes.fetch_add(1, Ordering::AcqRel);
             if is_stopping && moved == 0 {
                 return;
@@ -214,8 +214,8 @@ impl EvaluationWorker {
             self.last_poll_us = steady_us;
             self.poll_rules(now_us);
         }
-        self.deliver_notices();
-        self.explain_one_sent_notice();
+        self.deliver_notifications();
+        self.explain_one_sent_notification();
     }
 
     /// Activates the stored rules and budgets and loads the series that they need.
@@ -313,8 +313,8 @@ impl EvaluationWorker {
         self.store_changes(&mut evaluator, changes);
         self.alerts.publish_budgets(&evaluator, pass, &fired);
         drop(evaluator);
-        self.explain_pending_notices();
-        self.deliver_notices();
+        self.explain_pending_notifications();
+        self.deliver_notifications();
     }
 
     /// Evaluates rules whose values are not computed from spans.
@@ -364,27 +364,27 @@ impl EvaluationWorker {
         self.is_failing = false;
         for change in &changes {
             tracing::info!(rule = change.incident.rule_name, incident = change.incident.id, state = ?change.incident.state(), "alert.incident.changed");
-            self.pending_notices.extend(change.pending_notices.iter().cloned());
-            if change.pending_notices.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
+            self.pending_notifications.extend(change.pending_notifications.iter().cloned());
+            if change.pending_notifications.is_empty() && change.incident.culprits.is_empty() && change.incident.resolved_us.is_none() {
                 self.unexplained_changes.push((change.incident.project, change.incident.id));
             }
         }
         evaluator.apply_changes(changes);
     }
 
-    /// Passes stored notices to delivery. After a crash they are passed again, and delivery recognizes them by their keys.
-    fn deliver_notices(&mut self) {
-        self.pending_notices.append(&mut lock(&self.alerts.pending_notices));
-        if self.pending_notices.is_empty() {
+    /// Passes stored notifications to delivery. After a crash they are passed again, and delivery recognizes them by their keys.
+    fn deliver_notifications(&mut self) {
+        self.pending_notifications.append(&mut lock(&self.alerts.pending_notifications));
+        if self.pending_notifications.is_empty() {
             return;
         }
-        let notices: Vec<_> = self.pending_notices.iter().map(|one| (one.notice.clone(), one.targets.clone())).collect();
-        let told = self.dependencies.outbox.enqueue(&notices).and_then(|_| {
-            let ids: Vec<i64> = self.pending_notices.iter().map(|one| one.id).collect();
-            self.alerts.store.delete_notices(&ids)
+        let notifications: Vec<_> = self.pending_notifications.iter().map(|one| (one.notification.clone(), one.targets.clone())).collect();
+        let told = self.dependencies.outbox.enqueue(&notifications).and_then(|_| {
+            let ids: Vec<i64> = self.pending_notifications.iter().map(|one| one.id).collect();
+            self.alerts.store.delete_notifications(&ids)
         });
         match told {
-            Ok(()) => self.pending_notices.clear(),
+            Ok(()) => self.pending_notifications.clear(),
             Err(error) => tracing::error!(%error, "alert.notification.enqueue_failed"),
         }
     }

@@ -1,4 +1,4 @@
-//! Addresses that notifications may be sent to. A user who can create a target must not reach services that only this machine or its
+//! Addresses that notifications may be sent to. A user who can create a channel must not reach services that only this machine or its
 //! network can reach: names are resolved, addresses are checked, and connections go to checked addresses only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -58,7 +58,7 @@ impl AllowedNetworks {
         Ok(AllowedNetworks(networks))
     }
 
-    /// Returns whether a target may have this address.
+    /// Returns whether a channel may have this address.
     pub fn is_permitted(&self, address: IpAddr) -> bool {
         let address = embedded_ipv4(address);
         let private = PRIVATE_NETWORKS.iter().any(|network| network.parse::<IpNet>().is_ok_and(|network| network.contains(&address)));

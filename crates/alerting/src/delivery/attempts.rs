@@ -97,7 +97,7 @@ pub struct DeliveryAttempt {
 pub struct DeliveryFilter {
     /// Only deliveries about this incident.
     pub incident: Option<i64>,
-    /// Only deliveries to this target.
+    /// Only deliveries to this channel.
     pub target: Option<ChannelId>,
     /// Only deliveries in this state.
     pub state: Option<String>,
@@ -144,7 +144,7 @@ impl NotificationOutbox {
         found.ok_or(NotifyError::Missing("delivery"))
     }
 
-    /// Returns the number of waiting deliveries of each target, as (target, number). Blocks.
+    /// Returns the number of waiting deliveries of each channel, as (channel, number). Blocks.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ fn read_row(row: &Row) -> rusqlite::Result<DeliveryRow> {
 }
 
 fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<NotificationDelivery> {
-    let notice: AlertNotification = serde_json::from_str(&raw.body)
+    let notification: AlertNotification = serde_json::from_str(&raw.body)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?;
     let target: NotificationChannel = find_channel(db, raw.target)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let mut select = db.prepare_cached("SELECT started_us, duration_us, status, error FROM attempts WHERE delivery = ?1 ORDER BY id")?;
@@ -203,14 +203,14 @@ fn read_delivery(db: &Connection, raw: DeliveryRow) -> rusqlite::Result<Notifica
         target_kind: target.configuration.kind(),
         next_attempt_at: (raw.state == "waiting").then(|| rfc3339(raw.next_us)),
         state: raw.state,
-        kind: notice.kind,
-        severity: notice.severity,
-        idempotency_key: notice.idempotency_key,
-        rule_id: Some(notice.rule_id).filter(|rule| *rule != 0),
-        rule_name: notice.rule_name,
-        incident_id: notice.incident_id,
-        group: notice.group,
-        gathered: notice.gathered.len(),
+        kind: notification.kind,
+        severity: notification.severity,
+        idempotency_key: notification.idempotency_key,
+        rule_id: Some(notification.rule_id).filter(|rule| *rule != 0),
+        rule_name: notification.rule_name,
+        incident_id: notification.incident_id,
+        group: notification.group,
+        gathered: notification.gathered.len(),
         folded_into: raw.folded_into,
         created_at: rfc3339(raw.created_us),
         attempts,

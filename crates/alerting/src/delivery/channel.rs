@@ -1,4 +1,4 @@
-//! Notification targets. The secret of a target is stored separately, and is never shown again or logged.
+//! Notification channels. The secret of a channel is stored separately, and is never shown again or logged.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,7 +16,7 @@ use super::allowed_networks::{AllowedNetworks, embedded_ipv4};
 use super::notification::MessageLanguage;
 use super::outbox::ChannelId;
 
-/// Maximum length of a target's name, in characters.
+/// Maximum length of a channel's name, in characters.
 const MAX_NAME_LENGTH: usize = 100;
 /// Maximum number of recipients of one e-mail.
 const MAX_RECIPIENTS: usize = 50;
@@ -155,7 +155,7 @@ impl fmt::Debug for ChannelSecret {
     }
 }
 
-/// Reason for which the configuration of a target is not valid.
+/// Reason for which the configuration of a channel is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
     /// The value of a field is not valid.
@@ -264,7 +264,7 @@ impl ChannelConfiguration {
     }
 }
 
-/// Checks the name of a target and returns it without surrounding spaces.
+/// Checks the name of a channel and returns it without surrounding spaces.
 ///
 /// # Errors
 ///

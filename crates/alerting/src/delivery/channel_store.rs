@@ -1,4 +1,4 @@
-//! Notification targets in the database.
+//! Notification channels in the database.
 
 use hinomi_tables::database::SqliteError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -8,10 +8,10 @@ use super::channel::{ChannelConfiguration, ChannelError, ChannelSecret, Notifica
 use super::notification::MessageLanguage;
 use super::outbox::{ChannelId, NotificationOutbox, now_us, sql_project_id};
 
-/// Maximum number of targets of one project.
-const MAX_TARGETS: i64 = 200;
+/// Maximum number of channels of one project.
+const MAX_CHANNELS: i64 = 200;
 
-/// Definition of a target as a user sends it.
+/// Definition of a channel as a user sends it.
 #[derive(Debug, Clone)]
 pub struct NotificationChannelDraft {
     /// Name of the channel.
@@ -26,7 +26,7 @@ pub struct NotificationChannelDraft {
     pub secret: Option<ChannelSecret>,
 }
 
-/// Reason for which a change of a target fails.
+/// Reason for which a change of a channel fails.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The definition is not valid.
@@ -41,7 +41,7 @@ pub enum NotifyError {
 }
 
 impl NotificationOutbox {
-    /// Creates a target. The second value is the signing secret if one was generated; it is returned only here. Blocks.
+    /// Creates a channel. The second value is the signing secret if one was generated; it is returned only here. Blocks.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl NotificationOutbox {
             let transaction = db.transaction()?;
             let known: i64 =
                 transaction.query_row("SELECT count(*) FROM targets WHERE project = ?1", [sql_project_id(project)], |row| row.get(0))?;
-            if known >= MAX_TARGETS {
+            if known >= MAX_CHANNELS {
                 return Ok(None);
             }
             let id: ChannelId = transaction.query_row(
@@ -81,7 +81,7 @@ impl NotificationOutbox {
         let Some(id) = id else {
             return Err(ChannelError::invalid(
                 "name",
-                format!("cannot be added: a project has at most {MAX_TARGETS} notification channels"),
+                format!("cannot be added: a project has at most {MAX_CHANNELS} notification channels"),
             )
             .into());
         };
@@ -89,7 +89,7 @@ impl NotificationOutbox {
         Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us }, made))
     }
 
-    /// Updates a target. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
+    /// Updates a channel. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
     /// they are cancelled. Blocks.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl NotificationOutbox {
         allowed: &AllowedNetworks,
     ) -> Result<(NotificationChannel, Option<ChannelSecret>), NotifyError> {
         let old = self.target(project, id)?;
-        // A secret is kept only for the same kind of target and the same place.
+        // A secret is kept only for the same kind of channel and the same place.
         let same_place = secret_destination(&old.configuration) == secret_destination(&draft.configuration);
         let kept = if same_place { old.secret } else { ChannelSecret::default() };
         let (name, secret, made) = check_draft(&draft, kept, allowed)?;
@@ -126,7 +126,7 @@ impl NotificationOutbox {
         Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us: old.created_us }, made))
     }
 
-    /// Deletes a target with its deliveries. Blocks.
+    /// Deletes a channel with its deliveries. Blocks.
     ///
     /// # Errors
     ///
@@ -137,19 +137,19 @@ impl NotificationOutbox {
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
     }
 
-    /// Returns the targets of a project, the oldest first. Blocks.
+    /// Returns the channels of a project, the oldest first. Blocks.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
     pub fn targets(&self, project: u64) -> Result<Vec<NotificationChannel>, SqliteError> {
         self.with_connection(|db| {
-            let mut select = db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
+            let mut select = db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE project = ?1 ORDER BY id"))?;
             select.query_map([sql_project_id(project)], read_channel)?.collect()
         })
     }
 
-    /// Returns one target. Blocks.
+    /// Returns one channel. Blocks.
     ///
     /// # Errors
     ///
@@ -160,11 +160,11 @@ impl NotificationOutbox {
     }
 }
 
-const TARGET_COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
+const CHANNEL_COLUMNS: &str = "id, project, name, language, disabled, address, secret, created_us";
 
-/// Returns a target by its ID, regardless of the project.
+/// Returns a channel by its ID, regardless of the project.
 pub(super) fn find_channel(db: &Connection, id: ChannelId) -> rusqlite::Result<Option<NotificationChannel>> {
-    db.prepare_cached(&format!("SELECT {TARGET_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_channel).optional()
+    db.prepare_cached(&format!("SELECT {CHANNEL_COLUMNS} FROM targets WHERE id = ?1"))?.query_row([id], read_channel).optional()
 }
 
 fn read_channel(row: &Row) -> rusqlite::Result<NotificationChannel> {

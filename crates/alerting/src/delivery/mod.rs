@@ -1,4 +1,4 @@
-//! Delivery of notices: notification targets, a queue for each target, and a log of all attempts.
+//! Delivery of notifications: notification channels, a queue for each channel, and a log of all attempts.
 
 mod allowed_networks;
 mod attempts;

@@ -1,9 +1,9 @@
-//! Notices: one for each change of an incident, for people and programs.
+//! Notifications: one for each change of an incident, for people and programs.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// One change of an incident as data. Messages are rendered from it for each target in its language.
+/// One change of an incident as data. Messages are rendered from it for each channel in its language.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertNotification {
     /// Key of the change, the same for every delivery attempt. Receivers can use it to ignore repeated deliveries.
@@ -64,7 +64,7 @@ pub struct AlertNotification {
     pub outlook: Option<CostProjection>,
     /// Links to the page.
     pub links: AlertNotificationLinks,
-    /// Language of the rule, for targets without a language of their own.
+    /// Language of the rule, for channels without a language of their own.
     pub language: MessageLanguage,
     /// Changes that a digest combines; empty for all other kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,9 +84,9 @@ pub enum AlertNotificationKind {
     Improved,
     /// The incident was resolved.
     Resolved,
-    /// Nobody has acknowledged the incident: a reminder to the same targets.
+    /// Nobody has acknowledged the incident: a reminder to the same channels.
     Reminder,
-    /// Nobody has acknowledged the incident: a notification to further targets.
+    /// Nobody has acknowledged the incident: a notification to further channels.
     Escalated,
     /// Several changes in one message.
     Digest,

@@ -1,13 +1,13 @@
-//! Outbox: notices and their targets, on disk until they are delivered: `notify.db`.
+//! Outbox: notifications and their channels, on disk until they are delivered: `notify.db`.
 //!
-//! **Guarantees.** A change is delivered at least once, and exactly once to a receiver that recognizes keys. A notice is durable before
-//! [`NotificationOutbox::enqueue`] returns, and its key is unique: enqueuing the same change again has no effect. An attempt is recorded
-//! before it starts and when it ends. If the process dies in between, it is unknown whether the receiver has the message, so it is sent
-//! again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of milliseconds their
+//! **Guarantees.** A change is delivered at least once, and exactly once to a receiver that recognizes keys. A notification is durable
+//! before [`NotificationOutbox::enqueue`] returns, and its key is unique: enqueuing the same change again has no effect. An attempt is
+//! recorded before it starts and when it ends. If the process dies in between, it is unknown whether the receiver has the message, so it is
+//! sent again with the same key (`webhook-id`, `dedup_key`, `Message-ID`). Chat services have no keys; in that window of milliseconds their
 //! channel may show a message twice. Losing it would be worse.
 //!
-//! The caller enqueues a notice after the change of the incident is durable, and again at the next start if it does not know whether this
-//! was done.
+//! The caller enqueues a notification after the change of the incident is durable, and again at the next start if it does not know whether
+//! this was done.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,27 +92,27 @@ impl NotificationOutbox {
         Ok(NotificationOutbox { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path, delivery_due: Arc::new(Notify::new()) })
     }
 
-    /// Enqueues notices, each for its targets. They are durable when this returns, and delivery begins. Notices with a known key are
-    /// ignored, and so are targets that do not exist, are disabled or belong to another project. Returns the number of new notices.
-    /// Blocks.
+    /// Enqueues notifications, each for its channels. They are durable when this returns, and delivery begins. Notifications with a known
+    /// key are ignored, and so are channels that do not exist, are disabled or belong to another project. Returns the number of new
+    /// notifications. Blocks.
     ///
     /// # Errors
     ///
-    /// When the database cannot be written. None of the notices is enqueued then.
-    pub fn enqueue(&self, notices: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
+    /// When the database cannot be written. None of the notifications is enqueued then.
+    pub fn enqueue(&self, notifications: &[(AlertNotification, Vec<ChannelId>)]) -> Result<usize, SqliteError> {
         let now = now_us();
         let taken = self.with_connection(|connection| {
             let transaction = connection.transaction()?;
             let mut taken = 0;
-            for (notice, targets) in notices {
-                let Some(id) = insert_notice(&transaction, notice)? else { continue };
+            for (notification, targets) in notifications {
+                let Some(id) = insert_notification(&transaction, notification)? else { continue };
                 taken += 1;
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO deliveries (notice, target, next_us, created_us)
                      SELECT ?1, id, ?3, ?3 FROM targets WHERE id = ?2 AND project = ?4 AND NOT disabled",
                 )?;
                 for target in targets {
-                    insert.execute(params![id, target, now, sql_project_id(notice.project)])?;
+                    insert.execute(params![id, target, now, sql_project_id(notification.project)])?;
                 }
             }
             transaction.commit()?;
@@ -130,14 +130,21 @@ impl NotificationOutbox {
     }
 }
 
-/// Inserts a notice and returns its ID; `None` if its key is known.
-pub(super) fn insert_notice(connection: &Connection, notice: &AlertNotification) -> rusqlite::Result<Option<i64>> {
-    let body = serde_json::to_string(notice).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+/// Inserts a notification and returns its ID; `None` if its key is known.
+pub(super) fn insert_notification(connection: &Connection, notification: &AlertNotification) -> rusqlite::Result<Option<i64>> {
+    let body = serde_json::to_string(notification).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO notices (key, project, rule, incident, at_us, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (key) DO NOTHING RETURNING id",
     )?;
-    let values = params![notice.idempotency_key, sql_project_id(notice.project), notice.rule_id, notice.incident_id, notice.at, body];
+    let values = params![
+        notification.idempotency_key,
+        sql_project_id(notification.project),
+        notification.rule_id,
+        notification.incident_id,
+        notification.at,
+        body
+    ];
     insert.query_row(values, |row| row.get(0)).optional()
 }
 
@@ -158,19 +165,19 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::tests::{notice, slack};
+    use crate::delivery::tests::{notification, slack};
 
     #[test]
-    fn notice_is_enqueued_once_per_target() {
+    fn notification_is_enqueued_once_per_target() {
         let dir = tempfile::tempdir().unwrap();
         let outbox = NotificationOutbox::open(dir.path()).unwrap();
         let (own, foreign) = (slack(&outbox, 1), slack(&outbox, 2));
-        let taken = outbox.enqueue(&[(notice("a"), vec![own, foreign, 99, own]), (notice("b"), vec![])]).unwrap();
+        let taken = outbox.enqueue(&[(notification("a"), vec![own, foreign, 99, own]), (notification("b"), vec![])]).unwrap();
         assert_eq!(taken, 2);
-        assert_eq!(outbox.enqueue(&[(notice("a"), vec![own])]).unwrap(), 0);
+        assert_eq!(outbox.enqueue(&[(notification("a"), vec![own])]).unwrap(), 0);
         drop(outbox);
         let outbox = NotificationOutbox::open(dir.path()).unwrap();
-        assert_eq!(outbox.enqueue(&[(notice("a"), vec![own]), (notice("c"), vec![own])]).unwrap(), 1);
+        assert_eq!(outbox.enqueue(&[(notification("a"), vec![own]), (notification("c"), vec![own])]).unwrap(), 1);
         let waiting: i64 = outbox.with_connection(|db| db.query_row("SELECT count(*) FROM deliveries", [], |row| row.get(0))).unwrap();
         assert_eq!(waiting, 2);
     }

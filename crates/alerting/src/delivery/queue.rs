@@ -1,4 +1,4 @@
-//! Queue of each target: the next delivery, the results of attempts, and digests.
+//! Queue of each channel: the next delivery, the results of attempts, and digests.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::channel::{ChannelConfiguration, NotificationChannel};
 use super::channel_store::find_channel;
 use super::notification::{AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity};
-use super::outbox::{ChannelId, NotificationOutbox, insert_notice, now_us, sql_project_id};
+use super::outbox::{ChannelId, NotificationOutbox, insert_notification, now_us, sql_project_id};
 use super::retry_schedule::{MAX_RETRY_AGE, retry_delay};
 use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 
@@ -16,8 +16,8 @@ use super::transport::{DeliveryAttemptResult, DeliveryDisposition};
 const DIGEST_THRESHOLD: i64 = 10;
 /// Maximum number of changes in a digest.
 const MAX_DIGEST_CHANGES: i64 = 2000;
-/// Number of separate messages within [`SEPARATE_MESSAGES_PERIOD`] to a target that people read. Further ones wait until that time has passed, and are
-/// combined.
+/// Number of separate messages within [`SEPARATE_MESSAGES_PERIOD`] to a channel that people read. Further ones wait until that time has
+/// passed, and are combined.
 const MAX_SEPARATE_MESSAGES: i64 = 10;
 const SEPARATE_MESSAGES_PERIOD: Duration = Duration::from_secs(60);
 
@@ -28,12 +28,12 @@ pub(super) struct DueDelivery {
     attempt: i64,
     failed_attempts: u32,
     created_us: i64,
-    pub(super) notice: AlertNotification,
+    pub(super) notification: AlertNotification,
     pub(super) target: NotificationChannel,
 }
 
 impl NotificationOutbox {
-    /// Returns the first waiting delivery of each target, as (due time in microseconds since the Unix epoch, target). Blocks.
+    /// Returns the first waiting delivery of each channel, as (due time in microseconds since the Unix epoch, channel). Blocks.
     pub(super) fn first_waiting(&self) -> Result<Vec<(i64, ChannelId)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(
@@ -44,7 +44,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes the delivery to a target that is due and records its attempt; `None` if none is due. The deliveries of a target are in
+    /// Takes the delivery to a channel that is due and records its attempt; `None` if none is due. The deliveries of a channel are in
     /// order: while the first one waits for its next attempt, the others wait too. Blocks.
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
@@ -79,7 +79,7 @@ impl NotificationOutbox {
         let (state, next_us, goes_on) = match ended.disposition {
             DeliveryDisposition::Delivered => ("delivered", now, true),
             DeliveryDisposition::GiveUp => ("failed", now, true),
-            DeliveryDisposition::Retry(_) if age >= MAX_RETRY_AGE || next.notice.kind == AlertNotificationKind::Test => {
+            DeliveryDisposition::Retry(_) if age >= MAX_RETRY_AGE || next.notification.kind == AlertNotificationKind::Test => {
                 ("failed", now, true)
             }
             DeliveryDisposition::Retry(asked) => ("waiting", now + duration_us(retry_delay(next.failed_attempts + 1, asked)), false),
@@ -117,11 +117,11 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes a test for a target, ahead of its queue. Blocks.
-    pub(super) fn take_test(&self, notice: AlertNotification, target: NotificationChannel) -> Result<DueDelivery, SqliteError> {
+    /// Takes a test for a channel, ahead of its queue. Blocks.
+    pub(super) fn take_test(&self, notification: AlertNotification, target: NotificationChannel) -> Result<DueDelivery, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
-            let id = insert_notice(&transaction, &notice)?;
+            let id = insert_notification(&transaction, &notification)?;
             let delivery = transaction.query_row(
                 "INSERT INTO deliveries (notice, target, state, next_us, created_us) VALUES (?1, ?2, 'sending', ?3, ?3) RETURNING id",
                 params![id, target.id, now_us()],
@@ -133,7 +133,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Deletes notices before a time that have been delivered or given up and returns their number. Blocks.
+    /// Deletes notifications before a time that have been delivered or given up and returns their number. Blocks.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.with_connection(|db| {
             db.execute(
@@ -145,7 +145,7 @@ impl NotificationOutbox {
     }
 }
 
-/// Returns the first waiting delivery of a target, and its due time.
+/// Returns the first waiting delivery of a channel, and its due time.
 fn first_waiting_of(db: &Connection, target: ChannelId) -> rusqlite::Result<Option<(i64, i64)>> {
     let mut select = db.prepare_cached("SELECT id, next_us FROM deliveries WHERE target = ?1 AND state = 'waiting' ORDER BY id LIMIT 1")?;
     select.query_row([target], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -161,10 +161,10 @@ fn begin_attempt(db: &Connection, delivery: i64, target: NotificationChannel) ->
     let attempt = db
         .prepare_cached("INSERT INTO attempts (delivery, started_us) VALUES (?1, ?2) RETURNING id")?
         .query_row(params![delivery, now_us()], |row| row.get(0))?;
-    Ok(DueDelivery { delivery, attempt, failed_attempts, created_us, notice: parse_notice(&body)?, target })
+    Ok(DueDelivery { delivery, attempt, failed_attempts, created_us, notification: parse_notification(&body)?, target })
 }
 
-/// Returns the time until which messages to a target wait, if it has received the maximum number of separate messages.
+/// Returns the time until which messages to a channel wait, if it has received the maximum number of separate messages.
 fn digest_until(db: &Connection, target: ChannelId) -> rusqlite::Result<Option<i64>> {
     let since = now_us() - duration_us(SEPARATE_MESSAGES_PERIOD);
     let mut select =
@@ -193,9 +193,11 @@ fn combine_in_digest(db: &Connection, target: &NotificationChannel) -> rusqlite:
     let rows: Vec<(i64, i64, String)> = select
         .query_map(params![target.id, ends_too], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let combined: Vec<AlertNotification> = rows.iter().map(|(_, _, body)| parse_notice(body)).collect::<rusqlite::Result<_>>()?;
+    let combined: Vec<AlertNotification> = rows.iter().map(|(_, _, body)| parse_notification(body)).collect::<rusqlite::Result<_>>()?;
     let (Some((first, created_us, _)), Some((last, ..))) = (rows.first(), rows.last()) else { return Ok(()) };
-    let Some(id) = insert_notice(db, &digest_notice(combined, &format!("digest-{}-{first}-{last}", target.id)))? else { return Ok(()) };
+    let Some(id) = insert_notification(db, &digest_notification(combined, &format!("digest-{}-{first}-{last}", target.id)))? else {
+        return Ok(());
+    };
     let delivery: i64 = db.query_row(
         "INSERT INTO deliveries (notice, target, next_us, created_us) VALUES (?1, ?2, ?3, ?4) RETURNING id",
         params![id, target.id, now_us(), created_us],
@@ -208,9 +210,9 @@ fn combine_in_digest(db: &Connection, target: &NotificationChannel) -> rusqlite:
     Ok(())
 }
 
-/// Creates the notice of a digest. It is recognized by its rule ID, which is 0.
-fn digest_notice(combined: Vec<AlertNotification>, key: &str) -> AlertNotification {
-    let worst = combined.iter().map(|notice| notice.severity).max().unwrap_or(AlertSeverity::Warning);
+/// Creates the notification of a digest. It is recognized by its rule ID, which is 0.
+fn digest_notification(combined: Vec<AlertNotification>, key: &str) -> AlertNotification {
+    let worst = combined.iter().map(|notification| notification.severity).max().unwrap_or(AlertSeverity::Warning);
     let first = combined[0].clone();
     let alerts = first.links.incident.split("/alerts").next().map(|page| format!("{page}/alerts"));
     AlertNotification {
@@ -226,14 +228,14 @@ fn digest_notice(combined: Vec<AlertNotification>, key: &str) -> AlertNotificati
         culprits_since: None,
         budget: None,
         outlook: None,
-        at: combined.iter().map(|notice| notice.at).max().unwrap_or(first.at),
+        at: combined.iter().map(|notification| notification.at).max().unwrap_or(first.at),
         links: AlertNotificationLinks { incident: alerts.unwrap_or(first.links.incident), traces: None },
         gathered: combined,
         ..first
     }
 }
 
-fn parse_notice(body: &str) -> rusqlite::Result<AlertNotification> {
+fn parse_notification(body: &str) -> rusqlite::Result<AlertNotification> {
     serde_json::from_str(body).map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
 }
 

@@ -1,4 +1,5 @@
-//! Expiry, erasure and redaction of notices and notification targets: `notify.db`. Deliveries are deleted with their notice or target.
+//! Expiry, erasure and redaction of notifications and notification channels: `notify.db`. Deliveries are deleted with their notification or
+//! channel.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ const OF_PROJECT: [RowSelection; 2] = [RowSelection::new("notices", "project = ?
 /// JSON texts that may name traces and users: table and condition.
 const MENTIONS: [(&str, &str); 1] = [("notices", "project = ?1")];
 
-/// A notice is sent when one of the traces or users that it names is deleted; the redaction removes the name.
+/// A notification is still sent after a trace or user that it names is deleted; the redaction removes the name.
 static RULES: TableRetention = TableRetention { redaction: Some(redact), ..TableRetention::new(DATABASE, &OF_PROJECT) };
 
 impl RetainedRows for NotificationOutbox {
@@ -21,7 +22,7 @@ impl RetainedRows for NotificationOutbox {
         &RULES
     }
 
-    /// Deletes notices before the cutoff that have been delivered or given up.
+    /// Deletes notifications before the cutoff that have been delivered or given up.
     fn expire(self: Arc<Self>, project: u64, cutoffs: Arc<ExpiryCutoffs>) -> ExpiryFuture {
         blocking_expiry(DATABASE, move || Ok(self.delete_before(project, cutoffs.before_us)? as u64))
     }

@@ -1,4 +1,4 @@
-//! Retry schedule: increasing delays with jitter, so targets that failed together are not retried at the same time.
+//! Retry schedule: increasing delays with jitter, so channels that failed together are not retried at the same time.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rand::RngExt;
 const RETRY_DELAYS_S: [u64; 8] = [2, 10, 30, 120, 300, 900, 1800, 3600];
 /// Maximum age of a delivery for which it is retried.
 pub(super) const MAX_RETRY_AGE: Duration = Duration::from_secs(24 * 3600);
-/// Maximum delay that a target may request.
+/// Maximum delay that a channel may request.
 const MAX_REQUESTED_DELAY: Duration = Duration::from_secs(6 * 3600);
 
 /// Returns the delay after a number of failed attempts (from 1). A longer delay that the channel requests (`Retry-After`) is respected.

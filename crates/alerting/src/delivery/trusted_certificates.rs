@@ -35,7 +35,7 @@ impl TrustedCertificates {
         }
     }
 
-    /// Returns the TLS configuration for HTTP targets whose certificates no public authority has signed; `None` without configured
+    /// Returns the TLS configuration for HTTP channels whose certificates no public authority has signed; `None` without configured
     /// authorities.
     pub(super) fn web_tls_config(&self) -> Option<TlsConfig> {
         let own: Vec<_> = self.0.iter().map(|der| Certificate::from_der(der).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Delivery worker: sends waiting deliveries. Each target has a task of its own, so no target waits for another.
+//! Delivery worker: sends waiting deliveries. Each channel has a task of its own, so no channel waits for another.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,15 +23,15 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 /// Delay after an error of the database.
 const DATABASE_ERROR_DELAY: Duration = Duration::from_secs(5);
 
-/// Delivers notices to their targets.
+/// Delivers notifications to their channels.
 #[derive(Debug)]
 pub struct DeliveryWorker {
     outbox: Arc<NotificationOutbox>,
     allowed_networks: AllowedNetworks,
     transport: DeliveryTransport,
-    /// Targets to which a task is sending.
+    /// Channels to which a task is sending.
     busy_channels: Mutex<HashSet<ChannelId>>,
-    /// Whether delivery is paused; notices then wait.
+    /// Whether delivery is paused; notifications then wait.
     is_paused_flag: AtomicBool,
 }
 
@@ -95,7 +95,7 @@ impl DeliveryWorker {
         }
     }
 
-    /// Starts a task for each target with a due delivery. Returns the time until the next delivery is due.
+    /// Starts a task for each channel with a due delivery. Returns the time until the next delivery is due.
     fn start_due_tasks(self: &Arc<Self>, heads: Vec<(i64, ChannelId)>, stop: &CancellationToken) -> Duration {
         let now = now_us();
         let mut rest = MAX_POLL_INTERVAL;
@@ -118,7 +118,7 @@ impl DeliveryWorker {
         rest
     }
 
-    /// Sends the due deliveries of one target in order. Returns false after an error of the database.
+    /// Sends the due deliveries of one channel in order. Returns false after an error of the database.
     async fn deliver_to_channel(&self, target: ChannelId, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() && !self.is_paused() {
             let next = match self.run_blocking(move |outbox| outbox.take_due(target)).await {
@@ -144,7 +144,7 @@ impl DeliveryWorker {
     /// Makes one attempt and records it before and after. Returns the ID of the delivery, and whether the next one can be sent.
     async fn make_attempt(&self, next: super::queue::DueDelivery) -> Result<(i64, bool), SqliteError> {
         let started = Instant::now();
-        let ended = self.transport.send(&next.notice, &next.target).await;
+        let ended = self.transport.send(&next.notification, &next.target).await;
         let took = started.elapsed();
         let (delivery, target, kind) = (next.delivery, next.target.id, next.target.configuration.kind());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -156,7 +156,7 @@ impl DeliveryWorker {
         Ok((delivery, goes_on))
     }
 
-    /// Sends a test to a target immediately, ahead of its queue, and returns the result.
+    /// Sends a test to a channel immediately, ahead of its queue, and returns the result.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl DeliveryWorker {
         let page = format!("{page}/p/{project}/alerts");
         let taking = move |outbox: &NotificationOutbox| -> Result<_, NotifyError> {
             let target = outbox.target(project, target)?;
-            let notice = test_notice(project, &target.name, page);
-            Ok(outbox.take_test(notice, target)?)
+            let notification = test_notification(project, &target.name, page);
+            Ok(outbox.take_test(notification, target)?)
         };
         let next = self.run_blocking(taking).await?;
         let (delivery, _) = self.make_attempt(next).await?;
@@ -191,7 +191,7 @@ impl DeliveryWorker {
     }
 }
 
-fn test_notice(project: u64, name: &str, page: String) -> AlertNotification {
+fn test_notification(project: u64, name: &str, page: String) -> AlertNotification {
     let now = now_us();
     AlertNotification {
         idempotency_key: format!("test-{:032x}", rand::random::<u128>()),

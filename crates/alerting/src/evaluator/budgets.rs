@@ -133,7 +133,7 @@ impl RuleEvaluator {
         let budget = &watch.record.definition;
         let opening_us = self.next_opening_us(&(watch.record.id, group.clone()));
         Incident {
-            group: group.to_notice_group(budget.group_by.as_deref()),
+            group: group.to_notification_group(budget.group_by.as_deref()),
             severity,
             window_from_us: period.0,
             window_to_us: period.1,

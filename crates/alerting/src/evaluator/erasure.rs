@@ -23,14 +23,14 @@ impl RuleEvaluator {
             incident.culprits.retain(|culprit| culprit.key.as_ref().is_none_or(|key| !names.contains(key)));
             if is_group_named(group, names) {
                 let mut change = self.resolve_change(&incident, Some(SUBJECT_DELETED_REASON), incident.value);
-                for untold in &mut change.pending_notices {
+                for untold in &mut change.pending_notifications {
                     let name = incident.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-                    untold.notice.group = Some(notification::AlertGroup { name, value: Some(DELETED_NAME.to_owned()) });
-                    untold.notice.links.traces = None;
+                    untold.notification.group = Some(notification::AlertGroup { name, value: Some(DELETED_NAME.to_owned()) });
+                    untold.notification.links.traces = None;
                 }
                 return Some(change);
             }
-            (incident.culprits.len() < before).then(|| IncidentChange { incident, entries: Vec::new(), pending_notices: Vec::new() })
+            (incident.culprits.len() < before).then(|| IncidentChange { incident, entries: Vec::new(), pending_notifications: Vec::new() })
         })
         .collect()
     }

@@ -25,8 +25,8 @@ pub(crate) enum AlertGroupKey {
 }
 
 impl AlertGroupKey {
-    /// Returns the group as shown in notices.
-    pub(crate) fn to_notice_group(&self, by: Option<&str>) -> Option<notification::AlertGroup> {
+    /// Returns the group as shown in notifications.
+    pub(crate) fn to_notification_group(&self, by: Option<&str>) -> Option<notification::AlertGroup> {
         let name = by.unwrap_or_default().to_owned();
         match self {
             AlertGroupKey::AllSpans => None,
@@ -35,8 +35,8 @@ impl AlertGroupKey {
         }
     }
 
-    /// Returns the group from its form in notices.
-    pub(crate) fn from_notice_group(shown: Option<&notification::AlertGroup>) -> AlertGroupKey {
+    /// Returns the group from its form in notifications.
+    pub(crate) fn from_notification_group(shown: Option<&notification::AlertGroup>) -> AlertGroupKey {
         match shown {
             None => AlertGroupKey::AllSpans,
             Some(notification::AlertGroup { value, .. }) if value.as_deref() == Some(OTHER_GROUPS) => AlertGroupKey::Others,

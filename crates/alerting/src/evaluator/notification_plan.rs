@@ -1,4 +1,4 @@
-//! Decides which notices a change results in, to which channels they go, and when they are repeated.
+//! Decides which notifications a change results in, to which channels they go, and when they are repeated.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ impl RuleEvaluator {
         changes.extend(orphans.map(|incident| self.resolve_change(incident, Some(RULE_REMOVED_REASON), incident.value)));
     }
 
-    /// Sends notices that were held back while muted or snoozed, and reminders and escalations of unacknowledged critical incidents.
+    /// Sends notifications that were held back while muted or snoozed, and reminders and escalations of unacknowledged critical incidents.
     pub(super) fn notify_again(&self, changes: &mut Vec<IncidentChange>) {
         let busy: HashSet<AlertInstanceKey> = changes.iter().map(|change| instance_of(&change.incident)).collect();
         for incident in self.open_incidents.iter().filter(|(instance, _)| !busy.contains(*instance)).map(|(_, incident)| incident) {
@@ -98,7 +98,7 @@ impl RuleEvaluator {
         )
     }
 
-    /// Returns a change with the notice that it results in, if any.
+    /// Returns a change with the notification that it results in, if any.
     pub(super) fn notified_change(
         &self,
         mut incident: Incident,
@@ -126,12 +126,12 @@ impl RuleEvaluator {
             _ => !is_quiet,
         };
         if !tells {
-            return IncidentChange { incident, entries: vec![entry], pending_notices: Vec::new() };
+            return IncidentChange { incident, entries: vec![entry], pending_notifications: Vec::new() };
         }
         incident.announced = Some(incident.severity);
         let targets = watch.map(|watch| watch.notification_policy().targets.clone()).unwrap_or_default();
-        let pending_notices = vec![PendingNotification { id: 0, notice: self.new_notice(&incident, kind), targets }];
-        IncidentChange { incident, entries: vec![entry], pending_notices }
+        let pending_notifications = vec![PendingNotification { id: 0, notification: self.new_notification(&incident, kind), targets }];
+        IncidentChange { incident, entries: vec![entry], pending_notifications }
     }
 
     fn notify_change(
@@ -142,19 +142,19 @@ impl RuleEvaluator {
         entry: IncidentTimelineEntry,
     ) -> IncidentChange {
         incident.changes += 1;
-        let notice = self.new_notice(&incident, kind);
+        let notification = self.new_notification(&incident, kind);
         IncidentChange {
             incident,
             entries: vec![entry],
-            pending_notices: vec![PendingNotification { id: 0, notice, targets: targets.to_vec() }],
+            pending_notifications: vec![PendingNotification { id: 0, notification, targets: targets.to_vec() }],
         }
     }
 
-    fn new_notice(&self, incident: &Incident, kind: AlertNotificationKind) -> AlertNotification {
+    fn new_notification(&self, incident: &Incident, kind: AlertNotificationKind) -> AlertNotification {
         let watch = self.watches.get(&incident.rule);
         let group = incident.group.as_ref().map(|group| format!("{}={}", group.name, group.value.as_deref().unwrap_or_default()));
         // The key contains a hash of the group. Users choose names, so the hash must be collision-resistant: a group with the same hash
-        // would suppress the notice of this one.
+        // would suppress the notification of this one.
         let of = hex::encode(&Sha256::digest(group.as_deref().unwrap_or_default())[..16]);
         // Two periods of a budget may fire at the same time.
         let period = if incident.source == AlertSource::Budget { format!("-{}", incident.window_from_us) } else { String::new() };
@@ -194,7 +194,8 @@ impl RuleEvaluator {
 
     /// Returns the link to the traces in an incident's window.
     fn traces_link(&self, watch: &AlertWatch, incident: &Incident) -> String {
-        let group = incident.group.as_ref().filter(|_| AlertGroupKey::from_notice_group(incident.group.as_ref()) != AlertGroupKey::Others);
+        let group =
+            incident.group.as_ref().filter(|_| AlertGroupKey::from_notification_group(incident.group.as_ref()) != AlertGroupKey::Others);
         let q = group_filter_text(watch.filter(), group);
         let until_us = incident.window_to_us.min(self.now_us.max(incident.window_from_us));
         traces_link(&self.public_url, incident.project, (incident.window_from_us, until_us), &q)

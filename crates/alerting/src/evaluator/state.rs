@@ -61,7 +61,7 @@ pub struct BudgetGroupState {
 
 impl BudgetGroupState {
     pub(crate) fn new(group: &AlertGroupKey, spent: f64, sampled_out: f64) -> BudgetGroupState {
-        BudgetGroupState { key: group.to_notice_group(Some("")).and_then(|group| group.value), spent, sampled_out }
+        BudgetGroupState { key: group.to_notification_group(Some("")).and_then(|group| group.value), spent, sampled_out }
     }
 }
 

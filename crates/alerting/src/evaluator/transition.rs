@@ -58,7 +58,7 @@ impl<'a> AlertInstanceEvaluation<'a> {
         };
         let opens_us = self.opening_us;
         let mut incident = self.incident.take().unwrap_or_else(|| Incident {
-            group: self.instance.1.to_notice_group(rule.group_by.as_deref()),
+            group: self.instance.1.to_notification_group(rule.group_by.as_deref()),
             unit: if rule.compare.is_some() { MeasureUnit::Ratio } else { rule.measure.unit() },
             compare: rule.compare,
             direction: rule.direction,

@@ -66,7 +66,7 @@ pub async fn incident_chart(
     of: IncidentDefinition,
     now_us: i64,
 ) -> Result<IncidentChart, PreviewError> {
-    let is_rest = AlertGroupKey::from_notice_group(incident.group.as_ref()) == AlertGroupKey::Others;
+    let is_rest = AlertGroupKey::from_notification_group(incident.group.as_ref()) == AlertGroupKey::Others;
     let counted = match of {
         IncidentDefinition::Rule(rule) if !is_rest && rule.measure.is_computed_from_spans() => {
             Some(rule_chart(view, incident, *rule, now_us).await?)

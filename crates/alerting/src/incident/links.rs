@@ -1,4 +1,4 @@
-//! Links in notices: filters for the spans of a rule or contributor, and URLs of the page.
+//! Links in notifications: filters for the spans of a rule or contributor, and URLs of the page.
 
 use crate::delivery::notification;
 use crate::delivery::notification::AlertContributor;

@@ -50,7 +50,7 @@ pub enum AlertFileChangeKind {
 ///
 /// # Errors
 ///
-/// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a target does not exist.
+/// With the position, when the text is not valid TOML, a field is unknown, a rule is not valid, or a channel does not exist.
 pub fn parse_file(text: &str, targets: &ChannelNames) -> Result<AlertFile, AlertError> {
     let table: BTreeMap<String, Value> = toml::from_str(text).map_err(|error| invalid("file", error.to_string()))?;
     let mut file = AlertFile::default();
@@ -83,7 +83,7 @@ fn parse_items<T: AlertDefinition>(value: Value, targets: &ChannelNames) -> Resu
     values.into_iter().enumerate().map(item).collect()
 }
 
-/// Replaces the names of targets by their IDs.
+/// Replaces the names of channels by their IDs.
 fn replace_names_by_ids(notify: &mut Map<String, Value>, targets: &ChannelNames) -> Result<(), String> {
     for field in ["targets", "escalate_to"] {
         for name in notify.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten() {
@@ -138,7 +138,7 @@ fn to_plain_json(item: &impl Serialize) -> Value {
     without_nulls(serde_json::to_value(item).unwrap_or_default())
 }
 
-/// Replaces the IDs of targets by their names. Deleted targets are left out.
+/// Replaces the IDs of channels by their names. Deleted channels are left out.
 fn replace_ids_by_names(mut value: Value, targets: &ChannelNames) -> Value {
     if let Some(notify) = value.get_mut("notify").and_then(Value::as_object_mut) {
         for field in ["targets", "escalate_to"] {

@@ -1,4 +1,4 @@
-//! Tests of when rules fire and what notices say, with a simulated clock.
+//! Tests of when rules fire and what notifications say, with a simulated clock.
 
 use hinomi_model::span::{Span, SpanType as SpanKind};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(super) struct Scene {
     now_us: i64,
     version: u64,
     incidents: i64,
-    /// Notices with their targets, the oldest first.
+    /// Notifications with their channels, the oldest first.
     pub(super) told: Vec<(AlertNotification, Vec<i64>)>,
     changes: Vec<IncidentChange>,
 }
@@ -125,7 +125,7 @@ impl Scene {
                     self.incidents
                 });
             }
-            self.told.extend(change.pending_notices.iter().map(|one| (one.notice.clone(), one.targets.clone())));
+            self.told.extend(change.pending_notifications.iter().map(|one| (one.notification.clone(), one.targets.clone())));
         }
         self.changes.extend(changes.iter().cloned());
         self.bell.apply_changes(changes);
@@ -160,7 +160,7 @@ impl Scene {
     }
 
     fn kinds(&self) -> Vec<AlertNotificationKind> {
-        self.told.iter().map(|(notice, _)| notice.kind).collect()
+        self.told.iter().map(|(notification, _)| notification.kind).collect()
     }
 
     fn last(&self) -> &Incident {
@@ -203,7 +203,7 @@ fn incident_fires_worsens_and_resolves_with_distinct_keys() {
     scene.span(at + 3, &dollars(at, 3.0), 1);
     scene.until(at + 20 * MINUTE_US);
     assert_eq!(scene.kinds(), [AlertNotificationKind::Opened, AlertNotificationKind::Worsened, AlertNotificationKind::Resolved]);
-    let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
+    let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notification, _)| notification.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 3);
     let opened = &scene.told[0];
     assert_eq!((opened.0.value, opened.0.threshold, opened.1.as_slice()), (Some(6.0), Some(5.0), &[7][..]));
@@ -222,7 +222,7 @@ fn incident_fires_again_after_the_clock_was_set_back() {
         scene.kinds(),
         [AlertNotificationKind::Opened, AlertNotificationKind::Resolved, AlertNotificationKind::Opened, AlertNotificationKind::Resolved]
     );
-    let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
+    let keys: std::collections::BTreeSet<&str> = scene.told.iter().map(|(notification, _)| notification.idempotency_key.as_str()).collect();
     assert_eq!(keys.len(), 4);
     assert!(scene.last().resolved_us >= Some(scene.last().opened_us));
 }
@@ -272,7 +272,7 @@ fn restart_within_a_window_loses_and_repeats_nothing() {
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.clock(at + 2 * MINUTE_US);
     assert_eq!(scene.kinds(), [AlertNotificationKind::Opened]);
-    // Crash with an open incident: it stays open without another notice.
+    // Crash with an open incident: it stays open without another notification.
     let watchers = with(&scene);
     scene.restart(watchers, &[first.clone(), second.clone()]);
     scene.until(at + 3 * MINUTE_US);
@@ -373,7 +373,7 @@ fn unacknowledged_incident_escalates_and_repeats() {
     assert_eq!((scene.told[1].1.as_slice(), scene.told[2].1.as_slice()), (&[2][..], &[1, 2][..]));
     let mut incident = scene.bell.open_incident(&(1, AlertGroupKey::AllSpans)).unwrap().clone();
     incident.acknowledged_us = Some(scene.now_us);
-    scene.hold(vec![IncidentChange { incident, entries: Vec::new(), pending_notices: Vec::new() }]);
+    scene.hold(vec![IncidentChange { incident, entries: Vec::new(), pending_notifications: Vec::new() }]);
     scene.until(at + 5 * HOUR_US);
     assert_eq!(scene.told.len(), 3);
 }
@@ -388,7 +388,7 @@ fn groups_fire_separately_up_to_the_maximum() {
     for user in ["a", "b", "c", "d"] {
         scene.span(at, &call(at, 3.0, false, user), 1);
     }
-    let groups: Vec<_> = scene.told.iter().map(|(notice, _)| notice.group.clone().unwrap().value.unwrap()).collect();
+    let groups: Vec<_> = scene.told.iter().map(|(notification, _)| notification.group.clone().unwrap().value.unwrap()).collect();
     assert_eq!(groups, [crate::evaluator::metric_series::OTHER_GROUPS], "c and d together");
     scene.span(at, &call(at, 3.0, false, "a"), 1);
     assert_eq!((scene.severity(Some("a")), scene.severity(Some("b"))), (Some(AlertSeverity::Warning), None));
@@ -475,7 +475,7 @@ fn recent_contributors_need_a_minute_between_steps() {
     let midnight = "2026-11-10T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
     let mut scene = Scene::at(midnight + HOUR_US);
     scene.budget(day(json!({ "amount": 10, "steps": [10, 20, 50, 80, 100] })));
-    let since = |scene: &Scene| (scene.last().culprits_since_us, scene.told.last().map(|(notice, _)| notice.culprits_since));
+    let since = |scene: &Scene| (scene.last().culprits_since_us, scene.told.last().map(|(notification, _)| notification.culprits_since));
     let second = 1_000_000;
     let mut spend = |at: i64, amount: f64| {
         scene.span(at, &dollars(at, amount), 1);

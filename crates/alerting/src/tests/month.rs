@@ -346,7 +346,7 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
         }
     }
     let opened = |name: &str, kinds: &[AlertNotificationKind]| {
-        scene.told.iter().filter(|(notice, _)| notice.rule_name == name && kinds.contains(&notice.kind)).count()
+        scene.told.iter().filter(|(notification, _)| notification.rule_name == name && kinds.contains(&notification.kind)).count()
     };
     let (mut of_rules, mut of_budgets) = (0, 0);
     for naive in &naive_rules {
@@ -362,7 +362,7 @@ fn replay(seed: u64, zone: &str, start: &str) -> Result<(usize, usize), TestCase
         );
         of_budgets += naive.rung;
     }
-    let keys: BTreeSet<&str> = scene.told.iter().map(|(notice, _)| notice.idempotency_key.as_str()).collect();
+    let keys: BTreeSet<&str> = scene.told.iter().map(|(notification, _)| notification.idempotency_key.as_str()).collect();
     prop_assert_eq!(keys.len(), scene.told.len(), "each change has a key of its own");
     Ok((of_rules, of_budgets))
 }

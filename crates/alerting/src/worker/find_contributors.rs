@@ -16,37 +16,38 @@ use crate::incident::contributors::{ContributorGoal, ContributorScope};
 use crate::incident::links::{contributor_link, group_filter_text};
 use crate::{AlertError, AlertService, Incident, lock};
 
-/// Timeout for finding the contributors to a change before its notice is sent without them.
+/// Timeout for finding the contributors to a change before its notification is sent without them.
 const NOTICE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Timeout for finding the contributors for the page only, when the thread is idle.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of changes per pass whose notices include contributors. Those of further changes are added to the incident later.
+/// Maximum number of changes per pass whose notifications include contributors. Those of further changes are added to the incident later.
 const MAX_EXPLAINED_CHANGES: usize = 3;
 
 impl EvaluationWorker {
-    /// Finds the contributors for notices that are about to be sent.
-    pub(super) fn explain_pending_notices(&mut self) {
+    /// Finds the contributors for notifications that are about to be sent.
+    pub(super) fn explain_pending_notifications(&mut self) {
         let mut explained = 0;
-        let mut untold = std::mem::take(&mut self.pending_notices);
+        let mut untold = std::mem::take(&mut self.pending_notifications);
         for one in untold.iter_mut().filter(|one| {
-            matches!(one.notice.kind, AlertNotificationKind::Opened | AlertNotificationKind::Worsened) && one.notice.culprits.is_empty()
+            matches!(one.notification.kind, AlertNotificationKind::Opened | AlertNotificationKind::Worsened)
+                && one.notification.culprits.is_empty()
         }) {
-            let Some(incident) = one.notice.incident_id else { continue };
+            let Some(incident) = one.notification.incident_id else { continue };
             if explained == MAX_EXPLAINED_CHANGES {
-                self.unexplained_changes.push((one.notice.project, incident));
+                self.unexplained_changes.push((one.notification.project, incident));
                 continue;
             }
             explained += 1;
-            match self.contributors_of(one.notice.project, incident, NOTICE_TIMEOUT) {
-                Some(culprits) => one.notice.culprits = culprits,
-                None => self.unexplained_changes.push((one.notice.project, incident)),
+            match self.contributors_of(one.notification.project, incident, NOTICE_TIMEOUT) {
+                Some(culprits) => one.notification.culprits = culprits,
+                None => self.unexplained_changes.push((one.notification.project, incident)),
             }
         }
-        self.pending_notices = untold;
+        self.pending_notifications = untold;
     }
 
-    /// Finds the contributors to one change whose notice was sent without them.
-    pub(super) fn explain_one_sent_notice(&mut self) {
+    /// Finds the contributors to one change whose notification was sent without them.
+    pub(super) fn explain_one_sent_notification(&mut self) {
         if let Some((project, incident)) = self.unexplained_changes.pop() {
             self.contributors_of(project, incident, PAGE_TIMEOUT);
         }
@@ -95,7 +96,7 @@ impl EvaluationWorker {
 
 /// Returns the filter of a rule for one of its groups; `None` for the group of all others, which no filter can select.
 fn group_filter(filter: &str, group: Option<&notification::AlertGroup>) -> Option<Filter> {
-    if group.is_some() && AlertGroupKey::from_notice_group(group) == AlertGroupKey::Others {
+    if group.is_some() && AlertGroupKey::from_notification_group(group) == AlertGroupKey::Others {
         return None;
     }
     Filter::parse_stored(&group_filter_text(filter, group)).ok()
@@ -107,7 +108,7 @@ impl AlertService {
         let mut bell = lock(&self.evaluator);
         let Some(mut incident) = bell.open_incident_by_id(id).cloned() else { return Ok(()) };
         change(&mut incident);
-        let mut changes = vec![IncidentChange { incident, entries: Vec::new(), pending_notices: Vec::new() }];
+        let mut changes = vec![IncidentChange { incident, entries: Vec::new(), pending_notifications: Vec::new() }];
         self.store.write_changes(&mut changes)?;
         bell.apply_changes(changes);
         Ok(())

@@ -255,7 +255,7 @@ async fn run_outbox_query<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || question(&delivery_worker)).await??)
 }
 
-/// Returns how to allow targets at a private address.
+/// Returns how to allow channels at a private address.
 fn allow_hint(address: IpAddr) -> String {
     format!(
         "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or with `HINOMI_NOTIFY_ALLOW={address}`, and restart the \

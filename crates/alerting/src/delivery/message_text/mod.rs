@@ -1,5 +1,5 @@
-//! Text of a notice, the same for all targets with the same language: what happened, the value and its threshold, the contributors, the
-//! projected cost, and links. The phrases of each language are in a table ([`phrases`]).
+//! Text of a notification, the same for all channels with the same language: what happened, the value and its threshold, the contributors,
+//! the projected cost, and links. The phrases of each language are in a table ([`phrases`]).
 
 mod figures;
 mod phrases;
@@ -38,51 +38,60 @@ pub(super) struct NotificationMessage {
     pub(super) links: Vec<(&'static str, String)>,
 }
 
-/// Returns the text of a notice in a language.
-pub(super) fn message_of(notice: &AlertNotification, language: MessageLanguage) -> NotificationMessage {
+/// Returns the text of a notification in a language.
+pub(super) fn message_of(notification: &AlertNotification, language: MessageLanguage) -> NotificationMessage {
     let phrases = of_language(language);
-    let mut links = vec![(phrases.open_incident, notice.links.incident.clone())];
-    links.extend(notice.links.traces.iter().map(|traces| (phrases.open_traces, traces.clone())));
+    let mut links = vec![(phrases.open_incident, notification.links.incident.clone())];
+    links.extend(notification.links.traces.iter().map(|traces| (phrases.open_traces, traces.clone())));
     let empty =
         NotificationMessage { lang: phrases.lang, subject: String::new(), sentences: Vec::new(), heading: None, lines: Vec::new(), links };
-    match notice.kind {
+    match notification.kind {
         AlertNotificationKind::Test => NotificationMessage {
             subject: phrases.test_subject.to_owned(),
-            sentences: vec![fill_template(phrases.test_sentence, &[("name", &sanitize(&notice.rule_name))])],
+            sentences: vec![fill_template(phrases.test_sentence, &[("name", &sanitize(&notification.rule_name))])],
             ..empty
         },
-        AlertNotificationKind::Digest => digest_message(notice, phrases, empty),
-        _ => change_message(notice, phrases, empty),
+        AlertNotificationKind::Digest => digest_message(notification, phrases, empty),
+        _ => change_message(notification, phrases, empty),
     }
 }
 
-fn change_message(notice: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
-    let state = state_phrase(notice, phrases);
-    let subject = fill_template(phrases.subject, &[("state", state), ("what", &headline(notice, phrases))]);
-    let mut sentences = vec![value_sentence(notice, phrases)];
+fn change_message(notification: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
+    let state = state_phrase(notification, phrases);
+    let subject = fill_template(phrases.subject, &[("state", state), ("what", &headline(notification, phrases))]);
+    let mut sentences = vec![value_sentence(notification, phrases)];
     sentences.extend(
-        notice.budget.filter(|_| notice.kind != AlertNotificationKind::Resolved).map(|budget| step_sentence(notice, budget, phrases)),
+        notification
+            .budget
+            .filter(|_| notification.kind != AlertNotificationKind::Resolved)
+            .map(|budget| step_sentence(notification, budget, phrases)),
     );
-    if matches!(notice.kind, AlertNotificationKind::Reminder | AlertNotificationKind::Escalated) {
+    if matches!(notification.kind, AlertNotificationKind::Reminder | AlertNotificationKind::Escalated) {
         sentences.insert(0, phrases.no_data_received.to_owned());
     }
-    if let Some(outlook) = notice.outlook.as_ref().filter(|_| notice.kind != AlertNotificationKind::Resolved) {
+    if let Some(outlook) = notification.outlook.as_ref().filter(|_| notification.kind != AlertNotificationKind::Resolved) {
         let figure = figures::format_usd(outlook.projected_usd);
         sentences.push(fill_template(
             phrases.forecast_sentence,
-            &[("cost", &figure), ("until", &format_time(outlook.until, &notice.time_zone))],
+            &[("cost", &figure), ("until", &format_time(outlook.until, &notification.time_zone))],
         ));
     }
-    let culprits: Vec<_> =
-        notice.culprits.iter().take(MAX_LISTED_ITEMS).map(|contributor| contributor_line(contributor, notice, phrases)).collect();
-    let heading = if notice.budget.is_some() { phrases.contributors_budget } else { phrases.contributors };
-    let heading = (!culprits.is_empty()).then(|| fill_template(heading, &[("from", &window_start(notice)), ("to", &window_end(notice))]));
+    let culprits: Vec<_> = notification
+        .culprits
+        .iter()
+        .take(MAX_LISTED_ITEMS)
+        .map(|contributor| contributor_line(contributor, notification, phrases))
+        .collect();
+    let heading = if notification.budget.is_some() { phrases.contributors_budget } else { phrases.contributors };
+    let heading =
+        (!culprits.is_empty()).then(|| fill_template(heading, &[("from", &window_start(notification)), ("to", &window_end(notification))]));
     NotificationMessage { subject, sentences, heading, lines: culprits, ..message }
 }
 
-fn digest_message(notice: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
-    let count = |kind: fn(AlertNotificationKind) -> bool| notice.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
-    let all = notice.gathered.len();
+fn digest_message(notification: &AlertNotification, phrases: &MessagePhrases, message: NotificationMessage) -> NotificationMessage {
+    let count =
+        |kind: fn(AlertNotificationKind) -> bool| notification.gathered.iter().filter(|change| kind(change.kind)).count().to_string();
+    let all = notification.gathered.len();
     let values = [
         ("all", all.to_string()),
         ("opened", count(|kind| kind == AlertNotificationKind::Opened)),
@@ -90,7 +99,7 @@ fn digest_message(notice: &AlertNotification, phrases: &MessagePhrases, message:
         ("other", count(|kind| !matches!(kind, AlertNotificationKind::Opened | AlertNotificationKind::Resolved))),
     ];
     let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let mut worst: Vec<&AlertNotification> = notice.gathered.iter().collect();
+    let mut worst: Vec<&AlertNotification> = notification.gathered.iter().collect();
     worst.sort_by(|one, other| digest_weight(other).total_cmp(&digest_weight(one)));
     let mut lines: Vec<_> = worst
         .iter()
@@ -103,7 +112,7 @@ fn digest_message(notice: &AlertNotification, phrases: &MessagePhrases, message:
     if all > MAX_LISTED_ITEMS {
         lines.push((
             fill_template(phrases.digest_more, &[("count", &(all - MAX_LISTED_ITEMS).to_string())]),
-            Some(notice.links.incident.clone()),
+            Some(notification.links.incident.clone()),
         ));
     }
     NotificationMessage {
@@ -116,10 +125,10 @@ fn digest_message(notice: &AlertNotification, phrases: &MessagePhrases, message:
 }
 
 /// Returns the sort weight of a change in a digest: open before resolved, then critical ones, then by distance from the threshold.
-fn digest_weight(notice: &AlertNotification) -> f64 {
-    let severity = if notice.severity == AlertSeverity::Critical { 1e6 } else { 0.0 };
-    let going_on = if notice.kind == AlertNotificationKind::Resolved { 0.0 } else { 1e9 };
-    let beyond = match (notice.value, notice.threshold, notice.direction) {
+fn digest_weight(notification: &AlertNotification) -> f64 {
+    let severity = if notification.severity == AlertSeverity::Critical { 1e6 } else { 0.0 };
+    let going_on = if notification.kind == AlertNotificationKind::Resolved { 0.0 } else { 1e9 };
+    let beyond = match (notification.value, notification.threshold, notification.direction) {
         (Some(value), Some(threshold), ThresholdDirection::Above) if threshold > 0.0 => value / threshold,
         (Some(value), Some(threshold), ThresholdDirection::Below) if value > 0.0 => threshold / value,
         _ => 0.0,
@@ -127,9 +136,9 @@ fn digest_weight(notice: &AlertNotification) -> f64 {
     going_on + severity + beyond.clamp(0.0, 1e5)
 }
 
-fn state_phrase(notice: &AlertNotification, phrases: &MessagePhrases) -> &'static str {
-    let critical = notice.severity == AlertSeverity::Critical;
-    match notice.kind {
+fn state_phrase(notification: &AlertNotification, phrases: &MessagePhrases) -> &'static str {
+    let critical = notification.severity == AlertSeverity::Critical;
+    match notification.kind {
         AlertNotificationKind::Resolved => phrases.resolved,
         AlertNotificationKind::Worsened if critical => phrases.worsened_critical,
         AlertNotificationKind::Worsened => phrases.worsened_warning,
@@ -142,30 +151,30 @@ fn state_phrase(notice: &AlertNotification, phrases: &MessagePhrases) -> &'stati
 }
 
 /// Returns the headline: the rule with its group, the value and the threshold.
-fn headline(notice: &AlertNotification, phrases: &MessagePhrases) -> String {
-    let mut rule = sanitize(&notice.rule_name);
-    if let Some(group) = &notice.group {
+fn headline(notification: &AlertNotification, phrases: &MessagePhrases) -> String {
+    let mut rule = sanitize(&notification.rule_name);
+    if let Some(group) = &notification.group {
         let which = group.value.as_deref().map_or_else(|| phrases.unknown.to_owned(), sanitize);
         rule = fill_template(phrases.in_group, &[("rule", &rule), ("group", &dimension_name(&group.name, phrases)), ("value", &which)]);
     }
-    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| current_value(value, notice, phrases));
-    if let Some(budget) = notice.budget {
-        return fill_budget_phrase(phrases.headline_budget, notice, budget, phrases, &rule);
+    let value = notification.value.map_or_else(|| phrases.no_data.to_owned(), |value| current_value(value, notification, phrases));
+    if let Some(budget) = notification.budget {
+        return fill_budget_phrase(phrases.headline_budget, notification, budget, phrases, &rule);
     }
-    let template = match (notice.kind, notice.threshold, notice.direction) {
+    let template = match (notification.kind, notification.threshold, notification.direction) {
         (AlertNotificationKind::Resolved, ..) | (_, None, _) => phrases.headline,
         (_, Some(_), ThresholdDirection::Above) => phrases.headline_above,
         (_, Some(_), ThresholdDirection::Below) => phrases.headline_below,
     };
-    let threshold = notice.threshold.map(|threshold| format_value(threshold, notice.unit)).unwrap_or_default();
-    let measure = phrases.metric_name(&notice.measure);
+    let threshold = notification.threshold.map(|threshold| format_value(threshold, notification.unit)).unwrap_or_default();
+    let measure = phrases.metric_name(&notification.measure);
     fill_template(template, &[("rule", &rule), ("measure", &measure), ("value", &value), ("threshold", &threshold)])
 }
 
 /// Returns the current value; if it is relative, with the baseline that it is compared with.
-fn current_value(value: f64, notice: &AlertNotification, phrases: &MessagePhrases) -> String {
-    let against = match notice.compare {
-        None => return format_value(value, notice.unit),
+fn current_value(value: f64, notification: &AlertNotification, phrases: &MessagePhrases) -> String {
+    let against = match notification.compare {
+        None => return format_value(value, notification.unit),
         Some(ComparisonBaseline::Previous) => phrases.against_previous,
         Some(ComparisonBaseline::LastWeek) => phrases.against_last_week,
     };
@@ -175,9 +184,15 @@ fn current_value(value: f64, notice: &AlertNotification, phrases: &MessagePhrase
 }
 
 /// Fills a phrase about a budget.
-fn fill_budget_phrase(template: &str, notice: &AlertNotification, budget: BudgetStep, phrases: &MessagePhrases, rule: &str) -> String {
-    let (value, percent) = match notice.value {
-        Some(value) => (format_value(value, notice.unit), figures::format_percent_spent(value / budget.amount)),
+fn fill_budget_phrase(
+    template: &str,
+    notification: &AlertNotification,
+    budget: BudgetStep,
+    phrases: &MessagePhrases,
+    rule: &str,
+) -> String {
+    let (value, percent) = match notification.value {
+        Some(value) => (format_value(value, notification.unit), figures::format_percent_spent(value / budget.amount)),
         None => (phrases.no_data.to_owned(), phrases.unknown.to_owned()),
     };
     let period = match budget.period {
@@ -187,62 +202,67 @@ fn fill_budget_phrase(template: &str, notice: &AlertNotification, budget: Budget
     };
     let values = [
         ("rule", rule),
-        ("measure", &*phrases.metric_name(&notice.measure)),
+        ("measure", &*phrases.metric_name(&notification.measure)),
         ("value", &value),
         ("percent", &percent),
         ("period", period),
-        ("amount", &format_value(budget.amount, notice.unit)),
-        ("from", &window_start(notice)),
-        ("to", &window_end(notice)),
-        ("zone", &notice.time_zone),
+        ("amount", &format_value(budget.amount, notification.unit)),
+        ("from", &window_start(notification)),
+        ("to", &window_end(notification)),
+        ("zone", &notification.time_zone),
     ];
     fill_template(template, &values)
 }
 
 /// Returns why a budget fired.
-fn step_sentence(notice: &AlertNotification, budget: BudgetStep, phrases: &MessagePhrases) -> String {
+fn step_sentence(notification: &AlertNotification, budget: BudgetStep, phrases: &MessagePhrases) -> String {
     if budget.step <= 0.0 {
         return phrases.forecast.to_owned();
     }
-    let threshold = format_value(budget.amount * budget.step / 100.0, notice.unit);
+    let threshold = format_value(budget.amount * budget.step / 100.0, notification.unit);
     fill_template(phrases.step, &[("step", &format!("{} %", budget.step)), ("threshold", &threshold)])
 }
 
-fn value_sentence(notice: &AlertNotification, phrases: &MessagePhrases) -> String {
-    if let Some(budget) = notice.budget {
-        return fill_budget_phrase(phrases.number_budget, notice, budget, phrases, "");
+fn value_sentence(notification: &AlertNotification, phrases: &MessagePhrases) -> String {
+    if let Some(budget) = notification.budget {
+        return fill_budget_phrase(phrases.number_budget, notification, budget, phrases, "");
     }
-    let value = notice.value.map_or_else(|| phrases.no_data.to_owned(), |value| current_value(value, notice, phrases));
-    let threshold = notice.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| format_value(threshold, notice.unit));
-    let measure = phrases.metric_name(&notice.measure);
+    let value = notification.value.map_or_else(|| phrases.no_data.to_owned(), |value| current_value(value, notification, phrases));
+    let threshold =
+        notification.threshold.map_or_else(|| phrases.no_threshold.to_owned(), |threshold| format_value(threshold, notification.unit));
+    let measure = phrases.metric_name(&notification.measure);
     let values = [
         ("measure", measure.as_str()),
         ("value", &value),
         ("threshold", &threshold),
-        ("from", &window_start(notice)),
-        ("to", &window_end(notice)),
-        ("zone", &notice.time_zone),
+        ("from", &window_start(notification)),
+        ("to", &window_end(notification)),
+        ("zone", &notification.time_zone),
     ];
     fill_template(phrases.number, &values)
 }
 
-fn contributor_line(contributor: &AlertContributor, notice: &AlertNotification, phrases: &MessagePhrases) -> (String, Option<String>) {
+fn contributor_line(
+    contributor: &AlertContributor,
+    notification: &AlertNotification,
+    phrases: &MessagePhrases,
+) -> (String, Option<String>) {
     let key = contributor.key.as_deref().map_or_else(|| phrases.unknown.to_owned(), sanitize);
     let said = |value: f64| format_value(value, contributor.unit);
     let dimension = dimension_name(&contributor.dimension, phrases);
     let text =
         fill_template(phrases.contributor, &[("dimension", &dimension), ("key", &key), ("contribution", &said(contributor.contribution))]);
-    let share_of = match (contributor.share_of, notice.direction) {
-        (ShareOf::Total, _) if notice.budget.is_some() && notice.unit == MeasureUnit::Usd => phrases.share_of_spent,
+    let share_of = match (contributor.share_of, notification.direction) {
+        (ShareOf::Total, _) if notification.budget.is_some() && notification.unit == MeasureUnit::Usd => phrases.share_of_spent,
         (ShareOf::Total, _) => phrases.share_of_total,
         (ShareOf::Change, ThresholdDirection::Above) => phrases.share_of_rise,
         (ShareOf::Change, ThresholdDirection::Below) => phrases.share_of_fall,
     };
     let share = contributor.share.map(|share| fill_template(share_of, &[("share", &figures::format_percent(share))]));
     let usual = contributor.usual.map(|usual| fill_template(phrases.usual, &[("usual", &said(usual))]));
-    let since = contributor.since.filter(|since| *since > 0.0).zip(notice.culprits_since);
-    let since =
-        since.map(|(since, us)| fill_template(phrases.since, &[("since", &said(since)), ("time", &format_time(us, &notice.time_zone))]));
+    let since = contributor.since.filter(|since| *since > 0.0).zip(notification.culprits_since);
+    let since = since
+        .map(|(since, us)| fill_template(phrases.since, &[("since", &said(since)), ("time", &format_time(us, &notification.time_zone))]));
     let more: Vec<String> = [share, usual, since].into_iter().flatten().collect();
     let text = if more.is_empty() {
         text
@@ -253,13 +273,13 @@ fn contributor_line(contributor: &AlertContributor, notice: &AlertNotification, 
 }
 
 /// Returns the start of the window.
-fn window_start(notice: &AlertNotification) -> String {
-    format_time(notice.window_from, &notice.time_zone)
+fn window_start(notification: &AlertNotification) -> String {
+    format_time(notification.window_from, &notification.time_zone)
 }
 
 /// Returns the end of the window.
-fn window_end(notice: &AlertNotification) -> String {
-    format_time(notice.window_to, &notice.time_zone)
+fn window_end(notification: &AlertNotification) -> String {
+    format_time(notification.window_to, &notification.time_zone)
 }
 
 fn dimension_name(name: &str, phrases: &MessagePhrases) -> String {

@@ -1,10 +1,10 @@
 use super::*;
 use crate::delivery::notification::{AlertGroup, ComparisonBaseline, MeasureUnit};
-use crate::delivery::tests::notice;
+use crate::delivery::tests::notification;
 
 #[test]
 fn alert_names_number_threshold_contributor_and_spend() {
-    let message = message_of(&notice("a"), MessageLanguage::En);
+    let message = message_of(&notification("a"), MessageLanguage::En);
     assert_eq!(message.subject, "[Critical] Budget of the day: Cost $50.42, above $50.00");
     assert_eq!(
         message.sentences,
@@ -17,7 +17,7 @@ fn alert_names_number_threshold_contributor_and_spend() {
     assert!(message.lines[0].1.as_ref().unwrap().contains("user:u_20481"));
 }
 
-/// Notice of a budget of one cent per day at one of its steps.
+/// Notification of a budget of one cent per day at one of its steps.
 fn spending(kind: AlertNotificationKind, severity: AlertSeverity, value: f64, step: f64) -> AlertNotification {
     let culprit = |dimension: &str, key: &str, contribution: f64, share: f64| AlertContributor {
         dimension: dimension.to_owned(),
@@ -37,7 +37,7 @@ fn spending(kind: AlertNotificationKind, severity: AlertSeverity, value: f64, st
         threshold: Some(0.01 * step / 100.0),
         budget: Some(BudgetStep { amount: 0.01, period: BudgetPeriod::Day, step }),
         culprits: vec![culprit("user", "bob", 0.0085, 0.57), culprit("model", "gpt-4o-mini", 0.015, 1.0)],
-        ..notice("a")
+        ..notification("a")
     }
 }
 
@@ -69,7 +69,7 @@ fn budget_alert_names_amount_period_and_share_spent() {
 }
 
 #[test]
-fn worsening_notice_names_severity_and_recent_contributors() {
+fn worsening_notification_names_severity_and_recent_contributors() {
     let mut worse = spending(AlertNotificationKind::Worsened, AlertSeverity::Warning, 0.008, 80.0);
     worse.culprits_since = Some(worse.window_from + 3_600_000_000);
     worse.culprits[0].since = Some(0.003);
@@ -89,15 +89,15 @@ fn worsening_notice_names_severity_and_recent_contributors() {
 
 #[test]
 fn latency_contributor_is_described_by_its_slow_calls() {
-    let mut slow = notice("a");
+    let mut slow = notification("a");
     (slow.unit, slow.culprits[0].unit, slow.culprits[0].contribution) = (MeasureUnit::Ms, MeasureUnit::Count, 81.0);
     slow.culprits[0].usual = Some(0.0);
     assert_eq!(message_of(&slow, MessageLanguage::En).lines[0].0, "user u_20481: 81, 93 % of the increase; usually 0");
 }
 
 #[test]
-fn notices_in_japanese() {
-    let message = message_of(&notice("a"), MessageLanguage::Ja);
+fn notifications_in_japanese() {
+    let message = message_of(&notification("a"), MessageLanguage::Ja);
     assert_eq!(message.subject, "【重大】Budget of the day: コスト $50.42(しきい値 $50.00 を超過)");
     assert!(message.sentences[1].contains("2026-11-24 00:00 までのコストは $67.79"));
     assert_eq!(message.lines[0].0, "ユーザー u_20481: $6.42(増加分の 93 %、通常 $0.0900)");
@@ -111,7 +111,7 @@ fn relative_threshold_is_described_as_a_change() {
         value: Some(0.62),
         threshold: Some(0.5),
         outlook: None,
-        ..notice("a")
+        ..notification("a")
     };
     let english = message_of(&changed, MessageLanguage::En);
     assert_eq!(english.subject, "[Critical] Budget of the day: Cost up 62 % compared with the previous window, above 50 %");
@@ -133,8 +133,8 @@ fn relative_threshold_is_described_as_a_change() {
 }
 
 #[test]
-fn resolved_notice_has_no_spend_and_unknown_value_is_stated() {
-    let resolved = AlertNotification { kind: AlertNotificationKind::Resolved, value: None, ..notice("a") };
+fn resolved_notification_has_no_spend_and_unknown_value_is_stated() {
+    let resolved = AlertNotification { kind: AlertNotificationKind::Resolved, value: None, ..notification("a") };
     let message = message_of(&resolved, MessageLanguage::En);
     assert_eq!(message.subject, "[Resolved] Budget of the day: Cost no data");
     assert_eq!(message.sentences.len(), 1);
@@ -143,7 +143,7 @@ fn resolved_notice_has_no_spend_and_unknown_value_is_stated() {
 #[test]
 fn untrusted_name_stays_in_its_line() {
     let group = AlertGroup { name: "user".to_owned(), value: Some(format!("a\r\nBcc: x\u{202e}{}", "y".repeat(500))) };
-    let mut hostile = notice("a");
+    let mut hostile = notification("a");
     hostile.group = Some(group);
     hostile.rule_name = "{threshold} {value}".to_owned();
     let message = message_of(&hostile, MessageLanguage::En);
@@ -156,9 +156,9 @@ fn digest_lists_the_worst_incidents() {
     let many = (0..40).map(|at| {
         let kind = if at < 3 { AlertNotificationKind::Resolved } else { AlertNotificationKind::Opened };
         let group = AlertGroup { name: "user".to_owned(), value: Some(format!("u{at}")) };
-        AlertNotification { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notice(&at.to_string()) }
+        AlertNotification { kind, value: Some(f64::from(50 + at)), group: Some(group), ..notification(&at.to_string()) }
     });
-    let digest = AlertNotification { kind: AlertNotificationKind::Digest, gathered: many.collect(), ..notice("digest") };
+    let digest = AlertNotification { kind: AlertNotificationKind::Digest, gathered: many.collect(), ..notification("digest") };
     let message = message_of(&digest, MessageLanguage::En);
     assert_eq!(message.subject, "[Digest] 40 alerts: 37 opened, 3 resolved");
     assert_eq!(message.lines.len(), 13);

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{notice_color, safe_url};
+use super::{notification_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notification::AlertNotification;
 
@@ -11,7 +11,7 @@ use crate::delivery::notification::AlertNotification;
 const MAX_DESCRIPTION_LENGTH: usize = 3800;
 const MAX_TITLE_LENGTH: usize = 256;
 
-pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) -> Value {
+pub(super) fn body(notification: &AlertNotification, message: &NotificationMessage) -> Value {
     let mut text: String = message.sentences.iter().map(|sentence| format!("{}\n", escaped(sentence))).collect();
     if let Some(heading) = &message.heading {
         text.push_str(&format!("\n**{}**\n", escaped(heading)));
@@ -30,7 +30,7 @@ pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) ->
             "title": message.subject.chars().take(MAX_TITLE_LENGTH).collect::<String>(),
             "url": message.links.first().map(|(_, url)| url),
             "description": text,
-            "color": notice_color(notice),
+            "color": notification_color(notification),
         }],
         "allowed_mentions": { "parse": [] },
     })

@@ -5,33 +5,33 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use sha2::{Digest, Sha256};
 
-use super::notice_color;
+use super::notification_color;
 use crate::delivery::channel::{ChannelConfiguration, NotificationChannel};
 use crate::delivery::message_text;
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notification::AlertNotification;
 
-/// Renders the e-mail for an e-mail target.
+/// Renders the e-mail for an e-mail channel.
 ///
 /// # Errors
 ///
 /// With the reason, such as an invalid address.
-pub(in crate::delivery) fn mail(notice: &AlertNotification, target: &NotificationChannel) -> Result<lettre::Message, String> {
+pub(in crate::delivery) fn mail(notification: &AlertNotification, target: &NotificationChannel) -> Result<lettre::Message, String> {
     let ChannelConfiguration::Email { from, to, .. } = &target.configuration else {
         return Err("the channel is not an e-mail channel".to_owned());
     };
-    let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
+    let message = message_text::message_of(notification, target.language.unwrap_or(notification.language));
     let from: Mailbox = from.parse().map_err(|error| format!("the sender address is invalid: {error}"))?;
     let domain = from.email.domain().to_owned();
-    let id = format!("<{}@{domain}>", hash(&format!("{} {}", notice.idempotency_key, target.id)));
+    let id = format!("<{}@{domain}>", hash(&format!("{} {}", notification.idempotency_key, target.id)));
     let mut builder = lettre::Message::builder().from(from).subject(message.subject.clone()).message_id(Some(id));
     for address in to {
         builder = builder.to(address.parse().map_err(|error| format!("a recipient address is invalid: {error}"))?);
     }
-    if let Some(incident) = notice.incident_id {
-        builder = builder.references(format!("<incident-{}-{incident}@{domain}>", notice.project));
+    if let Some(incident) = notification.incident_id {
+        builder = builder.references(format!("<incident-{}-{incident}@{domain}>", notification.project));
     }
-    let parts = MultiPart::alternative_plain_html(plain(&message), html(notice, &message));
+    let parts = MultiPart::alternative_plain_html(plain(&message), html(notification, &message));
     let mut mail = builder.multipart(parts).map_err(|error| format!("cannot create the e-mail: {error}"))?;
     // Auto-responders ignore messages with this header (RFC 3834).
     mail.headers_mut().insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
@@ -58,12 +58,12 @@ fn plain(message: &NotificationMessage) -> String {
     text
 }
 
-fn html(notice: &AlertNotification, message: &NotificationMessage) -> String {
+fn html(notification: &AlertNotification, message: &NotificationMessage) -> String {
     let mut html = format!(
         "<!doctype html><html lang=\"{}\"><body style=\"font:15px/1.6 system-ui,sans-serif;max-width:40em\">\
          <p style=\"border-left:4px solid #{:06x};padding-left:12px;font-size:17px\"><b>{}</b></p>",
         message.lang,
-        notice_color(notice),
+        notification_color(notification),
         escaped(&message.subject)
     );
     for sentence in &message.sentences {

@@ -1,5 +1,5 @@
-//! Rendering of notices for each kind of target. Untrusted names are escaped according to the format: they cannot mention anybody, and
-//! cannot become links or markup.
+//! Rendering of notifications for each kind of channel. Untrusted names are escaped according to the format: they cannot mention anybody,
+//! and cannot become links or markup.
 
 mod discord;
 mod mail;
@@ -23,9 +23,9 @@ pub(super) struct HttpPostRequest {
     pub(super) body: Vec<u8>,
 }
 
-/// Returns the request for an HTTP target; `None` for e-mail.
-pub(super) fn http_request(notice: &AlertNotification, target: &NotificationChannel, now_us: i64) -> Option<HttpPostRequest> {
-    let message = message_text::message_of(notice, target.language.unwrap_or(notice.language));
+/// Returns the request for an HTTP channel; `None` for e-mail.
+pub(super) fn http_request(notification: &AlertNotification, target: &NotificationChannel, now_us: i64) -> Option<HttpPostRequest> {
+    let message = message_text::message_of(notification, target.language.unwrap_or(notification.language));
     let secret = target.secret.reveal();
     let json = |url: &str, body: serde_json::Value| HttpPostRequest {
         url: url.to_owned(),
@@ -34,19 +34,19 @@ pub(super) fn http_request(notice: &AlertNotification, target: &NotificationChan
     };
     match &target.configuration {
         ChannelConfiguration::Email { .. } => None,
-        ChannelConfiguration::Slack => Some(json(secret, slack::body(notice, &message))),
-        ChannelConfiguration::Discord => Some(json(secret, discord::body(notice, &message))),
+        ChannelConfiguration::Slack => Some(json(secret, slack::body(notification, &message))),
+        ChannelConfiguration::Discord => Some(json(secret, discord::body(notification, &message))),
         ChannelConfiguration::Teams => Some(json(secret, teams::body(&message))),
         ChannelConfiguration::Pagerduty { endpoint } => {
-            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY_URL), pagerduty::body(notice, &message, secret)))
+            Some(json(endpoint.as_deref().unwrap_or(PAGERDUTY_URL), pagerduty::body(notification, &message, secret)))
         }
-        ChannelConfiguration::Webhook { url } => Some(webhook::http_request(url, notice, &message, &target.secret, now_us)),
+        ChannelConfiguration::Webhook { url } => Some(webhook::http_request(url, notification, &message, &target.secret, now_us)),
     }
 }
 
-/// Returns the color of a notice, as on the page.
-fn notice_color(notice: &AlertNotification) -> u32 {
-    match (notice.kind, notice.severity) {
+/// Returns the color of a notification, as on the page.
+fn notification_color(notification: &AlertNotification) -> u32 {
+    match (notification.kind, notification.severity) {
         (AlertNotificationKind::Resolved, _) => 0x2d_7a3e,
         (AlertNotificationKind::Test, _) => 0x6b_675f,
         (_, AlertSeverity::Critical) => 0xa3_1545,

@@ -10,8 +10,8 @@ use crate::delivery::notification::{AlertNotification, AlertNotificationKind, Al
 /// Maximum length of the summary, in characters.
 const MAX_SUMMARY_LENGTH: usize = 1024;
 
-pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage, routing_key: &str) -> Value {
-    let severity = match (notice.kind, notice.severity) {
+pub(super) fn body(notification: &AlertNotification, message: &NotificationMessage, routing_key: &str) -> Value {
+    let severity = match (notification.kind, notification.severity) {
         (AlertNotificationKind::Test, _) => "info",
         (_, AlertSeverity::Critical) => "critical",
         (_, AlertSeverity::Warning) => "warning",
@@ -20,31 +20,31 @@ pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage, ro
         message.lines.iter().enumerate().map(|(at, (line, _))| (format!("{}", at + 1), json!(line))).collect();
     details.insert("summary".to_owned(), json!(message.sentences.join(" ")));
     details.extend(message.heading.iter().map(|heading| ("heading".to_owned(), json!(heading))));
-    details.insert("idempotency_key".to_owned(), json!(notice.idempotency_key));
+    details.insert("idempotency_key".to_owned(), json!(notification.idempotency_key));
     let links: Vec<Value> = message.links.iter().map(|(label, url)| json!({ "href": url, "text": label })).collect();
     json!({
         "routing_key": routing_key,
-        "event_action": if notice.kind == AlertNotificationKind::Resolved { "resolve" } else { "trigger" },
-        "dedup_key": dedup_key(notice),
+        "event_action": if notification.kind == AlertNotificationKind::Resolved { "resolve" } else { "trigger" },
+        "dedup_key": dedup_key(notification),
         "client": "Hinomi",
-        "client_url": notice.links.incident,
+        "client_url": notification.links.incident,
         "links": links,
         "payload": {
             "summary": message.subject.chars().take(MAX_SUMMARY_LENGTH).collect::<String>(),
-            "source": format!("hinomi project {}", notice.project),
+            "source": format!("hinomi project {}", notification.project),
             "severity": severity,
-            "timestamp": rfc3339(notice.at),
-            "component": notice.rule_name,
-            "class": notice.measure,
+            "timestamp": rfc3339(notification.at),
+            "component": notification.rule_name,
+            "class": notification.measure,
             "custom_details": details,
         },
     })
 }
 
 /// Returns the key that all changes of an incident share.
-fn dedup_key(notice: &AlertNotification) -> String {
-    match notice.incident_id {
-        Some(incident) => format!("hinomi-{}-{incident}", notice.project),
-        None => format!("hinomi-{}-{}", notice.project, notice.idempotency_key).chars().take(255).collect(),
+fn dedup_key(notification: &AlertNotification) -> String {
+    match notification.incident_id {
+        Some(incident) => format!("hinomi-{}-{incident}", notification.project),
+        None => format!("hinomi-{}-{}", notification.project, notification.idempotency_key).chars().take(255).collect(),
     }
 }

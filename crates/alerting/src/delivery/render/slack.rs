@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::{notice_color, safe_url};
+use super::{notification_color, safe_url};
 use crate::delivery::message_text::NotificationMessage;
 use crate::delivery::notification::AlertNotification;
 
 /// Maximum length of a section in characters; Slack allows 3,000.
 const MAX_SECTION_LENGTH: usize = 2800;
 
-pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) -> Value {
+pub(super) fn body(notification: &AlertNotification, message: &NotificationMessage) -> Value {
     let subject = escaped(&message.subject);
     let mut blocks = vec![section(&message.sentences.iter().map(|sentence| escaped(sentence)).collect::<Vec<_>>().join("\n"))];
     let mut text = message.heading.as_ref().map(|heading| format!("*{}*\n", escaped(heading))).unwrap_or_default();
@@ -27,7 +27,7 @@ pub(super) fn body(notice: &AlertNotification, message: &NotificationMessage) ->
     }
     let links = message.links.iter().map(|(label, url)| linked(label, Some(url))).collect::<Vec<_>>().join("  ·  ");
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": links }] }));
-    json!({ "text": subject, "attachments": [{ "color": format!("#{:06x}", notice_color(notice)), "fallback": subject, "blocks": blocks }] })
+    json!({ "text": subject, "attachments": [{ "color": format!("#{:06x}", notification_color(notification)), "fallback": subject, "blocks": blocks }] })
 }
 
 fn section(text: &str) -> Value {

@@ -3,22 +3,22 @@ use serde_json::Value;
 use super::*;
 use crate::delivery::channel::{ChannelSecret, new_signing_secret};
 use crate::delivery::notification::AlertGroup;
-use crate::delivery::tests::notice;
+use crate::delivery::tests::notification;
 
 fn target(configuration: ChannelConfiguration, secret: &str) -> NotificationChannel {
     let secret = ChannelSecret::new(secret);
     NotificationChannel { id: 1, project: 1, name: "ops".to_owned(), language: None, disabled: false, configuration, secret, created_us: 0 }
 }
 
-/// Notice with a hostile user name.
+/// Notification with a hostile user name.
 fn hostile() -> AlertNotification {
     let group =
         AlertGroup { name: "user".to_owned(), value: Some("<!channel> @everyone [x](http://evil.example) **b** \"><script>".to_owned()) };
-    AlertNotification { group: Some(group), ..notice("k") }
+    AlertNotification { group: Some(group), ..notification("k") }
 }
 
-fn body(notice: &AlertNotification, address: ChannelConfiguration, secret: &str) -> Value {
-    serde_json::from_slice(&http_request(notice, &target(address, secret), 0).unwrap().body).unwrap()
+fn body(notification: &AlertNotification, address: ChannelConfiguration, secret: &str) -> Value {
+    serde_json::from_slice(&http_request(notification, &target(address, secret), 0).unwrap().body).unwrap()
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn teams_gets_runs_of_plain_text() {
 #[test]
 fn pagerduty_resolves_its_event() {
     let key = "0123456789abcdef0123456789abcdef";
-    let opened = body(&notice("a"), ChannelConfiguration::Pagerduty { endpoint: None }, key);
+    let opened = body(&notification("a"), ChannelConfiguration::Pagerduty { endpoint: None }, key);
     let resolved = body(
-        &AlertNotification { kind: AlertNotificationKind::Resolved, ..notice("b") },
+        &AlertNotification { kind: AlertNotificationKind::Resolved, ..notification("b") },
         ChannelConfiguration::Pagerduty { endpoint: None },
         key,
     );
@@ -68,7 +68,7 @@ fn webhooks_are_verified_by_the_standard_s_own_library() {
     let secret = new_signing_secret();
     let now = jiff::Timestamp::now().as_microsecond();
     let address = ChannelConfiguration::Webhook { url: "https://x.example/hook".to_owned() };
-    let post = http_request(&notice("incident-3-opened"), &target(address, secret.reveal()), now).unwrap();
+    let post = http_request(&notification("incident-3-opened"), &target(address, secret.reveal()), now).unwrap();
     let mut headers = ureq::http::HeaderMap::new();
     for (name, value) in &post.headers {
         headers.insert(*name, value.parse().unwrap());
@@ -93,11 +93,11 @@ fn mail_is_text_and_html_in_which_names_are_inert() {
         to: vec!["a@example.com".to_owned(), "B <b@example.com>".to_owned()],
     };
     let target = target(address, "");
-    let text = |notice: &AlertNotification| String::from_utf8(mail(notice, &target).unwrap().formatted()).unwrap();
+    let text = |notification: &AlertNotification| String::from_utf8(mail(notification, &target).unwrap().formatted()).unwrap();
     let (first, again) = (text(&hostile()), text(&hostile()));
     let id = |text: &str| text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
     assert_eq!(id(&first), id(&again));
-    assert_ne!(id(&first), id(&text(&notice("other"))));
+    assert_ne!(id(&first), id(&text(&notification("other"))));
     assert!(first.contains("References: <incident-1-3@mail.example>") && first.contains("Auto-Submitted: auto-generated"));
     assert!(first.contains("text/plain") && first.contains("text/html"));
     assert!(!first.contains("<script>\"") && first.contains("&lt;script&gt;"));

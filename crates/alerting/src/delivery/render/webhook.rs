@@ -14,21 +14,21 @@ use crate::delivery::notification::AlertNotification;
 
 pub(super) fn http_request(
     url: &str,
-    notice: &AlertNotification,
+    notification: &AlertNotification,
     message: &NotificationMessage,
     secret: &ChannelSecret,
     now_us: i64,
 ) -> HttpPostRequest {
-    let kind = serde_json::to_value(notice.kind).unwrap_or_default();
+    let kind = serde_json::to_value(notification.kind).unwrap_or_default();
     let body = json!({
         "type": format!("alert.{}", kind.as_str().unwrap_or_default()),
-        "timestamp": rfc3339(notice.at),
-        "data": notice_json(notice),
+        "timestamp": rfc3339(notification.at),
+        "data": notification_json(notification),
         "text": { "language": message.lang, "subject": message.subject, "sentences": message.sentences, "heading": message.heading,
                   "lines": message.lines.iter().map(|(line, _)| line).collect::<Vec<_>>() },
     });
     let body = body.to_string().into_bytes();
-    let (id, seconds) = (header_value(&notice.idempotency_key), (now_us / 1_000_000).to_string());
+    let (id, seconds) = (header_value(&notification.idempotency_key), (now_us / 1_000_000).to_string());
     let signature = sign(&id, &seconds, &body, &signing_key(secret).unwrap_or_default());
     let headers = vec![("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
     HttpPostRequest { url: url.to_owned(), headers, body }
@@ -41,20 +41,20 @@ fn sign(id: &str, seconds: &str, body: &[u8], key: &[u8]) -> String {
     format!("v1,{}", STANDARD.encode(mac.finalize()))
 }
 
-/// Returns a notice as in the API: with times in RFC 3339.
-fn notice_json(notice: &AlertNotification) -> Value {
-    let mut value = serde_json::to_value(notice).unwrap_or_default();
-    value["window_from"] = json!(rfc3339(notice.window_from));
-    value["window_to"] = json!(rfc3339(notice.window_to));
-    value["at"] = json!(rfc3339(notice.at));
-    if let Some(since) = notice.culprits_since {
+/// Returns a notification as in the API: with times in RFC 3339.
+fn notification_json(notification: &AlertNotification) -> Value {
+    let mut value = serde_json::to_value(notification).unwrap_or_default();
+    value["window_from"] = json!(rfc3339(notification.window_from));
+    value["window_to"] = json!(rfc3339(notification.window_to));
+    value["at"] = json!(rfc3339(notification.at));
+    if let Some(since) = notification.culprits_since {
         value["culprits_since"] = json!(rfc3339(since));
     }
-    if let Some(outlook) = &notice.outlook {
+    if let Some(outlook) = &notification.outlook {
         value["outlook"]["until"] = json!(rfc3339(outlook.until));
     }
-    if !notice.gathered.is_empty() {
-        value["gathered"] = notice.gathered.iter().map(notice_json).collect();
+    if !notification.gathered.is_empty() {
+        value["gathered"] = notification.gathered.iter().map(notification_json).collect();
     }
     value
 }

@@ -11,8 +11,8 @@ use super::notification::{
     MessageLanguage, ShareOf, ThresholdDirection,
 };
 
-/// Notice of a daily budget that was exceeded.
-pub(super) fn notice(key: &str) -> AlertNotification {
+/// Notification of a daily budget that was exceeded.
+pub(super) fn notification(key: &str) -> AlertNotification {
     AlertNotification {
         idempotency_key: key.to_owned(),
         project: 1,
@@ -52,7 +52,7 @@ pub(super) fn notice(key: &str) -> AlertNotification {
     }
 }
 
-/// Inserts a target of a project into the database.
+/// Inserts a channel of a project into the database.
 pub(super) fn slack(outbox: &NotificationOutbox, project: u64) -> i64 {
     let insert = "INSERT INTO targets (project, name, address, secret, created_us) VALUES (?1, 'ops', '{}', '{}', 0) RETURNING id";
     outbox.with_connection(|db| db.query_row(insert, params![project], |row| row.get(0))).unwrap()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::notice;
+use super::notification;
 use super::receiver::{Answer, Receiver};
 use crate::delivery::notification::{AlertNotification, AlertNotificationKind};
 use crate::delivery::{
@@ -72,7 +72,7 @@ fn misbehaving_target_does_not_delay_others() {
     let targets = receivers.each_ref().map(|receiver| post.target(&receiver.url));
     post.run();
     for key in ["a", "b"] {
-        post.outbox.enqueue(&[(notice(key), targets.to_vec())]).unwrap();
+        post.outbox.enqueue(&[(notification(key), targets.to_vec())]).unwrap();
     }
     let [hanging, failing, redirecting, babbling, good] = targets;
     for key in ["a", "b"] {
@@ -99,30 +99,30 @@ fn retry_keeps_the_key_and_the_order() {
     post.run();
     post.outbox
         .enqueue(&[
-            (notice("opened"), vec![target]),
-            (AlertNotification { kind: AlertNotificationKind::Resolved, ..notice("resolved") }, vec![target]),
+            (notification("opened"), vec![target]),
+            (AlertNotification { kind: AlertNotificationKind::Resolved, ..notification("resolved") }, vec![target]),
         ])
         .unwrap();
     post.wait("the first attempt", target, |delivery| delivery.attempts.first().is_some_and(|attempt| attempt.error.is_some()));
-    // The deliveries of an updated target are retried immediately.
+    // The deliveries of an updated channel are retried immediately.
     post.outbox.update_channel(1, target, Post::draft(&receiver.url), post.delivery_worker.allowed_networks()).unwrap();
     post.wait("both", target, |delivery| delivery.kind == AlertNotificationKind::Resolved && delivery.state == "delivered");
     let ids: Vec<_> = receiver.told().into_iter().map(|told| told.id).collect();
     assert_eq!(ids, ["opened", "opened", "resolved"]);
-    assert_eq!(post.outbox.enqueue(&[(notice("opened"), vec![target])]).unwrap(), 0);
+    assert_eq!(post.outbox.enqueue(&[(notification("opened"), vec![target])]).unwrap(), 0);
     post.stop.cancel();
 }
 
 #[test]
-fn paused_delivery_sends_waiting_notices_when_resumed() {
+fn paused_delivery_sends_waiting_notifications_when_resumed() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
     post.delivery_worker.set_paused(true);
     // Deliveries that waited before the pause, as in a restored directory, wait too.
-    post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
+    post.outbox.enqueue(&[(notification("a"), vec![target])]).unwrap();
     post.run();
-    post.outbox.enqueue(&[(notice("b"), vec![target])]).unwrap();
+    post.outbox.enqueue(&[(notification("b"), vec![target])]).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     assert!(receiver.told().is_empty() && post.of(target).iter().all(|delivery| delivery.state == "waiting"));
     post.delivery_worker.set_paused(false);
@@ -136,8 +136,8 @@ fn interrupted_delivery_is_retried() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
-    post.outbox.enqueue(&[(notice("a"), vec![target])]).unwrap();
-    assert_eq!(post.outbox.take_due(target).unwrap().unwrap().notice, notice("a"));
+    post.outbox.enqueue(&[(notification("a"), vec![target])]).unwrap();
+    assert_eq!(post.outbox.take_due(target).unwrap().unwrap().notification, notification("a"));
     let Post { outbox, delivery_worker, runtime, folder, .. } = post;
     drop((outbox, delivery_worker, runtime));
     let post = Post::at(folder, "127.0.0.1");
@@ -150,11 +150,11 @@ fn interrupted_delivery_is_retried() {
 }
 
 #[test]
-fn many_notices_become_one_digest() {
+fn many_notifications_become_one_digest() {
     let post = Post::open();
     let receiver = Receiver::start(Answer::Status(200));
     let target = post.target(&receiver.url);
-    let storm: Vec<_> = (0..1000).map(|at| (notice(&format!("k{at}")), vec![target])).collect();
+    let storm: Vec<_> = (0..1000).map(|at| (notification(&format!("k{at}")), vec![target])).collect();
     assert_eq!(post.outbox.enqueue(&storm).unwrap(), 1000);
     post.run();
     let digest =
@@ -173,7 +173,7 @@ fn private_networks_need_configuration() {
     let post = Post::at(tempfile::tempdir().unwrap(), "");
     let receiver = Receiver::start(Answer::Status(200));
     assert!(post.outbox.create_channel(1, Post::draft(&receiver.url), post.delivery_worker.allowed_networks()).is_err());
-    // A name is resolved when something is sent, and the setting may have changed since the target was saved.
+    // A name is resolved when something is sent, and the setting may have changed since the channel was saved.
     let named = Post::draft(&receiver.url.replace("127.0.0.1", "localhost"));
     let target = post.outbox.create_channel(1, named, &AllowedNetworks::parse("all").unwrap()).unwrap().0.id;
     let tested = post.runtime.block_on(post.delivery_worker.send_test(1, target, "http://h")).unwrap();

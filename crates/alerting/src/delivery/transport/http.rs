@@ -1,4 +1,4 @@
-//! HTTP requests to targets: to checked addresses only, without redirects or a proxy, and with a limit on the response.
+//! HTTP requests to channels: to checked addresses only, without redirects or a proxy, and with a limit on the response.
 
 use ureq::config::Config;
 use ureq::http::{Request, Response, Uri};
@@ -106,7 +106,7 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
             DeliveryDisposition::Retry(None),
             Some(format!("HTTP {status}: redirects are not followed; set the channel's URL to the destination of the redirect")),
         ),
-        // The target rejects the message itself, and would reject it again.
+        // The channel rejects the message itself, and would reject it again.
         400 | 413 | 415 | 422 => (DeliveryDisposition::GiveUp, Some(format!("HTTP {status}{word}: the notification was rejected"))),
         401 | 403 | 404 | 410 => {
             (DeliveryDisposition::Retry(asked), Some(format!("HTTP {status}{word}: check the channel's URL and secret")))

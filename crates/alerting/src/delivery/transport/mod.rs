@@ -45,7 +45,7 @@ impl DeliveryAttemptResult {
     }
 }
 
-/// Sends notices to targets of all kinds.
+/// Sends notifications to channels of all kinds.
 #[derive(Debug)]
 pub(super) struct DeliveryTransport {
     http: http::HttpAgents,
@@ -58,15 +58,15 @@ impl DeliveryTransport {
         DeliveryTransport { http: http::HttpAgents::new(&allowed_networks, &certificates), allowed_networks, certificates }
     }
 
-    /// Makes one attempt to send a notice to a target.
-    pub(super) async fn send(&self, notice: &AlertNotification, target: &NotificationChannel) -> DeliveryAttemptResult {
+    /// Makes one attempt to send a notification to a channel.
+    pub(super) async fn send(&self, notification: &AlertNotification, target: &NotificationChannel) -> DeliveryAttemptResult {
         if let ChannelConfiguration::Email { .. } = target.configuration {
-            let sending = smtp::send(notice, target, &self.allowed_networks, &self.certificates);
+            let sending = smtp::send(notification, target, &self.allowed_networks, &self.certificates);
             return tokio::time::timeout(ATTEMPT_TIMEOUT * 2, sending)
                 .await
                 .unwrap_or_else(|_| DeliveryAttemptResult::retry_result("no response from the mail server within 20 s"));
         }
-        let Some(post) = render::http_request(notice, target, now_us()) else {
+        let Some(post) = render::http_request(notification, target, now_us()) else {
             return DeliveryAttemptResult::retry_result("the channel cannot receive notifications");
         };
         let agents = self.http.clone();

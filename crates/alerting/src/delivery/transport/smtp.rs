@@ -19,12 +19,12 @@ use crate::delivery::trusted_certificates::TrustedCertificates;
 const MAX_ERROR_TEXT_LENGTH: usize = 160;
 
 pub(super) async fn send(
-    notice: &AlertNotification,
+    notification: &AlertNotification,
     target: &NotificationChannel,
     allowed: &AllowedNetworks,
     trust: &TrustedCertificates,
 ) -> DeliveryAttemptResult {
-    let mail = match render::mail(notice, target) {
+    let mail = match render::mail(notification, target) {
         Ok(mail) => mail,
         Err(error) => return DeliveryAttemptResult { status: None, error: Some(error), disposition: DeliveryDisposition::GiveUp },
     };
