@@ -85,7 +85,7 @@ export const incidentChartQuery = (project: number, incident: number) =>
     meta: { live: false },
   });
 
-export const targetsQuery = (project: number) =>
+export const channelsQuery = (project: number) =>
   queryOptions({
     queryKey: key(project, 'targets'),
     queryFn: ({ signal }) => api.get('/api/v1/projects/{project}/alerts/targets', { path: { project }, signal }),
@@ -141,7 +141,7 @@ export const useSaveBudget = (project: number) =>
       : api.put('/api/v1/projects/{project}/alerts/budgets/{id}', { path: { project, id }, body }),
   );
 
-export const useSaveTarget = (project: number) =>
+export const useSaveChannel = (project: number) =>
   useChange(project, ({ id, draft: body }: Saved<ChannelDraft>) =>
     id === null
       ? api.post('/api/v1/projects/{project}/alerts/targets', { path: { project }, body })
@@ -155,7 +155,7 @@ export const useRemove = (project: number, what: 'rules' | 'budgets' | 'targets'
       : api.delete(`/api/v1/projects/{project}/alerts/${what}/{id}`, { path: { project, id } }),
   );
 
-export const useTestTarget = (project: number) =>
+export const useTestChannel = (project: number) =>
   useChange(project, (id: number) => api.post('/api/v1/projects/{project}/alerts/targets/{target}/test', { path: { project, target: id } }));
 
 /** For so long nobody is told; null ends that. */

@@ -12,21 +12,22 @@ use crate::outcome_reason::OutcomeReason;
 use crate::score::{Score, ScoreValue};
 use crate::{decode_budget, lenient_json, time};
 
-/// Reads the body of `POST /api/public/scores`: one score or a list of them.
+/// Reads one score or a list of them, in the form of `POST /api/public/scores`.
 ///
 /// # Errors
 ///
 /// Returns an error when a score is invalid: what the first invalid one lacks, in snake case.
 pub fn scores(body: &Value, received_us: i64) -> Result<Vec<Score>, &'static str> {
-    let all = match body {
-        Value::Array(all) => all.iter().collect(),
-        one => vec![one],
-    };
-    let read = |one: &Value| {
-        let body = one.as_object().ok_or("score_not_an_object")?;
-        of_body(body, received_us, received_us).map_err(OutcomeReason::as_str)
-    };
-    all.into_iter().map(read).collect()
+    items(body).iter().map(|one| score(one, received_us).map_err(OutcomeReason::as_str)).collect()
+}
+
+fn items(body: &Value) -> &[Value] {
+    body.as_array().map_or(std::slice::from_ref(body), Vec::as_slice)
+}
+
+fn score(one: &Value, received_us: i64) -> Result<Score, OutcomeReason> {
+    let body = one.as_object().ok_or(OutcomeReason::ScoreWithoutName)?;
+    of_body(body, received_us, received_us)
 }
 
 /// Scores of a request, and the outcomes of those that were dropped.
@@ -38,25 +39,21 @@ pub struct DecodedScores {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Reads the same body from text. Invalid scores are dropped, because clients send the list once and do not correct it.
+/// Reads the body of `POST /api/public/scores`. Invalid scores are dropped, because clients send a list once and do not correct it.
 ///
 /// # Errors
 ///
 /// Returns an error when the body is not JSON, has too many scores, or contains only invalid ones: a reason in snake case.
 pub fn read_scores(body: &[u8], received_us: i64) -> Result<DecodedScores, &'static str> {
     let body = std::str::from_utf8(body).ok().and_then(|text| lenient_json::value(text).ok()).ok_or("not_json")?;
-    let all = match &body {
-        Value::Array(all) => all.as_slice(),
-        one => std::slice::from_ref(one),
-    };
+    let all = items(&body);
     if !decode_budget::charge_items(all.len(), all.len() * 2 * size_of::<Score>()) {
         return Err("too_many");
     }
     let mut decoded = DecodedScores::default();
     let mut dropped: BTreeMap<OutcomeReason, u64> = BTreeMap::new();
     for one in all {
-        let read = one.as_object().ok_or(OutcomeReason::ScoreWithoutName).and_then(|one| of_body(one, received_us, received_us));
-        match read {
+        match score(one, received_us) {
             Ok(score) => decoded.scores.push(score),
             Err(reason) => *dropped.entry(reason).or_default() += 1,
         }

@@ -10,8 +10,8 @@ use crate::{notations, usage};
 pub(crate) struct RecognizedAttributes<'a> {
     pub(crate) attributes: &'a Attributes,
     best_matches: [Option<AttributeMatch<'a>>; SpanField::ALL.len()],
-    /// True if an attribute has a count that is not in `best_matches`: under a name that the table does not list, as another name of the same
-    /// field, or in an object. Other spans need no second look.
+    /// True if an attribute has a count that is not in `best_matches`: under a name that the table does not list, as another name of the
+    /// same field, or in an object. Other spans need no second look.
     pub(super) has_unlisted_counts: bool,
 }
 

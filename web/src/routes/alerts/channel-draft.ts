@@ -33,8 +33,8 @@ export const EMPTY_CHANNEL: ChannelForm = {
   endpoint: '',
 };
 
-export function formOf(target: Channel): ChannelForm {
-  const { name, language, disabled, address } = target;
+export function formOf(channel: Channel): ChannelForm {
+  const { name, language, disabled, address } = channel;
   const form = { ...EMPTY_CHANNEL, name, kind: address.kind, language: language ?? ('' as const), disabled };
   switch (address.kind) {
     case 'email':

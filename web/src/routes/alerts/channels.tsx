@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useSearch } from '@tanstack/react-router';
 import { useState, type FormEvent } from 'react';
 import { ApiError } from '../../api/client';
-import { targetsQuery, useRemove, useSaveTarget, useTestTarget } from '../../api/alerts';
+import { channelsQuery, useRemove, useSaveChannel, useTestChannel } from '../../api/alerts';
 import type { Channel, ChannelKind } from '../../api/types';
 import { useT, type T, type TextKey } from '../../i18n';
 import { InlineCodeText } from '../../components/inline-code-text';
@@ -25,10 +25,10 @@ export default function Targets() {
   const t = useT();
   usePageTitle(t('alerts.navTargets'));
   const project = useProject();
-  const { data, error, refetch } = useQuery(targetsQuery(project.id));
+  const { data, error, refetch } = useQuery(channelsQuery(project.id));
   const [editing, setEditing] = useState<Channel | 'new' | null>(null);
-  const targets = data?.targets ?? [];
-  const isNew = editing === 'new' || (data !== undefined && targets.length === 0);
+  const channels = data?.targets ?? [];
+  const isNew = editing === 'new' || (data !== undefined && channels.length === 0);
   // Who was sent here from a form goes back to it, where what was typed still stands.
   const { back } = useSearch({ from: '/app/p/$project/alerts/targets' });
   const secrets = useCreatedSecrets(project.id);
@@ -41,7 +41,7 @@ export default function Targets() {
           <span className="section-note">{t('alerts.targetsWhy')}</span>
           <span className="spacer" />
           {back && <BackToFormLink project={project.id} to={back} />}
-          {targets.length > 0 && (
+          {channels.length > 0 && (
             <button type="button" className="button" onClick={() => setEditing('new')}>
               {t('alerts.newTarget')}
             </button>
@@ -49,17 +49,17 @@ export default function Targets() {
         </div>
         {error && !data && <ErrorMessage error={error} onRetry={() => void refetch()} />}
         {!data && !error && <Skeleton rows={3} />}
-        {data && targets.length === 0 && <EmptyState title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</EmptyState>}
-        {targets.length > 0 && <TargetTable project={project.id} targets={targets} onEdit={setEditing} />}
+        {data && channels.length === 0 && <EmptyState title={t('alerts.noTargets')}>{t('alerts.noTargetsWhy')}</EmptyState>}
+        {channels.length > 0 && <ChannelTable project={project.id} channels={channels} onEdit={setEditing} />}
       </div>
       {secrets.made.map((made) => (
         <CreatedSecretNote key={made.id} made={made} onRead={() => secrets.forget(made.id)} />
       ))}
       {(isNew || editing) && data && (
-        <TargetEditor
+        <ChannelEditor
           key={editing && editing !== 'new' ? editing.id : 'new'}
           project={project.id}
-          target={editing && editing !== 'new' ? editing : null}
+          channel={editing && editing !== 'new' ? editing : null}
           onSaved={(saved) => {
             if (back && (editing === null || editing === 'new')) selectTargetInForm(project.id, back, saved.id);
             setEditing(null);
@@ -72,7 +72,7 @@ export default function Targets() {
   );
 }
 
-/** Back to the form that somebody left to make a target: `rules/ID` or `budgets/ID`. */
+/** Back to the form that somebody left to make a channel: `rules/ID` or `budgets/ID`. */
 function BackToFormLink({ project, to }: { project: number; to: string }) {
   const t = useT();
   const [what, id = 'new'] = to.split('/');
@@ -106,25 +106,25 @@ function CreatedSecretNote({ made, onRead }: { made: CreatedSecret; onRead: () =
   );
 }
 
-interface TargetTableProps {
+interface ChannelTableProps {
   project: number;
-  targets: Channel[];
-  onEdit: (target: Channel) => void;
+  channels: Channel[];
+  onEdit: (channel: Channel) => void;
 }
 
-function TargetTable({ project, targets, onEdit }: TargetTableProps) {
+function ChannelTable({ project, channels, onEdit }: ChannelTableProps) {
   const t = useT();
   const remove = useRemove(project, 'targets');
   const columns: Column<Channel>[] = [
     {
       key: 'name',
       head: t('alerts.target'),
-      cell: (target) => (
+      cell: (channel) => (
         <>
           <b>
-            <UserText text={target.name} />
+            <UserText text={channel.name} />
           </b>{' '}
-          {target.disabled && <Chip tone="outline">{t('alerts.disabled')}</Chip>}
+          {channel.disabled && <Chip tone="outline">{t('alerts.disabled')}</Chip>}
         </>
       ),
     },
@@ -141,29 +141,29 @@ function TargetTable({ project, targets, onEdit }: TargetTableProps) {
       key: 'do',
       head: <span className="visually-hidden">{t('alerts.actions')}</span>,
       num: true,
-      cell: (target) => (
+      cell: (channel) => (
         <span className="row-actions">
-          <TestButton project={project} target={target} />
-          <button type="button" className="button button-quiet" onClick={() => onEdit(target)}>
+          <TestButton project={project} channel={channel} />
+          <button type="button" className="button button-quiet" onClick={() => onEdit(channel)}>
             {t('alerts.edit')}
           </button>
-          <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(target.id)} />
+          <ConfirmButton label={t('settings.removeKey')} disabled={remove.isPending} onConfirm={() => remove.mutate(channel.id)} />
         </span>
       ),
     },
   ];
   return (
     <div className="alerts-table">
-      <Table label={t('alerts.targets')} columns={columns} rows={targets} rowKey={({ id }) => String(id)} />
+      <Table label={t('alerts.targets')} columns={columns} rows={channels} rowKey={({ id }) => String(id)} />
       {remove.error && <ErrorMessage error={remove.error} title={t('common.notDone')} />}
     </div>
   );
 }
 
 /** Sends a test and says in place how that ended. */
-function TestButton({ project, target }: { project: number; target: Channel }) {
+function TestButton({ project, channel }: { project: number; channel: Channel }) {
   const t = useT();
-  const test = useTestTarget(project);
+  const test = useTestChannel(project);
   const ended = test.data?.attempts.at(-1);
   return (
     <>
@@ -171,7 +171,7 @@ function TestButton({ project, target }: { project: number; target: Channel }) {
         {ended && <AttemptOutcome attempt={ended} delivered={test.data?.state === 'delivered'} />}
         {test.error && <span className="text-error">{test.error.message}</span>}
       </span>
-      <button type="button" className="button" disabled={test.isPending || target.disabled} onClick={() => test.mutate(target.id)}>
+      <button type="button" className="button" disabled={test.isPending || channel.disabled} onClick={() => test.mutate(channel.id)}>
         {test.isPending ? t('alerts.testing') : t('alerts.test')}
       </button>
     </>
@@ -188,23 +188,23 @@ const SECRET_FIELDS: Record<ChannelKind, { label: TextKey; hint: TextKey; placeh
 };
 
 /** The server's error, in the reader's language where it is about the address. */
-function targetAddressText(error: Error, form: ChannelForm, t: T): Error {
+function privateAddressError(error: Error, form: ChannelForm, t: T): Error {
   if (!(error instanceof ApiError) || error.code !== 'target_not_allowed') return error;
   const address = hostInForm(form);
   return new ApiError(error.status, error.code, t('alerts.notAllowed', { address }), t('alerts.notAllowedFix', { address }));
 }
 
-interface TargetEditorProps {
+interface ChannelEditorProps {
   project: number;
-  target: Channel | null;
+  channel: Channel | null;
   onSaved: (saved: Channel) => void;
   onCancel: () => void;
 }
 
-function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps) {
+function ChannelEditor({ project, channel, onSaved, onCancel }: ChannelEditorProps) {
   const t = useT();
-  const save = useSaveTarget(project);
-  const [form, setForm] = useState<ChannelForm>(() => (target ? formOf(target) : EMPTY_CHANNEL));
+  const save = useSaveChannel(project);
+  const [form, setForm] = useState<ChannelForm>(() => (channel ? formOf(channel) : EMPTY_CHANNEL));
   const set = (patch: Partial<ChannelForm>) => {
     setForm({ ...form, ...patch });
     save.reset();
@@ -213,7 +213,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
     event.preventDefault();
     try {
       // Awaited here, not by a callback of the mutation: that one is dropped when the list comes anew and takes this form away.
-      onSaved(await save.mutateAsync({ id: target?.id ?? null, draft: draftOfForm(form) }));
+      onSaved(await save.mutateAsync({ id: channel?.id ?? null, draft: draftOfForm(form) }));
       setForm(EMPTY_CHANNEL);
     } catch {
       // The form says what was wrong.
@@ -223,12 +223,12 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
   return (
     <form className="sheet pane form-grid" onSubmit={(event) => void submit(event)}>
       <div className="section-head">
-        <h2>{target ? target.name : t('alerts.newTarget')}</h2>
+        <h2>{channel ? channel.name : t('alerts.newTarget')}</h2>
       </div>
       <SelectRow
         label={t('alerts.kind')}
         value={form.kind}
-        disabled={target !== null}
+        disabled={channel !== null}
         options={(Object.keys(CHANNEL_TEXT) as ChannelKind[]).map((kind) => ({ value: kind, label: t(CHANNEL_TEXT[kind]) }))}
         onChange={(kind) => set({ kind })}
       />
@@ -291,10 +291,10 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
       )}
       <TextRow
         label={t(secret.label)}
-        hint={target ? t('alerts.secretUnchanged') : t(secret.hint)}
+        hint={channel ? t('alerts.secretUnchanged') : t(secret.hint)}
         type="password"
         value={form.secret}
-        required={target === null && form.kind !== 'webhook' && form.kind !== 'email'}
+        required={channel === null && form.kind !== 'webhook' && form.kind !== 'email'}
         placeholder={secret.placeholder}
         onChange={(typed) => set({ secret: typed })}
       />
@@ -335,7 +335,7 @@ function TargetEditor({ project, target, onSaved, onCancel }: TargetEditorProps)
       </div>
       {save.error && (
         <div className="form-full-width">
-          <ErrorMessage error={targetAddressText(save.error, form, t)} title={t('common.notSaved')} />
+          <ErrorMessage error={privateAddressError(save.error, form, t)} title={t('common.notSaved')} />
         </div>
       )}
     </form>

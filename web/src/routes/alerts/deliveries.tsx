@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { deliveriesPagesQuery, targetsQuery } from '../../api/alerts';
+import { deliveriesPagesQuery, channelsQuery } from '../../api/alerts';
 import type { Delivery, DeliveryState } from '../../api/types';
 import { plain } from '../../format';
 import { useT } from '../../i18n';
@@ -25,7 +25,7 @@ export default function Deliveries() {
   const { state, target } = useSearch({ from: '/app/p/$project/alerts/deliveries' });
   const asked = { state: STATE_FILTERS.find((one) => one === state), target };
   const pages = useInfiniteQuery(deliveriesPagesQuery(project.id, asked));
-  const targets = useQuery(targetsQuery(project.id));
+  const targets = useQuery(channelsQuery(project.id));
   const rows = pages.data?.pages.flatMap(({ deliveries }) => deliveries) ?? [];
   const choose = (patch: { state?: string; target?: string }) => void navigate({ to: '.', search: (was) => ({ ...was, ...patch }) });
   return (

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { targetsQuery } from '../../api/alerts';
+import { channelsQuery } from '../../api/alerts';
 import type { Language } from '../../api/types';
 import { useT } from '../../i18n';
 import { UserText } from '../../components/values';
@@ -23,7 +23,7 @@ interface NotificationFieldsProps {
 /** Whom a rule or budget tells, and who is told when nobody reacts. */
 export function NotificationFields({ project, place, form, set }: NotificationFieldsProps) {
   const t = useT();
-  const { data } = useQuery(targetsQuery(project));
+  const { data } = useQuery(channelsQuery(project));
   const targets = data?.targets ?? [];
   const toggled = (list: number[], id: number) => (list.includes(id) ? list.filter((one) => one !== id) : [...list, id]);
   const boxes = (chosen: number[], change: (next: number[]) => void) =>

@@ -425,6 +425,15 @@ fn statuses_and_errors() {
     assert_eq!(canonical_span(langsmith, PriceBook::embedded()).status, SpanStatus::Error, "an exception, and nothing came of it");
 }
 
+#[test]
+fn client_cost_is_the_sum_of_input_and_output() {
+    let cost = |more: Value| map("gen_ai.chat", more).client_cost.map(Usd::dollars);
+    assert_eq!(cost(json!({ "llm.cost.prompt": 0.5, "llm.cost.completion": 0.25 })), Some(0.75));
+    assert_eq!(cost(json!({ "gen_ai.usage.input_cost": "0.5", "gen_ai.usage.output_cost": "0.25" })), Some(0.75));
+    assert_eq!(cost(json!({ "gen_ai.usage.cost": 0.125, "gen_ai.usage.input_cost": 0.5, "gen_ai.usage.output_cost": 0.25 })), Some(0.125));
+    assert_eq!(cost(json!({ "llm.cost.prompt": 0.5 })), None);
+}
+
 proptest! {
     /// Any value in a recognized attribute results in a span, which never has more tokens than were sent.
     #[test]
