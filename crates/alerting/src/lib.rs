@@ -170,7 +170,7 @@ impl AlertService {
         Ok(())
     }
 
-    /// Stops the evaluation thread after it has evaluated all received rows. Blocks.
+    /// Stops the evaluation thread after it has evaluated all received rows. Blocks the calling thread.
     pub fn stop(&self) {
         let running = lock(&self.worker).take();
         if let Some(EvaluationThread { feed, stop, thread }) = running {

@@ -92,18 +92,18 @@ pub struct AlertRule {
     /// Threshold of a critical incident, in the unit of the measure; null for none.
     #[serde(default)]
     pub critical: Option<f64>,
-    /// Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
+    /// Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
     #[serde(default)]
     pub resolve: Option<f64>,
     /// Period to compare with: thresholds then apply to the relative change, where 0.5 is 50 percent more. Null to measure absolute
     /// values.
     #[serde(default)]
     pub compare: Option<ComparisonBaseline>,
-    /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+    /// Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
     /// minimum.
     #[serde(default, alias = "at_least")]
     pub min_samples: Option<u64>,
-    /// What happens if the window has no data. If it is given, every empty window counts as one without data. Default, and null: sums and
+    /// What happens if the window has no data. If it is given, every empty window counts as one without data. If omitted or null: sums and
     /// counts are 0 in an empty window, and other measures act as with `keep`.
     #[serde(default)]
     pub no_data: Option<NoDataPolicy>,

@@ -74,7 +74,7 @@ pub struct SpanChangeBatch {
 }
 
 impl Store {
-    /// Creates a durable subscription, or continues one after a restart. A new one begins with the next change. Blocks.
+    /// Creates a durable subscription, or continues one after a restart. A new one begins with the next change. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Store {
         Ok(DurableSubscription { name: name.to_owned(), last_read, cursor: WalCursor::default() })
     }
 
-    /// Removes a durable subscription and everything that is kept for it. Blocks.
+    /// Removes a durable subscription and everything that is kept for it. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -103,7 +103,8 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the next changes of a subscription, which need not be acknowledged before the following ones are read. Blocks.
+    /// Reads the next changes of a subscription. The caller may read further changes before it acknowledges these. Blocks the calling
+    /// thread.
     ///
     /// # Errors
     ///
@@ -149,7 +150,8 @@ impl Store {
         Ok(SubscriptionChanges::Spans(batch))
     }
 
-    /// Records durably that everything up to a position has been processed. A position before the recorded one changes nothing. Blocks.
+    /// Records durably that everything up to a position has been processed. A position before the recorded one changes nothing. Blocks the
+    /// calling thread.
     ///
     /// # Errors
     ///

@@ -1350,7 +1350,7 @@ export interface components {
             value: string | null;
         };
         /**
-         * @description What a rule measures. LLM calls are those that count, each call once.
+         * @description What a rule measures. Metrics of LLM calls count each call once: spans that are excluded from totals are left out.
          * @enum {string}
          */
         AlertMetric: "cost" | "input_tokens" | "output_tokens" | "total_tokens" | "new_input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "reasoning_tokens" | "calls" | "failed" | "error_rate" | "duration_p50" | "duration_p90" | "duration_p95" | "duration_p99" | "time_to_first_token_p50" | "time_to_first_token_p90" | "time_to_first_token_p95" | "time_to_first_token_p99" | "tool_failures" | "tool_failure_rate" | "unpriced_calls" | "spans" | "refusals" | "client_dropped" | "error_events" | "score";
@@ -1441,7 +1441,7 @@ export interface components {
             owner?: string | null;
             /**
              * Format: double
-             * @description Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
+             * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve?: number | null;
             /** @description Name of the score. Required for the measure `score`, not allowed for others. */
@@ -3795,7 +3795,7 @@ export interface components {
             owner: string | null;
             /**
              * Format: double
-             * @description Value at which an incident is resolved. Default, and null: the threshold that is crossed first.
+             * @description Value at which an incident is resolved. If omitted or null, the incident is resolved at the threshold that is crossed first.
              */
             resolve: number | null;
             /** @description Name of the score. Required for the measure `score`, not allowed for others. */

@@ -111,7 +111,7 @@ const SELECT_DELIVERIES: &str = "SELECT deliveries.id, deliveries.target, delive
     deliveries.folded_into, notices.body FROM deliveries JOIN notices ON notices.id = deliveries.notice";
 
 impl NotificationOutbox {
-    /// Returns deliveries of a project, the newest first. Blocks.
+    /// Returns deliveries of a project, the newest first. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Returns one delivery. Blocks.
+    /// Returns one delivery. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl NotificationOutbox {
         found.ok_or(NotifyError::Missing("delivery"))
     }
 
-    /// Returns the number of waiting deliveries of each channel, as (channel, number). Blocks.
+    /// Returns the number of waiting deliveries of each channel, as (channel, number). Blocks the calling thread.
     ///
     /// # Errors
     ///

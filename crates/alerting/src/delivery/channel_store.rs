@@ -41,7 +41,7 @@ pub enum NotifyError {
 }
 
 impl NotificationOutbox {
-    /// Creates a channel. The second value is the signing secret if one was generated; it is returned only here. Blocks.
+    /// Creates a channel. The second value is the signing secret if one was generated; it is returned only here. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl NotificationOutbox {
     }
 
     /// Updates a channel. Its waiting deliveries are retried immediately, since the update may have fixed them. If the channel is disabled,
-    /// they are cancelled. Blocks.
+    /// they are cancelled. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl NotificationOutbox {
         Ok((NotificationChannel { id, project, name, language, disabled, configuration, secret, created_us: old.created_us }, made))
     }
 
-    /// Deletes a channel with its deliveries. Blocks.
+    /// Deletes a channel with its deliveries. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl NotificationOutbox {
         if deleted == 0 { Err(NotifyError::Missing("target")) } else { Ok(()) }
     }
 
-    /// Returns the channels of a project, the oldest first. Blocks.
+    /// Returns the channels of a project, the oldest first. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Returns one channel. Blocks.
+    /// Returns one channel. Blocks the calling thread.
     ///
     /// # Errors
     ///

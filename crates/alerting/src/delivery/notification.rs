@@ -25,7 +25,8 @@ pub struct AlertNotification {
     pub measure: String,
     /// Unit of the values.
     pub unit: MeasureUnit,
-    /// Period that the values are relative to: 0.62 is 62 percent more. Null if they are absolute values in `unit`.
+    /// Period that the values are compared with: they are relative changes, where 0.62 is 62 percent more. Null if they are absolute values
+    /// in `unit`.
     #[serde(default)]
     #[schema(required)]
     pub compare: Option<ComparisonBaseline>,

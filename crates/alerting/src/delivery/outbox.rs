@@ -94,7 +94,7 @@ impl NotificationOutbox {
 
     /// Enqueues notifications, each for its channels. They are durable when this returns, and delivery begins. Notifications with a known
     /// key are ignored, and so are channels that do not exist, are disabled or belong to another project. Returns the number of new
-    /// notifications. Blocks.
+    /// notifications. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl NotificationOutbox {
         Ok(taken)
     }
 
-    /// Runs statements that read or write. Blocks.
+    /// Runs statements that read or write. Blocks the calling thread.
     pub(super) fn with_connection<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, SqliteError> {
         work(&mut lock(&self.connection)).map_err(SqliteError::sqlite_error(&self.path))
     }

@@ -33,7 +33,8 @@ pub(super) struct DueDelivery {
 }
 
 impl NotificationOutbox {
-    /// Returns the first waiting delivery of each channel, as (due time in microseconds since the Unix epoch, channel). Blocks.
+    /// Returns the first waiting delivery of each channel, as (due time in microseconds since the Unix epoch, channel). Blocks the calling
+    /// thread.
     pub(super) fn first_waiting(&self) -> Result<Vec<(i64, ChannelId)>, SqliteError> {
         self.with_connection(|db| {
             let mut select = db.prepare_cached(
@@ -45,7 +46,7 @@ impl NotificationOutbox {
     }
 
     /// Takes the delivery to a channel that is due and records its attempt; `None` if none is due. The deliveries of a channel are in
-    /// order: while the first one waits for its next attempt, the others wait too. Blocks.
+    /// order: while the first one waits for its next attempt, the others wait too. Blocks the calling thread.
     pub(super) fn take_due(&self, target: ChannelId) -> Result<Option<DueDelivery>, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
@@ -72,7 +73,7 @@ impl NotificationOutbox {
     }
 
     /// Records the result of an attempt and schedules the next one. Returns whether the next delivery to the channel can be sent now.
-    /// Blocks.
+    /// Blocks the calling thread.
     pub(super) fn record_result(&self, next: &DueDelivery, took: Duration, ended: &DeliveryAttemptResult) -> Result<bool, SqliteError> {
         let now = now_us();
         let age = Duration::from_micros(u64::try_from(now - next.created_us).unwrap_or(0));
@@ -100,7 +101,8 @@ impl NotificationOutbox {
         Ok(goes_on)
     }
 
-    /// Schedules the deliveries whose attempts were interrupted by the end of the process: it is unknown whether they arrived. Blocks.
+    /// Schedules the deliveries whose attempts were interrupted by the end of the process: it is unknown whether they arrived. Blocks the
+    /// calling thread.
     pub(super) fn resume_interrupted(&self) -> Result<usize, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
@@ -117,7 +119,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Takes a test for a channel, ahead of its queue. Blocks.
+    /// Takes a test for a channel, ahead of its queue. Blocks the calling thread.
     pub(super) fn take_test(&self, notification: AlertNotification, target: NotificationChannel) -> Result<DueDelivery, SqliteError> {
         self.with_connection(|db| {
             let transaction = db.transaction()?;
@@ -133,7 +135,7 @@ impl NotificationOutbox {
         })
     }
 
-    /// Deletes notifications before a time that have been delivered or given up and returns their number. Blocks.
+    /// Deletes notifications before a time that have been delivered or given up and returns their number. Blocks the calling thread.
     pub(super) fn delete_before(&self, project: u64, us: i64) -> Result<usize, SqliteError> {
         self.with_connection(|db| {
             db.execute(

@@ -68,7 +68,7 @@ pub(crate) enum MetricFormula {
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident = $name:tt, $unit:ident, $made:expr;)+) => {
-        /// What a rule measures. LLM calls are those that count, each call once.
+        /// What a rule measures. Metrics of LLM calls count each call once: spans that are excluded from totals are left out.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum AlertMetric { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 

@@ -66,7 +66,7 @@ pub(super) struct NotificationChannelList {
 pub(super) struct NotificationChannelRequest {
     /// Name of 1 to 100 characters.
     name: String,
-    /// Language of the notifications. Default, and null: the language of the rule.
+    /// Language of the notifications. If omitted or null: the language of the rule.
     #[serde(default)]
     language: Option<MessageLanguage>,
     /// True if nothing is sent to the channel. Default: false.

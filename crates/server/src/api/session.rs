@@ -64,7 +64,8 @@ struct SignInLink {
 
 /// Opening the link signs in and leads to the page.
 ///
-/// Programs that look at a link before a person opens it must not use it up: those that ask for its head only, and those that say so.
+/// A mail client or chat program may request the link before a person opens it. Such a request must not use up the link: a `HEAD`
+/// request, or one whose headers say that it is a preview.
 async fn login(
     State(api): State<Arc<ApiState>>,
     method: Method,

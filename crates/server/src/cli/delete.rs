@@ -11,7 +11,7 @@ use super::running_server::{CommandSession, RunningServer};
 use super::{CommonArguments, effective_config, open_existing, print_line};
 use crate::retention::{DeletionPreview, DeletionReceipt, receipts_of_user};
 
-/// Delete a trace, a user's data or a project from every file, with a receipt
+/// Delete a trace, a user's data or a project from every file, and record the deletion in a receipt
 #[derive(Debug, Subcommand)]
 pub(super) enum DeleteCommand {
     /// Delete a trace with its error events, scores and log lines

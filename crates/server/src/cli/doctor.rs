@@ -178,7 +178,7 @@ fn check_databases(root: &Path) -> Vec<DoctorFinding> {
         if !path.exists() && has_data && *name == "hinomi.db" {
             return DoctorFinding::problem(
                 format!("{} is missing; it contained projects, keys, tokens and settings", path.display()),
-                "restore it from a backup; otherwise the next start creates an empty one and gives new projects higher numbers",
+                "restore it from a backup; otherwise the next start creates an empty one, in which new projects get unused numbers",
             );
         }
         if !path.exists() {

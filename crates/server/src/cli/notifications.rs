@@ -33,7 +33,7 @@ impl NotificationsCommand {
         print_line(match (before, paused) {
             (true, true) => "notifications were already paused",
             (false, true) => "notifications are paused and wait in the outbox; `hinomi notifications resume` sends them",
-            (true, false) => "notifications are resumed, including those in the outbox",
+            (true, false) => "notifications are resumed; the server sends those that waited in the outbox",
             (false, false) => "notifications were not paused",
         })
     }

@@ -196,7 +196,7 @@ impl PriceCheckCommand {
                 let longer = book.explain(&self.call(&long, at_us)).filter(|_| !counted);
                 match longer.and_then(|longer| Some((input_price(&priced)?, input_price(&longer)?))) {
                     Some((ordinary, longer)) if ordinary != longer => print_line(&format!(
-                        "  long context: {}/M for a call with {LONG_CONTEXT_TOKENS} input tokens; use --input for yours",
+                        "  long context: {}/M for a call with {LONG_CONTEXT_TOKENS} input tokens; set your number with --input",
                         dollars(longer)
                     )),
                     _ => Ok(()),

@@ -28,7 +28,7 @@ impl SnapshotThread {
         Ok(SnapshotThread { requests: Some(asked), thread: Some(thread) })
     }
 
-    /// Takes a snapshot after this call has begun. Blocks.
+    /// Takes a snapshot after this call has begun. Blocks the calling thread.
     pub(crate) fn take_snapshot(&self) -> Option<Arc<Snapshot>> {
         let (answer, taken) = sync_channel(1);
         self.requests.as_ref()?.send(answer).ok()?;

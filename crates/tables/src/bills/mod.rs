@@ -98,7 +98,7 @@ impl BillStore {
         Ok(BillStore { connection: Mutex::new(database::open(&path, &MIGRATIONS)?), path })
     }
 
-    /// Imports an export. Blocks.
+    /// Imports an export. Blocks the calling thread.
     ///
     /// # Errors
     ///

@@ -64,8 +64,8 @@ pub trait RetainedRows: Debug + Send + Sync {
         without_expiry()
     }
 
-    /// Removes what is to be erased from memory, so that it is not written again. Blocks. Returns false if another part of the program
-    /// still works with it.
+    /// Removes what is to be erased from memory, so that it is not written again. Blocks the calling thread. Returns false if another part
+    /// of the program still works with it.
     ///
     /// # Errors
     ///

@@ -106,7 +106,7 @@ pub fn count_expiring(
 }
 
 /// Deletes rows of a project before a time, in microseconds since the Unix epoch, for a module whose selections keep the rows of some
-/// traces (`temp.traces`). The WAL is not emptied; the caller of [`RetainedRows::expire`] does that. Blocks.
+/// traces (`temp.traces`). The WAL is not emptied; the caller of [`RetainedRows::expire`] does that. Blocks the calling thread.
 ///
 /// # Errors
 ///

@@ -87,7 +87,7 @@ impl ScoreStore {
     }
 
     /// Stores scores; a score with a known ID replaces the stored one unless it is older. When it returns, the scores are on disk.
-    /// Blocks.
+    /// Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl ScoreStore {
         write(&mut connection).map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Returns the newest scores of a trace and its spans, at most [`MAX_SCORES_PER_TRACE`] and one megabyte, oldest first, and the total number
-    /// of scores. Blocks.
+    /// Returns the newest scores of a trace and its spans, at most [`MAX_SCORES_PER_TRACE`] and one megabyte, oldest first, and the total
+    /// number of scores. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl ScoreStore {
         read().map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Returns the mean of the numeric scores with a name in `from_us..to_us`; `None` if there are none. Blocks.
+    /// Returns the mean of the numeric scores with a name in `from_us..to_us`; `None` if there are none. Blocks the calling thread.
     ///
     /// # Errors
     ///
@@ -172,7 +172,8 @@ impl ScoreStore {
         read.map_err(SqliteError::sqlite_error(&self.path))
     }
 
-    /// Deletes the scores of a project before a time in microseconds since the Unix epoch. Returns the number of deleted scores. Blocks.
+    /// Deletes the scores of a project before a time in microseconds since the Unix epoch. Returns the number of deleted scores. Blocks the
+    /// calling thread.
     ///
     /// # Errors
     ///

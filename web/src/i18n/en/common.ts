@@ -131,7 +131,7 @@ export const common = {
   'help.syntax.not': 'exclude',
   'help.syntax.greaterThan': 'greater than; also <, >= and <=',
   'help.syntax.duration': 'units are ms, s, m and h; milliseconds if no unit',
-  'help.syntax.or': 'either one; without parentheses, OR takes all terms on each side',
+  'help.syntax.or': 'either side; without parentheses, a side is all adjacent terms',
   'help.grammar': 'All fields, the grammar, and how trace filters work',
   'help.syntax.present': 'has any value',
   'help.syntax.text': 'text in prompts and answers',

@@ -50,7 +50,7 @@ export const prices = {
   'prices.repriceShort': 'Recalculate stored costs',
   'prices.pricedSince': 'Some models now have a price. New calls have a cost; recalculate below to add it to stored calls.',
   'prices.repriceWhy':
-    'Recalculates the cost of stored calls with current prices: custom prices and the price table, each for its effective days.',
+    'Recalculates the cost of stored calls with the current custom prices and price table. Each call gets the price that is effective on its own day.',
   'prices.repriceFrom': 'From',
   'prices.repriceThrough': 'To (inclusive)',
   'prices.previewChanges': 'Preview changes',

@@ -82,7 +82,7 @@ fn new_agent(allowed_networks: AllowedNetworks, tls: TlsConfig) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), AllowedNetworkResolver { allowed_networks })
 }
 
-/// Sends one request. Blocks.
+/// Sends one request. Blocks the calling thread.
 pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttemptResult {
     let mut request = Request::post(&post.url).header("content-type", "application/json; charset=utf-8");
     for (name, value) in &post.headers {
