@@ -24,6 +24,7 @@ pub mod cost;
 pub mod decode_budget;
 pub mod dedup;
 pub mod explain;
+pub mod failure;
 mod fingerprint;
 pub mod hints;
 pub mod id;

@@ -24,6 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::TimeSources;
 use crate::dedup::exclusion::Exclusion;
+use crate::failure::{self, FailureReport};
 use crate::id::{SpanId, TraceId};
 use crate::messages::{self, TextLimit};
 use crate::money::Usd;
@@ -129,6 +130,7 @@ pub fn canonical_span_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceB
         sent => sent,
     };
     (span.status, span.status_detail) = status(sent, raw.status_detail, kind, &found, &span.tags);
+    failure::set_cause(&mut span, failure_report(&found));
     labels::fill(&mut span, &raw.attributes);
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
@@ -306,6 +308,16 @@ fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {
             _ => vec![text.clone()],
         },
         _ => Vec::new(),
+    }
+}
+
+/// Returns what the attributes report about a failure.
+fn failure_report<'a>(found: &'a RecognizedAttributes) -> FailureReport<'a> {
+    let status = found.number(SpanField::HttpStatus);
+    FailureReport {
+        error_type: found.str(SpanField::ErrorType),
+        http_status: status.filter(|status| (100.0..1000.0).contains(status)).map(|status| status as u16),
+        message: found.str(SpanField::StatusMessage),
     }
 }
 

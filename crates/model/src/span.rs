@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dedup::duplicate_reports::DuplicateReport;
 use crate::dedup::exclusion::Exclusion;
+use crate::failure::FailureCause;
 use crate::id::{SpanId, TraceId};
 use crate::legacy_sentences;
 use crate::money::Usd;
@@ -50,6 +51,8 @@ pub struct Span {
     pub status: SpanStatus,
     /// Status as sent (`resource_exhausted`) or the error message, if it says more than [`SpanStatus`].
     pub status_detail: Option<String>,
+    /// Cause of the failure, for failed calls.
+    pub failure: Option<FailureCause>,
     /// Start, after any correction of the client's clock.
     pub start_us: i64,
     /// End, after any correction of the client's clock. Never before the start.
@@ -150,6 +153,7 @@ impl Default for Span {
             response_model: None,
             status: SpanStatus::Ok,
             status_detail: None,
+            failure: None,
             start_us: 0,
             end_us: 0,
             clock_shift_us: 0,

@@ -36,6 +36,8 @@ pub const FIELD_NAMES: &[&str] = &[
     "service",
     "thread",
     "key",
+    "failure",
+    "prompt_version",
     "trace",
     "span",
     "cost",

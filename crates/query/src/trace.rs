@@ -13,6 +13,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
 use hinomi_model::api_time::rfc3339;
+use hinomi_model::failure::FailureCause;
 use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
@@ -329,6 +330,7 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         response_model: span.response_model.clone(),
         status: span.status.as_str(),
         status_detail: span.status_detail.clone(),
+        failure: span.failure.map(FailureCause::as_str),
         error_preview: error_preview(span),
         incomplete: span.is_incomplete(),
         start_time: rfc3339(span.start_us),
@@ -365,6 +367,7 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         agent: span.agent.clone(),
         tool: span.tool.clone(),
         prompt: span.prompt.clone(),
+        prompt_version: span.prompt_version.clone(),
         tags: span.tags.clone(),
         input_preview: loaded.input_preview.clone(),
         output_preview: loaded.output_preview.clone(),

@@ -133,5 +133,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("exclusion_kind", Utf8View),
         optional("exclusion_span_id", Utf8View),
         optional("exclusion_trace_id", Utf8View),
+        // Cause of a failed call.
+        optional("failure", Utf8View),
     ]))
 });

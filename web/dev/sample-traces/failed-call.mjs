@@ -26,6 +26,7 @@ export function failedCall(at) {
       request_model: 'gpt-4o',
       status: 'error',
       status_detail: 'resource_exhausted',
+      failure: 'rate_limit',
       origin: 'auto.ai.openai',
     },
     580,

@@ -6,6 +6,7 @@ use super::events::EXCEPTION_EVENT;
 use super::span::{DecodedSpan, DecodedSpanEvent};
 use super::stack;
 use crate::clock::ClockDriftCorrector;
+use crate::failure::FailureReport;
 use crate::fingerprint::Fingerprint;
 use crate::messages::{TextLimit, trim_text};
 use crate::sentry::{ErrorEvent, ErrorReporter, Exception, deciding_frame, group};
@@ -52,6 +53,11 @@ impl OtlpException {
         thrown.sort_by_key(|thrown| thrown.at_ns);
         thrown.truncate(MAX_EXCEPTIONS);
         thrown
+    }
+
+    /// Returns what the exception says about the failure of its span.
+    pub(super) fn failure_report(&self) -> FailureReport<'_> {
+        FailureReport { error_type: Some(&self.kind), message: Some(&self.message), http_status: None }
     }
 
     /// Returns the error event of an exception in a span. The end of the span replaces an implausible time.

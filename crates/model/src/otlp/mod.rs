@@ -33,7 +33,7 @@ use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
-use crate::{decode_budget, normalize};
+use crate::{decode_budget, failure, normalize};
 
 /// Outcome reasons that are not reported as rejections: a client could not change anything, and some clients log a warning each time.
 const UNREPORTED_REASONS: &[OutcomeReason] =
@@ -157,7 +157,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             }
             let thrown = span.as_ref().map(exceptions::OtlpException::exceptions_of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
-            let span = match span.and_then(|span| span.into_raw(&around, &clock)) {
+            let mut span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => decode_budget::with_refund(|| match family {
                     Some(family) => family.canonical(raw, context.price),
                     None => normalize::canonical_span(raw, context.price),
@@ -169,6 +169,9 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             };
             for (sum, count) in left_out.iter_mut().zip(counts) {
                 *sum = sum.saturating_add(count);
+            }
+            for thrown in &thrown {
+                failure::refine(&mut span, thrown.failure_report());
             }
             decode_budget::charge_span(&span);
             for thrown in thrown {

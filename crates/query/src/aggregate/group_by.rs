@@ -39,6 +39,8 @@ const GROUP_COLUMNS: &[(&str, &str)] = &[
     ("environment", "environment"),
     ("service", "service"),
     ("key", "ingest_key"),
+    ("failure", "failure"),
+    ("prompt_version", "prompt_version"),
 ];
 
 impl GroupBy {

@@ -43,6 +43,8 @@ pub(crate) const FIELD_COLUMNS: &[(&str, &str, FilterColumnType)] = &[
     ("service", "service", FilterColumnType::Text),
     ("thread", "thread", FilterColumnType::Text),
     ("key", "ingest_key", FilterColumnType::Text),
+    ("failure", "failure", FilterColumnType::Text),
+    ("prompt_version", "prompt_version", FilterColumnType::Text),
     ("trace", "trace_id", FilterColumnType::Id),
     ("span", "span_id", FilterColumnType::Id),
     ("cost", "cost", FilterColumnType::Money),

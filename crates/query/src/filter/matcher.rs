@@ -305,6 +305,8 @@ fn text_of<'a>(column: &str, span: &'a Span) -> Option<Cow<'a, str>> {
         "service" => optional(&span.service),
         "thread" => optional(&span.thread),
         "ingest_key" => optional(&span.ingest_key),
+        "failure" => span.failure.map(|cause| Cow::Borrowed(cause.as_str())),
+        "prompt_version" => optional(&span.prompt_version),
         "trace_id" => Some(Cow::Owned(span.trace_id.to_string())),
         "span_id" => Some(Cow::Owned(span.span_id.to_string())),
         _ => None,

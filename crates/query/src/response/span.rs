@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::explain::{CostLine, SpanExplanation};
+use hinomi_model::failure::FailureCause;
 use hinomi_model::span::{ChatMessage, CostSource, SpanStatus, SpanType, UsageSource};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -186,6 +187,9 @@ pub struct SpanSummary {
     /// Status as the client sent it, such as `resource_exhausted`, or the error message; null if there is no detail.
     #[schema(required)]
     pub status_detail: Option<String>,
+    /// Cause of a failed call, the same for all providers; null for other spans, and for calls that earlier versions stored.
+    #[schema(required, value_type = Option<FailureCause>)]
+    pub failure: Option<&'static str>,
     /// First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither.
     #[schema(required)]
     pub error_preview: Option<String>,
@@ -254,6 +258,9 @@ pub struct SpanSummary {
     /// Name of the prompt template; null if there is none.
     #[schema(required)]
     pub prompt: Option<String>,
+    /// Version of the prompt template; null if there is none.
+    #[schema(required)]
+    pub prompt_version: Option<String>,
     /// Tags that the program set.
     pub tags: BTreeMap<String, String>,
     /// Beginning of the input; null if there is none.
@@ -301,9 +308,6 @@ pub struct SpanDetail {
     pub reading: Vec<FieldReading>,
     /// Provenance of the span: conventions, sources of all fields, ignored attributes, how tokens and cost were computed, why it counts.
     pub explanation: SpanExplanation,
-    /// Version of the prompt template.
-    #[schema(required)]
-    pub prompt_version: Option<String>,
     /// Time at which the server received the span.
     pub received_at: String,
     /// Milliseconds that were added to the client's timestamps; 0 if its clock is right.

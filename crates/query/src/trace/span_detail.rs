@@ -76,7 +76,6 @@ impl ProjectSnapshot {
             tool_definitions: span.tool_definitions,
             reading: span.reading.into_iter().map(FieldReading::of).collect(),
             explanation,
-            prompt_version: span.prompt_version,
             received_at,
             clock_shift_ms,
             links,

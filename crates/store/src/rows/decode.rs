@@ -8,6 +8,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::failure::FailureCause;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::legacy_sentences;
 use hinomi_model::money::Usd;
@@ -95,6 +96,7 @@ impl SpanRowDecoder<'_> {
         self.text("response_model", |s, t| s.response_model = Some(t));
         self.text("status", |s, t| s.status = SpanStatus::from_name(&t).unwrap_or(SpanStatus::Ok));
         self.text("status_detail", |s, t| s.status_detail = Some(t));
+        self.text("failure", |s, t| s.failure = FailureCause::from_name(&t));
         self.int("time_to_first_token_us", |s, n| s.time_to_first_token_us = Some(n));
         self.bool("streaming", |s, b| s.streaming = Some(b));
         self.bool("counted", |s, b| s.counted = b);

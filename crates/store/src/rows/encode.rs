@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::failure::FailureCause;
 use hinomi_model::money::Usd;
 use serde::Serialize;
 
@@ -145,6 +146,7 @@ impl SpanColumnEncoder<'_> {
             c.text_column_of(|row| row.span.exclusion.as_ref().map(Exclusion::kind)),
             c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
             c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
+            c.text_column_of(|row| row.span.failure.map(FailureCause::as_str)),
         ]
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hinomi_model::clock::TimeSource;
 use hinomi_model::dedup::duplicate_reports::DuplicateReport;
 use hinomi_model::dedup::exclusion::Exclusion;
+use hinomi_model::failure::FailureCause;
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::partial_spans::{PartialSpanState, SpanFragment, SpanFragmentContent};
@@ -216,6 +217,7 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
                 })
             }),
             also_reported: streaming.map(|counts| DuplicateReport { trace_id: TraceId(ids.0), span_id: SpanId(ids.1), counts }),
+            failure: streaming.map(|known| if known { FailureCause::Timeout } else { FailureCause::Other }),
             ingest_key: text(),
             title: text(),
             sample_rate: streaming.map(|all| if all { 1.0 } else { 0.125 }),

@@ -223,6 +223,8 @@ export const trace = {
   'trace.modelAnswered': 'Answering model',
   'trace.modelDiffers': '(differs from the requested name)',
   'trace.prompt': 'Prompt',
+  'trace.promptVersion': 'prompt version',
+  'trace.failure': 'cause of failure',
   'trace.placement': 'Context',
   'trace.agent': 'Agent',
   'trace.tool': 'Tool',

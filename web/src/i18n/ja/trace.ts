@@ -222,6 +222,8 @@ export const trace = {
   'trace.modelAnswered': '応答モデル',
   'trace.modelDiffers': '(要求した名前と異なります)',
   'trace.prompt': 'プロンプト',
+  'trace.promptVersion': 'プロンプトのバージョン',
+  'trace.failure': '失敗の原因',
   'trace.placement': 'コンテキスト',
   'trace.agent': 'エージェント',
   'trace.tool': 'ツール',

@@ -230,6 +230,7 @@ const GROUP_FIELDS = [
   'provider',
   'session',
   'prompt',
+  'failure',
   'service',
 ];
 const TAG_PREFIX = 'tag:';

@@ -81,7 +81,9 @@ export function DetailsTab({ detail, node }: { detail: SpanDetail; node: SpanNod
     detail.operation !== null && [t('trace.operation'), detail.operation],
     detail.streaming !== null && isModelCall(detail) && [t('trace.streaming'), t(detail.streaming ? 'common.yes' : 'common.no')],
     isModelCall(detail) && detail.finish_reasons.length > 0 && [t('trace.finishReason'), detail.finish_reasons.join(', ')],
+    detail.failure !== null && [t('trace.failure'), filter('failure', detail.failure)],
     detail.prompt !== null && [t('trace.prompt'), filter('prompt', detail.prompt)],
+    detail.prompt_version !== null && [t('trace.promptVersion'), filter('prompt_version', detail.prompt_version)],
     ...Object.entries(detail.request).map(([name, value]): Property => [name, <code key={name}>{valueText(value)}</code>]),
   ];
   const place: Property[] = [

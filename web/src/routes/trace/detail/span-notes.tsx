@@ -51,6 +51,7 @@ export function SpanFailures({ node }: { node: SpanNode }) {
           <div>
             <p>
               <b className={span.status === 'error' ? 'text-error' : undefined}>{t(`status.${span.status}`)}</b>{' '}
+              {span.failure !== null && <span>{t(`failure.${span.failure}`)}: </span>}
               {span.status_detail && <UserText text={span.status_detail} />}
             </p>
             <p className="text-dim text-small">{t('trace.noErrorEvent')}</p>

@@ -49,6 +49,8 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     response_model: null,
     status: 'ok',
     status_detail: null,
+    failure: null,
+    prompt_version: null,
     error_preview: null,
     incomplete: false,
     start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
