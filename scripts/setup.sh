@@ -86,7 +86,10 @@ for folder in e2e/node/*/; do
         mkdir -p "$environment"
         cp "$folder"/package*.json e2e/.npmrc "$environment"
         # None of their install scripts is needed, but for these two programs that put themselves in place.
-        (cd "$environment" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+        # `npm ci` rejects a lock file without optional packages of other platforms that a registry lacks; `npm install` installs the same
+        # versions.
+        (cd "$environment" && { npm ci --silent --no-audit --no-fund --ignore-scripts ||
+            npm install --silent --no-save --no-audit --no-fund --ignore-scripts; })
         if [ "$name" = coding-agents ]; then
             (cd "$environment/node_modules/@anthropic-ai/claude-code" && node install.cjs > /dev/null)
             (cd "$environment/node_modules/opencode-ai" && node postinstall.mjs > /dev/null)

@@ -23,6 +23,35 @@ const project = (id, name, first) => ({
   first_span_at: first,
 });
 const projects = [project(1, 'tabi-desk', traces[0].summary.start_time), project(2, 'new-project', null)];
+const aForward = {
+  id: 1,
+  type: 'sentry',
+  url: 'https://o1.ingest.sentry.io/42',
+  has_key: true,
+  enabled: true,
+  queued: 0,
+  queued_bytes: 0,
+  delivered: 18_204,
+  failed: 0,
+  last_error: null,
+  last_error_at: null,
+  created_at: '2026-11-01T08:00:00.000000Z',
+};
+const forwards = [
+  aForward,
+  {
+    ...aForward,
+    id: 2,
+    type: 'otlp',
+    url: 'https://collector.internal.example:4318',
+    queued: 3120,
+    queued_bytes: 41_000_000,
+    delivered: 2210,
+    failed: 2,
+    last_error: 'HTTP 503',
+    last_error_at: new Date().toISOString(),
+  },
+];
 const keys = [
   { id: 1, public_key: KEY, name: 'Default', disabled: false, created_at: iso(START - 40 * 86_400_000), last_used_at: iso(START - 9_000) },
 ];
@@ -99,6 +128,19 @@ function answer(method, path, params, body) {
   }
   const here = projects.find(({ id: own }) => own === number) ?? fail(404, 'No such project');
   if (!name) return method === 'PATCH' ? change(here, body) : here;
+  if (name === 'forwards') {
+    if (method === 'POST' || method === 'PUT') {
+      const { key, url, ...draft } = body;
+      const at = forwards.findIndex(({ id: own }) => own === Number(one));
+      const stored = at < 0 ? { ...aForward, id: forwards.length + 1 } : forwards[at];
+      const saved = { ...stored, ...draft, url: url.replace(/\/\/[^/@]*@/, '//'), has_key: stored.has_key || key !== undefined };
+      forwards.splice(at < 0 ? forwards.length : at, 1, saved);
+      return saved;
+    }
+    const at = forwards.findIndex(({ id: own }) => own === Number(one));
+    if (method === 'DELETE') return (forwards.splice(at, 1), null);
+    return one ? (forwards[at] ?? fail(404, 'No such target')) : { forwards };
+  }
   if (name === 'keys') {
     if (method === 'POST')
       keys.push({

@@ -86,6 +86,14 @@ test('account, tokens and system', async () => {
   await ask('post', `${API}/session`, { body: { token: 'good' } });
 });
 
+test('forwards', async () => {
+  await ask('get', `${PROJECT}/forwards`);
+  const draft = { type: 'sentry', url: 'https://k@sentry.example/1', enabled: true };
+  const { id } = await ask('post', `${PROJECT}/forwards`, { body: draft });
+  await ask('put', `${PROJECT}/forwards/{forward}`, { path: { forward: id }, body: { ...draft, enabled: false } });
+  await ask('delete', `${PROJECT}/forwards/{forward}`, { path: { forward: id } });
+});
+
 test('projects and keys', async () => {
   await ask('post', `${API}/projects`, { body: { name: 'New' } });
   await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', retention: { environments: { production: 30 } } } });

@@ -29,6 +29,8 @@ names!(
         EventWithoutType = "event_without_type",
         /// A fault in the server.
         Fault = "fault",
+        /// The request was forwarded to a server that it has passed before.
+        ForwardLoop = "forward_loop",
         /// The request has no key and addresses another host than this machine.
         HostWithoutKey = "host_without_key",
         /// The time is in the future.
@@ -239,6 +241,7 @@ impl OutcomeReason {
             | OutcomeReason::UnknownKind
             | OutcomeReason::UnknownTemporality => OutcomeReasonGroup::Unreadable,
             OutcomeReason::ContentType
+            | OutcomeReason::ForwardLoop
             | OutcomeReason::ProtocolVersion
             | OutcomeReason::TooManyEncodings
             | OutcomeReason::UnknownEncoding => OutcomeReasonGroup::Unsupported,

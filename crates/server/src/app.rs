@@ -27,6 +27,7 @@ use hinomi_store::{Store, StoreConfig};
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::database;
 use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
+use hinomi_tables::forwards::ForwardStore;
 use hinomi_tables::log_lines::LogStore;
 use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::otel_metrics::OtelMetricStore;
@@ -45,6 +46,7 @@ use tower_http::compression::CompressionLayer;
 use crate::api::{self, ApiState, ExportLimiter, QueryScheduler};
 use crate::config::{self, Config};
 use crate::connections::{ConnectionRegistry, raise_file_limit};
+use crate::forward::ForwardWorker;
 use crate::ingest::{self, IngestState, TelemetryStores, keyless};
 use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
@@ -121,7 +123,7 @@ impl App {
             tracing::warn!(%listen, hint, "server.listener.unencrypted");
         }
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
-        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards } = stores;
         let recreated_us = meta.recreated_us();
         let low_priority = LowPriorityRuntime::start_runtime(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
@@ -136,6 +138,7 @@ impl App {
             metrics,
             bills,
             outcomes,
+            forwards: Arc::new(ForwardWorker::new(forwards, allowed.clone(), &trust)),
             delivery_worker: Arc::new(DeliveryWorker::new(outbox, allowed, trust)),
             alerts,
             engine,
@@ -198,6 +201,7 @@ impl App {
         let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
+        let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
             let service = MapRequestLayer::new(|request| normalize_path("", request)).layer(otlp_router(ingestion.clone()));
@@ -220,6 +224,7 @@ impl App {
         api.store.stop_maintenance();
         let _ = chores.await;
         let _ = delivery_worker.await;
+        let _ = forward_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }
@@ -227,6 +232,7 @@ impl App {
         let alerts = api.alerts.clone();
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
+        api.forwards.store().close().await;
         api.errors.close().await;
         api.logs.close().await;
         api.metrics.close().await;
@@ -293,6 +299,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let metrics = OtelMetricStore::open(&config.data)?;
     let bills = BillStore::open(&config.data)?;
     let outcomes = OutcomeStore::open(&config.data)?;
+    let forwards = ForwardStore::open(&config.data)?;
     let outbox = NotificationOutbox::open(&config.data)?;
     let alerts = AlertService::open(&config.data)?;
     let stores = TelemetryStores {
@@ -303,6 +310,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         logs: Arc::new(logs),
         metrics: Arc::new(metrics),
         outcomes: Arc::new(outcomes),
+        forwards: Arc::new(forwards),
     };
     Ok(OpenedServices { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod connections;
 pub mod demo;
 pub mod file_permissions;
+pub mod forward;
 pub mod ingest;
 pub mod jobs;
 pub mod memory;

@@ -3,6 +3,7 @@
 pub mod bills;
 pub mod database;
 pub mod error_events;
+pub mod forwards;
 pub mod log_lines;
 pub mod metadata;
 pub mod otel_metrics;

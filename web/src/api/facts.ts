@@ -146,6 +146,9 @@ export const FACTS = {
     "fault": {
       "group": "unavailable"
     },
+    "forward_loop": {
+      "group": "unsupported"
+    },
     "host_without_key": {
       "group": "missing_key"
     },

@@ -3,7 +3,7 @@ import type { TimeSpan as RangeSpan } from '../range';
 import { api } from './client';
 import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
 import { hasEnded } from './status';
-import type { Bucket, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
+import type { Bucket, ForwardDraft, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
 export interface Scope extends RangeSpan {
@@ -301,6 +301,28 @@ export function useDeleteKey(project: number) {
   return useMutation({
     mutationFn: (key: number) => api.delete('/api/v1/projects/{project}/keys/{key}', { path: { project, key } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'keys'] }),
+  });
+}
+
+export const forwardsQuery = (project: number) =>
+  projectQuery(project, 'forwards', '/api/v1/projects/{project}/forwards', undefined);
+
+export function useSaveForward(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, draft }: { id: number | null; draft: ForwardDraft }) =>
+      id === null
+        ? api.post('/api/v1/projects/{project}/forwards', { path: { project }, body: draft })
+        : api.put('/api/v1/projects/{project}/forwards/{forward}', { path: { project, forward: id }, body: draft }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'forwards'] }),
+  });
+}
+
+export function useDeleteForward(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (forward: number) => api.delete('/api/v1/projects/{project}/forwards/{forward}', { path: { project, forward } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'forwards'] }),
   });
 }
 

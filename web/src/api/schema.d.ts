@@ -623,6 +623,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/forwards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the targets that requests of a project are forwarded to. */
+        get: operations["get_projects_project_forwards"];
+        put?: never;
+        /**
+         * Creates a target.
+         * @description From now on, each request that the project receives in the protocol of the service is passed on, after the client has its answer.
+         */
+        post: operations["post_projects_project_forwards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/forwards/{forward}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns one target. */
+        get: operations["get_projects_project_forwards_forward"];
+        /**
+         * Replaces a target.
+         * @description Requests that wait are sent to the new address immediately.
+         */
+        put: operations["put_projects_project_forwards_forward"];
+        post?: never;
+        /**
+         * Deletes a target.
+         * @description Requests that wait for it are not sent any more.
+         */
+        delete: operations["delete_projects_project_forwards_forward"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/hints": {
         parameters: {
             query?: never;
@@ -1428,7 +1474,7 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
              *     minimum.
              */
             min_samples?: number | null;
@@ -2598,6 +2644,11 @@ export interface components {
             /** @description Values, the most frequent first. */
             values: components["schemas"]["FacetValue"][];
         };
+        /**
+         * @description Cause of a failed call.
+         * @enum {string}
+         */
+        FailureCause: "rate_limit" | "overloaded" | "context_length" | "content_filter" | "authentication" | "timeout" | "bad_request" | "connection" | "other";
         /** @description Source of a field of a span, recorded when the span was decoded. */
         FieldReading: {
             /** @description Field of the span, such as `usage.input_tokens`. */
@@ -2661,6 +2712,75 @@ export interface components {
          * @enum {string}
          */
         ForecastMethod: "weekly" | "daily" | "linear";
+        /** @description A target to create or replace. */
+        ForwardDraft: {
+            /** @description True if received requests are forwarded. Default: true. */
+            enabled?: boolean;
+            /**
+             * @description Key of the service: for OTLP a bearer token, or headers as `NAME=VALUE` separated by commas; for Langfuse `PUBLIC_KEY:SECRET_KEY`. A
+             *     DSN contains its key. If it is left out, the stored key is kept, unless the target moves to another host.
+             */
+            key?: string | null;
+            /** @description Kind of service. */
+            type: components["schemas"]["ForwardType"];
+            /**
+             * @description Sentry: the DSN. OTLP: the base URL of the endpoint, such as `https://collector.example:4318`. Langfuse: the URL of the server, such
+             *     as `https://cloud.langfuse.com`.
+             */
+            url: string;
+        };
+        /** @description Targets of a project. */
+        ForwardList: {
+            /** @description Targets, the oldest first. */
+            forwards: components["schemas"]["ForwardView"][];
+        };
+        /**
+         * @description Kind of service that requests are forwarded to.
+         * @enum {string}
+         */
+        ForwardType: "sentry" | "otlp" | "langfuse";
+        /** @description A target of forwarded requests without its key. */
+        ForwardView: {
+            /** @description Time at which the target was created (RFC 3339). */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Number of requests that the target accepted.
+             */
+            delivered: number;
+            /** @description True if received requests are forwarded. */
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description Number of requests that the target rejected, that were given up after seven days, or that did not fit into the queue.
+             */
+            failed: number;
+            /** @description True if a key is stored. The key itself is never returned. */
+            has_key: boolean;
+            /**
+             * Format: int64
+             * @description ID of the target.
+             */
+            id: number;
+            /** @description Reason of the last failed attempt; null if the last attempt succeeded. */
+            last_error: string | null;
+            /** @description Time of the last failed attempt (RFC 3339); null if the last attempt succeeded. */
+            last_error_at: string | null;
+            /**
+             * Format: int64
+             * @description Number of requests that wait.
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description Bytes of the requests that wait.
+             */
+            queued_bytes: number;
+            /** @description Kind of service. */
+            type: components["schemas"]["ForwardType"];
+            /** @description URL without the key. */
+            url: string;
+        };
         /** @description Possible cause of a gap. */
         GapCause: {
             /**
@@ -3477,7 +3597,7 @@ export interface components {
          * @description Reason that the server records. The reasons are in the order of their names.
          * @enum {string}
          */
-        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
+        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
         /**
          * @description Group of reasons with the same remedy.
          * @enum {string}
@@ -3782,7 +3902,7 @@ export interface components {
             measure: components["schemas"]["AlertMetric"];
             /**
              * Format: int64
-             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. Default, and null: no
+             * @description Minimum number of calls, tool calls or spans in the window; a window with fewer counts as one without data. If omitted or null: no
              *     minimum.
              */
             min_samples: number | null;
@@ -3944,6 +4064,7 @@ export interface components {
             /** @description First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither. */
             error_preview: string | null;
             exclusion: components["schemas"]["SpanExclusion"] | null;
+            failure: components["schemas"]["FailureCause"] | null;
             /** @description True while only parts of the span, such as its messages, have arrived. */
             incomplete: boolean;
             /** @description Beginning of the input; null if there is none. */
@@ -3978,6 +4099,8 @@ export interface components {
             project_id: number;
             /** @description Name of the prompt template; null if there is none. */
             prompt: string | null;
+            /** @description Version of the prompt template; null if there is none. */
+            prompt_version: string | null;
             /** @description Provider as a canonical lower-case name, such as `openai` or `aws.bedrock`; null if unknown. */
             provider: string | null;
             /** @description True if the client did not send the provider and it was inferred. */
@@ -4066,8 +4189,6 @@ export interface components {
             links: components["schemas"]["LinkedSpan"][];
             /** @description Messages that the model returned. */
             output_messages: components["schemas"]["ChatMessage"][];
-            /** @description Version of the prompt template. */
-            prompt_version: string | null;
             /** @description Source attribute of each field. */
             reading: components["schemas"]["FieldReading"][];
             /** @description Time at which the server received the span. */
@@ -6303,6 +6424,169 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_forwards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardList"];
+                };
+            };
+        };
+    };
+    post_projects_project_forwards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardDraft"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_forwards_forward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the target. */
+                forward: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_projects_project_forwards_forward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the target. */
+                forward: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForwardDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_projects_project_forwards_forward: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the target. */
+                forward: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The target was deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -295,8 +295,12 @@ fn host_of(url: &str) -> Option<String> {
     Some(url.parse::<Uri>().ok()?.authority()?.host().to_owned())
 }
 
-/// Checks a URL. Only `https` is allowed, except for programs in a private network and for literal addresses.
-fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
+/// Checks a URL. Only `https` is allowed, except for programs in a private network (`plain`) and for literal addresses.
+///
+/// # Errors
+///
+/// When the URL is not valid, or its host is an address that is not allowed. `field` is the field of the request that the error names.
+pub fn check_url(field: &'static str, url: &str, plain: bool, allowed: &AllowedNetworks) -> Result<(), ChannelError> {
     let wrong = |reason: &str| Err(ChannelError::invalid(field, reason));
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));

@@ -6,6 +6,7 @@ mod channel;
 mod channel_store;
 mod message_text;
 pub mod notification;
+pub mod outbound_http;
 mod outbox;
 mod queue;
 mod render;
@@ -19,7 +20,7 @@ mod worker;
 
 pub use allowed_networks::AllowedNetworks;
 pub use attempts::{DeliveryAttempt, DeliveryFilter, DeliveryState, NotificationDelivery};
-pub use channel::{ChannelConfiguration, ChannelError, ChannelKind, ChannelSecret, NotificationChannel, SmtpSecurity};
+pub use channel::{ChannelConfiguration, ChannelError, ChannelKind, ChannelSecret, NotificationChannel, SmtpSecurity, check_url};
 pub use channel_store::{NotificationChannelDraft, NotifyError};
 pub use outbox::{ChannelId, FORMAT, NotificationOutbox};
 pub use trusted_certificates::TrustedCertificates;

@@ -255,8 +255,8 @@ async fn run_outbox_query<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || question(&delivery_worker)).await??)
 }
 
-/// Returns how to allow channels at a private address.
-fn allow_hint(address: IpAddr) -> String {
+/// Returns how to allow a private address.
+pub(super) fn allow_hint(address: IpAddr) -> String {
     format!(
         "Allow it in the configuration file (`allow = \"{address}\"` under `[notify]`) or with `HINOMI_NOTIFY_ALLOW={address}`, and restart the \
          server. Separate several addresses with commas; `10.0.0.0/8` allows a network, `all` allows every address."

@@ -5,6 +5,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hinomi_query::QueryError;
+use hinomi_tables::database::SqliteError;
 use hinomi_tables::error_events::ErrorStoreError;
 use hinomi_tables::metadata::MetadataError;
 use serde::Serialize;
@@ -163,6 +164,12 @@ impl IntoResponse for ApiError {
             response.extensions_mut().insert(SuspectedSegmentDamage);
         }
         response
+    }
+}
+
+impl From<SqliteError> for ApiError {
+    fn from(error: SqliteError) -> ApiError {
+        ApiError::internal(error)
     }
 }
 

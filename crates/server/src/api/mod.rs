@@ -9,6 +9,7 @@ mod credentials;
 mod enum_facts;
 mod error;
 mod file_response;
+mod forwards;
 mod hints;
 mod issues;
 mod jobs;
@@ -58,6 +59,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::forward::ForwardWorker;
 use crate::jobs::JobRunner;
 use crate::retention::{RetentionHoldTracker, RetentionResources};
 pub use error::ApiError;
@@ -87,6 +89,8 @@ pub struct ApiState {
     pub bills: Arc<BillStore>,
     /// Outcomes of received items, and hints.
     pub outcomes: Arc<OutcomeStore>,
+    /// Targets that requests are forwarded to.
+    pub forwards: Arc<ForwardWorker>,
     /// Notification channels and deliveries.
     pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
@@ -171,6 +175,7 @@ impl ApiState {
             self.delivery_worker.outbox().clone(),
             self.bills.clone(),
             self.outcomes.clone(),
+            self.forwards.store().clone(),
         ]
     }
 
@@ -374,9 +379,14 @@ fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
     )
 }
 
-/// Routes of the server itself: bills, hints, live changes, exports, backups and the state of the system.
+/// Routes of the server itself: forwards, bills, hints, live changes, exports, backups and the state of the system.
 fn system_routes() -> OpenApiRouter<Arc<ApiState>> {
     permitted_routes!(OpenApiRouter::new();
+        forwards::list,
+        forwards::create,
+        forwards::get,
+        forwards::update,
+        forwards::delete,
         hints::hints,
         bill::report,
         bill::import,

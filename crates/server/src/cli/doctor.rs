@@ -11,7 +11,7 @@ use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_hold
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::{bills, database, error_events, log_lines, metadata, otel_metrics, outcomes, scores};
+use hinomi_tables::{bills, database, error_events, forwards, log_lines, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{CommonArguments, effective_config, print_line};
@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 9] = [
+const DATABASES: [(&str, u32); 10] = [
     ("hinomi.db", metadata::FORMAT),
     ("errors.db", error_events::FORMAT),
     ("scores.db", scores::FORMAT),
@@ -29,6 +29,7 @@ const DATABASES: [(&str, u32); 9] = [
     ("notify.db", delivery::FORMAT),
     ("bill.db", bills::FORMAT),
     ("outcomes.db", outcomes::FORMAT),
+    ("forwards.db", forwards::FORMAT),
 ];
 
 /// Check the data directory (exit status 0: no problems, 1: problems found)

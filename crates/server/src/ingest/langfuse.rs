@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use hinomi_model::decode_budget;
 use hinomi_model::id::SpanId;
 use hinomi_model::langfuse::{self, LangfuseEventResult, ObservationTrace};
+use hinomi_tables::forwards::ForwardedProtocol;
 use serde_json::{Value, json};
 use tower_http::cors::{Any, CorsLayer};
 
@@ -77,7 +78,9 @@ async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: B
     let is_compressed = is_compressed(&compression);
     let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
+    let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Langfuse("ingestion".to_owned()))?;
     let work = move |ingestion: &IngestState, body: Bytes| {
+        let forwarded = forward.as_ref().map(|source| source.with_body(&body));
         let decoded = decode(ingestion, &body, &from, received_us)?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
@@ -85,7 +88,7 @@ async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: B
         // A concurrent request may report the traces of stray observations.
         let langfuse::DecodedLangfuseBatch { spans, scores, event_results, outcomes, observations_without_trace, .. } = decoded;
         let again = (!observations_without_trace.is_empty()).then_some((body, observations_without_trace));
-        let content = DecodedTelemetry { spans, scores, outcomes, ..DecodedTelemetry::default() };
+        let content = DecodedTelemetry { spans, scores, outcomes, forwarded, ..DecodedTelemetry::default() };
         Ok((IngestState::prepare(from.clone(), content)?, event_results, again))
     };
     let incoming = IncomingBody::new(body, headers);
@@ -164,10 +167,13 @@ async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: 
     let is_compressed = is_compressed(&compression);
     let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
+    let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Langfuse("scores".to_owned()))?;
     let decode = move |_: &IngestState, body: Bytes| {
+        let forwarded = forward.as_ref().map(|source| source.with_body(&body));
         let langfuse::DecodedScores { scores, outcomes } = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
         let id = scores.last().map(|score| score.id.clone());
-        Ok((IngestState::prepare(from.clone(), DecodedTelemetry { scores, outcomes, ..DecodedTelemetry::default() })?, id))
+        let content = DecodedTelemetry { scores, outcomes, forwarded, ..DecodedTelemetry::default() };
+        Ok((IngestState::prepare(from.clone(), content)?, id))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, id) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;

@@ -7,6 +7,7 @@
 mod admission;
 pub mod auth;
 pub mod decompress;
+mod forwarded;
 mod grpc;
 pub mod keyless;
 mod langfuse;
@@ -39,6 +40,7 @@ use hinomi_model::span::Span;
 use hinomi_model::{cost, decode_budget, token_estimate};
 use hinomi_store::{PreparedAppend, Store};
 use hinomi_tables::error_events::ErrorStore;
+use hinomi_tables::forwards::{ForwardStore, ForwardedRequest};
 use hinomi_tables::log_lines::LogStore;
 use hinomi_tables::metadata::{IngestKey, MetadataStore, ProjectRecord};
 use hinomi_tables::otel_metrics::OtelMetricStore;
@@ -70,6 +72,7 @@ pub struct IngestState {
     logs: Arc<LogStore>,
     metrics: Arc<OtelMetricStore>,
     outcomes: Arc<OutcomeStore>,
+    forwards: Arc<ForwardStore>,
     prices: Arc<PriceBooks>,
     limits: config::IngestConfig,
     retention_days: u32,
@@ -109,6 +112,8 @@ struct DecodedTelemetry {
     sdk: Option<String>,
     /// Sample rate that the client reports.
     sample_rate: Option<f64>,
+    /// The request as it is forwarded, if a target of the project takes it.
+    forwarded: Option<ForwardedRequest>,
 }
 
 /// A decoded request that is ready to be stored.
@@ -121,6 +126,7 @@ struct PreparedTelemetry {
     points: Vec<MetricPoint>,
     outcomes: Vec<Outcome>,
     evidence: Vec<HintEvidence>,
+    forwarded: Option<ForwardedRequest>,
 }
 
 /// Stores of ingested data.
@@ -140,12 +146,14 @@ pub struct TelemetryStores {
     pub metrics: Arc<OtelMetricStore>,
     /// Outcomes.
     pub outcomes: Arc<OutcomeStore>,
+    /// Requests that are forwarded to other services.
+    pub forwards: Arc<ForwardStore>,
 }
 
 impl IngestState {
     /// Creates the state of ingestion into these stores.
     pub fn new(stores: TelemetryStores, prices: Arc<PriceBooks>, config: &config::Config) -> IngestState {
-        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes } = stores;
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards } = stores;
         IngestState {
             meta,
             store,
@@ -154,6 +162,7 @@ impl IngestState {
             logs,
             metrics,
             outcomes,
+            forwards,
             prices,
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
@@ -268,7 +277,7 @@ impl IngestState {
 
     /// Prepares decoded content for storage. Takes processor time.
     fn prepare(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
-        let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate } = content;
+        let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate, forwarded } = content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints describe the request as sent, before anything is added to its spans.
@@ -288,13 +297,13 @@ impl IngestState {
             spans.iter_mut().for_each(cost::prefer_client);
         }
         let spans = if spans.is_empty() { None } else { Some(PreparedAppend::new(sender.project.id, spans)?) };
-        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: merge_outcomes(outcomes), evidence })
+        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: merge_outcomes(outcomes), evidence, forwarded })
     }
 
     /// Stores a prepared request and counts its outcomes. When it returns without an error, everything accepted is durable and visible.
     /// Returns the outcomes of items that were not stored.
     async fn store_prepared(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
-        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence } = ready;
+        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence, forwarded } = ready;
         let project = sender.project.id;
         // A request may have both spans and errors. If only one store succeeds, the client sends the request again, and the other store
         // drops its part as a duplicate.
@@ -321,7 +330,14 @@ impl IngestState {
         };
         let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
         let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(IngestRejection::from) };
-        let (of_spans, of_errors, (), of_logs, of_metrics) = tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics)?;
+        let in_forwards = async {
+            match forwarded {
+                Some(request) => self.forwards.enqueue(project, request, received_us).await.map_err(IngestRejection::from),
+                None => Ok(()),
+            }
+        };
+        let (of_spans, of_errors, (), of_logs, of_metrics, ()) =
+            tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics, in_forwards)?;
 
         let dropped = [
             (OutcomeReason::InvalidId, OutcomeCategory::Span, of_spans.without_id),

@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, post};
 use hinomi_model::decode_budget;
 use hinomi_model::otlp::{self, DecodedOtlpRequest, OtlpEncoding, OtlpSignal};
+use hinomi_tables::forwards::ForwardedProtocol;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::admission::MAX_ITEMS;
@@ -86,6 +87,11 @@ fn grpc_route(signal: OtlpSignal) -> MethodRouter<Arc<IngestState>> {
     })
 }
 
+/// Returns the last segment of a signal's path.
+fn signal_name(signal: OtlpSignal) -> &'static str {
+    SIGNALS.iter().find(|(known, ..)| *known == signal).map_or("", |(_, name, _)| name)
+}
+
 /// Returns the encoding of a content type, and the content type of the response.
 fn encoding(content_type: &str) -> Option<(OtlpEncoding, &'static str)> {
     match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -112,13 +118,18 @@ async fn ingest_request(
     let sender = sender(ingestion, project, headers)?;
     let received_us = jiff::Timestamp::now().as_microsecond();
     let from = sender.clone();
-    let decode = move |ingestion: &IngestState, body| {
+    let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Otlp(signal_name(signal).to_owned()))?;
+    // A message of gRPC has no content type of its own.
+    let forward = forward.map(|source| source.of_encoding(encoding));
+    let decode = move |ingestion: &IngestState, body: Bytes| {
+        let forwarded = forward.as_ref().map(|source| source.with_body(&body));
         let DecodedOtlpRequest { spans, errors, lines, points, outcomes } =
             otlp::decode(body, signal, encoding, &ingestion.context(&from, received_us))?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
-        IngestState::prepare(from.clone(), DecodedTelemetry { spans, errors, lines, points, outcomes, ..DecodedTelemetry::default() })
+        let content = DecodedTelemetry { spans, errors, lines, points, outcomes, forwarded, ..DecodedTelemetry::default() };
+        IngestState::prepare(from.clone(), content)
     };
     let incoming = IncomingBody::new(body, headers);
     let ready = ingestion.receive_and_decode(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;

@@ -75,6 +75,8 @@ pub(super) enum IngestRejection {
     Errors(#[from] ErrorStoreError),
     #[error(transparent)]
     Database(#[from] SqliteError),
+    #[error("the request was forwarded in a loop; delete one of the forwards between these servers")]
+    ForwardLoop,
     #[error("the server is stopping; send again later")]
     Stopping,
 }
@@ -129,6 +131,7 @@ impl IngestRejection {
             IngestRejection::Store(_) | IngestRejection::Errors(_) | IngestRejection::Database(_) => {
                 (S::SERVICE_UNAVAILABLE, OutcomeReason::StorageFailed)
             }
+            IngestRejection::ForwardLoop => (S::LOOP_DETECTED, OutcomeReason::ForwardLoop),
             IngestRejection::Stopping => (S::SERVICE_UNAVAILABLE, OutcomeReason::Stopping),
         }
     }

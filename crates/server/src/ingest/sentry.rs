@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine;
 use hinomi_model::clock::DecodeContext;
+use hinomi_model::failure::{self, FailureCause, FailureReport};
 use hinomi_model::outcome::{Outcome, OutcomeCategory};
 use hinomi_model::outcome_reason::OutcomeReason;
-use hinomi_model::sentry::{self, DecodedEnvelope, EnvelopeError, SentryEnvelope};
+use hinomi_model::sentry::{self, DecodedEnvelope, EnvelopeError, ErrorEvent, SentryEnvelope};
+use hinomi_model::span::Span;
 use hinomi_model::{decode_budget, hints};
+use hinomi_tables::forwards::ForwardedProtocol;
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
 
@@ -79,13 +82,15 @@ struct SentryRequest {
     project: Option<u64>,
     headers: HeaderMap,
     query: Option<String>,
+    /// Path below the project, such as `envelope`; empty if the request is not forwarded.
+    path: String,
     /// The sender, once it is identified; a later rejection is counted for its project.
     sender: Arc<OnceLock<AuthenticatedSender>>,
 }
 
 impl SentryRequest {
-    fn new(project: Option<u64>, headers: HeaderMap, query: Option<String>) -> SentryRequest {
-        SentryRequest { project, headers, query, sender: Arc::default() }
+    fn new(project: Option<u64>, headers: HeaderMap, query: Option<String>, path: &str) -> SentryRequest {
+        SentryRequest { project, headers, query, path: path.to_owned(), sender: Arc::default() }
     }
 }
 
@@ -99,7 +104,7 @@ async fn envelope(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query, "envelope");
     event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, sentry::decode).await)
 }
 
@@ -110,7 +115,7 @@ async fn store(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query, "store");
     event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, decode_store).await)
 }
 
@@ -121,7 +126,7 @@ async fn store_without_project(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let sender_request = SentryRequest::new(None, headers, query);
+    let sender_request = SentryRequest::new(None, headers, query, "store");
     event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, None, body, decode_store).await)
 }
 
@@ -134,7 +139,7 @@ async fn store_by_image_url(
 ) -> Response {
     let data = query.as_deref().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("sentry_data="));
     let data = percent_encoding::percent_decode_str(data.unwrap_or_default()).collect::<Vec<u8>>();
-    let sender_request = SentryRequest::new(project.parse().ok(), headers, query);
+    let sender_request = SentryRequest::new(project.parse().ok(), headers, query, "store");
     match ingest_envelope(&ingestion, &sender_request, None, Body::from(data), decode_store).await {
         Ok(_) => ([(header::CONTENT_TYPE, "image/gif")], TRANSPARENT_GIF).into_response(),
         refused => event_response(&ingestion, &sender_request, refused),
@@ -146,11 +151,14 @@ async fn discard_request(
     State(ingestion): State<Arc<IngestState>>,
     Path(parts): Path<Vec<(String, String)>>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    // The key in a path is that of this server.
+    let path = uri.path().splitn(4, '/').nth(3).filter(|_| !parts.iter().any(|(name, _)| name == "key")).unwrap_or_default();
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let sender_request = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query);
+    let sender_request = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query, path);
     let decode: SentryDecodeFn = |_, _| {
         let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, None)];
         Ok(DecodedEnvelope { outcomes, ..DecodedEnvelope::default() })
@@ -198,7 +206,10 @@ async fn ingest_envelope(
     let _ = sender_request.sender.set(sender.clone());
     let sender = AuthenticatedSender { sdk: sdk_client::of_headers(&sender_request.headers), ..sender };
     let from = sender.clone();
+    let protocol = ForwardedProtocol::Sentry(sender_request.path.clone());
+    let forward = ingestion.forward_source(&sender, &sender_request.headers, protocol)?.filter(|_| !sender_request.path.is_empty());
     let decode = move |ingestion: &IngestState, body: Bytes| {
+        let forwarded = forward.as_ref().map(|source| source.with_body(&body));
         let decoded = decode(&body, &ingestion.context(&from, received_us))?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
@@ -209,9 +220,20 @@ async fn ingest_envelope(
         let evidence = hints::evidence_in_envelope(decoded.header.sample_rate, &decoded.integrations, &decoded.spans);
         let sdk = decoded.header.sdk();
         let sample_rate = decoded.header.sample_rate;
-        let DecodedEnvelope { spans, errors, lines, points, outcomes, event_id, .. } = decoded;
-        let content =
-            DecodedTelemetry { spans, errors, lines, points, outcomes, evidence, sdk, sample_rate, ..DecodedTelemetry::default() };
+        let DecodedEnvelope { mut spans, errors, lines, points, outcomes, event_id, .. } = decoded;
+        refine_failures(ingestion, from.project.id, &mut spans, &errors);
+        let content = DecodedTelemetry {
+            spans,
+            errors,
+            lines,
+            points,
+            outcomes,
+            evidence,
+            sdk,
+            sample_rate,
+            forwarded,
+            ..DecodedTelemetry::default()
+        };
         Ok((IngestState::prepare(from.clone(), content)?, event_id))
     };
     let is_compressed = is_compressed(&encoding);
@@ -219,6 +241,26 @@ async fn ingest_envelope(
     let (ready, event_id) = ingestion.receive_and_decode(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;
     ingestion.store_prepared(received_us, ready).await?;
     Ok(event_id)
+}
+
+/// Completes the cause of failed calls from error events: Sentry's SDKs report the exception in an event of its own, most often before the
+/// transaction. Takes a read of the database only for failed calls whose own status says too little.
+fn refine_failures(ingestion: &IngestState, project: u64, spans: &mut [Span], errors: &[ErrorEvent]) {
+    failure::refine_by_errors(spans, errors);
+    let is_vague = |span: &&mut Span| span.failure.is_some_and(FailureCause::is_vague);
+    let vague: Vec<_> = spans.iter_mut().filter(is_vague).map(|span| (span.trace_id, span.span_id)).collect();
+    if vague.is_empty() {
+        return;
+    }
+    let read = ingestion.errors.previews_by_span(project, vague);
+    // The decoding thread is one of those that may block. Without the earlier events, the cause stays as the span says.
+    let Ok(previews) = tokio::runtime::Handle::current().block_on(read) else { return };
+    for span in spans {
+        if let Some(preview) = previews.get(&(span.trace_id, span.span_id)) {
+            let error_type = preview.split_once(": ").map(|(class, _)| class);
+            failure::refine(span, FailureReport { error_type, message: Some(preview), http_status: None });
+        }
+    }
 }
 
 /// Authenticates a sender by the DSN in the header of an envelope, if the request has no credentials.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::alerts::eventually;
-use crate::envelopes::{call, now};
+use crate::envelopes::{call, now, of_item, transaction};
 use crate::server::{KEY, Server};
 
 /// Queries that have a filter.
@@ -142,4 +142,45 @@ fn a_chain_of_forty_thousand_spans_is_shown() {
     assert_eq!(server.ask("/spans?limit=1000")["spans"].as_array().map(Vec::len), Some(1000));
     let last = server.ask(&format!("/traces/{:032x}/spans/{:016x}", 7, 40_000));
     assert_eq!(last["span_id"], format!("{:016x}", 40_000));
+}
+
+/// Returns a call that failed, as Sentry's SDKs report it: the span says only that it failed, and the exception is an event of its own.
+fn failed_call(trace: u128) -> Value {
+    let mut transaction = transaction(trace, "What is the weather?", "");
+    let call = &mut transaction["spans"][1];
+    call["status"] = "internal_error".into();
+    let data = call["data"].as_object_mut().unwrap();
+    data.retain(|name, _| !name.contains("usage") && !name.contains("response"));
+    transaction
+}
+
+#[test]
+fn failed_calls_have_one_cause_across_providers() {
+    let server = Server::start();
+    let exception = json!({
+        "event_id": format!("{:032x}", 77), "timestamp": now() - 1.0, "platform": "python",
+        "exception": { "values": [{ "type": "RateLimitError", "value": "Error code: 429 - slow down", "module": "openai" }] },
+        "contexts": { "trace": { "trace_id": format!("{:032x}", 1), "span_id": format!("{:016x}", 3) } },
+    });
+    assert_eq!(server.envelope(of_item("event", &exception)).status, 200);
+    assert_eq!(server.envelope(of_item("transaction", &failed_call(1))).status, 200);
+    let mut coded = failed_call(2);
+    coded["spans"][1]["status"] = "deadline_exceeded".into();
+    assert_eq!(server.envelope(of_item("transaction", &coded)).status, 200);
+    assert_eq!(server.envelope(of_item("transaction", &failed_call(3))).status, 200);
+    assert_eq!(server.envelope(call(4, "What is the weather?", "Sunny.")).status, 200);
+
+    let spans = server.ask("/spans?q=kind:llm");
+    let cause = |trace: u128| {
+        let id = format!("{trace:032x}");
+        spans["spans"].as_array().unwrap().iter().find(|span| span["trace_id"] == id.as_str()).unwrap()["failure"].clone()
+    };
+    assert_eq!([cause(1), cause(2), cause(3), cause(4)], [json!("rate_limit"), json!("timeout"), json!("other"), Value::Null]);
+    let limited = server.ask("/spans?q=failure:rate_limit");
+    assert_eq!(limited["spans"].as_array().unwrap().len(), 1, "{limited}");
+    let by_cause = server.ask("/breakdown?by=failure&q=status:error");
+    let keys: Vec<_> = by_cause["rows"].as_array().unwrap().iter().map(|row| row["key"].clone()).collect();
+    for cause in ["rate_limit", "timeout", "other"] {
+        assert!(keys.contains(&json!(cause)), "{by_cause}");
+    }
 }

@@ -18,6 +18,7 @@ mod erased_data;
 mod explain;
 mod file_loss;
 mod filters;
+mod forwards;
 mod ingest;
 mod jobs;
 mod langfuse;

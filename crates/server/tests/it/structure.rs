@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// A module of a crate, and the other modules of it that it may use. In the server, `app` and `cli` assemble everything and may use any.
-const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 27] = [
+const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 29] = [
     ("store", "rows", &["schema"]),
     ("tables", "database", &[]),
     ("tables", "retained_rows", &["database"]),
@@ -27,6 +27,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 27] = [
     ("tables", "otel_metrics", &["database", "retained_rows"]),
     ("tables", "outcomes", &["database", "retained_rows"]),
     ("tables", "prices", &["metadata"]),
+    ("tables", "forwards", &["database", "retained_rows"]),
     ("tables", "scores", &["database", "retained_rows"]),
     ("alerting", "delivery", &["name_redaction"]),
     ("server", "config", &[]),
@@ -41,9 +42,10 @@ const ALLOWED_DEPENDENCIES: [(&str, &str, &[&str]); 27] = [
     ("server", "transfer", &[]),
     ("server", "retention", &[]),
     ("server", "demo", &[]),
+    ("server", "forward", &[]),
     ("server", "ingest", &["config", "memory"]),
     ("server", "query_parameters", &[]),
-    ("server", "api", &["backup", "config", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "transfer"]),
+    ("server", "api", &["backup", "config", "forward", "ingest", "jobs", "memory", "query_parameters", "reprice", "retention", "transfer"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

@@ -12,6 +12,7 @@ import { usePageTitle } from '../../shell/page-title';
 import { ApiAccess } from './api-access';
 import { IngestKeys } from './ingest-keys';
 import { CustomPrices } from './custom-prices';
+import { Forwards } from './forwards';
 import { ProjectForm } from './project-form';
 import { SignOut } from './sign-out';
 import './settings.css';
@@ -48,6 +49,7 @@ export default function Settings() {
             project={project}
             wanted={price ? { model: price, provider: provider ?? '' } : null}
           />
+          <Forwards key={`forwards ${project.id}`} project={project} />
           <ApiAccess />
         </div>
       )}

@@ -10,18 +10,13 @@ mod teams;
 mod tests;
 mod webhook;
 
+use std::borrow::Cow;
+
 use super::channel::{ChannelConfiguration, NotificationChannel, PAGERDUTY_URL};
 use super::message_text;
 use super::notification::{AlertNotification, AlertNotificationKind, AlertSeverity};
+use super::outbound_http::HttpPostRequest;
 pub(super) use mail::mail;
-
-/// HTTP POST request.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct HttpPostRequest {
-    pub(super) url: String,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
-}
 
 /// Returns the request for an HTTP channel; `None` for e-mail.
 pub(super) fn http_request(notification: &AlertNotification, target: &NotificationChannel, now_us: i64) -> Option<HttpPostRequest> {
@@ -29,7 +24,7 @@ pub(super) fn http_request(notification: &AlertNotification, target: &Notificati
     let secret = target.secret.reveal();
     let json = |url: &str, body: serde_json::Value| HttpPostRequest {
         url: url.to_owned(),
-        headers: Vec::new(),
+        headers: vec![json_content_type()],
         body: body.to_string().into_bytes(),
     };
     match &target.configuration {
@@ -42,6 +37,11 @@ pub(super) fn http_request(notification: &AlertNotification, target: &Notificati
         }
         ChannelConfiguration::Webhook { url } => Some(webhook::http_request(url, notification, &message, &target.secret, now_us)),
     }
+}
+
+/// Returns the header of a JSON body.
+fn json_content_type() -> (Cow<'static, str>, String) {
+    ("content-type".into(), "application/json; charset=utf-8".to_owned())
 }
 
 /// Returns the color of a notification, as on the page.

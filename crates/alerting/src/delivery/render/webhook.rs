@@ -30,7 +30,9 @@ pub(super) fn http_request(
     let body = body.to_string().into_bytes();
     let (id, seconds) = (header_value(&notification.idempotency_key), (now_us / 1_000_000).to_string());
     let signature = sign(&id, &seconds, &body, &signing_key(secret).unwrap_or_default());
-    let headers = vec![("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
+    let signed = [("webhook-id", id), ("webhook-timestamp", seconds), ("webhook-signature", signature)];
+    let signed = signed.map(|(name, value)| (name.into(), value));
+    let headers = std::iter::once(super::json_content_type()).chain(signed).collect();
     HttpPostRequest { url: url.to_owned(), headers, body }
 }
 

@@ -1,105 +1,15 @@
-//! HTTP requests to channels: to checked addresses only, without redirects or a proxy, and with a limit on the response.
+//! HTTP requests to channels, and what their responses mean.
 
-use ureq::config::Config;
-use ureq::http::{Request, Response, Uri};
-use ureq::tls::TlsConfig;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, Error, Timeout};
-
-use super::{ATTEMPT_TIMEOUT, DeliveryAttemptResult, DeliveryDisposition};
-use crate::delivery::allowed_networks::AllowedNetworks;
-use crate::delivery::outbox::now_us;
-use crate::delivery::render::HttpPostRequest;
-use crate::delivery::retry_schedule::parse_retry_after;
-use crate::delivery::trusted_certificates::TrustedCertificates;
-
-/// Maximum number of bytes that are read of a response. Its content is not needed, but reading it to the end allows the connection to be
-/// reused.
-const MAX_RESPONSE_BYTES: u64 = 16 << 10;
-/// Error text of the resolver for an address that is not allowed. The error is recognized by it.
-const ADDRESS_REJECTED: &str = "the address is in a private network";
-
-/// Resolves names to the addresses that connections are allowed to, so the address that is checked is the one that is used.
-#[derive(Debug)]
-struct AllowedNetworkResolver {
-    allowed_networks: AllowedNetworks,
-}
-
-impl Resolver for AllowedNetworkResolver {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let found = DefaultResolver::default().resolve(uri, config, timeout)?;
-        let mut kept = self.empty();
-        for address in self.allowed_networks.filter_permitted(found.iter().copied()) {
-            kept.push(address);
-        }
-        if kept.is_empty() { Err(Error::Io(std::io::Error::new(std::io::ErrorKind::PermissionDenied, ADDRESS_REJECTED))) } else { Ok(kept) }
-    }
-}
-
-/// HTTP clients.
-#[derive(Debug, Clone)]
-pub(super) struct HttpAgents {
-    /// Trusts the public certificate authorities.
-    public: Agent,
-    /// Trusts the configured certificate authorities; `None` if there are none.
-    configured: Option<Agent>,
-}
-
-impl HttpAgents {
-    pub(super) fn new(allowed: &AllowedNetworks, trust: &TrustedCertificates) -> HttpAgents {
-        let configured = trust.web_tls_config().map(|tls| new_agent(allowed.clone(), tls));
-        HttpAgents { public: new_agent(allowed.clone(), TlsConfig::default()), configured }
-    }
-
-    /// Sends a request. If no public authority has signed the channel's certificate, tries again with the configured ones; nothing has
-    /// been sent by then.
-    fn send_request(&self, request: &Request<&[u8]>) -> Result<Response<Body>, Error> {
-        let is_untrusted = |error: &Error| match error {
-            Error::Tls(_) | Error::Rustls(_) => true,
-            Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
-            _ => false,
-        };
-        match (self.public.run(request.clone()), &self.configured) {
-            (Err(error), Some(own)) if is_untrusted(&error) => own.run(request.clone()),
-            (ended, _) => ended,
-        }
-    }
-}
-
-fn new_agent(allowed_networks: AllowedNetworks, tls: TlsConfig) -> Agent {
-    let config = Agent::config_builder()
-        .tls_config(tls)
-        .timeout_global(Some(ATTEMPT_TIMEOUT))
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        // A proxy would resolve names on its own.
-        .proxy(None)
-        .max_response_header_size(32 << 10)
-        .user_agent(concat!("Hinomi/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Agent::with_parts(config, DefaultConnector::default(), AllowedNetworkResolver { allowed_networks })
-}
+use super::{DeliveryAttemptResult, DeliveryDisposition};
+use crate::delivery::outbound_http::{HttpPostRequest, HttpPostResponse, OutboundHttpClient};
 
 /// Sends one request. Blocks the calling thread.
-pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttemptResult {
-    let mut request = Request::post(&post.url).header("content-type", "application/json; charset=utf-8");
-    for (name, value) in &post.headers {
-        request = request.header(*name, value);
-    }
-    let Ok(request) = request.body(post.body.as_slice()) else {
-        return DeliveryAttemptResult::retry_result("the channel's URL is invalid; change it");
-    };
-    let mut answer = match agents.send_request(&request) {
+pub(super) fn send(client: &OutboundHttpClient, post: &HttpPostRequest) -> DeliveryAttemptResult {
+    let HttpPostResponse { status, retry_after: asked, reason } = match client.post(post) {
         Ok(answer) => answer,
-        Err(error) => return DeliveryAttemptResult::retry_result(describe_error(&error)),
+        Err(error) => return DeliveryAttemptResult::retry_result(error),
     };
-    let status = answer.status().as_u16();
-    let asked =
-        answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(|text| parse_retry_after(text, now_us()));
-    let text = answer.body_mut().with_config().limit(MAX_RESPONSE_BYTES).read_to_vec().unwrap_or_default();
-    let word = reason_word(&text).map(|word| format!(" (`{word}`)")).unwrap_or_default();
+    let word = reason.map(|word| format!(" (`{word}`)")).unwrap_or_default();
     let (disposition, error) = match status {
         200..=299 => (DeliveryDisposition::Delivered, None),
         300..=399 => (
@@ -114,48 +24,4 @@ pub(super) fn send(agents: &HttpAgents, post: &HttpPostRequest) -> DeliveryAttem
         _ => (DeliveryDisposition::Retry(asked), Some(format!("HTTP {status}{word}"))),
     };
     DeliveryAttemptResult { status: Some(status), error, disposition }
-}
-
-/// Returns the one-word reason that services such as Slack respond with (`no_service`). A longer response may repeat the message and is
-/// not recorded.
-fn reason_word(answer: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(answer).ok()?.trim();
-    let telling = !text.is_empty() && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    telling.then_some(text)
-}
-
-/// Describes an error without the URL, which may be the secret.
-fn describe_error(error: &Error) -> String {
-    match error {
-        Error::Timeout(Timeout::Resolve) => "the DNS lookup timed out".to_owned(),
-        Error::Timeout(Timeout::Connect) => "the connection timed out".to_owned(),
-        Error::Timeout(_) => format!("no response within {} s", ATTEMPT_TIMEOUT.as_secs()),
-        Error::HostNotFound => "host not found; check the URL".to_owned(),
-        Error::ConnectionFailed => "the connection failed".to_owned(),
-        Error::Io(error) if error.to_string() == ADDRESS_REJECTED => {
-            format!("{ADDRESS_REJECTED}; an administrator can allow it with the setting notify.allow")
-        }
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            format!("no trusted TLS connection: {error}; an administrator can add a CA certificate with the setting notify.ca_file")
-        }
-        Error::Io(error) => format!("the connection failed: {}", error.kind()),
-        Error::Tls(reason) => format!("no trusted TLS connection: {reason}"),
-        Error::Rustls(reason) => format!("no trusted TLS connection: {reason}"),
-        Error::LargeResponseHeader(..) => "the response headers are too large".to_owned(),
-        Error::Protocol(_) | Error::Http(_) => "the response is not valid HTTP".to_owned(),
-        _ => "the request failed".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_one_word_reason_of_a_response_is_recorded() {
-        assert_eq!(reason_word(b"no_service\n"), Some("no_service"));
-        assert_eq!(reason_word(b"User u_20481 spent"), None);
-        assert_eq!(reason_word(&[0xff]), None);
-        assert_eq!(reason_word(b""), None);
-    }
 }

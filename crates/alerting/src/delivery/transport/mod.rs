@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::allowed_networks::AllowedNetworks;
 use super::channel::{ChannelConfiguration, NotificationChannel};
 use super::notification::AlertNotification;
+use super::outbound_http::OutboundHttpClient;
 use super::outbox::now_us;
 use super::render;
 use super::trusted_certificates::TrustedCertificates;
@@ -48,14 +49,18 @@ impl DeliveryAttemptResult {
 /// Sends notifications to channels of all kinds.
 #[derive(Debug)]
 pub(super) struct DeliveryTransport {
-    http: http::HttpAgents,
+    http: OutboundHttpClient,
     allowed_networks: AllowedNetworks,
     certificates: TrustedCertificates,
 }
 
 impl DeliveryTransport {
     pub(super) fn new(allowed_networks: AllowedNetworks, certificates: TrustedCertificates) -> DeliveryTransport {
-        DeliveryTransport { http: http::HttpAgents::new(&allowed_networks, &certificates), allowed_networks, certificates }
+        DeliveryTransport {
+            http: OutboundHttpClient::new(&allowed_networks, &certificates, ATTEMPT_TIMEOUT),
+            allowed_networks,
+            certificates,
+        }
     }
 
     /// Makes one attempt to send a notification to a channel.
