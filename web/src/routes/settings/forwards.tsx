@@ -12,7 +12,7 @@ import { useLocale } from '../../locale';
 
 const SERVICES: readonly { type: ForwardType; label: string; placeholder: string; key: TextKey | null }[] = [
   { type: 'sentry', label: 'Sentry', placeholder: 'https://KEY@o0.ingest.sentry.io/0', key: null },
-  { type: 'otlp', label: 'OpenTelemetry (OTLP)', placeholder: 'https://collector.example:4318', key: 'settings.forwardOtlpKey' },
+  { type: 'otlp', label: 'OTLP', placeholder: 'https://collector.example:4318', key: 'settings.forwardOtlpKey' },
   { type: 'langfuse', label: 'Langfuse', placeholder: 'https://cloud.langfuse.com', key: 'settings.forwardLangfuseKey' },
 ];
 
@@ -29,7 +29,7 @@ export function Forwards({ project }: { project: Project }) {
       head: t('settings.forwardService'),
       cell: (forward) => (
         <>
-          <b>{SERVICES.find(({ type }) => type === forward.type)?.label}</b>
+          <b>{SERVICES.find(({ type }) => type === forward.type)?.label}</b>{' '}
           {!forward.enabled && <Chip tone="warning">{t('settings.forwardPaused')}</Chip>}
         </>
       ),
@@ -49,7 +49,7 @@ export function Forwards({ project }: { project: Project }) {
         </>
       ),
     },
-    { key: 'queued', head: t('settings.forwardQueued'), num: true, cell: ({ queued }) => format.count(queued) },
+    { key: 'queued', head: t('settings.forwardQueued'), num: true, optional: true, cell: ({ queued }) => format.count(queued) },
     { key: 'delivered', head: t('settings.forwardDelivered'), num: true, optional: true, cell: ({ delivered }) => format.count(delivered) },
     {
       key: 'failed',
