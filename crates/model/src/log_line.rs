@@ -39,7 +39,7 @@ names!(
 impl LogLevel {
     /// Returns the level of OpenTelemetry's severity number: four numbers for each level, starting at 1.
     pub(crate) fn from_severity_number(number: i32) -> Option<LogLevel> {
-        let at = usize::try_from(number - 1).ok()? / 4;
+        let at = usize::try_from(number.checked_sub(1)?).ok()? / 4;
         LogLevel::ALL.get(at).copied()
     }
 
