@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::dedup::duplicate_reports::hash_of_texts;
 use hinomi_model::dedup::{SpanNode, decide_trace};
+use hinomi_model::langfuse;
 use hinomi_model::money::Usd;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
@@ -17,12 +18,15 @@ use serde_json::{Value, json};
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
 const START_NS: i64 = (RECEIVED_US - 120_000_000) * 1000;
 
-/// Replaces the times of a body, `@ns+MS`: milliseconds after the start, in nanoseconds.
+/// Replaces the times of a body, milliseconds after the start: `@ns+MS` in nanoseconds, `@iso+MS` as a date.
 fn put_times(value: &mut Value) {
     match value {
         Value::String(text) => {
-            if let Some(ms) = text.strip_prefix("@ns+").and_then(|ms| ms.parse::<i64>().ok()) {
-                *text = (START_NS + ms * 1_000_000).to_string();
+            let after = |mark: &str| Some(START_NS + text.strip_prefix(mark)?.parse::<i64>().ok()? * 1_000_000);
+            if let Some(at) = after("@ns+") {
+                *text = at.to_string();
+            } else if let Some(at) = after("@iso+") {
+                *text = jiff::Timestamp::from_nanosecond(at.into()).unwrap().to_string();
             }
         }
         Value::Array(items) => items.iter_mut().for_each(put_times),
@@ -50,13 +54,25 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
+/// Decodes a body that was sent to a path.
+fn decode(body: String, path: &str) -> Vec<Span> {
+    let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() };
+    let of_signal = |body: String, signal| otlp::decode(body.into(), signal, OtlpEncoding::Json, &context).unwrap().spans;
+    match path {
+        "/v1/traces" => of_signal(body, OtlpSignal::Traces),
+        "/v1/logs" => of_signal(body, OtlpSignal::Logs),
+        "/api/public/ingestion" => langfuse::decode(body.as_bytes(), &context, &|_| None).unwrap().spans,
+        path => panic!("unknown path {path}"),
+    }
+}
+
 /// Decodes the body of a case and decides which spans count, as the store does.
 fn read(case: &Path) -> Vec<Span> {
     let mut body = json_of(&case.join("body.json"));
     put_times(&mut body);
-    let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() };
-    let decoded = otlp::decode(body.to_string().into(), OtlpSignal::Traces, OtlpEncoding::Json, &context).unwrap();
-    let mut spans = decoded.spans;
+    let request = case.join("request.json");
+    let path = if request.exists() { json_of(&request)["path"].as_str().unwrap().to_owned() } else { "/v1/traces".to_owned() };
+    let mut spans = decode(body.to_string(), &path);
     let mut traces: BTreeMap<_, Vec<&mut Span>> = BTreeMap::new();
     for span in &mut spans {
         traces.entry(span.trace_id).or_default().push(span);
@@ -94,10 +110,10 @@ fn dollars(cost: Option<Usd>) -> Value {
     cost.map_or(Value::Null, |cost| json!(cost.dollars()))
 }
 
-fn compare_totals(want: &Value, spans: &[&Span], differences: &mut Differences) {
+fn compare_totals(trace: &Value, spans: &[&Span], differences: &mut Differences) {
     let calls: Vec<&&Span> = spans.iter().filter(|span| span.is_call() && span.counted).collect();
     let sum = |of: fn(&Span) -> Option<u64>| calls.iter().filter_map(|span| of(span)).sum::<u64>();
-    for (name, want) in want["totals"].as_object().into_iter().flatten() {
+    for (name, want) in trace["totals"].as_object().into_iter().flatten() {
         let got = match name.as_str() {
             "llm_calls" => json!(calls.len()),
             "failed_llm_calls" => json!(calls.iter().filter(|span| span.status == SpanStatus::Error).count()),
@@ -112,12 +128,12 @@ fn compare_totals(want: &Value, spans: &[&Span], differences: &mut Differences) 
             // These belong to the trace as the query engine shows it.
             _ => continue,
         };
-        differences.compare(name, got, want);
+        differences.compare(&format!("{name} of {}", trace["trace_id"]), got, want);
     }
 }
 
 fn compare_span(want: &Value, span: &Span, differences: &mut Differences) {
-    let label = |what: &str| format!("{what} of {} {:?}", span.span_id, span.name);
+    let label = |what: &str| format!("{what} of {} {:?}", want["span_id"], span.name);
     let usage = |name: &str| match name {
         "input_tokens" => span.usage.input_tokens(),
         "output_tokens" => span.usage.output_tokens(),
@@ -176,12 +192,14 @@ fn compare(case: &Path) -> Vec<String> {
     let spans = read(case);
     let mut differences = Differences(Vec::new());
     for want in expect["traces"].as_array().unwrap() {
-        let of_trace: Vec<&Span> = spans.iter().filter(|span| want["trace_id"] == span.trace_id.to_string()).collect();
-        differences.compare("presence of the trace", json!(of_trace.is_empty()), &json!(false));
+        let id = langfuse::trace_id(want["trace_id"].as_str().unwrap());
+        let of_trace: Vec<&Span> = spans.iter().filter(|span| span.trace_id == id).collect();
+        differences.compare(&format!("absence of the trace {}", want["trace_id"]), json!(of_trace.is_empty()), &json!(false));
         compare_totals(want, &of_trace, &mut differences);
     }
     for want in expect["spans"].as_array().unwrap() {
-        match spans.iter().find(|span| want["span_id"] == span.span_id.to_string()) {
+        let id = langfuse::span_id(want["span_id"].as_str().unwrap());
+        match spans.iter().find(|span| span.span_id == id) {
             Some(span) => compare_span(want, span, &mut differences),
             None => differences.0.push(format!("span {} is missing", want["span_id"])),
         }
