@@ -295,7 +295,7 @@ fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
     let in_details = || client_conventions::total_cost(&found.object(SpanField::CostDetails)?);
     let in_parts = || Some(found.number(SpanField::ClientInputCost)? + found.number(SpanField::ClientOutputCost)?);
     let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts)?;
-    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO)
+    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO && !client_conventions::is_in_another_currency(found))
 }
 
 fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {

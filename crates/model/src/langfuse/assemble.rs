@@ -235,7 +235,7 @@ fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
 fn cost(body: &Map<String, Value>) -> Option<f64> {
     let object = |name: &str| body.get(name)?.as_object();
     let sum = |costs: &Map<String, Value>, total: &str, parts: &[&str]| {
-        let of = |name: &str| costs.get(name).and_then(Value::as_f64);
+        let of = |name: &str| costs.get(name).and_then(normalize::client_conventions::dollars);
         of(total).or_else(|| parts.iter().filter_map(|part| of(part)).reduce(|sum, part| sum + part))
     };
     let detailed = object("costDetails").and_then(|costs| sum(costs, "total", &["input", "output"]));

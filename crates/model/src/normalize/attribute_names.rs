@@ -218,17 +218,18 @@ fields! {
         "gen_ai.cost.total_tokens", "gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "ai.total_cost",
         "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
-        "response_cost", "gen_ai.cost.response_cost",
+        "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
+        "litellm.response.cost", "usage.cost",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [
         "llm.cost.prompt", "llm.cost.input", "gen_ai.usage.input_cost", "gen_ai.cost.input_tokens", "gen_ai.cost.input",
-        "gen_ai.usage.cost.input",
+        "gen_ai.usage.cost.input", "litellm.cost.input",
     ],
     /// Cost of the output, from clients that send no total.
     ClientOutputCost "client_cost" = [
         "llm.cost.completion", "llm.cost.output", "gen_ai.usage.output_cost", "gen_ai.cost.output_tokens", "gen_ai.cost.output",
-        "gen_ai.usage.cost.output",
+        "gen_ai.usage.cost.output", "litellm.cost.output",
     ],
     /// Costs in one object.
     CostDetails "client_cost" = [

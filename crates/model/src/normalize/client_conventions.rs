@@ -24,6 +24,9 @@ const LOGFIRE_ERROR: u64 = 17;
 /// Names of the whole cost in objects of costs.
 const TOTAL_COSTS: &[&str] = &["total", "total_cost", "totalCost", "response_cost", "cost"];
 
+/// Attributes with the currency of the costs.
+const CURRENCIES: &[&str] = &["gen_ai.usage.cost.currency", "gen_ai.cost.currency"];
+
 /// Prefixes of the names of the parts of the cost, whose sum is the total.
 const PART_COSTS: &[&str] = &["input", "output"];
 
@@ -52,7 +55,14 @@ pub(super) fn says_failure(found: &RecognizedAttributes) -> bool {
         || found.attributes.get("error").is_some_and(is_true)
 }
 
-fn dollars(value: &Value) -> Option<f64> {
+/// Returns true if a client names the currency of its costs and it is not the dollar.
+pub(super) fn is_in_another_currency(found: &RecognizedAttributes) -> bool {
+    let named = |name: &&str| found.attributes.get(*name).and_then(Value::as_str);
+    CURRENCIES.iter().find_map(named).is_some_and(|currency| !currency.eq_ignore_ascii_case("USD"))
+}
+
+/// Returns an amount of dollars that is a number or its text.
+pub(crate) fn dollars(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),
