@@ -1,6 +1,6 @@
 //! Chooses the cost of a call: computed from its tokens and the price table, or reported by the client.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::money::Usd;
 use crate::normalize::attribute_names;
@@ -64,16 +64,27 @@ pub fn service_tier(attributes: &Attributes) -> Option<String> {
         return Some(unquoted(tier.trim()).to_owned());
     }
     // The provider's usage object may name the tier. Anthropic's fast mode is requested with the parameter `speed`.
-    [(SpanField::UsageDetails, &["service_tier"][..]), (SpanField::Parameters, &["service_tier", "speed"])].into_iter().find_map(
-        |(field, names)| {
-            let object = match attribute_names::value_of(attributes, field)? {
-                Value::Object(object) => object.clone(),
-                Value::String(text) if names.iter().any(|name| text.contains(name)) => notations::object(text)?,
-                _ => return None,
-            };
-            names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned)
-        },
-    )
+    let object = |field: SpanField, words: &[&str]| match attribute_names::value_of(attributes, field)? {
+        Value::Object(object) => Some(object.clone()),
+        Value::String(text) if words.iter().any(|word| text.contains(word)) => notations::object(text),
+        _ => None,
+    };
+    let named = |object: &Map<String, Value>, names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned);
+    let usage = object(SpanField::UsageDetails, &["service_tier", TIER_DETAILS]);
+    let by_usage = usage.and_then(|usage| named(&usage, &["service_tier"]).or_else(|| tier_of_counts(&usage)));
+    by_usage.or_else(|| named(&object(SpanField::Parameters, &["service_tier", "speed"])?, &["service_tier", "speed"]))
+}
+
+/// Object of counts in which LangChain counts tokens under the name of their tier.
+const TIER_DETAILS: &str = "input_token_details";
+
+/// Tiers that have counts of their own there.
+const TIERS_OF_COUNTS: &[&str] = &["priority", "flex"];
+
+/// Returns the tier under whose name the tokens of a usage object are counted.
+fn tier_of_counts(usage: &Map<String, Value>) -> Option<String> {
+    let counts = usage.get(TIER_DETAILS)?.as_object()?;
+    TIERS_OF_COUNTS.iter().find(|tier| counts.get(**tier).is_some_and(Value::is_u64)).map(|tier| (*tier).to_owned())
 }
 
 /// Returns whether the cost that the client reports is the provider's own bill.

@@ -161,9 +161,9 @@ impl ReportedTokenCounts {
         let (input_audio, input_image) = self.media_without_cached(of_input);
         let special_input = sum(&[self.cache_read, self.cache_write_5m, self.cache_write_1h, input_audio, input_image]);
         let special_output = sum(&[self.reasoning, self.output_audio, self.output_image]);
-        // A source may exclude cache reads and include the rest, or count cache reads twice: only the total shows it.
+        // A source may exclude cache reads or reasoning and include the rest, or count them twice: only the total shows it.
         let inputs = self.input.map(|input| TokenCountCandidates::all(input, special_input, self.cache_read, of_input));
-        let outputs = self.output.map(|output| TokenCountCandidates::all(output, special_output, None, of_output));
+        let outputs = self.output.map(|output| TokenCountCandidates::all(output, special_output, self.reasoning, of_output));
         let (input, output) = match (inputs, outputs) {
             (Some(inputs), Some(outputs)) => {
                 let (input, output) = matching_interpretations(&inputs, &outputs, self.total);
@@ -287,14 +287,16 @@ impl ReportedTokenCounts {
 struct TokenCountCandidates;
 
 impl TokenCountCandidates {
-    /// Returns the interpretations of a count, starting with the source's own convention.
-    fn all(sent: u64, special: u64, cached: Option<u64>, convention: TokenCountConvention) -> [Option<u64>; 4] {
+    /// Returns the interpretations of a count, starting with the source's own convention. `part` are the special tokens that a source may
+    /// treat differently from the others: cache reads or reasoning.
+    fn all(sent: u64, special: u64, part: Option<u64>, convention: TokenCountConvention) -> [Option<u64>; 4] {
         let inclusive = (sent >= special).then_some(sent);
         let exclusive = Some(sent.saturating_add(special));
-        let cached = cached.filter(|n| *n > 0);
-        let partly = cached.map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
-        // Sentry's SDK 10 for JavaScript adds the cached tokens to an input that already includes them.
-        let twice = cached.and_then(|n| sent.checked_sub(n)).filter(|whole| *whole >= special);
+        let part = part.filter(|n| *n > 0);
+        let partly = part.map(|n| sent.saturating_add(n)).filter(|whole| *whole >= special);
+        // Sentry's SDK 10 for JavaScript adds the cached tokens to an input that already includes them, and OpenInference for Google's ADK
+        // the reasoning to such an output.
+        let twice = part.and_then(|n| sent.checked_sub(n)).filter(|whole| *whole >= special);
         match convention {
             TokenCountConvention::Inclusive => [inclusive, exclusive, partly, twice],
             TokenCountConvention::Exclusive => [exclusive, inclusive, partly, twice],

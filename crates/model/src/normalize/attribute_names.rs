@@ -73,7 +73,7 @@ fields! {
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
-        "gen_ai.request_model", "gen_ai_request_model",
+        "gen_ai.request_model", "gen_ai_request_model", "model",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -211,7 +211,8 @@ fields! {
     UsageDetails "usage" = [
         "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
         "mlflow.chat.tokenUsage", "metadata.usage_object",
-        "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage",
+        "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage", "lk.llm_metrics",
+        "lk.realtime_model_metrics", "usage",
     ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
@@ -240,7 +241,7 @@ fields! {
     ServiceTier "service_tier" = [
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
-        "gen_ai.request.service_tier", "anthropic.request.service_tier",
+        "gen_ai.request.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
     Batch "service_tier" = ["gen_ai.request.batch", "gen_ai.request.is_batch", "gen_ai.batch", "llm.request.batch", "llm.is_batch"],
@@ -420,7 +421,7 @@ pub(crate) const CHUNK_EVENTS: &[&str] = &["llm.content.completion.chunk", "gen_
 
 /// Returns the best value among the attributes of a span for a field.
 pub(crate) fn value_of(attributes: &Attributes, field: SpanField) -> Option<&Value> {
-    field.names().iter().find_map(|name| attributes.get(*name))
+    field.names().iter().find_map(|name| attributes.get(*name).filter(|_| !is_out_of_place(name, attributes)))
 }
 
 /// Returns the field of an attribute name, and its rank among the names of that field: lower is better.

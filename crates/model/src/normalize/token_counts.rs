@@ -235,8 +235,22 @@ pub(super) fn counts_in_objects(found: &RecognizedAttributes) -> ReportedTokenCo
         metadata.values().find_map(|one| Some(ReportedTokenCounts::from_provider_usage(one.get("usage")?.as_object()?)))
     };
     let metadata = found.object(SpanField::ProviderMetadata).as_ref().and_then(of_each).unwrap_or_default();
-    let openinference = found.object(SpanField::Metadata).as_ref().map(ReportedTokenCounts::from_provider_usage).unwrap_or_default();
-    tools.or(metadata).or(openinference)
+    let remarks = found.object(SpanField::Metadata);
+    let openinference = remarks.as_ref().map(ReportedTokenCounts::from_provider_usage).unwrap_or_default();
+    tools.or(metadata).or(openinference).or(remarks.as_ref().map(counts_in_remarks).unwrap_or_default())
+}
+
+/// Start of the names of the convention's counts.
+const CONVENTION_COUNTS: &str = "gen_ai.usage.";
+
+/// Returns the counts under names of the convention in an object of other remarks, where translators of conventions leave those that they
+/// do not know.
+fn counts_in_remarks(remarks: &Map<String, Value>) -> ReportedTokenCounts {
+    let mut paths = TokenCountPaths::default();
+    for (path, value) in remarks.iter().filter_map(|(name, value)| Some((name.strip_prefix(CONVENTION_COUNTS)?, value))) {
+        paths.add(path, value);
+    }
+    paths.counts()
 }
 
 /// Counts web searches and images in the response if the client sent no count.

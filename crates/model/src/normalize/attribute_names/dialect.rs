@@ -43,6 +43,16 @@ const OF_STEPS: &[&str] = &[
     "entity.id",
 ];
 
+/// Attributes by which a client says that a span is a step of such a program.
+const OF_LABELED_STEPS: &[&str] = &[
+    "gen_ai.operation.name",
+    "openinference.span.kind",
+    "langfuse.observation.type",
+    "traceloop.span.kind",
+    "mlflow.spanType",
+    "lmnr.span.type",
+];
+
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
 const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("input", OF_STEPS),
@@ -54,6 +64,10 @@ const REQUIRED_NEIGHBORS: &[(&str, &[&str])] = &[
     ("response_data", &["logfire.span_type"]),
     ("code.function.return.value", &["gen_ai.tool.name"]),
     ("entity.type", &["entity.id"]),
+    ("model", OF_LABELED_STEPS),
+    ("usage", OF_LABELED_STEPS),
+    // Claude Code.
+    ("speed", &["cache_creation_tokens"]),
 ];
 
 /// Returns true for a name that is too generic to have its meaning without another attribute, which is missing.
@@ -83,7 +97,7 @@ mod tests {
         assert_eq!(dialect.lookup("model").map(|(field, ..)| field), Some(SpanField::RequestModel));
         assert!(dialect.lookup("model").unwrap().1 < dialect.lookup("gen_ai.request.model").unwrap().1, "its own names come first");
         assert_eq!(dialect.lookup("prompt.id"), None);
-        assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("model"), None);
+        assert!(is_out_of_place("model", &Attributes::new()), "elsewhere it is no model of a call");
         assert_eq!(AttributeDialect::GENERAL_DIALECT.lookup("prompt.id").map(|(field, ..)| field), Some(SpanField::Prompt));
     }
 }
