@@ -169,7 +169,9 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             .or_else(|| step_names::model_of_parameters(found))
             .or_else(|| step_names::model_in_span_name(raw, kind, found)),
         origin: raw.origin.clone().or_else(|| found.text(SpanField::Origin)),
-        response_model: step_names::model_behind_alias(found).or_else(|| found.text(SpanField::ResponseModel)),
+        response_model: step_names::model_behind_alias(found)
+            .or_else(|| found.text(SpanField::ResponseModel))
+            .or_else(|| answer_usage::model_of_reply(found)),
         start_us: raw.start_us,
         end_us: raw.end_us.max(raw.start_us),
         clock_shift_us: raw.clock_shift_us,
@@ -216,7 +218,7 @@ fn span_type_of(raw: &RawSpan, found: &RecognizedAttributes) -> SpanType {
         // Any program may name the type of its spans so.
         has_foreign_kind: found.name(SpanField::SpanKind).is_some_and(|name| name != "span.type"),
         span_kind: found.str(SpanField::SpanKind),
-        marked: span_kind::of_markers(&raw.attributes),
+        marked: span_kind::of_markers(raw.origin.as_deref().unwrap_or_default(), &raw.attributes),
         model: found.str(SpanField::ResponseModel).or_else(|| found.str(SpanField::RequestModel)).unwrap_or_default(),
         has_usage,
         has_agent: found.has(SpanField::Agent),

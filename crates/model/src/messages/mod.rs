@@ -197,7 +197,7 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
     if let Some(Value::Object(inner)) = object.get("message").filter(|_| !object.contains_key("content")) {
         return object_shape(inner, role, depth.checked_sub(1)?);
     }
-    if object.contains_key("role") || object.contains_key("tool_calls") || object.contains_key("parts") {
+    if ["role", "tool_calls", "toolCalls", "parts"].iter().any(|name| object.contains_key(*name)) {
         return Some(vec![message(object, role)]);
     }
     if let Some(Value::Object(inner)) = object.get("content").filter(|content| content.get("parts").is_some()) {
@@ -246,7 +246,7 @@ fn read_wrapped(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
     let system = SYSTEMS.iter().find_map(|key| object.get(*key)).filter(|v| !is_absent(v));
     // A response may be JSON of the program itself with a member `input` or `output`, so only a list is taken for messages.
     let body: &[&str] = if role == "assistant" {
-        &["messages", "choices", "output", "candidates", "generations"]
+        &["messages", "choices", "output", "candidates", "generations", "replies"]
     } else {
         &["messages", "prompt", "contents", "input"]
     };
@@ -299,8 +299,9 @@ fn message(object: &Map<String, Value>, default_role: &str) -> ChatMessage {
             break;
         }
     }
-    let content =
-        ["parts", "content", "contents", "blocks", "text"].iter().find_map(|key| object.get(*key).filter(|value| !is_absent(value)));
+    let content = ["parts", "content", "contents", "blocks", "text", "completion"]
+        .iter()
+        .find_map(|key| object.get(*key).filter(|value| !is_absent(value)));
     if let Some(content) = content {
         parts.extend(content_parts(content));
     }

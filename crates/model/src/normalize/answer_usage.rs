@@ -16,7 +16,11 @@ const ANSWERS: &[(&str, bool)] = &[
     ("mlflow.spanOutputs", false),
     ("traceloop.entity.output", false),
     ("langfuse.observation.output", false),
+    (REPLIES, false),
 ];
+
+/// Attribute with the replies of a model in Haystack, each with what the provider said about it.
+const REPLIES: &str = "haystack.component.output";
 
 /// Names of the usage object of a response.
 const USAGES: &[&str] = &["usage_metadata", "usageMetadata", "usage"];
@@ -44,12 +48,25 @@ pub(super) fn completing(found: &RecognizedAttributes, sent: &ReportedTokenCount
     both.then_some((name, told))
 }
 
+/// Returns what the provider said about the first reply.
+fn remarks_on_reply(answer: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    let reply = answer.get("replies")?.get(0)?;
+    ["meta", "_meta"].iter().find_map(|name| reply.get(*name)?.as_object())
+}
+
+/// Returns the model that only a reply names.
+pub(super) fn model_of_reply(found: &RecognizedAttributes) -> Option<String> {
+    let answer = notations::object(found.attributes.get(REPLIES)?.as_str()?)?;
+    remarks_on_reply(&answer)?.get("model")?.as_str().map(str::to_owned)
+}
+
 fn of_answer(value: &Value) -> Option<AnswerCounts> {
     let object: Map<String, Value> = match value {
         Value::Object(object) => object.clone(),
         Value::String(text) if text.contains("usage") => notations::object(text)?,
         _ => return None,
     };
+    let object = remarks_on_reply(&object).unwrap_or(&object);
     let usage = USAGES.iter().find_map(|name| object.get(*name)?.as_object())?;
     let told = ReportedTokenCounts::from_details(usage);
     (told.0.input.is_some() && MEMBERS.iter().any(|name| object.contains_key(*name))).then_some(told)

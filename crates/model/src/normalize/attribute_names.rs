@@ -58,14 +58,14 @@ fields! {
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
-        "genkit:type", "entity.type",
+        "genkit:type", "entity.type", "haystack.component.type",
     ],
     /// Provider of the model.
     Provider "provider" = [
         "gen_ai.provider.name", "gen_ai.system", "ai.model.provider", "vercel.ai.model.provider", "llm.provider", "llm.system",
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
-        "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider",
+        "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider", "gen_ai.model.provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -99,7 +99,7 @@ fields! {
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
         "flue.turn.input", "flue.task.prompt", "llm.messages", "input.audio.transcript", "lk.user_input", "request_data", "input",
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
-        "lk.input_text", "lk.user_transcript",
+        "lk.input_text", "lk.user_transcript", "haystack.component.input",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -113,7 +113,7 @@ fields! {
         "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
         "flue.turn.output", "flue.task.result", "output.audio.transcript", "response_data", "output",
         "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
-        "llm.output", "ai.output",
+        "llm.output", "ai.output", "haystack.component.output",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -123,7 +123,7 @@ fields! {
     /// Tool calls of the response, if they are separate from its text.
     OutputToolCalls "output_messages" = [
         "gen_ai.response.tool_calls", "ai.response.toolCalls", "vercel.ai.response.toolCalls", "ai.tool_calls", "ai.result.toolCalls",
-        "lk.response.function_calls",
+        "lk.response.function_calls", "llm.function_call",
     ],
     /// Tools that the model could call.
     ToolDefinitions "tool_definitions" = [
@@ -286,7 +286,7 @@ fields! {
         "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
         "vercel.ai.telemetry.functionId",
         "flue.task.agent", "voltagent.agent.name",
-        "gcp.vertex.agent.name", "crewai.task.agent",
+        "gcp.vertex.agent.name", "crewai.task.agent", "crewai.agent.role",
     ],
     /// Name of the tool.
     Tool "tool" = [
@@ -378,11 +378,11 @@ fields! {
     /// Query of a retrieval or reranking.
     RetrievalQuery "input_messages" = [
         "gen_ai.retrieval.query.text", "db.vector.query", "db.vector.query.content", "reranker.query",
-        "gen_ai.retrieval.query", "retrieval.query",
+        "gen_ai.retrieval.query", "retrieval.query", "gen_ai.memory.query.text",
     ],
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [
-        "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents",
+        "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents", "gen_ai.memory.records",
     ],
 }
 

@@ -216,15 +216,23 @@ const MODEL_KINDS: &[(&str, SpanType)] = &[
     ("e5-", SpanType::Embedding),
 ];
 
-/// Attributes that imply a kind, and the values that do; none for any value.
-const MARKERS: &[(&str, &[&str], SpanType)] = &[
-    ("flue.task.id", &[], SpanType::Agent),
-    ("flue.tool.name", &[], SpanType::Tool),
-    ("flue.operation.id", &[], SpanType::Chain),
+/// Attributes that imply a kind, after the start of the instrumentation scope (empty for any), and the values that do; none for any value.
+const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
+    ("", "flue.task.id", &[], SpanType::Agent),
+    ("", "flue.tool.name", &[], SpanType::Tool),
+    ("", "flue.operation.id", &[], SpanType::Chain),
     // Internals of Codex, which repeat the counts of its log records.
-    ("codex.usage.total_tokens", &[], SpanType::Other),
+    ("", "codex.usage.total_tokens", &[], SpanType::Other),
     // NeMo Guardrails.
-    ("rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
+    ("", "rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
+    ("livekit", "lk.generation_id", &[], SpanType::Agent),
+    // Speech in and out has a model, and is no call of a language model.
+    ("livekit", "lk.tts.label", &[], SpanType::Other),
+    ("livekit", "lk.tts.streaming", &[], SpanType::Other),
+    ("livekit", "lk.tts_metrics", &[], SpanType::Other),
+    ("livekit", "lk.transcript_confidence", &[], SpanType::Other),
+    ("livekit", "lk.user_transcript", &[], SpanType::Other),
+    ("livekit", "lk.pii.user_transcript", &[], SpanType::Other),
 ];
 
 /// Kinds that say nothing, in lower case.
@@ -258,6 +266,16 @@ const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("chat_client", SpanType::Chain),
     ("advisor", SpanType::Chain),
     ("tool_call", SpanType::Tool),
+];
+
+/// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
+const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
+    ("ImageGenerator", SpanType::Other),
+    ("Generator", SpanType::Llm),
+    ("Embedder", SpanType::Embedding),
+    ("Retriever", SpanType::Retriever),
+    ("Ranker", SpanType::Reranker),
+    ("ToolInvoker", SpanType::Tool),
 ];
 
 /// Suffixes of names of spans that claim to call a model but do not.
@@ -325,7 +343,15 @@ fn of_vercel(function: &str) -> Option<SpanType> {
 fn of_span_kind(kind: &str) -> Option<SpanType> {
     // MLflow writes its attributes as JSON.
     let kind = kind.trim_matches('"');
-    KINDS_BY_SPAN_KIND.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind)
+    let by_class = || KINDS_BY_CLASS.iter().find(|(end, _)| kind.ends_with(end)).map(|(_, kind)| *kind);
+    KINDS_BY_SPAN_KIND.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind)).map(|(_, kind)| *kind).or_else(by_class)
+}
+
+/// Returns true for a span that its client calls a mere span and that has nothing of a call, whatever operation it belongs to: an attempt
+/// at a provider, below the call with its texts and tokens.
+fn is_mere_step(hints: &KindInferenceInputs) -> bool {
+    let is_named = hints.span_kind.is_some_and(|kind| kind.eq_ignore_ascii_case("span"));
+    is_named && !hints.has_model && !hints.has_messages && !hints.has_usage
 }
 
 fn of_mcp(method: &str) -> SpanType {
@@ -343,10 +369,11 @@ pub(crate) fn of_name<'a>(origin: &str, name: &'a str) -> Option<(&'a str, &'a s
 }
 
 /// Returns the kind that a marker among the attributes implies.
-pub(crate) fn of_markers(attributes: &Attributes) -> Option<SpanType> {
-    let fits = |(name, values, _): &&(&str, &[&str], SpanType)| {
-        attributes.get(*name).is_some_and(|value| values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)))
+pub(crate) fn of_markers(origin: &str, attributes: &Attributes) -> Option<SpanType> {
+    let has = |name: &str, values: &[&str]| {
+        attributes.get(name).is_some_and(|value| values.is_empty() || value.as_str().is_some_and(|value| values.contains(&value)))
     };
+    let fits = |(scope, name, values, _): &&(&str, &str, &[&str], SpanType)| origin.starts_with(scope) && has(name, values);
     MARKERS.iter().find(fits).map(|(.., kind)| *kind)
 }
 
@@ -392,7 +419,7 @@ fn of_content(hints: &KindInferenceInputs) -> Option<SpanType> {
 /// Returns the kind of a span.
 pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     let by_op = of_op(hints.op);
-    let by_operation = hints.operation.and_then(of_operation);
+    let by_operation = hints.operation.filter(|_| !is_mere_step(hints)).and_then(of_operation);
     let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind)).or(hints.marked);
     // A request stays a request even if a gateway adds the model that it is for. But a client's request with an operation of a model is
     // that call: Sentry's SDKs pass on spans of others with the op of a request.
