@@ -11,6 +11,7 @@ use hinomi_model::langfuse;
 use hinomi_model::money::Usd;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
+use hinomi_model::sentry;
 use hinomi_model::span::{ChatMessage, Span, SpanStatus, SpanType};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
 const START_NS: i64 = (RECEIVED_US - 120_000_000) * 1000;
 
-/// Replaces the times of a body, milliseconds after the start: `@ns+MS` in nanoseconds, `@iso+MS` as a date.
+/// Replaces the times of a body, milliseconds after the start: `@ns+MS` in nanoseconds, `@s+MS` in seconds, `@iso+MS` as a date.
 fn put_times(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -27,6 +28,8 @@ fn put_times(value: &mut Value) {
                 *text = at.to_string();
             } else if let Some(at) = after("@iso+") {
                 *text = jiff::Timestamp::from_nanosecond(at.into()).unwrap().to_string();
+            } else if let Some(at) = after("@s+") {
+                *value = json!(at as f64 / 1e9);
             }
         }
         Value::Array(items) => items.iter_mut().for_each(put_times),
@@ -54,14 +57,18 @@ fn squeeze(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// Decodes a body that was sent to a path.
-fn decode(body: String, path: &str) -> Vec<Span> {
+/// Decodes a body that was sent to a path. The body of an envelope is a list of its lines.
+fn decode(body: &Value, path: &str) -> Vec<Span> {
     let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() };
-    let of_signal = |body: String, signal| otlp::decode(body.into(), signal, OtlpEncoding::Json, &context).unwrap().spans;
+    let of_signal = |signal| otlp::decode(body.to_string().into(), signal, OtlpEncoding::Json, &context).unwrap().spans;
     match path {
-        "/v1/traces" => of_signal(body, OtlpSignal::Traces),
-        "/v1/logs" => of_signal(body, OtlpSignal::Logs),
-        "/api/public/ingestion" => langfuse::decode(body.as_bytes(), &context, &|_| None).unwrap().spans,
+        "/v1/traces" => of_signal(OtlpSignal::Traces),
+        "/v1/logs" => of_signal(OtlpSignal::Logs),
+        "/api/public/ingestion" => langfuse::decode(body.to_string().as_bytes(), &context, &|_| None).unwrap().spans,
+        "/api/1/envelope/" => {
+            let lines: Vec<String> = body.as_array().unwrap().iter().map(Value::to_string).collect();
+            sentry::decode(lines.join("\n").as_bytes(), &context).unwrap().spans
+        }
         path => panic!("unknown path {path}"),
     }
 }
@@ -72,7 +79,7 @@ fn read(case: &Path) -> Vec<Span> {
     put_times(&mut body);
     let request = case.join("request.json");
     let path = if request.exists() { json_of(&request)["path"].as_str().unwrap().to_owned() } else { "/v1/traces".to_owned() };
-    let mut spans = decode(body.to_string(), &path);
+    let mut spans = decode(&body, &path);
     let mut traces: BTreeMap<_, Vec<&mut Span>> = BTreeMap::new();
     for span in &mut spans {
         traces.entry(span.trace_id).or_default().push(span);
