@@ -182,7 +182,7 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             raw.time_sources,
         ),
         streaming: found.flag(SpanField::Streaming).or_else(|| is_streamed(found)),
-        client_cost: client_cost(found),
+        client_cost: client_cost(kind, found),
         session_id: found.text(SpanField::Session),
         user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
         environment: found.text(SpanField::Environment),
@@ -293,10 +293,12 @@ fn is_streamed(found: &RecognizedAttributes) -> Option<bool> {
     found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::CHUNK_EVENTS.contains(name)).map(|_| true)
 }
 
-fn client_cost(found: &RecognizedAttributes) -> Option<Usd> {
+fn client_cost(kind: SpanType, found: &RecognizedAttributes) -> Option<Usd> {
     let in_details = || client_conventions::total_cost(&found.object(SpanField::CostDetails)?);
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let in_usage = || is_call.then(|| answer_usage::cost(found)).flatten();
     let in_parts = || Some(found.number(SpanField::ClientInputCost)? + found.number(SpanField::ClientOutputCost)?);
-    let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts)?;
+    let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts).or_else(in_usage)?;
     Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO && !client_conventions::is_in_another_currency(found))
 }
 

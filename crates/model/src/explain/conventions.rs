@@ -129,6 +129,8 @@ const CONVENTIONS: &[NamingConvention] = &[
     convention("MLflow", &["mlflow."]),
     convention("Genkit", &["genkit:"]),
     convention("Mastra", &["aisdk.", "mastra."]),
+    convention("LangWatch", &["langwatch."]),
+    convention("OpenClaw", &["openclaw."]),
     convention("Flue", &["flue."]),
     convention("LiveKit", &["lk."]),
     convention("LangSmith", &["langsmith."]),

@@ -194,6 +194,9 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
     if let Some(inner) = of_langchain(object) {
         return read_shape(&inner, role, depth);
     }
+    if let Some(inner) = typed_value(object) {
+        return read_shape(inner, role, depth);
+    }
     if let Some(Value::Object(inner)) = object.get("message").filter(|_| !object.contains_key("content")) {
         return object_shape(inner, role, depth.checked_sub(1)?);
     }
@@ -212,6 +215,15 @@ fn object_shape(object: &Map<String, Value>, role: &str, depth: u8) -> Option<Ve
         return (!is_absent(content)).then(|| vec![message(object, role)]);
     }
     read_wrapped(object, role, depth)
+}
+
+/// Types of values that are written with their type.
+const VALUE_TYPES: &[&str] = &["text", "chat_messages", "json", "raw", "list"];
+
+/// Returns a value that LangWatch writes with its type.
+fn typed_value(object: &Map<String, Value>) -> Option<&Value> {
+    let kind = object.get("type").filter(|_| object.len() == 2)?.as_str()?;
+    object.get("value").filter(|_| VALUE_TYPES.contains(&kind))
 }
 
 /// Unwraps messages as LangChain and LangGraph serialize them: constructors (`lc`, `kwargs`), `{type, data}`, commands that update a

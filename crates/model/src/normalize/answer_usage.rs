@@ -4,6 +4,9 @@
 use serde_json::{Map, Value};
 
 use super::attributes::RecognizedAttributes;
+use super::client_conventions;
+use crate::lenient_json;
+use crate::normalize::attribute_names::SpanField;
 use crate::notations;
 use crate::usage::{ReportedTokenCounts, TokenCountConvention};
 
@@ -17,6 +20,7 @@ const ANSWERS: &[(&str, bool)] = &[
     ("traceloop.entity.output", false),
     ("langfuse.observation.output", false),
     (REPLIES, false),
+    ("openclaw.content.output_messages", false),
 ];
 
 /// Attribute with the replies of a model in Haystack, each with what the provider said about it.
@@ -60,16 +64,44 @@ pub(super) fn model_of_reply(found: &RecognizedAttributes) -> Option<String> {
     remarks_on_reply(&answer)?.get("model")?.as_str().map(str::to_owned)
 }
 
-fn of_answer(value: &Value) -> Option<AnswerCounts> {
+/// Returns the cost that a usage object contains, of its own or in the response of a call.
+pub(super) fn cost(found: &RecognizedAttributes) -> Option<f64> {
+    let in_usage = found.object(SpanField::UsageDetails).and_then(|usage| client_conventions::cost_in_usage(&usage));
+    let names_cost = |value: &&Value| value.as_str().is_none_or(|text| text.contains("\"cost\""));
+    let in_answer = |name: &str| {
+        let usage = usage_of_answer(found.attributes.get(name).filter(names_cost)?)?;
+        // Without counts, it is what the model was asked to write.
+        let is_usage = ReportedTokenCounts::from_details(&usage).0.input.is_some();
+        client_conventions::cost_in_usage(&usage).filter(|_| is_usage)
+    };
+    in_usage.or_else(|| ANSWERS.iter().find_map(|(name, _)| in_answer(name)))
+}
+
+fn usage_of(object: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    USAGES.iter().find_map(|name| object.get(*name)?.as_object())
+}
+
+/// Returns the only message of a list that tells its usage.
+fn message_with_usage(text: &str) -> Option<Map<String, Value>> {
+    let list = lenient_json::value(text).ok()?;
+    let mut messages = list.as_array()?.iter().filter_map(Value::as_object).filter(|message| usage_of(message).is_some());
+    messages.next().filter(|_| messages.next().is_none()).cloned()
+}
+
+fn usage_of_answer(value: &Value) -> Option<Map<String, Value>> {
     let object: Map<String, Value> = match value {
         Value::Object(object) => object.clone(),
+        Value::String(text) if text.contains("usage") && text.starts_with('[') => message_with_usage(text)?,
         Value::String(text) if text.contains("usage") => notations::object(text)?,
         _ => return None,
     };
     let object = remarks_on_reply(&object).unwrap_or(&object);
-    let usage = USAGES.iter().find_map(|name| object.get(*name)?.as_object())?;
-    let told = ReportedTokenCounts::from_details(usage);
-    (told.0.input.is_some() && MEMBERS.iter().any(|name| object.contains_key(*name))).then_some(told)
+    usage_of(object).filter(|_| MEMBERS.iter().any(|name| object.contains_key(*name))).cloned()
+}
+
+fn of_answer(value: &Value) -> Option<AnswerCounts> {
+    let told = ReportedTokenCounts::from_details(&usage_of_answer(value)?);
+    told.0.input.is_some().then_some(told)
 }
 
 #[cfg(test)]
@@ -95,6 +127,19 @@ mod tests {
         assert_eq!(of(Some(1000), "gcp.vertex.agent.llm_response"), Some(800));
         assert_eq!(of(Some(999), "gcp.vertex.agent.llm_response"), None, "another call's response");
         assert_eq!(of(Some(1000), "output.value"), None, "attributes were sent, which the client knows better");
+    }
+
+    #[test]
+    fn cost_of_a_response() {
+        let of = |answer: Value| {
+            let attributes = Attributes::from_iter([("output.value".to_owned(), answer.to_string().into())]);
+            cost(&RecognizedAttributes::new(&attributes, &AttributeDialect::GENERAL_DIALECT))
+        };
+        let usage = json!({"prompt_tokens": 5, "completion_tokens": 2, "cost": 0.25});
+        assert_eq!(of(json!({"choices": [], "usage": usage})), Some(0.25));
+        assert_eq!(of(json!([{"role": "assistant", "content": "a", "usage": usage}])), Some(0.25));
+        assert_eq!(of(json!([{"content": "a", "usage": usage}, {"content": "b", "usage": usage}])), None, "which one is unknown");
+        assert_eq!(of(json!({"message": "Save energy.", "usage": {"cost": 12, "kwh": 40}})), None, "the model wrote it");
     }
 
     #[test]

@@ -58,7 +58,7 @@ fields! {
         "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
-        "genkit:type", "entity.type", "haystack.component.type",
+        "genkit:type", "entity.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -66,6 +66,7 @@ fields! {
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
         "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider", "gen_ai.model.provider",
+        "openclaw.provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -73,7 +74,7 @@ fields! {
         "llm.model_name", "embedding.model_name", "reranker.model_name", "langfuse.observation.model.name", "aisdk.model.id",
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
-        "gen_ai.request_model", "gen_ai_request_model", "model",
+        "gen_ai.request_model", "gen_ai_request_model", "model", "openclaw.model",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -88,6 +89,7 @@ fields! {
     /// System instructions that are separate from the messages.
     System "input_messages" = [
         "gen_ai.system_instructions", "gen_ai.system.message", "ai.preamble", "gen_ai.system_prompt", "llm.system_prompt",
+        "openclaw.content.system_prompt",
     ],
     /// Input of the call.
     Input "input_messages" = [
@@ -99,7 +101,7 @@ fields! {
         "mastra.model_step.input", "mastra.workflow_run.input", "mastra.workflow_step.input",
         "flue.turn.input", "flue.task.prompt", "llm.messages", "input.audio.transcript", "lk.user_input", "request_data", "input",
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
-        "lk.input_text", "lk.user_transcript", "haystack.component.input",
+        "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -113,7 +115,7 @@ fields! {
         "mastra.model_chunk.output", "mastra.workflow_run.output", "mastra.workflow_step.output",
         "flue.turn.output", "flue.task.result", "output.audio.transcript", "response_data", "output",
         "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
-        "llm.output", "ai.output", "haystack.component.output",
+        "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -128,8 +130,7 @@ fields! {
     /// Tools that the model could call.
     ToolDefinitions "tool_definitions" = [
         "gen_ai.tool.definitions", "gen_ai.request.available_tools", "ai.prompt.tools", "vercel.ai.prompt.tools", "ai.tools", "llm.tools",
-        "gen_ai.request.tools",
-        "lk.function_tools",
+        "gen_ai.request.tools", "lk.function_tools", "openclaw.content.tool_definitions",
     ],
     /// Input tokens.
     InputTokens "usage.input_tokens" = [
@@ -138,6 +139,7 @@ fields! {
         "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
         "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
+        "openclaw.tokens.input",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
@@ -145,13 +147,13 @@ fields! {
         "vercel.ai.usage.outputTokens", "vercel.ai.usage.completionTokens", "ai.completion_tokens.used",
         "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
-        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output",
+        "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
-        "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total",
+        "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total", "openclaw.tokens.total",
     ],
     /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
@@ -160,8 +162,8 @@ fields! {
         "ai.usage.cachedInputTokens", "ai.usage.inputTokenDetails.cacheReadTokens", "vercel.ai.usage.cachedInputTokens",
         "vercel.ai.usage.inputTokenDetails.cacheReadTokens", "gen_ai.usage.cached_input_tokens", "gen_ai.usage.input_cached_tokens",
         "gen_ai.usage.cached_tokens", "gen_ai.usage.prompt_tokens_details.cache_read", "gen_ai.usage.prompt_tokens_details.cached_tokens",
-        "gen_ai.usage.input_tokens_details.cached_tokens",
-        "gen_ai.usage.cache_read_tokens", "gen_ai.usage.prompt_cache_hit_tokens",
+        "gen_ai.usage.input_tokens_details.cached_tokens", "gen_ai.usage.cache_read_tokens", "gen_ai.usage.prompt_cache_hit_tokens",
+        "openclaw.tokens.cache_read",
     ],
     /// Input tokens written to a cache.
     CacheWrite "usage.cache_write_tokens" = [
@@ -169,8 +171,8 @@ fields! {
         "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.details.cache_write_tokens",
         "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
         "vercel.ai.usage.inputTokenDetails.cacheWriteTokens", "gen_ai.usage.cache_write_input_tokens",
-        "gen_ai.usage.prompt_tokens_details.cache_write",
-        "gen_ai.usage.cache_creation_tokens", "gen_ai.usage.cache_write_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_write", "gen_ai.usage.cache_creation_tokens", "gen_ai.usage.cache_write_tokens",
+        "openclaw.tokens.cache_write",
     ],
     /// Reasoning tokens.
     Reasoning "usage.reasoning_tokens" = [
@@ -212,7 +214,7 @@ fields! {
         "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
         "mlflow.chat.tokenUsage", "metadata.usage_object",
         "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage", "lk.llm_metrics",
-        "lk.realtime_model_metrics", "usage",
+        "lk.realtime_model_metrics", "usage", "langwatch.metrics",
     ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
@@ -220,7 +222,7 @@ fields! {
         "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
-        "litellm.response.cost", "usage.cost",
+        "litellm.response.cost", "usage.cost", "langwatch.span.cost",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [
@@ -252,16 +254,15 @@ fields! {
         "langfuse.session.id", "session.id", "session_id", "thread_id", "langgraph.thread_id", "gen_ai.conversation.id", "ai.telemetry.metadata.sessionId",
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
-        "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId",
-        "spring.ai.chat.client.conversation.id",
+        "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
+        "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId",
     ],
     /// End user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
-        "user.name",
-        "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
-        "user_id",
+        "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
+        "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -306,14 +307,14 @@ fields! {
         "gen_ai.tool.call.arguments", "gen_ai.tool.input", "ai.toolCall.args", "vercel.ai.toolCall.args", "tool.parameters",
         "tool_arguments", "tool_call.function.arguments", "tool.input", "mcp.tool.arguments", "gcp.vertex.agent.tool_call_args",
         "spring.ai.tool.call.arguments", "lk.function_tool.arguments", "lk.pii.function_tool.arguments",
-        "flue.tool.arguments",
+        "flue.tool.arguments", "openclaw.content.tool_input",
     ],
     /// Result of the tool call.
     ToolResult "output_messages" = [
         "gen_ai.tool.call.result", "gen_ai.tool.output", "ai.toolCall.result", "vercel.ai.toolCall.result", "tool_response",
         "mcp.tool.result.content", "tool.output", "gen_ai.tool.message", "gcp.vertex.agent.tool_response",
         "spring.ai.tool.call.result", "lk.function_tool.output", "lk.pii.function_tool.output",
-        "flue.tool.result", "code.function.return.value",
+        "flue.tool.result", "code.function.return.value", "openclaw.content.tool_output",
     ],
     /// Name of the prompt template.
     Prompt "prompt" = [
@@ -363,7 +364,7 @@ fields! {
     /// Error message.
     StatusMessage "status" = [
         "sentry.status.message", "status.message", "langfuse.observation.status_message", "exception.message",
-        "otel.status_description", "error.message",
+        "otel.status_description", "error.message", "span.error.message",
     ],
     /// Error type.
     ErrorType "status" = ["error.type", "exception.type"],
@@ -383,6 +384,7 @@ fields! {
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [
         "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents", "gen_ai.memory.records",
+        "retrieval.documents", "langwatch.rag.contexts", "langwatch.rag_contexts",
     ],
 }
 

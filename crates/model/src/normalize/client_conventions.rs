@@ -27,6 +27,9 @@ const TOTAL_COSTS: &[&str] = &["total", "total_cost", "totalCost", "response_cos
 /// Attributes with the currency of the costs.
 const CURRENCIES: &[&str] = &["gen_ai.usage.cost.currency", "gen_ai.cost.currency"];
 
+/// Attributes that are true on a span that failed.
+const FAILURE_FLAGS: &[&str] = &["error", "span.error.has_error"];
+
 /// Prefixes of the names of the parts of the cost, whose sum is the total.
 const PART_COSTS: &[&str] = &["input", "output"];
 
@@ -52,7 +55,7 @@ pub(super) fn says_failure(found: &RecognizedAttributes) -> bool {
     let is_true = |value: &Value| value.as_bool() == Some(true) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true"));
     found.str(SpanField::StatusCode).is_some_and(|code| code.eq_ignore_ascii_case("error"))
         || found.count(SpanField::LevelNumber).is_some_and(|level| level >= LOGFIRE_ERROR)
-        || found.attributes.get("error").is_some_and(is_true)
+        || FAILURE_FLAGS.iter().any(|name| found.attributes.get(*name).is_some_and(is_true))
 }
 
 /// Returns true if a client names the currency of its costs and it is not the dollar.
@@ -76,6 +79,14 @@ pub(super) fn total_cost(costs: &Map<String, Value>) -> Option<f64> {
     let parts = costs.iter().filter(|(name, _)| is_part(name)).filter_map(|(_, value)| dollars(value));
     let total = TOTAL_COSTS.iter().find_map(|name| costs.get(*name).and_then(dollars));
     total.or_else(|| parts.reduce(|sum, part| sum + part))
+}
+
+/// Returns the cost that a usage object contains beside its counts: an amount, or an object of amounts. Zero is a bill that another
+/// account gets.
+pub(super) fn cost_in_usage(usage: &Map<String, Value>) -> Option<f64> {
+    let cost = usage.get("cost").or_else(|| usage.get("value")?.get("cost"))?;
+    let cost = cost.as_object().map_or_else(|| dollars(cost), total_cost);
+    cost.filter(|cost| *cost > 0.0)
 }
 
 #[cfg(test)]
@@ -102,6 +113,16 @@ mod tests {
         assert_eq!(of(json!({"input": 0.5, "input_cached_tokens": 0.125, "output": 0.25})), Some(0.875));
         assert_eq!(of(json!({"model_id": "m", "response_cost": "0.125"})), Some(0.125));
         assert_eq!(of(json!({"currency": "USD"})), None);
+    }
+
+    #[test]
+    fn cost_beside_counts() {
+        let of = |usage: Value| cost_in_usage(usage.as_object().unwrap());
+        assert_eq!(of(json!({"prompt_tokens": 5, "cost": 0.25})), Some(0.25));
+        assert_eq!(of(json!({"input": 5, "cost": {"input": 0.5, "output": 0.25, "total": 0.75}})), Some(0.75));
+        assert_eq!(of(json!({"type": "json", "value": {"promptTokens": 5, "cost": 0.5}})), Some(0.5));
+        assert_eq!(of(json!({"prompt_tokens": 5, "cost": 0})), None);
+        assert_eq!(of(json!({"input": 5, "output": 2})), None);
     }
 
     #[test]

@@ -236,8 +236,22 @@ const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
 ];
 
 /// Kinds that say nothing, in lower case.
-const NEUTRAL_KINDS: &[&str] =
-    &["span", "default", "unknown", "custom", "internal", "client", "server", "action", "ai_client", "event", "other", "generic"];
+const NEUTRAL_KINDS: &[&str] = &[
+    "span",
+    "default",
+    "unknown",
+    "custom",
+    "internal",
+    "client",
+    "server",
+    "action",
+    "ai_client",
+    "event",
+    "other",
+    "generic",
+    // Mastra's word for a call and for the step around one: the operation tells.
+    "model_generation",
+];
 
 /// Kinds as OpenInference, Langfuse, OpenLLMetry and Laminar name them, in lower case.
 const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
@@ -266,7 +280,18 @@ const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("chat_client", SpanType::Chain),
     ("advisor", SpanType::Chain),
     ("tool_call", SpanType::Tool),
+    // LangWatch.
+    ("rag", SpanType::Retriever),
+    ("evaluation", SpanType::Evaluator),
+    // Mastra.
+    ("agent_run", SpanType::Agent),
+    ("workflow_run", SpanType::Chain),
+    ("workflow_step", SpanType::Chain),
+    ("mcp_tool_call", SpanType::Tool),
 ];
+
+/// Kinds by the whole name of a span, after its instrumentation scope, for clients that say it nowhere else.
+const KINDS_BY_NAME: &[(&str, &str, SpanType)] = &[("openclaw", "openclaw.run", SpanType::Agent)];
 
 /// Kinds by the end of the name of a component's class, for frameworks that name no kind. The first match decides.
 const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
@@ -278,8 +303,8 @@ const KINDS_BY_CLASS: &[(&str, SpanType)] = &[
     ("ToolInvoker", SpanType::Tool),
 ];
 
-/// Suffixes of names of spans that claim to call a model but do not.
-const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools"];
+/// Suffixes of names of spans that claim to call a model but do not: a preparation, a sum of the calls of a run.
+const NON_CALL_SUFFIXES: &[&str] = &["._prepare_chat_with_tools", "openclaw.model.usage"];
 
 /// Vercel's functions that are one call of a model. The functions around them repeat their usage.
 const KINDS_BY_VERCEL_FUNCTION: &[(&str, SpanType)] =
@@ -377,6 +402,10 @@ pub(crate) fn of_markers(origin: &str, attributes: &Attributes) -> Option<SpanTy
     MARKERS.iter().find(fits).map(|(.., kind)| *kind)
 }
 
+fn of_whole_name(origin: &str, name: &str) -> Option<SpanType> {
+    KINDS_BY_NAME.iter().find(|(scope, known, _)| *scope == origin && *known == name).map(|(.., kind)| *kind)
+}
+
 fn of_operation(operation: &str) -> Option<SpanType> {
     let operation = operation.to_ascii_lowercase();
     let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
@@ -421,6 +450,7 @@ pub fn kind(hints: &KindInferenceInputs) -> SpanType {
     let by_op = of_op(hints.op);
     let by_operation = hints.operation.filter(|_| !is_mere_step(hints)).and_then(of_operation);
     let by_kind = hints.vercel.and_then(of_vercel).or_else(|| hints.span_kind.and_then(of_span_kind)).or(hints.marked);
+    let by_kind = by_kind.or_else(|| of_whole_name(hints.origin, hints.name));
     // A request stays a request even if a gateway adds the model that it is for. But a client's request with an operation of a model is
     // that call: Sentry's SDKs pass on spans of others with the op of a request.
     if let Some(kind @ (SpanType::Http | SpanType::Db)) = by_op

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::attributes::{RecognizedAttributes, unquoted};
 use super::{RawSpan, span_kind};
 use crate::normalize::attribute_names::SpanField;
+use crate::notations;
 use crate::span::SpanType;
 
 /// Attribute of LiteLLM with the model behind an alias, after the name of the provider.
@@ -40,17 +41,30 @@ fn of_genkit<'a>(kind: SpanType, found: &RecognizedAttributes<'a>) -> Option<(&'
     Some(name.split_once('/').unwrap_or(("", name)))
 }
 
-/// Returns the provider that the name of a step contains.
+/// Returns what LangChain says about a call among the metadata of the program.
+fn of_langchain(name: &str, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let metadata = found.str(SpanField::Metadata).filter(|text| is_call && text.contains(name))?;
+    notations::object(metadata)?.get(name)?.as_str().map(str::to_owned)
+}
+
+/// Returns the provider that the name of a step contains, or LangChain's metadata.
 pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
-    let (plugin, _) = of_genkit(kind, found).filter(|(plugin, _)| !plugin.is_empty())?;
+    let Some((plugin, _)) = of_genkit(kind, found).filter(|(plugin, _)| !plugin.is_empty()) else {
+        return of_langchain("ls_provider", kind, found);
+    };
     let known = PLUGINS.iter().find(|(name, _)| *name == plugin).map_or(plugin, |(_, provider)| *provider);
     Some(known.to_owned())
 }
 
-/// OpenLIT names the model of a failed call only in the name of the span, and Genkit every model in the name of the step.
+/// OpenLIT names the model of a failed call only in the name of the span, Genkit every model in the name of the step, and LangChain in its
+/// metadata.
 pub(super) fn model_in_span_name(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     if let Some((_, model)) = of_genkit(kind, found) {
         return Some(model.to_owned());
+    }
+    if let Some(model) = of_langchain("ls_model_name", kind, found) {
+        return Some(model);
     }
     let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
     let (_, model) = span_kind::of_name(origin, &raw.name).filter(|_| matches!(kind, SpanType::Llm | SpanType::Embedding))?;

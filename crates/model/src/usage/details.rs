@@ -294,6 +294,8 @@ const OBJECTS: &[(&str, &str)] = &[
     // Cohere.
     ("tokens", ""),
     ("billed_units", ""),
+    // LangWatch.
+    ("value", ""),
 ];
 
 /// Names of Anthropic and Bedrock, whose input excludes cached tokens.
