@@ -8,6 +8,7 @@ pub mod attribute_names;
 pub(crate) mod attributes;
 pub(crate) mod client_conventions;
 pub(crate) mod environment_tags;
+mod folded_attributes;
 mod labels;
 pub(crate) mod message_fields;
 pub mod parameters;
@@ -27,7 +28,6 @@ use crate::dedup::exclusion::Exclusion;
 use crate::failure::{self, FailureReport};
 use crate::id::{SpanId, TraceId};
 use crate::messages::{self, TextLimit};
-use crate::money::Usd;
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::normalize::span_kind::KindInferenceInputs;
 use crate::price::PriceBook;
@@ -94,7 +94,8 @@ pub fn canonical_span(raw: RawSpan, book: &PriceBook) -> Span {
 }
 
 /// Returns the canonical span of a raw one, priced, for a client whose attribute names have a meaning of their own.
-pub fn canonical_span_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+pub fn canonical_span_of(mut raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+    folded_attributes::unfold(&mut raw.attributes);
     let found = RecognizedAttributes::new(&raw.attributes, dialect);
     let kind = span_type_of(&raw, &found);
     let sampled = sampling::sample_rate(&raw.attributes);
@@ -182,7 +183,7 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             raw.time_sources,
         ),
         streaming: found.flag(SpanField::Streaming).or_else(|| is_streamed(found)),
-        client_cost: client_cost(kind, found),
+        client_cost: client_conventions::client_cost(kind, found),
         session_id: found.text(SpanField::Session),
         user_id: found.text(SpanField::User).filter(|user| !attribute_names::is_placeholder(user)),
         environment: found.text(SpanField::Environment),
@@ -291,15 +292,6 @@ fn first_token(found: &RecognizedAttributes, start_us: i64, duration_us: i64, so
 /// A client that reports the chunks of a response streamed it.
 fn is_streamed(found: &RecognizedAttributes) -> Option<bool> {
     found.name(SpanField::FirstTokenTime).filter(|name| attribute_names::CHUNK_EVENTS.contains(name)).map(|_| true)
-}
-
-fn client_cost(kind: SpanType, found: &RecognizedAttributes) -> Option<Usd> {
-    let in_details = || client_conventions::total_cost(&found.object(SpanField::CostDetails)?);
-    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
-    let in_usage = || is_call.then(|| answer_usage::cost(found)).flatten();
-    let in_parts = || Some(found.number(SpanField::ClientInputCost)? + found.number(SpanField::ClientOutputCost)?);
-    let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts).or_else(in_usage)?;
-    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO && !client_conventions::is_in_another_currency(found))
 }
 
 fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {

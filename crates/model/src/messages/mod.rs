@@ -115,10 +115,20 @@ fn read_shape(value: &Value, role: &str, depth: u8) -> Option<Vec<ChatMessage>> 
             {
                 return object_shape(&object, role, depth);
             }
+            if let Some(object) = message_in_text(text) {
+                return object_shape(&object, role, depth);
+            }
             Some(vec![ChatMessage { role: role.into(), parts: vec![text_part(text.clone())] }])
         }
         _ => None,
     }
+}
+
+/// Returns the message that an item of a list contains as text in JSON.
+fn message_in_text(text: &str) -> Option<Map<String, Value>> {
+    let object = Some(text).filter(|text| text.starts_with('{') && text.contains("\"role\""));
+    let object = object.and_then(|text| crate::lenient_json::object(text).ok())?;
+    (known_role(&object).is_some() && object.contains_key("content")).then_some(object)
 }
 
 /// Reads LangChain's short form of a message: its role and its text.

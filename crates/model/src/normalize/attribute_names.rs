@@ -5,9 +5,10 @@
 //! All are in one table because they borrow names from one another.
 
 mod dialect;
+mod name_hasher;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::span::Attributes;
 pub use dialect::AttributeDialect;
 pub(crate) use dialect::{is_out_of_place, is_placeholder};
+use name_hasher::AttributeNameHasher;
 
 /// Defines the fields with their canonical names and attribute names.
 macro_rules! fields {
@@ -55,10 +57,12 @@ fields! {
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
     /// Kind of the span as the client names it.
     SpanKind "kind" = [
-        "openinference.span.kind", "langfuse.observation.type", "traceloop.span.kind", "lmnr.span.type", "mlflow.spanType",
+        "openinference.span.kind", "langfuse.observation.type", "respan.entity.log_type", "traceloop.span.kind", "lmnr.span.type",
+        "mlflow.spanType",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
+        "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -66,7 +70,7 @@ fields! {
         "llm.vendor", "aisdk.model.provider",
         "mlflow.llm.provider", "langsmith.metadata.ls_provider", "traceloop.association.properties.ls_provider", "llm.request.provider",
         "gen_ai_system", "langfuse.observation.metadata.ls_provider", "metadata.ls_provider", "gen_ai.model.provider",
-        "openclaw.provider",
+        "openclaw.provider", "braintrust.metadata.provider", "honeyhive_config.provider",
     ],
     /// Requested model.
     RequestModel "request_model" = [
@@ -75,6 +79,7 @@ fields! {
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
         "gen_ai.request_model", "gen_ai_request_model", "model", "openclaw.model",
+        "braintrust.metadata.model", "confident.llm.model", "honeyhive_config.model",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -102,6 +107,7 @@ fields! {
         "flue.turn.input", "flue.task.prompt", "llm.messages", "input.audio.transcript", "lk.user_input", "request_data", "input",
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
+        "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -116,6 +122,7 @@ fields! {
         "flue.turn.output", "flue.task.result", "output.audio.transcript", "response_data", "output",
         "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
+        "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -139,7 +146,7 @@ fields! {
         "llm.token_count.prompt", "llm.usage.prompt_tokens", "ai.usage.tokens", "vercel.ai.usage.tokens",
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
         "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
-        "openclaw.tokens.input",
+        "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
@@ -148,12 +155,14 @@ fields! {
         "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
         "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
+        "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
         "ai.usage.totalTokens", "vercel.ai.usage.totalTokens", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
         "ai.total_tokens.used", "ai_total_tokens_used", "llm.token_count.total",
         "gen_ai.response.total_tokens", "gen_ai.total_tokens", "llm.total_tokens", "llm.tokens.total", "openclaw.tokens.total",
+        "honeyhive_metadata.total_tokens",
     ],
     /// Input tokens read from a cache.
     CacheRead "usage.cache_read_tokens" = [
@@ -222,7 +231,8 @@ fields! {
         "llm.cost.total", "operation.cost", "usage.totalCost", "costDetails.total", "cost_usd",
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
-        "litellm.response.cost", "usage.cost", "langwatch.span.cost",
+        "litellm.response.cost", "usage.cost", "langwatch.span.cost", "braintrust.metrics.estimated_cost",
+        "honeyhive_metadata.cost",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [
@@ -244,6 +254,7 @@ fields! {
         "gen_ai.openai.response.service_tier", "openai.response.service_tier", "gen_ai.response.service_tier",
         "anthropic.response.service_tier", "gen_ai.openai.request.service_tier", "openai.request.service_tier",
         "gen_ai.request.service_tier", "anthropic.request.service_tier", "mlflow.openai.service_tier", "speed",
+        "braintrust.metadata.service_tier",
     ],
     /// Whether the call is part of a batch, which has a price of its own.
     Batch "service_tier" = ["gen_ai.request.batch", "gen_ai.request.is_batch", "gen_ai.batch", "llm.request.batch", "llm.is_batch"],
@@ -255,14 +266,16 @@ fields! {
         "vercel.ai.telemetry.metadata.sessionId", "traceloop.association.properties.session_id", "langfuse.trace.session_id",
         "lmnr.association.properties.session_id", "gcp.vertex.agent.session_id", "genkit:sessionId", "gen_ai.session.id",
         "conversation.id", "mastra.metadata.sessionId", "mastra.metadata.threadId", "spring.ai.chat.client.conversation.id",
-        "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId",
+        "langwatch.thread.id", "langwatch.thread_id", "openclaw.sessionId", "wandb.thread_id", "confident.trace.thread_id",
+        "confident.trace.session_id", "honeyhive.session_id", "honeyhive_session_id",
     ],
     /// End user.
     User "user_id" = [
         "user.id", "langfuse.user.id", "ai.telemetry.metadata.userId", "vercel.ai.telemetry.metadata.userId", "enduser.id",
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
-        "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id",
+        "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
+        "honeyhive_user_id",
     ],
     /// Deployment environment.
     Environment "environment" = [
@@ -287,14 +300,13 @@ fields! {
         "gen_ai.agent.name", "agent.name", "agent_name", "gen_ai.function_id", "ai.telemetry.functionId",
         "vercel.ai.telemetry.functionId",
         "flue.task.agent", "voltagent.agent.name",
-        "gcp.vertex.agent.name", "crewai.task.agent", "crewai.agent.role",
+        "gcp.vertex.agent.name", "crewai.task.agent", "crewai.agent.role", "confident.agent.name",
     ],
     /// Name of the tool.
     Tool "tool" = [
         "gen_ai.tool.name", "tool.name", "ai.toolCall.name", "vercel.ai.toolCall.name", "mcp.tool.name", "tool_call.function.name",
         "ai.function_call", "spring.ai.tool.definition.name", "lk.function_tool.name",
-        "flue.tool.name",
-        "langchain.tool.name", "langfuse.observation.metadata.tool.name",
+        "flue.tool.name", "langchain.tool.name", "langfuse.observation.metadata.tool.name", "confident.tool.name",
     ],
     /// ID of the tool call.
     ToolCallId "tool_call_id" = [
@@ -344,6 +356,7 @@ fields! {
         "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.operation.time_to_first_token", "gen_ai.time_to_first_chunk",
         "gen_ai.time_to_first_token", "gen_ai.server.ttft", "gen_ai.response.ttft", "gen_ai.latency.time_to_first_token",
         "llm.latency.time_to_first_token", "llm.time_to_first_token", "metrics.ttfb",
+        "braintrust.metrics.time_to_first_token",
     ],
     /// Milliseconds to the first chunk of the response.
     FirstTokenMillis "time_to_first_token" = [
@@ -384,7 +397,7 @@ fields! {
     /// Documents that were found.
     RetrievalDocuments "output_messages" = [
         "gen_ai.retrieval.documents", "ai.ranking", "ai.documents", "db.vector.query.response.documents", "gen_ai.memory.records",
-        "retrieval.documents", "langwatch.rag.contexts", "langwatch.rag_contexts",
+        "retrieval.documents", "langwatch.rag.contexts", "langwatch.rag_contexts", "confident.span.retrieval_context",
     ],
 }
 
@@ -431,7 +444,7 @@ pub fn lookup(name: &str) -> Option<(SpanField, u8)> {
     FIELDS_BY_NAME.get(name).copied()
 }
 
-static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault<FnvHasher>>> = LazyLock::new(|| {
+static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHasherDefault<AttributeNameHasher>>> = LazyLock::new(|| {
     let mut table = HashMap::default();
     for field in SpanField::ALL {
         for (rank, name) in field.names().iter().enumerate() {
@@ -440,35 +453,6 @@ static FIELDS_BY_NAME: LazyLock<HashMap<&'static str, (SpanField, u8), BuildHash
     }
     table
 });
-
-/// FNV-1a over words of eight bytes. Each attribute of each span is looked up, so the hash must be fast; the keys of the table are
-/// constant, so an attacker cannot cause collisions.
-#[derive(Default)]
-struct FnvHasher(u64);
-
-impl Hasher for FnvHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut words = bytes.chunks_exact(8);
-        for word in &mut words {
-            self.write_u64(u64::from_le_bytes(word.try_into().expect("eight bytes")));
-        }
-        for byte in words.remainder() {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u8(&mut self, byte: u8) {
-        self.write_u64(u64::from(byte));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -113,7 +113,7 @@ impl<'a> RecognizedAttributes<'a> {
 }
 
 /// Prefixes of the names of counts.
-const COUNT_PREFIXES: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_"];
+const COUNT_PREFIXES: &[&str] = &["llm.token_count.", "usage.", "gen_ai_usage_", "llm_usage_", "llm_token_count_", "braintrust.metrics."];
 /// Part of a name before the count. Vercel's SDK and Mastra write the operation in front of it.
 const COUNT_INFIX: &str = ".usage.";
 

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::answer_usage;
 use super::attributes::RecognizedAttributes;
+use crate::money::Usd;
 use crate::normalize::attribute_names::SpanField;
+use crate::span::SpanType;
 
 /// Instrumentation scopes, or prefixes of them, that pass on the provider's own input count although they use names whose convention
 /// includes cached tokens: Pipecat, Spring AI, Logfire before it sends the provider's whole usage.
@@ -29,6 +32,9 @@ const CURRENCIES: &[&str] = &["gen_ai.usage.cost.currency", "gen_ai.cost.currenc
 
 /// Attributes that are true on a span that failed.
 const FAILURE_FLAGS: &[&str] = &["error", "span.error.has_error"];
+
+/// Attributes with the client's own prices of a token of input and of output.
+const OWN_PRICES: [&str; 2] = ["confident.llm.cost_per_input_token", "confident.llm.cost_per_output_token"];
 
 /// Prefixes of the names of the parts of the cost, whose sum is the total.
 const PART_COSTS: &[&str] = &["input", "output"];
@@ -59,7 +65,7 @@ pub(super) fn says_failure(found: &RecognizedAttributes) -> bool {
 }
 
 /// Returns true if a client names the currency of its costs and it is not the dollar.
-pub(super) fn is_in_another_currency(found: &RecognizedAttributes) -> bool {
+fn is_in_another_currency(found: &RecognizedAttributes) -> bool {
     let named = |name: &&str| found.attributes.get(*name).and_then(Value::as_str);
     CURRENCIES.iter().find_map(named).is_some_and(|currency| !currency.eq_ignore_ascii_case("USD"))
 }
@@ -74,11 +80,27 @@ pub(crate) fn dollars(value: &Value) -> Option<f64> {
 }
 
 /// Returns the whole cost in an object of costs.
-pub(super) fn total_cost(costs: &Map<String, Value>) -> Option<f64> {
+fn total_cost(costs: &Map<String, Value>) -> Option<f64> {
     let is_part = |name: &str| PART_COSTS.iter().any(|prefix| name.starts_with(prefix));
     let parts = costs.iter().filter(|(name, _)| is_part(name)).filter_map(|(_, value)| dollars(value));
     let total = TOTAL_COSTS.iter().find_map(|name| costs.get(*name).and_then(dollars));
     total.or_else(|| parts.reduce(|sum, part| sum + part))
+}
+
+/// Returns the cost of a span as the client reports it.
+pub(super) fn client_cost(kind: SpanType, found: &RecognizedAttributes) -> Option<Usd> {
+    let in_details = || total_cost(&found.object(SpanField::CostDetails)?);
+    let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
+    let in_usage = || is_call.then(|| answer_usage::cost(found).or_else(|| cost_by_own_prices(found))).flatten();
+    let in_parts = || Some(found.number(SpanField::ClientInputCost)? + found.number(SpanField::ClientOutputCost)?);
+    let dollars = found.number(SpanField::ClientCost).or_else(in_details).or_else(in_parts).or_else(in_usage)?;
+    Usd::from_dollars(dollars).filter(|cost| *cost >= Usd::ZERO && !is_in_another_currency(found))
+}
+
+/// Returns the cost by the client's own prices of a token.
+fn cost_by_own_prices(found: &RecognizedAttributes) -> Option<f64> {
+    let [input, output] = OWN_PRICES.map(|name| found.attributes.get(name).and_then(dollars));
+    Some(found.number(SpanField::InputTokens)? * input? + found.number(SpanField::OutputTokens)? * output?)
 }
 
 /// Returns the cost that a usage object contains beside its counts: an amount, or an object of amounts. Zero is a bill that another

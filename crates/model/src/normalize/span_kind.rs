@@ -280,6 +280,13 @@ const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("chat_client", SpanType::Chain),
     ("advisor", SpanType::Chain),
     ("tool_call", SpanType::Tool),
+    // Respan.
+    ("chat", SpanType::Llm),
+    ("completion", SpanType::Llm),
+    ("response", SpanType::Llm),
+    ("text", SpanType::Llm),
+    // Braintrust.
+    ("score", SpanType::Evaluator),
     // LangWatch.
     ("rag", SpanType::Retriever),
     ("evaluation", SpanType::Evaluator),

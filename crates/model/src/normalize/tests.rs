@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::money::Usd;
 use crate::span::{MessagePart, UsageSource};
 
 mod conventions;

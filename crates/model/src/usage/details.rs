@@ -67,7 +67,7 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "tokens_output",
         ],
     ),
-    (TokenCountMeaning::Total, &["total", "total_tokens", "total_token_count"]),
+    (TokenCountMeaning::Total, &["total", "total_tokens", "total_token_count", "tokens"]),
     (
         TokenCountMeaning::CacheRead,
         &[
@@ -107,6 +107,7 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "cache_write_input_tokens",
             "cache_write_input_token_count",
             "cache_creation_tokens",
+            "prompt_cache_creation_tokens",
             "cache_write_tokens",
             "input_cache_write",
             "cache_creation",
@@ -136,6 +137,7 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "cache_creation_ephemeral_5m_input_tokens",
             "cache_write_5m_tokens",
             "cache_creation_5m_tokens",
+            "prompt_cache_creation_5m_tokens",
             "cache_creation_5m_input_tokens",
             "cache_write_5m_input_tokens",
             "cache_write.input_tokens.ephemeral_5m",
@@ -161,6 +163,7 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
             "cache_creation_ephemeral_1h_input_tokens",
             "cache_write_1h_tokens",
             "cache_creation_1h_tokens",
+            "prompt_cache_creation_1h_tokens",
             "cache_creation_1h_input_tokens",
             "cache_write_1h_input_tokens",
             "cache_write.input_tokens.ephemeral_1h",
@@ -195,6 +198,7 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
         TokenCountMeaning::Reasoning,
         &[
             "output_reasoning_tokens",
+            "completion_reasoning_tokens",
             "output_reasoning",
             "reasoning_tokens",
             "thoughts_token_count",
@@ -321,7 +325,10 @@ pub(crate) struct TokenCountPaths(Vec<(String, u64)>);
 impl TokenCountPaths {
     /// Adds a count, or all counts of an object or of its text in JSON, Python's or Go's notation. `path` is its name as sent.
     pub(crate) fn add(&mut self, path: &str, value: &Value) {
-        self.add_at(&canonical(path), value, MAX_DEPTH);
+        let known = canonical(path);
+        // A count under the name of an object is no object.
+        let is_count = known.is_empty() && count(value).is_some();
+        self.add_at(if is_count { path } else { &known }, value, MAX_DEPTH);
     }
 
     /// Returns true if no count is known.
@@ -477,13 +484,9 @@ fn canonical(name: &str) -> String {
         before = c;
     }
     let (first, rest) = path.split_once('.').unwrap_or((&path, ""));
+    // Objects may be nested (`details.input_tokens_details`), so that the rest of a path starts with one too.
     match OBJECTS.iter().find(|(object, _)| *object == first) {
-        Some((_, prefix)) => joined(prefix, &canonical_rest(rest)),
+        Some((_, prefix)) => joined(prefix, &if rest.is_empty() { String::new() } else { canonical(rest) }),
         None => path,
     }
-}
-
-/// Objects may be nested (`details.input_tokens_details`), so that the rest of a path starts with one too.
-fn canonical_rest(rest: &str) -> String {
-    if rest.is_empty() { String::new() } else { canonical(rest) }
 }
