@@ -63,6 +63,7 @@ fields! {
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
+        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -108,6 +109,7 @@ fields! {
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
+        "netra.entity.input", "agentops.task.input", "ag.data.inputs",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -123,6 +125,7 @@ fields! {
         "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
+        "netra.entity.output", "agentops.task.output", "ag.data.outputs",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [

@@ -79,7 +79,11 @@ const AGENT_NAME_ATTRIBUTES: &[&str] = &[
     "mlflow.spanType",
     "langsmith.span.kind",
     "lmnr.span.type",
+    "agentops.span.kind",
 ];
+
+/// Attributes that name an agent better than its span, and the attribute of the kind beside which they do; none for any.
+const NAMES_OF_AGENTS: &[(Option<&str>, &str)] = &[(None, "traceloop.entity.name"), (Some("agentops.span.kind"), "operation.name")];
 
 /// Attributes that name the tool of a tool's span, and a step of any other kind.
 const NAMES_OF_TOOLS: &[&str] = &["traceloop.entity.name", "genkit:name"];
@@ -94,7 +98,11 @@ pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<S
 /// Returns the agent that its span is named after.
 pub(super) fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_convention = ["invoke_agent ", "create_agent "].iter().find_map(|verb| name.strip_prefix(verb));
-    let entity = || found.attributes.get("traceloop.entity.name").and_then(Value::as_str);
-    let whole = || found.name(SpanField::SpanKind).filter(|kind| AGENT_NAME_ATTRIBUTES.contains(kind)).map(|_| entity().unwrap_or(name));
+    let entity = |kind: &str| {
+        let mut fitting = NAMES_OF_AGENTS.iter().filter(|(beside, _)| beside.is_none_or(|beside| beside == kind));
+        fitting.find_map(|(_, attribute)| found.attributes.get(*attribute).and_then(Value::as_str))
+    };
+    let kind = || found.name(SpanField::SpanKind).filter(|kind| AGENT_NAME_ATTRIBUTES.contains(kind));
+    let whole = || kind().map(|kind| entity(kind).unwrap_or(name));
     by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
 }

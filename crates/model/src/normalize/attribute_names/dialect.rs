@@ -41,6 +41,7 @@ const OF_STEPS: &[&str] = &[
     "gen_ai.tool.name",
     "agent_name",
     "entity.id",
+    "netra.span.type",
 ];
 
 /// Attributes by which a client says that a span is a step of such a program.
@@ -51,6 +52,7 @@ const OF_LABELED_STEPS: &[&str] = &[
     "traceloop.span.kind",
     "mlflow.spanType",
     "lmnr.span.type",
+    "netra.span.type",
 ];
 
 /// Names that are too generic to have a meaning of their own, and the attributes of which one must be there too.
