@@ -63,7 +63,7 @@ fields! {
         "gen_ai.operation.type",
         "genkit:type", "entity.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
-        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node",
+        "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type",
     ],
     /// Provider of the model.
     Provider "provider" = [
@@ -80,7 +80,7 @@ fields! {
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
         "gen_ai.request_model", "gen_ai_request_model", "model", "openclaw.model",
-        "braintrust.metadata.model", "confident.llm.model", "honeyhive_config.model",
+        "braintrust.metadata.model", "confident.llm.model", "honeyhive_config.model", "tfy.model.name",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -109,7 +109,7 @@ fields! {
         "gen_ai.input", "gen_ai.input_messages", "gen_ai.request.prompt", "gen_ai.prompt_json", "llm.prompt", "llm.input", "ai.input",
         "lk.input_text", "lk.user_transcript", "haystack.component.input", "langwatch.input", "openclaw.content.input_messages",
         "braintrust.input_json", "fi.llm.input", "confident.span.input", "honeyhive_inputs.chat_history",
-        "netra.entity.input", "agentops.task.input", "ag.data.inputs",
+        "netra.entity.input", "agentops.task.input", "ag.data.inputs", "langchain.inputs", "tfy.input", "monocle.input",
     ],
     /// Texts to embed.
     EmbeddingInput "input_messages" = [
@@ -125,7 +125,8 @@ fields! {
         "gen_ai.output", "gen_ai.output_messages", "gen_ai.response", "gen_ai.completion_json", "llm.completion", "llm.response",
         "llm.output", "ai.output", "haystack.component.output", "langwatch.output", "openclaw.content.output_messages",
         "braintrust.output_json", "fi.llm.output", "confident.span.output", "honeyhive_outputs.messages", "honeyhive_outputs.content",
-        "netra.entity.output", "agentops.task.output", "ag.data.outputs",
+        "netra.entity.output", "agentops.task.output", "ag.data.outputs", "langchain.outputs", "llm.responses", "tfy.output",
+        "monocle.output",
     ],
     /// Text of the response, if it is separate from its tool calls.
     OutputText "output_messages" = [
@@ -150,6 +151,7 @@ fields! {
         "gen_ai.response.prompt_tokens", "gen_ai.response.input_tokens", "gen_ai.request.prompt_tokens", "gen_ai.prompt_tokens",
         "gen_ai.input_tokens", "llm.prompt_tokens", "llm.input_tokens", "llm.tokens.prompt", "llm.tokens.input",
         "openclaw.tokens.input", "confident.llm.input_token_count", "honeyhive_metadata.prompt_tokens",
+        "tfy.model.metric.input_tokens",
     ],
     /// Output tokens.
     OutputTokens "usage.output_tokens" = [
@@ -158,7 +160,7 @@ fields! {
         "ai_completion_tokens_used", "llm.token_count.completion", "llm.usage.completion_tokens",
         "gen_ai.response.completion_tokens", "gen_ai.response.output_tokens", "gen_ai.completion_tokens", "gen_ai.output_tokens",
         "llm.completion_tokens", "llm.output_tokens", "llm.tokens.completion", "llm.tokens.output", "openclaw.tokens.output",
-        "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens",
+        "confident.llm.output_token_count", "honeyhive_metadata.completion_tokens", "tfy.model.metric.output_tokens",
     ],
     /// Sum of input and output tokens.
     TotalTokens "usage.total_tokens" = [
@@ -226,7 +228,7 @@ fields! {
         "langfuse.observation.usage_details", "langfuse.observation.usage", "langsmith.metadata.usage_metadata",
         "mlflow.chat.tokenUsage", "metadata.usage_object",
         "gen_ai.usage.raw", "gen_ai.response.usage", "gen_ai.usage", "llm.usage", "ai.usage", "lk.llm_metrics",
-        "lk.realtime_model_metrics", "usage", "langwatch.metrics",
+        "lk.realtime_model_metrics", "usage", "langwatch.metrics", "llm.token.counts",
     ],
     /// Cost as reported by the client.
     ClientCost "client_cost" = [
@@ -235,7 +237,7 @@ fields! {
         "gen_ai.cost", "gen_ai.usage.cost_usd", "gen_ai.cost.total", "llm.cost", "llm.usage.cost", "litellm.response_cost",
         "response_cost", "gen_ai.cost.response_cost", "gen_ai.usage.cost.amount", "gen_ai.cost.amount", "litellm.cost.total",
         "litellm.response.cost", "usage.cost", "langwatch.span.cost", "braintrust.metrics.estimated_cost",
-        "honeyhive_metadata.cost",
+        "honeyhive_metadata.cost", "tfy.model.metric.cost_in_usd",
     ],
     /// Cost of the input, from clients that send no total.
     ClientInputCost "client_cost" = [

@@ -48,10 +48,22 @@ fn of_langchain(name: &str, kind: SpanType, found: &RecognizedAttributes) -> Opt
     notations::object(metadata)?.get(name)?.as_str().map(str::to_owned)
 }
 
-/// Returns the provider that the name of a step contains, or LangChain's metadata.
+/// Maximum number of things that Monocle lists for a step.
+const MAX_ENTITIES: u8 = 9;
+
+/// Returns what Monocle says about the first thing of a sort that takes part in a step: the model, the agent, the tool.
+fn of_monocle<'a>(sort: &str, member: &str, found: &RecognizedAttributes<'a>) -> Option<&'a str> {
+    let attribute = |number: u8, member: &str| found.attributes.get(&format!("entity.{number}.{member}"))?.as_str();
+    found.attributes.get("entity.1.type")?;
+    let number = (1..=MAX_ENTITIES).find(|number| attribute(*number, "type").is_some_and(|of| of.starts_with(sort)))?;
+    attribute(number, member)
+}
+
+/// Returns the provider that the name of a step contains, LangChain's metadata or Monocle's list.
 pub(super) fn provider_of_name(kind: SpanType, found: &RecognizedAttributes) -> Option<String> {
     let Some((plugin, _)) = of_genkit(kind, found).filter(|(plugin, _)| !plugin.is_empty()) else {
-        return of_langchain("ls_provider", kind, found);
+        let of_call = || of_monocle("inference.", "provider_name", found).map(str::to_owned);
+        return of_langchain("ls_provider", kind, found).or_else(of_call);
     };
     let known = PLUGINS.iter().find(|(name, _)| *name == plugin).map_or(plugin, |(_, provider)| *provider);
     Some(known.to_owned())
@@ -63,7 +75,8 @@ pub(super) fn model_in_span_name(raw: &RawSpan, kind: SpanType, found: &Recogniz
     if let Some((_, model)) = of_genkit(kind, found) {
         return Some(model.to_owned());
     }
-    if let Some(model) = of_langchain("ls_model_name", kind, found) {
+    let listed = || of_monocle("model.", "name", found).map(str::to_owned);
+    if let Some(model) = of_langchain("ls_model_name", kind, found).or_else(listed) {
         return Some(model);
     }
     let origin = raw.origin.as_deref().or_else(|| found.str(SpanField::Origin))?;
@@ -91,7 +104,8 @@ const NAMES_OF_TOOLS: &[&str] = &["traceloop.entity.name", "genkit:name"];
 /// Returns the tool that its span is named after.
 pub(super) fn tool_of_name(name: &str, found: &RecognizedAttributes) -> Option<String> {
     let by_attribute = || NAMES_OF_TOOLS.iter().find_map(|name| found.attributes.get(*name)?.as_str());
-    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).map(unquoted);
+    let listed = || of_monocle("tool.", "name", found);
+    let tool = name.strip_prefix("execute_tool ").or_else(by_attribute).or_else(listed).map(unquoted);
     tool.filter(|tool| !tool.is_empty()).map(str::to_owned)
 }
 
@@ -104,5 +118,6 @@ pub(super) fn agent_of_name(name: &str, found: &RecognizedAttributes) -> Option<
     };
     let kind = || found.name(SpanField::SpanKind).filter(|kind| AGENT_NAME_ATTRIBUTES.contains(kind));
     let whole = || kind().map(|kind| entity(kind).unwrap_or(name));
-    by_convention.or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
+    let listed = || of_monocle("agent.", "name", found);
+    by_convention.or_else(listed).or_else(whole).filter(|agent| !agent.is_empty()).map(str::to_owned)
 }

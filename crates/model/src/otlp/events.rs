@@ -35,11 +35,53 @@ const CONTENTS: &[(&str, &str)] = &[("gen_ai.content.prompt", "gen_ai.prompt"), 
 /// Events that contain one document each that a vector database found, and the prefixes of their attributes.
 const DOCUMENTS: &[(&str, &str)] = &[("db.query.result", "db.query.result."), ("db.search.result", "db.search.result.")];
 
+/// Attributes of Monocle's spans.
+const OF_MONOCLE: [&str; 2] = ["entity.1.type", "monocle_apptrace.version"];
+
+/// Roles that Monocle writes.
+const MONOCLE_ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
+
+/// Attributes of Monocle's events, which have generic names, and their names as attributes of the span.
+const MONOCLE_EVENTS: &[(&str, &str, &str)] = &[
+    ("data.input", "input", "monocle.input"),
+    ("data.output", "response", "monocle.output"),
+    ("metadata", "prompt_tokens", "gen_ai.usage.prompt_tokens"),
+    ("metadata", "completion_tokens", "gen_ai.usage.completion_tokens"),
+    ("metadata", "total_tokens", "gen_ai.usage.total_tokens"),
+    ("metadata", "cached_tokens", "gen_ai.usage.cached_tokens"),
+    ("metadata", "finish_reason", "gen_ai.response.finish_reason"),
+];
+
 /// Event that contains an exception.
 pub(super) const EXCEPTION_EVENT: &str = "exception";
 
 /// Event with which Claude Code reports the result of a tool.
 const TOOL_OUTPUT_EVENT: &str = "tool.output";
+
+fn is_of_monocle(event: &str, attributes: &Map<String, Value>) -> bool {
+    MONOCLE_EVENTS.iter().any(|(known, ..)| *known == event) && OF_MONOCLE.iter().any(|name| attributes.contains_key(*name))
+}
+
+/// Merges an event of Monocle, whose messages are objects with the role as the only name.
+fn merge_monocle_event(event: DecodedSpanEvent, attributes: &mut Map<String, Value>) {
+    for (name, value) in event.attributes {
+        let known = MONOCLE_EVENTS.iter().find(|(known, member, _)| *known == event.name && *member == name);
+        let of_span = known.map_or(format!("{}.{name}", event.name), |(.., of_span)| (*of_span).to_owned());
+        let value = match value {
+            Value::Array(items) => Value::Array(items.into_iter().map(message_by_role).collect()),
+            value => message_by_role(value),
+        };
+        attributes.entry(of_span).or_insert(value);
+    }
+}
+
+/// Returns the message in a text with an object that has the role as its only name; any other value as it is.
+fn message_by_role(value: Value) -> Value {
+    let object = value.as_str().filter(|text| text.starts_with('{')).and_then(|text| crate::lenient_json::object(text).ok());
+    let Some(object) = object.filter(|object| object.len() == 1) else { return value };
+    let known = object.into_iter().find(|(role, content)| MONOCLE_ROLES.contains(&role.as_str()) && content.is_string());
+    known.map_or(value, |(role, content)| json!({ "role": role, "content": content }))
+}
 
 /// Merges events into the attributes of their span. Existing attributes take precedence. Other events are stored as a whole in
 /// `otel.events`.
@@ -58,6 +100,8 @@ pub(super) fn merge_events(events: Vec<DecodedSpanEvent>, attributes: &mut Map<S
         } else if let Some((_, prefix)) = DOCUMENTS.iter().find(|(known, _)| *known == event.name) {
             let of_document = |(name, value): (String, Value)| (name.strip_prefix(prefix).unwrap_or(&name).to_owned(), value);
             documents.push(Value::Object(event.attributes.into_iter().map(of_document).collect()));
+        } else if is_of_monocle(&event.name, attributes) {
+            merge_monocle_event(event, attributes);
         } else if event.name == TOOL_OUTPUT_EVENT && event.attributes.contains_key("output") {
             for (name, value) in event.attributes {
                 attributes.entry(format!("tool.{name}")).or_insert(value);
@@ -126,6 +170,18 @@ mod tests {
     fn event(name: &str, attributes: Value) -> DecodedSpanEvent {
         let Value::Object(attributes) = attributes else { panic!("an object") };
         DecodedSpanEvent { name: name.into(), time_ns: 1, attributes }
+    }
+
+    #[test]
+    fn events_of_monocle_become_attributes() {
+        let input = || event("data.input", json!({ "input": ["{\"user\": \"Hi\"}", "{\"a\": 1}"] }));
+        let mut attributes = Map::from_iter([("entity.1.type".into(), json!("inference.openai"))]);
+        merge_events(vec![input(), event("metadata", json!({ "prompt_tokens": 5 }))], &mut attributes);
+        assert_eq!(attributes["monocle.input"], json!([{ "role": "user", "content": "Hi" }, "{\"a\": 1}"]));
+        assert_eq!(attributes["gen_ai.usage.prompt_tokens"], 5);
+        let mut others = Map::new();
+        merge_events(vec![input()], &mut others);
+        assert_eq!(others.keys().collect::<Vec<_>>(), ["otel.events"], "any program may name its events so");
     }
 
     #[test]

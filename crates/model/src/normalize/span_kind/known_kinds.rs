@@ -183,6 +183,8 @@ pub(super) const MARKERS: &[(&str, &str, &[&str], SpanType)] = &[
     ("", "codex.usage.total_tokens", &[], SpanType::Other),
     // NeMo Guardrails.
     ("", "rail.type", &["input", "output", "retrieval", "tool_input", "tool_output"], SpanType::Guardrail),
+    // Langtrace says "llm" of embeddings too.
+    ("langtrace", "langtrace.service.type", &["framework"], SpanType::Chain),
     ("livekit", "lk.generation_id", &[], SpanType::Agent),
     // Speech in and out has a model, and is no call of a language model.
     ("livekit", "lk.tts.label", &[], SpanType::Other),
@@ -245,6 +247,12 @@ pub(super) const KINDS_BY_SPAN_KIND: &[(&str, SpanType)] = &[
     ("text", SpanType::Llm),
     // Braintrust.
     ("score", SpanType::Evaluator),
+    // Monocle.
+    ("inference", SpanType::Llm),
+    ("inference.framework", SpanType::Llm),
+    ("agentic.invocation", SpanType::Agent),
+    ("agentic.tool.invocation", SpanType::Tool),
+    ("agentic.turn", SpanType::Chain),
     // Datadog, Agenta, AgentOps.
     ("retrieval", SpanType::Retriever),
     ("query", SpanType::Retriever),
