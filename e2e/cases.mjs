@@ -293,7 +293,7 @@ export const CASES = [
     session: undefined, user: undefined, lacks: ['texts'],
     settings: { CLAUDE_CODE_ENABLE_TELEMETRY: '1', OTEL_METRICS_EXPORTER: 'otlp', OTEL_LOGS_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_LOG_USER_PROMPTS: '1' },
   }),
-  telling('MLflow: OpenAI', 'mlflow', 'mlflow', 'calls_openai', OPENAI.replace(' error', ''), { session: undefined, user: undefined, lacks: ({ api }) => (api === 'embeddings' ? ['usage'] : ['reasoning']) }),
+  telling('MLflow: OpenAI', 'mlflow', 'mlflow', 'calls_openai', OPENAI.replace(' error', ''), { session: undefined, user: undefined, lacks: ['reasoning'] }),
   agentOf('Strands', 'strands', 'provider', 'strands'),
   telling('Sentry for Python: Google', 'sentry-google', 'sentry', 'calls_google', GOOGLE, { via: 'sentry', session: undefined }),
   agentOf('Sentry for Python: LiteLLM', 'sentry-litellm', 'sentry', 'litellm', { via: 'sentry', session: undefined, lacks: ['cached', 'written'], settings: { SENTRY_INTEGRATIONS: 'litellm:LiteLLMIntegration' } }),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod duplicate_reports;
 pub mod exclusion;
 mod reporters;
+pub mod usage_completion;
 
 use crate::dedup::duplicate_reports::{DuplicateReport, SpanReporter};
 use crate::dedup::exclusion::Exclusion;

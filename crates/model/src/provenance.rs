@@ -39,6 +39,10 @@ pub enum FieldSource {
     GatewayReport(Box<ReportAddress>),
     /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),
+    /// Sum of an agent above the call, because no call below the agent reports usage.
+    AgentSum(Box<ReportAddress>),
+    /// Span that fetched the response of the call later.
+    FetchedResponse(Box<ReportAddress>),
     /// Another time of the span, because the time as sent is invalid.
     Time(TimeSource),
 }
@@ -63,6 +67,8 @@ impl FieldSource {
             FieldSource::RestOfTotal => "rest_of_total",
             FieldSource::GatewayReport(_) => "gateway_report",
             FieldSource::OtherReport(_) => "other_report",
+            FieldSource::AgentSum(_) => "agent_sum",
+            FieldSource::FetchedResponse(_) => "fetched_response",
             FieldSource::Time(time) => time.as_str(),
         }
     }
@@ -78,7 +84,10 @@ impl FieldSource {
     /// Returns the other report of the call, for these kinds.
     pub fn report(&self) -> Option<ReportAddress> {
         match self {
-            FieldSource::GatewayReport(report) | FieldSource::OtherReport(report) => Some(**report),
+            FieldSource::GatewayReport(report)
+            | FieldSource::OtherReport(report)
+            | FieldSource::AgentSum(report)
+            | FieldSource::FetchedResponse(report) => Some(**report),
             _ => None,
         }
     }
@@ -95,6 +104,8 @@ impl FieldSource {
             "rest_of_total" => Some(FieldSource::RestOfTotal),
             "gateway_report" => Some(FieldSource::GatewayReport(Box::new(report?))),
             "other_report" => Some(FieldSource::OtherReport(Box::new(report?))),
+            "agent_sum" => Some(FieldSource::AgentSum(Box::new(report?))),
+            "fetched_response" => Some(FieldSource::FetchedResponse(Box::new(report?))),
             time => TimeSource::from_name(time).map(FieldSource::Time),
         }
     }
@@ -138,6 +149,24 @@ enum FieldSourceView<'a> {
         #[schema(value_type = String)]
         span_id: SpanId,
     },
+    /// Sum of an agent above the call, because no call below the agent reports usage.
+    AgentSum {
+        /// ID of the trace of the agent.
+        #[schema(value_type = String)]
+        trace_id: TraceId,
+        /// ID of the span of the agent.
+        #[schema(value_type = String)]
+        span_id: SpanId,
+    },
+    /// Span that fetched the response of the call later.
+    FetchedResponse {
+        /// ID of the trace that fetched the response.
+        #[schema(value_type = String)]
+        trace_id: TraceId,
+        /// ID of the span that fetched the response.
+        #[schema(value_type = String)]
+        span_id: SpanId,
+    },
     /// Start of the span, in place of an invalid time.
     StartTime,
     /// End of the span, in place of an invalid time.
@@ -158,6 +187,8 @@ impl<'a> From<&'a FieldSource> for FieldSourceView<'a> {
             FieldSource::RestOfTotal => FieldSourceView::RestOfTotal,
             FieldSource::GatewayReport(report) => FieldSourceView::GatewayReport { trace_id: report.trace_id, span_id: report.span_id },
             FieldSource::OtherReport(report) => FieldSourceView::OtherReport { trace_id: report.trace_id, span_id: report.span_id },
+            FieldSource::AgentSum(report) => FieldSourceView::AgentSum { trace_id: report.trace_id, span_id: report.span_id },
+            FieldSource::FetchedResponse(report) => FieldSourceView::FetchedResponse { trace_id: report.trace_id, span_id: report.span_id },
             FieldSource::Time(TimeSource::Start) => FieldSourceView::StartTime,
             FieldSource::Time(TimeSource::End) => FieldSourceView::EndTime,
             FieldSource::Time(TimeSource::Event) => FieldSourceView::EventTime,
@@ -249,6 +280,8 @@ mod tests {
             (FieldSource::RestOfTotal, of_kind("rest_of_total")),
             (FieldSource::GatewayReport(report()), with_ids("gateway_report")),
             (FieldSource::OtherReport(report()), with_ids("other_report")),
+            (FieldSource::AgentSum(report()), with_ids("agent_sum")),
+            (FieldSource::FetchedResponse(report()), with_ids("fetched_response")),
             (FieldSource::Time(TimeSource::Receipt), of_kind("received_at")),
         ];
         for (source, stored) in all {

@@ -5,6 +5,7 @@ pub(crate) mod span_facts;
 pub(crate) mod summary;
 pub(crate) mod tree;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,13 +13,14 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
+use datafusion::scalar::ScalarValue;
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::failure::FailureCause;
 use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::span;
-use hinomi_store::rollup::{DenseDurationHistogram, DurationHistogram, HOUR_US};
+use hinomi_store::rollup::{DAY_US, DenseDurationHistogram, DurationHistogram, HOUR_US};
 use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::snapshot::SegmentView;
 
@@ -211,6 +213,33 @@ impl ProjectSnapshot {
         Ok(batches.iter().flat_map(of_batch).collect())
     }
 
+    /// Returns the spans of a trace by start, without messages and attributes; empty if the trace does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When the query engine fails.
+    pub async fn rows_of_trace(&self, trace: TraceId) -> Result<Vec<SpanRow>, QueryError> {
+        let (spans, _reserved) = self.load_trace(trace).await?;
+        Ok(spans.into_iter().map(|loaded| loaded.row).collect())
+    }
+
+    /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// When the query engine fails.
+    pub async fn traces_with_agent_usage(&self, received_since_us: i64) -> Result<Vec<TraceId>, QueryError> {
+        let is_sum = col("kind").eq(lit("agent")).and(col("usage_input").is_not_null().or(col("usage_output").is_not_null()));
+        let since = lit(ScalarValue::TimestampMicrosecond(Some(received_since_us), Some("UTC".into())));
+        let table = self.table(ScanMode::FewRows, received_since_us.saturating_sub(DAY_US), i64::MAX)?;
+        let table = table.filter(is_sum.and(col("received_at").gt_eq(since)))?.select_columns(&["trace_id"])?.distinct()?;
+        let ids = |batch: &RecordBatch| {
+            let ids = BatchColumn::of(batch, "trace_id");
+            (0..batch.num_rows()).filter_map(|row| ids.text(row)?.parse().ok()).collect::<Vec<TraceId>>()
+        };
+        Ok(table.collect().await?.iter().flat_map(ids).collect())
+    }
+
     /// Returns the cost of each of these traces that has calls; `None` for an unknown cost.
     ///
     /// # Errors
@@ -338,7 +367,7 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         time_to_first_token_ms: span.time_to_first_token_us.map(ms),
         streaming: span.streaming,
         usage: call_usage(&span.usage),
-        cost: span.cost.as_ref().map(|cost| call_cost(span, cost)),
+        cost: shown_cost(span).map(|cost| call_cost(span, &cost)),
         client_cost: span.client_cost.map(Usd::dollars),
         subtree: SubtreeTotals {
             llm_calls: below.llm_calls,
@@ -392,6 +421,13 @@ fn call_usage(usage: &span::Usage) -> CallUsage {
         images: usage.images,
         source: usage.source.map(span::UsageSource::as_str),
     }
+}
+
+/// Returns the cost to show: that of a call, or the client's figure for a span that is no call.
+fn shown_cost(span: &span::Span) -> Option<Cow<'_, span::Cost>> {
+    let figure = span.client_cost.filter(|_| !span.is_call());
+    let figure = figure.map(|total| span::Cost { total, input: None, output: None, source: span::CostSource::Client, price: None });
+    span.cost.as_ref().map(Cow::Borrowed).or_else(|| figure.map(Cow::Owned))
 }
 
 fn call_cost(span: &span::Span, cost: &span::Cost) -> CallCost {

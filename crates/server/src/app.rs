@@ -52,6 +52,7 @@ use crate::jobs::{JobRegistry, JobRunner};
 use crate::memory::{MemoryBudget, return_freed_memory};
 use crate::reprice::RepriceJob;
 use crate::server_proof::ServerProof;
+use crate::usage_completion::UsageCompletionWorker;
 use crate::{backup, body_drain, retention, security_headers, web_assets};
 use chores::{run_chores, write_last_uses};
 use metrics_page::{ServerMetricsState, answer_scrape, readiness};
@@ -90,6 +91,7 @@ pub struct App {
     proof: ServerProof,
     connections: Arc<ConnectionRegistry>,
     low_priority: LowPriorityRuntime,
+    completion: UsageCompletionWorker,
 }
 
 impl App {
@@ -128,6 +130,13 @@ impl App {
         let low_priority = LowPriorityRuntime::start_runtime(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
+        let completion = UsageCompletionWorker {
+            store: store.clone(),
+            engine: engine.clone(),
+            meta: meta.clone(),
+            prices: prices.clone(),
+            quiet: Duration::from_secs(config.ingest.quiet_trace_s),
+        };
         let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
             meta,
@@ -169,7 +178,17 @@ impl App {
         let metrics = PrometheusBuilder::new().install_recorder().ok();
         let connections = ConnectionRegistry::new(raise_file_limit(), shares.limit);
         tracing::info!(limit = connections.limit(), "server.connections.limited");
-        Ok(App { api: Arc::new(api), ingestion: Arc::new(ingestion), metrics, listener, otlp, proof, connections, low_priority })
+        Ok(App {
+            api: Arc::new(api),
+            ingestion: Arc::new(ingestion),
+            metrics,
+            listener,
+            otlp,
+            proof,
+            connections,
+            low_priority,
+            completion,
+        })
     }
 
     /// Returns the state of the API, which answers queries and builds links.
@@ -192,7 +211,7 @@ impl App {
     ///
     /// When the last flush failed. Everything acknowledged is in the write-ahead log all the same.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority: _waiting } = self;
+        let App { api, ingestion, metrics, listener, otlp, proof, connections, low_priority, completion } = self;
         let base = api.public_url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
         let base = base.map_or_else(String::new, |(_, path)| format!("/{path}"));
         let rewritten = MapRequestLayer::new(move |request| normalize_path(&base, request));
@@ -201,6 +220,7 @@ impl App {
         let chores = tokio::spawn(run_chores(api.clone(), ingestion.clone()));
         api.jobs.start().context("cannot resume unfinished jobs")?;
         let delivery_worker = tokio::spawn(api.delivery_worker.clone().run(api.shutdown.clone()));
+        let completion_worker = low_priority.handle().spawn(completion.run(api.shutdown.clone()));
         let forward_worker = tokio::spawn(api.forwards.clone().run(api.shutdown.clone()));
 
         for listener in otlp {
@@ -225,6 +245,7 @@ impl App {
         let _ = chores.await;
         let _ = delivery_worker.await;
         let _ = forward_worker.await;
+        let _ = completion_worker.await;
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, api.jobs.wait_until_idle()).await.is_err() {
             tracing::warn!(grace_s = SHUTDOWN_TIMEOUT.as_secs(), "server.jobs.interrupted");
         }

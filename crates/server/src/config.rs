@@ -187,6 +187,8 @@ pub struct IngestConfig {
     pub anonymous_project: String,
     /// Whether the server also listens on OTLP's standard ports, 4317 and 4318. It never does if its own port is 0.
     pub otlp_ports: bool,
+    /// Seconds without new spans after which the sum of an agent completes a call below it that reports no usage.
+    pub quiet_trace_s: u64,
 }
 
 /// Project of requests without a key.
@@ -238,6 +240,7 @@ impl Default for IngestConfig {
             max_inflated_bytes: 96 << 20,
             max_bytes_in_work: 256 << 20,
             anonymous_project: "auto".to_owned(),
+            quiet_trace_s: 60,
             otlp_ports: true,
         }
     }

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use hinomi_model::dedup::duplicate_reports::SERVER_OP;
-use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports};
+use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports, usage_completion};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::partial_spans;
 use hinomi_model::span::Span;

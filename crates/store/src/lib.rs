@@ -342,6 +342,12 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Returns the traces, with their projects, that received a span with usage which is no call while none of their calls reported any.
+    /// Each is returned once; after a restart, earlier ones are not.
+    pub fn take_usage_gaps(&self) -> Vec<(u64, TraceId)> {
+        std::mem::take(&mut *lock(&self.shared.usage_gaps)).into_iter().collect()
+    }
+
     /// Returns all stored spans at this moment, each once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.current_snapshot().or_else(|| self.snapshot_thread.take_snapshot()).unwrap_or_else(|| self.shared.snapshot())

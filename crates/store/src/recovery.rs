@@ -69,6 +69,7 @@ pub(super) fn open(
         next_segment: AtomicU64::new(last_id + 1),
         progress: watch::Sender::new(FlushProgress::default()),
         subscribers: RowSubscriberList::default(),
+        usage_gaps: Mutex::default(),
         is_stopping: AtomicBool::new(false),
         config,
     });

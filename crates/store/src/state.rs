@@ -3,7 +3,7 @@
 //! New rows are added to the *active* memtable. A flush freezes it, starts another one, and turns the frozen one into a segment while
 //! ingestion continues. At any moment a live row is in exactly one of the three: active memtable, frozen memtable, segment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,6 +47,8 @@ pub(super) struct StoreInner {
     pub(super) progress: watch::Sender<FlushProgress>,
     /// Subscribers to rows that are added and removed.
     pub(super) subscribers: RowSubscriberList,
+    /// Traces in which a span that is no call reports usage, and no call does.
+    pub(super) usage_gaps: Mutex<HashSet<(u64, TraceId)>>,
     /// True once the server stops: maintenance leaves what it has not begun to the next start.
     pub(super) is_stopping: AtomicBool,
 }

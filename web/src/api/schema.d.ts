@@ -2696,6 +2696,20 @@ export interface components {
             trace_id: string;
         } | {
             /** @enum {string} */
+            kind: "agent_sum";
+            /** @description ID of the span of the agent. */
+            span_id: string;
+            /** @description ID of the trace of the agent. */
+            trace_id: string;
+        } | {
+            /** @enum {string} */
+            kind: "fetched_response";
+            /** @description ID of the span that fetched the response. */
+            span_id: string;
+            /** @description ID of the trace that fetched the response. */
+            trace_id: string;
+        } | {
+            /** @enum {string} */
             kind: "start_time";
         } | {
             /** @enum {string} */

@@ -61,7 +61,7 @@ fields! {
         "mlflow.spanType",
         "langsmith.span.kind", "genkit:metadata:subtype", "agentops.span.kind", "spring.ai.kind", "span.type", "gen_ai.span.kind",
         "gen_ai.operation.type",
-        "genkit:type", "entity.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
+        "genkit:type", "entity.type", "ag2.span.type", "haystack.component.type", "langwatch.span.type", "mastra.span.type",
         "braintrust.span_attributes.type", "weave.span.kind", "fi.span.kind", "confident.span.type", "honeyhive_event_type",
         "dd.llmobs.span.kind", "netra.span.type", "ag.type.node", "nat.span.kind", "tfy.span_type",
     ],

@@ -207,7 +207,7 @@ pub struct SpanSummary {
     pub streaming: Option<bool>,
     /// Token usage.
     pub usage: CallUsage,
-    /// Cost; null if it is unknown.
+    /// Cost; null if it is unknown. For a span that is no call: the figure of the client, which is not part of totals.
     #[schema(required)]
     pub cost: Option<CallCost>,
     /// Cost that the client reported in US dollars, even if no price is known; null if it reported none.

@@ -76,6 +76,11 @@ pub const SETTINGS: &[ConfigSetting] = &[
         description: "also listen on the standard OTLP ports 4317 and 4318: true or false",
     },
     ConfigSetting {
+        path: "ingest.quiet_trace_s",
+        variable: "HINOMI_INGEST_QUIET_TRACE_S",
+        description: "seconds without new spans after which the sum of an agent completes a call that reports no usage",
+    },
+    ConfigSetting {
         path: "queries.threads",
         variable: "HINOMI_QUERIES_THREADS",
         description: "number of query threads, which have a lower priority than ingestion; 0: one per processor",

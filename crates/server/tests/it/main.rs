@@ -33,3 +33,4 @@ mod signals;
 mod streams;
 mod structure;
 mod upgrade;
+mod usage_completion;

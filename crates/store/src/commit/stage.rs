@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Maximum number of traces that wait to be looked at because only a span that is no call reports usage.
+const MAX_USAGE_GAPS: usize = 100_000;
+
 impl CommitWorker {
     /// Decides which spans of a request are stored, and adds its frame to the group.
     pub(super) fn append(
@@ -251,11 +254,24 @@ impl CommitWorker {
                 head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
                 continue;
             };
+            if run.iter().any(|(_, span)| usage_completion::may_complete(span))
+                && self.trace_states.has_no_reported_usage(&(head.project, trace))
+            {
+                self.note_usage_gap((head.project, trace));
+            }
             head.decided.extend(verdict.decisions.into_iter().map(|(index, decision)| (run[index].0, decision)));
             let corrections = verdict.corrections.into_iter();
             head.corrections.extend(corrections.map(|(span, decision)| DecisionCorrection { trace, span, decision }));
         }
         traces
+    }
+
+    /// Remembers a trace whose usage only a span reports that is no call. With very many of them, further ones are left out.
+    fn note_usage_gap(&self, trace: TraceKey) {
+        let mut gaps = lock(&self.shared.usage_gaps);
+        if gaps.len() < MAX_USAGE_GAPS {
+            gaps.insert(trace);
+        }
     }
 
     /// Returns whether the active memtable has reached `times` times the size at which it is flushed.

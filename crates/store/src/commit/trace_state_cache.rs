@@ -97,6 +97,17 @@ impl TraceStateCache {
         })
     }
 
+    /// Returns true if no counted call of a cached trace reports usage.
+    pub(crate) fn has_no_reported_usage(&self, key: &TraceKey) -> bool {
+        self.traces.get(key).is_some_and(|trace| {
+            let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;
+            let reports = |(place, node): (usize, &SpanNode)| {
+                node.is_call() && counted(place) && (node.input_tokens.is_some() || node.output_tokens.is_some())
+            };
+            !trace.nodes.iter().enumerate().any(reports)
+        })
+    }
+
     /// Returns whether a stored span was joined from partial spans. `load` is the same as in [`add_spans`](TraceStateCache::add_spans).
     pub(crate) fn is_joined_from_parts(&mut self, key: TraceKey, span: SpanId, load: impl FnOnce() -> Vec<StoredSpanNode>) -> bool {
         self.cached_trace(key, load).nodes.iter().any(|node| node.span_id == span && node.is_joined_from_parts)

@@ -250,6 +250,8 @@ export const trace = {
   'trace.from.rest_of_total': 'from the total minus input and output',
   'trace.from.gateway_report': 'from the gateway’s report',
   'trace.from.other_report': 'from another report of the same call',
+  'trace.from.agent_sum': 'from the sum of the agent above, since no call below it reports usage',
+  'trace.from.fetched_response': 'from a span that fetched this response later',
   'trace.from.start_time': 'from the start time, because the reported time is impossible',
   'trace.from.end_time': 'from the end time, because the reported time is impossible',
   'trace.from.event_time': 'from the time of the event, because the reported time is impossible',

@@ -249,6 +249,8 @@ export const trace = {
   'trace.from.rest_of_total': '合計から入力と出力を引いた残りから',
   'trace.from.gateway_report': 'ゲートウェイの報告から',
   'trace.from.other_report': '同じ呼び出しの別の報告から',
+  'trace.from.agent_sum': '上位のエージェントの合計値から(その下のどの呼び出しも使用量を報告していないため)',
+  'trace.from.fetched_response': 'この応答を後から取得したスパンから',
   'trace.from.start_time': '開始時刻から(報告された時刻はあり得ないため)',
   'trace.from.end_time': '終了時刻から(報告された時刻はあり得ないため)',
   'trace.from.event_time': 'イベントの時刻から(報告された時刻はあり得ないため)',

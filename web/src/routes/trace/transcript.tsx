@@ -13,7 +13,7 @@ import { Duration, langOf } from '../../components/values';
 import { useLocale } from '../../locale';
 import { useTraceView, useSelectedSpan } from './context';
 import { transcript, modelCalls, type TranscriptItem, type ToolUse } from './model/transcript';
-import type { SpanNode } from './model/tree';
+import { isModelCall, type SpanNode } from './model/tree';
 
 /** So many calls are read at first, and with each "more": a conversation of thousands is opened a piece at a time. */
 const CALLS_PER_PAGE = 24;
@@ -178,7 +178,7 @@ function CallTurn({ item }: { item: Extract<TranscriptItem, { type: 'turn' }> })
           <b className="ellipsis">{who === 'assistant' ? t('text.assistant') : who}</b>
         </button>
         <span className="trace-turn-note">
-          {span.cost?.total !== undefined && span.cost.total !== null && (
+          {isModelCall(span) && span.cost !== null && (
             <span title={format.moneyExact(span.cost.total)}>{format.money(span.cost.total)} · </span>
           )}
           <Duration ms={span.duration_ms} />

@@ -499,3 +499,15 @@ fn thousands_of_attributes() {
     let span = map("", Value::Object(attributes));
     assert_eq!((span.kind, span.input_messages.len(), span.tags.len()), (SpanType::Llm, 5_000, 100));
 }
+
+#[test]
+fn accounting_spans_beside_calls_are_no_calls() {
+    let span = map(
+        "",
+        json!({
+            "ag2.span.type": "usage", "ag2.usage.kind": "model_call", "gen_ai.response.model": "gpt-4.1", "gen_ai.provider.name": "openai",
+            "gen_ai.usage.input_tokens": 367, "gen_ai.usage.output_tokens": 47,
+        }),
+    );
+    assert_eq!((span.is_call(), span.counted), (false, false));
+}

@@ -190,6 +190,10 @@ fn describe_source(source: &FieldSource) -> String {
         FieldSource::GatewayReport(report) => {
             format!("inferred from the gateway's report: span {} of trace {}", report.span_id, report.trace_id)
         }
+        FieldSource::AgentSum(report) => {
+            format!("from the sum of the agent, span {}, since no call below it reports usage", report.span_id)
+        }
+        FieldSource::FetchedResponse(report) => format!("from span {}, which fetched the response later", report.span_id),
         FieldSource::OtherReport(report) => format!("inferred from another report: span {} of trace {}", report.span_id, report.trace_id),
         FieldSource::Time(time) => format!("inferred from {time}"),
     }
