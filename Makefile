@@ -12,7 +12,7 @@ endef
 
 PAGE_SOURCES := $(shell find web/src web/public web/index.html web/package.json web/package-lock.json web/tsconfig.json web/vite.config.ts docs/filters.md docs/filters.ja.md -type f)
 
-.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all check check-all api-client fuzz soak bench bench-bell setup clean
+.PHONY: help build run dist test test-texts test-page test-crates test-e2e e2e-all e2e-newest check check-all api-client fuzz soak bench bench-bell setup clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ e2e-all: build ## test every client of e2e/cases.mjs and every set-up snippet ag
 	@echo "== all clients"
 	@scripts/setup.sh e2e-all
 	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
+
+NEWEST ?=
+e2e-newest: build ## test every client with the newest release of its packages and print what broke (NEWEST="litellm otel" selects sets)
+	@scripts/setup.sh e2e-all
+	@scripts/newest.sh $(CACHE)/newest $(NEWEST)
+	@cd e2e && CLIENTS=newest HINOMI_CACHE=$(CACHE)/newest HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs
 
 check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## check spelling, line width, formatting, types and lints (as errors)
 	@cargo fmt --all --check

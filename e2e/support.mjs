@@ -152,6 +152,9 @@ export const programs = path.join(here, 'programs');
 /** Python with the packages of a set. */
 export const pythonOf = (name) => path.join(cache, 'python', name, 'bin/python');
 
+/** Whether the packages of a set are installed. */
+export const isInstalled = (set) => existsSync(path.join(cache, set));
+
 /** The command that runs a program with the packages of a set: `python/NAME` or `node/NAME`. */
 function command(program, set, folder) {
   const packages = path.join(cache, set);

@@ -229,6 +229,10 @@ impl ProjectSnapshot {
     ///
     /// When the query engine fails.
     pub async fn traces_with_agent_usage(&self, received_since_us: i64) -> Result<Vec<TraceId>, QueryError> {
+        // A new server need not prepare the query engine, which takes some memory.
+        if self.snapshot.segments.is_empty() && self.snapshot.buffer.is_empty() {
+            return Ok(Vec::new());
+        }
         let is_sum = col("kind").eq(lit("agent")).and(col("usage_input").is_not_null().or(col("usage_output").is_not_null()));
         let since = lit(ScalarValue::TimestampMicrosecond(Some(received_since_us), Some("UTC".into())));
         let table = self.table(ScanMode::FewRows, received_since_us.saturating_sub(DAY_US), i64::MAX)?;
