@@ -109,6 +109,7 @@ function answer(method, path, params, body) {
       spans: { stored: 1_284_200, buffered: 412 },
       segments: 37,
       memory_bytes: 96_000_000,
+      evicted_calls: 0,
       memory_limit_bytes: 2_000_000_000,
       retention_days: 90,
       oldest: traces[0].summary.start_time,

@@ -29,6 +29,9 @@ pub struct StoreStats {
     pub flushes: u64,
     /// Number of merges of segments since the start.
     pub compactions: u64,
+    /// Number of calls since the start that are no longer compared with reports of other traces, because newer calls took their place
+    /// ([`StoreConfig::remembered_calls`](crate::StoreConfig)).
+    pub evicted_calls: u64,
     /// Files that could not be read, and what was done about each.
     pub damaged: Vec<String>,
     /// Why requests are not stored: low disk space, or the error of the last request; `None` as soon as one succeeds.
@@ -46,6 +49,7 @@ pub(super) struct StoreHealth {
     pub(super) last_flush_ms: AtomicU64,
     pub(super) flushes: AtomicU64,
     pub(super) compactions: AtomicU64,
+    pub(super) evicted_calls: AtomicU64,
     pub(super) damaged: Mutex<Vec<String>>,
     /// Whether less disk space than the reserve was free at the last check.
     pub(super) is_disk_low: AtomicBool,
@@ -81,6 +85,7 @@ impl StoreInner {
             last_flush_ms: health.last_flush_ms.load(Ordering::Relaxed),
             flushes: health.flushes.load(Ordering::Relaxed),
             compactions: health.compactions.load(Ordering::Relaxed),
+            evicted_calls: health.evicted_calls.load(Ordering::Relaxed),
             damaged: lock(&health.damaged).clone(),
             intake_error: no_room.or_else(|| lock(&health.ingestion_error).clone()),
             background_error: lock(&health.background_error).clone(),

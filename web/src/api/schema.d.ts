@@ -4360,6 +4360,12 @@ export interface components {
             disk: components["schemas"]["DiskUsage"];
             /**
              * Format: int64
+             * @description Number of calls that are no longer compared with reports of the same call in other traces, since the start. The newest 100,000 calls
+             *     are compared; a later report of an earlier call counts as another call.
+             */
+            evicted_calls: number;
+            /**
+             * Format: int64
              * @description Resident memory of the server in bytes; null if the platform does not report it.
              */
             memory_bytes: number | null;

@@ -31,6 +31,9 @@ pub(super) struct SystemStatus {
     disk: DiskUsage,
     /// Number of spans.
     spans: SpanCounts,
+    /// Number of calls that are no longer compared with reports of the same call in other traces, since the start. The newest 100,000 calls
+    /// are compared; a later report of an earlier call counts as another call.
+    evicted_calls: u64,
     /// Number of segments.
     segments: u64,
     /// Resident memory of the server in bytes; null if the platform does not report it.
@@ -97,6 +100,7 @@ pub(super) async fn system(State(api): State<Arc<ApiState>>, _: AuthorizedCaller
             reserve_bytes: api.reserve_bytes,
         },
         spans: SpanCounts { stored: stats.rows, buffered: stats.buffered_rows },
+        evicted_calls: stats.evicted_calls,
         segments: stats.segments,
         memory_bytes: crate::memory::resident_bytes(),
         memory_limit_bytes: api.memory_limit,

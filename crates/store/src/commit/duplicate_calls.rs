@@ -1,6 +1,8 @@
 //! Calls that several traces report: finds them with [`RecentCallIndex`](super::RecentCallIndex), and writes the result into the spans of
 //! all reports.
 
+use std::sync::atomic::Ordering;
+
 use hinomi_model::dedup::duplicate_reports::CallReport;
 use hinomi_model::dedup::{SpanNode, duplicate_reports};
 use hinomi_model::id::{SpanId, TraceId};
@@ -8,6 +10,7 @@ use hinomi_model::span::Span;
 
 use super::{CommitBatch, CommitWorker};
 use crate::commit::group::newest_traces;
+use crate::commit::recent_calls::RecentCallIndex;
 use crate::key_hash::SpanKey;
 
 /// Number of rows that are read at the start to find calls that other programs may report later.
@@ -42,6 +45,8 @@ impl CommitWorker {
                 }
             }
         }
+        let evicted = self.recent_calls.iter().map(RecentCallIndex::evicted).sum();
+        self.shared.health.evicted_calls.store(evicted, Ordering::Relaxed);
     }
 
     /// Finds and updates the reports of one call. `by` is the index in `recent_calls` to use.

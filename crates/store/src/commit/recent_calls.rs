@@ -30,11 +30,13 @@ pub(crate) struct RecentCallIndex {
     calls: HashMap<(u64, u64), Vec<CallReports>>,
     /// Keys in the order in which calls were added, oldest first. A key stays here after its report was removed, until it is evicted.
     order: VecDeque<(u64, u64)>,
+    /// Number of calls that were evicted: a later report of one is not recognized.
+    evicted: u64,
 }
 
 impl RecentCallIndex {
     pub(crate) fn new(key_kind: CallIndexKind, capacity: usize) -> RecentCallIndex {
-        RecentCallIndex { key_kind, capacity, calls: HashMap::new(), order: VecDeque::new() }
+        RecentCallIndex { key_kind, capacity, calls: HashMap::new(), order: VecDeque::new(), evicted: 0 }
     }
 
     /// Adds or updates a report. Returns all reports of its call if there are others, unless nothing has changed and `even_if_unchanged` is false.
@@ -98,12 +100,17 @@ impl RecentCallIndex {
             if let Some(calls) = self.calls.get_mut(&oldest) {
                 // A call is evicted as a whole, or its remaining reports would be counted again. Each key occurs in the order at least as
                 // often as it has calls.
-                calls.drain(..1.min(calls.len()));
+                self.evicted += calls.drain(..1.min(calls.len())).len() as u64;
                 if calls.is_empty() {
                     self.calls.remove(&oldest);
                 }
             }
         }
+    }
+
+    /// Returns the number of calls that were evicted.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// Removes everything.
@@ -174,7 +181,7 @@ mod tests {
             assert_eq!(responses.add_report(1, report(trace, "openai", "others"), false), None);
         }
         assert_eq!(responses.add_report(1, gateway, false), None, "pushed out by newer ones");
-        assert_eq!(responses.order.len(), 4);
+        assert_eq!((responses.order.len(), responses.evicted()), (4, 3));
     }
 
     #[test]

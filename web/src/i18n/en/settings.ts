@@ -54,6 +54,8 @@ export const settings = {
   'system.title': 'System',
   'system.stored': 'Spans stored',
   'system.buffered': '{n} in memory, not yet in a segment',
+  'system.evicted': '{n} earlier calls are no longer compared',
+  'system.evictedWhy': 'Reports of one call in two traces are recognized among the newest 100,000 calls. A report that arrives later than that counts as another call.',
   'system.disk': 'On disk',
   'system.diskWhy': '{segments} in {n} segment, {log} WAL|{segments} in {n} segments, {log} WAL',
   'system.free': 'Free disk space',

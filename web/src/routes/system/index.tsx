@@ -88,6 +88,12 @@ function SystemFigures({ facts }: { facts: Facts }) {
     <section className="columns system-figures sheet" aria-label={t('system.title')}>
       <SystemFigure label={t('system.stored')} value={format.count(spans.stored)}>
         {t('system.buffered', { n: format.count(spans.buffered) })}
+        {facts.evicted_calls > 0 && (
+          <>
+            <br />
+            <span title={t('system.evictedWhy')}>{t('system.evicted', { n: format.count(facts.evicted_calls) })}</span>
+          </>
+        )}
       </SystemFigure>
       <SystemFigure label={t('system.disk')} value={<NumberWithUnit v={format.bytes(used)} />}>
         {t('system.diskWhy', {
