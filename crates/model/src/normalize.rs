@@ -17,6 +17,7 @@ mod reasoning;
 mod response_id;
 pub(crate) mod sampling;
 pub mod span_kind;
+mod span_status;
 mod step_names;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::TimeSources;
 use crate::dedup::exclusion::Exclusion;
-use crate::failure::{self, FailureReport};
+use crate::failure;
 use crate::id::{SpanId, TraceId};
 use crate::messages::{self, TextLimit};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
@@ -130,8 +131,8 @@ pub fn canonical_span_of(mut raw: RawSpan, dialect: &AttributeDialect, book: &Pr
         RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(SpanField::ErrorType) => RawStatus::Error,
         sent => sent,
     };
-    (span.status, span.status_detail) = status(sent, raw.status_detail, kind, &found, &span.tags);
-    failure::set_cause(&mut span, failure_report(&found));
+    (span.status, span.status_detail) = span_status::status(sent, raw.status_detail, kind, &found, &span.tags);
+    failure::set_cause(&mut span, span_status::failure_report(&found));
     labels::fill(&mut span, &raw.attributes);
     provider(&mut span, &found, book);
     pipeline(&mut span, &found);
@@ -305,45 +306,6 @@ fn finish_reasons(found: &RecognizedAttributes) -> Vec<String> {
         },
         _ => Vec::new(),
     }
-}
-
-/// Returns what the attributes report about a failure.
-fn failure_report<'a>(found: &'a RecognizedAttributes) -> FailureReport<'a> {
-    let status = found.number(SpanField::HttpStatus);
-    FailureReport {
-        error_type: found.str(SpanField::ErrorType),
-        http_status: status.filter(|status| (100.0..1000.0).contains(status)).map(|status| status as u16),
-        message: found.str(SpanField::StatusMessage),
-    }
-}
-
-/// Returns the status and its detail. An unset status is an error if a status code or an exception indicates one.
-fn status(
-    sent: RawStatus,
-    detail: Option<String>,
-    kind: SpanType,
-    found: &RecognizedAttributes,
-    tags: &BTreeMap<String, String>,
-) -> (SpanStatus, Option<String>) {
-    let detail = found.text(SpanField::StatusMessage).or(detail).or_else(|| found.text(SpanField::ErrorType));
-    let status = match sent {
-        RawStatus::Ok => SpanStatus::Ok,
-        RawStatus::Cancelled => SpanStatus::Cancelled,
-        RawStatus::Error => SpanStatus::Error,
-        RawStatus::Unset => {
-            let tagged = || tags.get("http.status_code")?.parse().ok();
-            let code: Option<f64> = found.number(SpanField::HttpStatus).or_else(tagged);
-            // A client error in a response of a server is the caller's failure, not the server's.
-            let failed_from = if kind == SpanType::Http && found.attributes.contains_key("http.route") { 500.0 } else { 400.0 };
-            let failed = code.is_some_and(|code| code >= failed_from);
-            let failed = failed || found.has(SpanField::ErrorType) || found.flag(SpanField::Success) == Some(false);
-            let failed = failed || found.str(SpanField::Level).is_some_and(client_conventions::is_failure);
-            let failed = failed || client_conventions::says_failure(found);
-            if failed { SpanStatus::Error } else { SpanStatus::Ok }
-        }
-    };
-    let said = detail.filter(|_| status != SpanStatus::Ok);
-    (status, said.or_else(|| tags.get("status").filter(|_| status == SpanStatus::Error).cloned()))
 }
 
 /// Attributes in which LangChain names the provider, where instrumentations name LangChain as the provider.

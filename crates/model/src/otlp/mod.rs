@@ -9,6 +9,7 @@
 mod agents;
 mod binary;
 mod decoded_size;
+mod evaluations;
 mod events;
 mod exceptions;
 mod log_record;
@@ -31,6 +32,7 @@ use crate::normalize::attribute_names::AttributeDialect;
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use crate::outcome_reason::OutcomeReason;
+use crate::score::Score;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, failure, normalize};
@@ -102,6 +104,8 @@ pub struct DecodedOtlpRequest {
     pub spans: Vec<Span>,
     /// Exceptions in the order of their times. An exception that passes through several spans is reported by the innermost first.
     pub errors: Vec<ErrorEvent>,
+    /// Results of evaluations.
+    pub scores: Vec<Score>,
     /// Log lines.
     pub lines: Vec<LogLine>,
     /// Metric points.
@@ -157,6 +161,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             }
             let thrown = span.as_ref().map(exceptions::OtlpException::exceptions_of_span).unwrap_or_default();
             let counts = span.as_ref().map_or([0; 3], |span| span.left_out);
+            let results = span.as_ref().map(evaluations::results_of_span).unwrap_or_default();
             let mut span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => decode_budget::with_refund(|| match family {
                     Some(family) => family.canonical(raw, context.price),
@@ -174,6 +179,12 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
                 failure::refine(&mut span, thrown.failure_report());
             }
             decode_budget::charge_span(&span);
+            for (attributes, time_ns) in results {
+                let at_us = i64::try_from(time_ns / 1000).ok().filter(|at_us| clock.is_plausible(*at_us)).unwrap_or(span.end_us);
+                decoded
+                    .scores
+                    .extend(evaluations::score_of(&attributes, span.trace_id, Some(span.span_id), at_us).filter(evaluations::charge));
+            }
             for thrown in thrown {
                 let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock);
                 if !decode_budget::charge_error(&error) {

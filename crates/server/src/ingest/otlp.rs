@@ -123,12 +123,12 @@ async fn ingest_request(
     let forward = forward.map(|source| source.of_encoding(encoding));
     let decode = move |ingestion: &IngestState, body: Bytes| {
         let forwarded = forward.as_ref().map(|source| source.with_body(&body));
-        let DecodedOtlpRequest { spans, errors, lines, points, outcomes } =
+        let DecodedOtlpRequest { spans, errors, scores, lines, points, outcomes } =
             otlp::decode(body, signal, encoding, &ingestion.context(&from, received_us))?;
         if decode_budget::is_exceeded() {
             return Err(IngestRejection::Exceptional);
         }
-        let content = DecodedTelemetry { spans, errors, lines, points, outcomes, forwarded, ..DecodedTelemetry::default() };
+        let content = DecodedTelemetry { spans, errors, scores, lines, points, outcomes, forwarded, ..DecodedTelemetry::default() };
         IngestState::prepare(from.clone(), content)
     };
     let incoming = IncomingBody::new(body, headers);

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use super::binary::ScopedItems;
+use super::evaluations::{self, EVALUATION_EVENT};
 use super::exceptions::OtlpException;
 use super::log_record::DecodedLogRecord;
 use super::span::{DecodedSpan, ResourceScope};
@@ -23,6 +24,7 @@ use crate::messages::{TextLimit, trim_messages};
 use crate::normalize::RawSpan;
 use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{PartialSpanState, SpanFragment};
+use crate::score::Score;
 use crate::sentry::{ErrorEvent, ErrorReporter};
 use crate::span::Span;
 use crate::{decode_budget, normalize, partial_spans};
@@ -57,7 +59,7 @@ pub(super) fn read_logs(groups: ScopedItems<DecodedLogRecord>, context: &DecodeC
         let first = std::mem::take(&mut spans[place]);
         spans[place] = join_reports(std::iter::once(first).chain(more).collect(), context);
     }
-    DecodedOtlpRequest { spans, errors, lines: reader.lines, outcomes, ..DecodedOtlpRequest::default() }
+    DecodedOtlpRequest { spans, errors, scores: reader.scores, lines: reader.lines, outcomes, ..DecodedOtlpRequest::default() }
 }
 
 /// Joins the spans that several records report into one. Joins pairs, since joining one by one to a growing span would take quadratic
@@ -104,6 +106,7 @@ pub(super) struct LogRecordReader<'a> {
     /// Records of a span with the same time, each with its position in the request.
     same_time_records: HashMap<(TraceId, SpanId, u64), HashMap<Fingerprint, usize>>,
     errors: Vec<ErrorEvent>,
+    scores: Vec<Score>,
     lines: Vec<LogLine>,
     keys: OccurrenceKeyGenerator,
     outcomes: Vec<Outcome>,
@@ -121,6 +124,7 @@ impl<'a> LogRecordReader<'a> {
             other_reports: HashMap::new(),
             same_time_records: HashMap::new(),
             errors: Vec::new(),
+            scores: Vec::new(),
             lines: Vec::new(),
             keys: OccurrenceKeyGenerator::default(),
             outcomes: Vec::new(),
@@ -146,6 +150,10 @@ impl<'a> LogRecordReader<'a> {
     }
 
     fn read_call_record(&mut self, record: &DecodedLogRecord, scope: &ResourceScope) -> Result<(), LogRecordDropReason> {
+        if let Some(score) = self.score(record) {
+            self.scores.push(score);
+            return Ok(());
+        }
         if let Some(held) = messages::of(record) {
             return messages::read_messages(held, record, scope, self);
         }
@@ -153,6 +161,13 @@ impl<'a> LogRecordReader<'a> {
             Some((family, name)) => agents::event::read_event(family, name, record, scope, self),
             None => log_lines::read(record, scope, self),
         }
+    }
+
+    /// Returns the result of an evaluation in a record. A record without a trace rates nothing that is known.
+    fn score(&self, record: &DecodedLogRecord) -> Option<Score> {
+        let (trace_id, span_id) = record.trace().filter(|_| record.names().any(|name| name == EVALUATION_EVENT))?;
+        let at_us = i64::try_from(record.at_ns(&self.clock) / 1000).unwrap_or(i64::MAX);
+        evaluations::score_of(&record.attributes, trace_id, span_id, at_us).filter(evaluations::charge)
     }
 
     /// Returns the exception in a record.

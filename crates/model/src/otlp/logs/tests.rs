@@ -202,3 +202,20 @@ fn invalid_records_do_not_affect_others() {
     assert_eq!(said(&decoded.spans[0].input_messages), [("user".to_owned(), "Hi".to_owned())]);
     assert_eq!(decoded.spans[0].start_us, NOW_US, "without any time it is the time of receipt");
 }
+
+#[test]
+fn a_result_of_an_evaluation_is_a_score_and_no_log_line() {
+    let result = |name: &str, trace: &str| {
+        json!({
+            "timeUnixNano": "1795510790000000000", "eventName": "gen_ai.evaluation.result", "traceId": trace, "spanId": "2".repeat(16),
+            "attributes": [
+                { "key": "gen_ai.evaluation.name", "value": { "stringValue": name } },
+                { "key": "gen_ai.evaluation.score.value", "value": { "doubleValue": 0.5 } },
+            ],
+        })
+    };
+    let decoded = of_json(json!([result("Tone", &"1".repeat(32)), result("", &"1".repeat(32)), result("Tone", "")]));
+    let scores: Vec<_> = decoded.scores.iter().map(|score| (score.name.as_str(), score.span_id.is_some(), score.value.clone())).collect();
+    assert_eq!(scores, [("Tone", true, crate::score::ScoreValue::Number(0.5))]);
+    assert_eq!(decoded.lines.len(), 1, "a result without a name stays a log line");
+}

@@ -1,0 +1,93 @@
+//! Results of evaluations become scores: the event `gen_ai.evaluation.result`, as a log record or as an event of the rated span.
+
+use serde_json::{Map, Value};
+
+use super::span::DecodedSpan;
+use crate::decode_budget;
+use crate::fingerprint::Fingerprint;
+use crate::id::{SpanId, TraceId};
+use crate::messages::{TextLimit, trim_text};
+use crate::score::{Score, ScoreValue};
+
+/// Name of the event.
+pub(super) const EVALUATION_EVENT: &str = "gen_ai.evaluation.result";
+/// Maximum bytes of a name, a label and an explanation.
+const MAX_NAME: usize = 200;
+const MAX_EXPLANATION: TextLimit = TextLimit(4096);
+
+/// Returns the score that the attributes of an evaluation describe; `None` without a name, or with neither value nor label.
+///
+/// A score has a number or a label. Of a result with both, the explanation starts with the label. A repeat has the same ID.
+pub(super) fn score_of(attributes: &Map<String, Value>, trace_id: TraceId, span_id: Option<SpanId>, at_us: i64) -> Option<Score> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let name = text("gen_ai.evaluation.name").filter(|name| name.len() <= MAX_NAME)?;
+    let label = text("gen_ai.evaluation.score.label").filter(|label| label.len() <= MAX_NAME);
+    let number = match attributes.get("gen_ai.evaluation.score.value") {
+        Some(Value::Bool(passed)) => Some(f64::from(*passed)),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        other => other.and_then(Value::as_f64),
+    };
+    let number: Option<f64> = number.filter(|number: &f64| number.is_finite());
+    let value = number.map(ScoreValue::Number).or_else(|| label.map(|label| ScoreValue::Label(label.to_owned())))?;
+    let beside = label.filter(|_| number.is_some());
+    let explanation = text("gen_ai.evaluation.explanation");
+    let mut comment = match (beside, explanation) {
+        (Some(label), Some(explanation)) => Some(format!("{label}: {explanation}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    };
+    if let Some(comment) = &mut comment {
+        trim_text(comment, MAX_EXPLANATION);
+    }
+    let place = [trace_id.to_string(), span_id.map(|id| id.to_string()).unwrap_or_default(), at_us.to_string()];
+    let id = Fingerprint::of(&[EVALUATION_EVENT, &place[0], &place[1], &place[2], name]).trace_id().to_string();
+    Some(Score { id, trace_id, span_id, name: name.to_owned(), value, comment, at_us })
+}
+
+/// Returns the attributes and times, in nanoseconds since the Unix epoch, of the evaluations in the events of a span.
+pub(super) fn results_of_span(span: &DecodedSpan) -> Vec<(Map<String, Value>, u64)> {
+    let results = span.events.iter().filter(|event| event.name == EVALUATION_EVENT);
+    results.map(|event| (event.attributes.clone(), event.time_ns)).collect()
+}
+
+/// Charges the memory of a score. Returns false if the budget of the request is exceeded.
+pub(super) fn charge(score: &Score) -> bool {
+    decode_budget::charge(size_of::<Score>() + score.name.len() + score.comment.as_deref().map_or(0, str::len))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn score(attributes: Value) -> Option<Score> {
+        score_of(attributes.as_object().unwrap(), TraceId(1), Some(SpanId(2)), 5)
+    }
+
+    #[test]
+    fn results_become_scores() {
+        let full = json!({
+            "gen_ai.evaluation.name": "Relevance", "gen_ai.evaluation.score.value": 0.8, "gen_ai.evaluation.score.label": "relevant",
+            "gen_ai.evaluation.explanation": "Answers the question.", "gen_ai.response.id": "r1",
+        });
+        let found = score(full.clone()).unwrap();
+        assert_eq!((found.name.as_str(), &found.value), ("Relevance", &ScoreValue::Number(0.8)));
+        assert_eq!(found.comment.as_deref(), Some("relevant: Answers the question."));
+        assert_eq!(score(full).unwrap().id, found.id, "a repeat replaces the score");
+        let label = score(json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.label": "rude" })).unwrap();
+        assert_eq!((label.value, label.comment), (ScoreValue::Label("rude".into()), None));
+        assert_ne!(label.id, found.id);
+    }
+
+    #[test]
+    fn incomplete_results_are_no_scores() {
+        for result in [
+            json!({ "gen_ai.evaluation.score.value": 1 }),
+            json!({ "gen_ai.evaluation.name": "Tone" }),
+            json!({ "gen_ai.evaluation.name": "Tone", "gen_ai.evaluation.score.value": "high" }),
+            json!({ "gen_ai.evaluation.name": "x".repeat(MAX_NAME + 1), "gen_ai.evaluation.score.value": 1 }),
+        ] {
+            assert_eq!(score(result.clone()), None, "{result}");
+        }
+    }
+}
