@@ -195,7 +195,8 @@ fn message(message: &ChatMessage) -> usize {
                 MessagePart::Text { text } | MessagePart::Reasoning { text } => text.len(),
                 MessagePart::ToolCall { name, arguments, .. } => TEXT_OVERHEAD_BYTES + name.len() + arguments.len(),
                 MessagePart::ToolResult { result, .. } => TEXT_OVERHEAD_BYTES + result.len(),
-                MessagePart::Media { content, .. } | MessagePart::Other { content } => TEXT_OVERHEAD_BYTES + content.len(),
+                MessagePart::Media { content, .. } => TEXT_OVERHEAD_BYTES + content.as_ref().map_or(0, String::len),
+                MessagePart::Other { content } => TEXT_OVERHEAD_BYTES + content.len(),
             }
     };
     size_of::<ChatMessage>() + 2 * TEXT_OVERHEAD_BYTES + message.parts.iter().map(part).sum::<usize>()

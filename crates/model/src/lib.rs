@@ -14,6 +14,7 @@
 //! - [`dedup`] decides which spans of a trace are included in totals. [`dedup::exclusion`] gives the reason for an excluded span, and
 //!   [`dedup::duplicate_reports`] finds calls that two programs report.
 //! - [`partial_spans`] joins spans that arrive in parts.
+//! - [`media`] takes base64 out of messages.
 //!
 //! The crate also decodes [`log_line`]s, [`otel_metric`]s and [`score`]s, and reads a provider's [`bill`].
 
@@ -32,6 +33,7 @@ pub mod langfuse;
 pub mod legacy_sentences;
 mod lenient_json;
 pub mod log_line;
+pub mod media;
 pub mod messages;
 pub mod money;
 pub mod normalize;

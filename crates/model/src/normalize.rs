@@ -439,8 +439,8 @@ fn record_provenance(span: &mut Span, found: &RecognizedAttributes, measurements
 /// Truncates long texts, and turns nested attributes into JSON text.
 fn truncate_span(span: &mut Span) {
     let limit = TextLimit::default();
-    messages::trim_messages(&mut span.input_messages, limit);
-    messages::trim_messages(&mut span.output_messages, limit);
+    messages::trim_messages(&mut span.input_messages, limit, true);
+    messages::trim_messages(&mut span.output_messages, limit, true);
     for value in span.attributes.values_mut() {
         let nested = match &*value {
             Value::Object(_) => true,

@@ -38,6 +38,8 @@ names!(
         Log = "log_item",
         /// OpenTelemetry metric.
         Metric = "trace_metric",
+        /// Image, audio, video or file of a message.
+        Media = "media",
         /// Session, profile, replay or check-in: not stored by design.
         Other = "other",
         /// Request that could not be read.

@@ -75,6 +75,10 @@ names!(
         LogWithoutTrace = "log_without_trace",
         /// The key is malformed.
         MalformedKey = "malformed_key",
+        /// The project has too many bytes of media.
+        MediaQuota = "media_quota",
+        /// The image, audio or file is too large.
+        MediaTooLarge = "media_too_large",
         /// The message belongs to no span.
         MessageWithoutSpan = "message_without_span",
         /// The request has no key.
@@ -247,7 +251,9 @@ impl OutcomeReason {
             | OutcomeReason::UnknownEncoding => OutcomeReasonGroup::Unsupported,
             OutcomeReason::InTheFuture | OutcomeReason::TooOld => OutcomeReasonGroup::Time,
             OutcomeReason::TooLarge => OutcomeReasonGroup::TooLarge,
-            OutcomeReason::TooManyBuckets
+            OutcomeReason::MediaQuota
+            | OutcomeReason::MediaTooLarge
+            | OutcomeReason::TooManyBuckets
             | OutcomeReason::TooManyItems
             | OutcomeReason::TooManyLogs
             | OutcomeReason::TooManyMetrics

@@ -449,7 +449,7 @@ pub enum MessagePart {
         /// Result; JSON text unless it is plain text.
         result: String,
     },
-    /// An image, audio, video or file: its address, or the client's placeholder for its bytes.
+    /// An image, audio, video or file: stored bytes, an address, or the client's placeholder for its bytes.
     Media {
         /// `image`, `audio`, `video` or `file`.
         modality: String,
@@ -457,8 +457,14 @@ pub enum MessagePart {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         mime_type: Option<String>,
-        /// Address, data or placeholder.
-        content: String,
+        /// ID of the stored bytes; left out if there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        media_id: Option<String>,
+        /// Address, data or placeholder; left out if the bytes are stored, or did not fit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        content: Option<String>,
     },
     /// Content of another shape.
     Other {

@@ -164,7 +164,7 @@ mod tests {
             MessagePart::Text { text: "and so on...".into() },
             MessagePart::Text { text: "my number is [Filtered]".into() },
             MessagePart::ToolCall { id: None, name: "f".into(), arguments: "{}".into() },
-            MessagePart::Media { modality: "image".into(), mime_type: None, content: "https://example.org/a.png".into() },
+            MessagePart::Media { modality: "image".into(), mime_type: None, media_id: None, content: None },
         ] {
             let mut span = call();
             span.output_messages[0].parts.push(part);

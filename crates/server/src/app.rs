@@ -29,6 +29,7 @@ use hinomi_tables::database;
 use hinomi_tables::error_events::{ErrorEventFilter, ErrorStore};
 use hinomi_tables::forwards::ForwardStore;
 use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::media::MediaStore;
 use hinomi_tables::metadata::MetadataStore;
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
@@ -125,7 +126,7 @@ impl App {
             tracing::warn!(%listen, hint, "server.listener.unencrypted");
         }
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
-        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards } = stores;
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
         let recreated_us = meta.recreated_us();
         let low_priority = LowPriorityRuntime::start_runtime(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
@@ -148,6 +149,7 @@ impl App {
             bills,
             outcomes,
             forwards: Arc::new(ForwardWorker::new(forwards, allowed.clone(), &trust)),
+            media,
             delivery_worker: Arc::new(DeliveryWorker::new(outbox, allowed, trust)),
             alerts,
             engine,
@@ -254,6 +256,7 @@ impl App {
         let _ = tokio::task::spawn_blocking(move || alerts.stop()).await;
         api.outcomes.flush();
         api.forwards.store().close().await;
+        api.media.close().await;
         api.errors.close().await;
         api.logs.close().await;
         api.metrics.close().await;
@@ -321,6 +324,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
     let bills = BillStore::open(&config.data)?;
     let outcomes = OutcomeStore::open(&config.data)?;
     let forwards = ForwardStore::open(&config.data)?;
+    let media = MediaStore::open(&config.data, config.disk.media_quota())?;
     let outbox = NotificationOutbox::open(&config.data)?;
     let alerts = AlertService::open(&config.data)?;
     let stores = TelemetryStores {
@@ -332,6 +336,7 @@ fn open_stores(config: &Config) -> anyhow::Result<OpenedServices> {
         metrics: Arc::new(metrics),
         outcomes: Arc::new(outcomes),
         forwards: Arc::new(forwards),
+        media: Arc::new(media),
     };
     Ok(OpenedServices { stores, prices: Arc::new(prices), bills: Arc::new(bills), outbox: Arc::new(outbox), alerts: Arc::new(alerts) })
 }

@@ -59,13 +59,23 @@ pub struct DiskConfig {
     /// Bytes that the data directory may take: beyond that the oldest spans are deleted. 0 for no limit.
     #[serde(deserialize_with = "deserialize_bytes")]
     pub budget_bytes: u64,
+    /// Bytes of images, audio and files that a project may store. 0: none are stored.
+    #[serde(deserialize_with = "deserialize_bytes")]
+    pub media_quota_bytes: u64,
     /// Seconds between two retention sweeps.
     pub retain_every_s: u64,
 }
 
+impl DiskConfig {
+    /// Returns the bytes of media that a project may store. Only spans are deleted to keep to the disk budget, so media must leave room.
+    pub fn media_quota(&self) -> u64 {
+        if self.budget_bytes == 0 { self.media_quota_bytes } else { self.media_quota_bytes.min(self.budget_bytes / 4) }
+    }
+}
+
 impl Default for DiskConfig {
     fn default() -> Self {
-        DiskConfig { reserve_bytes: 256 << 20, budget_bytes: 0, retain_every_s: 3600 }
+        DiskConfig { reserve_bytes: 256 << 20, budget_bytes: 0, media_quota_bytes: 5 << 30, retain_every_s: 3600 }
     }
 }
 

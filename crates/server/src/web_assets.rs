@@ -13,7 +13,7 @@ struct WebAssets;
 const PAGE_MISSING_HTML: &str = "<!doctype html><meta charset=utf-8><title>Hinomi</title><p>The server runs, but its page was not built into this binary. Build it with <code>make build</code>.";
 
 /// Policy of the page: only files and addresses of this server. Inline styles are allowed because the charts set them on their elements.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self'; font-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// Serves a file of the page, or the page itself for any path that may be a view of it.

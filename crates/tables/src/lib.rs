@@ -5,6 +5,7 @@ pub mod database;
 pub mod error_events;
 pub mod forwards;
 pub mod log_lines;
+pub mod media;
 pub mod metadata;
 pub mod otel_metrics;
 pub mod outcomes;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::ClockDriftCorrector;
 use crate::fingerprint::Fingerprint;
-use crate::messages::{TextLimit, trim_value};
+use crate::media::trim_except_media;
+use crate::messages::TextLimit;
 use crate::outcome_reason::OutcomeReason;
 use crate::partial_spans::{SpanFragment, SpanFragmentContent};
 use crate::{decode_budget, time};
@@ -115,7 +116,7 @@ impl LangfuseEventTimes {
     pub(super) fn to_part(&self, kind: &str, body: &Map<String, Value>) -> SpanFragment {
         let mut body: Map<String, Value> =
             body.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
-        body.values_mut().for_each(|value| trim_value(value, TextLimit::default()));
+        body.values_mut().for_each(|value| trim_except_media(value, TextLimit::default()));
         let impossible = self.impossible.clone();
         let event = LangfuseEvent { kind: kind.to_owned(), body, shift_us: self.shift_us, sdk: Map::new(), impossible };
         SpanFragment { key: self.key.clone(), at_us: self.at_us, content: SpanFragmentContent::Event(event) }

@@ -11,6 +11,7 @@ mod text;
 
 use serde_json::{Map, Value};
 
+use crate::media::split_references;
 use crate::python_repr;
 use crate::span::{ChatMessage, MessagePart};
 pub use indexed::unflatten;
@@ -51,11 +52,17 @@ const MAX_COMPARED_PARTS: usize = 100;
 pub fn read(value: &Value, role: &str) -> Vec<ChatMessage> {
     match value {
         Value::String(text) => read_text(text, role),
-        other => read_shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
+        other => with_references(read_shape(other, role, MAX_DEPTH).unwrap_or_else(|| match other {
             Value::Null => Vec::new(),
             other => vec![ChatMessage { role: role.into(), parts: vec![text_part(other.to_string())] }],
-        }),
+        })),
     }
+}
+
+/// Turns references to media within texts into parts.
+fn with_references(mut messages: Vec<ChatMessage>) -> Vec<ChatMessage> {
+    messages.iter_mut().for_each(|message| split_references(&mut message.parts));
+    messages
 }
 
 /// Reads messages from text, which may be JSON of any known shape.
@@ -68,7 +75,7 @@ pub fn read_text(text: &str, role: &str) -> Vec<ChatMessage> {
         Value::String(_) => None,
         value => read_shape(&value, role, MAX_DEPTH),
     });
-    parsed.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.to_owned())] }])
+    with_references(parsed.unwrap_or_else(|| vec![ChatMessage { role: role.into(), parts: vec![text_part(text.to_owned())] }]))
 }
 
 /// Reads tool calls from an attribute of their own.

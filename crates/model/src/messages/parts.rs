@@ -267,6 +267,6 @@ fn media(object: &Map<String, Value>) -> MessagePart {
     });
     let contents = ["content", "url", "uri", "fileUri", "file_uri", "data", "image_url", "file_id", "file_data"];
     let plain = |object: &Map<String, Value>| contents.iter().find_map(|key| object.get(*key).and_then(Value::as_str)).map(str::to_owned);
-    let content = plain(object).or_else(|| nested.and_then(plain)).or_else(|| inner.map(json)).unwrap_or_default();
-    MessagePart::Media { modality, mime_type, content }
+    let content = plain(object).or_else(|| nested.and_then(plain)).or_else(|| inner.map(json));
+    MessagePart::Media { modality, mime_type, media_id: None, content: content.filter(|content| !content.is_empty()) }
 }

@@ -96,7 +96,8 @@ fn media_parts() {
     let media = |modality: &str, mime: Option<&str>, content: &str| MessagePart::Media {
         modality: modality.into(),
         mime_type: mime.map(Into::into),
-        content: content.into(),
+        media_id: None,
+        content: Some(content.into()),
     };
     assert_eq!(
         of(json!({"type": "blob", "modality": "image", "mime_type": "image/png", "content": "[Blob substitute]"})),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::media::may_be_base64;
 use crate::span::{ChatMessage, MessagePart};
 
 /// Maximum bytes of a text.
@@ -41,14 +42,16 @@ pub(crate) fn trim_value(value: &mut Value, limit: TextLimit) {
     }
 }
 
-/// Truncates all texts in messages.
-pub(crate) fn trim_messages(messages: &mut [ChatMessage], limit: TextLimit) {
+/// Truncates all texts in messages. `keep_media` spares base64 that leaves the messages later.
+pub(crate) fn trim_messages(messages: &mut [ChatMessage], limit: TextLimit, keep_media: bool) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         let text = match part {
             MessagePart::Text { text } | MessagePart::Reasoning { text } => text,
             MessagePart::ToolCall { arguments, .. } => arguments,
             MessagePart::ToolResult { result, .. } => result,
-            MessagePart::Media { content, .. } | MessagePart::Other { content } => content,
+            MessagePart::Media { content: Some(content), .. } if !keep_media || !may_be_base64(content) => content,
+            MessagePart::Media { .. } => continue,
+            MessagePart::Other { content } => content,
         };
         trim_text(text, limit);
     }

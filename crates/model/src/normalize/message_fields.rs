@@ -69,6 +69,7 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
     if let Some(calls) = found.value(SpanField::OutputToolCalls) {
         add_tool_calls(&mut span.output_messages, messages::read_tool_calls(calls));
     }
+    referenced_messages(span, found);
     tool_texts(span, found);
     let definitions = found.value(SpanField::ToolDefinitions).map(|value| match value {
         Value::String(text) => crate::lenient_json::value(text).unwrap_or_else(|_| value.clone()),
@@ -82,6 +83,23 @@ pub(super) fn texts(span: &mut Span, found: &RecognizedAttributes) {
         let events = || found.attributes.get("events").map(finish_reasons_of).unwrap_or_default();
         let reasons = [spread(), whole(), events()].into_iter().find(|reasons| !reasons.is_empty());
         span.finish_reasons = reasons.unwrap_or_default();
+    }
+}
+
+/// Shows where messages are that OpenTelemetry's upload hook wrote to a store. They are not read from there.
+fn referenced_messages(span: &mut Span, found: &RecognizedAttributes) {
+    let address = |name: &str| found.attributes.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let message = |role: &str, address: &str| {
+        let content = Some(address.to_owned());
+        let part = MessagePart::Media { modality: "file".to_owned(), mime_type: None, media_id: None, content };
+        ChatMessage { role: role.to_owned(), parts: vec![part] }
+    };
+    if span.input_messages.is_empty() {
+        let names = [("gen_ai.system_instructions_ref", "system"), ("gen_ai.input.messages_ref", "user")];
+        span.input_messages.extend(names.iter().filter_map(|(name, role)| Some(message(role, address(name)?))));
+    }
+    if span.output_messages.is_empty() {
+        span.output_messages.extend(address("gen_ai.output.messages_ref").map(|address| message("assistant", address)));
     }
 }
 

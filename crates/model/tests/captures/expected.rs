@@ -13,7 +13,8 @@ fn texts(messages: &[ChatMessage]) -> String {
             MessagePart::Text { text } | MessagePart::Reasoning { text } => found.push_str(text),
             MessagePart::ToolCall { arguments, .. } => found.push_str(arguments),
             MessagePart::ToolResult { result, .. } => found.push_str(result),
-            MessagePart::Media { content, .. } | MessagePart::Other { content } => found.push_str(content),
+            MessagePart::Media { content, .. } => found.push_str(content.as_deref().unwrap_or_default()),
+            MessagePart::Other { content } => found.push_str(content),
         }
     }
     squeeze(&found)

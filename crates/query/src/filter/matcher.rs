@@ -320,6 +320,7 @@ fn messages_contain(messages: &[ChatMessage], text: &str) -> bool {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => holds(text),
         MessagePart::ToolCall { name, arguments, .. } => holds(name) || holds(arguments),
         MessagePart::ToolResult { name, result, .. } => name.as_deref().is_some_and(holds) || holds(result),
-        MessagePart::Media { content, .. } | MessagePart::Other { content } => holds(content),
+        MessagePart::Media { content, .. } => content.as_deref().is_some_and(holds),
+        MessagePart::Other { content } => holds(content),
     })
 }

@@ -15,6 +15,7 @@ mod issues;
 mod jobs;
 mod live;
 mod logs;
+mod media;
 mod metrics;
 mod middleware;
 mod outcomes;
@@ -47,6 +48,7 @@ use hinomi_store::Store;
 use hinomi_tables::bills::BillStore;
 use hinomi_tables::error_events::ErrorStore;
 use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::media::MediaStore;
 use hinomi_tables::metadata::{MetadataStore, ProjectRecord};
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes::OutcomeStore;
@@ -91,6 +93,8 @@ pub struct ApiState {
     pub outcomes: Arc<OutcomeStore>,
     /// Targets that requests are forwarded to.
     pub forwards: Arc<ForwardWorker>,
+    /// Images, audio and files of messages.
+    pub media: Arc<MediaStore>,
     /// Notification channels and deliveries.
     pub delivery_worker: Arc<DeliveryWorker>,
     /// Alert rules, budgets and incidents.
@@ -176,6 +180,7 @@ impl ApiState {
             self.bills.clone(),
             self.outcomes.clone(),
             self.forwards.store().clone(),
+            self.media.clone(),
         ]
     }
 
@@ -334,6 +339,7 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
         retention::confirm,
         scores::create,
         logs::logs,
+        media::get,
         metrics::list,
         metrics::series,
         issues::issues,

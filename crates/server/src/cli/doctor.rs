@@ -11,7 +11,7 @@ use hinomi_store::doctor::{DoctorFinding, DoctorSeverity, check_store, lock_hold
 use hinomi_store::free_bytes;
 use hinomi_store::repair;
 use hinomi_tables::metadata::MetadataStore;
-use hinomi_tables::{bills, database, error_events, forwards, log_lines, metadata, otel_metrics, outcomes, scores};
+use hinomi_tables::{bills, database, error_events, forwards, log_lines, media, metadata, otel_metrics, outcomes, scores};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{CommonArguments, effective_config, print_line};
@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::retention;
 
 /// Databases other than the manifest, and the newest supported format of each.
-const DATABASES: [(&str, u32); 10] = [
+const DATABASES: [(&str, u32); 11] = [
     ("hinomi.db", metadata::FORMAT),
     ("errors.db", error_events::FORMAT),
     ("scores.db", scores::FORMAT),
@@ -30,6 +30,7 @@ const DATABASES: [(&str, u32); 10] = [
     ("bill.db", bills::FORMAT),
     ("outcomes.db", outcomes::FORMAT),
     ("forwards.db", forwards::FORMAT),
+    ("media.db", media::FORMAT),
 ];
 
 /// Check the data directory (exit status 0: no problems, 1: problems found)

@@ -111,6 +111,11 @@ pub const SETTINGS: &[ConfigSetting] = &[
         description: "maximum size of the data directory, such as 100GB; above it the oldest spans are deleted; 0: no limit",
     },
     ConfigSetting {
+        path: "disk.media_quota_bytes",
+        variable: "HINOMI_DISK_MEDIA_QUOTA_BYTES",
+        description: "maximum size of the images, audio and files of a project, such as 5GiB; 0: none are stored",
+    },
+    ConfigSetting {
         path: "disk.retain_every_s",
         variable: "HINOMI_DISK_RETAIN_EVERY_S",
         description: "interval of the retention sweep in seconds",

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use hinomi_model::decode_budget;
 use hinomi_model::id::SpanId;
@@ -21,20 +21,24 @@ use super::decompress::{decompress, is_compressed};
 use super::otlp::{count, header_text, sender};
 use super::read_body::IncomingBody;
 use super::rejection::IngestRejection;
-use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry};
+use super::{AuthenticatedSender, DecodedTelemetry, IngestState, PreparedTelemetry, langfuse_media};
 
 /// Returns the routes of Langfuse, without trailing slashes.
 pub(super) fn routes(ingest_state: Arc<IngestState>) -> Router {
     let headers = ["content-type", "content-encoding", "authorization", "x-hinomi-key", "x-langfuse-sdk-name", "x-langfuse-sdk-version"];
-    let headers = headers.into_iter().chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
+    let headers = headers.into_iter().chain(["x-ms-blob-type", "x-amz-checksum-sha256"]);
+    let headers = headers.chain(["x-langfuse-sdk-variant", "x-langfuse-sdk-integration", "x-langfuse-public-key"]);
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH])
         .allow_headers(headers.map(HeaderName::from_static).collect::<Vec<_>>())
         .max_age(Duration::from_secs(3600));
     Router::new()
         .route("/api/public/ingestion", post(ingestion))
         .route("/api/public/scores", post(scores))
+        .route("/api/public/media", post(langfuse_media::announce))
+        .route("/api/public/media/{media_id}", get(langfuse_media::describe).patch(langfuse_media::report))
+        .route("/api/public/media/upload/{token}", put(langfuse_media::upload))
         .route("/api/public/health", get(health))
         .route("/api/public/projects", get(projects))
         .layer(cors)
@@ -89,7 +93,7 @@ async fn ingest_batch(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: B
         let langfuse::DecodedLangfuseBatch { spans, scores, event_results, outcomes, observations_without_trace, .. } = decoded;
         let again = (!observations_without_trace.is_empty()).then_some((body, observations_without_trace));
         let content = DecodedTelemetry { spans, scores, outcomes, forwarded, ..DecodedTelemetry::default() };
-        Ok((IngestState::prepare(from.clone(), content)?, event_results, again))
+        Ok((ingestion.prepare(from.clone(), content)?, event_results, again))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, verdicts, again) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, work).await?;
@@ -148,7 +152,7 @@ fn resolved_observations(
     spans.retain(|span| {
         found.iter().any(|(stray, home)| span.trace_id == home.trace_id && (span.span_id == *stray || span.span_id == home.root))
     });
-    IngestState::prepare(sender, DecodedTelemetry { spans, ..DecodedTelemetry::default() }).map(Some)
+    ingestion.prepare(sender, DecodedTelemetry { spans, ..DecodedTelemetry::default() }).map(Some)
 }
 
 async fn scores(State(ingestion): State<Arc<IngestState>>, headers: HeaderMap, body: Body) -> Response {
@@ -168,12 +172,12 @@ async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: 
     let unpack = move |bytes, limit| Ok(decompress(bytes, &compression, limit)?);
     let from = sender.clone();
     let forward = ingestion.forward_source(&sender, headers, ForwardedProtocol::Langfuse("scores".to_owned()))?;
-    let decode = move |_: &IngestState, body: Bytes| {
+    let decode = move |ingestion: &IngestState, body: Bytes| {
         let forwarded = forward.as_ref().map(|source| source.with_body(&body));
         let langfuse::DecodedScores { scores, outcomes } = langfuse::read_scores(&body, received_us).map_err(IngestRejection::Score)?;
         let id = scores.last().map(|score| score.id.clone());
         let content = DecodedTelemetry { scores, outcomes, forwarded, ..DecodedTelemetry::default() };
-        Ok((IngestState::prepare(from.clone(), content)?, id))
+        Ok((ingestion.prepare(from.clone(), content)?, id))
     };
     let incoming = IncomingBody::new(body, headers);
     let (ready, id) = ingestion.receive_and_decode(incoming, &sender, MAX_EVENTS, unpack, is_compressed, decode).await?;
@@ -181,7 +185,7 @@ async fn ingest_scores(ingestion: &Arc<IngestState>, headers: &HeaderMap, body: 
     Ok(id)
 }
 
-fn rejection_response(ingestion: &IngestState, headers: &HeaderMap, refusal: IngestRejection) -> Response {
+pub(super) fn rejection_response(ingestion: &IngestState, headers: &HeaderMap, refusal: IngestRejection) -> Response {
     count(ingestion, None, headers, &refusal);
     refusal.into_langfuse()
 }

@@ -11,6 +11,8 @@ mod forwarded;
 mod grpc;
 pub mod keyless;
 mod langfuse;
+mod langfuse_media;
+mod media;
 mod observation_traces;
 mod otlp;
 mod read_body;
@@ -30,6 +32,7 @@ use hinomi_model::clock::DecodeContext;
 use hinomi_model::decode_budget::DecodeLimitExceeded;
 use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::log_line::LogLine;
+use hinomi_model::media::ExtractedMedia;
 use hinomi_model::otel_metric::MetricPoint;
 use hinomi_model::outcome::{Outcome, OutcomeCategory, OutcomeKind};
 use hinomi_model::outcome_reason::OutcomeReason;
@@ -42,6 +45,7 @@ use hinomi_store::{PreparedAppend, Store};
 use hinomi_tables::error_events::ErrorStore;
 use hinomi_tables::forwards::{ForwardStore, ForwardedRequest};
 use hinomi_tables::log_lines::LogStore;
+use hinomi_tables::media::MediaStore;
 use hinomi_tables::metadata::{IngestKey, MetadataStore, ProjectRecord};
 use hinomi_tables::otel_metrics::OtelMetricStore;
 use hinomi_tables::outcomes;
@@ -73,6 +77,7 @@ pub struct IngestState {
     metrics: Arc<OtelMetricStore>,
     outcomes: Arc<OutcomeStore>,
     forwards: Arc<ForwardStore>,
+    media: Arc<MediaStore>,
     prices: Arc<PriceBooks>,
     limits: config::IngestConfig,
     retention_days: u32,
@@ -80,6 +85,10 @@ pub struct IngestState {
     keyless: Option<config::KeylessProject>,
     /// Memory limits of requests in progress.
     admission: IngestAdmission,
+    /// Configured base URL of the server, or empty.
+    public_url: String,
+    /// Signs the URLs of Langfuse's uploads.
+    upload_signer: langfuse_media::UploadSigner,
     /// Traces of Langfuse's observations.
     observation_traces: observation_traces::ObservationTraceCache,
     /// Time of last use by ID of the key, until it is written to the database.
@@ -127,6 +136,7 @@ struct PreparedTelemetry {
     outcomes: Vec<Outcome>,
     evidence: Vec<HintEvidence>,
     forwarded: Option<ForwardedRequest>,
+    media: ExtractedMedia,
 }
 
 /// Stores of ingested data.
@@ -148,12 +158,14 @@ pub struct TelemetryStores {
     pub outcomes: Arc<OutcomeStore>,
     /// Requests that are forwarded to other services.
     pub forwards: Arc<ForwardStore>,
+    /// Images, audio and files of messages.
+    pub media: Arc<MediaStore>,
 }
 
 impl IngestState {
     /// Creates the state of ingestion into these stores.
     pub fn new(stores: TelemetryStores, prices: Arc<PriceBooks>, config: &config::Config) -> IngestState {
-        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards } = stores;
+        let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
         IngestState {
             meta,
             store,
@@ -163,11 +175,14 @@ impl IngestState {
             metrics,
             outcomes,
             forwards,
+            media,
             prices,
             limits: config.ingest.clone(),
             retention_days: config.retention_days,
             keyless: config.ingest.keyless_project(config.listen, &config.public_url),
             admission: IngestAdmission::new(MemoryBudget::from_config(config)),
+            public_url: config.public_url.clone(),
+            upload_signer: langfuse_media::UploadSigner::default(),
             observation_traces: observation_traces::ObservationTraceCache::default(),
             key_uses: Mutex::new(HashMap::new()),
         }
@@ -276,8 +291,9 @@ impl IngestState {
     }
 
     /// Prepares decoded content for storage. Takes processor time.
-    fn prepare(sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
-        let DecodedTelemetry { mut spans, errors, scores, lines, points, outcomes, mut evidence, sdk, sample_rate, forwarded } = content;
+    fn prepare(&self, sender: AuthenticatedSender, content: DecodedTelemetry) -> Result<PreparedTelemetry, IngestRejection> {
+        let DecodedTelemetry { mut spans, errors, scores, lines, points, mut outcomes, mut evidence, sdk, sample_rate, forwarded } =
+            content;
         let mut sender = sender;
         sender.sdk = sdk.or_else(|| spans.first().and_then(hints::sdk_of)).or(sender.sdk);
         // Hints describe the request as sent, before anything is added to its spans.
@@ -296,14 +312,26 @@ impl IngestState {
         if sender.project.prefer_client_cost {
             spans.iter_mut().for_each(cost::prefer_client);
         }
+        let media = self.take_media(sender.project.id, &mut spans, &mut outcomes)?;
         let spans = if spans.is_empty() { None } else { Some(PreparedAppend::new(sender.project.id, spans)?) };
-        Ok(PreparedTelemetry { sender, spans, errors, scores, lines, points, outcomes: merge_outcomes(outcomes), evidence, forwarded })
+        Ok(PreparedTelemetry {
+            sender,
+            spans,
+            errors,
+            scores,
+            lines,
+            points,
+            outcomes: merge_outcomes(outcomes),
+            evidence,
+            forwarded,
+            media,
+        })
     }
 
     /// Stores a prepared request and counts its outcomes. When it returns without an error, everything accepted is durable and visible.
     /// Returns the outcomes of items that were not stored.
     async fn store_prepared(&self, received_us: i64, ready: PreparedTelemetry) -> Result<Vec<Outcome>, IngestRejection> {
-        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence, forwarded } = ready;
+        let PreparedTelemetry { sender, spans, errors, scores, lines, points, mut outcomes, evidence, forwarded, media } = ready;
         let project = sender.project.id;
         // A request may have both spans and errors. If only one store succeeds, the client sends the request again, and the other store
         // drops its part as a duplicate.
@@ -336,8 +364,10 @@ impl IngestState {
                 None => Ok(()),
             }
         };
-        let (of_spans, of_errors, (), of_logs, of_metrics, ()) =
-            tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics, in_forwards)?;
+        let in_media =
+            async { self.media.store(project, media.objects, media.references, received_us).await.map_err(IngestRejection::from) };
+        let (of_spans, of_errors, (), of_logs, of_metrics, (), stored_media) =
+            tokio::try_join!(in_store, in_errors, in_scores, in_logs, in_metrics, in_forwards, in_media)?;
 
         let dropped = [
             (OutcomeReason::InvalidId, OutcomeCategory::Span, of_spans.without_id),
@@ -363,6 +393,7 @@ impl IngestState {
             (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Log, of_logs.duplicates),
             (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Metric, of_metrics.stored),
             (OutcomeKind::Duplicate, OutcomeReason::Duplicate, OutcomeCategory::Metric, of_metrics.duplicates),
+            (OutcomeKind::Accepted, OutcomeReason::Stored, OutcomeCategory::Media, stored_media),
         ];
         let counted = counted.into_iter().filter(|(.., quantity)| *quantity > 0).map(|(kind, reason, category, quantity)| Outcome {
             kind,

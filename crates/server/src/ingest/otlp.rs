@@ -129,7 +129,7 @@ async fn ingest_request(
             return Err(IngestRejection::Exceptional);
         }
         let content = DecodedTelemetry { spans, errors, scores, lines, points, outcomes, forwarded, ..DecodedTelemetry::default() };
-        IngestState::prepare(from.clone(), content)
+        ingestion.prepare(from.clone(), content)
     };
     let incoming = IncomingBody::new(body, headers);
     let ready = ingestion.receive_and_decode(incoming, &sender, MAX_ITEMS, unpack, is_compressed, decode).await?;

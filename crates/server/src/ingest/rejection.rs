@@ -57,6 +57,14 @@ pub(super) enum IngestRejection {
     Langfuse(#[from] LangfuseError),
     #[error("invalid score: {0}")]
     Score(&'static str),
+    #[error("invalid upload: {0}")]
+    MediaUpload(&'static str),
+    #[error("the upload URL is not valid, or has expired; announce the upload again")]
+    MediaUploadExpired,
+    #[error("the file is larger than {limit} bytes")]
+    MediaTooLarge { limit: usize },
+    #[error("the project has no room for more media (setting disk.media_quota_bytes)")]
+    MediaQuota,
     #[error("content type {0:?} is not supported; send application/x-protobuf or application/json")]
     ContentType(String),
     #[error("a page in a browser ({0}) cannot send without a key; {KEY_REQUIRED_HINT}")]
@@ -114,6 +122,10 @@ impl IngestRejection {
             IngestRejection::Otlp(_) => (S::BAD_REQUEST, OutcomeReason::InvalidOtlp),
             IngestRejection::Langfuse(_) => (S::BAD_REQUEST, OutcomeReason::InvalidBatch),
             IngestRejection::Score(_) => (S::BAD_REQUEST, OutcomeReason::InvalidScore),
+            IngestRejection::MediaUpload(_) => (S::BAD_REQUEST, OutcomeReason::InvalidValue),
+            IngestRejection::MediaUploadExpired => (S::FORBIDDEN, OutcomeReason::UnknownKey),
+            IngestRejection::MediaTooLarge { .. } => (S::PAYLOAD_TOO_LARGE, OutcomeReason::MediaTooLarge),
+            IngestRejection::MediaQuota => (S::PAYLOAD_TOO_LARGE, OutcomeReason::MediaQuota),
             IngestRejection::ContentType(_) => (S::UNSUPPORTED_MEDIA_TYPE, OutcomeReason::ContentType),
             IngestRejection::KeylessPage(_) => (S::UNAUTHORIZED, OutcomeReason::PageWithoutKey),
             IngestRejection::KeylessProxy(_) => (S::UNAUTHORIZED, OutcomeReason::ProxyWithoutKey),

@@ -234,7 +234,7 @@ async fn ingest_envelope(
             forwarded,
             ..DecodedTelemetry::default()
         };
-        Ok((IngestState::prepare(from.clone(), content)?, event_id))
+        Ok((ingestion.prepare(from.clone(), content)?, event_id))
     };
     let is_compressed = is_compressed(&encoding);
     let unpack = move |bytes, limit| Ok(decompress(bytes, &encoding, limit)?);

@@ -23,6 +23,7 @@ mod ingest;
 mod jobs;
 mod langfuse;
 mod limits;
+mod media;
 mod names;
 mod operator;
 mod otlp;

@@ -51,7 +51,12 @@ fn part() -> impl Strategy<Value = MessagePart> {
         ".{0,20}".prop_map(|text| MessagePart::Reasoning { text }),
         (maybe_text(), ".{0,9}", ".{0,20}").prop_map(|(id, name, arguments)| MessagePart::ToolCall { id, name, arguments }),
         (maybe_text(), maybe_text(), ".{0,20}").prop_map(|(id, name, result)| MessagePart::ToolResult { id, name, result }),
-        (".{0,9}", maybe_text(), ".{0,20}").prop_map(|(modality, mime_type, content)| MessagePart::Media { modality, mime_type, content }),
+        (".{0,9}", maybe_text(), maybe_text(), maybe_text()).prop_map(|(modality, mime_type, media_id, content)| MessagePart::Media {
+            modality,
+            mime_type,
+            media_id,
+            content
+        }),
         ".{0,20}".prop_map(|content| MessagePart::Other { content }),
     ]
 }

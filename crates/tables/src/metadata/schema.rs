@@ -173,7 +173,7 @@ pub(super) fn reserve_project_ids(connection: &Connection, project: u64) -> rusq
 }
 
 /// Queries for the largest project ID in other databases.
-const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 13] = [
+const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 15] = [
     ("manifest.db", "SELECT max(value) FROM segments, json_each(segments.projects)"),
     ("errors.db", "SELECT max(project) FROM events"),
     ("scores.db", "SELECT max(project) FROM scores"),
@@ -187,6 +187,8 @@ const LARGEST_PROJECT_ID_QUERIES: [(&str, &str); 13] = [
     ("outcomes.db", "SELECT max(project) FROM outcomes"),
     ("forwards.db", "SELECT max(project) FROM forwards"),
     ("forwards.db", "SELECT max(project) FROM requests"),
+    ("media.db", "SELECT max(project) FROM objects"),
+    ("media.db", "SELECT max(project) FROM object_uses"),
 ];
 
 /// Returns the largest ID of a project with stored data, ignoring the WAL; 0 if there is none.

@@ -46,7 +46,8 @@ fn said(messages: &[ChatMessage]) -> Value {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
         MessagePart::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
         MessagePart::ToolResult { result, .. } => result.clone(),
-        MessagePart::Media { content, .. } | MessagePart::Other { content } => content.clone(),
+        MessagePart::Media { content, .. } => content.clone().unwrap_or_default(),
+        MessagePart::Other { content } => content.clone(),
     };
     messages.iter().map(|message| json!([message.role, message.parts.iter().map(part).collect::<String>()])).collect()
 }

@@ -218,7 +218,7 @@ impl<'a> LogRecordReader<'a> {
             if let partial_spans::SpanFragmentContent::Input(message) | partial_spans::SpanFragmentContent::Output(message) =
                 &mut piece.content
             {
-                trim_messages(std::slice::from_mut(message), TextLimit::default());
+                trim_messages(std::slice::from_mut(message), TextLimit::default(), true);
             }
         }
         span.joined = Some(Box::new(PartialSpanState { awaited: true, pieces, ..PartialSpanState::default() }));

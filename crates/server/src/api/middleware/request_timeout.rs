@@ -24,6 +24,9 @@ const READING_POST_ROUTES: [&str; 1] = ["alerts/preview"];
 /// Routes whose responses depend on spans and error events only: see [`ApiState::data_version`].
 const CACHEABLE_ROUTES: [&str; 6] = ["summary", "series", "breakdown", "facets", "spans", "traces"];
 
+/// Routes whose responses also depend on headers, and are large: they are not shared.
+const UNSHARED_ROUTES: [&str; 1] = ["/media/{media_id}"];
+
 /// Classes of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestClass {
@@ -69,7 +72,7 @@ pub(in crate::api) async fn limit_request(State(api): State<Arc<ApiState>>, path
             let caller = caller_id(request.headers(), &api.cookie);
             let parameters = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).map(|Query(pairs)| pairs);
             let asking = match parameters {
-                Ok(parameters) if sort == RequestClass::Query => {
+                Ok(parameters) if sort == RequestClass::Query && !UNSHARED_ROUTES.iter().any(|route| path.as_str().ends_with(route)) => {
                     let is_kept = path.as_str().strip_prefix(PROJECT_PREFIX).is_some_and(|route| CACHEABLE_ROUTES.contains(&route));
                     let cache_duration = if is_kept { parameters::cache_duration(&parameters) } else { Duration::ZERO };
                     QuerySubmission { caller, shared_key: Some(shared_key_of(&request, parameters, access)), cache_duration }

@@ -294,7 +294,8 @@ fn message_text(message: &ChatMessage) -> String {
         MessagePart::Text { text } | MessagePart::Reasoning { text } => text.clone(),
         MessagePart::ToolCall { name, arguments, .. } => format!("{name}({arguments})"),
         MessagePart::ToolResult { result, .. } => result.clone(),
-        MessagePart::Media { content, .. } | MessagePart::Other { content } => content.clone(),
+        MessagePart::Media { content, media_id, .. } => content.as_ref().or(media_id.as_ref()).cloned().unwrap_or_default(),
+        MessagePart::Other { content } => content.clone(),
     };
     message.parts.iter().map(part).collect::<Vec<_>>().join(" ")
 }
