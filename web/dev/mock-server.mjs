@@ -250,6 +250,12 @@ function answer(method, path, params, body) {
   return fail(404, 'Nothing here');
 }
 
+/** A picture of one pixel. */
+const SAMPLE_PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M/wHwAEBgIApD5fRAAAAABJRU5ErkJggg==',
+  'base64',
+);
+
 const server = http
   .createServer(async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
@@ -257,6 +263,11 @@ const server = http
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(value === null ? '' : JSON.stringify(value));
     };
+    if (/^\/api\/v1\/projects\/\d+\/media\/[\w-]+$/.test(url.pathname) && signedIn) {
+      response.writeHead(200, { 'content-type': 'image/png' });
+      response.end(SAMPLE_PICTURE);
+      return;
+    }
     if (url.pathname.endsWith('/live') && signedIn) {
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       response.write(': hello\n\n');

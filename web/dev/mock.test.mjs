@@ -19,6 +19,8 @@ const ALERTS = `${PROJECT}/alerts`;
 const NOT_MOCKED = [
   `get ${PROJECT}/live`,
   `get ${PROJECT}/export`,
+  // Bytes, which the page shows without a query; there is a picture.
+  `get ${PROJECT}/media/{media_id}`,
   `get ${ALERTS}/incidents/{incident}`,
   `get ${ALERTS}/incidents/{incident}/chart`,
   ...['rules', 'budgets'].flatMap((what) => [

@@ -27,6 +27,8 @@ export function hostileContent(at) {
             },
             { type: 'media', modality: 'image', mime_type: 'image/png', content: 'https://cdn.example/reviews/room-204.png' },
             { type: 'media', modality: 'audio', mime_type: 'audio/wav', content: '[Filtered]' },
+            { type: 'media', modality: 'image', mime_type: 'image/png', media_id: 'n4bQgYhMfWWaL-qgxVrQFa' },
+            { type: 'media', modality: 'file', mime_type: 'application/pdf', media_id: 'LCa0a2j_xo_5m0U8HTBBNB' },
             { type: 'other', content: '{"type":"input_file","file_id":"file-9f2c61d0"}' },
           ],
         },

@@ -215,6 +215,12 @@ export const FACTS = {
     "malformed_key": {
       "group": "malformed_key"
     },
+    "media_quota": {
+      "group": "server_limit"
+    },
+    "media_too_large": {
+      "group": "server_limit"
+    },
     "message_without_span": {
       "group": "not_kept"
     },

@@ -821,6 +821,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the bytes of an image, audio, video or file of a message.
+         * @description The content type depends on the bytes, not on what the client claimed. A type that a browser could execute is sent as an attachment of
+         *     the type `application/octet-stream`.
+         */
+        get: operations["get_projects_project_media_media_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/metrics": {
         parameters: {
             query?: never;
@@ -3308,8 +3329,10 @@ export interface components {
             /** @enum {string} */
             type: "tool_result";
         } | {
-            /** @description Address, data or placeholder. */
-            content: string;
+            /** @description Address, data or placeholder; left out if the bytes are stored, or did not fit. */
+            content?: string;
+            /** @description ID of the stored bytes; left out if there are none. */
+            media_id?: string;
             /** @description MIME type, if sent. */
             mime_type?: string;
             /** @description `image`, `audio`, `video` or `file`. */
@@ -3596,7 +3619,7 @@ export interface components {
          * @description Category of an item, named as in Sentry where possible.
          * @enum {string}
          */
-        OutcomeCategory: "span" | "span_part" | "transaction" | "error" | "score" | "log_item" | "trace_metric" | "other" | "request";
+        OutcomeCategory: "span" | "span_part" | "transaction" | "error" | "score" | "log_item" | "trace_metric" | "media" | "other" | "request";
         /**
          * @description What happened to an item.
          * @enum {string}
@@ -3611,7 +3634,7 @@ export interface components {
          * @description Reason that the server records. The reasons are in the order of their names.
          * @enum {string}
          */
-        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
+        OutcomeReason: "attribute_limit" | "body_broken_off" | "content_type" | "damaged_body" | "disk_full" | "dsn_mismatch" | "duplicate" | "event_limit" | "event_without_body" | "event_without_type" | "fault" | "forward_loop" | "host_without_key" | "in_the_future" | "invalid_batch" | "invalid_buckets" | "invalid_envelope" | "invalid_grpc_frame" | "invalid_id" | "invalid_json" | "invalid_name" | "invalid_otlp" | "invalid_protobuf" | "invalid_score" | "invalid_span_id" | "invalid_timestamp" | "invalid_trace_id" | "invalid_value" | "item_count_mismatch" | "joined" | "key_of_other_project" | "link_limit" | "log_without_trace" | "malformed_key" | "media_quota" | "media_too_large" | "message_without_span" | "missing_key" | "multiple_keys" | "no_recorded_value" | "not_kept" | "not_llm_telemetry" | "not_supported" | "other" | "overloaded" | "page_without_key" | "project_disabled" | "protocol_version" | "proxy_without_key" | "same_error" | "sample_rate" | "score_without_name" | "score_without_trace" | "score_without_value" | "stopping" | "storage_failed" | "stored" | "too_large" | "too_many_buckets" | "too_many_encodings" | "too_many_items" | "too_many_logs" | "too_many_metrics" | "too_many_pieces" | "too_many_series" | "too_old" | "unfit" | "unknown" | "unknown_encoding" | "unknown_event_type" | "unknown_item" | "unknown_key" | "unknown_kind" | "unknown_project" | "unknown_temporality";
         /**
          * @description Group of reasons with the same remedy.
          * @enum {string}
@@ -6908,6 +6931,51 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["LiveUpdate"];
+                };
+            };
+        };
+    };
+    get_projects_project_media_media_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the media, as a part of a message contains it. */
+                media_id: string;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The requested range of the bytes. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The bytes are those that the client has. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };

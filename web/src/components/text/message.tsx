@@ -1,10 +1,11 @@
-import { useState, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import type { Message, Part } from '../../api/types';
 import { useT, type TextKey } from '../../i18n';
 import { useLocale } from '../../locale';
 import { Icon } from '../icons';
 import { CopyIconButton } from '../states';
 import { CodeBlock } from './code-block';
+import { MediaPart } from './media-part';
 import { MessageText, type TextMode } from './message-text';
 import './text.css';
 
@@ -22,12 +23,18 @@ export function RoleName({ role }: { role: string }) {
   return <b title={key ? role : undefined}>{key ? t(key) : role}</b>;
 }
 
+/** What stands for an image, audio or file in a text. */
+export function mediaText({ mime_type: mime, modality, media_id: mediaId, content }: Extract<Part, { type: 'media' }>): string {
+  return content ?? `[${mime ?? modality}${mediaId === undefined ? '' : ` ${mediaId}`}]`;
+}
+
 /** All that a message says, as text. */
 export function messageText({ parts }: Message): string {
   return parts
     .map((part) => {
       if (part.type === 'tool_call') return `${part.name}(${part.arguments})`;
       if (part.type === 'tool_result') return part.result;
+      if (part.type === 'media') return mediaText(part);
       return 'text' in part ? part.text : part.content;
     })
     .join('\n\n');
@@ -87,7 +94,10 @@ export function PartView({ part, mode, limit }: { part: Part; mode: TextMode; li
       </ToolPart>
     );
   }
-  if (part.type === 'media') return <MediaPart modality={part.modality} mime={part.mime_type ?? null} content={part.content} />;
+  if (part.type === 'media') {
+    const { modality, mime_type: mime, media_id: mediaId, content } = part;
+    return <MediaPart modality={modality} mime={mime ?? null} mediaId={mediaId ?? null} content={content ?? null} />;
+  }
   return <CodeBlock text={part.content} />;
 }
 
@@ -113,34 +123,5 @@ function ToolPart({ name, what, id, children }: { name: string | null; what: str
       </header>
       {children}
     </section>
-  );
-}
-
-/** Kinds of picture that cannot carry a script. */
-const IMAGE_TYPE = /^data:image\/(png|jpeg|gif|webp|avif);base64,/;
-
-/** A picture sent along is shown; one at an address is named and not fetched: looking at a trace asks nobody for anything. */
-function MediaPart({ modality, mime, content }: { modality: string; mime: string | null; content: string }) {
-  const t = useT();
-  const { format } = useLocale();
-  const [broken, setBroken] = useState(false);
-  const kind = mime ?? modality;
-  if (IMAGE_TYPE.test(content) && !broken) {
-    return <img className="message-image" src={content} alt={t('text.image', { kind })} onError={() => setBroken(true)} />;
-  }
-  const data = /^data:/.test(content) || content.length > 600;
-  const web = /^https?:\/\//i.test(content) && !data;
-  return (
-    <p className="message-media">
-      <Icon name="open" size="small" />
-      <b>{kind}</b>
-      {web ? (
-        <a className="text-link ellipsis" href={content} target="_blank" rel="noopener noreferrer nofollow" title={t('text.notFetched')}>
-          {content}
-        </a>
-      ) : (
-        <span className="text-dim ellipsis">{data ? t('text.bytes', { n: format.count(content.length) }) : content}</span>
-      )}
-    </p>
   );
 }

@@ -1,10 +1,11 @@
-import { cleanup, render, screen, waitFor } from '@testing-library/react';
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Part } from '../../api/types';
 import { oneLineSummary, jsonPieces, prettyJson } from './json';
 import { MessageView } from './message';
 import { truncate, isMarkdown } from './message-text';
 
+vi.mock('../../project', () => ({ useProjectOrNull: () => ({ id: 3 }) }));
 vi.mock('../../locale', () => ({ useLocale: () => ({ format: { count: String } }) }));
 afterEach(cleanup);
 
@@ -74,6 +75,23 @@ describe('hostile text', () => {
     );
     expect(container.querySelector('script,img,b b')).toBeNull();
     expect([...container.querySelectorAll('a')].map((a) => a.getAttribute('href'))).toEqual(['https://tracker.example/p.png']);
+  });
+
+  it('shows stored media by their type, and offers the rest for download', () => {
+    const { container } = show(
+      { type: 'media', modality: 'image', mime_type: 'image/png', media_id: 'a-1' },
+      { type: 'media', modality: 'audio', mime_type: 'audio/wav', media_id: 'b_2' },
+      { type: 'media', modality: 'file', mime_type: 'application/pdf', media_id: 'c3' },
+      { type: 'media', modality: 'image' },
+    );
+    const image = screen.getByRole('img');
+    expect([image.getAttribute('src'), image.getAttribute('loading')]).toEqual(['/api/v1/projects/3/media/a-1', 'lazy']);
+    expect(image.getAttribute('alt')).toContain('image/png');
+    expect(container.querySelector('audio')?.getAttribute('src')).toBe('/api/v1/projects/3/media/b_2');
+    expect(container.querySelector('a[download=c3]')?.getAttribute('href')).toBe('/api/v1/projects/3/media/c3');
+    expect(container.querySelectorAll('.message-media')).toHaveLength(3);
+    fireEvent.error(image);
+    expect(container.querySelector('a[download=a-1]')).not.toBeNull();
   });
 
   it('shows an embedded image', () => {

@@ -91,6 +91,7 @@ export const settings = {
   'system.score': 'score|scores',
   'system.log': 'log line|log lines',
   'system.metric': 'metric|metrics',
+  'system.media': 'media file|media files',
   'system.spanPart': 'partial span|partial spans',
   'system.request': 'request|requests',
   'system.other': 'other item|other items',

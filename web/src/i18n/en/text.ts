@@ -13,6 +13,10 @@ export const text = {
   'text.showLess': 'Show less',
   'text.empty': '(empty)',
   'text.image': 'Image, {kind}',
+  'text.audio': 'Audio, {kind}',
+  'text.video': 'Video, {kind}',
+  'text.download': 'Download ({kind})',
+  'text.mediaMissing': 'The bytes are not stored: the file was too large, or the project has no room for more.',
   'text.bytes': '{n} characters of data',
   'text.notFetched': 'URL. It is not loaded until you open it.',
 } as const;

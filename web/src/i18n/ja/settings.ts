@@ -92,6 +92,7 @@ export const settings = {
   'system.score': 'スコア',
   'system.log': 'ログ行',
   'system.metric': 'メトリクス',
+  'system.media': 'メディア',
   'system.spanPart': '部分スパン',
   'system.request': 'リクエスト',
   'system.other': 'その他',

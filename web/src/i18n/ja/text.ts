@@ -13,6 +13,10 @@ export const text = {
   'text.showLess': '折りたたむ',
   'text.empty': '(空)',
   'text.image': '画像({kind})',
+  'text.audio': '音声({kind})',
+  'text.video': '動画({kind})',
+  'text.download': 'ダウンロード({kind})',
+  'text.mediaMissing': 'データは保存されていません。ファイルが大きすぎるか、プロジェクトの空き容量が足りません。',
   'text.bytes': 'データ({n}文字)',
   'text.notFetched': 'URLです。開くまで読み込みません。',
 } as const;

@@ -9,6 +9,7 @@ const CATEGORY_TEXT: Record<OutcomeCategory, TextKey> = {
   score: 'system.score',
   log_item: 'system.log',
   trace_metric: 'system.metric',
+  media: 'system.media',
   other: 'system.other',
   request: 'system.request',
 };

@@ -45,6 +45,7 @@ function messageFingerprint({ role, parts }: Message): string {
   const said = parts.map((part) => {
     if (part.type === 'tool_call') return `${part.name}(${part.arguments})`;
     if (part.type === 'tool_result') return part.result;
+    if (part.type === 'media') return part.media_id ?? part.content ?? part.modality;
     return 'text' in part ? part.text : part.content;
   });
   return `${role}\n${said.join('\n').replace(/\s+/g, ' ').trim()}`;
