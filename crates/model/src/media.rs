@@ -231,15 +231,17 @@ impl ExtractedMedia {
 
     /// Replaces base64 within a text that may be JSON.
     fn take_from_json_text(&mut self, text: &mut String, ids: &mut Vec<String>) {
-        if text.len() >= MIN_BASE64_CHARS && text.starts_with(['{', '[']) && may_hold_base64(text) {
-            if let Ok(mut value) = serde_json::from_str::<Value>(text) {
-                let before = ids.len();
-                self.take_from_value(&mut value, ids, MAX_DEPTH);
-                if ids.len() > before {
-                    *text = value.to_string();
-                }
-                return;
+        if text.len() >= MIN_BASE64_CHARS
+            && text.starts_with(['{', '['])
+            && may_hold_base64(text)
+            && let Ok(mut value) = serde_json::from_str::<Value>(text)
+        {
+            let before = ids.len();
+            self.take_from_value(&mut value, ids, MAX_DEPTH);
+            if ids.len() > before {
+                *text = value.to_string();
             }
+            return;
         }
         self.take_from_text(text, ids);
     }

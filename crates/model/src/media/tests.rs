@@ -30,6 +30,7 @@ fn base64_leaves_messages_of_every_provider() {
         (json!({ "type": "image_url", "image_url": { "url": uri } }), "image"),
         (json!({ "type": "input_image", "image_url": uri }), "image"),
         (json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": base64 } }), "image"),
+        (json!({ "type": "image", "image": { "image": { "url": uri } } }), "image"),
         (json!({ "inlineData": { "mimeType": "image/png", "data": base64 } }), "image"),
         (json!({ "inline_data": { "mime_type": "image/png", "data": base64 } }), "image"),
         (json!({ "type": "blob", "modality": "image", "mime_type": "image/png", "content": base64 }), "image"),

@@ -256,6 +256,8 @@ fn media(object: &Map<String, Value>) -> MessagePart {
         ["image_url", "input_audio", "file", "source", "inlineData", "inline_data", "fileData", "file_data", "audio", "image", "media"];
     let inner = first_value(object, &inner);
     let nested = inner.and_then(Value::as_object);
+    // OpenInference puts an image into an image.
+    let nested = nested.map(|nested| nested.get("image").and_then(Value::as_object).unwrap_or(nested));
     let get = |keys: &[&str]| first_value(object, keys).or_else(|| nested.and_then(|nested| first_value(nested, keys)));
     let mime_type = get(&["mime_type", "mimeType", "media_type", "mediaType", "contentType"]).map(json);
     let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
