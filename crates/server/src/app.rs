@@ -117,27 +117,16 @@ impl App {
         tracing::info!(limit = shares.limit, queries = shares.queries, "server.memory.limited");
         let allowed = AllowedNetworks::parse(&config.notify.allow).map_err(|reason| anyhow::anyhow!("notify.allow: {reason}"))?;
         let trust = TrustedCertificates::read_file(&config.notify.ca_file).map_err(|reason| anyhow::anyhow!("notify.ca_file: {reason}"))?;
-        stores.meta.set_setting(PUBLIC_URL_SETTING, &public_url)?;
-        stores.meta.set_setting(LISTEN_ADDRESS_SETTING, &listening)?;
-        stores.meta.set_setting(CONFIGURATION_SETTING, &config::to_toml(config))?;
+        record_addresses(&stores.meta, config, &public_url, &listening)?;
         let proof = ServerProof::new(stores.meta.create_server_secret()?, listening);
-        if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
-            let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
-            tracing::warn!(%listen, hint, "server.listener.unencrypted");
-        }
         let ingestion = IngestState::new(stores.clone(), prices.books().clone(), config);
         let TelemetryStores { meta, store, errors, scores, logs, metrics, outcomes, forwards, media } = stores;
         let recreated_us = meta.recreated_us();
         let low_priority = LowPriorityRuntime::start_runtime(config.queries.threads).context("cannot start the threads of queries")?;
         let (engine, shutdown) = (QueryEngine::with_memory(shares.queries, shares.exports), CancellationToken::new());
         let reprice = RepriceJob { meta: meta.clone(), store: store.clone(), engine: engine.clone(), prices: prices.clone() };
-        let completion = UsageCompletionWorker {
-            store: store.clone(),
-            engine: engine.clone(),
-            meta: meta.clone(),
-            prices: prices.clone(),
-            quiet: Duration::from_secs(config.ingest.quiet_trace_s),
-        };
+        let quiet = Duration::from_secs(config.ingest.quiet_trace_s);
+        let completion = UsageCompletionWorker::new(store.clone(), engine.clone(), meta.clone(), prices.clone(), quiet);
         let jobs = JobRunner::new(meta.clone(), JobRegistry::default().with(reprice), low_priority.handle().clone(), shutdown.clone());
         let api = ApiState {
             meta,
@@ -264,6 +253,19 @@ impl App {
         tracing::info!("server.process.stopped");
         Ok(())
     }
+}
+
+/// Writes the addresses and the configuration to the database, for commands, and warns if data crosses the network unencrypted.
+fn record_addresses(meta: &MetadataStore, config: &Config, public_url: &str, listening: &str) -> anyhow::Result<()> {
+    meta.set_setting(PUBLIC_URL_SETTING, public_url)?;
+    meta.set_setting(LISTEN_ADDRESS_SETTING, listening)?;
+    meta.set_setting(CONFIGURATION_SETTING, &config::to_toml(config))?;
+    let listen = config.listen;
+    if !listen.ip().is_loopback() && !public_url.starts_with("https://") {
+        let hint = "keys, sessions and prompts cross the network unencrypted; put a proxy with TLS in front and set public_url";
+        tracing::warn!(%listen, hint, "server.listener.unencrypted");
+    }
+    Ok(())
 }
 
 /// Subscribes the alert evaluator to rows: from now on it sees each span before the sender of the span gets its answer.

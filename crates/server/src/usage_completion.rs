@@ -33,19 +33,25 @@ enum UsageCompletionError {
 /// Completes the calls of all projects.
 #[derive(Debug)]
 pub struct UsageCompletionWorker {
-    /// Spans.
-    pub store: Arc<Store>,
-    /// Query engine.
-    pub engine: QueryEngine,
-    /// Projects.
-    pub meta: Arc<MetadataStore>,
-    /// Active prices.
-    pub prices: Arc<ActivePrices>,
-    /// Time without new spans after which a trace is quiet.
-    pub quiet: Duration,
+    store: Arc<Store>,
+    engine: QueryEngine,
+    meta: Arc<MetadataStore>,
+    prices: Arc<ActivePrices>,
+    quiet: Duration,
 }
 
 impl UsageCompletionWorker {
+    /// Creates a worker. `quiet` is the time without new spans after which a trace is quiet.
+    pub fn new(
+        store: Arc<Store>,
+        engine: QueryEngine,
+        meta: Arc<MetadataStore>,
+        prices: Arc<ActivePrices>,
+        quiet: Duration,
+    ) -> UsageCompletionWorker {
+        UsageCompletionWorker { store, engine, meta, prices, quiet }
+    }
+
     /// Completes calls until `stop` is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let quiet_us = i64::try_from(self.quiet.as_micros()).unwrap_or(i64::MAX);

@@ -404,13 +404,17 @@ impl IngestState {
         });
         self.count_outcomes(&sender, &outcomes.iter().cloned().chain(counted).collect::<Vec<_>>());
         if of_spans.stored > 0 && sender.project.first_span_us.is_none() {
-            let meta = self.meta.clone();
-            let noted = tokio::task::spawn_blocking(move || meta.note_first_span(project)).await;
-            if let Ok(Err(error)) = noted {
-                tracing::warn!(%error, project, "ingest.first_span.write_failed");
-            }
+            self.note_first_span(project).await;
         }
         Ok(outcomes)
+    }
+
+    /// Records when a project received its first span. A failure is logged.
+    async fn note_first_span(&self, project: u64) {
+        let meta = self.meta.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || meta.note_first_span(project)).await {
+            tracing::warn!(%error, project, "ingest.first_span.write_failed");
+        }
     }
 
     fn count_outcomes(&self, sender: &AuthenticatedSender, outcomes: &[Outcome]) {
