@@ -457,13 +457,13 @@ pub enum MessagePart {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         mime_type: Option<String>,
-        /// ID of the stored bytes; left out if there are none.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
+        /// ID of the stored bytes; null if none are stored.
+        #[serde(default)]
+        #[schema(required)]
         media_id: Option<String>,
-        /// Address, data or placeholder; left out if the bytes are stored, or did not fit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
+        /// Address, data or placeholder; null if the bytes are stored, or did not fit.
+        #[serde(default)]
+        #[schema(required)]
         content: Option<String>,
     },
     /// Content of another shape.

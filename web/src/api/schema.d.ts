@@ -3329,10 +3329,10 @@ export interface components {
             /** @enum {string} */
             type: "tool_result";
         } | {
-            /** @description Address, data or placeholder; left out if the bytes are stored, or did not fit. */
-            content?: string;
-            /** @description ID of the stored bytes; left out if there are none. */
-            media_id?: string;
+            /** @description Address, data or placeholder; null if the bytes are stored, or did not fit. */
+            content: string | null;
+            /** @description ID of the stored bytes; null if none are stored. */
+            media_id: string | null;
             /** @description MIME type, if sent. */
             mime_type?: string;
             /** @description `image`, `audio`, `video` or `file`. */

@@ -125,8 +125,9 @@ fn references_of_langfuse_are_media() {
 #[test]
 fn parts_of_earlier_versions_are_read() {
     let old = json!({ "type": "media", "modality": "image", "content": "https://a/b.png" });
-    let part: MessagePart = serde_json::from_value(old.clone()).unwrap();
-    assert_eq!(serde_json::to_value(&part).unwrap(), old);
+    let part: MessagePart = serde_json::from_value(old).unwrap();
+    let now = json!({ "type": "media", "modality": "image", "media_id": null, "content": "https://a/b.png" });
+    assert_eq!(serde_json::to_value(&part).unwrap(), now);
     let old = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "content": "" });
     assert!(matches!(serde_json::from_value(old).unwrap(), MessagePart::Media { media_id: None, content: Some(_), .. }));
 }

@@ -68,9 +68,9 @@ describe('hostile text', () => {
     const { container } = show(
       { type: 'tool_call', id: 'c1', name: '<b>x</b>', arguments: '{"a":"<img src=x>"}' },
       { type: 'tool_result', id: 'c1', result: '<script>1</script>' },
-      { type: 'media', modality: 'image', content: 'https://tracker.example/p.png' },
-      { type: 'media', modality: 'image', mime_type: 'image/svg+xml', content: 'data:image/svg+xml;base64,PHN2Zz4=' },
-      { type: 'media', modality: 'file', content: 'javascript:alert(1)' },
+      { type: 'media', modality: 'image', content: 'https://tracker.example/p.png', media_id: null },
+      { type: 'media', modality: 'image', mime_type: 'image/svg+xml', content: 'data:image/svg+xml;base64,PHN2Zz4=', media_id: null },
+      { type: 'media', modality: 'file', content: 'javascript:alert(1)', media_id: null },
       { type: 'other', content: '{"type":"x"}' },
     );
     expect(container.querySelector('script,img,b b')).toBeNull();
@@ -79,10 +79,10 @@ describe('hostile text', () => {
 
   it('shows stored media by their type, and offers the rest for download', () => {
     const { container } = show(
-      { type: 'media', modality: 'image', mime_type: 'image/png', media_id: 'a-1' },
-      { type: 'media', modality: 'audio', mime_type: 'audio/wav', media_id: 'b_2' },
-      { type: 'media', modality: 'file', mime_type: 'application/pdf', media_id: 'c3' },
-      { type: 'media', modality: 'image' },
+      { type: 'media', modality: 'image', mime_type: 'image/png', media_id: 'a-1', content: null },
+      { type: 'media', modality: 'audio', mime_type: 'audio/wav', media_id: 'b_2', content: null },
+      { type: 'media', modality: 'file', mime_type: 'application/pdf', media_id: 'c3', content: null },
+      { type: 'media', modality: 'image', media_id: null, content: null },
     );
     const image = screen.getByRole('img');
     expect([image.getAttribute('src'), image.getAttribute('loading')]).toEqual(['/api/v1/projects/3/media/a-1', 'lazy']);
@@ -95,7 +95,7 @@ describe('hostile text', () => {
   });
 
   it('shows an embedded image', () => {
-    show({ type: 'media', modality: 'image', mime_type: 'image/png', content: 'data:image/png;base64,iVBORw0KGgo=' });
+    show({ type: 'media', modality: 'image', mime_type: 'image/png', content: 'data:image/png;base64,iVBORw0KGgo=', media_id: null });
     expect(screen.getByRole('img').getAttribute('src')).toContain('data:image/png');
   });
 });
