@@ -91,7 +91,7 @@ fn a_picture_leaves_the_message_and_survives_a_restart() {
     ];
     send_call(&server, 3, &attributes);
     for restart in 0..2 {
-        let expected = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "media_id": id });
+        let expected = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "media_id": id, "content": null });
         assert_eq!(parts(&server, 1, 7), [json!({ "type": "text", "text": "What is it?" }), expected.clone()]);
         assert_eq!(parts(&server, 2, 3), std::slice::from_ref(&expected));
         assert_eq!(parts(&server, 3, 7), [expected]);
@@ -180,7 +180,7 @@ fn langfuse_sdks_upload_media() {
     let reference = format!("@@@langfuseMedia:type=image/png|id={id}|source=base64_data_uri@@@");
     let input = json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": reference } }] }]);
     send_call(&server, 1, &[attribute("langfuse.observation.type", &json!("generation")), attribute("langfuse.observation.input", &input)]);
-    let expected = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "media_id": id });
+    let expected = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "media_id": id, "content": null });
     assert_eq!(parts(&server, 1, 7), [expected]);
     assert_eq!(media(&server, &id).status, 404, "not uploaded yet");
 
@@ -239,8 +239,12 @@ fn references_to_other_stores_are_shown_and_not_fetched() {
     let server = Server::start();
     let part = json!({ "type": "uri", "modality": "image", "mime_type": "image/png", "uri": "s3://bucket/a.png" });
     send_call(&server, 1, &[attribute("gen_ai.input.messages", &json!([{ "role": "user", "parts": [part] }]))]);
-    let expected = json!({ "type": "media", "modality": "image", "mime_type": "image/png", "content": "s3://bucket/a.png" });
+    let expected =
+        json!({ "type": "media", "modality": "image", "mime_type": "image/png", "media_id": null, "content": "s3://bucket/a.png" });
     assert_eq!(parts(&server, 1, 7), [expected]);
     send_call(&server, 2, &[attribute("gen_ai.input.messages_ref", &json!("s3://bucket/inputs.json"))]);
-    assert_eq!(parts(&server, 2, 7), [json!({ "type": "media", "modality": "file", "content": "s3://bucket/inputs.json" })]);
+    assert_eq!(
+        parts(&server, 2, 7),
+        [json!({ "type": "media", "modality": "file", "media_id": null, "content": "s3://bucket/inputs.json" })]
+    );
 }
