@@ -1,9 +1,15 @@
 //! References that Langfuse's SDKs leave in place of bytes: `@@@langfuseMedia:type=image/png|id=…|source=…@@@`.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::span::MessagePart;
 
 const START: &str = "@@@langfuseMedia:";
 const END: &str = "@@@";
+/// Searches every text of every span, so it must be faster than `str::contains`.
+static START_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(START));
 /// Maximum length of a reference.
 const MAX_REFERENCE_BYTES: usize = 400;
 
@@ -20,6 +26,11 @@ fn parse_reference(text: &str) -> Option<(&str, &str)> {
     (super::is_media_id(id) && super::is_mime_type(mime_type)).then_some((mime_type, id))
 }
 
+/// Returns whether a text contains the beginning of a reference.
+fn may_hold_reference(text: &str) -> bool {
+    START_FINDER.find(text.as_bytes()).is_some()
+}
+
 /// Returns the first reference in a text: where it begins and ends.
 fn find_reference(text: &str) -> Option<(usize, usize)> {
     let start = text.find(START)?;
@@ -29,7 +40,7 @@ fn find_reference(text: &str) -> Option<(usize, usize)> {
 
 /// Adds the IDs of the references in a text.
 pub(super) fn note_ids(text: &str, ids: &mut Vec<String>) {
-    if !text.contains(START) {
+    if !may_hold_reference(text) {
         return;
     }
     let mut rest = text;
@@ -54,7 +65,7 @@ fn part_of(reference: &str) -> Option<MessagePart> {
 /// Turns references within texts into parts of their own, and the content of a media part that is a reference into its ID.
 pub(crate) fn split_references(parts: &mut Vec<MessagePart>) {
     let is_reference = |part: &MessagePart| match part {
-        MessagePart::Text { text } => text.contains(START),
+        MessagePart::Text { text } => may_hold_reference(text),
         MessagePart::Media { content: Some(content), .. } => content.starts_with(START),
         _ => false,
     };
@@ -64,7 +75,7 @@ pub(crate) fn split_references(parts: &mut Vec<MessagePart>) {
     let old = std::mem::take(parts);
     for part in old {
         match part {
-            MessagePart::Text { text } if text.contains(START) => split_text(&text, parts),
+            MessagePart::Text { text } if may_hold_reference(&text) => split_text(&text, parts),
             MessagePart::Media { modality, mime_type, media_id: None, content: Some(content) } => {
                 parts.push(match parse_reference(&content) {
                     Some((claimed, id)) => MessagePart::Media {
