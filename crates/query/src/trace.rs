@@ -20,7 +20,7 @@ use hinomi_model::hints::{self, HintEvidence};
 use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::span;
-use hinomi_store::rollup::{DAY_US, DenseDurationHistogram, DurationHistogram, HOUR_US};
+use hinomi_store::rollup::{DenseDurationHistogram, DurationHistogram, HOUR_US};
 use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::snapshot::SegmentView;
 
@@ -223,7 +223,8 @@ impl ProjectSnapshot {
         Ok(spans.into_iter().map(|loaded| loaded.row).collect())
     }
 
-    /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch.
+    /// Returns the traces with an agent that reports usage and was received since a time, in microseconds since the Unix epoch. Agents that
+    /// started more than an hour before it are left out.
     ///
     /// # Errors
     ///
@@ -235,7 +236,7 @@ impl ProjectSnapshot {
         }
         let is_sum = col("kind").eq(lit("agent")).and(col("usage_input").is_not_null().or(col("usage_output").is_not_null()));
         let since = lit(ScalarValue::TimestampMicrosecond(Some(received_since_us), Some("UTC".into())));
-        let table = self.table(ScanMode::FewRows, received_since_us.saturating_sub(DAY_US), i64::MAX)?;
+        let table = self.table(ScanMode::FewRows, received_since_us.saturating_sub(HOUR_US), i64::MAX)?;
         let table = table.filter(is_sum.and(col("received_at").gt_eq(since)))?.select_columns(&["trace_id"])?.distinct()?;
         let ids = |batch: &RecordBatch| {
             let ids = BatchColumn::of(batch, "trace_id");

@@ -62,7 +62,7 @@ use metrics_page::{ServerMetricsState, answer_scrape, readiness};
 pub const PUBLIC_URL_SETTING: &str = "public_url";
 /// Metadata key of the address that the server listens on.
 pub const LISTEN_ADDRESS_SETTING: &str = "listening";
-/// Metadata key that exists while notifications are paused.
+/// Metadata key that exists while notifications and forwarding are paused.
 pub const PAUSED_SETTING: &str = "notifications_paused";
 
 /// Metadata key of the effective configuration, as TOML.
@@ -163,7 +163,7 @@ impl App {
             started: Instant::now(),
             shutdown,
         };
-        api.delivery_worker.set_paused(config.quiet_notifications || api.meta.setting(PAUSED_SETTING).is_some());
+        update_pause(&api);
         start_alert_evaluator(&api, low_priority.handle())?;
         // If two servers run in one process, as tests may do, only the first has metrics.
         let metrics = PrometheusBuilder::new().install_recorder().ok();
@@ -253,6 +253,13 @@ impl App {
         tracing::info!("server.process.stopped");
         Ok(())
     }
+}
+
+/// Pauses or resumes what the server sends by itself: notifications and forwarded requests.
+fn update_pause(api: &ApiState) {
+    let paused = api.are_notifications_paused || api.meta.setting(PAUSED_SETTING).is_some();
+    api.delivery_worker.set_paused(paused);
+    api.forwards.set_paused(paused);
 }
 
 /// Writes the addresses and the configuration to the database, for commands, and warns if data crosses the network unencrypted.

@@ -4,6 +4,7 @@ mod allowed_networks;
 mod attempts;
 mod channel;
 mod channel_store;
+pub mod due_tasks;
 mod message_text;
 pub mod notification;
 pub mod outbound_http;

@@ -1,8 +1,7 @@
 //! Delivery worker: sends waiting deliveries. Each channel has a task of its own, so no channel waits for another.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hinomi_tables::database::SqliteError;
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::allowed_networks::AllowedNetworks;
 use super::attempts::NotificationDelivery;
 use super::channel_store::NotifyError;
+use super::due_tasks::{DATABASE_ERROR_DELAY, DueTaskSet, MAX_POLL_INTERVAL};
 use super::notification::{
     AlertNotification, AlertNotificationKind, AlertNotificationLinks, AlertSeverity, MeasureUnit, MessageLanguage, ThresholdDirection,
 };
@@ -18,19 +18,13 @@ use super::outbox::{ChannelId, DATABASE, NotificationOutbox, now_us};
 use super::transport::DeliveryTransport;
 use super::trusted_certificates::TrustedCertificates;
 
-/// Maximum time between two looks at the queue, even without a notification: the clock may have been set.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
-/// Delay after an error of the database.
-const DATABASE_ERROR_DELAY: Duration = Duration::from_secs(5);
-
 /// Delivers notifications to their channels.
 #[derive(Debug)]
 pub struct DeliveryWorker {
     outbox: Arc<NotificationOutbox>,
     allowed_networks: AllowedNetworks,
     transport: DeliveryTransport,
-    /// Channels to which a task is sending.
-    busy_channels: Mutex<HashSet<ChannelId>>,
+    tasks: DueTaskSet<ChannelId>,
     /// Whether delivery is paused; notifications then wait.
     is_paused_flag: AtomicBool,
 }
@@ -43,7 +37,7 @@ impl DeliveryWorker {
             outbox,
             transport: DeliveryTransport::new(allowed_networks.clone(), trust),
             allowed_networks,
-            busy_channels: Mutex::new(HashSet::new()),
+            tasks: DueTaskSet::default(),
             is_paused_flag: AtomicBool::new(false),
         }
     }
@@ -97,25 +91,13 @@ impl DeliveryWorker {
 
     /// Starts a task for each channel with a due delivery. Returns the time until the next delivery is due.
     fn start_due_tasks(self: &Arc<Self>, heads: Vec<(i64, ChannelId)>, stop: &CancellationToken) -> Duration {
-        let now = now_us();
-        let mut rest = MAX_POLL_INTERVAL;
-        for (next_us, target) in heads {
-            if next_us > now {
-                rest = rest.min(Duration::from_micros((next_us - now).unsigned_abs()));
-            } else if self.lock_busy_channels().insert(target) {
-                let (worker, stop) = (self.clone(), stop.clone());
-                tokio::spawn(async move {
-                    let well = worker.deliver_to_channel(target, &stop).await;
-                    if !well {
-                        tokio::time::sleep(DATABASE_ERROR_DELAY).await;
-                    }
-                    worker.lock_busy_channels().remove(&target);
-                    // A delivery may have become due since this task last looked.
-                    worker.outbox.delivery_due.notify_one();
-                });
-            }
-        }
-        rest
+        let heads = heads.into_iter().map(|(next_us, target)| (target, next_us));
+        let deliver = |target| {
+            let (worker, stop) = (self.clone(), stop.clone());
+            async move { worker.deliver_to_channel(target, &stop).await }
+        };
+        let outbox = self.outbox.clone();
+        self.tasks.start_due(heads, now_us(), deliver, move || outbox.delivery_due.notify_one())
     }
 
     /// Sends the due deliveries of one channel in order. Returns false after an error of the database.
@@ -184,10 +166,6 @@ impl DeliveryWorker {
             // The runtime is shutting down, or the work panicked, which is logged already.
             Err(error) => Err(E::from(SqliteError::Failed { path: DATABASE.into(), reason: error.to_string() })),
         }
-    }
-
-    fn lock_busy_channels(&self) -> std::sync::MutexGuard<'_, HashSet<ChannelId>> {
-        self.busy_channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -107,7 +107,7 @@ pub struct ApiState {
     pub jobs: Arc<JobRunner>,
     /// Time at which `hinomi.db` was created next to existing data, in microseconds since the Unix epoch; `None` if it was not.
     pub recreated_us: Option<i64>,
-    /// True if notifications are paused regardless of the data directory.
+    /// True if notifications and forwarding are paused regardless of the data directory.
     pub are_notifications_paused: bool,
     /// Base URL of links and DSNs, without a trailing slash.
     pub public_url: String,

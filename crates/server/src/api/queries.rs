@@ -82,8 +82,12 @@ pub(super) async fn series(
     QueryParameters(chart): QueryParameters<TimeSeriesParameters>,
 ) -> Result<Json<TimeSeriesResponse>, ApiError> {
     let project = api.snapshot(authorized.project);
-    let scope = range.scope()?;
+    let mut scope = range.scope()?;
     let TimeSeriesQuery { buckets, measures, by } = chart.query()?;
+    if scope.from_us != i64::MIN && scope.to_us == i64::MAX && measures.contains(&SeriesMeasure::Errors) {
+        // An open range ends with the last span, but error events may be later.
+        scope.to_us = jiff::Timestamp::now().as_microsecond().saturating_add(1);
+    }
     let scope = selection.select_spans(&project, scope).await?;
     let (bucket, mut series) = series_with_first_bucket(&project, &scope, &buckets, &measures, by.as_ref()).await?;
     if measures.contains(&SeriesMeasure::Errors) {

@@ -128,13 +128,16 @@ impl ApiState {
     pub fn problems(&self) -> Vec<SystemProblem> {
         let stats = self.store.stats();
         // Outcomes wait in memory, and programs do not send alerts or bills: failures of those databases do not stop ingestion.
-        let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "hinomi.db");
+        let takes_data = |name: &str| matches!(name, "errors.db" | "scores.db" | "logs.db" | "metrics.db" | "media.db" | "hinomi.db");
         let (refusing, failing): (Vec<_>, Vec<_>) =
             database::failing_databases(&self.data).into_iter().partition(|(name, _)| takes_data(name));
         let refusing = stats.intake_error.into_iter().chain(refusing.into_iter().map(|(_, said)| said));
         let paused = self.delivery_worker.is_paused().then(|| match self.are_notifications_paused {
-            true => "alert notifications are paused: the server was started with --quiet-notifications".to_owned(),
-            false => "alert notifications are paused, as after a restore; resume them with `hinomi notifications resume`".to_owned(),
+            true => "alert notifications and forwarding are paused: the server was started with --quiet-notifications".to_owned(),
+            false => {
+                "alert notifications are paused, as after a restore, and so is forwarding; resume both with `hinomi notifications resume`"
+                    .to_owned()
+            }
         });
         let others =
             failing.into_iter().map(|(_, said)| said).chain(stats.background_error).chain(stats.damaged).chain(self.prices.problems());

@@ -31,7 +31,7 @@ pub(super) async fn run_chores(api: Arc<ApiState>, ingest_state: Arc<IngestState
             _ = prices.tick() => {
                 let prices = api.prices.clone();
                 let _ = tokio::task::spawn_blocking(move || prices.refresh()).await;
-                api.delivery_worker.set_paused(api.are_notifications_paused || api.meta.setting(PAUSED_SETTING).is_some());
+                update_pause(&api);
                 if retention::is_confirmed(&api.meta, &api.hold_tracker) {
                     delete_expired(&api).await;
                 }

@@ -67,7 +67,7 @@ enum CliCommand {
         /// Write the port to this file when the server is ready
         #[arg(long, value_name = "FILE")]
         port_file: Option<PathBuf>,
-        /// Do not send notifications; they wait in the outbox
+        /// Do not send notifications and do not forward requests; both wait
         #[arg(long)]
         quiet_notifications: bool,
     },

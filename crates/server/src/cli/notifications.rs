@@ -1,4 +1,4 @@
-//! `hinomi notifications`: pauses and resumes notifications.
+//! `hinomi notifications`: pauses and resumes notifications and forwarding.
 
 use clap::Subcommand;
 use hinomi_tables::metadata::{MetadataError, MetadataStore};
@@ -6,10 +6,10 @@ use hinomi_tables::metadata::{MetadataError, MetadataStore};
 use super::{CommonArguments, effective_config, open_existing, print_line};
 use crate::app::PAUSED_SETTING;
 
-/// Pause or resume notifications; they are paused after a restore
+/// Pause or resume notifications and forwarding; both are paused after a restore
 #[derive(Debug, Subcommand)]
 pub(super) enum NotificationsCommand {
-    /// Pause notifications; they wait in the outbox
+    /// Pause notifications and forwarding; both wait
     Pause {
         #[command(flatten)]
         common: CommonArguments,
@@ -32,14 +32,14 @@ impl NotificationsCommand {
         set_paused(&meta, paused)?;
         print_line(match (before, paused) {
             (true, true) => "notifications were already paused",
-            (false, true) => "notifications are paused and wait in the outbox; `hinomi notifications resume` sends them",
-            (true, false) => "notifications are resumed; the server sends those that waited in the outbox",
+            (false, true) => "notifications are paused and wait, and so do forwarded requests; `hinomi notifications resume` sends them",
+            (true, false) => "notifications are resumed, and so is forwarding; the server sends what waited",
             (false, false) => "notifications were not paused",
         })
     }
 }
 
-/// Pauses or resumes notifications. A running server applies this within seconds.
+/// Pauses or resumes notifications and forwarding. A running server applies this within seconds.
 pub(super) fn set_paused(meta: &MetadataStore, paused: bool) -> Result<(), MetadataError> {
     if paused { meta.set_setting(PAUSED_SETTING, "yes") } else { meta.delete_setting(PAUSED_SETTING) }
 }

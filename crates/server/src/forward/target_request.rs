@@ -18,7 +18,8 @@ pub(super) fn http_request(due: DueForward, own: &str) -> HttpPostRequest {
         vec![(HOPS_HEADER.into(), hops), ("content-type".into(), request.content_type.clone())];
     headers.extend(credentials(&forward).into_iter().map(|(name, value)| (name.into(), value)));
     let is_envelope = request.protocol == ForwardedProtocol::Sentry("envelope".to_owned());
-    let body = if is_envelope { without_dsn(request.body) } else { request.body };
+    let body = Vec::from(request.body);
+    let body = if is_envelope { without_dsn(body) } else { body };
     HttpPostRequest { url: url(&forward, &request.protocol), headers, body }
 }
 
@@ -73,7 +74,7 @@ mod tests {
     fn request(kind: ForwardType, url: &str, key: &str, protocol: ForwardedProtocol, body: &[u8]) -> HttpPostRequest {
         let key = ForwardKey::new(key);
         let forward = ForwardRecord { id: 1, project: 1, kind, url: url.into(), key, enabled: true, created_us: 0 };
-        let request = ForwardedRequest { protocol, content_type: "text/plain".into(), hops: "b2/1".into(), body: body.to_vec() };
+        let request = ForwardedRequest { protocol, content_type: "text/plain".into(), hops: "b2/1".into(), body: body.to_vec().into() };
         http_request(DueForward { forward, request_id: 1, received_us: 0, attempts: 0, request }, "a1/1")
     }
 

@@ -1,10 +1,11 @@
 //! Sends queued requests. Each target has a task of its own, so no target waits for another.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
+use hinomi_alerting::delivery::due_tasks::{DATABASE_ERROR_DELAY, DueTaskSet, MAX_POLL_INTERVAL};
 use hinomi_alerting::delivery::outbound_http::{HttpPostRequest, OutboundHttpClient};
 use hinomi_alerting::delivery::{AllowedNetworks, TrustedCertificates};
 use hinomi_tables::database::SqliteError;
@@ -21,10 +22,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CONCURRENT_REQUESTS: usize = 4;
 /// Bytes of bodies after which no more requests are read at once.
 const MAX_BATCH_BYTES: usize = 8 << 20;
-/// Maximum time between two looks at the queue, even without a notification: the clock may have been set.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
-/// Delay after an error of the database.
-const DATABASE_ERROR_DELAY: Duration = Duration::from_secs(5);
 /// Maximum delay between two attempts, unless the target asks for a longer one.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum delay that a target may ask for.
@@ -38,8 +35,9 @@ pub struct ForwardWorker {
     store: Arc<ForwardStore>,
     allowed_networks: AllowedNetworks,
     client: OutboundHttpClient,
-    /// Targets that have a task.
-    busy_targets: Mutex<HashSet<i64>>,
+    tasks: DueTaskSet<i64>,
+    /// Whether nothing is sent; requests then wait.
+    is_paused_flag: AtomicBool,
 }
 
 /// What an attempt says about the target.
@@ -54,7 +52,7 @@ impl ForwardWorker {
     /// Creates a worker that connects to public addresses and to the allowed private networks.
     pub fn new(store: Arc<ForwardStore>, allowed_networks: AllowedNetworks, trust: &TrustedCertificates) -> ForwardWorker {
         let client = OutboundHttpClient::new(&allowed_networks, trust, ATTEMPT_TIMEOUT);
-        ForwardWorker { store, allowed_networks, client, busy_targets: Mutex::default() }
+        ForwardWorker { store, allowed_networks, client, tasks: DueTaskSet::default(), is_paused_flag: AtomicBool::new(false) }
     }
 
     /// Returns the targets and their queues.
@@ -67,11 +65,32 @@ impl ForwardWorker {
         &self.allowed_networks
     }
 
-    /// Forwards until `stop` is cancelled.
+    /// Pauses or resumes forwarding.
+    pub fn set_paused(&self, paused: bool) {
+        if self.is_paused_flag.swap(paused, Ordering::Relaxed) != paused {
+            tracing::info!(paused, "forward.delivery.paused");
+            self.store.changed.notify_one();
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.is_paused_flag.load(Ordering::Relaxed)
+    }
+
+    /// Forwards until `stop` is cancelled. Without targets, it only waits for one.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut expiry = tokio::time::interval(EXPIRY_INTERVAL);
         while !stop.is_cancelled() {
+            if !self.store.has_targets() {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.store.changed.notified() => {}
+                    _ = expiry.tick() => self.expire_requests().await,
+                }
+                continue;
+            }
             let rest = match self.store.next_due().await {
+                _ if self.is_paused() => MAX_POLL_INTERVAL,
                 Ok(next) => self.start_due_tasks(next, &stop),
                 Err(error) => {
                     tracing::error!(%error, "forward.queue.read_failed");
@@ -97,31 +116,21 @@ impl ForwardWorker {
 
     /// Starts a task for each target with a request that is due. Returns the time until the next request is due.
     fn start_due_tasks(self: &Arc<Self>, next: Vec<(i64, i64)>, stop: &CancellationToken) -> Duration {
-        let now = now_us();
-        let mut rest = MAX_POLL_INTERVAL;
-        for (target, due_us) in next {
-            if due_us > now {
-                rest = rest.min(Duration::from_micros((due_us - now).unsigned_abs()));
-            } else if self.lock_busy_targets().insert(target) {
-                let (worker, stop) = (self.clone(), stop.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = worker.send_to_target(target, &stop).await {
-                        tracing::error!(%error, "forward.queue.failed");
-                        tokio::time::sleep(DATABASE_ERROR_DELAY).await;
-                    }
-                    worker.lock_busy_targets().remove(&target);
-                    // A request may have become due since this task last looked.
-                    worker.store.changed.notify_one();
-                });
+        let send = |target| {
+            let (worker, stop) = (self.clone(), stop.clone());
+            async move {
+                let sent = worker.send_to_target(target, &stop).await;
+                sent.inspect_err(|error| tracing::error!(%error, "forward.queue.failed")).is_ok()
             }
-        }
-        rest
+        };
+        let store = self.store.clone();
+        self.tasks.start_due(next, now_us(), send, move || store.changed.notify_one())
     }
 
     /// Sends everything that is due to a target. While the target is down, waits between attempts, longer each time.
     async fn send_to_target(&self, target: i64, stop: &CancellationToken) -> Result<(), SqliteError> {
         let mut failures = 0;
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && !self.is_paused() {
             let batch = self.store.due_for(target, now_us(), MAX_CONCURRENT_REQUESTS, MAX_BATCH_BYTES).await?;
             if batch.is_empty() {
                 return Ok(());
@@ -199,10 +208,6 @@ impl ForwardWorker {
             401 | 403 | 404 | 410 => down(format!("HTTP {status}{word}: check the URL and the key")),
             _ => AttemptOutcome::TargetDown { error: format!("HTTP {status}{word}"), requested: answer.retry_after },
         }
-    }
-
-    fn lock_busy_targets(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
-        self.busy_targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,7 +33,7 @@ impl ForwardSource {
     /// Returns the request with its body after decompression.
     pub(super) fn with_body(&self, body: &Bytes) -> ForwardedRequest {
         let ForwardSource { protocol, content_type, hops } = self.clone();
-        ForwardedRequest { protocol, content_type, hops, body: body.to_vec() }
+        ForwardedRequest { protocol, content_type, hops, body: body.clone() }
     }
 }
 

@@ -359,10 +359,10 @@ impl IngestState {
         let in_logs = async { self.logs.append(project, lines).await.map_err(IngestRejection::from) };
         let in_metrics = async { self.metrics.append(project, received_us, points).await.map_err(IngestRejection::from) };
         let in_forwards = async {
-            match forwarded {
-                Some(request) => self.forwards.enqueue(project, request, received_us).await.map_err(IngestRejection::from),
-                None => Ok(()),
+            if let Some(request) = forwarded {
+                self.forwards.enqueue(project, request, received_us).await;
             }
+            Ok(())
         };
         let in_media =
             async { self.media.store(project, media.objects, media.references, received_us).await.map_err(IngestRejection::from) };

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::envelopes::{call, of_item};
+use crate::envelopes::{call, of_item, transaction};
 use crate::server::Server;
 
 #[test]
@@ -215,6 +215,23 @@ fn errors_are_shown_at_their_span_and_in_totals() {
     let points = server.ask("/series?from=-1h&bucket=1h&measure=errors")["groups"][0]["points"].clone();
     let sum: f64 = points.as_array().unwrap().iter().map(|point| point[1].as_f64().unwrap()).sum();
     assert_eq!(sum, 1.0);
+}
+
+#[test]
+fn a_chart_without_an_end_contains_errors_after_the_last_span() {
+    let server = Server::start();
+    let mut earlier = transaction(0xa1, "q", "a");
+    let then = crate::envelopes::now() - 7200.0;
+    for span in earlier["spans"].as_array_mut().unwrap() {
+        (span["start_timestamp"], span["timestamp"]) = (json!(then), json!(then + 1.0));
+    }
+    (earlier["start_timestamp"], earlier["timestamp"]) = (json!(then), json!(then + 1.0));
+    assert_eq!(server.envelope(of_item("transaction", &earlier)).status, 200);
+    let event = json!({ "event_id": "e".repeat(32), "timestamp": crate::envelopes::now(), "message": "late" });
+    assert_eq!(server.envelope(of_item("event", &event)).status, 200);
+    let points = server.ask("/series?from=-3h&bucket=1h&measure=errors")["groups"][0]["points"].clone();
+    let sum: f64 = points.as_array().unwrap().iter().map(|point| point[1].as_f64().unwrap()).sum();
+    assert_eq!(sum, 1.0, "{points}");
 }
 
 #[test]

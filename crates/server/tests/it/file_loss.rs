@@ -135,7 +135,7 @@ fn restored_data_directory_sends_no_notification_until_enabled() {
     assert!(said.contains("notifications are resumed"), "{said}");
     until("they go", || problems(&restored) == "[]");
     let (said, ..) = server.command(&["notifications", "pause"]);
-    assert!(said.contains("wait in the outbox"), "{said}");
+    assert!(said.contains("notifications are paused and wait"), "{said}");
     until("they wait", || problems(&server).contains(paused));
     server.stop();
 }

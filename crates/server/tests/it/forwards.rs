@@ -275,3 +275,19 @@ fn erased_traces_and_users_leave_the_queue() {
     assert_eq!(server.change("DELETE", "/users/gone@example.com", &Value::Null).status, 200);
     assert_eq!(queued(), json!(1));
 }
+
+#[test]
+fn a_pause_holds_requests_back_as_after_a_restore() {
+    let endpoint = RecordingEndpoint::start();
+    let mut server = allowing_server();
+    create(&server, &json!({ "type": "sentry", "url": format!("http://0123abcd@{}/7", endpoint.address) }));
+    let (said, error, status) = server.command(&["notifications", "pause"]);
+    assert!(status == Some(0) && said.contains("forwarded requests"), "{said}{error}");
+    // A start reads the setting before it sends anything.
+    server.restart();
+    assert_eq!(server.envelope(call(1, "q", "a")).status, 200);
+    assert_eq!(server.ask("/forwards")["forwards"][0]["queued"], json!(1));
+    assert_eq!(endpoint.received.lock().unwrap().len(), 0);
+    assert_eq!(server.command(&["notifications", "resume"]).2, Some(0));
+    assert_eq!(endpoint.wait_for(1, &server).len(), 1);
+}

@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use hinomi_model::api_time::rfc3339;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params};
@@ -184,6 +184,8 @@ pub struct ForwardStore {
     instance_id: String,
     /// Enabled targets by project: requests of other projects cost one look here.
     enabled: RwLock<HashMap<u64, Arc<[ForwardRecord]>>>,
+    /// Requests by target that could not be written to the queue since the start.
+    unwritten: Mutex<HashMap<i64, u64>>,
     /// Wakes the worker when a request is queued or a target changes.
     pub changed: Notify,
     /// Wakes those who wait to try a target again, when a target changes.
@@ -205,7 +207,14 @@ impl ForwardStore {
             Ok((instance_id, enabled_forwards(&reader)?))
         };
         let (instance_id, enabled) = read().map_err(SqliteError::sqlite_error(&path))?;
-        Ok(ForwardStore { database, instance_id, enabled: RwLock::new(enabled), changed: Notify::new(), targets_changed: Notify::new() })
+        Ok(ForwardStore {
+            database,
+            instance_id,
+            enabled: RwLock::new(enabled),
+            unwritten: Mutex::default(),
+            changed: Notify::new(),
+            targets_changed: Notify::new(),
+        })
     }
 
     /// Returns the name of a project of this data directory in the list of servers that a request has passed.
@@ -218,13 +227,23 @@ impl ForwardStore {
         self.enabled.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
     }
 
+    /// Returns whether any project has an enabled target.
+    pub fn has_targets(&self) -> bool {
+        !self.enabled.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Returns the targets of a project with the states of their queues, the oldest first.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
     pub async fn list(&self, project: u64) -> Result<Vec<(ForwardRecord, ForwardQueueState)>, SqliteError> {
-        self.database.read(move |transaction| forwards(transaction, project)).await
+        let mut found = self.database.read(move |transaction| forwards(transaction, project)).await?;
+        let unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        for (record, state) in &mut found {
+            state.failed += unwritten.get(&record.id).copied().unwrap_or(0);
+        }
+        Ok(found)
     }
 
     /// Creates a target. Returns `None` if the project has [`MAX_FORWARDS`] already.

@@ -1,5 +1,8 @@
 //! The queues: a request is stored once, with one delivery for each target that takes its protocol.
 
+use std::sync::PoisonError;
+
+use bytes::Bytes;
 use rusqlite::{Transaction, named_params};
 use sha2::{Digest, Sha256};
 
@@ -65,7 +68,7 @@ pub struct ForwardedRequest {
     /// Servers that the request has passed, separated by commas, without this one.
     pub hops: String,
     /// Body after decompression.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// A request that is due for a target.
@@ -104,21 +107,37 @@ pub enum ForwardResult {
 
 impl ForwardStore {
     /// Stores a request for all enabled targets of a project that take its protocol. When it returns, it is on disk. A request that does
-    /// not fit into the queue is counted as failed and not stored. The hash of a body that was received before is recognized: it is not
-    /// stored again.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be written.
-    pub async fn enqueue(&self, project: u64, request: ForwardedRequest, received_us: i64) -> Result<(), SqliteError> {
+    /// not fit into the queue, or cannot be written, is counted as failed: ingestion goes on without it. The hash of a body that was
+    /// received before is recognized: it is not stored again.
+    pub async fn enqueue(&self, project: u64, request: ForwardedRequest, received_us: i64) {
         let targets = self.enabled(project).unwrap_or_else(|| Vec::new().into());
         let targets: Vec<i64> = targets.iter().filter(|target| request.protocol.suits(target.kind)).map(|target| target.id).collect();
         if targets.is_empty() {
-            return Ok(());
+            return;
         }
+        let written = self.write_request(project, request, received_us, targets.clone()).await;
+        match written {
+            Ok(true) => self.changed.notify_one(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, project, "forward.queue.write_failed");
+                let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+                targets.into_iter().for_each(|target| *unwritten.entry(target).or_default() += 1);
+            }
+        }
+    }
+
+    /// Writes a request and its deliveries. Returns false if it does not fit, or is a repeat.
+    async fn write_request(
+        &self,
+        project: u64,
+        request: ForwardedRequest,
+        received_us: i64,
+        targets: Vec<i64>,
+    ) -> Result<bool, SqliteError> {
         let protocol = request.protocol.to_text();
         let hash = Sha256::new().chain_update(&protocol).chain_update([0]).chain_update(&request.body).finalize().to_vec();
-        let stored = self.database.write(move |transaction| {
+        let change = move |transaction: &Transaction| {
             let size = i64::try_from(request.body.len()).unwrap_or(i64::MAX);
             let queued: i64 = transaction.query_row("SELECT bytes FROM queue_size", (), |row| row.get(0))?;
             if queued.saturating_add(size) > MAX_QUEUED_BYTES {
@@ -132,7 +151,7 @@ impl ForwardStore {
                 "INSERT INTO requests (project, received_us, hash, protocol, content_type, hops, size, body)
                  VALUES (:project, :received, :hash, :protocol, :type, :hops, :size, :body) ON CONFLICT DO NOTHING",
                 named_params! { ":project": project as i64, ":received": received_us, ":hash": hash, ":protocol": protocol,
-                ":type": request.content_type, ":hops": request.hops, ":size": size, ":body": request.body },
+                ":type": request.content_type, ":hops": request.hops, ":size": size, ":body": &request.body[..] },
             )?;
             if inserted == 0 {
                 return Ok(false);
@@ -144,11 +163,8 @@ impl ForwardStore {
                 statement.execute((target, id))?;
             }
             Ok(true)
-        });
-        if stored.await? {
-            self.changed.notify_one();
-        }
-        Ok(())
+        };
+        self.database.write(change).await
     }
 
     /// Returns the time at which the next request is due for each enabled target with a queue, in microseconds since the Unix epoch.
@@ -267,7 +283,7 @@ fn due_of(transaction: &Transaction, id: i64, now_us: i64, limit: usize, max_byt
             protocol: ForwardedProtocol::from_text(&protocol),
             content_type: row.get(11)?,
             hops: row.get(12)?,
-            body: row.get(13)?,
+            body: row.get::<_, Vec<u8>>(13)?.into(),
         };
         bytes += request.body.len();
         due.push(DueForward { forward: forward(row)?, request_id: row.get(7)?, received_us: row.get(8)?, attempts: row.get(9)?, request });

@@ -9,7 +9,7 @@ fn draft(kind: ForwardType) -> ForwardDraft {
 }
 
 fn request(protocol: ForwardedProtocol, body: &str) -> ForwardedRequest {
-    ForwardedRequest { protocol, content_type: "application/json".into(), hops: String::new(), body: body.into() }
+    ForwardedRequest { protocol, content_type: "application/json".into(), hops: String::new(), body: body.to_owned().into() }
 }
 
 fn envelope(body: &str) -> ForwardedRequest {
@@ -29,14 +29,14 @@ async fn requests_wait_for_each_target_of_their_protocol_and_survive_a_restart()
     let dir = tempfile::tempdir().unwrap();
     let store = ForwardStore::open(dir.path()).unwrap();
     assert!(store.enabled(1).is_none());
-    store.enqueue(1, envelope("nobody wants it"), NOW_US).await.unwrap();
+    store.enqueue(1, envelope("nobody wants it"), NOW_US).await;
     let sentry = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
     store.create(1, draft(ForwardType::Otlp), NOW_US).await.unwrap().unwrap();
-    store.enqueue(1, envelope("first"), NOW_US).await.unwrap();
-    store.enqueue(1, envelope("first"), NOW_US).await.unwrap();
-    store.enqueue(1, envelope("second"), NOW_US + 1).await.unwrap();
-    store.enqueue(1, request(ForwardedProtocol::Otlp("metrics".into()), "first"), NOW_US).await.unwrap();
-    store.enqueue(2, envelope("another project"), NOW_US).await.unwrap();
+    store.enqueue(1, envelope("first"), NOW_US).await;
+    store.enqueue(1, envelope("first"), NOW_US).await;
+    store.enqueue(1, envelope("second"), NOW_US + 1).await;
+    store.enqueue(1, request(ForwardedProtocol::Otlp("metrics".into()), "first"), NOW_US).await;
+    store.enqueue(2, envelope("another project"), NOW_US).await;
     assert_eq!(state(&store).await, [(2, 0, 0), (1, 0, 0)], "a repeat is not queued again");
     let instance = store.hop(1);
     store.close().await;
@@ -60,7 +60,7 @@ async fn requests_wait_for_each_target_of_their_protocol_and_survive_a_restart()
 
     assert_eq!(store.expire_requests(NOW_US + queue::MAX_AGE_US + 2).await.unwrap(), 1);
     assert_eq!(state(&store).await, [(0, 1, 1), (0, 0, 1)]);
-    store.enqueue(1, envelope("first"), NOW_US + queue::MAX_AGE_US + 2).await.unwrap();
+    store.enqueue(1, envelope("first"), NOW_US + queue::MAX_AGE_US + 2).await;
     assert_eq!(state(&store).await[0].0, 1, "after an hour, equal bodies are different requests");
 }
 
@@ -70,7 +70,7 @@ async fn bodies_are_deleted_when_no_target_waits_for_them() {
     let store = ForwardStore::open(dir.path()).unwrap();
     let first = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
     let second = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
-    store.enqueue(1, envelope("text"), NOW_US).await.unwrap();
+    store.enqueue(1, envelope("text"), NOW_US).await;
     let bodies = || store.database.read(|t| t.query_row("SELECT count(body) FROM requests", (), |row| row.get::<_, i64>(0)));
     let request = due_for(&store, first, NOW_US).await[0].request_id;
     store.finish_attempt(first, request, ForwardResult::Delivered, NOW_US).await.unwrap();
@@ -87,10 +87,10 @@ async fn a_disabled_target_gets_nothing_and_keeps_its_key_when_it_is_changed() {
     let dir = tempfile::tempdir().unwrap();
     let store = ForwardStore::open(dir.path()).unwrap();
     let id = store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap().unwrap();
-    store.enqueue(1, envelope("waits"), NOW_US).await.unwrap();
+    store.enqueue(1, envelope("waits"), NOW_US).await;
     let disabled = ForwardDraft { key: None, enabled: false, ..draft(ForwardType::Sentry) };
     assert!(store.update(1, id, disabled.clone()).await.unwrap());
-    store.enqueue(1, envelope("is not taken"), NOW_US).await.unwrap();
+    store.enqueue(1, envelope("is not taken"), NOW_US).await;
     assert_eq!((due_for(&store, id, NOW_US).await.len(), state(&store).await), (0, vec![(1, 0, 0)]));
     store.update(1, id, ForwardDraft { enabled: true, ..disabled }).await.unwrap();
     let due = due_for(&store, id, NOW_US).await;
@@ -100,4 +100,14 @@ async fn a_disabled_target_gets_nothing_and_keeps_its_key_when_it_is_changed() {
         assert!(store.create(1, draft(ForwardType::Otlp), NOW_US).await.unwrap().is_some());
     }
     assert!(store.create(1, draft(ForwardType::Otlp), NOW_US).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_written_counts_as_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = ForwardStore::open(dir.path()).unwrap();
+    store.create(1, draft(ForwardType::Sentry), NOW_US).await.unwrap();
+    store.close().await;
+    store.enqueue(1, envelope("text"), NOW_US).await;
+    assert_eq!(state(&store).await, [(0, 0, 1)]);
 }
