@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
 
 use crate::sentry::ErrorEvent;
@@ -56,7 +56,7 @@ const TYPE_WORDS: &[(&str, FailureCause)] = &[
     ("quota", FailureCause::RateLimit),
     ("resourceexhausted", FailureCause::RateLimit),
     ("overloaded", FailureCause::Overloaded),
-    ("serviceunavailable", FailureCause::Overloaded),
+    ("unavailable", FailureCause::Overloaded),
     ("modelnotready", FailureCause::Overloaded),
     ("nocapacity", FailureCause::Overloaded),
     ("authentication", FailureCause::Authentication),
@@ -94,8 +94,6 @@ const TYPE_WORDS: &[(&str, FailureCause)] = &[
     ("failedprecondition", FailureCause::BadRequest),
     ("unsupported", FailureCause::BadRequest),
     ("requesttoolarge", FailureCause::BadRequest),
-    // The last rows: also parts of longer names above.
-    ("unavailable", FailureCause::Overloaded),
 ];
 
 /// Phrases in messages, in lower case. Earlier rows take precedence, because a message about a limit per minute also mentions tokens.
@@ -201,8 +199,7 @@ static MESSAGE_MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| matcher(MESSAGE
 
 /// Creates a matcher for all words of a table.
 fn matcher(table: &[(&str, FailureCause)]) -> AhoCorasick {
-    let words = table.iter().map(|(word, _)| word);
-    AhoCorasick::builder().match_kind(MatchKind::Standard).build(words).expect("the words of the tables are few and short")
+    AhoCorasick::new(table.iter().map(|(word, _)| word)).expect("the words of the tables are few and short")
 }
 
 /// Returns the cause of the first row whose word occurs in a text.
