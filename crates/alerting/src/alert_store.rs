@@ -238,15 +238,20 @@ impl AlertStore {
         self.definition(project, id)
     }
 
-    /// Returns incidents of a project, the newest first.
-    pub(super) fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<Vec<Incident>, SqliteError> {
+    /// Returns incidents of a project, the newest first, and the number of its open incidents. Both are read while no incident changes: the
+    /// number counts an incident exactly if the list can show it.
+    pub(super) fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<(Vec<Incident>, u64), SqliteError> {
         self.with_connection(|connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, body FROM incidents WHERE project = ?1 AND (?2 IS NULL OR rule = ?2) AND (?3 IS NULL OR id < ?3)
                  AND (?4 IS NULL OR (resolved_us IS NULL) = ?4) ORDER BY id DESC LIMIT ?5",
             )?;
             let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-            select.query_map(params![number(project), filter.rule, filter.before, filter.open, limit], read_incident)?.collect()
+            let found = select
+                .query_map(params![number(project), filter.rule, filter.before, filter.open, limit], read_incident)?
+                .collect::<rusqlite::Result<_>>()?;
+            let count = "SELECT count(*) FROM incidents WHERE project = ?1 AND resolved_us IS NULL";
+            Ok((found, connection.query_row(count, [number(project)], |row| row.get(0))?))
         })
     }
 
@@ -257,13 +262,6 @@ impl AlertStore {
             let mut select =
                 connection.prepare_cached("SELECT id, body FROM incidents WHERE resolved_us IS NULL OR resolved_us >= ?1 ORDER BY id")?;
             select.query_map([us], read_incident)?.collect()
-        })
-    }
-
-    pub(super) fn count_open(&self, project: u64) -> Result<u64, SqliteError> {
-        self.with_connection(|connection| {
-            let count = "SELECT count(*) FROM incidents WHERE project = ?1 AND resolved_us IS NULL";
-            connection.query_row(count, [number(project)], |row| row.get(0))
         })
     }
 

@@ -239,22 +239,13 @@ impl AlertService {
     definition_operations!("rule", AlertRule, rules, rule, create_rule, replace_rule, delete_rule, mute_rule);
     definition_operations!("budget", Budget, budgets, budget, create_budget, replace_budget, delete_budget, mute_budget);
 
-    /// Returns incidents of a project, the newest first.
+    /// Returns incidents of a project, the newest first, and the number of its open incidents at the same moment.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<Vec<Incident>, AlertError> {
+    pub fn incidents(&self, project: u64, filter: &IncidentFilter) -> Result<(Vec<Incident>, u64), AlertError> {
         Ok(self.store.incidents(project, filter)?)
-    }
-
-    /// Returns the number of open incidents of a project.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be read.
-    pub fn open_incidents(&self, project: u64) -> Result<u64, AlertError> {
-        Ok(self.store.count_open(project)?)
     }
 
     /// Returns an incident and its timeline, the oldest entry first.

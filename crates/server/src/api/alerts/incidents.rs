@@ -224,10 +224,7 @@ pub(in crate::api) async fn list(
     };
     let limit = which.limit.unwrap_or(DEFAULT_INCIDENTS).clamp(1, 500);
     let wanted = IncidentFilter { open, rule: which.rule, before: which.before, limit: limit + 1 };
-    let found =
-        run_blocking(&api, move |alerts| Ok((alerts.incidents(authorized.project, &wanted)?, alerts.open_incidents(authorized.project)?)))
-            .await?;
-    let (mut incidents, open) = found;
+    let (mut incidents, open) = run_blocking(&api, move |alerts| alerts.incidents(authorized.project, &wanted)).await?;
     let is_more = incidents.len() > limit;
     incidents.truncate(limit);
     let next_before = incidents.last().map(|incident| incident.id).filter(|_| is_more);
