@@ -161,7 +161,7 @@ test('sampled-out spend is shown separately, and an incident has its chart, in b
   assert.deepEqual(incidents[0].group, { name: 'key', value: 'Default' });
   await eventually('the budget is counted', async () => (await server.ask('/alerts/budgets', project)).budgets[0].state?.estimated === 0.0045);
   for (const [name, options, words] of [
-    ['light', {}, ['about $0.0045 in total; 20.0 % was sent', 'ingest key Default']],
+    ['light', {}, ['about $0.0045 in total, of which clients sent 20.0 %', 'ingest key Default']],
     ['phone-japanese', { locale: 'ja-JP', viewport: { width: 390, height: 844 }, colorScheme: 'dark' }, ['全体では約$0.0045', '取り込みキー Default']],
   ]) {
     const { browser, page, errors } = await openBrowser(server, options);

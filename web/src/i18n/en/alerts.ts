@@ -278,7 +278,7 @@ export const alerts = {
   'alerts.spent': 'Spent',
   'alerts.spentWhy': 'All calls in this period, including calls that were deleted later',
   'alerts.deletedSince': 'Some calls in this period were deleted. “Spent” still includes them, but the overview does not.',
-  'alerts.estimatedAll': 'about {amount} in total; {share} % was sent',
+  'alerts.estimatedAll': 'about {amount} in total, of which clients sent {share} %',
   'alerts.estimatedBrief': '(about {amount} in total)',
   'alerts.estimatedWhy':
     'Some clients send only a sample of their traces and report the sample rate. The total is estimated from it, but alerts use observed data only.',

@@ -167,7 +167,7 @@ export const trace = {
   'trace.missing.javascript':
     "Sentry's JavaScript SDK does not send them by default. Set `sendDefaultPii: true`, or `recordInputs` and `recordOutputs` on the AI integration.",
   'trace.missing.otel':
-    'The instrumentation does not send them by default. For most instrumentations, this environment variable enables them:',
+    'The instrumentation does not send them by default. To send them with most instrumentations, set this environment variable:',
   'trace.missing.then': 'Spans sent after this change include them. Tokens, cost and times are not affected.',
   'trace.costTitle': 'Cost breakdown',
   'trace.priceUsed': 'price {price}',
