@@ -41,8 +41,8 @@ def with_duckdb(files, project):
             WHERE project_id = ? AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.file = s.filename AND dead.row = s.file_row_number)
         )
         SELECT count(*), count(*) FILTER (kind IN ('llm', 'embedding') AND counted),
-               sum(input_tokens) FILTER (kind IN ('llm', 'embedding') AND counted), sum(output_tokens) FILTER (kind IN ('llm', 'embedding') AND counted),
-               sum(cost) FILTER (kind IN ('llm', 'embedding') AND counted), count(DISTINCT trace_id)
+               sum(input_tokens) FILTER (counted), sum(output_tokens) FILTER (counted),
+               sum(cost) FILTER (counted), count(DISTINCT trace_id)
         FROM spans"""
     return duckdb.execute(query, [[file for file, _ in files], project]).fetchone()
 

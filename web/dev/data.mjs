@@ -85,8 +85,7 @@ const NO_USAGE = {
   output_audio_tokens: null,
   input_image_tokens: null,
   output_image_tokens: null,
-  web_searches: null,
-  images: null,
+  units: { searches: null, images: null, characters: null, audio_seconds: null, rerank_units: null },
   source: null,
 };
 

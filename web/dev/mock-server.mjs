@@ -37,6 +37,27 @@ const aForward = {
   last_error_at: null,
   created_at: '2026-11-01T08:00:00.000000Z',
 };
+let mapping = {
+  text: '',
+  rules: 0,
+  fields: [
+    { name: 'request_model', value_type: 'text', units: ['plain'] },
+    { name: 'client_cost', value_type: 'amount', units: ['plain', 'cent', 'mill', 'micro_usd', 'nano_usd'] },
+  ],
+};
+
+/** What a test of mapping rules answers: one rule that makes the span a call. */
+const mappingTrial = ({ text }) => ({
+  rules: ['Relay calls'],
+  attributes: [{ rule: 'Relay calls', attribute: 'relay.charge', field: 'client_cost', problem: 'missing' }],
+  changes: [{ field: 'kind', before: '"other"', after: '"llm"' }],
+  fixture: {
+    rules: text,
+    span: { name: 'relay chat', op: '', origin: null, failed: false, start_us: 0, duration_us: 1, attributes: {} },
+    expected: { kind: 'llm' },
+  },
+});
+
 const forwards = [
   aForward,
   {
@@ -86,7 +107,7 @@ const change = (project, { retention = project.retention, ...changes }) =>
 /** 201 for everything that is created, 202 for a job. */
 const statusOf = (method, path, value) => {
   if (value === null) return 204;
-  if (method !== 'POST') return 200;
+  if (method !== 'POST' || path.endsWith('/preview')) return 200;
   if (path.endsWith('/reprice')) return 'state' in value ? 202 : 200;
   return 201;
 };
@@ -141,6 +162,11 @@ function answer(method, path, params, body) {
     const at = forwards.findIndex(({ id: own }) => own === Number(one));
     if (method === 'DELETE') return (forwards.splice(at, 1), null);
     return one ? (forwards[at] ?? fail(404, 'No such target')) : { forwards };
+  }
+  if (name === 'mapping') {
+    if (one === 'preview') return mappingTrial(body);
+    if (method === 'PUT') mapping = { ...mapping, text: body.text, rules: body.text.split('[[rule]]').length - 1 };
+    return mapping;
   }
   if (name === 'keys') {
     if (method === 'POST')

@@ -96,6 +96,12 @@ test('forwards', async () => {
   await ask('delete', `${PROJECT}/forwards/{forward}`, { path: { forward: id } });
 });
 
+test('mapping rules', async () => {
+  await ask('get', `${PROJECT}/mapping`);
+  await ask('put', `${PROJECT}/mapping`, { body: { text: '[[rule]]' } });
+  await ask('post', `${PROJECT}/mapping/preview`, { body: { text: '[[rule]]', trace_id: '0'.repeat(32), span_id: '0'.repeat(16) } });
+});
+
 test('projects and keys', async () => {
   await ask('post', `${API}/projects`, { body: { name: 'New' } });
   await ask('patch', PROJECT, { path: { project: 2 }, body: { name: 'Other', retention: { environments: { production: 30 } } } });

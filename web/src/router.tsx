@@ -159,6 +159,13 @@ const metrics = createRoute({
   component: lazyPage(() => import('./routes/metrics')),
 });
 
+const mapping = createRoute({
+  getParentRoute: () => project,
+  path: '/mapping',
+  validateSearch: (raw: RawSearch) => textParams(raw, 'trace', 'span'),
+  component: lazyPage(() => import('./routes/mapping')),
+});
+
 const settings = createRoute({
   getParentRoute: () => app,
   path: '/settings',
@@ -190,6 +197,7 @@ const tree = root.addChildren([
       issue,
       bill,
       metrics,
+      mapping,
       alerts,
       incidents,
       incident,

@@ -40,9 +40,9 @@ pub(super) struct ProjectCounters {
 }
 
 impl ProjectCounters {
-    /// Adds (1) or removes (-1) a span.
+    /// Adds (1) or removes (-1) a span. Spans that are no calls only have tokens and costs.
     pub(super) fn count_span(&mut self, span: &Span, sign: i64) {
-        if !(span.is_call() && span.counted) {
+        if !span.counted || !(span.is_call() || span.cost.is_some() || !span.usage.is_unknown()) {
             return;
         }
         let label = |text: Option<&str>| text.unwrap_or_default().chars().take(MAX_LABEL_LENGTH).collect::<String>();
@@ -60,13 +60,16 @@ impl ProjectCounters {
             count(usage.reasoning),
             audio,
         ];
-        sums.calls += sign;
-        sums.failed += sign * i64::from(span.status == SpanStatus::Error);
-        sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error);
         sums.cost += i128::from(sign) * i128::from(span.cost.as_ref().map_or(0, |cost| cost.total.0));
         for (sum, tokens) in sums.tokens.iter_mut().zip(tokens) {
             *sum = sum.saturating_add(sign.saturating_mul(tokens));
         }
+        if !span.is_call() {
+            return;
+        }
+        sums.calls += sign;
+        sums.failed += sign * i64::from(span.status == SpanStatus::Error);
+        sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error);
         let us = span.end_us.saturating_sub(span.start_us);
         let bucket = LATENCY_BOUNDS_S.iter().position(|bound| us as f64 <= bound * 1e6).unwrap_or(LATENCY_BOUNDS_S.len());
         sums.latency[bucket] += sign;
@@ -82,7 +85,9 @@ impl ProjectCounters {
             ("hinomi_llm_calls_total", "LLM calls.", |sums| sums.calls as f64),
             ("hinomi_llm_failed_calls_total", "LLM calls that failed.", |sums| sums.failed as f64),
             ("hinomi_llm_unpriced_calls_total", "LLM calls that reported token usage but have no price.", |sums| sums.unpriced as f64),
-            ("hinomi_llm_cost_usd_total", "Cost of LLM calls in US dollars.", |sums| sums.cost as f64 / Usd::SCALE),
+            ("hinomi_llm_cost_usd_total", "Cost of LLM calls and other uses of models in US dollars.", |sums| {
+                sums.cost as f64 / Usd::SCALE
+            }),
         ];
         for (name, help, read) in counters {
             write_head(&mut out, name, help, "counter");

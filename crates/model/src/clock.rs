@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mapping::MappingRuleSet;
 use crate::price::PriceBook;
 use crate::span::names;
 use crate::time::SECOND_US;
@@ -15,6 +16,8 @@ pub struct DecodeContext<'a> {
     pub retention_us: Option<i64>,
     /// The price table.
     pub price: &'a PriceBook,
+    /// Mapping rules of the project.
+    pub mapping: &'a MappingRuleSet,
 }
 
 /// Maximum delay of a client's clock that is not corrected.
@@ -171,7 +174,12 @@ mod tests {
     const YEAR_1: i64 = -62_135_596_800 * SECOND_US;
 
     fn clock(sent_at: Option<i64>) -> ClockDriftCorrector {
-        let context = DecodeContext { received_us: NOW, retention_us: Some(100 * HOUR), price: PriceBook::embedded() };
+        let context = DecodeContext {
+            received_us: NOW,
+            retention_us: Some(100 * HOUR),
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+        };
         ClockDriftCorrector::new(&context, sent_at)
     }
 

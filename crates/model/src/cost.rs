@@ -16,11 +16,12 @@ const BATCH: &str = "batch";
 /// Providers whose reported cost is what they bill.
 const BILLING_PROVIDERS: &[&str] = &["openrouter"];
 
-/// Sets the cost of a call of a model. Spans of other kinds have no cost of their own: theirs is the sum of the calls below.
+/// Sets the cost of a call, of another use of a model, or of an agent whose sum counts. Other spans have no cost of their own: theirs is the
+/// sum of the calls below.
 ///
 /// The result depends only on the span and the prices, so that a stored span can be priced again.
 pub fn price(span: &mut Span, book: &PriceBook) {
-    if !span.is_call() {
+    if !span.is_call() && !span.is_other_model_use() && !span.is_billed() {
         return;
     }
     let tier = service_tier(&span.attributes);

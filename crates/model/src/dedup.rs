@@ -43,6 +43,8 @@ pub struct SpanNode {
     /// Hash of input and output, valid within this process; `None` unless both are known. The store sets it, since [`SpanNode::of`] does
     /// not read messages.
     pub texts: Option<u64>,
+    /// True for a use of a model that is no call of a language model; see [`Span::is_other_model_use`].
+    pub is_other_model_use: bool,
     /// True for a call that failed.
     pub failed: bool,
     /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
@@ -78,6 +80,7 @@ impl SpanNode {
             response_id: span.response_id.clone(),
             base_model: span.model().filter(|_| span.is_call()).map(duplicate_reports::hash_of_model),
             texts: None,
+            is_other_model_use: span.is_other_model_use(),
             failed: span.status == SpanStatus::Error,
             is_written_after_call: Self::reads_attributes(span)
                 && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
@@ -95,9 +98,19 @@ impl SpanNode {
         span.origin.as_deref().is_some_and(|scope| scope.starts_with("logfire"))
     }
 
-    /// Returns true for a call of a model.
+    /// Returns true for a call of a language model or an embedding model.
     pub fn is_call(&self) -> bool {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
+    }
+
+    /// Returns true for a call, and for another use of a model that has a price.
+    fn is_model_use(&self) -> bool {
+        self.is_call() || self.is_other_model_use
+    }
+
+    /// Returns true for an agent with a sum of tokens that is counted, because no call below it reported usage for some time.
+    fn is_counted_agent(&self) -> bool {
+        self.kind == SpanType::Agent && self.local_decision.counted && tokens(self).is_some()
     }
 }
 
@@ -183,6 +196,10 @@ pub fn decide_trace(nodes: &[SpanNode]) -> Vec<SpanDecision> {
         decisions[place].exclusion = Some(Exclusion::DuplicateReport { span_id: Some(nodes[kept].span_id) });
     }
     same.extend(second_reports);
+    for place in repeated_sums(nodes, &tree) {
+        decisions[place].counted = false;
+        decisions[place].exclusion = Some(Exclusion::SumOfCalls);
+    }
     duplicate_reports::exclude_reported_elsewhere(nodes, &same, &mut decisions);
     for &place in &tree.top_down_order {
         let Some(above) = tree.parent[place].map(|parent| decisions[parent].clone()) else { continue };
@@ -205,7 +222,7 @@ struct SpanTree {
     top_down_order: Vec<usize>,
     /// Number of spans above each span.
     depth: Vec<u32>,
-    /// Nearest call of the same kind above each call.
+    /// Nearest call of the same kind above each call, and nearest other use of a model above each of these.
     enclosing_call: Vec<Option<usize>>,
 }
 
@@ -262,15 +279,15 @@ impl SpanTree {
 
     fn find_enclosing_calls(&mut self, nodes: &[SpanNode]) {
         // Nearest call of each kind at or above each index.
-        let mut nearest: Vec<[Option<usize>; 2]> = vec![[None; 2]; nodes.len()];
+        let mut nearest: Vec<[Option<usize>; 3]> = vec![[None; 3]; nodes.len()];
         for &place in &self.top_down_order {
             let above = self.parent[place];
-            let mut own = above.map_or([None; 2], |parent| nearest[parent]);
+            let mut own = above.map_or([None; 3], |parent| nearest[parent]);
             self.depth[place] = above.map_or(0, |parent| self.depth[parent] + 1);
             let kind = match nodes[place].kind {
                 SpanType::Llm => Some(0),
                 SpanType::Embedding => Some(1),
-                _ => None,
+                _ => nodes[place].is_other_model_use.then_some(2),
             };
             if let Some(kind) = kind {
                 self.enclosing_call[place] = own[kind];
@@ -318,7 +335,7 @@ struct ChildCallTotals {
 fn wrapping_calls(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
     let mut below = vec![ChildCallTotals { calls: 0, sum: Some((0, 0)), same_id_call: None, same_usage_call: None }; nodes.len()];
     let mut found = Vec::new();
-    for &place in tree.top_down_order.iter().rev().filter(|place| nodes[**place].is_call() && nodes[**place].local_decision.counted) {
+    for &place in tree.top_down_order.iter().rev().filter(|place| nodes[**place].is_model_use() && nodes[**place].local_decision.counted) {
         let inner = below[place];
         let sum = inner.sum.filter(|_| inner.calls > 0).map(|(input, output)| (Some(input), Some(output)));
         let mut usage = tokens(&nodes[place]);
@@ -358,6 +375,37 @@ impl ChildCallTotals {
     }
 }
 
+/// Returns the counted agents below which another span reports usage by now: a call, or another counted agent.
+fn repeated_sums(nodes: &[SpanNode], tree: &SpanTree) -> Vec<usize> {
+    if !nodes.iter().any(SpanNode::is_counted_agent) {
+        return Vec::new();
+    }
+    let has_usage_below = usage_below(nodes, tree);
+    (0..nodes.len()).filter(|place| nodes[*place].is_counted_agent() && has_usage_below[*place]).collect()
+}
+
+/// Returns for each span whether a span below it reports usage: a call, another use of a model, or a counted agent.
+fn usage_below(nodes: &[SpanNode], tree: &SpanTree) -> Vec<bool> {
+    let mut is_below = vec![false; nodes.len()];
+    for &place in tree.top_down_order.iter().rev() {
+        let reports = (nodes[place].is_call() && tokens(&nodes[place]).is_some()) || nodes[place].is_counted_agent();
+        if let Some(parent) = tree.parent[place].filter(|_| reports || is_below[place]) {
+            is_below[parent] = true;
+        }
+    }
+    is_below
+}
+
+/// Returns whether the nodes contain an agent with a sum of tokens that is not counted, although no span below it reports usage.
+pub fn has_uncounted_sum(nodes: &[SpanNode]) -> bool {
+    let is_uncounted = |node: &SpanNode| node.kind == SpanType::Agent && !node.local_decision.counted && tokens(node).is_some();
+    if !nodes.iter().any(is_uncounted) {
+        return false;
+    }
+    let has_usage_below = usage_below(nodes, &SpanTree::new(nodes));
+    nodes.iter().zip(has_usage_below).any(|(node, is_below)| is_uncounted(node) && !is_below)
+}
+
 /// Returns whether a call is within another in time, as a wrapped call is.
 fn is_within(inner: &SpanNode, outer: &SpanNode) -> bool {
     inner.start_us >= outer.start_us.saturating_sub(CLOCK_TOLERANCE_US) && inner.end_us <= outer.end_us.saturating_add(CLOCK_TOLERANCE_US)
@@ -385,7 +433,7 @@ const MAX_OVERLAP_CHECKS: usize = 16;
 fn repeated_responses(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
-        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_call() && !id.is_empty()) {
+        if let Some(id) = node.response_id.as_deref().filter(|id| counted[place] && node.is_model_use() && !id.is_empty()) {
             groups.entry((node.kind, id)).or_default().push(place);
         }
     }

@@ -198,13 +198,19 @@ mod tests {
 
     use super::*;
     use crate::clock::DecodeContext;
+    use crate::mapping::MappingRuleSet;
     use crate::otlp::{OtlpEncoding, OtlpSignal};
     use crate::price::PriceBook;
     use crate::sentry;
 
     /// Ten minutes after the captures were made.
     fn context() -> DecodeContext<'static> {
-        DecodeContext { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() }
+        DecodeContext {
+            received_us: 1_795_421_400_000_000,
+            retention_us: None,
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+        }
     }
 
     fn body(case: &str) -> Vec<u8> {

@@ -9,6 +9,7 @@
 //! - [`sentry`], [`otlp`] and [`langfuse`] decode the protocols.
 //! - [`normalize`] maps attributes to fields with the tables in [`normalize::attribute_names`], [`normalize::span_kind`] and
 //!   [`normalize::provider_inference`].
+//! - [`mapping`] applies the rules that a project adds for its own instrumentation.
 //! - [`messages`] reads inputs and outputs, [`usage`] reads token counts.
 //! - [`cost`] and [`price`] compute the cost.
 //! - [`dedup`] decides which spans of a trace are included in totals. [`dedup::exclusion`] gives the reason for an excluded span, and
@@ -33,6 +34,7 @@ pub mod langfuse;
 pub mod legacy_sentences;
 mod lenient_json;
 pub mod log_line;
+pub mod mapping;
 pub mod media;
 pub mod messages;
 pub mod money;

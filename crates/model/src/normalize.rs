@@ -26,8 +26,10 @@ use serde_json::{Map, Value};
 
 use crate::clock::TimeSources;
 use crate::dedup::exclusion::Exclusion;
+use crate::dedup::usage_completion;
 use crate::failure;
 use crate::id::{SpanId, TraceId};
+use crate::mapping::{MappedSpanFields, MappingRuleSet};
 use crate::messages::{self, TextLimit};
 use crate::normalize::attribute_names::{AttributeDialect, SpanField};
 use crate::normalize::span_kind::KindInferenceInputs;
@@ -95,10 +97,20 @@ pub fn canonical_span(raw: RawSpan, book: &PriceBook) -> Span {
 }
 
 /// Returns the canonical span of a raw one, priced, for a client whose attribute names have a meaning of their own.
-pub fn canonical_span_of(mut raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+pub fn canonical_span_of(raw: RawSpan, dialect: &AttributeDialect, book: &PriceBook) -> Span {
+    mapped_span(raw, dialect, MappingRuleSet::none(), book)
+}
+
+/// Returns the canonical span of a raw one, priced, with the rules of the project, which take precedence over the known attribute names.
+pub fn mapped_span(mut raw: RawSpan, dialect: &AttributeDialect, rules: &MappingRuleSet, book: &PriceBook) -> Span {
     folded_attributes::unfold(&mut raw.attributes);
-    let found = RecognizedAttributes::new(&raw.attributes, dialect);
-    let kind = span_type_of(&raw, &found);
+    let mapped = if rules.is_empty() { MappedSpanFields::default() } else { rules.fields_of(&raw) };
+    let dialect = &mapped.tokens.map_or(*dialect, |convention| AttributeDialect { input: convention, output: convention, ..*dialect });
+    let mut found = RecognizedAttributes::new(&raw.attributes, dialect);
+    for value in &mapped.values {
+        found.set_mapped(value);
+    }
+    let kind = mapped.kind.as_ref().map_or_else(|| span_type_of(&raw, &found), |(kind, _)| *kind);
     let sampled = sampling::sample_rate(&raw.attributes);
     let is_call = matches!(kind, SpanType::Llm | SpanType::Embedding);
     let id_in_answer = if is_call && !found.has(SpanField::ResponseId) { response_id::id_in_answer(&found) } else { None };
@@ -145,6 +157,7 @@ pub fn canonical_span_of(mut raw: RawSpan, dialect: &AttributeDialect, book: &Pr
         span.reading.extend(usage_read);
         span.reading.extend(sampled.map(|(name, _)| read("sample_rate", FieldSource::Attribute(name.into()))));
     }
+    mapped.record_provenance(&mut span.reading);
     let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
     let of_times = of_times.into_iter().filter_map(|(field, source)| Some(read(field, FieldSource::Time(source?))));
     span.reading.extend(of_times);
@@ -323,10 +336,11 @@ fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
     let by_framework = || PROVIDERS_OF_LANGCHAIN.iter().find_map(|name| book.canonical_provider(found.attributes.get(*name)?.as_str()?));
     let known = sent.as_deref().and_then(|sent| book.canonical_provider(sent));
     // Most spans are no calls and name no provider.
-    let may_be_named = sent.is_some() || span.is_call();
+    let uses_model = span.is_call() || span.is_other_model_use();
+    let may_be_named = sent.is_some() || uses_model;
     span.provider = known.or_else(|| may_be_named.then(by_framework).flatten()).map(str::to_owned);
     let address = || found.attributes.get("server.address").and_then(Value::as_str);
-    let host = span.is_call().then(address).flatten().and_then(provider_inference::of_host);
+    let host = uses_model.then(address).flatten().and_then(provider_inference::of_host);
     if let Some(host) = host.and_then(|host| book.canonical_provider(host)) {
         // Clients of OpenAI's protocol report its name regardless of the server.
         let is_protocol = span.provider.as_deref().is_none_or(|provider| provider == "openai");
@@ -335,7 +349,7 @@ fn provider(span: &mut Span, found: &RecognizedAttributes, book: &PriceBook) {
             return;
         }
     }
-    if span.provider.is_some() || !matches!(span.kind, SpanType::Llm | SpanType::Embedding | SpanType::Agent) {
+    if span.provider.is_some() || !(uses_model || span.kind == SpanType::Agent) {
         span.provider = span.provider.take().or_else(|| sent.map(|sent| sent.to_lowercase()));
         return;
     }
@@ -364,11 +378,12 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
 }
 
-/// Excludes spans with usage or cost that are not calls of models, since they repeat the sum of the calls below.
+/// Excludes spans with usage or cost that use no model themselves: they repeat the sum of the calls below, or fetch the response of a call.
 fn decide_locally(span: &mut Span) {
-    if !span.is_call() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
+    if !span.is_call() && !span.is_other_model_use() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
+        let fetches = usage_completion::is_fetch(span);
         span.counted = false;
-        span.exclusion = Some(Exclusion::SumOfCalls);
+        span.exclusion = Some(if fetches { Exclusion::FetchedResponse { span_id: None } } else { Exclusion::SumOfCalls });
     }
 }
 
@@ -399,6 +414,9 @@ const PROVENANCE_FIELDS: &[SpanField] = &[
     SpanField::OutputImage,
     SpanField::WebSearches,
     SpanField::BuiltInTools,
+    SpanField::Characters,
+    SpanField::AudioSeconds,
+    SpanField::RerankUnits,
     SpanField::UsageDetails,
     SpanField::ClientCost,
     SpanField::CostDetails,

@@ -13,7 +13,8 @@ use crate::legacy_sentences;
 
 /// A field of a span and its source.
 ///
-/// Stored as `{"field", "attribute"}` if the source is an attribute, otherwise as `{"field", "kind"}` with the IDs of the other report.
+/// Stored as `{"field", "attribute"}` if the source is an attribute, otherwise as `{"field", "kind"}` with the IDs of the other report, or
+/// with the rule and its attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProvenance {
     /// Field of the span, such as `usage.input_tokens`.
@@ -29,6 +30,13 @@ pub enum FieldSource {
     Attribute(String),
     /// Numbered attributes with this prefix, such as `gen_ai.prompt`. They are found when a span is explained, and never stored.
     AttributePrefix(&'static str),
+    /// Rule of the project, with the attribute that it maps. The rule alone determines the kind of the span.
+    MappingRule {
+        /// Name of the rule.
+        rule: String,
+        /// Name of the attribute as sent.
+        attribute: Option<String>,
+    },
     /// Instrumentation that created the span.
     Instrumentation,
     /// Vendor of the model.
@@ -39,8 +47,6 @@ pub enum FieldSource {
     GatewayReport(Box<ReportAddress>),
     /// Report of the same call by another instrumentation.
     OtherReport(Box<ReportAddress>),
-    /// Sum of an agent above the call, because no call below the agent reports usage.
-    AgentSum(Box<ReportAddress>),
     /// Span that fetched the response of the call later.
     FetchedResponse(Box<ReportAddress>),
     /// Another time of the span, because the time as sent is invalid.
@@ -62,21 +68,29 @@ impl FieldSource {
         match self {
             FieldSource::Attribute(_) => "attribute",
             FieldSource::AttributePrefix(_) => "attribute_prefix",
+            FieldSource::MappingRule { .. } => "mapping_rule",
             FieldSource::Instrumentation => "instrumentation",
             FieldSource::ModelVendor => "model_vendor",
             FieldSource::RestOfTotal => "rest_of_total",
             FieldSource::GatewayReport(_) => "gateway_report",
             FieldSource::OtherReport(_) => "other_report",
-            FieldSource::AgentSum(_) => "agent_sum",
             FieldSource::FetchedResponse(_) => "fetched_response",
             FieldSource::Time(time) => time.as_str(),
         }
     }
 
-    /// Returns the name of the attribute, for that kind.
+    /// Returns the name of the attribute that contains the field, if one does.
     pub fn attribute(&self) -> Option<&str> {
         match self {
-            FieldSource::Attribute(name) => Some(name),
+            FieldSource::Attribute(name) | FieldSource::MappingRule { attribute: Some(name), .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the rule, for that kind.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            FieldSource::MappingRule { rule, .. } => Some(rule),
             _ => None,
         }
     }
@@ -84,17 +98,14 @@ impl FieldSource {
     /// Returns the other report of the call, for these kinds.
     pub fn report(&self) -> Option<ReportAddress> {
         match self {
-            FieldSource::GatewayReport(report)
-            | FieldSource::OtherReport(report)
-            | FieldSource::AgentSum(report)
-            | FieldSource::FetchedResponse(report) => Some(**report),
+            FieldSource::GatewayReport(report) | FieldSource::OtherReport(report) | FieldSource::FetchedResponse(report) => Some(**report),
             _ => None,
         }
     }
 
     /// Returns true if the field was inferred and not sent.
     pub const fn is_inferred(&self) -> bool {
-        !matches!(self, FieldSource::Attribute(_) | FieldSource::AttributePrefix(_))
+        !matches!(self, FieldSource::Attribute(_) | FieldSource::AttributePrefix(_) | FieldSource::MappingRule { .. })
     }
 
     fn from_stored(kind: &str, report: Option<ReportAddress>) -> Option<FieldSource> {
@@ -104,7 +115,6 @@ impl FieldSource {
             "rest_of_total" => Some(FieldSource::RestOfTotal),
             "gateway_report" => Some(FieldSource::GatewayReport(Box::new(report?))),
             "other_report" => Some(FieldSource::OtherReport(Box::new(report?))),
-            "agent_sum" => Some(FieldSource::AgentSum(Box::new(report?))),
             "fetched_response" => Some(FieldSource::FetchedResponse(Box::new(report?))),
             time => TimeSource::from_name(time).map(FieldSource::Time),
         }
@@ -124,6 +134,14 @@ enum FieldSourceView<'a> {
     AttributePrefix {
         /// Prefix of the names, such as `gen_ai.prompt`.
         attribute: &'a str,
+    },
+    /// Rule of the project.
+    MappingRule {
+        /// Name of the rule.
+        rule: &'a str,
+        /// Name of the attribute that the rule maps, as the client sent it; null for the kind of the span.
+        #[schema(required)]
+        attribute: Option<&'a str>,
     },
     /// Inferred from the instrumentation that created the span.
     Instrumentation,
@@ -146,15 +164,6 @@ enum FieldSourceView<'a> {
         #[schema(value_type = String)]
         trace_id: TraceId,
         /// ID of the span of the other report.
-        #[schema(value_type = String)]
-        span_id: SpanId,
-    },
-    /// Sum of an agent above the call, because no call below the agent reports usage.
-    AgentSum {
-        /// ID of the trace of the agent.
-        #[schema(value_type = String)]
-        trace_id: TraceId,
-        /// ID of the span of the agent.
         #[schema(value_type = String)]
         span_id: SpanId,
     },
@@ -182,12 +191,12 @@ impl<'a> From<&'a FieldSource> for FieldSourceView<'a> {
         match source {
             FieldSource::Attribute(attribute) => FieldSourceView::Attribute { attribute },
             FieldSource::AttributePrefix(attribute) => FieldSourceView::AttributePrefix { attribute },
+            FieldSource::MappingRule { rule, attribute } => FieldSourceView::MappingRule { rule, attribute: attribute.as_deref() },
             FieldSource::Instrumentation => FieldSourceView::Instrumentation,
             FieldSource::ModelVendor => FieldSourceView::ModelVendor,
             FieldSource::RestOfTotal => FieldSourceView::RestOfTotal,
             FieldSource::GatewayReport(report) => FieldSourceView::GatewayReport { trace_id: report.trace_id, span_id: report.span_id },
             FieldSource::OtherReport(report) => FieldSourceView::OtherReport { trace_id: report.trace_id, span_id: report.span_id },
-            FieldSource::AgentSum(report) => FieldSourceView::AgentSum { trace_id: report.trace_id, span_id: report.span_id },
             FieldSource::FetchedResponse(report) => FieldSourceView::FetchedResponse { trace_id: report.trace_id, span_id: report.span_id },
             FieldSource::Time(TimeSource::Start) => FieldSourceView::StartTime,
             FieldSource::Time(TimeSource::End) => FieldSourceView::EndTime,
@@ -225,6 +234,8 @@ struct StoredProvenance<'a> {
     kind: Option<Cow<'a, str>>,
     trace_id: Option<TraceId>,
     span_id: Option<SpanId>,
+    /// Rule of the project.
+    rule: Option<Cow<'a, str>>,
     /// Text of earlier versions, in place of all other fields but `field`.
     from: Option<String>,
 }
@@ -232,13 +243,14 @@ struct StoredProvenance<'a> {
 impl Serialize for FieldProvenance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let attribute = self.source.attribute();
-        let report = self.source.report();
+        let (report, rule) = (self.source.report(), self.source.rule());
         let stored = StoredProvenance {
             field: Cow::Borrowed(&self.field),
             attribute: attribute.map(Cow::Borrowed),
-            kind: attribute.is_none().then(|| Cow::Borrowed(self.source.kind())),
+            kind: (attribute.is_none() || rule.is_some()).then(|| Cow::Borrowed(self.source.kind())),
             trace_id: report.map(|report| report.trace_id),
             span_id: report.map(|report| report.span_id),
+            rule: rule.map(Cow::Borrowed),
             from: None,
         };
         stored.serialize(serializer)
@@ -249,6 +261,10 @@ impl<'de> Deserialize<'de> for FieldProvenance {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FieldProvenance, D::Error> {
         let stored = StoredProvenance::<'static>::deserialize(deserializer)?;
         let report = stored.trace_id.zip(stored.span_id).map(|(trace_id, span_id)| ReportAddress { trace_id, span_id });
+        if let Some(rule) = stored.rule {
+            let source = FieldSource::MappingRule { rule: rule.into_owned(), attribute: stored.attribute.map(Cow::into_owned) };
+            return Ok(FieldProvenance { field: stored.field, source });
+        }
         let source = match (stored.attribute, stored.kind, stored.from) {
             (Some(attribute), ..) => FieldSource::Attribute(attribute.into_owned()),
             (None, Some(kind), _) => {
@@ -275,12 +291,16 @@ mod tests {
         let with_ids = |kind: &str| json!({"field": "f", "kind": kind, "trace_id": ids["trace_id"], "span_id": ids["span_id"]});
         let all = [
             (FieldSource::Attribute("gen_ai.system".into()), json!({"field": "f", "attribute": "gen_ai.system"})),
+            (
+                FieldSource::MappingRule { rule: "r".into(), attribute: Some("a.b".into()) },
+                json!({"field": "f", "kind": "mapping_rule", "rule": "r", "attribute": "a.b"}),
+            ),
+            (FieldSource::MappingRule { rule: "r".into(), attribute: None }, json!({"field": "f", "kind": "mapping_rule", "rule": "r"})),
             (FieldSource::Instrumentation, of_kind("instrumentation")),
             (FieldSource::ModelVendor, of_kind("model_vendor")),
             (FieldSource::RestOfTotal, of_kind("rest_of_total")),
             (FieldSource::GatewayReport(report()), with_ids("gateway_report")),
             (FieldSource::OtherReport(report()), with_ids("other_report")),
-            (FieldSource::AgentSum(report()), with_ids("agent_sum")),
             (FieldSource::FetchedResponse(report()), with_ids("fetched_response")),
             (FieldSource::Time(TimeSource::Receipt), of_kind("received_at")),
         ];
@@ -290,7 +310,7 @@ mod tests {
             assert_eq!(serde_json::to_value(&provenance).unwrap(), stored);
             assert_eq!(serde_json::from_value::<FieldProvenance>(stored).unwrap(), provenance);
             assert_eq!(serde_json::to_value(&provenance.source).unwrap()["kind"], kind);
-            assert_eq!(inferred, kind != "attribute");
+            assert_eq!(inferred, !["attribute", "mapping_rule"].contains(&kind));
         }
         assert!(serde_json::from_value::<FieldProvenance>(json!({"field": "f", "kind": "other_report"})).is_err());
         assert!(serde_json::from_value::<FieldProvenance>(json!({"field": "f"})).is_err());

@@ -10,6 +10,7 @@ use crate::failure::FailureCause;
 use crate::id::{SpanId, TraceId};
 use crate::legacy_sentences;
 use crate::money::Usd;
+use crate::normalize::span_kind;
 use crate::partial_spans::PartialSpanState;
 use crate::provenance::FieldProvenance;
 
@@ -69,7 +70,7 @@ pub struct Span {
     pub cost: Option<Cost>,
     /// Cost as reported by the client, stored in addition to the computed one.
     pub client_cost: Option<Usd>,
-    /// False if another span already contains the tokens and cost of this one. Totals include only spans of kind `llm` and `embedding`.
+    /// False if another span already contains the tokens and cost of this one. Totals of tokens and cost include all other spans.
     pub counted: bool,
     /// Reason why the span is excluded from totals.
     #[serde(alias = "not_counted_because", deserialize_with = "legacy_sentences::deserialize_exclusion")]
@@ -215,9 +216,21 @@ impl Span {
         self.usage.source == Some(UsageSource::Estimated)
     }
 
-    /// Returns true for spans whose tokens and cost are part of totals while they are [`counted`](Span::counted).
+    /// Returns true for calls of language models and embedding models.
     pub fn is_call(&self) -> bool {
         matches!(self.kind, SpanType::Llm | SpanType::Embedding)
+    }
+
+    /// Returns true for uses of models that have a price and are no calls of language models: rerankings, speech, pictures, video and
+    /// moderation.
+    pub fn is_other_model_use(&self) -> bool {
+        span_kind::is_other_model_use(self)
+    }
+
+    /// Returns true if the span is included in the totals of tokens and cost: calls, other uses of models, and sums of agents whose calls
+    /// report no usage.
+    pub fn is_billed(&self) -> bool {
+        self.counted && (self.is_call() || self.is_other_model_use() || (self.kind == SpanType::Agent && !self.usage.is_unknown()))
     }
 }
 
@@ -352,6 +365,12 @@ pub struct Usage {
     pub web_searches: Option<u64>,
     /// Number of generated images. They are not tokens.
     pub images: Option<u64>,
+    /// Number of characters that were spoken or read aloud. They are not tokens.
+    pub characters: Option<u64>,
+    /// Duration of the audio in milliseconds.
+    pub audio_ms: Option<u64>,
+    /// Number of units that a reranking is charged for, as the provider counts them.
+    pub rerank_units: Option<u64>,
     /// Total tokens as sent, otherwise the sum of input and output if both are known.
     pub total: Option<u64>,
     /// Source of the counts; `None` if there are none.

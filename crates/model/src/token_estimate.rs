@@ -114,12 +114,18 @@ mod tests {
 
     use super::*;
     use crate::clock::DecodeContext;
+    use crate::mapping::MappingRuleSet;
     use crate::sentry;
 
     fn call() -> Span {
         let body =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures/sentry-python-2.75/openai-stream-no-usage/body.decoded");
-        let context = DecodeContext { received_us: 1_795_421_400_000_000, retention_us: None, price: PriceBook::embedded() };
+        let context = DecodeContext {
+            received_us: 1_795_421_400_000_000,
+            retention_us: None,
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+        };
         let decoded = sentry::decode(&std::fs::read(body).unwrap(), &context).unwrap();
         decoded.spans.into_iter().find(Span::is_call).unwrap()
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub(crate) use details::TokenCountPaths;
+pub(crate) use details::{TokenCountPaths, milliseconds};
 
 use crate::span::{Usage, UsageSource};
 
@@ -47,6 +47,12 @@ pub struct ReportedTokenCounts {
     pub web_searches: Option<u64>,
     /// Number of generated images, which are not tokens.
     pub images: Option<u64>,
+    /// Number of characters, which are not tokens.
+    pub characters: Option<u64>,
+    /// Duration of the audio in milliseconds.
+    pub audio_ms: Option<u64>,
+    /// Number of units of a reranking.
+    pub rerank_units: Option<u64>,
 }
 
 /// How a source counts tokens of special buckets, unless its total contradicts.
@@ -184,6 +190,9 @@ impl ReportedTokenCounts {
             output_image: self.output_image,
             web_searches: self.web_searches,
             images: self.images,
+            characters: self.characters,
+            audio_ms: self.audio_ms,
+            rerank_units: self.rerank_units,
             total: self.total,
             source: None,
         };
@@ -279,6 +288,9 @@ impl ReportedTokenCounts {
             output_image: self.output_image.or(other.output_image),
             web_searches: self.web_searches.or(other.web_searches),
             images: self.images.or(other.images),
+            characters: self.characters.or(other.characters),
+            audio_ms: self.audio_ms.or(other.audio_ms),
+            rerank_units: self.rerank_units.or(other.rerank_units),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::decode_budget::{DecodeLimitExceeded, DecodeLimits, decode_within};
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::otlp::{OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::{langfuse, otlp, sentry};
@@ -27,7 +28,12 @@ enum Way {
 
 /// Decodes a body and returns the number of resulting items.
 fn decode(way: Way, body: &[u8]) -> usize {
-    let context = DecodeContext { received_us: 1_800_000_000_000_000, retention_us: None, price: PriceBook::embedded() };
+    let context = DecodeContext {
+        received_us: 1_800_000_000_000_000,
+        retention_us: None,
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    };
     let of_sentry =
         |decoded: sentry::DecodedEnvelope| decoded.spans.len() + decoded.errors.len() + decoded.lines.len() + decoded.points.len();
     match way {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use hinomi_model::clock::DecodeContext;
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::normalize::attribute_names::SpanField;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
@@ -34,7 +35,12 @@ fn each_attribute_of_the_document_is_read_as_the_field() {
 fn each_operation_of_the_document_has_the_kind() {
     let operations = rows("## Operations");
     assert!(operations.len() > 10);
-    let context = DecodeContext { received_us: 1_795_510_800_000_000, retention_us: None, price: PriceBook::embedded() };
+    let context = DecodeContext {
+        received_us: 1_795_510_800_000_000,
+        retention_us: None,
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    };
     for (operation, kind) in operations {
         let attribute = json!({ "key": "gen_ai.operation.name", "value": { "stringValue": operation } });
         let span = json!({

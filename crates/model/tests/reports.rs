@@ -8,6 +8,7 @@ use hinomi_model::clock::DecodeContext;
 use hinomi_model::dedup::duplicate_reports::hash_of_texts;
 use hinomi_model::dedup::{SpanNode, decide_trace};
 use hinomi_model::langfuse;
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::money::Usd;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
@@ -59,7 +60,12 @@ fn squeeze(text: &str) -> String {
 
 /// Decodes a body that was sent to a path. The body of an envelope is a list of its lines.
 fn decode(body: &Value, path: &str) -> Vec<Span> {
-    let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() };
+    let context = DecodeContext {
+        received_us: RECEIVED_US,
+        retention_us: Some(30 * 86_400_000_000),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    };
     let of_signal = |signal| otlp::decode(body.to_string().into(), signal, OtlpEncoding::Json, &context).unwrap().spans;
     match path {
         "/v1/traces" => of_signal(OtlpSignal::Traces),

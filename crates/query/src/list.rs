@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
-use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::prelude::{DataFrame, Expr, ExprFunctionExt, JoinType, cast, col, lit, when};
 use datafusion::scalar::ScalarValue;
 use hinomi_model::id::{SpanId, TraceId};
 
-use super::aggregate::summary::is_call;
+use super::aggregate::summary::{is_call, sum_of_counted};
 use super::error::QueryError;
 use super::filter::trace_filter::TraceFilter;
 use super::list::cursor::ListCursor;
@@ -396,16 +396,15 @@ impl ProjectSnapshot {
 
 /// Returns one row per trace, with the columns that traces can be sorted by.
 fn trace_rows(spans: DataFrame) -> Result<DataFrame, QueryError> {
-    let of_calls = |value: Expr, name: &str| -> Result<Expr, QueryError> { Ok(sum(value).filter(is_call()).build()?.alias(name)) };
     let sums = vec![
         min(col("start_time")).alias("start_time"),
         max(col("end_time")).alias("end_time"),
         count(lit(1)).alias("span_count"),
         count(lit(1)).filter(is_call()).build()?.alias("llm_calls"),
-        of_calls(col("input_tokens"), "input_tokens")?,
-        of_calls(col("output_tokens"), "output_tokens")?,
-        of_calls(col("total_tokens"), "total_tokens")?,
-        of_calls(cast(col("cost"), DataType::Decimal128(38, 12)), "known_cost")?,
+        sum_of_counted(col("input_tokens"), "input_tokens")?,
+        sum_of_counted(col("output_tokens"), "output_tokens")?,
+        sum_of_counted(col("total_tokens"), "total_tokens")?,
+        sum_of_counted(cast(col("cost"), DataType::Decimal128(38, 12)), "known_cost")?,
     ];
     let traces = spans.aggregate(vec![col("trace_id")], sums)?;
     let or_zero = |name: &str| -> Result<Expr, QueryError> { Ok(when(col(name).is_null(), lit(0i64)).otherwise(col(name))?.alias(name)) };
@@ -420,7 +419,7 @@ fn trace_rows(spans: DataFrame) -> Result<DataFrame, QueryError> {
         or_zero("input_tokens")?,
         or_zero("output_tokens")?,
         or_zero("total_tokens")?,
-        // The cost is 0 without calls, and null if there are calls and none of them has a price.
-        when(col("llm_calls").eq(lit(0i64)), nothing).otherwise(col("known_cost"))?.alias("cost"),
+        // The cost is 0 without calls and costs, and null if there are calls and nothing has a price.
+        when(col("llm_calls").eq(lit(0i64)).and(col("known_cost").is_null()), nothing).otherwise(col("known_cost"))?.alias("cost"),
     ])?)
 }

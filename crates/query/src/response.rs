@@ -25,7 +25,8 @@ pub struct DurationPercentiles {
     pub p99: Option<f64>,
 }
 
-/// Totals of a time range. "Calls" are counted LLM calls, each call once.
+/// Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
+/// speech, pictures) and agents below which no call reports usage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
 pub struct UsageSummary {
     /// Number of spans of any kind.

@@ -25,11 +25,12 @@ use hinomi_store::rows::{SpanRow, from_batch};
 use hinomi_store::snapshot::SegmentView;
 
 use super::aggregate::rollup::{RollupSelection, select_hours};
+use super::aggregate::summary::{has_counted_cost, is_call};
 use super::error::QueryError;
 use super::filter::fields::join_balanced;
 use super::filter::{Filter, FilterTerm, json_text};
 use super::response::{
-    CallCost, CallUsage, DuplicateReportView, DurationComparison, DurationPercentiles, ReportingSdk, SubtreeTotals, TraceDetail,
+    CallCost, CallUsage, DuplicateReportView, DurationComparison, DurationPercentiles, ReportingSdk, SubtreeTotals, TraceDetail, UsageUnits,
 };
 use super::scan::columns::BatchColumn;
 use super::scan::row_lookup::{LIST_SCHEMA, columns_of, project_columns};
@@ -245,7 +246,7 @@ impl ProjectSnapshot {
         Ok(table.collect().await?.iter().flat_map(ids).collect())
     }
 
-    /// Returns the cost of each of these traces that has calls; `None` for an unknown cost.
+    /// Returns the cost of each of these traces that has calls or other costs; `None` for an unknown cost.
     ///
     /// # Errors
     ///
@@ -255,7 +256,7 @@ impl ProjectSnapshot {
             return Ok(HashMap::new());
         }
         let table = self.table(ScanMode::FewRows, i64::MIN, i64::MAX)?.filter(is_trace_in(traces))?;
-        let table = table.filter(super::aggregate::summary::is_call())?;
+        let table = table.filter(is_call().or(has_counted_cost()))?;
         let sums =
             table.aggregate(vec![col("trace_id")], vec![datafusion::functions_aggregate::expr_fn::sum(col("cost")).alias("cost")])?;
         let mut costs = HashMap::new();
@@ -422,15 +423,20 @@ fn call_usage(usage: &span::Usage) -> CallUsage {
         output_audio_tokens: usage.output_audio,
         input_image_tokens: usage.input_image,
         output_image_tokens: usage.output_image,
-        web_searches: usage.web_searches,
-        images: usage.images,
+        units: UsageUnits {
+            searches: usage.web_searches,
+            images: usage.images,
+            characters: usage.characters,
+            audio_seconds: usage.audio_ms.map(|ms| ms as f64 / 1e3),
+            rerank_units: usage.rerank_units,
+        },
         source: usage.source.map(span::UsageSource::as_str),
     }
 }
 
-/// Returns the cost to show: that of a call, or the client's figure for a span that is no call.
+/// Returns the cost to show: that of a counted span, or the client's figure for a span that is neither a call nor another use of a model.
 fn shown_cost(span: &span::Span) -> Option<Cow<'_, span::Cost>> {
-    let figure = span.client_cost.filter(|_| !span.is_call());
+    let figure = span.client_cost.filter(|_| !span.is_call() && !span.is_other_model_use());
     let figure = figure.map(|total| span::Cost { total, input: None, output: None, source: span::CostSource::Client, price: None });
     span.cost.as_ref().map(Cow::Borrowed).or_else(|| figure.map(Cow::Owned))
 }

@@ -1,13 +1,13 @@
-//! Completes calls without usage from an agent's sum or a fetched response, once their trace is quiet.
+//! Counts the sum of an agent below which nothing reports usage, and completes calls from fetched responses, once their trace is quiet.
 //!
-//! Until then a call below the agent may still report its own usage, which counts instead. The store names the traces in which only such
-//! a span reports usage, so all other traces cost nothing. After a restart, the agents of the last hour are looked at again.
+//! Until then a call below the agent may still report its own usage, which counts instead. The store names the traces with such a span, so
+//! all other traces cost nothing. After a restart, the agents of the last hour are looked at again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinomi_model::dedup::usage_completion::{complete_call, usage_completions};
+use hinomi_model::dedup::usage_completion::{agents_to_count, complete_call, count_agent, name_completed_call, usage_completions};
 use hinomi_model::id::TraceId;
 use hinomi_model::span::Span;
 use hinomi_query::{QueryEngine, QueryError};
@@ -97,7 +97,7 @@ impl UsageCompletionWorker {
         found
     }
 
-    /// Completes the calls of a trace that received nothing since a time. Returns the time of its last span if it is not quiet yet.
+    /// Counts agents and completes the calls of a trace that received nothing since a time. Returns the time of its last span if it is not quiet yet.
     async fn complete_trace(&self, project: u64, trace: TraceId, quiet_since_us: i64) -> Result<Option<i64>, UsageCompletionError> {
         let rows = self.engine.project(self.store.snapshot(), project).rows_of_trace(trace).await?;
         if let Some(last_us) = rows.iter().map(|row| row.received_us).max().filter(|last_us| *last_us > quiet_since_us) {
@@ -108,8 +108,16 @@ impl UsageCompletionWorker {
         for completion in usage_completions(&spans) {
             let Some(reporter) = spans.iter().find(|span| span.span_id == completion.reporter) else { continue };
             let (reporter, book) = ((*reporter).clone(), self.prices.book_of(project));
-            let complete = move |call: &mut Span| complete_call(call, &reporter, &completion, &book, prefers_client_cost);
-            self.store.revise(project, vec![(trace, completion.call)], Arc::new(complete)).await?;
+            let complete = move |span: &mut Span| {
+                complete_call(span, &reporter, &completion, &book, prefers_client_cost);
+                name_completed_call(span, &completion);
+            };
+            self.store.revise(project, vec![(trace, completion.call), (trace, completion.reporter)], Arc::new(complete)).await?;
+        }
+        for to_count in agents_to_count(&spans) {
+            let (agent, book) = (to_count.agent, self.prices.book_of(project));
+            let count = move |span: &mut Span| count_agent(span, &to_count, &book, prefers_client_cost);
+            self.store.revise(project, vec![(trace, agent)], Arc::new(count)).await?;
         }
         Ok(None)
     }

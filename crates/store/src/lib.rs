@@ -342,7 +342,7 @@ impl Store {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Returns the traces, with their projects, that received a span with usage which is no call while none of their calls reported any.
+    /// Returns the traces, with their projects, that received a span with usage which is no call and may count or complete a call.
     /// Each is returned once; after a restart, earlier ones are not.
     pub fn take_usage_gaps(&self) -> Vec<(u64, TraceId)> {
         std::mem::take(&mut *lock(&self.shared.usage_gaps)).into_iter().collect()

@@ -198,17 +198,22 @@ impl RollupSums {
             _ => self.duration_range_us.zip(other.duration_range_us).map(|(own, more)| (own.0.min(more.0), own.1.max(more.1))),
         };
         self.spans += other.spans;
+        self.without_usage += other.without_usage;
+        self.unpriced += other.unpriced;
+        self.duration_us += other.duration_us;
+        self.add_billed(other);
+    }
+
+    /// Adds the tokens and costs of other spans, without the spans themselves.
+    pub fn add_billed(&mut self, other: &RollupSums) {
         self.input_tokens = self.input_tokens.wrapping_add(other.input_tokens);
         self.output_tokens = self.output_tokens.wrapping_add(other.output_tokens);
         self.usage_input = self.usage_input.wrapping_add(other.usage_input);
         self.cache_read = self.cache_read.wrapping_add(other.cache_read);
         self.cache_write = self.cache_write.wrapping_add(other.cache_write);
         self.reasoning = self.reasoning.wrapping_add(other.reasoning);
-        self.without_usage += other.without_usage;
         self.priced += other.priced;
         self.cost += other.cost;
-        self.unpriced += other.unpriced;
-        self.duration_us += other.duration_us;
     }
 }
 

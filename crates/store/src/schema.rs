@@ -135,5 +135,9 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("exclusion_trace_id", Utf8View),
         // Cause of a failed call.
         optional("failure", Utf8View),
+        // Units other than tokens that speech and rerankings are charged for.
+        optional("usage_characters", Int64),
+        optional("usage_audio_ms", Int64),
+        optional("usage_rerank_units", Int64),
     ]))
 });

@@ -15,5 +15,8 @@ export const BUCKETS = [
   'request',
   'web_search',
   'image',
+  'rerank_unit',
+  'character',
+  'audio_hour',
   'hour',
 ] as const satisfies readonly BucketName[];

@@ -3,7 +3,7 @@ import type { TimeSpan as RangeSpan } from '../range';
 import { api } from './client';
 import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
 import { hasEnded } from './status';
-import type { Bucket, ForwardDraft, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
+import type { Bucket, ForwardDraft, MappingPreview, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
 
 /** What narrows a query: a range, and the filter in the query language. */
 export interface Scope extends RangeSpan {
@@ -323,6 +323,22 @@ export function useDeleteForward(project: number) {
   return useMutation({
     mutationFn: (forward: number) => api.delete('/api/v1/projects/{project}/forwards/{forward}', { path: { project, forward } }),
     onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'forwards'] }),
+  });
+}
+
+export const mappingQuery = (project: number) => projectQuery(project, 'mapping', '/api/v1/projects/{project}/mapping', undefined);
+
+export function useSaveMapping(project: number) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (text: string) => api.put('/api/v1/projects/{project}/mapping', { path: { project }, body: { text } }),
+    onSuccess: () => client.invalidateQueries({ queryKey: [...projectKey(project), 'mapping'] }),
+  });
+}
+
+export function usePreviewMapping(project: number) {
+  return useMutation({
+    mutationFn: (body: MappingPreview) => api.post('/api/v1/projects/{project}/mapping/preview', { path: { project }, body }),
   });
 }
 

@@ -821,6 +821,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/mapping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the mapping rules of a project, and the fields that a rule can map. */
+        get: operations["get_projects_project_mapping"];
+        /**
+         * Replaces the mapping rules of a project.
+         * @description The rules apply to spans of OpenTelemetry and Sentry that arrive from now on. Stored spans keep their fields.
+         */
+        put: operations["put_projects_project_mapping"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/mapping/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Previews the effect of mapping rules on a stored span.
+         * @description Changes nothing. The response also contains the rules, the span and the result as a fixture for the tests of Hinomi. The fixture
+         *     contains the attributes of the span, which may be confidential.
+         */
+        post: operations["post_projects_project_mapping_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/media/{media_id}": {
         parameters: {
             query?: never;
@@ -2026,11 +2068,6 @@ export interface components {
             cache_write_tokens: number | null;
             /**
              * Format: int64
-             * @description Images that the model generated.
-             */
-            images: number | null;
-            /**
-             * Format: int64
              * @description Input tokens of audio.
              */
             input_audio_tokens: number | null;
@@ -2070,11 +2107,8 @@ export interface components {
              * @description Total as the client reported it, otherwise input plus output.
              */
             total_tokens: number | null;
-            /**
-             * Format: int64
-             * @description Web searches that the provider made and bills.
-             */
-            web_searches: number | null;
+            /** @description Units other than tokens that the provider charges for. */
+            units: components["schemas"]["UsageUnits"];
         };
         /** @description Kind and configuration of a channel, without its secret. */
         ChannelConfiguration: {
@@ -2219,16 +2253,20 @@ export interface components {
             /** @description Name of the model as clients send it, with or without a date suffix, or a prefix that ends with `*`. */
             model: string;
             /**
-             * @description Prices in US dollars by bucket, in the same form as in the response; at least one of `input`, `request`, `image` and `hour` is
-             *     required.
+             * @description Prices in US dollars by bucket, in the same form as in the response; at least one price for something other than output,
+             *     reasoning and cached input is required.
              */
             prices: {
+                /** Format: double */
+                audio_hour?: number;
                 /** Format: double */
                 cache_read?: number;
                 /** Format: double */
                 cache_write_1h?: number;
                 /** Format: double */
                 cache_write_5m?: number;
+                /** Format: double */
+                character?: number;
                 /** Format: double */
                 hour?: number;
                 /** Format: double */
@@ -2249,6 +2287,8 @@ export interface components {
                 reasoning?: number;
                 /** Format: double */
                 request?: number;
+                /** Format: double */
+                rerank_unit?: number;
                 /** Format: double */
                 web_search?: number;
             };
@@ -2286,16 +2326,20 @@ export interface components {
             price: string;
             /**
              * @description Prices in US dollars by bucket: per million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
-             *     `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search` and `image`; per `hour`
-             *     of the duration of the call.
+             *     `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search`, `image` and
+             *     `rerank_unit`; per million `character`s; per `audio_hour` of audio; per `hour` of the duration of the call.
              */
             prices: {
+                /** Format: double */
+                audio_hour?: number;
                 /** Format: double */
                 cache_read?: number;
                 /** Format: double */
                 cache_write_1h?: number;
                 /** Format: double */
                 cache_write_5m?: number;
+                /** Format: double */
+                character?: number;
                 /** Format: double */
                 hour?: number;
                 /** Format: double */
@@ -2316,6 +2360,8 @@ export interface components {
                 reasoning?: number;
                 /** Format: double */
                 request?: number;
+                /** Format: double */
+                rerank_unit?: number;
                 /** Format: double */
                 web_search?: number;
             };
@@ -2637,7 +2683,7 @@ export interface components {
          * @description Kind of a reason why a span is excluded from totals.
          * @enum {string}
          */
-        ExclusionKind: "wraps_call" | "same_response" | "duplicate_report" | "reported_elsewhere" | "sum_of_calls";
+        ExclusionKind: "wraps_call" | "same_response" | "duplicate_report" | "reported_elsewhere" | "sum_of_calls" | "fetched_response";
         /** @description A field of a span and its source. */
         ExplainedField: {
             /** @description Field of the span, such as `usage.input_tokens`. */
@@ -2693,6 +2739,13 @@ export interface components {
             /** @enum {string} */
             kind: "attribute_prefix";
         } | {
+            /** @description Name of the attribute that the rule maps, as the client sent it; null for the kind of the span. */
+            attribute: string | null;
+            /** @enum {string} */
+            kind: "mapping_rule";
+            /** @description Name of the rule. */
+            rule: string;
+        } | {
             /** @enum {string} */
             kind: "instrumentation";
         } | {
@@ -2714,13 +2767,6 @@ export interface components {
             /** @description ID of the span of the other report. */
             span_id: string;
             /** @description ID of the trace of the other report. */
-            trace_id: string;
-        } | {
-            /** @enum {string} */
-            kind: "agent_sum";
-            /** @description ID of the span of the agent. */
-            span_id: string;
-            /** @description ID of the trace of the agent. */
             trace_id: string;
         } | {
             /** @enum {string} */
@@ -3289,6 +3335,119 @@ export interface components {
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
         };
+        /** @description A field that a rule can map. */
+        MappableFieldView: {
+            /** @description Name of the field in the rule file. */
+            name: string;
+            /** @description Units in which the client can send the value; the first is the default. */
+            units: components["schemas"]["MappedValueUnit"][];
+            /** @description Type of the value. */
+            value_type: components["schemas"]["MappedValueType"];
+        };
+        /** @description An attribute of the span that a rule maps. */
+        MappedAttribute: {
+            /** @description Name of the attribute. */
+            attribute: string;
+            /** @description Name of the field. */
+            field: string;
+            problem: components["schemas"]["MappedValueProblem"] | null;
+            /** @description Name of the rule. */
+            rule: string;
+        };
+        /**
+         * @description Why an attribute does not become a field.
+         * @enum {string}
+         */
+        MappedValueProblem: "missing" | "not_text" | "not_flag" | "not_number" | "not_count" | "set_before";
+        /**
+         * @description Type of a mapped value.
+         * @enum {string}
+         */
+        MappedValueType: "text" | "messages" | "count" | "amount" | "duration" | "flag";
+        /**
+         * @description Unit in which the client sends a value.
+         * @enum {string}
+         */
+        MappedValueUnit: "plain" | "thousand" | "million" | "cent" | "mill" | "micro_usd" | "nano_usd" | "ms" | "us" | "ns";
+        /** @description A span as a client sends it. */
+        MappingFixtureSpan: {
+            /** @description Attributes. */
+            attributes: {
+                [key: string]: Record<string, never>;
+            };
+            /**
+             * Format: int64
+             * @description Duration in microseconds.
+             */
+            duration_us: number;
+            /** @description True if the span failed. */
+            failed: boolean;
+            /** @description Name of the span. */
+            name: string;
+            /** @description Sentry's op; empty if there is none. */
+            op: string;
+            /** @description Instrumentation scope, or Sentry's origin; null if there is none. */
+            origin: string | null;
+            /**
+             * Format: int64
+             * @description Start in microseconds since the Unix epoch, which determines the price.
+             */
+            start_us: number;
+        };
+        /** @description Rules to apply to a stored span. */
+        MappingPreviewRequest: {
+            /** @description ID of the span: 16 hexadecimal digits. */
+            span_id: string;
+            /** @description Text of the rule file (TOML). */
+            text: string;
+            /** @description ID of the trace of the span: 32 hexadecimal digits. */
+            trace_id: string;
+        };
+        /** @description Rules that replace those of a project. */
+        MappingRequest: {
+            /** @description Text of the rule file (TOML), at most 64 KiB; empty for no rules. */
+            text: string;
+        };
+        /** @description Effect of rules on a span. */
+        MappingTrial: {
+            /** @description Attributes that these rules map. */
+            attributes: components["schemas"]["MappedAttribute"][];
+            /** @description Fields whose values the rules change. */
+            changes: components["schemas"]["MappingTrialChange"][];
+            /** @description The rules, the span and the result, for a test. */
+            fixture: components["schemas"]["MappingTrialFixture"];
+            /** @description Names of the rules that apply to the span, in the order of the file. */
+            rules: string[];
+        };
+        /** @description A field whose value the rules change. */
+        MappingTrialChange: {
+            /** @description Value with the rules as JSON text; null if there is none. */
+            after: string | null;
+            /** @description Value without the rules as JSON text; null if there is none. */
+            before: string | null;
+            /** @description Name of the field, such as `usage.input_tokens`. */
+            field: string;
+        };
+        /** @description A span, rules and the expected result, as the tests of the project read them. */
+        MappingTrialFixture: {
+            /** @description Expected values of fields by name. */
+            expected: {
+                [key: string]: Record<string, never>;
+            };
+            /** @description Text of the rule file. */
+            rules: string;
+            /** @description The span as the client sends it. */
+            span: components["schemas"]["MappingFixtureSpan"];
+        };
+        /** @description Mapping rules of a project. */
+        MappingView: {
+            /** @description Fields that a rule can map. */
+            fields: components["schemas"]["MappableFieldView"][];
+            /** @description Number of rules. */
+            rules: number;
+            /** @description Text of the rule file (TOML); empty if there are no rules. */
+            text: string;
+        };
         /**
          * @description Unit of values.
          * @enum {string}
@@ -3644,7 +3803,7 @@ export interface components {
          * @description Bucket that a call is charged for, by the name that usage, API and custom prices share.
          * @enum {string}
          */
-        PriceBucket: "input" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "input_audio" | "input_image" | "output" | "reasoning" | "output_audio" | "output_image" | "request" | "web_search" | "image" | "hour";
+        PriceBucket: "input" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "input_audio" | "input_image" | "output" | "reasoning" | "output_audio" | "output_image" | "request" | "web_search" | "image" | "rerank_unit" | "character" | "audio_hour" | "hour";
         /** @description The built-in table of the list prices of providers. */
         PriceTableSummary: {
             /** @description Day up to which the table is maintained, `YYYY-MM-DD`. */
@@ -4245,7 +4404,8 @@ export interface components {
             /**
              * @description `wraps_call`: the span is a wrapper around the same call. `same_response`: another span reports the same response.
              *     `duplicate_report`: the span is another report of a call of this trace. `reported_elsewhere`: a span of another trace reports the
-             *     same call. `sum_of_calls`: the span repeats the usage of the calls below it.
+             *     same call. `sum_of_calls`: the span repeats the usage of the calls below it. `fetched_response`: the span only fetched the response
+             *     of an earlier call.
              */
             kind: components["schemas"]["ExclusionKind"];
             /** @description ID of the span that is included in totals instead; null if it is unknown, and for `sum_of_calls`. */
@@ -4265,7 +4425,7 @@ export interface components {
             /** @description Fields whose value was changed because of other spans of the trace. */
             corrections: components["schemas"]["TraceFieldCorrection"][];
             cost: components["schemas"]["CostExplanation"] | null;
-            /** @description True if the span is included in totals: LLM calls without an [`exclusion`](Span::exclusion). */
+            /** @description True if tokens and cost of the span are included in totals. */
             counted: boolean;
             /** @description Source of each field. */
             fields: components["schemas"]["ExplainedField"][];
@@ -4738,7 +4898,10 @@ export interface components {
          * @enum {string}
          */
         UsageSource: "reported" | "estimated";
-        /** @description Totals of a time range. "Calls" are counted LLM calls, each call once. */
+        /**
+         * @description Totals of a time range. "Calls" are counted LLM calls, each call once. Tokens and cost also include other uses of models (rerankings,
+         *     speech, pictures) and agents below which no call reports usage.
+         */
         UsageSummary: {
             /**
              * Format: int64
@@ -4854,6 +5017,34 @@ export interface components {
              * @description Number of distinct end users.
              */
             users: number;
+        };
+        /** @description Units other than tokens that a provider charges for. Units that were not reported are null. */
+        UsageUnits: {
+            /**
+             * Format: double
+             * @description Duration of the audio in seconds.
+             */
+            audio_seconds: number | null;
+            /**
+             * Format: int64
+             * @description Characters that were spoken or read aloud.
+             */
+            characters: number | null;
+            /**
+             * Format: int64
+             * @description Images that the model generated.
+             */
+            images: number | null;
+            /**
+             * Format: int64
+             * @description Units that a reranking is charged for, as the provider counts them.
+             */
+            rerank_units: number | null;
+            /**
+             * Format: int64
+             * @description Web searches that the provider made and bills.
+             */
+            searches: number | null;
         };
         /**
          * @description First day of a week.
@@ -6931,6 +7122,104 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["LiveUpdate"];
+                };
+            };
+        };
+    };
+    get_projects_project_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+        };
+    };
+    put_projects_project_mapping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_mapping_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingPreviewRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingTrial"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };

@@ -72,7 +72,8 @@ pub(crate) fn contribution_weight(measure: AlertMetric, threshold: Option<f64>) 
         MetricFormula::Sum(SpanSubject::Spans, _) | MetricFormula::Share(SpanSubject::Spans, _) => {
             ContributionWeight::SeriesTotal(SeriesMeasure::Spans)
         }
-        MetricFormula::Sum(SpanSubject::Calls, quantity) | MetricFormula::Share(SpanSubject::Calls, quantity) => match quantity {
+        MetricFormula::Sum(SpanSubject::Calls | SpanSubject::Counted, quantity)
+        | MetricFormula::Share(SpanSubject::Calls | SpanSubject::Counted, quantity) => match quantity {
             SpanQuantity::Count => ContributionWeight::SeriesTotal(SeriesMeasure::Calls),
             SpanQuantity::Failed => ContributionWeight::SeriesTotal(SeriesMeasure::Failed),
             SpanQuantity::Unpriced => ContributionWeight::Unpriced,

@@ -49,6 +49,8 @@ pub(crate) enum PolledMetric {
 pub(crate) enum SpanSubject {
     /// Counted LLM calls.
     Calls,
+    /// Counted spans, of which calls, other uses of models and some agents have tokens and costs.
+    Counted,
     /// Tool calls.
     Tools,
     /// All spans.
@@ -94,25 +96,25 @@ macro_rules! measures {
 }
 
 use MetricFormula::{Percentile, Polled as Ask, Share, Sum};
-use SpanSubject::{Calls, Spans, Tools};
+use SpanSubject::{Calls, Counted, Spans, Tools};
 
 measures!(
     /// Cost in US dollars.
-    Cost = "cost", Usd, Sum(Calls, SpanQuantity::Cost);
+    Cost = "cost", Usd, Sum(Counted, SpanQuantity::Cost);
     /// Input tokens, including those read from or written to a cache.
-    InputTokens = "input_tokens", Tokens, Sum(Calls, SpanQuantity::InputTokens);
+    InputTokens = "input_tokens", Tokens, Sum(Counted, SpanQuantity::InputTokens);
     /// Output tokens, including reasoning.
-    OutputTokens = "output_tokens", Tokens, Sum(Calls, SpanQuantity::OutputTokens);
+    OutputTokens = "output_tokens", Tokens, Sum(Counted, SpanQuantity::OutputTokens);
     /// Input and output tokens.
-    TotalTokens = "total_tokens", Tokens, Sum(Calls, SpanQuantity::TotalTokens);
+    TotalTokens = "total_tokens", Tokens, Sum(Counted, SpanQuantity::TotalTokens);
     /// Input tokens at the full price: neither read from nor written to a cache.
-    NewInputTokens = "new_input_tokens", Tokens, Sum(Calls, SpanQuantity::NewInputTokens);
+    NewInputTokens = "new_input_tokens", Tokens, Sum(Counted, SpanQuantity::NewInputTokens);
     /// Input tokens read from a cache.
-    CacheReadTokens = "cache_read_tokens", Tokens, Sum(Calls, SpanQuantity::CacheReadTokens);
+    CacheReadTokens = "cache_read_tokens", Tokens, Sum(Counted, SpanQuantity::CacheReadTokens);
     /// Input tokens written to a cache.
-    CacheWriteTokens = "cache_write_tokens", Tokens, Sum(Calls, SpanQuantity::CacheWriteTokens);
+    CacheWriteTokens = "cache_write_tokens", Tokens, Sum(Counted, SpanQuantity::CacheWriteTokens);
     /// Output tokens spent on reasoning.
-    ReasoningTokens = "reasoning_tokens", Tokens, Sum(Calls, SpanQuantity::ReasoningTokens);
+    ReasoningTokens = "reasoning_tokens", Tokens, Sum(Counted, SpanQuantity::ReasoningTokens);
     /// Number of LLM calls.
     Calls = "calls", Count, Sum(Calls, SpanQuantity::Count);
     /// Number of LLM calls that failed.
@@ -168,6 +170,7 @@ impl SpanSubject {
     pub(crate) fn includes(self, span: &Span) -> bool {
         match self {
             SpanSubject::Calls => span.is_call() && span.counted,
+            SpanSubject::Counted => span.counted,
             SpanSubject::Tools => span.kind == SpanType::Tool,
             SpanSubject::Spans => true,
         }

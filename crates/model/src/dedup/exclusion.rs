@@ -18,6 +18,8 @@ names!(
         ReportedElsewhere = "reported_elsewhere",
         /// The span is not a call, and its usage is the sum of the calls below it.
         SumOfCalls = "sum_of_calls",
+        /// The span only fetched the response of a call that was made before.
+        FetchedResponse = "fetched_response",
     }
 );
 
@@ -50,6 +52,12 @@ pub enum Exclusion {
     },
     /// The span is not a call, and its usage is the sum of the calls below it.
     SumOfCalls,
+    /// The span only fetched the response of a call that was made before.
+    FetchedResponse {
+        /// ID of the call that got its usage from this span, in the same trace, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        span_id: Option<SpanId>,
+    },
 }
 
 impl Exclusion {
@@ -61,6 +69,7 @@ impl Exclusion {
             Exclusion::DuplicateReport { .. } => ExclusionKind::DuplicateReport,
             Exclusion::ReportedElsewhere { .. } => ExclusionKind::ReportedElsewhere,
             Exclusion::SumOfCalls => ExclusionKind::SumOfCalls,
+            Exclusion::FetchedResponse { .. } => ExclusionKind::FetchedResponse,
         };
         kind.as_str()
     }
@@ -71,7 +80,7 @@ impl Exclusion {
             Exclusion::WrapsCall { span_id } | Exclusion::SameResponse { span_id } | Exclusion::ReportedElsewhere { span_id, .. } => {
                 Some(*span_id)
             }
-            Exclusion::DuplicateReport { span_id } => *span_id,
+            Exclusion::DuplicateReport { span_id } | Exclusion::FetchedResponse { span_id } => *span_id,
             Exclusion::SumOfCalls => None,
         }
     }
@@ -97,6 +106,7 @@ impl Exclusion {
             ExclusionKind::DuplicateReport => Some(Exclusion::DuplicateReport { span_id }),
             ExclusionKind::ReportedElsewhere => Some(Exclusion::ReportedElsewhere { trace_id: trace_id?, span_id: span_id? }),
             ExclusionKind::SumOfCalls => Some(Exclusion::SumOfCalls),
+            ExclusionKind::FetchedResponse => Some(Exclusion::FetchedResponse { span_id }),
         }
     }
 }
@@ -115,6 +125,8 @@ mod tests {
             Exclusion::DuplicateReport { span_id: None },
             Exclusion::ReportedElsewhere { trace_id, span_id },
             Exclusion::SumOfCalls,
+            Exclusion::FetchedResponse { span_id: Some(span_id) },
+            Exclusion::FetchedResponse { span_id: None },
         ];
         for exclusion in all {
             assert_eq!(Exclusion::from_columns(exclusion.kind(), exclusion.span_id(), exclusion.trace_id()), Some(exclusion));

@@ -22,7 +22,7 @@ pub(super) fn second_reports(nodes: &[SpanNode], tree: &SpanTree, counted: &mut 
 
 /// Returns the indexes of counted calls in the order of time.
 fn counted_calls(nodes: &[SpanNode], counted: &[bool]) -> Vec<usize> {
-    let mut calls: Vec<usize> = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_call()).collect();
+    let mut calls: Vec<usize> = (0..nodes.len()).filter(|place| counted[*place] && nodes[*place].is_model_use()).collect();
     calls.sort_unstable_by_key(|place| order(&nodes[*place]));
     calls
 }

@@ -1,12 +1,13 @@
-//! Calls without usage whose usage another span of the trace reports: the sum of an agent, or a response that was fetched later.
+//! Usage that only another span of the trace reports: the sum of an agent, or a response that was fetched later.
 //!
-//! A span that is no call never counts, since its usage is normally the sum of the calls below it. If none of these calls reports any,
-//! nothing would count. Then the usage completes one call, once, and the call says which span reported it.
+//! A span that is no call is not counted at first, since its usage is normally the sum of the calls below it. If no span below an agent
+//! reports usage, the agent itself is counted once its trace is quiet. A fetched response completes the call that it belongs to.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::cost;
+use crate::dedup::exclusion::Exclusion;
 use crate::id::SpanId;
 use crate::price::PriceBook;
 use crate::provenance::{FieldProvenance, FieldSource, ReportAddress};
@@ -15,23 +16,22 @@ use crate::span::{Span, SpanStatus, SpanType};
 /// Operation of a span that reads a response that was made earlier, such as one of a call in the background.
 const FETCH_OPERATION: &str = "fetch_response";
 
-/// A call without usage, and the span that reports it.
+/// A call without usage, and the span that fetched its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageCompletion {
     /// ID of the call.
     pub call: SpanId,
     /// ID of the span that reports the usage, in the same trace.
     pub reporter: SpanId,
-    /// True if that span fetched the response of the call; false for the sum of an agent.
-    pub is_fetched: bool,
 }
 
-/// Returns true for a span that is no call and may report the usage of one.
+/// Returns true for a span that is no call and whose usage may count, or complete a call.
 pub fn may_complete(span: &Span) -> bool {
     !span.is_call() && !span.usage.is_unknown() && (span.kind == SpanType::Agent || is_fetch(span))
 }
 
-fn is_fetch(span: &Span) -> bool {
+/// Returns true for a span that reads a response that was made earlier.
+pub(crate) fn is_fetch(span: &Span) -> bool {
     span.operation.as_deref() == Some(FETCH_OPERATION)
 }
 
@@ -40,10 +40,7 @@ fn lacks_usage(span: &Span) -> bool {
     span.is_call() && span.counted && span.status == SpanStatus::Ok && (span.usage.is_unknown() || span.is_estimated())
 }
 
-/// Returns the calls of a trace that other spans complete, with the spans as stored.
-///
-/// A fetched response completes the call with the same response ID. The sum of an agent completes the last call below it, provided that
-/// nothing below the agent reports usage. An agent without a call below completes none.
+/// Returns the calls of a trace that a fetched response with the same response ID completes, with the spans as stored.
 pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
     let mut completed = HashSet::new();
     let mut found = Vec::new();
@@ -56,26 +53,63 @@ pub fn usage_completions(spans: &[&Span]) -> Vec<UsageCompletion> {
         };
         if let Some(call) = spans.iter().filter(has_same_response).min_by_key(|call| (call.start_us, call.span_id)) {
             completed.insert(call.span_id);
-            found.push(UsageCompletion { call: call.span_id, reporter: reporter.span_id, is_fetched: true });
-        }
-    }
-    let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
-    // Agents above a span that reports usage, a completed call, or an agent with a sum: theirs is the same usage again.
-    let mut explained: HashSet<SpanId> = HashSet::new();
-    let reports_usage = |span: &Span| {
-        (!span.usage.is_unknown() && !span.is_estimated() && (span.is_call() || span.kind == SpanType::Agent))
-            || completed.contains(&span.span_id)
-    };
-    for span in spans.iter().filter(|span| reports_usage(span)) {
-        explained.extend(ancestors(span, &by_id).map(|above| above.span_id));
-    }
-    for agent in spans.iter().filter(|span| span.kind == SpanType::Agent && may_complete(span) && !explained.contains(&span.span_id)) {
-        let is_below = |call: &&&Span| lacks_usage(call) && ancestors(call, &by_id).any(|above| above.span_id == agent.span_id);
-        if let Some(call) = spans.iter().filter(is_below).max_by_key(|call| (call.end_us, call.span_id)) {
-            found.push(UsageCompletion { call: call.span_id, reporter: agent.span_id, is_fetched: false });
+            found.push(UsageCompletion { call: call.span_id, reporter: reporter.span_id });
         }
     }
     found
+}
+
+/// An agent whose sum is to be counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentToCount {
+    /// ID of the agent.
+    pub agent: SpanId,
+    /// A call below the agent that names the model of all calls below it; `None` if they name several, or none.
+    pub model_source: Option<Box<Span>>,
+}
+
+/// Returns the agents of a trace whose sums are to be counted: those with usage below which no call and no other agent reports any.
+pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
+    let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
+    // Agents above a span that reports usage repeat it.
+    let mut explained: HashSet<SpanId> = HashSet::new();
+    let reports_usage = |span: &Span| !span.usage.is_unknown() && !span.is_estimated() && (span.is_call() || span.kind == SpanType::Agent);
+    for span in spans.iter().filter(|span| reports_usage(span)) {
+        explained.extend(ancestors(span, &by_id).map(|above| above.span_id));
+    }
+    let is_to_count =
+        |agent: &&&Span| agent.kind == SpanType::Agent && may_complete(agent) && !agent.counted && !explained.contains(&agent.span_id);
+    let model_source = |agent: &Span| {
+        let is_below = |call: &&&Span| call.is_call() && ancestors(call, &by_id).any(|above| above.span_id == agent.span_id);
+        let mut calls = spans.iter().filter(is_below).filter(|call| call.model().is_some());
+        let first = calls.next()?;
+        calls.all(|call| (call.model(), &call.provider) == (first.model(), &first.provider)).then(|| Box::new((*first).clone()))
+    };
+    let agents = spans.iter().filter(is_to_count);
+    agents.map(|agent| AgentToCount { agent: agent.span_id, model_source: model_source(agent) }).collect()
+}
+
+/// Counts the sum of an agent, and prices it. An agent that names no model has that of the calls below it.
+pub fn count_agent(agent: &mut Span, to_count: &AgentToCount, book: &PriceBook, prefers_client_cost: bool) {
+    if agent.span_id != to_count.agent || agent.kind != SpanType::Agent || !may_complete(agent) {
+        return;
+    }
+    agent.counted = true;
+    agent.exclusion = None;
+    if let Some(call) = to_count.model_source.as_deref().filter(|_| agent.model().is_none()) {
+        let report = Box::new(ReportAddress { trace_id: call.trace_id, span_id: call.span_id });
+        let model = if call.response_model.is_some() { "response_model" } else { "request_model" };
+        (agent.response_model, agent.request_model) = (call.response_model.clone(), call.request_model.clone());
+        agent.reading.push(FieldProvenance { field: Cow::Borrowed(model), source: FieldSource::OtherReport(report) });
+        if agent.provider.is_none() {
+            agent.provider.clone_from(&call.provider);
+            agent.provider_inferred = call.provider_inferred;
+        }
+    }
+    cost::price(agent, book);
+    if prefers_client_cost {
+        cost::prefer_client(agent);
+    }
 }
 
 /// Returns the spans above a span, the nearest first. A cycle ends the walk.
@@ -93,7 +127,7 @@ pub fn complete_call(call: &mut Span, reporter: &Span, completion: &UsageComplet
         return;
     }
     let report = Box::new(ReportAddress { trace_id: reporter.trace_id, span_id: reporter.span_id });
-    let source = if completion.is_fetched { FieldSource::FetchedResponse(report) } else { FieldSource::AgentSum(report) };
+    let source = FieldSource::FetchedResponse(report);
     call.usage = reporter.usage;
     call.reading.retain(|reading| !reading.field.starts_with("usage."));
     let counts = [
@@ -124,6 +158,13 @@ pub fn complete_call(call: &mut Span, reporter: &Span, completion: &UsageComplet
     }
 }
 
+/// Names the call that got its usage from a span.
+pub fn name_completed_call(reporter: &mut Span, completion: &UsageCompletion) {
+    if reporter.span_id == completion.reporter && reporter.exclusion == Some(Exclusion::FetchedResponse { span_id: None }) {
+        reporter.exclusion = Some(Exclusion::FetchedResponse { span_id: Some(completion.call) });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,28 +180,67 @@ mod tests {
         Span { trace_id: TraceId(9), span_id: SpanId(id), parent_span_id, kind, usage, counted, end_us, ..Span::default() }
     }
 
-    fn completions(spans: &[Span]) -> Vec<(u64, u64, bool)> {
+    fn completions(spans: &[Span]) -> Vec<(u64, u64)> {
         let spans: Vec<&Span> = spans.iter().collect();
-        usage_completions(&spans).into_iter().map(|found| (found.call.0, found.reporter.0, found.is_fetched)).collect()
+        usage_completions(&spans).into_iter().map(|found| (found.call.0, found.reporter.0)).collect()
+    }
+
+    fn counted_agents(spans: &[Span]) -> Vec<u64> {
+        let spans: Vec<&Span> = spans.iter().collect();
+        agents_to_count(&spans).into_iter().map(|found| found.agent.0).collect()
     }
 
     #[test]
-    fn the_sum_of_an_agent_completes_the_last_call_below_it() {
+    fn the_sum_of_an_agent_counts_where_nothing_below_reports_usage() {
         let agent = span(1, 0, SpanType::Agent, Some(100));
         let (first, last) = (span(2, 1, SpanType::Llm, None), span(3, 1, SpanType::Llm, None));
-        assert_eq!(completions(&[agent.clone(), first.clone(), last.clone()]), [(3, 1, false)]);
+        assert_eq!(counted_agents(&[agent.clone(), first.clone(), last]), [1]);
+        assert_eq!(counted_agents(std::slice::from_ref(&agent)), [1], "an agent without any call");
         let known = span(4, 2, SpanType::Llm, Some(100));
-        assert_eq!(completions(&[agent.clone(), first.clone(), last.clone(), known]), [], "the sum of calls that report usage");
+        assert_eq!(counted_agents(&[agent.clone(), first, known]), Vec::<u64>::new(), "the sum of calls that report usage");
         let inner = span(5, 1, SpanType::Agent, Some(100));
-        let below = span(6, 5, SpanType::Llm, None);
-        assert_eq!(completions(&[agent.clone(), inner, below]), [(6, 5, false)], "the outer agent repeats the sum");
-        let failed = Span { status: SpanStatus::Error, ..last };
-        assert_eq!(completions(&[agent.clone(), failed]), []);
-        assert_eq!(completions(&[agent]), []);
+        assert_eq!(counted_agents(&[agent.clone(), inner]), [5], "the outer agent repeats the sum");
+        assert_eq!(counted_agents(&[Span { counted: true, ..agent.clone() }]), Vec::<u64>::new(), "it is counted already");
+        let without = span(6, 0, SpanType::Agent, None);
+        assert_eq!(counted_agents(&[without]), Vec::<u64>::new());
         let mut circle = [span(1, 2, SpanType::Agent, Some(100)), span(2, 1, SpanType::Llm, None)];
-        assert_eq!(completions(&circle), [(2, 1, false)]);
+        assert_eq!(counted_agents(&circle), [1]);
         circle[1].parent_span_id = Some(SpanId(2));
-        assert_eq!(completions(&circle), []);
+        assert_eq!(counted_agents(&circle), [1]);
+    }
+
+    #[test]
+    fn a_counted_agent_has_a_price() {
+        let mut agent =
+            Span { request_model: Some("gpt-4o".into()), provider: Some("openai".into()), ..span(1, 0, SpanType::Agent, Some(1000)) };
+        (agent.start_us, agent.exclusion) = (1_795_510_800_000_000, Some(Exclusion::SumOfCalls));
+        let to_count = AgentToCount { agent: SpanId(1), model_source: None };
+        count_agent(&mut agent, &to_count, PriceBook::embedded(), false);
+        assert!(agent.counted && agent.exclusion.is_none() && agent.is_billed());
+        assert_eq!(agent.cost.as_ref().map(|cost| cost.total), Usd::from_dollars(0.00255));
+        let mut call = span(1, 1, SpanType::Llm, Some(10));
+        let before = call.clone();
+        count_agent(&mut call, &to_count, PriceBook::embedded(), false);
+        assert_eq!(call, before);
+    }
+
+    #[test]
+    fn an_agent_without_a_model_has_that_of_its_calls() {
+        let of_model = |id: u64, model: &str| Span {
+            request_model: Some(model.into()),
+            provider: Some("openai".into()),
+            ..span(id, 1, SpanType::Llm, None)
+        };
+        let mut agent = span(1, 0, SpanType::Agent, Some(1000));
+        agent.start_us = 1_795_510_800_000_000;
+        let calls = [of_model(2, "gpt-4o"), of_model(3, "gpt-4o")];
+        let found = agents_to_count(&[&agent, &calls[0], &calls[1]]);
+        let other = of_model(4, "o3");
+        assert_eq!(agents_to_count(&[&agent, &calls[0], &other])[0].model_source, None, "several models");
+        count_agent(&mut agent, &found[0], PriceBook::embedded(), false);
+        assert_eq!((agent.request_model.as_deref(), agent.provider.as_deref()), (Some("gpt-4o"), Some("openai")));
+        assert_eq!(agent.cost.as_ref().map(|cost| cost.total), Usd::from_dollars(0.00255));
+        assert_eq!(agent.reading.last().map(|read| &*read.field), Some("request_model"));
     }
 
     #[test]
@@ -169,29 +249,33 @@ mod tests {
         let fetch = |id: u64| Span { operation: Some(FETCH_OPERATION.into()), ..with_id(span(id, 0, SpanType::Other, Some(7)), "r1") };
         let call = with_id(span(2, 0, SpanType::Llm, None), "r1");
         let other = with_id(span(3, 0, SpanType::Llm, None), "r2");
-        assert_eq!(completions(&[fetch(1), fetch(4), call.clone(), other.clone()]), [(2, 1, true)]);
+        assert_eq!(completions(&[fetch(1), fetch(4), call.clone(), other.clone()]), [(2, 1)]);
         assert_eq!(completions(&[fetch(1), other]), []);
         let known = Span { usage: Usage { input: Some(7), ..Usage::default() }, ..call };
         assert_eq!(completions(&[fetch(1), known]), []);
+        let completion = UsageCompletion { call: SpanId(2), reporter: SpanId(1) };
+        let mut reporter = Span { exclusion: Some(Exclusion::FetchedResponse { span_id: None }), ..fetch(1) };
+        name_completed_call(&mut reporter, &completion);
+        assert_eq!(reporter.exclusion, Some(Exclusion::FetchedResponse { span_id: Some(SpanId(2)) }));
     }
 
     #[test]
     fn a_completed_call_has_the_usage_its_price_and_its_source() {
-        let agent = Span { client_cost: Usd::from_dollars(0.25), ..span(1, 0, SpanType::Agent, Some(1000)) };
+        let fetch = Span { client_cost: Usd::from_dollars(0.25), ..span(1, 0, SpanType::Other, Some(1000)) };
         let mut call = Span { request_model: Some("gpt-4o".into()), provider: Some("openai".into()), ..span(2, 1, SpanType::Llm, None) };
         call.start_us = 1_795_510_800_000_000;
-        let completion = UsageCompletion { call: SpanId(2), reporter: SpanId(1), is_fetched: false };
-        complete_call(&mut call, &agent, &completion, PriceBook::embedded(), false);
-        assert_eq!((call.usage, call.client_cost), (agent.usage, agent.client_cost));
+        let completion = UsageCompletion { call: SpanId(2), reporter: SpanId(1) };
+        complete_call(&mut call, &fetch, &completion, PriceBook::embedded(), false);
+        assert_eq!((call.usage, call.client_cost), (fetch.usage, fetch.client_cost));
         assert_eq!(call.cost.as_ref().map(|cost| cost.total), Usd::from_dollars(0.00255));
         let report = ReportAddress { trace_id: TraceId(9), span_id: SpanId(1) };
         assert!(
             call.reading
                 .iter()
-                .any(|reading| reading.field == "usage.input_tokens" && reading.source == FieldSource::AgentSum(Box::new(report)))
+                .any(|reading| reading.field == "usage.input_tokens" && reading.source == FieldSource::FetchedResponse(Box::new(report)))
         );
         let completed = call.clone();
-        complete_call(&mut call, &span(1, 0, SpanType::Agent, Some(1)), &completion, PriceBook::embedded(), false);
+        complete_call(&mut call, &span(1, 0, SpanType::Other, Some(1)), &completion, PriceBook::embedded(), false);
         assert_eq!(call, completed, "a second time changes nothing");
     }
 }

@@ -43,10 +43,10 @@ pub struct SpanExplanation {
     /// Interpretation of the output token count; null if there is only one possible interpretation.
     #[schema(required)]
     pub output: Option<TokenCountInterpretation>,
-    /// How the cost was determined; null for spans that are not LLM calls.
+    /// How the cost was determined; null for spans that are neither LLM calls nor have a cost that counts.
     #[schema(required)]
     pub cost: Option<CostExplanation>,
-    /// True if the span is included in totals: LLM calls without an [`exclusion`](Span::exclusion).
+    /// True if tokens and cost of the span are included in totals.
     pub counted: bool,
     /// Fields whose value was changed because of other spans of the trace.
     pub corrections: Vec<TraceFieldCorrection>,
@@ -149,8 +149,8 @@ pub fn explain(span: &Span, local: &SpanDecision, book: &PriceBook) -> SpanExpla
         fields,
         input,
         output,
-        cost: span.is_call().then(|| cost::reading(span, book)),
-        counted: span.counted && span.is_call(),
+        cost: (span.is_call() || span.is_billed()).then(|| cost::reading(span, book)),
+        counted: span.is_billed(),
         corrections: trace_corrections(local, &SpanDecision::of(span)),
         clock_shift_us: span.clock_shift_us,
         pieces: span.joined.as_ref().map_or(0, |joined| joined.pieces.len()),
@@ -167,13 +167,19 @@ fn fields(span: &Span, found: &RecognizedAttributes) -> Vec<ExplainedField> {
     for (field, prefix) in numbered_messages(span) {
         fields.push(field_read(field, FieldSource::AttributePrefix(prefix), None));
     }
-    for field in SpanField::ALL {
+    for field in SpanField::ALL.iter().filter(|field| mapped_attribute(span, **field).is_none()) {
         let Some(from) = found.name(*field).filter(|name| is_readable(*field, found, name, span)) else { continue };
         if !fields.iter().any(|known| known.source.attribute() == Some(from)) {
             fields.push(field_read(field.as_str(), FieldSource::Attribute(from.into()), value(span, field.as_str())));
         }
     }
     fields
+}
+
+/// Returns the attribute from which a rule of the project sets the field, if one does.
+fn mapped_attribute(span: &Span, field: SpanField) -> Option<&str> {
+    let noted = span.reading.iter().find(|noted| noted.field == field.as_str() && noted.source.rule().is_some())?;
+    noted.source.attribute()
 }
 
 fn field_read(field: &str, source: FieldSource, value: Option<Value>) -> ExplainedField {
@@ -234,6 +240,10 @@ fn value(span: &Span, field: &str) -> Option<Value> {
         "usage.reasoning_tokens" => count(usage.reasoning),
         "usage.input_audio_tokens" => count(usage.input_audio),
         "usage.output_audio_tokens" => count(usage.output_audio),
+        "usage.web_searches" => count(usage.web_searches),
+        "usage.characters" => count(usage.characters),
+        "usage.audio_seconds" => usage.audio_ms.map(|ms| json!(ms as f64 / 1e3)),
+        "usage.rerank_units" => count(usage.rerank_units),
         "client_cost" => span.client_cost.map(|cost| json!(cost.dollars())),
         "session_id" => text(&span.session_id),
         "user_id" => text(&span.user_id),
@@ -300,7 +310,11 @@ const USED_ATTRIBUTES: &[&str] = &[
 
 fn ignored_attributes(span: &Span, found: &RecognizedAttributes, dialect: &AttributeDialect) -> Vec<IgnoredAttribute> {
     let spread: Vec<&str> = numbered_messages(span).into_iter().map(|(_, prefix)| prefix).collect();
+    let is_mapped = |name: &str| span.reading.iter().any(|noted| noted.source.rule().is_some() && noted.source.attribute() == Some(name));
     let why = |name: &str, value: &Value| -> Option<(AttributeIgnoreReason, Option<String>)> {
+        if is_mapped(name) {
+            return None;
+        }
         let Some((field, ..)) = dialect.lookup(name) else {
             if attribute_names::lookup(name).is_some() {
                 return Some((AttributeIgnoreReason::OtherMeaning, None));
@@ -316,6 +330,9 @@ fn ignored_attributes(span: &Span, found: &RecognizedAttributes, dialect: &Attri
         }
         if !is_readable(field, found, name, span) {
             return Some((AttributeIgnoreReason::Unreadable, None));
+        }
+        if let Some(mapped) = mapped_attribute(span, field) {
+            return Some((AttributeIgnoreReason::Better, Some(mapped.to_owned())));
         }
         // The best attribute may have become a message and not be stored.
         let noted = span

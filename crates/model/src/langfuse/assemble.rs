@@ -219,6 +219,17 @@ fn attributes(told: &MergedObservation, name: &str) -> Attributes {
     attributes
 }
 
+/// Units of the older usage of Langfuse that are no tokens, and the names of their counts.
+const OLDER_UNITS: &[(&str, &str)] = &[("CHARACTERS", "characters"), ("SECONDS", "seconds"), ("IMAGES", "output_images")];
+
+/// Returns the count of an older usage whose unit is not tokens.
+fn count_of_unit(usage: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let unit = usage.get("unit")?.as_str()?;
+    let (_, name) = OLDER_UNITS.iter().find(|(known, _)| *known == unit)?;
+    let number = ["input", "total", "output"].iter().find_map(|part| usage.get(*part).filter(|value| value.is_number()))?;
+    Some(Map::from_iter([((*name).to_owned(), number.clone())]))
+}
+
 /// Returns the token counts: the detailed ones, otherwise the older ones if their unit is tokens.
 fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
     let object = |name: &str| body.get(name)?.as_object();
@@ -228,7 +239,10 @@ fn usage(body: &Map<String, Value>) -> Option<Map<String, Value>> {
         let counts: Map<String, Value> = counts.map(|(name, value)| (name.clone(), value.clone())).collect();
         (!counts.is_empty()).then_some(counts)
     };
-    object("usageDetails").and_then(counts).or_else(|| object("usage").filter(in_tokens).and_then(counts))
+    object("usageDetails")
+        .and_then(counts)
+        .or_else(|| object("usage").filter(in_tokens).and_then(counts))
+        .or_else(|| object("usage").and_then(count_of_unit))
 }
 
 /// Returns the cost in dollars as the client reports it. SDKs send zero if they do not know it.

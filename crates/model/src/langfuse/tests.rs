@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::mapping::MappingRuleSet;
 use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
 use crate::score::ScoreValue;
@@ -20,7 +21,12 @@ const MANUAL: [&str; 2] = [
 const OPENAI: &str = include_str!("../../../../fixtures/captures/langfuse-python-2/openai/body.decoded");
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn read(bodies: &[String]) -> Vec<Span> {

@@ -217,6 +217,14 @@ fields! {
     OutputImage "usage.output_image_tokens" = ["gen_ai.usage.image.output_tokens", "gen_ai.usage.details.image_candidates_tokens"],
     /// Number of web searches by the provider.
     WebSearches "usage.web_searches" = ["gen_ai.usage.details.web_search_requests"],
+    /// Characters that were spoken or read aloud.
+    Characters "usage.characters" = ["gen_ai.usage.characters", "gen_ai.usage.input_characters", "metrics.character_count"],
+    /// Seconds of audio.
+    AudioSeconds "usage.audio_seconds" = [
+        "gen_ai.usage.audio_seconds", "gen_ai.usage.audio_duration", "gen_ai.usage.input_audio_seconds", "gen_ai.usage.details.audio_seconds",
+    ],
+    /// Units that a reranking is charged for.
+    RerankUnits "usage.rerank_units" = ["gen_ai.usage.search_units", "gen_ai.usage.rerank_units"],
     /// Uses of the provider's own tools, one name per use: `web_search, web_search`.
     BuiltInTools "usage.web_searches" = ["openai.response.built_in_tools"],
     /// Metadata of the provider, including its own usage object. Versions of Vercel's SDK before 6 report caches only here.

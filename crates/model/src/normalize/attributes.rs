@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::mapping::MappedFieldValue;
 use crate::normalize::attribute_names::{AttributeDialect, SpanField, is_out_of_place, is_placeholder};
 use crate::span::Attributes;
 use crate::{notations, usage};
@@ -46,6 +47,15 @@ impl<'a> RecognizedAttributes<'a> {
             }
         }
         RecognizedAttributes { attributes, best_matches, has_unlisted_counts }
+    }
+
+    /// Sets a field that a rule of the project maps. A rule for a count also takes precedence over objects with all counts.
+    pub(super) fn set_mapped(&mut self, mapped: &'a MappedFieldValue) {
+        if mapped.field.as_str().starts_with("usage.") {
+            self.best_matches[SpanField::UsageDetails as usize] = None;
+            self.best_matches[SpanField::ProviderMetadata as usize] = None;
+        }
+        self.best_matches[mapped.field as usize] = Some((0, &mapped.attribute, &mapped.value));
     }
 
     pub(crate) fn name(&self, field: SpanField) -> Option<&'a str> {

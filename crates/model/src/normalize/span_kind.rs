@@ -5,10 +5,10 @@ mod known_kinds;
 mod tests;
 
 use crate::dedup::duplicate_reports::SERVER_OP;
-use crate::span::{Attributes, SpanType};
+use crate::span::{Attributes, Span, SpanType};
 use known_kinds::{
     KINDS_BY_CLASS, KINDS_BY_NAME, KINDS_BY_OP, KINDS_BY_OP_PREFIX, KINDS_BY_OPERATION, KINDS_BY_SPAN_KIND, KINDS_BY_VERCEL_FUNCTION,
-    MARKERS, MEMORY_OPERATIONS, MODEL_KINDS, NEUTRAL_KINDS, NON_CALL_SUFFIXES, VERCEL_MEDIA,
+    MARKERS, MEMORY_OPERATIONS, MODEL_KINDS, NEUTRAL_KINDS, NON_CALL_SUFFIXES, OTHER_MODEL_OPERATIONS, VERCEL_MEDIA,
 };
 
 /// Properties of a span from which its kind is determined.
@@ -150,7 +150,24 @@ fn of_whole_name(origin: &str, name: &str) -> Option<SpanType> {
 fn of_operation(operation: &str) -> Option<SpanType> {
     let operation = operation.to_ascii_lowercase();
     let memory = || MEMORY_OPERATIONS.iter().any(|end| operation.ends_with(end)).then_some(SpanType::Other);
-    find(KINDS_BY_OPERATION, &operation).or_else(memory)
+    let other_model = || OTHER_MODEL_OPERATIONS.contains(&&*operation).then_some(SpanType::Other);
+    find(KINDS_BY_OPERATION, &operation).or_else(other_model).or_else(memory)
+}
+
+/// Returns true for the use of a model that has a price and is no language model: a reranking, or a span of kind `other` whose operation
+/// or model says so.
+pub(crate) fn is_other_model_use(span: &Span) -> bool {
+    let by_operation = || {
+        let operation = span.operation.as_deref().unwrap_or_default().to_ascii_lowercase();
+        OTHER_MODEL_OPERATIONS.contains(&&*operation)
+    };
+    let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
+    let model = || span.model().unwrap_or_default();
+    match span.kind {
+        SpanType::Reranker => span.model().is_some() || span.client_cost.is_some(),
+        SpanType::Other => span.model().is_some() && (by_operation() || by_function() || of_model(model()) == Some(SpanType::Other)),
+        _ => false,
+    }
 }
 
 /// Returns the kind of a model by its name.

@@ -6,6 +6,7 @@ use crate::money::Usd;
 use crate::span::{MessagePart, UsageSource};
 
 mod conventions;
+mod other_models;
 mod spellings;
 
 fn raw(op: &str, attributes: Value) -> RawSpan {

@@ -116,6 +116,9 @@ fn of_attributes(found: &RecognizedAttributes) -> ReportedTokenCounts {
         input_image: found.count(SpanField::InputImage),
         output_image: found.count(SpanField::OutputImage),
         web_searches: found.count(SpanField::WebSearches),
+        characters: found.count(SpanField::Characters),
+        audio_ms: found.value(SpanField::AudioSeconds).and_then(usage::milliseconds),
+        rerank_units: found.count(SpanField::RerankUnits),
         ..ReportedTokenCounts::default()
     };
     let spelled = unlisted_counts(found);
@@ -217,6 +220,10 @@ pub(crate) fn interpretations_of(
     span: &Span,
     dialect: &AttributeDialect,
 ) -> (Option<TokenCountInterpretation>, Option<TokenCountInterpretation>) {
+    if span.reading.iter().any(|read| read.field.starts_with("usage") && read.source.rule().is_some()) {
+        // A rule of the project says what its counts are.
+        return (None, None);
+    }
     let found = RecognizedAttributes::new(&span.attributes, dialect);
     let source = TokenCountSource { kind: span.kind, failed: span.status != SpanStatus::Ok, dialect, origin: span.origin.as_deref() };
     let SentTokenCounts { mut counts, of_input, mut of_output, .. } = counts_as_sent(&found, &[], &source);

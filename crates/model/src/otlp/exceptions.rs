@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use crate::clock::DecodeContext;
     use crate::id::{SpanId, TraceId};
+    use crate::mapping::MappingRuleSet;
     use crate::price::PriceBook;
 
     fn map(value: Value) -> Map<String, Value> {
@@ -149,7 +150,8 @@ mod tests {
     fn exception_attributes_of_a_span_become_an_error() {
         let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
         let now_us = 1_795_448_000_000_000;
-        let context = DecodeContext { received_us: now_us, retention_us: None, price: PriceBook::embedded() };
+        let context =
+            DecodeContext { received_us: now_us, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
         let at = |at_ns: u64| {
             let span =
                 Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), end_us: now_us - 9, ..Span::default() };

@@ -165,7 +165,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
             let mut span = match span.and_then(|span| span.into_raw(&around, &clock)) {
                 Ok(raw) => decode_budget::with_refund(|| match family {
                     Some(family) => family.canonical(raw, context.price),
-                    None => normalize::canonical_span(raw, context.price),
+                    None => normalize::mapped_span(raw, &AttributeDialect::GENERAL_DIALECT, context.mapping, context.price),
                 }),
                 Err(outcome) => {
                     decoded.outcomes.push(outcome);

@@ -8,6 +8,7 @@ use super::proto::{
     OtlpScope, OtlpScopeGroup, OtlpSpan, OtlpSpanLink, OtlpStatus,
 };
 use super::*;
+use crate::mapping::MappingRuleSet;
 use crate::price::PriceBook;
 use crate::span::SpanStatus;
 use crate::time::SECOND_US;
@@ -15,7 +16,12 @@ use crate::time::SECOND_US;
 const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn pair(key: &'static str, value: OtlpAnyValueKind) -> OtlpKeyValue {

@@ -26,7 +26,7 @@ pub struct PricedCall {
 pub struct PricedBucket {
     /// The bucket.
     pub bucket: PriceBucket,
-    /// Number of tokens, requests, searches or images; microseconds for [`PriceBucket::Hour`].
+    /// Number of tokens or other units; microseconds for [`PriceBucket::Hour`], milliseconds for [`PriceBucket::AudioHour`].
     pub count: u64,
     /// Price of one [`unit`](PriceBucket::unit).
     pub price: Usd,
@@ -97,7 +97,7 @@ impl PricedBucket {
     /// Returns the price of a million units in US dollars.
     pub fn usd_per_million(&self) -> f64 {
         match self.bucket.unit() {
-            super::PriceUnit::MillionTokens => self.price.dollars(),
+            super::PriceUnit::MillionTokens | super::PriceUnit::MillionCharacters => self.price.dollars(),
             unit => self.price.dollars() * 1e6 / unit.count() as f64,
         }
     }

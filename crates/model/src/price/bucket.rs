@@ -35,18 +35,39 @@ names!(
         WebSearch = "web_search",
         /// A generated image.
         Image = "image",
+        /// A unit of a reranking.
+        RerankUnit = "rerank_unit",
+        /// Characters that are spoken or read aloud.
+        Character = "character",
+        /// The duration of the audio.
+        AudioHour = "audio_hour",
         /// The duration of the call, for models on machines that are paid by the hour.
         Hour = "hour",
     }
 );
+
+/// Buckets of which at least one must have a price.
+pub(super) const BASIC_BUCKETS: [PriceBucket; 7] = [
+    PriceBucket::Input,
+    PriceBucket::Request,
+    PriceBucket::Hour,
+    PriceBucket::Image,
+    PriceBucket::RerankUnit,
+    PriceBucket::Character,
+    PriceBucket::AudioHour,
+];
 
 /// Unit of a price in the price table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PriceUnit {
     /// A million tokens.
     MillionTokens,
-    /// A thousand requests, searches or images.
+    /// A million characters.
+    MillionCharacters,
+    /// A thousand requests, searches, images or units of a reranking.
     Thousand,
+    /// An hour of audio, counted in milliseconds.
+    AudioHour,
     /// An hour, counted in microseconds.
     Hour,
 }
@@ -55,8 +76,9 @@ impl PriceUnit {
     /// Returns the number that the price is for.
     pub const fn count(self) -> u64 {
         match self {
-            PriceUnit::MillionTokens => 1_000_000,
+            PriceUnit::MillionTokens | PriceUnit::MillionCharacters => 1_000_000,
             PriceUnit::Thousand => 1_000,
+            PriceUnit::AudioHour => 3_600_000,
             PriceUnit::Hour => 3_600_000_000,
         }
     }
@@ -66,17 +88,20 @@ impl PriceBucket {
     /// Returns the unit of the bucket's price in the price table.
     pub const fn unit(self) -> PriceUnit {
         match self {
-            PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image => PriceUnit::Thousand,
+            PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image | PriceBucket::RerankUnit => PriceUnit::Thousand,
+            PriceBucket::Character => PriceUnit::MillionCharacters,
+            PriceBucket::AudioHour => PriceUnit::AudioHour,
             PriceBucket::Hour => PriceUnit::Hour,
             _ => PriceUnit::MillionTokens,
         }
     }
 
-    /// Returns the factor from a custom price to one of the price table: custom prices are for one request, search or image.
+    /// Returns the factor from a custom price to one of the price table: custom prices are for one request, search, image or unit of a
+    /// reranking.
     const fn custom_price_factor(self) -> f64 {
         match self.unit() {
             PriceUnit::Thousand => 1_000.0,
-            PriceUnit::MillionTokens | PriceUnit::Hour => 1.0,
+            PriceUnit::MillionTokens | PriceUnit::MillionCharacters | PriceUnit::AudioHour | PriceUnit::Hour => 1.0,
         }
     }
 
@@ -96,6 +121,9 @@ impl PriceBucket {
             PriceBucket::Request => "request",
             PriceBucket::WebSearch => "search",
             PriceBucket::Image => "image",
+            PriceBucket::RerankUnit => "rerank",
+            PriceBucket::Character => "char",
+            PriceBucket::AudioHour => "audio_hour",
             PriceBucket::Hour => "hour",
         }
     }
@@ -122,7 +150,13 @@ impl PriceBucket {
             | PriceBucket::InputAudio
             | PriceBucket::InputImage => Some(true),
             PriceBucket::Output | PriceBucket::Reasoning | PriceBucket::OutputAudio | PriceBucket::OutputImage => Some(false),
-            PriceBucket::Request | PriceBucket::WebSearch | PriceBucket::Image | PriceBucket::Hour => None,
+            PriceBucket::Request
+            | PriceBucket::WebSearch
+            | PriceBucket::Image
+            | PriceBucket::RerankUnit
+            | PriceBucket::Character
+            | PriceBucket::AudioHour
+            | PriceBucket::Hour => None,
         }
     }
 
@@ -141,6 +175,9 @@ impl PriceBucket {
             PriceBucket::OutputImage => usage.output_image,
             PriceBucket::WebSearch => usage.web_searches,
             PriceBucket::Image => usage.images,
+            PriceBucket::RerankUnit => usage.rerank_units,
+            PriceBucket::Character => usage.characters,
+            PriceBucket::AudioHour => usage.audio_ms,
             PriceBucket::Request | PriceBucket::Hour => None,
         }
     }
@@ -194,11 +231,9 @@ impl BucketPrices {
         }
     }
 
-    /// Returns true if no call can be priced: there is no price for input, request, duration or image.
+    /// Returns true if no call can be priced: there is no price for input or for anything that is charged without tokens.
     pub fn is_empty(&self) -> bool {
-        [PriceBucket::Input, PriceBucket::Request, PriceBucket::Hour, PriceBucket::Image]
-            .iter()
-            .all(|bucket| self.price_of(*bucket).is_none())
+        BASIC_BUCKETS.iter().all(|bucket| self.price_of(*bucket).is_none())
     }
 
     /// Sets a price by its name in the price table. Returns false for an unknown name.

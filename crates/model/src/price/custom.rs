@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::bucket::BucketPrices;
+use super::bucket::{BASIC_BUCKETS, BucketPrices};
 use super::entry::{day_of, days_since_epoch};
 use super::model::{ModelSpelling, spellings};
 use super::{BillableCall, bill::PriceOrigin};
@@ -77,7 +77,8 @@ impl CustomPrice {
             }
         }
         if self.rates.is_empty() {
-            return bad("prices", "must contain at least one of input, request, image and hour");
+            let names: Vec<_> = BASIC_BUCKETS.iter().map(|bucket| bucket.as_str()).collect();
+            return bad("prices", &format!("must contain at least one of {}", names.join(", ")));
         }
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until <= from

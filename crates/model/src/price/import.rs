@@ -9,9 +9,9 @@ use super::table::PriceTable;
 /// Spellings of providers, and which of them are vendors; the file has details.
 const PROVIDERS_JSON: &str = include_str!("../../data/providers.json");
 
-/// Names of prices in the data of genai-prices, and in the price table. Prices for other units (an hour of audio, a page, a million
-/// characters) cannot price a call, since clients do not report their number.
-const PRICE_NAMES: [(&str, &str); 14] = [
+/// Names of prices in the data of genai-prices, and in the price table. Prices for pages cannot price a call, since clients do not report
+/// their number.
+const PRICE_NAMES: [(&str, &str); 17] = [
     ("input_mtok", "in"),
     ("output_mtok", "out"),
     ("cache_read_mtok", "read"),
@@ -26,6 +26,9 @@ const PRICE_NAMES: [(&str, &str); 14] = [
     ("requests_kcount", "request"),
     ("web_searches_kcount", "search"),
     ("images_kcount", "image"),
+    ("input_mchars", "char"),
+    ("audio_hours", "audio_hour"),
+    ("input_audio_hours", "audio_hour"),
 ];
 
 /// An imported price table.

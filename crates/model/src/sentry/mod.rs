@@ -18,6 +18,7 @@ mod transaction;
 
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::log_line::{LogLine, OccurrenceKeyGenerator};
+use crate::normalize::attribute_names::AttributeDialect;
 use crate::normalize::{RawSpan, span_kind};
 use crate::otel_metric::MetricPoint;
 use crate::outcome::{Outcome, OutcomeCategory};
@@ -196,7 +197,9 @@ impl EnvelopeReader {
         let mut spans = Vec::with_capacity(raws.len());
         // A failed charge exceeds the budget: the whole result is discarded then.
         spans.extend(raws.into_iter().map_while(|raw| {
-            let mut span = decode_budget::with_refund(|| normalize::canonical_span(raw, context.price));
+            let mut span = decode_budget::with_refund(|| {
+                normalize::mapped_span(raw, &AttributeDialect::GENERAL_DIALECT, context.mapping, context.price)
+            });
             // On a request, this attribute names the other side, elsewhere the reporting host.
             let is_request = matches!(span.kind, SpanType::Http | SpanType::Db) || span_kind::of_op(&span.op) == Some(SpanType::Http);
             if span.service.is_none() && !is_request {

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::mapping::MappingRuleSet;
 use crate::outcome::OutcomeKind;
 use crate::price::PriceBook;
 use crate::span::SpanStatus;
@@ -11,7 +12,12 @@ const NOW_US: i64 = 1_795_428_000 * SECOND_US;
 const NOW: f64 = 1_795_428_000.0;
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn envelope(items: &[(Value, String)]) -> Vec<u8> {

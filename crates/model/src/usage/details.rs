@@ -32,6 +32,10 @@ enum TokenCountMeaning {
     OutputImage,
     WebSearches,
     Images,
+    Characters,
+    /// Duration of the audio, whose paths contain milliseconds.
+    AudioMs,
+    RerankUnits,
 }
 
 /// Paths of each count, the best first. Langfuse's own names come before those of providers.
@@ -274,7 +278,14 @@ const COUNT_NAMES: &[(TokenCountMeaning, &[&str])] = &[
     ),
     (TokenCountMeaning::WebSearches, &["web_search_requests", "web_searches", "num_search_queries"]),
     (TokenCountMeaning::Images, &["output_images"]),
+    (TokenCountMeaning::Characters, &["characters", "character_count", "characters_count", "input_characters", "output_characters"]),
+    (TokenCountMeaning::AudioMs, AUDIO_SECONDS),
+    (TokenCountMeaning::RerankUnits, &["search_units", "rerank_units"]),
 ];
+
+/// Paths of the duration of audio in seconds, which may be a fraction.
+const AUDIO_SECONDS: &[&str] =
+    &["seconds", "audio_seconds", "audio_duration", "audio_duration_seconds", "input_audio_seconds", "output_audio_seconds"];
 
 /// Objects inside a usage object, and the prefix of the paths of their counts.
 const OBJECTS: &[(&str, &str)] = &[
@@ -353,6 +364,7 @@ impl TokenCountPaths {
                     self.add_at(&joined(path, &canonical(modality)), tokens, depth);
                 }
             }),
+            value if AUDIO_SECONDS.contains(&path) => self.0.extend(milliseconds(value).map(|ms| (path.to_owned(), ms))),
             value => match (count(value), value) {
                 (Some(count), _) => self.0.push((path.to_owned(), count)),
                 (None, Value::String(text)) => {
@@ -433,6 +445,9 @@ impl TokenCountPaths {
             output_image: get(TokenCountMeaning::OutputImage),
             web_searches: get(TokenCountMeaning::WebSearches),
             images: get(TokenCountMeaning::Images),
+            characters: get(TokenCountMeaning::Characters),
+            audio_ms: get(TokenCountMeaning::AudioMs),
+            rerank_units: get(TokenCountMeaning::RerankUnits),
         }
     }
 }
@@ -458,6 +473,16 @@ impl ReportedTokenCounts {
     pub(crate) fn is_anthropics(details: &Map<String, Value>) -> bool {
         details.contains_key("input_tokens") && BESIDE_INPUT.iter().any(|name| details.contains_key(*name))
     }
+}
+
+/// Returns the milliseconds of a value in seconds.
+pub(crate) fn milliseconds(seconds: &Value) -> Option<u64> {
+    let seconds = match seconds {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().trim_matches('"').parse().ok(),
+        _ => None,
+    };
+    super::whole_count(seconds? * 1e3)
 }
 
 fn added(whole: Option<u64>, part: Option<u64>) -> Option<u64> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::dedup::{SpanNode, decide_trace};
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::partial_spans;
 use hinomi_model::price::PriceBook;
@@ -21,7 +22,12 @@ use expected::compare;
 const RECEIVED_US: i64 = 1_795_510_800_000_000;
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: RECEIVED_US, retention_us: Some(30 * 86_400_000_000), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: RECEIVED_US,
+        retention_us: Some(30 * 86_400_000_000),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {

@@ -201,7 +201,7 @@ fn cell_totals(table: &GroupTable, cell: u32, minutes: f64) -> BreakdownRow {
         failed_llm_calls: count(GroupSumComponent::FailedCalls),
         input_tokens: count(GroupSumComponent::InputTokens),
         output_tokens: count(GroupSumComponent::OutputTokens),
-        cost: cost_in_dollars((value(GroupSumComponent::PricedCalls) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
+        cost: cost_in_dollars((value(GroupSumComponent::PricedSpans) > 0).then(|| Usd(value(GroupSumComponent::Cost))), llm_calls),
         unpriced_calls: count(GroupSumComponent::UnpricedCalls),
         duration_ms: DurationPercentiles::default(),
         cache_read_tokens: count(GroupSumComponent::CacheReadTokens),

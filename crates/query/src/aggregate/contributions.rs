@@ -7,7 +7,7 @@ use datafusion::prelude::{Expr, cast, col, lit, when};
 use hinomi_model::money::Usd;
 
 use super::measure::SeriesMeasure;
-use super::summary::{cache_writes, is_call, is_failed, is_unpriced};
+use super::summary::{cache_writes, is_call, is_counted, is_failed, is_unpriced};
 use crate::error::QueryError;
 use crate::filter::{Filter, fields};
 use crate::scan::columns::{BatchColumn, time};
@@ -111,16 +111,16 @@ impl ProjectSnapshot {
 
 fn weight_expression(weight: ContributionWeight) -> Result<Expr, QueryError> {
     let one = |condition: Expr| Ok(when(condition, lit(1i64)).otherwise(lit(0i64))?);
-    let of_calls = |value: Expr| Ok(when(is_call(), value).end()?);
+    let of_counted = |value: Expr| Ok(when(is_counted(), value).end()?);
     match weight {
         ContributionWeight::SeriesTotal(SeriesMeasure::Failed) => one(is_call().and(is_failed())),
-        ContributionWeight::SeriesTotal(SeriesMeasure::Cost) => of_calls(col("cost")),
-        ContributionWeight::SeriesTotal(SeriesMeasure::InputTokens) => of_calls(col("input_tokens")),
-        ContributionWeight::SeriesTotal(SeriesMeasure::OutputTokens) => of_calls(col("output_tokens")),
-        ContributionWeight::SeriesTotal(SeriesMeasure::NewInputTokens) => of_calls(col("usage_input")),
-        ContributionWeight::SeriesTotal(SeriesMeasure::CacheReadTokens) => of_calls(col("usage_cache_read")),
-        ContributionWeight::SeriesTotal(SeriesMeasure::CacheWriteTokens) => of_calls(cache_writes()),
-        ContributionWeight::SeriesTotal(SeriesMeasure::ReasoningTokens) => of_calls(col("usage_reasoning")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::Cost) => of_counted(col("cost")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::InputTokens) => of_counted(col("input_tokens")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::OutputTokens) => of_counted(col("output_tokens")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::NewInputTokens) => of_counted(col("usage_input")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::CacheReadTokens) => of_counted(col("usage_cache_read")),
+        ContributionWeight::SeriesTotal(SeriesMeasure::CacheWriteTokens) => of_counted(cache_writes()),
+        ContributionWeight::SeriesTotal(SeriesMeasure::ReasoningTokens) => of_counted(col("usage_reasoning")),
         ContributionWeight::SeriesTotal(SeriesMeasure::Spans) => one(lit(true)),
         ContributionWeight::SeriesTotal(SeriesMeasure::Runs) => one(col("is_run")),
         ContributionWeight::SeriesTotal(
@@ -130,7 +130,7 @@ fn weight_expression(weight: ContributionWeight) -> Result<Expr, QueryError> {
             | SeriesMeasure::DurationP99
             | SeriesMeasure::Errors,
         ) => one(is_call()),
-        ContributionWeight::TotalTokens => of_calls(col("total_tokens")),
+        ContributionWeight::TotalTokens => of_counted(col("total_tokens")),
         ContributionWeight::Unpriced => one(is_unpriced()),
         ContributionWeight::FailedTool => one(col("kind").eq(lit("tool")).and(is_failed())),
         ContributionWeight::Slow(us) => one(is_call().and(col("duration_us").gt(lit(us)))),

@@ -1,13 +1,12 @@
 //! Observed usage by day and model, for comparison with a bill.
 
 use arrow::datatypes::DataType;
-use datafusion::functions_aggregate::expr_fn::sum;
-use datafusion::prelude::{ExprFunctionExt, cast, col, lit};
+use datafusion::prelude::{cast, col, lit};
 use hinomi_model::bill::ObservedModelDay;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::summary::{count_where, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_calls};
+use super::summary::{count_where, has_counted_cost, is_call, is_estimated, is_failed, is_unpriced, is_without_usage, sum_of_counted};
 use crate::error::QueryError;
 use crate::scan::columns::BatchColumn;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
@@ -15,7 +14,7 @@ use crate::{ProjectSnapshot, QueryScope, ScanMode};
 const DAY_US: i64 = 86_400_000_000;
 
 impl ProjectSnapshot {
-    /// Returns calls, tokens and cost by day (UTC), provider and model.
+    /// Returns calls, tokens and cost by day (UTC), provider and model, also of uses of models that are no LLM calls.
     ///
     /// # Errors
     ///
@@ -30,11 +29,17 @@ impl ProjectSnapshot {
             count_where(is_unpriced(), "unpriced_calls")?,
             count_where(is_estimated(), "estimated_calls")?,
             count_where(unknown, "calls_without_usage")?,
-            sum_of_calls(col("input_tokens"), "input_tokens")?,
-            sum_of_calls(col("output_tokens"), "output_tokens")?,
-            sum(col("cost")).filter(is_call()).build()?.alias("cost"),
+            sum_of_counted(col("input_tokens"), "input_tokens")?,
+            sum_of_counted(col("output_tokens"), "output_tokens")?,
+            sum_of_counted(col("cost"), "cost")?,
         ];
-        let batches = self.spans_in_scope(ScanMode::MostRows, scope).await?.filter(is_call())?.aggregate(keys, sums)?.collect().await?;
+        let batches = self
+            .spans_in_scope(ScanMode::MostRows, scope)
+            .await?
+            .filter(is_call().or(has_counted_cost()))?
+            .aggregate(keys, sums)?
+            .collect()
+            .await?;
         let mut observed = Vec::new();
         for batch in &batches {
             let column = |name: &str| BatchColumn::of(batch, name);

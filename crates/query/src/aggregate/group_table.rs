@@ -40,7 +40,7 @@ pub(crate) enum GroupSumComponent {
     ReasoningTokens,
     /// In units of 10⁻¹² US dollars.
     Cost,
-    PricedCalls,
+    PricedSpans,
     UnpricedCalls,
     EstimatedCalls,
     EstimatedCost,
@@ -72,7 +72,7 @@ impl GroupSumComponent {
             CacheWriteTokens,
             ReasoningTokens,
             Cost,
-            PricedCalls,
+            PricedSpans,
             UnpricedCalls,
             EstimatedCalls,
             EstimatedCost,
@@ -122,6 +122,10 @@ impl GroupSumComponent {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let steps = |sum: i128| i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
         let calls = |of: &dyn Fn(&ContributionPart) -> i64| spans.calls.as_ref().map_or(self.empty(), of);
+        let counted = |of: &dyn Fn(&RollupSums) -> i64| {
+            let parts = [spans.calls.as_ref().map(|part| part.sums), spans.other_counted];
+            parts.into_iter().flatten().map(of).fold(self.empty(), |sum, part| self.combine(sum, part))
+        };
         let runs = |of: &dyn Fn(&ContributionPart) -> i64| spans.runs.as_ref().map_or(self.empty(), of);
         // If the range of durations is unknown, use the widest one.
         let least = |part: &ContributionPart| part.sums.duration_range_us.map_or(i64::MIN, |(least, _)| least);
@@ -130,14 +134,14 @@ impl GroupSumComponent {
             GroupSumComponent::Spans => count(spans.spans),
             GroupSumComponent::Calls => calls(&|part| count(part.sums.spans)),
             GroupSumComponent::FailedCalls => calls(&|part| count(part.failed)),
-            GroupSumComponent::InputTokens => calls(&|part| part.sums.input_tokens),
-            GroupSumComponent::OutputTokens => calls(&|part| part.sums.output_tokens),
-            GroupSumComponent::NewInputTokens => calls(&|part| part.sums.usage_input),
-            GroupSumComponent::CacheReadTokens => calls(&|part| part.sums.cache_read),
-            GroupSumComponent::CacheWriteTokens => calls(&|part| part.sums.cache_write),
-            GroupSumComponent::ReasoningTokens => calls(&|part| part.sums.reasoning),
-            GroupSumComponent::Cost => calls(&|part| steps(part.sums.cost)),
-            GroupSumComponent::PricedCalls => calls(&|part| count(part.sums.priced)),
+            GroupSumComponent::InputTokens => counted(&|sums| sums.input_tokens),
+            GroupSumComponent::OutputTokens => counted(&|sums| sums.output_tokens),
+            GroupSumComponent::NewInputTokens => counted(&|sums| sums.usage_input),
+            GroupSumComponent::CacheReadTokens => counted(&|sums| sums.cache_read),
+            GroupSumComponent::CacheWriteTokens => counted(&|sums| sums.cache_write),
+            GroupSumComponent::ReasoningTokens => counted(&|sums| sums.reasoning),
+            GroupSumComponent::Cost => counted(&|sums| steps(sums.cost)),
+            GroupSumComponent::PricedSpans => counted(&|sums| count(sums.priced)),
             GroupSumComponent::UnpricedCalls => calls(&|part| count(part.sums.unpriced)),
             GroupSumComponent::EstimatedCalls => spans.estimated.map_or(0, |sums| count(sums.spans)),
             GroupSumComponent::EstimatedPricedCalls => spans.estimated.map_or(0, |sums| count(sums.priced)),
@@ -366,6 +370,7 @@ impl GroupTable {
             let spans = CellContribution {
                 spans: 1,
                 calls: is_call.then_some(all),
+                other_counted: (rows.is_counted(row) && !is_call).then_some(&sums),
                 estimated: (is_call && rows.is(USAGE_SOURCE_DIMENSION, row, "estimated")).then_some(&sums),
                 runs: is_run.then_some(all),
             };

@@ -99,6 +99,8 @@ pub(crate) struct CellContribution<'a> {
     pub(crate) spans: u64,
     /// Totals of counted calls.
     pub(crate) calls: Option<ContributionPart<'a>>,
+    /// Totals of counted spans that are no calls: their tokens and costs count, if they have any.
+    pub(crate) other_counted: Option<&'a RollupSums>,
     /// Totals of calls with estimated tokens.
     pub(crate) estimated: Option<&'a RollupSums>,
     /// Totals of runs.
@@ -124,7 +126,10 @@ impl<'a> CellContribution<'a> {
     /// Returns the totals of a user's spans.
     fn of_user(sums: &'a UserSums) -> CellContribution<'a> {
         let some = |part: &'a SpanSubtotal| Some(ContributionPart::of(part)).filter(|part| part.sums.spans > 0);
-        CellContribution { spans: sums.spans, calls: some(&sums.calls), estimated: Some(&sums.estimated), runs: some(&sums.runs) }
+        let calls = some(&sums.calls);
+        // Without calls, their totals are those of other counted spans.
+        let other_counted = calls.is_none().then_some(&sums.calls.sums);
+        CellContribution { spans: sums.spans, calls, other_counted, estimated: Some(&sums.estimated), runs: some(&sums.runs) }
     }
 }
 
@@ -221,6 +226,7 @@ impl<'a> RollupCellRef<'a> {
         CellContribution {
             spans: sums.spans,
             calls: is_call.then_some(all),
+            other_counted: (self.cell.key.counted && !is_call).then_some(sums),
             estimated: (is_call && self.is(USAGE_SOURCE_DIMENSION, "estimated")).then_some(sums),
             runs: self.is_run(runs).then_some(all),
         }
@@ -274,7 +280,7 @@ pub(crate) enum RunSelector {
 pub(crate) struct CellTotals {
     /// Number of spans of any kind.
     pub(crate) spans: u64,
-    /// Totals of counted calls.
+    /// Totals of counted calls, with the tokens and costs of other counted spans.
     pub(crate) calls: SubsetTotals,
     /// Number of successful calls without token usage.
     pub(crate) calls_without_usage: u64,
@@ -334,6 +340,8 @@ impl CellTotals {
             if placed.is(USAGE_SOURCE_DIMENSION, "estimated") {
                 self.estimated.add_sums(sums);
             }
+        } else if placed.cell.key.counted {
+            self.calls.sums.add_billed(sums);
         }
         if placed.cell.key.is_run {
             self.runs.add(placed);

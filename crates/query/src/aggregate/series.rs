@@ -14,7 +14,7 @@ use super::group_table::{CollectedDurations, DurationSubject, GroupSumComponent,
 use super::grouped::{GroupAggregates, GroupPlan, GroupSteps};
 use super::measure::{BucketInterval, SeriesMeasure};
 use super::rollup::{RunSelector, ScopeSources};
-use super::summary::{cache_writes, count_where, is_call, is_failed, percentile, sum_of_calls};
+use super::summary::{cache_writes, count_where, is_call, is_failed, percentile, sum_of_counted};
 use crate::error::QueryError;
 use crate::response::{OtherTimeSeriesGroups, TimeSeries, TimeSeriesGroup};
 use crate::scan::columns::BatchColumn;
@@ -137,7 +137,7 @@ fn components(measure: SeriesMeasure) -> &'static [GroupSumComponent] {
     match measure {
         SeriesMeasure::Calls => &[GroupSumComponent::Calls],
         SeriesMeasure::Failed => &[GroupSumComponent::FailedCalls],
-        SeriesMeasure::Cost => &[GroupSumComponent::Cost, GroupSumComponent::PricedCalls, GroupSumComponent::Calls],
+        SeriesMeasure::Cost => &[GroupSumComponent::Cost, GroupSumComponent::PricedSpans, GroupSumComponent::Calls],
         SeriesMeasure::InputTokens => &[GroupSumComponent::InputTokens],
         SeriesMeasure::OutputTokens => &[GroupSumComponent::OutputTokens],
         SeriesMeasure::NewInputTokens => &[GroupSumComponent::NewInputTokens],
@@ -157,7 +157,7 @@ fn cell_value(table: &GroupTable, cell: u32, measure: SeriesMeasure) -> Option<f
     let value = |component: GroupSumComponent| table.value(cell, component);
     match (measure, components(measure)) {
         (SeriesMeasure::Cost, _) => {
-            let is_known = value(GroupSumComponent::PricedCalls) > 0 || value(GroupSumComponent::Calls) == 0;
+            let is_known = value(GroupSumComponent::PricedSpans) > 0 || value(GroupSumComponent::Calls) == 0;
             is_known.then(|| Usd(value(GroupSumComponent::Cost)).dollars())
         }
         (_, [first, ..]) => Some(value(*first) as f64),
@@ -299,13 +299,13 @@ fn aggregate(measure: SeriesMeasure) -> Result<Expr, QueryError> {
     match measure {
         SeriesMeasure::Calls => count_where(is_call(), name),
         SeriesMeasure::Failed => count_where(is_call().and(is_failed()), name),
-        SeriesMeasure::Cost => sum_of_calls(col("cost"), name),
-        SeriesMeasure::InputTokens => sum_of_calls(col("input_tokens"), name),
-        SeriesMeasure::OutputTokens => sum_of_calls(col("output_tokens"), name),
-        SeriesMeasure::NewInputTokens => sum_of_calls(col("usage_input"), name),
-        SeriesMeasure::CacheReadTokens => sum_of_calls(col("usage_cache_read"), name),
-        SeriesMeasure::CacheWriteTokens => sum_of_calls(cache_writes(), name),
-        SeriesMeasure::ReasoningTokens => sum_of_calls(col("usage_reasoning"), name),
+        SeriesMeasure::Cost => sum_of_counted(col("cost"), name),
+        SeriesMeasure::InputTokens => sum_of_counted(col("input_tokens"), name),
+        SeriesMeasure::OutputTokens => sum_of_counted(col("output_tokens"), name),
+        SeriesMeasure::NewInputTokens => sum_of_counted(col("usage_input"), name),
+        SeriesMeasure::CacheReadTokens => sum_of_counted(col("usage_cache_read"), name),
+        SeriesMeasure::CacheWriteTokens => sum_of_counted(cache_writes(), name),
+        SeriesMeasure::ReasoningTokens => sum_of_counted(col("usage_reasoning"), name),
         SeriesMeasure::DurationP50 => percentile(is_call(), 0.5, name),
         SeriesMeasure::DurationP95 => percentile(is_call(), 0.95, name),
         SeriesMeasure::DurationP99 => percentile(is_call(), 0.99, name),

@@ -26,7 +26,7 @@ const MAX_UNPRICED_MODELS: usize = 50;
 /// Maximum number of tag names that are counted: the first ones that are read.
 const MAX_TAG_NAMES: usize = 100_000;
 
-/// Returns the condition for calls that count: their tokens and cost are included in totals.
+/// Returns the condition for LLM calls that count.
 pub(crate) fn is_call() -> Expr {
     col("kind").in_list(vec![lit("llm"), lit("embedding")], false).and(col("counted"))
 }
@@ -52,9 +52,20 @@ pub(crate) fn is_estimated() -> Expr {
     is_call().and(col("usage_source").eq(lit("estimated")))
 }
 
-/// Returns the sum of a value over calls.
-pub(crate) fn sum_of_calls(value: Expr, name: &str) -> Result<Expr, QueryError> {
-    Ok(sum(value).filter(is_call()).build()?.alias(name))
+/// Returns the condition for spans whose tokens and cost are included in totals: calls, other uses of models, and agents whose calls report
+/// no usage. All other counted spans have neither tokens nor cost.
+pub(crate) fn is_counted() -> Expr {
+    col("counted")
+}
+
+/// Returns the condition for counted spans with a cost.
+pub(crate) fn has_counted_cost() -> Expr {
+    is_counted().and(col("cost").is_not_null())
+}
+
+/// Returns the sum of tokens or costs over counted spans.
+pub(crate) fn sum_of_counted(value: Expr, name: &str) -> Result<Expr, QueryError> {
+    Ok(sum(value).filter(is_counted()).build()?.alias(name))
 }
 
 pub(crate) fn cache_writes() -> Expr {
@@ -79,12 +90,12 @@ pub(crate) fn common_aggregates(is_run: &Expr) -> Result<Vec<Expr>, QueryError> 
         count_where(is_call(), "llm_calls")?,
         count_where(is_call().and(is_failed()), "failed_llm_calls")?,
         count_where(is_unpriced(), "unpriced_calls")?,
-        sum_of_calls(col("input_tokens"), "input_tokens")?,
-        sum_of_calls(col("output_tokens"), "output_tokens")?,
-        sum_of_calls(col("usage_cache_read"), "cache_read_tokens")?,
-        sum_of_calls(cache_writes(), "cache_write_tokens")?,
-        sum_of_calls(col("usage_reasoning"), "reasoning_tokens")?,
-        sum_of_calls(col("cost"), "cost")?,
+        sum_of_counted(col("input_tokens"), "input_tokens")?,
+        sum_of_counted(col("output_tokens"), "output_tokens")?,
+        sum_of_counted(col("usage_cache_read"), "cache_read_tokens")?,
+        sum_of_counted(cache_writes(), "cache_write_tokens")?,
+        sum_of_counted(col("usage_reasoning"), "reasoning_tokens")?,
+        sum_of_counted(col("cost"), "cost")?,
         count_where(is_estimated(), "estimated_calls")?,
         sum(col("cost")).filter(is_estimated()).build()?.alias("estimated_cost"),
         percentile(is_call(), 0.5, "p50")?,
@@ -95,9 +106,9 @@ pub(crate) fn common_aggregates(is_run: &Expr) -> Result<Vec<Expr>, QueryError> 
     ])
 }
 
-/// Returns a cost in dollars: 0 if there are no calls, `None` if there are calls and none of them has a price.
+/// Returns a cost in dollars: 0 if there are no calls and nothing else has a cost, `None` if there are calls and nothing has a price.
 pub(crate) fn cost_in_dollars(cost: Option<Usd>, calls: u64) -> Option<f64> {
-    if calls == 0 { Some(0.0) } else { cost.map(Usd::dollars) }
+    cost.map(Usd::dollars).or((calls == 0).then_some(0.0))
 }
 
 impl ProjectSnapshot {
@@ -114,7 +125,7 @@ impl ProjectSnapshot {
         sums.extend([
             count_distinct(col("trace_id")).alias("traces"),
             count_distinct(col("user_id")).alias("users"),
-            sum_of_calls(col("usage_input"), "new_input_tokens")?,
+            sum_of_counted(col("usage_input"), "new_input_tokens")?,
             sum(col("input_tokens")).filter(is_estimated()).build()?.alias("estimated_input_tokens"),
             sum(col("output_tokens")).filter(is_estimated()).build()?.alias("estimated_output_tokens"),
             count_where(is_call().and(is_without_usage()).and(col("status").eq(lit("ok"))), "calls_without_usage")?,

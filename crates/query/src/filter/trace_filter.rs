@@ -17,7 +17,7 @@ use hinomi_model::id::TraceId;
 use super::fields::{self, FilterColumnType};
 use super::matcher::{ValueTest, prepare_test};
 use super::{Filter, FilterTerm};
-use crate::aggregate::summary::is_call;
+use crate::aggregate::summary::{is_call, is_counted};
 use crate::error::QueryError;
 use crate::scan::row_lookup::DETAIL_COLUMNS;
 use crate::{ProjectSnapshot, QueryScope, ScanMode};
@@ -204,7 +204,7 @@ impl TraceTotals {
         let number = |number: i64| value_test.passes_number(Some(number as f64));
         match total {
             TraceFigure::Cost => {
-                let cost = if self.calls == 0 { Some(0) } else { self.cost };
+                let cost = self.cost.or((self.calls == 0).then_some(0));
                 value_test.passes_amount(cost.map(|cost| i64::try_from(cost).unwrap_or(i64::MAX)))
             }
             TraceFigure::Duration => number(self.end_us - self.start_us),
@@ -327,7 +327,14 @@ impl ProjectSnapshot {
             columns.push(col("end_time"));
         }
         if has_totals {
-            columns.extend([is_call().alias("is_call"), col("cost"), col("input_tokens"), col("output_tokens"), col("total_tokens")]);
+            columns.extend([
+                is_call().alias("is_call"),
+                is_counted().alias("is_counted"),
+                col("cost"),
+                col("input_tokens"),
+                col("output_tokens"),
+                col("total_tokens"),
+            ]);
         }
         let mut tested = Vec::new();
         for (at, test) in filter.tests.iter().enumerate() {
@@ -368,6 +375,7 @@ fn add_rows(
     let (ids, starts, ends) = (text("trace_id")?, time("start_time")?, time("end_time"));
     let (parents, span_ids) = (text("parent_span_id"), text("span_id"));
     let calls = batch.column_by_name("is_call").map(|column| column.as_boolean());
+    let counted = batch.column_by_name("is_counted").map(|column| column.as_boolean());
     let costs = batch.column_by_name("cost").map(|column| column.as_primitive::<Decimal128Type>());
     let tokens = [int("input_tokens"), int("output_tokens"), int("total_tokens")];
     let passes: Vec<(usize, bool, bool, &BooleanArray)> = tested
@@ -403,8 +411,9 @@ fn add_rows(
                 totals.root_passes = of_root;
             }
         }
-        if calls.is_some_and(|calls| calls.is_valid(row) && calls.value(row)) {
-            totals.calls += 1;
+        let is_set = |flags: Option<&BooleanArray>| flags.is_some_and(|flags| flags.is_valid(row) && flags.value(row));
+        totals.calls += u64::from(is_set(calls));
+        if is_set(counted) {
             if let Some(costs) = costs.filter(|costs| costs.is_valid(row)) {
                 totals.cost = Some(totals.cost.unwrap_or(0) + costs.value(row));
             }

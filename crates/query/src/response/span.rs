@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::trace::span_facts::{FieldReading, LinkedSpan, SpanExclusion};
 
 /// Token usage of a call. Null means that the client did not report it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
 pub struct CallUsage {
     /// Input tokens, including those read from or written to a cache.
     #[schema(required)]
@@ -44,15 +44,31 @@ pub struct CallUsage {
     /// Output tokens of images.
     #[schema(required)]
     pub output_image_tokens: Option<u64>,
-    /// Web searches that the provider made and bills.
-    #[schema(required)]
-    pub web_searches: Option<u64>,
-    /// Images that the model generated.
-    #[schema(required)]
-    pub images: Option<u64>,
+    /// Units other than tokens that the provider charges for.
+    pub units: UsageUnits,
     /// `reported` by the client, `estimated` from the messages, or null if unknown.
     #[schema(required, value_type = Option<UsageSource>)]
     pub source: Option<&'static str>,
+}
+
+/// Units other than tokens that a provider charges for. Units that were not reported are null.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, ToSchema)]
+pub struct UsageUnits {
+    /// Web searches that the provider made and bills.
+    #[schema(required)]
+    pub searches: Option<u64>,
+    /// Images that the model generated.
+    #[schema(required)]
+    pub images: Option<u64>,
+    /// Characters that were spoken or read aloud.
+    #[schema(required)]
+    pub characters: Option<u64>,
+    /// Duration of the audio in seconds.
+    #[schema(required)]
+    pub audio_seconds: Option<f64>,
+    /// Units that a reranking is charged for, as the provider counts them.
+    #[schema(required)]
+    pub rerank_units: Option<u64>,
 }
 
 /// Cost of a call in US dollars.

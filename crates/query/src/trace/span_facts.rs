@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 pub struct SpanExclusion {
     /// `wraps_call`: the span is a wrapper around the same call. `same_response`: another span reports the same response.
     /// `duplicate_report`: the span is another report of a call of this trace. `reported_elsewhere`: a span of another trace reports the
-    /// same call. `sum_of_calls`: the span repeats the usage of the calls below it.
+    /// same call. `sum_of_calls`: the span repeats the usage of the calls below it. `fetched_response`: the span only fetched the response
+    /// of an earlier call.
     #[schema(value_type = ExclusionKind)]
     pub kind: &'static str,
     /// ID of the span that is included in totals instead; null if it is unknown, and for `sum_of_calls`.

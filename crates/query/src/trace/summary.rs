@@ -22,9 +22,11 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
     let start_us = spans().map(|span| span.start_us).min().unwrap_or(0);
     let end_us = spans().map(|span| span.end_us).max().unwrap_or(start_us);
     let calls: Vec<&LoadedSpan> = loaded.iter().filter(|loaded| loaded.span().is_call() && loaded.span().counted).collect();
+    let billed: Vec<&LoadedSpan> = loaded.iter().filter(|loaded| loaded.span().is_billed()).collect();
     let sum = |of: fn(&span::Span) -> u64| calls.iter().map(|call| of(call.span())).fold(0u64, u64::saturating_add);
-    let known_costs = || calls.iter().filter_map(|call| call.span().cost.as_ref().map(|cost| cost.total));
-    let cost = if calls.is_empty() { Some(Usd::ZERO) } else { known_costs().reduce(|sum, cost| sum + cost) };
+    let sum_of_billed = |of: fn(&span::Span) -> u64| billed.iter().map(|one| of(one.span())).fold(0u64, u64::saturating_add);
+    let known_cost = billed.iter().filter_map(|one| one.span().cost.as_ref().map(|cost| cost.total)).reduce(|sum, cost| sum + cost);
+    let cost = cost_in_dollars(known_cost, calls.len() as u64);
     let first = |of: fn(&span::Span) -> Option<&String>| spans().find_map(of).cloned();
     TraceSummary {
         trace_id: root.map(|root| root.trace_id.to_string()).unwrap_or_default(),
@@ -42,11 +44,11 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
         tool_calls: tool_calls(loaded),
         error_count: 0,
         error_preview: first_failure(loaded).and_then(error_preview),
-        input_tokens: sum(|span| span.usage.input_tokens().unwrap_or(0)),
-        output_tokens: sum(|span| span.usage.output_tokens().unwrap_or(0)),
-        total_tokens: sum(|span| span.usage.total.unwrap_or(0)),
+        input_tokens: sum_of_billed(|span| span.usage.input_tokens().unwrap_or(0)),
+        output_tokens: sum_of_billed(|span| span.usage.output_tokens().unwrap_or(0)),
+        total_tokens: sum_of_billed(|span| span.usage.total.unwrap_or(0)),
         calls_without_usage: sum(|span| u64::from(span.status == SpanStatus::Ok && span.usage.is_unknown())),
-        cost: cost.map(Usd::dollars),
+        cost,
         unpriced_calls: sum(|span| u64::from(is_unpriced(span))),
         estimated_calls: sum(|span| u64::from(span.is_estimated())),
         estimated_cost: {
@@ -54,7 +56,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
             let known = estimated().filter_map(|span| span.cost.as_ref()).map(|cost| cost.total);
             cost_in_dollars(known.reduce(|sum, cost| sum + cost), estimated().count() as u64)
         },
-        models: models(&calls),
+        models: models(&billed),
         user_id: first(|span| span.user_id.as_ref()),
         session_id: first(|span| span.session_id.as_ref()),
         environment: first(|span| span.environment.as_ref()),

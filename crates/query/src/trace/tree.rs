@@ -6,7 +6,7 @@ use hinomi_model::id::SpanId;
 use hinomi_model::money::Usd;
 use hinomi_model::span::{Span, SpanStatus};
 
-/// Totals of the counted calls in a span and below it.
+/// Totals of the counted calls in a span and below it, with the tokens and costs of other uses of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct SubtreeAggregate {
     pub(crate) llm_calls: u64,
@@ -16,22 +16,20 @@ pub(crate) struct SubtreeAggregate {
     pub(crate) cost: Option<Usd>,
     pub(crate) unpriced_calls: u64,
     pub(crate) estimated_calls: u64,
-    has_priced_call: bool,
 }
 
 impl SubtreeAggregate {
     fn of(span: &Span) -> SubtreeAggregate {
-        if !span.is_call() || !span.counted {
+        if !span.is_billed() {
             return SubtreeAggregate::default();
         }
         SubtreeAggregate {
-            llm_calls: 1,
+            llm_calls: u64::from(span.is_call()),
             input_tokens: span.usage.input_tokens().unwrap_or(0),
             output_tokens: span.usage.output_tokens().unwrap_or(0),
             cost: span.cost.as_ref().map(|cost| cost.total),
             unpriced_calls: u64::from(is_unpriced(span)),
             estimated_calls: u64::from(span.is_estimated()),
-            has_priced_call: span.cost.is_some(),
         }
     }
 
@@ -44,12 +42,11 @@ impl SubtreeAggregate {
         if let Some(cost) = other.cost {
             self.cost = Some(self.cost.unwrap_or_default() + cost);
         }
-        self.has_priced_call |= other.has_priced_call;
     }
 
-    /// Sets the final cost: 0 without calls, `None` if no call has a price.
+    /// Sets the final cost: 0 without calls and costs, `None` if there are calls and nothing has a price.
     fn finish_cost(mut self) -> SubtreeAggregate {
-        self.cost = if self.llm_calls == 0 { Some(Usd::ZERO) } else { self.cost.filter(|_| self.has_priced_call) };
+        self.cost = self.cost.or((self.llm_calls == 0).then_some(Usd::ZERO));
         self
     }
 }

@@ -15,6 +15,7 @@ mod issues;
 mod jobs;
 mod live;
 mod logs;
+mod mapping;
 mod media;
 mod metrics;
 mod middleware;
@@ -385,7 +386,7 @@ fn alert_routes() -> OpenApiRouter<Arc<ApiState>> {
     )
 }
 
-/// Routes of the server itself: forwards, bills, hints, live changes, exports, backups and the state of the system.
+/// Routes of the server itself: forwards, mapping rules, bills, hints, live changes, exports, backups and the state of the system.
 fn system_routes() -> OpenApiRouter<Arc<ApiState>> {
     permitted_routes!(OpenApiRouter::new();
         forwards::list,
@@ -393,6 +394,9 @@ fn system_routes() -> OpenApiRouter<Arc<ApiState>> {
         forwards::get,
         forwards::update,
         forwards::delete,
+        mapping::get,
+        mapping::replace,
+        mapping::preview,
         hints::hints,
         bill::report,
         bill::import,

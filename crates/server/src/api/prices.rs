@@ -44,8 +44,8 @@ pub(super) struct CustomPriceView {
     #[schema(required)]
     until: Option<String>,
     /// Prices in US dollars by bucket: per million tokens of `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`,
-    /// `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search` and `image`; per `hour`
-    /// of the duration of the call.
+    /// `reasoning`, `input_audio`, `output_audio`, `input_image` and `output_image`; per `request`, `web_search`, `image` and
+    /// `rerank_unit`; per million `character`s; per `audio_hour` of audio; per `hour` of the duration of the call.
     #[schema(value_type = BTreeMap<PriceBucket, f64>)]
     prices: BucketPrices,
     /// Identifier of the price as the cost of a span names it.
@@ -89,8 +89,8 @@ pub(super) struct CustomPriceRequest {
     from: Option<String>,
     /// First day on which the price no longer applies, `YYYY-MM-DD` (UTC). Default: no end.
     until: Option<String>,
-    /// Prices in US dollars by bucket, in the same form as in the response; at least one of `input`, `request`, `image` and `hour` is
-    /// required.
+    /// Prices in US dollars by bucket, in the same form as in the response; at least one price for something other than output,
+    /// reasoning and cached input is required.
     #[schema(value_type = BTreeMap<PriceBucket, f64>)]
     prices: serde_json::Value,
 }

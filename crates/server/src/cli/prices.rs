@@ -168,6 +168,15 @@ pub(super) struct PriceCheckCommand {
     /// Generated images
     #[arg(long, value_name = "N")]
     images: Option<u64>,
+    /// Units of a reranking
+    #[arg(long, value_name = "N")]
+    rerank_units: Option<u64>,
+    /// Characters that are spoken or read aloud
+    #[arg(long, value_name = "N")]
+    characters: Option<u64>,
+    /// Duration of the audio in seconds
+    #[arg(long, value_name = "S")]
+    audio_seconds: Option<f64>,
     /// Duration of the call in seconds, for models that are priced by the hour
     #[arg(long, value_name = "S", default_value_t = 0.0)]
     seconds: f64,
@@ -254,6 +263,9 @@ impl PriceCheckCommand {
             output_image: self.output_image,
             web_searches: self.web_searches,
             images: self.images,
+            rerank_units: self.rerank_units,
+            characters: self.characters,
+            audio_ms: self.audio_seconds.map(|seconds| (seconds.max(0.0) * 1e3).round() as u64),
             ..Usage::default()
         }
     }
@@ -279,6 +291,8 @@ fn print_price(priced: &PricedCall, table: &PriceTable) -> anyhow::Result<()> {
 fn arithmetic(line: &PricedBucket) -> [String; 3] {
     let per = match line.bucket.unit() {
         PriceUnit::MillionTokens => format!("{} × {}/M", line.count, dollars(line.price.dollars())),
+        PriceUnit::MillionCharacters => format!("{} characters × {}/M", line.count, dollars(line.price.dollars())),
+        PriceUnit::AudioHour => format!("{} s of audio × {}/h", line.count as f64 / 1e3, dollars(line.price.dollars())),
         PriceUnit::Thousand => format!("{} × {}", line.count, dollars(line.price.dollars() / 1_000.0)),
         PriceUnit::Hour => format!("{} s × {}/h", line.count as f64 / 1e6, dollars(line.price.dollars())),
     };

@@ -26,6 +26,7 @@ mod limits;
 mod media;
 mod names;
 mod operator;
+mod other_models;
 mod otlp;
 mod page;
 mod prices;

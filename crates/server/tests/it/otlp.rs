@@ -6,7 +6,7 @@ use crate::envelopes::now;
 use crate::ingest::counted;
 use crate::server::{KEY, Server};
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Returns a call of gpt-4o-mini: 1,000 input tokens, 500 output tokens, 0.00045 dollars. Its messages are separate log records.
 fn call(trace: u128, span_id: &str) -> Value {
@@ -24,11 +24,11 @@ fn call(trace: u128, span_id: &str) -> Value {
     })
 }
 
-fn nanos(seconds: f64) -> String {
+pub(crate) fn nanos(seconds: f64) -> String {
     format!("{:.0}", seconds * 1e9)
 }
 
-fn traces(spans: &[Value]) -> Vec<u8> {
+pub(crate) fn traces(spans: &[Value]) -> Vec<u8> {
     json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] }).to_string().into_bytes()
 }
 

@@ -62,7 +62,7 @@ fn a_price_is_set_used_ended_and_removed() {
     assert_eq!((priced["total"].as_f64(), priced["price"].as_str()), (Some(0.034), Some("own:kaede*@2026-01-01")));
     let searches = priced["buckets"].as_array().unwrap().iter().find(|line| line["bucket"] == "web_search").unwrap().clone();
     assert_eq!(searches, json!({ "bucket": "web_search", "tokens": 3, "usd_per_million": 10_000.0, "amount": 0.03 }));
-    assert_eq!(server.ask(&format!("/traces/{:032x}/spans/{:016x}", 2, 3))["usage"]["web_searches"], 3);
+    assert_eq!(server.ask(&format!("/traces/{:032x}/spans/{:016x}", 2, 3))["usage"]["units"]["searches"], 3);
     assert_eq!(cost(&server, 1), Value::Null, "what is stored keeps what it has");
 
     let id = set["id"].as_i64().unwrap();

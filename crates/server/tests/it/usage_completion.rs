@@ -1,4 +1,4 @@
-//! Calls without usage that the sum of an agent or a fetched response completes once their trace is quiet.
+//! Agents whose sum counts, and calls that a fetched response completes, once their trace is quiet.
 
 use std::time::{Duration, Instant};
 
@@ -66,12 +66,26 @@ fn the_sum_of_an_agent_counts_only_where_no_call_below_reports_usage() {
 
     let completed = totals_with(&server, 1, 1000);
     assert_eq!((&completed["llm_calls"], &completed["output_tokens"], &completed["cost"]), (&json!(2), &json!(100), &json!(0.0035)));
-    let span = server.ask(&format!("/traces/{:032x}/spans/{:016x}", 1, 3));
-    let read = span["reading"].as_array().unwrap().iter().find(|read| read["field"] == "usage.input_tokens").unwrap().clone();
-    assert_eq!((&read["source"]["kind"], &read["source"]["span_id"]), (&json!("agent_sum"), &json!(format!("{:016x}", 1))), "{read}");
-    assert_eq!(server.ask(&format!("/traces/{:032x}/spans/{:016x}", 1, 1))["counted"], json!(false));
+    let span = |trace: u128, id: u64| server.ask(&format!("/traces/{trace:032x}/spans/{id:016x}"));
+    let agent_span = span(1, 1);
+    assert_eq!(
+        (&agent_span["counted"], &agent_span["exclusion"], &agent_span["cost"]["total"]),
+        (&json!(true), &Value::Null, &json!(0.0035))
+    );
+    assert_eq!(span(1, 3)["usage"]["input_tokens"], Value::Null, "the calls below stay as they were sent");
     // The second trace has been quiet as long as the first.
     assert_eq!(totals_with(&server, 2, 900)["output_tokens"], json!(5));
+    assert_eq!(span(2, 1)["exclusion"]["kind"], "sum_of_calls");
+    let summary = server.ask("/summary?from=-1h");
+    assert_eq!((&summary["llm_calls"], &summary["input_tokens"], &summary["output_tokens"]), (&json!(4), &json!(1900), &json!(105)));
+    // A call that reports its usage late is counted in place of the agent.
+    send(&server, 1, &[call(4, 1, &json!({ "gen_ai.usage.input_tokens": 800, "gen_ai.usage.output_tokens": 8 }))]);
+    assert_eq!(totals_with(&server, 1, 800)["llm_calls"], json!(3));
+    assert_eq!(span(1, 1)["exclusion"]["kind"], "sum_of_calls");
+    // An agent without any call counts too, but is no call.
+    send(&server, 3, &[agent(1, 700)]);
+    let alone = totals_with(&server, 3, 700);
+    assert_eq!((&alone["llm_calls"], &alone["output_tokens"]), (&json!(0), &json!(100)));
 }
 
 #[test]
@@ -93,4 +107,6 @@ fn a_fetched_response_completes_its_call_and_is_none_itself() {
     send(&server, 1, &[(2, 0, "fetch_response", usage.clone()), (3, 0, "fetch_response", usage)]);
     let totals = totals_with(&server, 1, 50);
     assert_eq!((&totals["llm_calls"], &totals["output_tokens"]), (&json!(1), &json!(7)));
+    let exclusion = server.ask(&format!("/traces/{:032x}/spans/{:016x}", 1, 2))["exclusion"].clone();
+    assert_eq!((&exclusion["kind"], &exclusion["span_id"]), (&json!("fetched_response"), &json!(format!("{:016x}", 1))));
 }

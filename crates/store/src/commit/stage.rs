@@ -254,8 +254,7 @@ impl CommitWorker {
                 head.decided.extend(earlier.iter().filter(|(index, _)| run.iter().any(|(asked, _)| asked == index)).cloned());
                 continue;
             };
-            if run.iter().any(|(_, span)| usage_completion::may_complete(span))
-                && self.trace_states.has_no_reported_usage(&(head.project, trace))
+            if run.iter().any(|(_, span)| usage_completion::may_complete(span)) && self.trace_states.may_lack_usage(&(head.project, trace))
             {
                 self.note_usage_gap((head.project, trace));
             }
@@ -266,7 +265,7 @@ impl CommitWorker {
         traces
     }
 
-    /// Remembers a trace whose usage only a span reports that is no call. With very many of them, further ones are left out.
+    /// Remembers a trace with a span that is no call and whose usage may count. With very many of them, further ones are left out.
     fn note_usage_gap(&self, trace: TraceKey) {
         let mut gaps = lock(&self.shared.usage_gaps);
         if gaps.len() < MAX_USAGE_GAPS {

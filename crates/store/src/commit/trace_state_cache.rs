@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hinomi_model::dedup::duplicate_reports::CallReport;
-use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports};
+use hinomi_model::dedup::{SpanDecision, SpanNode, duplicate_reports, has_uncounted_sum};
 use hinomi_model::id::{SpanId, TraceId};
 
 use crate::seeded_hash::SeededMap;
@@ -97,14 +97,14 @@ impl TraceStateCache {
         })
     }
 
-    /// Returns true if no counted call of a cached trace reports usage.
-    pub(crate) fn has_no_reported_usage(&self, key: &TraceKey) -> bool {
+    /// Returns true if a cached trace has a counted call without usage, or an agent with a sum of tokens below which nothing reports usage.
+    pub(crate) fn may_lack_usage(&self, key: &TraceKey) -> bool {
         self.traces.get(key).is_some_and(|trace| {
             let counted = |place: usize| trace.decisions[place].as_deref().unwrap_or(&trace.nodes[place].local_decision).counted;
-            let reports = |(place, node): (usize, &SpanNode)| {
-                node.is_call() && counted(place) && (node.input_tokens.is_some() || node.output_tokens.is_some())
+            let lacks_usage = |(place, node): (usize, &SpanNode)| {
+                node.is_call() && counted(place) && node.input_tokens.is_none() && node.output_tokens.is_none()
             };
-            !trace.nodes.iter().enumerate().any(reports)
+            trace.nodes.iter().enumerate().any(lacks_usage) || has_uncounted_sum(&trace.nodes)
         })
     }
 

@@ -196,6 +196,7 @@ impl RollupBuilder {
             let seen = UserRollupSpan {
                 user,
                 provider: key.values[PROVIDER_DIMENSION],
+                is_counted: key.counted,
                 is_call: key.counted && matches!(text(KIND_DIMENSION), Some("llm" | "embedding")),
                 is_estimated: text(USAGE_SOURCE_DIMENSION) == Some("estimated"),
                 is_run: key.is_run,
@@ -437,6 +438,11 @@ impl<'a> RollupColumns<'a> {
     /// Returns the column of a dimension, if the granularity distinguishes its values.
     pub fn dimension(&self, dimension: usize) -> Option<&'a StringViewArray> {
         Some(self.dimensions.get(dimension)?.as_ref()?.column)
+    }
+
+    /// Returns whether a span is counted.
+    pub fn is_counted(&self, row: usize) -> bool {
+        self.counted.value(row)
     }
 
     /// Returns whether a span is a counted call.

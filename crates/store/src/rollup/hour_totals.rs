@@ -45,6 +45,8 @@ impl HourTotals {
                 if sums.unpriced > 0 {
                     whole.unpriced_models.push((cell.key.values[MODEL_DIMENSION], sums.unpriced));
                 }
+            } else if cell.key.counted {
+                whole.calls.sums.add_billed(sums);
             }
             if cell.key.is_run {
                 add(&mut whole.runs, &mut runs);

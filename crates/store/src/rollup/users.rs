@@ -60,6 +60,7 @@ pub struct SpanSubtotal {
 pub(super) struct UserRollupSpan<'a> {
     pub(super) user: u32,
     pub(super) provider: u32,
+    pub(super) is_counted: bool,
     pub(super) is_call: bool,
     pub(super) is_estimated: bool,
     pub(super) is_run: bool,
@@ -104,6 +105,8 @@ impl UserRollupDayBuilder {
             if seen.is_estimated {
                 user.sums.estimated.add_sums(seen.sums);
             }
+        } else if seen.is_counted {
+            user.sums.calls.sums.add_billed(seen.sums);
         }
         if seen.is_run {
             part(&mut user.sums.runs, &mut user.runs);

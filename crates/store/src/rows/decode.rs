@@ -152,7 +152,7 @@ fn exclusions(batch: &RecordBatch, rows: &mut [SpanRow]) {
 /// Reads the exclusive buckets and the total. The sums over buckets are derived and not read.
 fn usage(batch: &RecordBatch, rows: &mut [SpanRow]) {
     type UsageFieldAccessor = fn(&mut Usage) -> &mut Option<u64>;
-    let buckets: [(&str, UsageFieldAccessor); 13] = [
+    let buckets: [(&str, UsageFieldAccessor); 16] = [
         ("usage_input", |u| &mut u.input),
         ("usage_cache_read", |u| &mut u.cache_read),
         ("usage_cache_write_5m", |u| &mut u.cache_write_5m),
@@ -165,6 +165,9 @@ fn usage(batch: &RecordBatch, rows: &mut [SpanRow]) {
         ("usage_output_image", |u| &mut u.output_image),
         ("usage_web_searches", |u| &mut u.web_searches),
         ("usage_images", |u| &mut u.images),
+        ("usage_characters", |u| &mut u.characters),
+        ("usage_audio_ms", |u| &mut u.audio_ms),
+        ("usage_rerank_units", |u| &mut u.rerank_units),
         ("total_tokens", |u| &mut u.total),
     ];
     for (name, bucket) in buckets {

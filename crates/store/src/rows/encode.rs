@@ -147,6 +147,9 @@ impl SpanColumnEncoder<'_> {
             c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.span_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
             c.text_in_blocks(|row, out| row.span.exclusion.and_then(|why| why.trace_id()).is_some_and(|id| write!(out, "{id}").is_ok())),
             c.text_column_of(|row| row.span.failure.map(FailureCause::as_str)),
+            c.count_column(|row| row.span.usage.characters),
+            c.count_column(|row| row.span.usage.audio_ms),
+            c.count_column(|row| row.span.usage.rerank_units),
         ]
     }
 }

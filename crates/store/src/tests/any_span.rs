@@ -71,6 +71,7 @@ fn usage() -> impl Strategy<Value = Usage> {
         (tokens(), tokens(), tokens(), tokens(), tokens()),
         (tokens(), tokens(), tokens(), tokens()),
         (tokens(), tokens(), tokens(), tokens()),
+        (tokens(), tokens(), tokens()),
         proptest::option::of(proptest::sample::select(UsageSource::ALL)),
     )
         .prop_map(
@@ -78,6 +79,7 @@ fn usage() -> impl Strategy<Value = Usage> {
                 (input, cache_read, cache_write_5m, cache_write_1h, input_audio),
                 (output, reasoning, output_audio, total),
                 (input_image, output_image, web_searches, images),
+                (characters, audio_ms, rerank_units),
                 source,
             )| Usage {
                 input,
@@ -92,6 +94,9 @@ fn usage() -> impl Strategy<Value = Usage> {
                 output_image,
                 web_searches,
                 images,
+                characters,
+                audio_ms,
+                rerank_units,
                 total,
                 source,
             },
@@ -108,6 +113,7 @@ pub(crate) fn exclusion() -> impl Strategy<Value = Option<Exclusion>> {
             Exclusion::DuplicateReport { span_id: None },
             Exclusion::ReportedElsewhere { trace_id, span_id },
             Exclusion::SumOfCalls,
+            Exclusion::FetchedResponse { span_id: Some(span_id) },
         ])
     });
     proptest::option::of(known)

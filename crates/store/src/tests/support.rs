@@ -9,6 +9,7 @@ use std::time::Duration;
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::dedup::{SpanDecision, SpanNode};
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::price::PriceBook;
 use hinomi_model::span::Span;
@@ -68,7 +69,12 @@ pub(crate) const CASES: &[&str] = &[
 ];
 
 fn decoded(folder: &Path) -> Vec<Span> {
-    let context = DecodeContext { received_us: RECEIVED_US, retention_us: Some(60 * 86_400_000_000), price: PriceBook::embedded() };
+    let context = DecodeContext {
+        received_us: RECEIVED_US,
+        retention_us: Some(60 * 86_400_000_000),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    };
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();
     let path = request["path"].as_str().unwrap();

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::id::SpanId;
+use hinomi_model::mapping::MappingRuleSet;
+use hinomi_model::price::PriceBook;
 use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
 use serde_json::json;
 
@@ -186,7 +188,8 @@ async fn event_round_trips() {
 async fn strange_texts_and_numbers_round_trip() {
     let (_dir, errors) = store();
     let body = r#"{"event_id":"a0000000000000000000000000000001","message":"nul \u0000 half \ud800 晴れ","tags":{"\u0000":"\udc00"}}"#;
-    let context = DecodeContext { received_us: SECOND_US, retention_us: None, price: hinomi_model::price::PriceBook::embedded() };
+    let context =
+        DecodeContext { received_us: SECOND_US, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
     let decoded = hinomi_model::sentry::decode_store_event(body.as_bytes(), &context).unwrap().errors;
     let value = decoded[0].value.clone();
     assert_eq!(value, "nul \0 half \u{fffd} 晴れ");

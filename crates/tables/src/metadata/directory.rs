@@ -1,7 +1,9 @@
 //! Projects and their ingest keys.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use hinomi_model::mapping::MappingRuleSet;
 use rusqlite::Connection;
 
 use super::custom_prices;
@@ -32,6 +34,26 @@ pub struct RetentionOverrides {
     pub flagged_days: Option<u32>,
 }
 
+/// Rules for the attributes of a project's own instrumentation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProjectMapping {
+    /// Text of the rule file; empty if there is none.
+    pub text: String,
+    /// The rules of the text.
+    pub rules: Arc<MappingRuleSet>,
+}
+
+impl ProjectMapping {
+    /// Returns the mapping of a stored text. A text that this version cannot read has no rules.
+    fn of_stored(text: String) -> ProjectMapping {
+        let rules = MappingRuleSet::from_text(&text).unwrap_or_else(|error| {
+            tracing::error!(%error, effect = "the mapping rules of a project are not applied", "metadata.mapping.invalid");
+            MappingRuleSet::default()
+        });
+        ProjectMapping { text, rules: Arc::new(rules) }
+    }
+}
+
 /// A project, which separates the telemetry of different programs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProjectRecord {
@@ -51,6 +73,8 @@ pub struct ProjectRecord {
     pub prefer_client_cost: bool,
     /// True if the tokens of calls without token usage are estimated from their messages where possible.
     pub estimate_usage: bool,
+    /// Rules for the attributes of the project's own instrumentation.
+    pub mapping: ProjectMapping,
     /// True if the project rejects all incoming data.
     pub disabled: bool,
     /// Time of creation in microseconds since the Unix epoch.
@@ -117,6 +141,7 @@ pub(super) fn read(connection: &Connection) -> Result<ProjectDirectory, Metadata
             currency: code.zip(rate).map(|(code, rate)| DisplayCurrency { code, rate }),
             prefer_client_cost: row.get("prefer_client_cost")?,
             estimate_usage: row.get("estimate_usage")?,
+            mapping: ProjectMapping::of_stored(row.get("mapping")?),
             disabled: row.get("disabled")?,
             created_us: row.get("created_us")?,
             first_span_us: row.get("first_span_us")?,

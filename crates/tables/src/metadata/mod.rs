@@ -24,7 +24,7 @@ use rusqlite::Connection;
 
 use access_secrets::CredentialLastUses;
 pub use custom_prices::CustomPriceRecord;
-pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectRecord, RetentionOverrides};
+pub use directory::{DisplayCurrency, IngestKey, ProjectDirectory, ProjectMapping, ProjectRecord, RetentionOverrides};
 pub use error::MetadataError;
 pub use jobs::{JobFilter, JobRecord, JobState};
 pub use projects::ProjectPatch;

@@ -1,5 +1,6 @@
 //! Creating and changing projects and keys.
 
+use hinomi_model::mapping::MappingRuleSet;
 use rusqlite::params;
 
 use super::directory::{DisplayCurrency, IngestKey, ProjectRecord, RetentionOverrides};
@@ -135,6 +136,18 @@ impl MetadataStore {
                 serde_json::to_string(&project.retention_overrides).unwrap_or_default()
             ],
         )?;
+        self.project(id)
+    }
+
+    /// Replaces the mapping rules of a project by those of a text.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such project, or the text is not a valid rule file.
+    pub fn set_mapping(&self, id: u64, text: &str) -> Result<ProjectRecord, MetadataError> {
+        MappingRuleSet::from_text(text).map_err(|error| MetadataError::Invalid(error.to_string()))?;
+        self.project(id)?;
+        self.lock().execute("UPDATE projects SET mapping = ?2 WHERE id = ?1", params![id, text])?;
         self.project(id)
     }
 

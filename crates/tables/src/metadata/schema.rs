@@ -130,6 +130,10 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN retry_us INTEGER;
 ",
+    "
+    -- Rules for the attributes of the project's own instrumentation: the text of the rule file.
+    ALTER TABLE projects ADD COLUMN mapping TEXT NOT NULL DEFAULT '';
+",
 ];
 
 /// Name of the setting with the time at which the database was recreated next to others.

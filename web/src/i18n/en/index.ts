@@ -4,6 +4,7 @@ import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
 import { issues } from './issues';
+import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
@@ -21,6 +22,7 @@ export const en = {
   ...estimate,
   ...hints,
   ...issues,
+  ...mapping,
   ...metrics,
   ...overview,
   ...prices,

@@ -88,5 +88,8 @@ export const prices = {
   'prices.unit.request': 'request',
   'prices.unit.web_search': 'web search',
   'prices.unit.image': 'image',
+  'prices.unit.rerank_unit': 'rerank unit',
+  'prices.unit.character': 'million characters',
+  'prices.unit.audio_hour': 'hour of audio',
   'prices.unit.hour': 'hour',
 } as const;

@@ -5,6 +5,7 @@ import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
 import { issues } from './issues';
+import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
 import { prices } from './prices';
@@ -22,6 +23,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...estimate,
   ...hints,
   ...issues,
+  ...mapping,
   ...metrics,
   ...overview,
   ...prices,

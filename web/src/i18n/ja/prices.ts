@@ -87,5 +87,8 @@ export const prices = {
   'prices.unit.request': 'リクエスト',
   'prices.unit.web_search': 'ウェブ検索',
   'prices.unit.image': '画像',
+  'prices.unit.rerank_unit': 'リランク単位',
+  'prices.unit.character': '100万文字',
+  'prices.unit.audio_hour': '音声1時間',
   'prices.unit.hour': '時間',
 } as const;

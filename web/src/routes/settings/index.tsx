@@ -50,10 +50,27 @@ export default function Settings() {
             wanted={price ? { model: price, provider: provider ?? '' } : null}
           />
           <Forwards key={`forwards ${project.id}`} project={project} />
+          <MappingSection project={project.id} />
           <ApiAccess />
         </div>
       )}
     </div>
+  );
+}
+
+/** The way to the rules for the project's own instrumentation. */
+function MappingSection({ project }: { project: number }) {
+  const t = useT();
+  return (
+    <section className="pane">
+      <h2>{t('mapping.title')}</h2>
+      <p className="text-dim text-small">{t('mapping.settingsWhy')}</p>
+      <p>
+        <Link className="button" to="/p/$project/mapping" params={{ project: String(project) }}>
+          {t('mapping.settings')}
+        </Link>
+      </p>
+    </section>
   );
 }
 

@@ -30,8 +30,8 @@ export const TOKEN_BUCKETS: BucketName[] = [
   'input_image',
   'output_image',
 ];
-/** In dollars for one. */
-export const UNIT_BUCKETS: BucketName[] = ['request', 'web_search', 'image'];
+/** In dollars for one, for a million characters, or for an hour of audio. */
+export const UNIT_BUCKETS: BucketName[] = ['request', 'web_search', 'image', 'rerank_unit', 'character', 'audio_hour'];
 
 export const emptyPriceDraft = (model = '', provider = ''): PriceDraft => ({ model, provider, tier: '', above: '', from: '', prices: {} });
 
@@ -49,7 +49,7 @@ export function priceOf(draft: PriceDraft): NewPrice | Problem {
     if (!(dollars >= 0) || !Number.isFinite(dollars)) return { key: 'prices.invalidNumber', text };
     prices[bucket] = dollars;
   }
-  if (['input', 'request', 'image', 'hour'].every((bucket) => prices[bucket as BucketName] === undefined)) {
+  if (['input', 'hour', ...UNIT_BUCKETS].every((bucket) => bucket === 'web_search' || prices[bucket as BucketName] === undefined)) {
     return { key: 'prices.needsPrice' };
   }
   const from = draft.from.trim();

@@ -123,27 +123,6 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("evaluate", SpanType::Evaluator),
     ("evaluation", SpanType::Evaluator),
     ("judge", SpanType::Evaluator),
-    // Speech, pictures and moderation have a cost but are no calls of language models.
-    ("stt", SpanType::Other),
-    ("tts", SpanType::Other),
-    ("speech_to_text", SpanType::Other),
-    ("text_to_speech", SpanType::Other),
-    ("speech", SpanType::Other),
-    ("transcription", SpanType::Other),
-    ("transcribe", SpanType::Other),
-    ("audio", SpanType::Other),
-    ("image", SpanType::Other),
-    ("images", SpanType::Other),
-    ("image_generation", SpanType::Other),
-    ("generate_image", SpanType::Other),
-    ("generate_images", SpanType::Other),
-    ("image_edit", SpanType::Other),
-    ("image_variation", SpanType::Other),
-    ("text_to_image", SpanType::Other),
-    ("video_generation", SpanType::Other),
-    ("generate_video", SpanType::Other),
-    ("moderation", SpanType::Other),
-    ("moderations", SpanType::Other),
     // Requests about calls, which take no tokens themselves.
     ("count_tokens", SpanType::Other),
     ("token_count", SpanType::Other),
@@ -154,6 +133,30 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
 
 /// Suffixes of operations on the memory of an agent.
 pub(super) const MEMORY_OPERATIONS: &[&str] = &["_memory", "_memory_store"];
+
+/// Operations of models that have a price and are no language models. Their spans are of kind `other`.
+pub(super) const OTHER_MODEL_OPERATIONS: &[&str] = &[
+    "stt",
+    "tts",
+    "speech_to_text",
+    "text_to_speech",
+    "speech",
+    "transcription",
+    "transcribe",
+    "audio",
+    "image",
+    "images",
+    "image_generation",
+    "generate_image",
+    "generate_images",
+    "image_edit",
+    "image_variation",
+    "text_to_image",
+    "video_generation",
+    "generate_video",
+    "moderation",
+    "moderations",
+];
 
 /// Kinds by a part of the model's name, for spans that name no operation. The first match decides.
 pub(super) const MODEL_KINDS: &[(&str, SpanType)] = &[

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::DecodeContext;
 use crate::dedup::{SpanNode, decide_trace};
+use crate::mapping::MappingRuleSet;
 use crate::money::Usd;
 use crate::otlp::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::outcome::OutcomeCategory;
@@ -18,7 +19,12 @@ const AT_NS: u64 = 1_795_510_000 * SECOND_NS;
 const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn pairs(attributes: &Value) -> Vec<Value> {

@@ -9,6 +9,7 @@ use super::super::proto::{
 };
 use super::super::{DecodedOtlpRequest, OtlpEncoding, OtlpSignal, decode};
 use crate::clock::DecodeContext;
+use crate::mapping::MappingRuleSet;
 use crate::outcome::OutcomeCategory;
 use crate::partial_spans::join_partial_spans;
 use crate::price::PriceBook;
@@ -19,7 +20,12 @@ const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 const AT_NS: u64 = 1_795_510_000_000_000_123;
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn of_json(records: Value) -> DecodedOtlpRequest {

@@ -10,6 +10,7 @@ use super::proto::{
     OtlpMetric, OtlpMetricPoints, OtlpNumberPoint, OtlpNumberValue, OtlpSum,
 };
 use super::*;
+use crate::mapping::MappingRuleSet;
 use crate::otel_metric::ExponentialBuckets;
 use crate::price::PriceBook;
 use crate::time::SECOND_US;
@@ -18,7 +19,12 @@ const NOW_US: i64 = 1_795_510_800 * SECOND_US;
 const AT_NS: u64 = 1_795_510_000_000_000_000;
 
 fn context() -> DecodeContext<'static> {
-    DecodeContext { received_us: NOW_US, retention_us: Some(30 * 86_400 * SECOND_US), price: PriceBook::embedded() }
+    DecodeContext {
+        received_us: NOW_US,
+        retention_us: Some(30 * 86_400 * SECOND_US),
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+    }
 }
 
 fn pairs() -> Vec<OtlpKeyValue> {

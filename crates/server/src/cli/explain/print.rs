@@ -184,14 +184,13 @@ fn describe_source(source: &FieldSource) -> String {
     match source {
         FieldSource::Attribute(name) => name.clone(),
         FieldSource::AttributePrefix(prefix) => format!("{prefix}.N.…"),
+        FieldSource::MappingRule { rule, attribute: Some(name) } => format!("{name}, by the mapping rule {rule:?}"),
+        FieldSource::MappingRule { rule, attribute: None } => format!("by the mapping rule {rule:?}"),
         FieldSource::Instrumentation => "inferred from the instrumentation".into(),
         FieldSource::ModelVendor => "inferred from the model vendor".into(),
         FieldSource::RestOfTotal => "inferred as the rest of the total".into(),
         FieldSource::GatewayReport(report) => {
             format!("inferred from the gateway's report: span {} of trace {}", report.span_id, report.trace_id)
-        }
-        FieldSource::AgentSum(report) => {
-            format!("from the sum of the agent, span {}, since no call below it reports usage", report.span_id)
         }
         FieldSource::FetchedResponse(report) => format!("from span {}, which fetched the response later", report.span_id),
         FieldSource::OtherReport(report) => format!("inferred from another report: span {} of trace {}", report.span_id, report.trace_id),
@@ -207,6 +206,10 @@ fn describe_counted(span: &Span) -> String {
         (Some(Exclusion::DuplicateReport { span_id: None }), _) => "duplicate report of a call in this trace".into(),
         (Some(Exclusion::ReportedElsewhere { trace_id, span_id }), _) => {
             format!("duplicate report of the call in span {span_id} of trace {trace_id}")
+        }
+        (Some(Exclusion::FetchedResponse { span_id: None }), _) => "it only fetched the response of an earlier call".into(),
+        (Some(Exclusion::FetchedResponse { span_id: Some(call) }), _) => {
+            format!("it only fetched the response of span {call}, which has its usage")
         }
         (Some(Exclusion::SumOfCalls), _) => format!("a span of kind {} repeats the usage of its LLM calls", span.kind),
         (None, true) => "an LLM call without another report".into(),

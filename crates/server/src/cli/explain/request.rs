@@ -3,6 +3,7 @@
 use anyhow::{Context as _, anyhow, bail};
 use hinomi_model::clock::DecodeContext;
 use hinomi_model::langfuse;
+use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::otlp::{self, OtlpEncoding, OtlpSignal};
 use hinomi_model::outcome::Outcome;
 use hinomi_model::outcome_reason::OutcomeReason;
@@ -41,7 +42,7 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         _ => None,
     };
     let received_us = received.map(|at| at.as_microsecond()).or(sent_us).unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
-    let context = DecodeContext { received_us, retention_us: None, price: PriceBook::embedded() };
+    let context = DecodeContext { received_us, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
     let read =
         DecodedRequest { kind, encoding: "JSON", sdk: None, received_us, spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
     let of_sentry = |decoded: sentry::DecodedEnvelope, encoding| {
@@ -115,7 +116,8 @@ fn json_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
 
 /// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
 fn binary_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
-    let context = DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded() };
+    let context =
+        DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
     let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
     let broken = |decoded: &otlp::DecodedOtlpRequest| {
         decoded.outcomes.iter().any(|outcome| outcome.reason == OutcomeReason::InvalidProtobuf.as_str())

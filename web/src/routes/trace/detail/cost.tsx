@@ -16,18 +16,24 @@ function BucketPrice({ of }: { of: CostBucket }) {
   if (isPricedEach(of.bucket)) return t('trace.priceEach', { price: format.moneyExact(of.usd_per_million / 1e6) });
   // A price for an hour, of which a million microseconds are the 3,600th part.
   if (of.bucket === 'hour') return t('trace.perHour', { price: format.moneyExact(of.usd_per_million * 3600) });
+  // An hour of audio, which is counted in milliseconds.
+  if (of.bucket === 'audio_hour') return t('trace.perHour', { price: format.moneyExact(of.usd_per_million * 3.6) });
   const usd = of.usd_per_million;
   return Math.abs(usd * 100 - Math.round(usd * 100)) < 1e-9 ? `$${format.fixed(usd, 2)}` : format.moneyExact(usd);
 }
 
 /** What is no token and has a price for each. */
-const isPricedEach = (bucket: BucketName) => bucket === 'request' || bucket === 'web_search' || bucket === 'image';
+const PRICED_EACH: readonly BucketName[] = ['request', 'web_search', 'image', 'rerank_unit'];
+const isPricedEach = (bucket: BucketName) => PRICED_EACH.includes(bucket);
+/** What is counted in time: how many of its units are a second. */
+const PER_SECOND: Partial<Record<BucketName, number>> = { hour: 1e6, audio_hour: 1e3 };
 
 /** How many; of time, how long. */
 function BucketAmount({ bucket, n }: { bucket: BucketName; n: number }) {
   const t = useT();
   const { format } = useLocale();
-  return bucket === 'hour' ? t('trace.seconds', { n: format.threeDigits(n / 1e6) }) : format.count(n);
+  const perSecond = PER_SECOND[bucket];
+  return perSecond ? t('trace.seconds', { n: format.threeDigits(n / perSecond) }) : format.count(n);
 }
 
 /** All that was charged, so that the eye can follow the sum: seven decimals where amounts are tiny. */
@@ -64,7 +70,7 @@ export function CostFormula({ detail }: { detail: SpanDetail }) {
                     {at > 0 && '+ '}
                     {buckets.length > 1 && <i className="text-dim">{t(bucketKey(one.bucket))} </i>}
                     <BucketAmount bucket={one.bucket} n={one.tokens} /> × <BucketPrice of={one} />
-                    {isPricedEach(one.bucket) || one.bucket === 'hour' ? '' : '/M'}
+                    {isPricedEach(one.bucket) || PER_SECOND[one.bucket] ? '' : '/M'}
                   </span>{' '}
                 </Fragment>
               ))}
@@ -167,6 +173,7 @@ export function bucketLinesOf(usage: Usage | null, buckets: CostBucket[]): Bucke
           0,
           parts.reduce<number>((left, part) => left - (part ?? 0), whole),
         );
+  const seconds = known(usage?.units.audio_seconds);
   const lines = [
     line('input', rest(input, read, written, media.input_audio, media.input_image)),
     line('cache_read', read),
@@ -179,8 +186,11 @@ export function bucketLinesOf(usage: Usage | null, buckets: CostBucket[]): Bucke
     line('output_audio', media.output_audio),
     line('output_image', media.output_image),
     line('request', null),
-    line('web_search', known(usage?.web_searches)),
-    line('image', known(usage?.images)),
+    line('web_search', known(usage?.units.searches)),
+    line('image', known(usage?.units.images)),
+    line('rerank_unit', known(usage?.units.rerank_units)),
+    line('character', known(usage?.units.characters)),
+    line('audio_hour', seconds === null ? null : seconds * 1e3),
     line('hour', null),
   ];
   const usual = new Set<BucketName>(['input', 'cache_read', 'cache_write_5m', 'output']);
@@ -192,7 +202,7 @@ export function bucketLinesOf(usage: Usage | null, buckets: CostBucket[]): Bucke
 }
 
 export function CostTab({ detail, node }: { detail: SpanDetail; node: SpanNode }) {
-  return isModelCall(detail) ? <CallCost detail={detail} /> : <BelowCost node={node} />;
+  return isModelCall(detail) || (detail.counted && detail.cost !== null) ? <CallCost detail={detail} /> : <BelowCost node={node} />;
 }
 
 function CallCost({ detail }: { detail: SpanDetail }) {

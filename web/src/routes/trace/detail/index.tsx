@@ -17,6 +17,7 @@ import { useTraceLogs } from '../use-logs';
 import { AttributesTab, RawTab } from './attributes';
 import { CostTab } from './cost';
 import { DetailsTab } from './details';
+import { MappingLink } from './mapping-link';
 import { MessagesTab } from './messages';
 import { OtherReportNote, SpanFailures, ExcludedNote } from './span-notes';
 import { ProvenanceTab } from './provenance';
@@ -85,7 +86,12 @@ export const SpanDetailPane = memo(function Detail({
     details: (full) => <DetailsTab detail={full} node={node} />,
     logs: () => <LogLines lines={lines} />,
     attributes: (full) => <AttributesTab key={span.span_id} detail={full} />,
-    reading: (full) => <ProvenanceTab detail={full} />,
+    reading: (full) => (
+      <>
+        <ProvenanceTab detail={full} />
+        <MappingLink detail={full} />
+      </>
+    ),
     raw: (full) => <RawTab detail={full} />,
   };
   return (

@@ -14,6 +14,13 @@ function FieldSourceText({ source }: { source: FieldSource }) {
   const t = useT();
   if (source.kind === 'attribute') return <code>{source.attribute}</code>;
   if (source.kind === 'attribute_prefix') return <code>{source.attribute}.N.…</code>;
+  if (source.kind === 'mapping_rule') {
+    return (
+      <>
+        {source.attribute !== null && <code>{source.attribute}</code>} {t('trace.from.mapping_rule', { rule: source.rule })}
+      </>
+    );
+  }
   return (
     <>
       <Chip tone="warning">{t('trace.inferred')}</Chip> {t(`trace.from.${source.kind}`)}{' '}

@@ -12,8 +12,7 @@ export const usageWith = (more: Partial<Usage>): Usage => ({
   output_audio_tokens: null,
   input_image_tokens: null,
   output_image_tokens: null,
-  web_searches: null,
-  images: null,
+  units: { searches: null, images: null, characters: null, audio_seconds: null, rerank_units: null },
   source: null,
   ...more,
 });
