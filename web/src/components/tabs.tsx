@@ -12,10 +12,9 @@ interface TabsProps<Id extends string> {
 export function Tabs<Id extends string>({ label, tabs, selected, onSelect, panel }: TabsProps<Id>) {
   const list = useRef<HTMLDivElement>(null);
   const move = (event: KeyboardEvent) => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
+    const at = placeAfter(event.key, tabs.findIndex(({ id }) => id === selected), tabs.length);
+    if (at === null) return;
     event.preventDefault();
-    const at = (tabs.findIndex(({ id }) => id === selected) + step + tabs.length) % tabs.length;
     const next = tabs[at];
     if (!next) return;
     onSelect(next.id);
@@ -38,4 +37,12 @@ export function Tabs<Id extends string>({ label, tabs, selected, onSelect, panel
       ))}
     </div>
   );
+}
+
+/** The tab that a key leads to. */
+function placeAfter(key: string, place: number, count: number): number | null {
+  if (key === 'ArrowRight') return (place + 1) % count;
+  if (key === 'ArrowLeft') return (place - 1 + count) % count;
+  if (key === 'Home') return 0;
+  return key === 'End' ? count - 1 : null;
 }
