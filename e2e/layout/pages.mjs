@@ -11,7 +11,7 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
   const asWritten = {
     '/sign-in': ['/sign-in', '/sign-in?error=used'],
     '/p/$project': ['/p/1', `/p/1${search(`user:${huge.payload.user.id}`)}`, without(''), ['/p/1', 'header button[aria-haspopup=menu]'], ['/p/1', 'header button[aria-haspopup=menu][title]']],
-    '/p/$project/setup': ['/p/1/setup', without('/setup'), without('/setup?with=otel')],
+    '/p/$project/setup': ['/p/1/setup', ...['', '?with=opentelemetry', '?with=opentelemetry-go', '?with=kong'].map((chosen) => without(`/setup${chosen}`))],
     '/p/$project/bill': ['/p/1/bill', without('/bill')],
     '/p/$project/traces': ['/p/1/traces', `/p/1/traces${search(`user:${huge.payload.user.id} -model:gpt-4o "words in it"`)}`, `/p/1/traces${nothing}`, without('/traces'), ['/p/1/traces', '[role=search] input']],
     '/p/$project/traces/$trace': [

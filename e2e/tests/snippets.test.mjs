@@ -17,7 +17,7 @@ const QUESTION = 'What is the capital of France?';
 /** The snippets as the page makes them: its own source, not a copy. */
 async function loadSnippets() {
   const { build } = await import(path.join(WEB, 'node_modules/vite/dist/node/index.js'));
-  const { output } = await build({ root: WEB, configFile: false, logLevel: 'error', build: { ssr: 'src/routes/setup/snippets.ts', write: false } });
+  const { output } = await build({ root: WEB, configFile: false, logLevel: 'error', build: { ssr: 'src/routes/setup/snippets/index.ts', write: false } });
   const { SNIPPETS, snippetText } = await import(`data:text/javascript,${encodeURIComponent(output[0].code)}`);
   return (id, dsn) => snippetText(SNIPPETS.find((snippet) => snippet.id === id).code(dsn, (key) => key));
 }

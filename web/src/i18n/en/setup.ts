@@ -5,21 +5,23 @@ export const setup = {
   'setup.noKeyWhy': 'Programs cannot send data to it. Add a key in Settings.',
   'setup.dsnWhy': 'The address your program sends data to. Anyone who has it can send data but not read it.',
   'setup.configure': 'Configure your program',
-  'setup.configureWhy': 'Choose your SDK or agent. No other changes are needed.',
-  'setup.python': 'Sentry, Python',
-  'setup.pythonSdk3': 'Sentry, Python SDK 3',
-  'setup.javascript': 'Sentry, JavaScript',
-  'setup.opentelemetry': 'OpenTelemetry',
-  'setup.langfuse': 'Langfuse',
+  'setup.configureWhy': 'Choose your SDK, agent or gateway.',
+  'setup.group.sentry': 'Sentry',
+  'setup.group.opentelemetry': 'OpenTelemetry',
+  'setup.group.langfuse': 'Langfuse',
+  'setup.group.agents': 'Coding agents',
+  'setup.group.gateways': 'Gateways and servers',
+  'setup.product': 'Language or product',
   'setup.comment.langfuse': 'Python SDK 2 to 5, JavaScript SDK 3 to 5, LiteLLM and Dify: change only the host and keys',
-  'setup.claudeCode': 'Claude Code',
-  'setup.codex': 'Codex CLI',
-  'setup.geminiCli': 'Gemini CLI',
   'setup.comment.instrumented': 'this instruments LLM calls automatically; other languages have an equivalent',
   'setup.comment.everyCall': 'send every call, so that totals are complete',
   'setup.comment.prompts': 'send prompts and answers, not only counts',
   'setup.comment.pipeline': 'optional: calls in this function belong to a pipeline of this name',
   'setup.comment.repository': 'cost by repository, team or any other attribute; Codex CLI, Gemini CLI and opencode also read this variable',
+  'setup.comment.callModel': 'call the model here',
+  'setup.comment.tools': 'send the arguments and results of tools',
+  'setup.comment.listener': 'each model needs the listener',
+  'setup.comment.container': 'environment of the gateway container',
   'setup.run': 'Run your program',
   'setup.runWhy': 'One LLM call is enough. Its cost, tokens and messages appear here within moments.',
   'setup.time': 'Time',
@@ -76,6 +78,28 @@ export const setup = {
   'setup.noteOpentelemetry':
     'This package is for OpenAI. For other providers and frameworks, also install their instrumentation, such as OpenInference or OpenLLMetry. Instrumentations from before 2026 use `true` instead of `SPAN_AND_EVENT`.',
   'setup.noteGemini': 'If Hinomi runs on another machine, also set `OTEL_EXPORTER_OTLP_HEADERS={headers}`.',
+  'setup.noteManual':
+    'In this language, the SDK does not record LLM calls automatically. Put a span with these attributes around each call.',
+  'setup.noteDotnet':
+    'Every `IChatClient` of Microsoft.Extensions.AI works this way: OpenAI, Azure, Anthropic, Ollama and others.',
+  'setup.noteLaravel':
+    'Laravel AI needs no code: set `SENTRY_LARAVEL_DSN`, `SENTRY_TRACES_SAMPLE_RATE=1.0` and `SENTRY_SEND_DEFAULT_PII=true`. In other programs, put a span with these attributes around each call.',
+  'setup.noteJava':
+    'The agent instruments the SDKs of OpenAI and Amazon Bedrock. For Spring AI and LangChain4j, use their own tabs.',
+  'setup.noteSpring':
+    'Spring AI does not put prompts and answers in spans. Spring Boot 3 names the properties `management.otlp.tracing.endpoint` and `management.otlp.tracing.headers.x-hinomi-key`.',
+  'setup.noteRuby':
+    'For RubyLLM, the gem `opentelemetry-instrumentation-ruby_llm` creates these spans. With other libraries, put a span with these attributes around each call.',
+  'setup.noteGateway': 'If the program also reports the call, it counts once.',
+  'setup.notePortkey': 'Only the self-hosted enterprise gateway sends traces. They always include prompts and answers.',
+  'setup.noteEnvoy':
+    'Prompts and answers are included, unless `OPENINFERENCE_HIDE_INPUTS` and `OPENINFERENCE_HIDE_OUTPUTS` are `true`.',
+  'setup.noteCloudflare':
+    'The request header `cf-aig-metadata` can name the user, such as `{"user_id": "user-42"}`. To join your own trace, send `cf-aig-otel-trace-id` and `cf-aig-otel-parent-span-id`.',
+  'setup.noteOpenrouter':
+    'Traces include prompts and answers, unless the destination uses privacy mode. The fields `user` and `session_id` of a request name the user and the session.',
+  'setup.noteModelServer':
+    'The server reports tokens and times, but no messages. Instrument the program that calls it as well: a call that both report counts once.',
   'setup.runDone': 'Done: this project has had data since {time}.',
   'setup.newest': 'Open latest trace',
   'setup.checks': 'No data yet? Check these',
@@ -91,9 +115,13 @@ export const setup = {
     'Instrumentation: start the program with `opentelemetry-instrument`, in the environment where the packages are installed.',
   'setup.check.startLangfuse':
     'Calls: use Langfuse’s wrapper of your model SDK, such as `from langfuse.openai import openai`, or `@observe`.',
+  'setup.check.startProgram': 'Order: set up the SDK before the first LLM call, in the same process.',
+  'setup.check.startJava': 'Agent: start the program with `-javaagent`, in a shell that has these variables.',
+  'setup.check.startGateway': 'Restart: the gateway or server reads its settings at startup.',
+  'setup.check.startCloud': 'Network: the service sends from its own network. This address must be reachable from the internet, with HTTPS.',
   'setup.check.startAgent': 'Restart: settings are read at startup. Open a new session in the same terminal.',
   'setup.check.flush': 'Exit: a program that exits early may not have sent its data. Flush before it exits, also in serverless functions.',
-  'setup.check.flushAgent': 'Wait: agents send every few seconds, or at the end of their session.',
+  'setup.check.flushAgent': 'Wait: data is sent every few seconds, or at the end of a session.',
   'setup.check.debug': 'Log: make the client log what it sends and where.',
   'setup.check.content': 'Messages: a separate setting sends prompts and answers. Without it, calls arrive without messages.',
 } as const;

@@ -1,5 +1,5 @@
 import type { TextKey } from '../../i18n';
-import { otlpSettings } from './snippets';
+import { chosenSnippet, otlpSettings } from './snippets';
 
 /** After this long without anything it is time to look for the reason. */
 export const CHECKS_DELAY_MS = 60_000;
@@ -10,31 +10,11 @@ export interface SetupCheck {
   code?: string;
 }
 
-interface ClientChecks {
-  begin: TextKey;
-  flush: string | null;
-  debug: string;
-}
-
-/** What differs between clients, by the tab that is chosen. */
-const CLIENT_CHECKS: Record<string, ClientChecks> = {
-  python: { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
-  'python-sdk-3': { begin: 'setup.check.startPython', flush: 'sentry_sdk.flush()', debug: 'sentry_sdk.init(..., debug=True)' },
-  javascript: { begin: 'setup.check.startJavascript', flush: 'await Sentry.flush(2000)', debug: 'Sentry.init({ ..., debug: true })' },
-  opentelemetry: {
-    begin: 'setup.check.startOpentelemetry',
-    flush: 'opentelemetry.trace.get_tracer_provider().force_flush()',
-    debug: 'opentelemetry-instrument --traces_exporter console,otlp python app.py',
-  },
-  langfuse: { begin: 'setup.check.startLangfuse', flush: 'get_client().flush()', debug: 'export LANGFUSE_DEBUG=true' },
-};
-const AGENT_CHECKS: ClientChecks = { begin: 'setup.check.startAgent', flush: null, debug: 'export OTEL_LOG_LEVEL=debug' };
-
 /** What to look at when nothing comes from a client, the likeliest first. */
 export function setupChecksOf(client: string, dsn: string): SetupCheck[] {
   const { origin, hostname, port, protocol } = new URL(dsn);
   const { key } = otlpSettings(dsn);
-  const { begin, flush, debug } = CLIENT_CHECKS[client] ?? AGENT_CHECKS;
+  const { begin, flush, debug } = chosenSnippet(client).snippet.checks;
   const here = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
   return [
     { text: 'setup.check.address', code: `curl ${origin}/healthz` },
@@ -43,7 +23,7 @@ export function setupChecksOf(client: string, dsn: string): SetupCheck[] {
     { text: 'setup.check.key', code: key },
     { text: begin },
     ...(flush ? [{ text: 'setup.check.flush' as const, code: flush }] : [{ text: 'setup.check.flushAgent' as const }]),
-    { text: 'setup.check.debug', code: debug },
+    ...(debug ? [{ text: 'setup.check.debug' as const, code: debug }] : []),
     { text: 'setup.check.content' },
   ];
 }

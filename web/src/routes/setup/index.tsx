@@ -7,10 +7,11 @@ import { Tabs } from '../../components/tabs';
 import { useProject } from '../../project';
 import { usePageTitle } from '../../shell/page-title';
 import { NewestTraceLink } from './newest-trace-link';
-import { otlpSettings, SNIPPETS, snippetText, type SnippetToken } from './snippets';
+import { chosenSnippet, otlpSettings, SNIPPET_GROUPS, snippetText, type SnippetToken } from './snippets';
 import { FirstTraceWatch } from './first-trace-watch';
 import './setup.css';
 
+const GROUP_PANEL = 'snippets';
 const SNIPPET_PANEL = 'snippet';
 const PREVIEW_ROWS = [
   [48, 88, 96, 92],
@@ -31,8 +32,9 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
   const t = useT();
   const navigate = useNavigate();
   const { with: chosen } = useSearch({ from: '/app/p/$project/setup' });
-  const snippet = SNIPPETS.find(({ id }) => id === chosen) ?? SNIPPETS[0]!;
+  const { group, snippet } = chosenSnippet(chosen);
   const code = snippet.code(dsn, t);
+  const choose = (id: string) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true });
   return (
     <div className="setup-page">
       <section className="setup-steps">
@@ -49,29 +51,46 @@ function SetupSteps({ project, dsn }: { project: Project; dsn: string }) {
           <p>{t('setup.configureWhy')}</p>
           <Tabs
             label={t('setup.configure')}
-            tabs={SNIPPETS.map(({ id, label }) => ({ id, label: t(label) }))}
-            selected={snippet.id}
-            onSelect={(id) => void navigate({ to: '.', search: (was) => ({ ...was, with: id }), replace: true })}
-            panel={SNIPPET_PANEL}
+            tabs={SNIPPET_GROUPS.map(({ id, label }) => ({ id, label: t(label) }))}
+            selected={group.id}
+            onSelect={(id) => choose(SNIPPET_GROUPS.find((other) => other.id === id)!.snippets[0]!.id)}
+            panel={GROUP_PANEL}
           />
-          <figure className="code-figure" id={SNIPPET_PANEL} role="tabpanel" aria-label={t(snippet.label)}>
-            <figcaption>
-              <span className="monospace">{snippet.file}</span>
-              <CopyButton quiet text={snippetText(code)} />
-            </figcaption>
-            <pre tabIndex={0}>
-              <code>
-                {code.map((token, at) => (
-                  <HighlightedSnippet key={`${at} ${snippetText([token])}`} token={token} />
-                ))}
-              </code>
-            </pre>
-          </figure>
-          {snippet.note && (
-            <p className="setup-note">
-              <InlineCodeText text={t(snippet.note, { headers: otlpSettings(dsn).headers })} />
-            </p>
-          )}
+          <div id={GROUP_PANEL} role="tabpanel" aria-label={t(group.label)}>
+            {group.snippets.length > 1 && (
+              <div className="setup-products">
+                <Tabs
+                  label={t('setup.product')}
+                  tabs={group.snippets.map(({ id, name }) => ({ id, label: name }))}
+                  selected={snippet.id}
+                  onSelect={choose}
+                  panel={SNIPPET_PANEL}
+                />
+              </div>
+            )}
+            <figure
+              className="code-figure"
+              id={SNIPPET_PANEL}
+              {...(group.snippets.length > 1 && { role: 'tabpanel', 'aria-label': snippet.name })}
+            >
+              <figcaption>
+                <span className="monospace">{snippet.file}</span>
+                <CopyButton quiet text={snippetText(code)} />
+              </figcaption>
+              <pre tabIndex={0}>
+                <code>
+                  {code.map((token, at) => (
+                    <HighlightedSnippet key={`${at} ${snippetText([token])}`} token={token} />
+                  ))}
+                </code>
+              </pre>
+            </figure>
+            {snippet.note && (
+              <p className="setup-note">
+                <InlineCodeText text={t(snippet.note, { headers: otlpSettings(dsn).headers })} />
+              </p>
+            )}
+          </div>
         </div>
         <div className={project.first_span_at ? 'setup-step is-done' : 'setup-step'}>
           <h2>{t('setup.run')}</h2>
