@@ -1,5 +1,5 @@
-// Every snippet of the page's set-up, with the newest packages, in an environment that holds what the snippet asks for and the
-// program's own SDK of a model, and nothing else: the call must arrive with its model, tokens and prompt. It fetches some hundred
+// Each snippet of the page's set-up that needs only Python or Node, with the newest packages, in an environment that holds what the
+// snippet asks for and the program's own SDK of a model, and nothing else: the call must arrive with its model, tokens and prompt. It fetches some hundred
 // megabytes each time, so it runs with `CLIENTS=all` (`make e2e-all`); `SNIPPETS=TEXT` picks those whose name holds the text.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -167,6 +167,20 @@ const CASES = [
         await sdk.shutdown();
       `);
       await execute('sh', ['-ec', `${text}\nnode app.mjs`], { cwd: at.folder, env: at.env });
+    },
+  },
+  {
+    name: 'litellm',
+    id: 'litellm',
+    model: /gpt-4o-mini/,
+    async run(at, text) {
+      await python(at, []);
+      const body = JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: QUESTION }] });
+      const call = `curl --silent --show-error --fail --retry 90 --retry-delay 1 --retry-all-errors http://127.0.0.1:4311/v1/chat/completions \
+        --header "authorization: Bearer $LITELLM_MASTER_KEY" --header 'content-type: application/json' --data '${body}'`;
+      // The proxy's callbacks run in the background, and send every five seconds.
+      const once = (serve) => `${serve} --host 127.0.0.1 --port 4311 --telemetry False & proxy=$!\n${call}\nsleep 8\nkill $proxy\nwait $proxy || true`;
+      await execute('sh', ['-ec', text.replace(/^litellm --config.*/m, once)], { cwd: at.folder, env: { ...at.env, OPENAI_API_BASE: at.env.OPENAI_BASE_URL, LITELLM_LOCAL_MODEL_COST_MAP: 'True' }, seconds: 900 });
     },
   },
   agent('claude-code', '@anthropic-ai/claude-code', (_, text) => text.replace(/claude$/, `claude -p '${QUESTION}'`)),

@@ -17,7 +17,8 @@ export const GATEWAY_SNIPPETS: Snippet[] = [
       highlighted(
         'shell',
         `pip install "litellm[proxy]" opentelemetry-sdk opentelemetry-exporter-otlp
-${otlpVariables(dsn)}
+${otlpVariables(dsn)}export LITELLM_MASTER_KEY="sk-$(openssl rand -hex 16)"
+
 cat > litellm.yaml <<END
 model_list:
   - model_name: gpt-4o-mini
