@@ -344,7 +344,9 @@ fn wrapping_calls(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
             Some(_) if inner.calls > 1 && sum == usage => inner.same_id_call.or(inner.same_usage_call),
             Some(_) => inner.same_usage_call,
         };
-        if let Some(wrapped) = wrapped {
+        // The report of a model's server names no model: then the call around it says more.
+        let says_less = |wrapped: &usize| nodes[*wrapped].model.is_none() && nodes[place].model.is_some() && usage.is_some();
+        if let Some(wrapped) = wrapped.filter(|wrapped| !says_less(wrapped)) {
             found.push((place, wrapped));
             // A wrapper without usage represents the sum of its calls if something wraps it in turn.
             usage = usage.or(sum);
@@ -428,8 +430,8 @@ fn same_model(one: &SpanNode, other: &SpanNode) -> bool {
 /// Maximum number of different calls with one response ID that are checked for overlap in time.
 const MAX_OVERLAP_CHECKS: usize = 16;
 
-/// Returns the calls whose response another call has too, each with the index of the one that is kept: the one with usage, then the
-/// inner, then the earlier. Test doubles give one ID to many responses, so different usage at different times means two calls.
+/// Returns the calls whose response another call has too, each with the index of the one that is kept: the one with usage, then
+/// the one with a model, then the inner, then the earlier. Test doubles give one ID to many responses, so different usage at different times means two calls.
 fn repeated_responses(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> Vec<(usize, usize)> {
     let mut groups: HashMap<(SpanType, &str), Vec<usize>> = HashMap::new();
     for (place, node) in nodes.iter().enumerate() {
@@ -441,7 +443,7 @@ fn repeated_responses(nodes: &[SpanNode], tree: &SpanTree, counted: &[bool]) -> 
     for mut group in groups.into_values().filter(|group| group.len() > 1) {
         group.sort_unstable_by_key(|place| {
             let node = &nodes[*place];
-            (tokens(node).is_none(), std::cmp::Reverse(tree.depth[*place]), order(node))
+            (tokens(node).is_none(), node.model.is_none(), std::cmp::Reverse(tree.depth[*place]), order(node))
         });
         let mut kept: Vec<usize> = Vec::new();
         let mut by_usage: HashMap<CallTokenCounts, usize> = HashMap::new();

@@ -140,7 +140,8 @@ pub fn mapped_span(mut raw: RawSpan, dialect: &AttributeDialect, rules: &Mapping
     span.usage = usage;
     let sent = match raw.status {
         // LangSmith sets the status of each call to OK and sends the exception in an attribute.
-        RawStatus::Ok if span.is_call() && span.usage.is_unknown() && found.has(SpanField::ErrorType) => RawStatus::Error,
+        // Portkey does the same, with counts of zero.
+        RawStatus::Ok if span.is_call() && span.usage.total.unwrap_or(0) == 0 && found.has(SpanField::ErrorType) => RawStatus::Error,
         sent => sent,
     };
     (span.status, span.status_detail) = span_status::status(sent, raw.status_detail, kind, &found, &span.tags);

@@ -41,6 +41,14 @@ const GATEWAY_SCOPES: &[&str] = &[
     "truefoundry",
     "cloudflare-ai-gateway",
     "vercel-ai-gateway",
+    "envoyproxy/ai-gateway",
+    "kong-internal",
+    // Portkey.
+    "custom.genai.instrumentation",
+    // Servers of models.
+    "vllm",
+    "sglang",
+    "sglang server",
 ];
 
 /// Op of a request that a program serves.

@@ -96,7 +96,7 @@ fn siblings_of_other_instrumentation(nodes: &[SpanNode], tree: &SpanTree, counte
             }
         }
         for report in reports {
-            let inner = |place: &usize| (Reverse(tree.depth[*place]), Reverse(order(&nodes[*place])));
+            let inner = |place: &usize| (nodes[*place].model.is_none(), Reverse(tree.depth[*place]), Reverse(order(&nodes[*place])));
             let Some(kept) = report.iter().copied().min_by_key(inner) else { continue };
             found.extend(report.into_iter().filter(|place| *place != kept).map(|place| (place, kept)));
         }

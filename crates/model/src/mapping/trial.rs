@@ -79,7 +79,7 @@ pub struct MappingTrialFixture {
     /// The span as the client sends it.
     pub span: MappingFixtureSpan,
     /// Expected values of fields by name.
-    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub expected: Map<String, Value>,
 }
 
@@ -109,7 +109,7 @@ pub struct MappingFixtureSpan {
     #[schema(required)]
     pub duration_us: i64,
     /// Attributes.
-    #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub attributes: Attributes,
 }
 

@@ -51,7 +51,7 @@ fields! {
     /// Operation: `chat`, `embeddings`, `execute_tool`.
     Operation "operation" = [
         "gen_ai.operation.name", "gen_ai.operation", "llm.request.type",
-        "gen_ai_operation_name",
+        "gen_ai_operation_name", "openai.resource",
     ],
     /// Vercel's name of the function, which distinguishes outer spans from the calls in them.
     VercelOperation "operation" = ["ai.operationId", "vercel.ai.operationId", "operation.name"],
@@ -80,7 +80,7 @@ fields! {
         "traceloop.association.properties.ls_model_name", "mlflow.llm.model",
         "gen_ai.model.name", "gen_ai.model", "llm.model", "langsmith.metadata.ls_model_name",
         "gen_ai.request_model", "gen_ai_request_model", "model", "openclaw.model",
-        "braintrust.metadata.model", "confident.llm.model", "honeyhive_config.model", "tfy.model.name",
+        "braintrust.metadata.model", "confident.llm.model", "honeyhive_config.model", "tfy.model.name", "openai.model",
     ],
     /// Answering model.
     ResponseModel "response_model" = [
@@ -288,7 +288,7 @@ fields! {
         "gen_ai.user", "llm.user", "traceloop.association.properties.user_id", "lmnr.association.properties.user_id", "user.email",
         "user.name", "mastra.metadata.userId", "mastra.metadata.resourceId", "gen_ai.user.id", "metadata.user_api_key_end_user_id",
         "user_id", "langwatch.user.id", "langwatch.user_id", "enduser.pseudo.id", "wandb.user_id", "confident.trace.user_id",
-        "honeyhive_user_id",
+        "honeyhive_user_id", "openai.user",
     ],
     /// Deployment environment.
     Environment "environment" = [

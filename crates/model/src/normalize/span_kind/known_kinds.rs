@@ -105,6 +105,11 @@ pub(super) const KINDS_BY_OPERATION: &[(&str, SpanType)] = &[
     ("chain", SpanType::Chain),
     ("parser", SpanType::Chain),
     ("execute_tool", SpanType::Tool),
+    // OpenTelemetry's instrumentation of OpenAI's client for PHP.
+    ("chat/create", SpanType::Llm),
+    ("completions/create", SpanType::Llm),
+    ("responses/create", SpanType::Llm),
+    ("embeddings/create", SpanType::Embedding),
     // Datadog writes its own kinds as operations.
     ("llm", SpanType::Llm),
     ("agent", SpanType::Agent),
