@@ -3373,7 +3373,7 @@ export interface components {
         MappingFixtureSpan: {
             /** @description Attributes. */
             attributes: {
-                [key: string]: Record<string, never>;
+                [key: string]: unknown;
             };
             /**
              * Format: int64
@@ -3432,7 +3432,7 @@ export interface components {
         MappingTrialFixture: {
             /** @description Expected values of fields by name. */
             expected: {
-                [key: string]: Record<string, never>;
+                [key: string]: unknown;
             };
             /** @description Text of the rule file. */
             rules: string;

@@ -15,6 +15,16 @@ import { usePageTitle } from '../../shell/page-title';
 import { withRule } from './rule-draft';
 import './mapping.css';
 
+/** Shown while there are no rules. */
+const EXAMPLE = `[[rule]]
+name = "Calls of our gateway"
+scope = "acme.gateway"
+kind = "llm"
+
+[rule.fields]
+"acme.model" = "request_model"
+"acme.tokens.in" = "usage.input_tokens"`;
+
 /** Number of recent spans to choose from. */
 const RECENT_SPANS = 50;
 
@@ -58,6 +68,7 @@ function MappingEditor({ project, mapping }: { project: Project; mapping: Mappin
             value={text}
             rows={22}
             spellCheck={false}
+            placeholder={EXAMPLE}
             autoCapitalize="off"
             onChange={(event) => {
               setDraft(event.target.value);
