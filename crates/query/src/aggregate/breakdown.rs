@@ -80,12 +80,13 @@ impl RowOrder {
 /// Returns whether a row belongs in the breakdown.
 fn is_row_included(row: &BreakdownRow, has_key: bool, by: &GroupBy) -> bool {
     let is_of_runs = matches!(by, GroupBy::Column("pipeline" | "agent" | "tool", _));
-    row.llm_calls > 0 || (by.has_rows_without_calls() && has_key && (row.runs > 0 || !is_of_runs))
+    let is_billed = row.cost.is_some_and(|cost| cost != 0.0) || row.input_tokens + row.output_tokens > 0;
+    row.llm_calls > 0 || is_billed || (by.has_rows_without_calls() && has_key && (row.runs > 0 || !is_of_runs))
 }
 
 impl ProjectSnapshot {
-    /// Returns totals by a property, at most `limit` rows. Rows without calls are left out, except pipelines, agents and tools with runs,
-    /// and values of `op`, `kind` and `name`.
+    /// Returns totals by a property, at most `limit` rows. Rows without calls, tokens and cost are left out, except pipelines, agents and
+    /// tools with runs, and values of `op`, `kind` and `name`.
     ///
     /// # Errors
     ///
