@@ -265,6 +265,7 @@ function failure(trace, spanOf, at) {
     span_id: spanOf.span_id,
     type,
     value,
+    title: null,
     level: 'error',
     handled: rnd() < 0.5,
     time: iso(at),

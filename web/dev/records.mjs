@@ -21,9 +21,11 @@ export function issues(id, params) {
         issue_id: which + 1,
         type,
         value,
+        title: null,
         culprit,
         level: 'error',
         handled: which !== 1,
+        grouping_version: 2,
         count: mine.length,
         traces: mine.length,
         users: new Set(mine.map(({ user_id: user }) => user)).size,
@@ -41,6 +43,56 @@ export function issues(id, params) {
 /** An error event as it is listed in a trace. */
 export const errorEvent = ({ user_id: _user, ...event }) => event;
 
+/** A frame with all its fields. */
+const frame = (fields) => ({
+  abs_path: null,
+  colno: null,
+  package: null,
+  instruction_addr: null,
+  vars: {},
+  ...fields,
+});
+
+/** An exception with all its fields. */
+const exception = (fields) => ({ thread_id: null, mechanism: null, frames: [], frames_cut: 0, ...fields });
+
+/** How the SDK got the exception. */
+const MECHANISM = {
+  type: 'openai',
+  handled: true,
+  synthetic: null,
+  description: null,
+  help_link: null,
+  source: null,
+  exception_id: null,
+  parent_id: null,
+  is_exception_group: null,
+  data: {},
+  meta: {},
+};
+
+/** What a client sends beside the error. */
+const EVENT_DETAILS = {
+  frames_cut: 0,
+  exceptions_cut: 0,
+  threads: [],
+  threads_cut: 0,
+  message: null,
+  dist: null,
+  platform: 'python',
+  logger: 'tabi.answers',
+  server_name: 'desk-1',
+  transaction: 'POST /answer',
+  sdk: { name: 'sentry.python', version: '2.75.0', integrations: ['openai', 'fastapi'] },
+  request: { method: 'POST', url: 'https://tabi.example/answer', headers: { Authorization: '[Filtered]' } },
+  contexts: { runtime: { name: 'CPython', version: '3.14.0' }, os: { name: 'Linux' } },
+  extra: { attempt: 3 },
+  modules: { openai: '2.9.0' },
+  fingerprint: [],
+  breadcrumbs_cut: 0,
+  attachments: [],
+};
+
 export function issue(id, number, params) {
   const found = issues(id, params).find(({ issue_id: one }) => one === number) ?? fail(404, 'No such issue');
   const events = traces
@@ -53,15 +105,17 @@ export function issue(id, number, params) {
     issue: found,
     events: events.map((event) => ({
       ...event,
+      ...EVENT_DETAILS,
+      user: { id: event.user_id, email: `${event.user_id}@tabi.example` },
       environment: 'production',
       release: 'tabi-desk@2.8.1',
       tags: { region: 'tokyo', queue: 'chat' },
       exceptions: [
-        { type: 'APIStatusError', value: 'status 429', module: 'openai' },
-        { type: event.type, value: event.value, module: 'openai' },
+        exception({ type: 'APIStatusError', value: 'status 429', module: 'openai' }),
+        exception({ type: event.type, value: event.value, module: 'openai', mechanism: MECHANISM }),
       ],
       frames: [
-        {
+        frame({
           function: 'main',
           module: 'app',
           filename: 'app.py',
@@ -70,18 +124,19 @@ export function issue(id, number, params) {
           context_line: '    answer(question)',
           pre_context: ['def main():', '    question = read()'],
           post_context: ['    log.info("done")'],
-        },
-        {
+        }),
+        frame({
           function: fn,
           module: file.replace('.py', '').replace('/', '.'),
           filename: file,
           lineno: 88,
           in_app: true,
+          vars: { question: "'Where can I see the sea?'", MODEL: "'gpt-4o'" },
           context_line: '    reply = client.chat.completions.create(model=MODEL, messages=messages)',
           pre_context: ['@ai_track("support-answer")', 'def answer(question: str) -> str:', '    messages = build(question)'],
           post_context: ['    return reply.choices[0].message.content'],
-        },
-        {
+        }),
+        frame({
           function: '_request',
           module: 'openai._base_client',
           filename: 'openai/_base_client.py',
@@ -90,11 +145,11 @@ export function issue(id, number, params) {
           context_line: '            raise self._make_status_error_from_response(err.response) from None',
           pre_context: ['                )'],
           post_context: [],
-        },
+        }),
       ],
       breadcrumbs: [
-        { timestamp: event.time, category: 'httplib', level: 'info', message: 'POST https://api.openai.com/v1/chat/completions [429]', data: null },
-        { timestamp: event.time, category: 'retry', level: 'warning', message: 'attempt 3 of 3', data: null },
+        { timestamp: event.time, category: 'httplib', type: 'http', level: 'info', message: 'POST https://api.openai.com/v1/chat/completions [429]', data: null },
+        { timestamp: event.time, category: 'retry', type: 'default', level: 'warning', message: 'attempt 3 of 3', data: null },
       ],
     })),
   };

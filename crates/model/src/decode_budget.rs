@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::partial_spans::{PartialSpanState, SpanFragmentContent};
-use crate::sentry::ErrorEvent;
+use crate::sentry::{Breadcrumb, ErrorEvent, Exception, ExceptionMechanism, ProgramThread, StackFrame};
 use crate::span::{ChatMessage, MessagePart, Span};
 
 /// Limits of one request.
@@ -218,10 +218,35 @@ pub(crate) fn charge_span(span: &Span) -> bool {
     charge(size_of::<Span>() + object(&span.attributes) + tags(&span.tags) + messages + readings + text_bytes(&span.name) + pieces)
 }
 
-/// Charges an error event, which has a copy of its span's tags and a stack.
+/// Returns the bytes of frames with their source lines and local variables.
+fn frames(frames: &[StackFrame]) -> usize {
+    let frame = |frame: &StackFrame| {
+        let texts =
+            [&frame.function, &frame.module, &frame.filename, &frame.abs_path, &frame.package, &frame.instruction_addr, &frame.source];
+        let lines = frame.before.iter().chain(&frame.after).map(|line| size_of::<String>() + text_bytes(line)).sum::<usize>();
+        size_of::<StackFrame>() + texts.into_iter().flatten().map(|text| text_bytes(text)).sum::<usize>() + lines + object(&frame.vars)
+    };
+    frames.iter().map(frame).sum()
+}
+
+/// Charges an error event, which has a copy of its span's tags, and stacks.
 pub(crate) fn charge_error(error: &ErrorEvent) -> bool {
-    let stacks: usize = error.exceptions.iter().map(|exception| 100 + exception.value.len() + 200 * exception.frames.len()).sum();
-    charge(size_of::<ErrorEvent>() + tags(&error.tags) + text_bytes(&error.value) + stacks)
+    let exception = |exception: &Exception| {
+        let mechanism = exception.mechanism.as_ref().map_or(0, |of| size_of::<ExceptionMechanism>() + object(&of.data) + object(&of.meta));
+        size_of::<Exception>() + exception.value.len() + frames(&exception.frames) + mechanism
+    };
+    let exceptions: usize = error.exceptions.iter().map(exception).sum();
+    let threads: usize = error.threads.iter().map(|thread| size_of::<ProgramThread>() + OBJECT_BYTES / 4 + frames(&thread.frames)).sum();
+    let stack = error.stack.as_ref().map_or(0, |stack| frames(&stack.frames));
+    let breadcrumb = |step: &Breadcrumb| {
+        let texts = [&step.message, &step.data].into_iter().flatten();
+        size_of::<Breadcrumb>() + 3 * TEXT_OVERHEAD_BYTES + texts.map(|text| text_bytes(text)).sum::<usize>()
+    };
+    let breadcrumbs: usize = error.breadcrumbs.iter().map(breadcrumb).sum();
+    let details = &error.details;
+    let data = [&details.request, &details.user, &details.contexts, &details.extra].into_iter().map(object).sum::<usize>();
+    let texts = text_bytes(&error.value) + tags(&error.tags) + tags(&details.modules);
+    charge(size_of::<ErrorEvent>() + texts + exceptions + threads + stack + breadcrumbs + data)
 }
 
 #[cfg(test)]

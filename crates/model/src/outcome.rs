@@ -40,7 +40,21 @@ names!(
         Metric = "trace_metric",
         /// Image, audio, video or file of a message.
         Media = "media",
-        /// Session, profile, replay or check-in: not stored by design.
+        /// Attachment of an error event.
+        Attachment = "attachment",
+        /// Session of a program.
+        Session = "session",
+        /// Profile.
+        Profile = "profile",
+        /// Replay of a session in a browser.
+        Replay = "replay",
+        /// Check-in of a cron monitor.
+        CheckIn = "monitor",
+        /// Report of a browser: a violation of a security policy, or a network error.
+        SecurityReport = "security",
+        /// Feedback of an end user.
+        Feedback = "feedback",
+        /// Anything else that is not stored by design.
         Other = "other",
         /// Request that could not be read.
         Request = "request",

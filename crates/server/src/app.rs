@@ -284,7 +284,7 @@ fn start_alert_evaluator(api: &ApiState, low_priority: &Handle) -> anyhow::Resul
     };
     let (errors, runtime) = (api.errors.clone(), low_priority.clone());
     let errors_of = move |project: u64, from_us: i64, to_us: i64| {
-        let counted = runtime.block_on(errors.count(project, ErrorEventFilter { from_us, to_us, traces: None }));
+        let counted = runtime.block_on(errors.count(project, ErrorEventFilter::in_range(from_us, to_us)));
         counted.inspect_err(|error| tracing::error!(%error, "alert.errors.read_failed")).ok()
     };
     let around = EvaluatorDependencies {

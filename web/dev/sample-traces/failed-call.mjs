@@ -36,6 +36,7 @@ export function failedCall(at) {
   b.errors.push({
     event_id: hexOf('rate', 32),
     issue_id: 1,
+    title: null,
     trace_id: b.trace,
     span_id: failed.span_id,
     type: 'RateLimitError',

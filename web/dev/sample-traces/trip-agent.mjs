@@ -78,6 +78,7 @@ export function tripAgent(at) {
   b.errors.push({
     event_id: hexOf('timeout', 32),
     issue_id: 2,
+    title: null,
     trace_id: b.trace,
     span_id: hotels.span_id,
     type: 'TimeoutError',

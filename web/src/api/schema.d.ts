@@ -1672,6 +1672,8 @@ export interface components {
             message: string | null;
             /** @description Time of the breadcrumb (RFC 3339). */
             timestamp: string | null;
+            /** @description Type, such as `navigation`, which determines the form of the data. */
+            type: string | null;
         };
         /** @description Totals by the values of a property. */
         Breakdown: {
@@ -2635,6 +2637,20 @@ export interface components {
             /** @description The error. */
             error: components["schemas"]["ErrorSaid"];
         };
+        /** @description An attachment of an error event. Null means that the client did not report the value. */
+        ErrorAttachment: {
+            /**
+             * Format: int64
+             * @description Size in bytes.
+             */
+            bytes: number;
+            /** @description MIME type. */
+            content_type: string | null;
+            /** @description File name. */
+            name: string | null;
+            /** @description Type of the attachment, such as `event.minidump`. */
+            type: string | null;
+        };
         /** @description An error event without its stack trace. */
         ErrorEvent: {
             /** @description Place of the error in the form `function in file`; null if unknown. */
@@ -2654,12 +2670,23 @@ export interface components {
             span_id: string | null;
             /** @description Time of the error (RFC 3339). */
             time: string;
+            /** @description Function that crashed, if type and message are the same for many errors, as for signals; null for all others. */
+            title: string | null;
             /** @description ID of the trace in which the error happened; null if unknown. */
             trace_id: string | null;
             /** @description Type of the exception raised last. */
             type: string;
             /** @description Message of the exception raised last; empty if there is none. */
             value: string;
+        };
+        /** @description The SDK that reported an error. */
+        ErrorReportingSdk: {
+            /** @description Active integrations. */
+            integrations: string[];
+            /** @description Name of the SDK; null if unknown. */
+            name: string | null;
+            /** @description Version of the SDK; null if unknown. */
+            version: string | null;
         };
         /** @description An error in detail. */
         ErrorSaid: {
@@ -2672,12 +2699,57 @@ export interface components {
         };
         /** @description An exception in a chain. */
         Exception: {
+            /** @description Stack frames, the innermost frame last. */
+            frames: components["schemas"]["StackFrame"][];
+            /**
+             * Format: int64
+             * @description Number of the outermost frames that were removed.
+             */
+            frames_cut: number;
+            mechanism: components["schemas"]["ExceptionMechanism"] | null;
             /** @description Module of the exception type; null if unknown. */
             module: string | null;
+            /** @description ID of the thread that raised the exception; null if unknown. */
+            thread_id: string | null;
             /** @description Type of the exception. */
             type: string;
             /** @description Message of the exception. */
             value: string;
+        };
+        /** @description How an SDK got an exception. Null means that the client did not report the value. */
+        ExceptionMechanism: {
+            /** @description Further data. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description Description of the mechanism. */
+            description: string | null;
+            /**
+             * Format: int64
+             * @description Number of the exception in its chain or group.
+             */
+            exception_id: number | null;
+            /** @description False if nothing caught the exception. */
+            handled: boolean | null;
+            /** @description URL of a page about the exception. */
+            help_link: string | null;
+            /** @description True if the exception is a group of exceptions. */
+            is_exception_group: boolean | null;
+            /** @description Codes of the operating system, such as the signal. */
+            meta: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description Number of the exception that contains this one.
+             */
+            parent_id: number | null;
+            /** @description Attribute of the parent exception that contains this one. */
+            source: string | null;
+            /** @description True if type and message are the same for many errors. */
+            synthetic: boolean | null;
+            /** @description Type of the mechanism, such as `onerror`. */
+            type: string | null;
         };
         /**
          * @description Kind of a reason why a span is excluded from totals.
@@ -3168,6 +3240,11 @@ export interface components {
             culprit: string | null;
             /** @description Time of the oldest stored event (RFC 3339), regardless of the time range. */
             first_seen: string;
+            /**
+             * Format: int32
+             * @description Version of the grouping algorithm that created the issue.
+             */
+            grouping_version: number;
             /** @description False if nothing caught the exception of the newest event; null if the client does not report it. */
             handled: boolean | null;
             /**
@@ -3188,6 +3265,8 @@ export interface components {
                 string,
                 number
             ][];
+            /** @description Function that crashed, if type and message of the newest event are the same for many errors; null for all others. */
+            title: string | null;
             /**
              * Format: int64
              * @description Number of traces with events in the time range.
@@ -3205,27 +3284,86 @@ export interface components {
         };
         /** @description An issue with its newest events. */
         IssueDetail: {
-            /** @description Newest events in the time range, the newest first, at most 50. */
+            /** @description Newest events in the time range, the newest first, at most 50 and at most 8 MiB of JSON. */
             events: components["schemas"]["IssueEvent"][];
             /** @description The issue. */
             issue: components["schemas"]["Issue"];
         };
-        /** @description An error event with its stack trace. */
+        /** @description An error event with everything that the client sent. Sensitive values are replaced by `[Filtered]`, and large values are truncated. */
         IssueEvent: components["schemas"]["ErrorEvent"] & {
+            /** @description Attachments. Their contents are not stored. */
+            attachments: components["schemas"]["ErrorAttachment"][];
             /** @description Events before the error, as the SDK recorded them. */
             breadcrumbs: components["schemas"]["Breadcrumb"][];
+            /**
+             * Format: int64
+             * @description Number of the oldest breadcrumbs that were removed, because an event has at most 100.
+             */
+            breadcrumbs_cut: number;
+            /** @description Contexts such as `runtime`, `os` and `device`. */
+            contexts: {
+                [key: string]: unknown;
+            };
+            /** @description Distribution of the release, such as a build number; null if unknown. */
+            dist: string | null;
             /** @description Environment of the program, such as `production`; null if unknown. */
             environment: string | null;
             /** @description Chain of exceptions, the oldest cause first. */
             exceptions: components["schemas"]["Exception"][];
-            /** @description Stack frames of the exception raised last, the innermost frame last. */
+            /**
+             * Format: int64
+             * @description Number of the oldest causes that were removed, because a chain has at most 20.
+             */
+            exceptions_cut: number;
+            /** @description Further data that the program set. */
+            extra: {
+                [key: string]: unknown;
+            };
+            /** @description Parts of the fingerprint that the program set. */
+            fingerprint: string[];
+            /** @description Stack frames of the event, the innermost frame last: those of the exception raised last, or of the thread that crashed. */
             frames: components["schemas"]["StackFrame"][];
+            /**
+             * Format: int64
+             * @description Number of the outermost frames that were removed, because a stack has at most 250.
+             */
+            frames_cut: number;
+            /** @description Name of the logger that reported the error; null if unknown. */
+            logger: string | null;
+            /** @description Message that the program sent beside the exception; null if there is none. */
+            message: string | null;
+            /** @description Installed packages with their versions. */
+            modules: {
+                [key: string]: string;
+            };
+            /** @description Language or platform of the program, such as `python`; null if unknown. */
+            platform: string | null;
             /** @description Version of the program; null if unknown. */
             release: string | null;
+            /** @description HTTP request that the program handled; null if none was sent. */
+            request: {
+                [key: string]: unknown;
+            } | null;
+            sdk: components["schemas"]["ErrorReportingSdk"] | null;
+            /** @description Host or service that reported the error; null if unknown. */
+            server_name: string | null;
             /** @description Tags that the program set. */
             tags: {
                 [key: string]: string;
             };
+            /** @description Threads of the program. */
+            threads: components["schemas"]["ProgramThread"][];
+            /**
+             * Format: int64
+             * @description Number of threads that were removed, because an event has at most 100.
+             */
+            threads_cut: number;
+            /** @description Name of the transaction in which the error happened; null if unknown. */
+            transaction: string | null;
+            /** @description All fields of the end user; null if none were sent. */
+            user: {
+                [key: string]: unknown;
+            } | null;
             /** @description ID of the end user; null if unknown. */
             user_id: string | null;
         };
@@ -3778,7 +3916,7 @@ export interface components {
          * @description Category of an item, named as in Sentry where possible.
          * @enum {string}
          */
-        OutcomeCategory: "span" | "span_part" | "transaction" | "error" | "score" | "log_item" | "trace_metric" | "media" | "other" | "request";
+        OutcomeCategory: "span" | "span_part" | "transaction" | "error" | "score" | "log_item" | "trace_metric" | "media" | "attachment" | "session" | "profile" | "replay" | "monitor" | "security" | "feedback" | "other" | "request";
         /**
          * @description What happened to an item.
          * @enum {string}
@@ -3810,6 +3948,28 @@ export interface components {
             date: string;
             /** @description Number of models in the table. */
             models: number;
+        };
+        /** @description A thread of the program. Null means that the client did not report the value. */
+        ProgramThread: {
+            /** @description True if the error happened in the thread. */
+            crashed: boolean;
+            /** @description True if the thread was running when the event was created. */
+            current: boolean;
+            /** @description Stack frames, the innermost frame last. */
+            frames: components["schemas"]["StackFrame"][];
+            /**
+             * Format: int64
+             * @description Number of the outermost frames that were removed, because a thread beside the event's has at most 100.
+             */
+            frames_cut: number;
+            /** @description True if `frames` of the event are those of the thread. The thread's own list is empty then. */
+            has_event_stack: boolean;
+            /** @description ID of the thread. */
+            id: string | null;
+            /** @description Name of the thread. */
+            name: string | null;
+            /** @description State of the thread. */
+            state: string | null;
         };
         /** @description Projects that the caller may see. */
         ProjectList: {
@@ -4477,6 +4637,13 @@ export interface components {
         SpanType: "llm" | "embedding" | "agent" | "tool" | "retriever" | "reranker" | "guardrail" | "evaluator" | "chain" | "handoff" | "prompt" | "http" | "db" | "function" | "other";
         /** @description A frame of a stack trace. Null means that the client did not report the value. */
         StackFrame: {
+            /** @description Full path or URL of the source file, if it differs from `filename`. */
+            abs_path: string | null;
+            /**
+             * Format: int64
+             * @description Column number in the line.
+             */
+            colno: number | null;
             /** @description Source line of the frame. */
             context_line: string | null;
             /** @description Name of the source file. */
@@ -4485,6 +4652,8 @@ export interface components {
             function: string | null;
             /** @description True if the frame is part of the program and not of a library. */
             in_app: boolean;
+            /** @description Address of the instruction. */
+            instruction_addr: string | null;
             /**
              * Format: int64
              * @description Line number in the source file.
@@ -4492,10 +4661,16 @@ export interface components {
             lineno: number | null;
             /** @description Name of the module. */
             module: string | null;
+            /** @description Library or archive that contains the function. */
+            package: string | null;
             /** @description Source lines after the frame's line. */
             post_context: string[];
             /** @description Source lines before the frame's line. */
             pre_context: string[];
+            /** @description Local variables. */
+            vars: {
+                [key: string]: unknown;
+            };
         };
         /** @description Totals of a span and everything below it, each call once. */
         SubtreeTotals: {

@@ -71,7 +71,7 @@ fn outcome(loss: DiscardedEventCount) -> Option<Outcome> {
 }
 
 /// Returns a reason in snake case with at most 64 characters, since reasons become rows of a table.
-fn snake_case(text: &str) -> String {
+pub(super) fn snake_case(text: &str) -> String {
     let clean = text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' });
     clean.collect()
 }

@@ -147,6 +147,10 @@ pub struct EnvelopeItemHeader<'a> {
     pub content_type: Option<Cow<'a, str>>,
     /// Number of elements in a container.
     pub item_count: Option<u64>,
+    /// Name of an attached file.
+    pub filename: Option<Cow<'a, str>>,
+    /// Type of an attachment, such as `event.minidump`.
+    pub attachment_type: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +163,10 @@ struct RawEnvelopeItemHeader<'a> {
     content_type: LenientText<'a>,
     #[serde(borrow, default)]
     item_count: LenientText<'a>,
+    #[serde(borrow, default)]
+    filename: LenientText<'a>,
+    #[serde(borrow, default)]
+    attachment_type: LenientText<'a>,
 }
 
 /// An item of an envelope.
@@ -263,7 +271,14 @@ fn item_header(text: &[u8], index: usize) -> Result<EnvelopeItemHeader<'_>, Enve
     let raw: RawEnvelopeItemHeader = serde_json::from_str(text).map_err(|error| fail(without_content(&error)))?;
     let kind = raw.kind.0.ok_or_else(|| fail("it has no type".into()))?;
     let item_count = raw.item_count.as_str().and_then(|count| count.parse().ok());
-    Ok(EnvelopeItemHeader { kind, length: raw.length, content_type: raw.content_type.0, item_count })
+    Ok(EnvelopeItemHeader {
+        kind,
+        length: raw.length,
+        content_type: raw.content_type.0,
+        item_count,
+        filename: raw.filename.0,
+        attachment_type: raw.attachment_type.0,
+    })
 }
 
 /// Describes a parser error by its position and category, without the text that caused it.

@@ -1,157 +1,56 @@
-//! Error events.
+//! Decodes error events.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::envelope::event_id;
+use super::error_event::{ErrorDetails, ErrorEvent, EventStack, StackFrame};
+use super::event_parts::{self, MAX_TEXT, MAX_VARS_BYTES, VarsBudget, plain_text, text};
+use super::grouping_v1::{EarlierReading, earlier_group};
 use super::lenient::{LenientTags, LenientText, LenientTime};
+use super::message_format::{event_level, format_message};
+use super::scrub::{DataLimit, bounded_object, is_sensitive_name, scrub_text, scrubbed};
 use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::transaction::{SentryContexts, TraceContext};
 use super::{EnvelopeReader, grouping};
 use crate::clock::TimestampError;
-use crate::id::{SpanId, TraceId};
-use crate::lenient_json::parse_mended;
+use crate::decode_budget;
+use crate::lenient_json::{self, parse_mended};
 use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
-use crate::span::names;
-use crate::{decode_budget, lenient_json};
 
-/// Maximum number of frames of a stack; the innermost are kept.
-const MAX_FRAMES: usize = 100;
-/// Maximum number of exceptions of a chain; the last raised are kept.
-const MAX_EXCEPTIONS: usize = 20;
-/// Maximum number of breadcrumbs; the last are kept.
-const MAX_BREADCRUMBS: usize = 50;
-/// Maximum bytes of a message or a source line.
-const MAX_TEXT: TextLimit = TextLimit(8192);
+/// Names of fields in the oldest version of the protocol, and today's.
+const OLDER_FIELDS: &[(&str, &str)] = &[
+    ("sentry.interfaces.Exception", "exception"),
+    ("sentry.interfaces.Message", "logentry"),
+    ("sentry.interfaces.Stacktrace", "stacktrace"),
+    ("sentry.interfaces.Http", "request"),
+    ("sentry.interfaces.User", "user"),
+    ("sentry.interfaces.Breadcrumbs", "breadcrumbs"),
+    ("sentry.interfaces.Threads", "threads"),
+    ("sentry.interfaces.Contexts", "contexts"),
+    ("sentry.interfaces.AppleCrashReport", "applecrashreport"),
+    ("sentry.interfaces.DebugMeta", "debug_meta"),
+    ("sentry.interfaces.Sdk", "sdk"),
+];
+/// Start of the older names.
+const OLDER_PREFIX: &str = "sentry.interfaces.";
 
-names!(
-    /// Kind of report that an error comes from.
-    #[derive(Default)]
-    ErrorReporter {
-        /// An error event of Sentry's protocol.
-        #[default]
-        Sentry = "sentry",
-        /// An event, or attributes, of an OpenTelemetry span.
-        SpanEvent = "span_event",
-        /// An OpenTelemetry log record.
-        LogRecord = "log_record",
-    }
-);
-
-/// An error reported by a client.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ErrorEvent {
-    /// ID of the event, 32 lower-case hex digits. If the client sent none, it is made from the content, so that a repeat has the same ID.
-    pub event_id: String,
-    /// ID of the trace in which the error happened.
-    pub trace_id: Option<TraceId>,
-    /// ID of the span in which the error happened.
-    pub span_id: Option<SpanId>,
-    /// ID of the parent span of that span, if the report contains it.
-    pub parent_span_id: Option<SpanId>,
-    /// Kind of the report. Several kinds may report one error.
-    pub reporter: ErrorReporter,
-    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Message of that exception.
-    pub value: String,
-    /// Severity: `fatal`, `error`, `warning`, `info` or `debug`.
-    pub level: String,
-    /// False if the exception was not caught; `None` if the client does not send it.
-    pub handled: Option<bool>,
-    /// Time of the error in microseconds since the Unix epoch, after any correction of the client's clock.
-    pub time_us: i64,
-    /// Correction that was added to the client's time, in microseconds.
-    pub clock_shift_us: i64,
-    /// Where the error happened: `function in file`.
-    pub culprit: Option<String>,
-    /// Name of the transaction in which the error happened.
-    pub transaction: Option<String>,
-    /// The chain of exceptions, the oldest cause first.
-    pub exceptions: Vec<Exception>,
-    /// Tags that the program set.
-    pub tags: BTreeMap<String, String>,
-    /// End user of the monitored program.
-    pub user_id: Option<String>,
-    /// Version of the monitored program.
-    pub release: Option<String>,
-    /// Deployment environment.
-    pub environment: Option<String>,
-    /// Service or host that reported the error.
-    pub service: Option<String>,
-    /// SDK that reported the error.
-    pub sdk_name: Option<String>,
-    /// Version of the SDK.
-    pub sdk_version: Option<String>,
-    /// Last steps before the error.
-    pub breadcrumbs: Vec<Breadcrumb>,
-    /// Hash of the issue. Errors with the same hash belong to one issue.
-    #[serde(with = "hex")]
-    pub group: [u8; 32],
-}
-
-/// An exception of a chain.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Exception {
-    /// Type of the exception.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Message of the exception.
-    pub value: String,
-    /// Module that defines the exception.
-    pub module: Option<String>,
-    /// False if the exception was not caught; `None` if unknown.
-    pub handled: Option<bool>,
-    /// Stack, innermost frame last.
-    pub frames: Vec<StackFrame>,
-}
-
-/// A frame of a stack.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StackFrame {
-    /// Name of the function.
-    pub function: Option<String>,
-    /// Name of the module.
-    pub module: Option<String>,
-    /// Path of the file, as the client shortens it.
-    pub filename: Option<String>,
-    /// Line number, starting at 1.
-    pub line: Option<u64>,
-    /// True if the frame is in the program's own code.
-    pub in_app: bool,
-    /// Source lines before that line.
-    pub before: Vec<String>,
-    /// The source line.
-    pub source: Option<String>,
-    /// Source lines after that line.
-    pub after: Vec<String>,
-}
-
-/// A step before an error.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Breadcrumb {
-    /// Time in microseconds since the Unix epoch.
-    pub time_us: Option<i64>,
-    /// Category: `http`, `query`, `console`, or any other.
-    pub category: Option<String>,
-    /// Severity.
-    pub level: Option<String>,
-    /// Text of the breadcrumb.
-    pub message: Option<String>,
-    /// Additional data as JSON text.
-    pub data: Option<String>,
-}
+/// Limit of the contexts.
+const CONTEXTS_LIMIT: DataLimit = DataLimit { bytes: 64 << 10, text: 8192, depth: 7 };
+/// Limit of further data.
+const EXTRA_LIMIT: DataLimit = DataLimit { bytes: 128 << 10, text: 16 << 10, depth: 7 };
+/// Limit of the fields of a user.
+const USER_LIMIT: DataLimit = DataLimit { bytes: 8 << 10, text: 1024, depth: 4 };
+/// Maximum number of installed packages.
+const MAX_MODULES: usize = 1000;
+/// Maximum number of parts of a fingerprint that are shown.
+const MAX_FINGERPRINT_PARTS: usize = 20;
 
 #[derive(Deserialize)]
 struct RawErrorEvent<'a> {
@@ -170,13 +69,31 @@ struct RawErrorEvent<'a> {
     #[serde(default, deserialize_with = "lenient_json::field")]
     exception: Value,
     #[serde(default, deserialize_with = "lenient_json::field")]
+    stacktrace: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    threads: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
     message: Value,
     #[serde(default, deserialize_with = "lenient_json::field")]
     logentry: Value,
     #[serde(default, deserialize_with = "lenient_json::field")]
     fingerprint: Value,
+    #[serde(borrow, default)]
+    checksum: LenientText<'a>,
     #[serde(default, deserialize_with = "lenient_json::field")]
     breadcrumbs: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    request: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    extra: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    modules: Value,
+    #[serde(borrow, default)]
+    logger: LenientText<'a>,
+    #[serde(borrow, default)]
+    platform: LenientText<'a>,
+    #[serde(borrow, default)]
+    dist: LenientText<'a>,
     #[serde(borrow, default)]
     environment: LenientText<'a>,
     #[serde(borrow, default)]
@@ -189,16 +106,25 @@ struct RawErrorEvent<'a> {
     sdk: Option<&'a RawValue>,
     #[serde(default)]
     tags: LenientTags,
+    /// True if the exception had the name of the oldest version of the protocol.
+    #[serde(skip)]
+    has_older_exception: bool,
+    /// True if the message had the name of the oldest version of the protocol.
+    #[serde(skip)]
+    has_older_message: bool,
 }
 
 /// Reads an error event.
 pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
-    let error = parse_mended(payload, |text| {
+    let error = parse_mended(payload, |sent| {
         // Serde would accept a list for the fields of a struct, so the payload must start as an object.
-        if !text.trim_start().starts_with('{') {
+        if !sent.trim_start().starts_with('{') {
             return Err(serde::de::Error::custom("expected an object"));
         }
-        Ok(event(serde_json::from_str(text)?, payload, reader))
+        let CurrentEventText { text, has_older_exception, has_older_message } = CurrentEventText::new(sent)?;
+        let mut raw: RawErrorEvent = serde_json::from_str(&text)?;
+        (raw.has_older_exception, raw.has_older_message) = (has_older_exception, has_older_message);
+        Ok(event(raw, payload, reader))
     });
     match error {
         Ok(Ok(error)) => {
@@ -211,12 +137,92 @@ pub(super) fn read(payload: &[u8], reader: &mut EnvelopeReader) {
     }
 }
 
-fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<ErrorEvent, TimestampError> {
-    let contexts: SentryContexts = part(raw.contexts);
-    let trace: TraceContext = part(contexts.trace);
+/// The JSON of an event with the field names of today.
+struct CurrentEventText<'a> {
+    text: Cow<'a, str>,
+    /// True if the exception had its older name.
+    has_older_exception: bool,
+    /// True if the message had its older name.
+    has_older_message: bool,
+}
+
+impl CurrentEventText<'_> {
+    /// Renames the fields of the oldest version of the protocol.
+    fn new(sent: &str) -> Result<CurrentEventText<'_>, serde_json::Error> {
+        let mut current = CurrentEventText { text: Cow::Borrowed(sent), has_older_exception: false, has_older_message: false };
+        if memchr::memmem::find(sent.as_bytes(), OLDER_PREFIX.as_bytes()).is_none() {
+            return Ok(current);
+        }
+        let mut fields = lenient_json::object(sent)?;
+        if !fields.keys().any(|name| name.starts_with(OLDER_PREFIX)) {
+            return Ok(current);
+        }
+        for (older, name) in OLDER_FIELDS {
+            if let Some(value) = fields.remove(*older)
+                && fields.get(*name).is_none_or(Value::is_null)
+            {
+                current.has_older_exception |= *name == "exception";
+                current.has_older_message |= *name == "logentry";
+                fields.insert((*name).to_owned(), value);
+            }
+        }
+        current.text = Cow::Owned(serde_json::to_string(&fields)?);
+        Ok(current)
+    }
+}
+
+/// What version 1 of the grouping algorithm read before the event was completed.
+struct EarlierEventReading {
+    has_exception: bool,
+    has_stack: bool,
+    kind: String,
+    value: String,
+}
+
+fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<ErrorEvent, TimestampError> {
     // An event without a time gets the time of sending.
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
     let (at_us, shift) = reader.clock.corrected_time(time_us)?;
+    let mut budget = VarsBudget(MAX_VARS_BYTES);
+    let mut earlier = earlier_reading(&raw);
+    let (exceptions, exceptions_cut) = event_parts::exceptions(raw.exception.take(), &mut budget);
+    if let Some(earlier) = &mut earlier {
+        earlier.has_stack = earlier.has_exception && exceptions.last().is_some_and(|last| !last.frames.is_empty());
+    }
+    let crumb_shift = if reader.clock.is_plausible(time_us) { shift } else { 0 };
+    let (breadcrumbs, breadcrumbs_cut) = event_parts::breadcrumbs(raw.breadcrumbs.take(), crumb_shift);
+    let thread_id = exceptions.iter().rev().find_map(|exception| exception.thread_id.clone());
+    let (threads, threads_cut) = event_parts::threads(raw.threads.take(), thread_id.as_deref(), &mut budget);
+    let stack = event_parts::event_stack(raw.stacktrace.take(), &mut budget);
+    let own_fingerprint = fingerprint(&raw.fingerprint, raw.checksum.as_str());
+    let template = message_template(&raw.message, &raw.logentry);
+    let message = message(&raw.message, &raw.logentry);
+    let mut error = ErrorEvent {
+        event_id: id_of(&raw, payload, reader),
+        level: event_level(raw.level.as_str()).to_owned(),
+        time_us: at_us,
+        clock_shift_us: shift,
+        transaction: raw.transaction.into_string(),
+        breadcrumbs,
+        threads,
+        exceptions,
+        details: ErrorDetails {
+            dist: raw.dist.into_string(),
+            platform: raw.platform.into_string(),
+            logger: raw.logger.into_string(),
+            fingerprint: shown_fingerprint(&own_fingerprint),
+            request: event_parts::request(raw.request.take()),
+            extra: bounded_object(raw.extra.take(), EXTRA_LIMIT),
+            modules: event_parts::text_map(raw.modules.take(), MAX_MODULES),
+            user: user(raw.user),
+            contexts: bounded_object(raw.contexts.and_then(|raw| lenient_json::value(raw.get()).ok()).unwrap_or_default(), CONTEXTS_LIMIT),
+            breadcrumbs_cut,
+            exceptions_cut,
+            threads_cut,
+            ..ErrorDetails::default()
+        },
+        ..ErrorEvent::default()
+    };
     let fields = SharedEventFields {
         environment: raw.environment,
         release: raw.release,
@@ -226,161 +232,193 @@ fn event(raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Result<
         tags: raw.tags,
         meta: None,
     };
-    let shared = SharedEventContext::new(None, fields, &reader.header);
-    let id = reader.header.event_id.clone().or_else(|| raw.event_id.as_str().and_then(event_id));
-    let mut error = ErrorEvent {
-        event_id: id.unwrap_or_else(|| content_id(payload)),
-        trace_id: trace.trace_id.as_str().and_then(|text| text.parse().ok()),
-        span_id: trace.span_id.as_str().and_then(|text| text.parse().ok()),
-        level: raw.level.into_string().unwrap_or_else(|| "error".into()),
-        time_us: at_us,
-        clock_shift_us: shift,
-        transaction: raw.transaction.into_string(),
-        exceptions: exceptions(&raw.exception),
-        tags: shared.tags,
-        user_id: shared.user_id,
-        release: shared.release,
-        environment: shared.environment,
-        service: shared.service,
-        sdk_name: shared.sdk_name,
-        sdk_version: shared.sdk_version,
-        breadcrumbs: breadcrumbs(&raw.breadcrumbs, if reader.clock.is_plausible(time_us) { shift } else { 0 }),
-        ..ErrorEvent::default()
-    };
-    let template = message_template(&raw.message, &raw.logentry);
-    match error.exceptions.last() {
-        Some(last) => {
-            error.kind = if last.kind.is_empty() { "Error".into() } else { last.kind.clone() };
-            error.value.clone_from(&last.value);
-            error.handled = error.exceptions.iter().rev().find_map(|exception| exception.handled);
-        }
-        None => {
-            error.kind = "Message".into();
-            error.value = message(&raw.message, &raw.logentry);
-        }
-    }
-    let frame = error.exceptions.last().and_then(|exception| grouping::deciding_frame(&exception.frames));
-    error.culprit = frame.and_then(StackFrame::place).or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
-    error.group = grouping::group(&error, template.as_deref(), &raw.fingerprint);
+    set_shared(&mut error, raw.contexts, fields, reader);
+    error.set_stack(stack, thread_id.is_some());
+    error.set_message(message);
+    let place = grouping::deciding_frame(error.frames()).and_then(StackFrame::place);
+    error.culprit = place.or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
+    error.group = grouping::group(&error, template.as_deref(), &own_fingerprint);
+    error.earlier_group = earlier.map(|reading| reading.group(&error, template.as_deref(), &raw.fingerprint));
     Ok(error)
 }
 
-/// Returns an event ID made from the content.
-fn content_id(payload: &[u8]) -> String {
-    let hash: [u8; 32] = Sha256::digest(payload).into();
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+/// Returns the ID of an event. An event without ID and time is a new one each time that it is sent.
+fn id_of(raw: &RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> String {
+    let sent = reader.header.event_id.clone().or_else(|| raw.event_id.as_str().and_then(event_id));
+    sent.unwrap_or_else(|| {
+        let mut hash = Sha256::new();
+        hash.update(payload);
+        if raw.timestamp.0.is_none() {
+            hash.update(reader.received_us.to_be_bytes());
+            hash.update(reader.errors.len().to_be_bytes());
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    })
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
-    let mut text = match value? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Null => return None,
-        nested => nested.to_string(),
-    };
-    trim_text(&mut text, MAX_TEXT);
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// Returns the list under `values`, or the value itself if it is a list or an object.
-fn values(value: &Value) -> &[Value] {
-    match value.get("values").unwrap_or(value) {
-        Value::Array(items) => items,
-        single @ Value::Object(_) => std::slice::from_ref(single),
-        _ => &[],
+/// Sets the fields that transactions have as well.
+fn set_shared(error: &mut ErrorEvent, contexts: Option<&RawValue>, fields: SharedEventFields, reader: &EnvelopeReader) {
+    let contexts: SentryContexts = part(contexts);
+    let trace: TraceContext = part(contexts.trace);
+    let shared = SharedEventContext::new(None, fields, &reader.header);
+    error.trace_id = trace.trace_id.as_str().and_then(|text| text.parse().ok());
+    error.span_id = trace.span_id.as_str().and_then(|text| text.parse().ok());
+    error.details.integrations = shared.integrations;
+    error.environment = shared.environment.or_else(|| shared.tags.get("environment").cloned());
+    error.tags = shared.tags;
+    for (name, value) in &mut error.tags {
+        if is_sensitive_name(name) {
+            *value = super::scrub::FILTERED.to_owned();
+        }
+        scrub_text(value);
     }
+    error.user_id = shared.user_id;
+    error.release = shared.release;
+    error.service = shared.service;
+    error.sdk_name = shared.sdk_name;
+    error.sdk_version = shared.sdk_version;
 }
 
-fn exceptions(value: &Value) -> Vec<Exception> {
-    let all = values(value);
-    let kept = &all[all.len().saturating_sub(MAX_EXCEPTIONS)..];
-    let exception = |value: &Value| Exception {
-        kind: text(value.get("type")).unwrap_or_default(),
-        value: text(value.get("value")).unwrap_or_default(),
-        module: text(value.get("module")),
-        handled: value.pointer("/mechanism/handled").and_then(Value::as_bool),
-        frames: frames(value.pointer("/stacktrace/frames")),
-    };
-    kept.iter().filter(|value| value.is_object()).map(exception).collect()
-}
-
-fn frames(value: Option<&Value>) -> Vec<StackFrame> {
-    let Some(Value::Array(all)) = value else { return Vec::new() };
-    let lines = |value: Option<&Value>| {
-        value.and_then(Value::as_array).into_iter().flatten().map(|line| text(Some(line)).unwrap_or_default()).collect()
-    };
-    let frame = |value: &Value| StackFrame {
-        function: text(value.get("function")),
-        module: text(value.get("module")),
-        filename: text(value.get("filename")).or_else(|| text(value.get("abs_path"))),
-        line: value.get("lineno").and_then(Value::as_u64),
-        in_app: value.get("in_app").and_then(Value::as_bool).unwrap_or(false),
-        before: lines(value.get("pre_context")),
-        source: value.get("context_line").and_then(Value::as_str).map(str::to_owned),
-        after: lines(value.get("post_context")),
-    };
-    all[all.len().saturating_sub(MAX_FRAMES)..].iter().filter(|value| value.is_object()).map(frame).collect()
-}
-
-impl StackFrame {
-    /// Returns `function in file`, or as much of it as is known.
-    pub fn place(&self) -> Option<String> {
-        let file = self.module.as_ref().or(self.filename.as_ref());
-        match (self.function.as_ref().filter(|name| *name != "?"), self.filename.as_ref().or(file)) {
-            (Some(function), Some(file)) => Some(format!("{function} in {file}")),
-            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-            (None, None) => None,
+impl ErrorEvent {
+    /// Sets the stack of an event whose exceptions have none: that of the thread that an exception names, otherwise the one of the event,
+    /// otherwise that of the thread that crashed or is current.
+    fn set_stack(&mut self, stack: EventStack, is_thread_named: bool) {
+        let thread = self.threads.iter_mut().find(|thread| thread.has_event_stack);
+        let has_own = match is_thread_named && !self.exceptions.is_empty() {
+            true => self.exceptions.last().is_some_and(|last| !last.frames.is_empty()),
+            false => self.exceptions.iter().any(|exception| !exception.frames.is_empty()),
+        };
+        let mut of_thread = EventStack::default();
+        if let Some(thread) = thread {
+            if has_own || (!is_thread_named && !stack.frames.is_empty()) {
+                // The thread keeps a stack of its own.
+                thread.has_event_stack = has_own && thread.frames.is_empty();
+            } else {
+                of_thread = EventStack { frames: std::mem::take(&mut thread.frames), frames_cut: std::mem::take(&mut thread.frames_cut) };
+                thread.has_event_stack = !of_thread.frames.is_empty();
+            }
+        }
+        if has_own {
+            return;
+        }
+        let found = if of_thread.frames.is_empty() { stack } else { of_thread };
+        if found.frames.is_empty() {
+            return;
+        }
+        match self.exceptions.last_mut() {
+            Some(last) if last.frames.is_empty() => (last.frames, last.frames_cut) = (found.frames, found.frames_cut),
+            Some(_) => {}
+            None => self.stack = Some(found),
         }
     }
+
+    /// Sets type, message and title.
+    fn set_message(&mut self, message: Option<String>) {
+        let Some(last) = self.exceptions.last() else {
+            self.kind = "Message".into();
+            self.value = scrubbed(message).unwrap_or_default();
+            return;
+        };
+        self.kind = if last.kind.is_empty() { "Error".into() } else { last.kind.clone() };
+        self.value.clone_from(&last.value);
+        self.handled = self.exceptions.iter().rev().find_map(|exception| exception.handled);
+        if last.is_synthetic() {
+            let frame = grouping::deciding_frame(self.frames());
+            self.title = frame.and_then(|frame| frame.known_function()).map(str::to_owned);
+        }
+        self.message = scrubbed(message).filter(|message| *message != self.value);
+    }
 }
 
-/// Returns the message with its parameters filled in.
-fn message(message: &Value, logentry: &Value) -> String {
+impl EarlierEventReading {
+    /// Returns the group of the event by version 1 of the algorithm, which knew the stacks of exceptions only.
+    fn group(&self, error: &ErrorEvent, template: Option<&str>, fingerprint: &Value) -> [u8; 32] {
+        let last = error.exceptions.last().filter(|_| self.has_stack);
+        let reading = EarlierReading {
+            kind: &self.kind,
+            value: &self.value,
+            frames: last.map(|last| last.frames.as_slice()).unwrap_or_default(),
+            template: template.filter(|_| !self.has_exception),
+        };
+        earlier_group(&reading, fingerprint)
+    }
+}
+
+/// Returns type and message as version 1 of the grouping algorithm read them; `None` if it read neither.
+fn earlier_reading(raw: &RawErrorEvent) -> Option<EarlierEventReading> {
+    let exceptions = raw.exception.get("values").unwrap_or(&raw.exception);
+    let last = match exceptions {
+        Value::Array(items) => items.iter().rev().find(|item| item.is_object()),
+        single @ Value::Object(_) => Some(single),
+        _ => None,
+    };
+    if let Some(last) = last.filter(|_| !raw.has_older_exception) {
+        let kind = text(last.get("type")).unwrap_or_else(|| "Error".to_owned());
+        let value = text(last.get("value")).unwrap_or_default();
+        return Some(EarlierEventReading { has_exception: true, has_stack: false, kind, value });
+    }
+    let null = Value::Null;
+    let logentry = if raw.has_older_message { &null } else { &raw.logentry };
+    let value = sent_message(&raw.message, logentry)?;
+    Some(EarlierEventReading { has_exception: false, has_stack: false, kind: "Message".to_owned(), value })
+}
+
+/// Returns the fingerprint that the program set, or the checksum that older SDKs send instead.
+fn fingerprint(value: &Value, checksum: Option<&str>) -> Vec<String> {
+    let trimmed = |value: &Value| {
+        let mut text = plain_text(value).unwrap_or_default();
+        trim_text(&mut text, MAX_TEXT);
+        text
+    };
+    match value {
+        Value::Array(items) => items.iter().filter(|item| !item.is_null()).map(trimmed).collect(),
+        Value::String(_) | Value::Number(_) => vec![trimmed(value)],
+        _ => checksum.map(str::to_owned).into_iter().collect(),
+    }
+}
+
+fn shown_fingerprint(fingerprint: &[String]) -> Vec<String> {
+    let shown = fingerprint.iter().take(MAX_FINGERPRINT_PARTS).cloned().map(|mut part| {
+        trim_text(&mut part, TextLimit::NAME_LIMIT);
+        part
+    });
+    shown.collect()
+}
+
+/// Text that stands for the address that the server sees.
+const AUTOMATIC_ADDRESS: &str = "{{auto}}";
+
+fn user(raw: Option<&RawValue>) -> serde_json::Map<String, Value> {
+    let mut user = bounded_object(raw.and_then(|raw| lenient_json::value(raw.get()).ok()).unwrap_or_default(), USER_LIMIT);
+    user.retain(|_, value| !value.is_null() && value.as_str() != Some(AUTOMATIC_ADDRESS));
+    user
+}
+
+/// Returns the message as sent: formatted, otherwise with its placeholders.
+fn sent_message(message: &Value, logentry: &Value) -> Option<String> {
     let of = |value: &Value| match value {
         Value::Object(object) => text(object.get("formatted")).or_else(|| text(object.get("message"))),
         value => text(Some(value)),
     };
-    of(logentry).or_else(|| of(message)).unwrap_or_default()
+    of(logentry).or_else(|| of(message))
+}
+
+/// Returns the message with its parameters filled in.
+fn message(message: &Value, logentry: &Value) -> Option<String> {
+    let of = |value: &Value| match value {
+        Value::Object(object) => text(object.get("formatted")).or_else(|| {
+            let template = text(object.get("message"))?;
+            let mut filled = object.get("params").and_then(|params| format_message(&template, params)).unwrap_or(template);
+            trim_text(&mut filled, MAX_TEXT);
+            Some(filled)
+        }),
+        value => text(Some(value)),
+    };
+    of(logentry).or_else(|| of(message))
 }
 
 /// Returns the message without its parameters, which is the same for all errors of its kind.
 fn message_template(message: &Value, logentry: &Value) -> Option<String> {
     [logentry, message].into_iter().find_map(|value| text(value.get("message")))
-}
-
-fn breadcrumbs(value: &Value, shift: i64) -> Vec<Breadcrumb> {
-    let all = values(value);
-    let time =
-        |value: Option<&Value>| value.and_then(|value| serde_json::from_value::<LenientTime>(value.clone()).ok()).and_then(|time| time.0);
-    let breadcrumb = |value: &Value| Breadcrumb {
-        time_us: time(value.get("timestamp")).map(|us| us.saturating_add(shift)),
-        category: text(value.get("category")).or_else(|| text(value.get("type"))),
-        level: text(value.get("level")),
-        message: text(value.get("message")),
-        data: text(value.get("data")).filter(|data| data != "{}"),
-    };
-    all[all.len().saturating_sub(MAX_BREADCRUMBS)..].iter().filter(|value| value.is_object()).map(breadcrumb).collect()
-}
-
-/// Serializes hashes as hex digits.
-mod hex {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(D::Error::custom("expected 64 hex digits"));
-        }
-        let mut bytes = [0; 32];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(D::Error::custom)?;
-        }
-        Ok(bytes)
-    }
 }

@@ -5,11 +5,19 @@
 
 mod client_report;
 mod envelope;
+mod error_event;
 mod event;
+mod event_parts;
+mod fingerprint;
+mod frame_names;
 mod grouping;
+mod grouping_v1;
 mod lenient;
 mod logs;
+mod message_format;
+mod message_shape;
 mod metrics;
+mod scrub;
 mod shared;
 mod span_v1;
 mod span_v2;
@@ -18,6 +26,7 @@ mod transaction;
 
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::log_line::{LogLine, OccurrenceKeyGenerator};
+use crate::messages::{TextLimit, trim_text};
 use crate::normalize::attribute_names::AttributeDialect;
 use crate::normalize::{RawSpan, span_kind};
 use crate::otel_metric::MetricPoint;
@@ -26,8 +35,12 @@ use crate::outcome_reason::OutcomeReason;
 use crate::span::{Span, SpanType};
 use crate::{decode_budget, normalize};
 pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
-pub use event::{Breadcrumb, ErrorEvent, ErrorReporter, Exception, StackFrame};
-pub(crate) use grouping::{deciding_frame, group};
+pub use error_event::{
+    Breadcrumb, ErrorAttachment, ErrorDetails, ErrorEvent, ErrorReporter, EventStack, Exception, ExceptionMechanism, ProgramThread,
+    StackFrame,
+};
+pub use grouping::GROUPING_VERSION;
+pub(crate) use grouping::{deciding_frame, set_default_group};
 use shared::SharedEventContext;
 
 /// Contents of an envelope.
@@ -95,28 +108,33 @@ pub fn decode_store_event(body: &[u8], context: &DecodeContext) -> Result<Decode
 }
 
 /// Item types that are accepted but not stored, by design.
-const UNSTORED_ITEM_TYPES: &[&str] = &[
-    "session",
-    "sessions",
-    "metric_buckets",
-    "metric_meta",
-    "statsd",
-    "profile",
-    "profile_chunk",
-    "profile_chunk_ui",
-    "replay_event",
-    "replay_recording",
-    "replay_video",
-    "check_in",
-    "security",
-    "raw_security",
-    "form_data",
-    "unreal_report",
-    "feedback",
-    "user_report",
-    "attachment",
-    "nel",
+const UNSTORED_ITEM_TYPES: &[(&str, OutcomeCategory)] = &[
+    ("session", OutcomeCategory::Session),
+    ("sessions", OutcomeCategory::Session),
+    ("metric_buckets", OutcomeCategory::Other),
+    ("metric_meta", OutcomeCategory::Other),
+    ("statsd", OutcomeCategory::Other),
+    ("profile", OutcomeCategory::Profile),
+    ("profile_chunk", OutcomeCategory::Profile),
+    ("profile_chunk_ui", OutcomeCategory::Profile),
+    ("replay_event", OutcomeCategory::Replay),
+    ("replay_recording", OutcomeCategory::Replay),
+    ("replay_video", OutcomeCategory::Replay),
+    ("check_in", OutcomeCategory::CheckIn),
+    ("security", OutcomeCategory::SecurityReport),
+    ("raw_security", OutcomeCategory::SecurityReport),
+    ("nel", OutcomeCategory::SecurityReport),
+    ("form_data", OutcomeCategory::Attachment),
+    ("unreal_report", OutcomeCategory::Attachment),
+    ("attachment", OutcomeCategory::Attachment),
+    ("feedback", OutcomeCategory::Feedback),
+    ("user_report", OutcomeCategory::Feedback),
 ];
+
+/// Maximum number of attachments that are listed with an error event.
+const MAX_ATTACHMENTS: usize = 100;
+/// Maximum bytes of a name or type of an attachment.
+const MAX_ATTACHMENT_NAME: TextLimit = TextLimit::NAME_LIMIT;
 
 fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
     match &*item.header.kind {
@@ -135,11 +153,19 @@ fn read_item(item: &EnvelopeItem, reader: &mut EnvelopeReader) {
         // Only Sentry's own servers send this type; SDKs send logs as above.
         "otel_log" => reader.drop_container(OutcomeCategory::Log, OutcomeReason::NotSupported, item),
         "trace_metric" => metrics::read(item, reader),
-        kind if UNSTORED_ITEM_TYPES.contains(&kind) => {
-            reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, kind.to_owned()))
-        }
-        // Reasons and details become rows of a table, and an unknown type may be any text.
-        _ => reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::UnknownItem, None)),
+        kind => match UNSTORED_ITEM_TYPES.iter().find(|(known, _)| *known == kind) {
+            Some((kind, category)) => {
+                if *category == OutcomeCategory::Attachment {
+                    reader.note_attachment(item);
+                }
+                reader.outcomes.push(Outcome::dropped(*category, OutcomeReason::NotKept, (*kind).to_owned()));
+            }
+            // An unknown type may be any text.
+            None => {
+                let detail = client_report::snake_case(kind);
+                reader.outcomes.push(Outcome::dropped(OutcomeCategory::Other, OutcomeReason::UnknownItem, detail));
+            }
+        },
     }
 }
 
@@ -156,6 +182,7 @@ struct EnvelopeReader {
     raws: Vec<RawSpan>,
     shared: Vec<SharedEventContext>,
     errors: Vec<ErrorEvent>,
+    attachments: Vec<ErrorAttachment>,
     lines: Vec<LogLine>,
     points: Vec<MetricPoint>,
     keys: OccurrenceKeyGenerator,
@@ -173,6 +200,7 @@ impl EnvelopeReader {
             raws: Vec::new(),
             shared: Vec::new(),
             errors: Vec::new(),
+            attachments: Vec::new(),
             lines: Vec::new(),
             points: Vec::new(),
             keys: OccurrenceKeyGenerator::default(),
@@ -185,13 +213,36 @@ impl EnvelopeReader {
         self.raws.push(raw);
     }
 
+    /// Remembers name and size of an attachment for the error event of the envelope.
+    fn note_attachment(&mut self, item: &EnvelopeItem) {
+        if self.attachments.len() >= MAX_ATTACHMENTS || !decode_budget::charge(decode_budget::OBJECT_BYTES) {
+            return;
+        }
+        let text = |text: Option<&str>| {
+            text.map(|text| {
+                let mut text = text.to_owned();
+                trim_text(&mut text, MAX_ATTACHMENT_NAME);
+                text
+            })
+        };
+        self.attachments.push(ErrorAttachment {
+            name: text(item.header.filename.as_deref()),
+            content_type: text(item.header.content_type.as_deref()),
+            kind: text(item.header.attachment_type.as_deref()).or_else(|| Some(item.header.kind.to_string())),
+            bytes: item.payload.len() as u64,
+        });
+    }
+
     fn drop_container(&mut self, category: OutcomeCategory, reason: OutcomeReason, item: &EnvelopeItem) {
         let quantity = item.header.item_count.unwrap_or(1).max(1);
         self.outcomes.push(Outcome { quantity, ..Outcome::dropped(category, reason, None) });
     }
 
     /// Normalizes the spans after all items were read, since an item may describe spans of an earlier one.
-    fn finish(self, context: &DecodeContext) -> DecodedEnvelope {
+    fn finish(mut self, context: &DecodeContext) -> DecodedEnvelope {
+        if let Some(error) = self.errors.first_mut() {
+            error.details.attachments = std::mem::take(&mut self.attachments);
+        }
         let of_header = SharedEventContext::of_header(&self.header);
         let raws = if decode_budget::has_room_for_copies() { self.raws } else { Vec::new() };
         let mut spans = Vec::with_capacity(raws.len());

@@ -252,8 +252,9 @@ fn an_error_event() {
     assert_eq!((error.user_id.as_deref(), error.tags["tenant"].as_str()), (Some("a@b.c"), "acme"));
     assert_eq!(error.breadcrumbs[0].data.as_deref(), Some("{\"status\":429}"));
     assert_eq!(first.event_id.as_deref(), Some(error.event_id.as_str()));
-    let stored: ErrorEvent = serde_json::from_str(&serde_json::to_string(&error).unwrap()).unwrap();
-    assert_eq!(stored, error);
+    let json = serde_json::to_string(&error).unwrap();
+    let stored: ErrorEvent = serde_json::from_str(&json).unwrap();
+    assert_eq!((serde_json::to_string(&stored).unwrap(), stored.exceptions[1].frames.len()), (json, 2));
 }
 
 #[test]

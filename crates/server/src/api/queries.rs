@@ -6,11 +6,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use hinomi_model::api_time::rfc3339;
+use hinomi_model::id::{SpanId, TraceId};
+use hinomi_model::span::Span;
 use hinomi_query::{
     BreakdownRow, BucketInterval, FacetValue, GroupBy, OtherTimeSeriesGroups, ProjectSnapshot, QueryError, QueryScope, SeriesMeasure,
-    TimeSeries, TimeSeriesGroup, UsageSummary,
+    SpanMatcher, TimeSeries, TimeSeriesGroup, UsageSummary,
 };
-use hinomi_tables::error_events::ErrorEventFilter;
+use hinomi_tables::error_events::{ErrorEventFilter, SearchableError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,17 +25,51 @@ use crate::query_parameters::{
 };
 
 impl ApiState {
-    /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces.
+    /// Returns a filter for the error events of a query: those in its time range, and with a filter those in matching traces and those
+    /// that match by themselves.
     pub(super) async fn errors_within(&self, project: u64, scope: &QueryScope) -> Result<ErrorEventFilter, ApiError> {
         let (from_us, to_us) = (scope.from_us, scope.to_us);
         if scope.filter.0.is_empty() {
-            return Ok(ErrorEventFilter { from_us, to_us, traces: None });
+            return Ok(ErrorEventFilter::in_range(from_us, to_us));
         }
         let candidates = self.errors.traces(project, from_us, to_us).await?;
         // A trace may have begun before the range and failed within it.
         let any_time = QueryScope { from_us: i64::MIN, to_us: i64::MAX, filter: scope.filter.clone() };
         let traces = self.snapshot(project).matching_traces(&any_time, &candidates).await?;
-        Ok(ErrorEventFilter { from_us, to_us, traces: Some(Arc::new(traces)) })
+        let events = self.matching_errors(project, scope).await?.into();
+        Ok(ErrorEventFilter { from_us, to_us, traces: Some(Arc::new(traces)), events })
+    }
+
+    /// Returns the numbers of the error events that match a filter by themselves. An event has attributes, tags, a user and a trace;
+    /// filters by anything else match only the traces of events.
+    async fn matching_errors(&self, project: u64, scope: &QueryScope) -> Result<Vec<i64>, ApiError> {
+        let matcher = SpanMatcher::new(&scope.filter)?;
+        if !matcher.columns().iter().all(|column| ERROR_COLUMNS.contains(column)) {
+            return Ok(Vec::new());
+        }
+        let range = ErrorEventFilter::in_range(scope.from_us, scope.to_us);
+        let selects = move |error: &SearchableError| matcher.holds(&span_of_error(error));
+        Ok(self.errors.search(project, range, selects).await?)
+    }
+}
+
+/// Columns of spans that error events have as well.
+const ERROR_COLUMNS: [&str; 7] = ["attributes", "tags", "user_id", "release", "environment", "trace_id", "span_id"];
+
+/// Returns an error event as a span, to which filters apply.
+fn span_of_error(error: &SearchableError) -> Span {
+    let attribute = |name: &str| error.attributes.get(name).cloned();
+    Span {
+        trace_id: error.trace_id.unwrap_or(TraceId(0)),
+        span_id: error.span_id.unwrap_or(SpanId(0)),
+        start_us: error.time_us,
+        end_us: error.time_us,
+        user_id: error.user_id.clone(),
+        release: attribute("release"),
+        environment: attribute("environment"),
+        tags: error.attributes.clone(),
+        attributes: error.attributes.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
+        ..Span::default()
     }
 }
 

@@ -46,7 +46,7 @@ impl SentryAuthSources<'_> {
     pub fn key(&self) -> Result<Option<String>, AuthError> {
         let found = [
             self.sentry_header.and_then(from_sentry_scheme),
-            self.authorization.and_then(|value| from_sentry_scheme(value).or_else(|| from_basic(value))),
+            self.authorization.and_then(|value| from_sentry_scheme(value).or_else(|| from_basic(value)).or_else(|| from_dsn_scheme(value))),
             self.query.and_then(from_query),
             self.path.map(str::to_owned),
         ];
@@ -99,6 +99,18 @@ fn from_sentry_scheme(value: &str) -> Option<String> {
     pairs.find(|(name, _)| is_sentry && *name == "sentry_key").map(|(_, key)| key.trim().to_owned())
 }
 
+/// Reads `DSN scheme://KEY@host/project`, which forms for feedback send.
+fn from_dsn_scheme(value: &str) -> Option<String> {
+    let (scheme, dsn) = value.trim().split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("dsn") { dsn_key(dsn.trim()).ok() } else { None }
+}
+
+/// Returns the key of the DSN in `?dsn=…`, which dialogs for feedback send.
+pub fn key_of_dsn_parameter(query: &str) -> Option<String> {
+    let dsn = query.split('&').find_map(|pair| pair.strip_prefix("dsn="))?;
+    dsn_key(&percent_decode_str(dsn).decode_utf8_lossy()).ok()
+}
+
 /// Reads `Basic base64(key:)`.
 fn from_basic(value: &str) -> Option<String> {
     decode_basic(value)?.split(':').next().map(str::to_owned)
@@ -132,12 +144,14 @@ mod tests {
         let header = format!("sentry sentry_version=7, sentry_client=x/1, sentry_key={KEY}");
         let bare = format!("Sentry sentry_key={KEY}");
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{KEY}:")));
+        let of_dsn = format!("DSN https://{KEY}@127.0.0.1/1");
         let query = format!("sentry_version=7&sentry_key={KEY}.no-cache&sentry_client=sentry.javascript.node%2F11.12.0");
         let sources = [
             SentryAuthSources { sentry_header: Some(&header), ..SentryAuthSources::default() },
             SentryAuthSources { authorization: Some(&bare), ..SentryAuthSources::default() },
             SentryAuthSources { authorization: Some(&basic), ..SentryAuthSources::default() },
             SentryAuthSources { query: Some(&query), ..SentryAuthSources::default() },
+            SentryAuthSources { authorization: Some(&of_dsn), ..SentryAuthSources::default() },
             SentryAuthSources { path: Some(KEY), ..SentryAuthSources::default() },
             // A header with another scheme is not a source.
             SentryAuthSources { sentry_header: Some(""), authorization: Some("Bearer x"), path: Some(KEY), ..SentryAuthSources::default() },
@@ -145,6 +159,7 @@ mod tests {
         for source in sources {
             assert_eq!(source.key(), Ok(Some(KEY.to_owned())), "{source:?}");
         }
+        assert_eq!(key_of_dsn_parameter(&format!("eventId=1&dsn=https%3A%2F%2F{KEY}%40127.0.0.1%2F1")), Some(KEY.to_owned()));
         assert_eq!(dsn_key(&format!("http://{KEY}:secret@127.0.0.1:9001/base/1")), Ok(KEY.to_owned()));
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{MatchedPath, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -44,10 +44,10 @@ pub(super) fn routes(ingestion: Arc<IngestState>) -> Router {
         .route("/api/relay/healthcheck/live", get(healthy))
         .route("/api/relay/healthcheck/ready", get(healthy));
     // Items that Hinomi does not use are accepted and counted, so that the SDK does not report a failure.
-    for path in ["security", "csp-report", "nel", "minidump", "unreal/{key}", "upload", "events/{event}/attachments", "cron/{slug}"] {
-        router = router.route(&format!("/api/{{project}}/{path}"), post(discard_request));
+    for (path, category, _) in UNSTORED_ADDRESSES {
+        let has_get = matches!(category, OutcomeCategory::CheckIn | OutcomeCategory::Feedback);
+        router = router.route(path, if has_get { post(discard_request).get(discard_request) } else { post(discard_request) });
     }
-    router = router.route("/api/{project}/cron/{slug}/{key}", post(discard_request).get(discard_request));
     let headers = [
         "x-sentry-auth",
         "x-requested-with",
@@ -93,9 +93,6 @@ impl SentryRequest {
         SentryRequest { project, headers, query, path: path.to_owned(), sender: Arc::default() }
     }
 }
-
-/// Decodes a body.
-type SentryDecodeFn = fn(&[u8], &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError>;
 
 async fn envelope(
     State(ingestion): State<Arc<IngestState>>,
@@ -146,9 +143,27 @@ async fn store_by_image_url(
     }
 }
 
+/// Addresses of items that are not stored, with the category and the type of the items.
+const UNSTORED_ADDRESSES: &[(&str, OutcomeCategory, &str)] = &[
+    ("/api/{project}/security", OutcomeCategory::SecurityReport, "security"),
+    ("/api/{project}/csp-report", OutcomeCategory::SecurityReport, "security (csp)"),
+    ("/api/{project}/nel", OutcomeCategory::SecurityReport, "nel"),
+    ("/api/{project}/minidump", OutcomeCategory::Attachment, "minidump"),
+    ("/api/{project}/unreal/{key}", OutcomeCategory::Attachment, "unreal_report"),
+    ("/api/{project}/playstation", OutcomeCategory::Attachment, "playstation"),
+    ("/api/{project}/upload", OutcomeCategory::Attachment, "upload"),
+    ("/api/{project}/events/{event}/attachments", OutcomeCategory::Attachment, "attachment"),
+    ("/api/{project}/cron/{slug}", OutcomeCategory::CheckIn, "check_in"),
+    ("/api/{project}/cron/{slug}/{key}", OutcomeCategory::CheckIn, "check_in"),
+    ("/api/{project}/user-feedback", OutcomeCategory::Feedback, "user_report (user feedback)"),
+    ("/api/0/projects/{organization}/{slug}/user-feedback", OutcomeCategory::Feedback, "user_report (user feedback)"),
+    ("/api/embed/error-page", OutcomeCategory::Feedback, "user_report (user feedback)"),
+];
+
 /// Authenticates a request, reads its body and discards it.
 async fn discard_request(
     State(ingestion): State<Arc<IngestState>>,
+    matched: MatchedPath,
     Path(parts): Path<Vec<(String, String)>>,
     RawQuery(query): RawQuery,
     uri: Uri,
@@ -156,14 +171,19 @@ async fn discard_request(
     body: Body,
 ) -> Response {
     // The key in a path is that of this server.
-    let path = uri.path().splitn(4, '/').nth(3).filter(|_| !parts.iter().any(|(name, _)| name == "key")).unwrap_or_default();
     let part = |name: &str| parts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let is_forwarded = part("project").is_some() && part("key").is_none();
+    let path = uri.path().splitn(4, '/').nth(3).filter(|_| is_forwarded).unwrap_or_default();
+    let of_dsn = query.as_deref().and_then(auth::key_of_dsn_parameter);
     let sender_request = SentryRequest::new(part("project").and_then(|id| id.parse().ok()), headers, query, path);
-    let decode: SentryDecodeFn = |_, _| {
-        let outcomes = vec![Outcome::dropped(OutcomeCategory::Other, OutcomeReason::NotKept, None)];
+    let address = UNSTORED_ADDRESSES.iter().find(|(path, ..)| *path == matched.as_str());
+    let (category, kind) = address.map_or((OutcomeCategory::Other, "other"), |(_, category, kind)| (*category, *kind));
+    let decode = move |_: &[u8], _: &DecodeContext| {
+        let outcomes = vec![Outcome::dropped(category, OutcomeReason::NotKept, kind.to_owned())];
         Ok(DecodedEnvelope { outcomes, ..DecodedEnvelope::default() })
     };
-    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, part("key"), body, decode).await)
+    let key = part("key").or(of_dsn.as_deref());
+    event_response(&ingestion, &sender_request, ingest_envelope(&ingestion, &sender_request, key, body, decode).await)
 }
 
 /// Builds the response: the ID of the event, or an empty object if there is none.
@@ -183,7 +203,7 @@ async fn ingest_envelope(
     sender_request: &SentryRequest,
     key_in_path: Option<&str>,
     body: Body,
-    decode: SentryDecodeFn,
+    decode: impl Fn(&[u8], &DecodeContext) -> Result<DecodedEnvelope, EnvelopeError> + Send + Sync + 'static,
 ) -> Result<Option<String>, IngestRejection> {
     let header = |name: &str| sender_request.headers.get(name).and_then(|value| value.to_str().ok());
     let sources = SentryAuthSources {

@@ -9,14 +9,17 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::cursor::{IssueCursor, IssueSortKey};
 use super::error::ErrorStoreError;
+use super::event_response::IssueEvent;
 use super::read::{ErrorFilterParameters, FILTER_CONDITION, SUMMARY_COLUMNS, number, summary, trace, unreadable_row};
-use super::response::{Issue, IssueDetail, IssueEvent, IssuePage};
+use super::response::{Issue, IssueDetail, IssuePage};
 use super::{ErrorEventFilter, ErrorStore, row};
 
 /// Number of buckets in which events of a range are counted.
 const ISSUE_BUCKETS: i64 = 24;
 /// Maximum number of events that are shown of one issue.
 const MAX_EVENTS: i64 = 50;
+/// Maximum bytes of JSON of the events that are shown of one issue. One event is always shown.
+const MAX_EVENTS_BYTES: usize = 8 << 20;
 /// Maximum number of traces of one issue whose cost is calculated.
 const MAX_PRICED_TRACES: i64 = 200;
 
@@ -276,6 +279,7 @@ impl IssueListView<'_> {
         let newest =
             format!("SELECT {SUMMARY_COLUMNS} FROM events e WHERE e.issue = ? AND e.id <= ? ORDER BY e.time_us DESC, e.id DESC LIMIT 1");
         let mut newest = self.database.prepare_cached(&newest)?;
+        let mut grouping = self.database.prepare_cached("SELECT grouping FROM issues WHERE id = ?")?;
         let mut first = self.database.prepare_cached("SELECT min(time_us) FROM events WHERE issue = ? AND id <= ?")?;
         let counts = self.issue_counts(ids)?;
         let mut points = self.issue_points(ids, buckets)?;
@@ -287,9 +291,11 @@ impl IssueListView<'_> {
                 issue_id: *id,
                 kind: newest.kind,
                 value: newest.value,
+                title: newest.title,
                 culprit: newest.culprit,
                 level: newest.level,
                 handled: newest.handled,
+                grouping_version: grouping.query_row([id], |row| row.get(0))?,
                 count: counts.events,
                 traces: counts.traces,
                 users: counts.users,
@@ -345,13 +351,32 @@ impl IssueListView<'_> {
             "SELECT {SUMMARY_COLUMNS}, (SELECT json FROM contents WHERE event = e.id) FROM events e
              WHERE e.issue = :issue AND e.id <= :upto AND {FILTER_CONDITION} ORDER BY e.time_us DESC, e.id DESC LIMIT {MAX_EVENTS}"
         ))?;
-        statement.query_map(&*self.parameters_with(&[(":issue", &id)]), read_event)?.collect()
+        let parameters = self.parameters_with(&[(":issue", &id)]);
+        let mut rows = statement.query(&*parameters)?;
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let (event, size) = read_sized_event(row)?;
+            bytes += size;
+            if bytes > MAX_EVENTS_BYTES && !events.is_empty() {
+                break;
+            }
+            events.push(event);
+        }
+        Ok(events)
     }
 }
 
+/// Column of the content of an event, after those of its summary.
+const CONTENT_COLUMN: usize = 11;
+
 /// Returns an event from the columns of its summary, followed by its content.
 fn read_event(row: &Row) -> rusqlite::Result<IssueEvent> {
-    let content: Vec<u8> = row.get(10)?;
-    let event = row::parse_content(&content).map_err(|reason| unreadable_row(10, reason))?;
-    Ok(IssueEvent::from_parts(summary(row)?, event))
+    read_sized_event(row).map(|(event, _)| event)
+}
+
+/// Returns an event as [`read_event`] does, and the bytes of its JSON.
+fn read_sized_event(row: &Row) -> rusqlite::Result<(IssueEvent, usize)> {
+    let content: Vec<u8> = row.get(CONTENT_COLUMN)?;
+    let (event, bytes) = row::parse_content(&content).map_err(|reason| unreadable_row(CONTENT_COLUMN, reason))?;
+    Ok((IssueEvent::from_parts(summary(row)?, event), bytes))
 }

@@ -11,12 +11,14 @@
 //! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
 //! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!
-//! An issue is only a number for (project, fingerprint): everything else is read from its events, and nothing needs to be updated when
-//! events arrive late or are deleted.
+//! An issue is only a number for (project, fingerprint), and for further fingerprints of later versions of the grouping algorithm:
+//! everything else is read from its events, and nothing needs to be updated when events arrive late or are deleted.
 
+mod attributes;
 mod cursor;
 mod duplicates;
 mod error;
+mod event_response;
 mod issues;
 mod read;
 mod read_connections;
@@ -24,6 +26,7 @@ mod response;
 mod retention;
 mod row;
 mod schema;
+mod search;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -40,13 +43,16 @@ use hinomi_model::sentry::ErrorEvent;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use error::ErrorStoreError;
+pub use event_response::{
+    BreadcrumbResponse, ErrorAttachmentResponse, ErrorReportingSdk, ExceptionMechanismResponse, ExceptionResponse, IssueEvent,
+    ProgramThreadResponse, StackFrameResponse,
+};
 pub use read::{TraceErrors, preview};
 use read_connections::ErrorReaderPool;
-pub use response::{
-    BreadcrumbResponse, ErrorEventSummary, ExceptionResponse, Issue, IssueDetail, IssueEvent, IssuePage, StackFrameResponse,
-};
+pub use response::{ErrorEventSummary, Issue, IssueDetail, IssuePage};
 use row::ErrorEventRow;
 pub use schema::FORMAT;
+pub use search::SearchableError;
 use writer::{ErrorWriteOperation, ErrorWriteResult, ErrorWriteTask, ErrorWriter, ErrorWriterCommand};
 
 /// File name of the database.
@@ -90,14 +96,21 @@ pub struct ErrorEventFilter {
     pub from_us: i64,
     /// End, exclusive. `i64::MAX` for no end.
     pub to_us: i64,
-    /// Only events of these traces, if given.
+    /// Only events of these traces, if given, and the events of `events`.
     pub traces: Option<Arc<HashSet<TraceId>>>,
+    /// Numbers of further events, if `traces` is given. [`ErrorStore::search`] returns them.
+    pub events: Arc<[i64]>,
 }
 
 impl ErrorEventFilter {
     /// Selects all stored events.
     pub fn all_events() -> ErrorEventFilter {
-        ErrorEventFilter { from_us: i64::MIN, to_us: i64::MAX, traces: None }
+        ErrorEventFilter::in_range(i64::MIN, i64::MAX)
+    }
+
+    /// Selects the stored events of a time range.
+    pub fn in_range(from_us: i64, to_us: i64) -> ErrorEventFilter {
+        ErrorEventFilter { from_us, to_us, traces: None, events: Arc::default() }
     }
 
     /// Selects only events of these traces.

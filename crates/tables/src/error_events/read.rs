@@ -38,11 +38,13 @@ pub struct TraceErrors {
 }
 
 /// Columns of an [`ErrorEventSummary`], in the order that [`summary`] reads.
-pub(super) const SUMMARY_COLUMNS: &str = "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit";
+pub(super) const SUMMARY_COLUMNS: &str =
+    "e.event_id, e.issue, e.trace, e.span, e.type, e.value, e.level, e.handled, e.time_us, e.culprit, e.title";
 
 /// SQL condition on an event `e` with the parameters of [`ErrorFilterParameters`].
 pub(super) const FILTER_CONDITION: &str = "e.time_us >= :from AND e.time_us < :to
-    AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces)))";
+    AND (:traces IS NULL OR e.trace IN (SELECT unhex(value) FROM json_each(:traces))
+        OR e.id IN (SELECT value FROM json_each(:events)))";
 
 /// [`ErrorEventFilter`] as parameters of a statement.
 #[derive(Debug)]
@@ -51,18 +53,21 @@ pub(super) struct ErrorFilterParameters {
     pub(super) to_us: i64,
     /// A JSON list of IDs, so that any number of traces is one parameter.
     pub(super) traces: Option<String>,
+    /// A JSON list of numbers of events.
+    pub(super) events: Option<String>,
 }
 
 impl ErrorFilterParameters {
     pub(super) fn new(within: &ErrorEventFilter) -> ErrorFilterParameters {
         let traces = within.traces.as_ref().map(|traces| ids(traces.iter()));
-        ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces }
+        let events = traces.as_ref().map(|_| serde_json::to_string(&*within.events).unwrap_or_default());
+        ErrorFilterParameters { from_us: within.from_us, to_us: within.to_us, traces, events }
     }
 
     /// Returns the parameters of [`FILTER_CONDITION`], and more.
     pub(super) fn parameters_with<'a>(&'a self, more: &[(&'static str, &'a dyn ToSql)]) -> Vec<(&'static str, &'a dyn ToSql)> {
         let mut parameters: Vec<(&'static str, &dyn ToSql)> =
-            vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces)];
+            vec![(":from", &self.from_us), (":to", &self.to_us), (":traces", &self.traces), (":events", &self.events)];
         parameters.extend_from_slice(more);
         parameters
     }
@@ -230,6 +235,7 @@ pub(super) fn summary(row: &Row) -> rusqlite::Result<ErrorEventSummary> {
         handled: row.get(7)?,
         time: rfc3339(row.get(8)?),
         culprit: row.get(9)?,
+        title: row.get(10)?,
     })
 }
 

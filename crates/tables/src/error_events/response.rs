@@ -1,11 +1,9 @@
-//! Responses of the API.
+//! Responses of the API about issues and their events.
 
-use std::collections::BTreeMap;
-
-use hinomi_model::api_time::rfc3339;
-use hinomi_model::sentry::{Breadcrumb, ErrorEvent, Exception, StackFrame};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::event_response::IssueEvent;
 
 /// An error event without its stack trace.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -26,6 +24,9 @@ pub struct ErrorEventSummary {
     pub kind: String,
     /// Message of the exception raised last; empty if there is none.
     pub value: String,
+    /// Function that crashed, if type and message are the same for many errors, as for signals; null for all others.
+    #[schema(required)]
+    pub title: Option<String>,
     /// `fatal`, `error`, `warning`, `info` or `debug`.
     pub level: String,
     /// False if nothing caught the exception; null if the client does not report it.
@@ -38,93 +39,6 @@ pub struct ErrorEventSummary {
     pub culprit: Option<String>,
 }
 
-/// An error event with its stack trace.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct IssueEvent {
-    /// The event without its stack trace.
-    #[serde(flatten)]
-    pub summary: ErrorEventSummary,
-    /// Stack frames of the exception raised last, the innermost frame last.
-    pub frames: Vec<StackFrameResponse>,
-    /// Chain of exceptions, the oldest cause first.
-    pub exceptions: Vec<ExceptionResponse>,
-    /// Tags that the program set.
-    pub tags: BTreeMap<String, String>,
-    /// ID of the end user; null if unknown.
-    #[schema(required)]
-    pub user_id: Option<String>,
-    /// Environment of the program, such as `production`; null if unknown.
-    #[schema(required)]
-    pub environment: Option<String>,
-    /// Version of the program; null if unknown.
-    #[schema(required)]
-    pub release: Option<String>,
-    /// Events before the error, as the SDK recorded them.
-    pub breadcrumbs: Vec<BreadcrumbResponse>,
-}
-
-/// A frame of a stack trace. Null means that the client did not report the value.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = StackFrame)]
-pub struct StackFrameResponse {
-    /// Name of the function.
-    #[schema(required)]
-    function: Option<String>,
-    /// Name of the module.
-    #[schema(required)]
-    module: Option<String>,
-    /// Name of the source file.
-    #[schema(required)]
-    filename: Option<String>,
-    /// Line number in the source file.
-    #[schema(required)]
-    lineno: Option<u64>,
-    /// True if the frame is part of the program and not of a library.
-    in_app: bool,
-    /// Source line of the frame.
-    #[schema(required)]
-    context_line: Option<String>,
-    /// Source lines before the frame's line.
-    pre_context: Vec<String>,
-    /// Source lines after the frame's line.
-    post_context: Vec<String>,
-}
-
-/// An exception in a chain.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = Exception)]
-pub struct ExceptionResponse {
-    /// Type of the exception.
-    #[serde(rename = "type")]
-    kind: String,
-    /// Message of the exception.
-    value: String,
-    /// Module of the exception type; null if unknown.
-    #[schema(required)]
-    module: Option<String>,
-}
-
-/// A breadcrumb: an event before an error. Null means that the client did not report the value.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = Breadcrumb)]
-pub struct BreadcrumbResponse {
-    /// Time of the breadcrumb (RFC 3339).
-    #[schema(required)]
-    timestamp: Option<String>,
-    /// Category, such as `http`.
-    #[schema(required)]
-    category: Option<String>,
-    /// Severity, such as `info`.
-    #[schema(required)]
-    level: Option<String>,
-    /// Text of the breadcrumb.
-    #[schema(required)]
-    message: Option<String>,
-    /// Further data as JSON text.
-    #[schema(required)]
-    data: Option<String>,
-}
-
 /// An issue: a group of similar error events.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Issue {
@@ -135,6 +49,9 @@ pub struct Issue {
     pub kind: String,
     /// Message of the newest event; empty if there is none.
     pub value: String,
+    /// Function that crashed, if type and message of the newest event are the same for many errors; null for all others.
+    #[schema(required)]
+    pub title: Option<String>,
     /// Place of the newest event in the form `function in file`; null if unknown.
     #[schema(required)]
     pub culprit: Option<String>,
@@ -143,6 +60,8 @@ pub struct Issue {
     /// False if nothing caught the exception of the newest event; null if the client does not report it.
     #[schema(required)]
     pub handled: Option<bool>,
+    /// Version of the grouping algorithm that created the issue.
+    pub grouping_version: u32,
     /// Number of events in the time range.
     pub count: u64,
     /// Number of traces with events in the time range.
@@ -181,53 +100,6 @@ pub struct IssuePage {
 pub struct IssueDetail {
     /// The issue.
     pub issue: Issue,
-    /// Newest events in the time range, the newest first, at most 50.
+    /// Newest events in the time range, the newest first, at most 50 and at most 8 MiB of JSON.
     pub events: Vec<IssueEvent>,
-}
-
-impl IssueEvent {
-    /// Combines the summary with the rest of the stored event.
-    pub(super) fn from_parts(summary: ErrorEventSummary, event: ErrorEvent) -> IssueEvent {
-        let deciding = event.exceptions.iter().rfind(|exception| !exception.frames.is_empty());
-        let frames = deciding.map(|exception| exception.frames.iter().cloned().map(StackFrameResponse::from).collect());
-        IssueEvent {
-            summary,
-            frames: frames.unwrap_or_default(),
-            exceptions: event.exceptions.into_iter().map(ExceptionResponse::from).collect(),
-            tags: event.tags,
-            user_id: event.user_id,
-            environment: event.environment,
-            release: event.release,
-            breadcrumbs: event.breadcrumbs.into_iter().map(BreadcrumbResponse::from).collect(),
-        }
-    }
-}
-
-impl From<StackFrame> for StackFrameResponse {
-    fn from(frame: StackFrame) -> StackFrameResponse {
-        let StackFrame { function, module, filename, line, in_app, before, source, after } = frame;
-        StackFrameResponse {
-            function,
-            module,
-            filename,
-            lineno: line,
-            in_app,
-            context_line: source,
-            pre_context: before,
-            post_context: after,
-        }
-    }
-}
-
-impl From<Exception> for ExceptionResponse {
-    fn from(exception: Exception) -> ExceptionResponse {
-        ExceptionResponse { kind: exception.kind, value: exception.value, module: exception.module }
-    }
-}
-
-impl From<Breadcrumb> for BreadcrumbResponse {
-    fn from(step: Breadcrumb) -> BreadcrumbResponse {
-        let Breadcrumb { time_us, category, level, message, data } = step;
-        BreadcrumbResponse { timestamp: time_us.map(rfc3339), category, level, message, data }
-    }
 }

@@ -1,7 +1,10 @@
 //! Prepares an error event for the database: everything that can be done outside of the writing thread.
 
 use hinomi_model::messages::{TextLimit, trim_text};
-use hinomi_model::sentry::ErrorEvent;
+use hinomi_model::sentry::{ErrorEvent, StackFrame};
+use serde::de::DeserializeOwned;
+
+use super::attributes;
 
 /// Maximum size of the JSON of one event in bytes. It is about as much as a client may send, so hardly any event is cut.
 const MAX_EVENT_BYTES: usize = 1 << 20;
@@ -17,6 +20,8 @@ pub(super) struct ErrorEventRow {
     pub(super) event: ErrorEvent,
     /// The whole event as compressed JSON.
     pub(super) content: Vec<u8>,
+    /// The attributes that the event is found by, as compressed JSON; empty if there are none.
+    pub(super) attributes: Vec<u8>,
 }
 
 impl ErrorEventRow {
@@ -25,44 +30,89 @@ impl ErrorEventRow {
         event.trace_id = event.trace_id.filter(|trace| trace.0 != 0);
         event.span_id = event.span_id.filter(|span| span.0 != 0);
         let json = truncate_to_fit(&mut event, MAX_EVENT_BYTES);
-        // Compressing in memory can only fail for lack of memory; the text is then stored uncompressed.
-        let content = zstd::bulk::compress(&json, COMPRESSION_LEVEL).unwrap_or(json);
-        let head = ErrorEvent { exceptions: Vec::new(), breadcrumbs: Vec::new(), tags: Default::default(), ..event };
-        ErrorEventRow { event: head, content }
+        let content = compressed(&json);
+        let attributes = attributes::attributes_of(&event);
+        let attributes = if attributes.is_empty() { Vec::new() } else { compressed(&serde_json::to_vec(&attributes).unwrap_or_default()) };
+        let head = ErrorEvent {
+            exceptions: Vec::new(),
+            breadcrumbs: Vec::new(),
+            threads: Vec::new(),
+            stack: None,
+            tags: Default::default(),
+            details: Default::default(),
+            ..event
+        };
+        ErrorEventRow { event: head, content, attributes }
     }
 }
 
-/// Parses the content that [`ErrorEventRow`] wrote.
-pub(super) fn parse_content(content: &[u8]) -> Result<ErrorEvent, String> {
+/// Compresses JSON. Compressing in memory can only fail for lack of memory; the text is then stored uncompressed.
+fn compressed(json: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(json, COMPRESSION_LEVEL).unwrap_or_else(|_| json.to_vec())
+}
+
+/// Parses what [`compressed`] returned. Returns it with the bytes of its JSON.
+pub(super) fn parse_compressed<T: DeserializeOwned>(content: &[u8]) -> Result<(T, usize), String> {
+    let parse = |json: &[u8]| Ok((serde_json::from_slice(json).map_err(|error| error.to_string())?, json.len()));
     if content.first() == Some(&b'{') {
-        return serde_json::from_slice(content).map_err(|error| error.to_string());
+        return parse(content);
     }
-    let json = zstd::decode_all(content).map_err(|error| error.to_string())?;
-    serde_json::from_slice(&json).map_err(|error| error.to_string())
+    parse(&zstd::decode_all(content).map_err(|error| error.to_string())?)
+}
+
+/// Parses the content that [`ErrorEventRow`] wrote. Returns the event with the bytes of its JSON.
+pub(super) fn parse_content(content: &[u8]) -> Result<(ErrorEvent, usize), String> {
+    parse_compressed(content)
+}
+
+/// Returns all frames of an event.
+fn all_frames(event: &mut ErrorEvent) -> impl Iterator<Item = &mut StackFrame> {
+    let of_exceptions = event.exceptions.iter_mut().flat_map(|exception| &mut exception.frames);
+    let of_threads = event.threads.iter_mut().flat_map(|thread| &mut thread.frames);
+    of_exceptions.chain(of_threads).chain(event.stack.iter_mut().flat_map(|stack| &mut stack.frames))
+}
+
+fn remove_source(frame: &mut StackFrame) {
+    (frame.before, frame.after, frame.source) = (Vec::new(), Vec::new(), None);
 }
 
 /// Steps that remove parts of an event that is too large, until it fits: the least useful parts first.
 const TRUNCATION_STEPS: &[fn(&mut ErrorEvent)] = &[
+    |event| {
+        for thread in &mut event.threads {
+            thread.frames_cut += thread.frames.len() as u64;
+            thread.frames.clear();
+        }
+    },
+    |event| all_frames(event).filter(|frame| !frame.in_app).for_each(|frame| frame.vars.clear()),
     |event| event.breadcrumbs.iter_mut().for_each(|step| step.data = None),
+    |event| all_frames(event).filter(|frame| !frame.in_app).for_each(remove_source),
+    |event| all_frames(event).for_each(|frame| frame.vars.clear()),
     |event| {
-        for frame in event.exceptions.iter_mut().flat_map(|exception| &mut exception.frames).filter(|frame| !frame.in_app) {
-            (frame.before, frame.after, frame.source) = (Vec::new(), Vec::new(), None);
-        }
+        let details = &mut event.details;
+        (details.extra, details.modules) = Default::default();
     },
+    |event| all_frames(event).for_each(remove_source),
     |event| {
-        for frame in event.exceptions.iter_mut().flat_map(|exception| &mut exception.frames) {
-            (frame.before, frame.after, frame.source) = (Vec::new(), Vec::new(), None);
-        }
+        event.details.breadcrumbs_cut += event.breadcrumbs.len() as u64;
+        event.breadcrumbs.clear();
     },
-    |event| event.breadcrumbs.clear(),
     |event| {
         let causes = event.exceptions.len().saturating_sub(1);
-        event.exceptions[..causes].iter_mut().for_each(|exception| exception.frames.clear());
+        for exception in &mut event.exceptions[..causes] {
+            exception.frames_cut += exception.frames.len() as u64;
+            exception.frames.clear();
+        }
     },
-    |event| event.tags.clear(),
     |event| {
-        event.exceptions.clear();
+        event.tags.clear();
+        event.details = Default::default();
+    },
+    |event| {
+        (event.exceptions, event.threads, event.stack) = Default::default();
         let optional = [
+            &mut event.title,
+            &mut event.message,
             &mut event.culprit,
             &mut event.transaction,
             &mut event.user_id,
@@ -118,8 +168,8 @@ mod tests {
     #[test]
     fn event_within_the_limit_is_unchanged() {
         let event = large_event(10_000);
-        assert_eq!(parse_content(&ErrorEventRow::new(event.clone()).content).unwrap(), event);
-        assert_eq!(parse_content(&serde_json::to_vec(&event).unwrap()).unwrap(), event);
+        assert_eq!(parse_content(&ErrorEventRow::new(event.clone()).content).unwrap().0, event);
+        assert_eq!(parse_content(&serde_json::to_vec(&event).unwrap()).unwrap().0, event);
         assert!(parse_content(b"nonsense").is_err());
     }
 

@@ -68,6 +68,25 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX reports_of_trace ON reports (project, trace, says);
     CREATE INDEX reports_of_event ON reports (event);
 ",
+    "
+    -- Version of the grouping algorithm that made the fingerprint.
+    ALTER TABLE issues ADD COLUMN grouping INTEGER NOT NULL DEFAULT 1;
+    -- Further fingerprints of an issue: those that a later version of the algorithm gives to its events.
+    CREATE TABLE issue_fingerprints (
+        project     INTEGER NOT NULL,
+        fingerprint BLOB NOT NULL,
+        issue       INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
+        grouping    INTEGER NOT NULL,
+        PRIMARY KEY (project, fingerprint)
+    ) WITHOUT ROWID;
+    CREATE INDEX fingerprints_of_issue ON issue_fingerprints (issue);
+    ALTER TABLE events ADD COLUMN title TEXT;
+    -- What an event is found by, beside the columns of `events`: JSON, compressed with zstd. See `attributes`.
+    CREATE TABLE attributes (
+        event INTEGER PRIMARY KEY REFERENCES events (id) ON DELETE CASCADE,
+        json  BLOB NOT NULL
+    );
+",
 ];
 
 /// Opens the database for the writing thread.

@@ -222,7 +222,7 @@ async fn strange_texts_and_numbers_round_trip() {
 async fn ranges_traces_and_buckets() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, (0..10).map(|id| event(id, 1, i64::from(id) * 10 - 10)).collect()).await, (10, 0));
-    let range = ErrorEventFilter { from_us: 10, to_us: 40, traces: None };
+    let range = ErrorEventFilter::in_range(10, 40);
     assert_eq!(errors.count(1, range.clone()).await.unwrap(), 3);
     assert_eq!(errors.count(1, range.clone().of_traces([TraceId(1), TraceId(77)])).await.unwrap(), 1);
     assert_eq!(errors.count(1, range.clone().of_traces([])).await.unwrap(), 0);
@@ -241,7 +241,7 @@ async fn ranges_traces_and_buckets() {
     assert_eq!((issue.count, issue.traces, issue.users), (2, 2, 2));
     assert_eq!(issue.first_seen, "1969-12-31T23:59:59.999990Z", "of all that is kept");
     assert!(listed(&errors, "-count", range.clone().of_traces([TraceId(9)])).await.is_empty());
-    let quiet = ErrorEventFilter { from_us: 1000, to_us: 2000, traces: None };
+    let quiet = ErrorEventFilter::in_range(1000, 2000);
     assert!(listed(&errors, "-count", quiet.clone()).await.is_empty());
     let detail = errors.issue(1, 1, quiet).await.unwrap().unwrap();
     assert_eq!((detail.issue.count, detail.events.len(), detail.issue.points.len()), (0, 0, 24), "its link still leads somewhere");
@@ -254,7 +254,7 @@ async fn points_cover_the_range() {
     let (_dir, errors) = store();
     assert_eq!(stored(&errors, 1, vec![event(1, 1, 0), event(2, 1, 48 * SECOND_US - 1), event(3, 2, 47 * SECOND_US)]).await, (3, 0));
     let shown = |issue: &Issue| issue.points.iter().map(|(time, n)| (time[17..19].to_owned(), *n)).collect::<Vec<_>>();
-    let issues = listed(&errors, "first_seen", ErrorEventFilter { from_us: 0, to_us: 48 * SECOND_US, traces: None }).await;
+    let issues = listed(&errors, "first_seen", ErrorEventFilter::in_range(0, 48 * SECOND_US)).await;
     let points = shown(&issues[0]);
     assert_eq!((points.len(), &points[0], &points[1], &points[23]), (24, &("00".into(), 1), &("02".into(), 0), &("46".into(), 1)));
 }

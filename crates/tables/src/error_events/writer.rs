@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hinomi_model::id::TraceId;
+use hinomi_model::sentry::{ErrorEvent, GROUPING_VERSION};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -227,10 +228,11 @@ fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Error
 /// Stores an event. Returns its number.
 fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<i64> {
     let event = &row.event;
-    let issue = issue(transaction, project, &event.group)?;
+    let issue = issue(transaction, project, event)?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO events (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events
+         (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit, title)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     insert.execute(params![
         project,
@@ -246,9 +248,13 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEve
         event.level,
         event.handled,
         event.culprit,
+        event.title,
     ])?;
     let id = transaction.last_insert_rowid();
     transaction.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![id, row.content])?;
+    if !row.attributes.is_empty() {
+        transaction.prepare_cached("INSERT INTO attributes VALUES (?, ?)")?.execute(params![id, row.attributes])?;
+    }
     Ok(id)
 }
 
@@ -256,10 +262,10 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEve
 fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow, id: i64) -> rusqlite::Result<()> {
     let event = &row.event;
     let before = duplicates::issue_of(transaction, id)?;
-    let issue = issue(transaction, project, &event.group)?;
+    let issue = issue(transaction, project, event)?;
     let mut update = transaction.prepare_cached(
         "UPDATE events SET event_id = ?, issue = ?, time_us = ?, received_us = ?, span = ?, user_id = ?, type = ?, value = ?, level = ?,
-         handled = ?, culprit = ? WHERE id = ?",
+         handled = ?, culprit = ?, title = ? WHERE id = ?",
     )?;
     update.execute(params![
         event.event_id,
@@ -273,9 +279,11 @@ fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Erro
         event.level,
         event.handled,
         event.culprit,
+        event.title,
         id,
     ])?;
     transaction.prepare_cached("UPDATE contents SET json = ? WHERE event = ?")?.execute(params![row.content, id])?;
+    transaction.prepare_cached("INSERT OR REPLACE INTO attributes VALUES (?, ?)")?.execute(params![id, row.attributes])?;
     if let Some(before) = before.filter(|before| *before != issue) {
         forget_if_empty(transaction, before)?;
     }
@@ -290,14 +298,30 @@ fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Returns the number of an issue, creating it if necessary.
-fn issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<i64> {
-    let mut known = transaction.prepare_cached("SELECT id FROM issues WHERE project = ? AND fingerprint = ?")?;
-    if let Some(id) = known.query_row(params![project, fingerprint], |row| row.get(0)).optional()? {
+/// Returns the number of the issue of an event, creating it if necessary. An event of an issue that an earlier version of the grouping
+/// algorithm created joins that issue, which is found by the new fingerprint from then on.
+fn issue(transaction: &Transaction, project: i64, event: &ErrorEvent) -> rusqlite::Result<i64> {
+    if let Some(id) = known_issue(transaction, project, &event.group)? {
         return Ok(id);
     }
-    transaction.prepare_cached("INSERT INTO issues (project, fingerprint) VALUES (?, ?)")?.execute(params![project, fingerprint])?;
+    let earlier = event.earlier_group.map(|earlier| known_issue(transaction, project, &earlier)).transpose()?.flatten();
+    if let Some(id) = earlier {
+        let mut insert = transaction.prepare_cached("INSERT INTO issue_fingerprints VALUES (?, ?, ?, ?)")?;
+        insert.execute(params![project, event.group, id, GROUPING_VERSION])?;
+        return Ok(id);
+    }
+    let mut insert = transaction.prepare_cached("INSERT INTO issues (project, fingerprint, grouping) VALUES (?, ?, ?)")?;
+    insert.execute(params![project, event.group, GROUPING_VERSION])?;
     Ok(transaction.last_insert_rowid())
+}
+
+/// Returns the number of the issue that has a fingerprint.
+fn known_issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<Option<i64>> {
+    let mut known = transaction.prepare_cached(
+        "SELECT id FROM issues WHERE project = ?1 AND fingerprint = ?2
+         UNION ALL SELECT issue FROM issue_fingerprints WHERE project = ?1 AND fingerprint = ?2 LIMIT 1",
+    )?;
+    known.query_row(params![project, fingerprint], |row| row.get(0)).optional()
 }
 
 fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<ErrorWriteResult> {

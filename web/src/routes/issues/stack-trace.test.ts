@@ -11,6 +11,11 @@ const frame = (fn: string, own: boolean): Frame => ({
   context_line: null,
   pre_context: [],
   post_context: [],
+  abs_path: null,
+  colno: null,
+  package: null,
+  instruction_addr: null,
+  vars: {},
 });
 
 it('collapses library frames, innermost first', () => {

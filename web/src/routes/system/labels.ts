@@ -10,6 +10,13 @@ const CATEGORY_TEXT: Record<OutcomeCategory, TextKey> = {
   log_item: 'system.log',
   trace_metric: 'system.metric',
   media: 'system.media',
+  attachment: 'system.attachment',
+  session: 'system.session',
+  profile: 'system.profile',
+  replay: 'system.replay',
+  monitor: 'system.checkIn',
+  security: 'system.securityReport',
+  feedback: 'system.feedback',
   other: 'system.other',
   request: 'system.request',
 };

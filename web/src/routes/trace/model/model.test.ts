@@ -36,6 +36,7 @@ describe('the tree', () => {
       span_id: 'a',
       type: 'RateLimitError',
       value: '429',
+      title: null,
       culprit: null,
       level: 'error',
       handled: true,
