@@ -164,6 +164,12 @@ fn templates() -> Vec<(Way, String, String)> {
         of(Way::Envelope, item(r#""type":"event""#, r#"{"exception":{"values":[@]},"tags":[["a","b"]]}"#)),
         of(Way::Envelope, item(r#""type":"event""#, r#"{"exception":{"values":[{"type":"E","stacktrace":{"frames":[@]}}]}}"#)),
         of(Way::Envelope, item(r#""type":"event""#, r#"{"breadcrumbs":[@],"fingerprint":["a"]}"#)),
+        of(Way::Envelope, item(r#""type":"event""#, r#"{"exception":[{"stacktrace":{"frames":[{"function":"f","vars":{"a":[@]}}]}}]}"#)),
+        of(Way::Envelope, item(r#""type":"event""#, r#"{"threads":{"values":[@]},"stacktrace":{"frames":[]}}"#)),
+        of(Way::Envelope, item(r#""type":"event""#, r#"{"contexts":{"a":[@]},"user":{"id":1}}"#)),
+        of(Way::Envelope, item(r#""type":"event""#, r#"{"user":{"a":[@]},"request":{"headers":[]}}"#)),
+        of(Way::Envelope, item(r#""type":"event""#, r#"{"logentry":{"message":"%s {}","params":[@]}}"#)),
+        of(Way::Store, r#"{"sentry.interfaces.Exception":[@]}"#.into()),
         of(Way::Store, r#"{"extra":[@]}"#.into()),
         of(Way::Store, r#"{"type":"transaction","spans":[@]}"#.into()),
     ]
