@@ -15,6 +15,7 @@ mod deliveries;
 mod disconnects;
 mod envelopes;
 mod erased_data;
+mod error_events;
 mod explain;
 mod file_loss;
 mod filters;
