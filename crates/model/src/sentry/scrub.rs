@@ -109,14 +109,27 @@ const MAX_NAME_BYTES: usize = 200;
 
 /// Returns whether a value of this name is sensitive.
 pub(super) fn is_sensitive_name(name: &str) -> bool {
+    static MATCHER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let names = SENSITIVE_NAMES.iter().map(|(name, _)| name);
+        AhoCorasick::builder().ascii_case_insensitive(true).build(names).expect("the names of the table are few and short")
+    });
     let name = &name[..name.floor_char_boundary(MAX_NAME_BYTES)];
-    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    SENSITIVE_NAMES.iter().any(|(sensitive, rule)| {
-        letters.contains(sensitive)
-            && match rule {
-                NameRule::Contains => true,
-                NameRule::Word => letters == *sensitive || words(name).any(|word| word.eq_ignore_ascii_case(sensitive)),
+    // Every variable has a name: this must not allocate.
+    let mut letters = [0; MAX_NAME_BYTES];
+    let mut length = 0;
+    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+        letters[length] = byte;
+        length += 1;
+    }
+    let letters = &letters[..length];
+    MATCHER.find_overlapping_iter(letters).any(|found| {
+        let (sensitive, rule) = SENSITIVE_NAMES[found.pattern().as_usize()];
+        match rule {
+            NameRule::Contains => true,
+            NameRule::Word => {
+                letters.eq_ignore_ascii_case(sensitive.as_bytes()) || words(name).any(|word| word.eq_ignore_ascii_case(sensitive))
             }
+        }
     })
 }
 

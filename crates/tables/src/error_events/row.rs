@@ -1,5 +1,7 @@
 //! Prepares an error event for the database: everything that can be done outside of the writing thread.
 
+use std::cell::RefCell;
+
 use hinomi_model::messages::{TextLimit, trim_text};
 use hinomi_model::sentry::{ErrorEvent, StackFrame};
 use serde::de::DeserializeOwned;
@@ -46,9 +48,15 @@ impl ErrorEventRow {
     }
 }
 
+thread_local! {
+    /// Creating a compressor takes longer than compressing a usual event.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(COMPRESSION_LEVEL).ok());
+}
+
 /// Compresses JSON. Compressing in memory can only fail for lack of memory; the text is then stored uncompressed.
 fn compressed(json: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(json, COMPRESSION_LEVEL).unwrap_or_else(|_| json.to_vec())
+    let compressed = COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(json).ok());
+    compressed.unwrap_or_else(|| json.to_vec())
 }
 
 /// Parses what [`compressed`] returned. Returns it with the bytes of its JSON.

@@ -135,8 +135,8 @@ async fn an_issue_shows_its_newest_event() {
     assert_eq!(ids(&issues), [1, 2]);
     let issue = serde_json::to_value(&issues[0]).unwrap();
     let expected = json!({
-        "issue_id": 1, "type": "Error7", "value": "broke at 30", "culprit": "ask in app.py", "level": "fatal", "handled": false,
-        "count": 3, "traces": 3, "users": 2, "cost": null,
+        "issue_id": 1, "type": "Error7", "value": "broke at 30", "title": null, "culprit": "ask in app.py", "level": "fatal", "handled": false,
+        "grouping_version": 2, "count": 3, "traces": 3, "users": 2, "cost": null,
         "first_seen": "1970-01-01T00:00:00.000010Z", "last_seen": "1970-01-01T00:00:00.000030Z",
         "last_trace_id": "00000000000000000000000000000003", "last_span_id": "0000000000000007", "points": issue["points"],
     });
@@ -171,14 +171,20 @@ async fn event_round_trips() {
     };
     assert_eq!(stored(&errors, 1, vec![sent]).await, (1, 0));
     let detail = errors.issue(1, 1, ErrorEventFilter::all_events()).await.unwrap().unwrap();
+    let frame = json!({"function": "ask", "module": null, "filename": "app.py", "abs_path": null, "lineno": 3, "colno": null, "in_app": true,
+        "package": null, "instruction_addr": null, "context_line": "b", "pre_context": ["a"], "post_context": [], "vars": {}});
+    let exception = |kind: &str, value: &str, module: Option<&str>, frames: &[serde_json::Value]| json!({"type": kind, "value": value, "module": module, "thread_id": null, "mechanism": null, "frames": frames, "frames_cut": 0});
     let expected = json!([{
         "event_id": "00000000000000000000000000000001", "issue_id": 1, "trace_id": null, "span_id": null, "type": "Error1",
-        "value": "broke at 2000000", "level": "error", "handled": null, "time": "1970-01-01T00:00:02.000000Z", "culprit": null,
-        "frames": [{"function": "ask", "module": null, "filename": "app.py", "lineno": 3, "in_app": true,
-                    "context_line": "b", "pre_context": ["a"], "post_context": []}],
-        "exceptions": [{"type": "Cause", "value": "why", "module": "m"}, {"type": "Last", "value": "", "module": null}],
-        "tags": {"a": "b"}, "user_id": "user 1", "environment": null, "release": "1.2",
-        "breadcrumbs": [{"timestamp": "1970-01-01T00:00:01.000000Z", "category": "http", "level": null, "message": "GET", "data": null}],
+        "value": "broke at 2000000", "title": null, "message": null, "level": "error", "handled": null,
+        "time": "1970-01-01T00:00:02.000000Z", "culprit": null, "frames": [frame], "frames_cut": 0,
+        "exceptions": [exception("Cause", "why", Some("m"), std::slice::from_ref(&frame)), exception("Last", "", None, &[])],
+        "exceptions_cut": 0, "threads": [], "threads_cut": 0, "tags": {"a": "b"}, "user_id": "user 1", "user": null,
+        "environment": null, "release": "1.2", "dist": null, "platform": null, "logger": null, "server_name": null,
+        "transaction": null, "sdk": null, "request": null, "contexts": {}, "extra": {}, "modules": {}, "fingerprint": [],
+        "breadcrumbs": [{"timestamp": "1970-01-01T00:00:01.000000Z", "category": "http", "type": null, "level": null,
+            "message": "GET", "data": null}],
+        "breadcrumbs_cut": 0, "attachments": [],
     }]);
     assert_eq!(serde_json::to_value(&detail.events).unwrap(), expected);
     assert_eq!((detail.issue.traces, detail.issue.last_trace_id), (0, None));
