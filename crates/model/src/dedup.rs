@@ -45,6 +45,8 @@ pub struct SpanNode {
     pub texts: Option<u64>,
     /// True for a use of a model that is no call of a language model; see [`Span::is_other_model_use`].
     pub is_other_model_use: bool,
+    /// Hash of the units other than tokens that the span reports, valid within this process; `None` if it reports none.
+    pub units: Option<u64>,
     /// True for a call that failed.
     pub failed: bool,
     /// True for a report of a call that is written after the call, with equal start and end, as Logfire reports streamed calls.
@@ -81,6 +83,7 @@ impl SpanNode {
             base_model: span.model().filter(|_| span.is_call()).map(duplicate_reports::hash_of_model),
             texts: None,
             is_other_model_use: span.is_other_model_use(),
+            units: duplicate_reports::hash_of_units(&usage),
             failed: span.status == SpanStatus::Error,
             is_written_after_call: Self::reads_attributes(span)
                 && span.attributes.get("logfire.span_type").is_some_and(|sort| sort == "log"),
@@ -222,7 +225,7 @@ struct SpanTree {
     top_down_order: Vec<usize>,
     /// Number of spans above each span.
     depth: Vec<u32>,
-    /// Nearest call of the same kind above each call, and nearest other use of a model above each of these.
+    /// Nearest call of the same kind above each call, otherwise the nearest other use of a model.
     enclosing_call: Vec<Option<usize>>,
 }
 
@@ -290,7 +293,8 @@ impl SpanTree {
                 _ => nodes[place].is_other_model_use.then_some(2),
             };
             if let Some(kind) = kind {
-                self.enclosing_call[place] = own[kind];
+                // A reranking may be done by a call of a language model.
+                self.enclosing_call[place] = own[kind].or(own[2]);
                 own[kind] = Some(place);
             }
             nearest[place] = own;
@@ -344,6 +348,7 @@ fn wrapping_calls(nodes: &[SpanNode], tree: &SpanTree) -> Vec<(usize, usize)> {
             Some(_) if inner.calls > 1 && sum == usage => inner.same_id_call.or(inner.same_usage_call),
             Some(_) => inner.same_usage_call,
         };
+        let wrapped = wrapped.filter(|wrapped| !nodes[place].is_other_model_use || may_wrap_use(&nodes[place], &nodes[*wrapped]));
         // The report of a model's server names no model: then the call around it says more.
         let says_less = |wrapped: &usize| nodes[*wrapped].model.is_none() && nodes[place].model.is_some() && usage.is_some();
         if let Some(wrapped) = wrapped.filter(|wrapped| !says_less(wrapped)) {
@@ -377,6 +382,14 @@ impl ChildCallTotals {
     }
 }
 
+/// Returns whether a use of a model that is no call of a language model may be a wrapper around a use or a call below it: of the same model,
+/// and without units of its own.
+fn may_wrap_use(outer: &SpanNode, inner: &SpanNode) -> bool {
+    let has_same_units = outer.units.is_none() || outer.units == inner.units;
+    let is_same_use = outer.kind == inner.kind || tokens(outer).is_some();
+    has_same_units && is_same_use && same_model(inner, outer)
+}
+
 /// Returns the counted agents below which another span reports usage by now: a call, or another counted agent.
 fn repeated_sums(nodes: &[SpanNode], tree: &SpanTree) -> Vec<usize> {
     if !nodes.iter().any(SpanNode::is_counted_agent) {
@@ -390,7 +403,7 @@ fn repeated_sums(nodes: &[SpanNode], tree: &SpanTree) -> Vec<usize> {
 fn usage_below(nodes: &[SpanNode], tree: &SpanTree) -> Vec<bool> {
     let mut is_below = vec![false; nodes.len()];
     for &place in tree.top_down_order.iter().rev() {
-        let reports = (nodes[place].is_call() && tokens(&nodes[place]).is_some()) || nodes[place].is_counted_agent();
+        let reports = (nodes[place].is_model_use() && tokens(&nodes[place]).is_some()) || nodes[place].is_counted_agent();
         if let Some(parent) = tree.parent[place].filter(|_| reports || is_below[place]) {
             is_below[parent] = true;
         }

@@ -162,7 +162,9 @@ pub fn mapped_span(mut raw: RawSpan, dialect: &AttributeDialect, rules: &Mapping
     let of_times = [("start_time", raw.time_sources.start), ("end_time", raw.time_sources.end)];
     let of_times = of_times.into_iter().filter_map(|(field, source)| Some(read(field, FieldSource::Time(source?))));
     span.reading.extend(of_times);
-    let replaced = found.replaced_attributes();
+    let mut replaced = found.replaced_attributes();
+    // What a rule maps may become no field of this kind of span.
+    replaced.retain(|name| mapped.values.iter().all(|value| value.attribute != *name));
     span.attributes = raw.attributes;
     cost::price(&mut span, book);
     for name in replaced {
@@ -381,8 +383,9 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
 
 /// Excludes spans with usage or cost that use no model themselves: they repeat the sum of the calls below, or fetch the response of a call.
 fn decide_locally(span: &mut Span) {
-    if !span.is_call() && !span.is_other_model_use() && (!span.usage.is_unknown() || span.client_cost.is_some()) {
-        let fetches = usage_completion::is_fetch(span);
+    let fetches = usage_completion::is_fetch(span);
+    let uses_model = span.is_call() || (span.is_other_model_use() && !fetches);
+    if !uses_model && (span.usage.source.is_some() || span.client_cost.is_some()) {
         span.counted = false;
         span.exclusion = Some(if fetches { Exclusion::FetchedResponse { span_id: None } } else { Exclusion::SumOfCalls });
     }

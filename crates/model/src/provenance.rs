@@ -114,7 +114,8 @@ impl FieldSource {
             "model_vendor" => Some(FieldSource::ModelVendor),
             "rest_of_total" => Some(FieldSource::RestOfTotal),
             "gateway_report" => Some(FieldSource::GatewayReport(Box::new(report?))),
-            "other_report" => Some(FieldSource::OtherReport(Box::new(report?))),
+            // The sum of an agent above the call, which an earlier version copied to the call.
+            "other_report" | "agent_sum" => Some(FieldSource::OtherReport(Box::new(report?))),
             "fetched_response" => Some(FieldSource::FetchedResponse(Box::new(report?))),
             time => TimeSource::from_name(time).map(FieldSource::Time),
         }

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinomi_model::dedup::usage_completion::{agents_to_count, complete_call, count_agent, name_completed_call, usage_completions};
+use hinomi_model::dedup::usage_completion::{
+    agents_to_count, complete_call, count_agent, drop_estimate, name_completed_call, usage_completions,
+};
 use hinomi_model::id::TraceId;
 use hinomi_model::span::Span;
 use hinomi_query::{QueryEngine, QueryError};
@@ -115,9 +117,14 @@ impl UsageCompletionWorker {
             self.store.revise(project, vec![(trace, completion.call), (trace, completion.reporter)], Arc::new(complete)).await?;
         }
         for to_count in agents_to_count(&spans) {
-            let (agent, book) = (to_count.agent, self.prices.book_of(project));
-            let count = move |span: &mut Span| count_agent(span, &to_count, &book, prefers_client_cost);
-            self.store.revise(project, vec![(trace, agent)], Arc::new(count)).await?;
+            let book = self.prices.book_of(project);
+            let changed = std::iter::once(to_count.agent).chain(to_count.estimated_calls.iter().copied());
+            let changed = changed.map(|span| (trace, span)).collect();
+            let count = move |span: &mut Span| {
+                count_agent(span, &to_count, &book, prefers_client_cost);
+                drop_estimate(span);
+            };
+            self.store.revise(project, changed, Arc::new(count)).await?;
         }
         Ok(None)
     }

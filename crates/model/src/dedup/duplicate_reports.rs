@@ -182,6 +182,12 @@ pub fn hash_of_texts(asked: Option<&str>, answered: Option<&str>) -> Option<u64>
     Some(hash(&(known(asked)?, known(answered)?)))
 }
 
+/// Returns the hash of the units other than tokens in a usage; `None` if there are none.
+pub(crate) fn hash_of_units(usage: &Usage) -> Option<u64> {
+    let units = [usage.images, usage.characters, usage.audio_ms, usage.rerank_units];
+    units.iter().any(Option::is_some).then(|| hash(&units))
+}
+
 /// Hashes a value that a client sent. Hashes are compared without the values, but only among the reports of one project: whoever
 /// constructs two values with one hash could as well send one value twice.
 fn hash(value: &impl Hash) -> u64 {

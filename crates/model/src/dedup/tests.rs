@@ -16,6 +16,7 @@ fn node(id: u64, parent: u64, kind: SpanType) -> SpanNode {
         base_model: None,
         texts: None,
         is_other_model_use: false,
+        units: None,
         failed: false,
         is_written_after_call: false,
         is_joined_from_parts: false,

@@ -11,7 +11,7 @@ use crate::dedup::exclusion::Exclusion;
 use crate::id::SpanId;
 use crate::price::PriceBook;
 use crate::provenance::{FieldProvenance, FieldSource, ReportAddress};
-use crate::span::{Span, SpanStatus, SpanType};
+use crate::span::{Span, SpanStatus, SpanType, Usage};
 
 /// Operation of a span that reads a response that was made earlier, such as one of a call in the background.
 const FETCH_OPERATION: &str = "fetch_response";
@@ -27,7 +27,12 @@ pub struct UsageCompletion {
 
 /// Returns true for a span that is no call and whose usage may count, or complete a call.
 pub fn may_complete(span: &Span) -> bool {
-    !span.is_call() && !span.usage.is_unknown() && (span.kind == SpanType::Agent || is_fetch(span))
+    !span.is_call() && has_tokens(span) && (span.kind == SpanType::Agent || is_fetch(span))
+}
+
+/// Returns true if the client reports input or output tokens.
+fn has_tokens(span: &Span) -> bool {
+    !span.is_estimated() && (span.usage.input.is_some() || span.usage.output.is_some())
 }
 
 /// Returns true for a span that reads a response that was made earlier.
@@ -66,27 +71,62 @@ pub struct AgentToCount {
     pub agent: SpanId,
     /// A call below the agent that names the model of all calls below it; `None` if they name several, or none.
     pub model_source: Option<Box<Span>>,
+    /// Calls below the agent with estimated tokens, which the sum replaces.
+    pub estimated_calls: Vec<SpanId>,
 }
 
-/// Returns the agents of a trace whose sums are to be counted: those with usage below which no call and no other agent reports any.
+/// Returns the agents of a trace whose sums are to be counted: those with usage, below and above which no other span reports any. An agent
+/// is left out if a span with usage has an unknown parent and lies within the agent's time, since it may belong to the agent, or if another
+/// report of the same agent comes first.
 pub fn agents_to_count(spans: &[&Span]) -> Vec<AgentToCount> {
     let by_id: HashMap<SpanId, &Span> = spans.iter().map(|span| (span.span_id, *span)).collect();
-    // Agents above a span that reports usage repeat it.
+    let reports_usage = |span: &&&Span| has_tokens(span) && (span.is_call() || span.is_other_model_use() || span.kind == SpanType::Agent);
     let mut explained: HashSet<SpanId> = HashSet::new();
-    let reports_usage = |span: &Span| !span.usage.is_unknown() && !span.is_estimated() && (span.is_call() || span.kind == SpanType::Agent);
-    for span in spans.iter().filter(|span| reports_usage(span)) {
+    let mut orphans = Vec::new();
+    for span in spans.iter().filter(reports_usage) {
+        // Agents above a span that reports usage repeat it.
         explained.extend(ancestors(span, &by_id).map(|above| above.span_id));
+        if span.parent_span_id.is_some_and(|parent| !by_id.contains_key(&parent)) && span.kind != SpanType::Agent {
+            orphans.push(*span);
+        }
     }
-    let is_to_count =
-        |agent: &&&Span| agent.kind == SpanType::Agent && may_complete(agent) && !agent.counted && !explained.contains(&agent.span_id);
-    let model_source = |agent: &Span| {
-        let is_below = |call: &&&Span| call.is_call() && ancestors(call, &by_id).any(|above| above.span_id == agent.span_id);
-        let mut calls = spans.iter().filter(is_below).filter(|call| call.model().is_some());
-        let first = calls.next()?;
-        calls.all(|call| (call.model(), &call.provider) == (first.model(), &first.provider)).then(|| Box::new((*first).clone()))
+    let is_below_usage = |agent: &Span| ancestors(agent, &by_id).any(|above| above.is_call() && has_tokens(above));
+    let may_have_orphan = |agent: &Span| orphans.iter().any(|orphan| orphan.start_us >= agent.start_us && orphan.end_us <= agent.end_us);
+    let mut candidates: Vec<&Span> = spans
+        .iter()
+        .filter(|agent| agent.kind == SpanType::Agent && may_complete(agent) && !explained.contains(&agent.span_id))
+        .filter(|agent| !is_below_usage(agent) && !may_have_orphan(agent))
+        .copied()
+        .collect();
+    candidates.sort_by_key(|agent| (agent.start_us, agent.span_id));
+    let is_repeat = |at: usize| {
+        let agent = candidates[at];
+        let overlaps = |other: &&Span| other.start_us <= agent.end_us && agent.start_us <= other.end_us;
+        candidates[..at].iter().filter(|other| overlaps(other)).any(|other| other.usage == agent.usage && other.origin != agent.origin)
     };
-    let agents = spans.iter().filter(is_to_count);
-    agents.map(|agent| AgentToCount { agent: agent.span_id, model_source: model_source(agent) }).collect()
+    let to_count = (0..candidates.len()).filter(|at| !candidates[*at].counted && !is_repeat(*at));
+    to_count.map(|at| agent_to_count(candidates[at], spans, &by_id)).collect()
+}
+
+fn agent_to_count(agent: &Span, spans: &[&Span], by_id: &HashMap<SpanId, &Span>) -> AgentToCount {
+    let is_below = |call: &&&Span| call.is_call() && ancestors(call, by_id).any(|above| above.span_id == agent.span_id);
+    let below: Vec<&Span> = spans.iter().filter(is_below).copied().collect();
+    let mut models = below.iter().filter(|call| call.model().is_some());
+    let first = models.next().copied();
+    let is_one = |first: &&Span| models.all(|call| (call.model(), &call.provider) == (first.model(), &first.provider));
+    AgentToCount {
+        agent: agent.span_id,
+        model_source: first.filter(is_one).map(|call| Box::new(call.clone())),
+        estimated_calls: below.iter().filter(|call| call.is_estimated()).map(|call| call.span_id).collect(),
+    }
+}
+
+/// Removes the estimate of a call whose tokens are part of an agent's sum.
+pub fn drop_estimate(call: &mut Span) {
+    if call.is_call() && call.is_estimated() {
+        call.usage = Usage { total: None, source: None, ..Usage::default() };
+        call.cost = None;
+    }
 }
 
 /// Counts the sum of an agent, and prices it. An agent that names no model has that of the calls below it.
@@ -170,7 +210,6 @@ mod tests {
     use super::*;
     use crate::id::TraceId;
     use crate::money::Usd;
-    use crate::span::Usage;
 
     fn span(id: u64, parent: u64, kind: SpanType, tokens: Option<u64>) -> Span {
         let usage = Usage { input: tokens, output: tokens.map(|_| 5), ..Usage::default() };
@@ -201,6 +240,13 @@ mod tests {
         let inner = span(5, 1, SpanType::Agent, Some(100));
         assert_eq!(counted_agents(&[agent.clone(), inner]), [5], "the outer agent repeats the sum");
         assert_eq!(counted_agents(&[Span { counted: true, ..agent.clone() }]), Vec::<u64>::new(), "it is counted already");
+        let orphan = Span { start_us: 1, ..span(1, 77, SpanType::Llm, Some(100)) };
+        let around = Span { end_us: 50, ..agent.clone() };
+        assert_eq!(counted_agents(&[around, Span { span_id: SpanId(9), ..orphan }]), Vec::<u64>::new(), "it may be the agent's call");
+        let above = [span(8, 0, SpanType::Llm, Some(100)), Span { parent_span_id: Some(SpanId(8)), ..agent.clone() }];
+        assert_eq!(counted_agents(&above), Vec::<u64>::new(), "the call above reports it");
+        let again = Span { span_id: SpanId(2), origin: Some("other".into()), end_us: 1, ..agent.clone() };
+        assert_eq!(counted_agents(&[agent.clone(), again]), [1], "another report of the agent");
         let without = span(6, 0, SpanType::Agent, None);
         assert_eq!(counted_agents(&[without]), Vec::<u64>::new());
         let mut circle = [span(1, 2, SpanType::Agent, Some(100)), span(2, 1, SpanType::Llm, None)];
@@ -214,7 +260,7 @@ mod tests {
         let mut agent =
             Span { request_model: Some("gpt-4o".into()), provider: Some("openai".into()), ..span(1, 0, SpanType::Agent, Some(1000)) };
         (agent.start_us, agent.exclusion) = (1_795_510_800_000_000, Some(Exclusion::SumOfCalls));
-        let to_count = AgentToCount { agent: SpanId(1), model_source: None };
+        let to_count = AgentToCount { agent: SpanId(1), model_source: None, estimated_calls: Vec::new() };
         count_agent(&mut agent, &to_count, PriceBook::embedded(), false);
         assert!(agent.counted && agent.exclusion.is_none() && agent.is_billed());
         assert_eq!(agent.cost.as_ref().map(|cost| cost.total), Usd::from_dollars(0.00255));

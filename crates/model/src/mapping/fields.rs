@@ -110,7 +110,7 @@ pub const MAPPABLE_FIELDS: &[MappableField] = &[
     field("tool_call_id", Text, SpanField::ToolCallId),
     field("prompt", Text, SpanField::Prompt),
     field("prompt_version", Text, SpanField::PromptVersion),
-    field("finish_reasons", Text, SpanField::FinishReasons),
+    field("finish_reasons", Messages, SpanField::FinishReasons),
     field("streaming", Flag, SpanField::Streaming),
     field("time_to_first_token", Duration, SpanField::FirstTokenSeconds),
     field("error_type", Text, SpanField::ErrorType),
@@ -145,7 +145,7 @@ impl MappedValueType {
         match self {
             Messages => Ok(value.clone()),
             Text => match value {
-                Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Array(_) => Ok(value.clone()),
+                Value::String(_) | Value::Number(_) | Value::Bool(_) => Ok(value.clone()),
                 _ => Err(MappedValueProblem::NotText),
             },
             Flag => match value {

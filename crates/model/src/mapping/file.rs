@@ -174,5 +174,5 @@ fn checked_name(name: String) -> Result<String, String> {
 
 fn checked_pattern(text: String) -> Result<NamePattern, String> {
     let pattern = if text.is_empty() || text.len() > MAX_NAME_BYTES { None } else { NamePattern::new(&text) };
-    pattern.ok_or_else(|| format!("a pattern must have 1 to {MAX_NAME_BYTES} bytes"))
+    pattern.ok_or_else(|| format!("a pattern must have 1 to {MAX_NAME_BYTES} bytes and at most 8 `*`"))
 }

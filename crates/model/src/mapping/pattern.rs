@@ -2,6 +2,9 @@
 
 use regex::Regex;
 
+/// Maximum number of `*` in a pattern.
+const MAX_STARS: usize = 8;
+
 /// A text in which `*` stands for any text, also an empty one. Upper and lower case are different.
 #[derive(Debug, Clone)]
 pub(super) struct NamePattern {
@@ -11,10 +14,13 @@ pub(super) struct NamePattern {
 }
 
 impl NamePattern {
-    /// Returns the pattern; `None` if it is too long to be compiled.
+    /// Returns the pattern; `None` if it has too many `*`.
     pub(super) fn new(text: &str) -> Option<NamePattern> {
         if !text.contains('*') {
             return Some(NamePattern { text: text.to_owned(), expression: None });
+        }
+        if text.matches('*').count() > MAX_STARS {
+            return None;
         }
         let parts: Vec<String> = text.split('*').map(regex::escape).collect();
         let expression = Regex::new(&format!("^(?s:{})$", parts.join(".*"))).ok()?;

@@ -10,7 +10,6 @@ use crate::id::{SpanId, TraceId};
 use crate::normalize::attribute_names::AttributeDialect;
 use crate::normalize::{RawSpan, RawStatus, canonical_span, mapped_span};
 use crate::price::PriceBook;
-use crate::provenance::FieldSource;
 use crate::span::{Attributes, Span, SpanStatus};
 
 /// Effect of rules on a span.
@@ -273,23 +272,12 @@ const REPLACED_ATTRIBUTES: &[ReplacedAttribute] = &[
     ("telemetry.sdk.version", |span| span.sdk_version.as_ref()),
 ];
 
-/// Returns a stored span in the form in which it was sent, as far as that is stored: attributes that became messages of their own are
-/// missing unless a rule mapped them.
+/// Returns a stored span in the form in which it was sent, as far as that is stored: known attributes that became messages are missing.
 fn raw_of_stored(span: &Span) -> RawSpan {
     let mut attributes = span.attributes.clone();
     for (name, value_of) in REPLACED_ATTRIBUTES {
         if let Some(value) = value_of(span) {
             attributes.entry(*name).or_insert_with(|| Value::from(value.as_str()));
-        }
-    }
-    for read in &span.reading {
-        if let FieldSource::MappingRule { attribute: Some(name), .. } = &read.source {
-            let messages = match &*read.field {
-                "input_messages" => json!(span.input_messages),
-                "output_messages" => json!(span.output_messages),
-                _ => continue,
-            };
-            attributes.entry(name.as_str()).or_insert(messages);
         }
     }
     let is_sentrys = span.sdk_name.as_deref().is_some_and(|sdk| sdk.starts_with("sentry."));

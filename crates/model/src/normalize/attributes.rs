@@ -49,9 +49,10 @@ impl<'a> RecognizedAttributes<'a> {
         RecognizedAttributes { attributes, best_matches, has_unlisted_counts }
     }
 
-    /// Sets a field that a rule of the project maps. A rule for a count also takes precedence over objects with all counts.
+    /// Sets a field that a rule of the project maps. A rule for input, output or all tokens also takes precedence over objects with all
+    /// counts.
     pub(super) fn set_mapped(&mut self, mapped: &'a MappedFieldValue) {
-        if mapped.field.as_str().starts_with("usage.") {
+        if matches!(mapped.field, SpanField::InputTokens | SpanField::OutputTokens | SpanField::TotalTokens) {
             self.best_matches[SpanField::UsageDetails as usize] = None;
             self.best_matches[SpanField::ProviderMetadata as usize] = None;
         }

@@ -165,7 +165,8 @@ pub(crate) fn is_other_model_use(span: &Span) -> bool {
     let model = || span.model().unwrap_or_default();
     match span.kind {
         SpanType::Reranker => span.model().is_some() || span.client_cost.is_some(),
-        SpanType::Other => span.model().is_some() && (by_operation() || by_function() || of_model(model()) == Some(SpanType::Other)),
+        SpanType::Other if span.operation.is_some() => span.model().is_some() && (by_operation() || by_function()),
+        SpanType::Other => span.model().is_some() && (by_function() || of_model(model()) == Some(SpanType::Other)),
         _ => false,
     }
 }

@@ -197,7 +197,8 @@ fn counts_as_sent(found: &RecognizedAttributes, measurements: &[(String, f64)], 
     if source.kind == SpanType::Llm && !source.failed && counts.is_all_zero() {
         // No call has an empty input: the client initializes its counts with zeros until the provider reports usage, which it does in
         // streams only on request.
-        counts = ReportedTokenCounts { web_searches: counts.web_searches, images: counts.images, ..ReportedTokenCounts::default() };
+        let ReportedTokenCounts { web_searches, images, characters, audio_ms, rerank_units, .. } = counts;
+        counts = ReportedTokenCounts { web_searches, images, characters, audio_ms, rerank_units, ..ReportedTokenCounts::default() };
     }
     SentTokenCounts { counts, of_input, of_output, answer: completing.map(|(name, _)| name) }
 }

@@ -12,8 +12,8 @@ use crate::{ProjectSnapshot, ScanMode};
 const TEXT_COLUMNS: &[&str] = &["input_messages", "output_messages", "tool_definitions"];
 
 impl ProjectSnapshot {
-    /// Returns the calls that start in `from_us..to_us`, without their messages, as a stream of batches. A range without calls returns no
-    /// batch.
+    /// Returns the calls and other spans that may have a cost of their own that start in `from_us..to_us`, without their messages, as a
+    /// stream of batches. A range without such spans returns no batch.
     ///
     /// # Errors
     ///
@@ -25,7 +25,9 @@ impl ProjectSnapshot {
     ) -> Result<impl Stream<Item = Result<Vec<SpanRow>, QueryError>> + Send + Unpin + use<>, QueryError> {
         let names: Vec<&str> =
             SCHEMA.fields().iter().map(|field| field.name().as_str()).filter(|name| !TEXT_COLUMNS.contains(name)).collect();
-        let of_models = col("kind").in_list(vec![lit("llm"), lit("embedding")], false);
+        let of_kinds = |kinds: &[&str]| col("kind").in_list(kinds.iter().map(|kind| lit(*kind)).collect(), false);
+        let names_model = || col("request_model").is_not_null().or(col("response_model").is_not_null());
+        let of_models = of_kinds(&["llm", "embedding", "reranker"]).or(of_kinds(&["agent", "other"]).and(names_model()));
         let table = self.table(ScanMode::MostRows, from_us, to_us)?.filter(of_models)?.select_columns(&names)?;
         let batches = table.execute_stream().await?;
         Ok(batches.map(|batch| Ok(from_batch(&batch?))))

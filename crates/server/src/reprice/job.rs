@@ -13,8 +13,8 @@ use super::{PricingPolicy, RepriceControl, RepriceError, RepriceReport, reprice}
 use crate::jobs::{JobContext, JobError, JobHandler, JobInterruption};
 
 const DAY_US: i64 = 86_400_000_000;
-/// Filter of the spans that are processed.
-const CALL_FILTER: &str = "kind:llm,embedding";
+/// Filter of the spans that are processed: those that may have a cost of their own.
+const CALL_FILTER: &str = "kind:llm,embedding,reranker OR kind:agent,other model:*";
 
 /// Selects the calls whose cost is recalculated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

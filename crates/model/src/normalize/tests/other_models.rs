@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::dedup::exclusion::Exclusion;
 use crate::dedup::{SpanNode, decide_trace};
 use crate::price::CustomPrice;
 
@@ -65,4 +66,38 @@ fn wrapper_around_a_picture_is_counted_once() {
     let nodes: Vec<SpanNode> = spans.iter().map(SpanNode::of).collect();
     let counted: Vec<bool> = decide_trace(&nodes).iter().map(|decision| decision.counted).collect();
     assert_eq!(counted, [false, true]);
+}
+
+fn counted(raws: Vec<RawSpan>, book: &PriceBook) -> Vec<bool> {
+    let nodes: Vec<SpanNode> = raws.into_iter().map(|raw| SpanNode::of(&canonical_span(raw, book))).collect();
+    decide_trace(&nodes).iter().map(|decision| decision.counted).collect()
+}
+
+fn child(raw: RawSpan) -> RawSpan {
+    RawSpan { span_id: SpanId(3), parent_span_id: Some(SpanId(2)), ..raw }
+}
+
+#[test]
+fn wrapper_with_units_of_its_own_is_no_wrapper() {
+    let book = priced("my-tts", json!({ "character": 15 }));
+    let outer = of("text_to_speech", "my-tts", json!({ "gen_ai.usage.characters": 100_000 }));
+    assert_eq!(counted(vec![outer.clone(), child(of("text_to_speech", "my-tts", json!({})))], &book), [true, true]);
+    let same = child(of("text_to_speech", "my-tts", json!({ "gen_ai.usage.characters": 100_000 })));
+    assert_eq!(counted(vec![outer, same], &book), [false, true]);
+    let rerank = of("rerank", "my-rerank", json!({ "gen_ai.usage.search_units": 10 }));
+    assert_eq!(counted(vec![rerank, child(of("moderation", "omni-moderation", json!({})))], &book), [true, true]);
+}
+
+#[test]
+fn reranking_by_a_language_model_is_counted_once() {
+    let tokens = json!({ "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100 });
+    let rerank = of("rerank", "gpt-4o", tokens.clone());
+    assert_eq!(counted(vec![rerank, child(of("chat", "gpt-4o", tokens))], PriceBook::embedded()), [false, true]);
+}
+
+#[test]
+fn fetched_response_of_a_picture_is_no_use_of_its_model() {
+    let fetch = of("fetch_response", "gpt-image-1", json!({ "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 1000 }));
+    let span = canonical_span(fetch, PriceBook::embedded());
+    assert_eq!((span.counted, span.exclusion), (false, Some(Exclusion::FetchedResponse { span_id: None })));
 }
