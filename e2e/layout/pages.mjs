@@ -33,6 +33,7 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
     '/p/$project/issues': ['/p/1/issues', `/p/1/issues${nothing}`, without('/issues')],
     '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999', [[`/p/1/issues/${issues[0].issue_id}`, '[data-testid=library-frames]']]),
     '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics'), ['/p/1/metrics', 'main button[aria-haspopup=menu]']],
+    '/p/$project/mapping': ['/p/1/mapping', `/p/1/mapping?trace=${huge.trace}&span=${call}`, without('/mapping'), ['/p/1/mapping', '.mapping-fields summary']],
     '/p/$project/alerts': ['/p/1/alerts', without('/alerts')],
     '/p/$project/alerts/incidents': ['/p/1/alerts/incidents', without('/alerts/incidents')],
     '/p/$project/alerts/incidents/$incident': [`/p/1/alerts/incidents/${incidents.budget}`, `/p/1/alerts/incidents/${incidents.rule}`],
