@@ -351,13 +351,8 @@ impl GroupTable {
         let mut providers = rows.dimension(PROVIDER_DIMENSION).map(ViewMemo::of_column);
         let has_providers = self.component_positions[GroupSumComponent::Provider as usize] != usize::MAX;
         for row in 0..rows.rows() {
-            let step = match plan.steps {
-                None => 0,
-                Some(steps) => match steps.step_index(rows.start_us(row)) {
-                    Some(step) => step,
-                    None => continue,
-                },
-            };
+            let step = plan.steps.map_or(Some(0), |steps| steps.step_index(rows.start_us(row)));
+            let Some(step) = step else { continue };
             let group = groups.as_mut().map_or(0, |memo| memo.number_of(row, |text| self.keys.number_of(text)));
             let mut sums = RollupSums::default();
             rows.add(row, &mut sums);

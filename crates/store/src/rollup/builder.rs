@@ -478,10 +478,8 @@ impl<'a> RollupColumns<'a> {
             }
         };
         let duration_us = self.duration.value(row);
-        sums.duration_range_us = match sums.duration_range_us {
-            Some((least, greatest)) => Some((least.min(duration_us), greatest.max(duration_us))),
-            None => Some((duration_us, duration_us)),
-        };
+        let (least, greatest) = sums.duration_range_us.unwrap_or((duration_us, duration_us));
+        sums.duration_range_us = Some((least.min(duration_us), greatest.max(duration_us)));
         sums.spans += 1;
         add(&mut sums.input_tokens, self.input_tokens);
         add(&mut sums.output_tokens, self.output_tokens);
