@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::partial_spans::{PartialSpanState, SpanFragmentContent};
-use crate::sentry::{Breadcrumb, ErrorEvent, Exception, ExceptionMechanism, ProgramThread, StackFrame};
+use crate::sentry::{ErrorBreadcrumb, ErrorEvent, ErrorException, ExceptionMechanism, ProgramThread, StackFrame};
 use crate::span::{ChatMessage, MessagePart, Span};
 
 /// Limits of one request.
@@ -231,16 +231,16 @@ fn frames(frames: &[StackFrame]) -> usize {
 
 /// Charges an error event, which has a copy of its span's tags, and stacks.
 pub(crate) fn charge_error(error: &ErrorEvent) -> bool {
-    let exception = |exception: &Exception| {
+    let exception = |exception: &ErrorException| {
         let mechanism = exception.mechanism.as_ref().map_or(0, |of| size_of::<ExceptionMechanism>() + object(&of.data) + object(&of.meta));
-        size_of::<Exception>() + exception.value.len() + frames(&exception.frames) + mechanism
+        size_of::<ErrorException>() + exception.value.len() + frames(&exception.frames) + mechanism
     };
     let exceptions: usize = error.exceptions.iter().map(exception).sum();
     let threads: usize = error.threads.iter().map(|thread| size_of::<ProgramThread>() + OBJECT_BYTES / 4 + frames(&thread.frames)).sum();
     let stack = error.stack.as_ref().map_or(0, |stack| frames(&stack.frames));
-    let breadcrumb = |step: &Breadcrumb| {
+    let breadcrumb = |step: &ErrorBreadcrumb| {
         let texts = [&step.message, &step.data].into_iter().flatten();
-        size_of::<Breadcrumb>() + 3 * TEXT_OVERHEAD_BYTES + texts.map(|text| text_bytes(text)).sum::<usize>()
+        size_of::<ErrorBreadcrumb>() + 3 * TEXT_OVERHEAD_BYTES + texts.map(|text| text_bytes(text)).sum::<usize>()
     };
     let breadcrumbs: usize = error.breadcrumbs.iter().map(breadcrumb).sum();
     let details = &error.details;

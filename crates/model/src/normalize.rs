@@ -141,7 +141,7 @@ pub fn mapped_span(mut raw: RawSpan, dialect: &AttributeDialect, rules: &Mapping
     let sent = match raw.status {
         // LangSmith sets the status of each call to OK and sends the exception in an attribute.
         // Portkey does the same, with counts of zero.
-        RawStatus::Ok if span.is_call() && span.usage.total.unwrap_or(0) == 0 && found.has(SpanField::ErrorType) => RawStatus::Error,
+        RawStatus::Ok if span.is_call() && has_no_tokens(&span.usage) && found.has(SpanField::ErrorType) => RawStatus::Error,
         sent => sent,
     };
     (span.status, span.status_detail) = span_status::status(sent, raw.status_detail, kind, &found, &span.tags);
@@ -381,13 +381,18 @@ fn pipeline(span: &mut Span, found: &RecognizedAttributes) {
     span.is_run = span.pipeline.is_some() && (acting || matches!(span.kind, SpanType::Chain | SpanType::Function | SpanType::Other));
 }
 
+/// Returns true if every count of tokens is unknown or zero.
+fn has_no_tokens(usage: &Usage) -> bool {
+    [usage.input_tokens(), usage.output_tokens(), usage.total].iter().all(|count| count.unwrap_or(0) == 0)
+}
+
 /// Excludes spans with usage or cost that use no model themselves: they repeat the sum of the calls below, or fetch the response of a call.
 fn decide_locally(span: &mut Span) {
-    let fetches = usage_completion::is_fetch(span);
-    let uses_model = span.is_call() || (span.is_other_model_use() && !fetches);
+    let uses_model = span.is_call() || span.is_other_model_use();
     if !uses_model && (span.usage.source.is_some() || span.client_cost.is_some()) {
         span.counted = false;
-        span.exclusion = Some(if fetches { Exclusion::FetchedResponse { span_id: None } } else { Exclusion::SumOfCalls });
+        span.exclusion =
+            Some(if usage_completion::is_fetch(span) { Exclusion::FetchedResponse { span_id: None } } else { Exclusion::SumOfCalls });
     }
 }
 

@@ -169,7 +169,7 @@ fn templates() -> Vec<(Way, String, String)> {
         of(Way::Envelope, item(r#""type":"event""#, r#"{"contexts":{"a":[@]},"user":{"id":1}}"#)),
         of(Way::Envelope, item(r#""type":"event""#, r#"{"user":{"a":[@]},"request":{"headers":[]}}"#)),
         of(Way::Envelope, item(r#""type":"event""#, r#"{"logentry":{"message":"%s {}","params":[@]}}"#)),
-        of(Way::Store, r#"{"sentry.interfaces.Exception":[@]}"#.into()),
+        of(Way::Store, r#"{"sentry.interfaces.ErrorException":[@]}"#.into()),
         of(Way::Store, r#"{"extra":[@]}"#.into()),
         of(Way::Store, r#"{"type":"transaction","spans":[@]}"#.into()),
     ]

@@ -300,7 +300,7 @@ pub(crate) struct RequiredSpanFields {
 impl RequiredSpanFields {
     /// Adds the fields that a series needs.
     pub(crate) fn add_fields_of(&mut self, series: &AlertSeries) {
-        const ALWAYS_READ_COLUMNS: [&str; 19] = [
+        const ALWAYS_READ_COLUMNS: [&str; 21] = [
             "kind",
             "status",
             "start_time",
@@ -318,6 +318,8 @@ impl RequiredSpanFields {
             "usage_output",
             "usage_reasoning",
             "usage_output_audio",
+            "usage_input_image",
+            "usage_output_image",
             "total_tokens",
             "sample_rate",
         ];

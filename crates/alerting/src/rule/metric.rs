@@ -228,6 +228,8 @@ const USAGE_COLUMNS: &[&str] = &[
     "usage_output",
     "usage_reasoning",
     "usage_output_audio",
+    "usage_input_image",
+    "usage_output_image",
 ];
 
 impl LatencyKind {

@@ -157,16 +157,13 @@ fn of_operation(operation: &str) -> Option<SpanType> {
 /// Returns true for the use of a model that has a price and is no language model: a reranking, or a span of kind `other` whose operation
 /// or model says so.
 pub(crate) fn is_other_model_use(span: &Span) -> bool {
-    let by_operation = || {
-        let operation = span.operation.as_deref().unwrap_or_default().to_ascii_lowercase();
-        OTHER_MODEL_OPERATIONS.contains(&&*operation)
-    };
     let by_function = || VERCEL_MEDIA.iter().any(|function| span.name.starts_with(function));
-    let model = || span.model().unwrap_or_default();
-    match span.kind {
-        SpanType::Reranker => span.model().is_some() || span.client_cost.is_some(),
-        SpanType::Other if span.operation.is_some() => span.model().is_some() && (by_operation() || by_function()),
-        SpanType::Other => span.model().is_some() && (by_function() || of_model(model()) == Some(SpanType::Other)),
+    match (span.kind, span.model(), &span.operation) {
+        (SpanType::Reranker, model, _) => model.is_some() || span.client_cost.is_some(),
+        (SpanType::Other, Some(_), Some(operation)) => {
+            OTHER_MODEL_OPERATIONS.iter().any(|known| known.eq_ignore_ascii_case(operation)) || by_function()
+        }
+        (SpanType::Other, Some(model), None) => by_function() || of_model(model) == Some(SpanType::Other),
         _ => false,
     }
 }

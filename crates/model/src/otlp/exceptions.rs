@@ -9,7 +9,7 @@ use crate::clock::ClockDriftCorrector;
 use crate::failure::FailureReport;
 use crate::fingerprint::Fingerprint;
 use crate::messages::{TextLimit, trim_text};
-use crate::sentry::{ErrorEvent, ErrorReporter, Exception, deciding_frame, set_default_group};
+use crate::sentry::{ErrorEvent, ErrorException, ErrorReporter, deciding_frame, set_default_group};
 use crate::span::Span;
 
 /// Maximum number of exceptions of one span. A program with more in one step is in a loop.
@@ -68,7 +68,7 @@ impl OtlpException {
         let id = Fingerprint::of(&[reporter.as_str(), &place[0], &place[1], &place[2], &kind, &message]);
         trim_text(&mut message, MAX_TEXT);
         let (module, kind) = split_type(&kind);
-        let exception = Exception { kind, value: message, module, frames: stack::parse_stack(&stack), ..Exception::default() };
+        let exception = ErrorException { kind, value: message, module, frames: stack::parse_stack(&stack), ..ErrorException::default() };
         let at_us = i64::try_from(at_ns / 1000).unwrap_or(i64::MAX);
         let mut event = ErrorEvent {
             event_id: id.trace_id().to_string(),

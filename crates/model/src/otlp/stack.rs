@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::messages::{TextLimit, trim_text};
-use crate::sentry::StackFrame;
+use crate::sentry::{LIBRARY_MODULES, LIBRARY_PLACES, StackFrame};
 
 /// Maximum length of a stack that is parsed. The innermost frames are at its end (Python) or at its start (others).
 const MAX_STACK_BYTES: usize = 64 << 10;
@@ -13,22 +13,6 @@ const MAX_STACK_BYTES: usize = 64 << 10;
 const MAX_FRAMES: usize = 100;
 /// Maximum bytes of a source line.
 const MAX_SOURCE: TextLimit = TextLimit(1024);
-
-/// Parts of paths to code that is not the program's own.
-const FOREIGN_PATHS: &[&str] = &[
-    "site-packages",
-    "dist-packages",
-    "/lib/python",
-    "<frozen ",
-    "node_modules",
-    "node:",
-    "/.cargo/registry/",
-    "/rustc/",
-    "/go/pkg/mod/",
-    "/usr/local/go/",
-];
-/// Prefixes of modules that are not the program's own.
-const FOREIGN_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
 
 /// Format of a frame in one language.
 struct StackFrameFormat {
@@ -83,7 +67,7 @@ pub(super) fn parse_stack(stack: &str) -> Vec<StackFrame> {
         let source = writing.innermost_last.then(|| lines.get(at + 1)).flatten();
         let source = source.filter(|line| line.starts_with("    ") && !line.trim().is_empty() && !is_frame(writing, line));
         let (filename, module) = (text("file"), text("module"));
-        let is_foreign = |place: &str| FOREIGN_PATHS.iter().any(|part| place.contains(part));
+        let is_foreign = |place: &str| LIBRARY_PLACES.iter().any(|part| place.contains(part));
         let foreign = filename.as_deref().is_some_and(is_foreign)
             || module.as_deref().or(found.name("function").map(|part| part.as_str())).is_some_and(foreign_module);
         frames.push(StackFrame {
@@ -112,7 +96,7 @@ fn is_frame(writing: &StackFrameFormat, line: &str) -> bool {
 }
 
 fn foreign_module(name: &str) -> bool {
-    FOREIGN_MODULES.iter().any(|prefix| name.starts_with(prefix))
+    LIBRARY_MODULES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

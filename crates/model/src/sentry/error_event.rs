@@ -61,7 +61,7 @@ pub struct ErrorEvent {
     /// Name of the transaction in which the error happened.
     pub transaction: Option<String>,
     /// The chain of exceptions, the oldest cause first.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Vec<ErrorException>,
     /// Stack of an event without an exception.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<EventStack>,
@@ -83,7 +83,7 @@ pub struct ErrorEvent {
     /// Version of the SDK.
     pub sdk_version: Option<String>,
     /// Last steps before the error.
-    pub breadcrumbs: Vec<Breadcrumb>,
+    pub breadcrumbs: Vec<ErrorBreadcrumb>,
     /// What else the client sent with the error.
     #[serde(skip_serializing_if = "ErrorDetails::is_empty")]
     pub details: ErrorDetails,
@@ -172,7 +172,7 @@ pub struct EventStack {
 /// An exception of a chain.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Exception {
+pub struct ErrorException {
     /// Type of the exception.
     #[serde(rename = "type")]
     pub kind: String,
@@ -296,7 +296,7 @@ pub struct StackFrame {
 /// A step before an error.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Breadcrumb {
+pub struct ErrorBreadcrumb {
     /// Time in microseconds since the Unix epoch.
     pub time_us: Option<i64>,
     /// Category: `http`, `query`, `console`, or any other.
@@ -324,7 +324,7 @@ impl ErrorDetails {
 
 impl ErrorEvent {
     /// Returns the exception whose stack is the stack of the event: the last one that has a stack.
-    pub fn deciding_exception(&self) -> Option<&Exception> {
+    pub fn deciding_exception(&self) -> Option<&ErrorException> {
         self.exceptions.iter().rfind(|exception| !exception.frames.is_empty())
     }
 
@@ -335,7 +335,7 @@ impl ErrorEvent {
     }
 }
 
-impl Exception {
+impl ErrorException {
     /// Returns whether type and message say little about the error.
     pub fn is_synthetic(&self) -> bool {
         self.mechanism.as_ref().is_some_and(|mechanism| mechanism.synthetic == Some(true))

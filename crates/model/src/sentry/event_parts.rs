@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error_event::{Breadcrumb, EventStack, Exception, ExceptionMechanism, ProgramThread, StackFrame};
+use super::error_event::{ErrorBreadcrumb, ErrorException, EventStack, ExceptionMechanism, ProgramThread, StackFrame};
 use super::lenient::LenientTime;
 use super::message_format;
 use super::scrub::{DataLimit, bounded_object, is_sensitive_name, scrubbed};
@@ -88,20 +88,20 @@ fn keep_last(items: &mut Vec<Value>, count: usize) -> u64 {
 pub(super) struct VarsBudget(pub(super) usize);
 
 /// Returns the exceptions of a chain, and the number of those that were removed.
-pub(super) fn exceptions(value: Value, budget: &mut VarsBudget) -> (Vec<Exception>, u64) {
+pub(super) fn exceptions(value: Value, budget: &mut VarsBudget) -> (Vec<ErrorException>, u64) {
     let mut all = values(value);
     let cut = keep_last(&mut all, MAX_EXCEPTIONS);
     // The variables of the last exception are the most useful.
-    let mut exceptions: Vec<Exception> = all.into_iter().rev().map(|value| exception(value, budget)).collect();
+    let mut exceptions: Vec<ErrorException> = all.into_iter().rev().map(|value| exception(value, budget)).collect();
     exceptions.reverse();
     (exceptions, cut)
 }
 
-fn exception(mut value: Value, budget: &mut VarsBudget) -> Exception {
+fn exception(mut value: Value, budget: &mut VarsBudget) -> ErrorException {
     let mechanism = take(&mut value, "mechanism");
     let handled = mechanism.get("handled").and_then(flag);
     let EventStack { frames, frames_cut } = stack_of(&mut value, budget, MAX_FRAMES);
-    Exception {
+    ErrorException {
         kind: text(value.get("type")).unwrap_or_default(),
         value: scrubbed(text(value.get("value"))).unwrap_or_default(),
         module: name(value.get("module")),
@@ -241,13 +241,13 @@ fn main_thread(threads: &[Value], thread_id: Option<&str>) -> Option<usize> {
 }
 
 /// Returns the breadcrumbs, and the number of those that were removed.
-pub(super) fn breadcrumbs(value: Value, shift: i64) -> (Vec<Breadcrumb>, u64) {
+pub(super) fn breadcrumbs(value: Value, shift: i64) -> (Vec<ErrorBreadcrumb>, u64) {
     let mut all = values(value);
     let cut = keep_last(&mut all, MAX_BREADCRUMBS);
     (all.into_iter().map(|value| breadcrumb(value, shift)).collect(), cut)
 }
 
-fn breadcrumb(mut value: Value, shift: i64) -> Breadcrumb {
+fn breadcrumb(mut value: Value, shift: i64) -> ErrorBreadcrumb {
     let time = serde_json::from_value::<LenientTime>(take(&mut value, "timestamp")).ok().and_then(|time| time.0);
     let data = match take(&mut value, "data") {
         data @ Value::Object(_) => {
@@ -257,7 +257,7 @@ fn breadcrumb(mut value: Value, shift: i64) -> Breadcrumb {
         other => scrubbed(text(Some(&other))),
     };
     let kind = name(value.get("type"));
-    Breadcrumb {
+    ErrorBreadcrumb {
         time_us: time.map(|us| us.saturating_add(shift)),
         category: name(value.get("category")).or_else(|| kind.clone()),
         kind,

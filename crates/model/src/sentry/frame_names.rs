@@ -170,7 +170,20 @@ fn class(byte: u8) -> u8 {
     }
 }
 
-/// Parts of paths and packages of code that is not the program's own, for clients that do not report it.
+/// Parts of paths to the libraries of languages.
+pub(crate) const LIBRARY_PLACES: &[&str] = &[
+    "site-packages",
+    "dist-packages",
+    "/lib/python",
+    "<frozen ",
+    "node_modules",
+    "node:",
+    "/.cargo/registry/",
+    "/rustc/",
+    "/go/pkg/mod/",
+    "/usr/local/go/",
+];
+/// Other parts of paths and packages of code that is not the program's own, for clients that do not report it.
 const SYSTEM_PLACES: &[&str] = &[
     "/usr/lib/",
     "/usr/local/lib/",
@@ -194,46 +207,23 @@ const SYSTEM_PLACES: &[&str] = &[
     "ucrtbase",
     "/apex/com.android",
     "/system/framework/",
-    "site-packages",
-    "dist-packages",
-    "/lib/python",
-    "<frozen ",
-    "node_modules",
-    "node:",
     "internal/",
     "/vendor/bundle/",
     "/gems/",
-    "/.cargo/registry/",
-    "/rustc/",
-    "/go/pkg/mod/",
-    "/usr/local/go/",
 ];
-/// Prefixes of modules of code that is not the program's own.
-const SYSTEM_MODULES: &[&str] = &[
-    "java.",
-    "javax.",
-    "jdk.",
-    "sun.",
-    "com.sun.",
-    "kotlin.",
-    "kotlinx.",
-    "scala.",
-    "android.",
-    "androidx.",
-    "com.android.",
-    "dalvik.",
-    "System.",
-    "Microsoft.",
-];
+/// Prefixes of modules of the libraries of languages.
+pub(crate) const LIBRARY_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
+/// Prefixes of other modules of code that is not the program's own.
+const SYSTEM_MODULES: &[&str] = &["com.sun.", "android.", "androidx.", "com.android.", "dalvik."];
 
 /// Returns whether a place belongs to the system or to a library.
 pub(super) fn is_system_place(place: &str) -> bool {
-    SYSTEM_PLACES.iter().any(|part| place.contains(part))
+    LIBRARY_PLACES.iter().chain(SYSTEM_PLACES).any(|part| place.contains(part))
 }
 
 /// Returns whether a module belongs to the system or to a library.
 pub(super) fn is_system_module(module: &str) -> bool {
-    SYSTEM_MODULES.iter().any(|prefix| module.starts_with(prefix))
+    LIBRARY_MODULES.iter().chain(SYSTEM_MODULES).any(|prefix| module.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::error_event::{ErrorEvent, Exception, StackFrame};
+use super::error_event::{ErrorEvent, ErrorException, StackFrame};
 use super::fingerprint;
 use super::frame_names::{is_system_module, is_system_place, normalized_module, normalized_name, normalized_path};
 use super::grouping_v1::{EarlierReading, earlier_group};
@@ -92,7 +92,7 @@ fn default_group(error: &ErrorEvent, template: Option<&str>) -> [u8; 32] {
 }
 
 /// Adds the type of an exception, and its stack or else its message. The type of a synthetic exception says nothing if there is a stack.
-fn add_exception(hash: &mut GroupingHash, exception: &Exception) {
+fn add_exception(hash: &mut GroupingHash, exception: &ErrorException) {
     hash.add("exception", "");
     let mut of_stack = GroupingHash::new();
     let has_stack = add_stack(&mut of_stack, &exception.frames);
@@ -195,11 +195,11 @@ mod tests {
         StackFrame { in_app: false, ..frame(function, "library.py") }
     }
 
-    fn exception(kind: &str, value: &str, frames: &[StackFrame]) -> Exception {
-        Exception { kind: kind.into(), value: value.into(), frames: frames.to_vec(), ..Exception::default() }
+    fn exception(kind: &str, value: &str, frames: &[StackFrame]) -> ErrorException {
+        ErrorException { kind: kind.into(), value: value.into(), frames: frames.to_vec(), ..ErrorException::default() }
     }
 
-    fn group_of(exceptions: &[Exception]) -> [u8; 32] {
+    fn group_of(exceptions: &[ErrorException]) -> [u8; 32] {
         group(&ErrorEvent { exceptions: exceptions.to_vec(), ..ErrorEvent::default() }, None, &[])
     }
 
@@ -247,7 +247,7 @@ mod tests {
         assert_ne!(chain("DatabaseError"), group_of(std::slice::from_ref(&main)));
         let synthetic = |kind: &str, frames: &[StackFrame]| {
             let mechanism = ExceptionMechanism { synthetic: Some(true), ..ExceptionMechanism::default() };
-            group_of(&[Exception { mechanism: Some(Box::new(mechanism)), ..exception(kind, "m", frames) }])
+            group_of(&[ErrorException { mechanism: Some(Box::new(mechanism)), ..exception(kind, "m", frames) }])
         };
         assert_eq!(synthetic("SIGSEGV", &stack), synthetic("SIGABRT", &stack));
         assert_ne!(synthetic("SIGSEGV", &[]), synthetic("SIGABRT", &[]));

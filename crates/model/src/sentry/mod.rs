@@ -36,9 +36,10 @@ use crate::span::{Span, SpanType};
 use crate::{decode_budget, normalize};
 pub use envelope::{EnvelopeError, EnvelopeHeader, EnvelopeItem, EnvelopeItemHeader, SentryEnvelope};
 pub use error_event::{
-    Breadcrumb, ErrorAttachment, ErrorDetails, ErrorEvent, ErrorReporter, EventStack, Exception, ExceptionMechanism, ProgramThread,
-    StackFrame,
+    ErrorAttachment, ErrorBreadcrumb, ErrorDetails, ErrorEvent, ErrorException, ErrorReporter, EventStack, ExceptionMechanism,
+    ProgramThread, StackFrame,
 };
+pub(crate) use frame_names::{LIBRARY_MODULES, LIBRARY_PLACES};
 pub use grouping::GROUPING_VERSION;
 pub(crate) use grouping::{deciding_frame, set_default_group};
 use shared::SharedEventContext;

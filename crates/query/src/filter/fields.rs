@@ -55,7 +55,7 @@ pub(crate) const FIELD_COLUMNS: &[(&str, &str, FilterColumnType)] = &[
 ];
 
 /// Columns from which the token counts of a span are computed.
-pub(crate) const USAGE_COLUMNS: [&str; 9] = [
+pub(crate) const USAGE_COLUMNS: [&str; 11] = [
     "usage_input",
     "usage_cache_read",
     "usage_cache_write_5m",
@@ -64,6 +64,8 @@ pub(crate) const USAGE_COLUMNS: [&str; 9] = [
     "usage_output",
     "usage_reasoning",
     "usage_output_audio",
+    "usage_input_image",
+    "usage_output_image",
     "total_tokens",
 ];
 

@@ -42,7 +42,8 @@ pub struct FieldReading {
     /// Field of the span, such as `usage.input_tokens`.
     pub field: Cow<'static, str>,
     /// `{"kind":"attribute","attribute":"gen_ai.usage.input_tokens"}`, or what the field was inferred from: `instrumentation`,
-    /// `model_vendor`, `rest_of_total`, and `gateway_report` or `other_report` with `trace_id` and `span_id`; for a time that was invalid
+    /// `model_vendor`, `rest_of_total`, `mapping_rule` with `rule` and `attribute`, and `gateway_report`, `other_report` or
+    /// `fetched_response` with `trace_id` and `span_id`; for a time that was invalid
     /// as sent, `start_time`, `end_time`, `event_time` or `received_at`.
     pub source: FieldSource,
 }

@@ -101,7 +101,9 @@ pub(super) async fn preview(
     body: Result<Json<MappingPreviewRequest>, JsonRejection>,
 ) -> Result<Json<MappingTrial>, ApiError> {
     let Json(MappingPreviewRequest { text, trace_id, span_id }) = body?;
-    let rules = MappingRuleSet::from_text(&text).map_err(|error| ApiError::bad_request("invalid_value", error.to_string()))?;
+    // A file with many patterns takes a while to compile.
+    let (rules, text) = tokio::task::spawn_blocking(move || (MappingRuleSet::from_text(&text), text)).await?;
+    let rules = rules.map_err(|error| ApiError::bad_request("invalid_value", error.to_string()))?;
     let trace: TraceId = trace_id.parse().map_err(|_| ApiError::bad_request("invalid_value", "trace_id: must be 32 hexadecimal digits"))?;
     let span: SpanId = span_id.parse().map_err(|_| ApiError::bad_request("invalid_value", "span_id: must be 16 hexadecimal digits"))?;
     let stored = api.snapshot(authorized.project).stored_span(trace, span).await?.ok_or_else(|| ApiError::not_found("span"))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hinomi_model::api_time::rfc3339;
-use hinomi_model::sentry::{Breadcrumb, ErrorAttachment, ErrorEvent, Exception, ExceptionMechanism, ProgramThread, StackFrame};
+use hinomi_model::sentry::{ErrorAttachment, ErrorBreadcrumb, ErrorEvent, ErrorException, ExceptionMechanism, ProgramThread, StackFrame};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -339,9 +339,9 @@ impl From<StackFrame> for StackFrameResponse {
     }
 }
 
-impl From<Exception> for ExceptionResponse {
-    fn from(exception: Exception) -> ExceptionResponse {
-        let Exception { kind, value, module, handled, frames, frames_cut, thread_id, mechanism } = exception;
+impl From<ErrorException> for ExceptionResponse {
+    fn from(exception: ErrorException) -> ExceptionResponse {
+        let ErrorException { kind, value, module, handled, frames, frames_cut, thread_id, mechanism } = exception;
         let mechanism = match (mechanism, handled) {
             (Some(mechanism), _) => Some(*mechanism),
             // Earlier versions stored only this part.
@@ -387,9 +387,9 @@ impl From<ErrorAttachment> for ErrorAttachmentResponse {
     }
 }
 
-impl From<Breadcrumb> for BreadcrumbResponse {
-    fn from(step: Breadcrumb) -> BreadcrumbResponse {
-        let Breadcrumb { time_us, category, kind, level, message, data } = step;
+impl From<ErrorBreadcrumb> for BreadcrumbResponse {
+    fn from(step: ErrorBreadcrumb) -> BreadcrumbResponse {
+        let ErrorBreadcrumb { time_us, category, kind, level, message, data } = step;
         BreadcrumbResponse { timestamp: time_us.map(rfc3339), category, kind, level, message, data }
     }
 }

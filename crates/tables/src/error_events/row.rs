@@ -151,7 +151,7 @@ fn truncate_to_fit(event: &mut ErrorEvent, max_bytes: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
+    use hinomi_model::sentry::{ErrorBreadcrumb, ErrorException, StackFrame};
 
     use super::*;
 
@@ -160,14 +160,14 @@ mod tests {
         let text = || "x".repeat(bytes);
         let frame =
             |in_app| StackFrame { function: Some("f".into()), source: Some(text()), before: vec![text()], in_app, ..StackFrame::default() };
-        let exception = Exception { kind: "E".into(), frames: vec![frame(false), frame(true)], ..Exception::default() };
+        let exception = ErrorException { kind: "E".into(), frames: vec![frame(false), frame(true)], ..ErrorException::default() };
         ErrorEvent {
             event_id: "a".repeat(32),
             kind: "E".into(),
             value: text(),
             culprit: Some(text()),
             exceptions: vec![exception.clone(), exception],
-            breadcrumbs: vec![Breadcrumb { message: Some("step".into()), data: Some(text()), ..Breadcrumb::default() }],
+            breadcrumbs: vec![ErrorBreadcrumb { message: Some("step".into()), data: Some(text()), ..ErrorBreadcrumb::default() }],
             tags: [("tag".to_owned(), text())].into(),
             ..ErrorEvent::default()
         }

@@ -6,7 +6,7 @@ use hinomi_model::clock::DecodeContext;
 use hinomi_model::id::SpanId;
 use hinomi_model::mapping::MappingRuleSet;
 use hinomi_model::price::PriceBook;
-use hinomi_model::sentry::{Breadcrumb, Exception, StackFrame};
+use hinomi_model::sentry::{ErrorBreadcrumb, ErrorException, StackFrame};
 use serde_json::json;
 
 use super::*;
@@ -155,11 +155,20 @@ async fn event_round_trips() {
         source: Some("b".into()),
         ..StackFrame::default()
     };
-    let cause =
-        Exception { kind: "Cause".into(), value: "why".into(), module: Some("m".into()), frames: vec![frame], ..Exception::default() };
-    let last = Exception { kind: "Last".into(), ..Exception::default() };
-    let crumb =
-        Breadcrumb { time_us: Some(SECOND_US), category: Some("http".into()), message: Some("GET".into()), ..Breadcrumb::default() };
+    let cause = ErrorException {
+        kind: "Cause".into(),
+        value: "why".into(),
+        module: Some("m".into()),
+        frames: vec![frame],
+        ..ErrorException::default()
+    };
+    let last = ErrorException { kind: "Last".into(), ..ErrorException::default() };
+    let crumb = ErrorBreadcrumb {
+        time_us: Some(SECOND_US),
+        category: Some("http".into()),
+        message: Some("GET".into()),
+        ..ErrorBreadcrumb::default()
+    };
     let sent = ErrorEvent {
         exceptions: vec![cause, last],
         breadcrumbs: vec![crumb],

@@ -1,5 +1,5 @@
 import { CAPTURE } from '../../../components/hints/settings';
-import { highlighted, otlpSettings, otlpVariables, type Snippet } from './snippet';
+import { highlighted, otlpSettings, otlpVariables, phpCallAttributes, type Snippet } from './snippet';
 
 /** OpenTelemetry's SDKs, and frameworks that use them. */
 export const OPENTELEMETRY_SNIPPETS: Snippet[] = [
@@ -272,14 +272,7 @@ $provider = new TracerProvider(new SimpleSpanProcessor(new SpanExporter($transpo
 $span = $provider->getTracer('app')->spanBuilder('chat gpt-4o-mini')->startSpan();
 // ${t('setup.comment.callModel')}
 $span->setAttributes([
-    'gen_ai.operation.name' => 'chat',
-    'gen_ai.provider.name' => 'openai',
-    'gen_ai.request.model' => 'gpt-4o-mini',
-    'gen_ai.usage.input_tokens' => 14,
-    'gen_ai.usage.output_tokens' => 1,
-    // ${t('setup.comment.prompts')}
-    'gen_ai.input.messages' => '[{"role":"user","parts":[{"type":"text","content":"Capital of France?"}]}]',
-    'gen_ai.output.messages' => '[{"role":"assistant","parts":[{"type":"text","content":"Paris"}]}]',
+${phpCallAttributes(t)}
 ]);
 $span->end();
 $provider->shutdown();`,

@@ -1,5 +1,5 @@
 import type { T } from '../../../i18n';
-import { highlighted, type Snippet } from './snippet';
+import { highlighted, phpCallAttributes, type Snippet } from './snippet';
 
 /** The start of the program, up to the options that versions of Sentry's Python SDK do not share. */
 const pythonInit = (dsn: string, t: T) => `import sentry_sdk
@@ -253,14 +253,7 @@ $transaction = Sentry\\startTransaction(TransactionContext::make()->setName('ans
 $span = $transaction->startChild(SpanContext::make()->setOp('gen_ai.chat')->setDescription('chat gpt-4o-mini'));
 // ${t('setup.comment.callModel')}
 $span->setData([
-    'gen_ai.operation.name' => 'chat',
-    'gen_ai.provider.name' => 'openai',
-    'gen_ai.request.model' => 'gpt-4o-mini',
-    'gen_ai.usage.input_tokens' => 14,
-    'gen_ai.usage.output_tokens' => 1,
-    // ${t('setup.comment.prompts')}
-    'gen_ai.input.messages' => '[{"role":"user","parts":[{"type":"text","content":"Capital of France?"}]}]',
-    'gen_ai.output.messages' => '[{"role":"assistant","parts":[{"type":"text","content":"Paris"}]}]',
+${phpCallAttributes(t)}
 ]);
 $span->finish();
 $transaction->finish();`,

@@ -76,3 +76,13 @@ export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
 }
 
 export const snippetText = (tokens: SnippetToken[]) => tokens.map((token) => (typeof token === 'string' ? token : token[1])).join('');
+
+/** The attributes of a call in PHP, which are the same with both SDKs. */
+export const phpCallAttributes = (t: T) => `    'gen_ai.operation.name' => 'chat',
+    'gen_ai.provider.name' => 'openai',
+    'gen_ai.request.model' => 'gpt-4o-mini',
+    'gen_ai.usage.input_tokens' => 14,
+    'gen_ai.usage.output_tokens' => 1,
+    // ${t('setup.comment.prompts')}
+    'gen_ai.input.messages' => '[{"role":"user","parts":[{"type":"text","content":"Capital of France?"}]}]',
+    'gen_ai.output.messages' => '[{"role":"assistant","parts":[{"type":"text","content":"Paris"}]}]',`;
