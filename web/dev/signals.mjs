@@ -59,6 +59,8 @@ const LINES = [
 
 export const logsOf = ({ spans }) =>
   spans.slice(0, LINES.length).map((span, at) => ({
+    log_id: String(at + 1),
+    trace_id: span.trace_id,
     span_id: span.span_id,
     time: iso(Date.parse(span.start_time) + span.duration_ms / 2),
     level: LINES[at][0],

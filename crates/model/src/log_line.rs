@@ -1,4 +1,4 @@
-//! Log records within a trace.
+//! Log records that do not report a call.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,13 +66,13 @@ impl LogLevel {
     }
 }
 
-/// A log record within a trace.
+/// A log record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
     /// Hash that is the same if the line is sent again, and different for every other line.
     pub key: [u8; 16],
-    /// ID of the trace in which the line was written.
-    pub trace_id: TraceId,
+    /// ID of the trace in which the line was written, if the client sends it.
+    pub trace_id: Option<TraceId>,
     /// ID of the span in which the line was written, if the client sends it.
     pub span_id: Option<SpanId>,
     /// Time in microseconds since the Unix epoch, after any correction of the client's clock.
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn long_log_line_notes_its_truncation() {
         let attributes = (0..200).map(|at| (format!("a{at}"), "x".repeat(1000).into())).collect();
-        let (trace_id, body) = (TraceId(1), "x".repeat(20_000));
+        let (trace_id, body) = (Some(TraceId(1)), "x".repeat(20_000));
         let mut line = LogLine { key: [0; 16], trace_id, span_id: None, at_us: 0, level: None, body, attributes };
         line.truncate();
         assert!(line.body.ends_with("… [3616 bytes cut]"), "{}", &line.body[16_000..]);

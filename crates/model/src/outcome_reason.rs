@@ -71,7 +71,7 @@ names!(
         KeyOfOtherProject = "key_of_other_project",
         /// Links of a span that the client removed because of its limit.
         LinkLimit = "link_limit",
-        /// The log line belongs to no trace.
+        /// The log line belongs to no trace. Versions before the list of logs dropped such lines.
         LogWithoutTrace = "log_without_trace",
         /// The key is malformed.
         MalformedKey = "malformed_key",

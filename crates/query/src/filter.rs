@@ -6,6 +6,7 @@
 pub(crate) mod fields;
 pub(crate) mod id_suggestions;
 pub(crate) mod json_text;
+pub(crate) mod log_line_filter;
 pub(crate) mod matcher;
 #[cfg(test)]
 mod tests;
@@ -55,12 +56,43 @@ pub const MAX_VALUES: usize = 1000;
 /// Maximum nesting depth of parentheses.
 pub const MAX_DEPTH: usize = 8;
 
+/// Fields that a filter can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterFields {
+    /// Names of fields.
+    names: &'static [&'static str],
+    /// Prefixes that a name follows, such as `attr.`.
+    prefixes: &'static [&'static str],
+}
+
+impl FilterFields {
+    /// Fields of spans.
+    pub const OF_SPANS: FilterFields = FilterFields { names: FIELD_NAMES, prefixes: &["tag.", "attr."] };
+    /// Fields of log lines.
+    pub const OF_LOG_LINES: FilterFields = FilterFields { names: log_line_filter::FIELD_NAMES, prefixes: &["attr."] };
+
+    fn contains(&self, field: &str) -> bool {
+        let named = |prefix: &&str| field.strip_prefix(*prefix).is_some_and(|name| !name.is_empty());
+        self.names.contains(&field) || self.prefixes.iter().any(named)
+    }
+
+    fn description(&self) -> String {
+        let prefixed: Vec<String> = self.prefixes.iter().map(|prefix| format!("{prefix}NAME")).collect();
+        format!("{}, {}", self.names.join(" "), prefixed.join(" or "))
+    }
+}
+
 /// Reason for which a filter is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Unknown field.
-    #[error("unknown field {0:?}; use one of {list}, tag.NAME or attr.NAME", list = FIELD_NAMES.join(" "))]
-    UnknownField(String),
+    #[error("unknown field {field:?}; use one of {list}", list = known.description())]
+    UnknownField {
+        /// Field as requested.
+        field: String,
+        /// Fields that the filter can use.
+        known: FilterFields,
+    },
     /// Field without a value.
     #[error("{0}: needs a value, such as {0}:x, or {0}:* for any")]
     NoValue(String),
@@ -97,6 +129,9 @@ impl FilterError {
                 "Example: model:gpt-4o (status:error OR cost:>0.01). To search for OR, AND or a parenthesis, put it in quotation marks: \"OR\"."
             }
             FilterError::TooDeep(_) => "Use fewer nested parentheses.",
+            FilterError::UnknownField { known, .. } if *known == FilterFields::OF_LOG_LINES => {
+                "Example: level:error,fatal attr.logger.name:shop* \"words in the line\""
+            }
             _ => "Example: model:gpt-4o* status:error cost:>0.01 \"words in the text\"",
         }
     }
@@ -187,19 +222,28 @@ impl FilterTerm {
 pub struct Filter(pub Vec<FilterTerm>);
 
 impl Filter {
-    /// Parses the text of a filter.
+    /// Parses the text of a filter for spans.
     ///
     /// # Errors
     ///
     /// When the text is not a valid filter, or has more than [`MAX_TERMS`] terms, [`MAX_VALUES`] values or [`MAX_DEPTH`] levels of
     /// parentheses.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
+        Filter::parse_with_fields(text, FilterFields::OF_SPANS)
+    }
+
+    /// Parses the text of a filter that uses these fields.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Filter::parse).
+    pub fn parse_with_fields(text: &str, fields: FilterFields) -> Result<Filter, FilterError> {
         let tokens = tokens(text, true)?;
         let terms = tokens.iter().filter(|(_, token)| matches!(token, FilterToken::Word(_))).count();
         if terms > MAX_TERMS {
             return Err(FilterError::TooManyTerms(terms));
         }
-        let filter = FilterParser::filter(tokens, text)?;
+        let filter = FilterParser::filter(tokens, text, fields)?;
         match filter.term_and_value_count() {
             (_, 0..=MAX_VALUES) => Ok(filter),
             (_, values) => Err(FilterError::TooManyValues(values)),
@@ -213,7 +257,7 @@ impl Filter {
     ///
     /// When the text is not a valid filter.
     pub fn parse_stored(text: &str) -> Result<Filter, FilterError> {
-        let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text);
+        let read = |groups: bool| FilterParser::filter(tokens(text, groups)?, text, FilterFields::OF_SPANS);
         read(true).or_else(|_| read(false))
     }
 
@@ -304,14 +348,15 @@ struct FilterParser {
     tokens: std::vec::IntoIter<(usize, FilterToken)>,
     /// Length of the text in characters.
     end: usize,
+    fields: FilterFields,
 }
 
 impl FilterParser {
-    fn filter(tokens: Vec<(usize, FilterToken)>, text: &str) -> Result<Filter, FilterError> {
+    fn filter(tokens: Vec<(usize, FilterToken)>, text: &str, fields: FilterFields) -> Result<Filter, FilterError> {
         if tokens.is_empty() {
             return Ok(Filter::default());
         }
-        let mut parser = FilterParser { tokens: tokens.into_iter(), end: text.chars().count() };
+        let mut parser = FilterParser { tokens: tokens.into_iter(), end: text.chars().count(), fields };
         let mut any = parser.alternatives(None, 0)?;
         Ok(if any.len() == 1 { any.remove(0) } else { Filter(vec![FilterTerm::Group { not: false, any }]) })
     }
@@ -330,7 +375,7 @@ impl FilterParser {
             };
             let is_operator = matches!(token, FilterToken::And | FilterToken::Or);
             match token {
-                FilterToken::Word(word) => terms.push(term(word)?),
+                FilterToken::Word(word) => terms.push(term(word, self.fields)?),
                 FilterToken::Open { .. } if depth >= MAX_DEPTH => return Err(FilterError::TooDeep(at)),
                 FilterToken::Open { not } => {
                     let mut inner = self.alternatives(Some(at), depth + 1)?;
@@ -353,16 +398,15 @@ impl FilterParser {
     }
 }
 
-fn term(word: Vec<QuotedChar>) -> Result<FilterTerm, FilterError> {
+fn term(word: Vec<QuotedChar>, known: FilterFields) -> Result<FilterTerm, FilterError> {
     let not = word.len() > 1 && word[0] == ('-', false);
     let word = &word[usize::from(not)..];
     let Some(colon) = word.iter().position(|c| *c == (':', false)) else {
         return Ok(FilterTerm::Text { not, text: plain_text(word) });
     };
     let field = plain_text(&word[..colon]);
-    let named = |prefix: &str| field.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
-    if !FIELD_NAMES.contains(&field.as_str()) && !named("tag.") && !named("attr.") {
-        return Err(FilterError::UnknownField(field));
+    if !known.contains(&field) {
+        return Err(FilterError::UnknownField { field, known });
     }
     let test = test(&word[colon + 1..]).ok_or_else(|| FilterError::NoValue(field.clone()))?;
     Ok(FilterTerm::Field { not, field, test })

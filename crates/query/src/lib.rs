@@ -38,6 +38,7 @@ pub use crate::aggregate::contributions::{ContributionSums, ContributionWeight, 
 use crate::aggregate::distinct_count::DistinctCounter;
 pub use crate::aggregate::group_by::GroupBy;
 pub use crate::aggregate::measure::{BucketInterval, SeriesMeasure};
+pub use crate::filter::log_line_filter::LogLineMatcher;
 pub use crate::filter::matcher::SpanMatcher;
 pub use error::QueryError;
 use filter::Filter;

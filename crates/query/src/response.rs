@@ -286,19 +286,20 @@ pub struct SpanPage {
 pub struct TraceSummary {
     /// ID of the trace.
     pub trace_id: String,
-    /// ID of the root span, or of the span that represents the trace if the root has not arrived.
-    pub root_span_id: String,
-    /// Name of the root span.
+    /// ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived.
+    #[schema(required)]
+    pub root_span_id: Option<String>,
+    /// Name of the root span. If no span has arrived: title or type of the first error event, otherwise the first log line.
     pub name: String,
     /// Readable form of the name if the name is a template with placeholders; null otherwise.
     #[schema(required)]
     pub title: Option<String>,
-    /// Op of the root span.
+    /// Op of the root span; empty if no span has arrived.
     pub op: String,
-    /// Status of the root span.
+    /// Status of the root span. If no span has arrived: `error` if there are error events.
     #[schema(value_type = SpanStatus)]
     pub status: &'static str,
-    /// Start of the earliest span.
+    /// Start of the earliest span, or time of the first error event or log line if no span has arrived.
     pub start_time: String,
     /// Milliseconds from the earliest start to the latest end.
     pub duration_ms: f64,

@@ -190,7 +190,7 @@ async fn trace_has_subtree_totals_and_comparisons() {
     let root = Span { end_us: BASE_US + 10 * MINUTE_US + 3_000_000, ..span(9, 7, 0, 10) };
     let given = given.with(1, vec![root, call(9, 8, 7, 10, "o3"), call(9, 9, 99, 10, "o3")]).await.flushed().await;
     let trace = given.project(1).trace(&TraceId(9), None).await.unwrap().unwrap();
-    assert_eq!((trace.trace.root_span_id.as_str(), trace.trace.span_count, trace.trace.llm_calls), ("0000000000000007", 3, 2));
+    assert_eq!((trace.trace.root_span_id.as_deref(), trace.trace.span_count, trace.trace.llm_calls), (Some("0000000000000007"), 3, 2));
     let root = &trace.spans[0];
     assert_eq!(root.compared, Some(DurationComparison { median_ms: 1000.0, n: 5, ratio: 3.0 }));
     assert_eq!((root.subtree.llm_calls, root.subtree.cost), (1, Some(8e-9)));

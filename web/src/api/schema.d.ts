@@ -809,10 +809,31 @@ export interface paths {
         };
         /**
          * Streams changes of a project as server-sent events.
-         * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
-         *     and error events. At most two events are sent per second.
+         * @description Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
+         *     new spans, error events and log lines. At most two events are sent per second.
          */
         get: operations["get_projects_project_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the log lines of a project, the newest first.
+         * @description A filter can use the fields `level`, `trace`, `span`, `body`, `service`, `environment`, `release`, `user` and `attr.NAME`. Words search
+         *     the text of a line, ignoring case.
+         */
+        get: operations["get_projects_project_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1123,7 +1144,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns a trace with its spans, error events, scores and hints. */
+        /**
+         * Returns a trace with its spans, error events, scores and hints.
+         * @description A trace of which only error events or log lines have arrived has no spans.
+         */
         get: operations["get_projects_project_traces_trace"];
         put?: never;
         post?: never;
@@ -3443,16 +3467,27 @@ export interface components {
             /** @description ID of the trace of the linked span. */
             trace_id: string;
         };
+        /** @description A log line in the list of a project. */
+        ListedLogLine: components["schemas"]["LogLine"] & {
+            /**
+             * Format: int64
+             * @description Issue of the error event that the line reports: an event of the same trace and span within a second of a line of the level `error`
+             *     or `fatal`; null if there is none.
+             */
+            issue_id: number | null;
+        };
         /** @description Changes since the previous event. */
         LiveUpdate: {
             /** @description Number of new error events. */
             errors: number;
+            /** @description Number of new log lines. */
+            logs: number;
             /** @description Number of new spans. */
             spans: number;
             /** @description IDs of changed traces, at most 200. */
             traces: string[];
         };
-        /** @description A log line within a trace. */
+        /** @description A log line. */
         LogLine: {
             /** @description Attributes as the client sent them. */
             attributes: {
@@ -3462,14 +3497,28 @@ export interface components {
             body: string;
             /** @description `trace`, `debug`, `info`, `warn`, `error` or `fatal`; null if unknown. */
             level: string | null;
+            /** @description Number of the line, unique in all projects. */
+            log_id: string;
             /** @description ID of the span in which the line was logged; null if unknown. */
             span_id: string | null;
             /** @description Time of the log line (RFC 3339). */
             time: string;
+            /** @description ID of the trace in which the line was logged; null if unknown. */
+            trace_id: string | null;
         };
-        /** @description One page of the log lines of a trace. */
+        /** @description One page of the log lines of a project. */
+        LogList: {
+            /** @description Log lines, ordered by time. */
+            logs: components["schemas"]["ListedLogLine"][];
+            /**
+             * @description Cursor of the next page; null on the last page. A page that has a cursor can have fewer lines than requested, or none: a request
+             *     compares at most 50,000 lines with the filter.
+             */
+            next_cursor: string | null;
+        };
+        /** @description One page of log lines. */
         LogPage: {
-            /** @description Log lines in order of time. */
+            /** @description Log lines, ordered by time. */
             logs: components["schemas"]["LogLine"][];
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
@@ -4958,9 +5007,9 @@ export interface components {
              *     model.
              */
             models: string[];
-            /** @description Name of the root span. */
+            /** @description Name of the root span. If no span has arrived: title or type of the first error event, otherwise the first log line. */
             name: string;
-            /** @description Op of the root span. */
+            /** @description Op of the root span; empty if no span has arrived. */
             op: string;
             /** @description First 200 characters of the last answer. */
             output_preview: string | null;
@@ -4978,8 +5027,8 @@ export interface components {
              * @description Number of failed calls that a successful call with the same requested model and the same input followed.
              */
             retries: number;
-            /** @description ID of the root span, or of the span that represents the trace if the root has not arrived. */
-            root_span_id: string;
+            /** @description ID of the root span, or of the span that represents the trace if the root has not arrived; null if no span has arrived. */
+            root_span_id: string | null;
             /** @description Conversation ID of the first span that names one. */
             session_id: string | null;
             /**
@@ -4987,9 +5036,9 @@ export interface components {
              * @description Number of spans.
              */
             span_count: number;
-            /** @description Start of the earliest span. */
+            /** @description Start of the earliest span, or time of the first error event or log line if no span has arrived. */
             start_time: string;
-            /** @description Status of the root span. */
+            /** @description Status of the root span. If no span has arrived: `error` if there are error events. */
             status: components["schemas"]["SpanStatus"];
             /** @description Readable form of the name if the name is a template with placeholders; null otherwise. */
             title: string | null;
@@ -7298,6 +7347,52 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["LiveUpdate"];
+                };
+            };
+        };
+    };
+    get_projects_project_logs: {
+        parameters: {
+            query?: {
+                /** @description Cursor: `next_cursor` of the previous page. */
+                cursor?: string;
+                /**
+                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                 */
+                from?: string;
+                /** @description Maximum number of log lines, from 1 to 2,000. Default: 200. */
+                limit?: number;
+                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                q?: string;
+                /** @description `-time` (default) for the newest line first, or `time`. */
+                sort?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };

@@ -38,8 +38,7 @@ use crate::span::Span;
 use crate::{decode_budget, failure, normalize};
 
 /// Outcome reasons that are not reported as rejections: a client could not change anything, and some clients log a warning each time.
-const UNREPORTED_REASONS: &[OutcomeReason] =
-    &[OutcomeReason::NotLlmTelemetry, OutcomeReason::LogWithoutTrace, OutcomeReason::NoRecordedValue];
+const UNREPORTED_REASONS: &[OutcomeReason] = &[OutcomeReason::NotLlmTelemetry, OutcomeReason::NoRecordedValue];
 
 /// Encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

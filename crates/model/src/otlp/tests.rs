@@ -221,15 +221,20 @@ fn log_records_become_lines_and_errors() {
     let decoded = decode(body.clone().into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap();
     let said: Vec<_> =
         decoded.lines.iter().map(|line| (line.level.map(|level| level.as_str()), line.body.as_str(), line.span_id.is_some())).collect();
-    let wanted =
-        [(Some("warn"), "slow", true), (Some("warn"), "slow", true), (Some("error"), "{}", true), (Some("info"), "shop.paid", false)];
+    let wanted = [
+        (Some("warn"), "slow", true),
+        (Some("warn"), "slow", true),
+        (Some("error"), "{}", true),
+        (Some("info"), "shop.paid", false),
+        (None, "nowhere", false),
+        (Some("fatal"), "E", false),
+    ];
     assert_eq!(said, wanted);
     assert_ne!(decoded.lines[0].key, decoded.lines[1].key, "two lines of one moment");
     assert_eq!(decoded.lines[0].attributes["otel.scope.name"], "shop");
     let errors: Vec<_> = decoded.errors.iter().map(|error| (error.level.as_str(), error.trace_id.is_some(), error.kind.as_str())).collect();
     assert_eq!(errors, [("error", true, "E"), ("fatal", false, "E")]);
-    let said: Vec<_> = decoded.outcomes.iter().map(|outcome| (outcome.reason.as_str(), outcome.quantity)).collect();
-    assert_eq!(said, [("log_without_trace", 1)]);
+    assert_eq!(decoded.outcomes, []);
     assert_eq!(response(OtlpSignal::Logs, OtlpEncoding::Json, &decoded.outcomes), b"{}", "nothing that a client could mend");
     assert_eq!(decode(body.into(), OtlpSignal::Logs, OtlpEncoding::Json, &context()).unwrap(), decoded);
 }

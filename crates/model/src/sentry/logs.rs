@@ -1,4 +1,4 @@
-//! Containers of log lines, each with the trace and span in which it was written.
+//! Containers of log lines, each with the trace and span in which it was written, if known.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -73,17 +73,16 @@ fn read_each(text: &str, reader: &EnvelopeReader) -> Result<LogLineResults, serd
 }
 
 fn line(log: SentryLog, reader: &EnvelopeReader) -> Result<(Fingerprint, LogLine), Outcome> {
-    let trace_id: TraceId =
-        log.trace_id.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| dropped(OutcomeReason::LogWithoutTrace))?;
-    let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok());
+    let trace_id: Option<TraceId> = log.trace_id.as_str().and_then(|text| text.parse().ok());
+    let span_id: Option<SpanId> = log.span_id.as_str().and_then(|text| text.parse().ok()).filter(|_| trace_id.is_some());
     let sent_us = log.timestamp.0.ok_or_else(|| dropped(OutcomeReason::InvalidTimestamp))?;
     let (at_us, _) = reader.clock.corrected_time(sent_us).map_err(|TimestampError::TooOld| dropped(OutcomeReason::TooOld))?;
     let level = log.level.as_str().and_then(LogLevel::from_logger_name);
     let body = log.body.into_string().unwrap_or_default();
     let mut attributes = log.attributes.0;
     let said = serde_json::to_string(&attributes).unwrap_or_default();
-    let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default(), sent_us.to_string()];
-    let content = Fingerprint::of(&[&place[0], &place[1], &place[2], level.map_or("", LogLevel::as_str), &body, &said]);
+    let ids = [trace_id.map(|trace| trace.to_string()), span_id.map(|span| span.to_string())].map(Option::unwrap_or_default);
+    let content = Fingerprint::of(&[&ids[0], &ids[1], &sent_us.to_string(), level.map_or("", LogLevel::as_str), &body, &said]);
     if !reader.clock.is_plausible(sent_us) {
         log_line::note_source(&mut attributes, TimeSource::Receipt);
     }

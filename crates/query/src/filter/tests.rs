@@ -29,7 +29,7 @@ fn filter_errors_are_described() {
     assert!(unknown.to_string().contains("model provider op kind"), "{unknown}");
     assert_eq!(Filter::parse("model:"), Err(FilterError::NoValue("model".into())));
     assert_eq!(Filter::parse("cost:>"), Err(FilterError::NoValue("cost".into())));
-    assert_eq!(Filter::parse("tag.:x"), Err(FilterError::UnknownField("tag.".into())));
+    assert_eq!(Filter::parse("tag.:x"), Err(FilterError::UnknownField { field: "tag.".into(), known: FilterFields::OF_SPANS }));
     assert_eq!(Filter::parse("a \"b"), Err(FilterError::OpenQuote(2)));
 }
 

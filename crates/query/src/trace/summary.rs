@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use hinomi_model::api_time::rfc3339;
-use hinomi_model::id::SpanId;
+use hinomi_model::id::{SpanId, TraceId};
 use hinomi_model::money::Usd;
 use hinomi_model::span::{self, SpanStatus, SpanType};
 
@@ -15,7 +15,7 @@ use crate::response::TraceSummary;
 /// Maximum number of characters in the preview of an error.
 const MAX_PREVIEW_CHARACTERS: usize = 200;
 
-/// Returns the totals of a trace. The spans are ordered by start, and there is at least one.
+/// Returns the totals of a trace. The spans are ordered by start.
 pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
     let spans = || loaded.iter().map(LoadedSpan::span);
     let root = spans().find(|span| span.parent_span_id.is_none()).or_else(|| spans().next());
@@ -30,7 +30,7 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
     let first = |of: fn(&span::Span) -> Option<&String>| spans().find_map(of).cloned();
     TraceSummary {
         trace_id: root.map(|root| root.trace_id.to_string()).unwrap_or_default(),
-        root_span_id: root.map(|root| root.span_id.to_string()).unwrap_or_default(),
+        root_span_id: root.map(|root| root.span_id.to_string()),
         name: root.map(|root| root.name.clone()).unwrap_or_default(),
         title: root.and_then(|root| root.title.clone()),
         op: root.map(|root| root.op.clone()).unwrap_or_default(),
@@ -64,6 +64,22 @@ pub(crate) fn summarize(loaded: &[LoadedSpan]) -> TraceSummary {
         pipeline: spans().find(|span| span.is_run).and_then(|span| span.pipeline.clone()),
         input_preview: previews(&calls, loaded).find_map(|call| call.input_preview.clone()),
         output_preview: previews(&calls, loaded).rev().find_map(|call| call.output_preview.clone()),
+    }
+}
+
+impl TraceSummary {
+    /// Returns the summary of a trace of which no span is stored, but error events or log lines, between two times in microseconds since
+    /// the Unix epoch.
+    pub fn without_spans(trace_id: TraceId, name: String, times_us: (i64, i64), has_errors: bool) -> TraceSummary {
+        let (start_us, end_us) = times_us;
+        TraceSummary {
+            trace_id: trace_id.to_string(),
+            name,
+            status: if has_errors { SpanStatus::Error } else { SpanStatus::Ok }.as_str(),
+            start_time: rfc3339(start_us),
+            duration_ms: end_us.saturating_sub(start_us) as f64 / 1000.0,
+            ..summarize(&[])
+        }
     }
 }
 

@@ -37,14 +37,14 @@ struct LiveUpdate {
     spans: usize,
     /// Number of new error events.
     errors: usize,
+    /// Number of new log lines.
+    logs: usize,
 }
 
 impl LiveUpdate {
-    fn add_change(&mut self, traces: &[TraceId], spans: usize, errors: usize) {
+    fn add_traces(&mut self, traces: &[TraceId]) {
         let room = MAX_TRACE_IDS.saturating_sub(self.traces.len());
         self.traces.extend(traces.iter().take(room).map(ToString::to_string));
-        self.spans += spans;
-        self.errors += errors;
     }
 }
 
@@ -70,7 +70,8 @@ impl LiveStreamSubscriptions {
             () = self.stop.cancelled() => LiveStreamSignal::End,
             heard = self.spans.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add_change(&stored.traces, stored.spans, 0);
+                    change.add_traces(&stored.traces);
+                    change.spans += stored.spans;
                     LiveStreamSignal::Change
                 }
                 Ok(_) => LiveStreamSignal::Unrelated,
@@ -80,7 +81,8 @@ impl LiveStreamSubscriptions {
             },
             heard = self.errors.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add_change(&stored.traces, 0, stored.errors);
+                    change.add_traces(&stored.traces);
+                    change.errors += stored.errors;
                     LiveStreamSignal::Change
                 }
                 Ok(_) => LiveStreamSignal::Unrelated,
@@ -89,7 +91,8 @@ impl LiveStreamSubscriptions {
             },
             heard = self.logs.recv() => match heard {
                 Ok(stored) if stored.project == self.project => {
-                    change.add_change(&stored.traces, 0, 0);
+                    change.add_traces(&stored.traces);
+                    change.logs += stored.lines;
                     LiveStreamSignal::Change
                 }
                 Ok(_) => LiveStreamSignal::Unrelated,
@@ -122,8 +125,8 @@ impl LiveStreamSubscriptions {
 
 /// Streams changes of a project as server-sent events.
 ///
-/// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N}`: IDs of at most 200 changed traces, and the number of new spans
-/// and error events. At most two events are sent per second.
+/// Events of type `change` carry `{"traces":[...],"spans":N,"errors":N,"logs":N}`: IDs of at most 200 changed traces, and the number of
+/// new spans, error events and log lines. At most two events are sent per second.
 #[utoipa::path(get, path = "/projects/{project}/live", tag = "queries", params(("project" = u64, Path, description = "ID of the project.")),
     responses((status = 200, content_type = "text/event-stream", body = LiveUpdate, description = "Events of type `change`.")))]
 pub(super) async fn live(State(api): State<Arc<ApiState>>, authorized: AuthorizedProject<Viewer>) -> Result<impl IntoResponse, ApiError> {

@@ -340,6 +340,7 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
         retention::confirm,
         scores::create,
         logs::logs,
+        logs::project_logs,
         media::get,
         metrics::list,
         metrics::series,

@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use hinomi_model::hints::{HintEvidence, InstrumentationHint};
 use hinomi_model::id::TraceId;
-use hinomi_model::langfuse;
+use hinomi_model::{langfuse, time};
 use hinomi_query::{SpanDetail, SpanPage, SpanSummary, TracePage, TraceSummary};
 use hinomi_tables::error_events::{ErrorEventSummary, preview};
+use hinomi_tables::log_lines::TraceLogExtent;
 use hinomi_tables::outcomes::HintRow;
 use hinomi_tables::scores;
 use serde::Serialize;
@@ -20,6 +21,9 @@ use super::params::QueryParameters;
 use super::permission::Viewer;
 use super::{ApiError, ApiState, hints};
 use crate::query_parameters::{FilterParameters, PageParameters, PageQuery, SPAN_SORT, TimeHintParameters, TraceSearchParameters};
+
+/// Maximum number of characters of the name of a trace without spans.
+const MAX_NAME_CHARACTERS: usize = 200;
 
 /// Lists spans that match a filter.
 #[utoipa::path(get, path = "/projects/{project}/spans", tag = "traces", params(("project" = u64, Path, description = "ID of the project."), FilterParameters, PageParameters),
@@ -105,6 +109,8 @@ pub(super) struct TraceResponse {
 }
 
 /// Returns a trace with its spans, error events, scores and hints.
+///
+/// A trace of which only error events or log lines have arrived has no spans.
 #[utoipa::path(get, path = "/projects/{project}/traces/{trace}", tag = "traces",
     params(("project" = u64, Path, description = "ID of the project."), ("trace" = String, Path, description = "ID of the trace."), TimeHintParameters),
     responses((status = 200, body = TraceResponse), (status = 404, body = super::error::ErrorResponse)))]
@@ -115,9 +121,16 @@ pub(super) async fn trace(
     QueryParameters(at): QueryParameters<TimeHintParameters>,
 ) -> Result<Json<TraceResponse>, ApiError> {
     let id = langfuse::trace_id(&trace);
-    let found = api.snapshot(authorized.project).trace(&id, at.position_us()?).await?.ok_or_else(|| ApiError::span_not_found("trace"))?;
+    let found = api.snapshot(authorized.project).trace(&id, at.position_us()?).await?;
     let errors = api.errors.events_of_trace(authorized.project, id).await?;
-    let (mut trace, mut spans) = (found.trace, found.spans);
+    let log_extent = api.logs.extent_of_trace(authorized.project, id).await.map_err(ApiError::internal)?;
+    let (mut trace, mut spans, shown) = match found {
+        Some(found) => (found.trace, found.spans, found.hints),
+        None => {
+            let trace = trace_without_spans(&api, authorized.project, id, &errors, log_extent).await?;
+            (trace.ok_or_else(|| ApiError::span_not_found("trace"))?, Vec::new(), Vec::new())
+        }
+    };
     trace.error_count = errors.len() as u64;
     trace.error_preview = errors.first().map(preview).or(trace.error_preview);
     let mut of_spans: HashMap<&str, &ErrorEventSummary> = HashMap::new();
@@ -129,11 +142,36 @@ pub(super) async fn trace(
     }
     let of_trace = api.scores.clone();
     let scores = tokio::task::spawn_blocking(move || of_trace.scores_of_trace(authorized.project, id)).await?;
-    let log_count = api.logs.count(authorized.project, id).await.map_err(ApiError::internal)?;
-    let hints = hints::mark_priced(&api, authorized.project, trace_hints(&api, authorized.project, found.hints)).await?;
+    let hints = hints::mark_priced(&api, authorized.project, trace_hints(&api, authorized.project, shown)).await?;
     let pinned = super::projects::run_change(&api, move |meta| meta.is_pinned(authorized.project, id)).await?;
     let (scores, score_count) = scores.map_err(ApiError::internal)?;
-    Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count, pinned, hints }))
+    Ok(Json(TraceResponse { trace, spans, errors, scores, score_count, log_count: log_extent.lines, pinned, hints }))
+}
+
+/// Returns the summary of a trace that has only error events or log lines; `None` if it has neither.
+async fn trace_without_spans(
+    api: &ApiState,
+    project: u64,
+    id: TraceId,
+    errors: &[ErrorEventSummary],
+    lines: TraceLogExtent,
+) -> Result<Option<TraceSummary>, ApiError> {
+    let of_errors = errors.iter().filter_map(|event| time::from_text(&event.time)).map(|at_us| (at_us, at_us));
+    let times_us = of_errors.chain(lines.times_us).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+    let Some(times_us) = times_us else { return Ok(None) };
+    let name = match errors.first() {
+        Some(first) => first.title.clone().unwrap_or_else(|| first.kind.clone()),
+        None => {
+            let first = api.logs.lines_of_trace(project, id, None, 1).await.map_err(ApiError::internal)?;
+            first.logs.into_iter().next().map_or_else(String::new, |line| first_line(&line.body))
+        }
+    };
+    Ok(Some(TraceSummary::without_spans(id, name, times_us, !errors.is_empty())))
+}
+
+/// Returns the first line of a text, shortened to the length of a name.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
 /// Returns the hints from the spans of a trace, and those from other data of their SDKs.

@@ -1,7 +1,7 @@
 //! What a query covers: time range, filter, and what the filter selects.
 
-use hinomi_query::filter::Filter;
-use hinomi_query::{ProjectSnapshot, QueryError, QueryScope};
+use hinomi_query::filter::{Filter, FilterFields};
+use hinomi_query::{LogLineMatcher, ProjectSnapshot, QueryError, QueryScope};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -32,6 +32,28 @@ impl FilterParameters {
         let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
         Ok(QueryScope { from_us, to_us, filter })
     }
+
+    /// Returns the scope of a query for log lines, whose filter has other fields: all stored lines if nothing is given.
+    ///
+    /// # Errors
+    ///
+    /// When the filter or a time is not valid.
+    pub fn log_line_scope(&self) -> Result<LogLineScope, QueryParameterError> {
+        let filter = Filter::parse_with_fields(self.q.as_deref().unwrap_or_default(), FilterFields::OF_LOG_LINES)?;
+        let (from_us, to_us) = range(self.from.as_deref(), self.to.as_deref(), now_us())?;
+        Ok(LogLineScope { from_us, to_us, matcher: LogLineMatcher::new(&filter)? })
+    }
+}
+
+/// What a query for log lines covers.
+#[derive(Debug, Clone)]
+pub struct LogLineScope {
+    /// Start in microseconds since the Unix epoch, inclusive.
+    pub from_us: i64,
+    /// End in microseconds since the Unix epoch, exclusive.
+    pub to_us: i64,
+    /// Filter.
+    pub matcher: LogLineMatcher,
 }
 
 /// What a filter selects.

@@ -12,7 +12,7 @@ mod times;
 
 pub use charts::{OtelMetricSeriesParameters, TimeSeriesParameters, TimeSeriesQuery};
 pub use error::QueryParameterError;
-pub use filter::{FilterParameters, FilterSelection, FilterTarget, TraceSearchParameters};
+pub use filter::{FilterParameters, FilterSelection, FilterTarget, LogLineScope, TraceSearchParameters};
 pub use groups::{BreakdownParameters, BreakdownQuery, FacetParameters};
-pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, PageParameters, PageQuery, SPAN_SORT};
+pub use pages::{ISSUE_SORT, LogLinePage, LogLineParameters, LogListParameters, PageParameters, PageQuery, SPAN_SORT};
 pub use times::{TIME_FORMS, TimeHintParameters, TimeRangeParameters, parse_time};

@@ -1,5 +1,6 @@
 //! Order and pages of lists.
 
+use hinomi_query::QueryError;
 use hinomi_tables::log_lines::LogCursor;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -52,6 +53,34 @@ impl PageParameters {
     pub fn query<'a>(&'a self, default_sort: &'a str) -> Result<PageQuery<'a>, QueryParameterError> {
         let limit = checked_limit(self.limit.unwrap_or(DEFAULT_ROWS), MAX_ROWS)?;
         Ok(PageQuery { sort: self.sort.as_deref().unwrap_or(default_sort), limit, cursor: self.cursor.as_deref() })
+    }
+}
+
+/// Order and page of the list of log lines.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogListParameters {
+    /// `-time` (default) for the newest line first, or `time`.
+    pub sort: Option<String>,
+    /// Maximum number of log lines, from 1 to 2,000. Default: 200.
+    pub limit: Option<usize>,
+    /// Cursor: `next_cursor` of the previous page.
+    pub cursor: Option<String>,
+}
+
+impl LogListParameters {
+    /// Returns whether the oldest line comes first, and the page.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown, the limit is out of range, or the cursor is not one of log lines.
+    pub fn page(&self) -> Result<(bool, LogLinePage), QueryParameterError> {
+        let is_ascending = match self.sort.as_deref() {
+            None | Some("" | "-time") => false,
+            Some("time") => true,
+            Some(other) => return Err(QueryError::BadSort { sort: other.to_owned(), known: vec!["time"] }.into()),
+        };
+        Ok((is_ascending, LogLineParameters { limit: self.limit, cursor: self.cursor.clone() }.page()?))
     }
 }
 
@@ -115,5 +144,8 @@ mod tests {
         assert_eq!(page(Some(2000), "5.6").unwrap(), LogLinePage { limit: 2000, after: "5.6".parse().ok() });
         assert_eq!(page(Some(2001), "").unwrap_err().to_string(), "limit: must be from 1 to 2000");
         assert_eq!(page(None, "x").unwrap_err().code(), "bad_query");
+        let sorted = |sort: &str| LogListParameters { sort: Some(sort.to_owned()), ..LogListParameters::default() }.page();
+        assert_eq!((sorted("-time").unwrap().0, sorted("time").unwrap().0), (false, true));
+        assert!(sorted("level").unwrap_err().to_string().contains("time"));
     }
 }

@@ -24,6 +24,7 @@ mod ingest;
 mod jobs;
 mod langfuse;
 mod limits;
+mod log_list;
 mod media;
 mod names;
 mod operator;

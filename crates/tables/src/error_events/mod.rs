@@ -47,7 +47,7 @@ pub use event_response::{
     BreadcrumbResponse, ErrorAttachmentResponse, ErrorReportingSdk, ExceptionMechanismResponse, ExceptionResponse, IssueEvent,
     ProgramThreadResponse, StackFrameResponse,
 };
-pub use read::{TraceErrors, preview};
+pub use read::{ErrorPlace, TraceErrors, preview};
 use read_connections::ErrorReaderPool;
 pub use response::{ErrorEventSummary, Issue, IssueDetail, IssuePage};
 use row::ErrorEventRow;

@@ -16,6 +16,9 @@ const MAX_EVENTS_PER_TRACE: i64 = 10_000;
 /// Maximum number of traces that [`ErrorStore::traces`] lists.
 const MAX_LISTED_TRACES: i64 = 10_000;
 
+/// Maximum number of events that [`ErrorStore::places_in_traces`] returns.
+const MAX_ERROR_PLACES: i64 = 20_000;
+
 /// Maximum number of characters of a one-line preview of an event.
 const MAX_PREVIEW_CHARACTERS: usize = 200;
 
@@ -26,6 +29,19 @@ const PREVIEW_SQL: &str = "substr(CASE value WHEN '' THEN type ELSE type || ': '
 pub fn preview(event: &ErrorEventSummary) -> String {
     let text = if event.value.is_empty() { event.kind.clone() } else { format!("{}: {}", event.kind, event.value) };
     text.chars().take(MAX_PREVIEW_CHARACTERS).collect()
+}
+
+/// Place and time of an error event, with its issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorPlace {
+    /// Number of the issue.
+    pub issue_id: i64,
+    /// Trace in which the error happened.
+    pub trace_id: TraceId,
+    /// Span in which the error happened, if known.
+    pub span_id: Option<SpanId>,
+    /// Time of the error in microseconds since the Unix epoch.
+    pub time_us: i64,
 }
 
 /// Error events of a trace.
@@ -182,6 +198,30 @@ impl ErrorStore {
             let scope = ErrorFilterParameters::new(&within);
             let parameters = scope.parameters_with(&[(":project", &project), (":bucket", &bucket_us)]);
             database.prepare_cached(&sql)?.query_map(&*parameters, |row| Ok((row.get(0)?, number(row, 1)?)))?.collect()
+        })
+        .await
+    }
+
+    /// Returns where the events of some traces happened, at most 20,000, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`events_of_trace`](ErrorStore::events_of_trace).
+    pub async fn places_in_traces(&self, project: u64, traces: Vec<TraceId>) -> Result<Vec<ErrorPlace>, ErrorStoreError> {
+        if traces.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(move |database| {
+            let mut statement = database.prepare_cached(
+                "SELECT issue, trace, span, time_us FROM events
+                 WHERE project = ? AND trace IN (SELECT unhex(value) FROM json_each(?)) ORDER BY time_us DESC LIMIT ?",
+            )?;
+            let place = |row: &Row| {
+                let span: Option<i64> = row.get(2)?;
+                let span_id = span.map(|span| SpanId(span as u64));
+                Ok(ErrorPlace { issue_id: row.get(0)?, trace_id: trace(row, 1)?, span_id, time_us: row.get(3)? })
+            };
+            statement.query_map((project as i64, ids(traces.iter()), MAX_ERROR_PLACES), place)?.collect()
         })
         .await
     }

@@ -1,7 +1,8 @@
-//! Log lines that programs sent, by trace: one SQLite database, `logs.db`.
+//! Log lines that programs sent: one SQLite database, `logs.db`.
 //!
-//! Log lines are written once and queried by trace: rows with an index suit them.
+//! Log lines are written once, and queried by trace and by time: rows with indexes suit them.
 
+mod list;
 mod retention;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use hinomi_model::api_time::rfc3339;
 use hinomi_model::id::{SpanId, TraceId};
-use hinomi_model::log_line::LogLine;
+use hinomi_model::log_line::{LogLevel, LogLine};
 use rusqlite::{Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
 use crate::database::{GroupCommitDatabase, SqliteError};
+
+pub use list::LogListQuery;
 
 /// Maximum number of stored lines per trace. A trace with more has a loop, and its first lines are the most useful.
 pub const MAX_LINES_PER_TRACE: usize = 10_000;
@@ -32,7 +35,8 @@ const DATABASE: &str = "logs.db";
 /// Format version that is written, and the newest that can be read.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE lines (
         id         INTEGER PRIMARY KEY,
         project    INTEGER NOT NULL,
@@ -48,7 +52,15 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX lines_of_trace ON lines (project, trace, at_us);
     CREATE INDEX lines_in_time ON lines (project, at_us);
-"];
+",
+    "
+    -- Lines that belong to no trace have the trace NO_TRACE. Few lines are warnings or errors, and they are looked for most often.
+    CREATE INDEX notable_lines_in_time ON lines (project, at_us) WHERE level IN ('warn', 'error', 'fatal');
+",
+];
+
+/// Trace of the lines that belong to none: the ID that OpenTelemetry declares invalid.
+const NO_TRACE: [u8; 16] = [0; 16];
 
 /// Result of storing the lines of a request: the number of lines by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,12 +81,19 @@ pub struct LogStoreChange {
     pub project: u64,
     /// Traces of the lines, each once.
     pub traces: Arc<[TraceId]>,
+    /// Number of lines.
+    pub lines: usize,
 }
 
-/// A log line within a trace.
+/// A log line.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = LogLine)]
 pub struct LogLineResponse {
+    /// Number of the line, unique in all projects.
+    pub log_id: String,
+    /// ID of the trace in which the line was logged; null if unknown.
+    #[schema(required)]
+    pub trace_id: Option<String>,
     /// ID of the span in which the line was logged; null if unknown.
     #[schema(required)]
     pub span_id: Option<String>,
@@ -90,10 +109,10 @@ pub struct LogLineResponse {
     pub attributes: Map<String, Value>,
 }
 
-/// One page of the log lines of a trace.
+/// One page of log lines.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LogPage {
-    /// Log lines in order of time.
+    /// Log lines, ordered by time.
     pub logs: Vec<LogLineResponse>,
     /// Cursor of the next page; null on the last page.
     #[schema(required)]
@@ -129,13 +148,13 @@ impl LogStore {
         if lines.is_empty() {
             return Ok(LogAppendResult::default());
         }
-        let mut traces: Vec<TraceId> = lines.iter().map(|line| line.trace_id).collect();
+        let mut traces: Vec<TraceId> = lines.iter().filter_map(|line| line.trace_id).collect();
         traces.sort_unstable();
         traces.dedup();
         let appended = self.database.write(move |transaction| append(transaction, project as i64, &lines)).await?;
         if appended.stored > 0 {
             // Having no subscribers is not an error.
-            let _ = self.changes.send(LogStoreChange { project, traces: traces.into() });
+            let _ = self.changes.send(LogStoreChange { project, traces: traces.into(), lines: appended.stored });
         }
         Ok(appended)
     }
@@ -157,29 +176,32 @@ impl LogStore {
             .database
             .read(move |transaction| {
                 let mut select = transaction.prepare_cached(
-                    "SELECT id, at_us, span, level, body, attributes FROM lines
+                    "SELECT id, at_us, trace, span, level, body, attributes FROM lines
                      WHERE project = ? AND trace = ? AND (at_us, id) > (?, ?) ORDER BY at_us, id LIMIT ?",
                 )?;
                 let wanted = params![project as i64, trace.0.to_be_bytes(), at_us, id, limit as i64 + 1];
-                select.query_map(wanted, read_line)?.collect()
+                select.query_map(wanted, |row| read_line(row).map(|(cursor, line)| (cursor, response(cursor, line))))?.collect()
             })
             .await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|(cursor, _)| format!("{}.{}", cursor.at_us, cursor.id));
+        let next_cursor = rows.last().filter(|_| more).map(|(cursor, _)| cursor.to_string());
         Ok(LogPage { logs: rows.into_iter().map(|(_, line)| line).collect(), next_cursor })
     }
 
-    /// Returns the number of lines of a trace.
+    /// Returns the number of lines of a trace, and the times of the first and the last in microseconds since the Unix epoch.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
-    pub async fn count(&self, project: u64, trace: TraceId) -> Result<u64, SqliteError> {
+    pub async fn extent_of_trace(&self, project: u64, trace: TraceId) -> Result<TraceLogExtent, SqliteError> {
         self.database
             .read(move |transaction| {
-                let mut count = transaction.prepare_cached("SELECT count(*) FROM lines WHERE project = ? AND trace = ?")?;
-                count.query_row(params![project as i64, trace.0.to_be_bytes()], |row| row.get(0))
+                let sql = "SELECT count(*), min(at_us), max(at_us) FROM lines WHERE project = ? AND trace = ?";
+                transaction.prepare_cached(sql)?.query_row(params![project as i64, trace.0.to_be_bytes()], |row| {
+                    let times: (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+                    Ok(TraceLogExtent { lines: row.get(0)?, times_us: times.0.zip(times.1) })
+                })
             })
             .await
     }
@@ -219,11 +241,26 @@ impl LogStore {
     }
 }
 
+/// Number and times of the log lines of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TraceLogExtent {
+    /// Number of lines.
+    pub lines: u64,
+    /// Times of the first and the last line in microseconds since the Unix epoch; `None` without lines.
+    pub times_us: Option<(i64, i64)>,
+}
+
 /// End of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogCursor {
     at_us: i64,
     id: i64,
+}
+
+impl std::fmt::Display for LogCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.at_us, self.id)
+    }
 }
 
 impl std::str::FromStr for LogCursor {
@@ -235,18 +272,32 @@ impl std::str::FromStr for LogCursor {
     }
 }
 
-fn read_line(row: &Row) -> rusqlite::Result<(LogCursor, LogLineResponse)> {
-    let span: Option<i64> = row.get(2)?;
-    let attributes: String = row.get(5)?;
-    let at_us = row.get(1)?;
-    let line = LogLineResponse {
-        span_id: span.map(|span| SpanId(span as u64).to_string()),
-        time: rfc3339(at_us),
-        level: row.get(3)?,
-        body: row.get(4)?,
-        attributes: serde_json::from_str(&attributes).unwrap_or_default(),
+/// Reads a line from the columns `id, at_us, trace, span, level, body, attributes`. Its key is not read.
+fn read_line(row: &Row) -> rusqlite::Result<(LogCursor, LogLine)> {
+    let (trace, span): ([u8; 16], Option<i64>) = (row.get(2)?, row.get(3)?);
+    let (level, attributes) = (row.get_ref(4)?.as_str_or_null()?, row.get_ref(6)?.as_str()?);
+    let line = LogLine {
+        key: [0; 16],
+        trace_id: (trace != NO_TRACE).then_some(TraceId(u128::from_be_bytes(trace))),
+        span_id: span.map(|span| SpanId(span as u64)),
+        at_us: row.get(1)?,
+        level: level.and_then(LogLevel::from_name),
+        body: row.get(5)?,
+        attributes: serde_json::from_str(attributes).unwrap_or_default(),
     };
-    Ok((LogCursor { at_us, id: row.get(0)? }, line))
+    Ok((LogCursor { at_us: line.at_us, id: row.get(0)? }, line))
+}
+
+fn response(cursor: LogCursor, line: LogLine) -> LogLineResponse {
+    LogLineResponse {
+        log_id: cursor.id.to_string(),
+        trace_id: line.trace_id.map(|trace| trace.to_string()),
+        span_id: line.span_id.map(|span| span.to_string()),
+        time: rfc3339(line.at_us),
+        level: line.level.map(|level| level.as_str().to_owned()),
+        body: line.body,
+        attributes: line.attributes,
+    }
 }
 
 fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlite::Result<LogAppendResult> {
@@ -261,19 +312,21 @@ fn append(transaction: &Transaction, project: i64, lines: &[LogLine]) -> rusqlit
             appended.duplicates += 1;
             continue;
         }
-        let trace = line.trace_id.0.to_be_bytes();
-        let left = match room.entry(line.trace_id) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let there: usize = count.query_row(params![project, trace, MAX_LINES_PER_TRACE as i64], |row| row.get(0))?;
-                entry.insert(MAX_LINES_PER_TRACE - there)
+        let trace = line.trace_id.map_or(NO_TRACE, |trace| trace.0.to_be_bytes());
+        if let Some(trace_id) = line.trace_id {
+            let left = match room.entry(trace_id) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    let there: usize = count.query_row(params![project, trace, MAX_LINES_PER_TRACE as i64], |row| row.get(0))?;
+                    entry.insert(MAX_LINES_PER_TRACE - there)
+                }
+            };
+            if *left == 0 {
+                appended.too_many += 1;
+                continue;
             }
-        };
-        if *left == 0 {
-            appended.too_many += 1;
-            continue;
+            *left -= 1;
         }
-        *left -= 1;
         let attributes = serde_json::to_string(&line.attributes).unwrap_or_default();
         let level = line.level.map(|level| level.as_str());
         insert.execute(params![

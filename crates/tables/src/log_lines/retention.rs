@@ -8,7 +8,10 @@ use crate::retained_rows::{
 };
 
 const OF_PROJECT: [RowSelection; 1] = [lines("project = ?1")];
-const OF_NAMES: [RowSelection; 1] = [lines("project = ?1 AND trace IN (SELECT bytes FROM temp.traces)")];
+const OF_NAMES: [RowSelection; 1] = [lines(
+    "project = ?1 AND (trace IN (SELECT bytes FROM temp.traces)
+     OR attributes ->> '$.\"user.id\"' IN (SELECT id FROM temp.people) OR attributes ->> '$.\"enduser.id\"' IN (SELECT id FROM temp.people))",
+)];
 const EXPIRED: [RowSelection; 1] = [lines("project = ?1 AND at_us < ?2 AND trace NOT IN (SELECT bytes FROM temp.traces)")];
 
 const fn lines(condition: &'static str) -> RowSelection {

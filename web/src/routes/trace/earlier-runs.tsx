@@ -64,7 +64,7 @@ export const EarlierRuns = memo(function Kin() {
           mine={trace.duration_ms}
           others={earlier.map(({ duration_ms: ms }) => ms)}
           // The page has one answer to what is usual.
-          usual={tree.byId.get(trace.root_span_id)?.span.compared?.median_ms}
+          usual={tree.byId.get(trace.root_span_id ?? '')?.span.compared?.median_ms}
           write={(ms) => <Duration ms={ms} />}
           // A run that failed early is not a fast one.
           verdicts={{ less: 'trace.earlierRuns.faster', more: 'trace.earlierRuns.slower', good: trace.status === 'ok' }}

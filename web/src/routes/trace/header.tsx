@@ -20,7 +20,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
   const { data, tree, project, around, colorOf } = useTraceView();
   const { trace, errors } = data;
   const { status } = trace;
-  const root = tree.byId.get(trace.root_span_id)?.span ?? tree.roots[0]?.span;
+  const root = tree.byId.get(trace.root_span_id ?? '')?.span ?? tree.roots[0]?.span;
   const threads = new Set(tree.nodes.map(({ span }) => span.thread).filter(Boolean));
   const pipelines = [...new Set(tree.nodes.map(({ span }) => span.pipeline).filter((name) => name !== null))];
   const narrowed = (field: string, value: string) => (

@@ -2,7 +2,15 @@ import { expect, it } from 'vitest';
 import type { LogLine } from '../../api/types';
 import { linesBySpan, isSevere } from './use-logs';
 
-const line = (span_id: string | null, level: string | null): LogLine => ({ span_id, level, time: '', body: '', attributes: {} });
+const line = (span_id: string | null, level: string | null): LogLine => ({
+  log_id: '1',
+  trace_id: 't',
+  span_id,
+  level,
+  time: '',
+  body: '',
+  attributes: {},
+});
 
 it('puts log lines with their spans, and omits those of the whole trace', () => {
   const found = linesBySpan([line('a', 'info'), line(null, 'info'), line('b', 'warn'), line('a', null)]);

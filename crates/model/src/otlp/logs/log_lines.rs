@@ -1,4 +1,4 @@
-//! Log lines: records within a trace that do not report a call, shown with its spans.
+//! Log lines: records that do not report a call, shown with the spans of their trace and in a list.
 
 use serde_json::Value;
 
@@ -14,11 +14,12 @@ use crate::outcome_reason::OutcomeReason;
 
 /// Reads a record as a log line.
 pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &mut LogRecordReader) -> Result<(), LogRecordDropReason> {
-    let (trace_id, span_id) = record.trace().ok_or(LogRecordDropReason::Irrelevant(OutcomeReason::LogWithoutTrace))?;
+    let (trace_id, span_id) = record.trace().unzip();
+    let span_id = span_id.flatten();
     let at_us = i64::try_from(record.at_ns(&reader.clock) / 1000).unwrap_or(i64::MAX);
     let too_old = |TimestampError::TooOld| Outcome::dropped(OutcomeCategory::Log, OutcomeReason::TooOld, None);
     let (at_us, _) = reader.clock.corrected_time(at_us).map_err(too_old)?;
-    let place = [trace_id.to_string(), span_id.map(|span| span.to_string()).unwrap_or_default()];
+    let place = [trace_id.map(|trace| trace.to_string()).unwrap_or_default(), span_id.map(|span| span.to_string()).unwrap_or_default()];
     let content = Fingerprint::of(&[&place[0], &place[1], &record.severity_text, &record.fingerprint().to_string()]);
 
     let mut attributes = record.attributes.clone();
@@ -32,7 +33,7 @@ pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &m
         log_line::note_source(&mut attributes, TimeSource::Receipt);
     }
     let body = match &record.body {
-        Value::Null => record.names().next().unwrap_or_default().to_owned(),
+        Value::Null => record.names().chain(exception_texts(record)).next().unwrap_or_default().to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
@@ -49,4 +50,10 @@ pub(super) fn read(record: &DecodedLogRecord, around: &ResourceScope, reader: &m
     decode_budget::charge(line.bytes());
     reader.lines.push(line);
     Ok(())
+}
+
+/// Returns the message and the type of the exception that a record reports.
+fn exception_texts(record: &DecodedLogRecord) -> impl Iterator<Item = &str> {
+    let text = |name| record.attributes.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    [text("exception.message"), text("exception.type")].into_iter().flatten()
 }
