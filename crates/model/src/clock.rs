@@ -18,6 +18,8 @@ pub struct DecodeContext<'a> {
     pub price: &'a PriceBook,
     /// Mapping rules of the project.
     pub mapping: &'a MappingRuleSet,
+    /// Whether issues of an earlier version of the grouping algorithm are stored. Only then are error events also grouped by it.
+    pub earlier_grouping: bool,
 }
 
 /// Maximum delay of a client's clock that is not corrected.
@@ -179,6 +181,7 @@ mod tests {
             retention_us: Some(100 * HOUR),
             price: PriceBook::embedded(),
             mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
         };
         ClockDriftCorrector::new(&context, sent_at)
     }

@@ -210,6 +210,7 @@ mod tests {
             retention_us: None,
             price: PriceBook::embedded(),
             mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
         }
     }
 

@@ -125,6 +125,7 @@ mod tests {
             retention_us: None,
             price: PriceBook::embedded(),
             mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
         };
         let decoded = sentry::decode(&std::fs::read(body).unwrap(), &context).unwrap();
         decoded.spans.into_iter().find(Span::is_call).unwrap()

@@ -33,6 +33,7 @@ fn decode(way: Way, body: &[u8]) -> usize {
         retention_us: None,
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     };
     let of_sentry =
         |decoded: sentry::DecodedEnvelope| decoded.spans.len() + decoded.errors.len() + decoded.lines.len() + decoded.points.len();

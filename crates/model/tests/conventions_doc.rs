@@ -40,6 +40,7 @@ fn each_operation_of_the_document_has_the_kind() {
         retention_us: None,
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     };
     for (operation, kind) in operations {
         let attribute = json!({ "key": "gen_ai.operation.name", "value": { "stringValue": operation } });

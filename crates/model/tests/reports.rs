@@ -65,6 +65,7 @@ fn decode(body: &Value, path: &str) -> Vec<Span> {
         retention_us: Some(30 * 86_400_000_000),
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     };
     let of_signal = |signal| otlp::decode(body.to_string().into(), signal, OtlpEncoding::Json, &context).unwrap().spans;
     match path {

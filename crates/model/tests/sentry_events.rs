@@ -52,6 +52,7 @@ fn decode(request: &Value, event: u64) -> DecodedEnvelope {
         retention_us: None,
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     };
     let mut request = request.clone();
     fill(&mut request, event);

@@ -735,7 +735,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns an issue with its newest events. */
+        /**
+         * Returns an issue with its newest events.
+         * @description For an issue that was merged into another one, it returns that one, under its own number.
+         */
         get: operations["get_projects_project_issues_issue"];
         put?: never;
         post?: never;
@@ -754,6 +757,84 @@ export interface paths {
         };
         /** Returns an event of an issue, regardless of its time. */
         get: operations["get_projects_project_issues_issue_events_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/issues/{issue}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the groups of events in an issue.
+         * @description An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
+         *     merged, and when a new version of the algorithm divides its events.
+         */
+        get: operations["get_projects_project_issues_issue_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/issues/{issue}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merges issues into another one.
+         * @description Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+         */
+        post: operations["post_projects_project_issues_issue_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/issues/{issue}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Splits groups of events off from an issue.
+         * @description Each group becomes an issue of its own. An issue that was merged gets its former number and all of its groups back.
+         */
+        post: operations["post_projects_project_issues_issue_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/issues/{issue}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the tags of the events of an issue with the frequency of their values. */
+        get: operations["get_projects_project_issues_issue_tags"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3392,12 +3473,105 @@ export interface components {
             /** @description ID of the end user; null if unknown. */
             user_id: string | null;
         };
+        /** @description A group of events within an issue: those that the grouping algorithm considers the same error. */
+        IssueGroup: {
+            /** @description Whether the group can be split off: true for all but the one that the issue began with. */
+            can_split: boolean;
+            /**
+             * Format: int64
+             * @description Number of stored events.
+             */
+            count: number;
+            /** @description Time of the oldest stored event (RFC 3339). */
+            first_seen: string;
+            /** @description ID of the group: hexadecimal digits. */
+            group_id: string;
+            /**
+             * Format: int64
+             * @description Number of the issue that was merged into this one and has the group; null for the issue's own groups.
+             */
+            issue_id: number | null;
+            /** @description Time of the newest stored event (RFC 3339). */
+            last_seen: string;
+            /** @description Exception type of the newest event. */
+            type: string;
+            /** @description Message of the newest event; empty if there is none. */
+            value: string;
+        };
+        /** @description The groups of an issue. */
+        IssueGroupList: {
+            /** @description Groups with stored events, the one with the most events first, at most 500. */
+            groups: components["schemas"]["IssueGroup"][];
+        };
+        /** @description Issues to be merged into another one. */
+        IssueMergeRequest: {
+            /** @description IDs of the issues, at most 100. */
+            issues: number[];
+        };
+        /** @description The issue that others were merged into. */
+        IssueMergeResponse: {
+            /**
+             * Format: int64
+             * @description ID of the issue.
+             */
+            issue_id: number;
+        };
         /** @description One page of a list of issues. */
         IssuePage: {
             /** @description Issues in the requested order. */
             issues: components["schemas"]["Issue"][];
             /** @description Cursor of the next page; null on the last page. */
             next_cursor: string | null;
+        };
+        /** @description Groups to be split off from an issue. */
+        IssueSplitRequest: {
+            /** @description IDs of the groups, at most 100. */
+            groups: string[];
+        };
+        /** @description The issues that were split off. */
+        IssueSplitResponse: {
+            /** @description IDs of the issues. */
+            issue_ids: number[];
+        };
+        /** @description A tag of the events of an issue. */
+        IssueTag: {
+            /**
+             * Format: int64
+             * @description Number of events that have the tag.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Number of different values.
+             */
+            distinct: number;
+            /**
+             * @description Name of the tag: one that the program sent, or `user`, `environment`, `release`, `dist`, `level`, `transaction`, `server_name`,
+             *     `logger`, `handled`, `mechanism`, `runtime`, `os`, `browser`, `device` or `url`.
+             */
+            key: string;
+            /** @description The 10 most frequent values. */
+            values: components["schemas"]["IssueTagValue"][];
+        };
+        /** @description The tags of the events of an issue. */
+        IssueTagList: {
+            /**
+             * Format: int64
+             * @description Number of events that were counted: those of the range, at most the newest 5,000.
+             */
+            events: number;
+            /** @description The 30 most frequent tags. */
+            tags: components["schemas"]["IssueTag"][];
+        };
+        /** @description Number of events with a value of a tag. */
+        IssueTagValue: {
+            /**
+             * Format: int64
+             * @description Number of events.
+             */
+            count: number;
+            /** @description Value of the tag. */
+            value: string;
         };
         /** @description One page of jobs. */
         JobPage: {
@@ -7229,6 +7403,168 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IssueEvent"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_issues_issue_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the issue. */
+                issue: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssueGroupList"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_issues_issue_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the issue that remains. */
+                issue: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssueMergeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssueMergeResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    post_projects_project_issues_issue_split: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ID of the issue. */
+                issue: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssueSplitRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssueSplitResponse"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_projects_project_issues_issue_tags: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the time range, inclusive: an RFC 3339 time, a day such as `2026-01-31` (UTC), Unix seconds, `now`, or an offset from now
+                 *     such as `-24h` with the unit `s`, `m`, `h`, `d` or `w`. Default: all stored data.
+                 */
+                from?: string;
+                /** @description Filter in the filter language, such as `model:gpt-4o status:error`: at most 64 terms and 1,000 values. Default: no filter. */
+                q?: string;
+                /** @description End of the time range, exclusive, in the same forms as `from`. Default: no end. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description ID of the issue. */
+                issue: number;
+                /** @description ID of the project. */
+                project: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssueTagList"];
                 };
             };
             404: {

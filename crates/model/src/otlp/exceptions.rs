@@ -61,7 +61,7 @@ impl OtlpException {
     }
 
     /// Returns the error event of an exception in a span. The end of the span replaces an implausible time.
-    pub(super) fn event(self, span: &Span, reporter: ErrorReporter, clock: &ClockDriftCorrector) -> ErrorEvent {
+    pub(super) fn event(self, span: &Span, reporter: ErrorReporter, clock: &ClockDriftCorrector, earlier_grouping: bool) -> ErrorEvent {
         let OtlpException { at_ns, kind, mut message, stack } = self;
         // A repeat has the same ID. The ID includes the full type of the exception.
         let place = [span.trace_id.to_string(), span.span_id.to_string(), at_ns.to_string()];
@@ -93,7 +93,7 @@ impl OtlpException {
             sdk_version: span.sdk_version.clone(),
             ..ErrorEvent::default()
         };
-        set_default_group(&mut event);
+        set_default_group(&mut event, earlier_grouping);
         event
     }
 }
@@ -150,8 +150,13 @@ mod tests {
     fn exception_attributes_of_a_span_become_an_error() {
         let attributes = map(json!({ "exception.type": "openai.RateLimitError", "exception.message": "slow down" }));
         let now_us = 1_795_448_000_000_000;
-        let context =
-            DecodeContext { received_us: now_us, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
+        let context = DecodeContext {
+            received_us: now_us,
+            retention_us: None,
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
+        };
         let at = |at_ns: u64| {
             let span =
                 Span { trace_id: TraceId(1), span_id: SpanId(2), parent_span_id: Some(SpanId(3)), end_us: now_us - 9, ..Span::default() };
@@ -159,6 +164,7 @@ mod tests {
                 &span,
                 ErrorReporter::SpanEvent,
                 &ClockDriftCorrector::new(&context, None),
+                true,
             )
         };
         let thrown_ns = 1_795_447_999_000_000_000;

@@ -92,7 +92,13 @@ mod tests {
     fn the_first_time_that_was_sent() {
         let Value::Object(attributes) = json!({ "event.timestamp": "2026-11-23T15:33:13.508Z" }) else { panic!("an object") };
         let (written, observed, now) = (1_795_447_993_000_000_008, 1_795_447_993_000_000_007, 1_795_448_000_000_000);
-        let context = DecodeContext { received_us: now, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
+        let context = DecodeContext {
+            received_us: now,
+            retention_us: None,
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
+        };
         let at_ns = |record: &DecodedLogRecord| record.at_ns(&ClockDriftCorrector::new(&context, None));
         let record = DecodedLogRecord { observed_ns: observed, time_ns: written, attributes, ..DecodedLogRecord::default() };
         assert_eq!(at_ns(&record), written);

@@ -185,7 +185,7 @@ fn traces(body: Bytes, encoding: OtlpEncoding, context: &DecodeContext) -> Resul
                     .extend(evaluations::score_of(&attributes, span.trace_id, Some(span.span_id), at_us).filter(evaluations::charge));
             }
             for thrown in thrown {
-                let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock);
+                let error = thrown.event(&span, ErrorReporter::SpanEvent, &clock, context.earlier_grouping);
                 if !decode_budget::charge_error(&error) {
                     return Ok(decoded);
                 }

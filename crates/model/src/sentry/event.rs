@@ -184,7 +184,7 @@ fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Res
     let time_us = raw.timestamp.0.or(reader.header.sent_at_us).unwrap_or(reader.received_us);
     let (at_us, shift) = reader.clock.corrected_time(time_us)?;
     let mut budget = VarsBudget(MAX_VARS_BYTES);
-    let mut earlier = earlier_reading(&raw);
+    let mut earlier = if reader.earlier_grouping { earlier_reading(&raw) } else { None };
     let (exceptions, exceptions_cut) = event_parts::exceptions(raw.exception.take(), &mut budget);
     if let Some(earlier) = &mut earlier {
         earlier.has_stack = earlier.has_exception && exceptions.last().is_some_and(|last| !last.frames.is_empty());

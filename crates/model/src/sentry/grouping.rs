@@ -25,12 +25,14 @@ pub(crate) fn deciding_frame(frames: &[StackFrame]) -> Option<&StackFrame> {
     frames.iter().rev().find(|frame| frame.in_app).or(frames.last())
 }
 
-/// Sets the group of an error that comes without fingerprint and template.
-pub(crate) fn set_default_group(error: &mut ErrorEvent) {
-    let frames = error.exceptions.last().map(|exception| exception.frames.as_slice()).unwrap_or_default();
-    let reading = EarlierReading { kind: &error.kind, value: &error.value, frames, template: None };
-    let earlier = earlier_group(&reading, &Value::Null);
-    error.earlier_group = Some(earlier);
+/// Sets the group of an error that comes without fingerprint and template, and its group by the earlier version if that is needed.
+pub(crate) fn set_default_group(error: &mut ErrorEvent, earlier_grouping: bool) {
+    if earlier_grouping {
+        let frames = error.exceptions.last().map(|exception| exception.frames.as_slice()).unwrap_or_default();
+        let reading = EarlierReading { kind: &error.kind, value: &error.value, frames, template: None };
+        let earlier = earlier_group(&reading, &Value::Null);
+        error.earlier_group = Some(earlier);
+    }
     error.group = group(error, None, &[]);
 }
 

@@ -179,6 +179,7 @@ struct EnvelopeReader {
     header: EnvelopeHeader,
     clock: ClockDriftCorrector,
     received_us: i64,
+    earlier_grouping: bool,
     event_id: Option<String>,
     raws: Vec<RawSpan>,
     shared: Vec<SharedEventContext>,
@@ -196,6 +197,7 @@ impl EnvelopeReader {
         EnvelopeReader {
             clock: ClockDriftCorrector::new(context, header.sent_at_us),
             received_us: context.received_us,
+            earlier_grouping: context.earlier_grouping,
             event_id: header.event_id.clone(),
             header,
             raws: Vec::new(),

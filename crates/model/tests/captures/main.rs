@@ -27,6 +27,7 @@ fn context() -> DecodeContext<'static> {
         retention_us: Some(30 * 86_400_000_000),
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     }
 }
 

@@ -213,7 +213,12 @@ impl From<QueryError> for ApiError {
 
 impl From<ErrorStoreError> for ApiError {
     fn from(error: ErrorStoreError) -> ApiError {
-        if error.is_users() { ApiError::bad_request("bad_query", error.to_string()) } else { ApiError::internal(error) }
+        match error {
+            ErrorStoreError::UnknownIssue(_) => ApiError::not_found("issue"),
+            ErrorStoreError::MovingEvents => ApiError::conflict("moving_events", error.to_string()),
+            error if error.is_users() => ApiError::bad_request("bad_query", error.to_string()),
+            error => ApiError::internal(error),
+        }
     }
 }
 

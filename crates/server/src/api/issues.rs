@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use hinomi_tables::error_events::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssuePage};
+use hinomi_tables::error_events::{ErrorEventFilter, Issue, IssueDetail, IssueEvent, IssueGroupList, IssuePage, IssueTagList};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::auth::AuthorizedProject;
 use super::params::QueryParameters;
-use super::permission::Viewer;
+use super::permission::{Member, Viewer};
 use super::{ApiError, ApiState};
 use crate::query_parameters::{FilterParameters, ISSUE_SORT, PageParameters, PageQuery};
 
@@ -47,7 +50,12 @@ pub(super) async fn issues(
     Ok(Json(page))
 }
 
+/// Maximum number of issues or groups in one change.
+const MAX_CHANGED: usize = 100;
+
 /// Returns an issue with its newest events.
+///
+/// For an issue that was merged into another one, it returns that one, under its own number.
 #[utoipa::path(get, path = "/projects/{project}/issues/{issue}", tag = "issues",
     params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
     responses((status = 200, body = IssueDetail), (status = 404, body = super::error::ErrorResponse)))]
@@ -57,7 +65,7 @@ pub(super) async fn issue(
     Path((_project, issue)): Path<(String, String)>,
     QueryParameters(range): QueryParameters<FilterParameters>,
 ) -> Result<Json<IssueDetail>, ApiError> {
-    let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
+    let id = issue_number(&issue)?;
     let within = api.errors_within(authorized.project, &range.scope()?).await?;
     let mut found = api.errors.issue(authorized.project, id, within.clone()).await?.ok_or_else(|| ApiError::not_found("issue"))?;
     api.add_costs(authorized.project, std::slice::from_mut(&mut found.issue), within).await?;
@@ -73,7 +81,121 @@ pub(super) async fn event(
     authorized: AuthorizedProject<Viewer>,
     Path((_project, issue, event)): Path<(String, String, String)>,
 ) -> Result<Json<IssueEvent>, ApiError> {
-    let id: i64 = issue.parse().map_err(|_| ApiError::not_found("issue"))?;
+    let id = issue_number(&issue)?;
     let found = api.errors.event(authorized.project, id, event).await?;
     found.map(Json).ok_or_else(|| ApiError::not_found("event"))
+}
+
+fn issue_number(text: &str) -> Result<i64, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("issue"))
+}
+
+/// Returns the number of the issue to which the events of an issue belong.
+async fn merged_issue(api: &ApiState, project: u64, text: &str) -> Result<i64, ApiError> {
+    let found = api.errors.merged_issue(project, issue_number(text)?).await?;
+    found.ok_or_else(|| ApiError::not_found("issue"))
+}
+
+/// Returns the tags of the events of an issue with the frequency of their values.
+#[utoipa::path(get, path = "/projects/{project}/issues/{issue}/tags", tag = "issues",
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue."), FilterParameters),
+    responses((status = 200, body = IssueTagList), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn tags(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Viewer>,
+    Path((_project, issue)): Path<(String, String)>,
+    QueryParameters(range): QueryParameters<FilterParameters>,
+) -> Result<Json<IssueTagList>, ApiError> {
+    let id = merged_issue(&api, authorized.project, &issue).await?;
+    let within = api.errors_within(authorized.project, &range.scope()?).await?;
+    Ok(Json(api.errors.issue_tags(authorized.project, id, within).await?))
+}
+
+/// Returns the groups of events in an issue.
+///
+/// An issue begins with one group: the events that the grouping algorithm considers the same error. It gets further ones when issues are
+/// merged, and when a new version of the algorithm divides its events.
+#[utoipa::path(get, path = "/projects/{project}/issues/{issue}/groups", tag = "issues",
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue.")),
+    responses((status = 200, body = IssueGroupList), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn groups(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Viewer>,
+    Path((_project, issue)): Path<(String, String)>,
+) -> Result<Json<IssueGroupList>, ApiError> {
+    let id = merged_issue(&api, authorized.project, &issue).await?;
+    Ok(Json(api.errors.issue_groups(authorized.project, id).await?))
+}
+
+/// Issues to be merged into another one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssueMergeRequest {
+    /// IDs of the issues, at most 100.
+    issues: Vec<i64>,
+}
+
+/// The issue that others were merged into.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IssueMergeResponse {
+    /// ID of the issue.
+    issue_id: i64,
+}
+
+/// Merges issues into another one.
+///
+/// Their events, also later ones, belong to that issue from then on, and their addresses show it. `/split` undoes it.
+#[utoipa::path(post, path = "/projects/{project}/issues/{issue}/merge", tag = "issues", request_body = IssueMergeRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue that remains.")),
+    responses((status = 200, body = IssueMergeResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn merge(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Member>,
+    Path((_project, issue)): Path<(String, String)>,
+    body: Result<Json<IssueMergeRequest>, JsonRejection>,
+) -> Result<Json<IssueMergeResponse>, ApiError> {
+    let (issue_id, Json(request)) = (issue_number(&issue)?, body?);
+    check_length("issues", request.issues.len())?;
+    api.errors.merge_issues(authorized.project, issue_id, request.issues).await?;
+    Ok(Json(IssueMergeResponse { issue_id }))
+}
+
+/// Groups to be split off from an issue.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssueSplitRequest {
+    /// IDs of the groups, at most 100.
+    groups: Vec<String>,
+}
+
+/// The issues that were split off.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IssueSplitResponse {
+    /// IDs of the issues.
+    issue_ids: Vec<i64>,
+}
+
+/// Splits groups of events off from an issue.
+///
+/// Each group becomes an issue of its own. An issue that was merged gets its former number and all of its groups back.
+#[utoipa::path(post, path = "/projects/{project}/issues/{issue}/split", tag = "issues", request_body = IssueSplitRequest,
+    params(("project" = u64, Path, description = "ID of the project."), ("issue" = i64, Path, description = "ID of the issue.")),
+    responses((status = 200, body = IssueSplitResponse), (status = 400, body = super::error::ErrorResponse), (status = 404, body = super::error::ErrorResponse)))]
+pub(super) async fn split(
+    State(api): State<Arc<ApiState>>,
+    authorized: AuthorizedProject<Member>,
+    Path((_project, issue)): Path<(String, String)>,
+    body: Result<Json<IssueSplitRequest>, JsonRejection>,
+) -> Result<Json<IssueSplitResponse>, ApiError> {
+    let Json(request) = body?;
+    check_length("groups", request.groups.len())?;
+    let issue_ids = api.errors.split_issue(authorized.project, issue_number(&issue)?, request.groups).await?;
+    Ok(Json(IssueSplitResponse { issue_ids }))
+}
+
+fn check_length(field: &str, length: usize) -> Result<(), ApiError> {
+    if (1..=MAX_CHANGED).contains(&length) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("invalid_value", format!("{field}: must have from 1 to {MAX_CHANGED} items")))
 }

@@ -347,6 +347,10 @@ fn telemetry_routes() -> OpenApiRouter<Arc<ApiState>> {
         issues::issues,
         issues::issue,
         issues::event,
+        issues::tags,
+        issues::groups,
+        issues::merge,
+        issues::split,
         outcomes::outcomes,
     )
 }

@@ -287,7 +287,13 @@ impl IngestState {
     /// Returns the context for decoding a sender's request.
     fn context<'a>(&self, sender: &'a AuthenticatedSender, received_us: i64) -> DecodeContext<'a> {
         let retention_us = i64::try_from(self.retention(&sender.project).as_micros()).ok();
-        DecodeContext { received_us, retention_us, price: &sender.prices, mapping: &sender.project.mapping.rules }
+        DecodeContext {
+            received_us,
+            retention_us,
+            price: &sender.prices,
+            mapping: &sender.project.mapping.rules,
+            earlier_grouping: self.errors.has_earlier_grouping(),
+        }
     }
 
     /// Prepares decoded content for storage. Takes processor time.

@@ -243,3 +243,52 @@ fn issues_of_earlier_versions_keep_their_number() {
     let (new, _, version) = issue(&server, "NewError");
     assert!(version == json!(2) && new.as_i64() > number.as_i64());
 }
+
+#[test]
+fn issues_are_merged_split_and_described_by_their_tags() {
+    let mut server = Server::start();
+    let send = |server: &Server, kind: &str, plan: &str, at: f64| {
+        let exception = json!({ "values": [{ "type": kind, "value": "x", "stacktrace": { "frames": [{ "function": kind }] } }] });
+        send_event(server, &json!({ "timestamp": now() - at, "tags": { "plan": plan }, "user": { "id": plan }, "exception": exception }));
+    };
+    send(&server, "PaymentError", "free", 3.0);
+    send(&server, "CardError", "paid", 2.0);
+    send(&server, "CardError", "paid", 1.0);
+    let numbers = |server: &Server| {
+        let issues = server.ask("/issues?sort=type")["issues"].as_array().unwrap().clone();
+        issues.iter().map(|issue| (issue["issue_id"].as_i64().unwrap(), issue["count"].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&server), [(2, 2), (1, 1)]);
+    let change = |server: &Server, path: &str, body: Value| server.change("POST", &format!("/issues/{path}"), &body);
+    assert_eq!(change(&server, "1/merge", json!({ "issues": [2] })).json(), json!({ "issue_id": 1 }));
+    send(&server, "CardError", "paid", 0.0);
+    server.restart();
+    assert_eq!(numbers(&server), [(1, 4)]);
+    let merged = server.ask("/issues/2");
+    assert_eq!((&merged["issue"]["issue_id"], merged["events"].as_array().unwrap().len()), (&json!(1), 4));
+    let event = merged["events"][0]["event_id"].as_str().unwrap().to_owned();
+    assert_eq!(server.ask(&format!("/issues/2/events/{event}"))["issue_id"], 1);
+
+    let tags = server.ask("/issues/2/tags");
+    assert_eq!(tags["events"], 4);
+    let plan = tags["tags"].as_array().unwrap().iter().find(|tag| tag["key"] == "plan").unwrap();
+    assert_eq!(plan["values"], json!([{ "value": "paid", "count": 3 }, { "value": "free", "count": 1 }]));
+
+    let groups = server.ask("/issues/1/groups")["groups"].as_array().unwrap().clone();
+    assert_eq!((groups[0]["type"].as_str(), &groups[0]["issue_id"], &groups[1]["issue_id"]), (Some("CardError"), &json!(2), &Value::Null));
+    assert_eq!((&groups[0]["can_split"], &groups[1]["can_split"]), (&json!(true), &json!(false)));
+    let own = change(&server, "1/split", json!({ "groups": [groups[1]["group_id"]] }));
+    assert_eq!((own.status, own.text.contains("no group")), (400, true), "{}", own.text);
+    for (path, body, status) in [
+        ("1/merge", json!({ "issues": [] }), 400),
+        ("1/merge", json!({ "issues": ["2"] }), 400),
+        ("1/merge", json!({ "issues": [77] }), 404),
+        ("77/merge", json!({ "issues": [1] }), 404),
+        ("1/split", json!({}), 400),
+    ] {
+        assert_eq!(change(&server, path, body.clone()).status, status, "{path} {body}");
+    }
+    let split = change(&server, "1/split", json!({ "groups": [groups[0]["group_id"]] }));
+    assert_eq!(split.json(), json!({ "issue_ids": [2] }));
+    assert_eq!(numbers(&server), [(2, 3), (1, 1)]);
+}

@@ -74,6 +74,7 @@ fn decoded(folder: &Path) -> Vec<Span> {
         retention_us: Some(60 * 86_400_000_000),
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     };
     let request: Value = serde_json::from_slice(&std::fs::read(folder.join("request.json")).unwrap()).unwrap();
     let body = std::fs::read(folder.join("body.decoded")).unwrap();

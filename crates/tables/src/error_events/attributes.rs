@@ -88,7 +88,10 @@ pub(super) fn attributes_of(event: &ErrorEvent) -> BTreeMap<String, String> {
         found.add(&format!("modules.{name}"), version);
     }
     for (name, value) in &event.tags {
-        found.add(name, value);
+        // A field of the event has precedence over a tag of the same name.
+        if !found.attributes.contains_key(name) {
+            found.add(name, value);
+        }
     }
     found.attributes
 }

@@ -13,6 +13,20 @@ pub enum ErrorStoreError {
     /// The cursor does not belong to this order of issues.
     #[error("cursor does not belong to this list; start again without a cursor")]
     BadCursor,
+    /// No such issue.
+    #[error("no issue {0}")]
+    UnknownIssue(i64),
+    /// The issue has no such group, or has no other group.
+    #[error("issue {issue} has no group {group:?} that could be split off")]
+    UnknownGroup {
+        /// The issue.
+        issue: i64,
+        /// ID of the group as requested.
+        group: String,
+    },
+    /// Events are still being moved by an earlier change of an issue.
+    #[error("events of an issue are being moved; retry later")]
+    MovingEvents,
     /// The disk is full. Ingestion resumes automatically when space is available.
     #[error("the disk of {} is full; free some space or move the data directory", path.display())]
     DiskFull {
@@ -36,7 +50,7 @@ pub enum ErrorStoreError {
 impl ErrorStoreError {
     /// Returns whether the caller's parameters caused the error.
     pub fn is_users(&self) -> bool {
-        matches!(self, ErrorStoreError::BadSort(_) | ErrorStoreError::BadCursor)
+        matches!(self, ErrorStoreError::BadSort(_) | ErrorStoreError::BadCursor | ErrorStoreError::UnknownGroup { .. })
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::cursor::{IssueCursor, IssueSortKey};
 use super::error::ErrorStoreError;
 use super::event_response::IssueEvent;
+use super::issue_groups::merged_issue;
 use super::read::{ErrorFilterParameters, FILTER_CONDITION, SUMMARY_COLUMNS, number, summary, trace, unreadable_row};
 use super::response::{Issue, IssueDetail, IssuePage};
 use super::{ErrorEventFilter, ErrorStore, row};
@@ -83,17 +84,14 @@ impl ErrorStore {
     }
 
     /// Returns an issue with its newest events in the range; `None` if there is no such issue. If all of its events are outside of the
-    /// range, its counts are zero.
+    /// range, its counts are zero. For an issue that has become a part of another one, it returns that one.
     ///
     /// # Errors
     ///
     /// When the database cannot be read.
     pub async fn issue(&self, project: u64, id: i64, within: ErrorEventFilter) -> Result<Option<IssueDetail>, ErrorStoreError> {
         self.read(move |database| {
-            let mut known = database.prepare_cached("SELECT 1 FROM issues WHERE id = ? AND project = ?")?;
-            if !known.exists((id, project as i64))? {
-                return Ok(None);
-            }
+            let Some(id) = merged_issue(database, project, id)? else { return Ok(None) };
             let view = IssueListView { database, filter: ErrorFilterParameters::new(&within), newest_event: newest_number(database)? };
             let buckets = view.time_buckets("e.issue = :of", id)?;
             let issue = view.issues(&[id], buckets)?.pop();
@@ -109,6 +107,7 @@ impl ErrorStore {
     /// When the database cannot be read.
     pub async fn event(&self, project: u64, issue: i64, event: String) -> Result<Option<IssueEvent>, ErrorStoreError> {
         self.read(move |database| {
+            let Some(issue) = merged_issue(database, project, issue)? else { return Ok(None) };
             let mut statement = database.prepare_cached(&format!(
                 "SELECT {SUMMARY_COLUMNS}, (SELECT json FROM contents WHERE event = e.id) FROM events e
                  WHERE e.project = ? AND e.event_id = ? AND e.issue = ?"

@@ -11,14 +11,18 @@
 //! 3. When the transaction is on disk, each caller gets its answer and subscribers are notified.
 //! 4. Queries (`read`, `issues`) use separate connections and see everything that was acknowledged before.
 //!
-//! An issue is only a number for (project, fingerprint), and for further fingerprints of later versions of the grouping algorithm:
-//! everything else is read from its events, and nothing needs to be updated when events arrive late or are deleted.
+//! An issue is only a number for (project, fingerprint), for further fingerprints of later versions of the grouping algorithm, and for the
+//! fingerprints of issues that were merged into it (`issue_changes`): everything else is read from its events, and nothing needs to be
+//! updated when events arrive late or are deleted.
 
 mod attributes;
 mod cursor;
 mod duplicates;
 mod error;
 mod event_response;
+mod issue_changes;
+mod issue_groups;
+mod issue_tags;
 mod issues;
 mod read;
 mod read_connections;
@@ -42,11 +46,16 @@ use hinomi_model::id::TraceId;
 use hinomi_model::sentry::ErrorEvent;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::database::SqliteError;
+
 pub use error::ErrorStoreError;
 pub use event_response::{
     BreadcrumbResponse, ErrorAttachmentResponse, ErrorReportingSdk, ExceptionMechanismResponse, ExceptionResponse, IssueEvent,
     ProgramThreadResponse, StackFrameResponse,
 };
+use issue_changes::IssueChange;
+pub use issue_groups::{IssueGroup, IssueGroupList};
+pub use issue_tags::{IssueTag, IssueTagList, IssueTagValue};
 pub use read::{ErrorPlace, TraceErrors, preview};
 use read_connections::ErrorReaderPool;
 pub use response::{ErrorEventSummary, Issue, IssueDetail, IssuePage};
@@ -127,6 +136,8 @@ pub struct ErrorStore {
     changes: broadcast::Sender<ErrorStoreChange>,
     /// Incremented with each transaction.
     version: Arc<AtomicU64>,
+    /// Whether an earlier version of the grouping algorithm created some of the issues.
+    has_earlier_grouping: bool,
     /// `None` while the store is dropped.
     commands: Option<mpsc::Sender<ErrorWriterCommand>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -141,6 +152,7 @@ impl ErrorStore {
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
+        let has_earlier_grouping = schema::has_earlier_grouping(&connection).map_err(SqliteError::sqlite_error(&path))?;
         let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
         let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
         let version = Arc::new(AtomicU64::new(0));
@@ -148,7 +160,13 @@ impl ErrorStore {
         let spawned = std::thread::Builder::new().name("errors-write".to_owned()).spawn(move || writer.run(queue));
         let thread = spawned.map_err(|error| ErrorStoreError::Busy { reason: format!("no thread could be started ({error})") })?;
         let readers = Arc::new(ErrorReaderPool::new(path.clone()));
-        Ok(ErrorStore { readers, path, changes, version, commands: Some(commands), thread: Mutex::new(Some(thread)) })
+        Ok(ErrorStore { readers, path, changes, version, has_earlier_grouping, commands: Some(commands), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Returns whether an earlier version of the grouping algorithm created some of the issues. Only then do events that are stored need
+    /// their group by that version.
+    pub fn has_earlier_grouping(&self) -> bool {
+        self.has_earlier_grouping
     }
 
     /// Stores the events of one request. When it returns, they are on disk and visible to every later query.
@@ -181,6 +199,35 @@ impl ErrorStore {
                 return Ok(deleted);
             }
         }
+    }
+
+    /// Makes issues part of another one. Their later events belong to it as well.
+    ///
+    /// # Errors
+    ///
+    /// When one of the issues is unknown, or the database cannot be written.
+    pub async fn merge_issues(&self, project: u64, into: i64, issues: Vec<i64>) -> Result<(), ErrorStoreError> {
+        self.change_issue(project, IssueChange::Merge { into, issues }).await.map(|_| ())
+    }
+
+    /// Makes groups of an issue, given by their IDs, issues of their own. A group of a merged issue gets the number of that issue back,
+    /// with all of that issue's groups. Returns the numbers.
+    ///
+    /// # Errors
+    ///
+    /// When the issue or one of the groups is unknown, or the database cannot be written.
+    pub async fn split_issue(&self, project: u64, issue: i64, groups: Vec<String>) -> Result<Vec<i64>, ErrorStoreError> {
+        self.change_issue(project, IssueChange::Split { issue, groups }).await
+    }
+
+    async fn change_issue(&self, project: u64, change: IssueChange) -> Result<Vec<i64>, ErrorStoreError> {
+        let done = self.request_write(ErrorWriteOperation::ChangeIssue { project, change }).await?;
+        let changed = done.changed.unwrap_or_else(|| Ok(Vec::new()))?;
+        let mut is_moving = done.is_moving;
+        while is_moving {
+            is_moving = self.request_write(ErrorWriteOperation::MoveEvents).await?.is_moving;
+        }
+        Ok(changed)
     }
 
     /// Returns the number of the last change. It is incremented before the sender of the change gets its answer.

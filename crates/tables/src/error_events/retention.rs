@@ -9,7 +9,7 @@ use crate::retained_rows::{
 };
 
 const UNUSED_ISSUES: RowSelection =
-    RowSelection::new("issues", "project = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = issues.id)");
+    RowSelection::new("issues", "project = ?1 AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE issue = issues.id)");
 
 const OF_PROJECT: [RowSelection; 2] = [events("project = ?1"), RowSelection::new("issues", "project = ?1")];
 

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use hinomi_model::sentry::GROUPING_VERSION;
 use rusqlite::Connection;
 
+use super::issue_changes;
 use crate::database;
 use crate::database::SqliteError;
 
@@ -87,9 +89,42 @@ const MIGRATIONS: &[&str] = &[
         json  BLOB NOT NULL
     );
 ",
+    "
+    -- Issue of which this one has become a part. It is never itself a part of another.
+    ALTER TABLE issues ADD COLUMN merged_into INTEGER REFERENCES issues (id) ON DELETE CASCADE;
+    CREATE INDEX merged_issues ON issues (merged_into) WHERE merged_into IS NOT NULL;
+    -- Fingerprint of the event if it is not that of its issue: events of a merged issue, and of a later grouping algorithm.
+    ALTER TABLE events ADD COLUMN fingerprint BLOB;
+    -- Events that have yet to be moved to another issue, in steps: those of `source`, of one fingerprint or all, from a time on.
+    CREATE TABLE event_moves (
+        id          INTEGER PRIMARY KEY,
+        source      INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
+        target      INTEGER NOT NULL REFERENCES issues (id) ON DELETE CASCADE,
+        fingerprint BLOB,
+        from_us     INTEGER NOT NULL
+    );
+",
 ];
 
-/// Opens the database for the writing thread.
+/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
-    database::open(path, MIGRATIONS)
+    let mut connection = database::open(path, MIGRATIONS)?;
+    let complete = |connection: &mut Connection| -> rusqlite::Result<()> {
+        loop {
+            let transaction = connection.transaction()?;
+            issue_changes::move_events(&transaction)?;
+            let is_moving = issue_changes::is_moving(&transaction)?;
+            transaction.commit()?;
+            if !is_moving {
+                return Ok(());
+            }
+        }
+    };
+    complete(&mut connection).map_err(SqliteError::sqlite_error(path))?;
+    Ok(connection)
+}
+
+/// Returns whether an earlier version of the grouping algorithm created some of the issues.
+pub(super) fn has_earlier_grouping(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM issues WHERE grouping < ? LIMIT 1")?.exists([GROUPING_VERSION])
 }

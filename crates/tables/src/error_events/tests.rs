@@ -1,4 +1,5 @@
 mod faults;
+mod issue_changes;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -206,8 +207,13 @@ async fn event_round_trips() {
 async fn strange_texts_and_numbers_round_trip() {
     let (_dir, errors) = store();
     let body = r#"{"event_id":"a0000000000000000000000000000001","message":"nul \u0000 half \ud800 晴れ","tags":{"\u0000":"\udc00"}}"#;
-    let context =
-        DecodeContext { received_us: SECOND_US, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
+    let context = DecodeContext {
+        received_us: SECOND_US,
+        retention_us: None,
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
+    };
     let decoded = hinomi_model::sentry::decode_store_event(body.as_bytes(), &context).unwrap().errors;
     let value = decoded[0].value.clone();
     assert_eq!(value, "nul \0 half \u{fffd} 晴れ");

@@ -15,8 +15,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::duplicates::ErrorDedupDecision;
 use super::error::ErrorStoreError;
+use super::issue_changes::{IssueChange, IssueChangeError};
 use super::row::ErrorEventRow;
-use super::{ErrorStoreChange, duplicates};
+use super::{ErrorStoreChange, duplicates, issue_changes};
 use crate::database::SqliteError;
 
 /// Maximum number of requests in one transaction.
@@ -45,6 +46,10 @@ pub(super) enum ErrorWriteOperation {
     Append { project: u64, received_us: i64, rows: Vec<ErrorEventRow> },
     /// Deletes at most this many of the oldest events before a time, and issues that have no events left.
     DeleteBefore { project: u64, before_us: i64, limit: usize },
+    /// Changes which issue some groups of events belong to.
+    ChangeIssue { project: u64, change: IssueChange },
+    /// Moves some of the events that have yet to be moved because of such changes.
+    MoveEvents,
     /// Panics like a defect would.
     #[cfg(test)]
     Panic,
@@ -59,6 +64,10 @@ pub(super) struct ErrorWriteResult {
     pub(super) duplicates: usize,
     /// Number of events that report an already known error.
     pub(super) same_error: usize,
+    /// Numbers of the issues that a change split off, or why the change is not possible.
+    pub(super) changed: Option<Result<Vec<i64>, IssueChangeError>>,
+    /// Whether events have yet to be moved.
+    pub(super) is_moving: bool,
     /// Message for subscribers.
     change: Option<ErrorStoreChange>,
 }
@@ -171,6 +180,14 @@ fn perform_operation(transaction: &Transaction, operation: &ErrorWriteOperation)
     match operation {
         ErrorWriteOperation::Append { project, received_us, rows } => append(transaction, *project, *received_us, rows),
         ErrorWriteOperation::DeleteBefore { project, before_us, limit } => delete_before(transaction, *project, *before_us, *limit),
+        ErrorWriteOperation::ChangeIssue { project, change } => {
+            let changed = issue_changes::apply(transaction, *project as i64, change)?;
+            Ok(ErrorWriteResult { changed: Some(changed), is_moving: issue_changes::is_moving(transaction)?, ..Default::default() })
+        }
+        ErrorWriteOperation::MoveEvents => {
+            issue_changes::move_events(transaction)?;
+            Ok(ErrorWriteResult { is_moving: issue_changes::is_moving(transaction)?, ..Default::default() })
+        }
         #[cfg(test)]
         ErrorWriteOperation::Panic => panic!("asked for by a test"),
     }
@@ -228,11 +245,11 @@ fn insert(transaction: &Transaction, project: i64, received_us: i64, row: &Error
 /// Stores an event. Returns its number.
 fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow) -> rusqlite::Result<i64> {
     let event = &row.event;
-    let issue = issue(transaction, project, event)?;
+    let EventGroup { issue, fingerprint } = group_of(transaction, project, event)?;
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events
-         (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit, title)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         (project, event_id, issue, time_us, received_us, trace, span, user_id, type, value, level, handled, culprit, title, fingerprint)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     insert.execute(params![
         project,
@@ -249,6 +266,7 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEve
         event.handled,
         event.culprit,
         event.title,
+        fingerprint,
     ])?;
     let id = transaction.last_insert_rowid();
     transaction.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![id, row.content])?;
@@ -262,10 +280,10 @@ fn add(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEve
 fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &ErrorEventRow, id: i64) -> rusqlite::Result<()> {
     let event = &row.event;
     let before = duplicates::issue_of(transaction, id)?;
-    let issue = issue(transaction, project, event)?;
+    let EventGroup { issue, fingerprint } = group_of(transaction, project, event)?;
     let mut update = transaction.prepare_cached(
         "UPDATE events SET event_id = ?, issue = ?, time_us = ?, received_us = ?, span = ?, user_id = ?, type = ?, value = ?, level = ?,
-         handled = ?, culprit = ?, title = ? WHERE id = ?",
+         handled = ?, culprit = ?, title = ?, fingerprint = ? WHERE id = ?",
     )?;
     update.execute(params![
         event.event_id,
@@ -280,6 +298,7 @@ fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Erro
         event.handled,
         event.culprit,
         event.title,
+        fingerprint,
         id,
     ])?;
     transaction.prepare_cached("UPDATE contents SET json = ? WHERE event = ?")?.execute(params![row.content, id])?;
@@ -290,38 +309,64 @@ fn replace(transaction: &Transaction, project: i64, received_us: i64, row: &Erro
     Ok(())
 }
 
-/// Deletes an issue that has no events left.
+/// Deletes an issue that has no events left. An issue that is part of another stays as long as that one.
 fn forget_if_empty(transaction: &Transaction, issue: i64) -> rusqlite::Result<()> {
-    let mut forget =
-        transaction.prepare_cached("DELETE FROM issues WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)")?;
+    let mut forget = transaction.prepare_cached(
+        "DELETE FROM issues WHERE id = ?1 AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE issue = ?1)
+         AND NOT EXISTS (SELECT 1 FROM event_moves WHERE target = ?1)",
+    )?;
     forget.execute([issue])?;
     Ok(())
 }
 
-/// Returns the number of the issue of an event, creating it if necessary. An event of an issue that an earlier version of the grouping
-/// algorithm created joins that issue, which is found by the new fingerprint from then on.
-fn issue(transaction: &Transaction, project: i64, event: &ErrorEvent) -> rusqlite::Result<i64> {
-    if let Some(id) = known_issue(transaction, project, &event.group)? {
-        return Ok(id);
+/// Place of an event among the issues.
+struct EventGroup {
+    /// Number of the issue.
+    issue: i64,
+    /// Fingerprint of the event, if it is not that of the issue.
+    fingerprint: Option<[u8; 32]>,
+}
+
+/// Returns the issue of an event, creating it if necessary. An event of an issue that an earlier version of the grouping algorithm created
+/// joins that issue, which is found by the new fingerprint from then on.
+fn group_of(transaction: &Transaction, project: i64, event: &ErrorEvent) -> rusqlite::Result<EventGroup> {
+    if let Some(known) = known_issue(transaction, project, &event.group)? {
+        return Ok(EventGroup { issue: known.issue(), fingerprint: known.is_other.then_some(event.group) });
     }
     let earlier = event.earlier_group.map(|earlier| known_issue(transaction, project, &earlier)).transpose()?.flatten();
-    if let Some(id) = earlier {
+    if let Some(known) = earlier {
         let mut insert = transaction.prepare_cached("INSERT INTO issue_fingerprints VALUES (?, ?, ?, ?)")?;
-        insert.execute(params![project, event.group, id, GROUPING_VERSION])?;
-        return Ok(id);
+        insert.execute(params![project, event.group, known.owner, GROUPING_VERSION])?;
+        return Ok(EventGroup { issue: known.issue(), fingerprint: Some(event.group) });
     }
     let mut insert = transaction.prepare_cached("INSERT INTO issues (project, fingerprint, grouping) VALUES (?, ?, ?)")?;
     insert.execute(params![project, event.group, GROUPING_VERSION])?;
-    Ok(transaction.last_insert_rowid())
+    Ok(EventGroup { issue: transaction.last_insert_rowid(), fingerprint: None })
 }
 
-/// Returns the number of the issue that has a fingerprint.
-fn known_issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<Option<i64>> {
+/// The issue that has a fingerprint.
+struct FingerprintOwner {
+    owner: i64,
+    /// Issue of which the owner is a part.
+    merged_into: Option<i64>,
+    /// Whether the fingerprint is not that of the issue to which the events belong.
+    is_other: bool,
+}
+
+impl FingerprintOwner {
+    fn issue(&self) -> i64 {
+        self.merged_into.unwrap_or(self.owner)
+    }
+}
+
+fn known_issue(transaction: &Transaction, project: i64, fingerprint: &[u8; 32]) -> rusqlite::Result<Option<FingerprintOwner>> {
     let mut known = transaction.prepare_cached(
-        "SELECT id FROM issues WHERE project = ?1 AND fingerprint = ?2
-         UNION ALL SELECT issue FROM issue_fingerprints WHERE project = ?1 AND fingerprint = ?2 LIMIT 1",
+        "SELECT id, merged_into, merged_into IS NOT NULL FROM issues WHERE project = ?1 AND fingerprint = ?2
+         UNION ALL SELECT i.id, i.merged_into, TRUE FROM issue_fingerprints f JOIN issues i ON i.id = f.issue
+         WHERE f.project = ?1 AND f.fingerprint = ?2 LIMIT 1",
     )?;
-    known.query_row(params![project, fingerprint], |row| row.get(0)).optional()
+    let owner = |row: &rusqlite::Row| Ok(FingerprintOwner { owner: row.get(0)?, merged_into: row.get(1)?, is_other: row.get(2)? });
+    known.query_row(params![project, fingerprint], owner).optional()
 }
 
 fn delete_before(transaction: &Transaction, project: u64, before_us: i64, limit: usize) -> rusqlite::Result<ErrorWriteResult> {

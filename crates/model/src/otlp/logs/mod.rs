@@ -189,7 +189,7 @@ impl<'a> LogRecordReader<'a> {
         let mut span = normalize::canonical_span(raw, self.context.price);
         span.trace_id = trace_id.unwrap_or(TraceId(0));
         span.span_id = span_id.flatten().unwrap_or(SpanId(0));
-        let mut error = thrown.event(&span, ErrorReporter::LogRecord, &self.clock);
+        let mut error = thrown.event(&span, ErrorReporter::LogRecord, &self.clock, self.context.earlier_grouping);
         if LogLevel::from_severity_number(record.severity_number) == Some(LogLevel::Fatal) {
             error.level = "fatal".into();
         }

@@ -25,6 +25,7 @@ fn context() -> DecodeContext<'static> {
         retention_us: Some(30 * 86_400 * SECOND_US),
         price: PriceBook::embedded(),
         mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
     }
 }
 

@@ -42,7 +42,13 @@ pub(super) fn read(body: &[u8], kind: Option<RequestBodyKind>, received: Option<
         _ => None,
     };
     let received_us = received.map(|at| at.as_microsecond()).or(sent_us).unwrap_or_else(|| jiff::Timestamp::now().as_microsecond());
-    let context = DecodeContext { received_us, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
+    let context = DecodeContext {
+        received_us,
+        retention_us: None,
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
+    };
     let read =
         DecodedRequest { kind, encoding: "JSON", sdk: None, received_us, spans: vec![], errors: vec![], scores: 0, outcomes: vec![] };
     let of_sentry = |decoded: sentry::DecodedEnvelope, encoding| {
@@ -116,8 +122,13 @@ fn json_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
 
 /// The three OTLP messages have the same outer structure and are distinguished by which of their parts can be decoded.
 fn binary_kind(body: &[u8]) -> anyhow::Result<RequestBodyKind> {
-    let context =
-        DecodeContext { received_us: i64::MAX / 2, retention_us: None, price: PriceBook::embedded(), mapping: MappingRuleSet::none() };
+    let context = DecodeContext {
+        received_us: i64::MAX / 2,
+        retention_us: None,
+        price: PriceBook::embedded(),
+        mapping: MappingRuleSet::none(),
+        earlier_grouping: true,
+    };
     let decode = |signal| otlp::decode(body.to_vec().into(), signal, OtlpEncoding::Binary, &context);
     let broken = |decoded: &otlp::DecodedOtlpRequest| {
         decoded.outcomes.iter().any(|outcome| outcome.reason == OutcomeReason::InvalidProtobuf.as_str())
