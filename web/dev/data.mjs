@@ -124,6 +124,7 @@ export function span(trace, parent, { usage, cost, ...fields }) {
     client_cost: cost?.client_total ?? null,
     subtree: { llm_calls: 0, input_tokens: 0, output_tokens: 0, cost: null, unpriced_calls: 0, estimated_calls: 0 },
     self_time_ms: 0,
+    time_source: 'sent',
     compared: null,
     counted: true,
     exclusion: null,

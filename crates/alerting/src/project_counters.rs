@@ -70,7 +70,7 @@ impl ProjectCounters {
         sums.calls += sign;
         sums.failed += sign * i64::from(span.status == SpanStatus::Error);
         sums.unpriced += sign * i64::from(span.cost.is_none() && !usage.is_unknown() && span.status != SpanStatus::Error);
-        let us = span.end_us.saturating_sub(span.start_us);
+        let Some(us) = span.duration_us() else { return };
         let bucket = LATENCY_BOUNDS_S.iter().position(|bound| us as f64 <= bound * 1e6).unwrap_or(LATENCY_BOUNDS_S.len());
         sums.latency[bucket] += sign;
         sums.latency_us += i128::from(sign) * i128::from(us);

@@ -63,6 +63,31 @@ pub struct TimeSources {
     pub start: Option<TimeSource>,
     /// Source of the end.
     pub end: Option<TimeSource>,
+    /// Whether only one time is known, so that the span has no duration.
+    pub has_no_duration: bool,
+}
+
+names!(
+    /// Origin of the times of a span.
+    SpanTimeSource {
+        /// Both times are as sent, apart from a correction of the clock.
+        Sent = "sent",
+        /// A possible time, of the span or of one of its events, replaces an impossible one.
+        Mended = "mended",
+        /// The sent times are impossible. The time of receipt replaces them.
+        Received = "received",
+    }
+);
+
+impl TimeSources {
+    /// Returns the origin of both times.
+    pub fn span_time_source(&self) -> SpanTimeSource {
+        match (self.start, self.end) {
+            (None, None) => SpanTimeSource::Sent,
+            (Some(TimeSource::Receipt), _) | (_, Some(TimeSource::Receipt)) => SpanTimeSource::Received,
+            _ => SpanTimeSource::Mended,
+        }
+    }
 }
 
 /// Times of a span after the correction.
@@ -145,8 +170,8 @@ impl ClockDriftCorrector {
         let (start_us, end_us, sources) = match (possible(start), possible(end)) {
             (Some(start), Some(end)) if start <= end => (start, end, as_sent),
             // Keeps a span during which the clock was set back.
-            (Some(start), _) => (start, start, TimeSources { end: Some(TimeSource::Start), ..as_sent }),
-            (None, Some(end)) => (end, end, TimeSources { start: Some(TimeSource::End), ..as_sent }),
+            (Some(start), _) => (start, start, TimeSources { end: Some(TimeSource::Start), has_no_duration: true, ..as_sent }),
+            (None, Some(end)) => (end, end, TimeSources { start: Some(TimeSource::End), has_no_duration: true, ..as_sent }),
             (None, None) => {
                 let lasted = start.zip(end).and_then(|(start, end)| end.checked_sub(start));
                 let lasted = lasted.filter(|lasted| (0..=MAX_SHIFTED_DURATION_US).contains(lasted));
@@ -154,7 +179,7 @@ impl ClockDriftCorrector {
                 let lasted = lasted.filter(|lasted| *lasted > 0 || start.is_some_and(|start| WRONG_CLOCK_RANGE_US.contains(&start)));
                 let (start_us, end_us) = (self.received_us.saturating_sub(lasted.unwrap_or(0)), self.received_us);
                 let moved = end.filter(|_| lasted.is_some()).map(|end| self.received_us.saturating_sub(end));
-                let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
+                let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt), has_no_duration: true };
                 let sources = if moved.is_some() { as_sent } else { receipt };
                 return Ok(CorrectedSpanTimes { start_us, end_us, shift_us: moved.unwrap_or(0), sources });
             }
@@ -213,8 +238,8 @@ mod tests {
     #[test]
     fn implausible_time_is_replaced_by_the_other_one() {
         let (start, end) = (NOW - 3 * SECOND_US, NOW - SECOND_US);
-        let from_start = TimeSources { start: None, end: Some(TimeSource::Start) };
-        let from_end = TimeSources { start: Some(TimeSource::End), end: None };
+        let from_start = TimeSources { start: None, end: Some(TimeSource::Start), has_no_duration: true };
+        let from_end = TimeSources { start: Some(TimeSource::End), end: None, has_no_duration: true };
         for never in [None, Some(0), Some(1), Some(YEAR_1), Some(MIN_PLAUSIBLE_US - 1), Some(NOW + DAY + 1), Some(i64::MIN), Some(i64::MAX)]
         {
             let placed = clock(None).corrected_times(Some(start), never).unwrap();
@@ -228,7 +253,7 @@ mod tests {
 
     #[test]
     fn two_implausible_times_are_replaced_by_the_receipt_time() {
-        let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt) };
+        let receipt = TimeSources { start: Some(TimeSource::Receipt), end: Some(TimeSource::Receipt), has_no_duration: true };
         let nowhere = [None, Some(0), Some(YEAR_1), Some(i64::MIN), Some(i64::MAX)];
         for (start, end) in nowhere.iter().flat_map(|start| nowhere.map(|end| (*start, end))) {
             let placed = clock(None).corrected_times(start, end).unwrap();

@@ -192,6 +192,8 @@ fn plain_fields(raw: &RawSpan, kind: SpanType, found: &RecognizedAttributes) -> 
             .or_else(|| answer_usage::model_of_reply(found)),
         start_us: raw.start_us,
         end_us: raw.end_us.max(raw.start_us),
+        has_no_duration: raw.time_sources.has_no_duration,
+        time_source: raw.time_sources.span_time_source(),
         clock_shift_us: raw.clock_shift_us,
         time_to_first_token_us: first_token(
             found,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::SpanTimeSource;
 use crate::dedup::duplicate_reports::DuplicateReport;
 use crate::dedup::exclusion::Exclusion;
 use crate::failure::FailureCause;
@@ -58,6 +59,10 @@ pub struct Span {
     pub start_us: i64,
     /// End, after any correction of the client's clock. Never before the start.
     pub end_us: i64,
+    /// Whether no report says how long the span took. Start and end are the times of its reports then.
+    pub has_no_duration: bool,
+    /// Origin of start and end.
+    pub time_source: SpanTimeSource,
     /// Correction that was added to the client's times, in microseconds; zero if its clock is right.
     pub clock_shift_us: i64,
     /// Time from the start to the first chunk of a streamed response.
@@ -157,6 +162,8 @@ impl Default for Span {
             failure: None,
             start_us: 0,
             end_us: 0,
+            has_no_duration: false,
+            time_source: SpanTimeSource::Sent,
             clock_shift_us: 0,
             time_to_first_token_us: None,
             streaming: None,
@@ -204,6 +211,11 @@ impl Span {
     pub fn is_incomplete(&self) -> bool {
         let Some(joined) = &self.joined else { return false };
         joined.awaited && (self.name.is_empty() || joined.pieces.iter().any(crate::langfuse::is_event))
+    }
+
+    /// Returns the duration in microseconds; `None` if no report says how long the span took.
+    pub fn duration_us(&self) -> Option<i64> {
+        (!self.has_no_duration).then(|| self.end_us.saturating_sub(self.start_us))
     }
 
     /// Returns the model to show: the answering model if known, otherwise the requested one.

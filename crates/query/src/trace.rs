@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::prelude::{Expr, col, lit};
@@ -186,6 +186,7 @@ impl ProjectSnapshot {
         for row in 0..batch.num_rows() {
             if project.value(row) == self.stored_id()
                 && (from_us..until_us).contains(&start.value(row))
+                && duration.is_valid(row)
                 && let Some(durations) = medians.get(op.value(row), name.value(row))
             {
                 durations.add(duration.value(row));
@@ -332,9 +333,10 @@ impl MedianDurations {
     }
 
     pub(super) fn compare(&mut self, span: &span::Span) -> Option<DurationComparison> {
+        let duration_us = span.duration_us()?;
         let (median_us, n) = self.get(&span.op, &span.name)?.median()?;
         let enough = n >= MIN_COMPARED_SPANS && median_us > 0.0;
-        enough.then(|| DurationComparison { median_ms: median_us / 1000.0, n, ratio: (span.end_us - span.start_us) as f64 / median_us })
+        enough.then(|| DurationComparison { median_ms: median_us / 1000.0, n, ratio: duration_us as f64 / median_us })
     }
 }
 
@@ -369,7 +371,8 @@ pub(super) fn span_response(loaded: &LoadedSpan, in_tree: &SpanTreeTotals, compa
         error_preview: error_preview(span),
         incomplete: span.is_incomplete(),
         start_time: rfc3339(span.start_us),
-        duration_ms: ms(span.end_us - span.start_us),
+        duration_ms: span.duration_us().map(ms),
+        time_source: span.time_source.as_str(),
         time_to_first_token_ms: span.time_to_first_token_us.map(ms),
         streaming: span.streaming,
         usage: call_usage(&span.usage),

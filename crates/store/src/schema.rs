@@ -45,7 +45,8 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("parent_span_id", Utf8View),
         required("start_time", time()),
         required("end_time", time()),
-        required("duration_us", Int64),
+        // Null if no report says how long the span took.
+        optional("duration_us", Int64),
         required("received_at", time()),
         required("clock_shift_us", Int64),
         required("name", Utf8View),
@@ -139,5 +140,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         optional("usage_characters", Int64),
         optional("usage_audio_ms", Int64),
         optional("usage_rerank_units", Int64),
+        // Origin of the times, if they are not as sent.
+        optional("time_source", Utf8View),
     ]))
 });

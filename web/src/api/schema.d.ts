@@ -4636,9 +4636,9 @@ export interface components {
             counted: boolean;
             /**
              * Format: double
-             * @description Duration in milliseconds.
+             * @description Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
              */
-            duration_ms: number;
+            duration_ms: number | null;
             /** @description Environment, such as `production`; null if unknown. */
             environment: string | null;
             /** @description First 200 characters of the first error event of the span, otherwise of the reason in its status; null if there is neither. */
@@ -4719,6 +4719,7 @@ export interface components {
             };
             /** @description Thread in which the span ran; null if unknown. */
             thread: string | null;
+            time_source: components["schemas"]["SpanTimeSource"];
             /**
              * Format: double
              * @description Time from the start to the first part of a streamed response in milliseconds; null if unknown.
@@ -4854,6 +4855,8 @@ export interface components {
          * @enum {string}
          */
         SpanStatus: "ok" | "error" | "cancelled";
+        /** @enum {string} */
+        SpanTimeSource: "sent" | "mended" | "received";
         /**
          * @description Kind of a span.
          * @enum {string}

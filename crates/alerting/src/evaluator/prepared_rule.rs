@@ -300,11 +300,12 @@ pub(crate) struct RequiredSpanFields {
 impl RequiredSpanFields {
     /// Adds the fields that a series needs.
     pub(crate) fn add_fields_of(&mut self, series: &AlertSeries) {
-        const ALWAYS_READ_COLUMNS: [&str; 21] = [
+        const ALWAYS_READ_COLUMNS: [&str; 22] = [
             "kind",
             "status",
             "start_time",
             "end_time",
+            "duration_us",
             "counted",
             "cost",
             "time_to_first_token_us",

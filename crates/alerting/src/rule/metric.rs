@@ -236,7 +236,7 @@ impl LatencyKind {
     /// Returns the duration of a call in microseconds; `None` if the call does not report it.
     pub(crate) fn of(self, span: &Span) -> Option<i64> {
         match self {
-            LatencyKind::Duration => Some(span.end_us.saturating_sub(span.start_us)),
+            LatencyKind::Duration => span.duration_us(),
             LatencyKind::FirstToken => span.time_to_first_token_us,
         }
     }
@@ -265,7 +265,7 @@ impl SeriesAggregation {
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
             SeriesAggregation::Sums(_, quantity) => quantity.columns(),
-            SeriesAggregation::Sketches(LatencyKind::Duration) => &["end_time"],
+            SeriesAggregation::Sketches(LatencyKind::Duration) => &["end_time", "duration_us"],
             SeriesAggregation::Sketches(LatencyKind::FirstToken) => &["time_to_first_token_us"],
         };
         SUBJECT_COLUMNS.into_iter().chain(own.iter().copied())

@@ -83,6 +83,7 @@ pub(crate) fn assemble_span(trace_id: TraceId, span_id: SpanId, parts: Vec<SpanF
     if (ended.is_none() && is_impossible("endTime")) || backwards {
         sources.end = Some(TimeSource::Start);
     }
+    sources.has_no_duration = start_us == end_us && (ended.is_none() || started.is_none() || backwards);
     let parent = match is_trace {
         true => None,
         false => ids::text(&told.body, "parentObservationId").map(|id| ids::span_id(&id)).or_else(|| {

@@ -374,12 +374,13 @@ impl GroupTable {
                 let number = providers.as_mut().map_or(0, |memo| memo.number_of(row, |text| self.providers.number_of(text)));
                 self.add_value(cell, GroupSumComponent::Provider, i64::from(number));
             }
-            let duration = || BinCount { cell, bin: rows.bin(row), count: 1 };
+            let Some(bin) = rows.bin(row) else { continue };
+            let duration = BinCount { cell, bin, count: 1 };
             if is_call && self.collected != CollectedDurations::None {
-                self.calls.push(duration());
+                self.calls.push(duration);
             }
             if is_run && self.collected == CollectedDurations::OfCallsAndRuns {
-                self.runs.push(duration());
+                self.runs.push(duration);
             }
         }
         self.merge_durations();

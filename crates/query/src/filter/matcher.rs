@@ -103,7 +103,7 @@ impl SpanMatcher {
                 MatcherTerm::Words(_) => columns.extend(["input_messages", "output_messages"]),
                 MatcherTerm::Any(any) => columns.extend(any.iter().flat_map(SpanMatcher::columns)),
                 MatcherTerm::Field(MatcherField::Column("model", _), _) => columns.extend(["request_model", "response_model"]),
-                MatcherTerm::Field(MatcherField::Column("duration_us", _), _) => columns.extend(["start_time", "end_time"]),
+                MatcherTerm::Field(MatcherField::Column("duration_us", _), _) => columns.extend(["start_time", "end_time", "duration_us"]),
                 MatcherTerm::Field(MatcherField::Column("input_tokens" | "output_tokens" | "total_tokens", _), _) => {
                     columns.extend(fields::USAGE_COLUMNS)
                 }
@@ -274,7 +274,7 @@ impl MatcherField {
     fn number(&self, span: &Span) -> Option<f64> {
         let count = |count: Option<u64>| count.map(|count| count as f64);
         match self {
-            MatcherField::Column("duration_us", _) => Some(span.end_us.saturating_sub(span.start_us) as f64),
+            MatcherField::Column("duration_us", _) => span.duration_us().map(|us| us as f64),
             MatcherField::Column("input_tokens", _) => count(span.usage.input_tokens()),
             MatcherField::Column("output_tokens", _) => count(span.usage.output_tokens()),
             MatcherField::Column("total_tokens", _) => count(span.usage.total),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hinomi_model::clock::SpanTimeSource;
 use hinomi_model::explain::{CostLine, SpanExplanation};
 use hinomi_model::failure::FailureCause;
 use hinomi_model::span::{ChatMessage, CostSource, SpanStatus, SpanType, UsageSource};
@@ -213,8 +214,13 @@ pub struct SpanSummary {
     pub incomplete: bool,
     /// Start (RFC 3339), after correction of the client's clock.
     pub start_time: String,
-    /// Duration in milliseconds.
-    pub duration_ms: f64,
+    /// Duration in milliseconds; null if no report says how long the span took, such as that of a call that only log records report.
+    #[schema(required)]
+    pub duration_ms: Option<f64>,
+    /// Origin of start and duration: `sent` by the client; `mended`, if another time of the span replaces an impossible one; `received`,
+    /// if the time of receipt replaces impossible times.
+    #[schema(value_type = SpanTimeSource)]
+    pub time_source: &'static str,
     /// Time from the start to the first part of a streamed response in milliseconds; null if unknown.
     #[schema(required)]
     pub time_to_first_token_ms: Option<f64>,

@@ -24,6 +24,7 @@ pub(super) fn spans() -> impl Strategy<Value = Vec<Span>> {
             if id.is_multiple_of(5) {
                 span.output_messages = said("assistant", "a needle");
             }
+            span.has_no_duration = id.is_multiple_of(7);
             span.user_id = (user > 0).then(|| format!("u{user}"));
             if known == 0 {
                 span.cost = None;
@@ -44,7 +45,7 @@ fn counted_calls<'a>(spans: &'a [&Span]) -> Vec<&'a Span> {
 
 /// Returns a percentile, interpolated between adjacent values, in milliseconds.
 fn percentile(calls: &[&Span], share: f64) -> Option<f64> {
-    let mut durations: Vec<f64> = calls.iter().map(|call| (call.end_us - call.start_us) as f64 / 1000.0).collect();
+    let mut durations: Vec<f64> = calls.iter().filter_map(|call| call.duration_us()).map(|us| us as f64 / 1000.0).collect();
     durations.sort_by(f64::total_cmp);
     let at = share * (durations.len().checked_sub(1)? as f64);
     let (low, high) = (durations[at.floor() as usize], durations[at.ceil() as usize]);
@@ -155,6 +156,10 @@ async fn check_lists(project: &ProjectSnapshot, spans: &[&Span]) {
             "cost" => assert!(known.is_sorted() && costs[..known.len()].iter().all(Option::is_some)),
             "-cost" => assert!(known.is_sorted_by(|a, b| a >= b) && costs[..known.len()].iter().all(Option::is_some)),
             "name" => assert!(seen.is_sorted_by(|a, b| a.name <= b.name)),
+            "duration_ms" => {
+                let known: Vec<f64> = seen.iter().filter_map(|span| span.duration_ms).collect();
+                assert!(known.is_sorted() && seen[..known.len()].iter().all(|span| span.duration_ms.is_some()), "unknown ones are last");
+            }
             _ => {}
         }
     }

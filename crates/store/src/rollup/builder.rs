@@ -163,8 +163,8 @@ impl RollupBuilder {
             if self.granularity.with_row_ranges {
                 hour.add_row(number);
             }
-            if let Some(name) = name {
-                hour.add_name((key.values[op], name), columns.duration.value(row));
+            if let Some((name, duration_us)) = name.zip(columns.duration_us(row)) {
+                hour.add_name((key.values[op], name), duration_us);
             }
             if let Some(traces) = columns.trace {
                 let trace = traces.value(row);
@@ -183,8 +183,8 @@ impl RollupBuilder {
                 }
             }
             let cell = hour.cells.entry(key).or_default();
-            let bin = bin_index(columns.duration.value(row));
-            cell.durations.push(bin);
+            let bin = columns.bin(row);
+            cell.durations.extend(bin);
             let Some(user) = user else {
                 columns.add(row, &mut cell.sums);
                 continue;
@@ -465,9 +465,13 @@ impl<'a> RollupColumns<'a> {
         self.is_run.value(row)
     }
 
-    /// Returns the bin of a span's duration.
-    pub fn bin(&self, row: usize) -> u16 {
-        bin_index(self.duration.value(row))
+    /// Returns the bin of a span's duration; `None` if the span has no duration.
+    pub fn bin(&self, row: usize) -> Option<u16> {
+        self.duration_us(row).map(bin_index)
+    }
+
+    fn duration_us(&self, row: usize) -> Option<i64> {
+        self.duration.is_valid(row).then(|| self.duration.value(row))
     }
 
     /// Adds a row to the totals of its cell.
@@ -477,9 +481,11 @@ impl<'a> RollupColumns<'a> {
                 *sum = sum.wrapping_add(column.value(row));
             }
         };
-        let duration_us = self.duration.value(row);
-        let (least, greatest) = sums.duration_range_us.unwrap_or((duration_us, duration_us));
-        sums.duration_range_us = Some((least.min(duration_us), greatest.max(duration_us)));
+        if let Some(duration_us) = self.duration_us(row) {
+            let (least, greatest) = sums.duration_range_us.unwrap_or((duration_us, duration_us));
+            sums.duration_range_us = Some((least.min(duration_us), greatest.max(duration_us)));
+            sums.duration_us += i128::from(duration_us);
+        }
         sums.spans += 1;
         add(&mut sums.input_tokens, self.input_tokens);
         add(&mut sums.output_tokens, self.output_tokens);
@@ -495,6 +501,5 @@ impl<'a> RollupColumns<'a> {
         } else {
             sums.unpriced += u64::from(!without_usage && self.status.value(row) != "error");
         }
-        sums.duration_us += i128::from(duration_us);
     }
 }

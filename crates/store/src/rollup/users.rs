@@ -66,8 +66,8 @@ pub(super) struct UserRollupSpan<'a> {
     pub(super) is_run: bool,
     pub(super) failed: bool,
     pub(super) sums: &'a RollupSums,
-    /// Bin of the duration.
-    pub(super) bin: u16,
+    /// Bin of the duration, if the span has one.
+    pub(super) bin: Option<u16>,
 }
 
 /// A day under construction.
@@ -95,7 +95,7 @@ impl UserRollupDayBuilder {
         let part = |part: &mut SpanSubtotal, bins: &mut Vec<u16>| {
             part.sums.add_sums(seen.sums);
             part.failed += u64::from(seen.failed);
-            bins.push(seen.bin);
+            bins.extend(seen.bin);
         };
         if seen.is_call {
             part(&mut user.sums.calls, &mut user.calls);

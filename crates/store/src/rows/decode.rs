@@ -7,6 +7,7 @@ use arrow::array::{
     Array, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
     TimestampMicrosecondArray,
 };
+use hinomi_model::clock::SpanTimeSource;
 use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::failure::FailureCause;
 use hinomi_model::id::{SpanId, TraceId};
@@ -85,6 +86,12 @@ impl SpanRowDecoder<'_> {
         self.int("start_time", |s, n| s.start_us = n);
         self.int("end_time", |s, n| s.end_us = n);
         self.int("clock_shift_us", |s, n| s.clock_shift_us = n);
+        self.text("time_source", |s, t| s.time_source = SpanTimeSource::from_name(&t).unwrap_or(SpanTimeSource::Sent));
+        if let column @ PhysicalColumn::Int(_) = PhysicalColumn::of(self.batch, "duration_us") {
+            for (index, row) in self.rows.iter_mut().enumerate() {
+                row.span.has_no_duration = column.int(index).is_none();
+            }
+        }
         self.text("name", |s, t| s.name = t);
         self.text("op", |s, t| s.op = t);
         self.text("kind", |s, t| s.kind = SpanType::from_name(&t).unwrap_or(SpanType::Other));

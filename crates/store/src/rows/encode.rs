@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
+use hinomi_model::clock::SpanTimeSource;
 use hinomi_model::dedup::exclusion::Exclusion;
 use hinomi_model::failure::FailureCause;
 use hinomi_model::money::Usd;
@@ -46,7 +47,7 @@ impl SpanColumnEncoder<'_> {
             c.text_in_blocks(|row, out| row.span.parent_span_id.is_some_and(|id| write!(out, "{id}").is_ok())),
             c.time_column(|row| row.span.start_us),
             c.time_column(|row| row.span.end_us),
-            c.int_column(|row| Some(row.span.end_us.saturating_sub(row.span.start_us))),
+            c.int_column(|row| row.span.duration_us()),
             c.time_column(|row| row.received_us),
             c.int_column(|row| Some(row.span.clock_shift_us)),
             c.text_column_of(|row| Some(&row.span.name)),
@@ -150,6 +151,7 @@ impl SpanColumnEncoder<'_> {
             c.count_column(|row| row.span.usage.characters),
             c.count_column(|row| row.span.usage.audio_ms),
             c.count_column(|row| row.span.usage.rerank_units),
+            c.text_column_of(|row| Some(row.span.time_source).filter(|source| *source != SpanTimeSource::Sent).map(SpanTimeSource::as_str)),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hinomi_model::clock::SpanTimeSource;
 use hinomi_model::clock::TimeSource;
 use hinomi_model::dedup::duplicate_reports::DuplicateReport;
 use hinomi_model::dedup::exclusion::Exclusion;
@@ -181,6 +182,12 @@ pub(crate) fn any_span() -> impl Strategy<Value = Span> {
             status_detail: text(),
             start_us,
             end_us: start_us + times.1,
+            has_no_duration: provider_inferred,
+            time_source: match times.2 % 3 {
+                0 => SpanTimeSource::Sent,
+                1 => SpanTimeSource::Mended,
+                _ => SpanTimeSource::Received,
+            },
             clock_shift_us: i64::from(times.2),
             time_to_first_token_us: times.3,
             streaming,

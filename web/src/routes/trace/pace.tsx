@@ -24,7 +24,7 @@ export function compareToMedian(value: number, median: number): PaceDifference {
 export function PaceChip({ span, compared }: { span: Span; compared: Compared }) {
   const t = useT();
   const { format } = useLocale();
-  const pace = compareToMedian(span.duration_ms, compared.median_ms);
+  const pace = compareToMedian(span.duration_ms ?? 0, compared.median_ms);
   const title = t('trace.medianOf', {
     median: plain(format.duration(compared.median_ms)),
     n: format.count(compared.n),
@@ -50,6 +50,7 @@ export function PaceChip({ span, compared }: { span: Span; compared: Compared })
 export function tokensPerSecond(span: Span): number | null {
   const { duration_ms: ms, time_to_first_token_ms: first } = span;
   const tokens = usageOf(span)?.output_tokens ?? null;
+  if (tokens === null || tokens === 0 || ms === null) return null;
   const time = ms - (first ?? 0);
-  return tokens === null || tokens === 0 || time <= 0 ? null : tokens / (time / 1000);
+  return time <= 0 ? null : tokens / (time / 1000);
 }

@@ -90,14 +90,14 @@ export function logarithmicShare(ms: number): number {
   return Math.max(0.02, Math.min(1, (Math.log10(Math.max(1, ms)) - low) / (high - low)));
 }
 
-export function DurationBar({ ms, failed }: { ms: number; failed: boolean }) {
+export function DurationBar({ ms, failed }: { ms: number | null; failed: boolean }) {
   const t = useT();
   return (
     <>
       <i
         className={failed ? 'traces-duration-failed' : undefined}
         title={t('traces.logarithmicScale')}
-        style={{ width: `${logarithmicShare(ms) * 100}%` }}
+        style={{ width: `${ms === null ? 0 : logarithmicShare(ms) * 100}%` }}
       />
       <em>
         <Duration ms={ms} />

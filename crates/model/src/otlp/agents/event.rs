@@ -144,6 +144,7 @@ impl AgentEvent<'_> {
 
     fn canonical(&self, wire: DecodedSpan, role: AgentEventRole, reader: &LogRecordReader) -> Result<Span, LogRecordDropReason> {
         let mut raw = wire.into_raw(self.scope, &reader.clock)?;
+        raw.time_sources.has_no_duration |= raw.start_us == raw.end_us;
         raw.op = role.op().into();
         Ok(self.family.canonical(raw, reader.context.price))
     }

@@ -65,7 +65,8 @@ pub(super) fn read_messages(
         attributes,
         ..DecodedSpan::default()
     };
-    let raw = wire.into_raw(scope, &reader.clock)?;
+    let mut raw = wire.into_raw(scope, &reader.clock)?;
+    raw.time_sources.has_no_duration = true;
     let at_us = raw.start_us;
     let pieces = match held {
         LogRecordMessageKind::Message(side, role) => {

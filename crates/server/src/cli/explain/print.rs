@@ -121,8 +121,8 @@ fn outcomes(out: &mut impl Write, outcomes: &[Outcome]) -> io::Result<()> {
 
 fn one_span(out: &mut impl Write, span: &Span, told: &SpanExplanation, texts: bool) -> io::Result<()> {
     let parent = span.parent_span_id.map(|parent| format!(", child of {parent}")).unwrap_or_default();
-    let ms = (span.end_us - span.start_us) as f64 / 1000.0;
-    writeln!(out, "\n  {}  [{}] {ms} ms, {}", escape_control(&span.name), span.kind, span.status)?;
+    let took = span.duration_us().map_or_else(|| "unknown duration".to_owned(), |us| format!("{} ms", us as f64 / 1000.0));
+    writeln!(out, "\n  {}  [{}] {took}, {}", escape_control(&span.name), span.kind, span.status)?;
     let mut line = |label: &str, value: &str| writeln!(out, "    {label:<22} {}", escape_control(value));
     line("span", &format!("{}{parent}, from {}", span.span_id, rfc3339(span.start_us)))?;
     let names = |told: &SpanExplanation| {

@@ -54,6 +54,7 @@ export function aSpan(id: string, parent: string | null, start: number, duration
     incomplete: false,
     start_time: new Date(Date.UTC(2026, 10, 23, 10) + start).toISOString(),
     duration_ms: duration,
+    time_source: 'sent',
     time_to_first_token_ms: null,
     streaming: null,
     usage: usageWith({}),

@@ -71,7 +71,7 @@ function sumBy(nodes: readonly SpanNode[], times: ReadonlyMap<SpanNode, number>,
     sum.nodes.push(node);
     sum.self += times.get(node) ?? 0;
     if (node.span.status === 'error') sum.failed += 1;
-    if (!upper.has(key)) sum.inclusive += node.span.duration_ms;
+    if (!upper.has(key)) sum.inclusive += node.span.duration_ms ?? 0;
   }
   return sums;
 }
@@ -87,7 +87,7 @@ function toTimeShare(key: string, { nodes, self, inclusive, failed }: Sum, times
     self,
     share: whole > 0 ? self / whole : 0,
     inclusive,
-    slowest: nodes.reduce((most, node) => (node.span.duration_ms > most.span.duration_ms ? node : most)),
+    slowest: nodes.reduce((most, node) => ((node.span.duration_ms ?? 0) > (most.span.duration_ms ?? 0) ? node : most)),
   };
 }
 

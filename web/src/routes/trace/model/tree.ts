@@ -49,7 +49,7 @@ export function buildTree(spans: readonly Span[], errors: readonly ErrorEvent[])
   let length = 0;
   for (const span of spans) {
     const start = starts.get(span.span_id)! - origin;
-    const end = start + Math.max(0, span.duration_ms);
+    const end = start + Math.max(0, span.duration_ms ?? 0);
     length = Math.max(length, end);
     byId.set(span.span_id, {
       span,
