@@ -9,7 +9,7 @@ use crate::clock::ClockDriftCorrector;
 use crate::failure::FailureReport;
 use crate::fingerprint::Fingerprint;
 use crate::messages::{TextLimit, trim_text};
-use crate::sentry::{ErrorEvent, ErrorException, ErrorReporter, deciding_frame, set_default_group};
+use crate::sentry::{ErrorEvent, ErrorException, ErrorReporter, deciding_frame, scrub_error, set_default_group};
 use crate::span::Span;
 
 /// Maximum number of exceptions of one span. A program with more in one step is in a loop.
@@ -93,7 +93,9 @@ impl OtlpException {
             sdk_version: span.sdk_version.clone(),
             ..ErrorEvent::default()
         };
+        // The group does not depend on what is replaced, so that existing issues keep their errors.
         set_default_group(&mut event, earlier_grouping);
+        scrub_error(&mut event);
         event
     }
 }
@@ -174,5 +176,25 @@ mod tests {
         assert_eq!(event, at(thrown_ns));
         assert_ne!(event.event_id, at(thrown_ns + 1000).event_id);
         assert_eq!([1, u64::MAX].map(|never| at(never).time_us), [now_us - 9; 2]);
+    }
+
+    #[test]
+    fn secrets_are_replaced_as_in_events_of_sentry() {
+        let message = "cannot connect to postgres://app:hunter2@db/shop";
+        let attributes = map(json!({ "exception.type": "E", "exception.message": message }));
+        let context = DecodeContext {
+            received_us: 1,
+            retention_us: None,
+            price: PriceBook::embedded(),
+            mapping: MappingRuleSet::none(),
+            earlier_grouping: true,
+        };
+        let tags = [("api_key", "hunter2"), ("region", "eu")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let span = Span { tags: tags.into(), ..Span::default() };
+        let clock = ClockDriftCorrector::new(&context, None);
+        let event = OtlpException::from_attributes(&attributes, 1).unwrap().event(&span, ErrorReporter::LogRecord, &clock, true);
+        let scrubbed = "cannot connect to postgres://app:[Filtered]@db/shop";
+        assert_eq!((event.value.as_str(), event.exceptions[0].value.as_str()), (scrubbed, scrubbed));
+        assert_eq!((event.tags["api_key"].as_str(), event.tags["region"].as_str()), ("[Filtered]", "eu"));
     }
 }

@@ -13,7 +13,7 @@ use super::event_parts::{self, MAX_TEXT, MAX_VARS_BYTES, VarsBudget, plain_text,
 use super::grouping_v1::{EarlierReading, earlier_group};
 use super::lenient::{LenientTags, LenientText, LenientTime};
 use super::message_format::{event_level, format_message};
-use super::scrub::{DataLimit, bounded_object, is_sensitive_name, scrub_text, scrubbed};
+use super::scrub::{DataLimit, bounded_object, scrub_error};
 use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::transaction::{SentryContexts, TraceContext};
 use super::{EnvelopeReader, grouping};
@@ -235,6 +235,7 @@ fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Res
     set_shared(&mut error, raw.contexts, fields, reader);
     error.set_stack(stack, thread_id.is_some());
     error.set_message(message);
+    scrub_error(&mut error);
     let place = grouping::deciding_frame(error.frames()).and_then(StackFrame::place);
     error.culprit = place.or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
     error.group = grouping::group(&error, template.as_deref(), &own_fingerprint);
@@ -267,12 +268,6 @@ fn set_shared(error: &mut ErrorEvent, contexts: Option<&RawValue>, fields: Share
     error.details.integrations = shared.integrations;
     error.environment = shared.environment.or_else(|| shared.tags.get("environment").cloned());
     error.tags = shared.tags;
-    for (name, value) in &mut error.tags {
-        if is_sensitive_name(name) {
-            *value = super::scrub::FILTERED.to_owned();
-        }
-        scrub_text(value);
-    }
     error.user_id = shared.user_id;
     error.release = shared.release;
     error.service = shared.service;
@@ -317,7 +312,7 @@ impl ErrorEvent {
     fn set_message(&mut self, message: Option<String>) {
         let Some(last) = self.exceptions.last() else {
             self.kind = "Message".into();
-            self.value = scrubbed(message).unwrap_or_default();
+            self.value = message.unwrap_or_default();
             return;
         };
         self.kind = if last.kind.is_empty() { "Error".into() } else { last.kind.clone() };
@@ -327,7 +322,7 @@ impl ErrorEvent {
             let frame = grouping::deciding_frame(self.frames());
             self.title = frame.and_then(|frame| frame.known_function()).map(str::to_owned);
         }
-        self.message = scrubbed(message).filter(|message| *message != self.value);
+        self.message = message.filter(|message| *message != self.value);
     }
 }
 

@@ -103,7 +103,7 @@ fn exception(mut value: Value, budget: &mut VarsBudget) -> ErrorException {
     let EventStack { frames, frames_cut } = stack_of(&mut value, budget, MAX_FRAMES);
     ErrorException {
         kind: text(value.get("type")).unwrap_or_default(),
-        value: scrubbed(text(value.get("value"))).unwrap_or_default(),
+        value: text(value.get("value")).unwrap_or_default(),
         module: name(value.get("module")),
         handled,
         frames,

@@ -42,6 +42,7 @@ pub use error_event::{
 pub(crate) use frame_names::{LIBRARY_MODULES, LIBRARY_PLACES};
 pub use grouping::GROUPING_VERSION;
 pub(crate) use grouping::{deciding_frame, set_default_group};
+pub(crate) use scrub::scrub_error;
 use shared::SharedEventContext;
 
 /// Contents of an envelope.

@@ -10,10 +10,11 @@ use aho_corasick::AhoCorasick;
 use regex::{Captures, Regex};
 use serde_json::{Map, Value};
 
+use super::error_event::ErrorEvent;
 use crate::messages::{TextLimit, trim_text};
 
 /// Text that replaces a sensitive value.
-pub(crate) const FILTERED: &str = "[Filtered]";
+pub(super) const FILTERED: &str = "[Filtered]";
 
 /// How a row of [`SENSITIVE_NAMES`] is compared with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +177,7 @@ fn is_card_number(text: &str) -> bool {
 }
 
 /// Replaces sensitive parts of a text.
-pub(super) fn scrub_text(text: &mut String) {
+fn scrub_text(text: &mut String) {
     let patterns = &*SENSITIVE_TEXT_PATTERNS;
     // Each pattern alone takes time in proportion to the text, and most texts need none.
     let mut rows = [false; SENSITIVE_TEXTS.len()];
@@ -203,6 +204,37 @@ fn replace_first_group(text: &mut String, pattern: &Regex, is_sensitive: fn(&str
     };
     if let Cow::Owned(scrubbed) = pattern.replace_all(text, replace) {
         *text = scrubbed;
+    }
+}
+
+/// Replaces the sensitive values in the queries of addresses, such as `https://shop.example/?token=…`.
+fn scrub_queries(text: &mut String) {
+    static PAIR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([?&])([^=&?#\s"'<>]+)=([^&#\s"'<>]+)"#).expect("a constant pattern"));
+    if memchr::memmem::find(text.as_bytes(), b"://").is_none() || !text.contains('?') {
+        return;
+    }
+    let replace = |found: &Captures| match is_sensitive_name(&found[2]) {
+        true => format!("{}{}={FILTERED}", &found[1], &found[2]),
+        false => found[0].to_owned(),
+    };
+    if let Cow::Owned(scrubbed) = PAIR.replace_all(text, replace) {
+        *text = scrubbed;
+    }
+}
+
+/// Replaces sensitive parts of what an error says: its messages and tags. Whatever else a client sends with it is scrubbed while it is
+/// read, see [`bounded_object`].
+pub(crate) fn scrub_error(error: &mut ErrorEvent) {
+    for exception in &mut error.exceptions {
+        scrub_text(&mut exception.value);
+    }
+    scrub_text(&mut error.value);
+    error.message.iter_mut().for_each(scrub_text);
+    for (name, value) in &mut error.tags {
+        if is_sensitive_name(name) {
+            *value = FILTERED.to_owned();
+        }
+        scrub_text(value);
     }
 }
 
@@ -274,6 +306,7 @@ fn bound(value: &mut Value, limit: DataLimit, depth: usize, left: &mut usize) {
         Value::String(text) => {
             trim_text(text, TextLimit(limit.text.min(*left)));
             scrub_text(text);
+            scrub_queries(text);
             *left = left.saturating_sub(text.len());
         }
         Value::Array(items) if depth > 0 => {
@@ -375,6 +408,16 @@ mod tests {
         assert_eq!(scrubbed("a=1&password=hunter2&b=2"), "a=1&password=[Filtered]&b=2");
         assert_eq!(scrubbed(r#"{"api_key": "k-123", "n": 1}"#), r#"{"api_key": "[Filtered]", "n": 1}"#);
         assert_eq!(scrubbed("the password is wrong"), "the password is wrong");
+    }
+
+    #[test]
+    fn secrets_in_addresses() {
+        let value = json!({"url": "https://shop.example/?page=2&token=hunter2#top", "text": "see a?token=b", "call": "GET https://a.example/x?api_key=k&n=1 failed"});
+        let limit = DataLimit { bytes: 1000, text: 1000, depth: 2 };
+        assert_eq!(
+            Value::Object(bounded_object(value, limit)),
+            json!({"url": "https://shop.example/?page=2&token=[Filtered]#top", "text": "see a?token=b", "call": "GET https://a.example/x?api_key=[Filtered]&n=1 failed"})
+        );
     }
 
     #[test]
