@@ -10,12 +10,25 @@ use crate::decode_budget;
 
 /// Parses a payload; if that fails, repairs it and parses it again.
 pub(crate) fn parse_mended<T>(payload: &[u8], parse: impl Fn(&str) -> Result<T, Error>) -> Result<T, Error> {
+    let payload = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
     let first = match std::str::from_utf8(payload) {
         Ok(text) => parse(text),
         Err(_) => Err(serde::de::Error::custom("not UTF-8")),
     };
-    first.or_else(|error| if decode_budget::is_exceeded() { Err(error) } else { parse(&flatten_deep_values(repair_payload(payload))) })
+    let Err(error) = first else { return first };
+    if decode_budget::is_exceeded() {
+        return Err(error);
+    }
+    let mended = flatten_deep_values(repair_payload(payload));
+    match parse(&mended) {
+        // A struct accepts each member once. Clients that write JSON by hand send some twice, of which the last one counts.
+        Err(error) if error.is_data() && !decode_budget::is_exceeded() => parse(&value(&mended)?.to_string()).map_err(|_| error),
+        mended => mended,
+    }
 }
+
+/// Bytes that some editors and libraries put in front of a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Parses a value.
 pub(crate) fn value(text: &str) -> Result<Value, Error> {

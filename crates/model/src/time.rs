@@ -1,4 +1,4 @@
-//! Parses times as clients write them: seconds as a number, RFC 3339, or ISO 8601 without a zone, which means UTC.
+//! Parses times as clients write them: seconds as a number, RFC 3339, ISO 8601 without a zone, which means UTC, or RFC 2822.
 
 /// Microseconds in a second.
 pub const SECOND_US: i64 = 1_000_000;
@@ -10,7 +10,8 @@ pub fn from_seconds(seconds: f64) -> Option<i64> {
     (us.is_finite() && us.abs() < 5e17).then_some(us as i64)
 }
 
-/// Parses microseconds since the Unix epoch from a text: RFC 3339, the same without a zone (UTC), or seconds in digits.
+/// Parses microseconds since the Unix epoch from a text: RFC 3339, the same without a zone (UTC) or with a zone after a space, RFC 2822, or
+/// seconds in digits.
 pub fn from_text(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Some(us) = utc(text.as_bytes()) {
@@ -22,9 +23,20 @@ pub fn from_text(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_microsecond());
     }
-    let time: jiff::civil::DateTime = text.parse().ok()?;
-    let time = jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?;
-    Some(time.as_microsecond())
+    if let Ok(time) = text.parse::<jiff::civil::DateTime>() {
+        return Some(jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?.as_microsecond());
+    }
+    if let Ok(time) = jiff::fmt::rfc2822::parse(text) {
+        return Some(time.timestamp().as_microsecond());
+    }
+    // `2026-11-23 07:56:57 +0000`, as Ruby writes it, and `… UTC`.
+    match text.rsplit_once(' ')? {
+        (time, "UTC" | "GMT" | "Z") => utc(time.as_bytes()),
+        (time, zone) if zone.starts_with(['+', '-']) => {
+            format!("{time}{zone}").parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+        }
+        _ => None,
+    }
 }
 
 /// Parses the form that nearly all clients send, `2026-11-23T07:56:57.072956Z`, faster than a general parser.
@@ -73,6 +85,9 @@ mod tests {
         assert_eq!(from_text("2026-11-23 07:56:57.072956999Z"), Some(us));
         assert_eq!(from_text("2026-11-23T08:56:57.072956+01:00"), Some(us));
         assert_eq!(from_text("1795420617.072956"), Some(us));
+        for text in ["2026-11-23 07:56:57 UTC", "2026-11-23 07:56:57 +0000", "2026-11-23 09:56:57 +0200", "Mon, 23 Nov 2026 07:56:57 GMT"] {
+            assert_eq!(from_text(text), Some(us / SECOND_US * SECOND_US), "{text}");
+        }
         assert_eq!(from_seconds(1_795_420_617.072956), Some(us));
         assert_eq!(from_text("2026-11-23T07:56:57Z"), Some(us / SECOND_US * SECOND_US));
         assert_eq!(from_text("1969-12-31T23:59:59Z"), Some(-SECOND_US));

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::envelope::event_id;
 use super::error_event::{ErrorDetails, ErrorEvent, EventStack, StackFrame};
-use super::event_parts::{self, MAX_TEXT, MAX_VARS_BYTES, VarsBudget, plain_text, text};
+use super::event_parts::{self, MAX_TEXT, MAX_VARS_BYTES, VarsBudget, indexed, plain_text, text};
 use super::grouping_v1::{EarlierReading, earlier_group};
 use super::lenient::{LenientTags, LenientText, LenientTime};
 use super::message_format::{event_level, format_message};
@@ -24,19 +24,20 @@ use crate::messages::{TextLimit, trim_text};
 use crate::outcome::{Outcome, OutcomeCategory};
 use crate::outcome_reason::OutcomeReason;
 
-/// Names of fields in the oldest version of the protocol, and today's.
-const OLDER_FIELDS: &[(&str, &str)] = &[
-    ("sentry.interfaces.Exception", "exception"),
-    ("sentry.interfaces.Message", "logentry"),
-    ("sentry.interfaces.Stacktrace", "stacktrace"),
-    ("sentry.interfaces.Http", "request"),
-    ("sentry.interfaces.User", "user"),
-    ("sentry.interfaces.Breadcrumbs", "breadcrumbs"),
-    ("sentry.interfaces.Threads", "threads"),
-    ("sentry.interfaces.Contexts", "contexts"),
-    ("sentry.interfaces.AppleCrashReport", "applecrashreport"),
-    ("sentry.interfaces.DebugMeta", "debug_meta"),
-    ("sentry.interfaces.Sdk", "sdk"),
+/// Names of interfaces in the oldest version of the protocol, and today's fields. Some clients write the path of the class, such as
+/// `sentry.interfaces.http.Http`, so only the last part of a name counts.
+const OLDER_INTERFACES: &[(&str, &str)] = &[
+    ("Exception", "exception"),
+    ("Message", "logentry"),
+    ("Stacktrace", "stacktrace"),
+    ("Http", "request"),
+    ("User", "user"),
+    ("Breadcrumbs", "breadcrumbs"),
+    ("Threads", "threads"),
+    ("Contexts", "contexts"),
+    ("Template", "template"),
+    ("Query", "query"),
+    ("Sdk", "sdk"),
 ];
 /// Start of the older names.
 const OLDER_PREFIX: &str = "sentry.interfaces.";
@@ -86,6 +87,10 @@ struct RawErrorEvent<'a> {
     request: Value,
     #[serde(default, deserialize_with = "lenient_json::field")]
     extra: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    template: Value,
+    #[serde(default, deserialize_with = "lenient_json::field")]
+    query: Value,
     #[serde(default, deserialize_with = "lenient_json::field")]
     modules: Value,
     #[serde(borrow, default)]
@@ -157,8 +162,11 @@ impl CurrentEventText<'_> {
         if !fields.keys().any(|name| name.starts_with(OLDER_PREFIX)) {
             return Ok(current);
         }
-        for (older, name) in OLDER_FIELDS {
-            if let Some(value) = fields.remove(*older)
+        let older_names: Vec<String> = fields.keys().filter(|name| name.starts_with(OLDER_PREFIX)).cloned().collect();
+        for older in older_names {
+            let interface = older.rsplit('.').next().unwrap_or_default();
+            let Some((_, name)) = OLDER_INTERFACES.iter().find(|(known, _)| known.eq_ignore_ascii_case(interface)) else { continue };
+            if let Some(value) = fields.remove(&older)
                 && fields.get(*name).is_none_or(Value::is_null)
             {
                 current.has_older_exception |= *name == "exception";
@@ -212,10 +220,10 @@ fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Res
             logger: raw.logger.into_string(),
             fingerprint: shown_fingerprint(&own_fingerprint),
             request: event_parts::request(raw.request.take()),
-            extra: bounded_object(raw.extra.take(), EXTRA_LIMIT),
+            extra: bounded_object(indexed(raw.extra.take()), EXTRA_LIMIT),
             modules: event_parts::text_map(raw.modules.take(), MAX_MODULES),
             user: user(raw.user),
-            contexts: bounded_object(raw.contexts.and_then(|raw| lenient_json::value(raw.get()).ok()).unwrap_or_default(), CONTEXTS_LIMIT),
+            contexts: contexts(raw.contexts, [("template", raw.template.take()), ("query", raw.query.take())]),
             breadcrumbs_cut,
             exceptions_cut,
             threads_cut,
@@ -235,6 +243,9 @@ fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Res
     set_shared(&mut error, raw.contexts, fields, reader);
     error.set_stack(stack, thread_id.is_some());
     error.set_message(message);
+    if let Some(kind) = reader.crash_report {
+        error.set_crash(kind, raw.level.as_str().is_some());
+    }
     scrub_error(&mut error);
     let place = grouping::deciding_frame(error.frames()).and_then(StackFrame::place);
     error.culprit = place.or_else(|| raw.culprit.into_string()).or_else(|| error.transaction.clone());
@@ -324,6 +335,18 @@ impl ErrorEvent {
         }
         self.message = message.filter(|message| *message != self.value);
     }
+
+    /// Describes an event that says nothing itself and comes with the report of a crash.
+    fn set_crash(&mut self, kind: &str, is_level_sent: bool) {
+        if !self.exceptions.is_empty() || !self.value.is_empty() || self.stack.is_some() {
+            return;
+        }
+        self.kind = kind.to_owned();
+        self.handled = Some(false);
+        if !is_level_sent {
+            self.level = event_level(Some("fatal")).to_owned();
+        }
+    }
 }
 
 impl EarlierEventReading {
@@ -383,6 +406,18 @@ fn shown_fingerprint(fingerprint: &[String]) -> Vec<String> {
 
 /// Text that stands for the address that the server sees.
 const AUTOMATIC_ADDRESS: &str = "{{auto}}";
+
+/// Returns the contexts of an event, and objects of older clients beside them: the template and the database query of the error.
+fn contexts(raw: Option<&RawValue>, older: [(&str, Value); 2]) -> serde_json::Map<String, Value> {
+    let mut contexts =
+        raw.and_then(|raw| lenient_json::value(raw.get()).ok()).filter(Value::is_object).unwrap_or_else(|| serde_json::json!({}));
+    for (name, value) in older.into_iter().filter(|(_, value)| value.is_object()) {
+        if contexts[name].is_null() {
+            contexts[name] = value;
+        }
+    }
+    bounded_object(contexts, CONTEXTS_LIMIT)
+}
 
 fn user(raw: Option<&RawValue>) -> serde_json::Map<String, Value> {
     let mut user = bounded_object(raw.and_then(|raw| lenient_json::value(raw.get()).ok()).unwrap_or_default(), USER_LIMIT);

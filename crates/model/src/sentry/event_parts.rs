@@ -76,6 +76,17 @@ pub(super) fn values(mut value: Value) -> Vec<Value> {
     }
 }
 
+/// Returns a list of values as an object with their numbers as names, as Sentry shows it. Lists of pairs stay: they are names with values.
+pub(super) fn indexed(value: Value) -> Value {
+    let is_pair = |item: &Value| matches!(item.as_array().map(Vec::as_slice), Some([Value::String(_), _]));
+    match value {
+        Value::Array(items) if !items.iter().all(is_pair) => {
+            Value::Object(items.into_iter().enumerate().map(|(at, item)| (at.to_string(), item)).collect())
+        }
+        other => other,
+    }
+}
+
 /// Keeps the last of some values, and returns the number of those that were removed.
 fn keep_last(items: &mut Vec<Value>, count: usize) -> u64 {
     items.retain(Value::is_object);
@@ -168,26 +179,37 @@ pub(super) fn event_stack(value: Value, budget: &mut VarsBudget) -> EventStack {
     stack(value, budget, MAX_FRAMES)
 }
 
+/// Returns a number that starts at 1. Some clients send 0 for an unknown one, and some write whole numbers as decimals.
+fn position(value: Option<&Value>) -> Option<u64> {
+    let number = match value? {
+        Value::Number(number) => {
+            number.as_u64().or_else(|| number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64))
+        }
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| *number > 0)
+}
+
 fn frame(mut value: Value, budget: &mut VarsBudget) -> StackFrame {
-    let vars = take(&mut value, "vars");
+    let vars = indexed(take(&mut value, "vars"));
     let vars = bounded_object(vars, DataLimit { bytes: VARS_LIMIT.bytes.min(budget.0), ..VARS_LIMIT });
     budget.0 = budget.0.saturating_sub(crate::decode_budget::object(&vars));
     let lines = |value: Option<&Value>| {
         value.and_then(Value::as_array).into_iter().flatten().take(20).map(|line| source_line(Some(line)).unwrap_or_default()).collect()
     };
-    let number = |value: Option<&Value>| value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok()));
     let abs_path = name(value.get("abs_path"));
     let filename = name(value.get("filename"));
     let in_app = value.get("in_app").and_then(flag);
     StackFrame {
         function: name(value.get("function")),
         module: name(value.get("module")),
-        line: number(value.get("lineno")),
+        line: position(value.get("lineno")),
         in_app: in_app.unwrap_or(false),
         before: lines(value.get("pre_context")),
         source: source_line(value.get("context_line")),
         after: lines(value.get("post_context")),
-        column: number(value.get("colno")),
+        column: position(value.get("colno")),
         package: name(value.get("package")),
         instruction_addr: name(value.get("instruction_addr")),
         abs_path: abs_path.clone().filter(|path| filename.as_ref().is_some_and(|filename| filename != path)),
@@ -282,6 +304,9 @@ pub(super) fn text_map(value: Value, max_entries: usize) -> std::collections::BT
 /// Limit of the request.
 const REQUEST_LIMIT: DataLimit = DataLimit { bytes: 64 << 10, text: 8192, depth: 7 };
 
+/// Names of the query of a request: today's, and the one of the first browser clients.
+const QUERY_NAMES: &[&str] = &["query_string", "querystring"];
+
 /// Returns the request of an event: method, URL, query, headers, cookies, body and environment.
 pub(super) fn request(value: Value) -> Map<String, Value> {
     let mut request = bounded_object(value, REQUEST_LIMIT);
@@ -289,8 +314,10 @@ pub(super) fn request(value: Value) -> Map<String, Value> {
     if let Some(Value::Object(cookies)) = request.get_mut("cookies") {
         cookies.values_mut().for_each(|value| *value = super::scrub::FILTERED.into());
     }
-    if let Some(Value::String(query)) = request.get_mut("query_string") {
-        *query = scrub_query(query);
+    for name in QUERY_NAMES {
+        if let Some(Value::String(query)) = request.get_mut(*name) {
+            *query = scrub_query(query);
+        }
     }
     if let Some(Value::String(body)) = request.get_mut("data") {
         let is_form = !body.contains(['{', '<', '\n']) && body.contains('=');

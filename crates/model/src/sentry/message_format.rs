@@ -43,8 +43,6 @@ const LEVELS: &[(&str, &str)] = &[
     ("finest", "debug"),
     ("notset", "debug"),
     ("10", "debug"),
-    ("5", "debug"),
-    ("0", "debug"),
 ];
 
 /// Returns the level that a client means; `None` if it is unknown.
@@ -74,13 +72,22 @@ pub(super) fn format_message(message: &str, parameters: &Value) -> Option<String
         Value::Object(members) if !members.is_empty() => MessageParameters::Named(members),
         _ => return None,
     };
-    fill(message, &parameters, percent_directive).or_else(|| fill(message, &parameters, brace_directive))
+    let filled = fill(message, &parameters, percent_directive);
+    filled.or_else(|| fill(message, &parameters, if is_ruby_format(message) { ruby_directive } else { brace_directive }))
+}
+
+/// Returns whether all braces of a message follow a percent sign.
+fn is_ruby_format(message: &str) -> bool {
+    let count = |part: &str| message.matches(part).count();
+    count("%{") + count("%<") > 0 && count("{") == count("%{")
 }
 
 /// A reference to a parameter in a message.
 struct ParameterReference<'a> {
-    /// Name or number of the parameter; `None` for the next one.
+    /// Name of the parameter; `None` for the next one.
     name: Option<&'a str>,
+    /// Position of the parameter, starting at 0.
+    position: Option<usize>,
     /// Number of decimal places.
     precision: Option<usize>,
     /// Bytes of the reference.
@@ -130,8 +137,8 @@ fn parameter<'a>(reference: &ParameterReference, parameters: &MessageParameters<
             members.get(name).or_else(|| members.get(name.split(['.', '[']).next()?))
         }
         MessageParameters::Positional(items) => {
-            if let Some(number) = reference.name.and_then(|name| name.parse::<usize>().ok()) {
-                return items.get(number);
+            if let Some(position) = reference.position {
+                return items.get(position);
             }
             let value = items.get(*next);
             *next += 1;
@@ -155,11 +162,11 @@ const CONVERSIONS: &str = "sdiouxXeEfFgGcrabpqvtTU@";
 /// Maximum bytes of flags, width and precision.
 const MAX_DIRECTIVE_BYTES: usize = 12;
 
-/// Finds `%s`, `%-5.2f`, `%(name)s` or `%%`.
+/// Finds `%s`, `%-5.2f`, `%(name)s`, `%2$s`, `%[2]v` or `%%`.
 fn percent_directive(text: &str) -> Option<ParameterReference<'_>> {
     let after = text.strip_prefix('%')?;
     if after.starts_with('%') {
-        return Some(ParameterReference { name: None, precision: None, length: 2, literal: Some('%') });
+        return Some(ParameterReference { name: None, position: None, precision: None, length: 2, literal: Some('%') });
     }
     let (name, flags) = match after.strip_prefix('(') {
         Some(named) => {
@@ -168,14 +175,47 @@ fn percent_directive(text: &str) -> Option<ParameterReference<'_>> {
         }
         None => (None, after),
     };
-    let is_flag = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '#' | '.' | 'l' | 'h' | 'z' | '$' | '\'');
+    // The position starts at 1: `%2$s` in C, PHP and Java, `%[2]v` in Go.
+    let digits = flags.strip_prefix('[').unwrap_or(flags).split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    let (position, flags) = match flags.strip_prefix('[') {
+        Some(numbered) => (digits.parse::<usize>().ok(), numbered.strip_prefix(digits)?.strip_prefix(']')?),
+        None => match flags[digits.len()..].strip_prefix('$') {
+            Some(flags) => (digits.parse().ok(), flags),
+            None => (None, flags),
+        },
+    };
+    let (precision, conversion_length) = conversion(flags)?;
+    let length = text.len() - flags.len() + conversion_length;
+    Some(ParameterReference { name, position: position.and_then(|number| number.checked_sub(1)), precision, length, literal: None })
+}
+
+/// Returns the decimal places and the length of flags, width, precision and conversion at the start of a text.
+fn conversion(flags: &str) -> Option<(Option<usize>, usize)> {
+    let is_flag = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '#' | '.' | 'l' | 'h' | 'z' | '\'');
     let end = flags.char_indices().find(|(_, c)| !is_flag(*c))?.0;
     let conversion = flags[end..].chars().next().filter(|c| CONVERSIONS.contains(*c) && end <= MAX_DIRECTIVE_BYTES)?;
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
     let precision = flags[..end].split_once('.').and_then(|(_, places)| digits(places)).filter(|places| *places <= 20);
     let precision = if matches!(conversion, 'f' | 'F' | 'e' | 'E' | 'g' | 'G') { precision } else { None };
-    let length = text.len() - flags.len() + end + 1;
-    Some(ParameterReference { name, precision, length, literal: None })
+    Some((precision, end + 1))
+}
+
+/// Finds `%{name}`, `%<name>s` or `%%`, as Ruby writes them.
+fn ruby_directive(text: &str) -> Option<ParameterReference<'_>> {
+    let after = text.strip_prefix('%')?;
+    if after.starts_with('%') {
+        return percent_directive(text);
+    }
+    let (close, end) = if after.starts_with('{') { ('}', "%{}") } else { ('>', "%<>") };
+    let (name, flags) = after.strip_prefix(['{', '<'])?.split_once(close)?;
+    let (precision, conversion_length) = if close == '>' { conversion(flags)? } else { (None, 0) };
+    Some(ParameterReference {
+        name: Some(name),
+        position: None,
+        precision,
+        length: end.len() + name.len() + conversion_length,
+        literal: None,
+    })
 }
 
 /// Maximum bytes of the name and format in braces.
@@ -183,7 +223,7 @@ const MAX_BRACES_BYTES: usize = 80;
 
 /// Finds `{}`, `{0}`, `{name}`, `{name:format}`, `{@name}` or `{{`.
 fn brace_directive(text: &str) -> Option<ParameterReference<'_>> {
-    let escaped = |literal| Some(ParameterReference { name: None, precision: None, length: 2, literal: Some(literal) });
+    let escaped = |literal| Some(ParameterReference { name: None, position: None, precision: None, length: 2, literal: Some(literal) });
     if text.starts_with("{{") {
         return escaped('{');
     }
@@ -197,6 +237,7 @@ fn brace_directive(text: &str) -> Option<ParameterReference<'_>> {
     let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']' | ' '));
     is_name.then(|| ParameterReference {
         name: Some(name).filter(|name| !name.is_empty()),
+        position: name.parse().ok(),
         precision: None,
         length: end + 2,
         literal: None,
@@ -225,6 +266,10 @@ mod tests {
             ("null: %s, %r", json!([null, true]), "null: None, true"),
             ("%v: %w", json!(["left"]), "left: %w"),
             ("100% sure, %s", json!(["yes"]), "100% sure, yes"),
+            ("%2$s before %1$05d", json!([7, "two"]), "two before 7"),
+            ("%[2]v of %[1]d", json!([1, "two"]), "two of 1"),
+            ("user %{name} has %<count>.1f%%", json!({"name": "anna", "count": 3}), "user anna has 3.0%"),
+            ("{0}%{1}", json!(["a", "b"]), "a%b"),
         ];
         for (message, parameters, formatted) in cases {
             assert_eq!(format_message(message, &parameters).as_deref(), Some(formatted), "{message}");

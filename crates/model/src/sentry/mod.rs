@@ -75,6 +75,7 @@ pub fn decode(body: &[u8], context: &DecodeContext) -> Result<DecodedEnvelope, E
         return Err(EnvelopeError::ForbiddenItem("integration"));
     }
     let mut reader = EnvelopeReader::new(envelope.header, context);
+    reader.crash_report = envelope.items.iter().find_map(|item| crash_report(item.header.attachment_type.as_deref()?));
     for item in envelope.items.iter().take_while(|_| !decode_budget::is_exceeded()) {
         read_item(item, &mut reader);
     }
@@ -133,6 +134,13 @@ const UNSTORED_ITEM_TYPES: &[(&str, OutcomeCategory)] = &[
     ("user_report", OutcomeCategory::Feedback),
 ];
 
+/// Types of attachments that describe a crash of the program, with the type of error that they stand for.
+const CRASH_REPORTS: &[(&str, &str)] = &[("event.minidump", "Minidump"), ("event.applecrashreport", "AppleCrashReport")];
+
+fn crash_report(attachment_type: &str) -> Option<&'static str> {
+    CRASH_REPORTS.iter().find(|(kind, _)| *kind == attachment_type).map(|(_, error)| *error)
+}
+
 /// Maximum number of attachments that are listed with an error event.
 const MAX_ATTACHMENTS: usize = 100;
 /// Maximum bytes of a name or type of an attachment.
@@ -186,6 +194,8 @@ struct EnvelopeReader {
     shared: Vec<SharedEventContext>,
     errors: Vec<ErrorEvent>,
     attachments: Vec<ErrorAttachment>,
+    /// Type of error of the crash report that the envelope contains.
+    crash_report: Option<&'static str>,
     lines: Vec<LogLine>,
     points: Vec<MetricPoint>,
     keys: OccurrenceKeyGenerator,
@@ -205,6 +215,7 @@ impl EnvelopeReader {
             shared: Vec::new(),
             errors: Vec::new(),
             attachments: Vec::new(),
+            crash_report: None,
             lines: Vec::new(),
             points: Vec::new(),
             keys: OccurrenceKeyGenerator::default(),
