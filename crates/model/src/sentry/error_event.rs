@@ -37,7 +37,8 @@ pub struct ErrorEvent {
     pub parent_span_id: Option<SpanId>,
     /// Kind of the report. Several kinds may report one error.
     pub reporter: ErrorReporter,
-    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception.
+    /// Type of the exception that was raised last, such as `RateLimitError`; `Message` if there is no exception, and the type of a crash
+    /// report if the event consists of one.
     #[serde(rename = "type")]
     pub kind: String,
     /// Message of that exception.

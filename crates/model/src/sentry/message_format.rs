@@ -207,7 +207,8 @@ fn ruby_directive(text: &str) -> Option<ParameterReference<'_>> {
         return percent_directive(text);
     }
     let (close, end) = if after.starts_with('{') { ('}', "%{}") } else { ('>', "%<>") };
-    let (name, flags) = after.strip_prefix(['{', '<'])?.split_once(close)?;
+    let after = after.strip_prefix(['{', '<'])?;
+    let (name, flags) = after[..after.floor_char_boundary(MAX_BRACES_BYTES)].split_once(close)?;
     let (precision, conversion_length) = if close == '>' { conversion(flags)? } else { (None, 0) };
     Some(ParameterReference {
         name: Some(name),
