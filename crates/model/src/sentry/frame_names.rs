@@ -210,6 +210,11 @@ const SYSTEM_PLACES: &[&str] = &[
     "internal/",
     "/vendor/bundle/",
     "/gems/",
+    // Headers of compilers, whose templates are compiled into the program.
+    "/usr/include/",
+    ".xctoolchain/",
+    "\\Microsoft Visual Studio\\",
+    "\\Windows Kits\\",
 ];
 /// Prefixes of modules of the libraries of languages.
 pub(crate) const LIBRARY_MODULES: &[&str] = &["java.", "javax.", "jdk.", "sun.", "kotlin.", "kotlinx.", "scala.", "System.", "Microsoft."];
