@@ -55,13 +55,13 @@ test-e2e: build
 e2e-all: build ## test every client of e2e/cases.mjs and every set-up snippet against a real server (installs a few gigabytes of packages the first time)
 	@echo "== all clients"
 	@scripts/setup.sh e2e-all
-	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/snippets.test.mjs
+	@cd e2e && CLIENTS=all HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/errors.test.mjs tests/snippets.test.mjs
 
 NEWEST ?=
 e2e-newest: build ## test every client with the newest release of its packages and print what broke (NEWEST="litellm otel" selects sets)
 	@scripts/setup.sh e2e-all
 	@scripts/newest.sh $(CACHE)/newest $(NEWEST)
-	@cd e2e && CLIENTS=newest HINOMI_CACHE=$(CACHE)/newest HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs
+	@cd e2e && CLIENTS=newest HINOMI_CACHE=$(CACHE)/newest HINOMI=$(CARGO_TARGET_DIR)/quick/hinomi node --test --test-concurrency=1 --test-reporter=spec tests/clients.test.mjs tests/errors.test.mjs
 
 check: test-texts web/node_modules/.package-lock.json web/dist/index.html ## check spelling, line width, formatting, types and lints (as errors)
 	@cargo fmt --all --check

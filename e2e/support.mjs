@@ -152,13 +152,33 @@ export const programs = path.join(here, 'programs');
 /** Python with the packages of a set. */
 export const pythonOf = (name) => path.join(cache, 'python', name, 'bin/python');
 
-/** Whether the packages of a set are installed. */
-export const isInstalled = (set) => existsSync(path.join(cache, set));
+/** Where the packages of a set lie. */
+export const packagesOf = (set) => path.join(cache, set);
 
-/** The command that runs a program with the packages of a set: `python/NAME` or `node/NAME`. */
+/** Whether the packages of a set are installed. */
+export const isInstalled = (set) => existsSync(packagesOf(set));
+
+/**
+ * The cases that the variable `CLIENTS` selects: `all`, `newest` for those whose packages are installed, `TEXT|TEXT` for those whose name
+ * contains one of the texts; without it those that are fast.
+ */
+export function chooseCases(cases) {
+  const wanted = process.env.CLIENTS ?? '';
+  return cases.filter(({ name, fast, set }) => {
+    if (wanted === 'all') return true;
+    if (wanted === 'newest') return isInstalled(set);
+    return wanted ? wanted.split('|').some((text) => name.includes(text)) : fast;
+  });
+}
+
+/** The set of programs whose SDK is a package of Debian. */
+export const DEBIAN = 'debian';
+
+/** The command that runs a program with the packages of a set: `python/NAME`, `node/NAME` or `DEBIAN`. */
 function command(program, set, folder) {
-  const packages = path.join(cache, set);
-  if (!existsSync(packages)) throw new Error(`the packages of ${set} are not installed: scripts/setup.sh e2e-all`);
+  if (set === DEBIAN) return [...(program.endsWith('.rb') ? ['ruby'] : ['go', 'run']), path.join(programs, program)];
+  const packages = packagesOf(set);
+  if (!isInstalled(set)) throw new Error(`the packages of ${set} are not installed: scripts/setup.sh e2e-all`);
   if (program.endsWith('.py')) return [path.join(packages, 'bin/python'), path.join(programs, program)];
   if (program.endsWith('.sh')) return ['sh', path.join(programs, program)];
   // Node looks for packages where the program lies.
@@ -175,8 +195,10 @@ export function run(program, set, { dsn = '', provider, args = [], settings = {}
   const home = mkdtempSync(path.join(tmpdir(), 'hinomi-home-'));
   const own = {
     HOME: home,
+    // Debian's Go packages are a workspace as before modules.
+    ...(set === DEBIAN ? { GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: path.join(cache, 'go') } : {}),
     SENTRY_DSN: dsn,
-    LLM_BASE_URL: provider.url,
+    LLM_BASE_URL: provider?.url ?? '',
     OPENAI_API_KEY: 'none',
     ANTHROPIC_API_KEY: 'none',
     PYTHONIOENCODING: 'utf8',

@@ -58,6 +58,13 @@ need strace strace
 need python3 python3
 fc-list :lang=ja 2> /dev/null | grep -q . || packages+=(fonts-noto-cjk)
 python3 -c 'import ensurepip, venv' 2> /dev/null || packages+=(python3-venv)
+if [ "$1" = e2e-all ]; then
+    need go golang-go
+    need ruby ruby
+    # Sentry's SDKs for Go and Ruby.
+    [ -d /usr/share/gocode/src/github.com/getsentry/sentry-go ] || packages+=(golang-github-getsentry-sentry-go-dev)
+    ruby -e 'require "rack"; require "sentry-ruby"' 2> /dev/null || packages+=(ruby-rack ruby-sentry-ruby)
+fi
 install
 
 # One environment for each set of packages, since an SDK looks at what is installed. The tests of `make test` need these alone.

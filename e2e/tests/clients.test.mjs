@@ -1,18 +1,12 @@
 // Every client of `cases.mjs`: what the provider was asked and has answered is what the API says, each call counted once.
-// `CLIENTS=all` runs them all, `CLIENTS=newest` those whose packages are installed, `CLIENTS=TEXT|TEXT` those whose name holds one of the
-// texts, else the fast ones run.
+// `CLIENTS` selects cases (`chooseCases`).
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { CASES } from '../cases.mjs';
 import { costOf, providerOf, sameMoney, unitPrices } from '../costs.mjs';
-import { eventually, isInstalled, run, startProvider, startServer } from '../support.mjs';
+import { chooseCases, eventually, run, startProvider, startServer } from '../support.mjs';
 
-const wanted = process.env.CLIENTS ?? '';
-const chosen = CASES.filter(({ name, fast, set }) => {
-  if (wanted === 'all') return true;
-  if (wanted === 'newest') return isInstalled(set);
-  return wanted ? wanted.split('|').some((text) => name.includes(text)) : fast;
-});
+const chosen = chooseCases(CASES);
 
 let server;
 before(async () => {
