@@ -16,6 +16,7 @@ use super::message_format::{event_level, format_message};
 use super::scrub::{DataLimit, bounded_object, scrub_error};
 use super::shared::{SharedEventContext, SharedEventFields, part};
 use super::transaction::{SentryContexts, TraceContext};
+use super::user_agent::add_client_contexts;
 use super::{EnvelopeReader, grouping};
 use crate::clock::TimestampError;
 use crate::decode_budget;
@@ -241,6 +242,7 @@ fn event(mut raw: RawErrorEvent, payload: &[u8], reader: &EnvelopeReader) -> Res
         meta: None,
     };
     set_shared(&mut error, raw.contexts, fields, reader);
+    add_client_contexts(&mut error.details.contexts, &error.details.request);
     error.set_stack(stack, thread_id.is_some());
     error.set_message(message);
     if let Some(kind) = reader.crash_report {

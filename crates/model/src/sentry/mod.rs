@@ -23,6 +23,7 @@ mod span_v1;
 mod span_v2;
 mod status;
 mod transaction;
+mod user_agent;
 
 use crate::clock::{ClockDriftCorrector, DecodeContext};
 use crate::log_line::{LogLine, OccurrenceKeyGenerator};
