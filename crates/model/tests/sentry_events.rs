@@ -191,7 +191,7 @@ fn compare_error(error: &ErrorEvent, want: &Value, differences: &mut EventDiffer
                     compare_field(error, field, value, differences);
                 }
             }
-            "issues" | "events" | "outcomes" => {}
+            "issues" | "events" | "outcomes" | "logs" => {}
             other => panic!("unknown expectation {other}"),
         }
     }
@@ -215,6 +215,11 @@ fn differences(case: &Value) -> Vec<String> {
         differences.compare("number of issues", &json!(groups.len()), issues);
         let ids: BTreeSet<_> = errors.iter().map(|error| &error.event_id).collect();
         differences.compare("number of events", &json!(ids.len()), &json!(requests.len()));
+    } else if let Some(logs) = expect.get("logs") {
+        let lines = decoded.iter().flat_map(|decoded| &decoded.lines).map(|line| json!([line.level, line.body]));
+        differences.compare("log lines", &lines.collect(), logs);
+        let dropped = decoded.iter().map(|decoded| decoded.outcomes.len()).sum::<usize>();
+        differences.compare("number of dropped items", &json!(dropped), &json!(0));
     } else if expect.get("outcomes").is_none() {
         differences.compare("number of error events", &json!(errors.len()), &json!(requests.len()));
     }
