@@ -4,43 +4,25 @@ import { useModelColors } from '../model-colors';
 import { useProjectOrNull } from '../project';
 import { useLocale } from '../locale';
 import type { Suggestion } from './completion';
+import type { FilterVocabulary } from './filter-vocabulary';
 import type { Suggestions } from './use-suggestions';
 import { UserText, Swatch } from './values';
 
-const EXAMPLES = ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金"'];
-
 const KIND_HINTS: Partial<Record<Suggestion['kind'], TextKey>> = {
   present: 'filter.present',
-  words: 'filter.textSearch',
   or: 'filter.or',
   group: 'filter.group',
 };
 
-/** What a field is, in a few words. */
-const FIELD_HINTS: Record<string, TextKey> = {
-  model: 'filter.field.model',
-  provider: 'filter.field.provider',
-  pipeline: 'filter.field.pipeline',
-  status: 'filter.field.status',
-  user: 'filter.field.user',
-  session: 'filter.field.session',
-  cost: 'filter.field.cost',
-  duration: 'filter.field.duration',
-  tool: 'filter.field.tool',
-  agent: 'filter.field.agent',
-  op: 'filter.field.operation',
-  kind: 'filter.field.kind',
-  'tag.': 'filter.field.tag',
-};
-
 interface CompletionListProps extends Suggestions {
   id: string;
+  vocabulary: FilterVocabulary;
   active: number | null;
   onTake: (suggestion: Suggestion) => void;
   onActive: (at: number) => void;
 }
 
-export function CompletionList({ id, list, field, word, active, onTake, onActive }: CompletionListProps) {
+export function CompletionList({ id, list, field, word, vocabulary, active, onTake, onActive }: CompletionListProps) {
   const t = useT();
   const { format } = useLocale();
   const { of: colorOf } = useModelColors(useProjectOrNull()?.id ?? null);
@@ -48,14 +30,14 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
   useEffect(() => {
     if (active !== null) box.current?.children[active]?.scrollIntoView({ block: 'nearest' });
   }, [active]);
-  const valued = list.some(({ kind }) => kind === 'value');
+  const counted = list.some(({ kind, count }) => kind === 'value' && count !== undefined);
   return (
     // The pointer must not take the focus from the line before the click arrives.
     <div className="completion" onPointerDown={(event) => event.preventDefault()}>
-      {field !== null && valued && <h3>{t('filter.valuesOf', { field })}</h3>}
+      {field !== null && counted && <h3>{t('filter.valuesOf', { field })}</h3>}
       <div className="completion-options" id={id} role="listbox" aria-label={t('filter.options')} ref={box}>
         {list.map((one, at) => {
-          const meaning = KIND_HINTS[one.kind] ?? FIELD_HINTS[one.text];
+          const meaning = one.kind === 'words' ? vocabulary.textHint : (KIND_HINTS[one.kind] ?? hintOf(one, vocabulary));
           return (
             // The keys are the line's: it holds the focus, and names the active option.
             // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
@@ -84,13 +66,17 @@ export function CompletionList({ id, list, field, word, active, onTake, onActive
         })}
       </div>
       <footer>
-        {EXAMPLES.map((example) => (
+        {vocabulary.examples.map((example) => (
           <code key={example}>{example}</code>
         ))}
       </footer>
     </div>
   );
 }
+
+/** A value may have the name of a field. */
+const hintOf = ({ kind, text }: Suggestion, { fieldHints }: FilterVocabulary) =>
+  kind === 'field' || kind === 'prefix' ? fieldHints[text] : undefined;
 
 function HighlightedMatch({ text, word }: { text: string; word: string }) {
   const at = word ? text.toLowerCase().indexOf(word.toLowerCase()) : -1;

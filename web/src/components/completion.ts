@@ -1,38 +1,5 @@
 import { quoteValue, textTerm } from '../filter-query';
-
-/** Fields whose values are names, of which the server knows those that there are. */
-export const NAME_FIELDS = [
-  'model',
-  'provider',
-  'pipeline',
-  'status',
-  'failure',
-  'user',
-  'session',
-  'agent',
-  'tool',
-  'op',
-  'kind',
-  'name',
-  'prompt',
-  'prompt_version',
-  'environment',
-  'release',
-  'key',
-] as const;
-/** Fields that are compared. */
-export const NUMBER_FIELDS = ['cost', 'duration', 'input_tokens', 'output_tokens'] as const;
-/** Ids, which nobody types by heart. */
-export const ID_FIELDS = ['trace', 'span'] as const;
-
-const FIELDS: readonly string[] = [...NAME_FIELDS, ...NUMBER_FIELDS, ...ID_FIELDS];
-
-const NUMBER_BOUNDS: Record<string, string[]> = {
-  cost: ['>0.01', '>0.1', '<0.001'],
-  duration: ['>1s', '>5s', '>30s'],
-  input_tokens: ['>1000', '>10000', '>100000'],
-  output_tokens: ['>500', '>2000', '>8000'],
-};
+import { SPAN_VOCABULARY, type FilterVocabulary } from './filter-vocabulary';
 
 /** What stands to the left of the caret, as far as it belongs to one term. */
 export interface TypedTerm {
@@ -83,10 +50,14 @@ export function parseTypedTerm(draft: string): TypedTerm {
 }
 
 /** Which values the server is to be asked for; null where there are none to ask for. */
-export function valuesNeededFor({ field, word }: TypedTerm): { field: string; prefix: string } | null {
+export function valuesNeededFor(
+  { field, word }: TypedTerm,
+  { nameFields }: FilterVocabulary = SPAN_VOCABULARY,
+): { field: string; prefix: string } | null {
+  // Without names to ask for, the list has no facets.
+  if (nameFields.length === 0) return null;
   if (field === null) return word.startsWith('tag.') ? { field: 'tag', prefix: word.slice(4) } : null;
-  if ((NAME_FIELDS as readonly string[]).includes(field) || /^tag\../.test(field)) return { field, prefix: word };
-  return null;
+  return nameFields.includes(field) || /^tag\../.test(field) ? { field, prefix: word } : null;
 }
 
 export interface Suggestion {
@@ -94,18 +65,16 @@ export interface Suggestion {
   draft: string;
   /** Whether the term is then whole, so that it can be taken at once. */
   whole: boolean;
-  kind: 'field' | 'value' | 'present' | 'bound' | 'words' | 'tag' | 'or' | 'group';
+  kind: 'field' | 'value' | 'present' | 'bound' | 'words' | 'prefix' | 'or' | 'group';
   text: string;
-  count?: number;
+  count?: number | undefined;
 }
 
 interface KnownValues {
   value: string;
-  count: number;
+  /** How many rows have it, where that was counted. */
+  count: number | undefined;
 }
-
-/** How many fields an empty line offers: the first of each sort. */
-const FIRST_FIELDS = ['model', 'pipeline', 'status', 'user', 'provider', 'cost', 'duration', 'tool'];
 
 /** `OR` behind a term, and parentheses, as far as the word may become one. */
 function operatorSuggestions(head: string, word: string, behindTerm: boolean): Suggestion[] {
@@ -117,41 +86,62 @@ function operatorSuggestions(head: string, word: string, behindTerm: boolean): S
 /**
  * What the line can go on with. `known` is what the server answered to `wanted`; `behindTerm`, whether there are terms before the line.
  */
-export function suggestCompletions(draft: string, known: readonly KnownValues[], behindTerm = false): Suggestion[] {
+export function suggestCompletions(
+  draft: string,
+  known: readonly KnownValues[],
+  behindTerm = false,
+  vocabulary: FilterVocabulary = SPAN_VOCABULARY,
+): Suggestion[] {
   const now = parseTypedTerm(draft);
-  const { before, not, field, done, word, quoted } = now;
+  return now.field === null ? suggestFields(now, known, behindTerm, vocabulary) : suggestValues(now, now.field, known, vocabulary);
+}
+
+function suggestFields({ before, not, word, quoted }: TypedTerm, known: readonly KnownValues[], behindTerm: boolean, vocabulary: FilterVocabulary) {
+  const { nameFields, fixedValues, numberBounds, otherFields, firstFields, prefix } = vocabulary;
   const head = `${before}${not ? '-' : ''}`;
-  if (field === null) {
-    if (word.startsWith('tag.')) {
-      return known.map(({ value, count }) => ({
+  if (word.startsWith('tag.') && prefix === 'tag.') {
+    return known.map(
+      ({ value, count }): Suggestion => ({
         draft: `${head}${/[\s:"]/.test(value) ? `"tag.${value}"` : `tag.${value}`}:`,
         whole: false,
-        kind: 'tag',
+        kind: 'prefix',
         text: `tag.${value}`,
         count,
-      }));
-    }
-    const lower = word.toLowerCase();
-    const begins = FIELDS.filter((name) => name.startsWith(lower));
-    const has = FIELDS.filter((name) => !name.startsWith(lower) && name.includes(lower));
-    const named = quoted ? [] : word === '' ? FIRST_FIELDS : [...begins, ...has];
-    const fields: Suggestion[] = named.map((name) => ({ draft: `${head}${name}:`, whole: false, kind: 'field', text: name }));
-    if (!quoted && (word === '' || 'tag.'.startsWith(lower)))
-      fields.push({ draft: `${head}tag.`, whole: false, kind: 'tag', text: 'tag.' });
-    const words: Suggestion[] =
-      word === '' ? [] : [{ draft: `${head}${textTerm(word)}`, whole: true, kind: 'words', text: textTerm(word) }];
-    const isBehindTerm = before === '' ? behindTerm : !/(^|\s)(OR|AND)\s*$|\($/.test(before);
-    return [...fields, ...(quoted ? [] : operatorSuggestions(head, word, isBehindTerm && !not)), ...words];
+      }),
+    );
   }
-  const prefix = `${head}${field}:${done}`;
-  const values: Suggestion[] = known.map(({ value, count }) => ({
+  const lower = word.toLowerCase();
+  const all = [...Object.keys(fixedValues), ...nameFields, ...Object.keys(numberBounds), ...otherFields];
+  const begins = all.filter((name) => name.startsWith(lower));
+  const has = all.filter((name) => !name.startsWith(lower) && name.includes(lower));
+  const named = quoted ? [] : word === '' ? firstFields : [...begins, ...has];
+  const fields: Suggestion[] = named.map((name) => ({ draft: `${head}${name}:`, whole: false, kind: 'field', text: name }));
+  if (!quoted && (word === '' || (prefix !== word && prefix.startsWith(lower))))
+    fields.push({ draft: `${head}${prefix}`, whole: false, kind: 'prefix', text: prefix });
+  const words: Suggestion[] =
+    word === '' ? [] : [{ draft: `${head}${textTerm(word)}`, whole: true, kind: 'words', text: textTerm(word) }];
+  const isBehindTerm = before === '' ? behindTerm : !/(^|\s)(OR|AND)\s*$|\($/.test(before);
+  return [...fields, ...(quoted ? [] : operatorSuggestions(head, word, isBehindTerm && !not)), ...words];
+}
+
+function suggestValues(
+  { before, not, done, word }: TypedTerm,
+  field: string,
+  known: readonly KnownValues[],
+  { fixedValues, numberBounds }: FilterVocabulary,
+): Suggestion[] {
+  const prefix = `${before}${not ? '-' : ''}${field}:${done}`;
+  const fixed: KnownValues[] = (fixedValues[field] ?? [])
+    .filter((value) => value.startsWith(word.toLowerCase()))
+    .map((value) => ({ value, count: undefined }));
+  const values: Suggestion[] = [...fixed, ...known].map(({ value, count }) => ({
     draft: `${prefix}${quoteValue(value)}`,
     whole: true,
     kind: 'value',
     text: value,
     count,
   }));
-  const bounds: Suggestion[] = (NUMBER_BOUNDS[field] ?? [])
+  const bounds: Suggestion[] = (numberBounds[field] ?? [])
     .filter((bound) => bound.startsWith(word))
     .map((bound) => ({ draft: `${prefix}${bound}`, whole: true, kind: 'bound', text: bound }));
   const present: Suggestion[] =

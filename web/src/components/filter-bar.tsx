@@ -5,6 +5,7 @@ import { useKeyboardShortcuts } from '../keyboard';
 import { appendToFilter, joinTerms, parseTerms, type Term } from '../filter-query';
 import { CompletionList } from './completion-list';
 import type { Suggestion } from './completion';
+import { SPAN_VOCABULARY, type FilterVocabulary } from './filter-vocabulary';
 import { Icon } from './icons';
 import { useSuggestions } from './use-suggestions';
 
@@ -13,6 +14,8 @@ interface FilterBarProps {
   onChange: (q: string) => void;
   /** What the server said to the filter, where it could not read it. */
   error?: unknown;
+  /** What can be named; that of spans if it is not given. */
+  vocabulary?: FilterVocabulary;
   children?: ReactNode;
 }
 
@@ -22,14 +25,14 @@ function termText({ field, group, not, values }: Term): string {
 }
 
 /** The filter as words, each with its own way out; what is typed is the query language itself, with completion. */
-export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
+export function FilterBar({ q, onChange, error, vocabulary = SPAN_VOCABULARY, children }: FilterBarProps) {
   const t = useT();
   const input = useRef<HTMLInputElement>(null);
   const [draft, setDraft] = useState('');
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState<number | null>(null);
   const terms = parseTerms(q);
-  const suggestions = useSuggestions(draft, q, open);
+  const suggestions = useSuggestions(draft, q, open, vocabulary);
   const shown = open && suggestions.list.length > 0;
 
   useKeyboardShortcuts({ '/': () => input.current?.focus() });
@@ -113,7 +116,7 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
             aria-activedescendant={shown && active !== null ? `filter-option-${active}` : undefined}
             aria-invalid={refused !== null}
             aria-describedby={refused ? 'filter-error' : undefined}
-            placeholder={terms.length === 0 ? t('filter.placeholder') : undefined}
+            placeholder={terms.length === 0 ? t(vocabulary.placeholder) : undefined}
             spellCheck={false}
             autoComplete="off"
             autoCapitalize="off"
@@ -126,7 +129,9 @@ export function FilterBar({ q, onChange, error, children }: FilterBarProps) {
             }}
             onKeyDown={key}
           />
-          {shown && <CompletionList id="filter-options" {...suggestions} active={active} onTake={take} onActive={setActive} />}
+          {shown && (
+            <CompletionList id="filter-options" {...suggestions} vocabulary={vocabulary} active={active} onTake={take} onActive={setActive} />
+          )}
         </div>
         {terms.length > 1 && (
           <button type="button" className="filter-clear" onClick={() => onChange('')}>

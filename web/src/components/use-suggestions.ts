@@ -4,6 +4,7 @@ import { facetsQuery } from '../api/queries';
 import { useProjectOrNull } from '../project';
 import { useRange } from '../locale';
 import { suggestCompletions, parseTypedTerm, valuesNeededFor, type Suggestion } from './completion';
+import type { FilterVocabulary } from './filter-vocabulary';
 import { usePaused } from './use-paused';
 
 /** A pause in typing after which the server is asked. */
@@ -18,11 +19,11 @@ export interface Suggestions {
 }
 
 /** What the filter line can go on with: values with their counts among what the filter lets through already. */
-export function useSuggestions(draft: string, q: string, open: boolean): Suggestions {
+export function useSuggestions(draft: string, q: string, open: boolean, vocabulary: FilterVocabulary): Suggestions {
   const project = useProjectOrNull();
   const range = useRange();
   const paused = usePaused(draft, PAUSE_MS);
-  const ask = valuesNeededFor(parseTypedTerm(paused));
+  const ask = valuesNeededFor(parseTypedTerm(paused), vocabulary);
   const now = parseTypedTerm(draft);
   const { data } = useQuery({
     ...facetsQuery(project?.id ?? 0, { ...range.span, q: q || undefined }, ask?.field ?? '', ask?.prefix || undefined, MAX_SUGGESTIONS),
@@ -32,7 +33,7 @@ export function useSuggestions(draft: string, q: string, open: boolean): Suggest
     staleTime: 30_000,
   });
   return useMemo(() => {
-    const here = valuesNeededFor(now);
+    const here = valuesNeededFor(now, vocabulary);
     const known = here !== null && here.field === ask?.field ? (data?.values ?? []) : [];
     const prefix = (here?.prefix ?? '').toLowerCase();
     return {
@@ -40,11 +41,12 @@ export function useSuggestions(draft: string, q: string, open: boolean): Suggest
         draft,
         known.filter(({ value }) => value.toLowerCase().includes(prefix)),
         q !== '',
+        vocabulary,
       ),
       field: now.field,
       word: now.word,
     };
     // `now` and `ask` follow from the drafts.
     // oxlint-disable-next-line react/exhaustive-deps
-  }, [draft, paused, data, q]);
+  }, [draft, paused, data, q, vocabulary]);
 }

@@ -1,0 +1,74 @@
+import type { TextKey } from '../i18n';
+
+/** What the filter of a list can name, and what the line offers of it. */
+export interface FilterVocabulary {
+  /** Fields whose values are names, of which the server knows those that there are. */
+  nameFields: readonly string[];
+  /** Fields with few values, which never change. */
+  fixedValues: Readonly<Record<string, readonly string[]>>;
+  /** Fields that are compared, with bounds to begin with. */
+  numberBounds: Readonly<Record<string, readonly string[]>>;
+  /** Fields that nobody types by heart: IDs, and texts. */
+  otherFields: readonly string[];
+  /** What the names of fields that the program sets begin with. */
+  prefix: 'tag.' | 'attr.';
+  /** How many fields an empty line offers: the first of each sort. */
+  firstFields: readonly string[];
+  /** What a field is, in a few words. */
+  fieldHints: Readonly<Record<string, TextKey>>;
+  placeholder: TextKey;
+  /** Where words are looked for. */
+  textHint: TextKey;
+  examples: readonly string[];
+}
+
+/** The filter of spans, traces and issues. */
+export const SPAN_VOCABULARY: FilterVocabulary = {
+  nameFields: [
+    'model',
+    'provider',
+    'pipeline',
+    'status',
+    'failure',
+    'user',
+    'session',
+    'agent',
+    'tool',
+    'op',
+    'kind',
+    'name',
+    'prompt',
+    'prompt_version',
+    'environment',
+    'release',
+    'key',
+  ],
+  fixedValues: {},
+  numberBounds: {
+    cost: ['>0.01', '>0.1', '<0.001'],
+    duration: ['>1s', '>5s', '>30s'],
+    input_tokens: ['>1000', '>10000', '>100000'],
+    output_tokens: ['>500', '>2000', '>8000'],
+  },
+  otherFields: ['trace', 'span'],
+  prefix: 'tag.',
+  firstFields: ['model', 'pipeline', 'status', 'user', 'provider', 'cost', 'duration', 'tool'],
+  fieldHints: {
+    model: 'filter.field.model',
+    provider: 'filter.field.provider',
+    pipeline: 'filter.field.pipeline',
+    status: 'filter.field.status',
+    user: 'filter.field.user',
+    session: 'filter.field.session',
+    cost: 'filter.field.cost',
+    duration: 'filter.field.duration',
+    tool: 'filter.field.tool',
+    agent: 'filter.field.agent',
+    op: 'filter.field.operation',
+    kind: 'filter.field.kind',
+    'tag.': 'filter.field.tag',
+  },
+  placeholder: 'filter.placeholder',
+  textHint: 'filter.textSearch',
+  examples: ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金"'],
+};
