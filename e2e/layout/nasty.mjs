@@ -267,7 +267,19 @@ export async function fill(server) {
     body: { stringValue: body },
     attributes: [text('logger.name', LONG.short), text(LONG.short, LONG.name)],
   }));
-  await json('/v1/logs', { resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+  // Of a trace whose spans never arrive, and of none.
+  const spanless = { trace: hex(32), ids: [hex(16)], root: hex(16) };
+  const others = [MESSAGE, TEXTS.html, TEXTS.japanese].flatMap((body, at) =>
+    [spanless.trace, undefined].map((traceId) => ({
+      ...(traceId && { traceId, spanId: spanless.ids[0] }),
+      timeUnixNano: nanos(now - 300_000 + at * 7_000),
+      severityNumber: 5 + at * 8,
+      body: { stringValue: body },
+      attributes: [text(LONG.short, LONG.name)],
+    })),
+  );
+  await json('/v1/logs', { resourceLogs: [{ scopeLogs: [{ logRecords: [...logRecords, ...others] }] }] });
+  await envelope(failure({ type: LONG.id, value: MESSAGE, of: spanless, user: LONG.id }), 'event');
   for (const [name, value] of [[LONG.short, 0.123456789012], ['helpful', 1], ['label', TEXTS.japanese.slice(0, 60)]]) {
     await server.change('/scores', { name, value, trace_id: all.huge.trace, comment: MESSAGE.slice(0, 900), ...(typeof value === 'string' && { data_type: 'CATEGORICAL' }) });
   }
@@ -290,5 +302,6 @@ export async function fill(server) {
   const { issues } = await server.ask('/issues?limit=100');
   // A receipt of a deletion; the first letters of its hash stand on the page.
   await server.change(`/traces/${all.texts.at(-1).trace}`, undefined, { method: 'DELETE' });
-  return { all, imported, rule: made[0].id, budget: of('budget').rule_id, incidents: { budget: of('budget').id, rule: of('rule').id }, issues };
+  const line = (await server.ask('/logs?q=level:fatal')).logs[0];
+  return { all, spanless, line, imported, rule: made[0].id, budget: of('budget').rule_id, incidents: { budget: of('budget').id, rule: of('rule').id }, issues };
 }

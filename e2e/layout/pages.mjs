@@ -1,7 +1,7 @@
 // Every page that the router has, each by the addresses at which it looks different.
 
 /** Addresses by route, each with what to click there, if anything; made of what `fill` answered. */
-export function addresses({ all, rule, budget, incidents, issues }, empty) {
+export function addresses({ all, line, rule, budget, incidents, issues }, empty) {
   const { huge, wide, deep, texts, unknown } = all;
   const trace = (of, query = '') => `/p/1/traces/${of.trace}${query}`;
   const search = (text) => `?${new URLSearchParams({ q: text })}`;
@@ -32,6 +32,7 @@ export function addresses({ all, rule, budget, incidents, issues }, empty) {
     ],
     '/p/$project/issues': ['/p/1/issues', `/p/1/issues${nothing}`, without('/issues')],
     '/p/$project/issues/$issue': [...new Set([issues[0], issues.at(-1), issues.find(({ type }) => type === 'RateLimitError')])].map(({ issue_id: id }) => `/p/1/issues/${id}`).concat('/p/1/issues/999999', [[`/p/1/issues/${issues[0].issue_id}`, '[data-testid=library-frames]']]),
+    '/p/$project/logs': ['/p/1/logs', ['/p/1/logs', '[data-testid=log-line]'], `/p/1/logs?${new URLSearchParams({ line: line.log_id, at: line.time })}`, `/p/1/logs?${new URLSearchParams({ q: `level:debug "nothing ${huge.payload.transaction}"`, line: line.log_id, at: line.time })}`, without('/logs'), ['/p/1/logs', '[role=search] input']],
     '/p/$project/metrics': ['/p/1/metrics', '/p/1/metrics?by=model', without('/metrics'), ['/p/1/metrics', 'main button[aria-haspopup=menu]']],
     '/p/$project/mapping': ['/p/1/mapping', `/p/1/mapping?trace=${huge.trace}&span=${call}`, without('/mapping'), ['/p/1/mapping', '.mapping-fields summary']],
     '/p/$project/alerts': ['/p/1/alerts', without('/alerts')],

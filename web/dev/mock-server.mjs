@@ -2,7 +2,8 @@
 import http from 'node:http';
 import { iso, makeTrace, START } from './data.mjs';
 import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, sorted, sum, traces } from './queries.mjs';
-import { logsOf, metrics, metricSeries } from './signals.mjs';
+import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
+import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, errorEvent, hints, issue, issues, KEY, outcomes } from './records.mjs';
 import { bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
@@ -79,12 +80,15 @@ const keys = [
 let signedIn = true;
 
 const streams = new Set();
+const tell = (change) => streams.forEach((stream) => stream.write(`event: change\ndata: ${JSON.stringify(change)}\n\n`));
 function arrive(trace) {
   traces.push(trace);
-  const data = { traces: [trace.summary.trace_id], spans: trace.spans.length, errors: trace.errors.length };
-  for (const stream of streams) stream.write(`event: change\ndata: ${JSON.stringify(data)}\n\n`);
+  tell({ traces: [trace.summary.trace_id], spans: trace.spans.length, errors: trace.errors.length, logs: addLines(trace) });
 }
-if (!process.env.STILL) setInterval(() => arrive(makeTrace(Date.now() - 3000)), 40_000);
+if (!process.env.STILL) {
+  setInterval(() => arrive(makeTrace(Date.now() - 3000)), 40_000);
+  setInterval(() => tell({ traces: [], spans: 0, errors: 0, logs: addLines() }), 7_000);
+}
 
 /** The mock server has no alerts. */
 const EMPTY_ALERTS = {
@@ -97,6 +101,10 @@ const EMPTY_ALERTS = {
 
 const findTrace = (id) =>
   traces.find(({ summary }) => summary.trace_id === id) ?? fail(404, 'trace not found', 'It may be older than the retention period.');
+
+/** A trace of which no span has arrived. */
+const findSpanless = (id) =>
+  traces.some(({ summary }) => summary.trace_id === id) ? undefined : spanless.find(({ trace_id: one }) => one === id);
 
 const issueOrEvent = (found, event) =>
   event ? (found.events.find(({ event_id: id }) => id === event) ?? fail(404, 'No such event')) : found;
@@ -191,6 +199,7 @@ function answer(method, path, params, body) {
   if (name === 'reprice') return body.dry_run ? repriced(true) : repriceJob(method, body);
   if (name === 'hints') return { hints: hints() };
   if (name === 'outcomes') return { outcomes: outcomes(number) };
+  if (name === 'logs') return projectLogs(number, params);
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
   if (name === 'issues')
@@ -198,8 +207,7 @@ function answer(method, path, params, body) {
       ? issueOrEvent(issue(number, Number(one), params), two)
       : page(sorted(issues(number, params), params.get('sort') ?? '-last_seen'), 'issues', params);
   if (name === 'traces' && path.endsWith('/logs')) {
-    const found = findTrace(one);
-    return { logs: logsOf(found), next_cursor: null };
+    return { logs: findSpanless(one)?.lines ?? logsOf(findTrace(one)), next_cursor: null };
   }
   if (name === 'traces' && path.endsWith('/search')) {
     const found = findTrace(one);
@@ -212,6 +220,7 @@ function answer(method, path, params, body) {
     return null;
   }
   if (name === 'traces' && two) return detail(one, two);
+  if (name === 'traces' && one && method === 'GET' && findSpanless(one)) return spanlessTrace(findSpanless(one));
   if (name === 'traces' && one) {
     const found = findTrace(one);
     if (method === 'DELETE') return receipt(...traces.splice(traces.indexOf(found), 1));

@@ -140,6 +140,22 @@ test('lists, traces and spans', async () => {
   await ask('delete', `${PROJECT}/traces/{trace}`, { path });
 });
 
+test('log lines, and a trace without spans', async () => {
+  await ask('get', `${PROJECT}/logs`, { path: { project: 2 }, query: RANGE });
+  const { logs, next_cursor: cursor } = await ask('get', `${PROJECT}/logs`, { query: { ...RANGE, limit: 200 } });
+  expect(logs.map(({ time }) => time)).toEqual(logs.map(({ time }) => time).toSorted().reverse());
+  const next = await ask('get', `${PROJECT}/logs`, { query: { ...RANGE, limit: 200, cursor } });
+  expect(next.logs.every(({ log_id: id }) => !logs.some(({ log_id: other }) => other === id))).toBe(true);
+  const { logs: severe } = await ask('get', `${PROJECT}/logs`, { query: { ...RANGE, q: 'level:error,fatal -attr.attempt:*' } });
+  expect(new Set(severe.map(({ level }) => level))).toEqual(new Set(['error', 'fatal']));
+  const { logs: booked } = await ask('get', `${PROJECT}/logs`, { query: { ...RANGE, q: '"booking started"' } });
+  const path = { trace: booked[0].trace_id };
+  const { spans, errors, log_count: count } = await ask('get', `${PROJECT}/traces/{trace}`, { path });
+  expect([spans.length, errors.length > 0]).toEqual([0, true]);
+  const { logs: lines } = await ask('get', `${PROJECT}/traces/{trace}/logs`, { path });
+  expect(lines.length).toBe(count);
+});
+
 test('issues', async () => {
   const { issues } = await ask('get', `${PROJECT}/issues`, { query: RANGE });
   for (const { issue_id: issue } of issues) {

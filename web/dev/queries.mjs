@@ -4,7 +4,9 @@ import { hasUsage, iso, makeTraces } from './data.mjs';
 export const traces = makeTraces();
 
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
-function time(text, fallback) {
+
+/** A moment as the API takes it, in milliseconds since the epoch. */
+export function time(text, fallback) {
   if (!text) return fallback;
   if (text === 'now') return Date.now();
   const relative = /^-(\d+)([mhd])$/.exec(text);

@@ -1,4 +1,4 @@
-// Made-up metrics and log lines.
+// Made-up metrics.
 import { iso } from './data.mjs';
 
 const metric = (name, unit, kind, attributes, measures, description = '') => ({
@@ -49,21 +49,3 @@ export function metricSeries(params) {
     series_left_out: 0,
   };
 }
-
-const LINES = [
-  ['info', 'question from user-42'],
-  ['debug', 'HTTP Request: POST https://api.example/v1/chat/completions "HTTP/1.1 200 OK"'],
-  ['warn', 'slow answer'],
-  ['error', '在庫サービスに接続できません'],
-];
-
-export const logsOf = ({ spans }) =>
-  spans.slice(0, LINES.length).map((span, at) => ({
-    log_id: String(at + 1),
-    trace_id: span.trace_id,
-    span_id: span.span_id,
-    time: iso(Date.parse(span.start_time) + span.duration_ms / 2),
-    level: LINES[at][0],
-    body: LINES[at][1],
-    attributes: { 'logger.name': 'shop.assistant', 'code.line.number': 14 + at },
-  }));

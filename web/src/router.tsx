@@ -107,6 +107,13 @@ const issue = createRoute({
   component: lazyPage(() => import('./routes/issues/detail')),
 });
 
+const logs = createRoute({
+  getParentRoute: () => project,
+  path: '/logs',
+  validateSearch: (raw: RawSearch) => textParams(raw, 'q', 'sort', 'line', 'at'),
+  component: lazyPage(() => import('./routes/logs')),
+});
+
 const alerts = createRoute({
   getParentRoute: () => project,
   path: '/alerts',
@@ -195,6 +202,7 @@ const tree = root.addChildren([
       trace,
       issues,
       issue,
+      logs,
       bill,
       metrics,
       mapping,

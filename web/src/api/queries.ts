@@ -132,6 +132,15 @@ export const spansPagesQuery = (project: number, scope: Scope, sort: string) =>
     api.get('/api/v1/projects/{project}/spans', { path: { project }, query, signal }),
   );
 
+export const projectLogsPagesQuery = (project: number, scope: Scope, sort: string) =>
+  pages(project, 'project logs', scope, sort, (query, signal) =>
+    api.get('/api/v1/projects/{project}/logs', { path: { project }, query, signal }),
+  );
+
+/** Log lines without paging. */
+export const projectLogsQuery = (project: number, scope: Partial<Scope>, limit: number) =>
+  projectQuery(project, 'project logs', '/api/v1/projects/{project}/logs', { ...scoped(scope), limit });
+
 /** Page after page, as the reader asks for more. */
 export const issuesPagesQuery = (project: number, scope: Scope, sort = '-last_seen', limit = 100) =>
   infiniteQueryOptions({

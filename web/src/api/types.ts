@@ -52,6 +52,8 @@ export type TracePage = Schemas['TracePage'];
 export type TraceDetail = Schemas['TraceResponse'];
 export type Score = Schemas['Score'];
 export type LogLine = Schemas['LogLine'];
+export type ListedLogLine = Schemas['ListedLogLine'];
+export type LogLinePage = Schemas['LogList'];
 export type Hint = Schemas['Hint'];
 export type HintName = Schemas['InstrumentationHint'];
 

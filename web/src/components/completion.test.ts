@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { suggestCompletions, parseTypedTerm, valuesNeededFor } from './completion';
+import { LOG_VOCABULARY } from './filter-vocabulary';
 
 const drafts = (draft: string, known: { value: string; count: number }[] = []) => suggestCompletions(draft, known).map((one) => one.draft);
 
@@ -53,5 +54,22 @@ describe('what it can go on with', () => {
     expect(drafts('cost:')).toEqual(['cost:>0.01', 'cost:>0.1', 'cost:<0.001', 'cost:*']);
     expect(drafts('duration:>5')).toEqual(['duration:>5s']);
     expect(drafts('tag.t', [{ value: 'team', count: 2 }])).toEqual(['tag.team:']);
+  });
+});
+
+describe('the filter of log lines', () => {
+  const offers = (draft: string) => suggestCompletions(draft, [], false, LOG_VOCABULARY).map((one) => one.draft);
+
+  it('offers its own fields, and levels from the most severe', () => {
+    expect(offers('')).toEqual(['level:', 'service:', 'environment:', 'user:', 'trace:', 'body:', 'attr.', '(']);
+    expect(offers('at')).toEqual(['attr.', '"at"']);
+    expect(offers('-level:')).toEqual([...['fatal', 'error', 'warn', 'info', 'debug', 'trace'].map((level) => `-level:${level}`), '-level:*']);
+    expect(offers('level:error,wa')).toEqual(['level:error,warn']);
+    expect(offers('mod')).toEqual(['"mod"']);
+  });
+
+  it('asks the server for no values', () => {
+    expect(valuesNeededFor(parseTypedTerm('level:e'), LOG_VOCABULARY)).toBeNull();
+    expect(valuesNeededFor(parseTypedTerm('tag.team:a'), LOG_VOCABULARY)).toBeNull();
   });
 });

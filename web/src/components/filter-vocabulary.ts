@@ -72,3 +72,28 @@ export const SPAN_VOCABULARY: FilterVocabulary = {
   textHint: 'filter.textSearch',
   examples: ['model:a,b', '-model:a', 'duration:>30s', '(a OR b)', '"返金"'],
 };
+
+/** Levels of log lines, from the least severe. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+/** The filter of log lines. */
+export const LOG_VOCABULARY: FilterVocabulary = {
+  nameFields: [],
+  fixedValues: { level: LOG_LEVELS.toReversed() },
+  numberBounds: {},
+  otherFields: ['service', 'environment', 'release', 'user', 'trace', 'span', 'body'],
+  prefix: 'attr.',
+  firstFields: ['level', 'service', 'environment', 'user', 'trace', 'body'],
+  fieldHints: {
+    level: 'filter.field.level',
+    service: 'filter.field.service',
+    user: 'filter.field.user',
+    body: 'filter.field.body',
+    trace: 'filter.field.trace',
+    span: 'filter.field.span',
+    'attr.': 'filter.field.attribute',
+  },
+  placeholder: 'logs.filterPlaceholder',
+  textHint: 'logs.filterText',
+  examples: ['level:warn,error', '-level:debug', 'attr.logger.name:shop*', '"返金"'],
+};

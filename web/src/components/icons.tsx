@@ -6,6 +6,7 @@ const PATHS = {
   overview: 'M2 13.5h12M3.5 11V8M6.5 11V4M9.5 11V6.5M12.5 11V2.5',
   traces: 'M2 3.5h8M4.5 8h8M8 12.5h6',
   issues: 'M8 2 14.5 13.5h-13ZM8 6.5v3M8 11.6v.1',
+  logs: 'M1.8 3h12.4v10H1.8ZM4.5 6.2 6.5 8l-2 1.8M8.3 10h3.2',
   bell: 'M3.5 11.5c1-1 1-2 1-4a3.5 3.5 0 0 1 7 0c0 2 0 3 1 4ZM6.8 13.8h2.4M8 2.2V4',
   metrics: 'M2 13.5h12M2.5 10.5 6 7l2.5 2.5 5-6',
   setup: 'M6 2v3.5M10 2v3.5M3.5 5.5h9v2a4.5 4.5 0 0 1-9 0ZM8 12v2.5',
@@ -33,6 +34,7 @@ const PATHS = {
   key: 'M10 9a3.5 3.5 0 1 0-3.3-2.3L2 11.5V14h2.5v-1.5H6V11h1.5l1-2',
   more: 'M3 8h.1M8 8h.1M13 8h.1',
   plus: 'M8 3v10M3 8h10',
+  download: 'M8 2.5v8M4.8 7.5 8 10.7l3.2-3.2M3 13.5h10',
   trash: 'M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 9h6l.5-9',
   // kinds of span, one glyph each
   chain: 'M2.5 8h3M10.5 8h3M5.5 5.5h5v5h-5Z',

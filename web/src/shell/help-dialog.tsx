@@ -12,6 +12,7 @@ const SHORTCUTS: [string[], TextKey][] = [
   [['Esc'], 'help.close'],
   [['h', 'l'], 'help.fold'],
   [['[', ']'], 'help.neighbours'],
+  [['l'], 'help.tail'],
   [['?'], 'help.help'],
 ];
 

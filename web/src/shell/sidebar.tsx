@@ -50,6 +50,16 @@ export function Sidebar({ project }: { project: Project | null }) {
             <span>{t('nav.issues')}</span>
           </Link>
           <Link
+            to="/p/$project/logs"
+            params={params}
+            activeOptions={{ includeSearch: false }}
+            activeProps={activeLink}
+            title={t('nav.logs')}
+          >
+            <Icon name="logs" />
+            <span>{t('nav.logs')}</span>
+          </Link>
+          <Link
             to="/p/$project/metrics"
             params={params}
             activeOptions={{ includeSearch: false }}

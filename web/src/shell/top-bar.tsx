@@ -22,6 +22,8 @@ interface TopBarProps {
 
 /** Pages whose facts do not depend on a range. */
 const WITHOUT_RANGE = /\/(traces\/\$trace|setup|settings|\$)$|\/alerts(\/|$)/;
+/** The page of logs has a toggle of its own, beside its list. */
+const WITH_OWN_LIVE_TOGGLE = /\/logs$/;
 /** Pages that draw by bucket, so that its width must be said. */
 const WITH_BUCKETS = /\/\$project\/(traces|metrics)?$/;
 
@@ -40,7 +42,7 @@ export function TopBar({ project, projects, routeId, onHelp, setLeft, setRight }
       <span className="top-bar-slot" ref={setRight} />
       {ranged && <RangePicker />}
       {ranged && <ZonePicker />}
-      {project && ranged && <LiveToggle />}
+      {project && ranged && !WITH_OWN_LIVE_TOGGLE.test(routeId) && <LiveToggle />}
       <LanguageMenu />
       <ThemeMenu />
       <button type="button" className="icon-button top-bar-wide" onClick={onHelp} title={`${t('bar.help')} (?)`} aria-label={t('bar.help')}>

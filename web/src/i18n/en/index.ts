@@ -4,6 +4,7 @@ import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
 import { issues } from './issues';
+import { logs } from './logs';
 import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
@@ -22,6 +23,7 @@ export const en = {
   ...estimate,
   ...hints,
   ...issues,
+  ...logs,
   ...mapping,
   ...metrics,
   ...overview,

@@ -5,6 +5,7 @@ import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
 import { issues } from './issues';
+import { logs } from './logs';
 import { mapping } from './mapping';
 import { metrics } from './metrics';
 import { overview } from './overview';
@@ -23,6 +24,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...estimate,
   ...hints,
   ...issues,
+  ...logs,
   ...mapping,
   ...metrics,
   ...overview,

@@ -1,9 +1,13 @@
+import { Link } from '@tanstack/react-router';
 import { memo, useState } from 'react';
 import type { LogLine } from '../../api/types';
 import { useT } from '../../i18n';
 import { Icon } from '../../components/icons';
 import { ErrorMessage, Skeleton } from '../../components/states';
+import { LogAttributes } from '../../components/log-attributes';
+import { LogLevel } from '../../components/log-level';
 import { NumberWithUnit, UserText } from '../../components/values';
+import { fieldTerm } from '../../filter-query';
 import { useLocale } from '../../locale';
 import { useTraceView } from './context';
 import { millis } from './model/tree';
@@ -13,6 +17,7 @@ import { useTraceLogs } from './use-logs';
 export const TraceLogs = memo(function Logs() {
   const t = useT();
   const { format } = useLocale();
+  const { data, project, around } = useTraceView();
   const { lines, count, query } = useTraceLogs();
   if (count === 0) return null;
   return (
@@ -20,6 +25,14 @@ export const TraceLogs = memo(function Logs() {
       <div className="section-head">
         <h2>{t('trace.logs')}</h2>
         <span className="section-note">{format.count(count)}</span>
+        <Link
+          className="section-link"
+          to="/p/$project/logs"
+          params={{ project: String(project.id) }}
+          search={{ q: fieldTerm('trace', data.trace.trace_id), ...around }}
+        >
+          {t('trace.openLogs')}
+        </Link>
       </div>
       {query.isPending && <Skeleton rows={Math.min(8, count)} height={26} />}
       {query.error && lines.length === 0 && <ErrorMessage error={query.error} onRetry={() => void query.refetch()} />}
@@ -37,8 +50,8 @@ export const TraceLogs = memo(function Logs() {
 export function LogLines({ lines, withSpan = false }: { lines: readonly LogLine[]; withSpan?: boolean }) {
   return (
     <ol className={withSpan ? 'trace-log-lines' : 'trace-log-lines trace-log-lines-own'}>
-      {lines.map((line, at) => (
-        <LogLineItem key={at} line={line} withSpan={withSpan} />
+      {lines.map((line) => (
+        <LogLineItem key={line.log_id} line={line} withSpan={withSpan} />
       ))}
     </ol>
   );
@@ -50,16 +63,15 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
   const { tree, select } = useTraceView();
   const [open, setOpen] = useState(false);
   const node = line.span_id === null ? undefined : tree.byId.get(line.span_id);
-  const attributes = Object.entries(line.attributes);
   const after = millis(line.time) - tree.origin;
   return (
-    <li className={line.level === null ? undefined : `trace-log-${line.level}`}>
+    <li>
       <button type="button" className="trace-log-line" data-testid="log-line" aria-expanded={open} onClick={() => setOpen(!open)}>
         <Icon name={open ? 'down' : 'right'} size="tiny" />
         <time dateTime={line.time} title={`${format.exact(line.time)} ${zone}`}>
           <NumberWithUnit v={[{ n: after < 0 ? '\u2212' : '+' }, ...format.duration(Math.abs(after))]} />
         </time>
-        <span className="trace-log-level">{line.level ?? t('trace.noLevel')}</span>
+        <LogLevel level={line.level} />
         <UserText className="trace-log-body" text={line.body} />
       </button>
       {withSpan && (
@@ -79,17 +91,9 @@ function LogLineItem({ line, withSpan }: { line: LogLine; withSpan: boolean }) {
         </span>
       )}
       {open && (
-        <dl className="trace-log-attributes">
-          {attributes.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                <UserText text={typeof value === 'string' ? value : JSON.stringify(value)} />
-              </dd>
-            </div>
-          ))}
-          {attributes.length === 0 && <p className="text-dim">{t('trace.noAttributes')}</p>}
-        </dl>
+        <div className="trace-log-attributes">
+          <LogAttributes attributes={line.attributes} />
+        </div>
       )}
     </li>
   );
