@@ -1,7 +1,7 @@
 // Every page that the router has, each by the addresses at which it looks different.
 
 /** Addresses by route, each with what to click there, if anything; made of what `fill` answered. */
-export function addresses({ all, line, rule, budget, incidents, issues }, empty) {
+export function addresses({ all, spanless, line, rule, budget, incidents, issues }, empty) {
   const { huge, wide, deep, texts, unknown } = all;
   const trace = (of, query = '') => `/p/1/traces/${of.trace}${query}`;
   const search = (text) => `?${new URLSearchParams({ q: text })}`;
@@ -27,6 +27,8 @@ export function addresses({ all, line, rule, budget, incidents, issues }, empty)
       trace(unknown),
       ...texts.slice(1, -1).map((of) => trace(of)),
       '/p/1/traces/00000000000000000000000000000000',
+      trace(spanless),
+      [trace(spanless), '[data-testid=log-line]'],
       [trace(huge), '[data-testid=log-line]'],
       [trace(huge), '[data-testid=tool-call] button[aria-expanded]'],
     ],

@@ -25,7 +25,7 @@ const SIZES = {
 const LOOKS = [
   { theme: 'light', lang: 'en', sizes: ['desktop', 'laptop', 'zoomed', 'phone'], some: {} },
   // The texts of traces are the same in any language.
-  { theme: 'dark', lang: 'ja', sizes: ['laptop', 'phone'], some: { '/p/$project/traces/$trace': [0, 1, 3, 4, 5, 6, 7, 12, 20] } },
+  { theme: 'dark', lang: 'ja', sizes: ['laptop', 'phone'], some: { '/p/$project/traces/$trace': [0, 1, 3, 4, 5, 6, 7, 12, 20, 21] } },
 ];
 /** Where the columns are most: looked at in more widths. */
 const MORE_SIZES = { '/p/$project': ['common', 'small'], '/p/$project/traces': ['common', 'small'] };

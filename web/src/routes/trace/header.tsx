@@ -106,7 +106,7 @@ export const TraceHeader = memo(function Header({ arriving }: { arriving: boolea
             </code>
             <CopyIconButton text={trace.trace_id} label={t('trace.copyId')} />
           </span>
-          <PinAndDelete />
+          <PinAndDelete project={project} data={data} />
         </div>
       </div>
       <TraceFigures />

@@ -30,6 +30,7 @@ import { criticalPath, idleIntervals, makeTimeAxis } from './model/time';
 import { modelCalls } from './model/transcript';
 import { buildTree, isModelCall } from './model/tree';
 import { NeighbourLinks } from './neighbours';
+import { SpanlessTrace } from './spanless';
 import { SpansSection } from './spans-section';
 import { CopyTranscript, Transcript, TranscriptSummary } from './transcript';
 import './styles/frame.css';
@@ -37,6 +38,7 @@ import './styles/tree.css';
 import './styles/below.css';
 import './styles/logs.css';
 import './styles/span.css';
+import './styles/spanless.css';
 import './styles/transcript.css';
 import './styles/narrow.css';
 
@@ -105,7 +107,8 @@ export default function Trace() {
           <Skeleton rows={14} height={24} />
         </div>
       )}
-      {data && <TraceContent key={data.trace.trace_id} data={data} arriving={arriving} />}
+      {data && data.spans.length > 0 && <TraceContent key={data.trace.trace_id} data={data} arriving={arriving} />}
+      {data && data.spans.length === 0 && <SpanlessTrace project={project} data={data} />}
     </>
   );
 }

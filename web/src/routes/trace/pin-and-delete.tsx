@@ -1,14 +1,13 @@
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useDeleteTrace, usePin } from '../../api/queries';
+import type { Project, TraceDetail } from '../../api/types';
 import { useT } from '../../i18n';
-import { useTraceView } from './context';
 
 /** Whether the trace stays, and the way to delete it. */
-export function PinAndDelete() {
+export function PinAndDelete({ project, data }: { project: Project; data: TraceDetail }) {
   const t = useT();
   const navigate = useNavigate();
-  const { data, project } = useTraceView();
   const { trace_id: id } = data.trace;
   const pin = usePin(project.id, id);
   const remove = useDeleteTrace(project.id, id);
