@@ -51,6 +51,9 @@ describe('the query language', () => {
     expect(quoteValue('>5')).toBe('">5"');
     expect(textTerm('say "hi"')).toBe('"say \\"hi\\""');
     expect(fieldTerm('user', null)).toBe('-user:*');
+    expect(fieldTerm('tag.a b', 'c')).toBe('"tag.a b":c');
+    expect(parseTerms(fieldTerm('tag.say "hi": x', 'c'))[0]).toMatchObject({ field: 'tag.say "hi": x', values: ['c'] });
+    expect(toggleValue('"tag.a b":c', 'tag.a b', 'd')).toBe('"tag.a b":c,d');
     expect(joinFilters('a:b', undefined, '', 'c:d')).toBe('a:b c:d');
   });
 

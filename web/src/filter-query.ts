@@ -76,8 +76,12 @@ export function quoteValue(value: string): string {
 /** Words in prompts and answers. */
 export const textTerm = (words: string) => `"${words.replace(/[\\"]/g, '\\$&')}"`;
 
+/** Quotes the name of a field that would not be read as one: tags may have any name. */
+const quoteField = (field: string) => (/^[^\s":()\\-][^\s":()\\]*$/.test(field) ? field : `"${field.replace(/[\\"]/g, '\\$&')}"`);
+
 /** The filter for one value of a field; null is "not set". */
-export const fieldTerm = (field: string, value: string | null) => (value === null ? `-${field}:*` : `${field}:${quoteValue(value)}`);
+export const fieldTerm = (field: string, value: string | null) =>
+  value === null ? `-${quoteField(field)}:*` : `${quoteField(field)}:${quoteValue(value)}`;
 
 /** The filter that asks for all of these. */
 export function joinFilters(...parts: (string | undefined)[]): string {
@@ -108,7 +112,7 @@ export function toggleValue(q: string, field: string, value: string): string {
   const list = terms[at];
   if (!list) return joinFilters(q, fieldTerm(field, value));
   const values = list.values.includes(value) ? list.values.filter((one) => one !== value) : [...list.values, value];
-  const raw = `${field}:${values.map(quoteValue).join(',')}`;
+  const raw = `${quoteField(field)}:${values.map(quoteValue).join(',')}`;
   return joinTerms(values.length > 0 ? terms.with(at, { ...list, values, raw }) : terms.toSpliced(at, 1));
 }
 
