@@ -5,7 +5,8 @@ import { breakdown, fail, FIELDS, groupBy, page, rowOf, runsOf, scope, series, s
 import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.mjs';
 import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
-import { detail, errorEvent, hints, issue, issues, KEY, outcomes } from './records.mjs';
+import { detail, hints, KEY, outcomes } from './records.mjs';
+import { errorEvent, issue, issues, issueTags } from './issues.mjs';
 import { bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
@@ -202,6 +203,7 @@ function answer(method, path, params, body) {
   if (name === 'logs') return projectLogs(number, params);
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
+  if (name === 'issues' && path.endsWith('/tags')) return issueTags(number, Number(one), params);
   if (name === 'issues')
     return one
       ? issueOrEvent(issue(number, Number(one), params), two)

@@ -161,6 +161,7 @@ test('issues', async () => {
   for (const { issue_id: issue } of issues) {
     const { events } = await ask('get', `${PROJECT}/issues/{issue}`, { path: { issue }, query: RANGE });
     await ask('get', `${PROJECT}/issues/{issue}/events/{event}`, { path: { issue, event: events[0].event_id } });
+    await ask('get', `${PROJECT}/issues/{issue}/tags`, { path: { issue }, query: RANGE });
   }
 });
 

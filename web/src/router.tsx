@@ -103,7 +103,7 @@ const issues = createRoute({
 const issue = createRoute({
   getParentRoute: () => project,
   path: '/issues/$issue',
-  validateSearch: (raw: RawSearch) => textParams(raw, 'event', 'at'),
+  validateSearch: (raw: RawSearch) => textParams(raw, 'event', 'at', 'q', 'view'),
   component: lazyPage(() => import('./routes/issues/detail')),
 });
 

@@ -62,7 +62,8 @@ interface Sent {
   signal?: AbortSignal;
 }
 
-async function request(method: string, path: string, { path: named, query, evenEmpty, body, file, signal }: Sent = {}): Promise<unknown> {
+/** The answer to a request; an answer that is an error is thrown. */
+async function send(method: string, path: string, { path: named, query, evenEmpty, body, file, signal }: Sent = {}): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   // A header that another site's form cannot set: the session cookie alone changes nothing.
   if (method !== 'GET') headers['x-hinomi-page'] = '1';
@@ -95,9 +96,17 @@ async function request(method: string, path: string, { path: named, query, evenE
     throw error;
   }
   noteAnswer();
+  return response;
+}
+
+async function request(method: string, path: string, options?: Sent): Promise<unknown> {
+  const response = await send(method, path, options);
   if (response.status === 204) return undefined;
   return await response.json();
 }
+
+/** The body of an answer as it was sent. */
+export const getText = async (address: string, signal: AbortSignal): Promise<string> => (await send('GET', address, { signal })).text();
 
 const asker =
   <M extends Method>(method: M) =>

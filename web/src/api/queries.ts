@@ -1,6 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import type { TimeSpan as RangeSpan } from '../range';
-import { api } from './client';
+import { addressOf, api, getText } from './client';
 import type { AnswerOf, PathParametersOf, PathsWith, QueryOf } from './operation';
 import { hasEnded } from './status';
 import type { Bucket, ForwardDraft, MappingPreview, Measure, Metric, MetricMeasure, NewPrice, ProjectPatch, RepriceJob, Repriced } from './types';
@@ -163,6 +163,20 @@ export const issueQuery = (project: number, issue: string, scope: Partial<Scope>
 /** One event of an issue, whenever it happened. */
 export const issueEventQuery = (project: number, issue: string, event: string) =>
   projectQuery(project, 'issue event', '/api/v1/projects/{project}/issues/{issue}/events/{event}', undefined, { issue: Number(issue), event });
+
+/** One event of an issue as the API returns it, to the letter: no digit of a long number is lost. */
+export const rawEventQuery = (project: number, issue: number, event: string) =>
+  queryOptions({
+    queryKey: [...projectKey(project), 'raw event', issue, event],
+    queryFn: ({ signal }) => getText(rawEventAddress(project, issue, event), signal),
+    meta: { live: false },
+  });
+
+export const rawEventAddress = (project: number, issue: number, event: string) =>
+  addressOf('/api/v1/projects/{project}/issues/{issue}/events/{event}', { project, issue, event });
+
+export const issueTagsQuery = (project: number, issue: number, scope: Partial<Scope>) =>
+  projectQuery(project, 'issue tags', '/api/v1/projects/{project}/issues/{issue}/tags', scoped(scope), { issue });
 
 /** More than most traces log. */
 const LINES = 500;

@@ -63,7 +63,11 @@ export type ErrorEvent = Schemas['ErrorEvent'];
 export type Frame = Schemas['StackFrame'];
 export type Breadcrumb = Schemas['Breadcrumb'];
 export type IssueEvent = Schemas['IssueEvent'];
+export type ErrorException = Schemas['Exception'];
+export type ExceptionMechanism = Schemas['ExceptionMechanism'];
+export type ProgramThread = Schemas['ProgramThread'];
 export type Issue = Schemas['Issue'];
+export type IssueTag = Schemas['IssueTag'];
 
 /* OpenTelemetry metrics. */
 

@@ -3,6 +3,7 @@ import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
+import { issueEvent } from './issue-event';
 import { issues } from './issues';
 import { logs } from './logs';
 import { mapping } from './mapping';
@@ -23,6 +24,7 @@ export const en = {
   ...estimate,
   ...hints,
   ...issues,
+  ...issueEvent,
   ...logs,
   ...mapping,
   ...metrics,

@@ -4,6 +4,7 @@ import { bill } from './bill';
 import { common } from './common';
 import { estimate } from './estimate';
 import { hints } from './hints';
+import { issueEvent } from './issue-event';
 import { issues } from './issues';
 import { logs } from './logs';
 import { mapping } from './mapping';
@@ -24,6 +25,7 @@ export const ja: Record<keyof typeof en, string> = {
   ...estimate,
   ...hints,
   ...issues,
+  ...issueEvent,
   ...logs,
   ...mapping,
   ...metrics,

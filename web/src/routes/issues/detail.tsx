@@ -1,50 +1,69 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { issueQuery } from '../../api/queries';
-import type { Issue, IssueEvent } from '../../api/types';
+import { useMemo, useState } from 'react';
+import { issueQuery, type Scope } from '../../api/queries';
+import type { IssueEvent } from '../../api/types';
+import { FilterBar } from '../../components/filter-bar';
+import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
 import { useT } from '../../i18n';
 import { useKeyboardShortcuts } from '../../keyboard';
-import { Icon } from '../../components/icons';
-import { EmptyState, ErrorMessage, Skeleton } from '../../components/states';
-import { Chip, Timestamp, UserText, UnknownValue } from '../../components/values';
+import { useRange } from '../../locale';
 import { useProject } from '../../project';
 import { rangeAround } from '../../range';
-import { useRange, useLocale } from '../../locale';
-import { TopBarSlot } from '../../shell/top-bar-slots';
 import { usePageTitle } from '../../shell/page-title';
-import { EventSidebar } from './event-sidebar';
-import { EventBars } from './event-bars';
+import { TopBarSlot } from '../../shell/top-bar-slots';
+import { EventList } from './event-list';
+import { EventView } from './event-view';
+import { IssueHeader } from './issue-header';
 import { useLinkedEvent } from './linked-event';
-import { Breadcrumbs, StackTrace } from './stack-trace';
+import { useNeighbourEvents } from './neighbour-events';
+import { TagDistribution } from './tag-distribution';
 import './issues.css';
+import './event.css';
+import './stack.css';
+import './breadcrumbs.css';
 
-/** One issue: how much, how often, and one of its events at a time. */
+const ROUTE = '/app/p/$project/issues/$issue';
+
+/** The newest event stays in place while newer ones arrive, until another one is chosen. */
+function useFirstEvent(issue: string, filter: string | undefined, events: IssueEvent[]): string | undefined {
+  const key = `${issue} ${filter ?? ''}`;
+  const [first, setFirst] = useState<{ key: string; event: string } | null>(null);
+  const newest = events[0]?.event_id;
+  if (newest !== undefined && first?.key !== key) setFirst({ key, event: newest });
+  return first?.key === key && events.some(({ event_id: id }) => id === first.event) ? first.event : newest;
+}
+
+/** One issue: how often, whom, since when, and one of its events at a time. */
 export default function IssueDetail() {
   const t = useT();
   const project = useProject();
   const range = useRange();
   const navigate = useNavigate();
-  const { issue } = useParams({ from: '/app/p/$project/issues/$issue' });
-  const { event } = useSearch({ from: '/app/p/$project/issues/$issue' });
-  const { data, error, refetch } = useQuery(issueQuery(project.id, issue, range.span));
-  usePageTitle(data ? `${data.issue.type}: ${data.issue.value}` : t('issues.title'));
+  const { issue } = useParams({ from: ROUTE });
+  const { event, q, view } = useSearch({ from: ROUTE });
+  const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
+  const { data, error, refetch, isPlaceholderData: stale } = useQuery(issueQuery(project.id, issue, scope));
+  usePageTitle(data ? `${data.issue.title ?? data.issue.type}: ${data.issue.value}` : t('issues.title'));
 
   const events = data?.events ?? [];
+  const first = useFirstEvent(issue, q, events);
   const listed = events.findIndex(({ event_id: id }) => id === event);
-  // What the address names is shown, whether or not it is among the newest events of the range.
+  // The event in the address is shown, whether or not it is among the newest events of the range.
   const elsewhere = useLinkedEvent(project.id, issue, event, data !== undefined && event !== undefined && listed < 0);
-  const at = listed < 0 && event === undefined ? 0 : listed;
+  const at = event === undefined ? events.findIndex(({ event_id: id }) => id === first) : listed;
   const shown = events[at] ?? elsewhere.event ?? (elsewhere.missing ? events[0] : undefined);
-  const select = (to: number) => {
-    const next = events[to];
+  const place = shown ? events.indexOf(shown) : -1;
+  const neighbours = useNeighbourEvents(project.id, issue, events, shown);
+  const choose = (next: Pick<IssueEvent, 'event_id' | 'time'> | undefined) => {
     if (next) void navigate({ to: '.', search: (was) => ({ ...was, event: next.event_id, at: next.time }), replace: true });
   };
   const around = shown && at < 0 ? rangeAround(range, Date.parse(shown.time)) : {};
   useKeyboardShortcuts({
-    '[': () => select(at - 1),
-    ']': () => select(at + 1),
-    j: () => select(at + 1),
-    k: () => select(at - 1),
+    '[': () => choose(neighbours.newer),
+    ']': () => choose(neighbours.older),
+    j: () => choose(neighbours.older),
+    k: () => choose(neighbours.newer),
     Escape: () => void navigate({ to: '/p/$project/issues', params: { project: String(project.id) } }),
   });
 
@@ -56,6 +75,15 @@ export default function IssueDetail() {
           {t('issues.title')}
         </Link>
       </TopBarSlot>
+      {q && (
+        <FilterBar
+          q={q}
+          error={error}
+          onChange={(next) =>
+            void navigate({ to: '.', search: (was) => ({ ...was, q: next || undefined, event: undefined, at: undefined }) })
+          }
+        />
+      )}
       {error && !data && (
         <div className="pane">
           <ErrorMessage error={error} onRetry={() => void refetch()} />
@@ -68,8 +96,8 @@ export default function IssueDetail() {
       )}
       {data && (
         <>
-          <IssueHeader issue={data.issue} />
-          <div className="issues-layout">
+          <IssueHeader project={project.id} issue={data.issue} scope={scope} />
+          <div className={stale ? 'issues-layout is-stale' : 'issues-layout'}>
             <div className="issues-main">
               {elsewhere.pending && (
                 <div className="pane">
@@ -99,151 +127,29 @@ export default function IssueDetail() {
                 </p>
               )}
               {!shown && !elsewhere.pending && event === undefined && (
-                <EmptyState title={t('issues.noEvents')}>{t('issues.noEventsWhy')}</EmptyState>
+                <EmptyState title={t('issues.noEvents')}>{t(q ? 'issues.noEventsFiltered' : 'issues.noEventsWhy')}</EmptyState>
               )}
               {shown && (
-                <EventDetail project={String(project.id)} event={shown} at={events.indexOf(shown)} total={events.length} select={select} />
+                <EventView
+                  project={project.id}
+                  issue={data.issue}
+                  event={shown}
+                  place={place < 0 ? null : place + 1}
+                  total={data.issue.count}
+                  onNewer={neighbours.newer && (() => choose(neighbours.newer))}
+                  onOlder={neighbours.older && (() => choose(neighbours.older))}
+                  raw={view === 'json'}
+                  onRaw={(raw) => void navigate({ to: '.', search: (was) => ({ ...was, view: raw ? 'json' : undefined }), replace: true })}
+                />
               )}
             </div>
-            <EventSidebar project={String(project.id)} events={events} shown={shown} select={select} />
+            <aside className="issues-sidebar">
+              <TagDistribution project={project.id} issue={data.issue.issue_id} scope={scope} total={data.issue.count} shown={shown} />
+              <EventList events={events} shown={shown} onChoose={choose} />
+            </aside>
           </div>
         </>
       )}
-    </>
-  );
-}
-
-function IssueHeader({ issue }: { issue: Issue }) {
-  const t = useT();
-  const { format } = useLocale();
-  return (
-    <header className="sheet issues-head">
-      <div className="issues-name">
-        <h1 className="line-clamp">{issue.type}</h1>
-        <Chip tone={issue.handled === false ? 'bad' : undefined}>
-          {issue.handled === false && <Icon name="issues" size="tiny" />}
-          {issue.handled === false ? t('issues.unhandled') : issue.handled ? t('issues.handled') : issue.level}
-        </Chip>
-      </div>
-      <div className="issues-value line-clamp">
-        <UserText text={issue.value} />
-      </div>
-      {issue.culprit && <p className="text-dim monospace">{issue.culprit}</p>}
-      <dl className="issues-facts">
-        <div>
-          <dt>{t('issues.count')}</dt>
-          <dd>{format.count(issue.count)}</dd>
-        </div>
-        <div>
-          <dt>{t('issues.traces')}</dt>
-          <dd>{format.count(issue.traces)}</dd>
-        </div>
-        <div>
-          <dt>{t('issues.users')}</dt>
-          <dd>{format.count(issue.users)}</dd>
-        </div>
-        <div title={t('issues.costWhy')}>
-          <dt>{t('issues.cost')}</dt>
-          <dd>
-            {issue.traces === 0 ? (
-              '–'
-            ) : issue.cost === null ? (
-              <UnknownValue />
-            ) : (
-              <span title={format.moneyExact(issue.cost)}>{format.money(issue.cost)}</span>
-            )}
-          </dd>
-        </div>
-        <div>
-          <dt>{t('issues.first')}</dt>
-          <dd>
-            <Timestamp at={issue.first_seen} />
-          </dd>
-        </div>
-        <div>
-          <dt>{t('issues.last')}</dt>
-          <dd>
-            <Timestamp at={issue.last_seen} />
-          </dd>
-        </div>
-        <div className="issues-fact-wide">
-          <dt>{t('issues.eventsOverTime')}</dt>
-          <dd>
-            <EventBars values={issue.points.map(([, n]) => n)} />
-          </dd>
-        </div>
-      </dl>
-    </header>
-  );
-}
-
-interface EventDetailProps {
-  project: string;
-  event: IssueEvent;
-  at: number;
-  total: number;
-  select: (at: number) => void;
-}
-
-function EventDetail({ project, event, at, total, select }: EventDetailProps) {
-  const t = useT();
-  const { format } = useLocale();
-  const last = event.exceptions.length - 1;
-  const causes = event.exceptions.slice(0, Math.max(0, last)).toReversed();
-  return (
-    <>
-      <div className="pane issues-event">
-        <div className="section-head">
-          <h2>{at < 0 ? t('issues.eventOf') : t('issues.event', { n: at + 1, total })}</h2>
-          <time className="section-note" dateTime={event.time}>
-            {format.exact(event.time)}
-          </time>
-          <span className="spacer" />
-          <button
-            type="button"
-            className="icon-button"
-            disabled={at <= 0}
-            onClick={() => select(at - 1)}
-            title={`${t('issues.newer')} [`}
-            aria-label={t('issues.newer')}
-          >
-            <Icon name="left" />
-          </button>
-          <button
-            type="button"
-            className="icon-button"
-            disabled={at === total - 1}
-            onClick={() => select(at + 1)}
-            title={`${t('issues.older')} ]`}
-            aria-label={t('issues.older')}
-          >
-            <Icon name="right" />
-          </button>
-          {event.trace_id ? (
-            <Link
-              className="button"
-              to="/p/$project/traces/$trace"
-              params={{ project, trace: event.trace_id }}
-              search={{ span: event.span_id ?? undefined, at: event.time }}
-            >
-              {t('issues.openTrace')}
-              <Icon name="go" size="tiny" />
-            </Link>
-          ) : (
-            <span className="text-dim">{t('issues.noTrace')}</span>
-          )}
-        </div>
-        <div className="issues-value text-error line-clamp">
-          <b>{event.type}</b> <UserText text={event.value} />
-        </div>
-        {causes.map(({ type, value }, index) => (
-          <p className="text-medium" key={`${type} ${value} ${causes.length - index}`}>
-            {t('issues.causes')} <b>{type}</b> <UserText text={value} />
-          </p>
-        ))}
-      </div>
-      <StackTrace key={event.event_id} frames={event.frames} />
-      <Breadcrumbs breadcrumbs={event.breadcrumbs} />
     </>
   );
 }

@@ -40,8 +40,8 @@ export default function Issues() {
       cell: (issue) => (
         <Link {...target(issue)} className="issues-table-name">
           <span className="name-with-note">
-            <b title={issue.type}>{issue.type}</b>
-            <UserText className="ellipsis" text={issue.value} />
+            <b title={issue.title ?? issue.type}>{issue.title ?? issue.type}</b>
+            <UserText className="ellipsis" text={issue.title === null ? issue.value : [issue.type, issue.value].filter(Boolean).join(': ')} />
             {issue.handled === false && <Chip tone="bad">{t('issues.unhandled')}</Chip>}
           </span>
           <span className="text-dim ellipsis" title={issue.culprit ?? undefined}>

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Frame } from '../../api/types';
-import { groupFrames } from './stack-trace';
+import { groupFrames } from './frame-groups';
 
 const frame = (fn: string, own: boolean): Frame => ({
   function: fn,
