@@ -126,7 +126,7 @@ function failure({ type, value, of, user, tags = {} }) {
     lineno: 1_000_000 + at,
     in_app: at % 2 === 0,
     context_line: `    return client.responses.create(model="${LONG.model}", input=${LONG.short})`,
-    vars: { [LONG.short]: LONG.name, question: TEXTS.rtl },
+    vars: { [LONG.short]: LONG.name, question: TEXTS.rtl, order: { [LONG.short]: { [LONG.short]: [LONG.name, TEXTS.html] } } },
   });
   return {
     event_id: hex(32),
@@ -144,8 +144,13 @@ function failure({ type, value, of, user, tags = {} }) {
     contexts: { trace: of && { trace_id: of.trace, span_id: of.ids[0] ?? of.root }, [LONG.short]: { [LONG.short]: LONG.name } },
     extra: { [LONG.short]: MESSAGE },
     request: { url: `https://shop.example/${LONG.name}`, method: 'POST', headers: { 'User-Agent': LONG.name } },
-    breadcrumbs: { values: [{ timestamp: Date.now() / 1000 - 301, category: LONG.short, message: MESSAGE, level: 'info' }] },
-    exception: { values: [{ type, value, module: LONG.short, mechanism: { type: 'generic', handled: false }, stacktrace: { frames: Array.from({ length: 24 }, (_, at) => frame(at)) } }] },
+    message: LONG.name,
+    fingerprint: [LONG.name, '{{ default }}'],
+    threads: { values: [{ id: LONG.short, name: LONG.name, stacktrace: { frames: [frame(0), frame(1)] } }] },
+    breadcrumbs: {
+      values: [9000, 61, 1].map((before) => ({ timestamp: Date.now() / 1000 - 300 - before, category: LONG.short, message: MESSAGE, level: 'warning', data: { [LONG.short]: LONG.name } })),
+    },
+    exception: { values: [{ type: LONG.short, value: TEXTS.rtl, mechanism: { type: LONG.short, source: LONG.short, help_link: `https://example.com/${LONG.name}`, data: { [LONG.short]: LONG.name } }, stacktrace: { frames: [frame(0)] } }, { type, value, module: LONG.short, mechanism: { type: 'generic', handled: false }, stacktrace: { frames: Array.from({ length: 24 }, (_, at) => frame(at)) } }] },
   };
 }
 
