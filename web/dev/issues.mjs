@@ -1,12 +1,19 @@
-// What the mock server tells of errors: issues and their events.
+// What the mock server tells of errors: issues, their events, and what merges and splits them.
 import { ERRORS, iso } from './data.mjs';
 import { fail, groupBy, scope, traces } from './queries.mjs';
+
+/** The issue that each merged issue is part of. */
+const merged = new Map();
+const issueOf = (number) => merged.get(number) ?? number;
+/** The numbers of the issues that an issue has the events of, its own first. */
+const partsOf = (number) => [number, ...[...merged].filter(([, into]) => into === number).map(([part]) => part)];
+const groupId = (number) => String(number).padStart(32, '0');
 
 export function issues(id, params) {
   const { traces: found, from, to } = scope(id, params);
   const events = found.flatMap(({ errors }) => errors);
   return ERRORS.flatMap(([type, value, culprit], which) => {
-    const mine = events.filter((event) => event.issue_id === which + 1);
+    const mine = events.filter((event) => issueOf(event.issue_id) === which + 1);
     if (!mine.length) return [];
     const points = Array.from({ length: 24 }, (_, at) => {
       const start = from + ((to - from) / 24) * at;
@@ -113,9 +120,10 @@ const EVENT_DETAILS = {
 
 /** All error events of an issue, the oldest first. */
 const eventsOf = (number) =>
-  traces.flatMap(({ errors }) => errors).filter(({ issue_id: one }) => one === number);
+  traces.flatMap(({ errors }) => errors).filter(({ issue_id: one }) => issueOf(one) === number);
 
-export function issue(id, number, params) {
+export function issue(id, asked, params) {
+  const number = issueOf(asked);
   const found = issues(id, params).find(({ issue_id: one }) => one === number) ?? fail(404, 'No such issue');
   const events = eventsOf(number).slice(-50).reverse();
   const [file, fn] = [found.culprit.split(' in ')[1], found.culprit.split(' in ')[0]];
@@ -123,6 +131,7 @@ export function issue(id, number, params) {
     issue: found,
     events: events.map((event) => ({
       ...event,
+      issue_id: number,
       ...EVENT_DETAILS,
       user: { id: event.user_id, email: `${event.user_id}@tabi.example` },
       environment: 'production',
@@ -208,4 +217,34 @@ export function issueTags(id, asked, params) {
       return { key, count: events.length, distinct: values.length, values: values.slice(0, 10) };
     }),
   };
+}
+
+export function issueGroups(asked) {
+  const number = issueOf(asked);
+  const parts = partsOf(number).map((part) => ({ part, events: traces.flatMap(({ errors }) => errors).filter(({ issue_id: one }) => one === part) }));
+  return {
+    groups: parts
+      .filter(({ events }) => events.length > 0)
+      .map(({ part, events }) => ({
+        group_id: groupId(part),
+        type: events[0].type,
+        value: events[0].value,
+        count: events.length,
+        first_seen: events[0].time,
+        last_seen: events.at(-1).time,
+        issue_id: part === number ? null : part,
+        can_split: part !== number,
+      })),
+  };
+}
+
+export function mergeIssues(number, { issues: others }) {
+  for (const other of others.filter((one) => one !== number)) for (const part of partsOf(other)) merged.set(part, number);
+  return { issue_id: number };
+}
+
+export function splitIssue(_number, { groups }) {
+  const numbers = groups.map(Number);
+  for (const number of numbers) merged.delete(number);
+  return { issue_ids: numbers };
 }

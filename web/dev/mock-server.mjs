@@ -6,7 +6,7 @@ import { addLines, logsOf, projectLogs, spanless, spanlessTrace } from './logs.m
 import { metrics, metricSeries } from './signals.mjs';
 import { ownPrices, repriced, repriceJob, unpriced } from './prices.mjs';
 import { detail, hints, KEY, outcomes } from './records.mjs';
-import { errorEvent, issue, issues, issueTags } from './issues.mjs';
+import { errorEvent, issue, issueGroups, issues, issueTags, mergeIssues, splitIssue } from './issues.mjs';
 import { bill, deletions, endSession, importBill, receipt, revokeToken, sessions, tokens } from './account.mjs';
 
 const port = Number(process.env.PORT ?? 8119);
@@ -116,7 +116,7 @@ const change = (project, { retention = project.retention, ...changes }) =>
 /** 201 for everything that is created, 202 for a job. */
 const statusOf = (method, path, value) => {
   if (value === null) return 204;
-  if (method !== 'POST' || path.endsWith('/preview')) return 200;
+  if (method !== 'POST' || /\/(preview|merge|split)$/.test(path)) return 200;
   if (path.endsWith('/reprice')) return 'state' in value ? 202 : 200;
   return 201;
 };
@@ -204,6 +204,9 @@ function answer(method, path, params, body) {
   if (name === 'series') return series(number, params);
   if (name === 'breakdown') return breakdown(number, params);
   if (name === 'issues' && path.endsWith('/tags')) return issueTags(number, Number(one), params);
+  if (name === 'issues' && path.endsWith('/groups')) return issueGroups(Number(one));
+  if (name === 'issues' && path.endsWith('/merge')) return mergeIssues(Number(one), body);
+  if (name === 'issues' && path.endsWith('/split')) return splitIssue(Number(one), body);
   if (name === 'issues')
     return one
       ? issueOrEvent(issue(number, Number(one), params), two)

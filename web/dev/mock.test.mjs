@@ -162,7 +162,18 @@ test('issues', async () => {
     const { events } = await ask('get', `${PROJECT}/issues/{issue}`, { path: { issue }, query: RANGE });
     await ask('get', `${PROJECT}/issues/{issue}/events/{event}`, { path: { issue, event: events[0].event_id } });
     await ask('get', `${PROJECT}/issues/{issue}/tags`, { path: { issue }, query: RANGE });
+    await ask('get', `${PROJECT}/issues/{issue}/groups`, { path: { issue } });
   }
+});
+
+test('merged issues', async () => {
+  const { issues } = await ask('get', `${PROJECT}/issues`, { query: RANGE });
+  const [issue, other] = issues.map(({ issue_id: id }) => id);
+  await ask('post', `${PROJECT}/issues/{issue}/merge`, { path: { issue }, body: { issues: [other] } });
+  expect((await ask('get', `${PROJECT}/issues/{issue}`, { path: { issue: other }, query: RANGE })).issue.issue_id).toBe(issue);
+  const { groups } = await ask('get', `${PROJECT}/issues/{issue}/groups`, { path: { issue } });
+  const group = groups.find(({ issue_id: number }) => number === other).group_id;
+  expect(await ask('post', `${PROJECT}/issues/{issue}/split`, { path: { issue }, body: { groups: [group] } })).toEqual({ issue_ids: [other] });
 });
 
 test('OpenTelemetry metrics', async () => {

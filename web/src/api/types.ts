@@ -68,6 +68,7 @@ export type ExceptionMechanism = Schemas['ExceptionMechanism'];
 export type ProgramThread = Schemas['ProgramThread'];
 export type Issue = Schemas['Issue'];
 export type IssueTag = Schemas['IssueTag'];
+export type IssueGroup = Schemas['IssueGroup'];
 
 /* OpenTelemetry metrics. */
 

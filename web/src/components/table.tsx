@@ -110,8 +110,8 @@ export function Table<Row>(props: TableProps<Row>) {
               onClick={
                 onOpen &&
                 ((event) => {
-                  // A link in the row goes its own way, and text that was just selected is not a click.
-                  if ((event.target as HTMLElement).closest('a,button')) return;
+                  // A link or a field in the row goes its own way, and text that was just selected is not a click.
+                  if ((event.target as HTMLElement).closest('a,button,label')) return;
                   if (window.getSelection()?.isCollapsed === false) return;
                   setCursor(at);
                   onOpen(row);

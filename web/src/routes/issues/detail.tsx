@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { issueQuery, type Scope } from '../../api/queries';
 import type { IssueEvent } from '../../api/types';
 import { FilterBar } from '../../components/filter-bar';
@@ -14,6 +14,7 @@ import { usePageTitle } from '../../shell/page-title';
 import { TopBarSlot } from '../../shell/top-bar-slots';
 import { EventList } from './event-list';
 import { EventView } from './event-view';
+import { IssueGroups } from './issue-groups';
 import { IssueHeader } from './issue-header';
 import { useLinkedEvent } from './linked-event';
 import { useNeighbourEvents } from './neighbour-events';
@@ -43,8 +44,15 @@ export default function IssueDetail() {
   const { issue } = useParams({ from: ROUTE });
   const { event, q, view } = useSearch({ from: ROUTE });
   const scope = useMemo<Scope>(() => ({ ...range.span, q }), [range, q]);
-  const { data, error, refetch, isPlaceholderData: stale } = useQuery(issueQuery(project.id, issue, scope));
+  const { data, error, refetch, isFetching, isPlaceholderData: stale } = useQuery(issueQuery(project.id, issue, scope));
   usePageTitle(data ? `${data.issue.title ?? data.issue.type}: ${data.issue.value}` : t('issues.title'));
+
+  // An issue that was merged into another one is found under its old number. Only a fresh answer says so: it may have been split off since.
+  const number = data?.issue.issue_id;
+  useEffect(() => {
+    if (number === undefined || stale || isFetching || String(number) === issue) return;
+    void navigate({ to: '/p/$project/issues/$issue', params: { project: String(project.id), issue: String(number) }, search: (was) => was, replace: true });
+  }, [number, stale, isFetching, issue, project.id, navigate]);
 
   const events = data?.events ?? [];
   const first = useFirstEvent(issue, q, events);
@@ -146,6 +154,7 @@ export default function IssueDetail() {
             <aside className="issues-sidebar">
               <TagDistribution project={project.id} issue={data.issue.issue_id} scope={scope} total={data.issue.count} shown={shown} />
               <EventList events={events} shown={shown} onChoose={choose} />
+              <IssueGroups key={data.issue.issue_id} project={project.id} issue={data.issue.issue_id} />
             </aside>
           </div>
         </>

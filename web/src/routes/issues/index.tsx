@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { issuesPagesQuery, type Scope } from '../../api/queries';
 import type { Issue } from '../../api/types';
 import { useT } from '../../i18n';
@@ -12,6 +12,7 @@ import { useProject } from '../../project';
 import { useRange, useLocale } from '../../locale';
 import { usePageTitle } from '../../shell/page-title';
 import { EventBars } from './event-bars';
+import { MergeBar } from './merge-bar';
 import './issues.css';
 
 const DEFAULT_SORT = '-last_seen';
@@ -28,11 +29,30 @@ export default function Issues() {
   const issues = useInfiniteQuery(issuesPagesQuery(project.id, scope, sort));
   const rows = issues.data?.pages.flatMap((page) => page.issues) ?? [];
 
+  // Issues that are no longer in the list are no longer selected.
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
+  const selected = rows.filter(({ issue_id: id }) => chosen.has(id));
+  const toggle = (id: number) => setChosen((was) => (was.has(id) ? new Set([...was].filter((one) => one !== id)) : new Set([...was, id])));
+
   const target = ({ issue_id: issue }: Issue) => ({
     to: '/p/$project/issues/$issue' as const,
     params: { project: String(project.id), issue: String(issue) },
   });
   const columns: Column<Issue>[] = [
+    {
+      key: 'select',
+      head: <span className="visually-hidden">{t('issues.select')}</span>,
+      cell: (issue) => (
+        <label className="issues-select">
+          <input
+            type="checkbox"
+            checked={chosen.has(issue.issue_id)}
+            onChange={() => toggle(issue.issue_id)}
+            aria-label={t('issues.selectOne', { issue: `#${issue.issue_id} ${issue.title ?? issue.type}` })}
+          />
+        </label>
+      ),
+    },
     {
       key: 'issue',
       head: t('issues.issue'),
@@ -98,6 +118,7 @@ export default function Issues() {
             <div className="section-head">
               <h2>{t('issues.issueCount', { n: rows.length })}</h2>
             </div>
+            <MergeBar project={project.id} selected={selected} onClear={() => setChosen(new Set())} />
             <Table
               label={t('issues.title')}
               columns={columns}
