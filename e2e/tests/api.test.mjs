@@ -70,6 +70,10 @@ test('traces, spans and issues', async () => {
   const issue = issues[0].issue_id;
   const { events } = await ask('get', `${PROJECT}/issues/{issue}`, { path: { issue }, query: RANGE });
   await ask('get', `${PROJECT}/issues/{issue}/events/{event}`, { path: { issue, event: events[0].event_id } });
+  await ask('get', `${PROJECT}/issues/{issue}/tags`, { path: { issue }, query: RANGE });
+  await ask('post', `${PROJECT}/issues/{issue}/merge`, { path: { issue }, body: { issues: [issues[1].issue_id] } });
+  const { groups } = await ask('get', `${PROJECT}/issues/{issue}/groups`, { path: { issue } });
+  await ask('post', `${PROJECT}/issues/{issue}/split`, { path: { issue }, body: { groups: [groups.find(({ issue_id: number }) => number !== null).group_id] } });
 });
 
 test('projects, keys, prices and bills', async () => {
