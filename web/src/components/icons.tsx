@@ -35,7 +35,6 @@ const PATHS = {
   key: 'M10 9a3.5 3.5 0 1 0-3.3-2.3L2 11.5V14h2.5v-1.5H6V11h1.5l1-2',
   more: 'M3 8h.1M8 8h.1M13 8h.1',
   plus: 'M8 3v10M3 8h10',
-  download: 'M8 2.5v8M4.8 7.5 8 10.7l3.2-3.2M3 13.5h10',
   trash: 'M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.5 9h6l.5-9',
   // kinds of span, one glyph each
   chain: 'M2.5 8h3M10.5 8h3M5.5 5.5h5v5h-5Z',

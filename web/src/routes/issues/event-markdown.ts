@@ -124,7 +124,7 @@ function callBlock({ t, format, call }: MarkdownOptions): string {
   const facts: [string, string | null][] = [
     [t('issues.model'), span.model],
     [t('issues.cost'), span.cost ? format.moneyExact(span.cost.total) : t('common.unknown')],
-    [t('issues.duration'), plain(format.duration(span.duration_ms))],
+    [t('issues.duration'), span.duration_ms === null ? t('common.unknown') : plain(format.duration(span.duration_ms))],
     [t('issues.failure'), span.status === 'error' ? (span.error_preview ?? t('status.error')) : null],
   ];
   const lines = facts.flatMap(([name, value]) => (value ? [`- ${name}: ${inlineCode(value)}`] : []));

@@ -12,7 +12,7 @@ export interface NearestCall {
 
 const isCall = ({ kind }: Span) => kind === 'llm' || kind === 'embedding';
 const startOf = (span: Span) => Date.parse(span.start_time);
-const endOf = (span: Span) => startOf(span) + span.duration_ms;
+const endOf = (span: Span) => startOf(span) + (span.duration_ms ?? 0);
 
 /** The calls of a trace, without further reports of the same call. */
 export function callsOf(spans: Span[]): Span[] {
