@@ -276,5 +276,5 @@ fn live_stream_reports_new_data() {
     assert_eq!(server.envelope(call(0xa1, "q", "a")).status, 200);
     let data = lines.find(|line| line.starts_with("data:")).unwrap();
     let change: serde_json::Value = serde_json::from_str(data.trim_start_matches("data:").trim()).unwrap();
-    assert_eq!(change, json!({ "traces": [format!("{:032x}", 0xa1)], "spans": 3, "errors": 0 }));
+    assert_eq!(change, json!({ "traces": [format!("{:032x}", 0xa1)], "spans": 3, "errors": 0, "logs": 0 }));
 }

@@ -46,8 +46,6 @@ use hinomi_model::id::TraceId;
 use hinomi_model::sentry::ErrorEvent;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::database::SqliteError;
-
 pub use error::ErrorStoreError;
 pub use event_response::{
     BreadcrumbResponse, ErrorAttachmentResponse, ErrorReportingSdk, ExceptionMechanismResponse, ExceptionResponse, IssueEvent,
@@ -152,7 +150,7 @@ impl ErrorStore {
     pub fn open(dir: &Path) -> Result<ErrorStore, ErrorStoreError> {
         let path = dir.join(DATABASE);
         let connection = schema::open(&path)?;
-        let has_earlier_grouping = schema::has_earlier_grouping(&connection).map_err(SqliteError::sqlite_error(&path))?;
+        let has_earlier_grouping = schema::has_earlier_grouping(&connection);
         let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
         let (changes, _) = broadcast::channel(CHANGE_CHANNEL_CAPACITY);
         let version = Arc::new(AtomicU64::new(0));

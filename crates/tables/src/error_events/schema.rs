@@ -106,7 +106,8 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted.
+/// Opens the database for the writing thread, and completes changes of issues that a stop interrupted. Damaged rows are no reason not to
+/// open: what needs them fails later, and is reported then.
 pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
     let mut connection = database::open(path, MIGRATIONS)?;
     let complete = |connection: &mut Connection| -> rusqlite::Result<()> {
@@ -120,11 +121,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, SqliteError> {
             }
         }
     };
-    complete(&mut connection).map_err(SqliteError::sqlite_error(path))?;
+    if let Err(error) = complete(&mut connection) {
+        tracing::error!(%error, "errors.issue_change.failed");
+    }
     Ok(connection)
 }
 
-/// Returns whether an earlier version of the grouping algorithm created some of the issues.
-pub(super) fn has_earlier_grouping(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.prepare("SELECT 1 FROM issues WHERE grouping < ? LIMIT 1")?.exists([GROUPING_VERSION])
+/// Returns whether an earlier version of the grouping algorithm created some of the issues, or may have: rows can be damaged.
+pub(super) fn has_earlier_grouping(connection: &Connection) -> bool {
+    let exists = || connection.prepare("SELECT 1 FROM issues WHERE grouping < ? LIMIT 1")?.exists([GROUPING_VERSION]);
+    exists().unwrap_or(true)
 }
