@@ -79,6 +79,12 @@ names!(
     }
 );
 
+impl SpanTimeSource {
+    pub(crate) fn is_sent(&self) -> bool {
+        *self == SpanTimeSource::Sent
+    }
+}
+
 impl TimeSources {
     /// Returns the origin of both times.
     pub fn span_time_source(&self) -> SpanTimeSource {

@@ -60,8 +60,10 @@ pub struct Span {
     /// End, after any correction of the client's clock. Never before the start.
     pub end_us: i64,
     /// Whether no report says how long the span took. Start and end are the times of its reports then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_no_duration: bool,
     /// Origin of start and end.
+    #[serde(skip_serializing_if = "SpanTimeSource::is_sent")]
     pub time_source: SpanTimeSource,
     /// Correction that was added to the client's times, in microseconds; zero if its clock is right.
     pub clock_shift_us: i64,

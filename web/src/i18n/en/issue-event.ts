@@ -42,6 +42,7 @@ export const issueEvent = {
   'issues.callAround': 'around the error',
   'issues.callRunning': 'running when the error happened',
   'issues.callBefore': 'ended {gap} before the error',
+  'issues.callStartedBefore': 'started before the error',
   'issues.callAfter': 'started {gap} after the error',
   'issues.openCall': 'Open call',
   'issues.model': 'Model',

@@ -40,6 +40,7 @@ export const issueEvent = {
   'issues.callAround': 'エラーを含む呼び出し',
   'issues.callRunning': 'エラー発生時に実行中',
   'issues.callBefore': 'エラーの{gap}前に終了',
+  'issues.callStartedBefore': 'エラーより前に開始',
   'issues.callAfter': 'エラーの{gap}後に開始',
   'issues.openCall': '呼び出しを開く',
   'issues.model': 'モデル',

@@ -4,7 +4,7 @@ import { Icon, StatusGlyph } from '../../components/icons';
 import { MessageText } from '../../components/text/message-text';
 import '../../components/text/text.css';
 import { Chip, Duration, Swatch, TokenCount, UnknownValue, UserText } from '../../components/values';
-import { plain } from '../../format';
+import { plain, type Format } from '../../format';
 import { useT, type T } from '../../i18n';
 import { useLocale } from '../../locale';
 import { useModelColors } from '../../model-colors';
@@ -20,9 +20,11 @@ interface CallSectionProps {
   call: NearbyCall;
 }
 
-function relationText({ relation, gapMs }: NearbyCall, t: T, gap: string): string {
+function relationText({ relation, gapMs }: NearbyCall, t: T, format: Format): string {
   if (relation === 'same') return t('issues.callSame');
   if (relation === 'around') return t('issues.callAround');
+  if (gapMs === null) return t('issues.callStartedBefore');
+  const gap = plain(format.duration(gapMs));
   if (relation === 'after') return t('issues.callAfter', { gap });
   return gapMs === 0 ? t('issues.callRunning') : t('issues.callBefore', { gap });
 }
@@ -39,7 +41,7 @@ export function CallSection({ project, event, call }: CallSectionProps) {
   return (
     <EventSection
       name="call"
-      note={relationText(call, t, plain(format.duration(call.gapMs)))}
+      note={relationText(call, t, format)}
       actions={
         <Link className="button" {...trace} search={{ span: span.span_id, at: event.time }}>
           {t('issues.openCall')}

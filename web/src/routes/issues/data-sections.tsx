@@ -99,7 +99,12 @@ export function TagsSection({ event }: { event: IssueEvent }) {
               {name}
             </dt>
             <dd>
-              <Link className="text-link" to="." search={(was) => ({ ...was, q: fieldTerm(tagField(name), value), event: undefined, at: undefined })} title={t('issues.eventsWithTag')}>
+              <Link
+                className="text-link"
+                to="."
+                search={(was) => ({ ...was, q: fieldTerm(tagField(name), value), event: undefined, at: undefined })}
+                title={t('issues.eventsWithTag')}
+              >
                 {value}
               </Link>
             </dd>

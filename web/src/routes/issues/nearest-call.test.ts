@@ -34,6 +34,11 @@ describe('the call near an error', () => {
     expect(nearestCall([sampleSpan('call', null, 'llm', 8, 5000)], at(null))).toMatchObject({ relation: 'before', gapMs: 0 });
   });
 
+  it('has an unknown gap if no report says how long it took', () => {
+    const span = sampleSpan('call', null, 'llm', 8, 0, { duration_ms: null });
+    expect(nearestCall([span], at(null))).toMatchObject({ relation: 'before', gapMs: null });
+  });
+
   it('is the first one after the error if none began before it', () => {
     const spans = [sampleSpan('late', null, 'llm', 14, 100), sampleSpan('soon', null, 'llm', 12, 100)];
     expect(nearestCall(spans, at('unknown'))).toMatchObject({ span: { span_id: 'soon' }, relation: 'after', gapMs: 2000 });

@@ -6,13 +6,14 @@ export type CallRelation = 'same' | 'around' | 'before' | 'after';
 export interface NearestCall {
   span: Span;
   relation: CallRelation;
-  /** Milliseconds between the end of a call before the error, or the start of a call after it, and the error. */
-  gapMs: number;
+  /** Milliseconds between the end of a call before the error, or the start of a call after it, and the error; null if they are unknown. */
+  gapMs: number | null;
 }
 
 const isCall = ({ kind }: Span) => kind === 'llm' || kind === 'embedding';
 const startOf = (span: Span) => Date.parse(span.start_time);
-const endOf = (span: Span) => startOf(span) + (span.duration_ms ?? 0);
+/** Null if no report says how long the span took. */
+const endOf = (span: Span) => (span.duration_ms === null ? null : startOf(span) + span.duration_ms);
 
 /** The calls of a trace, without further reports of the same call. */
 export function callsOf(spans: Span[]): Span[] {
@@ -38,7 +39,10 @@ export function nearestCall(spans: Span[], event: Pick<ErrorEvent, 'span_id' | '
   const candidates = closest ? calls.filter((call) => isBelow(call, closest.span_id, byId)) : calls;
   const before = candidates.filter((call) => startOf(call) <= at);
   const latest = before.reduce<Span | null>((best, call) => (best && startOf(best) > startOf(call) ? best : call), null);
-  if (latest) return { span: latest, relation: 'before', gapMs: Math.max(0, at - endOf(latest)) };
+  if (latest) {
+    const end = endOf(latest);
+    return { span: latest, relation: 'before', gapMs: end === null ? null : Math.max(0, at - end) };
+  }
   const first = candidates.reduce((best, call) => (startOf(best) <= startOf(call) ? best : call));
   return { span: first, relation: 'after', gapMs: startOf(first) - at };
 }
