@@ -10,7 +10,7 @@ const DECLINED = { value: /^order 471[12] was declined$/, count: 2 };
 
 const python = ({ logged, logs, ...common }) => ({
   program: 'errors_sentry.py',
-  modes: { report: 0, crash: 1, thread: 0 },
+  modes: { report: 0, crash: 1, thread: 0, request: 1 },
   sdk: 'sentry.python',
   service: true,
   issues: [
@@ -25,6 +25,11 @@ const python = ({ logged, logs, ...common }) => ({
     ...logged,
     { type: 'PaymentError', value: 'order 4713 was declined', culprit: 'charge in errors_sentry.py', handled: false, mechanism: 'excepthook', frames: [{ function: '<module>', source: /^charge\(/ }, { function: 'charge' }] },
     { type: 'KeyError', value: "'small'", culprit: 'pack in errors_sentry.py', handled: false, mechanism: 'threading', frames: [{ function: 'run', in_app: false }, { function: 'pack', in_app: true }] },
+    {
+      type: 'PaymentError', value: 'order 4714 was declined', culprit: 'charge in errors_sentry.py', handled: false, mechanism: 'wsgi', transaction: 'generic WSGI request',
+      request: { method: 'POST', url: 'http://shop.example/pay', query_string: 'cart=3&token=[Filtered]', env: { SERVER_NAME: '127.0.0.1', SERVER_PORT: '80' } },
+      frames: [{ function: 'app' }, { function: 'charge' }],
+    },
   ],
   logs,
   ...common,

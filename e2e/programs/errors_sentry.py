@@ -3,13 +3,17 @@
     python errors_sentry.py report      the same error twice, another one, a logged one, log lines
     python errors_sentry.py crash       an error that nobody catches
     python errors_sentry.py thread      an error that ends a thread
+    python errors_sentry.py request     an error that ends a request
 Environment: SENTRY_DSN.
 """
+import io
 import logging
 import sys
 import threading
+import wsgiref.util
 
 import sentry_sdk
+from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
 
 # The pre-release of version 3 has the option in its older place.
 logs = {"_experiments": {"enable_logs": True}} if sentry_sdk.VERSION.startswith("3.0.0b") else {"enable_logs": True}
@@ -55,6 +59,20 @@ def report():
     sentry_sdk.logger.warning("stock of {article} is low", article="plates")
 
 
+def answer_request():
+    def app(environ, start_response):
+        charge({"id": 4714, "amount": 150}, password="hunter2")
+
+    body = b"card=4242424242424242&lines=3"
+    environ = {
+        "REQUEST_METHOD": "POST", "HTTP_HOST": "shop.example", "PATH_INFO": "/pay", "QUERY_STRING": "cart=3&token=hunter2",
+        "HTTP_AUTHORIZATION": "Bearer hunter2", "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:151.0) Gecko/20100101 Firefox/151.0",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body),
+    }
+    wsgiref.util.setup_testing_defaults(environ)
+    SentryWsgiMiddleware(app)(environ, lambda status, headers: None)
+
+
 if __name__ == "__main__":
     match sys.argv[1]:
         case "report":
@@ -65,3 +83,5 @@ if __name__ == "__main__":
             worker = threading.Thread(target=pack, args=({},), name="packer")
             worker.start()
             worker.join()
+        case "request":
+            answer_request()

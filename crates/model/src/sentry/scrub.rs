@@ -151,6 +151,8 @@ struct SensitiveTextPatterns {
     rows: Vec<usize>,
     patterns: Vec<Regex>,
     card: Regex,
+    /// A pair of a query string: what is before it, its name and its value.
+    query_pair: Regex,
 }
 
 static SENSITIVE_TEXT_PATTERNS: LazyLock<SensitiveTextPatterns> = LazyLock::new(|| {
@@ -162,6 +164,7 @@ static SENSITIVE_TEXT_PATTERNS: LazyLock<SensitiveTextPatterns> = LazyLock::new(
         rows,
         patterns: SENSITIVE_TEXTS.iter().map(|(_, text)| pattern(text)).collect(),
         card: pattern(r"\b(\d(?:[ -]?\d){12,18})\b"),
+        query_pair: pattern(r#"(^|[?&'"])([\w.%\[\]-]{2,64})=([^&#\s'"<>]+)"#),
     }
 });
 
@@ -188,6 +191,28 @@ fn scrub_text(text: &mut String) {
     if text.bytes().filter(u8::is_ascii_digit).take(MIN_CARD_DIGITS).count() == MIN_CARD_DIGITS {
         replace_first_group(text, &patterns.card, is_card_number);
     }
+    if memchr::memchr(b'=', text.as_bytes()).is_some() && memchr::memchr2(b'?', b'&', text.as_bytes()).is_some() {
+        scrub_queries(text, &patterns.query_pair);
+    }
+}
+
+/// Replaces the sensitive values of query strings in a text, alone or within URLs. A pair belongs to one if a `?` or `&` is beside it.
+fn scrub_queries(text: &mut String, query_pair: &Regex) {
+    let mut scrubbed = String::new();
+    let mut copied = 0;
+    for found in query_pair.captures_iter(text) {
+        let (before, name, value) = (&found[1], &found[2], found.get(3).expect("the pattern has three groups"));
+        let is_in_query = matches!(before, "?" | "&") || text[value.end()..].starts_with('&');
+        if is_in_query && is_sensitive_name(name) {
+            scrubbed.push_str(&text[copied..value.start()]);
+            scrubbed.push_str(FILTERED);
+            copied = value.end();
+        }
+    }
+    if copied > 0 {
+        scrubbed.push_str(&text[copied..]);
+        *text = scrubbed;
+    }
 }
 
 /// Replaces the first group of each match that is sensitive.
@@ -203,21 +228,6 @@ fn replace_first_group(text: &mut String, pattern: &Regex, is_sensitive: fn(&str
         }
     };
     if let Cow::Owned(scrubbed) = pattern.replace_all(text, replace) {
-        *text = scrubbed;
-    }
-}
-
-/// Replaces the sensitive values in the queries of addresses, such as `https://shop.example/?token=…`.
-fn scrub_queries(text: &mut String) {
-    static PAIR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"([?&])([^=&?#\s"'<>]+)=([^&#\s"'<>]+)"#).expect("a constant pattern"));
-    if memchr::memmem::find(text.as_bytes(), b"://").is_none() || !text.contains('?') {
-        return;
-    }
-    let replace = |found: &Captures| match is_sensitive_name(&found[2]) {
-        true => format!("{}{}={FILTERED}", &found[1], &found[2]),
-        false => found[0].to_owned(),
-    };
-    if let Cow::Owned(scrubbed) = PAIR.replace_all(text, replace) {
         *text = scrubbed;
     }
 }
@@ -306,7 +316,6 @@ fn bound(value: &mut Value, limit: DataLimit, depth: usize, left: &mut usize) {
         Value::String(text) => {
             trim_text(text, TextLimit(limit.text.min(*left)));
             scrub_text(text);
-            scrub_queries(text);
             *left = left.saturating_sub(text.len());
         }
         Value::Array(items) if depth > 0 => {
@@ -408,6 +417,15 @@ mod tests {
         assert_eq!(scrubbed("a=1&password=hunter2&b=2"), "a=1&password=[Filtered]&b=2");
         assert_eq!(scrubbed(r#"{"api_key": "k-123", "n": 1}"#), r#"{"api_key": "[Filtered]", "n": 1}"#);
         assert_eq!(scrubbed("the password is wrong"), "the password is wrong");
+        assert_eq!(
+            scrubbed("GET https://shop.example/pay?cart=3&token=hunter2#top"),
+            "GET https://shop.example/pay?cart=3&token=[Filtered]#top"
+        );
+        assert_eq!(scrubbed("'sid=hunter2&cart=3&auth=hunter2'"), "'sid=[Filtered]&cart=3&auth=[Filtered]'");
+        for plain in ["/pay?max_tokens=5&cart=3", "if (token = next() && more)", "token=5 of 7", "is token=x right?", "author=anna&page=2"]
+        {
+            assert_eq!(scrubbed(plain), plain);
+        }
     }
 
     #[test]
@@ -416,7 +434,7 @@ mod tests {
         let limit = DataLimit { bytes: 1000, text: 1000, depth: 2 };
         assert_eq!(
             Value::Object(bounded_object(value, limit)),
-            json!({"url": "https://shop.example/?page=2&token=[Filtered]#top", "text": "see a?token=b", "call": "GET https://a.example/x?api_key=[Filtered]&n=1 failed"})
+            json!({"url": "https://shop.example/?page=2&token=[Filtered]#top", "text": "see a?token=[Filtered]", "call": "GET https://a.example/x?api_key=[Filtered]&n=1 failed"})
         );
     }
 
