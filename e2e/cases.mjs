@@ -298,5 +298,6 @@ export const CASES = [
   telling('Sentry for Python: Google', 'sentry-google', 'sentry', 'calls_google', GOOGLE, { via: 'sentry', session: undefined }),
   agentOf('Sentry for Python: LiteLLM', 'sentry-litellm', 'sentry', 'litellm', { via: 'sentry', session: undefined, lacks: ['cached', 'written'], settings: { SENTRY_INTEGRATIONS: 'litellm:LiteLLMIntegration' } }),
   agentOf('Sentry for Python: Pydantic AI', 'sentry-pydantic-ai', 'sentry', 'pydantic-ai pydantic-ai-anthropic', { via: 'sentry', session: undefined }),
-  ...python("LiteLLM's callback for Langfuse", 'litellm-langfuse', 'litellm_langfuse.py', 'langfuse', once({ lacks: ['cached', 'written'], calls: told, user: 'user-42', session: 'session-7' })),
+  ...python("LiteLLM's callback for Langfuse", 'litellm-langfuse', 'litellm_langfuse.py', 'langfuse', once({ user: 'user-42', session: 'session-7' })),
+  ...python("LiteLLM 1.60's callback for Langfuse 2", 'litellm-langfuse-2', 'litellm_langfuse.py', 'langfuse', once({ lacks: ['cached', 'written'], calls: told, user: 'user-42', session: 'session-7' })),
 ];
